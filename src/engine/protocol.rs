@@ -1,0 +1,278 @@
+//! The words that the window (or a test) and the engine exchange.
+//!
+//! Events are ordered and lossless; pictures are not events but the newest
+//! value of a [`Latest`](super::Latest) slot, because a slow reader must skip
+//! frames rather than fall behind. Cancel and pause are flags on the job
+//! ([`JobControl`]), since a busy engine does not read its inbox.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::recipe::{GenerateSpec, ModelSource, SamplerKind, TrainSpec};
+
+/// Names a job for as long as the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// What the engine can be asked to do.
+#[derive(Clone, Debug)]
+pub enum EngineCommand {
+    /// Load a model, so that the next job starts at once.
+    LoadModel {
+        /// The job.
+        job: JobId,
+        /// The model.
+        source: ModelSource,
+    },
+    /// Paint.
+    Generate {
+        /// The job.
+        job: JobId,
+        /// What to paint.
+        spec: Box<GenerateSpec>,
+    },
+    /// Train.
+    Train {
+        /// The job.
+        job: JobId,
+        /// What to train.
+        spec: Box<TrainSpec>,
+    },
+    /// End the engine thread after the job in hand is cancelled.
+    Shutdown,
+}
+
+/// What the engine says.
+#[derive(Clone, Debug)]
+pub enum EngineEvent {
+    /// The engine runs and computes on this device.
+    Ready {
+        /// The device.
+        adapter: AdapterSummary,
+    },
+    /// A job left the queue.
+    Started {
+        /// The job.
+        job: JobId,
+    },
+    /// A step of a job is done.
+    Progress {
+        /// The job.
+        job: JobId,
+        /// Steps done.
+        step: u32,
+        /// Steps in all.
+        total: u32,
+        /// Since the job started.
+        elapsed: Duration,
+    },
+    /// Figures of a training step.
+    TrainMetrics {
+        /// The job.
+        job: JobId,
+        /// Optimiser steps done, counted from the run's first start.
+        step: u64,
+        /// The loss.
+        loss: f32,
+        /// The learning rate.
+        learning_rate: f64,
+        /// Pictures a second.
+        images_per_sec: f32,
+    },
+    /// A training run wrote a sample sheet.
+    SampleSheet {
+        /// The job.
+        job: JobId,
+        /// Step at which the sheet was made.
+        step: u64,
+        /// The sheet: 8-bit RGBA.
+        image: Arc<image::RgbaImage>,
+    },
+    /// Something was done differently from what was asked; the job goes on.
+    Warning {
+        /// The job.
+        job: JobId,
+        /// A sentence for the user.
+        message: String,
+    },
+    /// The job is done. Terminal.
+    Finished {
+        /// The job.
+        job: JobId,
+        /// What came of it.
+        outcome: JobOutcome,
+    },
+    /// The job ended early. Terminal.
+    Stopped {
+        /// The job.
+        job: JobId,
+        /// Why.
+        reason: StopReason,
+    },
+    /// Memory in use, sent now and then.
+    Memory(MemorySummary),
+}
+
+/// What came of a job.
+#[derive(Clone, Debug)]
+pub enum JobOutcome {
+    /// The painted pictures.
+    Images(Vec<PaintedImage>),
+    /// A trained model.
+    Model {
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// The model is in memory.
+    ModelLoaded(ModelSummary),
+}
+
+/// One painted picture.
+#[derive(Clone, Debug)]
+pub struct PaintedImage {
+    /// The picture, at the job's size. For an inpainting job the pixels
+    /// outside the mask are those of the input, bit for bit.
+    pub image: Arc<image::RgbaImage>,
+    /// The recipe with every default filled in and this picture's own seed.
+    pub spec: Box<GenerateSpec>,
+    /// First ten hexadecimal digits of the SHA-256 of the denoiser's weights.
+    pub model_hash: String,
+    /// The model's name.
+    pub model_name: String,
+}
+
+/// What the window needs to know of a loaded model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSummary {
+    /// Where it came from.
+    pub source: ModelSource,
+    /// Its name.
+    pub name: String,
+    /// Side in pixels of the pictures it was trained on.
+    pub native_size_px: u32,
+    /// Both sides of a picture must be multiples of this.
+    pub size_multiple_px: u32,
+    /// The sampler that its scheduler names.
+    pub default_sampler: SamplerKind,
+    /// Whether its scheduler asks for Karras sigmas.
+    pub default_karras: bool,
+    /// A good number of steps.
+    pub default_steps: u32,
+    /// A good guidance scale.
+    pub default_guidance: f32,
+    /// Whether it understands text.
+    pub has_text: bool,
+    /// Whether it was trained to fill masks.
+    pub has_mask_channels: bool,
+    /// Number of weights.
+    pub parameters: u64,
+    /// First ten hexadecimal digits of the SHA-256 of the denoiser's weights.
+    pub hash: String,
+}
+
+/// Why a job ended early.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StopReason {
+    /// The user asked for it.
+    Cancelled,
+    /// Something went wrong.
+    Failed(EngineError),
+}
+
+/// What went wrong, as a sentence with a remedy.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EngineError {
+    /// The job could not be done as described.
+    #[error("{0}")]
+    BadJob(String),
+    /// The model could not be opened.
+    #[error("{0}")]
+    Model(String),
+    /// The training run failed.
+    #[error("{0}")]
+    Train(String),
+    /// The device does not answer any more; nothing can be computed until a restart.
+    #[error("The graphics device was lost ({0}). Your document is safe: save it and restart Velatura.")]
+    DeviceLost(String),
+    /// A bug of ours; the engine restarted.
+    #[error("The engine stopped unexpectedly ({0}) and was restarted. Your document is untouched.")]
+    Panicked(String),
+}
+
+/// The device that computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterSummary {
+    /// Name for the status bar, such as `CPU, 2 threads`.
+    pub name: String,
+    /// Whether it is a graphics card.
+    pub is_gpu: bool,
+}
+
+/// Memory in use by the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemorySummary {
+    /// Bytes in use.
+    pub used_bytes: u64,
+    /// Bytes there are, if known.
+    pub total_bytes: Option<u64>,
+}
+
+/// One step of a denoising trajectory, ready to be shown.
+#[derive(Clone, Debug)]
+pub struct TrajectoryFrame {
+    /// The job it belongs to.
+    pub job: JobId,
+    /// Which picture of the batch, from 0.
+    pub index: u32,
+    /// Steps done, from 1.
+    pub step: u32,
+    /// Steps in all.
+    pub total: u32,
+    /// The picture as it would be if denoising ended here, possibly smaller
+    /// than the job's size (one pixel per latent): the viewer scales it up.
+    pub image: Arc<image::RgbaImage>,
+}
+
+/// The reins of a running job: shared by the window and the engine.
+#[derive(Clone, Debug, Default)]
+pub struct JobControl {
+    flags: Arc<Flags>,
+}
+
+#[derive(Debug, Default)]
+struct Flags {
+    cancel: AtomicBool,
+    pause: AtomicBool,
+}
+
+impl JobControl {
+    /// Ends the job within one step.
+    pub fn cancel(&self) {
+        self.flags.cancel.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the job was asked to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.flags.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Holds the job after the step in hand, or lets it go on.
+    pub fn set_paused(&self, paused: bool) {
+        self.flags.pause.store(paused, Ordering::Relaxed);
+    }
+
+    /// Whether the job is held.
+    pub fn is_paused(&self) -> bool {
+        self.flags.pause.load(Ordering::Relaxed)
+    }
+
+    /// Waits while the job is held; `false` when it was cancelled.
+    pub fn checkpoint(&self) -> bool {
+        while self.is_paused() && !self.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        !self.is_cancelled()
+    }
+}

@@ -1,0 +1,246 @@
+//! The description of one generation job.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Largest side, in pixels, that a job may ask for.
+pub const MAX_SIDE_PX: u32 = 8192;
+
+/// Where a model comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// The model that is shipped with the program.
+    #[default]
+    Storybook,
+    /// A diffusers folder on disk.
+    Folder(PathBuf),
+}
+
+/// The sampling algorithms, named as on the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SamplerKind {
+    /// Denoising diffusion implicit models, Song et al. 2020 (diffusers `DDIMScheduler`).
+    Ddim,
+    /// Ancestral sampling of Ho et al. 2020 (diffusers `DDPMScheduler`).
+    Ddpm,
+    /// Pseudo linear multistep, Liu et al. 2022, without Runge-Kutta warm-up
+    /// where the model's scheduler says so (diffusers `PNDMScheduler`).
+    Pndm,
+    /// Euler's method on the probability-flow ODE (diffusers `EulerDiscreteScheduler`).
+    #[default]
+    Euler,
+    /// Euler with ancestral noise (diffusers `EulerAncestralDiscreteScheduler`).
+    EulerA,
+    /// Heun's second-order method (diffusers `HeunDiscreteScheduler`).
+    Heun,
+    /// DPM-Solver++(2M), Lu et al. 2022 (diffusers `DPMSolverMultistepScheduler`).
+    #[serde(rename = "dpmpp-2m")]
+    DpmPp2M,
+}
+
+impl SamplerKind {
+    /// Every sampler, in the order in which menus list them.
+    pub const ALL: [Self; 7] = [
+        Self::Euler,
+        Self::EulerA,
+        Self::DpmPp2M,
+        Self::Heun,
+        Self::Ddim,
+        Self::Pndm,
+        Self::Ddpm,
+    ];
+
+    /// The name used on the command line and in our JSON.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Ddim => "ddim",
+            Self::Ddpm => "ddpm",
+            Self::Pndm => "pndm",
+            Self::Euler => "euler",
+            Self::EulerA => "euler-a",
+            Self::Heun => "heun",
+            Self::DpmPp2M => "dpmpp-2m",
+        }
+    }
+
+    /// The name shown in menus and written into A1111 infotext.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ddim => "DDIM",
+            Self::Ddpm => "DDPM",
+            Self::Pndm => "PNDM",
+            Self::Euler => "Euler",
+            Self::EulerA => "Euler a",
+            Self::Heun => "Heun",
+            Self::DpmPp2M => "DPM++ 2M",
+        }
+    }
+
+    /// Whether diffusers offers Karras sigmas for this sampler.
+    pub fn supports_karras(self) -> bool {
+        matches!(self, Self::Euler | Self::Heun | Self::DpmPp2M)
+    }
+
+    /// The sampler with the given [`Self::id`] or [`Self::label`], in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.id().eq_ignore_ascii_case(name) || kind.label().eq_ignore_ascii_case(name))
+    }
+}
+
+/// A picture handed to a job, owned by it: 8-bit sRGB with alpha, row-major.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageInput(pub Arc<image::RgbaImage>);
+
+/// A mask handed to a job, at the picture's size: 255 = repaint, 0 = keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskInput {
+    /// Coverage per pixel.
+    pub coverage: Arc<image::GrayImage>,
+    /// Width in pixels of the soft edge when the result is pasted back. The
+    /// softening happens inside the mask, so pixels outside stay bit-identical.
+    pub feather_px: f32,
+}
+
+/// Everything that decides what a generation job paints.
+///
+/// The job owns its inputs: nothing here refers to the document it came from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GenerateSpec {
+    /// The model that paints.
+    pub model: ModelSource,
+    /// What to paint.
+    pub prompt: String,
+    /// What to steer away from; the unconditional text of guidance.
+    pub negative_prompt: String,
+    /// The sampling algorithm; `None` takes the model's own default.
+    pub sampler: Option<SamplerKind>,
+    /// Karras noise levels; `None` takes the model's own default.
+    pub karras: Option<bool>,
+    /// Number of sampling steps, at least 1.
+    pub steps: u32,
+    /// Scale of classifier-free guidance; 1 switches it off.
+    pub guidance_scale: f32,
+    /// DDIM's eta: 0 is deterministic, 1 is ancestral.
+    pub eta: f32,
+    /// Seed of the noise; picture `k` of a batch uses `seed + k`.
+    pub seed: u64,
+    /// Width of the picture in pixels.
+    pub width_px: u32,
+    /// Height of the picture in pixels.
+    pub height_px: u32,
+    /// How much of an input picture is repainted: 0 nothing, 1 everything.
+    pub strength: f32,
+    /// Number of pictures.
+    pub batch: u32,
+    /// The picture to start from.
+    #[serde(skip)]
+    pub init: Option<ImageInput>,
+    /// Where to repaint; only with `init`.
+    #[serde(skip)]
+    pub mask: Option<MaskInput>,
+}
+
+impl Default for GenerateSpec {
+    fn default() -> Self {
+        Self {
+            model: ModelSource::Storybook,
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            sampler: None,
+            karras: None,
+            steps: 25,
+            guidance_scale: 5.0,
+            eta: 0.0,
+            seed: 0,
+            width_px: 64,
+            height_px: 64,
+            strength: 1.0,
+            batch: 1,
+            init: None,
+            mask: None,
+        }
+    }
+}
+
+/// What is wrong with a [`GenerateSpec`].
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SpecError {
+    /// The size cannot be painted.
+    #[error(transparent)]
+    Size(#[from] SizeError),
+    /// A number is outside of its range.
+    #[error("{field} is {value}; it must be {allowed}")]
+    OutOfRange {
+        /// The field, as a user would call it.
+        field: &'static str,
+        /// The value given.
+        value: String,
+        /// The allowed range in words.
+        allowed: &'static str,
+    },
+    /// A mask without a picture, or of another size.
+    #[error("the mask is {mask_px:?} pixels but the picture is {image_px:?}; make them the same size")]
+    MaskSize {
+        /// Size of the mask.
+        mask_px: [u32; 2],
+        /// Size of the picture.
+        image_px: [u32; 2],
+    },
+    /// A mask without a picture.
+    #[error("a mask was given without a picture; give the picture to repaint too")]
+    MaskWithoutImage,
+}
+
+/// A picture size that cannot be painted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{width_px} × {height_px} pixels cannot be painted; each side must be between 8 and {MAX_SIDE_PX}")]
+pub struct SizeError {
+    /// Width asked for.
+    pub width_px: u32,
+    /// Height asked for.
+    pub height_px: u32,
+}
+
+impl GenerateSpec {
+    /// Checks every number and the sizes of the inputs.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, as a sentence for the user.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let side = 8..=MAX_SIDE_PX;
+        if !side.contains(&self.width_px) || !side.contains(&self.height_px) {
+            return Err(SizeError { width_px: self.width_px, height_px: self.height_px }.into());
+        }
+        let range = |ok: bool, field, value: String, allowed| {
+            if ok { Ok(()) } else { Err(SpecError::OutOfRange { field, value, allowed }) }
+        };
+        range((1..=1000).contains(&self.steps), "steps", self.steps.to_string(), "between 1 and 1000")?;
+        range(
+            self.guidance_scale.is_finite() && (0.0..=100.0).contains(&self.guidance_scale),
+            "guidance",
+            self.guidance_scale.to_string(),
+            "between 0 and 100",
+        )?;
+        range((0.0..=1.0).contains(&self.eta), "eta", self.eta.to_string(), "between 0 and 1")?;
+        range((0.0..=1.0).contains(&self.strength), "strength", self.strength.to_string(), "between 0 and 1")?;
+        range((1..=64).contains(&self.batch), "batch", self.batch.to_string(), "between 1 and 64")?;
+        match (&self.init, &self.mask) {
+            (None, Some(_)) => return Err(SpecError::MaskWithoutImage),
+            (Some(image), Some(mask)) if image.0.dimensions() != mask.coverage.dimensions() => {
+                return Err(SpecError::MaskSize {
+                    mask_px: mask.coverage.dimensions().into(),
+                    image_px: image.0.dimensions().into(),
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! The description of one training job.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Which stage of a latent diffusion model is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrainTarget {
+    /// The first stage: pictures to latents and back.
+    Autoencoder,
+    /// The second stage: the denoising network (and, from scratch, its text encoder).
+    Diffusion,
+}
+
+/// Everything that decides what a training run does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrainSpec {
+    /// Which stage.
+    pub target: TrainTarget,
+    /// Folder of pictures, searched recursively. `None` trains on the endless
+    /// in-memory source of storybook scenes.
+    pub data: Option<PathBuf>,
+    /// Model folder to start from. `None` starts from random weights (a
+    /// diffusion run then needs `first_stage`).
+    pub from: Option<PathBuf>,
+    /// Model folder whose autoencoder encodes the pictures of a diffusion run
+    /// that starts from random weights.
+    pub first_stage: Option<PathBuf>,
+    /// JSON file with the network sizes of a run from random weights.
+    pub config: Option<PathBuf>,
+    /// Folder that receives checkpoints, metrics, sample sheets and the model.
+    pub output: PathBuf,
+    /// Go on from the newest checkpoint in `output`.
+    pub resume: bool,
+    /// Side in pixels of the square pictures trained on.
+    pub size_px: u32,
+    /// Optimiser steps in all, counted from the first run on.
+    pub steps: u64,
+    /// Pictures per forward pass.
+    pub batch: u32,
+    /// Forward passes per optimiser step.
+    pub accumulate: u32,
+    /// Peak learning rate of AdamW.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises linearly from 0.
+    pub warmup_steps: u64,
+    /// AdamW's decoupled weight decay.
+    pub weight_decay: f64,
+    /// Largest norm of all gradients together.
+    pub clip_norm: f64,
+    /// Upper bound of the decay of the averaged weights.
+    pub ema_decay: f64,
+    /// Probability that a caption is replaced by the empty one.
+    pub caption_dropout: f32,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between sample sheets.
+    pub sample_every: u64,
+    /// First step at which the autoencoder's discriminator acts; `None` never.
+    pub discriminator_start: Option<u64>,
+    /// Weight of the perceptual term of the autoencoder's loss.
+    pub perceptual_weight: f64,
+    /// Weight of the Kullback-Leibler term of the autoencoder's loss.
+    pub kl_weight: f64,
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        Self {
+            target: TrainTarget::Diffusion,
+            data: None,
+            from: None,
+            first_stage: None,
+            config: None,
+            output: PathBuf::from("out/train"),
+            resume: false,
+            size_px: 64,
+            steps: 1000,
+            batch: 16,
+            accumulate: 1,
+            learning_rate: 1e-4,
+            warmup_steps: 200,
+            weight_decay: 0.01,
+            clip_norm: 1.0,
+            ema_decay: 0.9999,
+            caption_dropout: 0.1,
+            seed: 0,
+            checkpoint_every: 500,
+            sample_every: 500,
+            discriminator_start: None,
+            perceptual_weight: 1.0,
+            kl_weight: 1e-6,
+        }
+    }
+}
