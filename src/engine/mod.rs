@@ -1,10 +1,18 @@
 //! The background engine: one thread that owns every tensor, takes jobs from a
 //! queue and reports.
 //!
-//! `protocol`, `handle` and `latest` name no tensor type: they are what the
-//! window may see.
+//! `protocol`, `handle`, `job` and `latest` name no tensor type: they are what
+//! the window may see.
 
+mod backlog;
+pub mod fake;
+pub mod handle;
+pub mod job;
 mod latest;
 pub mod protocol;
+mod worker_loop;
 
+pub use backlog::FrameBacklog;
+pub use handle::{EngineHandle, Waker};
+pub use job::{Engine, EngineFactory, JobContext};
 pub use latest::Latest;

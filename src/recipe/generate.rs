@@ -98,7 +98,7 @@ impl SamplerKind {
 pub struct ImageInput(pub Arc<image::RgbaImage>);
 
 /// A mask handed to a job, at the picture's size: 255 = repaint, 0 = keep.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MaskInput {
     /// Coverage per pixel.
     pub coverage: Arc<image::GrayImage>,

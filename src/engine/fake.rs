@@ -1,0 +1,232 @@
+//! An engine without a model: paints coloured hills by arithmetic, step by
+//! step, in a time that the caller sets. For tests and for trying the window.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use image::{Rgba, RgbaImage};
+
+use super::job::{Engine, EngineFactory, JobContext};
+use super::protocol::{
+    AdapterSummary, EngineCommand, EngineError, JobOutcome, MemorySummary, ModelSummary,
+    PaintedImage, StopReason, TrajectoryFrame,
+};
+use crate::recipe::{GenerateSpec, ModelSource, SamplerKind, TrainSpec};
+
+/// What passes between two steps of a [`FakeEngine`].
+#[derive(Clone, Debug)]
+pub enum FakePace {
+    /// Nothing.
+    Immediate,
+    /// A fixed time.
+    Every(Duration),
+    /// As long as it takes the test to send one permit per step.
+    Gate(Receiver<()>),
+}
+
+/// A scripted engine. A prompt that says `panic` panics at the second step and
+/// one that says `fail` fails there, so that both roads can be tested.
+#[derive(Clone, Debug)]
+pub struct FakeEngine {
+    pace: FakePace,
+}
+
+impl FakeEngine {
+    /// An engine with the given pace.
+    pub fn new(pace: FakePace) -> Self {
+        Self { pace }
+    }
+
+    /// A factory that makes such engines.
+    pub fn factory(pace: FakePace) -> EngineFactory {
+        Box::new(move || Ok(Box::new(Self::new(pace.clone()))))
+    }
+
+    fn wait(&self, context: &JobContext) -> Result<(), StopReason> {
+        context.checkpoint()?;
+        match &self.pace {
+            FakePace::Immediate => {}
+            FakePace::Every(time) => std::thread::sleep(*time),
+            FakePace::Gate(permits) => loop {
+                match permits.recv_timeout(Duration::from_millis(5)) {
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => context.checkpoint()?,
+                }
+            },
+        }
+        context.checkpoint()
+    }
+
+    fn generate(
+        &self,
+        spec: &GenerateSpec,
+        context: &JobContext,
+    ) -> Result<JobOutcome, StopReason> {
+        spec.validate()
+            .map_err(|error| StopReason::Failed(EngineError::BadJob(error.to_string())))?;
+        let total = spec.steps * spec.batch;
+        context.memory(MemorySummary {
+            used_bytes: 312 << 20,
+            total_bytes: Some(8 << 30),
+        });
+        let mut painted = Vec::new();
+        for index in 0..spec.batch {
+            let seed = spec.seed.wrapping_add(u64::from(index));
+            let target = scene(spec.width_px, spec.height_px, seed);
+            for step in 1..=spec.steps {
+                self.wait(context)?;
+                if step == 2 && spec.prompt.contains("panic") {
+                    panic!("the prompt asked for it");
+                }
+                if step == 2 && spec.prompt.contains("fail") {
+                    let message =
+                        "The fake engine failed as its prompt asked it to; change the prompt.";
+                    return Err(StopReason::Failed(EngineError::BadJob(message.to_owned())));
+                }
+                let noise = 1.0 - step as f32 / spec.steps as f32;
+                let image = Arc::new(paste_back(noisy(&target, noise, seed), spec));
+                let job = context.job();
+                context.frame(TrajectoryFrame {
+                    job,
+                    index,
+                    step,
+                    total: spec.steps,
+                    image,
+                });
+                context.progress(index * spec.steps + step, total);
+            }
+            painted.push(PaintedImage {
+                image: Arc::new(paste_back(target, spec)),
+                spec: Box::new(GenerateSpec {
+                    seed,
+                    sampler: spec.sampler.or(Some(SamplerKind::Euler)),
+                    karras: spec.karras.or(Some(false)),
+                    batch: 1,
+                    ..spec.clone()
+                }),
+                model_hash: "0123456789".to_owned(),
+                model_name: "Fake".to_owned(),
+            });
+        }
+        Ok(JobOutcome::Images(painted))
+    }
+
+    fn train(&self, spec: &TrainSpec, context: &JobContext) -> Result<JobOutcome, StopReason> {
+        for step in 1..=spec.steps {
+            self.wait(context)?;
+            let done = step as f32 / spec.steps as f32;
+            let wobble = (step as f32 * 12.9898).sin() * 0.03;
+            let loss = 0.18 + 0.8 * (-5.0 * done).exp() + wobble;
+            context.train_metrics(step, loss, spec.learning_rate, 24.0);
+            context.progress(
+                u32::try_from(step).unwrap_or(u32::MAX),
+                u32::try_from(spec.steps).unwrap_or(u32::MAX),
+            );
+            if step.is_multiple_of(spec.sample_every.max(1)) || step == spec.steps {
+                let sheet = noisy(&scene(256, 128, 5), 1.0 - done, step);
+                context.sample_sheet(step, Arc::new(sheet));
+            }
+        }
+        Ok(JobOutcome::Model {
+            folder: spec.output.clone(),
+        })
+    }
+}
+
+impl Engine for FakeEngine {
+    fn adapter(&self) -> AdapterSummary {
+        AdapterSummary {
+            name: "CPU, 2 threads".to_owned(),
+            is_gpu: false,
+        }
+    }
+
+    fn run(
+        &mut self,
+        command: EngineCommand,
+        context: &JobContext,
+    ) -> Result<JobOutcome, StopReason> {
+        match command {
+            EngineCommand::LoadModel { source, .. } => Ok(JobOutcome::ModelLoaded(summary(source))),
+            EngineCommand::Generate { spec, .. } => self.generate(&spec, context),
+            EngineCommand::Train { spec, .. } => self.train(&spec, context),
+            EngineCommand::Shutdown => Err(StopReason::Cancelled),
+        }
+    }
+}
+
+fn summary(source: ModelSource) -> ModelSummary {
+    let name = match &source {
+        ModelSource::Storybook => "Storybook".to_owned(),
+        ModelSource::Folder(folder) => folder.file_name().map_or_else(
+            || folder.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        ),
+    };
+    ModelSummary {
+        source,
+        name,
+        native_size_px: 64,
+        size_multiple_px: 16,
+        default_sampler: SamplerKind::Euler,
+        default_karras: false,
+        default_steps: 20,
+        default_guidance: 4.0,
+        has_text: true,
+        has_mask_channels: true,
+        parameters: 8_400_000,
+        hash: "0123456789".to_owned(),
+    }
+}
+
+/// Hills under a sky, different for every seed.
+fn scene(width_px: u32, height_px: u32, seed: u64) -> RgbaImage {
+    let phase = (seed % 997) as f32;
+    RgbaImage::from_fn(width_px, height_px, |x, y| {
+        let u = x as f32 / width_px as f32;
+        let v = y as f32 / height_px as f32;
+        let far = 0.55 + 0.08 * (u * 7.0 + phase).sin();
+        let near = 0.75 + 0.07 * (u * 4.0 + phase * 1.7).sin();
+        let sun = (u - 0.7).hypot((v - 0.25) * height_px as f32 / width_px as f32);
+        let rgb = if v > near {
+            [64.0, 112.0 + 40.0 * (v - near), 58.0]
+        } else if v > far {
+            [92.0, 128.0, 140.0 - 60.0 * (v - far)]
+        } else if sun < 0.1 {
+            [255.0, 226.0, 150.0]
+        } else {
+            [110.0 + 130.0 * v, 160.0 + 60.0 * v, 215.0]
+        };
+        Rgba([rgb[0] as u8, rgb[1] as u8, rgb[2] as u8, 255])
+    })
+}
+
+fn noisy(image: &RgbaImage, amount: f32, seed: u64) -> RgbaImage {
+    let mut noisy = image.clone();
+    // xorshift64: any cheap, repeatable noise will do here.
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    for pixel in noisy.pixels_mut() {
+        for channel in &mut pixel.0[..3] {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let noise = (state >> 56) as f32;
+            *channel = (f32::from(*channel) * (1.0 - amount) + noise * amount) as u8;
+        }
+    }
+    noisy
+}
+
+/// Keeps the input outside of the mask.
+fn paste_back(mut image: RgbaImage, spec: &GenerateSpec) -> RgbaImage {
+    if let (Some(init), Some(mask)) = (&spec.init, &spec.mask) {
+        for (x, y, pixel) in image.enumerate_pixels_mut() {
+            let inside = x < init.0.width() && y < init.0.height();
+            if inside && mask.coverage.get_pixel(x, y).0[0] == 0 {
+                *pixel = *init.0.get_pixel(x, y);
+            }
+        }
+    }
+    image
+}

@@ -1,0 +1,179 @@
+//! The window's end of the engine: submit jobs, hold their reins, read reports.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::job::{EngineFactory, EventSink};
+use super::protocol::{EngineCommand, EngineEvent, JobControl, JobId, TrajectoryFrame};
+use super::worker_loop::{self, Order, Wiring};
+use super::{FrameBacklog, Latest};
+use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
+
+/// Called by the engine thread when there is something to read.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// How long a closing program waits for the step in hand.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Owns the engine thread.
+///
+/// Dropping it cancels every job and ends the thread, waiting a few seconds at
+/// most for the step in hand.
+pub struct EngineHandle {
+    orders: Sender<Order>,
+    events: Receiver<EngineEvent>,
+    latest: Latest<TrajectoryFrame>,
+    seen_generation: u64,
+    backlog: FrameBacklog,
+    /// The jobs that have not ended yet.
+    controls: BTreeMap<JobId, JobControl>,
+    next_job: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl EngineHandle {
+    /// Starts the engine thread and makes the engine on it.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn spawn(factory: EngineFactory, waker: Waker) -> std::io::Result<Self> {
+        let (orders, orders_inbox) = unbounded();
+        let (sender, events) = unbounded();
+        let latest = Latest::default();
+        let backlog = FrameBacklog::default();
+        let wiring = Wiring {
+            orders: orders_inbox,
+            events: EventSink { sender, waker },
+            latest: latest.clone(),
+            backlog: backlog.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || worker_loop::run(factory, &wiring))?;
+        Ok(Self {
+            orders,
+            events,
+            latest,
+            seen_generation: 0,
+            backlog,
+            controls: BTreeMap::new(),
+            next_job: 1,
+            thread: Some(thread),
+        })
+    }
+
+    /// Queues the loading of a model.
+    pub fn load_model(&mut self, source: ModelSource) -> JobId {
+        self.submit(|job| EngineCommand::LoadModel { job, source })
+    }
+
+    /// Queues a generation.
+    pub fn generate(&mut self, spec: GenerateSpec) -> JobId {
+        self.submit(|job| EngineCommand::Generate {
+            job,
+            spec: Box::new(spec),
+        })
+    }
+
+    /// Queues a training run.
+    pub fn train(&mut self, spec: TrainSpec) -> JobId {
+        self.submit(|job| EngineCommand::Train {
+            job,
+            spec: Box::new(spec),
+        })
+    }
+
+    fn submit(&mut self, command: impl FnOnce(JobId) -> EngineCommand) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job += 1;
+        let control = JobControl::default();
+        self.controls.insert(job, control.clone());
+        // The thread outlives its handle, so there is always a reader.
+        self.orders
+            .send(Order {
+                command: command(job),
+                control,
+            })
+            .ok();
+        job
+    }
+
+    /// Ends a job within one step, or before it begins.
+    pub fn cancel(&self, job: JobId) {
+        if let Some(control) = self.controls.get(&job) {
+            control.cancel();
+        }
+    }
+
+    /// Holds a job after the step in hand, or lets it go on.
+    pub fn set_paused(&self, job: JobId, paused: bool) {
+        if let Some(control) = self.controls.get(&job) {
+            control.set_paused(paused);
+        }
+    }
+
+    /// Whether any job is queued or running.
+    pub fn is_busy(&self) -> bool {
+        !self.controls.is_empty()
+    }
+
+    /// The next event, if there is one.
+    pub fn poll(&mut self) -> Option<EngineEvent> {
+        let event = self.events.try_recv().ok()?;
+        self.note_end(&event);
+        Some(event)
+    }
+
+    /// The next event, waiting for it at most `patience`: for programs without
+    /// a window, never for the UI thread.
+    pub fn wait(&mut self, patience: Duration) -> Option<EngineEvent> {
+        let event = self.events.recv_timeout(patience).ok()?;
+        self.note_end(&event);
+        Some(event)
+    }
+
+    fn note_end(&mut self, event: &EngineEvent) {
+        if let EngineEvent::Finished { job, .. } | EngineEvent::Stopped { job, .. } = event {
+            self.controls.remove(job);
+        }
+    }
+
+    /// The newest trajectory frame, if it was not seen yet.
+    pub fn latest_frame(&mut self) -> Option<TrajectoryFrame> {
+        let (generation, frame) = self.latest.newer_than(self.seen_generation)?;
+        self.seen_generation = generation;
+        Some(frame)
+    }
+
+    /// Every trajectory frame since the last call, oldest first.
+    pub fn drain_frames(&mut self) -> Vec<TrajectoryFrame> {
+        self.backlog.drain()
+    }
+}
+
+impl Drop for EngineHandle {
+    fn drop(&mut self) {
+        self.controls.values().for_each(JobControl::cancel);
+        let shutdown = Order {
+            command: EngineCommand::Shutdown,
+            control: JobControl::default(),
+        };
+        self.orders.send(shutdown).ok();
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if thread.is_finished() {
+            // Panics of jobs are caught in the loop; one of the loop itself was
+            // already printed by the panic hook.
+            thread.join().ok();
+        }
+    }
+}

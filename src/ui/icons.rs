@@ -1,0 +1,145 @@
+//! The icons of the studio: code points of the Phosphor subset in
+//! `assets/icons`. Written by `assets/fonts/subset.py` from `icons.txt`.
+
+/// `aperture`.
+pub const APERTURE: &str = "\u{E00A}";
+/// `arrow-counter-clockwise`.
+pub const ARROW_COUNTER_CLOCKWISE: &str = "\u{E038}";
+/// `arrow-down`.
+pub const ARROW_DOWN: &str = "\u{E03E}";
+/// `arrow-u-up-left`.
+pub const ARROW_U_UP_LEFT: &str = "\u{E08A}";
+/// `arrow-u-up-right`.
+pub const ARROW_U_UP_RIGHT: &str = "\u{E08C}";
+/// `arrow-up`.
+pub const ARROW_UP: &str = "\u{E08E}";
+/// `arrows-clockwise`.
+pub const ARROWS_CLOCKWISE: &str = "\u{E094}";
+/// `caret-down`.
+pub const CARET_DOWN: &str = "\u{E136}";
+/// `caret-left`.
+pub const CARET_LEFT: &str = "\u{E138}";
+/// `caret-right`.
+pub const CARET_RIGHT: &str = "\u{E13A}";
+/// `caret-up`.
+pub const CARET_UP: &str = "\u{E13C}";
+/// `chart-line`.
+pub const CHART_LINE: &str = "\u{E154}";
+/// `check`.
+pub const CHECK: &str = "\u{E182}";
+/// `check-circle`.
+pub const CHECK_CIRCLE: &str = "\u{E184}";
+/// `circle-half`.
+pub const CIRCLE_HALF: &str = "\u{E18C}";
+/// `clipboard`.
+pub const CLIPBOARD: &str = "\u{E196}";
+/// `clock`.
+pub const CLOCK: &str = "\u{E19A}";
+/// `copy`.
+pub const COPY: &str = "\u{E1CA}";
+/// `corners-out`.
+pub const CORNERS_OUT: &str = "\u{E1D0}";
+/// `cpu`.
+pub const CPU: &str = "\u{E610}";
+/// `cube`.
+pub const CUBE: &str = "\u{E1DA}";
+/// `dice-five`.
+pub const DICE_FIVE: &str = "\u{E1EE}";
+/// `dots-six-vertical`.
+pub const DOTS_SIX_VERTICAL: &str = "\u{EAE2}";
+/// `dots-three`.
+pub const DOTS_THREE: &str = "\u{E1FE}";
+/// `download-simple`.
+pub const DOWNLOAD_SIMPLE: &str = "\u{E20C}";
+/// `eraser`.
+pub const ERASER: &str = "\u{E21E}";
+/// `eye`.
+pub const EYE: &str = "\u{E220}";
+/// `eye-slash`.
+pub const EYE_SLASH: &str = "\u{E224}";
+/// `file-plus`.
+pub const FILE_PLUS: &str = "\u{E236}";
+/// `film-strip`.
+pub const FILM_STRIP: &str = "\u{E792}";
+/// `floppy-disk`.
+pub const FLOPPY_DISK: &str = "\u{E248}";
+/// `folder-open`.
+pub const FOLDER_OPEN: &str = "\u{E256}";
+/// `frame-corners`.
+pub const FRAME_CORNERS: &str = "\u{E626}";
+/// `graduation-cap`.
+pub const GRADUATION_CAP: &str = "\u{E62C}";
+/// `graphics-card`.
+pub const GRAPHICS_CARD: &str = "\u{E612}";
+/// `hand`.
+pub const HAND: &str = "\u{E298}";
+/// `hourglass-medium`.
+pub const HOURGLASS_MEDIUM: &str = "\u{E2B8}";
+/// `image`.
+pub const IMAGE: &str = "\u{E2CA}";
+/// `image-square`.
+pub const IMAGE_SQUARE: &str = "\u{E2CC}";
+/// `info`.
+pub const INFO: &str = "\u{E2CE}";
+/// `keyboard`.
+pub const KEYBOARD: &str = "\u{E2D8}";
+/// `lock-simple`.
+pub const LOCK_SIMPLE: &str = "\u{E308}";
+/// `lock-simple-open`.
+pub const LOCK_SIMPLE_OPEN: &str = "\u{E30A}";
+/// `magic-wand`.
+pub const MAGIC_WAND: &str = "\u{E6B6}";
+/// `magnifying-glass-minus`.
+pub const MAGNIFYING_GLASS_MINUS: &str = "\u{E30E}";
+/// `magnifying-glass-plus`.
+pub const MAGNIFYING_GLASS_PLUS: &str = "\u{E310}";
+/// `memory`.
+pub const MEMORY: &str = "\u{E9C4}";
+/// `minus`.
+pub const MINUS: &str = "\u{E32A}";
+/// `monitor`.
+pub const MONITOR: &str = "\u{E32E}";
+/// `moon`.
+pub const MOON: &str = "\u{E330}";
+/// `paint-brush`.
+pub const PAINT_BRUSH: &str = "\u{E6F0}";
+/// `pause`.
+pub const PAUSE: &str = "\u{E39E}";
+/// `pencil-simple`.
+pub const PENCIL_SIMPLE: &str = "\u{E3B4}";
+/// `play`.
+pub const PLAY: &str = "\u{E3D0}";
+/// `plus`.
+pub const PLUS: &str = "\u{E3D4}";
+/// `question`.
+pub const QUESTION: &str = "\u{E3E8}";
+/// `selection-inverse`.
+pub const SELECTION_INVERSE: &str = "\u{E744}";
+/// `selection-plus`.
+pub const SELECTION_PLUS: &str = "\u{E69C}";
+/// `selection-slash`.
+pub const SELECTION_SLASH: &str = "\u{E69E}";
+/// `sign-out`.
+pub const SIGN_OUT: &str = "\u{E42A}";
+/// `sliders-horizontal`.
+pub const SLIDERS_HORIZONTAL: &str = "\u{E434}";
+/// `sparkle`.
+pub const SPARKLE: &str = "\u{E6A2}";
+/// `stack`.
+pub const STACK: &str = "\u{E466}";
+/// `stop`.
+pub const STOP: &str = "\u{E46C}";
+/// `sun`.
+pub const SUN: &str = "\u{E472}";
+/// `swap`.
+pub const SWAP: &str = "\u{E83C}";
+/// `trash`.
+pub const TRASH: &str = "\u{E4A6}";
+/// `warning`.
+pub const WARNING: &str = "\u{E4E0}";
+/// `warning-circle`.
+pub const WARNING_CIRCLE: &str = "\u{E4E2}";
+/// `x`.
+pub const X: &str = "\u{E4F6}";
+/// `x-circle`.
+pub const X_CIRCLE: &str = "\u{E4F8}";

@@ -1,0 +1,284 @@
+//! The rules of the engine thread, whatever engine runs on it: one terminal
+//! event per job, cancel within one step, a panic is an error, jobs in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded, unbounded};
+use velatura::engine::fake::{FakeEngine, FakePace};
+use velatura::engine::protocol::{
+    AdapterSummary, EngineCommand, EngineError, EngineEvent, JobId, JobOutcome, StopReason,
+};
+use velatura::engine::{Engine, EngineFactory, EngineHandle, JobContext};
+use velatura::recipe::{GenerateSpec, ModelSource, TrainSpec};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn spawn(factory: EngineFactory) -> EngineHandle {
+    EngineHandle::spawn(factory, Arc::new(|| {})).expect("a thread")
+}
+
+fn gated() -> (EngineHandle, Sender<()>) {
+    let (permits, gate) = unbounded();
+    (spawn(FakeEngine::factory(FakePace::Gate(gate))), permits)
+}
+
+fn spec(prompt: &str, steps: u32) -> GenerateSpec {
+    GenerateSpec {
+        prompt: prompt.to_owned(),
+        steps,
+        width_px: 16,
+        height_px: 16,
+        ..GenerateSpec::default()
+    }
+}
+
+/// Every event up to the end of `jobs` jobs.
+fn events_of(handle: &mut EngineHandle, jobs: usize) -> Vec<EngineEvent> {
+    let mut events = Vec::new();
+    let mut ended = 0;
+    while ended < jobs {
+        let event = handle.wait(PATIENCE).expect("an event in time");
+        ended += usize::from(terminal(&event).is_some());
+        events.push(event);
+    }
+    events
+}
+
+fn terminal(event: &EngineEvent) -> Option<JobId> {
+    match event {
+        EngineEvent::Finished { job, .. } | EngineEvent::Stopped { job, .. } => Some(*job),
+        _ => None,
+    }
+}
+
+fn reason(events: &[EngineEvent], wanted: JobId) -> Option<StopReason> {
+    events.iter().find_map(|event| match event {
+        EngineEvent::Stopped { job, reason } if *job == wanted => Some(reason.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn every_job_ends_exactly_once() {
+    let mut handle = spawn(FakeEngine::factory(FakePace::Immediate));
+    let jobs = [
+        handle.load_model(ModelSource::Storybook),
+        handle.generate(spec("hills", 3)),
+        handle.generate(spec("panic", 3)),
+        handle.generate(spec("fail", 3)),
+        handle.generate(GenerateSpec {
+            steps: 0,
+            ..spec("no steps", 1)
+        }),
+        handle.train(TrainSpec {
+            steps: 3,
+            ..TrainSpec::default()
+        }),
+    ];
+    let events = events_of(&mut handle, jobs.len());
+    std::thread::sleep(Duration::from_millis(50));
+    let late = handle.poll();
+    assert!(late.is_none(), "an event after the last end: {late:?}");
+
+    let mut ends: BTreeMap<JobId, usize> = BTreeMap::new();
+    events
+        .iter()
+        .filter_map(terminal)
+        .for_each(|job| *ends.entry(job).or_default() += 1);
+    assert_eq!(ends, jobs.iter().map(|job| (*job, 1)).collect());
+    assert!(!handle.is_busy());
+}
+
+#[test]
+fn jobs_run_in_the_order_in_which_they_were_given() {
+    let mut handle = spawn(FakeEngine::factory(FakePace::Immediate));
+    let jobs: Vec<JobId> = (0..5).map(|_| handle.generate(spec("hills", 2))).collect();
+    let events = events_of(&mut handle, jobs.len());
+    let started: Vec<JobId> = events
+        .iter()
+        .filter_map(|event| match event {
+            EngineEvent::Started { job } => Some(*job),
+            _ => None,
+        })
+        .collect();
+    let ended: Vec<JobId> = events.iter().filter_map(terminal).collect();
+    assert_eq!(started, jobs);
+    assert_eq!(ended, jobs);
+}
+
+#[test]
+fn cancel_ends_a_job_within_one_step() {
+    let (mut handle, permits) = gated();
+    let job = handle.generate(spec("hills", 1000));
+    permits.send(()).expect("the engine waits");
+    while !matches!(
+        handle.wait(PATIENCE),
+        Some(EngineEvent::Progress { step: 1, .. })
+    ) {}
+    handle.cancel(job);
+    // Permits for many more steps are there: only the cancel can stop it.
+    (0..100).for_each(|_| permits.send(()).expect("the engine waits"));
+    let events = events_of(&mut handle, 1);
+    let steps = events
+        .iter()
+        .filter(|event| matches!(event, EngineEvent::Progress { .. }))
+        .count();
+    assert!(steps <= 1, "{steps} steps after the cancel");
+    assert_eq!(reason(&events, job), Some(StopReason::Cancelled));
+}
+
+#[test]
+fn a_queued_job_can_be_cancelled_before_it_starts() {
+    let (mut handle, permits) = gated();
+    let first = handle.generate(spec("hills", 1));
+    let second = handle.generate(spec("hills", 1));
+    handle.cancel(second);
+    permits.send(()).expect("the engine waits");
+    let events = events_of(&mut handle, 2);
+    assert_eq!(reason(&events, first), None);
+    assert_eq!(reason(&events, second), Some(StopReason::Cancelled));
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, EngineEvent::Started { job } if *job == second))
+    );
+}
+
+#[test]
+fn a_paused_job_makes_no_step_until_it_goes_on() {
+    let (mut handle, permits) = gated();
+    let job = handle.generate(spec("hills", 4));
+    permits.send(()).expect("the engine waits");
+    while !matches!(
+        handle.wait(PATIENCE),
+        Some(EngineEvent::Progress { step: 1, .. })
+    ) {}
+    handle.set_paused(job, true);
+    (0..4).for_each(|_| permits.send(()).expect("the engine waits"));
+    std::thread::sleep(Duration::from_millis(100));
+    let mut steps = 0;
+    while let Some(event) = handle.poll() {
+        steps += usize::from(matches!(event, EngineEvent::Progress { .. }));
+    }
+    assert!(steps <= 1, "{steps} steps while held");
+    handle.set_paused(job, false);
+    let events = events_of(&mut handle, 1);
+    assert!(matches!(events.last(), Some(EngineEvent::Finished { .. })));
+}
+
+#[test]
+fn a_panic_becomes_an_error_and_the_engine_starts_again() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&made);
+    let mut inner = FakeEngine::factory(FakePace::Immediate);
+    let mut handle = spawn(Box::new(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        inner()
+    }));
+    let broken = handle.generate(spec("panic", 3));
+    let next = handle.generate(spec("hills", 3));
+    let events = events_of(&mut handle, 2);
+    let Some(StopReason::Failed(EngineError::Panicked(message))) = reason(&events, broken) else {
+        panic!("no panic was reported: {events:?}");
+    };
+    assert!(message.contains("asked for it"), "{message}");
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, EngineEvent::Finished { job, .. } if *job == next))
+    );
+    assert_eq!(made.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn an_engine_that_cannot_start_fails_every_job_with_its_reason() {
+    let error = EngineError::DeviceLost("unplugged".to_owned());
+    let given = error.clone();
+    let mut handle = spawn(Box::new(move || Err(given.clone())));
+    let job = handle.generate(spec("hills", 1));
+    let events = events_of(&mut handle, 1);
+    assert_eq!(reason(&events, job), Some(StopReason::Failed(error)));
+}
+
+/// Loses its device in the first job.
+struct Unplugged;
+
+impl Engine for Unplugged {
+    fn adapter(&self) -> AdapterSummary {
+        AdapterSummary {
+            name: "Test".to_owned(),
+            is_gpu: true,
+        }
+    }
+
+    fn run(&mut self, _: EngineCommand, _: &JobContext) -> Result<JobOutcome, StopReason> {
+        Err(StopReason::Failed(EngineError::DeviceLost(
+            "unplugged".to_owned(),
+        )))
+    }
+}
+
+#[test]
+fn a_lost_device_is_final() {
+    let mut handle = spawn(Box::new(|| Ok(Box::new(Unplugged))));
+    let jobs = [
+        handle.generate(spec("hills", 1)),
+        handle.generate(spec("hills", 1)),
+    ];
+    let events = events_of(&mut handle, 2);
+    for job in jobs {
+        assert!(matches!(
+            reason(&events, job),
+            Some(StopReason::Failed(EngineError::DeviceLost(_)))
+        ));
+    }
+    let ready = events
+        .iter()
+        .filter(|event| matches!(event, EngineEvent::Ready { .. }))
+        .count();
+    assert_eq!(ready, 1);
+}
+
+#[test]
+fn frames_reach_the_strip_in_order_and_the_canvas_newest_first() {
+    let mut handle = spawn(FakeEngine::factory(FakePace::Immediate));
+    handle.generate(GenerateSpec {
+        batch: 2,
+        ..spec("hills", 3)
+    });
+    events_of(&mut handle, 1);
+    let steps: Vec<(u32, u32)> = handle
+        .drain_frames()
+        .iter()
+        .map(|frame| (frame.index, frame.step))
+        .collect();
+    assert_eq!(steps, [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]);
+    let newest = handle.latest_frame().expect("a frame");
+    assert_eq!((newest.index, newest.step), (1, 3));
+    assert!(handle.latest_frame().is_none());
+}
+
+#[test]
+fn every_report_wakes_the_window() {
+    let (woken, wakes) = bounded(1000);
+    let waker = Arc::new(move || woken.try_send(()).unwrap_or_default());
+    let mut handle =
+        EngineHandle::spawn(FakeEngine::factory(FakePace::Immediate), waker).expect("a thread");
+    handle.generate(spec("hills", 2));
+    let events = events_of(&mut handle, 1);
+    assert!(wakes.len() >= events.len());
+}
+
+#[test]
+fn dropping_the_handle_ends_a_running_job() {
+    let (handle, permits) = gated();
+    let mut handle = handle;
+    handle.generate(spec("hills", 1000));
+    permits.send(()).expect("the engine waits");
+    drop(handle);
+    // The engine and its gate are gone with the thread.
+    assert!(permits.send(()).is_err());
+}
