@@ -1,0 +1,377 @@
+//! Two-dimensional convolution and its gradients as matrix products over
+//! patches that are gathered tile by tile, never for the whole picture.
+
+use rayon::prelude::*;
+
+use super::matrix::{Into, Mat, multiply};
+use super::share::{SharedOut, add_up, map_shares, shares, with_scratch};
+
+/// Sizes of a convolution without groups or dilation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Pictures.
+    pub batch: usize,
+    /// Channels of the input.
+    pub channels_in: usize,
+    /// Channels of the output.
+    pub channels_out: usize,
+    /// Height and width of the input.
+    pub input: [usize; 2],
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Step between patches, down and across.
+    pub stride: [usize; 2],
+    /// Zeros added above and to the left.
+    pub padding: [usize; 2],
+    /// Zeros added below and to the right.
+    pub padding_after: [usize; 2],
+}
+
+impl ConvShape {
+    /// Height and width of the output.
+    pub fn output(&self) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let padded = self.input[axis] + self.padding[axis] + self.padding_after[axis];
+            (padded - self.kernel[axis]) / self.stride[axis] + 1
+        })
+    }
+
+    /// Values of a patch.
+    fn patch_len(&self) -> usize {
+        self.channels_in * self.kernel[0] * self.kernel[1]
+    }
+
+    fn area_in(&self) -> usize {
+        self.input[0] * self.input[1]
+    }
+
+    fn area_out(&self) -> usize {
+        let [height, width] = self.output();
+        height * width
+    }
+
+    /// Whether a patch is a pixel: then nothing needs gathering.
+    fn is_pointwise(&self) -> bool {
+        self.kernel == [1, 1]
+            && self.stride == [1, 1]
+            && self.padding == [0, 0]
+            && self.padding_after == [0, 0]
+    }
+}
+
+/// Whole pictures, or some output rows of one picture.
+#[derive(Clone, Copy)]
+struct Tile {
+    image: usize,
+    images: usize,
+    row: usize,
+    rows: usize,
+}
+
+/// Values of gathered patches that a tile aims at: 2 MiB, a small part of the
+/// last cache level of any processor that runs this program.
+const TILE_VALUES: usize = 512 * 1024;
+/// Fewer columns than this starve the matrix kernel.
+const MIN_COLUMNS: usize = 128;
+
+fn tiles(shape: &ConvShape, images: std::ops::Range<usize>) -> Vec<Tile> {
+    let [height, width] = shape.output();
+    let columns = (TILE_VALUES / shape.patch_len().max(1)).max(MIN_COLUMNS);
+    let mut tiles = Vec::new();
+    if height * width <= columns {
+        let together = (columns / (height * width).max(1)).max(1);
+        let mut image = images.start;
+        while image < images.end {
+            let count = together.min(images.end - image);
+            tiles.push(Tile { image, images: count, row: 0, rows: height });
+            image += count;
+        }
+    } else {
+        let rows_each = (columns / width).max(1);
+        for image in images {
+            let mut row = 0;
+            while row < height {
+                let rows = rows_each.min(height - row);
+                tiles.push(Tile { image, images: 1, row, rows });
+                row += rows;
+            }
+        }
+    }
+    tiles
+}
+
+/// Tiles for all threads: small jobs are split finer so that each has some.
+fn parallel_tiles(shape: &ConvShape) -> Vec<Tile> {
+    let mut all = tiles(shape, 0..shape.batch);
+    let threads = rayon::current_num_threads();
+    if all.len() < threads && shape.batch >= threads {
+        all = shares(shape.batch, 1).into_iter().flat_map(|share| tiles(shape, share)).collect();
+    } else if all.len() < threads {
+        all = all
+            .iter()
+            .flat_map(|tile| {
+                shares(tile.rows, 1).into_iter().map(|share| Tile {
+                    row: tile.row + share.start,
+                    rows: share.len(),
+                    ..*tile
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+impl Tile {
+    fn columns(&self, width_out: usize) -> usize {
+        self.images * self.rows * width_out
+    }
+}
+
+/// Copies the patches under a tile into the columns of `columns`, one row for
+/// each value of a patch.
+fn gather(x: &[f32], shape: &ConvShape, tile: Tile, columns: &mut [f32]) {
+    let [_, width_out] = shape.output();
+    let [height, width] = shape.input;
+    let [kernel_h, kernel_w] = shape.kernel;
+    let [stride_y, stride_x] = shape.stride;
+    let [pad_y, pad_x] = shape.padding;
+    let total = tile.columns(width_out);
+    let per_image = tile.rows * width_out;
+    for channel in 0..shape.channels_in {
+        for ky in 0..kernel_h {
+            for kx in 0..kernel_w {
+                let line = (channel * kernel_h + ky) * kernel_w + kx;
+                let line = &mut columns[line * total..][..total];
+                // Output columns whose input column `ox · stride + kx − pad` exists.
+                let first = pad_x.saturating_sub(kx).div_ceil(stride_x).min(width_out);
+                let last = if width + pad_x > kx {
+                    ((width + pad_x - kx - 1) / stride_x + 1).min(width_out)
+                } else {
+                    0
+                }
+                .max(first);
+                for (image, line) in line.chunks_exact_mut(per_image).enumerate() {
+                    let plane = (tile.image + image) * shape.channels_in + channel;
+                    let plane = &x[plane * height * width..][..height * width];
+                    for (row, out) in line.chunks_exact_mut(width_out).enumerate() {
+                        let y = (tile.row + row) * stride_y + ky;
+                        if y < pad_y || y - pad_y >= height {
+                            out.fill(0.0);
+                            continue;
+                        }
+                        let source = &plane[(y - pad_y) * width..][..width];
+                        out[..first].fill(0.0);
+                        out[last..].fill(0.0);
+                        if first == last {
+                            continue;
+                        }
+                        let start = first * stride_x + kx - pad_x;
+                        if stride_x == 1 {
+                            out[first..last].copy_from_slice(&source[start..][..last - first]);
+                        } else {
+                            for (out, value) in
+                                out[first..last].iter_mut().zip(source[start..].iter().step_by(stride_x))
+                            {
+                                *out = *value;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The inverse of [`gather`]: adds the columns back onto whole pictures.
+fn scatter_add(columns: &[f32], shape: &ConvShape, images: usize, dx: &mut [f32]) {
+    let [height_out, width_out] = shape.output();
+    let [height, width] = shape.input;
+    let [kernel_h, kernel_w] = shape.kernel;
+    let per_image = height_out * width_out;
+    let total = images * per_image;
+    for channel in 0..shape.channels_in {
+        for ky in 0..kernel_h {
+            for kx in 0..kernel_w {
+                let line = (channel * kernel_h + ky) * kernel_w + kx;
+                let line = &columns[line * total..][..total];
+                for (image, line) in line.chunks_exact(per_image).enumerate() {
+                    let plane = image * shape.channels_in + channel;
+                    let plane = &mut dx[plane * height * width..][..height * width];
+                    for (row, values) in line.chunks_exact(width_out).enumerate() {
+                        let y = row * shape.stride[0] + ky;
+                        if y < shape.padding[0] || y - shape.padding[0] >= height {
+                            continue;
+                        }
+                        let out = &mut plane[(y - shape.padding[0]) * width..][..width];
+                        for (column, value) in values.iter().enumerate() {
+                            let x = column * shape.stride[1] + kx;
+                            if x >= shape.padding[1] && x - shape.padding[1] < width {
+                                out[x - shape.padding[1]] += value;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Convolution (cross-correlation, as in every network library).
+///
+/// # Shapes
+/// - `x`: `[batch, channels_in, height, width]`
+/// - `weight`: `[channels_out, channels_in, kernel_h, kernel_w]`
+/// - `bias`: `[channels_out]`
+/// - output: `[batch, channels_out, height_out, width_out]`
+pub fn conv2d(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
+    let [_, width_out] = shape.output();
+    let area = shape.area_out();
+    let (out_channels, patch) = (shape.channels_out, shape.patch_len());
+    let mut out = vec![0.0; shape.batch * out_channels * area];
+    let weights = Mat::new(weight, out_channels, patch);
+    let shared = SharedOut::new(&mut out);
+    parallel_tiles(shape).into_par_iter().for_each(|tile| {
+        let columns = tile.columns(width_out);
+        if tile.images == 1 {
+            let start = tile.image * out_channels * area + tile.row * width_out;
+            let len = (out_channels - 1) * area + columns;
+            #[allow(unsafe_code)]
+            // SAFETY: tiles do not overlap: each is its own rows of its own pictures,
+            // and both writers below stay within `columns` values of each plane.
+            let out = unsafe { shared.part(start, len) };
+            if let Some(bias) = bias {
+                for (channel, value) in bias.iter().enumerate() {
+                    out[channel * area..][..columns].fill(*value);
+                }
+            }
+            let into = if bias.is_some() { Into::Add } else { Into::Overwrite };
+            if shape.is_pointwise() {
+                let image = &x[tile.image * patch * area..][..patch * area];
+                let pixels = Mat::strided(&image[tile.row * width_out..], patch, columns, area);
+                multiply(out, area, weights, pixels, 1.0, into);
+            } else {
+                with_scratch(patch * columns, |patches| {
+                    gather(x, shape, tile, patches);
+                    multiply(out, area, weights, Mat::new(patches, patch, columns), 1.0, into);
+                });
+            }
+        } else {
+            with_scratch((patch + out_channels) * columns, |scratch| {
+                let (patches, product) = scratch.split_at_mut(patch * columns);
+                gather(x, shape, tile, patches);
+                multiply(product, columns, weights, Mat::new(patches, patch, columns), 1.0, Into::Overwrite);
+                let start = tile.image * out_channels * area;
+                #[allow(unsafe_code)]
+                // SAFETY: tiles of whole pictures do not overlap.
+                let out = unsafe { shared.part(start, tile.images * out_channels * area) };
+                for (index, plane) in out.chunks_exact_mut(area).enumerate() {
+                    let (image, channel) = (index / out_channels, index % out_channels);
+                    plane.copy_from_slice(&product[channel * columns + image * area..][..area]);
+                    if let Some(bias) = bias {
+                        let bias = bias[channel];
+                        plane.iter_mut().for_each(|value| *value += bias);
+                    }
+                }
+            });
+        }
+    });
+    out
+}
+
+/// Gradient of [`conv2d`] by its input.
+pub fn conv2d_input_gradient(weight: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
+    let [kernel_h, kernel_w] = shape.kernel;
+    let fits = |padding: [usize; 2]| padding[0] < kernel_h && padding[1] < kernel_w;
+    if shape.stride == [1, 1] && fits(shape.padding) && fits(shape.padding_after) {
+        // The gradient is itself a convolution, with the kernel turned round.
+        let taps = kernel_h * kernel_w;
+        let mut turned = vec![0.0; weight.len()];
+        for o in 0..shape.channels_out {
+            for i in 0..shape.channels_in {
+                let from = &weight[(o * shape.channels_in + i) * taps..][..taps];
+                let to = &mut turned[(i * shape.channels_out + o) * taps..][..taps];
+                for (to, from) in to.iter_mut().zip(from.iter().rev()) {
+                    *to = *from;
+                }
+            }
+        }
+        let back = ConvShape {
+            channels_in: shape.channels_out,
+            channels_out: shape.channels_in,
+            input: shape.output(),
+            padding: [kernel_h - 1 - shape.padding[0], kernel_w - 1 - shape.padding[1]],
+            padding_after: [kernel_h - 1 - shape.padding_after[0], kernel_w - 1 - shape.padding_after[1]],
+            ..*shape
+        };
+        debug_assert_eq!(back.output(), shape.input);
+        return conv2d(dy, &turned, None, &back);
+    }
+    let (patch, area) = (shape.patch_len(), shape.area_out());
+    let plane_in = shape.channels_in * shape.area_in();
+    let weights = Mat::new(weight, shape.channels_out, patch).transposed();
+    let mut dx = vec![0.0; shape.batch * plane_in];
+    super::share::for_rows(&mut dx, plane_in, |first, rows| {
+        with_scratch(patch * area, |columns| {
+            for (image, dx) in (first..).zip(rows.chunks_exact_mut(plane_in)) {
+                let dy = &dy[image * shape.channels_out * area..][..shape.channels_out * area];
+                multiply(columns, area, weights, Mat::new(dy, shape.channels_out, area), 1.0, Into::Overwrite);
+                scatter_add(columns, shape, 1, dx);
+            }
+        });
+    });
+    dx
+}
+
+/// Gradient of [`conv2d`] by its weight.
+pub fn conv2d_weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
+    let [_, width_out] = shape.output();
+    let (patch, area, out_channels) = (shape.patch_len(), shape.area_out(), shape.channels_out);
+    let parts = map_shares(shape.batch, 1, |images| {
+        let mut dw = vec![0.0; out_channels * patch];
+        for tile in tiles(shape, images) {
+            let columns = tile.columns(width_out);
+            let start = tile.image * out_channels * area + tile.row * width_out;
+            if tile.images == 1 {
+                let dy = Mat::strided(&dy[start..], out_channels, columns, area);
+                if shape.is_pointwise() {
+                    let image = &x[tile.image * patch * area..][..patch * area];
+                    let pixels = Mat::strided(&image[tile.row * width_out..], patch, columns, area);
+                    multiply(&mut dw, patch, dy, pixels.transposed(), 1.0, Into::Add);
+                } else {
+                    with_scratch(patch * columns, |patches| {
+                        gather(x, shape, tile, patches);
+                        let patches = Mat::new(patches, patch, columns).transposed();
+                        multiply(&mut dw, patch, dy, patches, 1.0, Into::Add);
+                    });
+                }
+            } else {
+                with_scratch((patch + out_channels) * columns, |scratch| {
+                    let (patches, gathered) = scratch.split_at_mut(patch * columns);
+                    gather(x, shape, tile, patches);
+                    for (index, plane) in dy[start..][..tile.images * out_channels * area].chunks_exact(area).enumerate() {
+                        let (image, channel) = (index / out_channels, index % out_channels);
+                        gathered[channel * columns + image * area..][..area].copy_from_slice(plane);
+                    }
+                    let patches = Mat::new(patches, patch, columns).transposed();
+                    multiply(&mut dw, patch, Mat::new(gathered, out_channels, columns), patches, 1.0, Into::Add);
+                });
+            }
+        }
+        dw
+    });
+    let mut dw = add_up(parts);
+    dw.resize(out_channels * patch, 0.0);
+    dw
+}
+
+/// Gradient of [`conv2d`] by its bias: the sums of `dy` over each channel.
+pub fn conv2d_bias_gradient(dy: &[f32], channels: usize, area: usize) -> Vec<f32> {
+    let mut db = vec![0.0; channels];
+    if area == 0 {
+        return db;
+    }
+    for (index, plane) in dy.chunks_exact(area).enumerate() {
+        db[index % channels] += super::simd::vectorized(|| super::simd::sum(plane));
+    }
+    db
+}

@@ -1,0 +1,566 @@
+//! The kernels as operations on burn tensors, differentiable under autodiff.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, Backend, Dispatch, DispatchTensorKind, Flex, TensorMetadata, backend_extension,
+};
+use burn::tensor::{DType, Tensor, TensorData};
+
+use super::activation;
+use super::attention::{AttentionShape, attention_backward};
+use super::conv::{self, ConvShape};
+use super::linear as affine;
+use super::norm::{self, GroupNormShape, Moments};
+
+type Plain = FloatTensor<Flex>;
+
+/// The operations that this room computes itself.
+///
+/// The names begin with `fast_` because every backend already has methods such
+/// as `conv2d`.
+#[backend_extension(Flex, Autodiff)]
+pub trait FastOps: Backend {
+    /// SiLU.
+    fn fast_silu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// GEGLU over the last axis.
+    fn fast_geglu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Group normalisation of `[batch, channels, …]`, then SiLU if asked.
+    fn fast_group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+        eps: f32,
+        silu: bool,
+    ) -> FloatTensor<Self>;
+    /// Layer normalisation of the last axis.
+    fn fast_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+    ) -> FloatTensor<Self>;
+    /// Convolution with bias; `padding` is (before, after) for rows and for columns.
+    fn fast_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+        padding: [(usize, usize); 2],
+    ) -> FloatTensor<Self>;
+    /// `x · weight` over the last axis.
+    fn fast_matmul(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// `x · weight + bias` over the last axis.
+    fn fast_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Multi-head attention with the heads side by side in the last axis.
+    fn fast_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        heads: usize,
+        causal: bool,
+    ) -> FloatTensor<Self>;
+}
+
+/// A contiguous tensor's values.
+fn values(tensor: &Plain) -> &[f32] {
+    tensor.as_slice::<f32>().expect("made contiguous f32 on entry")
+}
+
+fn tensor(values: Vec<f32>, shape: impl Into<Vec<usize>>) -> Plain {
+    Plain::from_data(TensorData::new(values, shape.into()))
+}
+
+fn dims(tensor: &Plain) -> Vec<usize> {
+    tensor.shape().to_vec()
+}
+
+fn last(tensor: &Plain) -> usize {
+    dims(tensor).last().copied().unwrap_or(1)
+}
+
+fn conv_shape(x: &Plain, weight: &Plain, stride: usize, padding: [(usize, usize); 2]) -> ConvShape {
+    let (x, weight) = (dims(x), dims(weight));
+    ConvShape {
+        batch: x[0],
+        channels_in: x[1],
+        channels_out: weight[0],
+        input: [x[2], x[3]],
+        kernel: [weight[2], weight[3]],
+        stride: [stride; 2],
+        padding: padding.map(|(before, _)| before),
+        padding_after: padding.map(|(_, after)| after),
+    }
+}
+
+fn group_norm_shape(x: &Plain, groups: usize, eps: f32, silu: bool) -> GroupNormShape {
+    let x = dims(x);
+    GroupNormShape { batch: x[0], channels: x[1], area: x[2..].iter().product(), groups, eps, silu }
+}
+
+fn attention_shape(q: &Plain, k: &Plain, heads: usize, causal: bool) -> AttentionShape {
+    let (q, k) = (dims(q), dims(k));
+    AttentionShape { batch: q[0], heads, queries: q[1], keys: k[1], head_dim: q[2] / heads, causal }
+}
+
+fn with_last(tensor: &Plain, size: usize) -> Vec<usize> {
+    let mut shape = dims(tensor);
+    if let Some(last) = shape.last_mut() {
+        *last = size;
+    }
+    shape
+}
+
+fn run_conv2d(x: &Plain, weight: &Plain, bias: &Plain, stride: usize, padding: [(usize, usize); 2]) -> Plain {
+    let shape = conv_shape(x, weight, stride, padding);
+    let [height, width] = shape.output();
+    let out = conv::conv2d(values(x), values(weight), Some(values(bias)), &shape);
+    tensor(out, [shape.batch, shape.channels_out, height, width])
+}
+
+fn run_linear(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
+    let [inputs, outputs] = [dims(weight)[0], dims(weight)[1]];
+    let out = affine::linear(values(x), values(weight), bias.map(values), inputs, outputs);
+    tensor(out, with_last(x, outputs))
+}
+
+impl FastOps for Flex {
+    fn fast_silu(x: Plain) -> Plain {
+        let x = x.to_contiguous();
+        tensor(activation::silu(values(&x)), dims(&x))
+    }
+
+    fn fast_geglu(x: Plain) -> Plain {
+        let x = x.to_contiguous();
+        let width = last(&x) / 2;
+        tensor(activation::geglu(values(&x), width), with_last(&x, width))
+    }
+
+    fn fast_group_norm(x: Plain, gamma: Plain, beta: Plain, groups: usize, eps: f32, silu: bool) -> Plain {
+        let (x, gamma, beta) = (x.to_contiguous(), gamma.to_contiguous(), beta.to_contiguous());
+        let shape = group_norm_shape(&x, groups, eps, silu);
+        let (out, _) = norm::group_norm(values(&x), values(&gamma), values(&beta), shape);
+        tensor(out, dims(&x))
+    }
+
+    fn fast_layer_norm(x: Plain, gamma: Plain, beta: Plain, eps: f32) -> Plain {
+        let (x, gamma, beta) = (x.to_contiguous(), gamma.to_contiguous(), beta.to_contiguous());
+        let (out, _) = norm::layer_norm(values(&x), values(&gamma), values(&beta), eps);
+        tensor(out, dims(&x))
+    }
+
+    fn fast_conv2d(x: Plain, weight: Plain, bias: Plain, stride: usize, padding: [(usize, usize); 2]) -> Plain {
+        let (x, weight, bias) = (x.to_contiguous(), weight.to_contiguous(), bias.to_contiguous());
+        run_conv2d(&x, &weight, &bias, stride, padding)
+    }
+
+    fn fast_matmul(x: Plain, weight: Plain) -> Plain {
+        run_linear(&x.to_contiguous(), &weight.to_contiguous(), None)
+    }
+
+    fn fast_linear(x: Plain, weight: Plain, bias: Plain) -> Plain {
+        run_linear(&x.to_contiguous(), &weight.to_contiguous(), Some(&bias.to_contiguous()))
+    }
+
+    fn fast_attention(q: Plain, k: Plain, v: Plain, heads: usize, causal: bool) -> Plain {
+        let (q, k, v) = (q.to_contiguous(), k.to_contiguous(), v.to_contiguous());
+        let shape = attention_shape(&q, &k, heads, causal);
+        tensor(super::attention::attention(values(&q), values(&k), values(&v), &shape), dims(&q))
+    }
+}
+
+/// Records an operation and its state on the graph, or only passes its output on.
+macro_rules! record {
+    ($op:expr, $strategy:ty, [$($parent:ident),+], $state:expr, $output:expr) => {
+        match $op.prepare::<$strategy>([$($parent),+]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish($state, $output),
+            OpsKind::UnTracked(prep) => prep.finish($output),
+        }
+    };
+}
+
+/// Splits an autodiff tensor into its contiguous value and its place in the graph.
+macro_rules! part {
+    ($tensor:ident => $value:ident, $node:ident) => {
+        let ($value, $node) = $tensor.into_parts();
+        let $value = $value.to_contiguous();
+    };
+}
+
+#[derive(Debug)]
+struct Silu;
+
+impl Backward<Flex, 1> for Silu {
+    type State = Plain;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let x = ops.state;
+        if let [Some(parent)] = ops.parents {
+            let dx = activation::silu_backward(values(&x), values(&dy));
+            grads.register::<Flex>(parent.id, tensor(dx, dims(&x)));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Geglu;
+
+impl Backward<Flex, 1> for Geglu {
+    type State = Plain;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let x = ops.state;
+        if let [Some(parent)] = ops.parents {
+            let dx = activation::geglu_backward(values(&x), values(&dy), last(&x) / 2);
+            grads.register::<Flex>(parent.id, tensor(dx, dims(&x)));
+        }
+    }
+}
+
+/// Registers the gradients of a normalisation: of its input, scale and offset.
+fn register_affine(
+    parents: [Option<burn::backend::autodiff::NodeId>; 3],
+    grads: &mut Gradients,
+    gradients: (Vec<f32>, Vec<f32>, Vec<f32>),
+    shape: Vec<usize>,
+) {
+    let (dx, dgamma, dbeta) = gradients;
+    let width = dgamma.len();
+    let [x, gamma, beta] = parents;
+    if let Some(id) = x {
+        grads.register::<Flex>(id, tensor(dx, shape));
+    }
+    if let Some(id) = gamma {
+        grads.register::<Flex>(id, tensor(dgamma, [width]));
+    }
+    if let Some(id) = beta {
+        grads.register::<Flex>(id, tensor(dbeta, [width]));
+    }
+}
+
+#[derive(Debug)]
+struct GroupNorm;
+
+impl Backward<Flex, 3> for GroupNorm {
+    type State = (Plain, Plain, Plain, Moments, GroupNormShape);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (x, gamma, beta, stats, shape) = ops.state;
+        let all =
+            norm::group_norm_backward(values(&x), values(&gamma), values(&beta), &stats, values(&dy), shape);
+        register_affine(ops.parents.map(|p| p.map(|p| p.id)), grads, all, dims(&x));
+    }
+}
+
+#[derive(Debug)]
+struct LayerNorm;
+
+impl Backward<Flex, 3> for LayerNorm {
+    type State = (Plain, Plain, Moments);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (x, gamma, stats) = ops.state;
+        let all = norm::layer_norm_backward(values(&x), values(&gamma), &stats, values(&dy));
+        register_affine(ops.parents.map(|p| p.map(|p| p.id)), grads, all, dims(&x));
+    }
+}
+
+#[derive(Debug)]
+struct Conv2d;
+
+impl Backward<Flex, 3> for Conv2d {
+    type State = (Plain, Plain, ConvShape);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (x, weight, shape) = ops.state;
+        let [to_x, to_weight, to_bias] = ops.parents;
+        if let Some(node) = to_x {
+            let dx = conv::conv2d_input_gradient(values(&weight), values(&dy), &shape);
+            grads.register::<Flex>(node.id, tensor(dx, dims(&x)));
+        }
+        if let Some(node) = to_weight {
+            let dw = conv::conv2d_weight_gradient(values(&x), values(&dy), &shape);
+            grads.register::<Flex>(node.id, tensor(dw, dims(&weight)));
+        }
+        if let Some(node) = to_bias {
+            let area = shape.output().iter().product();
+            let db = conv::conv2d_bias_gradient(values(&dy), shape.channels_out, area);
+            grads.register::<Flex>(node.id, tensor(db, [shape.channels_out]));
+        }
+    }
+}
+
+/// Registers the gradients of an affine map by its input and weight.
+fn register_linear(
+    parents: [Option<burn::backend::autodiff::NodeId>; 2],
+    grads: &mut Gradients,
+    x: &Plain,
+    weight: &Plain,
+    dy: &Plain,
+) {
+    let [inputs, outputs] = [dims(weight)[0], dims(weight)[1]];
+    let [to_x, to_weight] = parents;
+    if let Some(id) = to_x {
+        let dx = affine::linear_input_gradient(values(weight), values(dy), inputs, outputs);
+        grads.register::<Flex>(id, tensor(dx, dims(x)));
+    }
+    if let Some(id) = to_weight {
+        let dw = affine::linear_weight_gradient(values(x), values(dy), inputs, outputs);
+        grads.register::<Flex>(id, tensor(dw, dims(weight)));
+    }
+}
+
+#[derive(Debug)]
+struct Matmul;
+
+impl Backward<Flex, 2> for Matmul {
+    type State = (Plain, Plain);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (x, weight) = ops.state;
+        register_linear(ops.parents.map(|p| p.map(|p| p.id)), grads, &x, &weight, &dy);
+    }
+}
+
+#[derive(Debug)]
+struct Linear;
+
+impl Backward<Flex, 3> for Linear {
+    type State = (Plain, Plain);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (x, weight) = ops.state;
+        let [to_x, to_weight, to_bias] = ops.parents.map(|p| p.map(|p| p.id));
+        register_linear([to_x, to_weight], grads, &x, &weight, &dy);
+        if let Some(id) = to_bias {
+            let outputs = last(&dy);
+            grads.register::<Flex>(id, tensor(affine::linear_bias_gradient(values(&dy), outputs), [outputs]));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Attention;
+
+impl Backward<Flex, 3> for Attention {
+    type State = (Plain, Plain, Plain, AttentionShape);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (q, k, v, shape) = ops.state;
+        let (dq, dk, dv) = attention_backward(values(&q), values(&k), values(&v), values(&dy), &shape);
+        let [to_q, to_k, to_v] = ops.parents;
+        for (node, gradient, like) in [(to_q, dq, &q), (to_k, dk, &k), (to_v, dv, &v)] {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, tensor(gradient, dims(like)));
+            }
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
+    fn fast_silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        part!(x => value, node);
+        let out = Flex::fast_silu(value.clone());
+        record!(Silu, C, [node], value, out)
+    }
+
+    fn fast_geglu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        part!(x => value, node);
+        let out = Flex::fast_geglu(value.clone());
+        record!(Geglu, C, [node], value, out)
+    }
+
+    fn fast_group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+        eps: f32,
+        silu: bool,
+    ) -> FloatTensor<Self> {
+        part!(x => x, node_x);
+        part!(gamma => gamma, node_gamma);
+        part!(beta => beta, node_beta);
+        let shape = group_norm_shape(&x, groups, eps, silu);
+        let (out, stats) = norm::group_norm(values(&x), values(&gamma), values(&beta), shape);
+        let out = tensor(out, dims(&x));
+        record!(GroupNorm, C, [node_x, node_gamma, node_beta], (x, gamma, beta, stats, shape), out)
+    }
+
+    fn fast_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+    ) -> FloatTensor<Self> {
+        part!(x => x, node_x);
+        part!(gamma => gamma, node_gamma);
+        part!(beta => beta, node_beta);
+        let (out, stats) = norm::layer_norm(values(&x), values(&gamma), values(&beta), eps);
+        let out = tensor(out, dims(&x));
+        record!(LayerNorm, C, [node_x, node_gamma, node_beta], (x, gamma, stats), out)
+    }
+
+    fn fast_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+        padding: [(usize, usize); 2],
+    ) -> FloatTensor<Self> {
+        part!(x => x, node_x);
+        part!(weight => weight, node_weight);
+        part!(bias => bias, node_bias);
+        let shape = conv_shape(&x, &weight, stride, padding);
+        let out = run_conv2d(&x, &weight, &bias, stride, padding);
+        record!(Conv2d, C, [node_x, node_weight, node_bias], (x, weight, shape), out)
+    }
+
+    fn fast_matmul(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        part!(x => x, node_x);
+        part!(weight => weight, node_weight);
+        let out = run_linear(&x, &weight, None);
+        record!(Matmul, C, [node_x, node_weight], (x, weight), out)
+    }
+
+    fn fast_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        part!(x => x, node_x);
+        part!(weight => weight, node_weight);
+        part!(bias => bias, node_bias);
+        let out = run_linear(&x, &weight, Some(&bias));
+        record!(Linear, C, [node_x, node_weight, node_bias], (x, weight), out)
+    }
+
+    fn fast_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        heads: usize,
+        causal: bool,
+    ) -> FloatTensor<Self> {
+        part!(q => q, node_q);
+        part!(k => k, node_k);
+        part!(v => v, node_v);
+        let shape = attention_shape(&q, &k, heads, causal);
+        let out = super::attention::attention(values(&q), values(&k), values(&v), &shape);
+        let out = tensor(out, dims(&q));
+        record!(Attention, C, [node_q, node_k, node_v], (q, k, v, shape), out)
+    }
+}
+
+/// Whether the kernels of this room can take a tensor: f32 on the Flex backend,
+/// with or without autodiff.
+pub fn is_accelerated<const D: usize>(tensor: &Tensor<D>) -> bool {
+    if tensor.dtype() != DType::F32 {
+        return false;
+    }
+    match tensor.clone().into_dispatch().kind {
+        DispatchTensorKind::Flex(_) => true,
+        DispatchTensorKind::Autodiff(inner) => matches!(*inner, DispatchTensorKind::Flex(_)),
+        _ => false,
+    }
+}
+
+/// SiLU of an accelerated tensor.
+pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::fast_silu(x.into_dispatch()))
+}
+
+/// GEGLU of an accelerated tensor: `a · gelu(gate)` with `a` and `gate` the
+/// halves of the last axis.
+pub fn geglu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::fast_geglu(x.into_dispatch()))
+}
+
+/// Group normalisation of an accelerated `[batch, channels, …]` tensor,
+/// followed by SiLU if asked.
+pub fn group_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    groups: usize,
+    eps: f32,
+    silu: bool,
+) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::fast_group_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        groups,
+        eps,
+        silu,
+    ))
+}
+
+/// Layer normalisation of an accelerated tensor's last axis.
+pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::fast_layer_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        eps,
+    ))
+}
+
+/// Convolution of an accelerated tensor with the same stride both ways;
+/// `padding` is (before, after) for rows and for columns.
+///
+/// # Shapes
+/// - `x`: `[batch, channels_in, height, width]`
+/// - `weight`: `[channels_out, channels_in, kernel_h, kernel_w]`
+/// - `bias`: `[channels_out]`
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    padding: [(usize, usize); 2],
+) -> Tensor<4> {
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &x.device()));
+    Tensor::from_dispatch(Dispatch::fast_conv2d(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        stride,
+        padding,
+    ))
+}
+
+/// Affine map of an accelerated tensor's last axis.
+///
+/// # Shapes
+/// - `weight`: `[inputs, outputs]`
+/// - `bias`: `[outputs]`
+pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::fast_linear(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()),
+        None => Dispatch::fast_matmul(x.into_dispatch(), weight.into_dispatch()),
+    })
+}
+
+/// Multi-head attention of accelerated tensors.
+///
+/// # Shapes
+/// - `q`: `[batch, queries, heads · head_dim]`
+/// - `k`, `v`: `[batch, keys, heads · head_dim]`
+pub fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::fast_attention(
+        q.into_dispatch(),
+        k.into_dispatch(),
+        v.into_dispatch(),
+        heads,
+        causal,
+    ))
+}

@@ -1,0 +1,24 @@
+//! Fast processor kernels for the operations in which a latent diffusion model
+//! spends its time, with their gradients.
+//!
+//! Only `nn::ops` may call this room, and only for tensors that live on burn's
+//! Flex backend; everything else takes burn's own operations. The numeric
+//! files (`conv`, `norm`, …) know slices and sizes but no tensors, so that
+//! they can be tested and measured alone; `flex` ties them to burn by its
+//! backend extension. Decision: matrix products come from the `gemm` crate,
+//! vector code from the compiler (`pulp` chooses the instruction set at run
+//! time); there are no intrinsics here.
+
+mod activation;
+mod attention;
+mod conv;
+mod flex;
+mod linear;
+mod matrix;
+mod norm;
+mod share;
+mod simd;
+
+pub use flex::{
+    attention, conv2d, geglu, group_norm, is_accelerated, layer_norm, linear, silu,
+};

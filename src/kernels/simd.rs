@@ -1,0 +1,136 @@
+//! Vector arithmetic without intrinsics: plain loops over slices, compiled
+//! several times and chosen by the processor's features at run time.
+
+use pulp::Arch;
+
+/// Runs `work` compiled for the best instruction set of this processor.
+///
+/// `work` must be a closure over small `#[inline(always)]` helpers: only what
+/// is inlined into it is compiled for that instruction set.
+#[inline(always)]
+pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(work)
+}
+
+/// `e^x`, to 2 units in the last place; flushes results below `1.2e-38` to
+/// zero; infinities and NaN as in `f32::exp`.
+///
+/// Range reduction by Cody and Waite and the minimax polynomial of Cephes'
+/// `expf`, written without branches so that loops over it are vectorised.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Comparisons, not `min`/`max`: those would turn NaN into a number.
+    let bounded = if x > 89.0 { 89.0 } else { x };
+    let bounded = if bounded < -88.0 { -88.0 } else { bounded };
+    let shifted = bounded * std::f32::consts::LOG2_E + ROUND;
+    let exponent = shifted - ROUND;
+    let r = bounded - exponent * LN2_HIGH - exponent * LN2_LOW;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 5.000_000_1e-1;
+    p = p * r * r + r + 1.0;
+    // The low bits of `shifted` hold the integer; 127 is the exponent's bias.
+    let bits = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    let scaled = p * f32::from_bits(bits);
+    if x < -87.3 { 0.0 } else { scaled }
+}
+
+/// The logistic function `1 / (1 + e^-x)`.
+#[inline(always)]
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// The error function, within 2e-7.
+///
+/// Abramowitz and Stegun, formula 7.1.26.
+#[inline(always)]
+pub fn erf(x: f32) -> f32 {
+    let a = x.abs();
+    let t = 1.0 / (1.0 + 0.327_591_1 * a);
+    let mut p = 1.061_405_4;
+    p = p * t - 1.453_152;
+    p = p * t + 1.421_413_8;
+    p = p * t - 0.284_496_72;
+    p = p * t + 0.254_829_6;
+    let y = 1.0 - p * t * exp(-a * a);
+    if x < 0.0 { -y } else { y }
+}
+
+/// Sum in eight lanes, so that it is vectorised.
+#[inline(always)]
+pub fn sum(values: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let chunks = values.chunks_exact(16);
+    let tail: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
+        }
+    }
+    lanes.iter().sum::<f32>() + tail
+}
+
+/// Sum of products in lanes.
+#[inline(always)]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let (ca, cb) = (a.chunks_exact(16), b.chunks_exact(16));
+    let tail: f32 = ca.remainder().iter().zip(cb.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in ca.zip(cb) {
+        for lane in 0..16 {
+            lanes[lane] += x[lane] * y[lane];
+        }
+    }
+    lanes.iter().sum::<f32>() + tail
+}
+
+/// Sum of squared differences from `mean`, in lanes.
+#[inline(always)]
+pub fn sum_squared_deviation(values: &[f32], mean: f32) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let chunks = values.chunks_exact(16);
+    let tail: f32 = chunks.remainder().iter().map(|v| (v - mean) * (v - mean)).sum();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            let d = value - mean;
+            *lane += d * d;
+        }
+    }
+    lanes.iter().sum::<f32>() + tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_close_and_passes_the_edges() {
+        for i in -8800..8880 {
+            let x = i as f32 * 0.01;
+            let want = f64::from(x).exp();
+            let got = f64::from(exp(x));
+            assert!((got - want).abs() <= want * 3e-7 + 1.3e-38, "{x}: {got} {want}");
+        }
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(f32::INFINITY), f32::INFINITY);
+        assert_eq!(exp(100.0), f32::INFINITY);
+        assert!(exp(f32::NAN).is_nan());
+        assert_eq!(exp(0.0), 1.0);
+    }
+
+    #[test]
+    fn erf_matches_tables() {
+        // Abramowitz and Stegun, table 7.1.
+        for (x, want) in [(0.0, 0.0), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (2.0, 0.995_322_3)] {
+            assert!((erf(x) - want).abs() < 3e-7);
+            assert!((erf(-x) + want).abs() < 3e-7);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The processor kernels against burn's own operations, over random shapes:
+//! values and gradients.
+//!
+//! Not compared: f16 and integer tensors, which the kernels do not take.
+
+use burn::tensor::{Device, Distribution, Tensor, TensorData, activation, module};
+use burn::tensor::ops::ConvOptions;
+use proptest::prelude::*;
+use velatura::kernels;
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), &device()).require_grad()
+}
+
+fn largest_difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
+    assert_eq!(a.dims(), b.dims());
+    (a - b).abs().max().into_scalar::<f32>()
+}
+
+/// Compares two ways of computing the same thing, and the gradients by each input.
+macro_rules! same {
+    ([$($input:ident),+], $ours:expr, $plain:expr, $tolerance:expr) => {{
+        let ours = $ours;
+        let plain = $plain;
+        let weight = random(plain.dims(), 99).detach();
+        prop_assert!(largest_difference(ours.clone().inner(), plain.clone().inner()) <= $tolerance);
+        let mut ours = (ours * weight.clone()).sum().backward();
+        let mut plain = (plain * weight).sum().backward();
+        $(
+            let a = $input.grad_remove(&mut ours).expect("our gradient");
+            let b = $input.grad_remove(&mut plain).expect("burn's gradient");
+            let scale = b.clone().abs().max().into_scalar::<f32>().max(1.0);
+            let difference = largest_difference(a, b);
+            prop_assert!(difference <= $tolerance * scale, "gradient by {}: {} of {}", stringify!($input), difference, scale);
+        )+
+    }};
+}
+
+fn plain_group_norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, groups: usize, silu: bool) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    let grouped = x.reshape([batch, groups, channels / groups * height * width]);
+    let centred = grouped.clone() - grouped.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    let y = (centred / (variance + 1e-5).sqrt()).reshape([batch, channels, height, width]);
+    let y = y * gamma.reshape([1, channels, 1, 1]) + beta.reshape([1, channels, 1, 1]);
+    if silu { activation::silu(y) } else { y }
+}
+
+fn plain_layer_norm(x: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<3> {
+    let width = gamma.dims()[0];
+    let centred = x.clone() - x.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    centred / (variance + 1e-5).sqrt() * gamma.reshape([1, 1, width]) + beta.reshape([1, 1, width])
+}
+
+fn plain_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
+    let [batch, queries, width] = q.dims();
+    let keys = k.dims()[1];
+    let split = |x: Tensor<3>, n: usize| x.reshape([batch, n, heads, width / heads]).swap_dims(1, 2);
+    let scores = split(q, queries).matmul(split(k, keys).transpose()) / ((width / heads) as f64).sqrt();
+    let scores = if causal {
+        let mask = Tensor::<2>::ones([queries, keys], &scores.device()).triu(1) * -1e9;
+        scores + mask.reshape([1, 1, queries, keys])
+    } else {
+        scores
+    };
+    activation::softmax(scores, 3).matmul(split(v, keys)).swap_dims(1, 2).reshape([batch, queries, width])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pointwise(rows in 1usize..40, width in 1usize..70, seed in any::<u64>()) {
+        let x = random([rows, width], seed) * 6.0;
+        let x = x.detach().require_grad();
+        same!([x], kernels::silu(x.clone()), activation::silu(x.clone()), 2e-6);
+        let x = (random([rows, 2 * width], seed) * 4.0).detach().require_grad();
+        let halves = |x: Tensor<2>| {
+            let parts = x.chunk(2, 1);
+            parts[0].clone() * activation::gelu(parts[1].clone())
+        };
+        same!([x], kernels::geglu(x.clone()), halves(x.clone()), 5e-6);
+    }
+
+    #[test]
+    fn normalisation(batch in 1usize..4, per_group in 1usize..4, groups in 1usize..5, h in 1usize..9, w in 2usize..9, silu in any::<bool>(), seed in any::<u64>()) {
+        let channels = groups * per_group;
+        let (x, gamma, beta) = (random([batch, channels, h, w], seed), random([channels], seed ^ 1), random([channels], seed ^ 2));
+        same!([x, gamma, beta],
+            kernels::group_norm(x.clone(), gamma.clone(), beta.clone(), groups, 1e-5, silu),
+            plain_group_norm(x.clone(), gamma.clone(), beta.clone(), groups, silu), 2e-4);
+        let width = 3 * channels + 1;
+        let (x, gamma, beta) = (random([batch, h * w, width], seed), random([width], seed ^ 1), random([width], seed ^ 2));
+        same!([x, gamma, beta],
+            kernels::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5),
+            plain_layer_norm(x.clone(), gamma.clone(), beta.clone()), 2e-4);
+    }
+
+    #[test]
+    fn convolution(batch in 1usize..5, c_in in 1usize..7, c_out in 1usize..7, h in 3usize..14, w in 3usize..14, kernel in prop::sample::select(vec![1usize, 3, 4]), stride in 1usize..3, before in 0usize..2, after in 0usize..2, seed in any::<u64>()) {
+        prop_assume!(h + before + after >= kernel && w + before + after >= kernel);
+        let (x, weight, bias) = (random([batch, c_in, h, w], seed), random([c_out, c_in, kernel, kernel], seed ^ 1), random([c_out], seed ^ 2));
+        let padding = [(before, after); 2];
+        let options = ConvOptions::new_with_padding([stride; 2], padding, [1, 1], 1);
+        same!([x, weight, bias],
+            kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), stride, padding),
+            module::conv2d(x.clone(), weight.clone(), Some(bias.clone()), options), 1e-4);
+    }
+
+    #[test]
+    fn affine(rows in 1usize..40, inputs in 1usize..50, outputs in 1usize..50, seed in any::<u64>()) {
+        let (x, weight, bias) = (random([2, rows, inputs], seed), random([inputs, outputs], seed ^ 1), random([outputs], seed ^ 2));
+        let plain = |bias: Option<Tensor<1>>| {
+            let y = x.clone().matmul(weight.clone().reshape([1, inputs, outputs]));
+            match bias { Some(bias) => y + bias.reshape([1, 1, outputs]), None => y }
+        };
+        same!([x, weight, bias], kernels::linear(x.clone(), weight.clone(), Some(bias.clone())), plain(Some(bias.clone())), 1e-4);
+        same!([x, weight], kernels::linear(x.clone(), weight.clone(), None), plain(None), 1e-4);
+    }
+
+    #[test]
+    fn attention(batch in 1usize..4, heads in 1usize..4, head_dim in 1usize..20, queries in 1usize..60, keys in 1usize..60, causal in any::<bool>(), seed in any::<u64>()) {
+        let keys = if causal { queries } else { keys };
+        let width = heads * head_dim;
+        let (q, k, v) = (random([batch, queries, width], seed), random([batch, keys, width], seed ^ 1), random([batch, keys, width], seed ^ 2));
+        same!([q, k, v],
+            kernels::attention(q.clone(), k.clone(), v.clone(), heads, causal),
+            plain_attention(q.clone(), k.clone(), v.clone(), heads, causal), 1e-4);
+    }
+}
+
+#[test]
+fn larger_shapes_take_every_path() {
+    // Tiles of several pictures, tiles of rows, and work shared out over threads.
+    for (batch, channels, side) in [(9, 40, 8), (1, 24, 70), (2, 8, 160)] {
+        let x = random([batch, channels, side, side], 5);
+        let weight = random([channels, channels, 3, 3], 6);
+        let bias = random([channels], 7);
+        let ours = kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), 1, [(1, 1); 2]);
+        let plain = module::conv2d(x, weight, Some(bias), ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
+        assert!(largest_difference(ours, plain) < 2e-4);
+    }
+    let q = Tensor::<3>::random([1, 1100, 64], Distribution::Default, &device());
+    let ours = kernels::attention(q.clone(), q.clone(), q.clone(), 2, false);
+    assert!(largest_difference(ours, plain_attention(q.clone(), q.clone(), q, 2, false)) < 1e-4);
+}
+
+#[test]
+fn views_are_taken_as_they_look() {
+    let x = random([2, 6, 5, 7], 1).swap_dims(2, 3);
+    let (gamma, beta) = (random([6], 2), random([6], 3));
+    let ours = kernels::group_norm(x.clone(), gamma.clone(), beta.clone(), 3, 1e-5, true);
+    assert!(largest_difference(ours, plain_group_norm(x, gamma, beta, 3, true)) < 2e-4);
+}
+
+#[test]
+fn not_a_number_and_infinity_pass_through() {
+    let device = Device::flex();
+    let x = Tensor::<1>::from_floats([f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0], &device);
+    let y = kernels::silu(x).into_data().to_vec::<f32>().expect("f32");
+    assert!(y[0].is_nan() && y[1] == f32::INFINITY && y[2].is_nan() && y[3] == 0.0);
+}
