@@ -1,0 +1,209 @@
+//! A1111 infotext: the `parameters` text that most studios write and read.
+//!
+//! The form is defined by its first writer and reader, AUTOMATIC1111's web UI:
+//! the prompt, a line `Negative prompt: …`, and a last line of `key: value`
+//! pairs. It cannot hold everything (no picture, no mask, no folder), so our
+//! own files carry [our JSON](super::PaintedRecipe::to_json) beside it.
+
+use std::fmt::{Display, Write as _};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{FoundRecipe, GenerateSpec, MAX_SIDE_PX, PaintedRecipe, RecipeForm, SamplerKind};
+
+const NEGATIVE: &str = "Negative prompt:";
+
+/// A last line with fewer pairs than this belongs to the prompt.
+const FEWEST_PAIRS: usize = 3;
+
+/// One `key: value` pair; the value may be a JSON string. The pattern is the
+/// one every reader of this form shares, so that all find the same pairs.
+static PAIR: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)"#)
+        .expect("the pattern is constant and valid")
+});
+
+/// Writes the infotext of a painted picture.
+pub fn write_infotext(recipe: &PaintedRecipe) -> String {
+    let spec = &recipe.spec;
+    let mut text = spec.prompt.trim().to_owned();
+    let negative = spec.negative_prompt.trim();
+    if !negative.is_empty() {
+        text.push_str(if text.is_empty() { "" } else { "\n" });
+        text.push_str(NEGATIVE);
+        text.push(' ');
+        text.push_str(negative);
+    }
+
+    let mut pairs = Pairs::default();
+    pairs.add("Steps", spec.steps);
+    pairs.add_some("Sampler", spec.sampler.map(SamplerKind::label));
+    // Without a schedule A1111 picks Karras for some samplers by itself.
+    let schedule = spec.karras.map(|on| if on { "Karras" } else { "Uniform" });
+    pairs.add_some("Schedule type", schedule);
+    pairs.add("CFG scale", spec.guidance_scale);
+    pairs.add("Seed", spec.seed);
+    pairs.add("Size", format_args!("{}x{}", spec.width_px, spec.height_px));
+    pairs.add_some("Model hash", non_empty(&recipe.model_hash));
+    pairs.add_some("Model", non_empty(&recipe.model_name));
+    pairs.add_some(
+        "Denoising strength",
+        spec.init.as_ref().map(|_| spec.strength),
+    );
+    pairs.add_some(
+        "Eta DDIM",
+        (spec.sampler == Some(SamplerKind::Ddim) && spec.eta > 0.0).then_some(spec.eta),
+    );
+    pairs.add_some("Mask blur", spec.mask.as_ref().map(|mask| mask.feather_px));
+    pairs.add("Version", &recipe.program);
+
+    text.push_str(if text.is_empty() { "" } else { "\n" });
+    text.push_str(&pairs.line);
+    text
+}
+
+#[derive(Default)]
+struct Pairs {
+    line: String,
+}
+
+impl Pairs {
+    fn add(&mut self, key: &str, value: impl Display) {
+        let value = value.to_string();
+        let separator = if self.line.is_empty() { "" } else { ", " };
+        let quoted = value.contains([',', ':', '\n', '"']);
+        let value = if quoted {
+            serde_json::Value::String(value).to_string()
+        } else {
+            value
+        };
+        // Writing to a string cannot fail.
+        write!(self.line, "{separator}{key}: {value}").ok();
+    }
+
+    fn add_some(&mut self, key: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.add(key, value);
+        }
+    }
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Reads infotext of any studio; `None` when the text has no line of settings.
+pub fn read_infotext(text: &str) -> Option<FoundRecipe> {
+    let text = text.trim();
+    let (prompts, settings) = text.rsplit_once('\n').unwrap_or(("", text));
+    if PAIR.find_iter(settings).count() < FEWEST_PAIRS {
+        return None;
+    }
+    let (prompt, negative_prompt) = split_prompts(prompts);
+    let mut found = FoundRecipe {
+        spec: GenerateSpec {
+            prompt,
+            negative_prompt,
+            ..Default::default()
+        },
+        form: RecipeForm::Infotext,
+        model_name: None,
+        model_hash: None,
+        program: None,
+        used_picture: false,
+        used_mask: false,
+        unread: Vec::new(),
+    };
+    for pair in PAIR.captures_iter(settings) {
+        let (key, value) = (&pair[1], unquote(&pair[2]));
+        if take(&mut found, key, &value).is_none() {
+            found.unread.push(format!("{key}: {value}"));
+        }
+    }
+    if found.unread.iter().any(|pair| pair.starts_with("Hires ")) {
+        // There the strength is that of a second pass, not of an input picture.
+        found.used_picture = false;
+        found.spec.strength = 1.0;
+    }
+    Some(found)
+}
+
+fn split_prompts(text: &str) -> (String, String) {
+    let mut prompt: Vec<&str> = Vec::new();
+    let mut negative: Vec<&str> = Vec::new();
+    let mut in_negative = false;
+    for line in text.lines().map(str::trim) {
+        let rest = line.strip_prefix(NEGATIVE);
+        in_negative |= rest.is_some();
+        let part = if in_negative {
+            &mut negative
+        } else {
+            &mut prompt
+        };
+        part.push(rest.unwrap_or(line).trim());
+    }
+    (prompt.join("\n"), negative.join("\n"))
+}
+
+fn unquote(value: &str) -> String {
+    let value = value.trim();
+    if value.starts_with('"') {
+        serde_json::from_str(value).unwrap_or_else(|_| value.to_owned())
+    } else {
+        value.to_owned()
+    }
+}
+
+/// Puts one setting where it belongs; `None` when it means nothing here.
+fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
+    let spec = &mut found.spec;
+    match key {
+        "Steps" => spec.steps = number_in(value, 1, 1000)?,
+        "Sampler" => {
+            // Before schedules had a setting of their own, the name carried it.
+            let (name, karras) = match value.strip_suffix(" Karras") {
+                Some(name) => (name, Some(true)),
+                None => (value, None),
+            };
+            spec.sampler = Some(SamplerKind::from_name(name)?);
+            spec.karras = spec.karras.or(karras);
+        }
+        "Schedule type" => match value {
+            "Karras" => spec.karras = Some(true),
+            "Uniform" | "Normal" => spec.karras = Some(false),
+            "Automatic" => {}
+            _ => return None,
+        },
+        "CFG scale" => spec.guidance_scale = number_in(value, 0.0, 100.0)?,
+        "Seed" => spec.seed = value.parse().ok()?,
+        "Size" => {
+            let (width, height) = value.split_once('x')?;
+            let size_px = (
+                number_in(width, 8, MAX_SIDE_PX)?,
+                number_in(height, 8, MAX_SIDE_PX)?,
+            );
+            (spec.width_px, spec.height_px) = size_px;
+        }
+        "Denoising strength" => {
+            spec.strength = number_in(value, 0.0, 1.0)?;
+            found.used_picture = true;
+        }
+        "Eta DDIM" | "Eta" => spec.eta = number_in(value, 0.0, 1.0)?,
+        "Mask blur" => found.used_mask = true,
+        "Model hash" => found.model_hash = Some(value.to_owned()),
+        "Model" => found.model_name = Some(value.to_owned()),
+        "Version" => found.program = Some(value.to_owned()),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn number_in<T: std::str::FromStr + PartialOrd + Copy>(
+    value: &str,
+    least: T,
+    most: T,
+) -> Option<T> {
+    let number: T = value.trim().parse().ok()?;
+    (number >= least && number <= most).then_some(number)
+}

@@ -1,0 +1,369 @@
+//! Picture files with their recipe inside: saving and opening.
+//!
+//! A PNG carries A1111 infotext under `parameters` (which other studios read)
+//! and our whole recipe under [`PRIVATE_KEYWORD`]. JPEG and WebP carry the
+//! infotext as an EXIF comment. A file appears under its name only when it is
+//! whole, so that a full disk or a crash never harms what was there before.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, RgbImage, RgbaImage};
+
+use super::atomic_file::write_atomically;
+use super::exif::{MAX_JPEG_EXIF_BYTES, comment_in_exif, exif_with_comment};
+use super::infotext::{read_infotext, write_infotext};
+use super::painted::PRIVATE_KEYWORD;
+use super::png_text::{read_png_texts, write_png};
+use super::{FoundRecipe, PaintedRecipe};
+
+/// Keyword of the PNG text chunk that holds the infotext.
+const INFOTEXT_KEYWORD: &str = "parameters";
+
+/// Longest side of a JPEG file: its header has 16 bits for it.
+const MAX_JPEG_SIDE_PX: u32 = 65_500;
+
+/// Longest side of a WebP file: its header has 14 bits for it.
+const MAX_WEBP_SIDE_PX: u32 = 16_383;
+
+/// The picture formats that can be opened and saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureFormat {
+    /// Lossless, with alpha and the whole recipe.
+    Png,
+    /// Lossy, without alpha.
+    Jpeg,
+    /// Saved lossless, with alpha.
+    Webp,
+}
+
+impl PictureFormat {
+    /// Every format, in the order in which dialogs list them.
+    pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::Webp];
+
+    /// The name shown in dialogs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::Webp => "WebP",
+        }
+    }
+
+    /// The endings of file names, the usual one first.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Png => &["png"],
+            Self::Jpeg => &["jpg", "jpeg"],
+            Self::Webp => &["webp"],
+        }
+    }
+
+    /// The format that a file's name asks for.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        Self::ALL
+            .into_iter()
+            .find(|format| format.extensions().contains(&extension.as_str()))
+    }
+}
+
+/// How a picture is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaveOptions {
+    /// Quality of a JPEG file, 1 to 100.
+    pub jpeg_quality: u8,
+    /// Colour seen through transparent pixels in a JPEG file, 8-bit sRGB.
+    pub background: [u8; 3],
+}
+
+impl Default for SaveOptions {
+    fn default() -> Self {
+        Self {
+            jpeg_quality: 92,
+            background: [255; 3],
+        }
+    }
+}
+
+/// A picture read from a file.
+#[derive(Clone, Debug)]
+pub struct OpenedPicture {
+    /// The picture: 8-bit sRGB with alpha, upright.
+    pub image: RgbaImage,
+    /// How it was painted, if the file tells.
+    pub recipe: Option<FoundRecipe>,
+}
+
+/// What went wrong with a picture file.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeFileError {
+    /// The file could not be read.
+    #[error("\u{201c}{}\u{201d} could not be opened: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is of another kind.
+    #[error(
+        "\u{201c}{}\u{201d} is not a PNG, JPEG or WebP picture; convert it to one of these",
+        path.display()
+    )]
+    NotAPicture {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is cut off or damaged.
+    #[error("\u{201c}{}\u{201d} is damaged and cannot be read: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// The name asks for no format that can be written.
+    #[error(
+        "\u{201c}{}\u{201d} does not say which format to save in; end the name in .png, .jpg or .webp",
+        path.display()
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The picture has a side of no pixels, or one that is too long for the format.
+    #[error(
+        "a picture of {width_px} × {height_px} pixels cannot be saved as {}; save it as PNG, or smaller",
+        format.label()
+    )]
+    BadSize {
+        /// Width of the picture.
+        width_px: u32,
+        /// Height of the picture.
+        height_px: u32,
+        /// The format asked for.
+        format: PictureFormat,
+    },
+    /// The recipe does not fit into the format.
+    #[error(
+        "the prompt is too long to be kept in a {} file; save as PNG, or without the recipe",
+        format.label()
+    )]
+    RecipeTooLong {
+        /// The format asked for.
+        format: PictureFormat,
+    },
+    /// The file could not be written.
+    #[error("\u{201c}{}\u{201d} could not be saved: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the encoder or the system says.
+        reason: String,
+    },
+}
+
+/// Saves a picture, with its recipe if there is one, in the format that the
+/// name ends in. A file of that name is replaced once the new one is whole.
+///
+/// # Errors
+/// When the name asks for no known format, the picture or its recipe does not
+/// fit into that format, or the file cannot be written.
+pub fn save_picture(
+    path: &Path,
+    image: &RgbaImage,
+    recipe: Option<&PaintedRecipe>,
+    options: &SaveOptions,
+) -> Result<(), RecipeFileError> {
+    let format = PictureFormat::from_path(path).ok_or_else(|| RecipeFileError::UnknownFormat {
+        path: path.to_owned(),
+    })?;
+    let (width_px, height_px) = image.dimensions();
+    let max_side_px = match format {
+        PictureFormat::Png => i32::MAX.unsigned_abs(),
+        PictureFormat::Jpeg => MAX_JPEG_SIDE_PX,
+        PictureFormat::Webp => MAX_WEBP_SIDE_PX,
+    };
+    let side_px = 1..=max_side_px;
+    if !side_px.contains(&width_px) || !side_px.contains(&height_px) {
+        return Err(RecipeFileError::BadSize {
+            width_px,
+            height_px,
+            format,
+        });
+    }
+    let failed = |reason: String| RecipeFileError::Write {
+        path: path.to_owned(),
+        reason,
+    };
+    let infotext = recipe.map(write_infotext);
+    let json = recipe
+        .map(PaintedRecipe::to_json)
+        .transpose()
+        .map_err(|error| failed(error.to_string()))?;
+    let exif = infotext.as_deref().map(exif_with_comment);
+    if format == PictureFormat::Jpeg
+        && exif
+            .as_ref()
+            .is_some_and(|block| block.len() > MAX_JPEG_EXIF_BYTES)
+    {
+        return Err(RecipeFileError::RecipeTooLong { format });
+    }
+    write_atomically(path, |file| {
+        let mut writer = BufWriter::new(file);
+        match format {
+            PictureFormat::Png => {
+                let texts = [
+                    (INFOTEXT_KEYWORD, infotext.as_deref()),
+                    (PRIVATE_KEYWORD, json.as_deref()),
+                ];
+                write_png(&mut writer, image, &texts).map_err(std::io::Error::other)?;
+            }
+            PictureFormat::Jpeg => {
+                let flat = flatten(image, options.background);
+                let quality = options.jpeg_quality.clamp(1, 100);
+                let encoder =
+                    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut writer, quality);
+                encode(
+                    encoder,
+                    exif,
+                    &flat,
+                    flat.dimensions(),
+                    image::ExtendedColorType::Rgb8,
+                )?;
+            }
+            PictureFormat::Webp => {
+                let encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut writer);
+                encode(
+                    encoder,
+                    exif,
+                    image,
+                    image.dimensions(),
+                    image::ExtendedColorType::Rgba8,
+                )?;
+            }
+        }
+        writer.flush()
+    })
+    .map_err(|error| failed(error.to_string()))
+}
+
+fn encode(
+    mut encoder: impl ImageEncoder,
+    exif: Option<Vec<u8>>,
+    pixels: &[u8],
+    (width_px, height_px): (u32, u32),
+    color: image::ExtendedColorType,
+) -> std::io::Result<()> {
+    if let Some(block) = exif {
+        encoder
+            .set_exif_metadata(block)
+            .map_err(std::io::Error::other)?;
+    }
+    encoder
+        .write_image(pixels, width_px, height_px, color)
+        .map_err(std::io::Error::other)
+}
+
+/// Lays the picture over a plain colour. Blends 8-bit sRGB values as they are,
+/// as every canvas on the screen does, so that the file looks like the window.
+fn flatten(image: &RgbaImage, background: [u8; 3]) -> RgbImage {
+    let mut flat = RgbImage::new(image.width(), image.height());
+    for (to, from) in flat.pixels_mut().zip(image.pixels()) {
+        let alpha = u32::from(from[3]);
+        for channel in 0..3 {
+            let blended =
+                u32::from(from[channel]) * alpha + u32::from(background[channel]) * (255 - alpha);
+            // At most (255 · 255 + 127) / 255 = 255.
+            to[channel] = ((blended + 127) / 255) as u8;
+        }
+    }
+    flat
+}
+
+/// Opens a picture, turned upright as its EXIF orientation says, and reads its
+/// recipe.
+///
+/// # Errors
+/// When the file cannot be read, is no picture, or is damaged.
+pub fn open_picture(path: &Path) -> Result<OpenedPicture, RecipeFileError> {
+    let (format, mut decoder) = decoder(path)?;
+    let damaged = |error: image::ImageError| damaged(path, &error);
+    // A picture is worth opening even when its EXIF block is not.
+    let orientation = decoder
+        .orientation()
+        .unwrap_or(image::metadata::Orientation::NoTransforms);
+    let recipe = recipe_of(path, format, &mut decoder)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    picture.apply_orientation(orientation);
+    Ok(OpenedPicture {
+        image: picture.into_rgba8(),
+        recipe,
+    })
+}
+
+/// Reads only the recipe of a picture file; `None` when it has none.
+///
+/// # Errors
+/// When the file cannot be read, is no picture, or is damaged.
+pub fn read_recipe(path: &Path) -> Result<Option<FoundRecipe>, RecipeFileError> {
+    let (format, mut decoder) = decoder(path)?;
+    recipe_of(path, format, &mut decoder)
+}
+
+fn decoder(path: &Path) -> Result<(PictureFormat, impl ImageDecoder), RecipeFileError> {
+    let open_error = |source| RecipeFileError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    // By content alone: a name may lie, and dropped files may have no ending.
+    let reader = File::open(path)
+        .and_then(|file| ImageReader::new(BufReader::new(file)).with_guessed_format())
+        .map_err(open_error)?;
+    let format = match reader.format() {
+        Some(image::ImageFormat::Png) => PictureFormat::Png,
+        Some(image::ImageFormat::Jpeg) => PictureFormat::Jpeg,
+        Some(image::ImageFormat::WebP) => PictureFormat::Webp,
+        _ => {
+            return Err(RecipeFileError::NotAPicture {
+                path: path.to_owned(),
+            });
+        }
+    };
+    let decoder = reader
+        .into_decoder()
+        .map_err(|error| damaged(path, &error))?;
+    Ok((format, decoder))
+}
+
+fn damaged(path: &Path, error: &image::ImageError) -> RecipeFileError {
+    RecipeFileError::Damaged {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+fn recipe_of(
+    path: &Path,
+    format: PictureFormat,
+    decoder: &mut impl ImageDecoder,
+) -> Result<Option<FoundRecipe>, RecipeFileError> {
+    if format != PictureFormat::Png {
+        let exif = decoder.exif_metadata().ok().flatten();
+        let comment = exif.as_deref().and_then(comment_in_exif);
+        return Ok(comment.as_deref().and_then(read_infotext));
+    }
+    let file = File::open(path).map_err(|source| RecipeFileError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    let texts = read_png_texts(BufReader::new(file));
+    let with_keyword = |wanted: &str| {
+        let found = texts.iter().find(|(keyword, _)| keyword == wanted);
+        found.map(|(_, text)| text.as_str())
+    };
+    let private = with_keyword(PRIVATE_KEYWORD).and_then(FoundRecipe::from_json);
+    Ok(private.or_else(|| with_keyword(INFOTEXT_KEYWORD).and_then(read_infotext)))
+}

@@ -1,0 +1,396 @@
+//! Recipes inside picture files: the A1111 text against what other programs
+//! write, and every file format there and back.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use image::{GrayImage, Rgba, RgbaImage};
+use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
+use velatura::recipe::{
+    FoundRecipe, GenerateSpec, ImageInput, MaskInput, PaintedRecipe, RecipeFileError, RecipeForm,
+    SamplerKind, SaveOptions, open_picture, read_infotext, read_recipe, save_picture,
+    write_infotext,
+};
+
+fn picture() -> RgbaImage {
+    RgbaImage::from_fn(17, 9, |x, y| {
+        Rgba([(x * 15) as u8, (y * 28) as u8, 90, 255])
+    })
+}
+
+fn recipe() -> PaintedRecipe {
+    let spec = GenerateSpec {
+        prompt: "a red barn,\nby a lake".to_owned(),
+        negative_prompt: "fog".to_owned(),
+        sampler: Some(SamplerKind::Euler),
+        karras: Some(true),
+        steps: 12,
+        guidance_scale: 6.5,
+        seed: 1234,
+        width_px: 192,
+        height_px: 96,
+        ..Default::default()
+    };
+    PaintedRecipe::new(spec, "Storybook", "0123456789")
+}
+
+#[test]
+fn the_text_is_written_in_the_order_that_readers_know() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        write_infotext(&recipe()),
+        format!(
+            "a red barn,\nby a lake\nNegative prompt: fog\n\
+             Steps: 12, Sampler: Euler, Schedule type: Karras, CFG scale: 6.5, Seed: 1234, \
+             Size: 192x96, Model hash: 0123456789, Model: Storybook, Version: Velatura {version}"
+        )
+    );
+}
+
+#[test]
+fn an_inpainting_job_tells_its_strength_and_blur() {
+    let mut recipe = recipe();
+    recipe.spec.negative_prompt.clear();
+    recipe.spec.strength = 0.75;
+    recipe.spec.init = Some(ImageInput(Arc::new(RgbaImage::new(192, 96))));
+    recipe.spec.mask = Some(MaskInput {
+        coverage: Arc::new(GrayImage::new(192, 96)),
+        feather_px: 4.0,
+    });
+    recipe.model_name = "barn, old: 2".to_owned();
+    let text = write_infotext(&recipe);
+    assert!(!text.contains("Negative prompt"), "{text}");
+    assert!(
+        text.contains("Model: \"barn, old: 2\", Denoising strength: 0.75, Mask blur: 4, Version: "),
+        "{text}"
+    );
+    let found = read_infotext(&text).unwrap();
+    assert!(found.used_picture && found.used_mask);
+    assert_eq!(found.spec.strength, 0.75);
+    assert_eq!(found.model_name.as_deref(), Some("barn, old: 2"));
+}
+
+#[test]
+fn the_text_of_a_web_ui_is_read() {
+    let text = "portrait of a fox, (oil:1.2),\n  thick paint\nNegative prompt: photo,\nblurry\n\
+        Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 965400086, \
+        Size: 512x768, Model hash: 6ce0161689, Model: v1-5-pruned, Denoising strength: 0.75, \
+        Clip skip: 2, Mask blur: 4, Inpaint area: Only masked, Masked area padding: 32, \
+        Lora hashes: \"oil: aa, paint: bb\", Version: v1.10.1";
+    let found = read_infotext(text).unwrap();
+    let expected = GenerateSpec {
+        prompt: "portrait of a fox, (oil:1.2),\nthick paint".to_owned(),
+        negative_prompt: "photo,\nblurry".to_owned(),
+        sampler: Some(SamplerKind::DpmPp2M),
+        karras: Some(true),
+        steps: 20,
+        guidance_scale: 7.0,
+        seed: 965_400_086,
+        width_px: 512,
+        height_px: 768,
+        strength: 0.75,
+        ..Default::default()
+    };
+    assert_eq!(found.spec, expected);
+    assert_eq!(found.form, RecipeForm::Infotext);
+    assert_eq!(found.model_hash.as_deref(), Some("6ce0161689"));
+    assert_eq!(found.program.as_deref(), Some("v1.10.1"));
+    assert!(found.used_picture && found.used_mask);
+    assert_eq!(
+        found.unread,
+        [
+            "Clip skip: 2",
+            "Inpaint area: Only masked",
+            "Masked area padding: 32",
+            "Lora hashes: oil: aa, paint: bb",
+        ]
+    );
+}
+
+#[test]
+fn older_and_stranger_texts_are_read() {
+    // The schedule was once a part of the sampler's name.
+    let found = read_infotext("cat\nSteps: 5, Sampler: Euler Karras, CFG scale: 3").unwrap();
+    assert_eq!(found.spec.sampler, Some(SamplerKind::Euler));
+    assert_eq!(found.spec.karras, Some(true));
+
+    // "Automatic" leaves the choice to the program.
+    let text = "cat\nSteps: 5, Sampler: Euler a, Schedule type: Automatic, Seed: 2";
+    let found = read_infotext(text).unwrap();
+    assert_eq!(found.spec.sampler, Some(SamplerKind::EulerA));
+    assert_eq!(found.spec.karras, None);
+
+    // The strength of a second pass is not that of an input picture.
+    let text = "cat\nSteps: 5, Sampler: Euler, Seed: 2, Denoising strength: 0.4, Hires upscale: 2";
+    let found = read_infotext(text).unwrap();
+    assert!(!found.used_picture);
+    assert_eq!(found.spec.strength, 1.0);
+
+    // No prompt at all.
+    let found = read_infotext("Steps: 5, Sampler: UniPC, Size: 0x9999999, Seed: -1").unwrap();
+    assert_eq!(
+        found.spec,
+        GenerateSpec {
+            steps: 5,
+            ..Default::default()
+        }
+    );
+    assert_eq!(
+        found.unread,
+        ["Sampler: UniPC", "Size: 0x9999999", "Seed: -1"]
+    );
+
+    // Fewer than three pairs are a part of the prompt: no settings at all.
+    assert_eq!(read_infotext("a sign that says: open, daily: 9"), None);
+    assert_eq!(read_infotext(""), None);
+}
+
+#[test]
+fn a_picture_comes_back_with_its_recipe_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, form, lossless) in [
+        ("a.png", RecipeForm::Velatura, true),
+        ("a.WEBP", RecipeForm::Infotext, true),
+        ("a.jpeg", RecipeForm::Infotext, false),
+    ] {
+        let path = folder.path().join(name);
+        let recipe = recipe();
+        save_picture(&path, &picture(), Some(&recipe), &SaveOptions::default()).unwrap();
+        let opened = open_picture(&path).unwrap();
+        assert_eq!(opened.image.dimensions(), picture().dimensions());
+        if lossless {
+            assert_eq!(opened.image, picture(), "{name}");
+        }
+        let found = opened.recipe.unwrap();
+        assert_eq!(found.spec, recipe.spec, "{name}");
+        assert_eq!(found.form, form, "{name}");
+        assert_eq!(read_recipe(&path).unwrap(), Some(found));
+
+        save_picture(&path, &picture(), None, &SaveOptions::default()).unwrap();
+        assert_eq!(read_recipe(&path).unwrap(), None, "{name}");
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 3, "no temporary file stays behind");
+}
+
+fn text_chunk_kinds(path: &Path) -> (usize, usize) {
+    let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
+    let reader = png::Decoder::new(file).read_info().unwrap();
+    let info = reader.info();
+    (info.uncompressed_latin1_text.len(), info.utf8_text.len())
+}
+
+#[test]
+fn latin_1_goes_into_text_chunks_that_every_reader_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let mut recipe = recipe();
+    for (prompt, kinds) in [("Mühle", (2, 0)), ("水車 \u{1f33e}", (0, 2))] {
+        recipe.spec.prompt = prompt.to_owned();
+        save_picture(&path, &picture(), Some(&recipe), &SaveOptions::default()).unwrap();
+        assert_eq!(text_chunk_kinds(&path), kinds, "{prompt}");
+        assert_eq!(read_recipe(&path).unwrap().unwrap().spec.prompt, prompt);
+    }
+}
+
+#[test]
+fn compressed_and_late_text_chunks_of_other_programs_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.png");
+    let file = std::fs::File::create(&path).unwrap();
+    let encoder = png::Encoder::new(file, 1, 1);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[7]).unwrap();
+    let text = "hills\nSteps: 9, Sampler: Heun, Seed: 3";
+    let chunk = png::text_metadata::ZTXtChunk::new("parameters", text);
+    writer.write_text_chunk(&chunk).unwrap();
+    writer.finish().unwrap();
+
+    let opened = open_picture(&path).unwrap();
+    let found = opened.recipe.unwrap();
+    assert_eq!(found.spec.prompt, "hills");
+    assert_eq!(found.spec.sampler, Some(SamplerKind::Heun));
+    assert_eq!(opened.image.get_pixel(0, 0), &Rgba([7, 7, 7, 255]));
+}
+
+#[test]
+fn a_jpeg_shows_its_background_through_transparent_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jpg");
+    let clear = RgbaImage::from_pixel(16, 16, Rgba([255, 0, 0, 0]));
+    let options = SaveOptions {
+        background: [10, 200, 30],
+        jpeg_quality: 100,
+    };
+    save_picture(&path, &clear, None, &options).unwrap();
+    let pixel = *open_picture(&path).unwrap().image.get_pixel(8, 8);
+    for (got, wanted) in pixel.0.into_iter().zip([10, 200, 30, 255]) {
+        assert!(i32::from(got).abs_diff(wanted) <= 3, "{pixel:?}");
+    }
+}
+
+#[test]
+fn a_turned_photograph_is_opened_upright() {
+    use image::ImageEncoder as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo.jpg");
+    // Orientation 6: the camera was held so that the picture must be turned
+    // clockwise by a quarter.
+    let exif = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let file = std::fs::File::create(&path).unwrap();
+    let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(file, 100);
+    encoder.set_exif_metadata(exif.to_vec()).unwrap();
+    let left_dark =
+        image::RgbImage::from_fn(32, 16, |x, _| image::Rgb([if x < 16 { 0 } else { 255 }; 3]));
+    encoder
+        .write_image(&left_dark, 32, 16, image::ExtendedColorType::Rgb8)
+        .unwrap();
+
+    let opened = open_picture(&path).unwrap();
+    assert_eq!(opened.image.dimensions(), (16, 32));
+    assert!(opened.image.get_pixel(8, 4)[0] < 50, "dark above");
+    assert!(opened.image.get_pixel(8, 28)[0] > 200, "light below");
+    assert_eq!(opened.recipe, None);
+}
+
+#[test]
+fn every_error_names_the_file_and_leaves_the_old_one_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = |name: &str, image: &RgbaImage, recipe: Option<&PaintedRecipe>| {
+        let path = folder.path().join(name);
+        save_picture(&path, image, recipe, &SaveOptions::default()).unwrap_err()
+    };
+    let error = save("a.tiff", &picture(), None);
+    assert!(matches!(error, RecipeFileError::UnknownFormat { .. }));
+    assert!(error.to_string().contains("a.tiff"), "{error}");
+
+    let error = save("no/such/folder/a.png", &picture(), None);
+    assert!(matches!(error, RecipeFileError::Write { .. }), "{error}");
+
+    let wide = RgbaImage::new(16_384, 1);
+    let error = save("wide.webp", &wide, None);
+    assert!(error.to_string().contains("16384 × 1"), "{error}");
+
+    let path = folder.path().join("kept.jpg");
+    save_picture(&path, &picture(), None, &SaveOptions::default()).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let mut long = recipe();
+    long.spec.prompt = "very ".repeat(10_000);
+    let error = save("kept.jpg", &picture(), Some(&long));
+    assert!(matches!(error, RecipeFileError::RecipeTooLong { .. }));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    let error = open_picture(&folder.path().join("none.png")).unwrap_err();
+    assert!(matches!(error, RecipeFileError::Open { .. }));
+    std::fs::write(folder.path().join("text.png"), "not a picture").unwrap();
+    let error = open_picture(&folder.path().join("text.png")).unwrap_err();
+    assert!(matches!(error, RecipeFileError::NotAPicture { .. }));
+    std::fs::write(folder.path().join("cut.jpg"), &before[..before.len() / 2]).unwrap();
+    std::fs::write(folder.path().join("head.jpg"), &before[..6]).unwrap();
+    let error = open_picture(&folder.path().join("head.jpg")).unwrap_err();
+    assert!(matches!(error, RecipeFileError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn a_picture_cut_off_anywhere_is_an_error_or_a_picture_but_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.png", "a.webp", "a.jpg"] {
+        let path = folder.path().join(name);
+        save_picture(&path, &picture(), Some(&recipe()), &SaveOptions::default()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for end in (0..whole.len()).step_by(7) {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            open_picture(&path).ok();
+            read_recipe(&path).ok();
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_saved_file_has_usual_permissions_and_a_link_stays_a_link() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, []).unwrap();
+    let path = folder.path().join("a.png");
+    save_picture(&path, &picture(), None, &SaveOptions::default()).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&path), mode(&plain));
+
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&path, private).unwrap();
+    let link = folder.path().join("link.png");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    save_picture(&link, &RgbaImage::new(2, 2), None, &SaveOptions::default()).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(open_picture(&path).unwrap().image.dimensions(), (2, 2));
+    assert_eq!(mode(&path) & 0o777, 0o600);
+}
+
+/// Texts as people type them, with every sign that the form gives a meaning.
+fn prompts() -> impl Strategy<Value = String> {
+    "([a-zäß水🌾,:\"\\\\(){}|.=-][ a-zäß水🌾,:\"\\\\(){}|.=-]{0,20}\n?){0,4}".prop_map(|text| {
+        let lines = text.lines().map(str::trim);
+        lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+    })
+}
+
+fn specs() -> impl Strategy<Value = GenerateSpec> {
+    let words = (prompts(), prompts());
+    let choice = (
+        0..=SamplerKind::ALL.len(),
+        proptest::option::of(proptest::bool::ANY),
+    );
+    let numbers = (
+        1..=1000_u32,
+        0.0..=100.0_f32,
+        0.001..=1.0_f32,
+        proptest::num::u64::ANY,
+    );
+    let size = (8..=8192_u32, 8..=8192_u32);
+    (words, choice, numbers, size).prop_map(|(words, (kind, karras), numbers, size)| {
+        let sampler = SamplerKind::ALL.get(kind).copied();
+        GenerateSpec {
+            prompt: words.0,
+            negative_prompt: words.1,
+            sampler,
+            karras,
+            steps: numbers.0,
+            guidance_scale: numbers.1,
+            eta: if sampler == Some(SamplerKind::Ddim) {
+                numbers.2
+            } else {
+                0.0
+            },
+            seed: numbers.3,
+            width_px: size.0,
+            height_px: size.1,
+            ..Default::default()
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(spec in specs(), name in "[a-z ,:\"\\\\水]{0,12}") {
+        let recipe = PaintedRecipe::new(spec, name.trim(), "0123456789");
+        let found = read_infotext(&write_infotext(&recipe)).unwrap();
+        prop_assert_eq!(&found.spec, &recipe.spec);
+        prop_assert_eq!(found.model_name.unwrap_or_default(), recipe.model_name.clone());
+        prop_assert!(found.unread.is_empty());
+        let found = FoundRecipe::from_json(&recipe.to_json().unwrap()).unwrap();
+        prop_assert_eq!(found.spec, recipe.spec);
+    }
+
+    #[test]
+    fn any_text_is_read_without_a_panic(text in "\\PC{0,200}", lines in "[\\PC\n:,]{0,200}") {
+        read_infotext(&text);
+        read_infotext(&lines);
+        FoundRecipe::from_json(&text);
+    }
+}
