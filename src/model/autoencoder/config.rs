@@ -1,0 +1,127 @@
+//! `config.json` of an autoencoder.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::super::ModelError;
+
+const CLASS: &str = "AutoencoderKL";
+
+/// diffusers' configuration of an `AutoencoderKL`.
+///
+/// Keys that are not fields here are kept in `other` and written back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AutoencoderKlConfig {
+    /// Always `AutoencoderKL`.
+    #[serde(rename = "_class_name")]
+    pub class_name: String,
+    /// Channels of the pictures to encode.
+    pub in_channels: usize,
+    /// Channels of the decoded pictures.
+    pub out_channels: usize,
+    /// Kinds of the levels of the encoder.
+    pub down_block_types: Vec<String>,
+    /// Kinds of the levels of the decoder.
+    pub up_block_types: Vec<String>,
+    /// Channels of each level.
+    pub block_out_channels: Vec<usize>,
+    /// Residual blocks of each level of the encoder; the decoder has one more.
+    pub layers_per_block: usize,
+    /// Channels of the latents.
+    pub latent_channels: usize,
+    /// Groups of all group normalisations.
+    pub norm_num_groups: usize,
+    /// Side of the pictures trained on.
+    pub sample_size: Option<Value>,
+    /// What latents are multiplied by for the denoiser.
+    pub scaling_factor: f64,
+    /// What is taken from latents before that multiplication.
+    pub shift_factor: Option<f64>,
+    /// Whether a 1×1 convolution follows the encoder.
+    pub use_quant_conv: bool,
+    /// Whether a 1×1 convolution comes before the decoder.
+    pub use_post_quant_conv: bool,
+    /// Whether the middle of encoder and decoder has attention.
+    pub mid_block_add_attention: bool,
+    /// Everything else that the file says.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl Default for AutoencoderKlConfig {
+    fn default() -> Self {
+        Self {
+            class_name: CLASS.into(),
+            in_channels: 3,
+            out_channels: 3,
+            down_block_types: vec!["DownEncoderBlock2D".into()],
+            up_block_types: vec!["UpDecoderBlock2D".into()],
+            block_out_channels: vec![64],
+            layers_per_block: 1,
+            latent_channels: 4,
+            norm_num_groups: 32,
+            sample_size: Some(json!(32)),
+            scaling_factor: 0.18215,
+            shift_factor: None,
+            use_quant_conv: true,
+            use_post_quant_conv: true,
+            mid_block_add_attention: true,
+            other: Map::new(),
+        }
+    }
+}
+
+impl AutoencoderKlConfig {
+    /// Pixels of a picture per side of a latent pixel.
+    pub fn downsampling(&self) -> usize {
+        1 << self.block_out_channels.len().saturating_sub(1)
+    }
+
+    /// Checks that the network can be built.
+    ///
+    /// # Errors
+    /// The first key that is not supported or contradicts another.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let fail = |key, value: String, supported: &str| Err(ModelError::unsupported(CLASS, key, value, supported));
+        if self.class_name != CLASS {
+            return Err(ModelError::unsupported("an autoencoder", "_class_name", &self.class_name, format!("only {CLASS} is")));
+        }
+        if let Some(value) = self.other.get("act_fn")
+            && value != "silu"
+        {
+            return fail("act_fn", value.to_string(), "only silu is");
+        }
+        for key in ["latents_mean", "latents_std"] {
+            if let Some(value) = self.other.get(key)
+                && !value.is_null()
+            {
+                return fail(key, value.to_string(), "only one scaling_factor for all channels is");
+            }
+        }
+        let levels = self.block_out_channels.len();
+        for (key, types, kind) in [
+            ("down_block_types", &self.down_block_types, "DownEncoderBlock2D"),
+            ("up_block_types", &self.up_block_types, "UpDecoderBlock2D"),
+        ] {
+            if types.len() != levels || types.iter().any(|found| found != kind) {
+                return fail(key, format!("{types:?}"), &format!("each of the {levels} levels must be {kind}"));
+            }
+        }
+        if levels == 0 || self.latent_channels == 0 || self.in_channels == 0 || self.out_channels == 0 {
+            return fail("block_out_channels", format!("{:?}", self.block_out_channels), "every level needs channels");
+        }
+        if self.layers_per_block == 0 {
+            return fail("layers_per_block", "0".into(), "at least 1 is needed");
+        }
+        for channels in &self.block_out_channels {
+            if self.norm_num_groups == 0 || *channels == 0 || channels % self.norm_num_groups != 0 {
+                return fail("norm_num_groups", self.norm_num_groups.to_string(), &format!("it must divide {channels}"));
+            }
+        }
+        if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
+            return fail("scaling_factor", self.scaling_factor.to_string(), "it must be positive");
+        }
+        Ok(())
+    }
+}

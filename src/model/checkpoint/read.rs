@@ -1,0 +1,229 @@
+//! Reading safetensors, whole or in shards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use memmap2::{Mmap, MmapOptions};
+use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
+
+use super::super::ModelError;
+
+/// Numbers converted at once: small enough for the first cache.
+const CHUNK: usize = 4096;
+/// Rows turned at once when a matrix is transposed.
+const ROWS: usize = 16;
+
+/// The weight files of one network, opened and checked but not read.
+#[derive(Debug)]
+pub struct WeightFiles {
+    index: PathBuf,
+    files: Vec<PathBuf>,
+    handles: Vec<File>,
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    file: usize,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    offset: u64,
+    length: usize,
+}
+
+impl WeightFiles {
+    /// Opens the weights in a network's folder: `stem.safetensors`, its shards,
+    /// or its f16 variant.
+    ///
+    /// # Errors
+    /// If there are none, they are pickles, or a file is damaged.
+    pub fn open(folder: &Path, stem: &str) -> Result<Self, ModelError> {
+        let names = super::file_names(stem);
+        let Some(index) = names.iter().map(|name| folder.join(name)).find(|path| path.is_file()) else {
+            return Err(match super::pickles(folder, stem) {
+                Some(pickle) => ModelError::Pickle(pickle),
+                None => ModelError::MissingWeights { folder: folder.to_path_buf(), expected: names.to_vec() },
+            });
+        };
+        if index.extension().is_some_and(|extension| extension == "json") {
+            let shards = shards(&index)?;
+            Self::from_files(index, shards.into_iter().map(|name| folder.join(name)).collect())
+        } else {
+            Self::from_files(index.clone(), vec![index])
+        }
+    }
+
+    /// Opens a single safetensors file.
+    ///
+    /// # Errors
+    /// If it cannot be read or is damaged.
+    pub fn open_file(path: &Path) -> Result<Self, ModelError> {
+        Self::from_files(path.to_path_buf(), vec![path.to_path_buf()])
+    }
+
+    fn from_files(index: PathBuf, files: Vec<PathBuf>) -> Result<Self, ModelError> {
+        let mut entries = BTreeMap::new();
+        let mut handles = Vec::with_capacity(files.len());
+        for (number, path) in files.iter().enumerate() {
+            let file = File::open(path).map_err(ModelError::io("read", path))?;
+            read_header(path, &file, number, &mut entries)?;
+            handles.push(file);
+        }
+        Ok(Self { index, files, handles, entries })
+    }
+
+    /// The file that names the weights: the only one, or the index of the shards.
+    pub fn path(&self) -> PathBuf {
+        self.index.clone()
+    }
+
+    /// All keys, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// The shape stored under a key.
+    pub fn shape(&self, key: &str) -> Option<&[usize]> {
+        self.entries.get(key).map(|entry| entry.shape.as_slice())
+    }
+
+    /// The numbers stored under a key as f32; `transposed` swaps the first two axes.
+    ///
+    /// # Errors
+    /// If there is no such key, or it holds no floating-point numbers.
+    pub fn read(&self, key: &str, transposed: bool) -> Result<Vec<f32>, ModelError> {
+        let damaged = |path: &Path, message: String| ModelError::Damaged { path: path.to_path_buf(), message };
+        let Some(entry) = self.entries.get(key) else {
+            return Err(damaged(&self.index, format!("it has no {key}")));
+        };
+        let path = &self.files[entry.file];
+        let decode = match entry.dtype {
+            Dtype::F32 => decode_f32,
+            Dtype::F16 => decode_f16,
+            Dtype::BF16 => decode_bf16,
+            other => return Err(damaged(path, format!("{key} holds {other:?} instead of F32, F16 or BF16"))),
+        };
+        if entry.length == 0 {
+            return Ok(Vec::new());
+        }
+        // Mapped anew for each tensor, so that pages already converted do not count against memory.
+        let map = map(&self.handles[entry.file], entry.offset, entry.length).map_err(ModelError::io("read", path))?;
+        let mut values = vec![0.0; entry.shape.iter().product()];
+        match entry.shape.as_slice() {
+            [rows, columns, ..] if transposed => transpose_into(&map, *rows, *columns, decode, &mut values),
+            _ => decode(&map, &mut values),
+        }
+        Ok(values)
+    }
+
+    /// SHA-256 of all files, in the order of their names, as hexadecimal digits.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn sha256(&self) -> Result<String, ModelError> {
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; 1 << 20];
+        for path in &self.files {
+            let mut file = File::open(path).map_err(ModelError::io("read", path))?;
+            loop {
+                let count = file.read(&mut buffer).map_err(ModelError::io("read", path))?;
+                if count == 0 {
+                    break;
+                }
+                digest.update(&buffer[..count]);
+            }
+        }
+        Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// The files that an index names.
+fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let text = fs::read_to_string(index).map_err(ModelError::io("read", index))?;
+    let json = |message: String| ModelError::Json { path: index.to_path_buf(), message };
+    let parsed: Index = serde_json::from_str(&text).map_err(|error| json(error.to_string()))?;
+    let names: BTreeSet<String> = parsed.weight_map.into_values().collect();
+    match names.iter().find(|name| Path::new(name).components().count() != 1 || name.starts_with('.')) {
+        Some(name) => Err(json(format!("it names the file {name:?} outside of its folder"))),
+        None => Ok(names),
+    }
+}
+
+fn read_header(path: &Path, file: &File, number: usize, entries: &mut BTreeMap<String, Entry>) -> Result<(), ModelError> {
+    let damaged = |message: String| ModelError::Damaged { path: path.to_path_buf(), message };
+    let length = file.metadata().map_err(ModelError::io("read", path))?.len();
+    let length = usize::try_from(length).map_err(|_| damaged("it is too large for this machine".into()))?;
+    if length == 0 {
+        return Err(damaged("it is empty".into()));
+    }
+    let map = map(file, 0, length).map_err(ModelError::io("read", path))?;
+    let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| damaged(error.to_string()))?;
+    for (key, info) in metadata.tensors() {
+        let (start, end) = info.data_offsets;
+        let entry = Entry {
+            file: number,
+            dtype: info.dtype,
+            shape: info.shape.clone(),
+            offset: (8 + header + start) as u64,
+            length: end - start,
+        };
+        entries.insert(key, entry);
+    }
+    Ok(())
+}
+
+/// Maps a part of a file for reading.
+#[allow(unsafe_code)]
+fn map(file: &File, offset: u64, length: usize) -> std::io::Result<Mmap> {
+    // SAFETY: the map is read only, and the bytes are copied out before the
+    // caller returns. Were another program to change the file meanwhile, we
+    // would read other numbers; the length was checked against the file.
+    unsafe { MmapOptions::new().offset(offset).len(length).map(file) }
+}
+
+fn decode_f32(bytes: &[u8], values: &mut [f32]) {
+    for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
+        *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+}
+
+fn decode_f16(bytes: &[u8], values: &mut [f32]) {
+    let mut buffer = [f16::ZERO; CHUNK];
+    for (values, bytes) in values.chunks_mut(CHUNK).zip(bytes.chunks(2 * CHUNK)) {
+        for (half, bytes) in buffer.iter_mut().zip(bytes.chunks_exact(2)) {
+            *half = f16::from_le_bytes([bytes[0], bytes[1]]);
+        }
+        buffer[..values.len()].convert_to_f32_slice(values);
+    }
+}
+
+fn decode_bf16(bytes: &[u8], values: &mut [f32]) {
+    for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(2)) {
+        *value = bf16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
+    }
+}
+
+/// Decodes a matrix a few rows at a time and writes it column by column.
+fn transpose_into(bytes: &[u8], rows: usize, columns: usize, decode: fn(&[u8], &mut [f32]), values: &mut [f32]) {
+    let mut buffer = vec![0.0; ROWS * columns];
+    let row_bytes = bytes.len() / rows.max(1);
+    for first in (0..rows).step_by(ROWS) {
+        let count = ROWS.min(rows - first);
+        decode(&bytes[first * row_bytes..(first + count) * row_bytes], &mut buffer[..count * columns]);
+        for column in 0..columns {
+            let out = &mut values[column * rows + first..][..count];
+            for (row, value) in out.iter_mut().enumerate() {
+                *value = buffer[row * columns + column];
+            }
+        }
+    }
+}

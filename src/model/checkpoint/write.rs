@@ -1,0 +1,118 @@
+//! Writing safetensors.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use half::{bf16, f16};
+use serde_json::{Map, Value, json};
+
+use super::super::ModelError;
+use super::WeightDtype;
+
+/// A tensor to write, fetched when its turn comes.
+pub(super) struct Entry {
+    pub key: String,
+    /// In memory; a transposed one is written with its axes swapped.
+    pub shape: Vec<usize>,
+    pub transposed: bool,
+    pub read: Box<dyn FnOnce() -> Result<TensorData, String>>,
+}
+
+impl WeightDtype {
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+}
+
+/// Writes all entries beside `path`, then renames the file to it.
+pub(super) fn write(path: &Path, mut entries: Vec<Entry>, dtype: WeightDtype) -> Result<(), ModelError> {
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(ModelError::io("write", path))?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    write_to(&mut out, entries, dtype).map_err(ModelError::io("write", path))?;
+    let file = out.into_inner().map_err(|error| error.into_error()).map_err(ModelError::io("write", path))?;
+    file.as_file().sync_all().map_err(ModelError::io("write", path))?;
+    publish(file, path).map_err(ModelError::io("write", path))
+}
+
+/// Renames a finished temporary file, with the permissions of an ordinary one.
+pub(in crate::model) fn publish(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Temporary files are private; a model may be read by others.
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io::Result<()> {
+    let mut header = Map::new();
+    header.insert("__metadata__".into(), json!({ "format": "pt" }));
+    let mut offset = 0;
+    for entry in &entries {
+        let end = offset + entry.shape.iter().product::<usize>() * dtype.bytes();
+        let shape: Vec<usize> =
+            if entry.transposed { entry.shape.iter().rev().copied().collect() } else { entry.shape.clone() };
+        let info = json!({ "dtype": dtype.name(), "shape": shape, "data_offsets": [offset, end] });
+        header.insert(entry.key.clone(), info);
+        offset = end;
+    }
+    let mut text = serde_json::to_vec(&Value::Object(header))?;
+    text.resize(text.len().next_multiple_of(8), b' ');
+    out.write_all(&(text.len() as u64).to_le_bytes())?;
+    out.write_all(&text)?;
+    for entry in entries {
+        let Entry { key, shape, transposed, read } = entry;
+        let values: Vec<f32> = read()
+            .and_then(|data| data.try_into_vec_as::<f32>().map_err(|error| error.to_string()))
+            .map_err(|message| io::Error::other(format!("{key} cannot be fetched: {message}")))?;
+        let values = match shape.as_slice() {
+            [rows, columns] if transposed => transpose(&values, *rows, *columns),
+            _ => values,
+        };
+        write_values(out, &key, &values, dtype)?;
+    }
+    Ok(())
+}
+
+fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(values.len());
+    for column in 0..columns {
+        out.extend((0..rows).map(|row| values[row * columns + column]));
+    }
+    out
+}
+
+fn write_values(out: &mut impl Write, key: &str, values: &[f32], dtype: WeightDtype) -> io::Result<()> {
+    for value in values {
+        match dtype {
+            WeightDtype::F32 => out.write_all(&value.to_le_bytes())?,
+            WeightDtype::Bf16 => out.write_all(&bf16::from_f32(*value).to_le_bytes())?,
+            WeightDtype::F16 => {
+                let half = f16::from_f32(*value);
+                if value.is_finite() && !half.is_finite() {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("{key} holds {value}, which f16 cannot hold; choose f32 or bf16"),
+                    ));
+                }
+                out.write_all(&half.to_le_bytes())?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,246 @@
+//! The text encoder, transformers' `CLIPTextModel`.
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::super::ModelError;
+use crate::nn::{self, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, ops};
+
+const CLASS: &str = "CLIPTextModel";
+
+/// The activation between the two matrices of a feed-forward network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HiddenAct {
+    /// x · σ(1.702 x), as in OpenAI's CLIP.
+    #[default]
+    QuickGelu,
+    /// The exact GELU, as in OpenCLIP.
+    Gelu,
+}
+
+/// transformers' configuration of a `CLIPTextModel`.
+///
+/// Keys that are not fields here are kept in `other` and written back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClipTextConfig {
+    /// The class, always `CLIPTextModel`.
+    pub architectures: Vec<String>,
+    /// Always `clip_text_model`.
+    pub model_type: String,
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Width of a token's state.
+    pub hidden_size: usize,
+    /// Width between the two matrices of a feed-forward network.
+    pub intermediate_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Number of heads.
+    pub num_attention_heads: usize,
+    /// Longest text.
+    pub max_position_embeddings: usize,
+    /// Activation of the feed-forward networks.
+    pub hidden_act: HiddenAct,
+    /// Epsilon of the layer normalisations.
+    pub layer_norm_eps: f64,
+    /// Everything else that the file says.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl Default for ClipTextConfig {
+    fn default() -> Self {
+        Self {
+            architectures: vec![CLASS.into()],
+            model_type: "clip_text_model".into(),
+            vocab_size: 49_408,
+            hidden_size: 512,
+            intermediate_size: 2048,
+            num_hidden_layers: 12,
+            num_attention_heads: 8,
+            max_position_embeddings: 77,
+            hidden_act: HiddenAct::QuickGelu,
+            layer_norm_eps: 1e-5,
+            other: Map::new(),
+        }
+    }
+}
+
+impl ClipTextConfig {
+    /// Checks that the network can be built.
+    ///
+    /// # Errors
+    /// The first key that is not supported or contradicts another.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let fail = |key, value: String, supported: &str| Err(ModelError::unsupported(CLASS, key, value, supported));
+        if let Some(other) = self.architectures.iter().find(|name| *name != CLASS) {
+            return fail("architectures", other.clone(), "only CLIPTextModel is");
+        }
+        for (key, value) in [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_attention_heads", self.num_attention_heads),
+            ("max_position_embeddings", self.max_position_embeddings),
+        ] {
+            if value == 0 {
+                return fail(key, "0".into(), "it must be positive");
+            }
+        }
+        if self.hidden_size % self.num_attention_heads != 0 {
+            let supported = format!("it must divide {}", self.hidden_size);
+            return fail("num_attention_heads", self.num_attention_heads.to_string(), &supported);
+        }
+        Ok(())
+    }
+
+    /// Makes the network; weights are drawn when first used.
+    ///
+    /// # Errors
+    /// Where the configuration asks for something that is not supported, or
+    /// its sizes contradict each other.
+    pub fn init(&self, device: &Device) -> Result<ClipTextModel, ModelError> {
+        self.validate()?;
+        // OpenAI's own spread; transformers calls it initializer_range.
+        let table = |count| EmbeddingConfig { count, width: self.hidden_size, std: 0.02 }.init(device);
+        let norm = || LayerNormConfig { width: self.hidden_size, eps: self.layer_norm_eps }.init(device);
+        let square = || LinearConfig::new(self.hidden_size, self.hidden_size).init(device);
+        let layer = |_| Layer {
+            self_attn: SelfAttention {
+                q_proj: square(),
+                k_proj: square(),
+                v_proj: square(),
+                out_proj: square(),
+                heads: self.num_attention_heads,
+            },
+            layer_norm1: norm(),
+            mlp: Mlp {
+                fc1: LinearConfig::new(self.hidden_size, self.intermediate_size).init(device),
+                fc2: LinearConfig::new(self.intermediate_size, self.hidden_size).init(device),
+                exact: self.hidden_act == HiddenAct::Gelu,
+            },
+            layer_norm2: norm(),
+        };
+        Ok(ClipTextModel {
+            embeddings: Embeddings {
+                token_embedding: table(self.vocab_size),
+                position_embedding: table(self.max_position_embeddings),
+            },
+            encoder: Encoder { layers: (0..self.num_hidden_layers).map(layer).collect() },
+            final_layer_norm: norm(),
+            config: self.clone(),
+        })
+    }
+
+    /// Number of weights of the network, without making any.
+    ///
+    /// # Errors
+    /// As [`Self::init`].
+    pub fn parameter_count(&self) -> Result<usize, ModelError> {
+        Ok(nn::parameter_count(&self.init(&Device::flex())?))
+    }
+}
+
+#[derive(Module, Debug)]
+struct Embeddings {
+    token_embedding: Embedding,
+    position_embedding: Embedding,
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    #[module(skip)]
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+    #[module(skip)]
+    exact: bool,
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    self_attn: SelfAttention,
+    layer_norm1: LayerNorm,
+    mlp: Mlp,
+    layer_norm2: LayerNorm,
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let attention = &self.self_attn;
+        let normal = self.layer_norm1.forward(x.clone());
+        let query = attention.q_proj.forward(normal.clone());
+        let key = attention.k_proj.forward(normal.clone());
+        let value = attention.v_proj.forward(normal);
+        let x = x + attention.out_proj.forward(ops::attention(query, key, value, attention.heads, true));
+        let hidden = self.mlp.fc1.forward(self.layer_norm2.forward(x.clone()));
+        let hidden = if self.mlp.exact { ops::gelu(hidden) } else { ops::quick_gelu(hidden) };
+        x + self.mlp.fc2.forward(hidden)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Encoder {
+    layers: Vec<Layer>,
+}
+
+/// The text encoder of CLIP (Radford et al. 2021, <https://arxiv.org/abs/2103.00020>).
+#[derive(Module, Debug)]
+pub struct ClipTextModel {
+    embeddings: Embeddings,
+    encoder: Encoder,
+    final_layer_norm: LayerNorm,
+    #[module(skip)]
+    config: ClipTextConfig,
+}
+
+impl ClipTextModel {
+    /// The configuration the network was made from.
+    pub fn config(&self) -> &ClipTextConfig {
+        &self.config
+    }
+
+    /// States of all tokens after the last layer and its normalisation.
+    ///
+    /// # Shapes
+    /// `[batch, tokens]`, with at most `max_position_embeddings` tokens, to
+    /// `[batch, tokens, hidden_size]`.
+    pub fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let [_, length] = tokens.dims();
+        let positions = Tensor::<1, Int>::arange(0..length as i64, &tokens.device()).reshape([1, length]);
+        let mut x =
+            self.embeddings.token_embedding.forward(tokens) + self.embeddings.position_embedding.forward(positions);
+        for layer in &self.encoder.layers {
+            x = layer.forward(x);
+        }
+        self.final_layer_norm.forward(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clip_l_has_the_published_number_of_weights() {
+        let config = ClipTextConfig {
+            hidden_size: 768,
+            intermediate_size: 3072,
+            num_attention_heads: 12,
+            ..Default::default()
+        };
+        assert_eq!(config.parameter_count().expect("supported"), 123_060_480);
+    }
+}

@@ -1,0 +1,109 @@
+//! What can be wrong with a model.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a model folder, in a sentence for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// "read", "write", …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The folder is not a model.
+    #[error("{} is not a model folder: it has no model_index.json and no unet, vae or text_encoder folder", .0.display())]
+    NotAModel(PathBuf),
+    /// A part that is needed is not in the folder.
+    #[error("the model {} has no {part}; choose a model that has one", folder.display())]
+    MissingPart {
+        /// The model folder.
+        folder: PathBuf,
+        /// The part.
+        part: &'static str,
+    },
+    /// A part has a configuration but no weights.
+    #[error("no weights in {}: {} is needed", folder.display(), expected.join(" or "))]
+    MissingWeights {
+        /// The part's folder.
+        folder: PathBuf,
+        /// File names that would do.
+        expected: Vec<String>,
+    },
+    /// The weights are a Python pickle.
+    #[error(
+        "{} is a Python pickle, which cannot be read yet; convert it once in Python with \
+         `DiffusionPipeline.from_pretrained(folder).save_pretrained(new_folder)`, which writes safetensors",
+        .0.display()
+    )]
+    Pickle(PathBuf),
+    /// A JSON file does not say what it should.
+    #[error("{} cannot be understood: {message}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What serde says.
+        message: String,
+    },
+    /// A configuration asks for something this program does not have.
+    #[error("{part} with {key} = {value} is not supported: {supported}")]
+    Unsupported {
+        /// The class of diffusers.
+        part: &'static str,
+        /// The key of its configuration.
+        key: &'static str,
+        /// The value found.
+        value: String,
+        /// What would be supported.
+        supported: String,
+    },
+    /// A weight file is damaged or no safetensors file.
+    #[error("{} is not a whole safetensors file: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The weights do not belong to the configuration.
+    #[error("the weights in {} do not fit {config}: {message}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The network whose shapes were expected.
+        config: &'static str,
+        /// Keys and shapes.
+        message: String,
+    },
+    /// A tokenizer's files do not fit together.
+    #[error("the tokenizer in {} cannot be used: {message}", path.display())]
+    Tokenizer {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl ModelError {
+    /// Turns an I/O error into a sentence.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// Something a configuration asks for and we do not have.
+    pub(crate) fn unsupported(
+        part: &'static str,
+        key: &'static str,
+        value: impl std::fmt::Display,
+        supported: impl Into<String>,
+    ) -> Self {
+        Self::Unsupported { part, key, value: value.to_string(), supported: supported.into() }
+    }
+}

@@ -1,0 +1,269 @@
+//! `config.json` of a denoiser.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::super::ModelError;
+use super::blocks::Level;
+
+const CLASS: &str = "UNet2DConditionModel";
+
+/// One number for all levels, or one for each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PerLevel {
+    /// The same on each level.
+    All(usize),
+    /// From the highest resolution down.
+    Each(Vec<usize>),
+}
+
+impl PerLevel {
+    /// The number of a level.
+    pub fn at(&self, level: usize) -> usize {
+        match self {
+            Self::All(value) => *value,
+            Self::Each(values) => values[level],
+        }
+    }
+
+    fn fits(&self, levels: usize) -> bool {
+        match self {
+            Self::All(value) => *value > 0,
+            Self::Each(values) => values.len() == levels && values.iter().all(|value| *value > 0),
+        }
+    }
+}
+
+/// diffusers' configuration of a `UNet2DConditionModel`, as far as Stable
+/// Diffusion 1, 2 and their inpainting models use it.
+///
+/// Keys that are not fields here are kept in `other`, checked for values that
+/// would change the network, and written back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UNet2dConfig {
+    /// Always `UNet2DConditionModel`.
+    #[serde(rename = "_class_name")]
+    pub class_name: String,
+    /// Side of the latents the model was trained on.
+    pub sample_size: Option<Value>,
+    /// Channels of latents and everything concatenated to them.
+    pub in_channels: usize,
+    /// Channels of the prediction.
+    pub out_channels: usize,
+    /// Whether cosines come first in the time embedding.
+    pub flip_sin_to_cos: bool,
+    /// Shift of the frequencies of the time embedding.
+    pub freq_shift: i64,
+    /// Kinds of the levels on the way down.
+    pub down_block_types: Vec<String>,
+    /// Kinds of the levels on the way up.
+    pub up_block_types: Vec<String>,
+    /// Channels of each level.
+    pub block_out_channels: Vec<usize>,
+    /// Residual blocks of each level.
+    pub layers_per_block: PerLevel,
+    /// Groups of all group normalisations.
+    pub norm_num_groups: usize,
+    /// Epsilon of the group normalisations of residual blocks.
+    pub norm_eps: f64,
+    /// Width of the context.
+    pub cross_attention_dim: usize,
+    /// Number of transformer blocks at each place of attention.
+    pub transformer_layers_per_block: PerLevel,
+    /// The number of *heads*, despite its name (a mistake that diffusers keeps).
+    pub attention_head_dim: PerLevel,
+    /// Whether transformers are entered by a matrix instead of a 1×1 convolution.
+    pub use_linear_projection: bool,
+    /// Whether attention scores are computed in f32; here they always are.
+    pub upcast_attention: bool,
+    /// Width of the time embedding; four times the first level's channels if absent.
+    pub time_embedding_dim: Option<usize>,
+    /// Side of the first convolution's kernel.
+    pub conv_in_kernel: usize,
+    /// Side of the last convolution's kernel.
+    pub conv_out_kernel: usize,
+    /// Everything else that the file says.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl Default for UNet2dConfig {
+    fn default() -> Self {
+        let cross = "CrossAttnDownBlock2D".to_owned();
+        let up = "CrossAttnUpBlock2D".to_owned();
+        Self {
+            class_name: CLASS.into(),
+            sample_size: None,
+            in_channels: 4,
+            out_channels: 4,
+            flip_sin_to_cos: true,
+            freq_shift: 0,
+            down_block_types: vec![cross.clone(), cross.clone(), cross, "DownBlock2D".into()],
+            up_block_types: vec!["UpBlock2D".into(), up.clone(), up.clone(), up],
+            block_out_channels: vec![320, 640, 1280, 1280],
+            layers_per_block: PerLevel::All(2),
+            norm_num_groups: 32,
+            norm_eps: 1e-5,
+            cross_attention_dim: 1280,
+            transformer_layers_per_block: PerLevel::All(1),
+            attention_head_dim: PerLevel::All(8),
+            use_linear_projection: false,
+            upcast_attention: false,
+            time_embedding_dim: None,
+            conv_in_kernel: 3,
+            conv_out_kernel: 3,
+            other: Map::new(),
+        }
+    }
+}
+
+/// Keys whose presence with another value changes the network, and the values that do not.
+fn neutral_values() -> [(&'static str, Vec<Value>); 24] {
+    use serde_json::json;
+    let null = || vec![Value::Null];
+    let off = || vec![json!(false), Value::Null];
+    [
+        ("act_fn", vec![json!("silu"), json!("swish")]),
+        ("addition_embed_type", null()),
+        ("attention_type", vec![json!("default")]),
+        ("center_input_sample", off()),
+        ("class_embed_type", null()),
+        ("class_embeddings_concat", off()),
+        ("cross_attention_norm", null()),
+        ("downsample_padding", vec![json!(1)]),
+        ("dual_cross_attention", off()),
+        ("encoder_hid_dim", null()),
+        ("encoder_hid_dim_type", null()),
+        ("mid_block_scale_factor", vec![json!(1), json!(1.0)]),
+        ("mid_block_type", vec![json!("UNetMidBlock2DCrossAttn")]),
+        ("num_attention_heads", null()),
+        ("num_class_embeds", null()),
+        ("only_cross_attention", off()),
+        ("resnet_out_scale_factor", vec![json!(1), json!(1.0)]),
+        ("resnet_skip_time_act", off()),
+        ("resnet_time_scale_shift", vec![json!("default")]),
+        ("reverse_transformer_layers_per_block", null()),
+        ("time_cond_proj_dim", null()),
+        ("time_embedding_act_fn", null()),
+        ("time_embedding_type", vec![json!("positional")]),
+        ("timestep_post_act", null()),
+    ]
+}
+
+impl UNet2dConfig {
+    /// Width of the time embedding.
+    pub fn time_width(&self) -> usize {
+        self.time_embedding_dim.unwrap_or(4 * self.block_out_channels[0])
+    }
+
+    /// Sides of latents are rounded up to a multiple of this on the way down.
+    pub fn downsampling(&self) -> usize {
+        1 << self.block_out_channels.len().saturating_sub(1)
+    }
+
+    pub(super) fn down_attention(&self, level: usize) -> bool {
+        self.down_block_types[level] == "CrossAttnDownBlock2D"
+    }
+
+    pub(super) fn up_attention(&self, block: usize) -> bool {
+        self.up_block_types[block] == "CrossAttnUpBlock2D"
+    }
+
+    pub(super) fn level(&self, index: usize) -> Level {
+        Level {
+            channels: self.block_out_channels[index],
+            layers: self.layers_per_block.at(index),
+            heads: self.attention_head_dim.at(index),
+            depth: self.transformer_layers_per_block.at(index),
+            context: self.cross_attention_dim,
+            groups: self.norm_num_groups,
+            eps: self.norm_eps,
+            linear: self.use_linear_projection,
+        }
+    }
+
+    /// Checks that the network can be built.
+    ///
+    /// # Errors
+    /// The first key that is not supported or contradicts another.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let fail = |key, value: String, supported: &str| Err(ModelError::unsupported(CLASS, key, value, supported));
+        if self.class_name != CLASS {
+            return Err(ModelError::unsupported("a denoiser", "_class_name", &self.class_name, format!("only {CLASS} is")));
+        }
+        for (key, allowed) in neutral_values() {
+            if let Some(value) = self.other.get(key)
+                && !allowed.contains(value)
+            {
+                return Err(ModelError::unsupported(CLASS, key, value, format!("only {} is", allowed[0])));
+            }
+        }
+        let levels = self.block_out_channels.len();
+        if levels == 0 || self.block_out_channels.contains(&0) || self.in_channels == 0 || self.out_channels == 0 {
+            return fail("block_out_channels", format!("{:?}", self.block_out_channels), "every level needs channels");
+        }
+        for (key, types, plain, cross) in [
+            ("down_block_types", &self.down_block_types, "DownBlock2D", "CrossAttnDownBlock2D"),
+            ("up_block_types", &self.up_block_types, "UpBlock2D", "CrossAttnUpBlock2D"),
+        ] {
+            if types.len() != levels || types.iter().any(|kind| kind != plain && kind != cross) {
+                return fail(key, format!("{types:?}"), &format!("each of the {levels} levels must be {plain} or {cross}"));
+            }
+        }
+        for (key, value) in [
+            ("layers_per_block", &self.layers_per_block),
+            ("attention_head_dim", &self.attention_head_dim),
+            ("transformer_layers_per_block", &self.transformer_layers_per_block),
+        ] {
+            if !value.fits(levels) {
+                return fail(key, format!("{value:?}"), "it must be one positive number, or one for each level");
+            }
+        }
+        if let PerLevel::Each(layers) = &self.layers_per_block
+            && layers.iter().any(|count| *count != layers[0])
+        {
+            return fail("layers_per_block", format!("{layers:?}"), "all levels must have the same number");
+        }
+        for (level, channels) in self.block_out_channels.iter().enumerate() {
+            if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
+                return fail("norm_num_groups", self.norm_num_groups.to_string(), &format!("it must divide {channels}"));
+            }
+            let attends = self.down_attention(level) || self.up_attention(levels - 1 - level) || level == levels - 1;
+            let heads = self.attention_head_dim.at(level);
+            if attends && channels % heads != 0 {
+                return fail("attention_head_dim", heads.to_string(), &format!("as the number of heads it must divide {channels}"));
+            }
+        }
+        if self.conv_in_kernel % 2 == 0 || self.conv_out_kernel % 2 == 0 {
+            return fail("conv_in_kernel", self.conv_in_kernel.to_string(), "kernels must be odd");
+        }
+        if self.cross_attention_dim == 0 {
+            return fail("cross_attention_dim", "0".into(), "the context needs a width");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_features_are_named() {
+        for (json, key) in [
+            (r#"{"addition_embed_type": "text_time"}"#, "addition_embed_type"),
+            (r#"{"class_embed_type": "timestep"}"#, "class_embed_type"),
+            (r#"{"down_block_types": ["AttnDownBlock2D"]}"#, "down_block_types"),
+            (r#"{"attention_head_dim": [1, 2]}"#, "attention_head_dim"),
+            (r#"{"norm_num_groups": 7}"#, "norm_num_groups"),
+            (r#"{"_class_name": "UNet2DModel"}"#, "_class_name"),
+        ] {
+            let config: UNet2dConfig = serde_json::from_str(json).expect("valid JSON");
+            let error = config.validate().expect_err("unsupported").to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        UNet2dConfig::default().validate().expect("diffusers' defaults are supported");
+    }
+}

@@ -1,0 +1,134 @@
+//! The denoiser, diffusers' `UNet2DConditionModel`.
+
+mod blocks;
+mod config;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+pub use config::{PerLevel, UNet2dConfig};
+
+use self::blocks::{DownBlock, MidBlock, UpBlock};
+use super::ModelError;
+use crate::nn::{self, Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, TimestepEmbedding, TimestepEmbeddingConfig};
+
+impl UNet2dConfig {
+    /// Makes the network; weights are drawn when first used.
+    ///
+    /// # Errors
+    /// Where the configuration asks for something that is not supported, or
+    /// its sizes contradict each other.
+    pub fn init(&self, device: &Device) -> Result<UNet2d, ModelError> {
+        self.validate()?;
+        let time = self.time_width();
+        let widths = &self.block_out_channels;
+        let last = widths.len() - 1;
+        let level = |index| self.level(index);
+        let down_blocks = (0..widths.len())
+            .map(|i| {
+                let input = widths[i.saturating_sub(1)];
+                DownBlock::new(&level(i), input, self.down_attention(i), i < last, time, device)
+            })
+            .collect();
+        let up_blocks = (0..widths.len())
+            .map(|i| {
+                let at = last - i;
+                let previous = widths[(at + 1).min(last)];
+                let skip = widths[at.saturating_sub(1)];
+                UpBlock::new(&level(at), previous, skip, self.up_attention(i), at > 0, time, device)
+            })
+            .collect();
+        Ok(UNet2d {
+            conv_in: Conv2dConfig::same(self.in_channels, widths[0], self.conv_in_kernel).init(device),
+            time_embedding: TimestepEmbeddingConfig {
+                sinusoidal: widths[0],
+                width: time,
+                cosine_first: self.flip_sin_to_cos,
+                shift: self.freq_shift as f64,
+            }
+            .init(device),
+            down_blocks,
+            mid_block: MidBlock::new(&level(last), time, device),
+            up_blocks,
+            conv_norm_out: GroupNormConfig { groups: self.norm_num_groups, channels: widths[0], eps: self.norm_eps }
+                .init(device),
+            conv_out: Conv2dConfig::same(widths[0], self.out_channels, self.conv_out_kernel).zeroed().init(device),
+            config: self.clone(),
+        })
+    }
+
+    /// Number of weights of the network, without making any.
+    ///
+    /// # Errors
+    /// As [`Self::init`].
+    pub fn parameter_count(&self) -> Result<usize, ModelError> {
+        Ok(nn::parameter_count(&self.init(&Device::flex())?))
+    }
+}
+
+/// The denoiser: noisy latents, a time and a text in, a prediction out
+/// (Rombach et al. 2022, <https://arxiv.org/abs/2112.10752>).
+#[derive(Module, Debug)]
+pub struct UNet2d {
+    conv_in: Conv2d,
+    time_embedding: TimestepEmbedding,
+    down_blocks: Vec<DownBlock>,
+    mid_block: MidBlock,
+    up_blocks: Vec<UpBlock>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+    #[module(skip)]
+    config: UNet2dConfig,
+}
+
+impl UNet2d {
+    /// The configuration the network was made from.
+    pub fn config(&self) -> &UNet2dConfig {
+        &self.config
+    }
+
+    /// Height and width need not be equal, even, or those of training.
+    ///
+    /// # Shapes
+    /// `sample`: `[batch, in_channels, h, w]`; `timesteps`: `[batch]`, or `[1]`
+    /// for the whole batch; `context`: `[batch, tokens, cross_attention_dim]`;
+    /// result: `[batch, out_channels, h, w]`.
+    pub fn forward(&self, sample: Tensor<4>, timesteps: Tensor<1>, context: Tensor<3>) -> Tensor<4> {
+        // Every block begins its use of the time with the same SiLU.
+        let time = nn::ops::silu(self.time_embedding.forward(timesteps));
+        let mut x = self.conv_in.forward(sample);
+        let mut skips = vec![x.clone()];
+        for block in &self.down_blocks {
+            x = block.forward(x, &time, &context, &mut skips);
+        }
+        x = self.mid_block.forward(x, &time, &context);
+        for block in &self.up_blocks {
+            x = block.forward(x, &time, &context, &mut skips);
+        }
+        self.conv_out.forward(self.conv_norm_out.forward_silu(x))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stable_diffusion_1_has_the_published_number_of_weights() {
+        let config = UNet2dConfig { cross_attention_dim: 768, ..Default::default() };
+        assert_eq!(config.parameter_count().expect("supported"), 859_520_964);
+        let inpaint = UNet2dConfig { in_channels: 9, ..config };
+        assert_eq!(inpaint.parameter_count().expect("supported"), 859_535_364);
+    }
+
+    #[test]
+    fn stable_diffusion_2_has_the_published_number_of_weights() {
+        let config = UNet2dConfig {
+            cross_attention_dim: 1024,
+            attention_head_dim: PerLevel::Each(vec![5, 10, 20, 20]),
+            use_linear_projection: true,
+            ..Default::default()
+        };
+        assert_eq!(config.parameter_count().expect("supported"), 865_910_724);
+    }
+}

@@ -1,0 +1,30 @@
+//! The small blocks that every network of the studio is built from.
+//!
+//! Uses burn and nothing of ours; `model` and `train` build on it. Each module
+//! has its configuration next to it, and field names follow diffusers, so that
+//! the path of a parameter in the module tree *is* (but for a few renames in
+//! `model::checkpoint`) its key in a diffusers file.
+//!
+//! Every normalisation, activation, attention and convolution goes through
+//! [`ops`]: one file to make fast, and the modules around it stay plain.
+
+mod attention;
+mod layers;
+pub mod ops;
+mod res_block;
+mod resample;
+mod time;
+mod transformer;
+
+pub use attention::{Attention, AttentionConfig};
+pub use layers::{
+    Conv2d, Conv2dConfig, Embedding, EmbeddingConfig, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear,
+    LinearConfig, draw_weights, parameter_count,
+};
+pub use res_block::{ResBlock, ResBlockConfig};
+pub use resample::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
+pub use time::{TimestepEmbedding, TimestepEmbeddingConfig, sinusoidal_embedding};
+pub use transformer::{
+    BasicTransformerBlock, BasicTransformerBlockConfig, FeedForward, FeedForwardConfig, SpatialTransformer,
+    SpatialTransformerConfig,
+};
