@@ -1,0 +1,35 @@
+//! The document: its layers and pixels, how they change and how changes are undone.
+//!
+//! Everybody who shows or stores a picture may read a [`Document`]; only a
+//! [`DocumentEditor`] changes one, and only inside a [`Transaction`] of
+//! invertible [`Edit`]s. Pixels live in copy-on-write tiles ([`TileGrid`]), so
+//! that a [`DocumentSnapshot`] for a job, an undo step and an upload to the
+//! graphics card all share the pixels that did not change. That is why the
+//! history can be bounded in bytes instead of in steps.
+//!
+//! The room knows nothing of windows, graphics cards or models.
+
+mod bounding_box;
+mod composite;
+mod edit;
+mod editor;
+mod error;
+mod history;
+mod layer;
+mod palette;
+mod picture;
+mod tile_grid;
+mod transaction;
+
+pub use bounding_box::BoundingBox;
+pub use composite::blend_over;
+pub(crate) use composite::mul_255;
+pub use edit::{CanvasContents, Edit, PixelChanges, TileChange};
+pub use editor::DocumentEditor;
+pub use error::DocumentError;
+pub use history::{DEFAULT_HISTORY_BUDGET_BYTES, History};
+pub use layer::{Layer, LayerContent, LayerId, LayerKind};
+pub use palette::{Palette, PaletteClass};
+pub use picture::{Document, DocumentRevision, DocumentSnapshot, MAX_SIDE_PX};
+pub use tile_grid::{Pixel, TILE_SIDE_PX, Tile, TileGrid, TileIndex};
+pub use transaction::Transaction;

@@ -1,0 +1,337 @@
+//! The document itself, and its snapshots.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use image::{GrayImage, RgbaImage};
+
+use super::composite::{blend_over, opacity_to_u8};
+use super::edit::CanvasContents;
+use super::error::DocumentError;
+use super::layer::{Layer, LayerContent, LayerId, LayerKind};
+use super::palette::Palette;
+use super::tile_grid::{TILE_SIDE_PX, TileGrid, TileIndex};
+use crate::geometry::CanvasRect;
+
+/// Largest side of a document in pixels: the largest texture that every
+/// graphics card can hold.
+pub const MAX_SIDE_PX: u32 = 8192;
+
+/// Counts the changes of a document, so that a result can tell whether it was
+/// made from what is there now. Grows with every change, also with undo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DocumentRevision(pub u64);
+
+/// A picture in layers.
+///
+/// Reading is free; writing goes through a [`DocumentEditor`](super::DocumentEditor).
+/// Cloning shares all pixels. Two documents are equal when they have the same
+/// size, layers and palette; selection and revision do not count.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub(super) contents: CanvasContents,
+    pub(super) selected: Option<LayerId>,
+    pub(super) next_layer: u64,
+    pub(super) revision: DocumentRevision,
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.contents == other.contents
+    }
+}
+
+impl Document {
+    /// A document with nothing but an empty mask layer, which is selected, so
+    /// that the brush has something to paint on.
+    ///
+    /// # Errors
+    /// When a side is 0 or larger than [`MAX_SIDE_PX`].
+    pub fn blank(size_px: [u32; 2]) -> Result<Self, DocumentError> {
+        check_size(size_px)?;
+        let mask = Layer::new(
+            LayerId(1),
+            "Mask",
+            LayerContent::Mask(TileGrid::new(size_px)),
+        );
+        Ok(Self {
+            selected: Some(mask.id),
+            contents: CanvasContents {
+                size_px,
+                layers: vec![mask],
+                palette: Palette::default(),
+            },
+            next_layer: 2,
+            revision: DocumentRevision::default(),
+        })
+    }
+
+    /// A document that shows a picture, with an empty mask layer above it,
+    /// which is selected.
+    ///
+    /// # Errors
+    /// When a side is 0 or larger than [`MAX_SIDE_PX`].
+    pub fn from_image(name: &str, image: &RgbaImage) -> Result<Self, DocumentError> {
+        let mut document = Self::blank(image.dimensions().into())?;
+        let grid = TileGrid::from_fn(image.dimensions().into(), |x, y| image.get_pixel(x, y).0);
+        let picture = Layer::new(document.fresh_layer_id(), name, LayerContent::Raster(grid));
+        document.contents.layers.insert(0, picture);
+        Ok(document)
+    }
+
+    /// An identifier that no layer of this document has or had.
+    pub(super) fn fresh_layer_id(&mut self) -> LayerId {
+        let id = LayerId(self.next_layer);
+        self.next_layer += 1;
+        id
+    }
+
+    /// Width and height in pixels.
+    pub fn size_px(&self) -> [u32; 2] {
+        self.contents.size_px
+    }
+
+    /// The whole picture as a rectangle.
+    pub fn rect(&self) -> CanvasRect {
+        CanvasRect::from_size(self.size_px())
+    }
+
+    /// The layers from bottom to top.
+    pub fn layers(&self) -> &[Layer] {
+        &self.contents.layers
+    }
+
+    /// What the values of semantic layers mean.
+    pub fn palette(&self) -> &Palette {
+        &self.contents.palette
+    }
+
+    /// The layer with the given identifier.
+    pub fn layer(&self, id: LayerId) -> Option<&Layer> {
+        self.layers().iter().find(|layer| layer.id == id)
+    }
+
+    /// The position of a layer, 0 at the bottom.
+    ///
+    /// # Errors
+    /// When the layer is not in the document.
+    pub fn layer_index(&self, id: LayerId) -> Result<usize, DocumentError> {
+        let index = self.layers().iter().position(|layer| layer.id == id);
+        index.ok_or(DocumentError::NoSuchLayer(id))
+    }
+
+    /// The layer that tools work on.
+    pub fn selected_layer(&self) -> Option<&Layer> {
+        self.selected.and_then(|id| self.layer(id))
+    }
+
+    /// Counts the changes so far.
+    pub fn revision(&self) -> DocumentRevision {
+        self.revision
+    }
+
+    /// The mask that a job repaints: the topmost visible mask layer.
+    pub fn active_mask(&self) -> Option<&Layer> {
+        self.layers()
+            .iter()
+            .rev()
+            .find(|layer| layer.visible && layer.kind() == LayerKind::Mask)
+    }
+
+    /// Whether the active mask asks for anything to be repainted.
+    pub fn has_mask_content(&self) -> bool {
+        self.active_mask()
+            .is_some_and(|layer| !layer.content.is_blank())
+    }
+
+    /// Whether any colour can be seen.
+    pub fn has_picture(&self) -> bool {
+        self.layers().iter().any(|layer| {
+            layer.visible && layer.kind() == LayerKind::Raster && !layer.content.is_blank()
+        })
+    }
+
+    /// The coverage of the active mask at the size of the document, if it
+    /// covers anything: 255 = repaint, 0 = keep.
+    pub fn mask_coverage(&self) -> Option<GrayImage> {
+        let grid = self.active_mask()?.mask()?;
+        if grid.is_blank() {
+            return None;
+        }
+        let [width, height] = self.size_px();
+        GrayImage::from_raw(width, height, grid.to_pixels())
+    }
+
+    /// The visible picture layers laid over each other, with straight alpha.
+    ///
+    /// A single opaque layer comes out bit for bit.
+    pub fn composite(&self) -> RgbaImage {
+        let [width, height] = self.size_px();
+        let mut image = RgbaImage::new(width, height);
+        for layer in self.layers().iter().filter(|layer| layer.visible) {
+            let Some(grid) = layer.raster() else { continue };
+            let opacity = opacity_to_u8(layer.opacity);
+            for index in grid.indices() {
+                lay_tile_over(&mut image, grid, index, opacity);
+            }
+        }
+        image
+    }
+
+    /// An immutable copy that shares all pixels.
+    pub fn snapshot(&self) -> DocumentSnapshot {
+        DocumentSnapshot {
+            document: Arc::new(self.clone()),
+        }
+    }
+
+    /// Checks what must hold at any time; for tests.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn validate_invariants(&self) -> Result<(), String> {
+        check_size(self.size_px()).map_err(|error| error.to_string())?;
+        if self.palette().classes.len() > 256 {
+            return Err("the palette has more than 256 classes".into());
+        }
+        if self.selected.is_some() && self.selected_layer().is_none() {
+            return Err(format!(
+                "the selected layer {:?} does not exist",
+                self.selected
+            ));
+        }
+        if self.selected.is_none() && !self.layers().is_empty() {
+            return Err("there are layers but none is selected".into());
+        }
+        for (index, layer) in self.layers().iter().enumerate() {
+            let fail = |what: &str| Err(format!("layer {} {what}", layer.id));
+            if layer.id.0 >= self.next_layer {
+                return fail("has an identifier that will be given again");
+            }
+            if self.layers()[..index]
+                .iter()
+                .any(|other| other.id == layer.id)
+            {
+                return fail("exists twice");
+            }
+            if !(0.0..=1.0).contains(&layer.opacity) {
+                return fail("has an opacity outside of 0 to 1");
+            }
+            if layer
+                .content
+                .size_px()
+                .is_some_and(|size| size != self.size_px())
+            {
+                return fail("has another size than the document");
+            }
+            let tiles_are_valid = match &layer.content {
+                LayerContent::Raster(grid) => grid.is_valid(),
+                LayerContent::Mask(grid) | LayerContent::Semantic(grid) => grid.is_valid(),
+                LayerContent::Layout(boxes) => boxes.iter().all(|b| b.is_valid()),
+            };
+            if !tiles_are_valid {
+                return fail("has contents outside of the picture");
+            }
+        }
+        Ok(())
+    }
+
+    /// Selects a layer that exists, near the position of one that went away.
+    pub(super) fn repair_selection(&mut self, near: usize) {
+        if self.selected_layer().is_none() {
+            let last = self.layers().len().checked_sub(1);
+            self.selected = last.map(|last| self.layers()[near.min(last)].id);
+        }
+    }
+}
+
+fn lay_tile_over(image: &mut RgbaImage, grid: &TileGrid<[u8; 4]>, index: TileIndex, opacity: u8) {
+    let Some(tile) = grid.tile(index) else { return };
+    let width = image.width() as usize;
+    let rect = index
+        .rect()
+        .intersect(&CanvasRect::from_size(grid.size_px()));
+    for y in 0..rect.height() {
+        let start = ((index.row * TILE_SIDE_PX + y) as usize * width + rect.min[0] as usize) * 4;
+        let count = rect.width() as usize;
+        let (below, _) = image.as_mut()[start..start + count * 4].as_chunks_mut::<4>();
+        for (under, over) in below.iter_mut().zip(tile.row(y)) {
+            *under = blend_over(*under, *over, opacity);
+        }
+    }
+}
+
+/// Whether a document may have the given size.
+///
+/// # Errors
+/// When a side is 0 or larger than [`MAX_SIDE_PX`].
+pub(super) fn check_size([width_px, height_px]: [u32; 2]) -> Result<(), DocumentError> {
+    let allowed = 1..=MAX_SIDE_PX;
+    if allowed.contains(&width_px) && allowed.contains(&height_px) {
+        Ok(())
+    } else {
+        Err(DocumentError::Size {
+            width_px,
+            height_px,
+            max_px: MAX_SIDE_PX,
+        })
+    }
+}
+
+/// What a document was at one moment: never changes, cheap to make and to clone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentSnapshot {
+    document: Arc<Document>,
+}
+
+impl Deref for DocumentSnapshot {
+    type Target = Document;
+
+    fn deref(&self) -> &Document {
+        &self.document
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opened_picture_composites_to_itself_bit_for_bit() {
+        let image = RgbaImage::from_fn(300, 270, |x, y| {
+            image::Rgba([
+                x as u8,
+                y as u8,
+                (x ^ y) as u8,
+                if x < 10 { 0 } else { (x * y) as u8 },
+            ])
+        });
+        let document = Document::from_image("Picture", &image).unwrap();
+        let flat = document.composite();
+        for (x, y, pixel) in image.enumerate_pixels() {
+            let expected = if pixel.0[3] == 0 { [0; 4] } else { pixel.0 };
+            assert_eq!(flat.get_pixel(x, y).0, expected, "at {x}, {y}");
+        }
+        document.validate_invariants().unwrap();
+    }
+
+    #[test]
+    fn sizes_are_checked() {
+        assert!(Document::blank([0, 4]).is_err());
+        let error = Document::blank([9000, 4]).unwrap_err().to_string();
+        assert!(
+            error.contains("9000 × 4") && error.contains("8192"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_new_document_has_an_empty_active_mask() {
+        let document = Document::blank([32, 32]).unwrap();
+        assert!(document.active_mask().is_some());
+        assert!(!document.has_mask_content());
+        assert!(!document.has_picture());
+        assert!(document.mask_coverage().is_none());
+        assert_eq!(document.selected_layer().unwrap().kind(), LayerKind::Mask);
+    }
+}

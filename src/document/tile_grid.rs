@@ -1,0 +1,346 @@
+//! Pixels in copy-on-write tiles.
+
+use std::sync::Arc;
+
+use crate::geometry::CanvasRect;
+
+/// Side of a tile in pixels.
+pub const TILE_SIDE_PX: u32 = 256;
+
+const SIDE: usize = TILE_SIDE_PX as usize;
+
+/// What a [`TileGrid`] can hold: a plain value whose default means "nothing here".
+pub trait Pixel: Copy + Default + PartialEq + Send + Sync + std::fmt::Debug + 'static {}
+
+impl Pixel for u8 {}
+impl Pixel for [u8; 4] {}
+
+/// A square of [`TILE_SIDE_PX`]² pixels, row-major.
+///
+/// Pixels of a border tile that lie outside of the picture stay blank.
+#[derive(Clone, PartialEq)]
+pub struct Tile<P> {
+    pixels: Box<[P]>,
+}
+
+impl<P> std::fmt::Debug for Tile<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tile({TILE_SIDE_PX}²)")
+    }
+}
+
+impl<P: Pixel> Tile<P> {
+    /// A tile with nothing on it.
+    pub fn blank() -> Self {
+        Self {
+            pixels: vec![P::default(); SIDE * SIDE].into_boxed_slice(),
+        }
+    }
+
+    /// All pixels, row-major.
+    pub fn pixels(&self) -> &[P] {
+        &self.pixels
+    }
+
+    /// All pixels for writing, row-major.
+    pub fn pixels_mut(&mut self) -> &mut [P] {
+        &mut self.pixels
+    }
+
+    /// One row of pixels.
+    pub fn row(&self, y: u32) -> &[P] {
+        let start = y as usize * SIDE;
+        &self.pixels[start..start + SIDE]
+    }
+
+    /// One row of pixels for writing.
+    pub fn row_mut(&mut self, y: u32) -> &mut [P] {
+        let start = y as usize * SIDE;
+        &mut self.pixels[start..start + SIDE]
+    }
+
+    /// Whether nothing is on the tile.
+    pub fn is_blank(&self) -> bool {
+        self.pixels.iter().all(|pixel| *pixel == P::default())
+    }
+
+    /// Memory taken by the pixels.
+    pub const fn size_bytes() -> usize {
+        SIDE * SIDE * size_of::<P>()
+    }
+}
+
+/// Names a tile of a grid by column and row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TileIndex {
+    /// Column, from 0 at the left.
+    pub column: u32,
+    /// Row, from 0 at the top.
+    pub row: u32,
+}
+
+impl TileIndex {
+    /// The pixels that the tile covers, also outside of the picture.
+    pub fn rect(self) -> CanvasRect {
+        let start = |index: u32| (index * TILE_SIDE_PX) as i32;
+        CanvasRect::from_min_size([start(self.column), start(self.row)], [TILE_SIDE_PX; 2])
+    }
+}
+
+/// A picture of any size in tiles that are shared until written.
+///
+/// A tile that was never painted on takes no memory. Cloning a grid copies
+/// pointers only.
+#[derive(Clone, Debug)]
+pub struct TileGrid<P> {
+    size_px: [u32; 2],
+    columns: u32,
+    tiles: Vec<Option<Arc<Tile<P>>>>,
+}
+
+impl<P: Pixel> PartialEq for TileGrid<P> {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |a: &Option<Arc<Tile<P>>>, b: &Option<Arc<Tile<P>>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+            (None, None) => true,
+            (Some(tile), None) | (None, Some(tile)) => tile.is_blank(),
+        };
+        self.size_px == other.size_px
+            && self.tiles.iter().zip(&other.tiles).all(|(a, b)| same(a, b))
+    }
+}
+
+impl<P: Pixel> TileGrid<P> {
+    /// A blank grid.
+    pub fn new(size_px: [u32; 2]) -> Self {
+        let [columns, rows] = size_px.map(|side| side.div_ceil(TILE_SIDE_PX));
+        Self {
+            size_px,
+            columns,
+            tiles: vec![None; columns as usize * rows as usize],
+        }
+    }
+
+    /// A grid with the given pixels, row-major; pixels outside of `size_px` are
+    /// not read. Parts that are blank take no memory.
+    ///
+    /// `pixel` is asked once for every position.
+    pub fn from_fn(size_px: [u32; 2], mut pixel: impl FnMut(u32, u32) -> P) -> Self {
+        let mut grid = Self::new(size_px);
+        let whole = CanvasRect::from_size(size_px);
+        for index in grid.indices() {
+            let rect = index.rect().intersect(&whole);
+            let mut tile = Tile::blank();
+            for y in 0..rect.height() {
+                let row = tile.row_mut(y);
+                for (x, value) in row.iter_mut().take(rect.width() as usize).enumerate() {
+                    *value = pixel(
+                        index.column * TILE_SIDE_PX + x as u32,
+                        index.row * TILE_SIDE_PX + y,
+                    );
+                }
+            }
+            if !tile.is_blank() {
+                grid.set_tile(index, Some(Arc::new(tile)));
+            }
+        }
+        grid
+    }
+
+    /// Width and height in pixels.
+    pub fn size_px(&self) -> [u32; 2] {
+        self.size_px
+    }
+
+    /// Number of tile columns and rows.
+    pub fn tile_counts(&self) -> [u32; 2] {
+        [self.columns, self.size_px[1].div_ceil(TILE_SIDE_PX)]
+    }
+
+    /// Every tile index, row by row.
+    pub fn indices(&self) -> impl Iterator<Item = TileIndex> + use<P> {
+        let [columns, rows] = self.tile_counts();
+        (0..rows).flat_map(move |row| (0..columns).map(move |column| TileIndex { column, row }))
+    }
+
+    /// The indices of the tiles that a rectangle touches.
+    pub fn indices_in(&self, rect: CanvasRect) -> impl Iterator<Item = TileIndex> + use<P> {
+        let rect = rect.intersect(&CanvasRect::from_size(self.size_px));
+        let range = |axis: usize| {
+            let side = TILE_SIDE_PX as i32;
+            let end = if rect.is_empty() {
+                0
+            } else {
+                (rect.max[axis] - 1) / side + 1
+            };
+            (rect.min[axis] / side) as u32..end as u32
+        };
+        let (columns, rows) = (range(0), range(1));
+        rows.flat_map(move |row| columns.clone().map(move |column| TileIndex { column, row }))
+    }
+
+    fn slot(&self, index: TileIndex) -> usize {
+        debug_assert!(
+            index.column < self.columns,
+            "tile index is inside of the grid"
+        );
+        index.row as usize * self.columns as usize + index.column as usize
+    }
+
+    /// The tile, or `None` where it is blank.
+    pub fn tile(&self, index: TileIndex) -> Option<&Arc<Tile<P>>> {
+        self.tiles[self.slot(index)].as_ref()
+    }
+
+    /// Puts a tile in place and gives back the one that was there.
+    pub fn set_tile(
+        &mut self,
+        index: TileIndex,
+        tile: Option<Arc<Tile<P>>>,
+    ) -> Option<Arc<Tile<P>>> {
+        let slot = self.slot(index);
+        std::mem::replace(&mut self.tiles[slot], tile)
+    }
+
+    /// The tile for writing; copied first if anybody else holds it.
+    pub fn tile_mut(&mut self, index: TileIndex) -> &mut Tile<P> {
+        let slot = self.slot(index);
+        Arc::make_mut(self.tiles[slot].get_or_insert_with(|| Arc::new(Tile::blank())))
+    }
+
+    /// The value at a position; blank outside of the picture.
+    pub fn pixel(&self, x: i32, y: i32) -> P {
+        let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else {
+            return P::default();
+        };
+        if x >= self.size_px[0] || y >= self.size_px[1] {
+            return P::default();
+        }
+        let index = TileIndex {
+            column: x / TILE_SIDE_PX,
+            row: y / TILE_SIDE_PX,
+        };
+        self.tile(index).map_or_else(P::default, |tile| {
+            tile.row(y % TILE_SIDE_PX)[(x % TILE_SIDE_PX) as usize]
+        })
+    }
+
+    /// All pixels, row-major.
+    pub fn to_pixels(&self) -> Vec<P> {
+        let [width, height] = self.size_px.map(|side| side as usize);
+        let mut pixels = vec![P::default(); width * height];
+        for index in self.indices() {
+            let Some(tile) = self.tile(index) else {
+                continue;
+            };
+            let rect = index.rect().intersect(&CanvasRect::from_size(self.size_px));
+            for y in 0..rect.height() {
+                let start = (rect.min[1] as usize + y as usize) * width + rect.min[0] as usize;
+                let count = rect.width() as usize;
+                pixels[start..start + count].copy_from_slice(&tile.row(y)[..count]);
+            }
+        }
+        pixels
+    }
+
+    /// Whether nothing was painted.
+    pub fn is_blank(&self) -> bool {
+        self.tiles.iter().flatten().all(|tile| tile.is_blank())
+    }
+
+    /// Memory taken by the tiles, shared or not.
+    pub fn size_bytes(&self) -> usize {
+        self.tiles.iter().flatten().count() * Tile::<P>::size_bytes()
+    }
+
+    /// The smallest rectangle that holds everything painted.
+    pub fn content_bounds(&self) -> CanvasRect {
+        let mut bounds = CanvasRect::EMPTY;
+        for index in self.indices() {
+            let Some(tile) = self.tile(index) else {
+                continue;
+            };
+            let [left, top] = index.rect().min;
+            for y in 0..TILE_SIDE_PX {
+                let row = tile.row(y);
+                let painted = |pixel: &P| *pixel != P::default();
+                let (Some(first), Some(last)) =
+                    (row.iter().position(painted), row.iter().rposition(painted))
+                else {
+                    continue;
+                };
+                bounds = bounds.union(&CanvasRect::from_min_max(
+                    [left + first as i32, top + y as i32],
+                    [left + last as i32 + 1, top + y as i32 + 1],
+                ));
+            }
+        }
+        bounds
+    }
+
+    /// Whether the tiles fit the size and nothing is painted outside of it.
+    pub(super) fn is_valid(&self) -> bool {
+        let [columns, rows] = self.size_px.map(|side| side.div_ceil(TILE_SIDE_PX));
+        columns == self.columns
+            && self.tiles.len() == columns as usize * rows as usize
+            && CanvasRect::from_size(self.size_px).union(&self.content_bounds())
+                == CanvasRect::from_size(self.size_px)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_a_clone_leaves_the_original_alone() {
+        let mut a = TileGrid::<u8>::new([300, 300]);
+        a.tile_mut(TileIndex { column: 1, row: 1 }).row_mut(3)[4] = 9;
+        let mut b = a.clone();
+        b.tile_mut(TileIndex { column: 1, row: 1 }).row_mut(3)[4] = 7;
+        assert_eq!(a.pixel(260, 259), 9);
+        assert_eq!(b.pixel(260, 259), 7);
+    }
+
+    #[test]
+    fn blank_parts_take_no_memory() {
+        let grid = TileGrid::from_fn([600, 600], |x, y| u8::from(x == 599 && y == 599));
+        assert_eq!(grid.size_bytes(), Tile::<u8>::size_bytes());
+        assert_eq!(
+            grid.content_bounds(),
+            CanvasRect::from_min_size([599, 599], [1, 1])
+        );
+    }
+
+    #[test]
+    fn pixels_go_in_and_come_out() {
+        let value = |x: u32, y: u32| [x as u8, y as u8, (x / 256) as u8, 255];
+        let grid = TileGrid::from_fn([513, 257], value);
+        let pixels = grid.to_pixels();
+        for (x, y) in [(0, 0), (255, 255), (256, 256), (512, 256), (300, 12)] {
+            assert_eq!(pixels[y as usize * 513 + x as usize], value(x, y));
+            assert_eq!(grid.pixel(x as i32, y as i32), value(x, y));
+        }
+        assert_eq!(grid.pixel(-1, 0), [0; 4]);
+        assert_eq!(grid.pixel(513, 0), [0; 4]);
+        assert!(grid.is_valid());
+    }
+
+    #[test]
+    fn a_rectangle_names_the_tiles_it_touches() {
+        let grid = TileGrid::<u8>::new([1000, 1000]);
+        let touched = |min, max| grid.indices_in(CanvasRect::from_min_max(min, max)).count();
+        assert_eq!(touched([0, 0], [256, 256]), 1);
+        assert_eq!(touched([255, 255], [257, 257]), 4);
+        assert_eq!(touched([-50, -50], [0, 0]), 0);
+        assert_eq!(touched([-50, -50], [5000, 5000]), 16);
+        assert_eq!(touched([1000, 0], [1001, 1]), 0);
+    }
+
+    #[test]
+    fn a_written_but_blank_tile_equals_an_absent_one() {
+        let mut a = TileGrid::<u8>::new([10, 10]);
+        a.tile_mut(TileIndex { column: 0, row: 0 });
+        assert_eq!(a, TileGrid::new([10, 10]));
+    }
+}
