@@ -202,7 +202,7 @@ mod tests {
         let weak = StrokePoint { flow: 0.2, ..dab };
         sweep(&mut coverage, weak, weak, 1.0);
         assert_eq!(once.pixel(20, 20), coverage.pixel(20, 20));
-        assert_eq!(coverage.pixel(31, 20), once.pixel(31, 20).max(51));
+        assert_eq!(coverage.pixel(31, 20), once.pixel(31, 20).max(50));
     }
 
     #[test]
