@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs the built program for one user or for all:
+#   packaging/linux/install.sh [PREFIX]      (default: ~/.local)
+set -eu
+prefix="${1:-$HOME/.local}"
+source="$(cd "$(dirname "$0")/../.." && pwd)"
+program="${CARGO_TARGET_DIR:-$source/target}/release/velatura"
+[ -x "$program" ] || { echo "Build it first: cargo build --release" >&2; exit 1; }
+
+install -D -m 755 "$program" "$prefix/bin/velatura"
+install -D -m 644 "$source/packaging/linux/velatura.desktop" \
+    "$prefix/share/applications/velatura.desktop"
+install -D -m 644 "$source/packaging/linux/velatura.metainfo.xml" \
+    "$prefix/share/metainfo/velatura.metainfo.xml"
+install -D -m 644 "$source/packaging/linux/velatura.svg" \
+    "$prefix/share/icons/hicolor/scalable/apps/velatura.svg"
+mkdir -p "$prefix/share/velatura"
+rm -rf "$prefix/share/velatura/models"
+if [ -d "$source/assets/models" ]; then
+    cp -R "$source/assets/models" "$prefix/share/velatura/"
+fi
+for file in NOTICE LICENSE-MIT LICENSE-APACHE; do
+    install -D -m 644 "$source/$file" "$prefix/share/doc/velatura/$file"
+done
+echo "Installed in $prefix. Start it from the menu, or with $prefix/bin/velatura."
