@@ -94,7 +94,11 @@ impl ModelError {
     /// Turns an I/O error into a sentence.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 
     /// Something a configuration asks for and we do not have.
@@ -104,6 +108,11 @@ impl ModelError {
         value: impl std::fmt::Display,
         supported: impl Into<String>,
     ) -> Self {
-        Self::Unsupported { part, key, value: value.to_string(), supported: supported.into() }
+        Self::Unsupported {
+            part,
+            key,
+            value: value.to_string(),
+            supported: supported.into(),
+        }
     }
 }

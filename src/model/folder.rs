@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::checkpoint::{self, Naming, WeightDtype, WeightFiles};
 use super::{
-    AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, ModelError, StudioConfig, UNet2d,
-    UNet2dConfig,
+    AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, ModelError,
+    StudioConfig, UNet2d, UNet2dConfig,
 };
 
 const UNET: &str = "diffusion_pytorch_model";
@@ -59,7 +59,8 @@ impl ModelFolder {
         let path = path.as_ref().to_path_buf();
         let unet: Option<UNet2dConfig> = read_json(&path.join("unet/config.json"))?;
         let autoencoder: Option<AutoencoderKlConfig> = read_json(&path.join("vae/config.json"))?;
-        let text_encoder: Option<ClipTextConfig> = read_json(&path.join("text_encoder/config.json"))?;
+        let text_encoder: Option<ClipTextConfig> =
+            read_json(&path.join("text_encoder/config.json"))?;
         let index: Option<Value> = read_json(&path.join("model_index.json"))?;
         if index.is_none() && unet.is_none() && autoencoder.is_none() && text_encoder.is_none() {
             return Err(ModelError::NotAModel(path));
@@ -73,11 +74,14 @@ impl ModelFolder {
         if let Some(config) = &text_encoder {
             config.validate()?;
         }
-        let scheduler = read_json(&path.join("scheduler/scheduler_config.json"))?.unwrap_or(Value::Null);
+        let scheduler =
+            read_json(&path.join("scheduler/scheduler_config.json"))?.unwrap_or(Value::Null);
         let studio = match read_json(&path.join("studio.json"))? {
             Some(studio) => studio,
             None => {
-                let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                let name = path
+                    .file_name()
+                    .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
                 StudioConfig::derive(name, unet.as_ref(), autoencoder.as_ref())
             }
         };
@@ -95,7 +99,14 @@ impl ModelFolder {
                 supported,
             ));
         }
-        Ok(Self { path, unet, autoencoder, text_encoder, scheduler, studio })
+        Ok(Self {
+            path,
+            unet,
+            autoencoder,
+            text_encoder,
+            scheduler,
+            studio,
+        })
     }
 
     /// The folder.
@@ -108,7 +119,9 @@ impl ModelFolder {
     /// # Errors
     /// If the model has none.
     pub fn unet_config(&self) -> Result<&UNet2dConfig, ModelError> {
-        self.unet.as_ref().ok_or_else(|| self.missing("denoiser (unet)"))
+        self.unet
+            .as_ref()
+            .ok_or_else(|| self.missing("denoiser (unet)"))
     }
 
     /// Configuration of the autoencoder.
@@ -116,7 +129,9 @@ impl ModelFolder {
     /// # Errors
     /// If the model has none.
     pub fn autoencoder_config(&self) -> Result<&AutoencoderKlConfig, ModelError> {
-        self.autoencoder.as_ref().ok_or_else(|| self.missing("autoencoder (vae)"))
+        self.autoencoder
+            .as_ref()
+            .ok_or_else(|| self.missing("autoencoder (vae)"))
     }
 
     /// Configuration of the text encoder.
@@ -124,7 +139,9 @@ impl ModelFolder {
     /// # Errors
     /// If the model has none.
     pub fn text_encoder_config(&self) -> Result<&ClipTextConfig, ModelError> {
-        self.text_encoder.as_ref().ok_or_else(|| self.missing("text encoder (text_encoder)"))
+        self.text_encoder
+            .as_ref()
+            .ok_or_else(|| self.missing("text encoder (text_encoder)"))
     }
 
     /// The JSON of `scheduler_config.json`; null where there is none.
@@ -144,7 +161,12 @@ impl ModelFolder {
     /// If there is none, or its weights are damaged or do not fit.
     pub fn load_unet(&self, device: &Device) -> Result<UNet2d, ModelError> {
         let network = self.unet_config()?.init(device)?;
-        checkpoint::load(network, &self.weights("unet", UNET)?, Naming::Diffusers, "UNet2DConditionModel")
+        checkpoint::load(
+            network,
+            &self.weights("unet", UNET)?,
+            Naming::Diffusers,
+            "UNet2DConditionModel",
+        )
     }
 
     /// Reads the autoencoder.
@@ -153,7 +175,12 @@ impl ModelFolder {
     /// If there is none, or its weights are damaged or do not fit.
     pub fn load_autoencoder(&self, device: &Device) -> Result<AutoencoderKl, ModelError> {
         let network = self.autoencoder_config()?.init(device)?;
-        checkpoint::load(network, &self.weights("vae", UNET)?, Naming::Autoencoder, "AutoencoderKL")
+        checkpoint::load(
+            network,
+            &self.weights("vae", UNET)?,
+            Naming::Autoencoder,
+            "AutoencoderKL",
+        )
     }
 
     /// Reads the text encoder.
@@ -162,7 +189,12 @@ impl ModelFolder {
     /// If there is none, or its weights are damaged or do not fit.
     pub fn load_text_encoder(&self, device: &Device) -> Result<ClipTextModel, ModelError> {
         let network = self.text_encoder_config()?.init(device)?;
-        checkpoint::load(network, &self.weights("text_encoder", TEXT)?, Naming::ClipText, "CLIPTextModel")
+        checkpoint::load(
+            network,
+            &self.weights("text_encoder", TEXT)?,
+            Naming::ClipText,
+            "CLIPTextModel",
+        )
     }
 
     /// Reads the tokenizer.
@@ -183,7 +215,11 @@ impl ModelFolder {
     /// # Errors
     /// If there is no such part or it cannot be read.
     pub fn weights_sha256_prefix(&self, component: &str) -> Result<String, ModelError> {
-        let stem = if component == "text_encoder" { TEXT } else { UNET };
+        let stem = if component == "text_encoder" {
+            TEXT
+        } else {
+            UNET
+        };
         let mut digits = self.weights(component, stem)?.sha256()?;
         digits.truncate(10);
         Ok(digits)
@@ -196,7 +232,10 @@ impl ModelFolder {
     /// If a file cannot be written; the older model is then still there.
     pub fn save(path: impl AsRef<Path>, parts: &ModelParts<'_>) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(ModelError::io("make the folder", parent))?;
         let scratch = tempfile::Builder::new()
             .prefix(".velatura-model-")
@@ -219,7 +258,10 @@ impl ModelFolder {
     }
 
     fn missing(&self, part: &'static str) -> ModelError {
-        ModelError::MissingPart { folder: self.path.clone(), part }
+        ModelError::MissingPart {
+            folder: self.path.clone(),
+            part,
+        }
     }
 
     fn weights(&self, component: &str, stem: &str) -> Result<WeightFiles, ModelError> {
@@ -230,22 +272,39 @@ impl ModelFolder {
 fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> {
     let part = |name: &str| {
         let path = folder.join(name);
-        fs::create_dir_all(&path).map_err(ModelError::io("make the folder", &path)).map(|()| path)
+        fs::create_dir_all(&path)
+            .map_err(ModelError::io("make the folder", &path))
+            .map(|()| path)
     };
     if let Some(unet) = parts.unet {
         let path = part("unet")?;
         write_json(&path.join("config.json"), unet.config())?;
-        checkpoint::save(unet, &path.join(format!("{UNET}.safetensors")), Naming::Diffusers, parts.dtype)?;
+        checkpoint::save(
+            unet,
+            &path.join(format!("{UNET}.safetensors")),
+            Naming::Diffusers,
+            parts.dtype,
+        )?;
     }
     if let Some(autoencoder) = parts.autoencoder {
         let path = part("vae")?;
         write_json(&path.join("config.json"), autoencoder.config())?;
-        checkpoint::save(autoencoder, &path.join(format!("{UNET}.safetensors")), Naming::Autoencoder, parts.dtype)?;
+        checkpoint::save(
+            autoencoder,
+            &path.join(format!("{UNET}.safetensors")),
+            Naming::Autoencoder,
+            parts.dtype,
+        )?;
     }
     if let Some(text_encoder) = parts.text_encoder {
         let path = part("text_encoder")?;
         write_json(&path.join("config.json"), text_encoder.config())?;
-        checkpoint::save(text_encoder, &path.join(format!("{TEXT}.safetensors")), Naming::ClipText, parts.dtype)?;
+        checkpoint::save(
+            text_encoder,
+            &path.join(format!("{TEXT}.safetensors")),
+            Naming::ClipText,
+            parts.dtype,
+        )?;
     }
     if let Some(tokenizer) = parts.tokenizer {
         tokenizer.save(&part("tokenizer")?)?;
@@ -264,14 +323,26 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
 /// `model_index.json`: the classes with which Python opens the parts.
 fn index(parts: &ModelParts<'_>) -> Value {
     let inpaints = match (parts.unet, parts.autoencoder) {
-        (Some(unet), Some(autoencoder)) => unet.config().in_channels == 2 * autoencoder.config().latent_channels + 1,
+        (Some(unet), Some(autoencoder)) => {
+            unet.config().in_channels == 2 * autoencoder.config().latent_channels + 1
+        }
         _ => false,
     };
-    let class = if inpaints { "StableDiffusionInpaintPipeline" } else { "StableDiffusionPipeline" };
-    let part = |present: bool, library: &str, class: &str| {
-        if present { json!([library, class]) } else { json!([null, null]) }
+    let class = if inpaints {
+        "StableDiffusionInpaintPipeline"
+    } else {
+        "StableDiffusionPipeline"
     };
-    let scheduler = parts.scheduler.and_then(|config| config["_class_name"].as_str());
+    let part = |present: bool, library: &str, class: &str| {
+        if present {
+            json!([library, class])
+        } else {
+            json!([null, null])
+        }
+    };
+    let scheduler = parts
+        .scheduler
+        .and_then(|config| config["_class_name"].as_str());
     json!({
         "_class_name": class,
         "_diffusers_version": "0.30.0",
@@ -296,12 +367,18 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, M
     };
     serde_json::from_str(&text)
         .map(Some)
-        .map_err(|error| ModelError::Json { path: path.to_path_buf(), message: error.to_string() })
+        .map_err(|error| ModelError::Json {
+            path: path.to_path_buf(),
+            message: error.to_string(),
+        })
 }
 
 /// Writes a JSON file that appears whole or not at all.
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ModelError> {
-    let json = |error: serde_json::Error| ModelError::Json { path: path.to_path_buf(), message: error.to_string() };
+    let json = |error: serde_json::Error| ModelError::Json {
+        path: path.to_path_buf(),
+        message: error.to_string(),
+    };
     let mut text = serde_json::to_vec_pretty(value).map_err(json)?;
     text.push(b'\n');
     let folder = path.parent().unwrap_or(Path::new("."));

@@ -75,7 +75,11 @@ impl Default for StudioConfig {
 impl StudioConfig {
     /// What the configurations of the networks imply, for folders without a
     /// `studio.json`.
-    pub fn derive(name: String, unet: Option<&UNet2dConfig>, autoencoder: Option<&AutoencoderKlConfig>) -> Self {
+    pub fn derive(
+        name: String,
+        unet: Option<&UNet2dConfig>,
+        autoencoder: Option<&AutoencoderKlConfig>,
+    ) -> Self {
         let side = |value: &Option<Value>| match value {
             Some(Value::Array(sides)) => sides.first().and_then(Value::as_u64),
             Some(value) => value.as_u64(),
@@ -91,7 +95,9 @@ impl StudioConfig {
         let default = Self::default();
         Self {
             name,
-            resolution_px: trained.and_then(|side| u32::try_from(side).ok()).unwrap_or(default.resolution_px),
+            resolution_px: trained
+                .and_then(|side| u32::try_from(side).ok())
+                .unwrap_or(default.resolution_px),
             unet_input: if inpaints {
                 vec![UNetInput::Latent, UNetInput::Mask, UNetInput::MaskedImage]
             } else {
@@ -103,7 +109,8 @@ impl StudioConfig {
 
     /// Whether the denoiser sees the mask and the picture around it.
     pub fn inpaints(&self) -> bool {
-        self.unet_input.contains(&UNetInput::Mask) || self.unet_input.contains(&UNetInput::MaskedImage)
+        self.unet_input.contains(&UNetInput::Mask)
+            || self.unet_input.contains(&UNetInput::MaskedImage)
     }
 
     /// Checks that the groups add up to the channels of the denoiser.
@@ -111,7 +118,11 @@ impl StudioConfig {
     /// # Errors
     /// If they do not.
     pub fn validate(&self, unet: &UNet2dConfig, latent_channels: usize) -> Result<(), ModelError> {
-        let channels: usize = self.unet_input.iter().map(|input| input.channels(latent_channels)).sum();
+        let channels: usize = self
+            .unet_input
+            .iter()
+            .map(|input| input.channels(latent_channels))
+            .sum();
         if channels == unet.in_channels && self.unet_input.contains(&UNetInput::Latent) {
             return Ok(());
         }
@@ -119,6 +130,11 @@ impl StudioConfig {
             "the groups {:?} of studio.json make {channels} channels with {latent_channels}-channel latents",
             self.unet_input
         );
-        Err(ModelError::unsupported("UNet2DConditionModel", "in_channels", unet.in_channels, supported))
+        Err(ModelError::unsupported(
+            "UNet2DConditionModel",
+            "in_channels",
+            unet.in_channels,
+            supported,
+        ))
     }
 }

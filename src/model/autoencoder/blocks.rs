@@ -5,14 +5,20 @@ use burn::tensor::{Device, Tensor};
 
 use super::AutoencoderKlConfig;
 use crate::nn::{
-    Attention, AttentionConfig, Conv2d, Conv2dConfig, Downsample, DownsampleConfig, GroupNorm, GroupNormConfig,
-    ResBlock, ResBlockConfig, Upsample, UpsampleConfig,
+    Attention, AttentionConfig, Conv2d, Conv2dConfig, Downsample, DownsampleConfig, GroupNorm,
+    GroupNormConfig, ResBlock, ResBlockConfig, Upsample, UpsampleConfig,
 };
 
 /// Epsilon of every normalisation of an autoencoder; it is in no configuration.
 const EPS: f64 = 1e-6;
 
-fn res_blocks(config: &AutoencoderKlConfig, input: usize, output: usize, count: usize, device: &Device) -> Vec<ResBlock> {
+fn res_blocks(
+    config: &AutoencoderKlConfig,
+    input: usize,
+    output: usize,
+    count: usize,
+    device: &Device,
+) -> Vec<ResBlock> {
     let block = |i| ResBlockConfig {
         input: if i == 0 { input } else { output },
         output,
@@ -25,7 +31,12 @@ fn res_blocks(config: &AutoencoderKlConfig, input: usize, output: usize, count: 
 }
 
 fn norm(config: &AutoencoderKlConfig, channels: usize, device: &Device) -> GroupNorm {
-    GroupNormConfig { groups: config.norm_num_groups, channels, eps: EPS }.init(device)
+    GroupNormConfig {
+        groups: config.norm_num_groups,
+        channels,
+        eps: EPS,
+    }
+    .init(device)
 }
 
 /// One resolution of the encoder (`DownEncoderBlock2D`).
@@ -60,7 +71,9 @@ impl Middle {
         };
         Self {
             resnets: res_blocks(config, channels, channels, 2, device),
-            attention: config.mid_block_add_attention.then(|| attention.init(device)),
+            attention: config
+                .mid_block_add_attention
+                .then(|| attention.init(device)),
         }
     }
 
@@ -90,8 +103,20 @@ impl Encoder {
         let widths = &config.block_out_channels;
         let last = widths.len() - 1;
         let level = |i: usize| DownLevel {
-            resnets: res_blocks(config, widths[i.saturating_sub(1)], widths[i], config.layers_per_block, device),
-            downsampler: (i < last).then(|| DownsampleConfig { channels: widths[i], symmetric: false }.init(device)),
+            resnets: res_blocks(
+                config,
+                widths[i.saturating_sub(1)],
+                widths[i],
+                config.layers_per_block,
+                device,
+            ),
+            downsampler: (i < last).then(|| {
+                DownsampleConfig {
+                    channels: widths[i],
+                    symmetric: false,
+                }
+                .init(device)
+            }),
         };
         Self {
             conv_in: Conv2dConfig::same(config.in_channels, widths[0], 3).init(device),
@@ -112,7 +137,8 @@ impl Encoder {
                 x = downsampler.forward(x);
             }
         }
-        self.conv_out.forward(self.conv_norm_out.forward_silu(self.mid_block.forward(x)))
+        self.conv_out
+            .forward(self.conv_norm_out.forward_silu(self.mid_block.forward(x)))
     }
 }
 
@@ -131,8 +157,19 @@ impl Decoder {
         let widths: Vec<usize> = config.block_out_channels.iter().rev().copied().collect();
         let last = widths.len() - 1;
         let level = |i: usize| UpLevel {
-            resnets: res_blocks(config, widths[i.saturating_sub(1)], widths[i], config.layers_per_block + 1, device),
-            upsampler: (i < last).then(|| UpsampleConfig { channels: widths[i] }.init(device)),
+            resnets: res_blocks(
+                config,
+                widths[i.saturating_sub(1)],
+                widths[i],
+                config.layers_per_block + 1,
+                device,
+            ),
+            upsampler: (i < last).then(|| {
+                UpsampleConfig {
+                    channels: widths[i],
+                }
+                .init(device)
+            }),
         };
         Self {
             conv_in: Conv2dConfig::same(config.latent_channels, widths[0], 3).init(device),

@@ -83,9 +83,16 @@ impl AutoencoderKlConfig {
     /// # Errors
     /// The first key that is not supported or contradicts another.
     pub fn validate(&self) -> Result<(), ModelError> {
-        let fail = |key, value: String, supported: &str| Err(ModelError::unsupported(CLASS, key, value, supported));
+        let fail = |key, value: String, supported: &str| {
+            Err(ModelError::unsupported(CLASS, key, value, supported))
+        };
         if self.class_name != CLASS {
-            return Err(ModelError::unsupported("an autoencoder", "_class_name", &self.class_name, format!("only {CLASS} is")));
+            return Err(ModelError::unsupported(
+                "an autoencoder",
+                "_class_name",
+                &self.class_name,
+                format!("only {CLASS} is"),
+            ));
         }
         if let Some(value) = self.other.get("act_fn")
             && value != "silu"
@@ -96,31 +103,59 @@ impl AutoencoderKlConfig {
             if let Some(value) = self.other.get(key)
                 && !value.is_null()
             {
-                return fail(key, value.to_string(), "only one scaling_factor for all channels is");
+                return fail(
+                    key,
+                    value.to_string(),
+                    "only one scaling_factor for all channels is",
+                );
             }
         }
         let levels = self.block_out_channels.len();
         for (key, types, kind) in [
-            ("down_block_types", &self.down_block_types, "DownEncoderBlock2D"),
+            (
+                "down_block_types",
+                &self.down_block_types,
+                "DownEncoderBlock2D",
+            ),
             ("up_block_types", &self.up_block_types, "UpDecoderBlock2D"),
         ] {
             if types.len() != levels || types.iter().any(|found| found != kind) {
-                return fail(key, format!("{types:?}"), &format!("each of the {levels} levels must be {kind}"));
+                return fail(
+                    key,
+                    format!("{types:?}"),
+                    &format!("each of the {levels} levels must be {kind}"),
+                );
             }
         }
-        if levels == 0 || self.latent_channels == 0 || self.in_channels == 0 || self.out_channels == 0 {
-            return fail("block_out_channels", format!("{:?}", self.block_out_channels), "every level needs channels");
+        if levels == 0
+            || self.latent_channels == 0
+            || self.in_channels == 0
+            || self.out_channels == 0
+        {
+            return fail(
+                "block_out_channels",
+                format!("{:?}", self.block_out_channels),
+                "every level needs channels",
+            );
         }
         if self.layers_per_block == 0 {
             return fail("layers_per_block", "0".into(), "at least 1 is needed");
         }
         for channels in &self.block_out_channels {
             if self.norm_num_groups == 0 || *channels == 0 || channels % self.norm_num_groups != 0 {
-                return fail("norm_num_groups", self.norm_num_groups.to_string(), &format!("it must divide {channels}"));
+                return fail(
+                    "norm_num_groups",
+                    self.norm_num_groups.to_string(),
+                    &format!("it must divide {channels}"),
+                );
             }
         }
         if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
-            return fail("scaling_factor", self.scaling_factor.to_string(), "it must be positive");
+            return fail(
+                "scaling_factor",
+                self.scaling_factor.to_string(),
+                "it must be positive",
+            );
         }
         Ok(())
     }

@@ -47,7 +47,13 @@ impl DiagonalGaussian {
     /// `[batch]`.
     pub fn kl(&self) -> Tensor<1> {
         let [batch, channels, height, width] = self.mean.dims();
-        let terms = self.mean.clone() * self.mean.clone() + self.logvar.clone().exp() - 1.0 - self.logvar.clone();
-        terms.reshape([batch, channels * height * width]).sum_dim(1).reshape([batch]) * 0.5
+        let terms = self.mean.clone() * self.mean.clone() + self.logvar.clone().exp()
+            - 1.0
+            - self.logvar.clone();
+        terms
+            .reshape([batch, channels * height * width])
+            .sum_dim(1)
+            .reshape([batch])
+            * 0.5
     }
 }

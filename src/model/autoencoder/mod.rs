@@ -26,8 +26,12 @@ impl AutoencoderKlConfig {
         Ok(AutoencoderKl {
             encoder: Encoder::new(self, device),
             decoder: Decoder::new(self, device),
-            quant_conv: self.use_quant_conv.then(|| Conv2dConfig::same(2 * latent, 2 * latent, 1).init(device)),
-            post_quant_conv: self.use_post_quant_conv.then(|| Conv2dConfig::same(latent, latent, 1).init(device)),
+            quant_conv: self
+                .use_quant_conv
+                .then(|| Conv2dConfig::same(2 * latent, 2 * latent, 1).init(device)),
+            post_quant_conv: self
+                .use_post_quant_conv
+                .then(|| Conv2dConfig::same(latent, latent, 1).init(device)),
             config: self.clone(),
         })
     }

@@ -29,12 +29,21 @@ impl Path {
 
     /// Whether the parameter is a matrix that PyTorch stores transposed.
     pub fn is_linear_weight(&self, rank: usize) -> bool {
-        rank == 2 && self.fields.last().is_some_and(|(_, container)| container == "Struct:Linear")
+        rank == 2
+            && self
+                .fields
+                .last()
+                .is_some_and(|(_, container)| container == "Struct:Linear")
     }
 
     /// The keys under which the parameter may lie, the one to write first.
     pub fn keys(&self, naming: Naming) -> Vec<String> {
-        let key = self.fields.iter().filter_map(|(name, container)| segment(name, container)).collect::<Vec<_>>().join(".");
+        let key = self
+            .fields
+            .iter()
+            .filter_map(|(name, container)| segment(name, container))
+            .collect::<Vec<_>>()
+            .join(".");
         match naming {
             Naming::Diffusers => vec![key],
             Naming::ClipText => vec![format!("text_model.{key}"), key],
@@ -44,7 +53,11 @@ impl Path {
                     .replace(".to_k.", ".key.")
                     .replace(".to_v.", ".value.")
                     .replace(".to_out.0.", ".proj_attn.");
-                if old == key { vec![key] } else { vec![key, old] }
+                if old == key {
+                    vec![key]
+                } else {
+                    vec![key, old]
+                }
             }
         }
     }

@@ -49,15 +49,35 @@ pub fn load<M: Module>(
     naming: Naming,
     network: &'static str,
 ) -> Result<M, ModelError> {
-    let mut loader = Loader { files, naming, path: KeyPath::default(), used: BTreeSet::new(), report: Report::default(), failure: None };
+    let mut loader = Loader {
+        files,
+        naming,
+        path: KeyPath::default(),
+        used: BTreeSet::new(),
+        report: Report::default(),
+        failure: None,
+    };
     let module = module.map(&mut loader);
-    let Loader { used, mut report, failure, .. } = loader;
+    let Loader {
+        used,
+        mut report,
+        failure,
+        ..
+    } = loader;
     if let Some(error) = failure {
         return Err(error);
     }
-    report.unexpected = files.keys().filter(|key| !used.contains(*key) && !keys::is_buffer(key)).map(str::to_owned).collect();
+    report.unexpected = files
+        .keys()
+        .filter(|key| !used.contains(*key) && !keys::is_buffer(key))
+        .map(str::to_owned)
+        .collect();
     match report.message() {
-        Some(message) => Err(ModelError::Mismatch { path: files.path(), config: network, message }),
+        Some(message) => Err(ModelError::Mismatch {
+            path: files.path(),
+            config: network,
+            message,
+        }),
         None => Ok(module),
     }
 }
@@ -66,8 +86,17 @@ pub fn load<M: Module>(
 ///
 /// # Errors
 /// If the file cannot be written, or a weight does not fit `dtype`.
-pub fn save<M: Module>(module: &M, path: &Path, naming: Naming, dtype: WeightDtype) -> Result<(), ModelError> {
-    let mut collector = Collector { naming, path: KeyPath::default(), entries: Vec::new() };
+pub fn save<M: Module>(
+    module: &M,
+    path: &Path,
+    naming: Naming,
+    dtype: WeightDtype,
+) -> Result<(), ModelError> {
+    let mut collector = Collector {
+        naming,
+        path: KeyPath::default(),
+        entries: Vec::new(),
+    };
     module.visit(&mut collector);
     write::write(path, collector.entries, dtype)
 }
@@ -84,8 +113,17 @@ impl Report {
     fn message(&self) -> Option<String> {
         let list = |what: &str, items: &[String]| {
             (!items.is_empty()).then(|| {
-                let shown = items.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-                let more = if items.len() > 3 { format!(" and {} more", items.len() - 3) } else { String::new() };
+                let shown = items
+                    .iter()
+                    .take(3)
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                let more = if items.len() > 3 {
+                    format!(" and {} more", items.len() - 3)
+                } else {
+                    String::new()
+                };
                 format!("{what} {shown}{more}")
             })
         };
@@ -115,18 +153,27 @@ impl Loader<'_> {
     fn fetch(&mut self, shape: &[usize]) -> Option<Vec<f32>> {
         let transposed = self.path.is_linear_weight(shape.len());
         let candidates = self.path.keys(self.naming);
-        let Some(key) = candidates.iter().find(|key| self.files.shape(key).is_some()) else {
+        let Some(key) = candidates
+            .iter()
+            .find(|key| self.files.shape(key).is_some())
+        else {
             self.report.missing.extend(candidates.into_iter().next());
             return None;
         };
         self.used.insert(key.clone());
         let stored = self.files.shape(key).unwrap_or_default();
-        let wanted: Vec<usize> = if transposed { shape.iter().rev().copied().collect() } else { shape.to_vec() };
+        let wanted: Vec<usize> = if transposed {
+            shape.iter().rev().copied().collect()
+        } else {
+            shape.to_vec()
+        };
         // Old autoencoders hold the matrices of attention as 1×1 convolutions.
         let squeezed = transposed && stored.len() == 4 && stored[2..] == [1, 1];
         let stored_matrix = if squeezed { &stored[..2] } else { stored };
         if stored_matrix != wanted {
-            self.report.shapes.push(format!("{key} ({stored:?} instead of {wanted:?})"));
+            self.report
+                .shapes
+                .push(format!("{key} ({stored:?} instead of {wanted:?})"));
             return None;
         }
         match self.files.read(key, transposed) {
@@ -158,7 +205,8 @@ impl ModuleMapper for Loader<'_> {
         };
         let device = param.lazy_device();
         let data = TensorData::new(values, shape);
-        let tensor = device.memory_persistent_allocations(data, |data| Tensor::<D>::from_data(data, &device));
+        let tensor = device
+            .memory_persistent_allocations(data, |data| Tensor::<D>::from_data(data, &device));
         let id = param.id;
         param.transform_for_load(tensor, id)
     }
@@ -188,7 +236,12 @@ impl ModuleVisitor for Collector {
             key,
             shape,
             transposed,
-            read: Box::new(move || param.val().try_into_data().map_err(|error| error.to_string())),
+            read: Box::new(move || {
+                param
+                    .val()
+                    .try_into_data()
+                    .map_err(|error| error.to_string())
+            }),
         });
     }
 }
@@ -205,6 +258,14 @@ pub(super) fn file_names(stem: &str) -> [String; 4] {
 
 /// Python pickles that may lie there instead.
 pub(super) fn pickles(folder: &Path, stem: &str) -> Option<PathBuf> {
-    let names = [format!("{stem}.bin"), format!("pytorch_{stem}.bin"), format!("{stem}.fp16.bin"), format!("{stem}.bin.index.json")];
-    names.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
+    let names = [
+        format!("{stem}.bin"),
+        format!("pytorch_{stem}.bin"),
+        format!("{stem}.fp16.bin"),
+        format!("{stem}.bin.index.json"),
+    ];
+    names
+        .into_iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
 }

@@ -44,15 +44,28 @@ impl WeightFiles {
     /// If there are none, they are pickles, or a file is damaged.
     pub fn open(folder: &Path, stem: &str) -> Result<Self, ModelError> {
         let names = super::file_names(stem);
-        let Some(index) = names.iter().map(|name| folder.join(name)).find(|path| path.is_file()) else {
+        let Some(index) = names
+            .iter()
+            .map(|name| folder.join(name))
+            .find(|path| path.is_file())
+        else {
             return Err(match super::pickles(folder, stem) {
                 Some(pickle) => ModelError::Pickle(pickle),
-                None => ModelError::MissingWeights { folder: folder.to_path_buf(), expected: names.to_vec() },
+                None => ModelError::MissingWeights {
+                    folder: folder.to_path_buf(),
+                    expected: names.to_vec(),
+                },
             });
         };
-        if index.extension().is_some_and(|extension| extension == "json") {
+        if index
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             let shards = shards(&index)?;
-            Self::from_files(index, shards.into_iter().map(|name| folder.join(name)).collect())
+            Self::from_files(
+                index,
+                shards.into_iter().map(|name| folder.join(name)).collect(),
+            )
         } else {
             Self::from_files(index.clone(), vec![index])
         }
@@ -74,7 +87,12 @@ impl WeightFiles {
             read_header(path, &file, number, &mut entries)?;
             handles.push(file);
         }
-        Ok(Self { index, files, handles, entries })
+        Ok(Self {
+            index,
+            files,
+            handles,
+            entries,
+        })
     }
 
     /// The file that names the weights: the only one, or the index of the shards.
@@ -97,7 +115,10 @@ impl WeightFiles {
     /// # Errors
     /// If there is no such key, or it holds no floating-point numbers.
     pub fn read(&self, key: &str, transposed: bool) -> Result<Vec<f32>, ModelError> {
-        let damaged = |path: &Path, message: String| ModelError::Damaged { path: path.to_path_buf(), message };
+        let damaged = |path: &Path, message: String| ModelError::Damaged {
+            path: path.to_path_buf(),
+            message,
+        };
         let Some(entry) = self.entries.get(key) else {
             return Err(damaged(&self.index, format!("it has no {key}")));
         };
@@ -106,16 +127,24 @@ impl WeightFiles {
             Dtype::F32 => decode_f32,
             Dtype::F16 => decode_f16,
             Dtype::BF16 => decode_bf16,
-            other => return Err(damaged(path, format!("{key} holds {other:?} instead of F32, F16 or BF16"))),
+            other => {
+                return Err(damaged(
+                    path,
+                    format!("{key} holds {other:?} instead of F32, F16 or BF16"),
+                ));
+            }
         };
         if entry.length == 0 {
             return Ok(Vec::new());
         }
         // Mapped anew for each tensor, so that pages already converted do not count against memory.
-        let map = map(&self.handles[entry.file], entry.offset, entry.length).map_err(ModelError::io("read", path))?;
+        let map = map(&self.handles[entry.file], entry.offset, entry.length)
+            .map_err(ModelError::io("read", path))?;
         let mut values = vec![0.0; entry.shape.iter().product()];
         match entry.shape.as_slice() {
-            [rows, columns, ..] if transposed => transpose_into(&map, *rows, *columns, decode, &mut values),
+            [rows, columns, ..] if transposed => {
+                transpose_into(&map, *rows, *columns, decode, &mut values)
+            }
             _ => decode(&map, &mut values),
         }
         Ok(values)
@@ -131,14 +160,20 @@ impl WeightFiles {
         for path in &self.files {
             let mut file = File::open(path).map_err(ModelError::io("read", path))?;
             loop {
-                let count = file.read(&mut buffer).map_err(ModelError::io("read", path))?;
+                let count = file
+                    .read(&mut buffer)
+                    .map_err(ModelError::io("read", path))?;
                 if count == 0 {
                     break;
                 }
                 digest.update(&buffer[..count]);
             }
         }
-        Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(digest
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
     }
 }
 
@@ -149,24 +184,42 @@ fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
         weight_map: BTreeMap<String, String>,
     }
     let text = fs::read_to_string(index).map_err(ModelError::io("read", index))?;
-    let json = |message: String| ModelError::Json { path: index.to_path_buf(), message };
+    let json = |message: String| ModelError::Json {
+        path: index.to_path_buf(),
+        message,
+    };
     let parsed: Index = serde_json::from_str(&text).map_err(|error| json(error.to_string()))?;
     let names: BTreeSet<String> = parsed.weight_map.into_values().collect();
-    match names.iter().find(|name| Path::new(name).components().count() != 1 || name.starts_with('.')) {
-        Some(name) => Err(json(format!("it names the file {name:?} outside of its folder"))),
+    match names
+        .iter()
+        .find(|name| Path::new(name).components().count() != 1 || name.starts_with('.'))
+    {
+        Some(name) => Err(json(format!(
+            "it names the file {name:?} outside of its folder"
+        ))),
         None => Ok(names),
     }
 }
 
-fn read_header(path: &Path, file: &File, number: usize, entries: &mut BTreeMap<String, Entry>) -> Result<(), ModelError> {
-    let damaged = |message: String| ModelError::Damaged { path: path.to_path_buf(), message };
+fn read_header(
+    path: &Path,
+    file: &File,
+    number: usize,
+    entries: &mut BTreeMap<String, Entry>,
+) -> Result<(), ModelError> {
+    let damaged = |message: String| ModelError::Damaged {
+        path: path.to_path_buf(),
+        message,
+    };
     let length = file.metadata().map_err(ModelError::io("read", path))?.len();
-    let length = usize::try_from(length).map_err(|_| damaged("it is too large for this machine".into()))?;
+    let length =
+        usize::try_from(length).map_err(|_| damaged("it is too large for this machine".into()))?;
     if length == 0 {
         return Err(damaged("it is empty".into()));
     }
     let map = map(file, 0, length).map_err(ModelError::io("read", path))?;
-    let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| damaged(error.to_string()))?;
+    let (header, metadata) =
+        SafeTensors::read_metadata(&map).map_err(|error| damaged(error.to_string()))?;
     for (key, info) in metadata.tensors() {
         let (start, end) = info.data_offsets;
         let entry = Entry {
@@ -213,12 +266,21 @@ fn decode_bf16(bytes: &[u8], values: &mut [f32]) {
 }
 
 /// Decodes a matrix a few rows at a time and writes it column by column.
-fn transpose_into(bytes: &[u8], rows: usize, columns: usize, decode: fn(&[u8], &mut [f32]), values: &mut [f32]) {
+fn transpose_into(
+    bytes: &[u8],
+    rows: usize,
+    columns: usize,
+    decode: fn(&[u8], &mut [f32]),
+    values: &mut [f32],
+) {
     let mut buffer = vec![0.0; ROWS * columns];
     let row_bytes = bytes.len() / rows.max(1);
     for first in (0..rows).step_by(ROWS) {
         let count = ROWS.min(rows - first);
-        decode(&bytes[first * row_bytes..(first + count) * row_bytes], &mut buffer[..count * columns]);
+        decode(
+            &bytes[first * row_bytes..(first + count) * row_bytes],
+            &mut buffer[..count * columns],
+        );
         for column in 0..columns {
             let out = &mut values[column * rows + first..][..count];
             for (row, value) in out.iter_mut().enumerate() {

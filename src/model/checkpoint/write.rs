@@ -37,14 +37,26 @@ impl WeightDtype {
 }
 
 /// Writes all entries beside `path`, then renames the file to it.
-pub(super) fn write(path: &Path, mut entries: Vec<Entry>, dtype: WeightDtype) -> Result<(), ModelError> {
+pub(super) fn write(
+    path: &Path,
+    mut entries: Vec<Entry>,
+    dtype: WeightDtype,
+) -> Result<(), ModelError> {
     entries.sort_by(|a, b| a.key.cmp(&b.key));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder).map_err(ModelError::io("write", path))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     write_to(&mut out, entries, dtype).map_err(ModelError::io("write", path))?;
-    let file = out.into_inner().map_err(|error| error.into_error()).map_err(ModelError::io("write", path))?;
-    file.as_file().sync_all().map_err(ModelError::io("write", path))?;
+    let file = out
+        .into_inner()
+        .map_err(|error| error.into_error())
+        .map_err(ModelError::io("write", path))?;
+    file.as_file()
+        .sync_all()
+        .map_err(ModelError::io("write", path))?;
     publish(file, path).map_err(ModelError::io("write", path))
 }
 
@@ -54,7 +66,8 @@ pub(in crate::model) fn publish(file: tempfile::NamedTempFile, path: &Path) -> i
     {
         use std::os::unix::fs::PermissionsExt;
         // Temporary files are private; a model may be read by others.
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        file.as_file()
+            .set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }
     file.persist(path).map(drop).map_err(|error| error.error)
 }
@@ -65,8 +78,11 @@ fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io
     let mut offset = 0;
     for entry in &entries {
         let end = offset + entry.shape.iter().product::<usize>() * dtype.bytes();
-        let shape: Vec<usize> =
-            if entry.transposed { entry.shape.iter().rev().copied().collect() } else { entry.shape.clone() };
+        let shape: Vec<usize> = if entry.transposed {
+            entry.shape.iter().rev().copied().collect()
+        } else {
+            entry.shape.clone()
+        };
         let info = json!({ "dtype": dtype.name(), "shape": shape, "data_offsets": [offset, end] });
         header.insert(entry.key.clone(), info);
         offset = end;
@@ -76,9 +92,17 @@ fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io
     out.write_all(&(text.len() as u64).to_le_bytes())?;
     out.write_all(&text)?;
     for entry in entries {
-        let Entry { key, shape, transposed, read } = entry;
+        let Entry {
+            key,
+            shape,
+            transposed,
+            read,
+        } = entry;
         let values: Vec<f32> = read()
-            .and_then(|data| data.try_into_vec_as::<f32>().map_err(|error| error.to_string()))
+            .and_then(|data| {
+                data.try_into_vec_as::<f32>()
+                    .map_err(|error| error.to_string())
+            })
             .map_err(|message| io::Error::other(format!("{key} cannot be fetched: {message}")))?;
         let values = match shape.as_slice() {
             [rows, columns] if transposed => transpose(&values, *rows, *columns),
@@ -97,7 +121,12 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     out
 }
 
-fn write_values(out: &mut impl Write, key: &str, values: &[f32], dtype: WeightDtype) -> io::Result<()> {
+fn write_values(
+    out: &mut impl Write,
+    key: &str,
+    values: &[f32],
+    dtype: WeightDtype,
+) -> io::Result<()> {
     for value in values {
         match dtype {
             WeightDtype::F32 => out.write_all(&value.to_le_bytes())?,

@@ -10,7 +10,9 @@ pub(super) const END: &str = "</w>";
 /// vocabulary: printable bytes as themselves, the others from U+0100 on.
 pub(super) fn byte_units() -> Vec<(u8, char)> {
     let printable = |byte: &u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
-    let kept = (0..=255u8).filter(printable).map(|byte| (byte, char::from(byte)));
+    let kept = (0..=255u8)
+        .filter(printable)
+        .map(|byte| (byte, char::from(byte)));
     let others = (0..=255u8).filter(|byte| !printable(byte)).zip('\u{100}'..);
     kept.chain(others).collect()
 }
@@ -21,7 +23,10 @@ pub(super) type Merge = (String, String);
 /// The vocabulary that belongs to a list of merges, in CLIP's order: bytes,
 /// bytes that end a word, merged pieces.
 pub(super) fn pieces(merges: &[Merge]) -> Vec<String> {
-    let units: Vec<String> = byte_units().into_iter().map(|(_, letter)| letter.to_string()).collect();
+    let units: Vec<String> = byte_units()
+        .into_iter()
+        .map(|(_, letter)| letter.to_string())
+        .collect();
     let ends = units.iter().map(|unit| format!("{unit}{END}"));
     let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
     units.iter().cloned().chain(ends).chain(merged).collect()
@@ -35,7 +40,10 @@ pub(super) fn learn(words: &BTreeMap<String, usize>, count: usize) -> Vec<Merge>
         .iter()
         .filter(|(word, _)| !word.is_empty())
         .map(|(word, times)| {
-            let mut pieces: Vec<String> = word.bytes().map(|byte| letters[&byte].to_string()).collect();
+            let mut pieces: Vec<String> = word
+                .bytes()
+                .map(|byte| letters[&byte].to_string())
+                .collect();
             if let Some(last) = pieces.last_mut() {
                 last.push_str(END);
             }
@@ -51,7 +59,10 @@ pub(super) fn learn(words: &BTreeMap<String, usize>, count: usize) -> Vec<Merge>
             }
         }
         // `max_by` keeps the last of equals, hence the reversed order of the names.
-        let Some(((left, right), _)) = pairs.into_iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))) else {
+        let Some(((left, right), _)) = pairs
+            .into_iter()
+            .max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0)))
+        else {
             break;
         };
         let merge = (left.to_owned(), right.to_owned());
@@ -88,7 +99,10 @@ impl MergeTable {
         let mut table = HashMap::with_capacity(merges.len());
         for (rank, (left, right)) in (0..).zip(merges) {
             let merged = number(format!("{left}{right}"))?;
-            table.insert((number(left.clone())?, number(right.clone())?), (rank, merged));
+            table.insert(
+                (number(left.clone())?, number(right.clone())?),
+                (rank, merged),
+            );
         }
         Ok(Self { table })
     }
@@ -96,13 +110,22 @@ impl MergeTable {
     /// Applies the merges to a word, the lowest rank first.
     pub fn apply(&self, word: &mut Vec<u32>) {
         loop {
-            let best = word.windows(2).filter_map(|pair| self.table.get(&(pair[0], pair[1]))).min();
+            let best = word
+                .windows(2)
+                .filter_map(|pair| self.table.get(&(pair[0], pair[1])))
+                .min();
             let Some(&(rank, merged)) = best else { return };
             let mut kept = 0;
             let mut at = 0;
             while at < word.len() {
-                let joins = word.get(at + 1).and_then(|next| self.table.get(&(word[at], *next)));
-                let (piece, used) = if joins.is_some_and(|(found, _)| *found == rank) { (merged, 2) } else { (word[at], 1) };
+                let joins = word
+                    .get(at + 1)
+                    .and_then(|next| self.table.get(&(word[at], *next)));
+                let (piece, used) = if joins.is_some_and(|(found, _)| *found == rank) {
+                    (merged, 2)
+                } else {
+                    (word[at], 1)
+                };
                 word[kept] = piece;
                 kept += 1;
                 at += used;

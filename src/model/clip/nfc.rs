@@ -11,12 +11,19 @@ use std::sync::LazyLock;
 /// First letter, mark and result of each primary composite, in hexadecimal
 /// (from the Unicode Character Database).
 static PAIRS: LazyLock<HashMap<(char, char), char>> = LazyLock::new(|| {
-    let letter = |digits: Option<&str>| digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+    let letter = |digits: Option<&str>| {
+        digits
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(char::from_u32)
+    };
     include_str!("nfc.txt")
         .lines()
         .filter_map(|line| {
             let mut fields = line.split(' ');
-            Some(((letter(fields.next())?, letter(fields.next())?), letter(fields.next())?))
+            Some((
+                (letter(fields.next())?, letter(fields.next())?),
+                letter(fields.next())?,
+            ))
         })
         .collect()
 });
@@ -52,8 +59,13 @@ fn hangul(first: u32, second: u32) -> Option<char> {
     const WITH_TAILS: u32 = 28;
     if LEADS.contains(&first) && VOWELS.contains(&second) {
         let vowels = VOWELS.end - VOWELS.start;
-        char::from_u32(SYLLABLES.start + ((first - LEADS.start) * vowels + second - VOWELS.start) * WITH_TAILS)
-    } else if SYLLABLES.contains(&first) && (first - SYLLABLES.start) % WITH_TAILS == 0 && TAILS.contains(&second) {
+        char::from_u32(
+            SYLLABLES.start + ((first - LEADS.start) * vowels + second - VOWELS.start) * WITH_TAILS,
+        )
+    } else if SYLLABLES.contains(&first)
+        && (first - SYLLABLES.start) % WITH_TAILS == 0
+        && TAILS.contains(&second)
+    {
         char::from_u32(first + second - TAILS.start + 1)
     } else {
         None

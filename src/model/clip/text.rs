@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::ModelError;
-use crate::nn::{self, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, ops};
+use crate::nn::{
+    self, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, ops,
+};
 
 const CLASS: &str = "CLIPTextModel";
 
@@ -76,7 +78,9 @@ impl ClipTextConfig {
     /// # Errors
     /// The first key that is not supported or contradicts another.
     pub fn validate(&self) -> Result<(), ModelError> {
-        let fail = |key, value: String, supported: &str| Err(ModelError::unsupported(CLASS, key, value, supported));
+        let fail = |key, value: String, supported: &str| {
+            Err(ModelError::unsupported(CLASS, key, value, supported))
+        };
         if let Some(other) = self.architectures.iter().find(|name| *name != CLASS) {
             return fail("architectures", other.clone(), "only CLIPTextModel is");
         }
@@ -93,7 +97,11 @@ impl ClipTextConfig {
         }
         if self.hidden_size % self.num_attention_heads != 0 {
             let supported = format!("it must divide {}", self.hidden_size);
-            return fail("num_attention_heads", self.num_attention_heads.to_string(), &supported);
+            return fail(
+                "num_attention_heads",
+                self.num_attention_heads.to_string(),
+                &supported,
+            );
         }
         Ok(())
     }
@@ -106,8 +114,21 @@ impl ClipTextConfig {
     pub fn init(&self, device: &Device) -> Result<ClipTextModel, ModelError> {
         self.validate()?;
         // OpenAI's own spread; transformers calls it initializer_range.
-        let table = |count| EmbeddingConfig { count, width: self.hidden_size, std: 0.02 }.init(device);
-        let norm = || LayerNormConfig { width: self.hidden_size, eps: self.layer_norm_eps }.init(device);
+        let table = |count| {
+            EmbeddingConfig {
+                count,
+                width: self.hidden_size,
+                std: 0.02,
+            }
+            .init(device)
+        };
+        let norm = || {
+            LayerNormConfig {
+                width: self.hidden_size,
+                eps: self.layer_norm_eps,
+            }
+            .init(device)
+        };
         let square = || LinearConfig::new(self.hidden_size, self.hidden_size).init(device);
         let layer = |_| Layer {
             self_attn: SelfAttention {
@@ -130,7 +151,9 @@ impl ClipTextConfig {
                 token_embedding: table(self.vocab_size),
                 position_embedding: table(self.max_position_embeddings),
             },
-            encoder: Encoder { layers: (0..self.num_hidden_layers).map(layer).collect() },
+            encoder: Encoder {
+                layers: (0..self.num_hidden_layers).map(layer).collect(),
+            },
             final_layer_norm: norm(),
             config: self.clone(),
         })
@@ -184,9 +207,19 @@ impl Layer {
         let query = attention.q_proj.forward(normal.clone());
         let key = attention.k_proj.forward(normal.clone());
         let value = attention.v_proj.forward(normal);
-        let x = x + attention.out_proj.forward(ops::attention(query, key, value, attention.heads, true));
+        let x = x + attention.out_proj.forward(ops::attention(
+            query,
+            key,
+            value,
+            attention.heads,
+            true,
+        ));
         let hidden = self.mlp.fc1.forward(self.layer_norm2.forward(x.clone()));
-        let hidden = if self.mlp.exact { ops::gelu(hidden) } else { ops::quick_gelu(hidden) };
+        let hidden = if self.mlp.exact {
+            ops::gelu(hidden)
+        } else {
+            ops::quick_gelu(hidden)
+        };
         x + self.mlp.fc2.forward(hidden)
     }
 }
@@ -219,9 +252,10 @@ impl ClipTextModel {
     /// `[batch, tokens, hidden_size]`.
     pub fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         let [_, length] = tokens.dims();
-        let positions = Tensor::<1, Int>::arange(0..length as i64, &tokens.device()).reshape([1, length]);
-        let mut x =
-            self.embeddings.token_embedding.forward(tokens) + self.embeddings.position_embedding.forward(positions);
+        let positions =
+            Tensor::<1, Int>::arange(0..length as i64, &tokens.device()).reshape([1, length]);
+        let mut x = self.embeddings.token_embedding.forward(tokens)
+            + self.embeddings.position_embedding.forward(positions);
         for layer in &self.encoder.layers {
             x = layer.forward(x);
         }

@@ -20,7 +20,8 @@ const DEFAULT_LENGTH: usize = 77;
 
 /// CLIP's pieces of a text: contractions, words, single digits, runs of signs.
 static PIECES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+").expect("the pattern is constant and valid")
+    Regex::new(r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+")
+        .expect("the pattern is constant and valid")
 });
 
 /// Turns text into token numbers by CLIP's byte-pair encoding.
@@ -46,22 +47,50 @@ impl ClipTokenizer {
     /// # Errors
     /// If a file is missing or they do not fit together.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let fail = |message: String| ModelError::Tokenizer { path: folder.to_path_buf(), message };
-        let vocabulary: HashMap<String, u32> =
-            read_json(&folder.join("vocab.json"))?.ok_or_else(|| fail("vocab.json is missing".into()))?;
+        let fail = |message: String| ModelError::Tokenizer {
+            path: folder.to_path_buf(),
+            message,
+        };
+        let vocabulary: HashMap<String, u32> = read_json(&folder.join("vocab.json"))?
+            .ok_or_else(|| fail("vocab.json is missing".into()))?;
         let path = folder.join("merges.txt");
-        let merges = parse_merges(&fs::read_to_string(&path).map_err(ModelError::io("read", &path))?).map_err(fail)?;
-        let map: Map<String, Value> = read_json(&folder.join("special_tokens_map.json"))?.unwrap_or_default();
-        let config: Map<String, Value> = read_json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
+        let merges =
+            parse_merges(&fs::read_to_string(&path).map_err(ModelError::io("read", &path))?)
+                .map_err(fail)?;
+        let map: Map<String, Value> =
+            read_json(&folder.join("special_tokens_map.json"))?.unwrap_or_default();
+        let config: Map<String, Value> =
+            read_json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
         let special = |name: &str, default: &str| {
             // A token is a string, or an object with its text and how to match it.
-            let text = |value: &Value| value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned);
-            map.get(name).and_then(text).or_else(|| config.get(name).and_then(text)).unwrap_or_else(|| default.to_owned())
+            let text = |value: &Value| {
+                value
+                    .as_str()
+                    .or_else(|| value["content"].as_str())
+                    .map(str::to_owned)
+            };
+            map.get(name)
+                .and_then(text)
+                .or_else(|| config.get(name).and_then(text))
+                .unwrap_or_else(|| default.to_owned())
         };
-        let names = [special("bos_token", START_TOKEN), special("eos_token", END_TOKEN), special("pad_token", END_TOKEN)];
+        let names = [
+            special("bos_token", START_TOKEN),
+            special("eos_token", END_TOKEN),
+            special("pad_token", END_TOKEN),
+        ];
         // transformers writes 10³⁰ where the length is not known.
-        let max_length = config.get("model_max_length").and_then(Value::as_u64).filter(|length| *length <= 4096);
-        Self::new(vocabulary, merges, &names, max_length.map_or(DEFAULT_LENGTH, |length| length as usize)).map_err(fail)
+        let max_length = config
+            .get("model_max_length")
+            .and_then(Value::as_u64)
+            .filter(|length| *length <= 4096);
+        Self::new(
+            vocabulary,
+            merges,
+            &names,
+            max_length.map_or(DEFAULT_LENGTH, |length| length as usize),
+        )
+        .map_err(fail)
     }
 
     /// CLIP's tokenizer for a list of merges, one pair a line, as in
@@ -70,7 +99,10 @@ impl ClipTokenizer {
     /// # Errors
     /// If a line is no pair, or a pair's parts are no earlier pieces.
     pub fn from_merges(merges: &str) -> Result<Self, ModelError> {
-        let fail = |message: String| ModelError::Tokenizer { path: "merges.txt".into(), message };
+        let fail = |message: String| ModelError::Tokenizer {
+            path: "merges.txt".into(),
+            message,
+        };
         Self::with_merges(parse_merges(merges).map_err(fail)?, DEFAULT_LENGTH).map_err(fail)
     }
 
@@ -94,13 +126,19 @@ impl ClipTokenizer {
             }
         }
         let merges = bpe::learn(&words, vocab_size.saturating_sub(514));
-        Self::with_merges(merges, max_length)
-            .map_err(|message| ModelError::Tokenizer { path: "a new vocabulary".into(), message })
+        Self::with_merges(merges, max_length).map_err(|message| ModelError::Tokenizer {
+            path: "a new vocabulary".into(),
+            message,
+        })
     }
 
     fn with_merges(merges: Vec<Merge>, max_length: usize) -> Result<Self, String> {
         let specials = [START_TOKEN, END_TOKEN].map(str::to_owned);
-        let vocabulary = bpe::pieces(&merges).into_iter().chain(specials.clone()).zip(0..).collect();
+        let vocabulary = bpe::pieces(&merges)
+            .into_iter()
+            .chain(specials.clone())
+            .zip(0..)
+            .collect();
         let [start, end] = specials;
         Self::new(vocabulary, merges, &[start, end.clone(), end], max_length)
     }
@@ -112,13 +150,22 @@ impl ClipTokenizer {
         max_length: usize,
     ) -> Result<Self, String> {
         if max_length < 3 {
-            return Err(format!("texts of {max_length} tokens have no room for words"));
+            return Err(format!(
+                "texts of {max_length} tokens have no room for words"
+            ));
         }
-        let number =
-            |token: &str| vocabulary.get(token).copied().ok_or_else(|| format!("vocab.json lacks the token {token:?}"));
+        let number = |token: &str| {
+            vocabulary
+                .get(token)
+                .copied()
+                .ok_or_else(|| format!("vocab.json lacks the token {token:?}"))
+        };
         let mut bytes = vec![[0; 2]; 256];
         for (byte, letter) in bpe::byte_units() {
-            bytes[usize::from(byte)] = [number(&letter.to_string())?, number(&format!("{letter}{END}"))?];
+            bytes[usize::from(byte)] = [
+                number(&letter.to_string())?,
+                number(&format!("{letter}{END}"))?,
+            ];
         }
         let table = MergeTable::new(&merges, &vocabulary)
             .map_err(|piece| format!("merges.txt makes {piece:?}, which vocab.json lacks"))?;
@@ -131,7 +178,18 @@ impl ClipTokenizer {
         specials.sort_by_key(|(token, _)| std::cmp::Reverse(token.len()));
         let (start, end, pad_number) = (number(start)?, number(end)?, number(pad)?);
         let pad_token = pad.clone();
-        Ok(Self { vocabulary, merges, table, bytes, specials, start, end, pad: pad_number, pad_token, max_length })
+        Ok(Self {
+            vocabulary,
+            merges,
+            table,
+            bytes,
+            specials,
+            start,
+            end,
+            pad: pad_number,
+            pad_token,
+            max_length,
+        })
     }
 
     /// Number of tokens.
@@ -192,12 +250,26 @@ impl ClipTokenizer {
     /// If a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
         fs::create_dir_all(folder).map_err(ModelError::io("make the folder", folder))?;
-        let vocabulary: BTreeMap<&String, u32> = self.vocabulary.iter().map(|(token, number)| (token, *number)).collect();
+        let vocabulary: BTreeMap<&String, u32> = self
+            .vocabulary
+            .iter()
+            .map(|(token, number)| (token, *number))
+            .collect();
         write_json(&folder.join("vocab.json"), &vocabulary)?;
-        let lines: String = self.merges.iter().map(|(left, right)| format!("{left} {right}\n")).collect();
+        let lines: String = self
+            .merges
+            .iter()
+            .map(|(left, right)| format!("{left} {right}\n"))
+            .collect();
         let path = folder.join("merges.txt");
-        fs::write(&path, format!("#version: 0.2\n{lines}")).map_err(ModelError::io("write", &path))?;
-        let name = |number: u32| self.specials.iter().find(|(_, known)| *known == number).map(|(token, _)| token.as_str());
+        fs::write(&path, format!("#version: 0.2\n{lines}"))
+            .map_err(ModelError::io("write", &path))?;
+        let name = |number: u32| {
+            self.specials
+                .iter()
+                .find(|(_, known)| *known == number)
+                .map(|(token, _)| token.as_str())
+        };
         let special = json!({
             "bos_token": name(self.start),
             "eos_token": name(self.end),
@@ -213,14 +285,21 @@ impl ClipTokenizer {
     }
 
     fn next_special(&self, text: &str) -> Option<(usize, &str, u32)> {
-        let found = self.specials.iter().filter_map(|(token, number)| Some((text.find(token)?, token.as_str(), *number)));
+        let found = self
+            .specials
+            .iter()
+            .filter_map(|(token, number)| Some((text.find(token)?, token.as_str(), *number)));
         // Specials are sorted by length, and `min_by_key` keeps the first of equals.
         found.min_by_key(|(at, ..)| *at)
     }
 
     fn push_words(&self, text: &str, tokens: &mut Vec<u32>) {
         for piece in PIECES.find_iter(&clean(text)) {
-            let mut word: Vec<u32> = piece.as_str().bytes().map(|byte| self.bytes[usize::from(byte)][0]).collect();
+            let mut word: Vec<u32> = piece
+                .as_str()
+                .bytes()
+                .map(|byte| self.bytes[usize::from(byte)][0])
+                .collect();
             if let (Some(last), Some(byte)) = (word.last_mut(), piece.as_str().bytes().last()) {
                 *last = self.bytes[usize::from(byte)][1];
             }
@@ -233,15 +312,20 @@ impl ClipTokenizer {
 /// Composes accents and lowers letters one by one, as tokenizers does it; runs
 /// of spaces need no collapsing, since no piece contains one.
 fn clean(text: &str) -> String {
-    nfc::compose(text).chars().flat_map(char::to_lowercase).collect()
+    nfc::compose(text)
+        .chars()
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 fn parse_merges(text: &str) -> Result<Vec<Merge>, String> {
     text.lines()
         .filter(|line| !line.starts_with("#version") && !line.trim().is_empty())
-        .map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
-            [left, right] => Ok((left.to_owned(), right.to_owned())),
-            _ => Err(format!("the line {line:?} of merges.txt is no pair")),
-        })
+        .map(
+            |line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+                [left, right] => Ok((left.to_owned(), right.to_owned())),
+                _ => Err(format!("the line {line:?} of merges.txt is no pair")),
+            },
+        )
         .collect()
 }

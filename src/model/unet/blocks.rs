@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::nn::{
-    Downsample, DownsampleConfig, ResBlock, ResBlockConfig, SpatialTransformer, SpatialTransformerConfig, Upsample,
-    UpsampleConfig,
+    Downsample, DownsampleConfig, ResBlock, ResBlockConfig, SpatialTransformer,
+    SpatialTransformerConfig, Upsample, UpsampleConfig,
 };
 
 /// What the blocks of one level have in common.
@@ -59,18 +59,38 @@ pub(super) struct DownBlock {
 }
 
 impl DownBlock {
-    pub fn new(level: &Level, input: usize, attend: bool, down: bool, time: usize, device: &Device) -> Self {
+    pub fn new(
+        level: &Level,
+        input: usize,
+        attend: bool,
+        down: bool,
+        time: usize,
+        device: &Device,
+    ) -> Self {
         let width_in = |layer| if layer == 0 { input } else { level.channels };
         Self {
-            resnets: (0..level.layers).map(|i| level.res_block(width_in(i), time, device)).collect(),
+            resnets: (0..level.layers)
+                .map(|i| level.res_block(width_in(i), time, device))
+                .collect(),
             attentions: level.transformers(if attend { level.layers } else { 0 }, device),
-            downsampler: down
-                .then(|| DownsampleConfig { channels: level.channels, symmetric: true }.init(device)),
+            downsampler: down.then(|| {
+                DownsampleConfig {
+                    channels: level.channels,
+                    symmetric: true,
+                }
+                .init(device)
+            }),
         }
     }
 
     /// Each result is also pushed to `skips`, where the way up finds it.
-    pub fn forward(&self, mut x: Tensor<4>, time: &Tensor<2>, context: &Tensor<3>, skips: &mut Vec<Tensor<4>>) -> Tensor<4> {
+    pub fn forward(
+        &self,
+        mut x: Tensor<4>,
+        time: &Tensor<2>,
+        context: &Tensor<3>,
+        skips: &mut Vec<Tensor<4>>,
+    ) -> Tensor<4> {
         for (i, resnet) in self.resnets.iter().enumerate() {
             x = resnet.forward(x, Some(time));
             if let Some(attention) = self.attentions.get(i) {
@@ -96,7 +116,9 @@ pub(super) struct MidBlock {
 impl MidBlock {
     pub fn new(level: &Level, time: usize, device: &Device) -> Self {
         Self {
-            resnets: (0..2).map(|_| level.res_block(level.channels, time, device)).collect(),
+            resnets: (0..2)
+                .map(|_| level.res_block(level.channels, time, device))
+                .collect(),
             attentions: level.transformers(1, device),
         }
     }
@@ -135,18 +157,38 @@ impl UpBlock {
         let layers = level.layers + 1;
         let width_in = |layer| {
             let below = if layer == 0 { previous } else { level.channels };
-            below + if layer == layers - 1 { skip } else { level.channels }
+            below
+                + if layer == layers - 1 {
+                    skip
+                } else {
+                    level.channels
+                }
         };
         Self {
-            resnets: (0..layers).map(|i| level.res_block(width_in(i), time, device)).collect(),
+            resnets: (0..layers)
+                .map(|i| level.res_block(width_in(i), time, device))
+                .collect(),
             attentions: level.transformers(if attend { layers } else { 0 }, device),
-            upsampler: up.then(|| UpsampleConfig { channels: level.channels }.init(device)),
+            upsampler: up.then(|| {
+                UpsampleConfig {
+                    channels: level.channels,
+                }
+                .init(device)
+            }),
         }
     }
 
-    pub fn forward(&self, mut x: Tensor<4>, time: &Tensor<2>, context: &Tensor<3>, skips: &mut Vec<Tensor<4>>) -> Tensor<4> {
+    pub fn forward(
+        &self,
+        mut x: Tensor<4>,
+        time: &Tensor<2>,
+        context: &Tensor<3>,
+        skips: &mut Vec<Tensor<4>>,
+    ) -> Tensor<4> {
         for (i, resnet) in self.resnets.iter().enumerate() {
-            let skip = skips.pop().expect("the way down pushed one skip for each resnet of the way up");
+            let skip = skips
+                .pop()
+                .expect("the way down pushed one skip for each resnet of the way up");
             x = resnet.forward(Tensor::cat(vec![x, skip], 1), Some(time));
             if let Some(attention) = self.attentions.get(i) {
                 x = attention.forward(x, context);
@@ -155,7 +197,9 @@ impl UpBlock {
         if let Some(upsampler) = &self.upsampler {
             // An odd size was rounded up on the way down; the next skip knows it.
             let [_, _, height, width] = x.dims();
-            let size = skips.last().map_or([2 * height, 2 * width], |skip| [skip.dims()[2], skip.dims()[3]]);
+            let size = skips.last().map_or([2 * height, 2 * width], |skip| {
+                [skip.dims()[2], skip.dims()[3]]
+            });
             x = upsampler.forward(x, size);
         }
         x

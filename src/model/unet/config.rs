@@ -155,7 +155,8 @@ fn neutral_values() -> [(&'static str, Vec<Value>); 24] {
 impl UNet2dConfig {
     /// Width of the time embedding.
     pub fn time_width(&self) -> usize {
-        self.time_embedding_dim.unwrap_or(4 * self.block_out_channels[0])
+        self.time_embedding_dim
+            .unwrap_or(4 * self.block_out_channels[0])
     }
 
     /// Sides of latents are rounded up to a multiple of this on the way down.
@@ -189,58 +190,121 @@ impl UNet2dConfig {
     /// # Errors
     /// The first key that is not supported or contradicts another.
     pub fn validate(&self) -> Result<(), ModelError> {
-        let fail = |key, value: String, supported: &str| Err(ModelError::unsupported(CLASS, key, value, supported));
+        let fail = |key, value: String, supported: &str| {
+            Err(ModelError::unsupported(CLASS, key, value, supported))
+        };
         if self.class_name != CLASS {
-            return Err(ModelError::unsupported("a denoiser", "_class_name", &self.class_name, format!("only {CLASS} is")));
+            return Err(ModelError::unsupported(
+                "a denoiser",
+                "_class_name",
+                &self.class_name,
+                format!("only {CLASS} is"),
+            ));
         }
         for (key, allowed) in neutral_values() {
             if let Some(value) = self.other.get(key)
                 && !allowed.contains(value)
             {
-                return Err(ModelError::unsupported(CLASS, key, value, format!("only {} is", allowed[0])));
+                return Err(ModelError::unsupported(
+                    CLASS,
+                    key,
+                    value,
+                    format!("only {} is", allowed[0]),
+                ));
             }
         }
         let levels = self.block_out_channels.len();
-        if levels == 0 || self.block_out_channels.contains(&0) || self.in_channels == 0 || self.out_channels == 0 {
-            return fail("block_out_channels", format!("{:?}", self.block_out_channels), "every level needs channels");
+        if levels == 0
+            || self.block_out_channels.contains(&0)
+            || self.in_channels == 0
+            || self.out_channels == 0
+        {
+            return fail(
+                "block_out_channels",
+                format!("{:?}", self.block_out_channels),
+                "every level needs channels",
+            );
         }
         for (key, types, plain, cross) in [
-            ("down_block_types", &self.down_block_types, "DownBlock2D", "CrossAttnDownBlock2D"),
-            ("up_block_types", &self.up_block_types, "UpBlock2D", "CrossAttnUpBlock2D"),
+            (
+                "down_block_types",
+                &self.down_block_types,
+                "DownBlock2D",
+                "CrossAttnDownBlock2D",
+            ),
+            (
+                "up_block_types",
+                &self.up_block_types,
+                "UpBlock2D",
+                "CrossAttnUpBlock2D",
+            ),
         ] {
             if types.len() != levels || types.iter().any(|kind| kind != plain && kind != cross) {
-                return fail(key, format!("{types:?}"), &format!("each of the {levels} levels must be {plain} or {cross}"));
+                return fail(
+                    key,
+                    format!("{types:?}"),
+                    &format!("each of the {levels} levels must be {plain} or {cross}"),
+                );
             }
         }
         for (key, value) in [
             ("layers_per_block", &self.layers_per_block),
             ("attention_head_dim", &self.attention_head_dim),
-            ("transformer_layers_per_block", &self.transformer_layers_per_block),
+            (
+                "transformer_layers_per_block",
+                &self.transformer_layers_per_block,
+            ),
         ] {
             if !value.fits(levels) {
-                return fail(key, format!("{value:?}"), "it must be one positive number, or one for each level");
+                return fail(
+                    key,
+                    format!("{value:?}"),
+                    "it must be one positive number, or one for each level",
+                );
             }
         }
         if let PerLevel::Each(layers) = &self.layers_per_block
             && layers.iter().any(|count| *count != layers[0])
         {
-            return fail("layers_per_block", format!("{layers:?}"), "all levels must have the same number");
+            return fail(
+                "layers_per_block",
+                format!("{layers:?}"),
+                "all levels must have the same number",
+            );
         }
         for (level, channels) in self.block_out_channels.iter().enumerate() {
             if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
-                return fail("norm_num_groups", self.norm_num_groups.to_string(), &format!("it must divide {channels}"));
+                return fail(
+                    "norm_num_groups",
+                    self.norm_num_groups.to_string(),
+                    &format!("it must divide {channels}"),
+                );
             }
-            let attends = self.down_attention(level) || self.up_attention(levels - 1 - level) || level == levels - 1;
+            let attends = self.down_attention(level)
+                || self.up_attention(levels - 1 - level)
+                || level == levels - 1;
             let heads = self.attention_head_dim.at(level);
             if attends && channels % heads != 0 {
-                return fail("attention_head_dim", heads.to_string(), &format!("as the number of heads it must divide {channels}"));
+                return fail(
+                    "attention_head_dim",
+                    heads.to_string(),
+                    &format!("as the number of heads it must divide {channels}"),
+                );
             }
         }
         if self.conv_in_kernel % 2 == 0 || self.conv_out_kernel % 2 == 0 {
-            return fail("conv_in_kernel", self.conv_in_kernel.to_string(), "kernels must be odd");
+            return fail(
+                "conv_in_kernel",
+                self.conv_in_kernel.to_string(),
+                "kernels must be odd",
+            );
         }
         if self.cross_attention_dim == 0 {
-            return fail("cross_attention_dim", "0".into(), "the context needs a width");
+            return fail(
+                "cross_attention_dim",
+                "0".into(),
+                "the context needs a width",
+            );
         }
         Ok(())
     }
@@ -253,9 +317,15 @@ mod tests {
     #[test]
     fn foreign_features_are_named() {
         for (json, key) in [
-            (r#"{"addition_embed_type": "text_time"}"#, "addition_embed_type"),
+            (
+                r#"{"addition_embed_type": "text_time"}"#,
+                "addition_embed_type",
+            ),
             (r#"{"class_embed_type": "timestep"}"#, "class_embed_type"),
-            (r#"{"down_block_types": ["AttnDownBlock2D"]}"#, "down_block_types"),
+            (
+                r#"{"down_block_types": ["AttnDownBlock2D"]}"#,
+                "down_block_types",
+            ),
             (r#"{"attention_head_dim": [1, 2]}"#, "attention_head_dim"),
             (r#"{"norm_num_groups": 7}"#, "norm_num_groups"),
             (r#"{"_class_name": "UNet2DModel"}"#, "_class_name"),
@@ -264,6 +334,8 @@ mod tests {
             let error = config.validate().expect_err("unsupported").to_string();
             assert!(error.contains(key), "{error}");
         }
-        UNet2dConfig::default().validate().expect("diffusers' defaults are supported");
+        UNet2dConfig::default()
+            .validate()
+            .expect("diffusers' defaults are supported");
     }
 }

@@ -10,7 +10,10 @@ pub use config::{PerLevel, UNet2dConfig};
 
 use self::blocks::{DownBlock, MidBlock, UpBlock};
 use super::ModelError;
-use crate::nn::{self, Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, TimestepEmbedding, TimestepEmbeddingConfig};
+use crate::nn::{
+    self, Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, TimestepEmbedding,
+    TimestepEmbeddingConfig,
+};
 
 impl UNet2dConfig {
     /// Makes the network; weights are drawn when first used.
@@ -27,7 +30,14 @@ impl UNet2dConfig {
         let down_blocks = (0..widths.len())
             .map(|i| {
                 let input = widths[i.saturating_sub(1)];
-                DownBlock::new(&level(i), input, self.down_attention(i), i < last, time, device)
+                DownBlock::new(
+                    &level(i),
+                    input,
+                    self.down_attention(i),
+                    i < last,
+                    time,
+                    device,
+                )
             })
             .collect();
         let up_blocks = (0..widths.len())
@@ -35,11 +45,20 @@ impl UNet2dConfig {
                 let at = last - i;
                 let previous = widths[(at + 1).min(last)];
                 let skip = widths[at.saturating_sub(1)];
-                UpBlock::new(&level(at), previous, skip, self.up_attention(i), at > 0, time, device)
+                UpBlock::new(
+                    &level(at),
+                    previous,
+                    skip,
+                    self.up_attention(i),
+                    at > 0,
+                    time,
+                    device,
+                )
             })
             .collect();
         Ok(UNet2d {
-            conv_in: Conv2dConfig::same(self.in_channels, widths[0], self.conv_in_kernel).init(device),
+            conv_in: Conv2dConfig::same(self.in_channels, widths[0], self.conv_in_kernel)
+                .init(device),
             time_embedding: TimestepEmbeddingConfig {
                 sinusoidal: widths[0],
                 width: time,
@@ -50,9 +69,15 @@ impl UNet2dConfig {
             down_blocks,
             mid_block: MidBlock::new(&level(last), time, device),
             up_blocks,
-            conv_norm_out: GroupNormConfig { groups: self.norm_num_groups, channels: widths[0], eps: self.norm_eps }
+            conv_norm_out: GroupNormConfig {
+                groups: self.norm_num_groups,
+                channels: widths[0],
+                eps: self.norm_eps,
+            }
+            .init(device),
+            conv_out: Conv2dConfig::same(widths[0], self.out_channels, self.conv_out_kernel)
+                .zeroed()
                 .init(device),
-            conv_out: Conv2dConfig::same(widths[0], self.out_channels, self.conv_out_kernel).zeroed().init(device),
             config: self.clone(),
         })
     }
@@ -93,7 +118,12 @@ impl UNet2d {
     /// `sample`: `[batch, in_channels, h, w]`; `timesteps`: `[batch]`, or `[1]`
     /// for the whole batch; `context`: `[batch, tokens, cross_attention_dim]`;
     /// result: `[batch, out_channels, h, w]`.
-    pub fn forward(&self, sample: Tensor<4>, timesteps: Tensor<1>, context: Tensor<3>) -> Tensor<4> {
+    pub fn forward(
+        &self,
+        sample: Tensor<4>,
+        timesteps: Tensor<1>,
+        context: Tensor<3>,
+    ) -> Tensor<4> {
         // Every block begins its use of the time with the same SiLU.
         let time = nn::ops::silu(self.time_embedding.forward(timesteps));
         let mut x = self.conv_in.forward(sample);
@@ -115,9 +145,15 @@ mod tests {
 
     #[test]
     fn stable_diffusion_1_has_the_published_number_of_weights() {
-        let config = UNet2dConfig { cross_attention_dim: 768, ..Default::default() };
+        let config = UNet2dConfig {
+            cross_attention_dim: 768,
+            ..Default::default()
+        };
         assert_eq!(config.parameter_count().expect("supported"), 859_520_964);
-        let inpaint = UNet2dConfig { in_channels: 9, ..config };
+        let inpaint = UNet2dConfig {
+            in_channels: 9,
+            ..config
+        };
         assert_eq!(inpaint.parameter_count().expect("supported"), 859_535_364);
     }
 

@@ -192,7 +192,10 @@ def build(name, spec, folder):
     for part, model in (("unet", unet), ("vae", vae), ("text_encoder", text)):
         model.save_pretrained(folder / part)
         for file in (folder / part).glob("*.safetensors"):
-            save_file({k: v.half() for k, v in load_file(file).items()}, file, {"format": "pt"})
+            # transformers wrote this prefix before its version 5, and most folders still have it.
+            prefix = "text_model." if (part, name) == ("text_encoder", "sd1-tiny") else ""
+            weights = {prefix + k: v.half() for k, v in load_file(file).items()}
+            save_file(weights, file, {"format": "pt"})
     spec["scheduler"]().save_pretrained(folder / "scheduler")
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     index = {
@@ -247,9 +250,10 @@ def tokenizer_reference(folder):
     result = {"strings": STRINGS}
     full = HERE.parent.parent.parent / "assets" / "clip" / "merges.txt"
     full_merges = [tuple(line.split()) for line in full.read_text().splitlines()[1:] if line]
-    for name, merges in (("tiny", MERGES), ("full", full_merges)):
+    # Stable Diffusion 2 pads with "!", which thereby becomes a token of its own in texts too.
+    for name, merges, pad in (("tiny", MERGES, "<|endoftext|>"), ("tiny_pad", MERGES, "!"), ("full", full_merges, "<|endoftext|>")):
         scratch = Path("/tmp") / f"velatura-tokenizer-{name}"
-        write_tokenizer(scratch, merges)
+        write_tokenizer(scratch, merges, pad)
         tokenizer = CLIPTokenizer.from_pretrained(scratch)
         result[name] = {
             "vocab_size": len(tokenizer),

@@ -1,0 +1,496 @@
+//! Model folders: written and read again, and every way in which they can be broken.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Int, Tensor};
+use safetensors::{Dtype, SafeTensors};
+use velatura::model::checkpoint::{self, Naming, WeightFiles};
+use velatura::model::{ModelError, ModelFolder, ModelParts, UNetInput, WeightDtype};
+use velatura::nn;
+
+fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/reference")
+        .join(name)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+/// A copy of a reference model to break.
+fn copied(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join(name);
+    copy(&reference(name), &folder);
+    (scratch, folder)
+}
+
+type Stored = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
+fn read(path: &Path) -> Stored {
+    let bytes = fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.iter()
+        .map(|(key, view)| {
+            (
+                key.to_owned(),
+                (view.dtype(), view.shape().to_vec(), view.data().to_vec()),
+            )
+        })
+        .collect()
+}
+
+fn write(path: &Path, tensors: &Stored) {
+    let views = tensors.iter().map(|(key, (dtype, shape, data))| {
+        (
+            key,
+            safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap(),
+        )
+    });
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// All weights of a module in order.
+fn weights<M: Module>(module: &M) -> Vec<f32> {
+    struct Collect(Vec<f32>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0
+                .extend(param.val().into_data().try_into_vec_as::<f32>().unwrap());
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    module.visit(&mut collect);
+    collect.0
+}
+
+fn unet_error(folder: &Path) -> ModelError {
+    ModelFolder::open(folder)
+        .unwrap()
+        .load_unet(&Device::flex())
+        .unwrap_err()
+}
+
+const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
+
+#[test]
+fn folders_say_what_they_are() {
+    let sd1 = ModelFolder::open(reference("sd1-tiny")).unwrap();
+    assert_eq!(sd1.scheduler_config()["_class_name"], "PNDMScheduler");
+    assert_eq!(sd1.studio().unet_input, [UNetInput::Latent]);
+    assert_eq!(
+        (sd1.studio().resolution_px, sd1.studio().name.as_str()),
+        (64, "sd1-tiny")
+    );
+    assert_eq!(sd1.unet_config().unwrap().cross_attention_dim, 16);
+    assert_eq!(sd1.weights_sha256_prefix("unet").unwrap().len(), 10);
+    let inpaint = ModelFolder::open(reference("inpaint-tiny"))
+        .unwrap()
+        .studio();
+    assert_eq!(
+        inpaint.unet_input,
+        [UNetInput::Latent, UNetInput::Mask, UNetInput::MaskedImage]
+    );
+    assert!(inpaint.inpaints());
+}
+
+#[test]
+fn saved_models_are_the_same_again() {
+    let device = Device::flex();
+    let scratch = tempfile::tempdir().unwrap();
+    for name in ["sd1-tiny", "sd2-tiny", "inpaint-tiny"] {
+        let model = ModelFolder::open(reference(name)).unwrap();
+        let unet = model.load_unet(&device).unwrap();
+        let autoencoder = model.load_autoencoder(&device).unwrap();
+        let text_encoder = model.load_text_encoder(&device).unwrap();
+        let (tokenizer, scheduler, studio) = (
+            model.tokenizer().unwrap(),
+            model.scheduler_config(),
+            model.studio(),
+        );
+        // The reference weights are f16 numbers, so that both forms are exact.
+        for dtype in [WeightDtype::F32, WeightDtype::F16] {
+            let parts = ModelParts {
+                unet: Some(&unet),
+                autoencoder: Some(&autoencoder),
+                text_encoder: Some(&text_encoder),
+                tokenizer: Some(&tokenizer),
+                scheduler: Some(&scheduler),
+                studio: Some(&studio),
+                dtype,
+            };
+            // The second time replaces the first.
+            let again = ModelFolder::save(scratch.path().join(name), &parts).unwrap();
+            assert_eq!(again.studio(), studio);
+            assert_eq!(again.scheduler_config(), scheduler);
+            assert_eq!(again.unet_config().unwrap(), unet.config());
+            assert_eq!(weights(&again.load_unet(&device).unwrap()), weights(&unet));
+            assert_eq!(
+                weights(&again.load_autoencoder(&device).unwrap()),
+                weights(&autoencoder)
+            );
+            assert_eq!(
+                weights(&again.load_text_encoder(&device).unwrap()),
+                weights(&text_encoder)
+            );
+            let (old, new) = (
+                read(&reference(name).join(UNET)),
+                read(&again.path().join(UNET)),
+            );
+            assert!(old.keys().eq(new.keys()));
+            if dtype == WeightDtype::F16 {
+                assert_eq!(old, new, "{name} in f16");
+            }
+        }
+        let left: Vec<_> = fs::read_dir(scratch.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert!(
+            left.iter()
+                .all(|name| !name.to_string_lossy().starts_with('.')),
+            "{left:?}"
+        );
+    }
+    // For `make_model_reference.py open DIR`, by hand.
+    if let Some(keep) = std::env::var_os("VELATURA_KEEP_SAVED_MODELS") {
+        copy(scratch.path(), Path::new(&keep));
+    }
+}
+
+#[test]
+fn bf16_is_written_and_read() {
+    let device = Device::flex();
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("w.safetensors");
+    let layer = nn::LinearConfig::new(7, 5).init(&device);
+    nn::draw_weights(&layer);
+    checkpoint::save(&layer, &path, Naming::Diffusers, WeightDtype::Bf16).unwrap();
+    assert_eq!(read(&path)["weight"].1, [5, 7]);
+    let files = WeightFiles::open_file(&path).unwrap();
+    let again = checkpoint::load(
+        nn::LinearConfig::new(7, 5).init(&device),
+        &files,
+        Naming::Diffusers,
+        "Linear",
+    )
+    .unwrap();
+    for (a, b) in weights(&layer).into_iter().zip(weights(&again)) {
+        assert!((a - b).abs() <= a.abs() / 128.0, "{a} {b}");
+    }
+}
+
+#[test]
+fn shards_and_variants_are_found() {
+    let device = Device::flex();
+    let (_scratch, folder) = copied("sd1-tiny");
+    let wanted = weights(
+        &ModelFolder::open(&folder)
+            .unwrap()
+            .load_unet(&device)
+            .unwrap(),
+    );
+    let all = read(&folder.join(UNET));
+    let load = || {
+        weights(
+            &ModelFolder::open(&folder)
+                .unwrap()
+                .load_unet(&device)
+                .unwrap(),
+        )
+    };
+
+    fs::rename(
+        folder.join(UNET),
+        folder.join("unet/diffusion_pytorch_model.fp16.safetensors"),
+    )
+    .unwrap();
+    assert_eq!(load(), wanted);
+
+    let (first, second): (Stored, Stored) =
+        all.clone()
+            .into_iter()
+            .enumerate()
+            .fold(Default::default(), |mut parts, (i, entry)| {
+                if i % 2 == 0 {
+                    parts.0.extend([entry])
+                } else {
+                    parts.1.extend([entry])
+                }
+                parts
+            });
+    let mut map = serde_json::Map::new();
+    for (name, part) in [
+        ("a-00001-of-00002.safetensors", &first),
+        ("a-00002-of-00002.safetensors", &second),
+    ] {
+        write(&folder.join("unet").join(name), part);
+        map.extend(part.keys().map(|key| (key.clone(), name.into())));
+    }
+    let index = folder.join(format!("{UNET}.index.json"));
+    fs::write(
+        &index,
+        serde_json::json!({ "metadata": {}, "weight_map": map }).to_string(),
+    )
+    .unwrap();
+    assert_eq!(load(), wanted);
+
+    fs::remove_file(folder.join("unet/a-00002-of-00002.safetensors")).unwrap();
+    let error = unet_error(&folder).to_string();
+    assert!(error.contains("a-00002-of-00002"), "{error}");
+    fs::write(
+        &index,
+        r#"{"weight_map": {"x": "../../secret.safetensors"}}"#,
+    )
+    .unwrap();
+    assert!(unet_error(&folder).to_string().contains("outside"));
+}
+
+#[test]
+fn old_key_names_are_understood() {
+    let device = Device::flex();
+    let (_scratch, folder) = copied("sd1-tiny");
+    let load = || {
+        weights(
+            &ModelFolder::open(&folder)
+                .unwrap()
+                .load_autoencoder(&device)
+                .unwrap(),
+        )
+    };
+    let wanted = load();
+    let path = folder.join("vae/diffusion_pytorch_model.safetensors");
+    let old: Stored = read(&path)
+        .into_iter()
+        .map(|(key, (dtype, mut shape, data))| {
+            let renamed = key
+                .replace("to_q", "query")
+                .replace("to_k", "key")
+                .replace("to_v", "value")
+                .replace("to_out.0", "proj_attn");
+            if renamed != key && shape.len() == 2 {
+                shape.extend([1, 1]);
+            }
+            (renamed, (dtype, shape, data))
+        })
+        .collect();
+    assert!(old.contains_key("encoder.mid_block.attentions.0.proj_attn.weight"));
+    write(&path, &old);
+    assert_eq!(load(), wanted);
+}
+
+#[test]
+fn wrong_weights_are_named_in_one_sentence() {
+    let (_scratch, folder) = copied("sd1-tiny");
+    let path = folder.join(UNET);
+    let good = read(&path);
+    let broken = |change: fn(&mut Stored)| {
+        let mut tensors = good.clone();
+        change(&mut tensors);
+        write(&path, &tensors);
+        let error = unet_error(&folder).to_string();
+        assert!(
+            error.contains("diffusion_pytorch_model.safetensors"),
+            "{error}"
+        );
+        assert!(!error.contains('\n'), "{error}");
+        error
+    };
+    let error = broken(|tensors| drop(tensors.remove("conv_out.bias")));
+    assert!(error.contains("missing are conv_out.bias"), "{error}");
+    let error = broken(|tensors| {
+        let entry = tensors["conv_out.bias"].clone();
+        tensors.insert("stranger.weight".into(), entry);
+    });
+    assert!(
+        error.contains("not expected are stranger.weight"),
+        "{error}"
+    );
+    let error = broken(|tensors| {
+        tensors
+            .get_mut("time_embedding.linear_1.weight")
+            .unwrap()
+            .1
+            .reverse();
+    });
+    assert!(
+        error.contains("time_embedding.linear_1.weight ([8, 32] instead of [32, 8])"),
+        "{error}"
+    );
+    let error = broken(|tensors| {
+        tensors.get_mut("conv_out.bias").unwrap().0 = Dtype::I16;
+    });
+    assert!(
+        error.contains("conv_out.bias") && error.contains("I16"),
+        "{error}"
+    );
+}
+
+#[test]
+fn damaged_and_foreign_files_are_explained() {
+    let (_scratch, folder) = copied("sd1-tiny");
+    let path = folder.join(UNET);
+    let good = fs::read(&path).unwrap();
+    for length in [0, 4, 8, 100, good.len() / 2, good.len() - 1] {
+        fs::write(&path, &good[..length]).unwrap();
+        assert!(
+            matches!(unet_error(&folder), ModelError::Damaged { .. }),
+            "{length} bytes"
+        );
+    }
+    fs::write(&path, b"PK\x03\x04 this is a zip file and nothing else").unwrap();
+    assert!(matches!(unet_error(&folder), ModelError::Damaged { .. }));
+    fs::write(&path, [&u64::MAX.to_le_bytes()[..], &good[8..]].concat()).unwrap();
+    assert!(matches!(unet_error(&folder), ModelError::Damaged { .. }));
+
+    fs::rename(&path, folder.join("unet/diffusion_pytorch_model.bin")).unwrap();
+    let error = unet_error(&folder);
+    assert!(
+        matches!(error, ModelError::Pickle(_)) && error.to_string().contains("save_pretrained"),
+        "{error}"
+    );
+    fs::remove_file(folder.join("unet/diffusion_pytorch_model.bin")).unwrap();
+    assert!(matches!(
+        unet_error(&folder),
+        ModelError::MissingWeights { .. }
+    ));
+
+    let open = |folder: &Path| ModelFolder::open(folder).unwrap_err();
+    fs::write(
+        folder.join("unet/config.json"),
+        r#"{"addition_embed_type": "text_time"}"#,
+    )
+    .unwrap();
+    assert!(open(&folder).to_string().contains("addition_embed_type"));
+    fs::write(folder.join("unet/config.json"), "{").unwrap();
+    assert!(matches!(open(&folder), ModelError::Json { .. }));
+    fs::write(
+        folder.join("unet/config.json"),
+        r#"{"in_channels": 5, "cross_attention_dim": 16}"#,
+    )
+    .unwrap();
+    assert!(open(&folder).to_string().contains("in_channels"));
+    assert!(matches!(
+        open(&folder.join("tokenizer")),
+        ModelError::NotAModel(_)
+    ));
+    assert!(matches!(
+        open(Path::new("/no/such/folder")),
+        ModelError::NotAModel(_)
+    ));
+
+    fs::remove_dir_all(folder.join("unet")).unwrap();
+    let rest = ModelFolder::open(&folder).unwrap();
+    assert!(matches!(
+        rest.load_unet(&Device::flex()),
+        Err(ModelError::MissingPart { .. })
+    ));
+    rest.load_autoencoder(&Device::flex()).unwrap();
+}
+
+#[test]
+fn weights_that_f16_cannot_hold_are_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("w.safetensors");
+    let mut layer = nn::LinearConfig::new(1, 1).init(&Device::flex());
+    layer.weight = layer.weight.map(|weight| weight * 0.0 + 1e6);
+    let error = checkpoint::save(&layer, &path, Naming::Diffusers, WeightDtype::F16)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("weight") && error.contains("bf16"),
+        "{error}"
+    );
+    assert!(!path.exists());
+    checkpoint::save(&layer, &path, Naming::Diffusers, WeightDtype::Bf16).unwrap();
+}
+
+/// Every weight of every network takes part in training.
+#[test]
+fn gradients_reach_every_weight() {
+    struct Check<'a>(&'a burn::tensor::Gradients, Vec<String>, usize, usize);
+    impl ModuleVisitor for Check<'_> {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.1.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.1.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let gradient = param
+                .val()
+                .grad(self.0)
+                .unwrap_or_else(|| panic!("no gradient at {}", self.1.join(".")));
+            let values: Vec<f32> = gradient.into_data().try_into_vec_as().unwrap();
+            assert!(
+                values.iter().all(|value| value.is_finite()),
+                "{}",
+                self.1.join(".")
+            );
+            self.2 += 1;
+            self.3 += usize::from(values.iter().any(|value| *value != 0.0));
+        }
+    }
+    fn check<M: Module>(module: &M, loss: Tensor<1>) {
+        let gradients = loss.backward();
+        let mut check = Check(&gradients, Vec::new(), 0, 0);
+        module.visit(&mut check);
+        // The bias of keys shifts all scores of a query alike: its gradient is 0 but for rounding.
+        assert!(
+            check.3 + 8 >= check.2,
+            "{} of {} gradients are not 0",
+            check.3,
+            check.2
+        );
+    }
+    let device = Device::flex().autodiff();
+    let model = ModelFolder::open(reference("sd1-tiny")).unwrap();
+
+    let text_encoder = model.load_text_encoder(&device).unwrap();
+    let tokens =
+        Tensor::<2, Int>::from_ints([[632, 1, 5, 9, 633], [632, 7, 633, 633, 633]], &device);
+    let states = text_encoder.forward(tokens);
+    check(&text_encoder, states.clone().powi_scalar(2).mean());
+
+    let unet = model.load_unet(&device).unwrap();
+    let sample = Tensor::<4>::random(
+        [2, 4, 7, 8],
+        burn::tensor::Distribution::Normal(0.0, 1.0),
+        &device,
+    );
+    let out = unet.forward(
+        sample,
+        Tensor::from_floats([3.0, 800.0], &device),
+        states.detach(),
+    );
+    check(&unet, out.powi_scalar(2).mean());
+
+    let autoencoder = model.load_autoencoder(&device).unwrap();
+    let images = Tensor::<4>::random(
+        [1, 3, 16, 24],
+        burn::tensor::Distribution::Normal(0.0, 0.5),
+        &device,
+    );
+    let latent = autoencoder.encode(images.clone());
+    let decoded = autoencoder.decode(
+        latent.sample(
+            latent
+                .mean
+                .random_like(burn::tensor::Distribution::Normal(0.0, 1.0)),
+        ),
+    );
+    let loss = (decoded - images).powi_scalar(2).mean() + latent.kl().mean() * 1e-3;
+    check(&autoencoder, loss);
+}

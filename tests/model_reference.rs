@@ -1,0 +1,174 @@
+//! The networks against diffusers, on tiny random models.
+//!
+//! `data/reference/make_model_reference.py` makes the models and what Python
+//! computes with them; `data/reference/README.md` says what is not compared.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use safetensors::{Dtype, SafeTensors};
+use velatura::model::ModelFolder;
+
+/// Largest difference allowed between diffusers and us.
+const TOLERANCE: f32 = 1e-4;
+const MODELS: [&str; 3] = ["sd1-tiny", "sd2-tiny", "inpaint-tiny"];
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/reference")
+        .join(name)
+}
+
+/// What Python computed.
+struct Reference(Vec<u8>);
+
+impl Reference {
+    fn open(name: &str) -> Self {
+        Self(std::fs::read(folder(name).join("model_reference.safetensors")).unwrap())
+    }
+
+    fn data(&self, key: &str) -> (Vec<u8>, Vec<usize>, Dtype) {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let view = file.tensor(key).unwrap();
+        (view.data().to_vec(), view.shape().to_vec(), view.dtype())
+    }
+
+    fn float<const D: usize>(&self, key: &str, device: &Device) -> Tensor<D> {
+        let (bytes, shape, dtype) = self.data(key);
+        assert_eq!(dtype, Dtype::F32);
+        let values: Vec<f32> = bytes
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    fn tokens(&self, device: &Device) -> Tensor<2, Int> {
+        let (bytes, shape, dtype) = self.data("tokens");
+        assert_eq!(dtype, Dtype::I32);
+        let values: Vec<i32> = bytes
+            .chunks_exact(4)
+            .map(|b| i32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// Compares a result, and checks that the reference is no constant.
+    fn check<const D: usize>(&self, key: &str, got: Tensor<D>) {
+        let wanted = self.float::<D>(key, &Device::flex());
+        assert_eq!(got.dims(), wanted.dims(), "{key}");
+        let got: Vec<f32> = got.into_data().try_into_vec_as().unwrap();
+        let wanted: Vec<f32> = wanted.into_data().try_into_vec_as().unwrap();
+        let spread = wanted.iter().fold(f32::MIN, |m, v| m.max(*v))
+            - wanted.iter().fold(f32::MAX, |m, v| m.min(*v));
+        assert!(
+            wanted.len() < 4 || spread > 0.05,
+            "{key} is nearly constant"
+        );
+        let worst = got
+            .iter()
+            .zip(&wanted)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        println!("{key}: largest difference {worst:.2e} of a range of {spread:.2}");
+        assert!(worst <= TOLERANCE, "{key} differs by {worst}");
+        assert!(got.iter().all(|value| value.is_finite()), "{key}");
+    }
+}
+
+fn check_text(name: &str, device: &Device) {
+    let reference = Reference::open(name);
+    let encoder = ModelFolder::open(folder(name))
+        .unwrap()
+        .load_text_encoder(device)
+        .unwrap();
+    reference.check("text_states", encoder.forward(reference.tokens(device)));
+}
+
+fn check_unet(name: &str, device: &Device) {
+    let reference = Reference::open(name);
+    let unet = ModelFolder::open(folder(name))
+        .unwrap()
+        .load_unet(device)
+        .unwrap();
+    let states = reference.float::<3>("text_states", device);
+    for (shape, steps) in [
+        ("square", &[1, 500, 999][..]),
+        ("wide", &[731]),
+        ("odd", &[731]),
+    ] {
+        for step in steps {
+            let sample = reference.float(&format!("unet.{shape}.sample"), device);
+            let time = Tensor::from_floats([*step as f32], device);
+            let out = unet.forward(sample, time, states.clone());
+            reference.check(&format!("unet.{shape}.out.{step}"), out);
+        }
+    }
+    let sample = reference.float("unet.square.sample", device);
+    let times = Tensor::from_floats([37.0, 802.0], device);
+    reference.check("unet.mixed.out", unet.forward(sample, times, states));
+}
+
+fn check_autoencoder(name: &str, device: &Device) {
+    let reference = Reference::open(name);
+    let autoencoder = ModelFolder::open(folder(name))
+        .unwrap()
+        .load_autoencoder(device)
+        .unwrap();
+    let latent = autoencoder.encode(reference.float("vae.image", device));
+    reference.check("vae.mean", latent.mean.clone());
+    reference.check("vae.logvar", latent.logvar.clone());
+    let kl: f32 = latent.kl().into_data().try_into_vec_as().unwrap()[0];
+    let wanted: f32 = reference
+        .float::<1>("vae.kl", device)
+        .into_data()
+        .try_into_vec_as()
+        .unwrap()[0];
+    assert!((kl - wanted).abs() <= 1e-4 * wanted.abs(), "{kl} {wanted}");
+    reference.check(
+        "vae.decoded",
+        autoencoder.decode(reference.float("vae.latent", device)),
+    );
+}
+
+#[test]
+fn text_states_equal_transformers() {
+    MODELS
+        .into_iter()
+        .for_each(|name| check_text(name, &Device::flex()));
+}
+
+#[test]
+fn denoisers_equal_diffusers() {
+    MODELS
+        .into_iter()
+        .for_each(|name| check_unet(name, &Device::flex()));
+}
+
+#[test]
+fn autoencoders_equal_diffusers() {
+    MODELS
+        .into_iter()
+        .for_each(|name| check_autoencoder(name, &Device::flex()));
+}
+
+/// With autodiff the modules take other paths through the kernels.
+#[test]
+fn training_forward_equals_diffusers() {
+    let device = Device::flex().autodiff();
+    check_unet("sd1-tiny", &device);
+    check_autoencoder("sd1-tiny", &device);
+    check_text("sd1-tiny", &device);
+}
+
+/// The same through wgpu, which may be a software adapter; skipped where there is none.
+#[test]
+fn wgpu_equals_diffusers() {
+    let device = match std::panic::catch_unwind(|| Device::wgpu_options().init()) {
+        Ok(Ok(device)) => device,
+        Ok(Err(error)) => return println!("skipped: no wgpu adapter ({error})"),
+        Err(_) => return println!("skipped: no wgpu adapter"),
+    };
+    check_unet("sd2-tiny", &device);
+    check_autoencoder("sd1-tiny", &device);
+}

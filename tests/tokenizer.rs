@@ -1,0 +1,132 @@
+//! The tokenizer against transformers' `CLIPTokenizer`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use velatura::model::ClipTokenizer;
+
+#[derive(Deserialize)]
+struct Reference {
+    strings: Vec<String>,
+    tiny: Ids,
+    tiny_pad: Ids,
+    full: Ids,
+}
+
+#[derive(Deserialize)]
+struct Ids {
+    vocab_size: usize,
+    ids: Vec<Vec<u32>>,
+    /// Of the last strings, padded or cut.
+    ids_77: Vec<Vec<u32>>,
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn reference() -> Reference {
+    let text =
+        std::fs::read_to_string(root("tests/data/reference/tokenizer_reference.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn check(tokenizer: &ClipTokenizer, strings: &[String], wanted: &Ids) {
+    assert_eq!(tokenizer.vocab_size(), wanted.vocab_size);
+    for (text, ids) in strings.iter().zip(&wanted.ids) {
+        assert_eq!(&tokenizer.tokens(text), ids, "{text:?}");
+    }
+    for (text, ids) in strings[strings.len() - wanted.ids_77.len()..]
+        .iter()
+        .zip(&wanted.ids_77)
+    {
+        assert_eq!(&tokenizer.encode(text), ids, "{text:?}");
+    }
+}
+
+#[test]
+fn tiny_vocabularies_equal_transformers() {
+    let reference = reference();
+    let open = |name: &str| {
+        ClipTokenizer::open(&root("tests/data/reference").join(name).join("tokenizer")).unwrap()
+    };
+    check(&open("sd1-tiny"), &reference.strings, &reference.tiny);
+    check(&open("sd2-tiny"), &reference.strings, &reference.tiny_pad);
+}
+
+#[test]
+fn clip_vocabulary_equals_transformers() {
+    let reference = reference();
+    let merges = std::fs::read_to_string(root("assets/clip/merges.txt")).unwrap();
+    let tokenizer = ClipTokenizer::from_merges(&merges).unwrap();
+    check(&tokenizer, &reference.strings, &reference.full);
+    assert_eq!(
+        (
+            tokenizer.start_token(),
+            tokenizer.end_token(),
+            tokenizer.pad_token()
+        ),
+        (49406, 49407, 49407)
+    );
+    assert_eq!(
+        tokenizer.encode("a photo of a cat")[..7],
+        [49406, 320, 1125, 539, 320, 2368, 49407]
+    );
+}
+
+#[test]
+fn saved_tokenizers_open_again() {
+    let reference = reference();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["sd1-tiny", "sd2-tiny"] {
+        let tokenizer =
+            ClipTokenizer::open(&root("tests/data/reference").join(name).join("tokenizer"))
+                .unwrap();
+        tokenizer.save(folder.path()).unwrap();
+        let again = ClipTokenizer::open(folder.path()).unwrap();
+        for text in &reference.strings {
+            assert_eq!(tokenizer.encode(text), again.encode(text), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn learned_vocabularies_shorten_texts() {
+    let captions = [
+        "a red house on a green hill",
+        "a red balloon above the green hill",
+        "the house at night",
+    ];
+    let tokenizer = ClipTokenizer::train(captions, 560, 16).unwrap();
+    assert!(tokenizer.vocab_size() <= 560);
+    assert_eq!(tokenizer.tokens("green hill").len(), 4);
+    let tokens = tokenizer.encode("a green house, un château 🏰");
+    assert_eq!(
+        (tokens.len(), tokens[0], tokens[15]),
+        (16, tokenizer.start_token(), tokenizer.end_token())
+    );
+    assert!(
+        tokens
+            .iter()
+            .all(|token| (*token as usize) < tokenizer.vocab_size())
+    );
+    // No merges at all still makes a working vocabulary of bytes.
+    assert_eq!(ClipTokenizer::train([], 0, 77).unwrap().vocab_size(), 514);
+    // A long text without spaces must not take for ever.
+    assert!(tokenizer.tokens(&"redhouse".repeat(20_000)).len() > 2);
+}
+
+#[test]
+fn broken_tokenizers_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |folder: &Path| ClipTokenizer::open(folder).unwrap_err().to_string();
+    assert!(error(folder.path()).contains("vocab.json"));
+    let source = root("tests/data/reference/sd1-tiny/tokenizer");
+    std::fs::copy(source.join("vocab.json"), folder.path().join("vocab.json")).unwrap();
+    assert!(error(folder.path()).contains("merges.txt"));
+    std::fs::write(folder.path().join("merges.txt"), "#version: 0.2\nq zz\n").unwrap();
+    assert!(error(folder.path()).contains("qzz"));
+    std::fs::write(folder.path().join("merges.txt"), "one two three\n").unwrap();
+    assert!(error(folder.path()).contains("no pair"));
+    assert!(ClipTokenizer::train([], 600, 2).is_err());
+}
