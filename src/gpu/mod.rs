@@ -1,0 +1,27 @@
+//! What is drawn by our own shaders, and the device that the window and burn share.
+//!
+//! [`wgpu_configuration`] asks for a device that burn can compute on,
+//! [`share`] registers it with burn and lets finished tensors be read where
+//! they lie, [`PreviewPass`] turns such a tensor into a texture, and
+//! [`CanvasRenderer`] draws the document. The window (`ui`, `app`) and the
+//! engine (`share` only) may use this room; it knows neither of them.
+//!
+//! Layers are blended by the graphics card into the window's own target, in
+//! sRGB values: the same formula as `Document::composite`, without a picture
+//! of the whole document in between, so a frame costs what is visible of it.
+
+mod canvas_renderer;
+mod canvas_scene;
+mod error;
+mod layer_texture;
+mod preview;
+pub mod preview_math;
+pub mod shaders;
+pub mod share;
+mod wgpu_configuration;
+
+pub use canvas_renderer::{CanvasRenderer, canvas_callback};
+pub use canvas_scene::{CanvasScene, LiveFrame, LivePicture};
+pub use error::GpuError;
+pub use preview::{PreviewPass, PreviewTexture};
+pub use wgpu_configuration::wgpu_configuration;

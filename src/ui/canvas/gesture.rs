@@ -1,0 +1,338 @@
+//! From the events of the window to the actions of the canvas.
+
+use egui::{Event, Key, MouseWheelUnit, Pos2, Response, Ui};
+
+use super::{CanvasAction, CanvasInput};
+use crate::geometry::{CanvasPoint, CanvasView, UiPoint, Viewport};
+use crate::tools::{Modifiers, PointerButton, PointerEvent, PointerPhase, ToolId};
+
+/// How much one notch of a mouse wheel enlarges.
+const ZOOM_PER_NOTCH: f32 = 1.2;
+
+/// How many points of a touchpad enlarge as much as one notch of a wheel.
+const POINTS_PER_NOTCH: f32 = 50.0;
+
+/// What the pointer is doing on the canvas.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum State {
+    #[default]
+    Idle,
+    /// The tool in hand gets the events of this button.
+    Tool(PointerButton),
+    /// The picture is dragged by the given document point.
+    Panning {
+        grabbed: CanvasPoint,
+        button: egui::PointerButton,
+    },
+    /// Two fingers move the picture.
+    Pinching,
+}
+
+/// Follows the pointer from frame to frame.
+#[derive(Debug, Default)]
+pub(super) struct Gesture {
+    state: State,
+    /// How hard the pen presses; `None` for a mouse.
+    pressure: Option<f32>,
+    is_space_held: bool,
+}
+
+impl Gesture {
+    /// Whether the picture is being dragged.
+    pub fn is_panning(&self) -> bool {
+        matches!(self.state, State::Panning { .. } | State::Pinching)
+    }
+
+    /// Whether pressing the button would drag the picture.
+    pub fn would_pan(&self) -> bool {
+        self.is_space_held
+    }
+
+    /// Takes the events of this frame.
+    pub fn update(
+        &mut self,
+        ui: &Ui,
+        response: &Response,
+        input: &CanvasInput<'_>,
+        viewport: &Viewport,
+        view: &mut CanvasView,
+        actions: &mut Vec<CanvasAction>,
+    ) {
+        let typing = ui.ctx().text_edit_focused();
+        let (events, modifiers, pinch, latest) = ui.input(|i| {
+            (
+                i.events.clone(),
+                i.modifiers,
+                i.multi_touch(),
+                i.pointer.latest_pos(),
+            )
+        });
+        self.is_space_held = !typing && ui.input(|i| i.key_down(Key::Space));
+        let is_over = |pos: Pos2| {
+            ui.is_enabled()
+                && response.rect.contains(pos)
+                && ui
+                    .ctx()
+                    .layer_id_at(pos)
+                    .is_none_or(|layer| layer == ui.layer_id())
+        };
+
+        if let Some(pinch) = pinch {
+            if self.state != State::Pinching {
+                self.abandon(actions);
+                self.state = State::Pinching;
+            }
+            let before = view
+                .transform(viewport)
+                .canvas_from_ui(ui_point(pinch.center_pos - pinch.translation_delta));
+            let here = view
+                .transform(viewport)
+                .canvas_from_ui(ui_point(pinch.center_pos));
+            *view = view
+                .dragged(before, here)
+                .zoomed_about(before, view.zoom * pinch.zoom_delta);
+            return;
+        }
+        if self.state == State::Pinching {
+            self.state = State::Idle;
+        }
+
+        let mut frame = Frame {
+            view,
+            viewport,
+            input,
+            actions,
+            modifiers,
+            hand: None,
+        };
+        for event in &events {
+            match event {
+                Event::Touch { force, phase, .. } => {
+                    let ended = matches!(phase, egui::TouchPhase::End | egui::TouchPhase::Cancel);
+                    self.pressure = if ended { None } else { *force };
+                }
+                Event::PointerButton {
+                    pos,
+                    button,
+                    pressed: true,
+                    modifiers,
+                } => {
+                    frame.modifiers = *modifiers;
+                    if is_over(*pos) {
+                        // A click on the canvas ends typing, as anywhere else.
+                        ui.memory_mut(|memory| memory.stop_text_input());
+                        self.press(*pos, *button, &mut frame);
+                    }
+                }
+                Event::PointerButton {
+                    pos,
+                    button,
+                    pressed: false,
+                    modifiers,
+                } => {
+                    frame.modifiers = *modifiers;
+                    self.release(*pos, *button, &mut frame);
+                }
+                Event::PointerMoved(pos) => self.moved(*pos, is_over(*pos), &mut frame),
+                Event::WindowFocused(false) => self.abandon(frame.actions),
+                Event::MouseWheel {
+                    unit,
+                    delta,
+                    modifiers,
+                    ..
+                } => {
+                    if let Some(pos) = latest.filter(|pos| is_over(*pos)) {
+                        frame.wheel(*unit, *delta, *modifiers, pos);
+                    }
+                }
+                Event::Zoom(factor) => {
+                    if let Some(pos) = latest.filter(|pos| is_over(*pos)) {
+                        frame.zoom_about(pos, *factor);
+                    }
+                }
+                Event::Key {
+                    key,
+                    pressed: true,
+                    modifiers,
+                    ..
+                } if !typing => {
+                    frame.bracket_key(*key, *modifiers);
+                }
+                _ => {}
+            }
+        }
+        frame.flush_hand();
+    }
+
+    fn press(&mut self, pos: Pos2, button: egui::PointerButton, frame: &mut Frame<'_, '_>) {
+        if self.state != State::Idle {
+            return;
+        }
+        let pans = button == egui::PointerButton::Middle
+            || (button == egui::PointerButton::Primary && self.is_space_held);
+        if pans {
+            self.state = State::Panning {
+                grabbed: frame.canvas_from_ui(pos),
+                button,
+            };
+        } else if let Some(button) = tool_button(button) {
+            self.state = State::Tool(button);
+            frame.send(PointerPhase::Press, pos, button, self.pressure);
+        }
+    }
+
+    fn moved(&mut self, pos: Pos2, is_over: bool, frame: &mut Frame<'_, '_>) {
+        match self.state {
+            State::Tool(button) => frame.send(PointerPhase::Drag, pos, button, self.pressure),
+            State::Panning { grabbed, .. } => {
+                let here = frame.canvas_from_ui(pos);
+                *frame.view = frame.view.dragged(grabbed, here);
+            }
+            State::Idle if is_over => {
+                frame.send(
+                    PointerPhase::Hover,
+                    pos,
+                    PointerButton::Primary,
+                    self.pressure,
+                );
+            }
+            State::Idle | State::Pinching => {}
+        }
+    }
+
+    fn release(&mut self, pos: Pos2, released: egui::PointerButton, frame: &mut Frame<'_, '_>) {
+        match self.state {
+            State::Tool(button) if tool_button(released) == Some(button) => {
+                frame.send(PointerPhase::Release, pos, button, self.pressure);
+                self.state = State::Idle;
+            }
+            State::Panning { button, .. } if released == button => self.state = State::Idle,
+            _ => {}
+        }
+    }
+
+    fn abandon(&mut self, actions: &mut Vec<CanvasAction>) {
+        if matches!(self.state, State::Tool(_)) {
+            actions.push(CanvasAction::CancelGesture);
+        }
+        self.state = State::Idle;
+    }
+}
+
+/// What the events of one frame act on.
+struct Frame<'a, 'b> {
+    view: &'a mut CanvasView,
+    viewport: &'a Viewport,
+    input: &'a CanvasInput<'b>,
+    actions: &'a mut Vec<CanvasAction>,
+    modifiers: egui::Modifiers,
+    /// The newest drag of the hand tool. That tool moves the view under the
+    /// pointer, so only one drag a frame can be told in the view of that frame.
+    hand: Option<PointerEvent>,
+}
+
+impl Frame<'_, '_> {
+    fn canvas_from_ui(&self, pos: Pos2) -> CanvasPoint {
+        self.view
+            .transform(self.viewport)
+            .canvas_from_ui(ui_point(pos))
+    }
+
+    fn send(
+        &mut self,
+        phase: PointerPhase,
+        pos: Pos2,
+        button: PointerButton,
+        pressure: Option<f32>,
+    ) {
+        let event = PointerEvent {
+            phase,
+            position: self.canvas_from_ui(pos),
+            pressure,
+            button,
+            modifiers: Modifiers {
+                shift: self.modifiers.shift,
+                command: self.modifiers.command,
+                alt: self.modifiers.alt,
+            },
+        };
+        if self.input.tool == ToolId::PanZoom && phase == PointerPhase::Drag {
+            self.hand = Some(event);
+            return;
+        }
+        self.flush_hand();
+        // A hovering pointer changes no document: the frame draws its cursor.
+        if phase != PointerPhase::Hover {
+            self.actions.push(CanvasAction::Pointer(event));
+        }
+    }
+
+    fn flush_hand(&mut self) {
+        self.actions
+            .extend(self.hand.take().map(CanvasAction::Pointer));
+    }
+
+    fn zoom_about(&mut self, pos: Pos2, factor: f32) {
+        let anchor = self.canvas_from_ui(pos);
+        *self.view = self.view.zoomed_about(anchor, self.view.zoom * factor);
+    }
+
+    fn wheel(
+        &mut self,
+        unit: MouseWheelUnit,
+        delta: egui::Vec2,
+        modifiers: egui::Modifiers,
+        pos: Pos2,
+    ) {
+        let notches = match unit {
+            MouseWheelUnit::Point => delta / POINTS_PER_NOTCH,
+            MouseWheelUnit::Line => delta,
+            MouseWheelUnit::Page => delta * 4.0,
+        };
+        if modifiers.command
+            || modifiers.ctrl
+            || (unit != MouseWheelUnit::Point && !modifiers.shift)
+        {
+            self.zoom_about(pos, ZOOM_PER_NOTCH.powf(notches.y));
+            return;
+        }
+        let mut points = notches * POINTS_PER_NOTCH;
+        if modifiers.shift && points.x == 0.0 {
+            points = egui::vec2(points.y, 0.0);
+        }
+        let grabbed = self.canvas_from_ui(pos);
+        let pulled = self.canvas_from_ui(pos + points);
+        *self.view = self.view.dragged(grabbed, pulled);
+    }
+
+    fn bracket_key(&mut self, key: Key, modifiers: egui::Modifiers) {
+        if modifiers.command || modifiers.ctrl || modifiers.alt {
+            return;
+        }
+        // Shift turns a bracket into a brace on most layouts.
+        let (steps, hardness) = match key {
+            Key::OpenBracket => (-1, modifiers.shift),
+            Key::CloseBracket => (1, modifiers.shift),
+            Key::OpenCurlyBracket => (-1, true),
+            Key::CloseCurlyBracket => (1, true),
+            _ => return,
+        };
+        self.actions.push(if hardness {
+            CanvasAction::HardnessSteps(steps)
+        } else {
+            CanvasAction::SizeSteps(steps)
+        });
+    }
+}
+
+fn ui_point(pos: Pos2) -> UiPoint {
+    UiPoint::new(pos.x, pos.y)
+}
+
+fn tool_button(button: egui::PointerButton) -> Option<PointerButton> {
+    match button {
+        egui::PointerButton::Primary => Some(PointerButton::Primary),
+        egui::PointerButton::Secondary => Some(PointerButton::Secondary),
+        _ => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! The canvas: shows the document and turns what hands do into actions.
+//!
+//! It owns neither the document nor the view; it reads a [`CanvasInput`] and
+//! pushes [`CanvasAction`]s, which the caller wraps in its own commands:
+//!
+//! ```ignore
+//! let mut actions = Vec::new();
+//! let input = CanvasInput {
+//!     document: state.document(),
+//!     view: state.view,
+//!     tool: state.toolbox.active(),
+//!     cursor: state.toolbox.cursor(),
+//!     is_gesture_active: state.toolbox.is_active(),
+//!     live: state.live_frame.as_ref().map(|frame| LiveFrame {
+//!         picture: LivePicture::Image(Arc::clone(&frame.image)),
+//!         target: CanvasRect::from_size(size_of_the_job),
+//!         mask: mask_of_the_job.clone(), // Option<Arc<GrayImage>>, at the target's size
+//!     }),
+//! };
+//! let response = own.canvas.show(ui, &input, &mut actions);
+//! for action in actions {
+//!     commands.push(match action {
+//!         CanvasAction::Pointer(event) => Command::Pointer(event),
+//!         CanvasAction::SetView(view) => Command::SetView(view),
+//!         …
+//!     });
+//! }
+//! ```
+//!
+//! The canvas handles the pointer, the wheel, pinching, the space bar and the
+//! bracket keys. Keys that are in the menus (tools, zoom, undo, Escape) belong
+//! to the shell: for "fit in the window" it sets [`CanvasView::is_fitted`], and
+//! the canvas answers with the fitted view.
+//!
+//! A wheel that counts lines (a mouse) zooms; one that counts points (a
+//! touchpad) pans, and zooms with Ctrl or by pinching.
+
+mod cursor;
+mod gesture;
+
+use eframe::egui_wgpu::RenderState;
+use egui::{Rect, Response, Sense, Ui};
+
+use crate::document::Document;
+use crate::geometry::{CanvasView, UiPoint, Viewport};
+use crate::gpu::{CanvasRenderer, CanvasScene, GpuError, LiveFrame, canvas_callback};
+use crate::tools::{PointerEvent, ToolCursor, ToolId};
+
+use gesture::Gesture;
+
+/// What the canvas shows.
+#[derive(Clone, Debug)]
+pub struct CanvasInput<'a> {
+    /// The document.
+    pub document: &'a Document,
+    /// The part of it to be shown.
+    pub view: CanvasView,
+    /// The tool in hand.
+    pub tool: ToolId,
+    /// How the pointer looks, by [`Toolbox::cursor`](crate::tools::Toolbox::cursor).
+    pub cursor: ToolCursor,
+    /// Whether the tool is in the middle of a gesture.
+    pub is_gesture_active: bool,
+    /// A step of a running job, drawn in its place.
+    pub live: Option<LiveFrame>,
+}
+
+/// What the user did on the canvas.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CanvasAction {
+    /// An event for the tool in hand.
+    Pointer(PointerEvent),
+    /// Breaks the tool's gesture off: a second finger came down, or the window
+    /// lost the focus.
+    CancelGesture,
+    /// Another part of the document is to be shown.
+    SetView(CanvasView),
+    /// The brush or eraser in hand is to be larger (positive) or smaller; see
+    /// [`BrushSettings::with_size_steps`](crate::tools::BrushSettings::with_size_steps).
+    SizeSteps(i32),
+    /// The brush or eraser in hand is to be harder (positive) or softer; see
+    /// [`BrushSettings::with_hardness_steps`](crate::tools::BrushSettings::with_hardness_steps).
+    HardnessSteps(i32),
+}
+
+/// The canvas of a window: what only the screen knows.
+#[derive(Debug)]
+pub struct CanvasUi {
+    /// Whether the graphics card can draw it, or why not.
+    renderer: Result<(), GpuError>,
+    gesture: Gesture,
+}
+
+impl CanvasUi {
+    /// A canvas that draws with the window's device.
+    pub fn new(render_state: Option<&RenderState>) -> Self {
+        let renderer = render_state
+            .ok_or(GpuError::NoDevice)
+            .and_then(CanvasRenderer::install);
+        if let Err(error) = &renderer {
+            log::error!("{error}");
+        }
+        Self {
+            renderer,
+            gesture: Gesture::default(),
+        }
+    }
+
+    /// Draws the canvas over all the room there is, and pushes what was done on it.
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        input: &CanvasInput<'_>,
+        actions: &mut Vec<CanvasAction>,
+    ) -> Response {
+        let rect = ui.available_rect_before_wrap();
+        let response = ui.allocate_rect(rect, Sense::click_and_drag());
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::accesskit::Role::Canvas, ui.is_enabled(), "Canvas")
+        });
+        let viewport = viewport_of(rect, ui.pixels_per_point());
+        let picture_px = input.document.size_px();
+
+        let mut view = input.view;
+        if view.is_fitted {
+            view = CanvasView::fit(picture_px, &viewport);
+        }
+        let shown = view;
+        self.gesture
+            .update(ui, &response, input, &viewport, &mut view, actions);
+        let view = if view == shown {
+            view
+        } else {
+            view.kept_near(picture_px)
+        };
+        if view != input.view {
+            actions.push(CanvasAction::SetView(view));
+        }
+        self.paint(ui, rect, input, &viewport, view);
+        cursor::cursor_ui(ui, &response, input, &viewport, view, &self.gesture);
+        response
+    }
+
+    fn paint(
+        &self,
+        ui: &Ui,
+        rect: Rect,
+        input: &CanvasInput<'_>,
+        viewport: &Viewport,
+        view: CanvasView,
+    ) {
+        let painter = ui.painter_at(rect);
+        if let Err(error) = &self.renderer {
+            painter.text(
+                rect.center(),
+                egui::Align2::CENTER_CENTER,
+                error.to_string(),
+                egui::TextStyle::Body.resolve(ui.style()),
+                ui.visuals().error_fg_color,
+            );
+            return;
+        }
+        let transform = view.transform(viewport);
+        let [width, height] = input.document.size_px().map(|side| side as f32);
+        let corner = |x: f32, y: f32| {
+            let point = transform.ui_from_canvas(crate::geometry::CanvasPoint::new(x, y));
+            egui::pos2(point.x, point.y)
+        };
+        let picture = Rect::from_min_max(corner(0.0, 0.0), corner(width, height));
+        // A dark line sets the picture off from a panel of any colour.
+        painter.rect_stroke(
+            picture,
+            0.0,
+            egui::Stroke::new(1.0, egui::Color32::from_black_alpha(120)),
+            egui::StrokeKind::Outside,
+        );
+        let scene = CanvasScene {
+            document: input.document.snapshot(),
+            live: input.live.clone(),
+            transform,
+            viewport: *viewport,
+        };
+        painter.add(canvas_callback(rect, scene));
+    }
+}
+
+fn viewport_of(rect: Rect, pixels_per_point: f32) -> Viewport {
+    Viewport {
+        min: UiPoint::new(rect.min.x, rect.min.y),
+        size: [rect.width(), rect.height()],
+        pixels_per_point,
+    }
+}
