@@ -1,0 +1,250 @@
+//! What the Generate panel edits, and how it becomes a job.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::protocol::ModelSummary;
+use crate::recipe::{GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SamplerKind};
+
+/// Most steps the panel offers.
+pub const MAX_STEPS: u32 = 150;
+/// Largest guidance scale the panel offers.
+pub const MAX_GUIDANCE: f32 = 20.0;
+/// Most pictures of one job.
+pub const MAX_BATCH: u32 = 16;
+/// Smallest side that the panel offers.
+pub const MIN_SIDE_PX: u32 = 16;
+
+/// The settings of the next job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GenerateForm {
+    /// The model.
+    pub model: ModelSource,
+    /// What to paint.
+    pub prompt: String,
+    /// What to steer away from.
+    pub negative_prompt: String,
+    /// The sampler.
+    pub sampler: SamplerKind,
+    /// Karras noise levels, where the sampler has them.
+    pub karras: bool,
+    /// Sampling steps.
+    pub steps: u32,
+    /// Guidance scale.
+    pub guidance_scale: f32,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Whether the seed stays from job to job.
+    pub seed_locked: bool,
+    /// Width of a new picture.
+    pub width_px: u32,
+    /// Height of a new picture.
+    pub height_px: u32,
+    /// How much of an existing picture is repainted.
+    pub strength: f32,
+    /// Soft edge of a repainted mask.
+    pub feather_px: f32,
+    /// Number of pictures.
+    pub batch: u32,
+}
+
+impl Default for GenerateForm {
+    fn default() -> Self {
+        Self {
+            model: ModelSource::Storybook,
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            sampler: SamplerKind::default(),
+            karras: false,
+            steps: 20,
+            guidance_scale: 4.0,
+            seed: 0,
+            seed_locked: false,
+            width_px: 64,
+            height_px: 64,
+            strength: 0.6,
+            feather_px: 2.0,
+            batch: 1,
+        }
+    }
+}
+
+/// What a press on Generate would do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Intent {
+    /// A new picture from the prompt alone.
+    TextToImage,
+    /// Only what the mask covers.
+    Inpaint,
+    /// The whole picture, keeping some of it.
+    ImageToImage,
+}
+
+impl Intent {
+    /// The rule: no picture, a new one; a picture and a mask, inside the mask;
+    /// a picture alone, all of it.
+    pub fn of(has_picture: bool, has_mask: bool) -> Self {
+        match (has_picture, has_mask) {
+            (false, _) => Self::TextToImage,
+            (true, true) => Self::Inpaint,
+            (true, false) => Self::ImageToImage,
+        }
+    }
+
+    /// Whether the strength acts.
+    pub fn uses_strength(self) -> bool {
+        self != Self::TextToImage
+    }
+
+    /// One line for the user.
+    pub fn sentence(self, form: &GenerateForm, size_px: [u32; 2]) -> String {
+        let [width, height] = size_px;
+        let percent = (form.strength * 100.0).round();
+        let what = match self {
+            Self::TextToImage => format!("Text to image, {width} × {height}"),
+            Self::Inpaint if percent >= 100.0 => "Repaint inside the mask".to_owned(),
+            Self::Inpaint => format!("Repaint inside the mask, {percent} %"),
+            Self::ImageToImage => format!("Image to image, {percent} %"),
+        };
+        if form.batch > 1 {
+            format!("{what}, {} pictures", form.batch)
+        } else {
+            what
+        }
+    }
+}
+
+impl GenerateForm {
+    /// Brings every number into its range.
+    pub fn validated(mut self) -> Self {
+        let finite = |value: f32, fallback: f32| if value.is_finite() { value } else { fallback };
+        self.steps = self.steps.clamp(1, MAX_STEPS);
+        self.guidance_scale = finite(self.guidance_scale, 4.0).clamp(0.0, MAX_GUIDANCE);
+        self.width_px = self.width_px.clamp(MIN_SIDE_PX, MAX_SIDE_PX);
+        self.height_px = self.height_px.clamp(MIN_SIDE_PX, MAX_SIDE_PX);
+        self.strength = finite(self.strength, 0.6).clamp(0.0, 1.0);
+        self.feather_px = finite(self.feather_px, 2.0).clamp(0.0, 256.0);
+        self.batch = self.batch.clamp(1, MAX_BATCH);
+        self.karras &= self.sampler.supports_karras();
+        self
+    }
+
+    /// Takes the defaults of a newly chosen model, but leaves words, seed and
+    /// batch alone.
+    pub fn adopt(&mut self, model: &ModelSummary) {
+        self.sampler = model.default_sampler;
+        self.karras = model.default_karras;
+        self.steps = model.default_steps;
+        self.guidance_scale = model.default_guidance;
+        self.width_px = model.native_size_px;
+        self.height_px = model.native_size_px;
+    }
+
+    /// Takes over the settings of a finished picture.
+    pub fn restore(&mut self, spec: &GenerateSpec) {
+        let own = self.clone();
+        *self = Self {
+            model: spec.model.clone(),
+            prompt: spec.prompt.clone(),
+            negative_prompt: spec.negative_prompt.clone(),
+            sampler: spec.sampler.unwrap_or(own.sampler),
+            karras: spec.karras.unwrap_or(own.karras),
+            steps: spec.steps,
+            guidance_scale: spec.guidance_scale,
+            seed: spec.seed,
+            // The point of restoring is to get the same picture again.
+            seed_locked: true,
+            width_px: spec.width_px,
+            height_px: spec.height_px,
+            strength: spec.strength,
+            ..own
+        }
+        .validated();
+    }
+
+    /// The job that these settings describe.
+    pub fn spec(
+        &self,
+        size_px: [u32; 2],
+        init: Option<ImageInput>,
+        mask: Option<MaskInput>,
+    ) -> GenerateSpec {
+        GenerateSpec {
+            model: self.model.clone(),
+            prompt: self.prompt.trim().to_owned(),
+            negative_prompt: self.negative_prompt.trim().to_owned(),
+            sampler: Some(self.sampler),
+            karras: Some(self.karras && self.sampler.supports_karras()),
+            steps: self.steps,
+            guidance_scale: self.guidance_scale,
+            seed: self.seed,
+            width_px: size_px[0],
+            height_px: size_px[1],
+            strength: self.strength,
+            batch: self.batch,
+            init,
+            mask,
+            ..GenerateSpec::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_says_what_will_happen() {
+        let form = GenerateForm {
+            strength: 0.6,
+            ..GenerateForm::default()
+        };
+        let size = [64, 48];
+        let says = |intent: Intent| intent.sentence(&form, size);
+        assert_eq!(says(Intent::of(false, true)), "Text to image, 64 × 48");
+        assert_eq!(
+            says(Intent::of(true, true)),
+            "Repaint inside the mask, 60 %"
+        );
+        assert_eq!(says(Intent::of(true, false)), "Image to image, 60 %");
+    }
+
+    #[test]
+    fn a_broken_settings_file_becomes_a_usable_form() {
+        let broken = GenerateForm {
+            steps: 0,
+            guidance_scale: f32::NAN,
+            width_px: 0,
+            strength: f32::INFINITY,
+            batch: 9999,
+            sampler: SamplerKind::Ddim,
+            karras: true,
+            ..GenerateForm::default()
+        };
+        let form = broken.validated();
+        assert!(
+            form.spec([form.width_px, form.height_px], None, None)
+                .validate()
+                .is_ok()
+        );
+        assert!(!form.karras);
+    }
+
+    #[test]
+    fn restoring_gives_the_same_job_again() {
+        let spec = GenerateSpec {
+            prompt: "a red house".to_owned(),
+            sampler: Some(SamplerKind::Heun),
+            karras: Some(true),
+            steps: 12,
+            seed: 77,
+            width_px: 128,
+            height_px: 64,
+            ..GenerateSpec::default()
+        };
+        let mut form = GenerateForm::default();
+        form.restore(&spec);
+        assert!(form.seed_locked);
+        assert_eq!(form.spec([128, 64], None, None), spec);
+    }
+}

@@ -1,0 +1,154 @@
+//! The eframe application: takes reports in, carries commands out, draws.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::background::Background;
+use super::command::{Command, CommandSink};
+use super::dispatch::Core;
+use super::options::StudioOptions;
+use super::settings::{Settings, ThemeChoice};
+use super::shortcuts;
+use super::state::AppState;
+use crate::engine::{EngineHandle, Waker};
+use crate::ui::{UiState, studio_ui, theme};
+use eframe::egui;
+
+/// The studio.
+pub struct StudioApp {
+    core: Core,
+    ui: UiState,
+    commands: CommandSink,
+    remembers: bool,
+    shown_title: String,
+}
+
+impl StudioApp {
+    /// Starts the engine and loads the model that was chosen last.
+    ///
+    /// # Errors
+    /// When the system gives no thread for the engine.
+    pub fn new(
+        context: &eframe::CreationContext<'_>,
+        options: StudioOptions,
+    ) -> std::io::Result<Self> {
+        let StudioOptions {
+            engine,
+            wgpu: _,
+            storybook_folder,
+            open,
+            remembers,
+        } = options;
+        theme::install(&context.egui_ctx);
+        let stored = context.storage.filter(|_| remembers);
+        let settings = stored.map_or_else(Settings::default, Settings::load);
+
+        let ctx = context.egui_ctx.clone();
+        let waker: Waker = Arc::new(move || ctx.request_repaint());
+        let factory = engine(context.wgpu_render_state.as_ref());
+        let model = settings.form.model.clone();
+        let mut core = Core {
+            state: AppState::new(settings, storybook_folder),
+            engine: EngineHandle::spawn(factory, Arc::clone(&waker))?,
+            background: Background::new(waker),
+            wants_to_close: false,
+            saving: None,
+        };
+        // A first start takes the model's own defaults; later ones keep the form.
+        core.load_model(
+            model,
+            stored.is_none_or(|storage| storage.get_string(super::settings::STORAGE_KEY).is_none()),
+        );
+        if let Some(path) = open {
+            core.dispatch(Command::OpenFile(path));
+        }
+        Ok(Self {
+            core,
+            ui: UiState::new(context.wgpu_render_state.as_ref()),
+            commands: CommandSink::default(),
+            remembers,
+            shown_title: String::new(),
+        })
+    }
+
+    /// The state, for tests and tools.
+    pub fn state(&self) -> &AppState {
+        &self.core.state
+    }
+
+    /// Carries a command out, as menus do; for tests and tools.
+    pub fn command(&mut self, command: Command) {
+        self.core.dispatch(command);
+    }
+
+    fn take_input(&mut self, ctx: &egui::Context) {
+        let typing = ctx.egui_wants_keyboard_input();
+        let commands = ctx.input_mut(|input| shortcuts::take_commands(input, typing));
+        commands
+            .into_iter()
+            .for_each(|command| self.commands.push(command));
+
+        let dropped: Vec<PathBuf> = ctx.input(|input| {
+            input
+                .raw
+                .dropped_files
+                .iter()
+                .map(|file| file.path().to_path_buf())
+                .collect()
+        });
+        if let Some(path) = dropped.into_iter().next() {
+            self.commands.push(Command::OpenFile(path));
+        }
+        if ctx.input(|input| input.viewport().close_requested()) && !self.core.wants_to_close {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.commands.push(Command::Quit);
+        }
+    }
+
+    fn update_window(&mut self, ctx: &egui::Context) {
+        let state = &self.core.state;
+        ctx.set_theme(match state.settings.theme {
+            ThemeChoice::Dark => egui::ThemePreference::Dark,
+            ThemeChoice::Light => egui::ThemePreference::Light,
+            ThemeChoice::System => egui::ThemePreference::System,
+        });
+        let mark = if state.editor.is_dirty() { "• " } else { "" };
+        let title = format!("{mark}{} — Velatura", state.title());
+        if title != self.shown_title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.shown_title = title;
+        }
+        if self.core.wants_to_close {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+    }
+}
+
+impl eframe::App for StudioApp {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.take_input(ctx);
+        self.core.take_reports();
+        for command in self.commands.drain() {
+            self.core.dispatch(command);
+        }
+        let now_secs = ctx.input(|input| input.time);
+        if let Some(wait_secs) = self.core.state.notices.tick(now_secs) {
+            ctx.request_repaint_after(Duration::from_secs_f64(wait_secs.max(0.0)));
+        }
+        self.update_window(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        studio_ui(ui, &self.core.state, &mut self.ui, &mut self.commands);
+        if !self.commands.is_empty() {
+            ui.ctx().request_repaint();
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        if self.remembers {
+            self.core.state.settings.save(storage);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What stands in front of the window: dialogs, one per file.
+
+mod about;
+mod new_picture;
+mod shortcut_list;
+mod train;
+
+use eframe::egui;
+use egui::{Align, Id, Layout, Modal, RichText, Ui};
+
+use super::UiState;
+use super::theme::{semibold, space, tokens, type_size};
+use crate::app::{AppState, Command, CommandSink, Dialog};
+use crate::ui::icons;
+use crate::ui::widgets::IconButton;
+
+/// Shows the open dialog, if there is one.
+pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
+    match &state.dialog {
+        None => {}
+        Some(Dialog::New) => frame(ui, "New picture", 320.0, commands, |ui, commands| {
+            new_picture::new_picture_ui(ui, state, own, commands);
+        }),
+        Some(Dialog::Shortcuts) => {
+            frame(ui, "Keyboard shortcuts", 560.0, commands, |ui, _| {
+                shortcut_list::shortcut_list_ui(ui)
+            });
+        }
+        Some(Dialog::About) => {
+            frame(ui, "About Velatura", 420.0, commands, |ui, _| {
+                about::about_ui(ui)
+            });
+        }
+        Some(Dialog::Train) => frame(ui, "Train on a folder", 560.0, commands, |ui, commands| {
+            train::train_ui(ui, state, own, commands);
+        }),
+        Some(Dialog::Discard(command)) => {
+            frame(
+                ui,
+                "Discard unsaved changes?",
+                400.0,
+                commands,
+                |ui, commands| {
+                    discard_ui(ui, state, command, commands);
+                },
+            );
+        }
+    }
+}
+
+/// A dialog with a title and a cross.
+fn frame(
+    ui: &mut Ui,
+    title: &str,
+    width: f32,
+    commands: &mut CommandSink,
+    content: impl FnOnce(&mut Ui, &mut CommandSink),
+) {
+    let frame = egui::Frame::window(ui.style()).inner_margin(egui::Margin::same(20));
+    let modal = Modal::new(Id::unique("dialog"))
+        .frame(frame)
+        .show(ui.ctx(), |ui| {
+            ui.set_width(width.min(ui.ctx().content_rect().width() - 2.0 * space::XL));
+            ui.horizontal(|ui| {
+                ui.label(
+                    RichText::new(title)
+                        .family(semibold())
+                        .size(type_size::HEADING + 1.0),
+                );
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    if IconButton::new(icons::X, "Close").show(ui).clicked() {
+                        commands.push(Command::CloseDialog);
+                    }
+                });
+            });
+            ui.add_space(space::XS);
+            content(ui, commands);
+        });
+    if modal.backdrop_response.clicked() {
+        commands.push(Command::CloseDialog);
+    }
+}
+
+/// The buttons at the bottom of a dialog, the main one at the right.
+fn buttons(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    ui.add_space(space::S);
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        ui.spacing_mut().button_padding.x = space::M;
+        add(ui);
+    });
+}
+
+/// A button in the accent colour.
+fn main_button(ui: &mut Ui, text: &str, enabled: bool) -> egui::Response {
+    let tokens = tokens(ui);
+    ui.scope(|ui| {
+        let widgets = &mut ui.visuals_mut().widgets;
+        for (widget, fill) in [
+            (&mut widgets.inactive, tokens.accent),
+            (&mut widgets.hovered, tokens.accent_hovered),
+            (&mut widgets.active, tokens.accent_pressed),
+        ] {
+            widget.weak_bg_fill = fill;
+            widget.bg_stroke = egui::Stroke::NONE;
+            widget.fg_stroke.color = tokens.on_accent;
+        }
+        ui.add_enabled(enabled, egui::Button::new(text))
+    })
+    .inner
+}
+
+fn discard_ui(ui: &mut Ui, state: &AppState, command: &Command, commands: &mut CommandSink) {
+    let name = state.title();
+    ui.label(format!(
+        "“{name}” has changes that are not saved. They will be lost."
+    ));
+    buttons(ui, |ui| {
+        let discard = ui.button(RichText::new("Discard").color(tokens(ui).danger));
+        if discard.clicked() {
+            commands.push(Command::DiscardAnd(Box::new(command.clone())));
+        }
+        if ui.button("Save as…").clicked() {
+            commands.push(Command::CloseDialog);
+            commands.push(Command::SaveAs);
+        }
+        if ui.button("Keep working").clicked() {
+            commands.push(Command::CloseDialog);
+        }
+    });
+}

@@ -1,0 +1,120 @@
+//! What the window shows: panels, dialogs, the canvas.
+//!
+//! Functions here read [`AppState`] and push [`Command`](crate::app::Command)s;
+//! they change nothing themselves but what only the screen knows
+//! ([`UiState`]: textures, a name being typed). A panel that edits a form edits
+//! a copy and sends it back when it differs.
+
+pub mod canvas;
+mod dialogs;
+pub mod icons;
+mod panels;
+pub mod theme;
+mod widgets;
+
+use eframe::egui;
+use egui::{CentralPanel, Margin, Panel, Ui};
+
+use crate::app::{AppState, CommandSink};
+use crate::document::LayerId;
+use theme::{height, panel_frame, tokens};
+use widgets::TextureCache;
+
+/// What only the screen knows.
+pub struct UiState {
+    /// Thumbnails on the graphics card.
+    thumbnails: TextureCache,
+    /// Thumbnails of layers, made anew when the document changes.
+    layers: panels::LayerThumbnails,
+    /// The layer whose name is being typed, and the name so far.
+    renaming: Option<(LayerId, String)>,
+    /// The size in the dialog for a new picture.
+    new_size_px: [u32; 2],
+    /// The canvas.
+    canvas: canvas::CanvasUi,
+}
+
+impl UiState {
+    /// The state of a fresh window that draws with the given device.
+    pub fn new(render_state: Option<&eframe::egui_wgpu::RenderState>) -> Self {
+        Self {
+            thumbnails: TextureCache::default(),
+            layers: panels::LayerThumbnails::default(),
+            renaming: None,
+            new_size_px: [64, 64],
+            canvas: canvas::CanvasUi::new(render_state),
+        }
+    }
+}
+
+/// Draws the whole window.
+pub fn studio_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
+    let tokens = tokens(ui);
+    let line = |panel: Panel| panel.show_separator_line(true).resizable(false);
+    let bar = panel_frame(tokens, Margin::symmetric(8, 0));
+
+    line(Panel::top("menu_bar"))
+        .exact_size(height::BAR + 4.0)
+        .frame(bar)
+        .show(ui, |ui| panels::menu_bar_ui(ui, state, commands));
+    line(Panel::bottom("status_bar"))
+        .exact_size(height::BAR)
+        .frame(panel_frame(tokens, Margin::symmetric(12, 0)))
+        .show(ui, |ui| panels::status_bar_ui(ui, state, commands));
+    if state.settings.panels.side {
+        Panel::right("side_panel")
+            .default_size(312.0)
+            .size_range(280.0..=480.0)
+            .frame(panel_frame(tokens, Margin::ZERO))
+            .show(ui, |ui| side_panel_ui(ui, state, own, commands));
+    }
+    line(Panel::left("tool_strip"))
+        .exact_size(48.0)
+        .frame(panel_frame(tokens, Margin::symmetric(6, 8)))
+        .show(ui, |ui| panels::tool_strip_ui(ui, state, commands));
+    if state.settings.panels.strip {
+        line(Panel::bottom("trajectory"))
+            .exact_size(height::STRIP)
+            .frame(panel_frame(tokens, Margin::symmetric(12, 8)))
+            .show(ui, |ui| panels::trajectory_ui(ui, state, own, commands));
+    }
+    line(Panel::top("tool_options"))
+        .exact_size(40.0)
+        .frame(panel_frame(tokens, Margin::symmetric(12, 6)))
+        .show(ui, |ui| panels::tool_options_ui(ui, state, commands));
+    let canvas = CentralPanel::default()
+        .frame(egui::Frame::new().fill(tokens.canvas))
+        .show(ui, |ui| panels::canvas_panel_ui(ui, state, own, commands))
+        .response
+        .rect;
+
+    dialogs::dialog_ui(ui, state, own, commands);
+    panels::notices_ui(ui, canvas, state, commands);
+    own.thumbnails.end_frame();
+}
+
+fn side_panel_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
+    let tokens = tokens(ui);
+    Panel::bottom("layers")
+        .resizable(true)
+        .default_size(216.0)
+        .size_range(120.0..=400.0)
+        .frame(panel_frame(tokens, Margin::ZERO))
+        .show(ui, |ui| panels::layers_ui(ui, state, own, commands));
+    Panel::bottom("generate_button")
+        .resizable(false)
+        .show_separator_line(false)
+        .frame(panel_frame(
+            tokens,
+            Margin {
+                left: 12,
+                right: 12,
+                top: 8,
+                bottom: 12,
+            },
+        ))
+        .show(ui, |ui| panels::generate_button_ui(ui, state, commands));
+    CentralPanel::default()
+        .frame(panel_frame(tokens, Margin::ZERO))
+        .show(ui, |ui| panels::generate_ui(ui, state, commands));
+}

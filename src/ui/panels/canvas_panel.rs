@@ -1,0 +1,140 @@
+//! The middle of the window: the canvas, and what stands there before there is
+//! a picture.
+
+use eframe::egui;
+use egui::{Align, Layout, RichText, Ui, vec2};
+
+use crate::app::{AppState, Command, CommandSink, shortcuts};
+use crate::geometry::CanvasRect;
+use crate::gpu::{LiveFrame, LivePicture};
+use crate::tools::{BrushSettings, ToolId};
+use crate::ui::canvas::{CanvasAction, CanvasInput};
+use crate::ui::theme::{radius, semibold, space, tokens, type_size};
+use crate::ui::{UiState, icons};
+
+/// Shows the canvas.
+pub fn canvas_panel_ui(
+    ui: &mut Ui,
+    state: &AppState,
+    own: &mut UiState,
+    commands: &mut CommandSink,
+) {
+    let rect = ui.max_rect();
+    show_canvas(ui, state, own, commands);
+    if is_empty(state) {
+        empty_ui(ui, rect, commands);
+    }
+    if ui.ctx().input(|input| !input.raw.hovered_files.is_empty()) {
+        drop_hint_ui(ui, rect);
+    }
+}
+
+fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
+    let live = state.preview().map(|preview| LiveFrame {
+        picture: LivePicture::Image(preview.image),
+        target: CanvasRect::from_size(preview.place.size_px),
+        mask: preview.place.mask,
+    });
+    let input = CanvasInput {
+        document: state.document(),
+        view: state.view,
+        tool: state.toolbox.active(),
+        cursor: state.toolbox.cursor(),
+        is_gesture_active: state.toolbox.is_active(),
+        live,
+    };
+    let mut actions = Vec::new();
+    own.canvas.show(ui, &input, &mut actions);
+    for action in actions {
+        commands.push(match action {
+            CanvasAction::Pointer(event) => Command::Pointer(event),
+            CanvasAction::CancelGesture => Command::CancelGesture,
+            CanvasAction::SetView(view) => Command::SetView(view),
+            CanvasAction::SizeSteps(steps) => {
+                change_brush(state, |brush| brush.with_size_steps(steps))
+            }
+            CanvasAction::HardnessSteps(steps) => {
+                change_brush(state, |brush| brush.with_hardness_steps(steps))
+            }
+        });
+    }
+}
+
+fn change_brush(state: &AppState, change: impl FnOnce(BrushSettings) -> BrushSettings) -> Command {
+    let mut settings = state.toolbox.settings;
+    match state.toolbox.active() {
+        ToolId::Brush => settings.brush = change(settings.brush),
+        ToolId::Eraser => settings.eraser = change(settings.eraser),
+        ToolId::PanZoom => {}
+    }
+    Command::SetTools(settings)
+}
+
+/// Whether there is nothing to see or to wait for.
+fn is_empty(state: &AppState) -> bool {
+    let document = state.document();
+    !document.has_picture() && !document.has_mask_content() && state.jobs.generation().is_none()
+}
+
+fn empty_ui(ui: &mut Ui, canvas: egui::Rect, commands: &mut CommandSink) {
+    let tokens = tokens(ui);
+    let size = vec2(500.0, 180.0);
+    let place = egui::Rect::from_center_size(canvas.center(), size);
+    let builder = egui::UiBuilder::new()
+        .max_rect(place)
+        .layout(Layout::top_down(Align::Center));
+    ui.scope_builder(builder, |ui| {
+        let frame = egui::Frame::new()
+            .fill(tokens.panel)
+            .corner_radius(radius::SURFACE)
+            .stroke(egui::Stroke::new(1.0, tokens.border_strong))
+            .inner_margin(egui::Margin::same(24));
+        frame.show(ui, |ui| {
+            ui.set_width(size.x - 2.0 * space::XL);
+            let title = RichText::new("An empty canvas");
+            ui.label(title.family(semibold()).size(type_size::DISPLAY));
+            ui.label(
+                RichText::new(
+                    "Describe a picture at the right and press Generate, or open one to repaint.",
+                )
+                .color(tokens.text_muted),
+            );
+            ui.add_space(space::S);
+            let [wide, gap] = [148.0, space::S];
+            let row = vec2(2.0 * wide + gap, 32.0);
+            ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+                let mut button = |icon, text, keys, command: fn() -> Command| {
+                    let button = egui::Button::new((icon, text)).min_size(vec2(wide, row.y));
+                    let keys = ui.ctx().format_shortcut(&keys);
+                    if ui.add(button).on_hover_text(keys).clicked() {
+                        commands.push(command());
+                    }
+                };
+                let generate = shortcuts::GENERATE;
+                button(icons::SPARKLE, "Paint something", generate, || {
+                    Command::Generate
+                });
+                button(icons::FOLDER_OPEN, "Open…", shortcuts::OPEN, || {
+                    Command::OpenPicture
+                });
+            });
+        });
+    });
+}
+
+fn drop_hint_ui(ui: &Ui, canvas: egui::Rect) {
+    let tokens = tokens(ui);
+    let frame = canvas.shrink(space::S);
+    ui.painter()
+        .rect_filled(frame, radius::SURFACE, tokens.accent.gamma_multiply(0.25));
+    let stroke = egui::Stroke::new(2.0, tokens.accent_text);
+    ui.painter()
+        .rect_stroke(frame, radius::SURFACE, stroke, egui::StrokeKind::Inside);
+    ui.painter().text(
+        canvas.center(),
+        egui::Align2::CENTER_CENTER,
+        "Drop the picture to open it",
+        egui::FontId::new(type_size::DISPLAY, semibold()),
+        tokens.text,
+    );
+}

@@ -1,0 +1,63 @@
+//! The button that paints, and what it says before and while it does.
+
+use eframe::egui;
+use egui::{RichText, Ui};
+
+use crate::app::{AppState, Command, CommandSink, shortcuts};
+use crate::ui::icons;
+use crate::ui::theme::{height, space, tokens, type_size};
+use crate::ui::widgets::{IconButton, PrimaryButton, duration_text, progress_button};
+
+/// Shows the sentence and the button.
+pub fn generate_button_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    ui.spacing_mut().item_spacing.y = space::XS + 2.0;
+    let sentence = match state.obstacle() {
+        Some(obstacle) => obstacle.to_owned(),
+        None => state.intent().sentence(state.form(), state.job_size_px()),
+    };
+    ui.horizontal(|ui| {
+        let text = RichText::new(sentence)
+            .color(tokens(ui).text_muted)
+            .size(type_size::SMALL + 1.0);
+        ui.add(egui::Label::new(text).truncate());
+    });
+
+    let keys = ui.ctx().format_shortcut(&shortcuts::GENERATE);
+    let Some(job) = state.jobs.generation() else {
+        let button = PrimaryButton::new(icons::SPARKLE, "Generate")
+            .trailing(keys)
+            .enabled(state.obstacle().is_none());
+        let width = ui.available_width();
+        if button.show(ui, width).clicked() {
+            commands.push(Command::Generate);
+        }
+        return;
+    };
+
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - height::PRIMARY - space::S;
+        let mut note = match (job.running, job.total) {
+            (false, _) => "waiting".to_owned(),
+            (true, total) => format!("{} / {total}", job.step),
+        };
+        if let Some(left) = job.time_left() {
+            note = format!("{note}, {} left", duration_text(left));
+        }
+        let text = if job.cancelling {
+            "Cancelling…"
+        } else {
+            "Cancel"
+        };
+        let cancel = progress_button(ui, width, job.fraction(), icons::STOP, text, &note)
+            .on_hover_text("End the job   Esc");
+        if cancel.clicked() {
+            commands.push(Command::CancelJob(job.id));
+        }
+        let more = IconButton::new(icons::PLUS, "Queue another")
+            .size(height::PRIMARY, type_size::TOOL_ICON)
+            .shortcut(shortcuts::GENERATE);
+        if more.show(ui).clicked() {
+            commands.push(Command::Generate);
+        }
+    });
+}

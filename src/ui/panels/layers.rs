@@ -1,0 +1,305 @@
+//! The layer list.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use eframe::egui;
+use egui::{
+    Align, Color32, CornerRadius, Layout, Rect, RichText, ScrollArea, Sense, Stroke, Ui, vec2,
+};
+use image::RgbaImage;
+
+use crate::app::{AppState, Command, CommandSink};
+use crate::document::{Document, DocumentRevision, Layer, LayerContent, LayerId, LayerKind};
+use crate::ui::theme::{height, radius, space, tokens, type_size};
+use crate::ui::widgets::{IconButton, SliderFormat, slider_row, title};
+use crate::ui::{UiState, icons};
+
+/// Longest side of a layer's thumbnail, in pixels.
+const THUMBNAIL_PX: u32 = 64;
+
+/// Small pictures of the layers, made anew when the document changes.
+#[derive(Default)]
+pub struct LayerThumbnails {
+    revision: Option<DocumentRevision>,
+    pictures: HashMap<LayerId, Arc<RgbaImage>>,
+}
+
+impl LayerThumbnails {
+    fn update(&mut self, document: &Document, is_drawing: bool) {
+        // While a stroke goes on the list may lag: the canvas is what counts.
+        if self.revision == Some(document.revision()) || (is_drawing && self.revision.is_some()) {
+            return;
+        }
+        self.revision = Some(document.revision());
+        self.pictures = document
+            .layers()
+            .iter()
+            .filter_map(|layer| Some((layer.id, Arc::new(thumbnail(layer, document.size_px())?))))
+            .collect();
+    }
+}
+
+fn thumbnail(layer: &Layer, size_px: [u32; 2]) -> Option<RgbaImage> {
+    let longest = size_px[0].max(size_px[1]).max(1);
+    let shrink = (longest as f32 / THUMBNAIL_PX as f32).max(1.0);
+    let side = |axis: usize| ((size_px[axis] as f32 / shrink).round() as u32).max(1);
+    let at = |x: u32| (((x as f32 + 0.5) * shrink) as i32).max(0);
+    let picture = match &layer.content {
+        LayerContent::Raster(grid) => RgbaImage::from_fn(side(0), side(1), |x, y| {
+            image::Rgba(grid.pixel(at(x), at(y)))
+        }),
+        LayerContent::Mask(grid) => RgbaImage::from_fn(side(0), side(1), |x, y| {
+            let value = grid.pixel(at(x), at(y));
+            image::Rgba([value, value, value, 255])
+        }),
+        LayerContent::Layout(_) | LayerContent::Semantic(_) => return None,
+    };
+    Some(picture)
+}
+
+/// Shows the list, top layer first.
+pub fn layers_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
+    let document = state.document();
+    own.layers.update(document, state.editor.is_busy());
+    egui::Frame::new()
+        .inner_margin(egui::Margin {
+            left: 12,
+            right: 12,
+            top: 6,
+            bottom: 4,
+        })
+        .show(ui, |ui| header_ui(ui, state, commands));
+    let area = ScrollArea::vertical().auto_shrink([false, false]);
+    area.show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let count = document.layers().len();
+        for (index, layer) in document.layers().iter().enumerate().rev() {
+            layer_ui(ui, state, own, layer, index, count, commands);
+        }
+    });
+}
+
+fn header_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let document = state.document();
+    let selected = document.selected_layer();
+    ui.horizontal(|ui| {
+        title(ui, "Layers");
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 2.0;
+            let delete = IconButton::new(icons::TRASH, "Delete layer").enabled(selected.is_some());
+            if delete.show(ui).clicked()
+                && let Some(layer) = selected
+            {
+                commands.push(Command::DeleteLayer(layer.id));
+            }
+            let place = selected.and_then(|layer| document.layer_index(layer.id).ok());
+            let top = document.layers().len().saturating_sub(1);
+            let mut step = |ui: &mut Ui, icon: &str, name: &str, to: Option<usize>| {
+                let button = IconButton::new(icon, name).enabled(to.is_some());
+                if button.show(ui).clicked()
+                    && let (Some(layer), Some(index)) = (selected, to)
+                {
+                    commands.push(Command::MoveLayer {
+                        layer: layer.id,
+                        index,
+                    });
+                }
+            };
+            let lower = place.and_then(|index| index.checked_sub(1));
+            step(ui, icons::ARROW_DOWN, "Move layer down", lower);
+            let higher = place.map(|index| index + 1).filter(|index| *index <= top);
+            step(ui, icons::ARROW_UP, "Move layer up", higher);
+            if IconButton::new(icons::SELECTION_PLUS, "Add mask")
+                .show(ui)
+                .clicked()
+            {
+                commands.push(Command::AddMask);
+            }
+        });
+    });
+    if let Some(layer) = selected {
+        let mut opacity = layer.opacity;
+        let response = slider_row(
+            ui,
+            "Opacity",
+            &mut opacity,
+            0.0..=1.0,
+            SliderFormat::PERCENT,
+        );
+        let done = response.drag_stopped() || (response.changed() && !response.dragged());
+        if response.changed() || done {
+            commands.push(Command::SetLayerOpacity {
+                layer: layer.id,
+                opacity,
+                done,
+            });
+        }
+    }
+}
+
+/// What is dragged when a layer is moved with the pointer.
+#[derive(Clone, Copy)]
+struct DraggedLayer(LayerId);
+
+fn layer_ui(
+    ui: &mut Ui,
+    state: &AppState,
+    own: &mut UiState,
+    layer: &Layer,
+    index: usize,
+    count: usize,
+    commands: &mut CommandSink,
+) {
+    let tokens = tokens(ui);
+    let selected = state
+        .document()
+        .selected_layer()
+        .is_some_and(|chosen| chosen.id == layer.id);
+    let size = vec2(ui.available_width(), height::LAYER);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
+    response.widget_info(|| {
+        egui::WidgetInfo::selected(
+            egui::Role::Button,
+            true,
+            selected,
+            format!("Layer {}", layer.name),
+        )
+    });
+    let fill = match (selected, response.hovered()) {
+        (true, _) => tokens.accent_soft,
+        (false, true) => tokens.control_pressed,
+        (false, false) => Color32::TRANSPARENT,
+    };
+    ui.painter().rect_filled(rect, CornerRadius::ZERO, fill);
+
+    response.dnd_set_drag_payload(DraggedLayer(layer.id));
+    if let Some(dragged) = response.dnd_hover_payload::<DraggedLayer>()
+        && dragged.0 != layer.id
+    {
+        let line = rect.x_range();
+        ui.painter()
+            .hline(line, rect.top() + 1.0, Stroke::new(2.0, tokens.accent_text));
+    }
+    if let Some(dragged) = response.dnd_release_payload::<DraggedLayer>()
+        && dragged.0 != layer.id
+    {
+        commands.push(Command::MoveLayer {
+            layer: dragged.0,
+            index: index.min(count - 1),
+        });
+    }
+    if response.clicked() {
+        commands.push(Command::SelectLayer(layer.id));
+    }
+    if response.double_clicked() {
+        own.renaming = Some((layer.id, layer.name.clone()));
+    }
+    menu_ui(&response, own, layer, commands);
+
+    let inside = rect.shrink2(vec2(space::S, space::XS));
+    let builder = egui::UiBuilder::new()
+        .max_rect(inside)
+        .layout(Layout::left_to_right(Align::Center));
+    ui.scope_builder(builder, |ui| {
+        ui.spacing_mut().item_spacing.x = space::S;
+        let (icon, name) = if layer.visible {
+            (icons::EYE, format!("Hide {}", layer.name))
+        } else {
+            (icons::EYE_SLASH, format!("Show {}", layer.name))
+        };
+        let eye = IconButton::new(icon, &name);
+        if eye.show(ui).clicked() {
+            commands.push(Command::SetLayerVisible {
+                layer: layer.id,
+                visible: !layer.visible,
+            });
+        }
+        picture_ui(ui, own, layer);
+        if own.renaming.as_ref().is_some_and(|(id, _)| *id == layer.id) {
+            rename_ui(ui, own, commands);
+        } else {
+            name_ui(ui, layer);
+        }
+    });
+}
+
+fn menu_ui(
+    response: &egui::Response,
+    own: &mut UiState,
+    layer: &Layer,
+    commands: &mut CommandSink,
+) {
+    response.context_menu(|ui| {
+        if ui.button("Rename").clicked() {
+            own.renaming = Some((layer.id, layer.name.clone()));
+            ui.close();
+        }
+        if ui.button("Delete").clicked() {
+            commands.push(Command::DeleteLayer(layer.id));
+            ui.close();
+        }
+    });
+}
+
+fn picture_ui(ui: &mut Ui, own: &mut UiState, layer: &Layer) {
+    let tokens = tokens(ui);
+    let side = height::LAYER - 2.0 * space::XS;
+    let (rect, _) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+    let corner = CornerRadius::same(radius::CONTROL);
+    ui.painter().rect_filled(rect, corner, tokens.sunken);
+    if let Some(picture) = own.layers.pictures.get(&layer.id) {
+        let texture = own.thumbnails.thumbnail(ui.ctx(), picture);
+        let size = texture.size_vec2();
+        let fitted = size * (side / size.max_elem());
+        let place = Rect::from_center_size(rect.center(), fitted);
+        egui::Image::from_texture(egui::load::SizedTexture::from_handle(&texture))
+            .corner_radius(corner)
+            .paint_at(ui, place);
+    }
+    let stroke = Stroke::new(1.0, tokens.border_strong);
+    ui.painter()
+        .rect_stroke(rect, corner, stroke, egui::StrokeKind::Inside);
+}
+
+fn name_ui(ui: &mut Ui, layer: &Layer) {
+    let tokens = tokens(ui);
+    let color = if layer.visible {
+        tokens.text
+    } else {
+        tokens.text_faint
+    };
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.add_space(3.0);
+        ui.add(egui::Label::new(RichText::new(&layer.name).color(color)).truncate());
+        let kind = match layer.kind() {
+            LayerKind::Mask => "Mask: what is painted here is repainted",
+            LayerKind::Raster => "Picture",
+            LayerKind::Layout => "Layout",
+            LayerKind::Semantic => "Semantic map",
+        };
+        let note = RichText::new(kind)
+            .size(type_size::SMALL)
+            .color(tokens.text_faint);
+        ui.add(egui::Label::new(note).truncate());
+    });
+}
+
+fn rename_ui(ui: &mut Ui, own: &mut UiState, commands: &mut CommandSink) {
+    let Some((layer, name)) = &mut own.renaming else {
+        return;
+    };
+    let field = egui::TextEdit::singleline(name).desired_width(ui.available_width());
+    let response = ui.add(field).accessible_name("Layer name");
+    let layer = *layer;
+    if response.lost_focus() {
+        let kept = !ui.input(|input| input.key_pressed(egui::Key::Escape));
+        if let Some((_, name)) = own.renaming.take().filter(|_| kept) {
+            commands.push(Command::RenameLayer { layer, name });
+        }
+    } else if !response.has_focus() {
+        response.request_focus();
+    }
+}

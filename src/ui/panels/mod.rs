@@ -1,0 +1,23 @@
+//! The parts of the window, one per file.
+
+mod canvas_panel;
+mod generate;
+mod generate_button;
+mod layers;
+mod menu_bar;
+mod notices;
+mod status_bar;
+mod tool_options;
+mod tool_strip;
+mod trajectory;
+
+pub use canvas_panel::canvas_panel_ui;
+pub use generate::generate_ui;
+pub use generate_button::generate_button_ui;
+pub use layers::{LayerThumbnails, layers_ui};
+pub use menu_bar::menu_bar_ui;
+pub use notices::notices_ui;
+pub use status_bar::status_bar_ui;
+pub use tool_options::tool_options_ui;
+pub use tool_strip::tool_strip_ui;
+pub use trajectory::trajectory_ui;

@@ -1,0 +1,96 @@
+//! One line below everything: device, memory, job, picture, zoom.
+
+use eframe::egui;
+use egui::{Align, Layout, RichText, Ui};
+
+use crate::app::jobs::JobKind;
+use crate::app::{AppState, Command, CommandSink};
+use crate::ui::icons;
+use crate::ui::theme::{space, tokens, type_size};
+use crate::ui::widgets::{bytes_text, duration_text};
+
+/// Shows the line.
+pub fn status_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = space::L;
+        ui.style_mut().override_font_id = Some(egui::FontId::proportional(type_size::SMALL + 1.0));
+        match &state.device {
+            Some(device) => {
+                let icon = if device.is_gpu {
+                    icons::GRAPHICS_CARD
+                } else {
+                    icons::CPU
+                };
+                let tip = if device.is_gpu {
+                    "Models compute on this graphics card"
+                } else {
+                    "Models compute on the processor: no graphics card was chosen"
+                };
+                item(ui, icon, &device.name).on_hover_text(tip);
+            }
+            None => {
+                item(ui, icons::HOURGLASS_MEDIUM, "Starting the engine");
+            }
+        }
+        if let Some(memory) = state.memory {
+            let used = bytes_text(memory.used_bytes);
+            let text = match memory.total_bytes {
+                Some(total) => format!("{used} of {}", bytes_text(total)),
+                None => used,
+            };
+            item(ui, icons::MEMORY, &text).on_hover_text("Memory that the engine uses");
+        }
+        job_ui(ui, state);
+
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let zoom = format!("{} %", percent(state.view.zoom));
+            let zoom = ui
+                .add(egui::Button::new(zoom).frame(false))
+                .on_hover_text("Show at 100 %");
+            if zoom.clicked() {
+                commands.push(Command::ZoomActual);
+            }
+            let [width, height] = state.document().size_px();
+            item(ui, icons::FRAME_CORNERS, &format!("{width} × {height} px"))
+                .on_hover_text("Size of the picture");
+        });
+    });
+}
+
+fn job_ui(ui: &mut Ui, state: &AppState) {
+    let Some(job) = state.jobs.running() else {
+        return;
+    };
+    let what = match &job.kind {
+        JobKind::LoadModel(_) => "Loading the model",
+        JobKind::Generate => "Generating",
+        JobKind::Train => "Training",
+    };
+    let mut text = match (job.paused, job.total) {
+        (true, _) => format!("{what}, paused"),
+        (false, 0) => what.to_owned(),
+        (false, total) => format!("{what}, step {} of {total}", job.step),
+    };
+    if let Some(left) = job.time_left() {
+        text.push_str(&format!(", {} left", duration_text(left)));
+    }
+    let waiting = state.jobs.waiting();
+    if waiting > 0 {
+        text.push_str(&format!(", {waiting} more waiting"));
+    }
+    item(ui, icons::HOURGLASS_MEDIUM, &text);
+}
+
+fn item(ui: &mut Ui, icon: &str, text: &str) -> egui::Response {
+    let color = tokens(ui).text_muted;
+    ui.label(RichText::new(format!("{icon}  {text}")).color(color))
+}
+
+fn percent(zoom: f32) -> String {
+    let percent = zoom * 100.0;
+    if percent < 10.0 {
+        format!("{percent:.1}")
+    } else {
+        format!("{percent:.0}")
+    }
+}

@@ -1,0 +1,134 @@
+//! The strip of trajectory frames: every step of the current or last job.
+
+use eframe::egui;
+use egui::{Align2, CornerRadius, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
+
+use crate::app::jobs::Run;
+use crate::app::{AppState, Command, CommandSink};
+use crate::engine::protocol::TrajectoryFrame;
+use crate::ui::theme::{radius, space, tokens, type_size};
+use crate::ui::widgets::{caption, title};
+use crate::ui::{UiState, icons};
+
+/// Side of a thumbnail.
+const THUMBNAIL: f32 = 64.0;
+
+/// Shows the strip.
+pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
+    ui.spacing_mut().item_spacing.y = space::XS;
+    let run = state.jobs.run.as_ref();
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
+        title(ui, "Trajectory");
+        let Some(run) = run else { return };
+        caption(ui, summary(run, state.shown_frame));
+        if state.shown_frame.is_some() {
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let back = ui.small_button(format!("{}  Back to the picture", icons::X));
+                if back.on_hover_text("Esc").clicked() {
+                    commands.push(Command::ShowFrame(None));
+                }
+            });
+        }
+    });
+    let Some(run) = run else {
+        empty_ui(ui);
+        return;
+    };
+    let area = ScrollArea::horizontal()
+        .auto_shrink([false, false])
+        .stick_to_right(!run.ended);
+    area.show(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            for (index, frame) in run.frames.iter().enumerate() {
+                let chosen = state.shown_frame == Some(index);
+                if frame_ui(ui, own, run, frame, chosen).clicked() {
+                    commands.push(Command::ShowFrame((!chosen).then_some(index)));
+                }
+            }
+        });
+    });
+}
+
+fn summary(run: &Run, shown: Option<usize>) -> String {
+    let shown = shown.and_then(|index| run.frames.get(index));
+    match (shown, run.frames.last()) {
+        (Some(frame), _) => format!("Showing step {} of {}", frame.step, frame.total),
+        (None, Some(last)) if !run.ended => format!("Step {} of {}", last.step, last.total),
+        (None, _) => format!(
+            "{} steps; click one to see it on the canvas",
+            run.frames.len()
+        ),
+    }
+}
+
+fn empty_ui(ui: &mut Ui) {
+    let rect = ui.available_rect_before_wrap();
+    let color = tokens(ui).text_faint;
+    let text = "Every step of a generation appears here as it happens";
+    ui.painter().text(
+        rect.center() - vec2(0.0, space::XS),
+        Align2::CENTER_CENTER,
+        text,
+        FontId::proportional(type_size::BODY),
+        color,
+    );
+}
+
+fn frame_ui(
+    ui: &mut Ui,
+    own: &mut UiState,
+    run: &Run,
+    frame: &TrajectoryFrame,
+    chosen: bool,
+) -> egui::Response {
+    let tokens = tokens(ui);
+    let aspect = run.place.size_px[0] as f32 / run.place.size_px[1].max(1) as f32;
+    let size = vec2(
+        (THUMBNAIL * aspect).clamp(THUMBNAIL * 0.5, THUMBNAIL * 2.0),
+        THUMBNAIL,
+    );
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let name = format!("Step {}", frame.step);
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, chosen, &name));
+    if ui.is_rect_visible(rect) {
+        let texture = own.thumbnails.thumbnail(ui.ctx(), &frame.image);
+        let corner = CornerRadius::same(radius::CONTROL);
+        let whole = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
+        egui::Image::from_texture(egui::load::SizedTexture::from_handle(&texture))
+            .corner_radius(corner)
+            .uv(whole)
+            .paint_at(ui, rect);
+        badge(ui, rect, frame.step);
+        let stroke = match (chosen, response.hovered()) {
+            (true, _) => Stroke::new(2.0, tokens.accent_text),
+            (false, true) => Stroke::new(1.0, tokens.text),
+            (false, false) => Stroke::new(1.0, tokens.border),
+        };
+        ui.painter()
+            .rect_stroke(rect, corner, stroke, StrokeKind::Inside);
+    }
+    let picture = if run.frames.iter().any(|other| other.index != frame.index) {
+        format!(" of picture {}", frame.index + 1)
+    } else {
+        String::new()
+    };
+    response.on_hover_text(format!("Step {} of {}{picture}", frame.step, frame.total))
+}
+
+/// The step's number on a dark patch, readable over any picture.
+fn badge(ui: &Ui, rect: Rect, step: u32) {
+    let galley = ui.painter().layout_no_wrap(
+        step.to_string(),
+        FontId::proportional(type_size::SMALL),
+        egui::Color32::WHITE,
+    );
+    let size = galley.size() + vec2(8.0, 2.0);
+    let patch = Rect::from_min_size(rect.left_bottom() + vec2(4.0, -4.0 - size.y), size);
+    let ground = egui::Color32::from_black_alpha(160);
+    ui.painter()
+        .rect_filled(patch, CornerRadius::same(radius::CONTROL), ground);
+    ui.painter()
+        .galley(patch.min + vec2(4.0, 1.0), galley, egui::Color32::WHITE);
+}

@@ -1,0 +1,383 @@
+//! Controls that several panels share.
+
+mod primary_button;
+mod texture_cache;
+
+use eframe::egui;
+use egui::{Color32, RichText, Ui, Vec2, WidgetText, vec2};
+
+use super::icons;
+use super::theme::{height, medium, space, tokens, type_size};
+
+pub use primary_button::{PrimaryButton, progress_button};
+pub use texture_cache::TextureCache;
+
+/// Width of the label in a row of the panels.
+const LABEL_WIDTH: f32 = 80.0;
+/// Width of the number at the end of a row.
+const NUMBER_WIDTH: f32 = 52.0;
+
+/// An icon that can be pressed. `name` is its tooltip and its accessible name.
+pub struct IconButton<'a> {
+    icon: &'a str,
+    name: &'a str,
+    shortcut: Option<egui::KeyboardShortcut>,
+    selected: bool,
+    enabled: bool,
+    side: f32,
+    icon_size: f32,
+}
+
+impl<'a> IconButton<'a> {
+    /// A button as high as every other control.
+    pub fn new(icon: &'a str, name: &'a str) -> Self {
+        Self {
+            icon,
+            name,
+            shortcut: None,
+            selected: false,
+            enabled: true,
+            side: height::CONTROL,
+            icon_size: type_size::ICON,
+        }
+    }
+
+    /// The keys shown in the tooltip.
+    pub fn shortcut(mut self, shortcut: egui::KeyboardShortcut) -> Self {
+        self.shortcut = Some(shortcut);
+        self
+    }
+
+    /// Whether it is switched on.
+    pub fn selected(mut self, selected: bool) -> Self {
+        self.selected = selected;
+        self
+    }
+
+    /// Whether it can be pressed.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Another size of the button and of its icon.
+    pub fn size(mut self, side: f32, icon_size: f32) -> Self {
+        (self.side, self.icon_size) = (side, icon_size);
+        self
+    }
+
+    /// Shows the button.
+    pub fn show(self, ui: &mut Ui) -> egui::Response {
+        let tokens = tokens(ui);
+        let color = if self.selected {
+            tokens.accent_text
+        } else {
+            tokens.text_muted
+        };
+        let tooltip = match &self.shortcut {
+            Some(shortcut) => format!("{}   {}", self.name, ui.ctx().format_shortcut(shortcut)),
+            None => self.name.to_owned(),
+        };
+        ui.scope(|ui| {
+            ui.spacing_mut().button_padding = Vec2::ZERO;
+            let (rect, response) =
+                ui.allocate_exact_size(Vec2::splat(self.side), egui::Sense::click());
+            response.widget_info(|| {
+                egui::WidgetInfo::selected(
+                    egui::Role::Button,
+                    self.enabled && ui.is_enabled(),
+                    self.selected,
+                    self.name,
+                )
+            });
+            let usable = self.enabled && ui.is_enabled();
+            let visuals = *ui.style().interact(&response);
+            let fill = match (self.selected, usable) {
+                (true, _) => tokens.accent_soft,
+                (false, true) if response.is_pointer_button_down_on() => tokens.control_pressed,
+                (false, true) if response.hovered() || response.has_focus() => {
+                    tokens.control_hovered
+                }
+                _ => Color32::TRANSPARENT,
+            };
+            ui.painter().rect_filled(rect, visuals.corner_radius, fill);
+            let color = match usable {
+                false => tokens.text_faint.gamma_multiply(0.6),
+                true if response.hovered() && !self.selected => tokens.text,
+                true => color,
+            };
+            ui.painter().text(
+                rect.center(),
+                egui::Align2::CENTER_CENTER,
+                self.icon,
+                egui::FontId::proportional(self.icon_size),
+                color,
+            );
+            response
+        })
+        .inner
+        .on_hover_text(tooltip)
+    }
+}
+
+/// A row: a muted label, then controls in what is left of the width.
+pub fn row(ui: &mut Ui, label: &str, add: impl FnOnce(&mut Ui, egui::Id)) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(height::CONTROL);
+        let id = row_label(ui, label);
+        add(ui, id);
+    });
+}
+
+fn row_label(ui: &mut Ui, label: &str) -> egui::Id {
+    let color = tokens(ui).text_muted;
+    let (rect, _) = ui.allocate_exact_size(
+        vec2(LABEL_WIDTH - space::S, height::CONTROL),
+        egui::Sense::hover(),
+    );
+    let text = egui::Label::new(RichText::new(label).color(color))
+        .truncate()
+        .halign(egui::Align::LEFT);
+    ui.put_left(rect, text).id
+}
+
+/// Puts a widget at the left of a rectangle, centred vertically.
+trait PutLeft {
+    fn put_left(&mut self, rect: egui::Rect, widget: impl egui::Widget) -> egui::Response;
+}
+
+impl PutLeft for Ui {
+    fn put_left(&mut self, rect: egui::Rect, widget: impl egui::Widget) -> egui::Response {
+        let layout = egui::Layout::left_to_right(egui::Align::Center);
+        // A child that takes no room: the caller has allocated it already.
+        let builder = egui::UiBuilder::new().max_rect(rect).layout(layout);
+        self.new_child(builder).add(widget)
+    }
+}
+
+/// A row with a slider and the number it sets.
+pub fn slider_row<Num: egui::emath::Numeric>(
+    ui: &mut Ui,
+    label: &str,
+    value: &mut Num,
+    range: std::ops::RangeInclusive<Num>,
+    format: SliderFormat,
+) -> egui::Response {
+    let mut response = None;
+    row(ui, label, |ui, id| {
+        let slider_width = ui.available_width() - NUMBER_WIDTH - space::S;
+        let slid = slider(ui, value, range.clone(), slider_width, format).labelled_by(id);
+        let mut number = egui::DragValue::new(value).range(range).speed(format.speed);
+        if let Some(decimals) = format.decimals {
+            number = number.fixed_decimals(decimals);
+        }
+        if format.percent {
+            number = number
+                .custom_formatter(|value, _| format!("{} %", (value * 100.0).round()))
+                .custom_parser(|text| {
+                    text.trim_end_matches(['%', ' '])
+                        .parse::<f64>()
+                        .ok()
+                        .map(|value| value / 100.0)
+                });
+        } else {
+            number = number.suffix(format.suffix);
+        }
+        let typed = ui
+            .add_sized([NUMBER_WIDTH, height::CONTROL], number)
+            .labelled_by(id);
+        response = Some(slid | typed);
+    });
+    response.expect("row runs its closure once")
+}
+
+/// How a slider row shows its number.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SliderFormat {
+    /// Digits after the point.
+    pub decimals: Option<usize>,
+    /// The unit.
+    pub suffix: &'static str,
+    /// Shows 0 to 1 as 0 % to 100 %.
+    pub percent: bool,
+    /// Change per point of dragging the number.
+    pub speed: f64,
+    /// Small values get more of the rail.
+    pub logarithmic: bool,
+}
+
+impl SliderFormat {
+    /// A whole number.
+    pub const WHOLE: Self = Self {
+        decimals: Some(0),
+        suffix: "",
+        percent: false,
+        speed: 0.2,
+        logarithmic: false,
+    };
+    /// One digit after the point.
+    pub const TENTHS: Self = Self {
+        decimals: Some(1),
+        speed: 0.05,
+        ..Self::WHOLE
+    };
+    /// A share.
+    pub const PERCENT: Self = Self {
+        decimals: None,
+        percent: true,
+        speed: 0.005,
+        ..Self::WHOLE
+    };
+}
+
+/// A slider without a number.
+pub fn slider<Num: egui::emath::Numeric>(
+    ui: &mut Ui,
+    value: &mut Num,
+    range: std::ops::RangeInclusive<Num>,
+    width: f32,
+    format: SliderFormat,
+) -> egui::Response {
+    let tokens = tokens(ui);
+    ui.scope(|ui| {
+        ui.spacing_mut().slider_width = width;
+        // The handle takes its size from the height of the widget.
+        ui.spacing_mut().interact_size.y = 16.0;
+        let visuals = ui.visuals_mut();
+        visuals.selection.bg_fill = tokens.accent;
+        visuals.widgets.inactive.bg_fill = tokens.control_hovered;
+        visuals.widgets.hovered.bg_fill = tokens.control_hovered;
+        visuals.widgets.active.bg_fill = tokens.control_hovered;
+        let slider = egui::Slider::new(value, range)
+            .show_value(false)
+            .logarithmic(format.logarithmic)
+            .step_by(if format.decimals == Some(0) { 1.0 } else { 0.0 });
+        ui.add(slider)
+    })
+    .inner
+}
+
+/// The title of a panel or section.
+pub fn title(ui: &mut Ui, text: &str) -> egui::Response {
+    ui.label(RichText::new(text).family(medium()).color(tokens(ui).text))
+}
+
+/// A label in the colour of captions.
+pub fn caption(ui: &mut Ui, text: impl Into<String>) -> egui::Response {
+    let text = RichText::new(text)
+        .size(type_size::SMALL)
+        .color(tokens(ui).text_muted);
+    ui.add(egui::Label::new(text).truncate())
+}
+
+/// A field that opens a list. The caret is ours, since egui's triangle is heavier
+/// than the other icons.
+pub fn combo(id_salt: &str, chosen: impl Into<WidgetText>, width: f32) -> egui::ComboBox<'static> {
+    egui::ComboBox::from_id_salt(id_salt)
+        .selected_text(chosen.into())
+        .width(width)
+        .truncate()
+        .icon(|ui, rect, visuals, _| {
+            ui.painter().text(
+                rect.center(),
+                egui::Align2::CENTER_CENTER,
+                icons::CARET_DOWN,
+                egui::FontId::proportional(12.0),
+                visuals.fg_stroke.color,
+            );
+        })
+}
+
+/// A header that folds what follows it; returns whether it is open.
+pub fn fold(ui: &mut Ui, label: &str, hint: &str) -> bool {
+    let id = ui.scope_id().with(("fold", label));
+    let mut open = ui.data_mut(|data| *data.get_persisted_mut_or(id, false));
+    let tokens = tokens(ui);
+    let (rect, response) =
+        ui.allocate_exact_size(vec2(ui.available_width(), 20.0), egui::Sense::click());
+    if response.clicked() {
+        open = !open;
+        ui.data_mut(|data| data.insert_persisted(id, open));
+    }
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, open, label));
+    let color = if response.hovered() {
+        tokens.text
+    } else {
+        tokens.text_muted
+    };
+    let caret = if open {
+        icons::CARET_DOWN
+    } else {
+        icons::CARET_RIGHT
+    };
+    let painter = ui.painter();
+    let middle = rect.left_center();
+    let font = egui::FontId::proportional(type_size::BODY);
+    let center = egui::Align2::LEFT_CENTER;
+    painter.text(
+        middle,
+        center,
+        caret,
+        egui::FontId::proportional(12.0),
+        color,
+    );
+    let end = painter.text(
+        middle + vec2(space::L, 0.0),
+        center,
+        label,
+        font.clone(),
+        color,
+    );
+    if !open && !hint.is_empty() {
+        let room = rect.right() - end.right() - space::S;
+        let galley = ui
+            .painter()
+            .layout(hint.to_owned(), font, tokens.text_faint, f32::INFINITY);
+        let clip = egui::Rect::from_min_size(
+            egui::pos2(end.right() + space::S, rect.top()),
+            vec2(room.max(0.0), rect.height()),
+        );
+        let position = egui::pos2(clip.left(), rect.center().y - galley.size().y * 0.5);
+        ui.painter()
+            .with_clip_rect(clip.intersect(ui.clip_rect()))
+            .galley(position, galley, tokens.text_faint);
+    }
+    open
+}
+
+/// Bytes in the unit that people read.
+pub fn bytes_text(size_bytes: u64) -> String {
+    const MIB: f64 = (1 << 20) as f64;
+    const GIB: f64 = (1 << 30) as f64;
+    let size = size_bytes as f64;
+    if size >= GIB {
+        format!("{:.1} GiB", size / GIB)
+    } else {
+        format!("{:.0} MiB", size / MIB)
+    }
+}
+
+/// A duration in the unit that people read.
+pub fn duration_text(duration: std::time::Duration) -> String {
+    let secs = duration.as_secs_f64().round() as u64;
+    match secs {
+        0..60 => format!("{secs} s"),
+        60..3600 => format!("{} min {} s", secs / 60, secs % 60),
+        _ => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn amounts_are_written_as_people_read_them() {
+        assert_eq!(bytes_text(312 << 20), "312 MiB");
+        assert_eq!(bytes_text(3 << 29), "1.5 GiB");
+        assert_eq!(duration_text(Duration::from_millis(3400)), "3 s");
+        assert_eq!(duration_text(Duration::from_secs(75)), "1 min 15 s");
+        assert_eq!(duration_text(Duration::from_secs(7500)), "2 h 5 min");
+    }
+}
