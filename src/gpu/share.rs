@@ -97,7 +97,7 @@ impl SharedTensor {
         let fused = tensor
             .cast(FloatDType::F32)
             .try_into_primitive::<Wgpu>()
-            .map_err(|error| fail(error.to_string()))?;
+            .map_err(|error| fail(format!("{error:?}")))?;
         let client = fused.client.clone();
         let cube = into_contiguous(client.resolve_tensor_float::<CubeBackend>(fused));
         let resource = cube

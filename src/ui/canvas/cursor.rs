@@ -1,5 +1,6 @@
 //! How the pointer looks over the canvas.
 
+use eframe::egui;
 use egui::{Color32, CursorIcon, Pos2, Response, Stroke, Ui};
 
 use super::CanvasInput;

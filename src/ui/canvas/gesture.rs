@@ -1,5 +1,6 @@
 //! From the events of the window to the actions of the canvas.
 
+use eframe::egui;
 use egui::{Event, Key, MouseWheelUnit, Pos2, Response, Ui};
 
 use super::{CanvasAction, CanvasInput};

@@ -38,6 +38,7 @@
 mod cursor;
 mod gesture;
 
+use eframe::egui;
 use eframe::egui_wgpu::RenderState;
 use egui::{Rect, Response, Sense, Ui};
 
