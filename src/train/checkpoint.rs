@@ -1,0 +1,224 @@
+//! Checkpoints: folders that appear whole or not at all.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::TrainError;
+use super::source::SkippedPicture;
+use crate::recipe::{TrainSpec, TrainTarget};
+
+const FORMAT: &str = "velatura-training";
+const VERSION: u32 = 1;
+/// Checkpoints that are kept: the newest and, should it be lost, the one before.
+const KEPT: usize = 2;
+const PREFIX: &str = "step-";
+const STATE: &str = "state.json";
+
+/// Everything of a run that is no tensor. All randomness is a function of the
+/// seed and the step, so no generator has a state to be saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RunState {
+    pub format: String,
+    pub version: u32,
+    /// Steps done.
+    pub step: u64,
+    /// What the run must have in common with the one that goes on.
+    pub identity: Identity,
+    /// Steps that changed the weights, of each network by its name.
+    pub updates: std::collections::BTreeMap<String, u64>,
+    /// Numbers that a stage measured once.
+    pub measured: std::collections::BTreeMap<String, f64>,
+    /// Seconds of training behind the checkpoint.
+    pub elapsed_secs: f64,
+    /// Pictures that were left out.
+    pub skipped: Vec<SkippedPicture>,
+}
+
+/// What makes two runs the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub target: TrainTarget,
+    pub pictures: String,
+    pub size_px: u32,
+    pub batch: u32,
+    pub accumulate: u32,
+    pub seed: u64,
+    pub has_discriminator: bool,
+    /// The configurations of the networks.
+    pub networks: Value,
+}
+
+impl Identity {
+    pub fn new(spec: &TrainSpec, pictures: String, networks: Value) -> Self {
+        Self {
+            target: spec.target,
+            pictures,
+            size_px: spec.size_px,
+            batch: spec.batch,
+            accumulate: spec.accumulate,
+            seed: spec.seed,
+            has_discriminator: spec.discriminator_start.is_some(),
+            networks,
+        }
+    }
+
+    /// The first thing in which the runs differ.
+    fn difference(&self, other: &Self) -> Option<String> {
+        let unequal = |name: &str, mine: &dyn std::fmt::Debug, its: &dyn std::fmt::Debug| {
+            let (mine, its) = (format!("{mine:?}"), format!("{its:?}"));
+            (mine != its).then(|| format!("its {name} is {its}, this run's {mine}"))
+        };
+        unequal("target", &self.target, &other.target)
+            .or_else(|| unequal("source of pictures", &self.pictures, &other.pictures))
+            .or_else(|| unequal("picture size", &self.size_px, &other.size_px))
+            .or_else(|| unequal("batch", &self.batch, &other.batch))
+            .or_else(|| unequal("accumulation", &self.accumulate, &other.accumulate))
+            .or_else(|| unequal("seed", &self.seed, &other.seed))
+            .or_else(|| {
+                unequal(
+                    "use of a discriminator",
+                    &self.has_discriminator,
+                    &other.has_discriminator,
+                )
+            })
+            .or_else(|| {
+                (self.networks != other.networks)
+                    .then(|| "its networks have other sizes than this run's".to_owned())
+            })
+    }
+}
+
+impl RunState {
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            step: 0,
+            identity,
+            updates: Default::default(),
+            measured: Default::default(),
+            elapsed_secs: 0.0,
+            skipped: Vec::new(),
+        }
+    }
+}
+
+/// The checkpoints of one output folder.
+pub(super) struct Checkpoints {
+    folder: PathBuf,
+}
+
+impl Checkpoints {
+    pub fn new(output: &Path) -> Self {
+        Self {
+            folder: output.join("checkpoints"),
+        }
+    }
+
+    /// All checkpoints, oldest first.
+    fn list(&self) -> Vec<(u64, PathBuf)> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut found: Vec<(u64, PathBuf)> = entries
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                let step = name.to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
+                Some((step, entry.path()))
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// The newest checkpoint's folder.
+    pub fn newest(&self) -> Result<PathBuf, TrainError> {
+        match self.list().pop() {
+            Some((_, path)) => Ok(path),
+            None => Err(TrainError::NoCheckpoint(self.folder.clone())),
+        }
+    }
+
+    /// Whether a run has left checkpoints here.
+    pub fn is_in_use(&self) -> bool {
+        !self.list().is_empty()
+    }
+
+    /// Writes a checkpoint beside the others and gives it its name when all of
+    /// it is on the disk; then removes those that are too old.
+    pub fn write(
+        &self,
+        state: &RunState,
+        write_tensors: impl FnOnce(&Path) -> Result<(), TrainError>,
+    ) -> Result<PathBuf, TrainError> {
+        let folder = &self.folder;
+        fs::create_dir_all(folder).map_err(TrainError::io("make the folder", folder))?;
+        let path = folder.join(format!("{PREFIX}{:08}", state.step));
+        let scratch = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempdir_in(folder)
+            .map_err(TrainError::io("write in", folder))?;
+        let fresh = scratch.path().join("checkpoint");
+        fs::create_dir(&fresh).map_err(TrainError::io("make the folder", &fresh))?;
+        write_tensors(&fresh)?;
+        let text = serde_json::to_vec_pretty(state)
+            .map_err(std::io::Error::other)
+            .map_err(TrainError::io("write", &path))?;
+        let state_path = fresh.join(STATE);
+        fs::write(&state_path, text)
+            .and_then(|()| sync(&state_path))
+            .and_then(|()| sync(&fresh))
+            .map_err(TrainError::io("write", &state_path))?;
+        if path.exists() {
+            fs::rename(&path, scratch.path().join("old"))
+                .map_err(TrainError::io("replace", &path))?;
+        }
+        fs::rename(&fresh, &path).map_err(TrainError::io("write", &path))?;
+        sync(folder).map_err(TrainError::io("write", folder))?;
+        let all = self.list();
+        for (_, old) in all.iter().take(all.len().saturating_sub(KEPT)) {
+            // A checkpoint too many does no harm.
+            if let Err(error) = fs::remove_dir_all(old) {
+                log::warn!("cannot remove {}: {error}", old.display());
+            }
+        }
+        Ok(path)
+    }
+
+    /// Reads a checkpoint's state and checks that it is of this run.
+    pub fn read(path: &Path, identity: &Identity) -> Result<RunState, TrainError> {
+        let foreign = |message: String| TrainError::ForeignCheckpoint {
+            path: path.to_path_buf(),
+            message,
+        };
+        let text = fs::read_to_string(path.join(STATE))
+            .map_err(|error| foreign(format!("its {STATE} cannot be read ({error})")))?;
+        let value: Value = serde_json::from_str(&text)
+            .map_err(|error| foreign(format!("its {STATE} is damaged ({error})")))?;
+        if value["format"] != FORMAT {
+            return Err(foreign("it was not written by Velatura".into()));
+        }
+        if value["version"] != VERSION {
+            return Err(foreign(format!(
+                "it has the format version {}, this program reads version {VERSION}",
+                value["version"]
+            )));
+        }
+        let state: RunState = serde_json::from_value(value)
+            .map_err(|error| foreign(format!("its {STATE} is damaged ({error})")))?;
+        match identity.difference(&state.identity) {
+            Some(difference) => Err(foreign(format!("it is of another run: {difference}"))),
+            None => Ok(state),
+        }
+    }
+}
+
+/// Waits until a file or folder is on the disk.
+fn sync(path: &Path) -> std::io::Result<()> {
+    match File::open(path).and_then(|file| file.sync_all()) {
+        // Not every system can sync a folder; its files are whole either way.
+        Err(_) if path.is_dir() => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,124 @@
+//! The configuration of a run from random weights.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::TrainError;
+use super::schedule::Decay;
+use crate::model::{AutoencoderKlConfig, ClipTextConfig, StudioConfig, UNet2dConfig};
+
+/// What the file named by `TrainSpec::config` says: the sizes of the networks
+/// in diffusers' own words, and fine points of the training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// `config.json` of the autoencoder.
+    pub autoencoder: Option<AutoencoderKlConfig>,
+    /// `config.json` of the denoiser.
+    pub unet: Option<UNet2dConfig>,
+    /// `config.json` of the text encoder; its vocabulary follows from the tokenizer.
+    pub text_encoder: Option<ClipTextConfig>,
+    /// How the vocabulary is learnt from the captions.
+    pub tokenizer: TokenizerConfig,
+    /// `scheduler_config.json`.
+    pub scheduler: Option<Value>,
+    /// `studio.json`.
+    pub studio: Option<StudioConfig>,
+    /// Fine points of the training.
+    pub training: TrainingConfig,
+}
+
+/// How a vocabulary is learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenizerConfig {
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Length of a text in tokens; the text encoder's when absent.
+    pub model_max_length: Option<usize>,
+}
+
+impl Default for TokenizerConfig {
+    fn default() -> Self {
+        Self {
+            vocab_size: 1024,
+            model_max_length: None,
+        }
+    }
+}
+
+/// Fine points of the training, with defaults that suit most runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// What the learning rate does after the warm-up.
+    pub decay: Decay,
+    /// Weight of the adversarial term of the autoencoder's loss.
+    pub discriminator_weight: f32,
+    /// Pictures whose latents are cached at a time.
+    pub cached_pictures: usize,
+    /// How often a picture of the cache is used before another takes its place.
+    pub cache_reuse: f32,
+    /// Masks that each picture of the cache is encoded with.
+    pub masks_per_picture: usize,
+    /// Share of the training for inpainting in which everything is masked, so
+    /// that the model paints from the text alone.
+    pub full_mask_share: f32,
+    /// γ of min-SNR weighting (Hang et al. 2023, <https://arxiv.org/abs/2303.09556>);
+    /// `None` weighs all steps alike.
+    pub min_snr_gamma: Option<f64>,
+    /// Prompts of the sample sheets; taken from the captions when empty.
+    pub sample_prompts: Vec<String>,
+    /// Learning rate of the text encoder relative to the denoiser's.
+    pub text_rate: f64,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            decay: Decay::Constant,
+            discriminator_weight: 0.5,
+            cached_pictures: 2048,
+            cache_reuse: 8.0,
+            masks_per_picture: 2,
+            full_mask_share: 0.4,
+            min_snr_gamma: None,
+            sample_prompts: Vec::new(),
+            text_rate: 1.0,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Reads a file; without one, all networks must come from a model.
+    ///
+    /// # Errors
+    /// If it cannot be read or does not say what it should.
+    pub fn read(path: Option<&Path>) -> Result<Self, TrainError> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let text = fs::read_to_string(path).map_err(TrainError::io("read", path))?;
+        let config: Self = serde_json::from_str(&text).map_err(|error| TrainError::Config {
+            path: path.to_path_buf(),
+            message: error.to_string(),
+        })?;
+        let training = &config.training;
+        let fits = training.cached_pictures > 0
+            && training.cache_reuse >= 1.0
+            && training.masks_per_picture > 0
+            && (0.0..=1.0).contains(&training.full_mask_share);
+        if fits {
+            return Ok(config);
+        }
+        Err(TrainError::Config {
+            path: path.to_path_buf(),
+            message: "in `training`, cached_pictures and masks_per_picture must be at least 1, \
+                      cache_reuse at least 1, and full_mask_share between 0 and 1"
+                .into(),
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! Sample sheets: pictures in a grid, to be looked at.
+
+use std::path::Path;
+
+use burn::tensor::Tensor;
+use image::{Rgba, RgbaImage, imageops};
+
+use super::TrainError;
+use super::learner::host;
+
+/// Pixels between pictures.
+const GAP: u32 = 2;
+const BACKGROUND: Rgba<u8> = Rgba([24, 24, 27, 255]);
+
+/// Pictures of one batch.
+///
+/// # Shapes
+/// `[batch, 3, height, width]` in [-1, 1].
+pub(super) fn pictures(batch: Tensor<4>) -> Result<Vec<RgbaImage>, TrainError> {
+    let [count, channels, height, width] = batch.dims();
+    let values = host(batch)?;
+    let area = height * width;
+    let byte = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+    let picture = |index: usize| {
+        let planes = &values[index * channels * area..][..channels * area];
+        RgbaImage::from_fn(width as u32, height as u32, |x, y| {
+            let at = y as usize * width + x as usize;
+            let channel = |c: usize| byte(planes[c.min(channels - 1) * area + at]);
+            Rgba([channel(0), channel(1), channel(2), 255])
+        })
+    };
+    Ok((0..count).map(picture).collect())
+}
+
+/// Lays rows of pictures of one size side by side.
+pub(super) fn grid(rows: &[Vec<RgbaImage>]) -> RgbaImage {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0) as u32;
+    let (width, height) = rows
+        .iter()
+        .flatten()
+        .next()
+        .map_or((1, 1), RgbaImage::dimensions);
+    let sheet_width = columns * (width + GAP) + GAP;
+    let sheet_height = rows.len() as u32 * (height + GAP) + GAP;
+    let mut sheet = RgbaImage::from_pixel(sheet_width, sheet_height, BACKGROUND);
+    for (row, y) in rows.iter().zip((0..).map(|i| GAP + i * (height + GAP))) {
+        for (picture, x) in row.iter().zip((0..).map(|i| GAP + i * (width + GAP))) {
+            imageops::replace(&mut sheet, picture, i64::from(x), i64::from(y));
+        }
+    }
+    sheet
+}
+
+/// Writes a sheet; its file appears whole or not at all.
+pub(super) fn save(sheet: &RgbaImage, path: &Path) -> Result<(), TrainError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(TrainError::io("make the folder", folder))?;
+    let scratch = path.with_extension("png.part");
+    sheet
+        .save_with_format(&scratch, image::ImageFormat::Png)
+        .map_err(std::io::Error::other)
+        .and_then(|()| std::fs::rename(&scratch, path))
+        .map_err(TrainError::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_grid_has_a_place_for_each_picture() {
+        let ones = Tensor::<4>::ones([2, 3, 4, 6], &Device::flex());
+        let white = pictures(ones).expect("values");
+        let sheet = grid(&[white.clone(), vec![white[0].clone()]]);
+        assert_eq!(sheet.dimensions(), (2 * 8 + 2, 2 * 6 + 2));
+        assert_eq!(sheet.get_pixel(2, 2), &Rgba([255; 4]));
+        assert_eq!(sheet.get_pixel(10, 8), &BACKGROUND);
+    }
+}

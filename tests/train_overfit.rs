@@ -1,0 +1,53 @@
+//! Both stages learn four pictures by heart.
+
+mod train_support;
+
+use image::GenericImageView;
+use train_support::{make_data, spec, train};
+use velatura::model::ModelFolder;
+use velatura::recipe::{TrainSpec, TrainTarget};
+use velatura::train::TrainEvent;
+
+#[test]
+fn the_autoencoder_learns_four_pictures() {
+    let root = tempfile::tempdir().expect("a folder");
+    make_data(root.path());
+    let job = TrainSpec {
+        steps: 150,
+        sample_every: 75,
+        discriminator_start: Some(140),
+        ..spec(root.path(), TrainTarget::Autoencoder)
+    };
+    let told = train(&job, None);
+    let outcome = told.outcome.as_ref().expect("a run to the end");
+    assert!(outcome.is_complete);
+    assert_eq!(outcome.step, 150);
+    let steps = told.steps();
+    let mean = |range: std::ops::Range<usize>| {
+        let part = &steps[range];
+        part.iter().map(|report| report.loss).sum::<f32>() / part.len() as f32
+    };
+    let (first, last) = (mean(0..5), mean(130..140));
+    assert!(last < 0.45 * first, "{first} to {last}");
+    let psnr: Vec<f64> = told
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            TrainEvent::Evaluation { value, .. } => Some(*value),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(psnr.len(), 2);
+    assert!(psnr[1] > psnr[0] && psnr[1] > 15.0, "{psnr:?}");
+    let sheet = image::open(job.output.join("samples/step-00000150.png")).expect("a sheet");
+    assert_eq!(sheet.dimensions(), (4 * 18 + 2, 2 * 18 + 2));
+    let lines = std::fs::read_to_string(job.output.join("metrics.jsonl")).expect("metrics");
+    assert_eq!(lines.lines().count(), 152);
+
+    let model = ModelFolder::open(&outcome.model).expect("a model folder");
+    let factor = model
+        .autoencoder_config()
+        .expect("an autoencoder")
+        .scaling_factor;
+    assert!(factor.is_finite() && factor != 0.18215, "{factor}");
+}
