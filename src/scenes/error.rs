@@ -1,0 +1,27 @@
+//! What can go wrong when scenes are made.
+
+use std::path::PathBuf;
+
+/// Why scenes could not be made or written.
+#[derive(Debug, thiserror::Error)]
+pub enum SceneError {
+    /// The side asked for is out of range.
+    #[error("scenes of {0} pixels cannot be drawn; choose a side between 16 and 1024 pixels")]
+    Size(u32),
+    /// A bundled sprite is broken: the program was built from damaged files.
+    #[error("the bundled sprite '{name}' cannot be read ({reason}); reinstall Velatura")]
+    Sprite {
+        /// The sprite.
+        name: String,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {path}: {source}; check that the folder is writable and the disk has room", path = path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,28 @@
+//! Storybook scenes: an endless run of captioned, boxed and labelled pictures
+//! to train small models on.
+//!
+//! Everybody may call this room; it uses only `std`, `serde`, `image` and the
+//! picture libraries. Decision: a scene is a function of the run's seed and
+//! its own number, and all arithmetic is plain IEEE or `libm`, so that the
+//! same scenes come out on every machine and in any order.
+
+mod caption;
+mod colour;
+mod dataset;
+mod error;
+mod landscape;
+mod objects;
+mod painter;
+mod random;
+mod scene;
+mod sprites;
+mod vocabulary;
+
+pub use caption::caption_words;
+pub use dataset::{DatasetSummary, write_dataset};
+pub use error::SceneError;
+pub use objects::{MAX_OVERLAP, SceneObject};
+pub use scene::{Attributes, Scene, SceneSource, sample_prompt};
+pub use vocabulary::{
+    GROUNDS, ObjectClass, PaletteEntry, Place, Realm, Stuff, Style, Time, Tint, classes, label_of_class, palette,
+};
