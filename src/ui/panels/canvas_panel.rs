@@ -94,10 +94,8 @@ fn empty_ui(ui: &mut Ui, canvas: egui::Rect, commands: &mut CommandSink) {
             let title = RichText::new("An empty canvas");
             ui.label(title.family(semibold()).size(type_size::DISPLAY));
             ui.label(
-                RichText::new(
-                    "Describe a picture at the right and press Generate, or open one to repaint.",
-                )
-                .color(tokens.text_muted),
+                RichText::new("Describe a picture and press Generate, or open one to repaint.")
+                    .color(tokens.text_muted),
             );
             ui.add_space(space::S);
             let [wide, gap] = [148.0, space::S];

@@ -37,7 +37,7 @@ pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands:
     };
     let area = ScrollArea::horizontal()
         .auto_shrink([false, false])
-        .stick_to_right(!run.ended);
+        .stick_to_right(true);
     area.show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::XS;

@@ -42,7 +42,7 @@ pub fn definitions() -> FontDefinitions {
     // Phosphor's glyphs fill their em and stand on the baseline of it; shifted
     // to sit centred on Inter's x-height.
     let phosphor = FontTweak {
-        y_offset_factor: 0.1,
+        y_offset_factor: 0.0,
         ..FontTweak::default()
     };
     add(

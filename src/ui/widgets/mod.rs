@@ -15,7 +15,7 @@ pub use texture_cache::TextureCache;
 /// Width of the label in a row of the panels.
 const LABEL_WIDTH: f32 = 80.0;
 /// Width of the number at the end of a row.
-const NUMBER_WIDTH: f32 = 52.0;
+const NUMBER_WIDTH: f32 = 56.0;
 
 /// An icon that can be pressed. `name` is its tooltip and its accessible name.
 pub struct IconButton<'a> {
