@@ -25,9 +25,20 @@ impl AttentionConfig {
     /// Makes the module.
     pub fn init(&self, device: &Device) -> Attention {
         let source = self.context.unwrap_or(self.width);
-        let project = |input| LinearConfig::new(input, self.width).with_bias(self.bias).init(device);
+        let project = |input| {
+            LinearConfig::new(input, self.width)
+                .with_bias(self.bias)
+                .init(device)
+        };
         Attention {
-            group_norm: self.norm.map(|(groups, eps)| GroupNormConfig { groups, channels: self.width, eps }.init(device)),
+            group_norm: self.norm.map(|(groups, eps)| {
+                GroupNormConfig {
+                    groups,
+                    channels: self.width,
+                    eps,
+                }
+                .init(device)
+            }),
             to_q: project(self.width),
             to_k: project(source),
             to_v: project(source),
@@ -59,7 +70,8 @@ impl Attention {
         let query = self.to_q.forward(x);
         let key = self.to_k.forward(source.clone());
         let value = self.to_v.forward(source);
-        self.to_out.forward(ops::attention(query, key, value, self.heads, false))
+        self.to_out
+            .forward(ops::attention(query, key, value, self.heads, false))
     }
 
     /// Normalises a feature map, attends among its places, and adds the result.
@@ -72,7 +84,9 @@ impl Attention {
             Some(norm) => norm.forward(x.clone()),
             None => x.clone(),
         };
-        let tokens = normal.reshape([batch, channels, height * width]).swap_dims(1, 2);
+        let tokens = normal
+            .reshape([batch, channels, height * width])
+            .swap_dims(1, 2);
         let out = self.forward(tokens, None).swap_dims(1, 2);
         x + out.reshape([batch, channels, height, width])
     }

@@ -8,11 +8,18 @@ use super::ops;
 /// PyTorch's default for weights and biases: uniform in ±1/√(fan in).
 fn uniform(fan_in: usize) -> Initializer {
     let bound = (fan_in as f64).sqrt().recip();
-    Initializer::Uniform { min: -bound, max: bound }
+    Initializer::Uniform {
+        min: -bound,
+        max: bound,
+    }
 }
 
 /// A parameter that is drawn when it is first used, so that loading allocates nothing twice.
-fn lazy<const D: usize>(initializer: &Initializer, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+fn lazy<const D: usize>(
+    initializer: &Initializer,
+    shape: [usize; D],
+    device: &Device,
+) -> Param<Tensor<D>> {
     initializer.init_with(shape, None, None, device)
 }
 
@@ -63,7 +70,14 @@ pub struct Conv2dConfig {
 impl Conv2dConfig {
     /// A convolution that keeps the size of the picture.
     pub fn same(input: usize, output: usize, kernel: usize) -> Self {
-        Self { input, output, kernel, stride: 1, padding: [(kernel / 2, kernel / 2); 2], zero: false }
+        Self {
+            input,
+            output,
+            kernel,
+            stride: 1,
+            padding: [(kernel / 2, kernel / 2); 2],
+            zero: false,
+        }
     }
 
     /// Starts the weights at 0.
@@ -74,9 +88,17 @@ impl Conv2dConfig {
 
     /// Makes the layer.
     pub fn init(&self, device: &Device) -> Conv2d {
-        let draw = if self.zero { Initializer::Zeros } else { uniform(self.input * self.kernel * self.kernel) };
+        let draw = if self.zero {
+            Initializer::Zeros
+        } else {
+            uniform(self.input * self.kernel * self.kernel)
+        };
         Conv2d {
-            weight: lazy(&draw, [self.output, self.input, self.kernel, self.kernel], device),
+            weight: lazy(
+                &draw,
+                [self.output, self.input, self.kernel, self.kernel],
+                device,
+            ),
             bias: lazy(&draw, [self.output], device),
             stride: self.stride,
             padding: self.padding,
@@ -101,7 +123,13 @@ impl Conv2d {
     /// # Shapes
     /// `[batch, input, height, width]` to `[batch, output, height', width']`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        ops::conv2d(x, self.weight.val(), Some(self.bias.val()), self.stride, self.padding)
+        ops::conv2d(
+            x,
+            self.weight.val(),
+            Some(self.bias.val()),
+            self.stride,
+            self.padding,
+        )
     }
 }
 
@@ -121,7 +149,12 @@ pub struct LinearConfig {
 impl LinearConfig {
     /// A layer with bias.
     pub fn new(input: usize, output: usize) -> Self {
-        Self { input, output, bias: true, zero: false }
+        Self {
+            input,
+            output,
+            bias: true,
+            zero: false,
+        }
     }
 
     /// Sets whether there is a bias.
@@ -138,7 +171,11 @@ impl LinearConfig {
 
     /// Makes the layer.
     pub fn init(&self, device: &Device) -> Linear {
-        let draw = if self.zero { Initializer::Zeros } else { uniform(self.input) };
+        let draw = if self.zero {
+            Initializer::Zeros
+        } else {
+            uniform(self.input)
+        };
         Linear {
             weight: lazy(&draw, [self.input, self.output], device),
             bias: self.bias.then(|| lazy(&draw, [self.output], device)),
@@ -271,8 +308,13 @@ pub struct EmbeddingConfig {
 impl EmbeddingConfig {
     /// Makes the table.
     pub fn init(&self, device: &Device) -> Embedding {
-        let draw = Initializer::Normal { mean: 0.0, std: self.std };
-        Embedding { weight: lazy(&draw, [self.count, self.width], device) }
+        let draw = Initializer::Normal {
+            mean: 0.0,
+            std: self.std,
+        };
+        Embedding {
+            weight: lazy(&draw, [self.count, self.width], device),
+        }
     }
 }
 

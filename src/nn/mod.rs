@@ -18,13 +18,13 @@ mod transformer;
 
 pub use attention::{Attention, AttentionConfig};
 pub use layers::{
-    Conv2d, Conv2dConfig, Embedding, EmbeddingConfig, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear,
-    LinearConfig, draw_weights, parameter_count,
+    Conv2d, Conv2dConfig, Embedding, EmbeddingConfig, GroupNorm, GroupNormConfig, LayerNorm,
+    LayerNormConfig, Linear, LinearConfig, draw_weights, parameter_count,
 };
 pub use res_block::{ResBlock, ResBlockConfig};
 pub use resample::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
 pub use time::{TimestepEmbedding, TimestepEmbeddingConfig, sinusoidal_embedding};
 pub use transformer::{
-    BasicTransformerBlock, BasicTransformerBlockConfig, FeedForward, FeedForwardConfig, SpatialTransformer,
-    SpatialTransformerConfig,
+    BasicTransformerBlock, BasicTransformerBlockConfig, FeedForward, FeedForwardConfig,
+    SpatialTransformer, SpatialTransformerConfig,
 };

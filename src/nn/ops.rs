@@ -2,7 +2,9 @@
 //!
 //! All functions can be differentiated, because the modules are trained too.
 
-use burn::tensor::module::{attention as burn_attention, conv2d as burn_conv2d, interpolate, linear as burn_linear};
+use burn::tensor::module::{
+    attention as burn_attention, conv2d as burn_conv2d, interpolate, linear as burn_linear,
+};
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, InterpolateMode, InterpolateOptions};
 use burn::tensor::{Tensor, activation};
 
@@ -45,7 +47,13 @@ pub fn geglu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 ///
 /// # Shapes
 /// `x`: `[batch, channels, height, width]`; `weight` and `bias`: `[channels]`.
-pub fn group_norm(x: Tensor<4>, groups: usize, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<4> {
+pub fn group_norm(
+    x: Tensor<4>,
+    groups: usize,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    eps: f64,
+) -> Tensor<4> {
     if kernels::is_accelerated(&x) {
         return kernels::group_norm(x, weight, bias, groups, eps as f32, false);
     }
@@ -63,7 +71,13 @@ pub fn group_norm(x: Tensor<4>, groups: usize, weight: Tensor<1>, bias: Tensor<1
 ///
 /// # Shapes
 /// As [`group_norm`].
-pub fn group_norm_silu(x: Tensor<4>, groups: usize, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<4> {
+pub fn group_norm_silu(
+    x: Tensor<4>,
+    groups: usize,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    eps: f64,
+) -> Tensor<4> {
     if kernels::is_accelerated(&x) {
         return kernels::group_norm(x, weight, bias, groups, eps as f32, true);
     }
@@ -82,14 +96,19 @@ pub fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) ->
     let mean = x.clone().mean_dim(2);
     let centred = x - mean;
     let variance = (centred.clone() * centred.clone()).mean_dim(2);
-    centred * (variance + eps).sqrt().recip() * weight.reshape([1, 1, width]) + bias.reshape([1, 1, width])
+    centred * (variance + eps).sqrt().recip() * weight.reshape([1, 1, width])
+        + bias.reshape([1, 1, width])
 }
 
 /// x · weight + bias.
 ///
 /// # Shapes
 /// `x`: `[.., input]`; `weight`: `[input, output]`; result: `[.., output]`.
-pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+pub fn linear<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
     if kernels::is_accelerated(&x) {
         return kernels::linear(x, weight, bias);
     }
@@ -104,16 +123,26 @@ pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tens
 /// # Shapes
 /// `query`: `[batch, queries, heads · width]`; `key` and `value`:
 /// `[batch, keys, heads · width]`; result: as `query`.
-pub fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
+pub fn attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    causal: bool,
+) -> Tensor<3> {
     if kernels::is_accelerated(&query) {
         return kernels::attention(query, key, value, heads, causal);
     }
     let [batch, queries, inner] = query.dims();
     let split = |x: Tensor<3>| {
         let tokens = x.dims()[1];
-        x.reshape([batch, tokens, heads, inner / heads]).swap_dims(1, 2)
+        x.reshape([batch, tokens, heads, inner / heads])
+            .swap_dims(1, 2)
     };
-    let options = AttentionModuleOptions { is_causal: causal, ..Default::default() };
+    let options = AttentionModuleOptions {
+        is_causal: causal,
+        ..Default::default()
+    };
     burn_attention(split(query), split(key), split(value), None, None, options)
         .swap_dims(1, 2)
         .reshape([batch, queries, inner])
@@ -133,7 +162,12 @@ pub fn conv2d(
     if kernels::is_accelerated(&x) {
         return kernels::conv2d(x, weight, bias, stride, padding);
     }
-    burn_conv2d(x, weight, bias, ConvOptions::new_with_padding([stride; 2], padding, [1, 1], 1))
+    burn_conv2d(
+        x,
+        weight,
+        bias,
+        ConvOptions::new_with_padding([stride; 2], padding, [1, 1], 1),
+    )
 }
 
 /// Doubles rows and columns by repetition and cuts the result to `size`.

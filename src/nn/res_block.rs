@@ -26,12 +26,21 @@ pub struct ResBlockConfig {
 impl ResBlockConfig {
     /// Makes the block.
     pub fn init(&self, device: &Device) -> ResBlock {
-        let norm = |channels| GroupNormConfig { groups: self.groups, channels, eps: self.eps }.init(device);
+        let norm = |channels| {
+            GroupNormConfig {
+                groups: self.groups,
+                channels,
+                eps: self.eps,
+            }
+            .init(device)
+        };
         let last = Conv2dConfig::same(self.output, self.output, 3);
         ResBlock {
             norm1: norm(self.input),
             conv1: Conv2dConfig::same(self.input, self.output, 3).init(device),
-            time_emb_proj: self.time.map(|width| LinearConfig::new(width, self.output).init(device)),
+            time_emb_proj: self
+                .time
+                .map(|width| LinearConfig::new(width, self.output).init(device)),
             norm2: norm(self.output),
             conv2: if self.zero { last.zeroed() } else { last }.init(device),
             conv_shortcut: (self.input != self.output)

@@ -19,8 +19,14 @@ impl DownsampleConfig {
     /// Makes the layer.
     pub fn init(&self, device: &Device) -> Downsample {
         let padding = if self.symmetric { (1, 1) } else { (0, 1) };
-        let conv = Conv2dConfig { stride: 2, padding: [padding; 2], ..Conv2dConfig::same(self.channels, self.channels, 3) };
-        Downsample { conv: conv.init(device) }
+        let conv = Conv2dConfig {
+            stride: 2,
+            padding: [padding; 2],
+            ..Conv2dConfig::same(self.channels, self.channels, 3)
+        };
+        Downsample {
+            conv: conv.init(device),
+        }
     }
 }
 
@@ -49,7 +55,9 @@ pub struct UpsampleConfig {
 impl UpsampleConfig {
     /// Makes the layer.
     pub fn init(&self, device: &Device) -> Upsample {
-        Upsample { conv: Conv2dConfig::same(self.channels, self.channels, 3).init(device) }
+        Upsample {
+            conv: Conv2dConfig::same(self.channels, self.channels, 3).init(device),
+        }
     }
 }
 

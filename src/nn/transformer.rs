@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    Attention, AttentionConfig, Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear,
-    LinearConfig, ops,
+    Attention, AttentionConfig, Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, LayerNorm,
+    LayerNormConfig, Linear, LinearConfig, ops,
 };
 
 /// Sizes of a [`FeedForward`].
@@ -55,9 +55,22 @@ pub struct BasicTransformerBlockConfig {
 impl BasicTransformerBlockConfig {
     /// Makes the block.
     pub fn init(&self, device: &Device) -> BasicTransformerBlock {
-        let norm = || LayerNormConfig { width: self.width, eps: 1e-5 }.init(device);
+        let norm = || {
+            LayerNormConfig {
+                width: self.width,
+                eps: 1e-5,
+            }
+            .init(device)
+        };
         let attention = |context| {
-            AttentionConfig { width: self.width, context, heads: self.heads, bias: false, norm: None }.init(device)
+            AttentionConfig {
+                width: self.width,
+                context,
+                heads: self.heads,
+                bias: false,
+                norm: None,
+            }
+            .init(device)
         };
         BasicTransformerBlock {
             norm1: norm(),
@@ -86,7 +99,10 @@ impl BasicTransformerBlock {
     /// `x`: `[batch, tokens, width]`; `context`: `[batch, keys, context width]`; result: as `x`.
     pub fn forward(&self, x: Tensor<3>, context: &Tensor<3>) -> Tensor<3> {
         let x = self.attn1.forward(self.norm1.forward(x.clone()), None) + x;
-        let x = self.attn2.forward(self.norm2.forward(x.clone()), Some(context)) + x;
+        let x = self
+            .attn2
+            .forward(self.norm2.forward(x.clone()), Some(context))
+            + x;
         self.ff.forward(self.norm3.forward(x.clone())) + x
     }
 }
@@ -111,17 +127,32 @@ pub struct SpatialTransformerConfig {
 impl SpatialTransformerConfig {
     /// Makes the module; it starts as the identity.
     pub fn init(&self, device: &Device) -> SpatialTransformer {
-        let block = BasicTransformerBlockConfig { width: self.channels, context: self.context, heads: self.heads };
+        let block = BasicTransformerBlockConfig {
+            width: self.channels,
+            context: self.context,
+            heads: self.heads,
+        };
         let (proj_in, proj_out) = if self.linear {
             let config = LinearConfig::new(self.channels, self.channels);
-            (Projection::Linear(config.init(device)), Projection::Linear(config.zeroed().init(device)))
+            (
+                Projection::Linear(config.init(device)),
+                Projection::Linear(config.zeroed().init(device)),
+            )
         } else {
             let config = Conv2dConfig::same(self.channels, self.channels, 1);
-            (Projection::Conv(config.init(device)), Projection::Conv(config.zeroed().init(device)))
+            (
+                Projection::Conv(config.init(device)),
+                Projection::Conv(config.zeroed().init(device)),
+            )
         };
         SpatialTransformer {
             // diffusers `Transformer2DModel` fixes this epsilon, whatever the UNet's own is.
-            norm: GroupNormConfig { groups: self.groups, channels: self.channels, eps: 1e-6 }.init(device),
+            norm: GroupNormConfig {
+                groups: self.groups,
+                channels: self.channels,
+                eps: 1e-6,
+            }
+            .init(device),
             proj_in,
             transformer_blocks: (0..self.depth).map(|_| block.init(device)).collect(),
             proj_out,
@@ -152,8 +183,15 @@ impl SpatialTransformer {
     /// `x`: `[batch, channels, height, width]`; `context`: `[batch, keys, context width]`; result: as `x`.
     pub fn forward(&self, x: Tensor<4>, context: &Tensor<3>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        let to_tokens = |map: Tensor<4>| map.reshape([batch, channels, height * width]).swap_dims(1, 2);
-        let to_map = |tokens: Tensor<3>| tokens.swap_dims(1, 2).reshape([batch, channels, height, width]);
+        let to_tokens = |map: Tensor<4>| {
+            map.reshape([batch, channels, height * width])
+                .swap_dims(1, 2)
+        };
+        let to_map = |tokens: Tensor<3>| {
+            tokens
+                .swap_dims(1, 2)
+                .reshape([batch, channels, height, width])
+        };
         let normal = self.norm.forward(x.clone());
         let mut tokens = match &self.proj_in {
             Projection::Conv(conv) => to_tokens(conv.forward(normal)),
