@@ -1,1 +1,50 @@
-pub fn placeholder() {}
+//! Velatura, an image studio for latent diffusion models.
+//!
+//! # The rooms
+//!
+//! From the bottom up: a room uses only rooms above it in this list, but for
+//! [`app`] and [`ui`], the two halves of the window. `tests/layering.rs` says
+//! which may use which.
+//!
+//! - [`geometry`]: points, rectangles and the view of the canvas.
+//! - [`folders`]: where models, pictures and settings lie on this computer.
+//! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
+//! - [`scenes`]: storybook scenes, endless captioned pictures to train on.
+//! - [`kernels`]: fast arithmetic for the processor, under the tensor library.
+//! - [`nn`]: the layers that networks are made of.
+//! - [`model`]: the networks, and the folders they are read from and written to.
+//! - [`diffusion`]: noise schedules, samplers, guidance: from a prompt to a picture.
+//! - [`train`]: from pictures to a model.
+//! - [`document`]: layers, masks, edits and their history.
+//! - [`tools`]: what the pointer does on the canvas.
+//! - [`gpu`]: the graphics device, shared by the window and the tensor library.
+//! - [`engine`]: the thread that does jobs, and the words to talk with it.
+//! - [`app`]: the state of the studio and the commands that change it.
+//! - [`ui`]: what the window shows.
+//! - [`cli`]: the same work without a window.
+//!
+//! # The way of a picture
+//!
+//! A snapshot of the [`document`] becomes a [`recipe::GenerateSpec`]. The
+//! [`engine`] queues it and hands it to [`diffusion`], which asks the networks
+//! of [`model`] step by step; every step comes back as a frame, and the end as
+//! an event. The [`app`] turns it into a new layer of the document, and saves
+//! it as a file with its recipe inside. The [`cli`] enters at the spec and
+//! leaves at the file: the same road, without a window.
+
+pub mod app;
+pub mod cli;
+pub mod diffusion;
+pub mod document;
+pub mod engine;
+pub mod folders;
+pub mod geometry;
+pub mod gpu;
+pub mod kernels;
+pub mod model;
+pub mod nn;
+pub mod recipe;
+pub mod scenes;
+pub mod tools;
+pub mod train;
+pub mod ui;

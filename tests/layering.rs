@@ -42,7 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("document", &["geometry"]),
     ("tools", &["document", "geometry"]),
-    ("gpu", &["geometry"]),
+    ("gpu", &["document", "geometry"]),
     (
         "app",
         &[
@@ -67,7 +67,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
-    ("main", &["app", "cli"]),
+    ("main", &["app", "cli", "engine", "folders", "gpu"]),
 ];
 
 /// Rooms of which a user may see only some parts.

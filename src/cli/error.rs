@@ -1,0 +1,68 @@
+//! Why a command could not do what was asked.
+
+use std::path::PathBuf;
+
+use crate::engine::protocol::EngineError;
+use crate::model::ModelError;
+use crate::recipe::{RecipeFileError, SpecError};
+use crate::scenes::SceneError;
+use crate::train::TrainError;
+
+/// Why a command failed, in one sentence for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A picture file cannot be read or written.
+    #[error(transparent)]
+    Picture(#[from] RecipeFileError),
+    /// The job cannot be done as described.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The engine could not do the job.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The system gave no thread for the engine.
+    #[error("the engine could not be started: {0}; close other programs and try again")]
+    NoEngine(std::io::Error),
+    /// The job was cancelled.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// Scenes cannot be made.
+    #[error(transparent)]
+    Scenes(#[from] SceneError),
+    /// A training run failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// There is no model of that name.
+    #[error(
+        "there is no model folder \u{201c}{}\u{201d}; `velatura models` lists those that can be found",
+        .0.display()
+    )]
+    NoModel(PathBuf),
+    /// A picture carries no recipe.
+    #[error("\u{201c}{}\u{201d} does not say how it was painted; give the settings as options", .0.display())]
+    NoRecipe(PathBuf),
+    /// A folder is not there.
+    #[error("the folder \u{201c}{}\u{201d} does not exist; create it or name another", .0.display())]
+    NoFolder(PathBuf),
+    /// What came with the program cannot be found.
+    #[error(
+        "the Storybook model that comes with Velatura was not found; reinstall Velatura, \
+         or set {} to its assets folder",
+        crate::folders::ASSETS_VARIABLE
+    )]
+    NoStorybook,
+    /// Nobody knows where to save.
+    #[error("this system has no folder for pictures; name a file with --output")]
+    NoPicturesFolder,
+    /// A file cannot be written.
+    #[error("\u{201c}{}\u{201d} could not be written: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+}

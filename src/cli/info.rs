@@ -1,0 +1,179 @@
+//! `velatura info`: what this computer has and what the studio would use.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::report::Reporter;
+use super::{CliError, DeviceArg, devices};
+use crate::engine::device::open_device;
+use crate::folders;
+
+/// What `velatura info` takes.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// Device to choose
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceArg,
+    /// Print a line of JSON instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Prints the report.
+pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
+    let adapters = devices::adapters();
+    let chosen = open_device(args.device.into())
+        .map(|device| device.summary.name)
+        .map_err(|error| error.to_string());
+    let features = cpu_features();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let memory_bytes = total_memory_bytes();
+    let folders = folders_used();
+
+    let fields = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "device": chosen.as_ref().ok(),
+        "device_error": chosen.as_ref().err(),
+        "adapters": adapters.iter().map(|adapter| json!({
+            "name": adapter.name,
+            "backend": adapter.backend,
+            "kind": adapter.kind,
+            "driver": adapter.driver,
+        })).collect::<Vec<_>>(),
+        "cpu_features": features,
+        "threads": threads,
+        "memory_bytes": memory_bytes,
+        "folders": folders.iter().cloned().collect::<serde_json::Map<_, _>>(),
+    });
+
+    let mut text = format!("Velatura {}\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |label: &str, value: &str| {
+        // Writing to a string cannot fail.
+        writeln!(text, "{label:<18}{value}").ok();
+    };
+    line(
+        "Computes on",
+        chosen.as_deref().unwrap_or_else(|error| error),
+    );
+    if adapters.is_empty() {
+        line("Adapters", "none found");
+    }
+    for (index, adapter) in adapters.iter().enumerate() {
+        let label = if index == 0 { "Adapters" } else { "" };
+        let devices::Adapter {
+            name,
+            backend,
+            kind,
+            driver,
+        } = adapter;
+        line(label, &format!("{name} ({kind}, {backend}, {driver})"));
+    }
+    let features = if features.is_empty() {
+        "no vector units known".to_owned()
+    } else {
+        features.join(" ")
+    };
+    line(
+        "Processor",
+        &format!("{} {features}", std::env::consts::ARCH),
+    );
+    line("Threads", &threads.to_string());
+    if let Some(bytes) = memory_bytes {
+        line(
+            "Memory",
+            &format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+        );
+    }
+    for (label, folder) in &folders {
+        line(label, folder.as_str().unwrap_or("unknown"));
+    }
+    report.result("info", fields, text.trim_end());
+    Ok(())
+}
+
+fn folders_used() -> Vec<(String, serde_json::Value)> {
+    let path = |folder: Option<PathBuf>| {
+        folder.map_or(serde_json::Value::Null, |folder| {
+            folder.display().to_string().into()
+        })
+    };
+    vec![
+        ("Bundled models".to_owned(), path(folders::bundled_models())),
+        ("Your models".to_owned(), path(folders::user_models())),
+        ("Pictures".to_owned(), path(folders::pictures())),
+        ("Settings".to_owned(), path(folders::settings())),
+    ]
+}
+
+/// The vector units that our arithmetic can use, as the processor names them.
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+fn cpu_features() -> Vec<&'static str> {
+    let found = [
+        ("sse4.2", std::is_x86_feature_detected!("sse4.2")),
+        ("avx", std::is_x86_feature_detected!("avx")),
+        ("avx2", std::is_x86_feature_detected!("avx2")),
+        ("fma", std::is_x86_feature_detected!("fma")),
+        ("f16c", std::is_x86_feature_detected!("f16c")),
+        ("avx512f", std::is_x86_feature_detected!("avx512f")),
+        ("avx512bw", std::is_x86_feature_detected!("avx512bw")),
+        ("avx512vnni", std::is_x86_feature_detected!("avx512vnni")),
+    ];
+    found
+        .into_iter()
+        .filter(|feature| feature.1)
+        .map(|feature| feature.0)
+        .collect()
+}
+
+/// The vector units that our arithmetic can use, as the processor names them.
+#[cfg(target_arch = "aarch64")]
+fn cpu_features() -> Vec<&'static str> {
+    let found = [
+        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
+        ("fp16", std::arch::is_aarch64_feature_detected!("fp16")),
+        (
+            "dotprod",
+            std::arch::is_aarch64_feature_detected!("dotprod"),
+        ),
+        ("sve", std::arch::is_aarch64_feature_detected!("sve")),
+    ];
+    found
+        .into_iter()
+        .filter(|feature| feature.1)
+        .map(|feature| feature.0)
+        .collect()
+}
+
+/// Nothing is known of other processors.
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+fn cpu_features() -> Vec<&'static str> {
+    Vec::new()
+}
+
+/// The computer's memory, where the system tells it in a file.
+fn total_memory_bytes() -> Option<u64> {
+    total_in_meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn total_in_meminfo(text: &str) -> Option<u64> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_read_as_linux_writes_it() {
+        let text = "MemTotal:       24612248 kB\nMemFree:         1234 kB\n";
+        assert_eq!(total_in_meminfo(text), Some(24_612_248 * 1024));
+        assert_eq!(total_in_meminfo("MemFree: 3 kB"), None);
+    }
+}

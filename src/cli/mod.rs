@@ -1,0 +1,106 @@
+//! The command line: one file per command, none of which needs a display.
+//!
+//! Results go to stdout, everything else to stderr, so that commands can be
+//! piped; `--json` turns stdout into lines of JSON for programs. A command ends
+//! with 0 when it did what was asked, 1 when it could not (with one sentence
+//! that says why), 2 when it was not understood.
+
+mod devices;
+mod error;
+mod follow;
+mod generate;
+mod info;
+mod models;
+mod report;
+mod scenes;
+mod seed;
+mod train;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use devices::DeviceArg;
+pub use error::CliError;
+
+use report::Reporter;
+
+/// What can be said on the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "velatura",
+    version,
+    about = "An image studio for latent diffusion models",
+    long_about = "An image studio for latent diffusion models.\n\n\
+        Without a command the studio's window opens, with PICTURE on the canvas if one is given.",
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// Picture to open in the studio
+    pub picture: Option<PathBuf>,
+
+    /// Device that computes in the studio
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceArg,
+
+    /// What to do without a window
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// A command that needs no window.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Paint pictures from text, or repaint parts of one
+    Generate(generate::GenerateArgs),
+    /// Train a model on a folder of pictures
+    #[command(subcommand)]
+    Train(train::TrainCommand),
+    /// Make captioned, labelled scenes to train on
+    Scenes(scenes::ScenesArgs),
+    /// List the models that can be found
+    Models(models::ModelsArgs),
+    /// Tell what this computer has and what the studio would use
+    Info(info::InfoArgs),
+}
+
+/// Runs one command to its end.
+pub fn run(command: &Command) -> ExitCode {
+    let (json, run): (bool, Box<dyn Fn(Reporter) -> Result<(), CliError> + '_>) = match command {
+        Command::Generate(args) => (args.json, Box::new(|report| generate::run(args, report))),
+        Command::Train(args) => (args.json(), Box::new(|report| train::run(args, report))),
+        Command::Scenes(args) => (args.json, Box::new(|report| scenes::run(args, report))),
+        Command::Models(args) => (args.json, Box::new(|report| models::run(args, report))),
+        Command::Info(args) => (args.json, Box::new(|report| info::run(args, report))),
+    };
+    let report = Reporter::new(json);
+    match run(report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report.error(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_picture_opens_in_the_studio_and_a_command_does_not() {
+        let cli = Cli::try_parse_from(["velatura", "barn.png"]).unwrap();
+        assert_eq!(cli.picture, Some(PathBuf::from("barn.png")));
+        assert!(cli.command.is_none());
+        let cli = Cli::try_parse_from(["velatura", "info"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Info(_))));
+    }
+}

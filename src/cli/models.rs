@@ -1,0 +1,120 @@
+//! `velatura models`: the models that can be found without being told where.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::CliError;
+use super::report::Reporter;
+use crate::folders;
+use crate::model::ModelFolder;
+
+/// What `velatura models` takes.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// Further folder to look into
+    #[arg(value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// Print lines of JSON instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Prints a line for every model.
+pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
+    for folder in &args.folders {
+        if !folder.is_dir() {
+            return Err(CliError::NoFolder(folder.clone()));
+        }
+    }
+    let usual = [folders::bundled_models(), folders::user_models()];
+    let places = usual
+        .into_iter()
+        .flatten()
+        .chain(args.folders.iter().cloned());
+    let mut count = 0;
+    for folder in places.flat_map(|place| candidates(&place)) {
+        let model = match ModelFolder::open(&folder) {
+            Ok(model) => model,
+            Err(crate::model::ModelError::NotAModel(_)) => continue,
+            Err(error) => {
+                report.warning(&error.to_string());
+                continue;
+            }
+        };
+        count += 1;
+        let kind = kind_of(&model);
+        let studio = model.studio();
+        let size_bytes = size_bytes(&folder);
+        let megabytes = size_bytes as f64 / 1e6;
+        let (name, side_px) = (&studio.name, studio.resolution_px);
+        report.result(
+            "model",
+            json!({
+                "name": name,
+                "kind": kind,
+                "resolution_px": side_px,
+                "size_bytes": size_bytes,
+                "folder": folder.display().to_string(),
+            }),
+            &format!(
+                "{name}: {kind}, {side_px} px, {megabytes:.1} MB, in {}",
+                folder.display()
+            ),
+        );
+    }
+    if count == 0 {
+        let advice = folders::user_models().map_or_else(String::new, |folder| {
+            format!(
+                "; put a folder in diffusers layout into {}",
+                folder.display()
+            )
+        });
+        report.status(&format!("No models were found{advice}."));
+    }
+    Ok(())
+}
+
+/// The folder itself, and those directly in it, by name.
+fn candidates(place: &Path) -> Vec<PathBuf> {
+    let inner = walkdir::WalkDir::new(place)
+        .max_depth(1)
+        .follow_links(true)
+        .sort_by_file_name();
+    inner
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_dir())
+        // Hidden ones are models that are just being written.
+        .filter(|entry| {
+            entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
+        })
+        .map(walkdir::DirEntry::into_path)
+        .collect()
+}
+
+fn kind_of(model: &ModelFolder) -> &'static str {
+    match (
+        model.unet_config().is_ok(),
+        model.text_encoder_config().is_ok(),
+    ) {
+        (true, true) if model.studio().inpaints() => "text to image, inpainting",
+        (true, true) => "text to image",
+        (true, false) if model.studio().inpaints() => "inpainting without text",
+        (true, false) => "unconditional",
+        (false, _) if model.autoencoder_config().is_ok() => "autoencoder",
+        (false, _) => "incomplete",
+    }
+}
+
+fn size_bytes(folder: &Path) -> u64 {
+    let entries = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .filter_map(Result::ok);
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
+}

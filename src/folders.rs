@@ -1,0 +1,93 @@
+//! Where things lie on this computer: what came with the program, and what is
+//! the user's.
+//!
+//! Every place is looked up when it is asked for, so that a test or a user can
+//! move one by setting its environment variable.
+
+use std::path::{Path, PathBuf};
+
+use directories::{ProjectDirs, UserDirs};
+
+/// Environment variable that names the folder of what came with the program.
+pub const ASSETS_VARIABLE: &str = "VELATURA_ASSETS";
+
+/// Environment variable that names the folder of the user's models.
+pub const MODELS_VARIABLE: &str = "VELATURA_MODELS";
+
+/// Environment variable that names the folder for painted pictures.
+pub const PICTURES_VARIABLE: &str = "VELATURA_PICTURES";
+
+/// The folder of what came with the program: the first that is there of the
+/// environment variable's, those beside the program (as the packages for Linux,
+/// macOS and Windows lay them out), and the source tree it was built from.
+pub fn assets() -> Option<PathBuf> {
+    if let Some(named) = from_environment(ASSETS_VARIABLE) {
+        return Some(named);
+    }
+    let program = std::env::current_exe().and_then(std::fs::canonicalize).ok();
+    let beside = program.as_deref().and_then(Path::parent).map(|folder| {
+        ["assets", "../share/velatura", "../Resources/assets"].map(|inner| folder.join(inner))
+    });
+    beside
+        .into_iter()
+        .flatten()
+        .chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")])
+        .find(|folder| folder.is_dir())
+}
+
+/// The models that came with the program.
+pub fn bundled_models() -> Option<PathBuf> {
+    assets().map(|folder| folder.join("models"))
+}
+
+/// The folder of the Storybook model.
+pub fn storybook_model() -> Option<PathBuf> {
+    bundled_models().map(|folder| folder.join("storybook"))
+}
+
+/// The folder in which the user keeps models, one folder each. It may not exist.
+pub fn user_models() -> Option<PathBuf> {
+    from_environment(MODELS_VARIABLE).or_else(|| Some(project()?.data_dir().join("models")))
+}
+
+/// The folder for pictures that are saved without being asked for a name.
+pub fn pictures() -> Option<PathBuf> {
+    from_environment(PICTURES_VARIABLE).or_else(|| {
+        let user = UserDirs::new()?;
+        let folder = user.picture_dir().unwrap_or_else(|| user.home_dir());
+        Some(folder.join("Velatura"))
+    })
+}
+
+/// The folder in which the window remembers its settings.
+pub fn settings() -> Option<PathBuf> {
+    Some(project()?.data_dir().to_owned())
+}
+
+fn project() -> Option<ProjectDirs> {
+    ProjectDirs::from("", "", "Velatura")
+}
+
+fn from_environment(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_tree_is_found_when_nothing_is_installed() {
+        let found = assets().unwrap();
+        assert!(found.join("fonts").is_dir(), "{}", found.display());
+    }
+
+    #[test]
+    fn the_users_models_lie_in_a_folder_of_ours() {
+        let folder = user_models().unwrap();
+        assert!(folder.ends_with("models"));
+        assert!(folder.to_string_lossy().to_lowercase().contains("velatura"));
+    }
+}

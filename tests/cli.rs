@@ -1,0 +1,272 @@
+//! The program as a user or a script runs it, without a window.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The program, with folders of the user that are empty, and no display.
+fn velatura(home: &Path, options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_velatura"))
+        .args(options)
+        .current_dir(home)
+        .env("VELATURA_MODELS", home.join("models"))
+        .env("VELATURA_PICTURES", home.join("pictures"))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
+}
+
+fn reference(name: &str) -> String {
+    format!("{}/tests/data/reference/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn events(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines = text(&output.stdout);
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events
+        .iter()
+        .filter(|event| event["event"] == kind)
+        .collect()
+}
+
+/// The command fails with one sentence that holds all of `words`.
+fn assert_fails(output: &Output, words: &[&str]) {
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    let last = message.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: "), "{message}");
+    assert!(
+        !message.contains("panicked") && !message.contains("backtrace"),
+        "{message}"
+    );
+    for word in words {
+        assert!(last.contains(word), "{word:?} is not in {last:?}");
+    }
+}
+
+#[test]
+fn info_tells_what_there_is() {
+    let home = tempfile::tempdir().unwrap();
+    let output = velatura(home.path(), &["info", "--device", "cpu"]);
+    let report = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for label in [
+        "Velatura 0.",
+        "Computes on",
+        "Adapters",
+        "Processor",
+        "Threads",
+        "Your models",
+    ] {
+        assert!(report.contains(label), "{label:?} is not in\n{report}");
+    }
+    let events = events(&velatura(
+        home.path(),
+        &["info", "--json", "--device", "cpu"],
+    ));
+    let folder = home.path().join("models").display().to_string();
+    assert_eq!(events[0]["folders"]["Your models"], folder);
+    assert!(events[0]["threads"].as_u64().unwrap() >= 1);
+}
+
+#[test]
+fn models_lists_what_is_in_the_users_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let place = reference("");
+    let listed = events(&velatura(home.path(), &["models", "--json", &place]));
+    let kind_of = |name: &str| {
+        let found = listed.iter().find(|model| model["name"] == name);
+        found.map(|model| model["kind"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(kind_of("sd1-tiny").as_deref(), Some("text to image"));
+    assert_eq!(
+        kind_of("inpaint-tiny").as_deref(),
+        Some("text to image, inpainting")
+    );
+    assert_fails(
+        &velatura(home.path(), &["models", "nowhere"]),
+        &["nowhere", "does not exist"],
+    );
+}
+
+#[test]
+fn scenes_are_written_and_are_the_same_for_the_same_seed() {
+    let home = tempfile::tempdir().unwrap();
+    let options = [
+        "scenes", "--count", "3", "--size", "64", "--seed", "5", "--json", "--out",
+    ];
+    for folder in ["one", "two"] {
+        let events = events(&velatura(home.path(), &[&options[..], &[folder]].concat()));
+        assert_eq!(of_kind(&events, "scenes")[0]["scenes"], 3);
+        assert!(!of_kind(&events, "progress").is_empty());
+    }
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(home.path().join(folder)).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("one").len(), 3 * 4 + 1);
+    for name in names("one") {
+        let read = |folder| std::fs::read(home.path().join(folder).join(&name)).unwrap();
+        assert!(read("one") == read("two"), "{} differs", name.display());
+    }
+    assert_fails(
+        &velatura(home.path(), &["scenes", "--size", "7", "--out", "x"]),
+        &["7", "between"],
+    );
+}
+
+#[test]
+fn a_painted_picture_can_be_painted_again_from_its_file() {
+    let home = tempfile::tempdir().unwrap();
+    let model = reference("sd1-tiny");
+    let first = velatura(
+        home.path(),
+        &[
+            "generate",
+            "--model",
+            &model,
+            "--prompt",
+            "a barn",
+            "--negative-prompt",
+            "fog",
+            "--steps",
+            "3",
+            "--sampler",
+            "euler",
+            "--karras",
+            "--cfg-scale",
+            "6.5",
+            "--seed",
+            "1234",
+            "--width",
+            "64",
+            "--height",
+            "32",
+            "--device",
+            "cpu",
+            "--output",
+            "out.png",
+            "--save-latents",
+            "out.safetensors",
+            "--json",
+        ],
+    );
+    let told = events(&first);
+    assert_eq!(of_kind(&told, "picture")[0]["seed"], 1234);
+    assert_eq!(of_kind(&told, "progress").last().unwrap()["done"], 3);
+
+    let latents = std::fs::read(home.path().join("out.safetensors")).unwrap();
+    let latents = safetensors::SafeTensors::deserialize(&latents).unwrap();
+    let shape = latents.tensor("latents").unwrap().shape().to_vec();
+    assert_eq!((shape.len(), shape[0]), (4, 1));
+    assert_eq!(shape[3], 2 * shape[2], "twice as wide as high");
+
+    let options = [
+        "generate",
+        "--recipe",
+        "out.png",
+        "--device",
+        "cpu",
+        "--output",
+        "again.png",
+    ];
+    let again = velatura(home.path(), &options);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert_eq!(text(&again.stdout).trim(), "again.png");
+    let open = |name: &str| velatura::recipe::open_picture(&home.path().join(name)).unwrap();
+    assert!(
+        open("out.png").image == open("again.png").image,
+        "the same picture again"
+    );
+    assert_eq!(open("again.png").recipe.unwrap().spec.prompt, "a barn");
+}
+
+#[test]
+fn a_batch_without_a_name_goes_into_the_folder_for_pictures() {
+    let home = tempfile::tempdir().unwrap();
+    let model = reference("sd1-tiny");
+    let options = [
+        "generate",
+        "--model",
+        &model,
+        "--steps",
+        "1",
+        "--width",
+        "32",
+        "--height",
+        "32",
+        "--batch",
+        "2",
+        "--seed",
+        "7",
+        "--device",
+        "cpu",
+        "--no-recipe",
+        "--json",
+    ];
+    let told = events(&velatura(home.path(), &options));
+    let pictures = of_kind(&told, "picture");
+    let path = |index: usize| Path::new(pictures[index]["path"].as_str().unwrap()).to_owned();
+    assert!(path(0).starts_with(home.path().join("pictures")));
+    assert!(path(0).ends_with("00000-7.png") && path(1).ends_with("00001-8.png"));
+    assert_eq!(velatura::recipe::read_recipe(&path(0)).unwrap(), None);
+}
+
+#[test]
+fn wrong_input_is_told_in_one_sentence() {
+    let home = tempfile::tempdir().unwrap();
+    let model = reference("sd1-tiny");
+    let fails = |options: &[&str], words: &[&str]| {
+        let all = [&["generate", "--device", "cpu"], options].concat();
+        assert_fails(&velatura(home.path(), &all), words);
+    };
+    fails(&["--model", "nowhere"], &["nowhere", "velatura models"]);
+    fails(&["--model", &model, "--steps", "0"], &["steps is 0"]);
+    fails(
+        &["--model", &model, "--output", "a.gif"],
+        &["a.gif", ".png"],
+    );
+    fails(&["--model", &model, "--init", "gone.png"], &["gone.png"]);
+    fails(&["--recipe", "gone.png"], &["gone.png"]);
+
+    // A model that is cut off.
+    let broken = home.path().join("broken");
+    std::fs::create_dir_all(broken.join("unet")).unwrap();
+    std::fs::write(broken.join("unet/config.json"), "{\"block_out_ch").unwrap();
+    fails(&["--model", "broken"], &["config.json"]);
+
+    std::fs::create_dir(home.path().join("empty")).unwrap();
+    let options = [
+        "train",
+        "autoencoder",
+        "empty",
+        "--device",
+        "cpu",
+        "--output",
+        "run",
+    ];
+    assert_fails(&velatura(home.path(), &options), &["empty", "no pictures"]);
+
+    let misunderstood = velatura(home.path(), &["generate", "--sampler", "lms"]);
+    assert_eq!(misunderstood.status.code(), Some(2));
+}
