@@ -8,6 +8,7 @@
 //!
 //! - [`geometry`]: points, rectangles and the view of the canvas.
 //! - [`folders`]: where models, pictures and settings lie on this computer.
+//! - [`files`]: files that appear whole or not at all.
 //! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
 //! - [`scenes`]: storybook scenes, endless captioned pictures to train on.
 //! - [`kernels`]: fast arithmetic for the processor, under the tensor library.
@@ -37,6 +38,7 @@ pub mod cli;
 pub mod diffusion;
 pub mod document;
 pub mod engine;
+pub mod files;
 pub mod folders;
 pub mod geometry;
 pub mod gpu;

@@ -21,13 +21,17 @@ const MOST_LINES: usize = 600;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("geometry", &[]),
     ("folders", &[]),
-    ("recipe", &[]),
-    ("scenes", &[]),
+    ("files", &[]),
+    ("recipe", &["files"]),
+    ("scenes", &["files"]),
     ("kernels", &[]),
     ("nn", &["kernels"]),
-    ("model", &["nn", "recipe"]),
+    ("model", &["files", "nn", "recipe"]),
     ("diffusion", &["model", "nn", "recipe"]),
-    ("train", &["diffusion", "model", "nn", "recipe", "scenes"]),
+    (
+        "train",
+        &["files", "diffusion", "model", "nn", "recipe", "scenes"],
+    ),
     (
         "engine",
         &[
@@ -46,7 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "document", "engine", "folders", "geometry", "gpu", "recipe", "tools", "ui",
+            "files", "document", "engine", "folders", "geometry", "gpu", "recipe", "tools", "ui",
         ],
     ),
     (
@@ -58,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "files",
             "diffusion",
             "engine",
             "folders",

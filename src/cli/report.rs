@@ -76,7 +76,7 @@ impl Reporter {
             ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
         };
         let template =
-            format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left  {{msg}}");
+            format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left  {{wide_msg}}");
         let style = ProgressStyle::with_template(&template)
             .expect("the template is constant and valid")
             .progress_chars("━╸─")
@@ -124,10 +124,10 @@ impl Progress {
     pub(super) fn show(&mut self, done: u64, total: u64, note: &str) {
         let first_done = *self.first_done.get_or_insert(done.saturating_sub(1));
         self.bar.set_length(total);
-        self.bar.set_position(done);
         if !note.is_empty() {
             self.bar.set_message(note.to_owned());
         }
+        self.bar.set_position(done);
         let interval = if self.reporter.json {
             JSON_INTERVAL
         } else {

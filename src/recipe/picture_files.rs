@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, RgbImage, RgbaImage};
 
-use super::atomic_file::write_atomically;
 use super::exif::{MAX_JPEG_EXIF_BYTES, comment_in_exif, exif_with_comment};
 use super::infotext::{read_infotext, write_infotext};
 use super::painted::PRIVATE_KEYWORD;
 use super::png_text::{read_png_texts, write_png};
 use super::{FoundRecipe, PaintedRecipe};
+use crate::files::write_atomically;
 
 /// Keyword of the PNG text chunk that holds the infotext.
 const INFOTEXT_KEYWORD: &str = "parameters";

@@ -1,4 +1,6 @@
 //! Files that appear whole or not at all.
+//!
+//! Every room that saves something may use this one; it uses nothing of ours.
 
 use std::fs::File;
 use std::io;
@@ -7,7 +9,13 @@ use std::path::Path;
 /// Writes a file under another name in the same folder, and gives it its name
 /// once its bytes are on the disk. On failure nothing is left behind and an
 /// older file of that name is untouched.
-pub(super) fn write_atomically(
+///
+/// The new file has the permissions of the one that it replaces, else the usual
+/// ones: a plain temporary file could be read by its owner only.
+///
+/// # Errors
+/// What `write` or the system says.
+pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -19,8 +27,6 @@ pub(super) fn write_atomically(
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".velatura-").suffix(".tmp");
-    // Temporary files are private; a saved picture has the usual permissions,
-    // or those of the file that it replaces.
     let old = std::fs::metadata(&path).map(|metadata| metadata.permissions());
     #[cfg(unix)]
     {
@@ -41,4 +47,25 @@ pub(super) fn write_atomically(
         folder.sync_all().ok();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.txt");
+        write_atomically(&path, |file| file.write_all(b"old")).unwrap();
+        let failed = write_atomically(&path, |file| {
+            file.write_all(b"half of the n")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "the disk is full");
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
