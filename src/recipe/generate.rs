@@ -87,9 +87,9 @@ impl SamplerKind {
 
     /// The sampler with the given [`Self::id`] or [`Self::label`], in any case.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.id().eq_ignore_ascii_case(name) || kind.label().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|kind| {
+            kind.id().eq_ignore_ascii_case(name) || kind.label().eq_ignore_ascii_case(name)
+        })
     }
 }
 
@@ -186,7 +186,10 @@ pub enum SpecError {
         allowed: &'static str,
     },
     /// A mask without a picture, or of another size.
-    #[error("the mask is {mask_px:?} pixels but the picture is {image_px:?}; make them the same size")]
+    #[error(
+        "the mask is {} × {} pixels but the picture is {} × {}; make them the same size",
+        mask_px[0], mask_px[1], image_px[0], image_px[1]
+    )]
     MaskSize {
         /// Size of the mask.
         mask_px: [u32; 2],
@@ -200,7 +203,9 @@ pub enum SpecError {
 
 /// A picture size that cannot be painted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{width_px} × {height_px} pixels cannot be painted; each side must be between 8 and {MAX_SIDE_PX}")]
+#[error(
+    "{width_px} × {height_px} pixels cannot be painted; each side must be between 8 and {MAX_SIDE_PX}"
+)]
 pub struct SizeError {
     /// Width asked for.
     pub width_px: u32,
@@ -216,21 +221,53 @@ impl GenerateSpec {
     pub fn validate(&self) -> Result<(), SpecError> {
         let side = 8..=MAX_SIDE_PX;
         if !side.contains(&self.width_px) || !side.contains(&self.height_px) {
-            return Err(SizeError { width_px: self.width_px, height_px: self.height_px }.into());
+            return Err(SizeError {
+                width_px: self.width_px,
+                height_px: self.height_px,
+            }
+            .into());
         }
         let range = |ok: bool, field, value: String, allowed| {
-            if ok { Ok(()) } else { Err(SpecError::OutOfRange { field, value, allowed }) }
+            if ok {
+                Ok(())
+            } else {
+                Err(SpecError::OutOfRange {
+                    field,
+                    value,
+                    allowed,
+                })
+            }
         };
-        range((1..=1000).contains(&self.steps), "steps", self.steps.to_string(), "between 1 and 1000")?;
+        range(
+            (1..=1000).contains(&self.steps),
+            "steps",
+            self.steps.to_string(),
+            "between 1 and 1000",
+        )?;
         range(
             self.guidance_scale.is_finite() && (0.0..=100.0).contains(&self.guidance_scale),
             "guidance",
             self.guidance_scale.to_string(),
             "between 0 and 100",
         )?;
-        range((0.0..=1.0).contains(&self.eta), "eta", self.eta.to_string(), "between 0 and 1")?;
-        range((0.0..=1.0).contains(&self.strength), "strength", self.strength.to_string(), "between 0 and 1")?;
-        range((1..=64).contains(&self.batch), "batch", self.batch.to_string(), "between 1 and 64")?;
+        range(
+            (0.0..=1.0).contains(&self.eta),
+            "eta",
+            self.eta.to_string(),
+            "between 0 and 1",
+        )?;
+        range(
+            (0.0..=1.0).contains(&self.strength),
+            "strength",
+            self.strength.to_string(),
+            "between 0 and 1",
+        )?;
+        range(
+            (1..=64).contains(&self.batch),
+            "batch",
+            self.batch.to_string(),
+            "between 1 and 64",
+        )?;
         match (&self.init, &self.mask) {
             (None, Some(_)) => return Err(SpecError::MaskWithoutImage),
             (Some(image), Some(mask)) if image.0.dimensions() != mask.coverage.dimensions() => {
