@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use cubecl_runtime::config::autotune::AutotuneLevel;
+use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
 use safetensors::{Dtype, SafeTensors};
 use velatura::model::ModelFolder;
 
@@ -85,25 +87,38 @@ fn check_text(name: &str, device: &Device) {
     reference.check("text_states", encoder.forward(reference.tokens(device)));
 }
 
-fn check_unet(name: &str, device: &Device) {
+/// Shapes of samples, and the timesteps at which each is compared.
+type Cases<'a> = &'a [(&'a str, &'a [u32])];
+const CASES: Cases<'static> = &[
+    ("square", &[1, 500, 999]),
+    ("wide", &[731]),
+    ("odd", &[731]),
+];
+
+fn check_unet(name: &str, device: &Device, cases: Cases<'_>) {
     let reference = Reference::open(name);
     let unet = ModelFolder::open(folder(name))
         .unwrap()
         .load_unet(device)
         .unwrap();
     let states = reference.float::<3>("text_states", device);
-    for (shape, steps) in [
-        ("square", &[1, 500, 999][..]),
-        ("wide", &[731]),
-        ("odd", &[731]),
-    ] {
-        for step in steps {
+    for (shape, steps) in cases {
+        for step in *steps {
             let sample = reference.float(&format!("unet.{shape}.sample"), device);
             let time = Tensor::from_floats([*step as f32], device);
             let out = unet.forward(sample, time, states.clone());
             reference.check(&format!("unet.{shape}.out.{step}"), out);
         }
     }
+}
+
+fn check_mixed_times(name: &str, device: &Device) {
+    let reference = Reference::open(name);
+    let unet = ModelFolder::open(folder(name))
+        .unwrap()
+        .load_unet(device)
+        .unwrap();
+    let states = reference.float("text_states", device);
     let sample = reference.float("unet.square.sample", device);
     let times = Tensor::from_floats([37.0, 802.0], device);
     reference.check("unet.mixed.out", unet.forward(sample, times, states));
@@ -140,9 +155,10 @@ fn text_states_equal_transformers() {
 
 #[test]
 fn denoisers_equal_diffusers() {
-    MODELS
-        .into_iter()
-        .for_each(|name| check_unet(name, &Device::flex()));
+    MODELS.into_iter().for_each(|name| {
+        check_unet(name, &Device::flex(), CASES);
+        check_mixed_times(name, &Device::flex());
+    });
 }
 
 #[test]
@@ -156,7 +172,8 @@ fn autoencoders_equal_diffusers() {
 #[test]
 fn training_forward_equals_diffusers() {
     let device = Device::flex().autodiff();
-    check_unet("sd1-tiny", &device);
+    check_unet("sd1-tiny", &device, CASES);
+    check_mixed_times("sd1-tiny", &device);
     check_autoencoder("sd1-tiny", &device);
     check_text("sd1-tiny", &device);
 }
@@ -164,11 +181,15 @@ fn training_forward_equals_diffusers() {
 /// The same through wgpu, which may be a software adapter; skipped where there is none.
 #[test]
 fn wgpu_equals_diffusers() {
+    // Each new shape of a matrix product is tuned, which takes a software adapter half a minute.
+    let mut config = CubeClRuntimeConfig::default();
+    config.autotune.level = AutotuneLevel::Minimal;
+    CubeClRuntimeConfig::set(config);
     let device = match std::panic::catch_unwind(|| Device::wgpu_options().init()) {
         Ok(Ok(device)) => device,
         Ok(Err(error)) => return println!("skipped: no wgpu adapter ({error})"),
         Err(_) => return println!("skipped: no wgpu adapter"),
     };
-    check_unet("sd2-tiny", &device);
-    check_autoencoder("sd1-tiny", &device);
+    check_unet("wgpu-tiny", &device, &[("odd", &[731])]);
+    check_autoencoder("wgpu-tiny", &device);
 }

@@ -101,6 +101,21 @@ pub fn save<M: Module>(
     write::write(path, collector.entries, dtype)
 }
 
+/// Keys and shapes of a module's weights as they lie in a file; nothing is allocated.
+pub fn layout<M: Module>(module: &M, naming: Naming) -> Vec<(String, Vec<usize>)> {
+    let mut collector = Collector {
+        naming,
+        path: KeyPath::default(),
+        entries: Vec::new(),
+    };
+    module.visit(&mut collector);
+    collector
+        .entries
+        .into_iter()
+        .map(|entry| (entry.key.clone(), entry.stored_shape()))
+        .collect()
+}
+
 /// What does not fit.
 #[derive(Default)]
 struct Report {

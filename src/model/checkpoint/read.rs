@@ -5,18 +5,19 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use half::f16;
 use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
 use memmap2::{Mmap, MmapOptions};
+use rayon::prelude::{IndexedParallelIterator, ParallelIterator, ParallelSlice, ParallelSliceMut};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use super::super::ModelError;
 
-/// Numbers converted at once: small enough for the first cache.
-const CHUNK: usize = 4096;
-/// Rows turned at once when a matrix is transposed.
-const ROWS: usize = 16;
+/// Numbers converted by one thread at a time.
+const CHUNK: usize = 1 << 16;
+/// Rows and columns turned at once when a matrix is transposed: the tile fits the first cache.
+const TILE: usize = 32;
 
 /// The weight files of one network, opened and checked but not read.
 #[derive(Debug)]
@@ -123,10 +124,10 @@ impl WeightFiles {
             return Err(damaged(&self.index, format!("it has no {key}")));
         };
         let path = &self.files[entry.file];
-        let decode = match entry.dtype {
-            Dtype::F32 => decode_f32,
-            Dtype::F16 => decode_f16,
-            Dtype::BF16 => decode_bf16,
+        let (decode, size): (Decode, usize) = match entry.dtype {
+            Dtype::F32 => (decode_f32, 4),
+            Dtype::F16 => (decode_f16, 2),
+            Dtype::BF16 => (decode_bf16, 2),
             other => {
                 return Err(damaged(
                     path,
@@ -143,9 +144,9 @@ impl WeightFiles {
         let mut values = vec![0.0; entry.shape.iter().product()];
         match entry.shape.as_slice() {
             [rows, columns, ..] if transposed => {
-                transpose_into(&map, *rows, *columns, decode, &mut values)
+                transpose_into(&map, size, [*rows, *columns], decode, &mut values);
             }
-            _ => decode(&map, &mut values),
+            _ => copy_into(&map, size, decode, &mut values),
         }
         Ok(values)
     }
@@ -243,49 +244,71 @@ fn map(file: &File, offset: u64, length: usize) -> std::io::Result<Mmap> {
     unsafe { MmapOptions::new().offset(offset).len(length).map(file) }
 }
 
+/// Turns little-endian bytes into as many numbers.
+type Decode = fn(&[u8], &mut [f32]);
+
 fn decode_f32(bytes: &[u8], values: &mut [f32]) {
-    for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
-        *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    match bytemuck::try_cast_slice::<u8, f32>(bytes) {
+        Ok(stored) if cfg!(target_endian = "little") => values.copy_from_slice(stored),
+        _ => {
+            for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
+                *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            }
+        }
     }
 }
 
 fn decode_f16(bytes: &[u8], values: &mut [f32]) {
-    let mut buffer = [f16::ZERO; CHUNK];
-    for (values, bytes) in values.chunks_mut(CHUNK).zip(bytes.chunks(2 * CHUNK)) {
-        for (half, bytes) in buffer.iter_mut().zip(bytes.chunks_exact(2)) {
-            *half = f16::from_le_bytes([bytes[0], bytes[1]]);
+    match bytemuck::try_cast_slice::<u8, f16>(bytes) {
+        Ok(stored) if cfg!(target_endian = "little") => stored.convert_to_f32_slice(values),
+        _ => {
+            for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(2)) {
+                *value = f16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
+            }
         }
-        buffer[..values.len()].convert_to_f32_slice(values);
     }
 }
 
 fn decode_bf16(bytes: &[u8], values: &mut [f32]) {
     for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(2)) {
-        *value = bf16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
+        *value = f32::from_bits(u32::from(u16::from_le_bytes([bytes[0], bytes[1]])) << 16);
     }
 }
 
-/// Decodes a matrix a few rows at a time and writes it column by column.
+fn copy_into(bytes: &[u8], size: usize, decode: Decode, values: &mut [f32]) {
+    let parts = values
+        .par_chunks_mut(CHUNK)
+        .zip(bytes.par_chunks(size * CHUNK));
+    parts.for_each(|(values, bytes)| decode(bytes, values));
+}
+
+/// Writes a matrix column by column, `TILE` columns of `TILE` rows at a time.
 fn transpose_into(
     bytes: &[u8],
-    rows: usize,
-    columns: usize,
-    decode: fn(&[u8], &mut [f32]),
+    size: usize,
+    [rows, columns]: [usize; 2],
+    decode: Decode,
     values: &mut [f32],
 ) {
-    let mut buffer = vec![0.0; ROWS * columns];
-    let row_bytes = bytes.len() / rows.max(1);
-    for first in (0..rows).step_by(ROWS) {
-        let count = ROWS.min(rows - first);
-        decode(
-            &bytes[first * row_bytes..(first + count) * row_bytes],
-            &mut buffer[..count * columns],
-        );
-        for column in 0..columns {
-            let out = &mut values[column * rows + first..][..count];
-            for (row, value) in out.iter_mut().enumerate() {
-                *value = buffer[row * columns + column];
+    values
+        .par_chunks_mut(TILE * rows)
+        .enumerate()
+        .for_each(|(part, out)| {
+            let first = part * TILE;
+            let width = out.len() / rows;
+            let mut tile = [[0.0; TILE]; TILE];
+            for top in (0..rows).step_by(TILE) {
+                let height = TILE.min(rows - top);
+                for (row, values) in tile[..height].iter_mut().enumerate() {
+                    let start = ((top + row) * columns + first) * size;
+                    decode(&bytes[start..start + width * size], &mut values[..width]);
+                }
+                for column in 0..width {
+                    let out = &mut out[column * rows + top..][..height];
+                    for (value, row) in out.iter_mut().zip(&tile) {
+                        *value = row[column];
+                    }
+                }
             }
-        }
-    }
+        });
 }

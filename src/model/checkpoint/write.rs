@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use super::super::ModelError;
 use super::WeightDtype;
 
+/// Numbers converted at once.
+const CHUNK: usize = 1 << 14;
+
 /// A tensor to write, fetched when its turn comes.
 pub(super) struct Entry {
     pub key: String,
@@ -17,6 +20,17 @@ pub(super) struct Entry {
     pub shape: Vec<usize>,
     pub transposed: bool,
     pub read: Box<dyn FnOnce() -> Result<TensorData, String>>,
+}
+
+impl Entry {
+    /// The shape in the file.
+    pub fn stored_shape(&self) -> Vec<usize> {
+        if self.transposed {
+            self.shape.iter().rev().copied().collect()
+        } else {
+            self.shape.clone()
+        }
+    }
 }
 
 impl WeightDtype {
@@ -78,11 +92,7 @@ fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io
     let mut offset = 0;
     for entry in &entries {
         let end = offset + entry.shape.iter().product::<usize>() * dtype.bytes();
-        let shape: Vec<usize> = if entry.transposed {
-            entry.shape.iter().rev().copied().collect()
-        } else {
-            entry.shape.clone()
-        };
+        let shape = entry.stored_shape();
         let info = json!({ "dtype": dtype.name(), "shape": shape, "data_offsets": [offset, end] });
         header.insert(entry.key.clone(), info);
         offset = end;
@@ -127,21 +137,34 @@ fn write_values(
     values: &[f32],
     dtype: WeightDtype,
 ) -> io::Result<()> {
-    for value in values {
+    let mut bytes = Vec::with_capacity(CHUNK * 4);
+    for values in values.chunks(CHUNK) {
+        bytes.clear();
         match dtype {
-            WeightDtype::F32 => out.write_all(&value.to_le_bytes())?,
-            WeightDtype::Bf16 => out.write_all(&bf16::from_f32(*value).to_le_bytes())?,
+            WeightDtype::F32 => bytes.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            WeightDtype::Bf16 => {
+                bytes.extend(
+                    values
+                        .iter()
+                        .flat_map(|value| bf16::from_f32(*value).to_le_bytes()),
+                );
+            }
             WeightDtype::F16 => {
-                let half = f16::from_f32(*value);
-                if value.is_finite() && !half.is_finite() {
+                let halves = values.iter().map(|value| f16::from_f32(*value));
+                let lost = values.iter().zip(halves.clone());
+                if let Some((value, _)) = lost
+                    .into_iter()
+                    .find(|(v, h)| v.is_finite() && !h.is_finite())
+                {
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
                         format!("{key} holds {value}, which f16 cannot hold; choose f32 or bf16"),
                     ));
                 }
-                out.write_all(&half.to_le_bytes())?;
+                bytes.extend(halves.flat_map(f16::to_le_bytes));
             }
         }
+        out.write_all(&bytes)?;
     }
     Ok(())
 }
