@@ -44,6 +44,12 @@ pub enum CliError {
     /// A picture carries no recipe.
     #[error("\u{201c}{}\u{201d} does not say how it was painted; give the settings as options", .0.display())]
     NoRecipe(PathBuf),
+    /// A recipe cannot be repeated without its input.
+    #[error(
+        "\u{201c}{}\u{201d} was painted from another picture; give that with {}",
+        .0.display(), .1
+    )]
+    RecipeNeeds(PathBuf, &'static str),
     /// A folder is not there.
     #[error("the folder \u{201c}{}\u{201d} does not exist; create it or name another", .0.display())]
     NoFolder(PathBuf),

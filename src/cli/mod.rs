@@ -103,4 +103,30 @@ mod tests {
         let cli = Cli::try_parse_from(["velatura", "info"]).unwrap();
         assert!(matches!(cli.command, Some(Command::Info(_))));
     }
+
+    /// Splits a line as a shell does, as far as the readme needs it.
+    fn words(line: &str) -> Vec<String> {
+        let quoted = line.split('"').enumerate();
+        quoted
+            .flat_map(|(index, part)| match index % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_command_of_the_readme_is_understood() {
+        let readme = include_str!("../../README.md");
+        let lines = readme
+            .lines()
+            .filter(|line| line.starts_with("    velatura "));
+        let lines: Vec<_> = lines.collect();
+        assert!(lines.len() > 5);
+        for line in lines {
+            if let Err(error) = Cli::try_parse_from(words(line)) {
+                panic!("{line}\n{error}");
+            }
+        }
+    }
 }

@@ -105,7 +105,11 @@ impl GenerateArgs {
     /// # Errors
     /// When a file cannot be read or a number is out of its range.
     pub(super) fn spec(&self) -> Result<GenerateSpec, CliError> {
-        let recipe = self.recipe.as_deref().map(recipe_in).transpose()?;
+        let recipe = self
+            .recipe
+            .as_deref()
+            .map(|path| self.recipe_in(path))
+            .transpose()?;
         let model = match (&self.model, &recipe) {
             (Some(named), _) => find_model(named)?,
             (None, Some(recipe)) => recipe.model.clone(),
@@ -137,7 +141,7 @@ impl GenerateArgs {
             None if from_recipe => spec.seed,
             None => random_seed(),
         };
-        self.read_inputs(&mut spec)?;
+        self.read_inputs(&mut spec, from_recipe)?;
         spec.width_px = self.width.unwrap_or(spec.width_px);
         spec.height_px = self.height.unwrap_or(spec.height_px);
         // Wrong numbers are told before pictures are scaled to them.
@@ -152,7 +156,19 @@ impl GenerateArgs {
         Ok(spec)
     }
 
-    fn read_inputs(&self, spec: &mut GenerateSpec) -> Result<(), CliError> {
+    fn recipe_in(&self, path: &Path) -> Result<GenerateSpec, CliError> {
+        let found = read_recipe(path)?.ok_or_else(|| CliError::NoRecipe(path.to_owned()))?;
+        // Without its inputs the job would paint something else altogether.
+        if found.used_mask && self.mask.is_none() {
+            return Err(CliError::RecipeNeeds(path.to_owned(), "--init and --mask"));
+        }
+        if found.used_picture && self.init.is_none() {
+            return Err(CliError::RecipeNeeds(path.to_owned(), "--init"));
+        }
+        Ok(found.spec)
+    }
+
+    fn read_inputs(&self, spec: &mut GenerateSpec, from_recipe: bool) -> Result<(), CliError> {
         let Some(path) = &self.init else {
             spec.strength = self.strength.unwrap_or(1.0);
             return Ok(());
@@ -166,7 +182,11 @@ impl GenerateArgs {
                 feather_px: self.feather,
             });
         }
-        let usual = if spec.mask.is_some() { 1.0 } else { 0.75 };
+        let usual = match (from_recipe, &spec.mask) {
+            (true, _) => spec.strength,
+            (false, Some(_)) => 1.0,
+            (false, None) => 0.75,
+        };
         spec.strength = self.strength.unwrap_or(usual);
         Ok(())
     }
@@ -206,11 +226,6 @@ fn coverage_of(mask: &RgbaImage) -> GrayImage {
         // At most (255 · 255 + 127) / 255 = 255.
         image::Luma([((covered + 127) / 255) as u8])
     })
-}
-
-fn recipe_in(path: &Path) -> Result<GenerateSpec, CliError> {
-    let found = read_recipe(path)?.ok_or_else(|| CliError::NoRecipe(path.to_owned()))?;
-    Ok(found.spec)
 }
 
 /// A folder if there is one of that path, else a model of that name among those
@@ -387,6 +402,25 @@ mod tests {
         save_picture(&path, &RgbaImage::new(8, 8), None, &options).unwrap();
         let error = args(&["--recipe", named]).spec().unwrap_err();
         assert!(matches!(error, CliError::NoRecipe(_)), "{error}");
+    }
+
+    #[test]
+    fn a_recipe_with_an_input_picture_asks_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.png");
+        let picture = RgbaImage::new(8, 8);
+        let old = GenerateSpec {
+            strength: 0.4,
+            init: Some(ImageInput(Arc::new(picture.clone()))),
+            ..Default::default()
+        };
+        let recipe = PaintedRecipe::new(old, "m", "h");
+        save_picture(&path, &picture, Some(&recipe), &SaveOptions::default()).unwrap();
+        let named = path.to_str().unwrap();
+        let error = args(&["--recipe", named]).spec().unwrap_err();
+        assert!(error.to_string().contains("--init"), "{error}");
+        let spec = args(&["--recipe", named, "--init", named]).spec().unwrap();
+        assert_eq!(spec.strength, 0.4);
     }
 
     #[test]
