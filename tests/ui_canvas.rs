@@ -24,6 +24,7 @@ struct Bench {
     live: Option<LiveFrame>,
     text: String,
     shows_text_field: bool,
+    shows_button: bool,
 }
 
 impl Bench {
@@ -69,7 +70,10 @@ impl eframe::App for Bench {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         if self.shows_text_field {
             egui::Panel::top("text").show(ui, |ui| {
-                let field = ui.text_edit_singleline(&mut self.text);
+                let label = ui.label("Prompt");
+                let field = ui
+                    .text_edit_singleline(&mut self.text)
+                    .labelled_by(label.id);
                 field.request_focus();
             });
         }
@@ -87,6 +91,10 @@ impl eframe::App for Bench {
                 let mut actions = Vec::new();
                 self.canvas.show(ui, &input, &mut actions);
                 actions.into_iter().for_each(|action| self.dispatch(action));
+                if self.shows_button {
+                    let place = egui::Rect::from_center_size(pos2(320.0, 240.0), vec2(80.0, 30.0));
+                    let _ = ui.put(place, egui::Button::new("Above"));
+                }
             });
     }
 }
@@ -113,6 +121,7 @@ fn harness(document: Document) -> Harness<'static, Bench> {
                 live: None,
                 text: String::new(),
                 shows_text_field: false,
+                shows_button: false,
             }
         });
     harness.run();
@@ -228,7 +237,7 @@ fn the_wheel_zooms_about_the_pointer_and_the_middle_button_pans() {
             unit: MouseWheelUnit::Line,
             delta: vec2(0.0, 1.0),
             phase: egui::TouchPhase::Move,
-            source: egui::MouseWheelSource::default(),
+            source: egui::MouseWheelSource::Wheel,
             modifiers: Modifiers::NONE,
         });
     }
@@ -280,6 +289,25 @@ fn brackets_set_the_brush_unless_one_types() {
     harness.key_press(Key::CloseBracket);
     harness.run();
     assert_eq!(harness.state().toolbox.settings.brush.size_px, 11.0);
+}
+
+#[test]
+fn a_button_on_the_canvas_takes_its_clicks() {
+    let mut harness = opened(64);
+    harness.state_mut().shows_button = true;
+    harness.run();
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        &[pos2(320.0, 240.0), pos2(325.0, 245.0)],
+    );
+    assert!(!harness.state().editor.document().has_mask_content());
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        &[pos2(200.0, 240.0), pos2(205.0, 245.0)],
+    );
+    assert!(harness.state().editor.document().has_mask_content());
 }
 
 #[test]

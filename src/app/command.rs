@@ -46,6 +46,8 @@ pub enum Command {
     Insert(Arc<RgbaImage>),
     /// Asks where to save the picture.
     SaveAs,
+    /// Saves the picture; the name's ending decides the format.
+    SaveTo(PathBuf),
     /// Copies the picture.
     Copy,
     /// Pastes a picture.

@@ -63,6 +63,7 @@ impl Core {
             Command::OpenFile(path) => self.open_file(path),
             Command::Insert(image) => self.insert(&image, "Pasted picture")?,
             Command::SaveAs => self.save_as(),
+            Command::SaveTo(path) => self.save_to(path),
             Command::Copy => self.copy(),
             Command::Paste => self.background.paste(),
             Command::Quit => self.quit(),
@@ -255,7 +256,7 @@ impl Core {
     }
 
     /// Flattens and writes the picture; the extension decides the format.
-    pub(super) fn save_to(&mut self, mut path: PathBuf) {
+    fn save_to(&mut self, mut path: PathBuf) {
         if path.extension().is_none() {
             path.set_extension("png");
         }

@@ -10,6 +10,7 @@ use super::notices::{NoticeAction, Severity};
 use super::state::{ModelState, layer_name};
 use crate::document::Document;
 use crate::engine::protocol::{EngineEvent, JobOutcome, ModelSummary, PaintedImage, StopReason};
+use crate::folders;
 use crate::recipe::{FoundRecipe, ModelSource, PaintedRecipe};
 
 impl Core {
@@ -215,7 +216,7 @@ impl Core {
     fn take_path(&mut self, purpose: PickPurpose, path: PathBuf) {
         match purpose {
             PickPurpose::OpenPicture => self.dispatch(Command::OpenFile(path)),
-            PickPurpose::SavePicture => self.save_to(path),
+            PickPurpose::SavePicture => self.dispatch(Command::SaveTo(path)),
             PickPurpose::ModelFolder => {
                 self.dispatch(Command::ChooseModel(ModelSource::Folder(path)));
             }
@@ -234,6 +235,5 @@ impl Core {
 /// Where a model trained on the given folder goes unless the user says otherwise.
 fn default_output(pictures: &std::path::Path) -> Option<PathBuf> {
     let name = pictures.file_name()?;
-    let base = directories::ProjectDirs::from("", "", "velatura")?;
-    Some(base.data_dir().join("models").join(name))
+    Some(folders::user_models()?.join(name))
 }

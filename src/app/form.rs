@@ -40,8 +40,10 @@ pub struct GenerateForm {
     pub width_px: u32,
     /// Height of a new picture.
     pub height_px: u32,
-    /// How much of an existing picture is repainted.
+    /// How much of an existing picture is repainted without a mask.
     pub strength: f32,
+    /// How much is repainted inside a mask.
+    pub mask_strength: f32,
     /// Soft edge of a repainted mask.
     pub feather_px: f32,
     /// Number of pictures.
@@ -63,6 +65,7 @@ impl Default for GenerateForm {
             width_px: 64,
             height_px: 64,
             strength: 0.6,
+            mask_strength: 1.0,
             feather_px: 2.0,
             batch: 1,
         }
@@ -99,7 +102,7 @@ impl Intent {
     /// One line for the user.
     pub fn sentence(self, form: &GenerateForm, size_px: [u32; 2]) -> String {
         let [width, height] = size_px;
-        let percent = (form.strength * 100.0).round();
+        let percent = (form.strength_for(self) * 100.0).round();
         let what = match self {
             Self::TextToImage => format!("Text to image, {width} × {height}"),
             Self::Inpaint if percent >= 100.0 => "Repaint inside the mask".to_owned(),
@@ -123,6 +126,7 @@ impl GenerateForm {
         self.width_px = self.width_px.clamp(MIN_SIDE_PX, MAX_SIDE_PX);
         self.height_px = self.height_px.clamp(MIN_SIDE_PX, MAX_SIDE_PX);
         self.strength = finite(self.strength, 0.6).clamp(0.0, 1.0);
+        self.mask_strength = finite(self.mask_strength, 1.0).clamp(0.0, 1.0);
         self.feather_px = finite(self.feather_px, 2.0).clamp(0.0, 256.0);
         self.batch = self.batch.clamp(1, MAX_BATCH);
         self.karras &= self.sampler.supports_karras();
@@ -157,9 +161,19 @@ impl GenerateForm {
             width_px: spec.width_px,
             height_px: spec.height_px,
             strength: spec.strength,
+            mask_strength: spec.strength,
             ..own
         }
         .validated();
+    }
+
+    /// The strength that acts for an intent.
+    pub fn strength_for(&self, intent: Intent) -> f32 {
+        match intent {
+            Intent::TextToImage => 1.0,
+            Intent::Inpaint => self.mask_strength,
+            Intent::ImageToImage => self.strength,
+        }
     }
 
     /// The job that these settings describe.
@@ -180,7 +194,7 @@ impl GenerateForm {
             seed: self.seed,
             width_px: size_px[0],
             height_px: size_px[1],
-            strength: self.strength,
+            strength: self.strength_for(Intent::of(init.is_some(), mask.is_some())),
             batch: self.batch,
             init,
             mask,
@@ -202,10 +216,7 @@ mod tests {
         let size = [64, 48];
         let says = |intent: Intent| intent.sentence(&form, size);
         assert_eq!(says(Intent::of(false, true)), "Text to image, 64 × 48");
-        assert_eq!(
-            says(Intent::of(true, true)),
-            "Repaint inside the mask, 60 %"
-        );
+        assert_eq!(says(Intent::of(true, true)), "Repaint inside the mask");
         assert_eq!(says(Intent::of(true, false)), "Image to image, 60 %");
     }
 

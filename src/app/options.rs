@@ -7,6 +7,8 @@ use eframe::egui;
 
 use super::studio::StudioApp;
 use crate::engine::EngineFactory;
+use crate::folders;
+use crate::gpu;
 
 /// Makes the factory of the engine, once the window has its graphics device.
 ///
@@ -32,8 +34,8 @@ impl StudioOptions {
     pub fn new(engine: EngineBuilder) -> Self {
         Self {
             engine,
-            wgpu: eframe::egui_wgpu::WgpuConfiguration::default(),
-            storybook_folder: None,
+            wgpu: gpu::wgpu_configuration(),
+            storybook_folder: folders::storybook_model(),
             open: None,
             remembers: true,
         }

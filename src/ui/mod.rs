@@ -97,7 +97,7 @@ fn side_panel_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
     let tokens = tokens(ui);
     Panel::bottom("layers")
         .resizable(true)
-        .default_size(216.0)
+        .default_size(208.0)
         .size_range(120.0..=400.0)
         .frame(panel_frame(tokens, Margin::ZERO))
         .show(ui, |ui| panels::layers_ui(ui, state, own, commands));

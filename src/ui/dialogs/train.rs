@@ -196,7 +196,7 @@ fn run_buttons_ui(ui: &mut Ui, training: &Training, job: Option<&Job>, commands:
             } else {
                 (icons::PAUSE, "Pause")
             };
-            if ui.button((icon, word)).clicked() {
+            if ui.button((icon, word)).accessible_name(word).clicked() {
                 commands.push(Command::SetPaused {
                     job: training.job,
                     paused: !paused,

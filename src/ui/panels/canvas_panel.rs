@@ -101,10 +101,15 @@ fn empty_ui(ui: &mut Ui, canvas: egui::Rect, commands: &mut CommandSink) {
             let [wide, gap] = [148.0, space::S];
             let row = vec2(2.0 * wide + gap, 32.0);
             ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
-                let mut button = |icon, text, keys, command: fn() -> Command| {
+                let mut button = |icon: &str, text: &str, keys, command: fn() -> Command| {
                     let button = egui::Button::new((icon, text)).min_size(vec2(wide, row.y));
                     let keys = ui.ctx().format_shortcut(&keys);
-                    if ui.add(button).on_hover_text(keys).clicked() {
+                    if ui
+                        .add(button)
+                        .accessible_name(text)
+                        .on_hover_text(keys)
+                        .clicked()
+                    {
                         commands.push(command());
                     }
                 };

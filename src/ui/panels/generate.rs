@@ -8,7 +8,7 @@ use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::recipe::{MAX_SIDE_PX, ModelSource, SamplerKind};
 use crate::ui::icons;
 use crate::ui::theme::{height, space, tokens};
-use crate::ui::widgets::{IconButton, SliderFormat, caption, combo, fold, row, slider_row, title};
+use crate::ui::widgets::{IconButton, SliderFormat, caption, combo, fold, row, slider_row};
 
 /// Sizes offered beside those of the model, as multiples of its own.
 const SIZE_PRESETS: [(&str, f32, f32); 5] = [
@@ -29,7 +29,6 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 .inner_margin(egui::Margin::symmetric(12, 8))
                 .show(ui, |ui| {
                     ui.set_width(ui.available_width());
-                    title(ui, "Generate");
                     model_ui(ui, state, commands);
                     prompt_ui(ui, state, &mut form);
                     sampling_ui(ui, &mut form);
@@ -90,7 +89,7 @@ fn prompt_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
         } else {
             "This model does not read text"
         };
-        text_area(ui, &mut form.prompt, hint, 4).labelled_by(label);
+        text_area(ui, &mut form.prompt, hint, 3).labelled_by(label);
         if fold(ui, "Negative prompt", form.negative_prompt.trim()) {
             text_area(ui, &mut form.negative_prompt, "What to avoid", 2)
                 .accessible_name("Negative prompt");
@@ -186,15 +185,15 @@ fn picture_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
     let intent = state.intent();
     if intent == Intent::TextToImage {
         size_ui(ui, state, form);
-    } else {
-        slider_row(
-            ui,
-            "Strength",
-            &mut form.strength,
-            0.0..=1.0,
-            SliderFormat::PERCENT,
-        )
-        .on_hover_text("How much is repainted: 0 % keeps the picture, 100 % ignores it");
+    }
+    let strength = match intent {
+        Intent::TextToImage => None,
+        Intent::Inpaint => Some(&mut form.mask_strength),
+        Intent::ImageToImage => Some(&mut form.strength),
+    };
+    if let Some(strength) = strength {
+        slider_row(ui, "Strength", strength, 0.0..=1.0, SliderFormat::PERCENT)
+            .on_hover_text("How much is repainted: 0 % keeps the picture, 100 % ignores it");
     }
     if intent == Intent::Inpaint {
         let format = SliderFormat {

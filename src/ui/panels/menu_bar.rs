@@ -294,7 +294,8 @@ impl Menu<'_> {
             // Lets the entry fill the width of the menu, as those with keys do.
             button = button.right_text("");
         }
-        if ui.add_enabled(enabled, button).clicked() {
+        let response = ui.add_enabled(enabled, button).accessible_name(label);
+        if response.clicked() {
             self.commands.push(command());
             ui.close();
         }

@@ -1,0 +1,443 @@
+//! The window from the outside, by what it says: start, generate, cancel, undo,
+//! failures, masks, restored settings, training, keys. The engine is the fake
+//! one and makes a step for each permit, so nothing depends on the clock.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, unbounded};
+use eframe::egui;
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use velatura::app::training::{TrainForm, TrainPhase};
+use velatura::app::{AppState, Command, Dialog, ModelState, StudioApp, StudioOptions};
+use velatura::engine::fake::{FakeEngine, FakePace};
+use velatura::recipe::{
+    GenerateSpec, ModelSource, PaintedRecipe, SaveOptions, TrainTarget, save_picture,
+};
+use velatura::tools::ToolId;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Studio {
+    harness: Harness<'static, StudioApp>,
+    permits: Sender<()>,
+}
+
+impl Studio {
+    fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// A studio whose model is loaded.
+    fn start_with(open: Option<&Path>) -> Self {
+        let (permits, gate) = unbounded();
+        let engine = Box::new(move |_: Option<&_>| FakeEngine::factory(FakePace::Gate(gate)));
+        let mut options = StudioOptions::new(engine);
+        options.remembers = false;
+        options.open = open.map(Path::to_path_buf);
+        let harness = Harness::builder()
+            .with_size([1280.0, 800.0])
+            .with_max_steps(32)
+            .wgpu()
+            .build_eframe(|context| StudioApp::new(context, options).expect("a thread"));
+        let mut studio = Self { harness, permits };
+        studio.wait("the model", |state| {
+            matches!(state.model, ModelState::Ready(_))
+        });
+        studio
+    }
+
+    fn state(&self) -> &AppState {
+        self.harness.state().state()
+    }
+
+    fn command(&mut self, command: Command) {
+        self.harness.state_mut().command(command);
+        self.harness.run();
+    }
+
+    /// Lets the engine make steps.
+    fn permit(&self, steps: usize) {
+        (0..steps).for_each(|_| self.permits.send(()).expect("the engine runs"));
+    }
+
+    /// Draws until something is so.
+    fn wait(&mut self, what: &str, is_so: impl Fn(&AppState) -> bool) {
+        let start = Instant::now();
+        loop {
+            self.harness.step();
+            if is_so(self.state()) {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.harness.run();
+    }
+
+    fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.harness.run();
+    }
+
+    fn sees(&self, label: &str) -> bool {
+        self.harness
+            .query_all_by_label_contains(label)
+            .next()
+            .is_some()
+    }
+
+    fn layer_names(&self) -> Vec<String> {
+        self.state()
+            .document()
+            .layers()
+            .iter()
+            .map(|layer| layer.name.clone())
+            .collect()
+    }
+
+    /// A finished picture on the canvas.
+    fn paint(&mut self, prompt: &str) {
+        self.set_form(|form| {
+            form.prompt = prompt.to_owned();
+            form.steps = 2;
+        });
+        self.permit(2);
+        self.click("Generate");
+        self.wait("the picture", |state| state.document().has_picture());
+    }
+
+    fn set_form(&mut self, change: impl FnOnce(&mut velatura::app::form::GenerateForm)) {
+        let mut form = self.state().form().clone();
+        change(&mut form);
+        self.command(Command::SetForm(Box::new(form)));
+    }
+}
+
+#[test]
+fn a_first_start_explains_itself_and_then_rests() {
+    let mut studio = Studio::start();
+    assert!(studio.sees("An empty canvas"));
+    assert!(studio.sees("Text to image, 64 × 64"));
+    assert!(studio.sees("CPU, 2 threads"));
+    assert!(studio.sees("Storybook"));
+    // Within a few frames the window asks for no more: idle, it costs nothing.
+    let frames = studio.harness.run();
+    assert!(frames <= 2, "{frames} frames to rest");
+}
+
+#[test]
+fn generating_shows_every_step_and_one_undo_removes_the_layer() {
+    let mut studio = Studio::start();
+    studio.set_form(|form| {
+        form.prompt = "a red house".to_owned();
+        form.steps = 5;
+    });
+    studio.click("Paint something");
+    let mut seen = Vec::new();
+    for step in 1..=4 {
+        studio.permit(1);
+        studio.wait("a step", |state| {
+            state
+                .live_frame
+                .as_ref()
+                .is_some_and(|frame| frame.step == step)
+        });
+        let preview = studio
+            .state()
+            .preview()
+            .expect("a live frame on the canvas");
+        seen.push(preview.image);
+        assert!(studio.sees(&format!("Step {step} of 5")));
+        assert!(studio.sees("Cancel"));
+    }
+    assert!(
+        seen.windows(2).all(|pair| pair[0] != pair[1]),
+        "the frames are different"
+    );
+    studio.permit(1);
+    studio.wait("the picture", |state| state.document().has_picture());
+    assert_eq!(studio.layer_names(), ["a red house", "Mask"]);
+    assert!(studio.state().preview().is_none());
+    assert!(!studio.sees("An empty canvas"));
+    assert!(studio.sees("Image to image, 60 %"));
+
+    // The strip keeps the steps; a click shows one, Escape goes back.
+    studio.click("Step 2");
+    assert_eq!(studio.state().preview().expect("a step").image, seen[1]);
+    studio.harness.key_press(Key::Escape);
+    studio.harness.run();
+    assert!(studio.state().preview().is_none());
+
+    studio
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    studio.harness.run();
+    assert_eq!(studio.layer_names(), ["Mask"]);
+    studio
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::Y);
+    studio.harness.run();
+    assert_eq!(studio.layer_names(), ["a red house", "Mask"]);
+}
+
+#[test]
+fn escape_cancels_within_a_step_and_leaves_no_trace() {
+    let mut studio = Studio::start();
+    studio.set_form(|form| form.steps = 50);
+    studio
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    studio.permit(1);
+    studio.wait("a step", |state| state.live_frame.is_some());
+    studio.harness.key_press(Key::Escape);
+    studio.harness.run();
+    studio.permit(40);
+    studio.wait("the end", |state| state.jobs.active().is_empty());
+    let run = studio.state().jobs.run.as_ref().expect("the strip stays");
+    assert!(run.frames.len() <= 2, "{} steps", run.frames.len());
+    assert_eq!(studio.layer_names(), ["Mask"]);
+    assert!(
+        studio.state().notices.iter().next().is_none(),
+        "a cancel is no failure"
+    );
+    assert!(studio.sees("Text to image"));
+}
+
+#[test]
+fn jobs_queue_and_every_result_becomes_a_layer() {
+    let mut studio = Studio::start();
+    studio.set_form(|form| {
+        form.steps = 2;
+        form.batch = 2;
+    });
+    studio.click("Generate");
+    studio.click("Queue another");
+    assert_eq!(studio.state().jobs.active().len(), 2);
+    assert!(studio.sees("1 more waiting"));
+    studio.permit(8);
+    studio.wait("all pictures", |state| state.jobs.active().is_empty());
+    assert_eq!(studio.layer_names().len(), 5);
+    let seeds: Vec<u64> = studio
+        .state()
+        .recipes
+        .values()
+        .map(|recipe| recipe.spec.seed)
+        .collect();
+    assert_eq!(seeds[1], seeds[0] + 1);
+}
+
+#[test]
+fn a_failed_job_says_so_once_and_loses_nothing() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let before = studio.state().document().composite();
+    for prompt in ["please fail", "please panic"] {
+        studio.set_form(|form| {
+            form.prompt = prompt.to_owned();
+            form.steps = 4;
+        });
+        studio.permit(4);
+        studio.click("Generate");
+        studio.wait("the end", |state| state.jobs.active().is_empty());
+        assert_eq!(studio.state().notices.iter().count(), 1);
+        assert_eq!(studio.state().document().composite(), before);
+        studio.click("Dismiss");
+        assert_eq!(studio.state().notices.iter().count(), 0);
+        // Steps that the broken job did not use.
+        studio.set_form(|form| form.prompt = "a tree".to_owned());
+    }
+    studio.permit(4);
+    studio.click("Generate");
+    studio.wait("a picture", |state| state.jobs.active().is_empty());
+    assert_eq!(studio.layer_names(), ["a red house", "a tree", "Mask"]);
+}
+
+#[test]
+fn a_mask_is_painted_with_the_pointer_and_only_its_inside_changes() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let before = studio.state().document().composite();
+
+    let canvas = studio.harness.get_by_label("Canvas").rect();
+    let at = |x: f32, y: f32| canvas.center() + egui::vec2(x, y);
+    studio.harness.drag_at(at(-40.0, 0.0));
+    studio.harness.run();
+    for x in [-20.0, 0.0, 20.0, 40.0] {
+        studio.harness.hover_at(at(x, 0.0));
+        studio.harness.run();
+    }
+    studio.harness.drop_at(at(40.0, 0.0));
+    studio.harness.run();
+    let mask = studio.state().document().mask_coverage().expect("a mask");
+    assert!(studio.sees("Repaint inside the mask"));
+
+    studio.permit(2);
+    studio.click("Generate");
+    studio.wait("the picture", |state| state.document().layers().len() == 3);
+    let after = studio.state().document().composite();
+    let mut changed = 0;
+    for (x, y, pixel) in after.enumerate_pixels() {
+        if mask.get_pixel(x, y).0[0] == 0 {
+            assert_eq!(
+                pixel,
+                before.get_pixel(x, y),
+                "outside of the mask at {x}, {y}"
+            );
+        } else {
+            changed += usize::from(pixel != before.get_pixel(x, y));
+        }
+    }
+    assert!(changed > 0, "nothing changed inside of the mask");
+
+    // One undo takes the result back, the next one the stroke.
+    studio.command(Command::Undo);
+    assert_eq!(studio.state().document().composite(), before);
+    assert!(studio.state().document().has_mask_content());
+    studio.command(Command::Undo);
+    assert!(!studio.state().document().has_mask_content());
+}
+
+#[test]
+fn a_picture_with_our_settings_offers_to_restore_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("house.png");
+    let spec = GenerateSpec {
+        prompt: "a blue boat".to_owned(),
+        steps: 17,
+        seed: 4711,
+        ..GenerateSpec::default()
+    };
+    let image = image::RgbaImage::from_pixel(48, 32, image::Rgba([10, 20, 30, 255]));
+    let recipe = PaintedRecipe::new(spec, "Storybook", "0123456789");
+    save_picture(&path, &image, Some(&recipe), &SaveOptions::default()).expect("a file");
+
+    let mut studio = Studio::start_with(Some(&path));
+    studio.wait("the picture", |state| state.document().has_picture());
+    assert_eq!(studio.state().document().composite(), image);
+    assert_eq!(studio.state().title(), "house.png");
+    studio.click("Restore settings");
+    let form = studio.state().form();
+    assert_eq!(
+        (form.prompt.as_str(), form.steps, form.seed),
+        ("a blue boat", 17, 4711)
+    );
+    assert!(form.seed_locked);
+}
+
+#[test]
+fn a_saved_picture_carries_its_recipe() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.png");
+    assert!(studio.state().editor.is_dirty());
+    studio.command(Command::SaveTo(path.clone()));
+    studio.wait("the file", |state| !state.editor.is_dirty());
+    assert!(studio.sees("Saved out.png"));
+    let opened = velatura::recipe::open_picture(&path).expect("a picture");
+    assert_eq!(opened.image, studio.state().document().composite());
+    assert_eq!(opened.recipe.expect("a recipe").spec.prompt, "a red house");
+}
+
+#[test]
+fn unsaved_work_is_not_lost_without_a_question() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    studio.command(Command::New { size_px: [32, 32] });
+    assert!(studio.sees("Discard unsaved changes?"));
+    studio.click("Keep working");
+    assert!(studio.state().document().has_picture());
+    studio.command(Command::New { size_px: [32, 32] });
+    studio.click("Discard");
+    assert_eq!(studio.state().document().size_px(), [32, 32]);
+    assert!(!studio.state().document().has_picture());
+    assert!(studio.sees("Text to image, 32 × 32"));
+}
+
+#[test]
+fn training_runs_as_a_job_and_its_model_can_be_chosen() {
+    let mut studio = Studio::start();
+    studio.click("Train");
+    studio.click("Train on a folder…");
+    assert!(studio.sees("Choose a folder of pictures first"));
+
+    let form = TrainForm {
+        folder: Some("/pictures".into()),
+        output: Some("/models/mine".into()),
+        target: TrainTarget::Autoencoder,
+        steps: 20,
+        ..TrainForm::default()
+    };
+    studio.command(Command::SetTrainForm(Box::new(form)));
+    studio.click("Start training");
+    studio.permit(8);
+    studio.wait("eight steps", |state| {
+        state
+            .jobs
+            .training
+            .as_ref()
+            .is_some_and(|training| training.step == 8)
+    });
+    assert!(studio.sees("step 8 of 20"));
+    let training = studio.state().jobs.training.as_ref().expect("a run");
+    assert_eq!(training.losses.len(), 8);
+    assert!(training.sheet.is_some());
+
+    studio.click("Pause");
+    assert!(studio.sees("Paused"));
+    studio.click("Go on");
+    studio.permit(12);
+    studio.wait("the end", |state| {
+        let training = state.jobs.training.as_ref();
+        training.is_some_and(|training| matches!(training.phase, TrainPhase::Done(_)))
+    });
+    studio
+        .harness
+        .get_all_by_label("Use this model")
+        .next()
+        .expect("a button")
+        .click();
+    studio.wait("the new model", |state| {
+        state
+            .model_summary()
+            .is_some_and(|model| model.name == "mine")
+    });
+    let source = ModelSource::Folder("/models/mine".into());
+    assert_eq!(studio.state().form().model, source);
+}
+
+#[test]
+fn letters_are_text_while_typing_and_tools_otherwise() {
+    let mut studio = Studio::start();
+    studio.harness.key_press(Key::E);
+    studio.harness.run();
+    assert_eq!(studio.state().toolbox.active(), ToolId::Eraser);
+
+    studio.harness.get_by_label("Prompt").focus();
+    studio.harness.run();
+    studio.harness.key_press(Key::B);
+    studio.harness.get_by_label("Prompt").type_text("bee");
+    studio.harness.run();
+    assert_eq!(studio.state().toolbox.active(), ToolId::Eraser);
+    assert_eq!(studio.state().form().prompt, "bee");
+}
+
+#[test]
+fn dialogs_open_and_close_with_escape() {
+    let mut studio = Studio::start();
+    for (dialog, text) in [
+        (Dialog::Shortcuts, "Cancel the job"),
+        (Dialog::About, "Version"),
+        (Dialog::New, "Create"),
+        (Dialog::Train, "Start training"),
+    ] {
+        studio.command(Command::Show(dialog));
+        assert!(studio.sees(text), "{text}");
+        studio.harness.key_press(Key::Escape);
+        studio.harness.run();
+        assert!(studio.state().dialog.is_none());
+    }
+}
