@@ -118,6 +118,7 @@ impl Core {
             spec,
             model_hash,
             model_name,
+            latents: _,
         } = painted;
         let name = layer_name(&spec.prompt);
         let state = &mut self.state;

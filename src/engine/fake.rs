@@ -107,6 +107,7 @@ impl FakeEngine {
                 }),
                 model_hash: "0123456789".to_owned(),
                 model_name: "Fake".to_owned(),
+                latents: None,
             });
         }
         Ok(JobOutcome::Images(painted))

@@ -2,7 +2,7 @@
 //! queue and reports.
 //!
 //! `protocol`, `handle`, `job` and `latest` name no tensor type: they are what
-//! the window may see.
+//! the window may see. `device` and `studio` are the engine itself.
 
 mod backlog;
 pub mod fake;

@@ -141,6 +141,18 @@ pub struct PaintedImage {
     pub model_hash: String,
     /// The model's name.
     pub model_name: String,
+    /// The final latents; `None` from an engine that has none.
+    pub latents: Option<Arc<Latents>>,
+}
+
+/// Latents as the sampler left them, before the division by the model's
+/// scaling factor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latents {
+    /// Batch, channels, height and width.
+    pub shape: [usize; 4],
+    /// The numbers, row-major.
+    pub values: Vec<f32>,
 }
 
 /// What the window needs to know of a loaded model.

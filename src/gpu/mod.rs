@@ -10,6 +10,7 @@
 //! sRGB values: the same formula as `Document::composite`, without a picture
 //! of the whole document in between, so a frame costs what is visible of it.
 
+mod adapters;
 mod canvas_renderer;
 mod canvas_scene;
 mod error;
@@ -20,8 +21,10 @@ pub mod shaders;
 pub mod share;
 mod wgpu_configuration;
 
+pub use adapters::{Adapter, adapters};
 pub use canvas_renderer::{CanvasRenderer, canvas_callback};
 pub use canvas_scene::{CanvasScene, LiveFrame, LivePicture};
 pub use error::GpuError;
 pub use preview::{PreviewPass, PreviewTexture};
+pub use share::window_device;
 pub use wgpu_configuration::wgpu_configuration;

@@ -64,6 +64,27 @@ pub fn is_real_gpu(adapter: &wgpu::Adapter) -> bool {
     adapter.get_info().device_type != wgpu::DeviceType::Cpu
 }
 
+/// The window's device for burn, with its name; `None` when there is only a
+/// program that plays a graphics card and `allow_software` is off.
+///
+/// # Errors
+/// When burn does not take the device.
+pub fn window_device(
+    window: &eframe::egui_wgpu::RenderState,
+    allow_software: bool,
+) -> Result<Option<(Device, String)>, ShareError> {
+    if !allow_software && !is_real_gpu(&window.adapter) {
+        return Ok(None);
+    }
+    let device = register(
+        &window.instance,
+        &window.adapter,
+        &window.device,
+        &window.queue,
+    )?;
+    Ok(Some((device, window.adapter.get_info().name)))
+}
+
 /// A finished tensor that other work on the shared queue may read.
 pub struct SharedTensor {
     /// Keeps the memory where it is: neither freed nor used again.

@@ -1,0 +1,78 @@
+//! Which device computes.
+
+use burn::tensor::Device;
+
+use super::protocol::{AdapterSummary, EngineError};
+use crate::gpu;
+
+/// What the user wants to compute on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A graphics card if there is one, else the processor.
+    #[default]
+    Auto,
+    /// A graphics card, or a program that plays one.
+    Gpu,
+    /// The processor.
+    Cpu,
+}
+
+/// A device, ready to compute.
+#[derive(Clone, Debug)]
+pub struct ComputeDevice {
+    /// The device, to be handed down by clone.
+    pub device: Device,
+    /// Its description.
+    pub summary: AdapterSummary,
+}
+
+impl ComputeDevice {
+    /// The processor.
+    pub fn cpu() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let plural = if threads == 1 { "" } else { "s" };
+        Self {
+            device: Device::flex(),
+            summary: AdapterSummary { name: format!("CPU, {threads} thread{plural}"), is_gpu: false },
+        }
+    }
+
+    /// A device that computes on the graphics card `name`.
+    pub fn gpu(device: Device, name: String) -> Self {
+        Self { device, summary: AdapterSummary { name, is_gpu: true } }
+    }
+}
+
+/// Opens a device for a program without a window.
+///
+/// A graphics card that is only played by software is taken when it is asked
+/// for by name ([`DeviceChoice::Gpu`]), never by itself: burn's processor
+/// backend is faster.
+///
+/// # Errors
+/// When a graphics card is asked for and there is none.
+pub fn open_device(choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
+    if choice == DeviceChoice::Cpu {
+        return Ok(ComputeDevice::cpu());
+    }
+    let mut adapters = gpu::adapters();
+    adapters.sort_by_key(|adapter| !adapter.is_real);
+    let found = adapters.into_iter().find(|adapter| adapter.is_real || choice == DeviceChoice::Gpu);
+    match found {
+        Some(adapter) => match Device::wgpu_options().init() {
+            Ok(device) => Ok(ComputeDevice::gpu(device, adapter.name)),
+            Err(error) if choice == DeviceChoice::Gpu => Err(EngineError::BadJob(format!(
+                "The graphics card {} cannot be used ({error}); update its driver, or start with `--device cpu`.",
+                adapter.name
+            ))),
+            Err(error) => {
+                log::warn!("The graphics card {} cannot be used ({error}).", adapter.name);
+                Ok(ComputeDevice::cpu())
+            }
+        },
+        None if choice == DeviceChoice::Gpu => Err(EngineError::BadJob(
+            "No graphics card was found; install its driver, or start with `--device cpu`.".to_owned(),
+        )),
+        None => Ok(ComputeDevice::cpu()),
+    }
+}

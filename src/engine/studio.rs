@@ -1,0 +1,219 @@
+//! The real engine: loads models, paints and trains.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use image::RgbaImage;
+
+use super::device::ComputeDevice;
+use super::job::{Engine, EngineFactory, JobContext};
+use super::memory::memory_in_use;
+use super::protocol::{
+    AdapterSummary, EngineCommand, EngineError, JobOutcome, Latents, ModelSummary, PaintedImage, StopReason,
+    TrajectoryFrame,
+};
+use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
+use crate::folders;
+use crate::model::ModelFolder;
+use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
+use crate::train::{self, TrainEvent};
+
+/// Does jobs on one device, keeping the last model in memory.
+pub struct StudioEngine {
+    device: ComputeDevice,
+    loaded: Option<Loaded>,
+}
+
+struct Loaded {
+    model: LatentDiffusion,
+    summary: ModelSummary,
+}
+
+/// A factory of engines that compute on `device`.
+pub fn factory(device: ComputeDevice) -> EngineFactory {
+    Box::new(move || Ok(Box::new(StudioEngine { device: device.clone(), loaded: None })))
+}
+
+fn bad_job(error: &dyn std::fmt::Display) -> StopReason {
+    StopReason::Failed(EngineError::BadJob(error.to_string()))
+}
+
+fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
+    StopReason::Failed(EngineError::Model(error.to_string()))
+}
+
+impl Engine for StudioEngine {
+    fn adapter(&self) -> AdapterSummary {
+        self.device.summary.clone()
+    }
+
+    fn run(&mut self, command: EngineCommand, context: &JobContext) -> Result<JobOutcome, StopReason> {
+        let outcome = match command {
+            EngineCommand::LoadModel { source, .. } => {
+                self.load(&source).map(|loaded| JobOutcome::ModelLoaded(loaded.summary.clone()))
+            }
+            EngineCommand::Generate { spec, .. } => self.generate(&spec, context),
+            EngineCommand::Train { spec, .. } => self.train(&spec, context),
+            EngineCommand::Shutdown => Err(StopReason::Cancelled),
+        };
+        if let Some(memory) = memory_in_use() {
+            context.memory(memory);
+        }
+        outcome
+    }
+}
+
+impl StudioEngine {
+    fn load(&mut self, source: &ModelSource) -> Result<&Loaded, StopReason> {
+        if self.loaded.as_ref().is_some_and(|loaded| loaded.summary.source == *source) {
+            // Checked again below so that the borrow ends here.
+        } else {
+            // The old model goes first: two may not fit into memory.
+            self.loaded = None;
+            self.loaded = Some(open(source, &self.device)?);
+        }
+        self.loaded.as_ref().ok_or_else(|| bad_model(&"The model is not in memory; load it again."))
+    }
+
+    fn generate(&mut self, spec: &GenerateSpec, context: &JobContext) -> Result<JobOutcome, StopReason> {
+        spec.validate().map_err(|error| bad_job(&error))?;
+        let loaded = self.load(&spec.model)?;
+        let mut painted = Vec::with_capacity(spec.batch as usize);
+        for index in 0..spec.batch {
+            context.checkpoint()?;
+            painted.push(paint(loaded, spec, index, context)?);
+        }
+        Ok(JobOutcome::Images(painted))
+    }
+
+    fn train(&mut self, spec: &TrainSpec, context: &JobContext) -> Result<JobOutcome, StopReason> {
+        // Training needs the memory, and may be about to overwrite this very model.
+        self.loaded = None;
+        let mut observe = |event: TrainEvent| {
+            report_training(event, context);
+            if context.checkpoint().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let outcome = train::run(spec, &self.device.device, &mut observe)
+            .map_err(|error| StopReason::Failed(EngineError::Train(error.to_string())))?;
+        if context.control().is_cancelled() {
+            return Err(StopReason::Cancelled);
+        }
+        Ok(JobOutcome::Model { folder: outcome.model })
+    }
+}
+
+fn open(source: &ModelSource, device: &ComputeDevice) -> Result<Loaded, StopReason> {
+    let path = match source {
+        ModelSource::Folder(path) => path.clone(),
+        ModelSource::Storybook => folders::storybook_model().ok_or_else(|| {
+            bad_model(&"The Storybook model is missing; reinstall Velatura or open another model folder.")
+        })?,
+    };
+    let folder = ModelFolder::open(&path).map_err(|error| bad_model(&error))?;
+    let model = LatentDiffusion::load(&folder, &device.device).map_err(|error| bad_model(&error))?;
+    let studio = model.studio();
+    let summary = ModelSummary {
+        source: source.clone(),
+        name: studio.name.clone(),
+        native_size_px: studio.resolution_px,
+        size_multiple_px: model.size_multiple_px(),
+        default_sampler: model.default_sampler(),
+        default_karras: model.default_karras(),
+        default_steps: studio.default_steps,
+        default_guidance: studio.default_guidance_scale,
+        has_text: true,
+        has_mask_channels: studio.inpaints(),
+        parameters: model.parameter_count() as u64,
+        hash: folder.weights_sha256_prefix("unet").map_err(|error| bad_model(&error))?,
+    };
+    Ok(Loaded { model, summary })
+}
+
+fn paint(loaded: &Loaded, spec: &GenerateSpec, index: u32, context: &JobContext) -> Result<PaintedImage, StopReason> {
+    let Loaded { model, summary } = loaded;
+    let seed = spec.seed.wrapping_add(u64::from(index));
+    let init = spec.init.as_ref().map(|init| init.0.as_ref());
+    let mask = spec.mask.as_ref();
+    let sampler = spec.sampler.unwrap_or(summary.default_sampler);
+    let karras = spec.karras.unwrap_or(summary.default_karras && sampler.supports_karras());
+    let request = GenerationRequest {
+        prompt: spec.prompt.clone(),
+        negative_prompt: spec.negative_prompt.clone(),
+        sampler: Some(sampler),
+        karras: Some(karras),
+        steps: spec.steps,
+        guidance_scale: spec.guidance_scale,
+        eta: spec.eta,
+        seed,
+        width_px: spec.width_px,
+        height_px: spec.height_px,
+        strength: spec.strength,
+        init: init.map(flatten),
+        mask: mask.map(|mask| mask.coverage.as_ref().clone()),
+    };
+    let outcome = model
+        .generate(&request, &mut |view| {
+            let total = view.total as u32;
+            let step = view.step as u32;
+            context.frame(TrajectoryFrame {
+                job: context.job(),
+                index,
+                step,
+                total,
+                image: Arc::new(opaque(&view.preview())),
+            });
+            context.progress(index * total + step, spec.batch * total);
+            if context.checkpoint().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .map_err(|error| bad_job(&error))?;
+    let GenerationOutcome::Finished { latents, image } = outcome else {
+        return Err(StopReason::Cancelled);
+    };
+    let image = match (init, mask) {
+        (Some(original), Some(mask)) => {
+            paste_back(original, &opaque(&image), &mask.coverage, mask.feather_px)
+        }
+        _ => opaque(&image),
+    };
+    let shape = latents.dims();
+    let values = latents.into_data().to_vec::<f32>().map_err(|error| bad_job(&format!("{error:?}")))?;
+    Ok(PaintedImage {
+        image: Arc::new(image),
+        spec: Box::new(GenerateSpec { seed, sampler: Some(sampler), karras: Some(karras), batch: 1, ..spec.clone() }),
+        model_hash: summary.hash.clone(),
+        model_name: summary.name.clone(),
+        latents: Some(Arc::new(Latents { shape, values })),
+    })
+}
+
+/// The picture on white: networks know nothing of transparency.
+fn flatten(image: &RgbaImage) -> image::RgbImage {
+    image::RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [r, g, b, a] = image.get_pixel(x, y).0.map(u32::from);
+        image::Rgb([r, g, b].map(|channel| ((channel * a + 255 * (255 - a) + 127) / 255) as u8))
+    })
+}
+
+fn opaque(image: &image::RgbImage) -> RgbaImage {
+    RgbaImage::from_fn(image.width(), image.height(), |x, y| {
+        let [r, g, b] = image.get_pixel(x, y).0;
+        image::Rgba([r, g, b, 255])
+    })
+}
+
+fn report_training(event: TrainEvent, context: &JobContext) {
+    let clamp = |step: u64| u32::try_from(step).unwrap_or(u32::MAX);
+    match event {
+        TrainEvent::Started { step, total, .. } => context.progress(clamp(step), clamp(total)),
+        TrainEvent::Step(report) => {
+            context.train_metrics(report.step, report.loss, report.learning_rate, report.images_per_sec);
+            context.progress(clamp(report.step), clamp(report.total));
+        }
+        TrainEvent::SampleSheet { step, image, .. } => context.sample_sheet(step, Arc::new(image)),
+        TrainEvent::Skipped(skipped) => {
+            context.warn(format!("Left out {}: {}", skipped.path.display(), skipped.reason));
+        },
+        TrainEvent::Warning { message } => context.warn(message),
+        TrainEvent::Evaluation { .. } | TrainEvent::Checkpoint { .. } => {}
+    }
+}
