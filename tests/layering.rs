@@ -62,10 +62,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "files",
             "diffusion",
             "engine",
+            "files",
             "folders",
+            "gpu",
             "model",
             "recipe",
             "scenes",
@@ -76,7 +77,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms of which a user may see only some parts.
-const ONLY_PARTS: &[(&str, &str, &[&str])] = &[("engine", "gpu", &["share"])];
+const ONLY_PARTS: &[(&str, &str, &[&str])] = &[
+    ("cli", "gpu", &["Adapter", "adapters"]),
+    ("engine", "gpu", &["Adapter", "adapters", "share"]),
+];
 
 /// Files of the engine that the window reads too: they name no tensor.
 const TENSOR_FREE_ENGINE: &[&str] = &[
@@ -115,8 +119,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
         &["app", "gpu", "main", "ui"],
     ),
     (&["egui_wgpu"], &["app", "gpu", "ui"]),
-    // The device is chosen in the engine and listed by `velatura info`.
-    (&["wgpu"], &["app", "cli", "engine", "gpu"]),
+    (&["wgpu"], &["app", "engine", "gpu"]),
     (&["arboard", "rfd"], &["app"]),
     (&["clap", "indicatif"], &["cli", "main"]),
     (&["resvg"], &["scenes", "ui"]),
@@ -213,6 +216,16 @@ fn first_parts(rest: &str) -> Vec<&str> {
     parts
 }
 
+/// What a file that says `use crate::room;` takes from it, as `room::part`.
+fn parts_named<'a>(code: &'a str, room: &str) -> impl Iterator<Item = &'a str> {
+    let path = Regex::new(&format!(r"(?:^|[^:\w]){room}\s*::\s*(\w+)")).unwrap();
+    let found: Vec<_> = path.captures_iter(code).collect();
+    found
+        .into_iter()
+        .filter_map(|found| found.get(1))
+        .map(|part| part.as_str())
+}
+
 /// Every foreign crate of [`MAY_ENTER`] that the code names.
 fn crates_named(code: &str) -> BTreeSet<&'static str> {
     // eframe hands on the crates it draws with; they keep their own borders.
@@ -244,15 +257,17 @@ fn no_room_uses_one_that_it_may_not() {
             ));
             continue;
         };
-        for (room, part) in rooms_named(&code_of(&file.text), file.depth) {
+        let code = code_of(&file.text);
+        for (room, part) in rooms_named(&code, file.depth) {
             if room == file.room || !table.contains_key(room.as_str()) {
                 continue;
             }
             let limit = ONLY_PARTS
                 .iter()
                 .find(|rule| rule.0 == file.room && rule.1 == room);
-            let part_allowed = limit.is_none_or(|(_, _, parts)| {
-                part.as_deref().is_some_and(|part| parts.contains(&part))
+            let part_allowed = limit.is_none_or(|(_, _, parts)| match &part {
+                Some(part) => parts.contains(&part.as_str()),
+                None => parts_named(&code, &room).all(|part| parts.contains(&part)),
             });
             if !allowed.contains(&room.as_str()) || !part_allowed {
                 let part = part.map(|part| format!("::{part}")).unwrap_or_default();
@@ -359,6 +374,9 @@ fn the_reader_sees_every_way_of_naming_a_room() {
     );
     assert_eq!(named("use super::super::nn::Linear;", 2), ["nn/Linear"]);
     assert!(named("use super::super::parts::Linear;", 3).is_empty());
+    let parts: Vec<_> =
+        parts_named("use crate::gpu; gpu::adapters(); x::gpu::no();", "gpu").collect();
+    assert_eq!(parts, ["adapters"]);
     assert!(named("// crate::ui\n/* crate::ui */ let s = \"crate::ui\";", 2).is_empty());
     assert_eq!(
         named("let q = '\"'; use crate::ui; let r = '\"';", 2),

@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::report::Reporter;
-use super::{CliError, DeviceArg, devices};
+use super::{CliError, DeviceArg};
 use crate::engine::device::open_device;
-use crate::folders;
+use crate::{folders, gpu};
 
 /// What `velatura info` takes.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub struct InfoArgs {
 
 /// Prints the report.
 pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
-    let adapters = devices::adapters();
+    let adapters = gpu::adapters();
     let chosen = open_device(args.device.into())
         .map(|device| device.summary.name)
         .map_err(|error| error.to_string());
@@ -63,7 +63,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
     }
     for (index, adapter) in adapters.iter().enumerate() {
         let label = if index == 0 { "Adapters" } else { "" };
-        let devices::Adapter {
+        let gpu::Adapter {
             name,
             backend,
             kind,

@@ -1,6 +1,7 @@
 //! `velatura generate`: from a description to picture files.
 
 mod args;
+mod latents;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,11 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
         // A generation ends in pictures or not at all.
         return Ok(());
     };
+    if let Some(path) = &args.save_latents {
+        latents::save(path, &images)?;
+        let path = path.display().to_string();
+        report.event("latents", json!({ "path": path }));
+    }
     for (index, painted) in images.iter().enumerate() {
         let path = match &args.output {
             Some(path) => numbered(path, index, images.len()),

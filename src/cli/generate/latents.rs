@@ -1,0 +1,81 @@
+//! The final latents as a safetensors file, for comparison with other programs.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::cli::CliError;
+use crate::engine::protocol::PaintedImage;
+use crate::files::write_atomically;
+
+/// Name of the tensor.
+const NAME: &str = "latents";
+
+/// Writes the latents of a batch as one tensor, one picture after the other.
+///
+/// # Errors
+/// When the engine gave none, or the file cannot be written.
+pub(super) fn save(path: &Path, images: &[PaintedImage]) -> Result<(), CliError> {
+    let failed = |reason: String| CliError::Write {
+        path: path.to_owned(),
+        reason,
+    };
+    let mut shape = Vec::new();
+    let mut bytes = Vec::new();
+    for image in images {
+        let latents = image
+            .latents
+            .as_deref()
+            .ok_or_else(|| failed("the engine kept no latents".to_owned()))?;
+        match shape.first_mut() {
+            // The pictures of a batch have one size.
+            Some(count) => *count += latents.shape[0],
+            None => shape = latents.shape.to_vec(),
+        }
+        bytes.extend(latents.values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+    let tensor =
+        TensorView::new(Dtype::F32, shape, &bytes).map_err(|error| failed(error.to_string()))?;
+    let file = safetensors::serialize([(NAME, tensor)], None)
+        .map_err(|error| failed(error.to_string()))?;
+    write_atomically(path, |to| to.write_all(&file)).map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::protocol::Latents;
+
+    #[test]
+    fn a_batch_is_one_tensor() {
+        let painted = |first: f32| PaintedImage {
+            image: Arc::default(),
+            spec: Box::default(),
+            model_hash: String::new(),
+            model_name: String::new(),
+            latents: Some(Arc::new(Latents {
+                shape: [1, 2, 1, 2],
+                values: vec![first, 0.5, -1.0, 2.0],
+            })),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("l.safetensors");
+        save(&path, &[painted(7.0), painted(8.0)]).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let tensor = file.tensor(NAME).unwrap();
+        assert_eq!(tensor.shape(), [2, 2, 1, 2]);
+        let number =
+            |at: usize| f32::from_le_bytes(*tensor.data()[at * 4..].first_chunk().unwrap());
+        assert_eq!([number(0), number(4), number(7)], [7.0, 8.0, 2.0]);
+
+        let without = PaintedImage {
+            latents: None,
+            ..painted(1.0)
+        };
+        assert!(save(&path, &[without]).is_err());
+    }
+}
