@@ -1,0 +1,125 @@
+//! One denoising step, one decode, one training step: what the engine spends
+//! its time on. `benches/peer.py` does the same in diffusers; run both with
+//! the same number of threads and compare.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use criterion::{Criterion, criterion_group, criterion_main};
+use velatura::model::{AutoencoderKlConfig, ClipTextConfig, UNet2d, UNet2dConfig};
+
+/// Reproducible values without a random generator: their size is all that matters here.
+fn ramp<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn storybook(part: &str) -> serde_json::Value {
+    let recipe = include_str!("../assets/recipes/storybook.json");
+    let mut recipe: serde_json::Value = serde_json::from_str(recipe).expect("the recipe is JSON");
+    recipe[part].take()
+}
+
+fn stable_diffusion_unet() -> UNet2dConfig {
+    UNet2dConfig { cross_attention_dim: 768, ..UNet2dConfig::default() }
+}
+
+fn stable_diffusion_autoencoder() -> AutoencoderKlConfig {
+    let levels = |kind: &str| vec![kind; 4];
+    serde_json::from_value(serde_json::json!({
+        "_class_name": "AutoencoderKL",
+        "block_out_channels": [128, 256, 512, 512],
+        "down_block_types": levels("DownEncoderBlock2D"),
+        "up_block_types": levels("UpDecoderBlock2D"),
+        "layers_per_block": 2,
+        "latent_channels": 4,
+    }))
+    .expect("a valid configuration")
+}
+
+fn step(unet: &UNet2d, latents: &Tensor<4>, context: &Tensor<3>) -> f32 {
+    let timesteps = Tensor::full([latents.dims()[0]], 500.0, &latents.device());
+    unet.forward(latents.clone(), timesteps, context.clone()).max().into_scalar()
+}
+
+fn unet_steps(c: &mut Criterion) {
+    let device = Device::flex();
+    let mut group = c.benchmark_group("unet_step");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+
+    let config: UNet2dConfig = serde_json::from_value(storybook("unet")).expect("a valid configuration");
+    let unet = config.init(&device).expect("a valid configuration");
+    let (latents, context) = (ramp([2, 9, 16, 16], &device), ramp([2, 40, 128], &device));
+    group.bench_function("storybook_64px_batch_2", |b| b.iter(|| black_box(step(&unet, &latents, &context))));
+    drop(unet);
+
+    let unet = stable_diffusion_unet().init(&device).expect("a valid configuration");
+    let context = ramp([2, 77, 768], &device);
+    for side in [32, 64] {
+        let latents = ramp([2, 4, side, side], &device);
+        group.bench_function(format!("sd15_{}px_batch_2", side * 8), |b| {
+            b.iter(|| black_box(step(&unet, &latents, &context)));
+        });
+    }
+}
+
+fn decode(c: &mut Criterion) {
+    let device = Device::flex();
+    let autoencoder = stable_diffusion_autoencoder().init(&device).expect("a valid configuration");
+    let latents = ramp([1, 4, 64, 64], &device);
+    let mut group = c.benchmark_group("decode");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    group.bench_function("sd15_512px", |b| {
+        b.iter(|| black_box(autoencoder.decode(latents.clone()).max().into_scalar::<f32>()));
+    });
+}
+
+fn text(c: &mut Criterion) {
+    let device = Device::flex();
+    let config: ClipTextConfig = serde_json::from_value(serde_json::json!({
+        "hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12,
+        "num_hidden_layers": 12, "vocab_size": 49408, "max_position_embeddings": 77,
+        "hidden_act": "quick_gelu",
+    }))
+    .expect("a valid configuration");
+    let model = config.init(&device).expect("a valid configuration");
+    let tokens = Tensor::<2, Int>::full([2, 77], 320, &device);
+    let mut group = c.benchmark_group("text");
+    group.sample_size(10);
+    group.bench_function("clip_l_batch_2", |b| {
+        b.iter(|| black_box(model.forward(tokens.clone()).max().into_scalar::<f32>()));
+    });
+}
+
+fn training_steps(c: &mut Criterion) {
+    let device = Device::flex().autodiff();
+    let mut group = c.benchmark_group("training_step");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+
+    let config: UNet2dConfig = serde_json::from_value(storybook("unet")).expect("a valid configuration");
+    let unet = config.init(&device).expect("a valid configuration");
+    let (latents, context) = (ramp([32, 9, 16, 16], &device), ramp([32, 40, 128], &device));
+    let timesteps = Tensor::full([32], 500.0, &device);
+    group.bench_function("storybook_unet_batch_32", |b| {
+        b.iter(|| {
+            let y = unet.forward(latents.clone(), timesteps.clone(), context.clone());
+            black_box(y.powi_scalar(2).mean().backward());
+        });
+    });
+
+    let config: AutoencoderKlConfig = serde_json::from_value(storybook("autoencoder")).expect("a valid configuration");
+    let autoencoder = config.init(&device).expect("a valid configuration");
+    let images = ramp([8, 3, 64, 64], &device);
+    group.bench_function("storybook_autoencoder_batch_8", |b| {
+        b.iter(|| {
+            let latents = autoencoder.encode(images.clone()).mode();
+            let loss = (autoencoder.decode(latents) - images.clone()).abs().mean();
+            black_box(loss.backward());
+        });
+    });
+}
+
+criterion_group!(benches, unet_steps, decode, text, training_steps);
+criterion_main!(benches);

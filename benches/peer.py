@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""The work of benches/networks.rs in diffusers: same shapes, random weights, f32.
+
+    python3 benches/peer.py [--threads N] [--only SUBSTRING]
+
+Prints one line a piece of work: name, median seconds. Needs torch, diffusers
+and transformers. The backward passes leave the optimiser out, as ours do.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import time
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def measure(name, work, only, repeats=5):
+    if only and only not in name:
+        return
+    work()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    print(f"{name:45} {statistics.median(seconds):.4f} s", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    only = options.only
+    recipe = json.loads((ROOT / "assets/recipes/storybook.json").read_text())
+
+    with torch.no_grad():
+        unet = UNet2DConditionModel.from_config(recipe["unet"]).eval()
+        x, context = torch.randn(2, 9, 16, 16), torch.randn(2, 40, 128)
+        measure("unet_step/storybook_64px_batch_2", lambda: unet(x, 500, context), only, 20)
+        if not only or "sd15" in only:
+            unet = UNet2DConditionModel(
+                cross_attention_dim=768,
+                block_out_channels=(320, 640, 1280, 1280),
+                down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+                up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+            ).eval()
+            context = torch.randn(2, 77, 768)
+            for side in (32, 64):
+                x = torch.randn(2, 4, side, side)
+                measure(f"unet_step/sd15_{side * 8}px_batch_2", lambda: unet(x, 500, context), only)
+            del unet
+            vae = AutoencoderKL(
+                block_out_channels=(128, 256, 512, 512),
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+                layers_per_block=2,
+                latent_channels=4,
+            ).eval()
+            z = torch.randn(1, 4, 64, 64)
+            measure("decode/sd15_512px", lambda: vae.decode(z), only)
+            del vae
+        if not only or "clip" in only:
+            text = CLIPTextModel(
+                CLIPTextConfig(
+                    hidden_size=768,
+                    intermediate_size=3072,
+                    num_attention_heads=12,
+                    num_hidden_layers=12,
+                    hidden_act="quick_gelu",
+                )
+            ).eval()
+            tokens = torch.full((2, 77), 320)
+            measure("text/clip_l_batch_2", lambda: text(tokens), only)
+
+    unet = UNet2DConditionModel.from_config(recipe["unet"])
+    x, context = torch.randn(32, 9, 16, 16), torch.randn(32, 40, 128)
+
+    def unet_step():
+        unet.zero_grad(set_to_none=True)
+        unet(x, 500, context).sample.square().mean().backward()
+
+    measure("training_step/storybook_unet_batch_32", unet_step, only)
+
+    vae = AutoencoderKL.from_config(recipe["autoencoder"])
+    images = torch.randn(8, 3, 64, 64)
+
+    def autoencoder_step():
+        vae.zero_grad(set_to_none=True)
+        latents = vae.encode(images).latent_dist.mode()
+        (vae.decode(latents).sample - images).abs().mean().backward()
+
+    measure("training_step/storybook_autoencoder_batch_8", autoencoder_step, only)
+
+
+if __name__ == "__main__":
+    main()

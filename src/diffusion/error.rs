@@ -1,0 +1,64 @@
+//! What can go wrong on the way from a prompt to a picture.
+
+use crate::model::ModelError;
+use crate::recipe::SamplerKind;
+
+/// Why a picture cannot be painted, in a sentence for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum DiffusionError {
+    /// A part of the model is missing or damaged.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The model's noise schedule is not one of ours.
+    #[error("the model's scheduler_config.json cannot be used: {0}")]
+    Scheduler(String),
+    /// The sampler cannot take so many steps.
+    #[error("{} cannot take {steps} steps with this model; choose between {least} and {most}", sampler.label())]
+    Steps {
+        /// The sampler.
+        sampler: SamplerKind,
+        /// The number asked for.
+        steps: usize,
+        /// The smallest number that works.
+        least: usize,
+        /// The largest number that works.
+        most: usize,
+    },
+    /// The strength is so small that no step is left.
+    #[error(
+        "with strength {strength} and {steps} steps nothing would be painted; raise the strength or the steps"
+    )]
+    Strength {
+        /// The strength asked for.
+        strength: f32,
+        /// The steps asked for.
+        steps: u32,
+    },
+    /// The parts of the model do not fit each other.
+    #[error("the parts of this model do not fit together: {0}")]
+    Parts(String),
+    /// A picture or mask does not have the size of the job.
+    #[error(
+        "the {what} is {} × {} pixels but the picture to paint is {} × {}; make them the same size",
+        found_px[0], found_px[1], wanted_px[0], wanted_px[1]
+    )]
+    Size {
+        /// "picture" or "mask".
+        what: &'static str,
+        /// Its size.
+        found_px: [u32; 2],
+        /// The size of the job.
+        wanted_px: [u32; 2],
+    },
+    /// The networks returned numbers that are none.
+    #[error(
+        "the model returned numbers that are not finite at step {step}; lower the guidance, or check the model's files"
+    )]
+    NotFinite {
+        /// The step, from 1.
+        step: usize,
+    },
+    /// The tensor library could not hand over its numbers.
+    #[error("the result could not be read from the device: {0}; try again, or compute on the CPU")]
+    Device(String),
+}

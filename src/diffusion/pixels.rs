@@ -1,0 +1,138 @@
+//! Between pictures and tensors.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use image::{GrayImage, Luma, Rgb, RgbImage};
+
+use super::DiffusionError;
+
+/// A picture as numbers in [-1, 1].
+///
+/// # Shapes
+/// `[1, 3, height, width]`.
+pub(super) fn tensor_from_rgb(image: &RgbImage, device: &Device) -> Tensor<4> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let mut values = vec![0.0; 3 * width * height];
+    for (i, Rgb(pixel)) in image.pixels().enumerate() {
+        for (channel, value) in pixel.iter().enumerate() {
+            values[channel * width * height + i] = f32::from(*value) / 127.5 - 1.0;
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [1, 3, height, width]), device)
+}
+
+/// Numbers of about [-1, 1] as a picture.
+///
+/// # Shapes
+/// `values`: three planes of `width · height`.
+pub(super) fn rgb_from_planes(values: &[f32], width: usize, height: usize) -> RgbImage {
+    let plane = width * height;
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        let at = y as usize * width + x as usize;
+        Rgb([0, 1, 2].map(|channel| {
+            let value = values.get(channel * plane + at).copied().unwrap_or(0.0);
+            ((value * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8
+        }))
+    })
+}
+
+/// The numbers of a tensor.
+pub(super) fn host(tensor: Tensor<4>) -> Result<Vec<f32>, DiffusionError> {
+    tensor
+        .into_data()
+        .to_vec()
+        .map_err(|error| DiffusionError::Device(format!("{error:?}")))
+}
+
+/// The picture with its last row and column repeated up to a size.
+pub(super) fn extended(image: &RgbImage, width: u32, height: u32) -> RgbImage {
+    if image.dimensions() == (width, height) {
+        return image.clone();
+    }
+    let (right, bottom) = (image.width() - 1, image.height() - 1);
+    RgbImage::from_fn(width, height, |x, y| {
+        *image.get_pixel(x.min(right), y.min(bottom))
+    })
+}
+
+/// Which pixels are repainted, and at the size of the latents.
+#[derive(Clone, Debug)]
+pub(super) struct LatentMask {
+    /// 1 where the picture is repainted.
+    ///
+    /// # Shapes
+    /// `[1, 1, h, w]`.
+    pub latent: Tensor<4>,
+    /// 1 where the picture is kept.
+    ///
+    /// # Shapes
+    /// `[1, 1, height, width]`.
+    pub kept: Tensor<4>,
+}
+
+impl LatentMask {
+    /// A pixel is repainted from half coverage on. A latent is repainted where
+    /// any of its pixels is: taking one pixel of each block, as diffusers does,
+    /// loses thin strokes.
+    ///
+    /// Beyond the mask's own size nothing is repainted.
+    pub fn new(mask: &GrayImage, size: [usize; 2], factor: usize, device: &Device) -> Self {
+        let [width, height] = size;
+        let is_painted = |x: usize, y: usize| {
+            mask.get_pixel_checked(x as u32, y as u32)
+                .is_some_and(|Luma([coverage])| *coverage >= 128)
+        };
+        let mut kept = vec![1.0_f32; width * height];
+        let mut latent = vec![0.0_f32; (width / factor) * (height / factor)];
+        for y in 0..height {
+            for x in 0..width {
+                if is_painted(x, y) {
+                    kept[y * width + x] = 0.0;
+                    latent[y / factor * (width / factor) + x / factor] = 1.0;
+                }
+            }
+        }
+        let tensor = |values: Vec<f32>, height, width| {
+            Tensor::from_data(TensorData::new(values, [1, 1, height, width]), device)
+        };
+        Self {
+            latent: tensor(latent, height / factor, width / factor),
+            kept: tensor(kept, height, width),
+        }
+    }
+
+    /// Everything is repainted.
+    pub fn whole(size: [usize; 2], factor: usize, device: &Device) -> Self {
+        let [width, height] = size;
+        Self {
+            latent: Tensor::ones([1, 1, height / factor, width / factor], device),
+            kept: Tensor::zeros([1, 1, height, width], device),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thin_strokes_reach_the_latents() {
+        let mut mask = GrayImage::new(8, 6);
+        mask.put_pixel(3, 1, Luma([255]));
+        mask.put_pixel(7, 5, Luma([127]));
+        let device = Device::flex();
+        let small = LatentMask::new(&mask, [8, 8], 4, &device);
+        assert_eq!(host(small.latent).expect("numbers"), [1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(host(small.kept).expect("numbers").iter().sum::<f32>(), 63.0);
+    }
+
+    #[test]
+    fn pictures_survive_the_way_there_and_back() {
+        let image = RgbImage::from_fn(16, 16, |x, y| {
+            Rgb([(16 * y + x) as u8, x as u8, 255 - y as u8])
+        });
+        let values = host(tensor_from_rgb(&image, &Device::flex())).expect("numbers");
+        assert_eq!(rgb_from_planes(&values, 16, 16), image);
+        let larger = extended(&image, 20, 24);
+        assert_eq!(larger.get_pixel(19, 23), image.get_pixel(15, 15));
+    }
+}

@@ -1,0 +1,85 @@
+//! Denoising diffusion implicit models (Song et al. 2020, <https://arxiv.org/abs/2010.02502>).
+
+use burn::tensor::Tensor;
+
+use super::{Sampler, SamplerOptions, SamplerStep, clipped, with_noise, x0_and_noise};
+use crate::diffusion::DiffusionError;
+use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
+use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig};
+use crate::diffusion::torch_random::NoiseSource;
+use crate::recipe::SamplerKind;
+
+pub(super) struct Ddim {
+    schedule: NoiseSchedule,
+    timesteps: Vec<f64>,
+    /// Training steps from one sampled step to the next.
+    stride: usize,
+    final_alpha: f64,
+    prediction: PredictionType,
+    clip: Option<f64>,
+    eta: f64,
+}
+
+impl Ddim {
+    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        let kind = SamplerKind::Ddim;
+        let schedule = NoiseSchedule::new(config, kind);
+        let ends_at_one = config.set_alpha_to_one.unwrap_or(true);
+        Ok(Self {
+            timesteps: spaced_timesteps(config, kind, options.steps)?,
+            stride: config.num_train_timesteps / options.steps,
+            final_alpha: if ends_at_one {
+                1.0
+            } else {
+                schedule.alpha_cumprod(0)
+            },
+            prediction: config.prediction_type,
+            clip: config.clip(kind),
+            eta: f64::from(options.eta),
+            schedule,
+        })
+    }
+
+    fn at(&self, index: usize) -> usize {
+        self.timesteps[index] as usize
+    }
+}
+
+impl Sampler for Ddim {
+    fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    fn step(
+        &mut self,
+        index: usize,
+        output: Tensor<4>,
+        sample: Tensor<4>,
+        noise: &mut dyn NoiseSource,
+    ) -> SamplerStep {
+        let t = self.at(index);
+        let alpha = self.schedule.alpha_cumprod(t);
+        let next_alpha = match t.checked_sub(self.stride) {
+            Some(next) => self.schedule.alpha_cumprod(next),
+            None => self.final_alpha,
+        };
+        let (shape, device) = (sample.dims(), sample.device());
+        let (x0, epsilon) = x0_and_noise(self.prediction, alpha, output, sample);
+        let x0 = clipped(x0, self.clip);
+        let variance = (1.0 - next_alpha) / (1.0 - alpha) * (1.0 - alpha / next_alpha);
+        let deviation = self.eta * variance.max(0.0).sqrt();
+        let direction = (1.0 - next_alpha - deviation * deviation).max(0.0).sqrt();
+        let mut next = x0.clone() * next_alpha.sqrt() + epsilon * direction;
+        if self.eta > 0.0 {
+            next = next + noise.noise(shape, &device) * deviation;
+        }
+        SamplerStep {
+            sample: next,
+            denoised: x0,
+        }
+    }
+
+    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+        with_noise(self.schedule.alpha_cumprod(self.at(index)), clean, noise)
+    }
+}

@@ -1,0 +1,95 @@
+//! Ancestral sampling (Ho et al. 2020, <https://arxiv.org/abs/2006.11239>), on
+//! any subset of the steps.
+
+use burn::tensor::Tensor;
+
+use super::{Sampler, SamplerOptions, SamplerStep, clipped, with_noise, x0_and_noise};
+use crate::diffusion::DiffusionError;
+use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
+use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig};
+use crate::diffusion::torch_random::NoiseSource;
+use crate::recipe::SamplerKind;
+
+/// The variance of the noise.
+#[derive(Clone, Copy, Debug)]
+enum Variance {
+    /// That of the posterior, β̃.
+    Small,
+    /// β.
+    Large,
+}
+
+pub(super) struct Ddpm {
+    schedule: NoiseSchedule,
+    timesteps: Vec<f64>,
+    prediction: PredictionType,
+    clip: Option<f64>,
+    variance: Variance,
+}
+
+impl Ddpm {
+    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        let kind = SamplerKind::Ddpm;
+        let variance = match config.variance_type.as_deref() {
+            None | Some("fixed_small" | "fixed_small_log") => Variance::Small,
+            Some("fixed_large") => Variance::Large,
+            Some(other) => {
+                let text = format!(
+                    "variance_type {other} is not supported by DDPM; choose another sampler"
+                );
+                return Err(DiffusionError::Scheduler(text));
+            }
+        };
+        Ok(Self {
+            schedule: NoiseSchedule::new(config, kind),
+            timesteps: spaced_timesteps(config, kind, options.steps)?,
+            prediction: config.prediction_type,
+            clip: config.clip(kind),
+            variance,
+        })
+    }
+
+    fn alpha(&self, index: usize) -> f64 {
+        self.schedule.alpha_cumprod(self.timesteps[index] as usize)
+    }
+}
+
+impl Sampler for Ddpm {
+    fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    fn step(
+        &mut self,
+        index: usize,
+        output: Tensor<4>,
+        sample: Tensor<4>,
+        noise: &mut dyn NoiseSource,
+    ) -> SamplerStep {
+        let is_last = index + 1 == self.timesteps.len();
+        let bar = self.alpha(index);
+        let next_bar = if is_last { 1.0 } else { self.alpha(index + 1) };
+        let alpha = bar / next_bar;
+        let beta = 1.0 - alpha;
+        let (shape, device) = (sample.dims(), sample.device());
+        let (x0, _) = x0_and_noise(self.prediction, bar, output, sample.clone());
+        let x0 = clipped(x0, self.clip);
+        let mut next = x0.clone() * (next_bar.sqrt() * beta / (1.0 - bar))
+            + sample * (alpha.sqrt() * (1.0 - next_bar) / (1.0 - bar));
+        if self.timesteps[index] > 0.0 {
+            let variance = match self.variance {
+                Variance::Small => ((1.0 - next_bar) / (1.0 - bar) * beta).max(1e-20),
+                Variance::Large => beta,
+            };
+            next = next + noise.noise(shape, &device) * variance.sqrt();
+        }
+        SamplerStep {
+            sample: next,
+            denoised: x0,
+        }
+    }
+
+    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+        with_noise(self.alpha(index), clean, noise)
+    }
+}

@@ -1,0 +1,170 @@
+//! DPM-Solver++ in its second-order multistep form (Lu et al. 2022,
+//! <https://arxiv.org/abs/2211.01095>).
+
+use burn::tensor::Tensor;
+
+use super::{Sampler, SamplerOptions, SamplerStep, with_noise, x0_and_noise};
+use crate::diffusion::DiffusionError;
+use crate::diffusion::schedule::{
+    NoiseSchedule, check_steps, interpolate, karras_sigmas, linspace, step_of_sigma, trailing,
+};
+use crate::diffusion::scheduler_config::{
+    BetaSchedule, FinalSigmas, PredictionType, SchedulerConfig, SolverType, TimestepSpacing,
+};
+use crate::diffusion::torch_random::NoiseSource;
+use crate::recipe::SamplerKind;
+
+/// Runs shorter than this end with a first-order step, to be stable.
+const SHORT: usize = 15;
+
+pub(super) struct DpmSolver {
+    timesteps: Vec<f64>,
+    levels: Vec<Level>,
+    prediction: PredictionType,
+    order: usize,
+    solver: SolverType,
+    /// Whether the last step is of the first order.
+    ends_simply: bool,
+    /// The clean sample as it looked a step ago.
+    before: Option<Tensor<4>>,
+}
+
+/// A noise level σ as the parts of a sample α x₀ + σ_t ε with α² + σ_t² = 1.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    alpha: f64,
+    sigma: f64,
+    /// Logarithm of α / σ_t.
+    lambda: f64,
+}
+
+impl Level {
+    fn new(sigma: f64) -> Self {
+        let alpha = 1.0 / (sigma * sigma + 1.0).sqrt();
+        Self {
+            alpha,
+            sigma: sigma * alpha,
+            lambda: -sigma.ln(),
+        }
+    }
+}
+
+impl DpmSolver {
+    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        let kind = SamplerKind::DpmPp2M;
+        let steps = options.steps;
+        check_steps(kind, steps, 1, config.num_train_timesteps)?;
+        let table = NoiseSchedule::new(config, kind).sigmas();
+        let (timesteps, mut sigmas) = if options.karras {
+            let (min, max) = (table[0], table[table.len() - 1]);
+            let sigmas = karras_sigmas(min, max, steps);
+            let is_fine = config.beta_schedule == BetaSchedule::SquaredcosCapV2;
+            let step = |sigma: &f64| {
+                let step = step_of_sigma(&table, *sigma);
+                if is_fine {
+                    step.trunc()
+                } else {
+                    step.round_ties_even()
+                }
+            };
+            (sigmas.iter().map(step).collect(), sigmas)
+        } else {
+            let timesteps = spaced(config, &table, steps);
+            let sigmas = timesteps.iter().map(|t| interpolate(&table, *t)).collect();
+            (timesteps, sigmas)
+        };
+        sigmas.push(match config.final_sigmas_type {
+            FinalSigmas::Zero => 0.0,
+            FinalSigmas::SigmaMin => table[0],
+        });
+        let is_short = timesteps.len() < SHORT;
+        Ok(Self {
+            levels: sigmas
+                .into_iter()
+                .map(|sigma| Level::new(f64::from(sigma as f32)))
+                .collect(),
+            ends_simply: config.euler_at_final
+                || (config.lower_order_final && is_short)
+                || config.final_sigmas_type == FinalSigmas::Zero,
+            timesteps,
+            prediction: config.prediction_type,
+            order: config.solver_order,
+            solver: config.solver_type,
+            before: None,
+        })
+    }
+}
+
+/// The steps of the solver, which in diffusers are one more, the last left out.
+fn spaced(config: &SchedulerConfig, table: &[f64], steps: usize) -> Vec<f64> {
+    let total = config.num_train_timesteps;
+    // λ is −ln σ, so it falls along the table.
+    let least = config.lambda_min_clipped.unwrap_or(f64::NEG_INFINITY);
+    let last = table
+        .iter()
+        .rposition(|sigma| -sigma.ln() >= least)
+        .map_or(1, |at| at + 1);
+    let timesteps: Vec<f64> = match config.spacing(SamplerKind::DpmPp2M) {
+        TimestepSpacing::Linspace => {
+            let evenly = linspace(0.0, (last - 1) as f64, steps + 1);
+            evenly[1..]
+                .iter()
+                .rev()
+                .map(|t| t.round_ties_even())
+                .collect()
+        }
+        TimestepSpacing::Leading => {
+            let ratio = last / (steps + 1);
+            (1..=steps)
+                .rev()
+                .map(|i| (i * ratio + config.steps_offset) as f64)
+                .collect()
+        }
+        TimestepSpacing::Trailing => trailing(last, total, steps),
+    };
+    let end = (total - 1) as f64;
+    timesteps.into_iter().map(|t| t.min(end)).collect()
+}
+
+impl Sampler for DpmSolver {
+    fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    fn step(
+        &mut self,
+        index: usize,
+        output: Tensor<4>,
+        sample: Tensor<4>,
+        _noise: &mut dyn NoiseSource,
+    ) -> SamplerStep {
+        let (here, next) = (self.levels[index], self.levels[index + 1]);
+        let bar = here.alpha * here.alpha;
+        let (denoised, _) = x0_and_noise(self.prediction, bar, output, sample.clone());
+        let h = next.lambda - here.lambda;
+        // e^−h − 1: without any noise left, h is infinite.
+        let decay = (-h).exp_m1();
+        let ratio = next.sigma / here.sigma;
+        let mut moved = sample * ratio - denoised.clone() * (next.alpha * decay);
+        let is_last = index + 1 == self.timesteps.len();
+        let is_simple = self.order == 1 || (is_last && self.ends_simply);
+        if let (Some(before), false) = (&self.before, is_simple) {
+            let past = here.lambda - self.levels[index - 1].lambda;
+            let slope = (denoised.clone() - before.clone()) * (h / past);
+            moved = match self.solver {
+                SolverType::Midpoint => moved - slope * (0.5 * next.alpha * decay),
+                SolverType::Heun => moved + slope * (next.alpha * (decay / h + 1.0)),
+            };
+        }
+        self.before = Some(denoised.clone());
+        SamplerStep {
+            sample: moved,
+            denoised,
+        }
+    }
+
+    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+        let level = self.levels[index];
+        with_noise(level.alpha * level.alpha, clean, noise)
+    }
+}

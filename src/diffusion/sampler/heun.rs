@@ -1,0 +1,100 @@
+//! Heun's method: Euler's step, corrected by the slope at its end (Karras et
+//! al. 2022, <https://arxiv.org/abs/2206.00364>, algorithm 1).
+
+use burn::tensor::Tensor;
+
+use super::{Sampler, SamplerOptions, SamplerStep, Sigmas, clipped};
+use crate::diffusion::DiffusionError;
+use crate::diffusion::scheduler_config::SchedulerConfig;
+use crate::diffusion::torch_random::NoiseSource;
+use crate::recipe::SamplerKind;
+
+pub(super) struct Heun {
+    /// Every level but the first and the last stands twice: as the end of a
+    /// step and as the beginning of the next.
+    levels: Sigmas,
+    clip: Option<f64>,
+    half: Option<Half>,
+}
+
+/// A step that waits for its correction.
+struct Half {
+    sample: Tensor<4>,
+    derivative: Tensor<4>,
+    length: f64,
+}
+
+impl Heun {
+    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        let mut levels = Sigmas::new(SamplerKind::Heun, config, options)?;
+        let last = levels.sigmas.len() - 1;
+        let doubled = |values: &[f64]| -> Vec<f64> {
+            let (first, rest) = (values.first().copied(), values.get(1..).unwrap_or_default());
+            first
+                .into_iter()
+                .chain(rest.iter().flat_map(|value| [*value; 2]))
+                .collect()
+        };
+        let end = levels.sigmas[last];
+        levels.sigmas = doubled(&levels.sigmas[..last]);
+        levels.sigmas.push(end);
+        levels.timesteps = doubled(&levels.timesteps);
+        Ok(Self {
+            levels,
+            clip: config.clip(SamplerKind::Heun),
+            half: None,
+        })
+    }
+}
+
+impl Sampler for Heun {
+    fn timesteps(&self) -> &[f64] {
+        &self.levels.timesteps
+    }
+
+    fn order(&self) -> usize {
+        2
+    }
+
+    fn init_noise_sigma(&self) -> f64 {
+        self.levels.init_noise_sigma
+    }
+
+    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
+        Sigmas::scaled(sample, self.levels.sigmas[index])
+    }
+
+    fn step(
+        &mut self,
+        index: usize,
+        output: Tensor<4>,
+        sample: Tensor<4>,
+        _noise: &mut dyn NoiseSource,
+    ) -> SamplerStep {
+        // The model was asked at this level in both halves.
+        let sigma = self.levels.sigmas[index];
+        let denoised = clipped(self.levels.x0(sigma, output, sample.clone()), self.clip);
+        let derivative = (sample.clone() - denoised.clone()) / sigma;
+        let sample = match self.half.take() {
+            Some(half) => half.sample + (half.derivative + derivative) / 2.0 * half.length,
+            None => {
+                let length = self.levels.sigmas[index + 1] - sigma;
+                let next = sample.clone() + derivative.clone() * length;
+                // The way to no noise at all has no slope at its end.
+                if index + 1 < self.levels.timesteps.len() {
+                    self.half = Some(Half {
+                        sample,
+                        derivative,
+                        length,
+                    });
+                }
+                next
+            }
+        };
+        SamplerStep { sample, denoised }
+    }
+
+    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+        clean + noise * self.levels.sigmas[index]
+    }
+}

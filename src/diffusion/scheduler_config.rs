@@ -1,0 +1,309 @@
+//! `scheduler_config.json`: how a model was noised and is best sampled.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::DiffusionError;
+use crate::recipe::SamplerKind;
+
+/// How β grows over the steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BetaSchedule {
+    /// β itself is evenly spaced.
+    #[default]
+    Linear,
+    /// √β is evenly spaced ("linear" in the latent diffusion code).
+    ScaledLinear,
+    /// ᾱ follows a squared cosine (Nichol and Dhariwal 2021, <https://arxiv.org/abs/2102.09672>).
+    SquaredcosCapV2,
+}
+
+/// What the denoiser predicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PredictionType {
+    /// The noise ε.
+    #[default]
+    Epsilon,
+    /// The velocity √ᾱ ε − √(1 − ᾱ) x₀ (Salimans and Ho 2022, <https://arxiv.org/abs/2202.00512>).
+    VPrediction,
+    /// The clean sample x₀.
+    Sample,
+}
+
+/// Which of the training steps are sampled (Lin et al. 2023,
+/// <https://arxiv.org/abs/2305.08891>, table 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimestepSpacing {
+    /// Evenly, with both the first and the last.
+    Linspace,
+    /// Evenly, from the first on.
+    Leading,
+    /// Evenly, back from the last.
+    Trailing,
+}
+
+/// The noise level after the last step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinalSigmas {
+    /// None.
+    #[default]
+    Zero,
+    /// The smallest of the training.
+    SigmaMin,
+}
+
+/// The second-order correction of DPM-Solver++.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SolverType {
+    /// As in the middle of the step.
+    #[default]
+    Midpoint,
+    /// As at its end.
+    Heun,
+}
+
+/// The file's keys, named as in diffusers.
+///
+/// A key that is not there means the default of the sampler's class in
+/// diffusers, which differs between classes; hence the options.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct SchedulerConfig {
+    /// The class of diffusers that wrote the file.
+    #[serde(rename = "_class_name")]
+    pub class_name: Option<String>,
+    /// Steps of the training.
+    pub num_train_timesteps: usize,
+    /// First β.
+    pub beta_start: Option<f64>,
+    /// Last β.
+    pub beta_end: Option<f64>,
+    /// How β grows.
+    pub beta_schedule: BetaSchedule,
+    /// The βs themselves, instead of a schedule.
+    pub trained_betas: Option<Vec<f64>>,
+    /// What the denoiser predicts.
+    pub prediction_type: PredictionType,
+    /// Which steps are sampled.
+    pub timestep_spacing: Option<TimestepSpacing>,
+    /// Added to every step of [`TimestepSpacing::Leading`].
+    pub steps_offset: usize,
+    /// Whether ᾱ is 1 after the last step, and not that of step 0.
+    pub set_alpha_to_one: Option<bool>,
+    /// Whether predicted samples are clipped.
+    pub clip_sample: Option<bool>,
+    /// To which magnitude.
+    pub clip_sample_range: f64,
+    /// Whether PNDM begins with multistep updates, without Runge-Kutta.
+    pub skip_prk_steps: bool,
+    /// Whether noise levels follow Karras et al. 2022, <https://arxiv.org/abs/2206.00364>.
+    pub use_karras_sigmas: bool,
+    /// Smallest Karras noise level, if not that of the steps.
+    pub sigma_min: Option<f64>,
+    /// Largest Karras noise level, if not that of the steps.
+    pub sigma_max: Option<f64>,
+    /// Whether the last training step is pure noise (Lin et al. 2023, algorithm 1).
+    pub rescale_betas_zero_snr: bool,
+    /// The noise level after the last step.
+    pub final_sigmas_type: FinalSigmas,
+    /// Order of DPM-Solver++.
+    pub solver_order: usize,
+    /// Its second-order correction.
+    pub solver_type: SolverType,
+    /// Whether short runs of it end with a first-order step.
+    pub lower_order_final: bool,
+    /// Whether all do.
+    pub euler_at_final: bool,
+    /// Steps with a smaller log signal-to-noise ratio are left out by it.
+    pub lambda_min_clipped: Option<f64>,
+    /// DDPM's noise: `fixed_small`, `fixed_small_log` or `fixed_large`.
+    pub variance_type: Option<String>,
+}
+
+impl Default for SchedulerConfig {
+    fn default() -> Self {
+        Self {
+            class_name: None,
+            num_train_timesteps: 1000,
+            beta_start: None,
+            beta_end: None,
+            beta_schedule: BetaSchedule::Linear,
+            trained_betas: None,
+            prediction_type: PredictionType::Epsilon,
+            timestep_spacing: None,
+            steps_offset: 0,
+            set_alpha_to_one: None,
+            clip_sample: None,
+            clip_sample_range: 1.0,
+            skip_prk_steps: false,
+            use_karras_sigmas: false,
+            sigma_min: None,
+            sigma_max: None,
+            rescale_betas_zero_snr: false,
+            final_sigmas_type: FinalSigmas::Zero,
+            solver_order: 2,
+            solver_type: SolverType::Midpoint,
+            lower_order_final: true,
+            euler_at_final: false,
+            lambda_min_clipped: None,
+            variance_type: None,
+        }
+    }
+}
+
+impl SchedulerConfig {
+    /// Reads the JSON of a `scheduler_config.json`; null, where a model has
+    /// none, means Stable Diffusion's.
+    ///
+    /// # Errors
+    /// If a value is not one that this program knows.
+    pub fn from_json(json: &Value) -> Result<Self, DiffusionError> {
+        let Value::Object(keys) = json else {
+            return Ok(Self::stable_diffusion());
+        };
+        // A null means the same as no key at all.
+        let keys = keys.iter().filter(|(_, value)| !value.is_null());
+        let keys: serde_json::Map<_, _> = keys.map(|(k, v)| (k.clone(), v.clone())).collect();
+        let config: Self = serde_json::from_value(Value::Object(keys))
+            .map_err(|error| DiffusionError::Scheduler(error.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), DiffusionError> {
+        let wrong = |text: String| Err(DiffusionError::Scheduler(text));
+        if !(1..=1_000_000).contains(&self.num_train_timesteps) {
+            return wrong(format!(
+                "num_train_timesteps is {}",
+                self.num_train_timesteps
+            ));
+        }
+        let (start, end) = (
+            self.beta_start.unwrap_or(1e-4),
+            self.beta_end.unwrap_or(0.02),
+        );
+        if !(start > 0.0 && start <= end && end < 1.0) {
+            return wrong(format!(
+                "beta_start {start} and beta_end {end} make no noise schedule"
+            ));
+        }
+        if let Some(betas) = &self.trained_betas {
+            if betas.len() != self.num_train_timesteps
+                || betas.iter().any(|beta| !(0.0..1.0).contains(beta))
+            {
+                return wrong("trained_betas do not make a noise schedule".to_owned());
+            }
+        }
+        if self.rescale_betas_zero_snr && self.prediction_type == PredictionType::Epsilon {
+            return wrong(
+                "rescale_betas_zero_snr leaves nothing to predict noise from; it needs v_prediction".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// The schedule of Stable Diffusion 1, from its `scheduler_config.json`.
+    pub fn stable_diffusion() -> Self {
+        Self {
+            beta_start: Some(0.00085),
+            beta_end: Some(0.012),
+            beta_schedule: BetaSchedule::ScaledLinear,
+            timestep_spacing: Some(TimestepSpacing::Leading),
+            steps_offset: 1,
+            set_alpha_to_one: Some(false),
+            clip_sample: Some(false),
+            skip_prk_steps: true,
+            ..Self::default()
+        }
+    }
+
+    /// The sampler that the file's class names.
+    pub fn default_sampler(&self) -> SamplerKind {
+        match self.class_name.as_deref() {
+            Some("DDIMScheduler") => SamplerKind::Ddim,
+            Some("DDPMScheduler") => SamplerKind::Ddpm,
+            Some("PNDMScheduler") => SamplerKind::Pndm,
+            Some("EulerAncestralDiscreteScheduler") => SamplerKind::EulerA,
+            Some("HeunDiscreteScheduler") => SamplerKind::Heun,
+            // Both solve the same equation by multistep exponential integrators.
+            Some("DPMSolverMultistepScheduler" | "UniPCMultistepScheduler") => SamplerKind::DpmPp2M,
+            _ => SamplerKind::Euler,
+        }
+    }
+
+    /// First and last β for a sampler.
+    pub(super) fn beta_range(&self, sampler: SamplerKind) -> (f64, f64) {
+        let default = match sampler {
+            SamplerKind::Heun => (0.00085, 0.012),
+            _ => (1e-4, 0.02),
+        };
+        (
+            self.beta_start.unwrap_or(default.0),
+            self.beta_end.unwrap_or(default.1),
+        )
+    }
+
+    /// Which steps a sampler takes.
+    pub(super) fn spacing(&self, sampler: SamplerKind) -> TimestepSpacing {
+        self.timestep_spacing.unwrap_or(match sampler {
+            SamplerKind::Ddim | SamplerKind::Ddpm | SamplerKind::Pndm => TimestepSpacing::Leading,
+            SamplerKind::Euler | SamplerKind::EulerA | SamplerKind::Heun | SamplerKind::DpmPp2M => {
+                TimestepSpacing::Linspace
+            }
+        })
+    }
+
+    /// To which magnitude a sampler clips predicted samples.
+    pub(super) fn clip(&self, sampler: SamplerKind) -> Option<f64> {
+        let clips = match sampler {
+            SamplerKind::Ddim | SamplerKind::Ddpm => self.clip_sample.unwrap_or(true),
+            SamplerKind::Heun => self.clip_sample.unwrap_or(false),
+            SamplerKind::Pndm | SamplerKind::Euler | SamplerKind::EulerA | SamplerKind::DpmPp2M => {
+                false
+            }
+        };
+        clips.then_some(self.clip_sample_range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn foreign_values_are_named() {
+        for (json, word) in [
+            (
+                json!({"prediction_type": "flow_prediction"}),
+                "flow_prediction",
+            ),
+            (json!({"beta_schedule": "laplace"}), "laplace"),
+            (json!({"beta_start": 0.5, "beta_end": 0.1}), "beta_start"),
+            (json!({"num_train_timesteps": 0}), "num_train_timesteps"),
+            (json!({"trained_betas": [0.1]}), "trained_betas"),
+            (
+                json!({"rescale_betas_zero_snr": true}),
+                "rescale_betas_zero_snr",
+            ),
+        ] {
+            let error = SchedulerConfig::from_json(&json)
+                .expect_err("not ours")
+                .to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn nulls_and_unknown_keys_do_not_matter() {
+        let json = json!({"_class_name": "PNDMScheduler", "trained_betas": null, "news": 1, "sigma_min": null});
+        let config = SchedulerConfig::from_json(&json).expect("fine");
+        assert_eq!(config.default_sampler(), SamplerKind::Pndm);
+        assert_eq!(config.spacing(SamplerKind::Pndm), TimestepSpacing::Leading);
+    }
+}
