@@ -1,4 +1,8 @@
 //! Model folders: written and read again, and every way in which they can be broken.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -168,6 +172,39 @@ fn saved_models_are_the_same_again() {
     if let Some(keep) = std::env::var_os("VELATURA_KEEP_SAVED_MODELS") {
         copy(scratch.path(), Path::new(&keep));
     }
+}
+
+#[test]
+fn other_folders_are_never_replaced() {
+    let scratch = tempfile::tempdir().unwrap();
+    let letters = scratch.path().join("letters");
+    fs::create_dir(&letters).unwrap();
+    ModelFolder::save(&letters, &ModelParts::default()).unwrap();
+    fs::remove_file(letters.join("model_index.json")).unwrap();
+    fs::write(letters.join("love.txt"), "dear").unwrap();
+    let error = ModelFolder::save(&letters, &ModelParts::default()).unwrap_err();
+    assert!(matches!(error, ModelError::Occupied(_)), "{error}");
+    assert!(letters.join("love.txt").is_file());
+}
+
+#[test]
+fn tokenizers_must_fit_the_text_encoder() {
+    let (_scratch, folder) = copied("sd1-tiny");
+    let path = folder.join("text_encoder/config.json");
+    let config = fs::read_to_string(&path).unwrap();
+    fs::write(&path, config.replace("634", "600")).unwrap();
+    let error = ModelFolder::open(&folder)
+        .unwrap()
+        .tokenizer()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("634 tokens") && error.contains("600"),
+        "{error}"
+    );
+    fs::write(&path, config.replace("77", "20")).unwrap();
+    let short = ModelFolder::open(&folder).unwrap().tokenizer().unwrap();
+    assert_eq!(short.encode("a red house").len(), 20);
 }
 
 #[test]

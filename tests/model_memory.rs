@@ -2,6 +2,10 @@
 //!
 //! Alone in its file, because the peak is that of the whole process. With
 //! `VELATURA_FULL_SIZE=1` the denoiser of Stable Diffusion 1 is loaded (3.5 GB).
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
 #![cfg(target_os = "linux")]
 
 use std::fs;

@@ -2,6 +2,10 @@
 //!
 //! `data/reference/make_model_reference.py` makes the models and what Python
 //! computes with them; `data/reference/README.md` says what is not compared.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
 
 use std::path::{Path, PathBuf};
 

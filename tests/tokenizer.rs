@@ -1,4 +1,8 @@
 //! The tokenizer against transformers' `CLIPTokenizer`.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -9,7 +9,7 @@ use velatura::recipe::{TrainSpec, TrainTarget};
 use velatura::train::TrainEvent;
 
 #[test]
-fn the_autoencoder_learns_four_pictures() {
+fn both_stages_learn_four_pictures() {
     let root = tempfile::tempdir().expect("a folder");
     make_data(root.path());
     let job = TrainSpec {
@@ -50,4 +50,37 @@ fn the_autoencoder_learns_four_pictures() {
         .expect("an autoencoder")
         .scaling_factor;
     assert!(factor.is_finite() && factor != 0.18215, "{factor}");
+
+    let job = TrainSpec {
+        steps: 220,
+        sample_every: 110,
+        batch: 8,
+        caption_dropout: 0.0,
+        first_stage: Some(outcome.model.clone()),
+        output: root.path().join("second"),
+        ..spec(root.path(), TrainTarget::Diffusion)
+    };
+    let told = train(&job, None);
+    let outcome = told.outcome.as_ref().expect("a run to the end");
+    let steps = told.steps();
+    let mean = |range: std::ops::Range<usize>| {
+        let part = &steps[range];
+        part.iter().map(|report| report.loss).sum::<f32>() / part.len() as f32
+    };
+    let (first, last) = (mean(0..5), mean(200..220));
+    assert!(last < 0.4 * first, "{first} to {last}");
+    let sheet = image::open(job.output.join("samples/step-00000220.png")).expect("a sheet");
+    assert_eq!(sheet.dimensions(), (8 * 18 + 2, 3 * 18 + 2));
+    let lines = std::fs::read_to_string(job.output.join("metrics.jsonl")).expect("metrics");
+    let line: serde_json::Value =
+        serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(line["loss_by_quarter"].as_array().map(Vec::len), Some(4));
+
+    let model = ModelFolder::open(&outcome.model).expect("a model folder");
+    assert!(model.studio().inpaints());
+    assert_eq!(model.studio().resolution_px, 16);
+    let device = burn::tensor::Device::flex();
+    model.load_unet(&device).expect("a denoiser");
+    model.load_text_encoder(&device).expect("a text encoder");
+    model.tokenizer().expect("a tokenizer");
 }

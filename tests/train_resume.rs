@@ -43,7 +43,7 @@ fn compare(root: &Path, job: &TrainSpec) {
     };
     let part = match job.target {
         TrainTarget::Autoencoder => "autoencoder",
-        TrainTarget::Diffusion => "unet",
+        TrainTarget::Diffusion => "denoiser",
     };
     for kind in ["weights", "average", "first_moment", "second_moment"] {
         let name = format!("{part}.{kind}");
@@ -77,4 +77,30 @@ fn resumed_runs_equal_uninterrupted_ones() {
         ..spec(root.path(), TrainTarget::Autoencoder)
     };
     compare(&root.path().join("autoencoder"), &autoencoder);
+
+    // The ring of latents is renewed faster than it is used up, so that a resumed
+    // run has to find its place in it.
+    let diffusion = TrainSpec {
+        steps: 12,
+        batch: 3,
+        accumulate: 2,
+        sample_every: 5,
+        first_stage: Some(root.path().join("autoencoder/whole/model")),
+        ..spec(root.path(), TrainTarget::Diffusion)
+    };
+    compare(&root.path().join("diffusion"), &diffusion);
+
+    // A model trained further keeps its text encoder.
+    let further = TrainSpec {
+        steps: 6,
+        config: None,
+        from: Some(root.path().join("diffusion/whole/model")),
+        ..spec(root.path(), TrainTarget::Diffusion)
+    };
+    let wanted = train(&further, None);
+    let outcome = wanted.outcome.as_ref().expect("a run to the end");
+    let text = |model: &Path| {
+        std::fs::read(model.join("text_encoder/model.safetensors")).expect("a text encoder")
+    };
+    assert!(text(&outcome.model) == text(&root.path().join("diffusion/whole/model")));
 }

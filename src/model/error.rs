@@ -80,6 +80,9 @@ pub enum ModelError {
         /// Keys and shapes.
         message: String,
     },
+    /// A model would replace something else.
+    #[error("{} is not empty and no model; choose another name for the new model", .0.display())]
+    Occupied(PathBuf),
     /// A tokenizer's files do not fit together.
     #[error("the tokenizer in {} cannot be used: {message}", path.display())]
     Tokenizer {

@@ -14,6 +14,7 @@ use super::{
     AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, ModelError,
     StudioConfig, UNet2d, UNet2dConfig,
 };
+use crate::files::write_atomically;
 
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
@@ -200,13 +201,29 @@ impl ModelFolder {
     /// Reads the tokenizer.
     ///
     /// # Errors
-    /// If there is none, or its files do not fit together.
+    /// If there is none, its files do not fit together, or it knows more tokens
+    /// than the text encoder.
     pub fn tokenizer(&self) -> Result<ClipTokenizer, ModelError> {
         let folder = self.path.join("tokenizer");
         if !folder.is_dir() {
             return Err(self.missing("tokenizer"));
         }
-        ClipTokenizer::open(&folder)
+        let tokenizer = ClipTokenizer::open(&folder)?;
+        let Some(text) = &self.text_encoder else {
+            return Ok(tokenizer);
+        };
+        if tokenizer.vocab_size() > text.vocab_size {
+            let message = format!(
+                "it has {} tokens and the text encoder only {}",
+                tokenizer.vocab_size(),
+                text.vocab_size
+            );
+            return Err(ModelError::Tokenizer {
+                path: folder,
+                message,
+            });
+        }
+        Ok(tokenizer.limited_to(text.max_position_embeddings))
     }
 
     /// First ten hexadecimal digits of the SHA-256 of a part's weights:
@@ -229,9 +246,15 @@ impl ModelFolder {
     /// then in its place, where an older model may lie.
     ///
     /// # Errors
-    /// If a file cannot be written; the older model is then still there.
+    /// If something other than a model lies at `path`, or a file cannot be
+    /// written; what was there is then still there.
     pub fn save(path: impl AsRef<Path>, parts: &ModelParts<'_>) -> Result<Self, ModelError> {
         let path = path.as_ref();
+        let is_empty =
+            |folder: &Path| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        if path.exists() && !path.join("model_index.json").is_file() && !is_empty(path) {
+            return Err(ModelError::Occupied(path.to_path_buf()));
+        }
         let parent = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
@@ -381,11 +404,5 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Mod
     };
     let mut text = serde_json::to_vec_pretty(value).map_err(json)?;
     text.push(b'\n');
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&text)?;
-        checkpoint::publish(file, path)
-    };
-    write().map_err(ModelError::io("write", path))
+    write_atomically(path, |file| file.write_all(&text)).map_err(ModelError::io("write", path))
 }

@@ -378,9 +378,10 @@ impl Stage for AutoencoderStage<'_> {
         if let Some(factor) = scaling_factor(&latents) {
             network.set_scaling_factor(factor);
         }
-        let studio = self.config.studio.clone().unwrap_or_else(|| {
+        let mut studio = self.config.studio.clone().unwrap_or_else(|| {
             StudioConfig::derive("Trained autoencoder".into(), None, Some(network.config()))
         });
+        studio.resolution_px = self.spec.size_px;
         let parts = ModelParts {
             autoencoder: Some(&network),
             studio: Some(&studio),

@@ -72,8 +72,6 @@ pub struct TrainingConfig {
     pub min_snr_gamma: Option<f64>,
     /// Prompts of the sample sheets; taken from the captions when empty.
     pub sample_prompts: Vec<String>,
-    /// Learning rate of the text encoder relative to the denoiser's.
-    pub text_rate: f64,
 }
 
 impl Default for TrainingConfig {
@@ -87,7 +85,6 @@ impl Default for TrainingConfig {
             full_mask_share: 0.4,
             min_snr_gamma: None,
             sample_prompts: Vec::new(),
-            text_rate: 1.0,
         }
     }
 }

@@ -11,18 +11,23 @@
 mod autoencoder;
 mod checkpoint;
 mod config;
+mod diffusion;
 mod discriminator;
 mod error;
 mod event;
 mod image_folder;
+mod latent_cache;
 mod learner;
 mod loader;
+mod masks;
 mod metrics;
+mod noising;
 mod perceptual;
 mod pictures;
 mod random;
 mod scene_pictures;
 mod schedule;
+mod second_stage;
 mod session;
 mod sheet;
 mod source;
@@ -81,7 +86,10 @@ pub fn run(
             let mut stage = autoencoder::AutoencoderStage::new(spec, &config, device, found)?;
             session::drive(spec, decay, &pictures, &mut stage, &mut reporter)
         }
-        TrainTarget::Diffusion => Err(TrainError::setting("not yet")),
+        TrainTarget::Diffusion => {
+            let mut stage = diffusion::DiffusionStage::new(spec, &config, device, found)?;
+            session::drive(spec, decay, &pictures, &mut stage, &mut reporter)
+        }
     }
 }
 

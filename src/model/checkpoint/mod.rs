@@ -9,8 +9,6 @@ mod keys;
 mod read;
 mod write;
 
-pub(super) use write::publish;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -221,7 +221,10 @@ fn read_header(
     let map = map(file, 0, length).map_err(ModelError::io("read", path))?;
     let (header, metadata) =
         SafeTensors::read_metadata(&map).map_err(|error| damaged(error.to_string()))?;
-    for (key, info) in metadata.tensors() {
+    for key in metadata.offset_keys() {
+        let Some(info) = metadata.info(&key) else {
+            continue;
+        };
         let (start, end) = info.data_offsets;
         let entry = Entry {
             file: number,

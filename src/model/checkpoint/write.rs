@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::ModelError;
 use super::WeightDtype;
+use crate::files::write_atomically;
 
 /// Numbers converted at once.
 const CHUNK: usize = 1 << 14;
@@ -50,40 +51,19 @@ impl WeightDtype {
     }
 }
 
-/// Writes all entries beside `path`, then renames the file to it.
+/// Writes all entries to a file that appears whole or not at all.
 pub(super) fn write(
     path: &Path,
     mut entries: Vec<Entry>,
     dtype: WeightDtype,
 ) -> Result<(), ModelError> {
     entries.sort_by(|a, b| a.key.cmp(&b.key));
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(ModelError::io("write", path))?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    write_to(&mut out, entries, dtype).map_err(ModelError::io("write", path))?;
-    let file = out
-        .into_inner()
-        .map_err(|error| error.into_error())
-        .map_err(ModelError::io("write", path))?;
-    file.as_file()
-        .sync_all()
-        .map_err(ModelError::io("write", path))?;
-    publish(file, path).map_err(ModelError::io("write", path))
-}
-
-/// Renames a finished temporary file, with the permissions of an ordinary one.
-pub(in crate::model) fn publish(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Temporary files are private; a model may be read by others.
-        file.as_file()
-            .set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    file.persist(path).map(drop).map_err(|error| error.error)
+    write_atomically(path, |file| {
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        write_to(&mut out, entries, dtype)?;
+        out.flush()
+    })
+    .map_err(ModelError::io("write", path))
 }
 
 fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io::Result<()> {

@@ -154,6 +154,14 @@ impl ClipTokenizer {
                 "texts of {max_length} tokens have no room for words"
             ));
         }
+        if let Some(largest) = vocabulary.values().max()
+            && *largest as usize >= vocabulary.len()
+        {
+            return Err(format!(
+                "vocab.json has {} tokens but numbers them up to {largest}",
+                vocabulary.len()
+            ));
+        }
         let number = |token: &str| {
             vocabulary
                 .get(token)
@@ -190,6 +198,12 @@ impl ClipTokenizer {
             pad_token,
             max_length,
         })
+    }
+
+    /// The same tokenizer for texts of at most `max_length` tokens.
+    pub(in crate::model) fn limited_to(mut self, max_length: usize) -> Self {
+        self.max_length = self.max_length.min(max_length);
+        self
     }
 
     /// Number of tokens.

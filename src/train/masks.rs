@@ -1,0 +1,184 @@
+//! Random masks, such as people paint: boxes, strokes of a brush, one side of a line.
+
+use super::random::Random;
+
+/// Which pixels of a square picture are to be painted anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PixelMask {
+    size: usize,
+    is_repainted: Vec<bool>,
+}
+
+impl PixelMask {
+    fn empty(size: usize) -> Self {
+        Self {
+            size,
+            is_repainted: vec![false; size * size],
+        }
+    }
+
+    /// A random mask of one of the kinds.
+    pub fn draw(size: usize, random: &mut Random) -> Self {
+        match random.below(5) {
+            0 | 1 => Self::boxes(size, random),
+            2 | 3 => Self::strokes(size, random),
+            _ => Self::half_plane(size, random),
+        }
+    }
+
+    /// One to three rectangles.
+    fn boxes(size: usize, random: &mut Random) -> Self {
+        let mut mask = Self::empty(size);
+        let side = |random: &mut Random| {
+            let part = random.between(0.15, 0.75);
+            ((part * size as f32).round() as usize).clamp(1, size)
+        };
+        for _ in 0..=random.below(3) {
+            let (width, height) = (side(random), side(random));
+            let left = random.below((size - width + 1) as u64) as usize;
+            let top = random.below((size - height + 1) as u64) as usize;
+            for row in top..top + height {
+                mask.is_repainted[row * size + left..][..width].fill(true);
+            }
+        }
+        mask
+    }
+
+    /// One to three bent strokes of a round brush.
+    fn strokes(size: usize, random: &mut Random) -> Self {
+        let mut mask = Self::empty(size);
+        let side = size as f32;
+        for _ in 0..=random.below(3) {
+            let radius = (random.between(0.05, 0.16) * side).max(0.75);
+            let mut at = [random.between(0.0, side), random.between(0.0, side)];
+            let mut angle = random.between(0.0, std::f32::consts::TAU);
+            for _ in 0..2 + random.below(5) {
+                angle += random.between(-1.2, 1.2);
+                let length = random.between(0.1, 0.35) * side;
+                let to = [
+                    (at[0] + length * angle.cos()).clamp(0.0, side),
+                    (at[1] + length * angle.sin()).clamp(0.0, side),
+                ];
+                let stamps = (length / (0.5 * radius)).ceil().max(1.0) as u32;
+                for stamp in 0..=stamps {
+                    let part = stamp as f32 / stamps as f32;
+                    let centre = [0, 1].map(|i| at[i] + part * (to[i] - at[i]));
+                    mask.disc(centre, radius);
+                }
+                at = to;
+            }
+        }
+        mask
+    }
+
+    fn disc(&mut self, [x, y]: [f32; 2], radius: f32) {
+        let size = self.size;
+        let range = |centre: f32| {
+            let first = (centre - radius).floor().max(0.0) as usize;
+            let last = (centre + radius).ceil().clamp(0.0, size as f32) as usize;
+            first.min(size)..last
+        };
+        for row in range(y) {
+            for column in range(x) {
+                let (dx, dy) = (column as f32 + 0.5 - x, row as f32 + 0.5 - y);
+                if dx * dx + dy * dy <= radius * radius {
+                    self.is_repainted[row * size + column] = true;
+                }
+            }
+        }
+    }
+
+    /// One side of a line that passes through the middle part of the picture.
+    fn half_plane(size: usize, random: &mut Random) -> Self {
+        let mut mask = Self::empty(size);
+        let side = size as f32;
+        let (sine, cosine) = random.between(0.0, std::f32::consts::TAU).sin_cos();
+        let point = [random.between(0.25, 0.75), random.between(0.25, 0.75)];
+        for row in 0..size {
+            for column in 0..size {
+                let dx = column as f32 + 0.5 - point[0] * side;
+                let dy = row as f32 + 0.5 - point[1] * side;
+                mask.is_repainted[row * size + column] = dx * cosine + dy * sine > 0.0;
+            }
+        }
+        mask
+    }
+
+    /// Share of the picture that is painted anew.
+    #[cfg(test)]
+    fn share(&self) -> f32 {
+        let count = self.is_repainted.iter().filter(|is| **is).count();
+        count as f32 / self.is_repainted.len() as f32
+    }
+
+    /// The mask at the size of latents, 1 for what is painted anew: the pixel at
+    /// the corner of each latent decides, as with PyTorch's nearest interpolation.
+    pub fn latent(&self, factor: usize) -> Vec<f32> {
+        let side = self.size / factor;
+        let at = |i: usize| i / side * factor * self.size + i % side * factor;
+        (0..side * side)
+            .map(|i| f32::from(u8::from(self.is_repainted[at(i)])))
+            .collect()
+    }
+
+    /// Greys out what is painted anew: 0 in [-1, 1], as Stable Diffusion's
+    /// inpainting model has it.
+    pub fn erase(&self, planes: &[f32]) -> Vec<f32> {
+        let area = self.is_repainted.len();
+        planes
+            .iter()
+            .enumerate()
+            .map(|(i, value)| {
+                if self.is_repainted[i % area] {
+                    0.0
+                } else {
+                    *value
+                }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::random::Purpose;
+
+    #[test]
+    fn masks_cover_some_and_rarely_all() {
+        let mut mean = 0.0;
+        for i in 0..400 {
+            let mut random = Random::new(0, Purpose::Mask, i);
+            let mask = PixelMask::draw(64, &mut random);
+            assert!(mask.share() > 0.0, "mask {i} is empty");
+            mean += mask.share() / 400.0;
+        }
+        assert!((0.2..0.6).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn each_kind_is_what_its_name_says() {
+        let mut random = Random::new(5, Purpose::Mask, 0);
+        for _ in 0..50 {
+            let plane = PixelMask::half_plane(32, &mut random);
+            assert!((0.05..0.95).contains(&plane.share()), "{}", plane.share());
+            let stroke = PixelMask::strokes(32, &mut random);
+            assert!(stroke.share() > 0.005 && stroke.share() < 0.95);
+        }
+        let mut mask = PixelMask::empty(16);
+        mask.disc([8.0, 8.0], 3.0);
+        let area = mask.share() * 256.0;
+        assert!((area - 28.3).abs() < 5.0, "{area}");
+    }
+
+    #[test]
+    fn latents_take_the_corner_pixel() {
+        let mut mask = PixelMask::empty(4);
+        mask.is_repainted[0] = true;
+        mask.is_repainted[4 + 3] = true;
+        assert_eq!(mask.latent(2), [1.0, 0.0, 0.0, 0.0]);
+        let erased = mask.erase(&[0.5; 32]);
+        assert_eq!(erased.iter().filter(|x| **x == 0.0).count(), 4);
+        assert_eq!((erased[0], erased[7], erased[16]), (0.0, 0.0, 0.0));
+    }
+}

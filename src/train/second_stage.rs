@@ -1,0 +1,161 @@
+//! The networks of a diffusion run: out of a model, or new ones.
+
+use burn::tensor::Device;
+use serde_json::{Value, json};
+
+use super::TrainError;
+use super::config::TrainConfig;
+use crate::model::{
+    AutoencoderKl, ClipTextModel, ClipTokenizer, ModelFolder, StudioConfig, UNet2d,
+};
+use crate::recipe::TrainSpec;
+
+/// Everything that a diffusion run is made of.
+pub(super) struct SecondStage {
+    pub unet: UNet2d,
+    pub text_encoder: ClipTextModel,
+    pub is_text_trained: bool,
+    /// Without autodiff.
+    pub autoencoder: AutoencoderKl,
+    pub tokenizer: ClipTokenizer,
+    pub scheduler: Value,
+    pub studio: StudioConfig,
+    /// What latents are multiplied by; `None` where it has to be measured.
+    pub factor: Option<f64>,
+}
+
+/// Opens or makes the networks that a job names; `device` is with autodiff.
+pub(super) fn open(
+    spec: &TrainSpec,
+    config: &TrainConfig,
+    device: &Device,
+    captions: &[String],
+) -> Result<SecondStage, TrainError> {
+    let stage = match &spec.from {
+        Some(from) => from_model(&ModelFolder::open(from)?, config, device)?,
+        None => from_scratch(spec, config, device, captions)?,
+    };
+    let latent = stage.autoencoder.config().latent_channels;
+    if stage.unet.config().out_channels != latent {
+        return Err(TrainError::setting(format!(
+            "the denoiser answers in {} channels, but the autoencoder's latents have {latent}",
+            stage.unet.config().out_channels
+        )));
+    }
+    stage.studio.validate(stage.unet.config(), latent)?;
+    let factor = stage.autoencoder.config().downsampling() as u32;
+    if !spec.size_px.is_multiple_of(factor) {
+        return Err(TrainError::setting(format!(
+            "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"
+        )));
+    }
+    Ok(stage)
+}
+
+fn from_model(
+    folder: &ModelFolder,
+    config: &TrainConfig,
+    device: &Device,
+) -> Result<SecondStage, TrainError> {
+    let plain = device.clone().inner();
+    let scheduler = match &config.scheduler {
+        Some(scheduler) => scheduler.clone(),
+        None => folder.scheduler_config(),
+    };
+    if !scheduler.is_object() {
+        return Err(TrainError::setting(format!(
+            "\u{201c}{}\u{201d} has no scheduler_config.json, which says how noise is added",
+            folder.path().display()
+        )));
+    }
+    Ok(SecondStage {
+        unet: folder.load_unet(device)?,
+        text_encoder: folder.load_text_encoder(device)?,
+        is_text_trained: false,
+        autoencoder: folder.load_autoencoder(&plain)?,
+        tokenizer: folder.tokenizer()?,
+        scheduler,
+        studio: folder.studio(),
+        factor: Some(folder.autoencoder_config()?.scaling_factor),
+    })
+}
+
+fn from_scratch(
+    spec: &TrainSpec,
+    config: &TrainConfig,
+    device: &Device,
+    captions: &[String],
+) -> Result<SecondStage, TrainError> {
+    let missing = |what: &str| {
+        TrainError::setting(format!(
+            "a diffusion model from random weights needs {what}"
+        ))
+    };
+    let first_stage = spec
+        .first_stage
+        .as_ref()
+        .ok_or_else(|| missing("a model with a trained autoencoder"))?;
+    let autoencoder = ModelFolder::open(first_stage)?.load_autoencoder(&device.clone().inner())?;
+    let mut unet = config
+        .unet
+        .clone()
+        .ok_or_else(|| missing("a configuration with the sizes of the denoiser"))?;
+    let mut text = config
+        .text_encoder
+        .clone()
+        .ok_or_else(|| missing("a configuration with the sizes of the text encoder"))?;
+    let scheduler = config
+        .scheduler
+        .clone()
+        .ok_or_else(|| missing("a configuration with a scheduler"))?;
+    if unet.cross_attention_dim != text.hidden_size {
+        return Err(TrainError::setting(format!(
+            "the denoiser listens to texts {} wide, but the text encoder's are {}",
+            unet.cross_attention_dim, text.hidden_size
+        )));
+    }
+    let length = config
+        .tokenizer
+        .model_max_length
+        .unwrap_or(text.max_position_embeddings);
+    if length > text.max_position_embeddings {
+        return Err(TrainError::setting(format!(
+            "texts of {length} tokens are too long for the text encoder, which takes {}",
+            text.max_position_embeddings
+        )));
+    }
+    let tokenizer = ClipTokenizer::train(
+        captions.iter().map(String::as_str),
+        config.tokenizer.vocab_size,
+        length,
+    )?;
+    text.vocab_size = tokenizer.vocab_size();
+    // transformers looks for the end of a text by its number.
+    for (key, token) in [
+        ("bos_token_id", tokenizer.start_token()),
+        ("eos_token_id", tokenizer.end_token()),
+        ("pad_token_id", tokenizer.pad_token()),
+    ] {
+        text.other.insert(key.into(), json!(token));
+    }
+    let factor = autoencoder.config().downsampling();
+    unet.sample_size = Some(json!(spec.size_px as usize / factor));
+    let mut studio = config.studio.clone().unwrap_or_else(|| {
+        StudioConfig::derive(
+            "Trained model".into(),
+            Some(&unet),
+            Some(autoencoder.config()),
+        )
+    });
+    studio.resolution_px = spec.size_px;
+    Ok(SecondStage {
+        unet: unet.init(device)?,
+        text_encoder: text.init(device)?,
+        is_text_trained: true,
+        autoencoder,
+        tokenizer,
+        scheduler,
+        studio,
+        factor: None,
+    })
+}
