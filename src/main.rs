@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use velatura::app::{StudioOptions, run_studio};
+use velatura::app::{EngineBuilder, StudioOptions, run_studio};
 use velatura::cli::{self, Cli};
-use velatura::{engine, folders, gpu};
+use velatura::engine::device::{ComputeDevice, DeviceChoice, open_device};
+use velatura::engine::protocol::EngineError;
+use velatura::engine::studio;
+use velatura::{folders, gpu};
 
 fn main() -> ExitCode {
     // Graphics drivers are talkative; their errors are enough.
@@ -26,9 +29,43 @@ fn main() -> ExitCode {
 }
 
 fn open_studio(cli: &Cli) -> anyhow::Result<()> {
-    let mut options = StudioOptions::new(engine::studio_engine(cli.device.into()));
+    let mut options = StudioOptions::new(engine(cli.device.into()));
     options.wgpu = gpu::wgpu_configuration();
     options.storybook_folder = folders::storybook_model();
     options.open.clone_from(&cli.picture);
     run_studio(options)
+}
+
+/// The engine computes on the window's own graphics device where there is a
+/// real one, so that pictures need not leave it.
+fn engine(choice: DeviceChoice) -> EngineBuilder {
+    Box::new(move |window| {
+        let device = match window {
+            Some(window) if choice != DeviceChoice::Cpu => shared(window, choice),
+            None if choice == DeviceChoice::Gpu => open_device(choice),
+            _ => Ok(ComputeDevice::cpu()),
+        };
+        match device {
+            Ok(device) => studio::factory(device),
+            Err(error) => Box::new(move || Err(error.clone())),
+        }
+    })
+}
+
+fn shared(
+    window: &eframe::egui_wgpu::RenderState,
+    choice: DeviceChoice,
+) -> Result<ComputeDevice, EngineError> {
+    let must = choice == DeviceChoice::Gpu;
+    match gpu::window_device(window, must) {
+        Ok(Some((device, name))) => Ok(ComputeDevice::gpu(device, name)),
+        Ok(None) => Ok(ComputeDevice::cpu()),
+        Err(error) if must => Err(EngineError::BadJob(format!(
+            "The graphics card of the window cannot compute ({error}); update its driver, or start with `--device cpu`."
+        ))),
+        Err(error) => {
+            log::warn!("The graphics card of the window cannot compute: {error}");
+            Ok(ComputeDevice::cpu())
+        }
+    }
 }

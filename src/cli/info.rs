@@ -42,6 +42,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
             "backend": adapter.backend,
             "kind": adapter.kind,
             "driver": adapter.driver,
+            "is_gpu": adapter.is_real,
         })).collect::<Vec<_>>(),
         "cpu_features": features,
         "threads": threads,
@@ -68,6 +69,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
             backend,
             kind,
             driver,
+            ..
         } = adapter;
         line(label, &format!("{name} ({kind}, {backend}, {driver})"));
     }

@@ -39,7 +39,7 @@ pub(super) fn rgb_from_planes(values: &[f32], width: usize, height: usize) -> Rg
 pub(super) fn host(tensor: Tensor<4>) -> Result<Vec<f32>, DiffusionError> {
     tensor
         .into_data()
-        .to_vec()
+        .try_to_vec()
         .map_err(|error| DiffusionError::Device(format!("{error:?}")))
 }
 

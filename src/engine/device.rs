@@ -33,13 +33,19 @@ impl ComputeDevice {
         let plural = if threads == 1 { "" } else { "s" };
         Self {
             device: Device::flex(),
-            summary: AdapterSummary { name: format!("CPU, {threads} thread{plural}"), is_gpu: false },
+            summary: AdapterSummary {
+                name: format!("CPU, {threads} thread{plural}"),
+                is_gpu: false,
+            },
         }
     }
 
     /// A device that computes on the graphics card `name`.
     pub fn gpu(device: Device, name: String) -> Self {
-        Self { device, summary: AdapterSummary { name, is_gpu: true } }
+        Self {
+            device,
+            summary: AdapterSummary { name, is_gpu: true },
+        }
     }
 }
 
@@ -57,7 +63,9 @@ pub fn open_device(choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
     }
     let mut adapters = gpu::adapters();
     adapters.sort_by_key(|adapter| !adapter.is_real);
-    let found = adapters.into_iter().find(|adapter| adapter.is_real || choice == DeviceChoice::Gpu);
+    let found = adapters
+        .into_iter()
+        .find(|adapter| adapter.is_real || choice == DeviceChoice::Gpu);
     match found {
         Some(adapter) => match Device::wgpu_options().init() {
             Ok(device) => Ok(ComputeDevice::gpu(device, adapter.name)),
@@ -66,12 +74,16 @@ pub fn open_device(choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
                 adapter.name
             ))),
             Err(error) => {
-                log::warn!("The graphics card {} cannot be used ({error}).", adapter.name);
+                log::warn!(
+                    "The graphics card {} cannot be used ({error}).",
+                    adapter.name
+                );
                 Ok(ComputeDevice::cpu())
             }
         },
         None if choice == DeviceChoice::Gpu => Err(EngineError::BadJob(
-            "No graphics card was found; install its driver, or start with `--device cpu`.".to_owned(),
+            "No graphics card was found; install its driver, or start with `--device cpu`."
+                .to_owned(),
         )),
         None => Ok(ComputeDevice::cpu()),
     }

@@ -19,13 +19,20 @@ struct Slot<T> {
 
 impl<T> Clone for Latest<T> {
     fn clone(&self) -> Self {
-        Self { slot: Arc::clone(&self.slot) }
+        Self {
+            slot: Arc::clone(&self.slot),
+        }
     }
 }
 
 impl<T> Default for Latest<T> {
     fn default() -> Self {
-        Self { slot: Arc::new(Mutex::new(Slot { value: None, generation: 0 })) }
+        Self {
+            slot: Arc::new(Mutex::new(Slot {
+                value: None,
+                generation: 0,
+            })),
+        }
     }
 }
 

@@ -5,11 +5,14 @@
 //! the window may see. `device` and `studio` are the engine itself.
 
 mod backlog;
+pub mod device;
 pub mod fake;
 pub mod handle;
 pub mod job;
 mod latest;
+mod memory;
 pub mod protocol;
+pub mod studio;
 mod worker_loop;
 
 pub use backlog::FrameBacklog;

@@ -206,7 +206,9 @@ pub enum EngineError {
     #[error("{0}")]
     Train(String),
     /// The device does not answer any more; nothing can be computed until a restart.
-    #[error("The graphics device was lost ({0}). Your document is safe: save it and restart Velatura.")]
+    #[error(
+        "The graphics device was lost ({0}). Your document is safe: save it and restart Velatura."
+    )]
     DeviceLost(String),
     /// A bug of ours; the engine restarted.
     #[error("The engine stopped unexpectedly ({0}) and was restarted. Your document is untouched.")]

@@ -9,8 +9,8 @@ use super::device::ComputeDevice;
 use super::job::{Engine, EngineFactory, JobContext};
 use super::memory::memory_in_use;
 use super::protocol::{
-    AdapterSummary, EngineCommand, EngineError, JobOutcome, Latents, ModelSummary, PaintedImage, StopReason,
-    TrajectoryFrame,
+    AdapterSummary, EngineCommand, EngineError, JobOutcome, Latents, ModelSummary, PaintedImage,
+    StopReason, TrajectoryFrame,
 };
 use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
 use crate::folders;
@@ -31,7 +31,12 @@ struct Loaded {
 
 /// A factory of engines that compute on `device`.
 pub fn factory(device: ComputeDevice) -> EngineFactory {
-    Box::new(move || Ok(Box::new(StudioEngine { device: device.clone(), loaded: None })))
+    Box::new(move || {
+        Ok(Box::new(StudioEngine {
+            device: device.clone(),
+            loaded: None,
+        }))
+    })
 }
 
 fn bad_job(error: &dyn std::fmt::Display) -> StopReason {
@@ -47,11 +52,15 @@ impl Engine for StudioEngine {
         self.device.summary.clone()
     }
 
-    fn run(&mut self, command: EngineCommand, context: &JobContext) -> Result<JobOutcome, StopReason> {
+    fn run(
+        &mut self,
+        command: EngineCommand,
+        context: &JobContext,
+    ) -> Result<JobOutcome, StopReason> {
         let outcome = match command {
-            EngineCommand::LoadModel { source, .. } => {
-                self.load(&source).map(|loaded| JobOutcome::ModelLoaded(loaded.summary.clone()))
-            }
+            EngineCommand::LoadModel { source, .. } => self
+                .load(&source)
+                .map(|loaded| JobOutcome::ModelLoaded(loaded.summary.clone())),
             EngineCommand::Generate { spec, .. } => self.generate(&spec, context),
             EngineCommand::Train { spec, .. } => self.train(&spec, context),
             EngineCommand::Shutdown => Err(StopReason::Cancelled),
@@ -65,17 +74,27 @@ impl Engine for StudioEngine {
 
 impl StudioEngine {
     fn load(&mut self, source: &ModelSource) -> Result<&Loaded, StopReason> {
-        if self.loaded.as_ref().is_some_and(|loaded| loaded.summary.source == *source) {
+        if self
+            .loaded
+            .as_ref()
+            .is_some_and(|loaded| loaded.summary.source == *source)
+        {
             // Checked again below so that the borrow ends here.
         } else {
             // The old model goes first: two may not fit into memory.
             self.loaded = None;
             self.loaded = Some(open(source, &self.device)?);
         }
-        self.loaded.as_ref().ok_or_else(|| bad_model(&"The model is not in memory; load it again."))
+        self.loaded
+            .as_ref()
+            .ok_or_else(|| bad_model(&"The model is not in memory; load it again."))
     }
 
-    fn generate(&mut self, spec: &GenerateSpec, context: &JobContext) -> Result<JobOutcome, StopReason> {
+    fn generate(
+        &mut self,
+        spec: &GenerateSpec,
+        context: &JobContext,
+    ) -> Result<JobOutcome, StopReason> {
         spec.validate().map_err(|error| bad_job(&error))?;
         let loaded = self.load(&spec.model)?;
         let mut painted = Vec::with_capacity(spec.batch as usize);
@@ -91,14 +110,20 @@ impl StudioEngine {
         self.loaded = None;
         let mut observe = |event: TrainEvent| {
             report_training(event, context);
-            if context.checkpoint().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if context.checkpoint().is_ok() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         };
         let outcome = train::run(spec, &self.device.device, &mut observe)
             .map_err(|error| StopReason::Failed(EngineError::Train(error.to_string())))?;
         if context.control().is_cancelled() {
             return Err(StopReason::Cancelled);
         }
-        Ok(JobOutcome::Model { folder: outcome.model })
+        Ok(JobOutcome::Model {
+            folder: outcome.model,
+        })
     }
 }
 
@@ -106,11 +131,14 @@ fn open(source: &ModelSource, device: &ComputeDevice) -> Result<Loaded, StopReas
     let path = match source {
         ModelSource::Folder(path) => path.clone(),
         ModelSource::Storybook => folders::storybook_model().ok_or_else(|| {
-            bad_model(&"The Storybook model is missing; reinstall Velatura or open another model folder.")
+            bad_model(
+                &"The Storybook model is missing; reinstall Velatura or open another model folder.",
+            )
         })?,
     };
     let folder = ModelFolder::open(&path).map_err(|error| bad_model(&error))?;
-    let model = LatentDiffusion::load(&folder, &device.device).map_err(|error| bad_model(&error))?;
+    let model =
+        LatentDiffusion::load(&folder, &device.device).map_err(|error| bad_model(&error))?;
     let studio = model.studio();
     let summary = ModelSummary {
         source: source.clone(),
@@ -124,18 +152,27 @@ fn open(source: &ModelSource, device: &ComputeDevice) -> Result<Loaded, StopReas
         has_text: true,
         has_mask_channels: studio.inpaints(),
         parameters: model.parameter_count() as u64,
-        hash: folder.weights_sha256_prefix("unet").map_err(|error| bad_model(&error))?,
+        hash: folder
+            .weights_sha256_prefix("unet")
+            .map_err(|error| bad_model(&error))?,
     };
     Ok(Loaded { model, summary })
 }
 
-fn paint(loaded: &Loaded, spec: &GenerateSpec, index: u32, context: &JobContext) -> Result<PaintedImage, StopReason> {
+fn paint(
+    loaded: &Loaded,
+    spec: &GenerateSpec,
+    index: u32,
+    context: &JobContext,
+) -> Result<PaintedImage, StopReason> {
     let Loaded { model, summary } = loaded;
     let seed = spec.seed.wrapping_add(u64::from(index));
     let init = spec.init.as_ref().map(|init| init.0.as_ref());
     let mask = spec.mask.as_ref();
     let sampler = spec.sampler.unwrap_or(summary.default_sampler);
-    let karras = spec.karras.unwrap_or(summary.default_karras && sampler.supports_karras());
+    let karras = spec
+        .karras
+        .unwrap_or(summary.default_karras && sampler.supports_karras());
     let request = GenerationRequest {
         prompt: spec.prompt.clone(),
         negative_prompt: spec.negative_prompt.clone(),
@@ -151,8 +188,16 @@ fn paint(loaded: &Loaded, spec: &GenerateSpec, index: u32, context: &JobContext)
         init: init.map(flatten),
         mask: mask.map(|mask| mask.coverage.as_ref().clone()),
     };
+    let mut unseen = None;
     let outcome = model
         .generate(&request, &mut |view| {
+            let picture = match view.preview() {
+                Ok(picture) => picture,
+                Err(error) => {
+                    unseen = Some(error);
+                    return ControlFlow::Break(());
+                }
+            };
             let total = view.total as u32;
             let step = view.step as u32;
             context.frame(TrajectoryFrame {
@@ -160,12 +205,19 @@ fn paint(loaded: &Loaded, spec: &GenerateSpec, index: u32, context: &JobContext)
                 index,
                 step,
                 total,
-                image: Arc::new(opaque(&view.preview())),
+                image: Arc::new(opaque(&picture)),
             });
             context.progress(index * total + step, spec.batch * total);
-            if context.checkpoint().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if context.checkpoint().is_ok() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         })
         .map_err(|error| bad_job(&error))?;
+    if let Some(error) = unseen {
+        return Err(bad_job(&error));
+    }
     let GenerationOutcome::Finished { latents, image } = outcome else {
         return Err(StopReason::Cancelled);
     };
@@ -176,10 +228,19 @@ fn paint(loaded: &Loaded, spec: &GenerateSpec, index: u32, context: &JobContext)
         _ => opaque(&image),
     };
     let shape = latents.dims();
-    let values = latents.into_data().to_vec::<f32>().map_err(|error| bad_job(&format!("{error:?}")))?;
+    let values = latents
+        .into_data()
+        .try_to_vec::<f32>()
+        .map_err(|error| bad_job(&format!("{error:?}")))?;
     Ok(PaintedImage {
         image: Arc::new(image),
-        spec: Box::new(GenerateSpec { seed, sampler: Some(sampler), karras: Some(karras), batch: 1, ..spec.clone() }),
+        spec: Box::new(GenerateSpec {
+            seed,
+            sampler: Some(sampler),
+            karras: Some(karras),
+            batch: 1,
+            ..spec.clone()
+        }),
         model_hash: summary.hash.clone(),
         model_name: summary.name.clone(),
         latents: Some(Arc::new(Latents { shape, values })),
@@ -206,13 +267,22 @@ fn report_training(event: TrainEvent, context: &JobContext) {
     match event {
         TrainEvent::Started { step, total, .. } => context.progress(clamp(step), clamp(total)),
         TrainEvent::Step(report) => {
-            context.train_metrics(report.step, report.loss, report.learning_rate, report.images_per_sec);
+            context.train_metrics(
+                report.step,
+                report.loss,
+                report.learning_rate,
+                report.images_per_sec,
+            );
             context.progress(clamp(report.step), clamp(report.total));
         }
         TrainEvent::SampleSheet { step, image, .. } => context.sample_sheet(step, Arc::new(image)),
         TrainEvent::Skipped(skipped) => {
-            context.warn(format!("Left out {}: {}", skipped.path.display(), skipped.reason));
-        },
+            context.warn(format!(
+                "Left out {}: {}",
+                skipped.path.display(),
+                skipped.reason
+            ));
+        }
         TrainEvent::Warning { message } => context.warn(message),
         TrainEvent::Evaluation { .. } | TrainEvent::Checkpoint { .. } => {}
     }
