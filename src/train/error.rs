@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::diffusion::DiffusionError;
 use crate::model::ModelError;
 use crate::scenes::SceneError;
 
@@ -76,6 +77,9 @@ pub enum TrainError {
     /// A model cannot be read, made or written.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The noise schedule makes no sense.
+    #[error(transparent)]
+    Diffusion(#[from] DiffusionError),
     /// The storybook scenes cannot be drawn.
     #[error(transparent)]
     Scenes(#[from] SceneError),
