@@ -52,10 +52,7 @@ fn engine(choice: DeviceChoice) -> EngineBuilder {
     })
 }
 
-fn shared(
-    window: &eframe::egui_wgpu::RenderState,
-    choice: DeviceChoice,
-) -> Result<ComputeDevice, EngineError> {
+fn shared(window: &gpu::WindowDevice, choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
     let must = choice == DeviceChoice::Gpu;
     match gpu::window_device(window, must) {
         Ok(Some((device, name))) => Ok(ComputeDevice::gpu(device, name)),

@@ -28,3 +28,6 @@ pub use error::GpuError;
 pub use preview::{PreviewPass, PreviewTexture};
 pub use share::window_device;
 pub use wgpu_configuration::wgpu_configuration;
+
+/// The graphics device of an open window.
+pub use eframe::egui_wgpu::RenderState as WindowDevice;

@@ -1,0 +1,273 @@
+//! The real engine on tiny models: every way of painting, live frames, cancel,
+//! batches, training, and what it says of models that cannot be used.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use image::{GrayImage, Luma, Rgba, RgbaImage};
+use velatura::engine::device::ComputeDevice;
+use velatura::engine::protocol::{
+    EngineError, EngineEvent, JobId, JobOutcome, PaintedImage, StopReason,
+};
+use velatura::engine::{EngineHandle, studio};
+use velatura::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource, SamplerKind};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn model(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/reference")
+        .join(name)
+}
+
+fn engine() -> EngineHandle {
+    let factory = studio::factory(ComputeDevice::cpu());
+    EngineHandle::spawn(factory, Arc::new(|| {})).expect("a thread")
+}
+
+fn spec(name: &str) -> GenerateSpec {
+    GenerateSpec {
+        model: ModelSource::Folder(model(name)),
+        prompt: "a small red house".to_owned(),
+        steps: 4,
+        guidance_scale: 5.0,
+        seed: 7,
+        width_px: 40,
+        height_px: 32,
+        ..GenerateSpec::default()
+    }
+}
+
+fn end(engine: &mut EngineHandle, job: JobId) -> Result<JobOutcome, StopReason> {
+    loop {
+        match engine.wait(PATIENCE).expect("an event in time") {
+            EngineEvent::Finished { job: done, outcome } if done == job => return Ok(outcome),
+            EngineEvent::Stopped { job: done, reason } if done == job => return Err(reason),
+            _ => {}
+        }
+    }
+}
+
+fn paint(engine: &mut EngineHandle, spec: GenerateSpec) -> Vec<PaintedImage> {
+    let job = engine.generate(spec);
+    match end(engine, job) {
+        Ok(JobOutcome::Images(images)) => images,
+        other => panic!("no pictures: {other:?}"),
+    }
+}
+
+fn complaint(engine: &mut EngineHandle, spec: GenerateSpec) -> String {
+    let job = engine.generate(spec);
+    match end(engine, job) {
+        Err(StopReason::Failed(error)) => error.to_string(),
+        other => panic!("no error: {other:?}"),
+    }
+}
+
+fn picture(width: u32, height: u32) -> RgbaImage {
+    RgbaImage::from_fn(width, height, |x, y| {
+        Rgba([(6 * x) as u8, (8 * y) as u8, (x * y) as u8, 255])
+    })
+}
+
+#[test]
+fn every_sampler_shows_every_step() {
+    let mut engine = engine();
+    for sampler in SamplerKind::ALL {
+        let asked = GenerateSpec {
+            sampler: Some(sampler),
+            ..spec("sd1-tiny")
+        };
+        let images = paint(&mut engine, asked);
+        let steps: Vec<u32> = engine
+            .drain_frames()
+            .iter()
+            .map(|frame| frame.step)
+            .collect();
+        assert_eq!(steps, [1, 2, 3, 4], "{sampler:?}");
+        assert_eq!(images[0].image.dimensions(), (40, 32));
+        assert_eq!(images[0].spec.sampler, Some(sampler));
+    }
+}
+
+#[test]
+fn the_same_seed_paints_the_same_and_a_batch_counts_on() {
+    let mut engine = engine();
+    let batch = paint(
+        &mut engine,
+        GenerateSpec {
+            batch: 3,
+            ..spec("sd2-tiny")
+        },
+    );
+    let seeds: Vec<u64> = batch.iter().map(|painted| painted.spec.seed).collect();
+    assert_eq!(seeds, [7, 8, 9]);
+    let single = paint(
+        &mut engine,
+        GenerateSpec {
+            seed: 8,
+            ..spec("sd2-tiny")
+        },
+    );
+    assert_eq!(single[0].image, batch[1].image);
+    assert_eq!(single[0].latents, batch[1].latents);
+    assert_ne!(batch[0].image, batch[1].image);
+    let other = paint(
+        &mut engine,
+        GenerateSpec {
+            prompt: "two boats".into(),
+            ..spec("sd2-tiny")
+        },
+    );
+    assert_ne!(other[0].image, batch[0].image, "the prompt is listened to");
+}
+
+#[test]
+fn inpainting_leaves_the_rest_bit_identical() {
+    let mut engine = engine();
+    // 41 × 30 is no multiple of the autoencoder's factor.
+    let original = picture(41, 30);
+    let mask = GrayImage::from_fn(41, 30, |x, y| {
+        Luma([if (10..25).contains(&x) && (8..20).contains(&y) {
+            255
+        } else {
+            0
+        }])
+    });
+    for name in ["inpaint-tiny", "sd1-tiny"] {
+        let asked = GenerateSpec {
+            width_px: 41,
+            height_px: 30,
+            init: Some(ImageInput(Arc::new(original.clone()))),
+            mask: Some(MaskInput {
+                coverage: Arc::new(mask.clone()),
+                feather_px: 2.0,
+            }),
+            ..spec(name)
+        };
+        let painted = paint(&mut engine, asked).remove(0);
+        let mut changed = 0;
+        for (x, y, pixel) in painted.image.enumerate_pixels() {
+            if mask.get_pixel(x, y).0[0] == 0 {
+                assert_eq!(pixel, original.get_pixel(x, y), "{name} at {x}, {y}");
+            } else {
+                changed += usize::from(pixel != original.get_pixel(x, y));
+            }
+        }
+        assert!(changed > 100, "{name} changed {changed} pixels");
+    }
+}
+
+#[test]
+fn strength_decides_how_many_steps_are_left() {
+    let mut engine = engine();
+    let asked = |strength| GenerateSpec {
+        strength,
+        init: Some(ImageInput(Arc::new(picture(40, 32)))),
+        steps: 10,
+        ..spec("sd1-tiny")
+    };
+    for (strength, steps) in [(0.3, 3), (0.7, 7), (1.0, 10)] {
+        paint(&mut engine, asked(strength));
+        assert_eq!(engine.drain_frames().len(), steps, "at {strength}");
+    }
+    let text = complaint(&mut engine, asked(0.05));
+    assert!(text.contains("strength"), "{text}");
+}
+
+#[test]
+fn cancel_is_heard_within_a_step() {
+    let mut engine = engine();
+    let job = engine.generate(GenerateSpec {
+        steps: 1000,
+        ..spec("sd1-tiny")
+    });
+    while !matches!(
+        engine.wait(PATIENCE).expect("an event in time"),
+        EngineEvent::Progress { .. }
+    ) {}
+    let asked = Instant::now();
+    engine.cancel(job);
+    assert!(matches!(end(&mut engine, job), Err(StopReason::Cancelled)));
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        asked.elapsed()
+    );
+    // The engine is as good as new.
+    assert_eq!(paint(&mut engine, spec("sd1-tiny")).len(), 1);
+}
+
+#[test]
+fn models_that_cannot_be_used_are_told_in_a_sentence() {
+    let mut engine = engine();
+    let scratch = tempfile::tempdir().expect("a folder");
+    let broken = scratch.path().join("broken");
+    copy(&model("sd1-tiny"), &broken);
+    let weights = broken.join("unet/diffusion_pytorch_model.safetensors");
+    let bytes = std::fs::read(&weights).expect("weights");
+    std::fs::write(&weights, &bytes[..bytes.len() / 2]).expect("a file");
+
+    let at = |path: &Path| GenerateSpec {
+        model: ModelSource::Folder(path.to_path_buf()),
+        ..spec("")
+    };
+    for (path, word) in [
+        (scratch.path().join("nowhere"), "nowhere"),
+        (scratch.path().to_path_buf(), "model"),
+        (broken, "diffusion_pytorch_model.safetensors"),
+    ] {
+        let text = complaint(&mut engine, at(&path));
+        assert!(text.contains(word) && !text.contains('\n'), "{text}");
+    }
+    let text = complaint(
+        &mut engine,
+        GenerateSpec {
+            width_px: 100_000,
+            ..spec("sd1-tiny")
+        },
+    );
+    assert!(text.contains("100000"), "{text}");
+    let text = complaint(
+        &mut engine,
+        GenerateSpec {
+            mask: Some(MaskInput {
+                coverage: Arc::new(GrayImage::new(40, 32)),
+                feather_px: 0.0,
+            }),
+            ..spec("sd1-tiny")
+        },
+    );
+    assert!(text.contains("mask"), "{text}");
+}
+
+#[test]
+fn a_loaded_model_tells_what_it_is() {
+    let mut engine = engine();
+    let job = engine.load_model(ModelSource::Folder(model("inpaint-tiny")));
+    let Ok(JobOutcome::ModelLoaded(summary)) = end(&mut engine, job) else {
+        panic!("the model does not load");
+    };
+    assert!(summary.has_mask_channels && summary.has_text);
+    assert_eq!(summary.default_sampler, SamplerKind::Euler);
+    assert!(!summary.hash.is_empty() && summary.parameters > 10_000);
+    let job = engine.load_model(ModelSource::Folder("/nowhere".into()));
+    assert!(matches!(
+        end(&mut engine, job),
+        Err(StopReason::Failed(EngineError::Model(_)))
+    ));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
