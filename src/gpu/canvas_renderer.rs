@@ -143,6 +143,9 @@ impl CanvasRenderer {
             let Some(Texture::Color(texture, bound)) = self.layers.get(&layer.id) else {
                 continue;
             };
+            if texture.is_blank() || layer.opacity == 0.0 {
+                continue;
+            }
             let draw = Draw {
                 opacity: layer.opacity,
                 ..ground

@@ -130,6 +130,11 @@ impl<P: TexturePixel> LayerTexture<P> {
         &self.view
     }
 
+    /// Whether nothing was uploaded: there is nothing to draw.
+    pub fn is_blank(&self) -> bool {
+        self.uploaded.iter().all(Option::is_none)
+    }
+
     /// Uploads the tiles that changed since the last call. Gives their number.
     pub fn update(&mut self, queue: &wgpu::Queue, grid: &TileGrid<P>) -> usize {
         debug_assert_eq!(

@@ -47,8 +47,8 @@ enum State {
 
 /// A round brush, or eraser, on the selected mask or picture layer.
 ///
-/// Pressing starts a stroke, releasing commits it as one step. With Ctrl it
-/// does the opposite; with Shift it draws a straight line from where the last
+/// Pressing starts a stroke, releasing commits it as one step. With Ctrl, or
+/// the secondary button, it does the opposite; with Shift it draws a straight line from where the last
 /// stroke ended. When the selected layer cannot be painted on, the active mask
 /// is painted, and when there is none, a new one.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! From the events of the window to the actions of the canvas.
 
 use eframe::egui;
-use egui::{Event, Key, MouseWheelUnit, Pos2, Response, Ui};
+use egui::{Event, Key, MouseWheelSource, MouseWheelUnit, Pos2, Response, Ui};
 
 use super::{CanvasAction, CanvasInput};
 use crate::geometry::{CanvasPoint, CanvasView, UiPoint, Viewport};
@@ -69,14 +69,11 @@ impl Gesture {
             )
         });
         self.is_space_held = !typing && ui.input(|i| i.key_down(Key::Space));
-        let is_over = |pos: Pos2| {
-            ui.is_enabled()
-                && response.rect.contains(pos)
-                && ui
-                    .ctx()
-                    .layer_id_at(pos)
-                    .is_none_or(|layer| layer == ui.layer_id())
-        };
+        let is_above = |pos: Pos2| response.contains_pointer() && response.rect.contains(pos);
+        // Buttons that lie on the canvas take their clicks themselves.
+        let is_hit =
+            response.hovered() || response.is_pointer_button_down_on() || response.clicked();
+        let is_over = |pos: Pos2| ui.is_enabled() && is_hit && response.rect.contains(pos);
 
         if let Some(pinch) = pinch {
             if self.state != State::Pinching {
@@ -139,15 +136,17 @@ impl Gesture {
                 Event::MouseWheel {
                     unit,
                     delta,
+                    source,
                     modifiers,
                     ..
                 } => {
-                    if let Some(pos) = latest.filter(|pos| is_over(*pos)) {
-                        frame.wheel(*unit, *delta, *modifiers, pos);
+                    if let Some(pos) = latest.filter(|pos| is_above(*pos)) {
+                        let is_wheel = is_wheel(*source, *unit);
+                        frame.wheel(*unit, *delta, is_wheel, *modifiers, pos);
                     }
                 }
                 Event::Zoom(factor) => {
-                    if let Some(pos) = latest.filter(|pos| is_over(*pos)) {
+                    if let Some(pos) = latest.filter(|pos| is_above(*pos)) {
                         frame.zoom_about(pos, *factor);
                     }
                 }
@@ -282,6 +281,7 @@ impl Frame<'_, '_> {
         &mut self,
         unit: MouseWheelUnit,
         delta: egui::Vec2,
+        is_wheel: bool,
         modifiers: egui::Modifiers,
         pos: Pos2,
     ) {
@@ -290,10 +290,7 @@ impl Frame<'_, '_> {
             MouseWheelUnit::Line => delta,
             MouseWheelUnit::Page => delta * 4.0,
         };
-        if modifiers.command
-            || modifiers.ctrl
-            || (unit != MouseWheelUnit::Point && !modifiers.shift)
-        {
+        if modifiers.command || modifiers.ctrl || (is_wheel && !modifiers.shift) {
             self.zoom_about(pos, ZOOM_PER_NOTCH.powf(notches.y));
             return;
         }
@@ -323,6 +320,15 @@ impl Frame<'_, '_> {
         } else {
             CanvasAction::SizeSteps(steps)
         });
+    }
+}
+
+/// Whether the event comes from a mouse and not from fingers on a touchpad.
+fn is_wheel(source: MouseWheelSource, unit: MouseWheelUnit) -> bool {
+    match source {
+        MouseWheelSource::Wheel => true,
+        MouseWheelSource::Trackpad | MouseWheelSource::Momentum => false,
+        MouseWheelSource::Unknown => unit != MouseWheelUnit::Point,
     }
 }
 

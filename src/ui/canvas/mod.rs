@@ -32,8 +32,8 @@
 //! to the shell: for "fit in the window" it sets [`CanvasView::is_fitted`], and
 //! the canvas answers with the fitted view.
 //!
-//! A wheel that counts lines (a mouse) zooms; one that counts points (a
-//! touchpad) pans, and zooms with Ctrl or by pinching.
+//! The wheel of a mouse zooms. Two fingers on a touchpad pan, and zoom with
+//! Ctrl or by pinching.
 
 mod cursor;
 mod gesture;
