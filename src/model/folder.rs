@@ -1,20 +1,17 @@
 //! A model on disk: the folder layout of diffusers.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::checkpoint::{self, Naming, WeightDtype, WeightFiles};
+use super::json::{read_json, write_json};
 use super::{
     AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, ModelError,
     StudioConfig, UNet2d, UNet2dConfig,
 };
-use crate::files::write_atomically;
 
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
@@ -379,30 +376,4 @@ fn index(parts: &ModelParts<'_>) -> Value {
         "unet": part(parts.unet.is_some(), "diffusers", "UNet2DConditionModel"),
         "vae": part(parts.autoencoder.is_some(), "diffusers", "AutoencoderKL"),
     })
-}
-
-/// Reads a JSON file; `None` where there is none.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(ModelError::io("read", path)(error)),
-    };
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|error| ModelError::Json {
-            path: path.to_path_buf(),
-            message: error.to_string(),
-        })
-}
-
-/// Writes a JSON file that appears whole or not at all.
-pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ModelError> {
-    let json = |error: serde_json::Error| ModelError::Json {
-        path: path.to_path_buf(),
-        message: error.to_string(),
-    };
-    let mut text = serde_json::to_vec_pretty(value).map_err(json)?;
-    text.push(b'\n');
-    write_atomically(path, |file| file.write_all(&text)).map_err(ModelError::io("write", path))
 }

@@ -11,6 +11,7 @@ pub mod checkpoint;
 mod clip;
 mod error;
 mod folder;
+mod json;
 mod studio;
 mod unet;
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::bpe::{self, END, Merge, MergeTable};
 use super::nfc;
 use crate::model::ModelError;
-use crate::model::folder::{read_json, write_json};
+use crate::model::json::{read_json, write_json};
 
 const START_TOKEN: &str = "<|startoftext|>";
 const END_TOKEN: &str = "<|endoftext|>";
