@@ -1,6 +1,7 @@
 //! A model on disk: the folder layout of diffusers.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -12,6 +13,7 @@ use super::{
     AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, ModelError,
     StudioConfig, UNet2d, UNet2dConfig,
 };
+use crate::files::write_atomically;
 
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
@@ -277,6 +279,48 @@ impl ModelFolder {
         Self::open(path)
     }
 
+    /// Writes the model once more, with weights of another kind and another
+    /// `studio.json`; [`Self::save`] tells what happens to a folder that is there.
+    ///
+    /// # Errors
+    /// If a part cannot be read or written.
+    pub fn copy_to(
+        &self,
+        path: impl AsRef<Path>,
+        dtype: WeightDtype,
+        studio: &StudioConfig,
+    ) -> Result<Self, ModelError> {
+        let device = Device::flex();
+        let has = |name: &str| self.path.join(name).is_dir();
+        let unet = self
+            .unet
+            .as_ref()
+            .map(|_| self.load_unet(&device))
+            .transpose()?;
+        let autoencoder = self
+            .autoencoder
+            .as_ref()
+            .map(|_| self.load_autoencoder(&device));
+        let autoencoder = autoencoder.transpose()?;
+        let text_encoder = self
+            .text_encoder
+            .as_ref()
+            .map(|_| self.load_text_encoder(&device));
+        let text_encoder = text_encoder.transpose()?;
+        let tokenizer = has("tokenizer").then(|| self.tokenizer()).transpose()?;
+        let scheduler = self.scheduler_config();
+        let parts = ModelParts {
+            unet: unet.as_ref(),
+            autoencoder: autoencoder.as_ref(),
+            text_encoder: text_encoder.as_ref(),
+            tokenizer: tokenizer.as_ref(),
+            scheduler: scheduler.is_object().then_some(&scheduler),
+            studio: Some(studio),
+            dtype,
+        };
+        Self::save(path, &parts)
+    }
+
     fn missing(&self, part: &'static str) -> ModelError {
         ModelError::MissingPart {
             folder: self.path.clone(),
@@ -337,6 +381,14 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
         write_json(&folder.join("studio.json"), studio)?;
     }
     part("")?;
+    if let Some(card) = parts.studio.map(|studio| studio.model_card.as_str())
+        && !card.is_empty()
+    {
+        // Where people and web sites look for it.
+        let path = folder.join("README.md");
+        write_atomically(&path, |file| file.write_all(card.as_bytes()))
+            .map_err(ModelError::io("write", &path))?;
+    }
     write_json(&folder.join("model_index.json"), &index(parts))
 }
 
