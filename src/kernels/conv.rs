@@ -1,6 +1,8 @@
 //! Two-dimensional convolution and its gradients as matrix products over
 //! patches that are gathered tile by tile, never for the whole picture.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::matrix::{Into, Mat, multiply};
@@ -74,7 +76,7 @@ const TILE_VALUES: usize = 512 * 1024;
 /// Fewer columns than this starve the matrix kernel.
 const MIN_COLUMNS: usize = 128;
 
-fn tiles(shape: &ConvShape, images: std::ops::Range<usize>) -> Vec<Tile> {
+fn tiles(shape: &ConvShape, images: Range<usize>) -> Vec<Tile> {
     let [height, width] = shape.output();
     let columns = (TILE_VALUES / shape.patch_len().max(1)).max(MIN_COLUMNS);
     let mut tiles = Vec::new();
@@ -83,7 +85,12 @@ fn tiles(shape: &ConvShape, images: std::ops::Range<usize>) -> Vec<Tile> {
         let mut image = images.start;
         while image < images.end {
             let count = together.min(images.end - image);
-            tiles.push(Tile { image, images: count, row: 0, rows: height });
+            tiles.push(Tile {
+                image,
+                images: count,
+                row: 0,
+                rows: height,
+            });
             image += count;
         }
     } else {
@@ -92,7 +99,12 @@ fn tiles(shape: &ConvShape, images: std::ops::Range<usize>) -> Vec<Tile> {
             let mut row = 0;
             while row < height {
                 let rows = rows_each.min(height - row);
-                tiles.push(Tile { image, images: 1, row, rows });
+                tiles.push(Tile {
+                    image,
+                    images: 1,
+                    row,
+                    rows,
+                });
                 row += rows;
             }
         }
@@ -105,7 +117,10 @@ fn parallel_tiles(shape: &ConvShape) -> Vec<Tile> {
     let mut all = tiles(shape, 0..shape.batch);
     let threads = rayon::current_num_threads();
     if all.len() < threads && shape.batch >= threads {
-        all = shares(shape.batch, 1).into_iter().flat_map(|share| tiles(shape, share)).collect();
+        all = shares(shape.batch, 1)
+            .into_iter()
+            .flat_map(|share| tiles(shape, share))
+            .collect();
     } else if all.len() < threads {
         all = all
             .iter()
@@ -153,6 +168,14 @@ fn gather(x: &[f32], shape: &ConvShape, tile: Tile, columns: &mut [f32]) {
                 for (image, line) in line.chunks_exact_mut(per_image).enumerate() {
                     let plane = (tile.image + image) * shape.channels_in + channel;
                     let plane = &x[plane * height * width..][..height * width];
+                    if shape.stride == [1, 1] && width_out == width && first < last {
+                        let by = [
+                            (tile.row + ky) as isize - pad_y as isize,
+                            kx as isize - pad_x as isize,
+                        ];
+                        shift(plane, [height, width], by, first..last, line);
+                        continue;
+                    }
                     for (row, out) in line.chunks_exact_mut(width_out).enumerate() {
                         let y = (tile.row + row) * stride_y + ky;
                         if y < pad_y || y - pad_y >= height {
@@ -169,8 +192,9 @@ fn gather(x: &[f32], shape: &ConvShape, tile: Tile, columns: &mut [f32]) {
                         if stride_x == 1 {
                             out[first..last].copy_from_slice(&source[start..][..last - first]);
                         } else {
-                            for (out, value) in
-                                out[first..last].iter_mut().zip(source[start..].iter().step_by(stride_x))
+                            for (out, value) in out[first..last]
+                                .iter_mut()
+                                .zip(source[start..].iter().step_by(stride_x))
                             {
                                 *out = *value;
                             }
@@ -179,6 +203,37 @@ fn gather(x: &[f32], shape: &ConvShape, tile: Tile, columns: &mut [f32]) {
                 }
             }
         }
+    }
+}
+
+/// Copies a plane to rows of the same width: output row `r` and column `c` get
+/// input row `r + down` and column `c + across`, or zero from outside. Only
+/// `columns` of the output have an input.
+///
+/// One copy for all rows: the pictures inside of a denoiser are narrow, and a
+/// copy for each of their rows would cost more than the moving.
+fn shift(
+    plane: &[f32],
+    [height, width]: [usize; 2],
+    [down, across]: [isize; 2],
+    columns: Range<usize>,
+    out: &mut [f32],
+) {
+    let rows = out.len() / width;
+    let first = down.saturating_neg().clamp(0, rows as isize) as usize;
+    let last = (height as isize - down).clamp(first as isize, rows as isize) as usize;
+    out[..first * width].fill(0.0);
+    out[last * width..].fill(0.0);
+    if first == last {
+        return;
+    }
+    let to = first * width + columns.start..(last - 1) * width + columns.end;
+    // Not negative: row `first` and column `columns.start` have an input.
+    let from = (first as isize + down) * width as isize + columns.start as isize + across;
+    out[to.clone()].copy_from_slice(&plane[from as usize..][..to.len()]);
+    for row in out[first * width..last * width].chunks_exact_mut(width) {
+        row[..columns.start].fill(0.0);
+        row[columns.end..].fill(0.0);
     }
 }
 
@@ -244,7 +299,11 @@ pub fn conv2d(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape
                     out[channel * area..][..columns].fill(*value);
                 }
             }
-            let into = if bias.is_some() { Into::Add } else { Into::Overwrite };
+            let into = if bias.is_some() {
+                Into::Add
+            } else {
+                Into::Overwrite
+            };
             if shape.is_pointwise() {
                 let image = &x[tile.image * patch * area..][..patch * area];
                 let pixels = Mat::strided(&image[tile.row * width_out..], patch, columns, area);
@@ -252,14 +311,28 @@ pub fn conv2d(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape
             } else {
                 with_scratch(patch * columns, |patches| {
                     gather(x, shape, tile, patches);
-                    multiply(out, area, weights, Mat::new(patches, patch, columns), 1.0, into);
+                    multiply(
+                        out,
+                        area,
+                        weights,
+                        Mat::new(patches, patch, columns),
+                        1.0,
+                        into,
+                    );
                 });
             }
         } else {
             with_scratch((patch + out_channels) * columns, |scratch| {
                 let (patches, product) = scratch.split_at_mut(patch * columns);
                 gather(x, shape, tile, patches);
-                multiply(product, columns, weights, Mat::new(patches, patch, columns), 1.0, Into::Overwrite);
+                multiply(
+                    product,
+                    columns,
+                    weights,
+                    Mat::new(patches, patch, columns),
+                    1.0,
+                    Into::Overwrite,
+                );
                 let start = tile.image * out_channels * area;
                 #[allow(unsafe_code)]
                 // SAFETY: tiles of whole pictures do not overlap.
@@ -299,8 +372,14 @@ pub fn conv2d_input_gradient(weight: &[f32], dy: &[f32], shape: &ConvShape) -> V
             channels_in: shape.channels_out,
             channels_out: shape.channels_in,
             input: shape.output(),
-            padding: [kernel_h - 1 - shape.padding[0], kernel_w - 1 - shape.padding[1]],
-            padding_after: [kernel_h - 1 - shape.padding_after[0], kernel_w - 1 - shape.padding_after[1]],
+            padding: [
+                kernel_h - 1 - shape.padding[0],
+                kernel_w - 1 - shape.padding[1],
+            ],
+            padding_after: [
+                kernel_h - 1 - shape.padding_after[0],
+                kernel_w - 1 - shape.padding_after[1],
+            ],
             ..*shape
         };
         debug_assert_eq!(back.output(), shape.input);
@@ -314,7 +393,14 @@ pub fn conv2d_input_gradient(weight: &[f32], dy: &[f32], shape: &ConvShape) -> V
         with_scratch(patch * area, |columns| {
             for (image, dx) in (first..).zip(rows.chunks_exact_mut(plane_in)) {
                 let dy = &dy[image * shape.channels_out * area..][..shape.channels_out * area];
-                multiply(columns, area, weights, Mat::new(dy, shape.channels_out, area), 1.0, Into::Overwrite);
+                multiply(
+                    columns,
+                    area,
+                    weights,
+                    Mat::new(dy, shape.channels_out, area),
+                    1.0,
+                    Into::Overwrite,
+                );
                 scatter_add(columns, shape, 1, dx);
             }
         });
@@ -348,12 +434,22 @@ pub fn conv2d_weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f
                 with_scratch((patch + out_channels) * columns, |scratch| {
                     let (patches, gathered) = scratch.split_at_mut(patch * columns);
                     gather(x, shape, tile, patches);
-                    for (index, plane) in dy[start..][..tile.images * out_channels * area].chunks_exact(area).enumerate() {
+                    for (index, plane) in dy[start..][..tile.images * out_channels * area]
+                        .chunks_exact(area)
+                        .enumerate()
+                    {
                         let (image, channel) = (index / out_channels, index % out_channels);
                         gathered[channel * columns + image * area..][..area].copy_from_slice(plane);
                     }
                     let patches = Mat::new(patches, patch, columns).transposed();
-                    multiply(&mut dw, patch, Mat::new(gathered, out_channels, columns), patches, 1.0, Into::Add);
+                    multiply(
+                        &mut dw,
+                        patch,
+                        Mat::new(gathered, out_channels, columns),
+                        patches,
+                        1.0,
+                        Into::Add,
+                    );
                 });
             }
         }
