@@ -1,0 +1,257 @@
+//! Whole pictures against diffusers: the same folder, words and seed must end
+//! in the same latents, whatever the sampler.
+//!
+//! `data/reference/make_trajectories.py` says what was run and in which order
+//! its pipelines draw random numbers. Not compared: masks whose edges cross
+//! latents (we repaint what is touched, diffusers looks at one pixel), prompt
+//! weights, f16 arithmetic.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+mod reference_support;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use burn::tensor::Device;
+use image::{GrayImage, RgbImage};
+use reference_support::{Reference, difference, folder};
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+use velatura::diffusion::{DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion};
+use velatura::model::ModelFolder;
+use velatura::recipe::SamplerKind;
+
+/// Largest difference allowed, as a part of the latents' standard deviation.
+const TOLERANCE: f64 = 2e-3;
+
+#[derive(Deserialize)]
+struct Cases {
+    prompt: String,
+    negative_prompt: String,
+    steps: u32,
+    seed: u64,
+    width: u32,
+    height: u32,
+    cases: Vec<Case>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Case {
+    kind: Kind,
+    sampler: Option<SamplerKind>,
+    karras: Option<bool>,
+    eta: f32,
+    guidance: f32,
+    strength: f32,
+    pictures: u64,
+    /// Another scheduler_config.json than the folder's.
+    scheduler: Option<Value>,
+    decode: bool,
+}
+
+/// What is given besides words.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Text,
+    Image,
+    Inpaint,
+    /// Inpainting without a picture.
+    All,
+}
+
+/// A copy of a model with another scheduler.
+fn changed_folder(name: &str, scheduler: &Value) -> TempDir {
+    let changed = tempfile::tempdir().unwrap();
+    copy(&folder().join(name), changed.path());
+    let file = changed.path().join("scheduler/scheduler_config.json");
+    std::fs::write(file, scheduler.to_string()).unwrap();
+    changed
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+}
+
+fn load(path: &Path) -> Result<LatentDiffusion, DiffusionError> {
+    LatentDiffusion::load(&ModelFolder::open(path)?, &Device::flex())
+}
+
+struct Check {
+    reference: Reference,
+    all: Cases,
+    image: RgbImage,
+    mask: GrayImage,
+}
+
+impl Check {
+    fn open(name: &str) -> Self {
+        let reference = Reference::open(&format!("{name}/trajectories.safetensors"));
+        let all: Cases = reference.cases();
+        let bytes = |key| -> Vec<u8> {
+            let numbers = reference.numbers(key);
+            numbers.into_iter().map(|value| value as u8).collect()
+        };
+        Self {
+            image: RgbImage::from_raw(all.width, all.height, bytes("image")).unwrap(),
+            mask: GrayImage::from_raw(all.width, all.height, bytes("mask")).unwrap(),
+            reference,
+            all,
+        }
+    }
+
+    fn request(&self, case: &Case, picture: u64) -> GenerationRequest {
+        let all = &self.all;
+        let has_image = matches!(case.kind, Kind::Image | Kind::Inpaint);
+        GenerationRequest {
+            prompt: all.prompt.clone(),
+            negative_prompt: all.negative_prompt.clone(),
+            sampler: case.sampler,
+            karras: case.karras,
+            steps: all.steps,
+            guidance_scale: case.guidance,
+            eta: case.eta,
+            seed: all.seed + picture,
+            width_px: all.width,
+            height_px: all.height,
+            strength: case.strength,
+            init: has_image.then(|| self.image.clone()),
+            mask: (case.kind == Kind::Inpaint).then(|| self.mask.clone()),
+        }
+    }
+
+    /// What is wrong with a case, if anything.
+    fn run(&self, model: &LatentDiffusion, index: usize) -> Result<f64, String> {
+        let case = &self.all.cases[index];
+        let wanted = self.reference.numbers(&format!("latents.{index}"));
+        let one = wanted.len() / case.pictures as usize;
+        let (mut latents, mut pixels) = (Vec::new(), Vec::new());
+        for picture in 0..case.pictures {
+            let mut seen = Vec::new();
+            let outcome = model.generate(&self.request(case, picture), &mut |view| {
+                seen.push((view.step, view.total));
+                ControlFlow::Continue(())
+            });
+            let outcome = outcome.map_err(|error| error.to_string())?;
+            let GenerationOutcome::Finished {
+                latents: end,
+                image,
+            } = outcome
+            else {
+                return Err("was cancelled".to_owned());
+            };
+            let has_image = matches!(case.kind, Kind::Image | Kind::Inpaint);
+            let part = if has_image { case.strength } else { 1.0 };
+            let total = (self.all.steps as f32 * part) as usize;
+            let steps: Vec<_> = (1..=total).map(|step| (step, total)).collect();
+            if seen != steps {
+                return Err(format!("the steps seen are {seen:?} of {total}"));
+            }
+            let end: Vec<f32> = end.into_data().try_into_vec_as().unwrap();
+            if end.len() != one {
+                return Err(format!("{} latents, not {one}", end.len()));
+            }
+            latents.extend(end);
+            pixels.extend(image.into_raw());
+        }
+        let (largest, deviation) = difference(&latents, &wanted);
+        let part = largest / deviation;
+        if part.is_nan() || part > TOLERANCE {
+            return Err(format!(
+                "the latents differ by {part:.2e} of their deviation"
+            ));
+        }
+        if case.decode {
+            let wanted = self.reference.numbers(&format!("decoded.{index}"));
+            let pixels: Vec<f32> = pixels.into_iter().map(f32::from).collect();
+            let (largest, _) = difference(&pixels, &wanted);
+            if largest > 1.0 {
+                return Err(format!("the pixels differ by {largest}"));
+            }
+        }
+        Ok(part)
+    }
+}
+
+fn check_all(name: &str) {
+    let check = Check::open(name);
+    let model = load(&folder().join(name)).unwrap();
+    let mut wrong = Vec::new();
+    for (index, case) in check.all.cases.iter().enumerate() {
+        let result = match &case.scheduler {
+            None => check.run(&model, index),
+            Some(scheduler) => match load(changed_folder(name, scheduler).path()) {
+                Ok(changed) => check.run(&changed, index),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        match result {
+            Ok(part) => println!("{name} {index}: {part:.1e}  {case:?}"),
+            Err(error) => wrong.push(format!("{index} {case:?}: {error}")),
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} are wrong:\n{}",
+        wrong.len(),
+        check.all.cases.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn stable_diffusion_1_equals_diffusers() {
+    check_all("sd1-tiny");
+}
+
+#[test]
+fn stable_diffusion_2_equals_diffusers() {
+    check_all("sd2-tiny");
+}
+
+#[test]
+fn inpainting_equals_diffusers() {
+    check_all("inpaint-tiny");
+}
+
+/// Its scheduler clips samples and has no offset, which the pipelines correct.
+#[test]
+fn default_schedulers_equal_diffusers() {
+    check_all("wgpu-tiny");
+}
+
+#[test]
+fn the_observer_stops_within_a_step() {
+    let check = Check::open("sd1-tiny");
+    let model = load(&folder().join("sd1-tiny")).unwrap();
+    for sampler in SamplerKind::ALL {
+        let request = GenerationRequest {
+            sampler: Some(sampler),
+            ..check.request(&check.all.cases[0], 0)
+        };
+        let mut steps = 0;
+        let outcome = model.generate(&request, &mut |view| {
+            steps = view.step;
+            if steps == 3 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        assert!(matches!(outcome.unwrap(), GenerationOutcome::Cancelled));
+        assert_eq!(steps, 3, "{sampler:?}");
+    }
+}
