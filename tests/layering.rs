@@ -33,6 +33,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["files", "diffusion", "model", "nn", "recipe", "scenes"],
     ),
     (
+        "evaluate",
+        &["diffusion", "files", "model", "nn", "recipe", "scenes"],
+    ),
+    (
         "engine",
         &[
             "diffusion",
@@ -64,6 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "diffusion",
             "engine",
+            "evaluate",
             "files",
             "folders",
             "gpu",
@@ -107,6 +112,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
         &[
             "diffusion",
             "engine",
+            "evaluate",
             "gpu",
             "kernels",
             "model",

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Makes the Storybook model from nothing: scenes, autoencoder, denoiser, figures,
+# model card. Can be broken off at any time and started again; it goes on where it
+# was.
+#
+#   assets/recipes/storybook.sh [WORK_FOLDER]      (default: out/storybook)
+#
+# Environment: VELATURA (the program; default target/release/velatura),
+# AUTOENCODER_STEPS, DIFFUSION_STEPS, PROMPTS, DEVICE, OUT (the finished model;
+# default assets/models/storybook).
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root"
+work=${1:-out/storybook}
+velatura=${VELATURA:-target/release/velatura}
+device=${DEVICE:-auto}
+out=${OUT:-assets/models/storybook}
+recipes=assets/recipes
+autoencoder_steps=${AUTOENCODER_STEPS:-2000}
+diffusion_steps=${DIFFUSION_STEPS:-20000}
+prompts=${PROMPTS:-200}
+
+# The processor's memory allocator gives pages back to the system and asks for
+# them again at every step, unless it is told not to.
+export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000
+export MALLOC_TOP_PAD_=268435456 MALLOC_ARENA_MAX=1
+
+mkdir -p "$work"
+
+# Trains up to a number of steps: from the newest checkpoint, else from the start.
+# usage: train autoencoder|diffusion OUTPUT STEPS OPTIONS...
+train() {
+    local target=$1 output=$2 steps=$3 resume=() newest=0
+    shift 3
+    if compgen -G "$output/checkpoints/step-*" > /dev/null; then
+        newest=$((10#$(basename "$(printf '%s\n' "$output"/checkpoints/step-* | sort | tail -n 1)" | sed 's/^step-//')))
+        resume=(--resume)
+    fi
+    if ((newest >= steps)); then
+        echo "The $target has its $steps steps."
+        return
+    fi
+    "$velatura" train "$target" --scenes --config $recipes/storybook.json \
+        --output "$output" --size 64 --seed 1 --device "$device" \
+        --steps "$steps" "${resume[@]}" "$@"
+}
+
+# 1. The autoencoder; the last eighth of the steps at a quarter of the rate.
+common=(--batch 8 --warmup-steps 100 --weight-decay 0 --ema-decay 0.999
+    --perceptual-weight 0.2 --checkpoint-every 250 --sample-every 250)
+train autoencoder "$work/autoencoder" $((autoencoder_steps * 7 / 8)) \
+    --learning-rate 1e-3 "${common[@]}"
+train autoencoder "$work/autoencoder" "$autoencoder_steps" \
+    --learning-rate 2.5e-4 "${common[@]}"
+
+# 2. The denoiser and its text encoder; the last tenth at a quarter of the rate.
+common=(--first-stage "$work/autoencoder/model" --batch 32 --warmup-steps 200
+    --ema-decay 0.999 --caption-dropout 0.1 --checkpoint-every 250 --sample-every 500)
+train diffusion "$work/diffusion" $((diffusion_steps * 9 / 10)) \
+    --learning-rate 8e-4 "${common[@]}"
+train diffusion "$work/diffusion" "$diffusion_steps" \
+    --learning-rate 2e-4 "${common[@]}"
+
+# 3. The figures, of the weights as they are shipped, and the model card.
+"$velatura" export "$work/diffusion/model" --out "$work/model" --precision f16
+"$velatura" evaluate --model "$work/model" --prompts "$prompts" --judge "$work/judge" \
+    --pictures "$work/pictures" --device "$device" > "$work/figures.md"
+sed -e "s/@AUTOENCODER_STEPS@/$autoencoder_steps/" -e "s/@DIFFUSION_STEPS@/$diffusion_steps/" \
+    -e "/@FIGURES@/{r $work/figures.md
+d}" $recipes/storybook-card.md > "$work/card.md"
+"$velatura" export "$work/diffusion/model" --out "$out" --precision f16 --card "$work/card.md"
+cat "$work/figures.md"

@@ -1,0 +1,385 @@
+//! The judge: a trained network with its files, and what it reads in a picture.
+
+use std::fs;
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use burn::module::Module as _;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use image::{GrayImage, RgbImage, imageops};
+use serde::{Deserialize, Serialize};
+
+use super::EvaluateError;
+use super::network::{Answers, CELL_PX, CELLS, JudgeNetwork, SIZE_PX};
+use super::questions::{Question, STYLES, label_count, label_names};
+use super::training;
+use crate::files::write_atomically;
+use crate::model::checkpoint::{self, Naming, WeightDtype, WeightFiles};
+use crate::scenes::{Stuff, classes, label_of_class};
+
+const WEIGHTS: &str = "judge.safetensors";
+const ABOUT: &str = "judge.json";
+/// Pictures that are read at a time.
+const AT_ONCE: usize = 16;
+/// From this probability on an object is there: the judge thinks it likelier
+/// than everything else together.
+const SURE: f32 = 0.5;
+
+/// How a judge is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeTraining {
+    /// Optimiser steps.
+    pub steps: u32,
+    /// Scenes of each step.
+    pub batch: u32,
+    /// Peak learning rate of AdamW.
+    pub learning_rate: f64,
+    /// Seed of weights and scenes.
+    pub seed: u64,
+}
+
+impl Default for JudgeTraining {
+    fn default() -> Self {
+        Self {
+            steps: 1200,
+            batch: 24,
+            learning_rate: 2e-3,
+            // Of its own: a model should not be judged by scenes that it was trained on.
+            seed: 0x6a75_6467,
+        }
+    }
+}
+
+/// `judge.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct About {
+    size_px: usize,
+    training: JudgeTraining,
+    labels: Vec<String>,
+}
+
+/// A network that reads pictures.
+#[derive(Debug)]
+pub struct Judge {
+    network: JudgeNetwork,
+    training: JudgeTraining,
+    device: Device,
+}
+
+/// What the judge reads in a picture.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    time: usize,
+    place: usize,
+    background: usize,
+    style: usize,
+    /// Probability of each kind of object in each cell: `[class][cell]`.
+    objects: Vec<Vec<f32>>,
+}
+
+impl Judge {
+    /// Trains a judge on scenes; it takes some minutes on a processor.
+    /// `observe` is told the steps done and the loss.
+    ///
+    /// # Errors
+    /// If scenes cannot be drawn, the device fails, or `observe` has enough.
+    pub fn train(
+        training: JudgeTraining,
+        observe: &mut dyn FnMut(u32, f32) -> ControlFlow<()>,
+    ) -> Result<Self, EvaluateError> {
+        // So small a network gains nothing from a graphics card.
+        let device = Device::flex();
+        Ok(Self {
+            network: training::train(training, &device, observe)?,
+            training,
+            device,
+        })
+    }
+
+    /// Whether a folder holds a judge.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(ABOUT).is_file()
+    }
+
+    /// Reads a judge.
+    ///
+    /// # Errors
+    /// If there is none, its files are damaged, or it was trained on other scenes
+    /// than this program draws.
+    pub fn open(folder: &Path) -> Result<Self, EvaluateError> {
+        let path = folder.join(ABOUT);
+        let text = fs::read(&path).map_err(|source| EvaluateError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
+        let about: About = serde_json::from_slice(&text)
+            .map_err(|_| EvaluateError::ForeignJudge(folder.to_path_buf()))?;
+        if about.size_px != SIZE_PX || about.labels != label_names() {
+            return Err(EvaluateError::ForeignJudge(folder.to_path_buf()));
+        }
+        let device = Device::flex();
+        let files = WeightFiles::open_file(&folder.join(WEIGHTS))?;
+        let network = JudgeNetwork::new(&device);
+        Ok(Self {
+            network: checkpoint::load(network, &files, Naming::Diffusers, "judge")?,
+            training: about.training,
+            device,
+        })
+    }
+
+    /// Writes the judge into a folder, with half-precision weights (under 1 MB).
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), EvaluateError> {
+        let failed = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| EvaluateError::Io {
+                action: "write",
+                path,
+                source,
+            }
+        };
+        fs::create_dir_all(folder).map_err(failed(folder))?;
+        let weights = folder.join(WEIGHTS);
+        checkpoint::save(&self.network, &weights, Naming::Diffusers, WeightDtype::F16)?;
+        let about = About {
+            size_px: SIZE_PX,
+            training: self.training,
+            labels: label_names(),
+        };
+        let mut text = serde_json::to_vec_pretty(&about).map_err(EvaluateError::device)?;
+        text.push(b'\n');
+        let path = folder.join(ABOUT);
+        write_atomically(&path, |file| file.write_all(&text)).map_err(failed(&path))
+    }
+
+    /// How it was trained.
+    pub fn training(&self) -> JudgeTraining {
+        self.training
+    }
+
+    /// Reads pictures of any size; they are scaled to its own.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn read(&self, pictures: &[RgbImage]) -> Result<Vec<Reading>, EvaluateError> {
+        let mut readings = Vec::with_capacity(pictures.len());
+        for group in pictures.chunks(AT_ONCE) {
+            let answers = self.network.valid().forward(tensor(group, &self.device));
+            readings.extend(read_answers(answers, group.len())?);
+        }
+        Ok(readings)
+    }
+}
+
+/// Pictures as the network wants them.
+pub(super) fn tensor(pictures: &[RgbImage], device: &Device) -> Tensor<4> {
+    let side = SIZE_PX as u32;
+    let mut values = Vec::with_capacity(pictures.len() * 3 * SIZE_PX * SIZE_PX);
+    for picture in pictures {
+        let scaled;
+        let picture = if picture.dimensions() == (side, side) {
+            picture
+        } else {
+            scaled = imageops::resize(picture, side, side, imageops::FilterType::Triangle);
+            &scaled
+        };
+        for channel in 0..3 {
+            let plane = picture.as_raw().iter().skip(channel).step_by(3);
+            values.extend(plane.map(|byte| f32::from(*byte) / 127.5 - 1.0));
+        }
+    }
+    let shape = [pictures.len(), 3, SIZE_PX, SIZE_PX];
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// The numbers of a tensor.
+pub(super) fn host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EvaluateError> {
+    tensor
+        .try_into_data()
+        .map_err(EvaluateError::device)?
+        .try_into_vec_as::<f32>()
+        .map_err(EvaluateError::device)
+}
+
+fn largest(values: &[f32]) -> usize {
+    let best = values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    best.map_or(0, |(index, _)| index)
+}
+
+fn read_answers(answers: Answers, count: usize) -> Result<Vec<Reading>, EvaluateError> {
+    let cells = CELLS * CELLS;
+    let labels = host(activation::softmax(answers.labels, 1))?;
+    let styles = host(activation::softmax(answers.styles, 1))?;
+    let rows = |values: Vec<f32>| -> Vec<usize> {
+        let width = values.len() / count;
+        values.chunks(width).map(largest).collect()
+    };
+    let time = rows(host(answers.time)?);
+    let place = rows(host(answers.place)?);
+    let background = rows(host(answers.background)?);
+    let readings = labels
+        .chunks(label_count() * cells)
+        .zip(styles.chunks(STYLES * cells))
+        .enumerate()
+        .map(|(i, (labels, styles))| {
+            let things = &labels[Stuff::ALL.len() * cells..];
+            let objects: Vec<Vec<f32>> = things.chunks(cells).map(<[f32]>::to_vec).collect();
+            // Only objects have a style, so each cell counts as far as it is one.
+            let weight = |cell: usize| objects.iter().map(|class| class[cell]).sum::<f32>();
+            let styles: Vec<f32> = styles
+                .chunks(cells)
+                .map(|style| style.iter().enumerate().map(|(c, p)| p * weight(c)).sum())
+                .collect();
+            Reading {
+                time: time[i],
+                place: place[i],
+                background: background[i],
+                style: largest(&styles),
+                objects,
+            }
+        });
+    Ok(readings.collect())
+}
+
+impl Reading {
+    /// The answer to a question with one answer; numbers as in
+    /// [`Truth`](super::Truth), and one more where there is no such thing.
+    pub(super) fn answer(&self, question: Question) -> Option<usize> {
+        match question {
+            Question::Time => Some(self.time),
+            Question::Place => Some(self.place),
+            Question::Background => Some(self.background),
+            Question::Style => Some(self.style),
+            Question::Object => None,
+        }
+    }
+
+    /// Whether an object of a class is there; with a mask of the picture, in it.
+    pub fn shows(&self, class: usize, mask: Option<&GrayImage>) -> bool {
+        let Some(cells) = self.objects.get(class) else {
+            return false;
+        };
+        let counts = |cell: usize| mask.is_none_or(|mask| is_masked(mask, cell));
+        cells
+            .iter()
+            .enumerate()
+            .any(|(cell, probability)| *probability >= SURE && counts(cell))
+    }
+
+    /// Names of all objects that are there.
+    pub fn objects(&self) -> Vec<&'static str> {
+        let there = (0..classes().len()).filter(|class| self.shows(*class, None));
+        there.map(|class| classes()[class].noun.as_str()).collect()
+    }
+}
+
+/// Whether the middle of a cell is in a mask.
+fn is_masked(mask: &GrayImage, cell: usize) -> bool {
+    let middle = |index: usize, side: u32| {
+        let part = (index * CELL_PX + CELL_PX / 2) as f32 / SIZE_PX as f32;
+        ((part * side as f32) as u32).min(side.saturating_sub(1))
+    };
+    let (x, y) = (
+        middle(cell % CELLS, mask.width()),
+        middle(cell / CELLS, mask.height()),
+    );
+    mask.get_pixel_checked(x, y).is_some_and(|p| p.0[0] >= 128)
+}
+
+/// What each cell of a label map shows: an object that fills a part of it
+/// before the surface behind, else what fills most of it.
+pub(super) fn cell_labels(labels: &GrayImage) -> Vec<usize> {
+    const ENOUGH: usize = CELL_PX * CELL_PX / 4;
+    let first_thing = usize::from(label_of_class(0));
+    let mut counts = vec![0; label_count()];
+    (0..CELLS * CELLS)
+        .map(|cell| {
+            counts.fill(0);
+            for i in 0..CELL_PX * CELL_PX {
+                let x = cell % CELLS * CELL_PX + i % CELL_PX;
+                let y = cell / CELLS * CELL_PX + i / CELL_PX;
+                let label = usize::from(labels.get_pixel(x as u32, y as u32).0[0]);
+                if let Some(count) = counts.get_mut(label) {
+                    *count += 1;
+                }
+            }
+            let most = |range: std::ops::Range<usize>| {
+                let best = range.max_by_key(|label| counts[*label]);
+                best.map_or((0, 0), |label| (label, counts[label]))
+            };
+            let (thing, part) = most(first_thing..counts.len());
+            if part >= ENOUGH {
+                thing
+            } else {
+                most(0..first_thing).0
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenes::SceneSource;
+    use image::Luma;
+
+    #[test]
+    fn cells_show_objects_first() {
+        let mut labels = GrayImage::from_pixel(64, 64, Luma([Stuff::Grass as u8]));
+        for (x, y) in [(0, 0), (1, 0), (0, 1), (1, 1), (9, 9)] {
+            labels.put_pixel(x, y, Luma([label_of_class(3)]));
+        }
+        let cells = cell_labels(&labels);
+        assert_eq!(cells[0], usize::from(label_of_class(3)));
+        let grass = cells.iter().filter(|l| **l == Stuff::Grass as usize);
+        assert_eq!(grass.count(), CELLS * CELLS - 1);
+    }
+
+    #[test]
+    fn masks_choose_cells_at_any_size() {
+        let mask = GrayImage::from_fn(128, 128, |x, _| Luma([if x < 64 { 255 } else { 0 }]));
+        assert!(is_masked(&mask, 0) && is_masked(&mask, CELLS / 2 - 1));
+        assert!(!is_masked(&mask, CELLS / 2) && !is_masked(&mask, CELLS - 1));
+    }
+
+    #[test]
+    fn a_judge_is_the_same_after_saving() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let training = JudgeTraining {
+            steps: 2,
+            batch: 2,
+            ..Default::default()
+        };
+        let mut told = Vec::new();
+        let judge = Judge::train(training, &mut |step, loss| {
+            told.push((step, loss.is_finite()));
+            ControlFlow::Continue(())
+        })
+        .expect("a judge");
+        assert_eq!(told, [(1, true), (2, true)]);
+        judge.save(folder.path()).expect("saved");
+        assert!(Judge::is_in(folder.path()));
+        let size = fs::metadata(folder.path().join(WEIGHTS))
+            .expect("a file")
+            .len();
+        assert!(size < 1_000_000, "{size}");
+        let again = Judge::open(folder.path()).expect("opened");
+        let scene = SceneSource::new(96).expect("a size").scene(0, 0);
+        let read = |judge: &Judge| {
+            let reading = judge
+                .read(std::slice::from_ref(&scene.image))
+                .expect("read");
+            reading[0].objects.concat()
+        };
+        for (a, b) in read(&judge).iter().zip(read(&again)) {
+            assert!((a - b).abs() < 0.01, "{a} {b}");
+        }
+        fs::write(folder.path().join(ABOUT), "{}").expect("written");
+        let error = Judge::open(folder.path()).expect_err("not ours");
+        assert!(matches!(error, EvaluateError::ForeignJudge(_)), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! The network that reads pictures.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::questions::{BACKGROUNDS, PLACES, STYLES, TIMES, label_count};
+use crate::nn::{Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, Linear, LinearConfig, ops};
+
+/// Side in pixels of the pictures that the judge looks at.
+pub(super) const SIZE_PX: usize = 64;
+/// Pixels per side of a cell, the smallest part of which it says what it shows.
+pub(super) const CELL_PX: usize = 4;
+/// Cells per side.
+pub(super) const CELLS: usize = SIZE_PX / CELL_PX;
+
+const GROUPS: usize = 8;
+const WIDTHS: [usize; 3] = [32, 64, 96];
+
+/// A convolution, a normalisation and SiLU.
+#[derive(Module, Debug)]
+struct Layer {
+    conv: Conv2d,
+    norm: GroupNorm,
+}
+
+impl Layer {
+    fn new(input: usize, output: usize, kernel: usize, stride: usize, device: &Device) -> Self {
+        let config = Conv2dConfig {
+            stride,
+            ..Conv2dConfig::same(input, output, kernel)
+        };
+        let norm = GroupNormConfig {
+            groups: GROUPS,
+            channels: output,
+            eps: 1e-5,
+        };
+        Self {
+            conv: config.init(device),
+            norm: norm.init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.norm.forward_silu(self.conv.forward(x))
+    }
+}
+
+/// A small segmenter: down to an eighth, back to a quarter of the side.
+///
+/// It says for every cell what it shows, because that is how much more can be
+/// learnt from a scene than from its caption.
+#[derive(Module, Debug)]
+pub(super) struct JudgeNetwork {
+    stem: Layer,
+    fine: Layer,
+    down_1: Layer,
+    middle: Layer,
+    down_2: Layer,
+    coarse_1: Layer,
+    coarse_2: Layer,
+    back: Layer,
+    joined: Layer,
+    cells: Conv2d,
+    setting: Linear,
+}
+
+/// What the network says; all of it before the softmax.
+pub(super) struct Answers {
+    /// What each cell shows.
+    ///
+    /// # Shapes
+    /// `[batch, labels, CELLS, CELLS]`.
+    pub labels: Tensor<4>,
+    /// The style of what each cell shows.
+    ///
+    /// # Shapes
+    /// `[batch, STYLES, CELLS, CELLS]`.
+    pub styles: Tensor<4>,
+    /// `[batch, TIMES]`.
+    pub time: Tensor<2>,
+    /// `[batch, PLACES]`.
+    pub place: Tensor<2>,
+    /// `[batch, BACKGROUNDS]`.
+    pub background: Tensor<2>,
+}
+
+impl JudgeNetwork {
+    pub fn new(device: &Device) -> Self {
+        let [narrow, middle, wide] = WIDTHS;
+        let cells = Conv2dConfig::same(middle, label_count() + STYLES, 1);
+        Self {
+            stem: Layer::new(3, narrow, 3, 2, device),
+            fine: Layer::new(narrow, narrow, 3, 1, device),
+            down_1: Layer::new(narrow, middle, 3, 2, device),
+            middle: Layer::new(middle, middle, 3, 1, device),
+            down_2: Layer::new(middle, wide, 3, 2, device),
+            coarse_1: Layer::new(wide, wide, 3, 1, device),
+            coarse_2: Layer::new(wide, wide, 3, 1, device),
+            back: Layer::new(wide, middle, 1, 1, device),
+            joined: Layer::new(middle, middle, 3, 1, device),
+            cells: cells.init(device),
+            setting: LinearConfig::new(middle + wide, TIMES + PLACES + BACKGROUNDS).init(device),
+        }
+    }
+
+    /// # Shapes
+    /// `x`: `[batch, 3, SIZE_PX, SIZE_PX]` in [-1, 1].
+    pub fn forward(&self, x: Tensor<4>) -> Answers {
+        let batch = x.dims()[0];
+        let x = self.fine.forward(self.stem.forward(x));
+        let x = self.down_1.forward(x);
+        let quarter = x.clone() + self.middle.forward(x);
+        let x = self.down_2.forward(quarter.clone());
+        let x = x.clone() + self.coarse_1.forward(x);
+        let eighth = x.clone() + self.coarse_2.forward(x);
+        let back = ops::upsample_nearest(self.back.forward(eighth.clone()), [CELLS; 2]);
+        let joined = self.joined.forward(quarter + back);
+        let both = self.cells.forward(joined.clone());
+        let mean = |x: Tensor<4>| {
+            let [_, channels, height, width] = x.dims();
+            x.reshape([batch, channels, height * width])
+                .mean_dim(2)
+                .reshape([batch, channels])
+        };
+        let whole = Tensor::cat(vec![mean(joined), mean(eighth)], 1);
+        let setting = self.setting.forward(whole);
+        Answers {
+            labels: both.clone().narrow(1, 0, label_count()),
+            styles: both.narrow(1, label_count(), STYLES),
+            time: setting.clone().narrow(1, 0, TIMES),
+            place: setting.clone().narrow(1, TIMES, PLACES),
+            background: setting.narrow(1, TIMES + PLACES, BACKGROUNDS),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_network_is_small_and_its_answers_have_the_shapes_they_say() {
+        let device = Device::flex();
+        let network = JudgeNetwork::new(&device);
+        assert!(crate::nn::parameter_count(&network) < 400_000);
+        let answers = network.forward(Tensor::zeros([2, 3, SIZE_PX, SIZE_PX], &device));
+        assert_eq!(answers.labels.dims(), [2, label_count(), CELLS, CELLS]);
+        assert_eq!(answers.styles.dims(), [2, STYLES, CELLS, CELLS]);
+        assert_eq!(answers.time.dims(), [2, TIMES]);
+        assert_eq!(answers.place.dims(), [2, PLACES]);
+        assert_eq!(answers.background.dims(), [2, BACKGROUNDS]);
+    }
+}

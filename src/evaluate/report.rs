@@ -1,0 +1,176 @@
+//! The figures of an evaluation.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::Question;
+use super::judge::Reading;
+use super::questions::Truth;
+
+/// How many of those asked were right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// Right answers.
+    pub right: u32,
+    /// Questions.
+    pub asked: u32,
+}
+
+impl Share {
+    pub(super) fn count(&mut self, is_right: bool) {
+        self.right += u32::from(is_right);
+        self.asked += 1;
+    }
+
+    /// From 0 to 1; `None` where nothing was asked.
+    pub fn part(self) -> Option<f64> {
+        (self.asked > 0).then(|| f64::from(self.right) / f64::from(self.asked))
+    }
+
+    fn percent(self) -> String {
+        match self.part() {
+            Some(part) => format!("{:.0} %", 100.0 * part),
+            None => "–".to_owned(),
+        }
+    }
+}
+
+/// The answers to one question.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The question.
+    pub question: Question,
+    /// Painted pictures against their own captions.
+    pub painted: Share,
+    /// Real scenes against their own captions: what the judge can see at all.
+    pub real: Share,
+    /// Painted pictures against the captions of others.
+    pub chance: Share,
+}
+
+/// All figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EvaluationReport {
+    /// Captions painted.
+    pub prompts: u32,
+    /// Seed of the scenes and of the noise.
+    pub seed: u64,
+    /// Steps of the sampler.
+    pub steps: u32,
+    /// Guidance.
+    pub guidance_scale: f32,
+    /// Mean peak signal-to-noise ratio of real scenes through the autoencoder.
+    pub reconstruction_psnr_db: f64,
+    /// From captions alone.
+    pub text_to_image: Vec<Row>,
+    /// One object of a scene painted anew.
+    pub inpainting: Vec<Row>,
+}
+
+impl EvaluationReport {
+    /// The figures as a table for people, in Markdown.
+    pub fn table(&self) -> String {
+        let mut text = format!(
+            "Reconstruction of unseen scenes: {:.1} dB PSNR.\n\n\
+             {} unseen captions, {} steps, guidance {}, judged by a network trained on scenes only:\n\n\
+             | | asked | painted | real scenes | chance |\n|---|---:|---:|---:|---:|\n",
+            self.reconstruction_psnr_db, self.prompts, self.steps, self.guidance_scale
+        );
+        let rows = [
+            ("text to image", &self.text_to_image),
+            ("inpainting", &self.inpainting),
+        ];
+        for (task, row) in rows
+            .iter()
+            .flat_map(|(task, rows)| rows.iter().map(move |row| (task, row)))
+        {
+            // Writing to a string cannot fail.
+            writeln!(
+                text,
+                "| {task}: {} | {} | {} | {} | {} |",
+                row.question.name(),
+                row.painted.asked,
+                row.painted.percent(),
+                row.real.percent(),
+                row.chance.percent()
+            )
+            .ok();
+        }
+        text
+    }
+}
+
+/// Compares readings of painted and of real pictures with the captions.
+pub(super) fn rows(painted: &[Reading], real: &[Reading], truths: &[Truth]) -> Vec<Row> {
+    Question::ALL
+        .iter()
+        .map(|question| Row {
+            question: *question,
+            painted: share(*question, painted, truths, 0),
+            real: share(*question, real, truths, 0),
+            chance: share(*question, painted, truths, 1),
+        })
+        .filter(|row| row.painted.asked > 0)
+        .collect()
+}
+
+/// Answers against the truth `offset` places further among those of whom the
+/// question can be asked.
+fn share(question: Question, readings: &[Reading], truths: &[Truth], offset: usize) -> Share {
+    let is_asked = |truth: &Truth| match question {
+        Question::Object => !truth.objects.is_empty(),
+        _ => truth.answer(question).is_some(),
+    };
+    let asked: Vec<(&Reading, &Truth)> = readings
+        .iter()
+        .zip(truths)
+        .filter(|(_, truth)| is_asked(truth))
+        .collect();
+    let mut share = Share::default();
+    for (i, (reading, _)) in asked.iter().enumerate() {
+        let (_, truth) = asked[(i + offset) % asked.len()];
+        match truth.answer(question) {
+            Some(answer) => share.count(reading.answer(question) == Some(answer)),
+            None => {
+                for class in &truth.objects {
+                    share.count(reading.shows(*class, None));
+                }
+            }
+        }
+    }
+    share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_a_table() {
+        let share = |right, asked| Share { right, asked };
+        let report = EvaluationReport {
+            prompts: 4,
+            seed: 0,
+            steps: 10,
+            guidance_scale: 4.0,
+            reconstruction_psnr_db: 26.04,
+            text_to_image: vec![Row {
+                question: Question::Time,
+                painted: share(3, 4),
+                real: share(4, 4),
+                chance: share(1, 4),
+            }],
+            inpainting: Vec::new(),
+        };
+        let table = report.table();
+        assert!(table.contains("26.0 dB"), "{table}");
+        assert!(
+            table.contains("| text to image: time of day | 4 | 75 % | 100 % | 25 % |"),
+            "{table}"
+        );
+        let json = serde_json::to_value(&report).expect("plain data");
+        assert_eq!(json["text_to_image"][0]["question"], "time");
+        assert_eq!(Share::default().part(), None);
+    }
+}

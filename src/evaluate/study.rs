@@ -1,0 +1,275 @@
+//! The evaluation: unseen captions are painted, and read by the judge.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use image::{DynamicImage, GrayImage, Luma, RgbImage};
+
+use super::EvaluateError;
+use super::judge::{Judge, Reading, host};
+use super::questions::{Question, Truth};
+use super::report::{EvaluationReport, Row, Share, rows};
+use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
+use crate::recipe::SamplerKind;
+use crate::scenes::{Scene, SceneObject, SceneSource};
+
+/// Pixels around an object that are painted anew with it, at 64 pixels a side.
+const MARGIN: f32 = 3.0 / 64.0;
+/// Share of an object that must be seen before it is worth painting anew.
+const LEAST_VISIBLE: f32 = 0.6;
+
+/// What is painted, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EvaluationPlan {
+    /// Number of captions.
+    pub prompts: u32,
+    /// Seed of the scenes and of the noise; not one that the model was trained on.
+    pub seed: u64,
+    /// The sampler; `None` takes the model's own.
+    pub sampler: Option<SamplerKind>,
+    /// Steps of the sampler.
+    pub steps: u32,
+    /// Scale of the guidance.
+    pub guidance_scale: f32,
+}
+
+/// How a picture was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureKind {
+    /// From its caption alone.
+    TextToImage,
+    /// A scene of which one object was painted anew.
+    Inpainting,
+}
+
+impl PictureKind {
+    /// A word for file names.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::TextToImage => "text",
+            Self::Inpainting => "inpaint",
+        }
+    }
+}
+
+/// A picture was painted.
+pub struct EvaluationEvent<'a> {
+    /// Pictures done.
+    pub done: u32,
+    /// Pictures in all.
+    pub total: u32,
+    /// Which of the captions, from 0.
+    pub index: u32,
+    /// How it was made.
+    pub kind: PictureKind,
+    /// What it should show.
+    pub caption: &'a str,
+    /// The picture.
+    pub picture: &'a RgbImage,
+}
+
+/// A scene and the object of it that is painted anew.
+struct Hole {
+    /// Index of the scene.
+    scene: usize,
+    class: usize,
+    mask: GrayImage,
+}
+
+/// Paints the captions of unseen scenes, and counts what the judge finds of
+/// them. The same model, judge and plan give the same figures.
+///
+/// # Errors
+/// If the model cannot paint, a device fails, or `observe` has enough.
+pub fn evaluate(
+    model: &LatentDiffusion,
+    device: &Device,
+    judge: &Judge,
+    plan: &EvaluationPlan,
+    observe: &mut dyn FnMut(EvaluationEvent<'_>) -> ControlFlow<()>,
+) -> Result<EvaluationReport, EvaluateError> {
+    if plan.prompts < 2 {
+        return Err(EvaluateError::TooFew);
+    }
+    let side = model.studio().resolution_px;
+    let source = SceneSource::new(side)?;
+    let scenes: Vec<Scene> = source
+        .endless(plan.seed, 0)
+        .take(plan.prompts as usize)
+        .collect();
+    let holes: Vec<Hole> = scenes.iter().enumerate().filter_map(hole).collect();
+    let total = (scenes.len() + holes.len()) as u32;
+    let mut done = 0;
+    let mut paint = |index: usize, hole: Option<&Hole>| -> Result<RgbImage, EvaluateError> {
+        let scene = &scenes[index];
+        let picture = paint_scene(model, plan, scene, index, hole)?;
+        done += 1;
+        let event = EvaluationEvent {
+            done,
+            total,
+            index: index as u32,
+            kind: match hole {
+                Some(_) => PictureKind::Inpainting,
+                None => PictureKind::TextToImage,
+            },
+            caption: &scene.caption,
+            picture: &picture,
+        };
+        match observe(event) {
+            ControlFlow::Continue(()) => Ok(picture),
+            ControlFlow::Break(()) => Err(EvaluateError::Stopped),
+        }
+    };
+    let painted: Vec<RgbImage> = (0..scenes.len())
+        .map(|index| paint(index, None))
+        .collect::<Result<_, _>>()?;
+    let filled: Vec<RgbImage> = holes
+        .iter()
+        .map(|hole| paint(hole.scene, Some(hole)))
+        .collect::<Result<_, _>>()?;
+
+    let originals: Vec<RgbImage> = scenes.iter().map(|scene| scene.image.clone()).collect();
+    let real = judge.read(&originals)?;
+    let truths: Vec<Truth> = scenes.iter().map(Truth::of).collect();
+    Ok(EvaluationReport {
+        prompts: plan.prompts,
+        seed: plan.seed,
+        steps: plan.steps,
+        guidance_scale: plan.guidance_scale,
+        reconstruction_psnr_db: reconstruction(model, device, &originals)?,
+        text_to_image: rows(&judge.read(&painted)?, &real, &truths),
+        inpainting: inpainting(&holes, &judge.read(&filled)?, &real),
+    })
+}
+
+/// The largest object of a scene that can be seen well.
+fn hole((index, scene): (usize, &Scene)) -> Option<Hole> {
+    let area = |object: &SceneObject| object.bbox[2] * object.bbox[3];
+    let object = scene
+        .objects
+        .iter()
+        .filter(|object| object.visible >= LEAST_VISIBLE)
+        .max_by(|a, b| area(a).total_cmp(&area(b)))?;
+    let (width, height) = scene.image.dimensions();
+    let [left, top, wide, high] = object.bbox;
+    let margin = MARGIN * width as f32;
+    let is_inside = |at: u32, from: f32, length: f32| {
+        let at = at as f32 + 0.5;
+        at >= from - margin && at < from + length + margin
+    };
+    let mask = GrayImage::from_fn(width, height, |x, y| {
+        let is_in = is_inside(x, left, wide) && is_inside(y, top, high);
+        Luma([if is_in { 255 } else { 0 }])
+    });
+    Some(Hole {
+        scene: index,
+        class: object.class,
+        mask,
+    })
+}
+
+fn paint_scene(
+    model: &LatentDiffusion,
+    plan: &EvaluationPlan,
+    scene: &Scene,
+    index: usize,
+    hole: Option<&Hole>,
+) -> Result<RgbImage, EvaluateError> {
+    let (width_px, height_px) = scene.image.dimensions();
+    let request = GenerationRequest {
+        prompt: scene.caption.clone(),
+        negative_prompt: String::new(),
+        sampler: plan.sampler,
+        karras: None,
+        steps: plan.steps,
+        guidance_scale: plan.guidance_scale,
+        eta: 0.0,
+        seed: plan.seed.wrapping_add(index as u64),
+        width_px,
+        height_px,
+        strength: 1.0,
+        init: hole.map(|_| scene.image.clone()),
+        mask: hole.map(|hole| hole.mask.clone()),
+    };
+    let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()))?;
+    let GenerationOutcome::Finished { image, .. } = outcome else {
+        return Err(EvaluateError::Stopped);
+    };
+    let Some(hole) = hole else {
+        return Ok(image);
+    };
+    // As the studio does it: what was not masked is not touched.
+    let rgba = |image: RgbImage| DynamicImage::from(image).into_rgba8();
+    let pasted = paste_back(&rgba(scene.image.clone()), &rgba(image), &hole.mask, 0.0);
+    Ok(DynamicImage::from(pasted).into_rgb8())
+}
+
+/// Whether the objects painted anew are found where they should be.
+fn inpainting(holes: &[Hole], filled: &[Reading], real: &[Reading]) -> Vec<Row> {
+    let mut row = Row {
+        question: Question::Object,
+        painted: Share::default(),
+        real: Share::default(),
+        chance: Share::default(),
+    };
+    for (i, (hole, reading)) in holes.iter().zip(filled).enumerate() {
+        let other = holes[(i + 1) % holes.len()].class;
+        let mask = Some(&hole.mask);
+        row.painted.count(reading.shows(hole.class, mask));
+        row.real.count(real[hole.scene].shows(hole.class, mask));
+        row.chance.count(reading.shows(other, mask));
+    }
+    if holes.is_empty() {
+        Vec::new()
+    } else {
+        vec![row]
+    }
+}
+
+/// Mean peak signal-to-noise ratio of pictures through the autoencoder, in dB.
+fn reconstruction(
+    model: &LatentDiffusion,
+    device: &Device,
+    pictures: &[RgbImage],
+) -> Result<f64, EvaluateError> {
+    let autoencoder = model.autoencoder();
+    let mut sum = 0.0;
+    for picture in pictures {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let mut values = Vec::with_capacity(3 * width * height);
+        for channel in 0..3 {
+            let plane = picture.as_raw().iter().skip(channel).step_by(3);
+            values.extend(plane.map(|byte| f32::from(*byte) / 127.5 - 1.0));
+        }
+        let data = TensorData::new(values.clone(), [1, 3, height, width]);
+        let latents = autoencoder.encode(Tensor::from_data(data, device)).mode();
+        let made = host(autoencoder.decode(latents))?;
+        let error = made.iter().zip(&values).map(|(made, value)| {
+            // What is seen: clipped, in the same units as bytes.
+            f64::from((made.clamp(-1.0, 1.0) - value) * 127.5).powi(2)
+        });
+        let mean = error.sum::<f64>() / values.len() as f64;
+        sum += 10.0 * (255.0 * 255.0 / mean.max(1e-3)).log10();
+    }
+    Ok(sum / pictures.len().max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_covers_its_object_and_not_everything() {
+        let source = SceneSource::new(64).expect("a size");
+        let scenes: Vec<Scene> = source.endless(5, 0).take(60).collect();
+        let holes: Vec<Hole> = scenes.iter().enumerate().filter_map(hole).collect();
+        assert!(holes.len() > 40);
+        for hole in &holes {
+            let scene = &scenes[hole.scene];
+            let object = scene.objects.iter().find(|o| o.class == hole.class);
+            assert!(object.is_some());
+            let masked = hole.mask.pixels().filter(|p| p.0[0] == 255).count();
+            assert!(masked > 20 && masked < 64 * 64, "{masked}");
+        }
+    }
+}
