@@ -8,7 +8,7 @@ use image::{GrayImage, RgbImage};
 
 use super::DiffusionError;
 use super::pixels::{LatentMask, extended, host, rgb_from_planes, tensor_from_rgb};
-use super::preview::PreviewDecoder;
+use super::preview::{PreviewDecoder, thumbnail};
 use super::sampler::{Sampler, SamplerOptions, sampler};
 use super::scheduler_config::SchedulerConfig;
 use super::torch_random::TorchGenerator;
@@ -53,6 +53,10 @@ pub struct GenerationRequest {
 
 /// How a generation ended.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each picture, and nearly always the large one"
+)]
 pub enum GenerationOutcome {
     /// With a picture.
     Finished {
@@ -94,6 +98,26 @@ impl StepView<'_> {
             .preview_decoder()?
             .picture(self.denoised.clone())?;
         Ok(cropped(picture, self.size_px))
+    }
+
+    /// The quick picture as planes in [-1, 1] that stay on the device, for a
+    /// window that draws from there, and a thumbnail of it with no side longer
+    /// than `thumbnail_px`. Waits until the step is done.
+    ///
+    /// # Shapes
+    /// `[1, 3, height, width]` of the job.
+    ///
+    /// # Errors
+    /// If the device does not hand over the thumbnail.
+    pub fn planes(&self, thumbnail_px: u32) -> Result<(Tensor<4>, RgbImage), DiffusionError> {
+        let [width, height] = self.size_px.map(|side| side as usize);
+        let planes = self
+            .model
+            .preview_decoder()?
+            .planes(self.denoised.clone())
+            .slice([0..1, 0..3, 0..height, 0..width]);
+        let small = thumbnail(planes.clone(), thumbnail_px)?;
+        Ok((planes, small))
     }
 }
 
@@ -222,7 +246,9 @@ impl LatentDiffusion {
             karras: request.karras.unwrap_or_else(|| self.default_karras()),
             eta: request.eta,
         };
-        let mut sampler = sampler(kind, &self.scheduler, options)?;
+        let inpaints = self.studio.inpaints() || request.mask.is_some();
+        let config = self.scheduler.corrected(kind, inpaints);
+        let mut sampler = sampler(kind, &config, options)?;
         let mut random = TorchGenerator::new(request.seed);
         let start = self.start(request, sampler.as_ref(), &mut random)?;
         let is_guided = request.guidance_scale > 1.0;
@@ -237,7 +263,13 @@ impl LatentDiffusion {
         let mut step = 0;
         for index in start.first..evaluations {
             let input = sampler.scale_model_input(latents.clone(), index);
-            let said = self.denoise(&start, input, sampler.timesteps()[index], &context, request);
+            let said = self.denoise(
+                &start,
+                &input,
+                sampler.timesteps()[index],
+                &context,
+                request,
+            );
             let result = sampler.step(index, said, latents, &mut random);
             latents = result.sample;
             let is_last = index + 1 == evaluations;
@@ -304,7 +336,7 @@ impl LatentDiffusion {
     fn denoise(
         &self,
         start: &Start,
-        input: Tensor<4>,
+        input: &Tensor<4>,
         timestep: f64,
         context: &Tensor<3>,
         request: &GenerationRequest,
@@ -359,7 +391,8 @@ impl LatentDiffusion {
             None => 0,
         };
         // diffusers begins from pure noise only when it inpaints.
-        let begins_with_noise = init.is_none() || (has_mask && request.strength >= 1.0);
+        let begins_with_noise =
+            init.is_none() || ((has_mask || inpaints) && request.strength >= 1.0);
         let needs_clean = init.is_some() && (!begins_with_noise || (has_mask && !inpaints));
         let clean = match (&init, needs_clean) {
             (Some(init), true) => Some(self.encode(init.clone(), random)),

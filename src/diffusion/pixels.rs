@@ -70,9 +70,10 @@ pub(super) struct LatentMask {
 }
 
 impl LatentMask {
-    /// A pixel is repainted from half coverage on. A latent is repainted where
-    /// any of its pixels is: taking one pixel of each block, as diffusers does,
-    /// loses thin strokes.
+    /// A pixel is repainted from half coverage on, and a latent where the first
+    /// pixel of its block is, as in diffusers. That alone would lose thin
+    /// strokes between those pixels, so a latent is also repainted where any of
+    /// its pixels is and none of the latents around it would be.
     ///
     /// Beyond the mask's own size nothing is repainted.
     pub fn new(mask: &GrayImage, size: [usize; 2], factor: usize, device: &Device) -> Self {
@@ -81,21 +82,34 @@ impl LatentMask {
             mask.get_pixel_checked(x as u32, y as u32)
                 .is_some_and(|Luma([coverage])| *coverage >= 128)
         };
+        let (columns, rows) = (width / factor, height / factor);
         let mut kept = vec![1.0_f32; width * height];
-        let mut latent = vec![0.0_f32; (width / factor) * (height / factor)];
+        let mut is_touched = vec![false; columns * rows];
         for y in 0..height {
             for x in 0..width {
                 if is_painted(x, y) {
                     kept[y * width + x] = 0.0;
-                    latent[y / factor * (width / factor) + x / factor] = 1.0;
+                    is_touched[y / factor * columns + x / factor] = true;
                 }
             }
         }
+        let is_first_painted = |x: usize, y: usize| is_painted(x * factor, y * factor);
+        let is_lost = |x: usize, y: usize| {
+            let near = |at: usize, end: usize| at.saturating_sub(1)..(at + 2).min(end);
+            !near(y, rows).any(|y| near(x, columns).any(|x| is_first_painted(x, y)))
+        };
+        let latent = (0..columns * rows)
+            .map(|i| {
+                let (x, y) = (i % columns, i / columns);
+                let is_repainted = is_first_painted(x, y) || (is_touched[i] && is_lost(x, y));
+                f32::from(u8::from(is_repainted))
+            })
+            .collect();
         let tensor = |values: Vec<f32>, height, width| {
             Tensor::from_data(TensorData::new(values, [1, 1, height, width]), device)
         };
         Self {
-            latent: tensor(latent, height / factor, width / factor),
+            latent: tensor(latent, rows, columns),
             kept: tensor(kept, height, width),
         }
     }
@@ -123,6 +137,17 @@ mod tests {
         let small = LatentMask::new(&mask, [8, 8], 4, &device);
         assert_eq!(host(small.latent).expect("numbers"), [1.0, 0.0, 0.0, 0.0]);
         assert_eq!(host(small.kept).expect("numbers").iter().sum::<f32>(), 63.0);
+    }
+
+    #[test]
+    fn broad_masks_are_those_of_diffusers() {
+        // Columns 3 to 9: the blocks that begin at 4 and 8.
+        let mask = GrayImage::from_fn(16, 8, |x, _| {
+            Luma([if (3..10).contains(&x) { 255 } else { 0 }])
+        });
+        let broad = LatentMask::new(&mask, [16, 8], 4, &Device::flex());
+        let row = [0.0, 1.0, 1.0, 0.0];
+        assert_eq!(host(broad.latent).expect("numbers"), [row, row].concat());
     }
 
     #[test]

@@ -172,7 +172,7 @@ pub(super) fn spaced_timesteps(
         }
         TimestepSpacing::Leading => (0..steps)
             .rev()
-            .map(|i| (i * (total / steps) + config.steps_offset) as f64)
+            .map(|i| (i * (total / steps) + config.steps_offset.unwrap_or(0)) as f64)
             .collect(),
         TimestepSpacing::Trailing => trailing(total, total, steps),
     };

@@ -60,8 +60,10 @@ pub enum FinalSigmas {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SolverType {
-    /// As in the middle of the step.
+    /// As in the middle of the step. diffusers takes it for the names of other
+    /// solvers too, which a folder may have chosen for another class.
     #[default]
+    #[serde(alias = "logrho", alias = "bh1", alias = "bh2")]
     Midpoint,
     /// As at its end.
     Heun,
@@ -91,8 +93,8 @@ pub struct SchedulerConfig {
     pub prediction_type: PredictionType,
     /// Which steps are sampled.
     pub timestep_spacing: Option<TimestepSpacing>,
-    /// Added to every step of [`TimestepSpacing::Leading`].
-    pub steps_offset: usize,
+    /// Added to every step of [`TimestepSpacing::Leading`]; nothing if not told.
+    pub steps_offset: Option<usize>,
     /// Whether ᾱ is 1 after the last step, and not that of step 0.
     pub set_alpha_to_one: Option<bool>,
     /// Whether predicted samples are clipped.
@@ -136,7 +138,7 @@ impl Default for SchedulerConfig {
             trained_betas: None,
             prediction_type: PredictionType::Epsilon,
             timestep_spacing: None,
-            steps_offset: 0,
+            steps_offset: None,
             set_alpha_to_one: None,
             clip_sample: None,
             clip_sample_range: 1.0,
@@ -192,12 +194,11 @@ impl SchedulerConfig {
                 "beta_start {start} and beta_end {end} make no noise schedule"
             ));
         }
-        if let Some(betas) = &self.trained_betas {
-            if betas.len() != self.num_train_timesteps
-                || betas.iter().any(|beta| !(0.0..1.0).contains(beta))
-            {
-                return wrong("trained_betas do not make a noise schedule".to_owned());
-            }
+        if let Some(betas) = &self.trained_betas
+            && (betas.len() != self.num_train_timesteps
+                || betas.iter().any(|beta| !(0.0..1.0).contains(beta)))
+        {
+            return wrong("trained_betas do not make a noise schedule".to_owned());
         }
         if self.rescale_betas_zero_snr && self.prediction_type == PredictionType::Epsilon {
             return wrong(
@@ -214,7 +215,7 @@ impl SchedulerConfig {
             beta_end: Some(0.012),
             beta_schedule: BetaSchedule::ScaledLinear,
             timestep_spacing: Some(TimestepSpacing::Leading),
-            steps_offset: 1,
+            steps_offset: Some(1),
             set_alpha_to_one: Some(false),
             clip_sample: Some(false),
             skip_prk_steps: true,
@@ -234,6 +235,26 @@ impl SchedulerConfig {
             Some("DPMSolverMultistepScheduler" | "UniPCMultistepScheduler") => SamplerKind::DpmPp2M,
             _ => SamplerKind::Euler,
         }
+    }
+
+    /// The configuration as Stable Diffusion's pipelines in diffusers use it,
+    /// which correct files of before 2022: an offset of one, no clipping, and
+    /// no Runge-Kutta when they inpaint.
+    ///
+    /// For another sampler than the file's own they correct only what the file names.
+    pub fn corrected(&self, sampler: SamplerKind, inpaints: bool) -> Self {
+        let is_own = sampler == self.default_sampler();
+        let mut config = self.clone();
+        if is_own || config.steps_offset.is_some() {
+            config.steps_offset = Some(1);
+        }
+        if is_own || config.clip_sample.is_some() {
+            config.clip_sample = Some(false);
+        }
+        if inpaints && self.class_name.as_deref() == Some("PNDMScheduler") {
+            config.skip_prk_steps = true;
+        }
+        config
     }
 
     /// First and last β for a sampler.

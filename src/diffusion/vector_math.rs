@@ -5,6 +5,10 @@
 //! last bits of a seed's noise depend on them, so they are repeated here step
 //! by step; the order of the operations and every `mul_add` matter.
 
+#[expect(
+    clippy::excessive_precision,
+    reason = "written as published; the value rounds to the same number"
+)]
 const LN_COEFFICIENTS: [f32; 9] = [
     7.037_683_6e-2,
     -1.151_461e-1,

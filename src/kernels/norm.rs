@@ -3,7 +3,7 @@
 
 use super::activation::silu_slope;
 use super::share::{add_up, for_rows, map_shares};
-use super::simd::{dot, exp, sum, sum_squared_deviation, vectorized};
+use super::simd::{deviations, dot, exp, sum, sum_long, vectorized};
 
 /// Sizes of a group normalisation: `[batch, channels, area]` in `groups` groups.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +36,14 @@ fn moments(x: &[f32], row_len: usize, eps: f32) -> Moments {
             .map(|row| {
                 let values = &x[row * row_len..][..row_len];
                 vectorized(|| {
-                    let mean = sum(values) / row_len as f32;
-                    let variance = sum_squared_deviation(values, mean) / row_len as f32;
-                    (mean, 1.0 / (variance + eps).sqrt())
+                    let about = (sum_long(values) / row_len as f64) as f32;
+                    // What rounding left of the mean: it matters where a row is nearly
+                    // constant, and everything is divided by its tiny deviation.
+                    let (rest, squares) = deviations(values, about);
+                    let rest = rest / row_len as f64;
+                    let variance = (squares / row_len as f64 - rest * rest).max(0.0);
+                    let mean = (f64::from(about) + rest) as f32;
+                    (mean, (1.0 / (variance + f64::from(eps)).sqrt()) as f32)
                 })
             })
             .collect::<Vec<_>>()
@@ -48,8 +53,18 @@ fn moments(x: &[f32], row_len: usize, eps: f32) -> Moments {
 }
 
 /// Group normalisation (Wu and He 2018), then SiLU if the shape says so.
-pub fn group_norm(x: &[f32], gamma: &[f32], beta: &[f32], shape: GroupNormShape) -> (Vec<f32>, Moments) {
-    let GroupNormShape { channels, area, groups, .. } = shape;
+pub fn group_norm(
+    x: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    shape: GroupNormShape,
+) -> (Vec<f32>, Moments) {
+    let GroupNormShape {
+        channels,
+        area,
+        groups,
+        ..
+    } = shape;
     let per_group = channels / groups;
     let stats = moments(x, per_group * area, shape.eps);
     let mut out = vec![0.0; x.len()];
@@ -58,17 +73,17 @@ pub fn group_norm(x: &[f32], gamma: &[f32], beta: &[f32], shape: GroupNormShape)
             let channel = row % channels;
             let group = row / per_group;
             let scale = gamma[channel] * stats.rstd[group];
-            let offset = beta[channel] - stats.mean[group] * scale;
+            let (mean, offset) = (stats.mean[group], beta[channel]);
             let x = &x[row * area..][..area];
             vectorized(|| {
                 if shape.silu {
                     for (out, x) in out.iter_mut().zip(x) {
-                        let y = x * scale + offset;
+                        let y = (x - mean) * scale + offset;
                         *out = y / (1.0 + exp(-y));
                     }
                 } else {
                     for (out, x) in out.iter_mut().zip(x) {
-                        *out = x * scale + offset;
+                        *out = (x - mean) * scale + offset;
                     }
                 }
             });
@@ -86,7 +101,13 @@ pub fn group_norm_backward(
     dy: &[f32],
     shape: GroupNormShape,
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-    let GroupNormShape { batch, channels, area, groups, .. } = shape;
+    let GroupNormShape {
+        batch,
+        channels,
+        area,
+        groups,
+        ..
+    } = shape;
     let per_group = channels / groups;
     let group_len = per_group * area;
     let mut dx = vec![0.0; x.len()];
@@ -134,10 +155,14 @@ pub fn group_norm_backward(
             }
         }
         // Each share owns its own rows: the order of locking does not matter.
-        let mut all = sums.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = sums
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         all[first * per_group..][..local.len()].copy_from_slice(&local);
     });
-    let sums = sums.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let sums = sums
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
     for (row, (total, normalised)) in sums.into_iter().enumerate() {
         dbeta[row % channels] += total;
@@ -169,7 +194,12 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32) -> (Vec<f32>
 }
 
 /// Gradients of [`layer_norm`]: by `x`, `gamma` and `beta`.
-pub fn layer_norm_backward(x: &[f32], gamma: &[f32], stats: &Moments, dy: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub fn layer_norm_backward(
+    x: &[f32],
+    gamma: &[f32],
+    stats: &Moments,
+    dy: &[f32],
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let width = gamma.len();
     let mut dx = vec![0.0; x.len()];
     for_rows(&mut dx, width, |first, rows| {

@@ -33,10 +33,14 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 8.333_452e-3;
     p = p * r + 4.166_579_6e-2;
     p = p * r + 1.666_666_5e-1;
-    p = p * r + 5.000_000_1e-1;
+    p = p * r + 0.5;
     p = p * r * r + r + 1.0;
     // The low bits of `shifted` hold the integer; 127 is the exponent's bias.
-    let bits = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    let bits = shifted
+        .to_bits()
+        .wrapping_sub(ROUND.to_bits())
+        .wrapping_add(127)
+        << 23;
     let scaled = p * f32::from_bits(bits);
     if x < -87.3 { 0.0 } else { scaled }
 }
@@ -82,7 +86,12 @@ pub fn sum(values: &[f32]) -> f32 {
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 16];
     let (ca, cb) = (a.chunks_exact(16), b.chunks_exact(16));
-    let tail: f32 = ca.remainder().iter().zip(cb.remainder()).map(|(x, y)| x * y).sum();
+    let tail: f32 = ca
+        .remainder()
+        .iter()
+        .zip(cb.remainder())
+        .map(|(x, y)| x * y)
+        .sum();
     for (x, y) in ca.zip(cb) {
         for lane in 0..16 {
             lanes[lane] += x[lane] * y[lane];
@@ -91,19 +100,41 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + tail
 }
 
-/// Sum of squared differences from `mean`, in lanes.
+/// Values that are added up in f32 before their sum joins an f64 one.
+const BLOCK: usize = 2048;
+
+/// Sum of a long row, exact to f32.
 #[inline(always)]
-pub fn sum_squared_deviation(values: &[f32], mean: f32) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let chunks = values.chunks_exact(16);
-    let tail: f32 = chunks.remainder().iter().map(|v| (v - mean) * (v - mean)).sum();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
+pub fn sum_long(values: &[f32]) -> f64 {
+    values
+        .chunks(BLOCK)
+        .map(|block| f64::from(sum(block)))
+        .sum()
+}
+
+/// Sums of the deviations from `mean` and of their squares.
+#[inline(always)]
+pub fn deviations(values: &[f32], mean: f32) -> (f64, f64) {
+    let (mut total, mut squares) = (0.0, 0.0);
+    for block in values.chunks(BLOCK) {
+        let (mut lanes, mut square_lanes) = ([0.0f32; 16], [0.0f32; 16]);
+        let chunks = block.chunks_exact(16);
+        for value in chunks.remainder() {
             let d = value - mean;
-            *lane += d * d;
+            total += f64::from(d);
+            squares += f64::from(d * d);
         }
+        for chunk in chunks {
+            for lane in 0..16 {
+                let d = chunk[lane] - mean;
+                lanes[lane] += d;
+                square_lanes[lane] += d * d;
+            }
+        }
+        total += f64::from(lanes.iter().sum::<f32>());
+        squares += f64::from(square_lanes.iter().sum::<f32>());
     }
-    lanes.iter().sum::<f32>() + tail
+    (total, squares)
 }
 
 #[cfg(test)]
@@ -116,7 +147,10 @@ mod tests {
             let x = i as f32 * 0.01;
             let want = f64::from(x).exp();
             let got = f64::from(exp(x));
-            assert!((got - want).abs() <= want * 3e-7 + 1.3e-38, "{x}: {got} {want}");
+            assert!(
+                (got - want).abs() <= want * 3e-7 + 1.3e-38,
+                "{x}: {got} {want}"
+            );
         }
         assert_eq!(exp(f32::NEG_INFINITY), 0.0);
         assert_eq!(exp(f32::INFINITY), f32::INFINITY);
@@ -128,7 +162,12 @@ mod tests {
     #[test]
     fn erf_matches_tables() {
         // Abramowitz and Stegun, table 7.1.
-        for (x, want) in [(0.0, 0.0), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (2.0, 0.995_322_3)] {
+        for (x, want) in [
+            (0.0, 0.0),
+            (0.5, 0.520_499_9),
+            (1.0, 0.842_700_8),
+            (2.0, 0.995_322_3),
+        ] {
             assert!((erf(x) - want).abs() < 3e-7);
             assert!((erf(-x) + want).abs() < 3e-7);
         }

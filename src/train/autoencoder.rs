@@ -151,7 +151,7 @@ impl<'a> AutoencoderStage<'a> {
             ..Terms::default()
         };
         let loss = absolute + perceptual * self.spec.perceptual_weight;
-        let mut direction = gradient(loss, &leaf)?;
+        let mut direction = gradient(&loss, &leaf)?;
 
         if let (true, Some(critic)) = (is_adversarial, &mut self.critic) {
             // The opinion on made pictures, through weights that stand still here.
@@ -159,7 +159,7 @@ impl<'a> AutoencoderStage<'a> {
             let leaf = leaf.detach().require_grad();
             let opinion = judge.forward(leaf.clone()).mean().neg();
             terms.adversarial = scalar(opinion.clone())?;
-            let wish = gradient(opinion, &leaf)?;
+            let wish = gradient(&opinion, &leaf)?;
             let weight = adaptive_weight(
                 norm(direction.clone())?,
                 norm(wish.clone())?,
@@ -218,7 +218,7 @@ fn norm(tensor: Tensor<4>) -> Result<f32, TrainError> {
 }
 
 /// The gradient of a loss by one of its inputs.
-fn gradient(loss: Tensor<1>, input: &Tensor<4>) -> Result<Tensor<4>, TrainError> {
+fn gradient(loss: &Tensor<1>, input: &Tensor<4>) -> Result<Tensor<4>, TrainError> {
     let mut gradients = loss.backward();
     input
         .grad_remove(&mut gradients)

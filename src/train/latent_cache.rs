@@ -87,7 +87,7 @@ impl Encoder {
     }
 
     /// Latents of pictures, drawn from their distributions with the noise of `counter`.
-    pub fn encode(&self, values: Vec<f32>, counter: u64) -> Result<Vec<Vec<f32>>, TrainError> {
+    pub fn encode(&self, values: &[f32], counter: u64) -> Result<Vec<Vec<f32>>, TrainError> {
         let picture = 3 * self.size * self.size;
         let count = values.len() / picture;
         let latent: usize = self.latent_shape().iter().product();
@@ -215,7 +215,7 @@ impl Encoder {
         } = prepared;
         let count = tokens.len();
         let per_picture = masks.len() / count.max(1);
-        let mut latents = self.encode(values, number)?;
+        let mut latents = self.encode(&values, number)?;
         let mut masked = latents
             .split_off(count)
             .into_iter()

@@ -117,7 +117,7 @@ fn spaced(config: &SchedulerConfig, table: &[f64], steps: usize) -> Vec<f64> {
             let ratio = last / (steps + 1);
             (1..=steps)
                 .rev()
-                .map(|i| (i * ratio + config.steps_offset) as f64)
+                .map(|i| (i * ratio + config.steps_offset.unwrap_or(0)) as f64)
                 .collect()
         }
         TimestepSpacing::Trailing => trailing(last, total, steps),

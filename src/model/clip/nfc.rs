@@ -63,7 +63,7 @@ fn hangul(first: u32, second: u32) -> Option<char> {
             SYLLABLES.start + ((first - LEADS.start) * vowels + second - VOWELS.start) * WITH_TAILS,
         )
     } else if SYLLABLES.contains(&first)
-        && (first - SYLLABLES.start) % WITH_TAILS == 0
+        && (first - SYLLABLES.start).is_multiple_of(WITH_TAILS)
         && TAILS.contains(&second)
     {
         char::from_u32(first + second - TAILS.start + 1)

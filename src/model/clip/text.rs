@@ -95,7 +95,7 @@ impl ClipTextConfig {
                 return fail(key, "0".into(), "it must be positive");
             }
         }
-        if self.hidden_size % self.num_attention_heads != 0 {
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             let supported = format!("it must divide {}", self.hidden_size);
             return fail(
                 "num_attention_heads",

@@ -292,7 +292,7 @@ impl UNet2dConfig {
                 );
             }
         }
-        if self.conv_in_kernel % 2 == 0 || self.conv_out_kernel % 2 == 0 {
+        if self.conv_in_kernel.is_multiple_of(2) || self.conv_out_kernel.is_multiple_of(2) {
             return fail(
                 "conv_in_kernel",
                 self.conv_in_kernel.to_string(),

@@ -118,6 +118,10 @@ impl UNet2d {
     /// `sample`: `[batch, in_channels, h, w]`; `timesteps`: `[batch]`, or `[1]`
     /// for the whole batch; `context`: `[batch, tokens, cross_attention_dim]`;
     /// result: `[batch, out_channels, h, w]`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "tensors are handles, and every forward pass takes them by value"
+    )]
     pub fn forward(
         &self,
         sample: Tensor<4>,
