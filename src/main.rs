@@ -55,7 +55,7 @@ fn engine(choice: DeviceChoice) -> EngineBuilder {
 fn shared(window: &gpu::WindowDevice, choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
     let must = choice == DeviceChoice::Gpu;
     match gpu::window_device(window, must) {
-        Ok(Some((device, name))) => Ok(ComputeDevice::gpu(device, name)),
+        Ok(Some((device, name))) => Ok(ComputeDevice::gpu(device, name).shared_with_window()),
         Ok(None) => Ok(ComputeDevice::cpu()),
         Err(error) if must => Err(EngineError::BadJob(format!(
             "The graphics card of the window cannot compute ({error}); update its driver, or start with `--device cpu`."

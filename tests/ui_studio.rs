@@ -11,7 +11,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use velatura::app::training::{TrainForm, TrainPhase};
-use velatura::app::{AppState, Command, Dialog, ModelState, StudioApp, StudioOptions};
+use velatura::app::{AppState, Command, Dialog, ModelState, PickPurpose, StudioApp, StudioOptions};
 use velatura::engine::fake::{FakeEngine, FakePace};
 use velatura::recipe::{
     GenerateSpec, ModelSource, PaintedRecipe, SaveOptions, TrainTarget, save_picture,
@@ -122,7 +122,8 @@ fn a_first_start_explains_itself_and_then_rests() {
     assert!(studio.sees("An empty canvas"));
     assert!(studio.sees("Text to image, 64 × 64"));
     assert!(studio.sees("CPU, 2 threads"));
-    assert!(studio.sees("Storybook"));
+    let model = studio.harness.get_by_label("Model");
+    assert_eq!(model.value().as_deref(), Some("Storybook"));
     // Within a few frames the window asks for no more: idle, it costs nothing.
     let frames = studio.harness.run();
     assert!(frames <= 2, "{frames} frames to rest");
@@ -407,6 +408,50 @@ fn training_runs_as_a_job_and_its_model_can_be_chosen() {
     });
     let source = ModelSource::Folder("/models/mine".into());
     assert_eq!(studio.state().form().model, source);
+}
+
+#[test]
+fn where_the_system_has_no_file_dialog_the_path_is_typed() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("typed.webp");
+    studio.command(Command::Show(Dialog::Path {
+        purpose: PickPurpose::SavePicture,
+        suggestion: format!("{}/", folder.path().display()),
+    }));
+    assert!(studio.sees("This system has no file dialog"));
+    studio.harness.get_by_label("Path").type_text("typed.webp");
+    studio.harness.run();
+    studio.click("Save");
+    assert!(studio.state().dialog.is_none());
+    studio.wait("the file", |state| !state.editor.is_dirty());
+    let opened = velatura::recipe::open_picture(&path).expect("a picture");
+    assert_eq!(opened.image, studio.state().document().composite());
+}
+
+#[test]
+fn escape_closes_a_list_before_it_ends_a_job() {
+    let mut studio = Studio::start();
+    studio.set_form(|form| form.steps = 50);
+    studio.click("Generate");
+    studio.permit(1);
+    studio.wait("a step", |state| state.live_frame.is_some());
+    studio.click("Sampler");
+    assert!(studio.sees("PNDM"));
+    studio.harness.key_press(Key::Escape);
+    studio.harness.run();
+    assert!(!studio.sees("PNDM"));
+    assert!(!studio.state().jobs.active()[0].cancelling);
+
+    // Typing a prompt for the next picture does not keep Escape from it.
+    studio.harness.get_by_label("Prompt").focus();
+    studio.harness.run();
+    studio.harness.key_press(Key::Escape);
+    studio.harness.run();
+    studio.permit(2);
+    studio.wait("the end", |state| state.jobs.active().is_empty());
+    assert_eq!(studio.layer_names(), ["Mask"]);
 }
 
 #[test]

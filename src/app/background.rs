@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker as TaskWaker};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::RgbaImage;
@@ -18,6 +19,9 @@ use crate::recipe::{
     FoundRecipe, GenerateSpec, PaintedRecipe, PictureFormat, SaveOptions, open_picture,
     save_picture,
 };
+
+/// A dialog that ends sooner without a choice never opened: no hand is as fast.
+const FASTEST_HAND: Duration = Duration::from_millis(250);
 
 /// Makes a picture when it is needed, away from the window's thread.
 pub type Painter = Box<dyn FnOnce() -> RgbaImage + Send>;
@@ -49,6 +53,11 @@ pub enum BackgroundEvent {
         purpose: PickPurpose,
         /// The path; `None` when the dialog was closed.
         path: Option<PathBuf>,
+    },
+    /// The system has no file dialog.
+    NoDialog {
+        /// What for.
+        purpose: PickPurpose,
     },
     /// A picture was read, from a file or the clipboard.
     Opened {
@@ -152,8 +161,14 @@ impl Background {
         choice: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
     ) {
         self.spawn("dialog", move || {
-            let path = block_on(choice).map(|handle| handle.path().to_path_buf());
-            BackgroundEvent::Picked { purpose, path }
+            let start = Instant::now();
+            match block_on(choice) {
+                None if start.elapsed() < FASTEST_HAND => BackgroundEvent::NoDialog { purpose },
+                choice => BackgroundEvent::Picked {
+                    purpose,
+                    path: choice.map(|handle| handle.path().to_path_buf()),
+                },
+            }
         });
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::RgbaImage;
 
+use super::background::PickPurpose;
 use super::form::GenerateForm;
 use super::settings::{Panels, ThemeChoice};
 use super::training::TrainForm;
@@ -25,6 +26,13 @@ pub enum Dialog {
     About,
     /// Training.
     Train,
+    /// Asks for a path, where the system has no file dialog.
+    Path {
+        /// What for.
+        purpose: PickPurpose,
+        /// What the field holds at first.
+        suggestion: String,
+    },
     /// Asks before unsaved work is lost by the command.
     Discard(Box<Command>),
 }
@@ -160,6 +168,14 @@ pub enum Command {
     StartTraining,
     /// Leaves a finished training run for the next one.
     ForgetTraining,
+
+    /// Takes a path that was typed where the system has no file dialog.
+    TakePath {
+        /// What for.
+        purpose: PickPurpose,
+        /// The path.
+        path: PathBuf,
+    },
 
     /// Opens a dialog.
     Show(Dialog),

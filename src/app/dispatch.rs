@@ -167,6 +167,7 @@ impl Core {
                 }
             }
 
+            Command::TakePath { purpose, path } => self.take_path(purpose, path),
             Command::Show(dialog) => state.dialog = Some(dialog),
             Command::CloseDialog => state.dialog = None,
             Command::DiscardAnd(command) => {
@@ -246,13 +247,18 @@ impl Core {
                 .push(Severity::Info, "There is nothing to save yet");
             return;
         }
-        let name = match &self.state.file {
-            Some(_) => self.state.title(),
-            None => "picture.png".to_owned(),
-        };
+        let name = self.save_name();
         let folder = self.state.settings.last_folder.clone();
         self.background
             .pick(PickPurpose::SavePicture, folder.as_deref(), &name);
+    }
+
+    /// The file name that the dialog for saving offers.
+    pub(super) fn save_name(&self) -> String {
+        match &self.state.file {
+            Some(_) => self.state.title(),
+            None => "picture.png".to_owned(),
+        }
     }
 
     /// Flattens and writes the picture; the extension decides the format.

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use super::background::{BackgroundEvent, PickPurpose};
-use super::command::Command;
+use super::command::{Command, Dialog};
 use super::dispatch::{Core, sentence};
 use super::jobs::{Job, JobKind};
 use super::notices::{NoticeAction, Severity};
 use super::state::{ModelState, layer_name};
 use crate::document::Document;
 use crate::engine::protocol::{EngineEvent, JobOutcome, ModelSummary, PaintedImage, StopReason};
-use crate::folders;
 use crate::recipe::{FoundRecipe, ModelSource, PaintedRecipe};
 
 impl Core {
@@ -140,6 +139,19 @@ impl Core {
                 purpose,
                 path: Some(path),
             } => self.take_path(purpose, path),
+            BackgroundEvent::NoDialog { purpose } => {
+                // A dialog that asked for a path has a field for it.
+                if self.state.dialog.is_some() {
+                    let text = "This system has no file dialog: type the path instead";
+                    self.state.notices.push(Severity::Info, text);
+                } else {
+                    let suggestion = self.suggestion(purpose);
+                    self.state.dialog = Some(Dialog::Path {
+                        purpose,
+                        suggestion,
+                    });
+                }
+            }
             BackgroundEvent::Opened {
                 path: Some(path),
                 image,
@@ -214,27 +226,29 @@ impl Core {
             .ask(text, NoticeAction { label, command });
     }
 
-    fn take_path(&mut self, purpose: PickPurpose, path: PathBuf) {
+    /// What a typed path starts with.
+    fn suggestion(&self, purpose: PickPurpose) -> String {
+        let mut path = self.state.settings.last_folder.clone().unwrap_or_default();
+        match purpose {
+            PickPurpose::SavePicture => path.push(self.save_name()),
+            // A separator at the end, ready for the name.
+            PickPurpose::OpenPicture => path.push(""),
+            PickPurpose::ModelFolder | PickPurpose::TrainFolder | PickPurpose::TrainOutput => {
+                return String::new();
+            }
+        }
+        path.to_string_lossy().into_owned()
+    }
+
+    pub(super) fn take_path(&mut self, purpose: PickPurpose, path: PathBuf) {
         match purpose {
             PickPurpose::OpenPicture => self.dispatch(Command::OpenFile(path)),
             PickPurpose::SavePicture => self.dispatch(Command::SaveTo(path)),
             PickPurpose::ModelFolder => {
                 self.dispatch(Command::ChooseModel(ModelSource::Folder(path)));
             }
-            PickPurpose::TrainFolder => {
-                let form = &mut self.state.train_form;
-                if form.output.is_none() {
-                    form.output = default_output(&path);
-                }
-                form.folder = Some(path);
-            }
+            PickPurpose::TrainFolder => self.state.train_form.folder = Some(path),
             PickPurpose::TrainOutput => self.state.train_form.output = Some(path),
         }
     }
-}
-
-/// Where a model trained on the given folder goes unless the user says otherwise.
-fn default_output(pictures: &std::path::Path) -> Option<PathBuf> {
-    let name = pictures.file_name()?;
-    Some(folders::user_models()?.join(name))
 }

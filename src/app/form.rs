@@ -14,6 +14,10 @@ pub const MAX_BATCH: u32 = 16;
 /// Smallest side that the panel offers.
 pub const MIN_SIDE_PX: u32 = 16;
 
+/// What the empty prompt shows, and what is painted on an empty canvas when
+/// nothing was described.
+pub const EXAMPLE_PROMPT: &str = "a red house in the hills at sunset, cartoon style";
+
 /// The settings of the next job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -8,6 +8,7 @@ use image::{GrayImage, RgbaImage};
 
 use super::training::Training;
 use crate::engine::protocol::{EngineEvent, JobId, TrajectoryFrame};
+use crate::gpu::share::SharedTensor;
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
 
 /// Most bytes of trajectory frames that are kept for the strip.
@@ -98,7 +99,7 @@ impl Run {
     }
 
     fn push(&mut self, frame: TrajectoryFrame) {
-        self.size_bytes += frame.image.as_raw().len();
+        self.size_bytes += frame.size_bytes();
         self.frames.push(frame);
         while self.size_bytes > STRIP_BUDGET_BYTES && self.frames.len() > 2 {
             // Every other frame goes, so that the whole run stays in view.
@@ -110,11 +111,7 @@ impl Run {
                 index += 1;
                 keep || index - 1 == last
             });
-            self.size_bytes = self
-                .frames
-                .iter()
-                .map(|frame| frame.image.as_raw().len())
-                .sum();
+            self.size_bytes = self.frames.iter().map(TrajectoryFrame::size_bytes).sum();
         }
     }
 }
@@ -271,6 +268,8 @@ impl Jobs {
 pub struct Preview {
     /// The picture, possibly smaller than the place it fills.
     pub image: Arc<RgbaImage>,
+    /// The same picture in full on the window's graphics card, if it is there.
+    pub planes: Option<Arc<SharedTensor>>,
     /// Where it stands.
     pub place: JobPlace,
 }
@@ -288,6 +287,7 @@ mod tests {
             step,
             total: 4,
             image,
+            planes: None,
         }
     }
 
@@ -356,6 +356,7 @@ mod tests {
                 step,
                 total: 20,
                 image,
+                planes: None,
             });
         }
         let steps: Vec<u32> = run.frames.iter().map(|frame| frame.step).collect();

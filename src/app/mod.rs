@@ -20,6 +20,7 @@ mod state;
 mod studio;
 pub mod training;
 
+pub use background::PickPurpose;
 pub use command::{Command, CommandSink, Dialog};
 pub use notices::{Notice, NoticeAction, Notices, Severity};
 pub use options::{EngineBuilder, StudioOptions, run_studio};

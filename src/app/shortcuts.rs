@@ -222,9 +222,12 @@ pub const ALL: &[Shortcut] = &[
 
 /// Gestures that are no commands but belong on the list.
 pub const GESTURES: &[(Group, &str, &str)] = &[
-    (Group::Tools, "Smaller or larger brush", "[  ]"),
-    (Group::Tools, "Pan", "Space and drag, or middle button"),
-    (Group::View, "Zoom about the pointer", "Ctrl and wheel"),
+    (Group::Tools, "Smaller or larger", "[  ]"),
+    (Group::Tools, "Softer or harder", "Shift+[  ]"),
+    (Group::Tools, "Straight line", "Shift and click"),
+    (Group::Tools, "The opposite", "Ctrl, or right button"),
+    (Group::View, "Zoom about the pointer", "Wheel"),
+    (Group::View, "Move the picture", "Space, or middle button"),
 ];
 
 const fn entry(
@@ -243,17 +246,58 @@ const fn entry(
     }
 }
 
-/// Takes the keys that are shortcuts out of the input and returns their
-/// commands. `typing` says whether a text field has the focus.
-pub fn take_commands(input: &mut egui::InputState, typing: bool) -> Vec<Command> {
+/// How keys are written in menus and tooltips.
+pub fn keys_text(keys: &KeyboardShortcut) -> String {
+    if *keys == LIST {
+        // Which keys make a question mark differs from keyboard to keyboard.
+        return "?".to_owned();
+    }
+    let text = keys.format(&egui::ModifierNames::NAMES, cfg!(target_os = "macos"));
+    text.replace("Plus", "+").replace("Minus", "\u{2212}")
+}
+
+/// What decides which keys are commands at the moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyContext {
+    /// Whether a text field has the focus.
+    pub is_typing: bool,
+    /// Whether a dialog stands in front of the window.
+    pub is_dialog_open: bool,
+    /// Whether a menu or a list is open.
+    pub is_popup_open: bool,
+    /// Whether there is a job that Escape would end.
+    pub is_generating: bool,
+}
+
+impl KeyContext {
+    fn allows(self, shortcut: &Shortcut) -> bool {
+        if shortcut.keys == CANCEL {
+            // Escape closes a menu first, and otherwise leaves a text field,
+            // but a job in hand ends whatever has the focus.
+            return !self.is_popup_open && (!self.is_typing || self.is_generating);
+        }
+        if self.is_dialog_open {
+            return shortcut.keys == QUIT;
+        }
+        shortcut.while_typing || !self.is_typing
+    }
+}
+
+/// Takes the keys that are shortcuts out of the input and returns their commands.
+pub fn take_commands(input: &mut egui::InputState, context: KeyContext) -> Vec<Command> {
     let mut commands: Vec<Command> = ALL
         .iter()
-        .filter(|shortcut| shortcut.while_typing || !typing)
+        .filter(|shortcut| context.allows(shortcut))
         // These two arrive as events of their own, below.
         .filter(|shortcut| shortcut.keys != COPY && shortcut.keys != PASTE)
-        .filter(|shortcut| input.consume_shortcut(&shortcut.keys))
+        .filter(|shortcut| match shortcut.keys {
+            // Left in place: text fields and menus close by it too.
+            CANCEL => input.key_pressed(Key::Escape),
+            keys => input.consume_shortcut(&keys),
+        })
         .map(|shortcut| (shortcut.command)())
         .collect();
+    let typing = context.is_typing || context.is_dialog_open;
     let mut pasted = false;
     input.events.retain(|event| match event {
         egui::Event::Copy if !typing => {
@@ -289,6 +333,57 @@ mod tests {
                 shortcut.label,
                 twin.map(|twin| twin.label)
             );
+        }
+    }
+
+    fn pressed(key: Key, modifiers: Modifiers, context: KeyContext) -> usize {
+        let mut input = egui::InputState::default();
+        input.events.push(egui::Event::Key {
+            key,
+            physical_key: None,
+            pressed: true,
+            repeat: false,
+            modifiers,
+        });
+        take_commands(&mut input, context).len()
+    }
+
+    #[test]
+    fn keys_act_only_where_they_are_meant() {
+        let free = KeyContext::default();
+        assert_eq!(pressed(Key::Delete, Modifiers::NONE, free), 1);
+        assert_eq!(pressed(Key::Enter, Modifiers::COMMAND, free), 1);
+        let dialog = KeyContext {
+            is_dialog_open: true,
+            ..free
+        };
+        assert_eq!(pressed(Key::Delete, Modifiers::NONE, dialog), 0);
+        assert_eq!(pressed(Key::Enter, Modifiers::COMMAND, dialog), 0);
+        assert_eq!(pressed(Key::Escape, Modifiers::NONE, dialog), 1);
+        let typing = KeyContext {
+            is_typing: true,
+            ..free
+        };
+        assert_eq!(pressed(Key::Escape, Modifiers::NONE, typing), 0);
+        let busy = KeyContext {
+            is_generating: true,
+            ..typing
+        };
+        assert_eq!(pressed(Key::Escape, Modifiers::NONE, busy), 1);
+        let menu = KeyContext {
+            is_popup_open: true,
+            ..busy
+        };
+        assert_eq!(pressed(Key::Escape, Modifiers::NONE, menu), 0);
+    }
+
+    #[test]
+    fn keys_are_written_as_they_are_printed() {
+        assert_eq!(keys_text(&LIST), "?");
+        assert_eq!(keys_text(&BRUSH), "B");
+        if !cfg!(target_os = "macos") {
+            assert_eq!(keys_text(&ZOOM_IN), "Ctrl++");
+            assert_eq!(keys_text(&GENERATE), "Ctrl+Enter");
         }
     }
 

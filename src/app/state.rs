@@ -153,6 +153,7 @@ impl AppState {
         if let Some(frame) = self.shown_frame.and_then(|index| run.frames.get(index)) {
             return Some(Preview {
                 image: frame.image.clone(),
+                planes: frame.planes.clone(),
                 place: run.place.clone(),
             });
         }
@@ -162,6 +163,7 @@ impl AppState {
             .filter(|frame| frame.job == run.job && !run.ended)?;
         Some(Preview {
             image: frame.image.clone(),
+            planes: frame.planes.clone(),
             place: run.place.clone(),
         })
     }

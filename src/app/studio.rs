@@ -9,11 +9,14 @@ use super::command::{Command, CommandSink};
 use super::dispatch::Core;
 use super::options::StudioOptions;
 use super::settings::{Settings, ThemeChoice};
-use super::shortcuts;
+use super::shortcuts::{self, KeyContext};
 use super::state::AppState;
 use crate::engine::{EngineHandle, Waker};
 use crate::ui::{UiState, studio_ui, theme};
 use eframe::egui;
+
+/// What one of 60 frames a second may take.
+const FRAME_SECS: f32 = 1.0 / 60.0;
 
 /// The studio.
 pub struct StudioApp {
@@ -22,6 +25,9 @@ pub struct StudioApp {
     commands: CommandSink,
     remembers: bool,
     shown_title: String,
+    /// Whether a text field had the focus at the end of the last frame: Escape
+    /// takes the focus away before anybody can ask.
+    was_typing: bool,
 }
 
 impl StudioApp {
@@ -69,6 +75,7 @@ impl StudioApp {
             commands: CommandSink::default(),
             remembers,
             shown_title: String::new(),
+            was_typing: false,
         })
     }
 
@@ -83,8 +90,13 @@ impl StudioApp {
     }
 
     fn take_input(&mut self, ctx: &egui::Context) {
-        let typing = ctx.egui_wants_keyboard_input();
-        let commands = ctx.input_mut(|input| shortcuts::take_commands(input, typing));
+        let context = KeyContext {
+            is_typing: self.was_typing || ctx.text_edit_focused(),
+            is_dialog_open: self.core.state.dialog.is_some(),
+            is_popup_open: egui::Popup::is_any_open(ctx),
+            is_generating: self.core.state.jobs.generation().is_some(),
+        };
+        let commands = ctx.input_mut(|input| shortcuts::take_commands(input, context));
         commands
             .into_iter()
             .for_each(|command| self.commands.push(command));
@@ -139,8 +151,14 @@ impl eframe::App for StudioApp {
         self.update_window(ctx);
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if let Some(secs) = frame.info().cpu_usage
+            && secs > FRAME_SECS
+        {
+            log::debug!("The last frame took {:.1} ms of work", secs * 1e3);
+        }
         studio_ui(ui, &self.core.state, &mut self.ui, &mut self.commands);
+        self.was_typing = ui.ctx().text_edit_focused();
         if !self.commands.is_empty() {
             ui.ctx().request_repaint();
         }

@@ -1,12 +1,13 @@
 //! The training dialog's data: the form, and what a run has reported so far.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use image::RgbaImage;
 
 use crate::engine::protocol::{EngineEvent, JobId, JobOutcome, StopReason};
+use crate::folders;
 use crate::recipe::{TrainSpec, TrainTarget};
 
 /// Most points of a loss curve; beyond, neighbours are averaged.
@@ -36,7 +37,7 @@ pub struct TrainForm {
     pub size_px: u32,
     /// Pictures per step.
     pub batch: u32,
-    /// Where the model goes.
+    /// Where the model goes; `None` is [`Self::usual_output`].
     pub output: Option<PathBuf>,
 }
 
@@ -55,9 +56,21 @@ impl Default for TrainForm {
 }
 
 impl TrainForm {
+    /// Where the model goes unless the user says otherwise: a folder among the
+    /// user's models, named after that of the pictures.
+    pub fn usual_output(&self) -> Option<PathBuf> {
+        let name = self.folder.as_deref().and_then(Path::file_name)?;
+        Some(folders::user_models()?.join(name))
+    }
+
+    /// Where the model goes.
+    pub fn output_folder(&self) -> Option<PathBuf> {
+        self.output.clone().or_else(|| self.usual_output())
+    }
+
     /// Why the run cannot start yet, as a sentence.
     pub fn problem(&self) -> Option<&'static str> {
-        match (&self.folder, &self.output) {
+        match (&self.folder, self.output_folder()) {
             (None, _) => Some("Choose a folder of pictures first"),
             (_, None) => Some("Choose where the model is saved first"),
             _ => None,
@@ -79,7 +92,7 @@ impl TrainForm {
             data: Some(self.folder.clone()?),
             from,
             first_stage,
-            output: self.output.clone()?,
+            output: self.output_folder()?,
             size_px: self.size_px,
             steps: self.steps,
             batch: self.batch,

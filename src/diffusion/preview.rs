@@ -6,6 +6,8 @@
 //! place, fitted once to what the decoder itself says, shows the same picture
 //! a little blurred in a thousandth of the time.
 
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::{AvgPoolOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 
@@ -13,6 +15,7 @@ use super::DiffusionError;
 use super::pixels::{host, rgb_from_planes};
 use super::torch_random::TorchGenerator;
 use crate::model::AutoencoderKl;
+use crate::nn::ops;
 
 /// Sides of the neighbourhood of a latent.
 const REACH: usize = 3;
@@ -115,6 +118,61 @@ impl PreviewDecoder {
         }
         Ok(rgb_from_planes(&planes, width * factor, height * factor))
     }
+
+    /// The same picture, computed and left on the device of the latents.
+    ///
+    /// # Shapes
+    /// `latents`: `[1, channels, h, w]`; planes in [-1, 1]: `[1, 3, f·h, f·w]`.
+    pub fn planes(&self, latents: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = latents.dims();
+        let device = latents.device();
+        let factor = self.factor;
+        let features = self.channels * REACH * REACH + 1;
+        let outputs = 3 * factor * factor;
+        let rows = self.weights.chunks_exact(features);
+        let kernel: Vec<f32> = rows
+            .clone()
+            .flat_map(|row| row[..features - 1].to_vec())
+            .collect();
+        let constants: Vec<f32> = rows.map(|row| row[features - 1]).collect();
+        let kernel = TensorData::new(kernel, [outputs, self.channels, REACH, REACH]);
+        let kernel = Tensor::<4>::from_data(kernel, &device);
+        let constants = Tensor::<1>::from_data(TensorData::new(constants, [outputs]), &device);
+        let edge = REACH / 2;
+        let padded = latents.pad((edge, edge, edge, edge), PadMode::Edge);
+        ops::conv2d(padded, kernel, Some(constants), 1, [(0, 0); 2])
+            .reshape([1, 3, factor, factor, height, width])
+            .permute([0, 1, 4, 2, 5, 3])
+            .reshape([1, 3, height * factor, width * factor])
+    }
+}
+
+/// A picture cut to whole multiples of the step that makes its longest side at
+/// most `longest_px`, and shrunk by it.
+///
+/// # Shapes
+/// `planes`: `[1, 3, h, w]`.
+///
+/// # Errors
+/// If the device does not hand over the picture.
+pub(super) fn thumbnail(planes: Tensor<4>, longest_px: u32) -> Result<RgbImage, DiffusionError> {
+    let [_, _, height, width] = planes.dims();
+    let longest = (longest_px.max(1) as usize).min(height.max(width));
+    let step = height.max(width).div_ceil(longest).min(height.min(width));
+    let small = if step > 1 {
+        let options = AvgPoolOptions {
+            kernel_size: [step, step],
+            stride: [step, step],
+            padding: [(0, 0); 2],
+            count_include_pad: false,
+            ceil_mode: false,
+        };
+        avg_pool2d(planes, options)
+    } else {
+        planes
+    };
+    let [_, _, height, width] = small.dims();
+    Ok(rgb_from_planes(&host(small)?, width, height))
 }
 
 /// Random latents of unit variance, smoothed `k` times: flat and detailed parts
@@ -201,6 +259,30 @@ mod tests {
         for (found, wanted) in solved.iter().zip([1.0, -1.0, 2.0, 0.5]) {
             assert!((found - wanted).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn the_device_computes_the_same_picture() {
+        let (channels, factor) = (4, 2);
+        let count = 3 * factor * factor * (channels * REACH * REACH + 1);
+        let weights = TorchGenerator::new(3).normals(count);
+        let decoder = PreviewDecoder {
+            channels,
+            factor,
+            weights: weights.into_iter().map(|weight| weight * 0.1).collect(),
+        };
+        let device = Device::flex();
+        let latents = TorchGenerator::new(4).normals(channels * 5 * 7);
+        let latents = Tensor::from_data(TensorData::new(latents, [1, channels, 5, 7]), &device);
+        let picture = decoder.picture(latents.clone()).unwrap();
+        let planes = decoder.planes(latents);
+        assert_eq!(planes.dims(), [1, 3, 10, 14]);
+        let same = thumbnail(planes.clone(), 14).unwrap();
+        assert_eq!(same.dimensions(), picture.dimensions());
+        for (a, b) in same.as_raw().iter().zip(picture.as_raw()) {
+            assert!(a.abs_diff(*b) <= 1);
+        }
+        assert_eq!(thumbnail(planes, 7).unwrap().dimensions(), (7, 5));
     }
 
     #[test]

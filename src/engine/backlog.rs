@@ -27,11 +27,11 @@ impl FrameBacklog {
     /// Adds the newest frame.
     pub fn push(&self, frame: TrajectoryFrame) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.size_bytes += frame.image.as_raw().len();
+        waiting.size_bytes += frame.size_bytes();
         waiting.frames.push_back(frame);
         while waiting.size_bytes > BUDGET_BYTES && waiting.frames.len() > 1 {
             if let Some(oldest) = waiting.frames.pop_front() {
-                waiting.size_bytes -= oldest.image.as_raw().len();
+                waiting.size_bytes -= oldest.size_bytes();
             }
         }
     }
@@ -57,6 +57,7 @@ mod tests {
             step,
             total: 9,
             image,
+            planes: None,
         }
     }
 

@@ -24,6 +24,9 @@ pub struct ComputeDevice {
     pub device: Device,
     /// Its description.
     pub summary: AdapterSummary,
+    /// Whether it is the window's own graphics card, so that pictures need not
+    /// leave it to be seen.
+    pub shares_window: bool,
 }
 
 impl ComputeDevice {
@@ -37,6 +40,7 @@ impl ComputeDevice {
                 name: format!("CPU, {threads} thread{plural}"),
                 is_gpu: false,
             },
+            shares_window: false,
         }
     }
 
@@ -45,6 +49,15 @@ impl ComputeDevice {
         Self {
             device,
             summary: AdapterSummary { name, is_gpu: true },
+            shares_window: false,
+        }
+    }
+
+    /// The same device, known to be the window's own.
+    pub fn shared_with_window(self) -> Self {
+        Self {
+            shares_window: true,
+            ..self
         }
     }
 }

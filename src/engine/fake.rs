@@ -93,6 +93,7 @@ impl FakeEngine {
                     step,
                     total: spec.steps,
                     image,
+                    planes: None,
                 });
                 context.progress(index * spec.steps + step, total);
             }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::gpu::share::SharedTensor;
 use crate::recipe::{GenerateSpec, ModelSource, SamplerKind, TrainSpec};
 
 /// Names a job for as long as the program runs.
@@ -247,6 +248,19 @@ pub struct TrajectoryFrame {
     /// The picture as it would be if denoising ended here, possibly smaller
     /// than the job's size (one pixel per latent): the viewer scales it up.
     pub image: Arc<image::RgbaImage>,
+    /// The picture in full on the window's graphics card, as planes in [-1, 1]
+    /// (`[1, 3, height, width]`), where the engine computes there.
+    pub planes: Option<Arc<SharedTensor>>,
+}
+
+impl TrajectoryFrame {
+    /// Bytes of memory that the frame holds, on both sides.
+    pub fn size_bytes(&self) -> usize {
+        let planes = self.planes.as_ref().map_or(0, |planes| {
+            planes.dims().iter().product::<usize>() * size_of::<f32>()
+        });
+        self.image.as_raw().len() + planes
+    }
 }
 
 /// The reins of a running job: shared by the window and the engine.

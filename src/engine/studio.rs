@@ -12,11 +12,17 @@ use super::protocol::{
     AdapterSummary, EngineCommand, EngineError, JobOutcome, Latents, ModelSummary, PaintedImage,
     StopReason, TrajectoryFrame,
 };
-use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
+use crate::diffusion::{
+    DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion, StepView, paste_back,
+};
 use crate::folders;
+use crate::gpu::share::SharedTensor;
 use crate::model::ModelFolder;
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
 use crate::train::{self, TrainEvent};
+
+/// Longest side of the thumbnails of steps whose picture stays on the graphics card.
+const THUMBNAIL_PX: u32 = 128;
 
 /// Does jobs on one device, keeping the last model in memory.
 pub struct StudioEngine {
@@ -96,11 +102,12 @@ impl StudioEngine {
         context: &JobContext,
     ) -> Result<JobOutcome, StopReason> {
         spec.validate().map_err(|error| bad_job(&error))?;
+        let shares_window = self.device.shares_window;
         let loaded = self.load(&spec.model)?;
         let mut painted = Vec::with_capacity(spec.batch as usize);
         for index in 0..spec.batch {
             context.checkpoint()?;
-            painted.push(paint(loaded, spec, index, context)?);
+            painted.push(paint(loaded, spec, index, shares_window, context)?);
         }
         Ok(JobOutcome::Images(painted))
     }
@@ -163,6 +170,7 @@ fn paint(
     loaded: &Loaded,
     spec: &GenerateSpec,
     index: u32,
+    shares_window: bool,
     context: &JobContext,
 ) -> Result<PaintedImage, StopReason> {
     let Loaded { model, summary } = loaded;
@@ -191,8 +199,8 @@ fn paint(
     let mut unseen = None;
     let outcome = model
         .generate(&request, &mut |view| {
-            let picture = match view.preview() {
-                Ok(picture) => picture,
+            let (picture, planes) = match shown(&view, shares_window) {
+                Ok(shown) => shown,
                 Err(error) => {
                     unseen = Some(error);
                     return ControlFlow::Break(());
@@ -206,6 +214,7 @@ fn paint(
                 step,
                 total,
                 image: Arc::new(opaque(&picture)),
+                planes,
             });
             context.progress(index * total + step, spec.batch * total);
             if context.checkpoint().is_ok() {
@@ -245,6 +254,25 @@ fn paint(
         model_name: summary.name.clone(),
         latents: Some(Arc::new(Latents { shape, values })),
     })
+}
+
+/// What is shown of a step. On the window's own graphics card the picture stays
+/// where it is, and only a thumbnail for the strip comes back.
+fn shown(
+    view: &StepView<'_>,
+    shares_window: bool,
+) -> Result<(image::RgbImage, Option<Arc<SharedTensor>>), DiffusionError> {
+    if !shares_window {
+        return Ok((view.preview()?, None));
+    }
+    let (planes, thumbnail) = view.planes(THUMBNAIL_PX)?;
+    match SharedTensor::publish(planes) {
+        Ok(planes) => Ok((thumbnail, Some(Arc::new(planes)))),
+        Err(error) => {
+            log::warn!("{error}");
+            Ok((view.preview()?, None))
+        }
+    }
 }
 
 /// The picture on white: networks know nothing of transparency.

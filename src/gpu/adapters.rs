@@ -40,7 +40,9 @@ pub fn adapters() -> Vec<Adapter> {
                 is_real: super::share::is_real_gpu(adapter),
                 name: info.name,
                 backend: info.backend.to_string(),
-                driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+                driver: format!("{} {}", info.driver, info.driver_info)
+                    .trim()
+                    .to_owned(),
             }
         })
         .collect()

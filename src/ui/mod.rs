@@ -17,6 +17,7 @@ use egui::{CentralPanel, Margin, Panel, Ui};
 
 use crate::app::{AppState, CommandSink};
 use crate::document::LayerId;
+use crate::gpu::PlanePainter;
 use theme::{height, panel_frame, tokens};
 use widgets::TextureCache;
 
@@ -28,8 +29,12 @@ pub struct UiState {
     layers: panels::LayerThumbnails,
     /// The layer whose name is being typed, and the name so far.
     renaming: Option<(LayerId, String)>,
+    /// The path in the dialog for paths, while it is open.
+    typed_path: Option<String>,
     /// The size in the dialog for a new picture.
     new_size_px: [u32; 2],
+    /// Steps that lie on the graphics card.
+    planes: PlanePainter,
     /// The canvas.
     canvas: canvas::CanvasUi,
 }
@@ -41,7 +46,9 @@ impl UiState {
             thumbnails: TextureCache::default(),
             layers: panels::LayerThumbnails::default(),
             renaming: None,
+            typed_path: None,
             new_size_px: [64, 64],
+            planes: PlanePainter::new(render_state),
             canvas: canvas::CanvasUi::new(render_state),
         }
     }

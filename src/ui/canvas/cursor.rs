@@ -24,7 +24,7 @@ pub(super) fn cursor_ui(
         ui.set_cursor_icon(CursorIcon::Grabbing);
         return;
     }
-    if !(response.contains_pointer() || input.is_gesture_active) {
+    if !(response.hovered() || input.is_gesture_active) {
         return;
     }
     if gesture.would_pan() {

@@ -115,7 +115,9 @@ impl CanvasUi {
         actions: &mut Vec<CanvasAction>,
     ) -> Response {
         let rect = ui.available_rect_before_wrap();
-        let response = ui.allocate_rect(rect, Sense::click_and_drag());
+        // Clicks only: a canvas that asked for drags too would be given those
+        // that begin on a button lying on it.
+        let response = ui.allocate_rect(rect, Sense::click());
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::accesskit::Role::Canvas, ui.is_enabled(), "Canvas")
         });

@@ -2,6 +2,7 @@
 
 mod about;
 mod new_picture;
+mod path;
 mod shortcut_list;
 mod train;
 
@@ -16,6 +17,9 @@ use crate::ui::widgets::IconButton;
 
 /// Shows the open dialog, if there is one.
 pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
+    if !matches!(state.dialog, Some(Dialog::Path { .. })) {
+        own.typed_path = None;
+    }
     match &state.dialog {
         None => {}
         Some(Dialog::New) => frame(ui, "New picture", 320.0, commands, |ui, commands| {
@@ -34,6 +38,15 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         Some(Dialog::Train) => frame(ui, "Train on a folder", 560.0, commands, |ui, commands| {
             train::train_ui(ui, state, own, commands);
         }),
+        Some(Dialog::Path {
+            purpose,
+            suggestion,
+        }) => {
+            let title = path::path_title(*purpose);
+            frame(ui, title, 480.0, commands, |ui, commands| {
+                path::path_ui(ui, *purpose, suggestion, own, commands);
+            });
+        }
         Some(Dialog::Discard(command)) => {
             frame(
                 ui,

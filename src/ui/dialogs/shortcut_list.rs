@@ -3,7 +3,7 @@
 use eframe::egui;
 use egui::{Grid, RichText, Ui};
 
-use crate::app::shortcuts::{ALL, GESTURES, Group};
+use crate::app::shortcuts::{ALL, GESTURES, Group, keys_text};
 use crate::ui::theme::{medium, space, tokens};
 
 /// Shows the keys in two columns of groups.
@@ -40,10 +40,6 @@ fn group_ui(ui: &mut Ui, group: Group) {
                 ui.add(egui::Label::new(RichText::new(keys).color(tokens.text_muted)).wrap());
                 ui.end_row();
             };
-            let format = |keys: &egui::KeyboardShortcut| {
-                let names = egui::ModifierNames::NAMES;
-                keys.format(&names, cfg!(target_os = "macos"))
-            };
             // Two keys for one thing share a line.
             let mut told: Vec<&str> = Vec::new();
             for shortcut in ALL.iter().filter(|shortcut| shortcut.group == group) {
@@ -54,7 +50,7 @@ fn group_ui(ui: &mut Ui, group: Group) {
                 let keys: Vec<String> = ALL
                     .iter()
                     .filter(|other| other.label == shortcut.label)
-                    .map(|other| format(&other.keys))
+                    .map(|other| keys_text(&other.keys))
                     .collect();
                 line(shortcut.label, &keys.join(" or "));
             }

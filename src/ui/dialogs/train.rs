@@ -1,9 +1,9 @@
 //! The training dialog: the form, and the run once it is started.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use eframe::egui;
-use egui::{Button, DragValue, RichText, Ui, vec2};
+use egui::{Button, DragValue, RichText, TextEdit, Ui, vec2};
 use egui_plot::{Line, Plot, PlotPoints};
 
 use super::{buttons, main_button};
@@ -13,7 +13,7 @@ use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::recipe::{ModelSource, TrainTarget};
 use crate::ui::UiState;
 use crate::ui::icons;
-use crate::ui::theme::{height, medium, radius, space, tokens, type_size};
+use crate::ui::theme::{hairline, height, medium, radius, space, tokens, type_size};
 use crate::ui::widgets::{SliderFormat, duration_text, row, slider_row};
 
 /// Largest number of steps that the slider reaches.
@@ -38,8 +38,8 @@ fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     path_row(
         ui,
         "Pictures",
-        form.folder.as_deref(),
-        "No folder chosen",
+        &mut form.folder,
+        "A folder on this computer",
         || {
             commands.push(Command::PickTrainFolder);
         },
@@ -81,11 +81,14 @@ fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         ui.add_sized([160.0, height::CONTROL], field)
             .labelled_by(label);
     });
+    let usual_output = form
+        .usual_output()
+        .map(|folder| folder.to_string_lossy().into_owned());
     path_row(
         ui,
         "Save in",
-        form.output.as_deref(),
-        "No folder chosen",
+        &mut form.output,
+        usual_output.as_deref().unwrap_or("A folder"),
         || {
             commands.push(Command::PickTrainOutput);
         },
@@ -116,27 +119,40 @@ fn scratch_hint(form: &TrainForm) -> &'static str {
     }
 }
 
-fn path_row(ui: &mut Ui, label: &str, path: Option<&Path>, none: &str, choose: impl FnOnce()) {
+/// A path that is typed, or chosen in a dialog of the system.
+fn path_row(
+    ui: &mut Ui,
+    label: &str,
+    path: &mut Option<PathBuf>,
+    hint: &str,
+    choose: impl FnOnce(),
+) {
     row(ui, label, |ui, id| {
         let button_width = 96.0;
         let tokens = tokens(ui);
-        let (text, color) = match path {
-            Some(path) => (path.display().to_string(), tokens.text),
-            None => (none.to_owned(), tokens.text_faint),
-        };
+        let mut text = path
+            .as_ref()
+            .map_or_else(String::new, |path| path.to_string_lossy().into_owned());
         let width = ui.available_width() - button_width - space::S;
+        let hint = RichText::new(hint).color(tokens.text_faint);
         let frame = egui::Frame::new()
             .fill(tokens.sunken)
+            .stroke(hairline(tokens))
             .corner_radius(radius::CONTROL)
-            .inner_margin(egui::Margin::symmetric(8, 0));
-        frame.show(ui, |ui| {
-            ui.set_width(width - 2.0 * space::S);
-            ui.set_height(height::CONTROL);
-            let label = egui::Label::new(RichText::new(&text).color(color)).truncate();
-            ui.add(label).on_hover_text(&text);
-        });
+            .inner_margin(egui::Margin::symmetric(8, 5));
+        let field = TextEdit::singleline(&mut text)
+            .hint_text(hint)
+            .desired_width(width)
+            .frame(frame);
+        if ui.add(field).labelled_by(id).changed() {
+            *path = Some(PathBuf::from(text.trim())).filter(|_| !text.trim().is_empty());
+        }
         let button = Button::new("Choose…").min_size(vec2(button_width, height::CONTROL));
-        if ui.add(button).labelled_by(id).clicked() {
+        if ui
+            .add(button)
+            .accessible_name(format!("Choose {}", label.to_lowercase()))
+            .clicked()
+        {
             choose();
         }
     });

@@ -4,6 +4,7 @@
 use eframe::egui;
 use egui::{Align, Layout, RichText, Ui, vec2};
 
+use crate::app::form::EXAMPLE_PROMPT;
 use crate::app::{AppState, Command, CommandSink, shortcuts};
 use crate::geometry::CanvasRect;
 use crate::gpu::{LiveFrame, LivePicture};
@@ -22,7 +23,7 @@ pub fn canvas_panel_ui(
     let rect = ui.max_rect();
     show_canvas(ui, state, own, commands);
     if is_empty(state) {
-        empty_ui(ui, rect, commands);
+        empty_ui(ui, rect, state, commands);
     }
     if ui.ctx().input(|input| !input.raw.hovered_files.is_empty()) {
         drop_hint_ui(ui, rect);
@@ -31,10 +32,16 @@ pub fn canvas_panel_ui(
 
 fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     let live = state.preview().map(|preview| LiveFrame {
-        picture: LivePicture::Image(preview.image),
+        picture: preview
+            .planes
+            .and_then(|planes| own.planes.picture(&planes))
+            .unwrap_or(LivePicture::Image(preview.image)),
         target: CanvasRect::from_size(preview.place.size_px),
         mask: preview.place.mask,
     });
+    if live.is_none() {
+        own.planes.forget();
+    }
     let input = CanvasInput {
         document: state.document(),
         view: state.view,
@@ -76,7 +83,7 @@ fn is_empty(state: &AppState) -> bool {
     !document.has_picture() && !document.has_mask_content() && state.jobs.generation().is_none()
 }
 
-fn empty_ui(ui: &mut Ui, canvas: egui::Rect, commands: &mut CommandSink) {
+fn empty_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut CommandSink) {
     let tokens = tokens(ui);
     let size = vec2(500.0, 180.0);
     let place = egui::Rect::from_center_size(canvas.center(), size);
@@ -101,25 +108,26 @@ fn empty_ui(ui: &mut Ui, canvas: egui::Rect, commands: &mut CommandSink) {
             let [wide, gap] = [148.0, space::S];
             let row = vec2(2.0 * wide + gap, 32.0);
             ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
-                let mut button = |icon: &str, text: &str, keys, command: fn() -> Command| {
+                let mut button = |icon: &str, text: &str, keys| {
                     let button = egui::Button::new((icon, text)).min_size(vec2(wide, row.y));
-                    let keys = ui.ctx().format_shortcut(&keys);
-                    if ui
-                        .add(button)
+                    let keys = shortcuts::keys_text(&keys);
+                    ui.add(button)
                         .accessible_name(text)
                         .on_hover_text(keys)
                         .clicked()
-                    {
-                        commands.push(command());
-                    }
                 };
                 let generate = shortcuts::GENERATE;
-                button(icons::SPARKLE, "Paint something", generate, || {
-                    Command::Generate
-                });
-                button(icons::FOLDER_OPEN, "Open…", shortcuts::OPEN, || {
-                    Command::OpenPicture
-                });
+                if button(icons::SPARKLE, "Paint something", generate) {
+                    let mut form = state.form().clone();
+                    if form.prompt.trim().is_empty() {
+                        form.prompt = EXAMPLE_PROMPT.to_owned();
+                        commands.push(Command::SetForm(Box::new(form)));
+                    }
+                    commands.push(Command::Generate);
+                }
+                if button(icons::FOLDER_OPEN, "Open…", shortcuts::OPEN) {
+                    commands.push(Command::OpenPicture);
+                }
             });
         });
     });

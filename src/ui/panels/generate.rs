@@ -3,7 +3,9 @@
 use eframe::egui;
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
-use crate::app::form::{GenerateForm, Intent, MAX_BATCH, MAX_GUIDANCE, MAX_STEPS, MIN_SIDE_PX};
+use crate::app::form::{
+    EXAMPLE_PROMPT, GenerateForm, Intent, MAX_BATCH, MAX_GUIDANCE, MAX_STEPS, MIN_SIDE_PX,
+};
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::recipe::{MAX_SIDE_PX, ModelSource, SamplerKind};
 use crate::ui::icons;
@@ -85,7 +87,7 @@ fn prompt_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
     ui.add_enabled_ui(understands, |ui| {
         let label = caption(ui, "Prompt").id;
         let hint = if understands {
-            "A red house on a green hill at sunset"
+            EXAMPLE_PROMPT
         } else {
             "This model does not read text"
         };

@@ -22,7 +22,7 @@ pub fn generate_button_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandS
         ui.add(egui::Label::new(text).truncate());
     });
 
-    let keys = ui.ctx().format_shortcut(&shortcuts::GENERATE);
+    let keys = shortcuts::keys_text(&shortcuts::GENERATE);
     let Some(job) = state.jobs.generation() else {
         let button = PrimaryButton::new(icons::SPARKLE, "Generate")
             .trailing(keys)

@@ -288,7 +288,7 @@ impl Menu<'_> {
         ui.set_min_width(236.0);
         let mut button = Button::new((icon(ui, glyph), label));
         if let Some(keys) = keys {
-            let text = ui.ctx().format_shortcut(&keys);
+            let text = shortcuts::keys_text(&keys);
             button = button.shortcut_text(RichText::new(text).color(tokens(ui).text_faint));
         } else {
             // Lets the entry fill the width of the menu, as those with keys do.

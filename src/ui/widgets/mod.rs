@@ -9,6 +9,8 @@ use egui::{Color32, RichText, Ui, Vec2, WidgetText, vec2};
 use super::icons;
 use super::theme::{height, medium, space, tokens, type_size};
 
+use crate::app::shortcuts::keys_text;
+
 pub use primary_button::{PrimaryButton, progress_button};
 pub use texture_cache::TextureCache;
 
@@ -75,7 +77,7 @@ impl<'a> IconButton<'a> {
             tokens.text_muted
         };
         let tooltip = match &self.shortcut {
-            Some(shortcut) => format!("{}   {}", self.name, ui.ctx().format_shortcut(shortcut)),
+            Some(shortcut) => format!("{}   {}", self.name, keys_text(shortcut)),
             None => self.name.to_owned(),
         };
         ui.scope(|ui| {

@@ -1,0 +1,71 @@
+//! Asks for a path by hand, where the system has no file dialog.
+
+use std::path::PathBuf;
+
+use eframe::egui;
+use egui::{RichText, TextEdit, Ui};
+
+use super::{buttons, main_button};
+use crate::app::{Command, CommandSink, PickPurpose};
+use crate::ui::UiState;
+use crate::ui::theme::tokens;
+
+/// The title of the dialog.
+pub fn path_title(purpose: PickPurpose) -> &'static str {
+    match purpose {
+        PickPurpose::OpenPicture => "Open a picture",
+        PickPurpose::SavePicture => "Save as",
+        PickPurpose::ModelFolder => "Open a model folder",
+        PickPurpose::TrainFolder => "Choose a folder of pictures",
+        PickPurpose::TrainOutput => "Choose where the model is saved",
+    }
+}
+
+/// Shows the field and the buttons.
+pub fn path_ui(
+    ui: &mut Ui,
+    purpose: PickPurpose,
+    suggestion: &str,
+    own: &mut UiState,
+    commands: &mut CommandSink,
+) {
+    let is_new = own.typed_path.is_none();
+    let text = own.typed_path.get_or_insert_with(|| suggestion.to_owned());
+    let note = match purpose {
+        PickPurpose::SavePicture => {
+            "This system has no file dialog. Type the whole path; its ending, .png, .jpg or .webp, decides the format. A file of that name is replaced."
+        }
+        _ => "This system has no file dialog. Type the whole path.",
+    };
+    ui.label(RichText::new(note).color(tokens(ui).text_muted));
+    let field = ui
+        .add(
+            TextEdit::singleline(text)
+                .desired_width(f32::INFINITY)
+                .margin(egui::Margin::symmetric(8, 6)),
+        )
+        .accessible_name("Path");
+    if is_new {
+        field.request_focus();
+    }
+    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+    let path = text.trim();
+    buttons(ui, |ui| {
+        let word = match purpose {
+            PickPurpose::SavePicture => "Save",
+            PickPurpose::OpenPicture | PickPurpose::ModelFolder => "Open",
+            PickPurpose::TrainFolder | PickPurpose::TrainOutput => "Choose",
+        };
+        let agreed = main_button(ui, word, !path.is_empty()).clicked() || entered;
+        if agreed && !path.is_empty() {
+            commands.push(Command::CloseDialog);
+            commands.push(Command::TakePath {
+                purpose,
+                path: PathBuf::from(path),
+            });
+        }
+        if ui.button("Cancel").clicked() {
+            commands.push(Command::CloseDialog);
+        }
+    });
+}
