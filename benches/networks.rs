@@ -12,7 +12,9 @@ use velatura::model::{AutoencoderKlConfig, ClipTextConfig, UNet2d, UNet2dConfig}
 /// Reproducible values without a random generator: their size is all that matters here.
 fn ramp<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     let count: usize = shape.iter().product();
-    let values: Vec<f32> = (0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
+    let values: Vec<f32> = (0..count)
+        .map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0)
+        .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -23,11 +25,14 @@ fn storybook(part: &str) -> serde_json::Value {
 }
 
 fn stable_diffusion_unet() -> UNet2dConfig {
-    UNet2dConfig { cross_attention_dim: 768, ..UNet2dConfig::default() }
+    UNet2dConfig {
+        cross_attention_dim: 768,
+        ..UNet2dConfig::default()
+    }
 }
 
 fn stable_diffusion_autoencoder() -> AutoencoderKlConfig {
-    let levels = |kind: &str| vec![kind; 4];
+    let levels = |kind: &'static str| vec![kind; 4];
     serde_json::from_value(serde_json::json!({
         "_class_name": "AutoencoderKL",
         "block_out_channels": [128, 256, 512, 512],
@@ -41,21 +46,30 @@ fn stable_diffusion_autoencoder() -> AutoencoderKlConfig {
 
 fn step(unet: &UNet2d, latents: &Tensor<4>, context: &Tensor<3>) -> f32 {
     let timesteps = Tensor::full([latents.dims()[0]], 500.0, &latents.device());
-    unet.forward(latents.clone(), timesteps, context.clone()).max().into_scalar()
+    unet.forward(latents.clone(), timesteps, context.clone())
+        .max()
+        .into_scalar::<f32>()
 }
 
 fn unet_steps(c: &mut Criterion) {
     let device = Device::flex();
     let mut group = c.benchmark_group("unet_step");
-    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(5));
 
-    let config: UNet2dConfig = serde_json::from_value(storybook("unet")).expect("a valid configuration");
+    let config: UNet2dConfig =
+        serde_json::from_value(storybook("unet")).expect("a valid configuration");
     let unet = config.init(&device).expect("a valid configuration");
     let (latents, context) = (ramp([2, 9, 16, 16], &device), ramp([2, 40, 128], &device));
-    group.bench_function("storybook_64px_batch_2", |b| b.iter(|| black_box(step(&unet, &latents, &context))));
+    group.bench_function("storybook_64px_batch_2", |b| {
+        b.iter(|| black_box(step(&unet, &latents, &context)))
+    });
     drop(unet);
 
-    let unet = stable_diffusion_unet().init(&device).expect("a valid configuration");
+    let unet = stable_diffusion_unet()
+        .init(&device)
+        .expect("a valid configuration");
     let context = ramp([2, 77, 768], &device);
     for side in [32, 64] {
         let latents = ramp([2, 4, side, side], &device);
@@ -67,12 +81,23 @@ fn unet_steps(c: &mut Criterion) {
 
 fn decode(c: &mut Criterion) {
     let device = Device::flex();
-    let autoencoder = stable_diffusion_autoencoder().init(&device).expect("a valid configuration");
+    let autoencoder = stable_diffusion_autoencoder()
+        .init(&device)
+        .expect("a valid configuration");
     let latents = ramp([1, 4, 64, 64], &device);
     let mut group = c.benchmark_group("decode");
-    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(5));
     group.bench_function("sd15_512px", |b| {
-        b.iter(|| black_box(autoencoder.decode(latents.clone()).max().into_scalar::<f32>()));
+        b.iter(|| {
+            black_box(
+                autoencoder
+                    .decode(latents.clone())
+                    .max()
+                    .into_scalar::<f32>(),
+            )
+        });
     });
 }
 
@@ -96,9 +121,12 @@ fn text(c: &mut Criterion) {
 fn training_steps(c: &mut Criterion) {
     let device = Device::flex().autodiff();
     let mut group = c.benchmark_group("training_step");
-    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(5));
 
-    let config: UNet2dConfig = serde_json::from_value(storybook("unet")).expect("a valid configuration");
+    let config: UNet2dConfig =
+        serde_json::from_value(storybook("unet")).expect("a valid configuration");
     let unet = config.init(&device).expect("a valid configuration");
     let (latents, context) = (ramp([32, 9, 16, 16], &device), ramp([32, 40, 128], &device));
     let timesteps = Tensor::full([32], 500.0, &device);
@@ -109,7 +137,8 @@ fn training_steps(c: &mut Criterion) {
         });
     });
 
-    let config: AutoencoderKlConfig = serde_json::from_value(storybook("autoencoder")).expect("a valid configuration");
+    let config: AutoencoderKlConfig =
+        serde_json::from_value(storybook("autoencoder")).expect("a valid configuration");
     let autoencoder = config.init(&device).expect("a valid configuration");
     let images = ramp([8, 3, 64, 64], &device);
     group.bench_function("storybook_autoencoder_batch_8", |b| {

@@ -16,6 +16,7 @@
 //! - [`model`]: the networks, and the folders they are read from and written to.
 //! - [`diffusion`]: noise schedules, samplers, guidance: from a prompt to a picture.
 //! - [`train`]: from pictures to a model.
+//! - [`evaluate`]: whether a model does what it is told, in figures.
 //! - [`document`]: layers, masks, edits and their history.
 //! - [`tools`]: what the pointer does on the canvas.
 //! - [`gpu`]: the graphics device, shared by the window and the tensor library.
@@ -38,6 +39,7 @@ pub mod cli;
 pub mod diffusion;
 pub mod document;
 pub mod engine;
+pub mod evaluate;
 pub mod files;
 pub mod folders;
 pub mod geometry;

@@ -3,8 +3,8 @@
 //!
 //! Not compared: f16 and integer tensors, which the kernels do not take.
 
-use burn::tensor::{Device, Distribution, Tensor, TensorData, activation, module};
 use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Distribution, Tensor, TensorData, activation, module};
 use proptest::prelude::*;
 use velatura::kernels;
 
@@ -50,7 +50,13 @@ macro_rules! same {
     }};
 }
 
-fn plain_group_norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, groups: usize, silu: bool) -> Tensor<4> {
+fn plain_group_norm(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    groups: usize,
+    silu: bool,
+) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let grouped = x.reshape([batch, groups, channels / groups * height * width]);
     let centred = grouped.clone() - grouped.mean_dim(2);
@@ -67,18 +73,29 @@ fn plain_layer_norm(x: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<3
     centred / (variance + 1e-5).sqrt() * gamma.reshape([1, 1, width]) + beta.reshape([1, 1, width])
 }
 
-fn plain_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
+fn plain_attention(
+    q: Tensor<3>,
+    k: Tensor<3>,
+    v: Tensor<3>,
+    heads: usize,
+    causal: bool,
+) -> Tensor<3> {
     let [batch, queries, width] = q.dims();
     let keys = k.dims()[1];
-    let split = |x: Tensor<3>, n: usize| x.reshape([batch, n, heads, width / heads]).swap_dims(1, 2);
-    let scores = split(q, queries).matmul(split(k, keys).transpose()) / ((width / heads) as f64).sqrt();
+    let split =
+        |x: Tensor<3>, n: usize| x.reshape([batch, n, heads, width / heads]).swap_dims(1, 2);
+    let scores =
+        split(q, queries).matmul(split(k, keys).transpose()) / ((width / heads) as f64).sqrt();
     let scores = if causal {
         let mask = Tensor::<2>::ones([queries, keys], &scores.device()).triu(1) * -1e9;
         scores + mask.reshape([1, 1, queries, keys])
     } else {
         scores
     };
-    activation::softmax(scores, 3).matmul(split(v, keys)).swap_dims(1, 2).reshape([batch, queries, width])
+    activation::softmax(scores, 3)
+        .matmul(split(v, keys))
+        .swap_dims(1, 2)
+        .reshape([batch, queries, width])
 }
 
 proptest! {
@@ -151,8 +168,19 @@ fn larger_shapes_take_every_path() {
         let x = random([batch, channels, side, side], 5);
         let weight = random([channels, channels, 3, 3], 6);
         let bias = random([channels], 7);
-        let ours = kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), 1, [(1, 1); 2]);
-        let plain = module::conv2d(x, weight, Some(bias), ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
+        let ours = kernels::conv2d(
+            x.clone(),
+            weight.clone(),
+            Some(bias.clone()),
+            1,
+            [(1, 1); 2],
+        );
+        let plain = module::conv2d(
+            x,
+            weight,
+            Some(bias),
+            ConvOptions::new([1, 1], [1, 1], [1, 1], 1),
+        );
         assert!(largest_difference(ours, plain) < 2e-4);
     }
     let q = Tensor::<3>::random([1, 1100, 64], Distribution::Default, &device());
@@ -172,6 +200,9 @@ fn views_are_taken_as_they_look() {
 fn not_a_number_and_infinity_pass_through() {
     let device = Device::flex();
     let x = Tensor::<1>::from_floats([f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0], &device);
-    let y = kernels::silu(x).into_data().try_to_vec::<f32>().expect("f32");
+    let y = kernels::silu(x)
+        .into_data()
+        .try_to_vec::<f32>()
+        .expect("f32");
     assert!(y[0].is_nan() && y[1] == f32::INFINITY && y[2].is_nan() && y[3] == 0.0);
 }

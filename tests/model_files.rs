@@ -480,7 +480,7 @@ fn gradients_reach_every_weight() {
             self.3 += usize::from(values.iter().any(|value| *value != 0.0));
         }
     }
-    fn check<M: Module>(module: &M, loss: Tensor<1>) {
+    fn check<M: Module>(module: &M, loss: &Tensor<1>) {
         let gradients = loss.backward();
         let mut check = Check(&gradients, Vec::new(), 0, 0);
         module.visit(&mut check);
@@ -499,7 +499,7 @@ fn gradients_reach_every_weight() {
     let tokens =
         Tensor::<2, Int>::from_ints([[632, 1, 5, 9, 633], [632, 7, 633, 633, 633]], &device);
     let states = text_encoder.forward(tokens);
-    check(&text_encoder, states.clone().powi_scalar(2).mean());
+    check(&text_encoder, &states.clone().powi_scalar(2).mean());
 
     let unet = model.load_unet(&device).unwrap();
     let sample = Tensor::<4>::random(
@@ -512,7 +512,7 @@ fn gradients_reach_every_weight() {
         Tensor::from_floats([3.0, 800.0], &device),
         states.detach(),
     );
-    check(&unet, out.powi_scalar(2).mean());
+    check(&unet, &out.powi_scalar(2).mean());
 
     let autoencoder = model.load_autoencoder(&device).unwrap();
     let images = Tensor::<4>::random(
@@ -529,5 +529,5 @@ fn gradients_reach_every_weight() {
         ),
     );
     let loss = (decoded - images).powi_scalar(2).mean() + latent.kl().mean() * 1e-3;
-    check(&autoencoder, loss);
+    check(&autoencoder, &loss);
 }

@@ -46,8 +46,8 @@ fn options(steps: usize, karras: bool) -> SamplerOptions {
     }
 }
 
-fn make(kind: SamplerKind, config: Value, options: SamplerOptions) -> Box<dyn Sampler> {
-    sampler(kind, &SchedulerConfig::from_json(&config).unwrap(), options).unwrap()
+fn make(kind: SamplerKind, config: &Value, options: SamplerOptions) -> Box<dyn Sampler> {
+    sampler(kind, &SchedulerConfig::from_json(config).unwrap(), options).unwrap()
 }
 
 mod published {
@@ -75,7 +75,7 @@ mod published {
     impl Loop {
         /// The sum of the magnitudes of the result.
         fn sum(self) -> f64 {
-            let mut sampler = make(self.kind, self.config, self.options);
+            let mut sampler = make(self.kind, &self.config, self.options);
             let mut random = TorchGenerator::new(0);
             let mut x = if self.start > 0 {
                 sampler.add_noise(ramp(false), ramp(true), self.start)
@@ -147,7 +147,7 @@ mod published {
         let config = |one| json!({"beta_start": 0.01, "set_alpha_to_one": one});
         run(kind, config(true), false, 230.0399, 1e-2);
         run(kind, config(false), false, 186.9482, 1e-2);
-        let sampler = make(kind, json!({"steps_offset": 1}), options(10, false));
+        let sampler = make(kind, &json!({"steps_offset": 1}), options(10, false));
         assert_eq!(
             sampler.timesteps(),
             [
@@ -271,7 +271,7 @@ fn check(case: &Case, schedule: &Map<String, Value>, wanted: &Wanted<'_>) -> Res
         karras: case.karras,
         eta: case.eta,
     };
-    let mut sampler = make(case.sampler, Value::Object(config), options);
+    let mut sampler = make(case.sampler, &Value::Object(config), options);
     let timesteps = sampler.timesteps();
     let is_near = |(a, b): (&f64, &f64)| (a - b).abs() <= TIMESTEP_TOLERANCE;
     if timesteps.len() != wanted.timesteps.len()
@@ -358,7 +358,7 @@ fn a_batch_is_noised_picture_by_picture() {
     let Cases { schedules, .. } = reference.cases();
     let noise = [reference.numbers("noise"), reference.numbers("clean")].concat();
     let config = Value::Object(schedules["sd"].clone());
-    let mut sampler = make(SamplerKind::EulerA, config, options(6, false));
+    let mut sampler = make(SamplerKind::EulerA, &config, options(6, false));
     let x = tensor(&noise, [2, 4, 3, 2]) * sampler.init_noise_sigma();
     let got = denoise(sampler.as_mut(), x, 0, &mut BatchGenerators::new(70, 2));
     let (largest, deviation) = difference(&values(got), &reference.numbers("pair"));

@@ -6,12 +6,16 @@ use std::ops::ControlFlow;
 
 use sha2::{Digest, Sha256};
 use velatura::scenes::{
-    MAX_OVERLAP, Place, Realm, Scene, SceneError, SceneSource, Stuff, caption_words, classes, label_of_class, palette,
-    sample_prompt, write_dataset,
+    MAX_OVERLAP, Place, Realm, Scene, SceneError, SceneSource, Stuff, caption_words, classes,
+    label_of_class, palette, sample_prompt, write_dataset,
 };
 
 fn scenes(side: u32, count: u64) -> Vec<Scene> {
-    SceneSource::new(side).expect("bundled sprites").endless(7, 0).take(count as usize).collect()
+    SceneSource::new(side)
+        .expect("bundled sprites")
+        .endless(7, 0)
+        .take(count as usize)
+        .collect()
 }
 
 fn overlap(a: [f32; 4], b: [f32; 4]) -> f32 {
@@ -26,11 +30,20 @@ fn captions_are_grammatical_and_short() {
     let words: BTreeSet<String> = caption_words().into_iter().collect();
     for index in 0..4000 {
         let caption = sample_prompt(11, index);
-        let parts: Vec<&str> = caption.split(' ').map(|word| word.trim_end_matches(',')).collect();
+        let parts: Vec<&str> = caption
+            .split(' ')
+            .map(|word| word.trim_end_matches(','))
+            .collect();
         assert!(parts.len() <= 24, "too long: {caption}");
-        assert!(!caption.contains("  ") && caption.trim() == caption, "spaces: {caption}");
+        assert!(
+            !caption.contains("  ") && caption.trim() == caption,
+            "spaces: {caption}"
+        );
         for (word, next) in parts.iter().zip(parts.iter().skip(1)) {
-            assert!(words.contains(*word), "'{word}' is not in the word list: {caption}");
+            assert!(
+                words.contains(*word),
+                "'{word}' is not in the word list: {caption}"
+            );
             let vowel = next.starts_with(['a', 'e', 'i', 'o', 'u']);
             assert!(*word != "a" || !vowel, "article: {caption}");
             assert!(*word != "an" || vowel, "article: {caption}");
@@ -38,7 +51,10 @@ fn captions_are_grammatical_and_short() {
         for class in classes().iter().filter(|class| class.noun != class.plural) {
             let single = format!(" {} ", class.noun);
             for number in ["two", "three", "four", "five", "six"] {
-                assert!(!caption.contains(&format!("{number}{single}")), "plural: {caption}");
+                assert!(
+                    !caption.contains(&format!("{number}{single}")),
+                    "plural: {caption}"
+                );
             }
         }
     }
@@ -73,7 +89,10 @@ fn annotations_fit_the_pictures() {
 
 #[test]
 fn objects_are_where_they_belong() {
-    for scene in scenes(64, 600).iter().filter(|scene| scene.attributes.sticker_ground.is_none()) {
+    for scene in scenes(64, 600)
+        .iter()
+        .filter(|scene| scene.attributes.sticker_ground.is_none())
+    {
         for object in &scene.objects {
             let foot = object.bbox[1] + object.bbox[3];
             match classes()[object.class].realm {
@@ -81,7 +100,10 @@ fn objects_are_where_they_belong() {
                 Realm::Sky => assert!(foot <= 0.6 * 64.0, "{}", scene.caption),
                 Realm::Water => {
                     assert!(matches!(scene.attributes.place, Place::Beach | Place::Lake));
-                    let water = scene.labels.pixels().any(|pixel| pixel[0] == Stuff::Water as u8);
+                    let water = scene
+                        .labels
+                        .pixels()
+                        .any(|pixel| pixel[0] == Stuff::Water as u8);
                     assert!(water, "{}", scene.caption);
                 }
             }
@@ -108,7 +130,12 @@ fn a_seed_gives_the_same_scenes_everywhere() {
         hash.update(scene.image.as_raw());
         hash.update(scene.labels.as_raw());
     }
-    let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     assert_eq!(digest, "84057b1e56af05d2");
 }
 
@@ -121,11 +148,18 @@ fn a_dataset_has_four_files_a_scene() {
         ControlFlow::Continue(())
     })
     .expect("a dataset");
-    assert_eq!((summary.scenes, summary.is_complete, seen.as_slice()), (5, true, [5].as_slice()));
+    assert_eq!(
+        (summary.scenes, summary.is_complete, seen.as_slice()),
+        (5, true, [5].as_slice())
+    );
     for index in 0..5 {
         let name = |ending: &str| folder.path().join(format!("{index:04}.{ending}"));
         assert_eq!(image::open(name("png")).expect("a picture").width(), 64);
-        assert!(!std::fs::read_to_string(name("txt")).expect("a caption").is_empty());
+        assert!(
+            !std::fs::read_to_string(name("txt"))
+                .expect("a caption")
+                .is_empty()
+        );
         let text = std::fs::read_to_string(name("json")).expect("annotations");
         let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(json["image"]["width"], 64);
@@ -135,9 +169,10 @@ fn a_dataset_has_four_files_a_scene() {
         let reader = decoder.read_info().expect("a PNG");
         assert_eq!(reader.info().color_type, png::ColorType::Indexed);
     }
-    let palette: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.path().join("palette.json")).expect("palette"))
-            .expect("JSON");
+    let palette: serde_json::Value = serde_json::from_str(
+        &std::fs::read_to_string(folder.path().join("palette.json")).expect("palette"),
+    )
+    .expect("JSON");
     assert_eq!(palette[1]["name"], "sky");
 }
 
@@ -147,7 +182,8 @@ fn wrong_input_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     std::fs::write(&file, b"x").expect("a file");
-    let error = write_dataset(&file, 1, 64, 0, |_| ControlFlow::Continue(())).expect_err("a file is no folder");
+    let error = write_dataset(&file, 1, 64, 0, |_| ControlFlow::Continue(()))
+        .expect_err("a file is no folder");
     assert!(error.to_string().contains("file"), "{error}");
     let mut calls = 0;
     let stopped = write_dataset(folder.path(), 1000, 16, 0, |_| {

@@ -1,4 +1,8 @@
 //! The canvas with a real document and real tools, drawn by a real renderer.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
 
 use std::sync::Arc;
 

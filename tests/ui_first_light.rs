@@ -135,7 +135,7 @@ fn a_mask_is_repainted_step_by_step_before_the_eyes() {
             let Some(preview) = state.preview() else {
                 return;
             };
-            if !seen.iter().any(|known| *known == preview.image) {
+            if !seen.contains(&preview.image) {
                 seen.push(preview.image);
             }
         },

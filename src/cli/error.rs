@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::diffusion::DiffusionError;
 use crate::engine::protocol::EngineError;
+use crate::evaluate::EvaluateError;
 use crate::model::ModelError;
 use crate::recipe::{RecipeFileError, SpecError};
 use crate::scenes::SceneError;
@@ -35,6 +37,12 @@ pub enum CliError {
     /// A training run failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A model cannot paint.
+    #[error(transparent)]
+    Diffusion(#[from] DiffusionError),
+    /// A model could not be judged.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
     /// There is no model of that name.
     #[error(
         "there is no model folder \u{201c}{}\u{201d}; `velatura models` lists those that can be found",
@@ -63,6 +71,14 @@ pub enum CliError {
     /// Nobody knows where to save.
     #[error("this system has no folder for pictures; name a file with --output")]
     NoPicturesFolder,
+    /// A file cannot be read.
+    #[error("\u{201c}{}\u{201d} could not be read: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
     /// A file cannot be written.
     #[error("\u{201c}{}\u{201d} could not be written: {reason}", path.display())]
     Write {

@@ -7,6 +7,8 @@
 
 mod devices;
 mod error;
+mod evaluate;
+mod export;
 mod follow;
 mod generate;
 mod info;
@@ -57,6 +59,10 @@ pub enum Command {
     /// Train a model on a folder of pictures
     #[command(subcommand)]
     Train(train::TrainCommand),
+    /// Paint unseen captions with a storybook model and judge the pictures
+    Evaluate(evaluate::EvaluateArgs),
+    /// Copy a model, with smaller weights and a model card
+    Export(export::ExportArgs),
     /// Make captioned, labelled scenes to train on
     Scenes(scenes::ScenesArgs),
     /// List the models that can be found
@@ -65,11 +71,16 @@ pub enum Command {
     Info(info::InfoArgs),
 }
 
+/// What a command does, told where to report.
+type Work<'a> = Box<dyn Fn(Reporter) -> Result<(), CliError> + 'a>;
+
 /// Runs one command to its end.
 pub fn run(command: &Command) -> ExitCode {
-    let (json, run): (bool, Box<dyn Fn(Reporter) -> Result<(), CliError> + '_>) = match command {
+    let (json, run): (bool, Work<'_>) = match command {
         Command::Generate(args) => (args.json, Box::new(|report| generate::run(args, report))),
         Command::Train(args) => (args.json(), Box::new(|report| train::run(args, report))),
+        Command::Evaluate(args) => (args.json, Box::new(|report| evaluate::run(args, report))),
+        Command::Export(args) => (args.json, Box::new(|report| export::run(args, report))),
         Command::Scenes(args) => (args.json, Box::new(|report| scenes::run(args, report))),
         Command::Models(args) => (args.json, Box::new(|report| models::run(args, report))),
         Command::Info(args) => (args.json, Box::new(|report| info::run(args, report))),

@@ -108,7 +108,7 @@ fn kind_of(model: &ModelFolder) -> &'static str {
     }
 }
 
-fn size_bytes(folder: &Path) -> u64 {
+pub(super) fn size_bytes(folder: &Path) -> u64 {
     let entries = walkdir::WalkDir::new(folder)
         .into_iter()
         .filter_map(Result::ok);

@@ -5,10 +5,8 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{
-    Autodiff, Backend, Dispatch, DispatchTensorKind, Flex, TensorMetadata, backend_extension,
-};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
+use burn::tensor::TensorData;
 
 use super::activation;
 use super::attention::{AttentionShape, attention_backward};
@@ -55,7 +53,11 @@ pub trait FastOps: Backend {
     /// `x · weight` over the last axis.
     fn fast_matmul(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
     /// `x · weight + bias` over the last axis.
-    fn fast_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn fast_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
     /// Multi-head attention with the heads side by side in the last axis.
     fn fast_attention(
         q: FloatTensor<Self>,
@@ -68,7 +70,9 @@ pub trait FastOps: Backend {
 
 /// A contiguous tensor's values.
 fn values(tensor: &Plain) -> &[f32] {
-    tensor.as_slice::<f32>().expect("made contiguous f32 on entry")
+    tensor
+        .as_slice::<f32>()
+        .expect("made contiguous f32 on entry")
 }
 
 fn tensor(values: Vec<f32>, shape: impl Into<Vec<usize>>) -> Plain {
@@ -99,12 +103,26 @@ fn conv_shape(x: &Plain, weight: &Plain, stride: usize, padding: [(usize, usize)
 
 fn group_norm_shape(x: &Plain, groups: usize, eps: f32, silu: bool) -> GroupNormShape {
     let x = dims(x);
-    GroupNormShape { batch: x[0], channels: x[1], area: x[2..].iter().product(), groups, eps, silu }
+    GroupNormShape {
+        batch: x[0],
+        channels: x[1],
+        area: x[2..].iter().product(),
+        groups,
+        eps,
+        silu,
+    }
 }
 
 fn attention_shape(q: &Plain, k: &Plain, heads: usize, causal: bool) -> AttentionShape {
     let (q, k) = (dims(q), dims(k));
-    AttentionShape { batch: q[0], heads, queries: q[1], keys: k[1], head_dim: q[2] / heads, causal }
+    AttentionShape {
+        batch: q[0],
+        heads,
+        queries: q[1],
+        keys: k[1],
+        head_dim: q[2] / heads,
+        causal,
+    }
 }
 
 fn with_last(tensor: &Plain, size: usize) -> Vec<usize> {
@@ -115,7 +133,13 @@ fn with_last(tensor: &Plain, size: usize) -> Vec<usize> {
     shape
 }
 
-fn run_conv2d(x: &Plain, weight: &Plain, bias: &Plain, stride: usize, padding: [(usize, usize); 2]) -> Plain {
+fn run_conv2d(
+    x: &Plain,
+    weight: &Plain,
+    bias: &Plain,
+    stride: usize,
+    padding: [(usize, usize); 2],
+) -> Plain {
     let shape = conv_shape(x, weight, stride, padding);
     let [height, width] = shape.output();
     let out = conv::conv2d(values(x), values(weight), Some(values(bias)), &shape);
@@ -140,21 +164,46 @@ impl FastOps for Flex {
         tensor(activation::geglu(values(&x), width), with_last(&x, width))
     }
 
-    fn fast_group_norm(x: Plain, gamma: Plain, beta: Plain, groups: usize, eps: f32, silu: bool) -> Plain {
-        let (x, gamma, beta) = (x.to_contiguous(), gamma.to_contiguous(), beta.to_contiguous());
+    fn fast_group_norm(
+        x: Plain,
+        gamma: Plain,
+        beta: Plain,
+        groups: usize,
+        eps: f32,
+        silu: bool,
+    ) -> Plain {
+        let (x, gamma, beta) = (
+            x.to_contiguous(),
+            gamma.to_contiguous(),
+            beta.to_contiguous(),
+        );
         let shape = group_norm_shape(&x, groups, eps, silu);
         let (out, _) = norm::group_norm(values(&x), values(&gamma), values(&beta), shape);
         tensor(out, dims(&x))
     }
 
     fn fast_layer_norm(x: Plain, gamma: Plain, beta: Plain, eps: f32) -> Plain {
-        let (x, gamma, beta) = (x.to_contiguous(), gamma.to_contiguous(), beta.to_contiguous());
+        let (x, gamma, beta) = (
+            x.to_contiguous(),
+            gamma.to_contiguous(),
+            beta.to_contiguous(),
+        );
         let (out, _) = norm::layer_norm(values(&x), values(&gamma), values(&beta), eps);
         tensor(out, dims(&x))
     }
 
-    fn fast_conv2d(x: Plain, weight: Plain, bias: Plain, stride: usize, padding: [(usize, usize); 2]) -> Plain {
-        let (x, weight, bias) = (x.to_contiguous(), weight.to_contiguous(), bias.to_contiguous());
+    fn fast_conv2d(
+        x: Plain,
+        weight: Plain,
+        bias: Plain,
+        stride: usize,
+        padding: [(usize, usize); 2],
+    ) -> Plain {
+        let (x, weight, bias) = (
+            x.to_contiguous(),
+            weight.to_contiguous(),
+            bias.to_contiguous(),
+        );
         run_conv2d(&x, &weight, &bias, stride, padding)
     }
 
@@ -163,13 +212,20 @@ impl FastOps for Flex {
     }
 
     fn fast_linear(x: Plain, weight: Plain, bias: Plain) -> Plain {
-        run_linear(&x.to_contiguous(), &weight.to_contiguous(), Some(&bias.to_contiguous()))
+        run_linear(
+            &x.to_contiguous(),
+            &weight.to_contiguous(),
+            Some(&bias.to_contiguous()),
+        )
     }
 
     fn fast_attention(q: Plain, k: Plain, v: Plain, heads: usize, causal: bool) -> Plain {
         let (q, k, v) = (q.to_contiguous(), k.to_contiguous(), v.to_contiguous());
         let shape = attention_shape(&q, &k, heads, causal);
-        tensor(super::attention::attention(values(&q), values(&k), values(&v), &shape), dims(&q))
+        tensor(
+            super::attention::attention(values(&q), values(&k), values(&v), &shape),
+            dims(&q),
+        )
     }
 }
 
@@ -253,8 +309,14 @@ impl Backward<Flex, 3> for GroupNorm {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
         let (x, gamma, beta, stats, shape) = ops.state;
-        let all =
-            norm::group_norm_backward(values(&x), values(&gamma), values(&beta), &stats, values(&dy), shape);
+        let all = norm::group_norm_backward(
+            values(&x),
+            values(&gamma),
+            values(&beta),
+            &stats,
+            values(&dy),
+            shape,
+        );
         register_affine(ops.parents.map(|p| p.map(|p| p.id)), grads, all, dims(&x));
     }
 }
@@ -328,7 +390,13 @@ impl Backward<Flex, 2> for Matmul {
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
         let (x, weight) = ops.state;
-        register_linear(ops.parents.map(|p| p.map(|p| p.id)), grads, &x, &weight, &dy);
+        register_linear(
+            ops.parents.map(|p| p.map(|p| p.id)),
+            grads,
+            &x,
+            &weight,
+            &dy,
+        );
     }
 }
 
@@ -345,7 +413,13 @@ impl Backward<Flex, 3> for Linear {
         register_linear([to_x, to_weight], grads, &x, &weight, &dy);
         if let Some(id) = to_bias {
             let outputs = last(&dy);
-            grads.register::<Flex>(id, tensor(affine::linear_bias_gradient(values(&dy), outputs), [outputs]));
+            grads.register::<Flex>(
+                id,
+                tensor(
+                    affine::linear_bias_gradient(values(&dy), outputs),
+                    [outputs],
+                ),
+            );
         }
     }
 }
@@ -359,7 +433,8 @@ impl Backward<Flex, 3> for Attention {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
         let (q, k, v, shape) = ops.state;
-        let (dq, dk, dv) = attention_backward(values(&q), values(&k), values(&v), values(&dy), &shape);
+        let (dq, dk, dv) =
+            attention_backward(values(&q), values(&k), values(&v), values(&dy), &shape);
         let [to_q, to_k, to_v] = ops.parents;
         for (node, gradient, like) in [(to_q, dq, &q), (to_k, dk, &k), (to_v, dv, &v)] {
             if let Some(node) = node {
@@ -396,7 +471,13 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         let shape = group_norm_shape(&x, groups, eps, silu);
         let (out, stats) = norm::group_norm(values(&x), values(&gamma), values(&beta), shape);
         let out = tensor(out, dims(&x));
-        record!(GroupNorm, C, [node_x, node_gamma, node_beta], (x, gamma, beta, stats, shape), out)
+        record!(
+            GroupNorm,
+            C,
+            [node_x, node_gamma, node_beta],
+            (x, gamma, beta, stats, shape),
+            out
+        )
     }
 
     fn fast_layer_norm(
@@ -410,7 +491,13 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         part!(beta => beta, node_beta);
         let (out, stats) = norm::layer_norm(values(&x), values(&gamma), values(&beta), eps);
         let out = tensor(out, dims(&x));
-        record!(LayerNorm, C, [node_x, node_gamma, node_beta], (x, gamma, stats), out)
+        record!(
+            LayerNorm,
+            C,
+            [node_x, node_gamma, node_beta],
+            (x, gamma, stats),
+            out
+        )
     }
 
     fn fast_conv2d(
@@ -425,7 +512,13 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         part!(bias => bias, node_bias);
         let shape = conv_shape(&x, &weight, stride, padding);
         let out = run_conv2d(&x, &weight, &bias, stride, padding);
-        record!(Conv2d, C, [node_x, node_weight, node_bias], (x, weight, shape), out)
+        record!(
+            Conv2d,
+            C,
+            [node_x, node_weight, node_bias],
+            (x, weight, shape),
+            out
+        )
     }
 
     fn fast_matmul(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -435,12 +528,22 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         record!(Matmul, C, [node_x, node_weight], (x, weight), out)
     }
 
-    fn fast_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn fast_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
         part!(x => x, node_x);
         part!(weight => weight, node_weight);
         part!(bias => bias, node_bias);
         let out = run_linear(&x, &weight, Some(&bias));
-        record!(Linear, C, [node_x, node_weight, node_bias], (x, weight), out)
+        record!(
+            Linear,
+            C,
+            [node_x, node_weight, node_bias],
+            (x, weight),
+            out
+        )
     }
 
     fn fast_attention(
@@ -456,111 +559,12 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         let shape = attention_shape(&q, &k, heads, causal);
         let out = super::attention::attention(values(&q), values(&k), values(&v), &shape);
         let out = tensor(out, dims(&q));
-        record!(Attention, C, [node_q, node_k, node_v], (q, k, v, shape), out)
+        record!(
+            Attention,
+            C,
+            [node_q, node_k, node_v],
+            (q, k, v, shape),
+            out
+        )
     }
-}
-
-/// Whether the kernels of this room can take a tensor: f32 on the Flex backend,
-/// with or without autodiff.
-pub fn is_accelerated<const D: usize>(tensor: &Tensor<D>) -> bool {
-    if tensor.dtype() != DType::F32 {
-        return false;
-    }
-    match tensor.clone().into_dispatch().kind {
-        DispatchTensorKind::Flex(_) => true,
-        DispatchTensorKind::Autodiff(inner) => matches!(*inner, DispatchTensorKind::Flex(_)),
-        _ => false,
-    }
-}
-
-/// SiLU of an accelerated tensor.
-pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::fast_silu(x.into_dispatch()))
-}
-
-/// GEGLU of an accelerated tensor: `a · gelu(gate)` with `a` and `gate` the
-/// halves of the last axis.
-pub fn geglu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::fast_geglu(x.into_dispatch()))
-}
-
-/// Group normalisation of an accelerated `[batch, channels, …]` tensor,
-/// followed by SiLU if asked.
-pub fn group_norm<const D: usize>(
-    x: Tensor<D>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    groups: usize,
-    eps: f32,
-    silu: bool,
-) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::fast_group_norm(
-        x.into_dispatch(),
-        gamma.into_dispatch(),
-        beta.into_dispatch(),
-        groups,
-        eps,
-        silu,
-    ))
-}
-
-/// Layer normalisation of an accelerated tensor's last axis.
-pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::fast_layer_norm(
-        x.into_dispatch(),
-        gamma.into_dispatch(),
-        beta.into_dispatch(),
-        eps,
-    ))
-}
-
-/// Convolution of an accelerated tensor with the same stride both ways;
-/// `padding` is (before, after) for rows and for columns.
-///
-/// # Shapes
-/// - `x`: `[batch, channels_in, height, width]`
-/// - `weight`: `[channels_out, channels_in, kernel_h, kernel_w]`
-/// - `bias`: `[channels_out]`
-pub fn conv2d(
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    stride: usize,
-    padding: [(usize, usize); 2],
-) -> Tensor<4> {
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &x.device()));
-    Tensor::from_dispatch(Dispatch::fast_conv2d(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        stride,
-        padding,
-    ))
-}
-
-/// Affine map of an accelerated tensor's last axis.
-///
-/// # Shapes
-/// - `weight`: `[inputs, outputs]`
-/// - `bias`: `[outputs]`
-pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    Tensor::from_dispatch(match bias {
-        Some(bias) => Dispatch::fast_linear(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()),
-        None => Dispatch::fast_matmul(x.into_dispatch(), weight.into_dispatch()),
-    })
-}
-
-/// Multi-head attention of accelerated tensors.
-///
-/// # Shapes
-/// - `q`: `[batch, queries, heads · head_dim]`
-/// - `k`, `v`: `[batch, keys, heads · head_dim]`
-pub fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
-    Tensor::from_dispatch(Dispatch::fast_attention(
-        q.into_dispatch(),
-        k.into_dispatch(),
-        v.into_dispatch(),
-        heads,
-        causal,
-    ))
 }

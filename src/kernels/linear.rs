@@ -11,16 +11,27 @@ use super::simd::vectorized;
 /// - `weight`: `[inputs, outputs]` (burn's order, the transpose of PyTorch's)
 /// - `bias`: `[outputs]`
 /// - output: `[rows, outputs]`
-pub fn linear(x: &[f32], weight: &[f32], bias: Option<&[f32]>, inputs: usize, outputs: usize) -> Vec<f32> {
+pub fn linear(
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    inputs: usize,
+    outputs: usize,
+) -> Vec<f32> {
     let rows = x.len() / inputs.max(1);
     let mut out = vec![0.0; rows * outputs];
     let weight = Mat::new(weight, inputs, outputs);
     for_rows(&mut out, outputs, |first, part| {
         let count = part.len() / outputs;
         if let Some(bias) = bias {
-            part.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+            part.chunks_exact_mut(outputs)
+                .for_each(|row| row.copy_from_slice(bias));
         }
-        let into = if bias.is_some() { Into::Add } else { Into::Overwrite };
+        let into = if bias.is_some() {
+            Into::Add
+        } else {
+            Into::Overwrite
+        };
         let x = Mat::new(&x[first * inputs..], count, inputs);
         multiply(part, outputs, x, weight, 1.0, into);
     });
@@ -28,13 +39,25 @@ pub fn linear(x: &[f32], weight: &[f32], bias: Option<&[f32]>, inputs: usize, ou
 }
 
 /// Gradient of [`linear`] by `x`.
-pub fn linear_input_gradient(weight: &[f32], dy: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
+pub fn linear_input_gradient(
+    weight: &[f32],
+    dy: &[f32],
+    inputs: usize,
+    outputs: usize,
+) -> Vec<f32> {
     let rows = dy.len() / outputs.max(1);
     let mut dx = vec![0.0; rows * inputs];
     let weight = Mat::new(weight, inputs, outputs).transposed();
     for_rows(&mut dx, inputs, |first, part| {
         let count = part.len() / inputs;
-        multiply(part, inputs, Mat::new(&dy[first * outputs..], count, outputs), weight, 1.0, Into::Overwrite);
+        multiply(
+            part,
+            inputs,
+            Mat::new(&dy[first * outputs..], count, outputs),
+            weight,
+            1.0,
+            Into::Overwrite,
+        );
     });
     dx
 }

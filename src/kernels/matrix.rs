@@ -21,7 +21,13 @@ impl<'a> Mat<'a> {
     /// `rows × cols`, the rows `row_stride` values apart.
     pub fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         assert!(rows == 0 || cols == 0 || (rows - 1) * row_stride + cols <= data.len());
-        Self { data, rows, cols, row_stride, col_stride: 1 }
+        Self {
+            data,
+            rows,
+            cols,
+            row_stride,
+            col_stride: 1,
+        }
     }
 
     /// The transpose, without moving anything.
@@ -50,13 +56,23 @@ pub enum Into {
 ///
 /// # Panics
 /// When the shapes do not fit: a bug of the caller.
-pub fn multiply(out: &mut [f32], out_stride: usize, a: Mat<'_>, b: Mat<'_>, scale: f32, into: Into) {
+pub fn multiply(
+    out: &mut [f32],
+    out_stride: usize,
+    a: Mat<'_>,
+    b: Mat<'_>,
+    scale: f32,
+    into: Into,
+) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     assert_eq!(k, b.rows, "inner sizes differ");
     if m == 0 || n == 0 {
         return;
     }
-    assert!(out_stride >= n && (m - 1) * out_stride + n <= out.len(), "product does not fit");
+    assert!(
+        out_stride >= n && (m - 1) * out_stride + n <= out.len(),
+        "product does not fit"
+    );
     if k == 0 {
         if into == Into::Overwrite {
             for row in out.chunks_mut(out_stride).take(m) {

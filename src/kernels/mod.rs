@@ -5,7 +5,7 @@
 //! Flex backend; everything else takes burn's own operations. The numeric
 //! files (`conv`, `norm`, …) know slices and sizes but no tensors, so that
 //! they can be tested and measured alone; `flex` ties them to burn by its
-//! backend extension. Decision: matrix products come from the `gemm` crate,
+//! backend extension, and `ops` is the way in. Decision: matrix products come from the `gemm` crate,
 //! vector code from the compiler (`pulp` chooses the instruction set at run
 //! time); there are no intrinsics here.
 
@@ -16,9 +16,8 @@ mod flex;
 mod linear;
 mod matrix;
 mod norm;
+mod ops;
 mod share;
 mod simd;
 
-pub use flex::{
-    attention, conv2d, geglu, group_norm, is_accelerated, layer_norm, linear, silu,
-};
+pub use ops::{attention, conv2d, geglu, group_norm, is_accelerated, layer_norm, linear, silu};

@@ -42,11 +42,16 @@ pub fn for_rows(out: &mut [f32], row_len: usize, work: impl Fn(usize, &mut [f32]
         jobs.push((share.start, head));
         rest = tail;
     }
-    jobs.into_par_iter().for_each(|(first, rows)| work(first, rows));
+    jobs.into_par_iter()
+        .for_each(|(first, rows)| work(first, rows));
 }
 
 /// Runs `work` on each share of `0..count` and returns the results in order.
-pub fn map_shares<R: Send>(count: usize, unit: usize, work: impl Fn(Range<usize>) -> R + Send + Sync) -> Vec<R> {
+pub fn map_shares<R: Send>(
+    count: usize,
+    unit: usize,
+    work: impl Fn(Range<usize>) -> R + Send + Sync,
+) -> Vec<R> {
     shares(count, unit).into_par_iter().map(&work).collect()
 }
 
@@ -84,7 +89,11 @@ unsafe impl Sync for SharedOut<'_> {}
 impl<'a> SharedOut<'a> {
     /// Borrows `out` for the time of a parallel job.
     pub fn new(out: &'a mut [f32]) -> Self {
-        Self { start: out.as_mut_ptr(), len: out.len(), borrow: std::marker::PhantomData }
+        Self {
+            start: out.as_mut_ptr(),
+            len: out.len(),
+            borrow: std::marker::PhantomData,
+        }
     }
 
     /// The part from `offset` on, `len` values long.

@@ -10,13 +10,21 @@ use super::vocabulary::{GROUNDS, Place, Style, Time, Tint, classes};
 const NUMBERS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
 
 fn article(next: &str) -> &'static str {
-    if next.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+    if next.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
 }
 
 /// `a red car`, `two sheep`.
 fn group(wish: &Wish) -> String {
     let class = &classes()[wish.class];
-    let noun = if wish.count == 1 { &class.noun } else { &class.plural };
+    let noun = if wish.count == 1 {
+        &class.noun
+    } else {
+        &class.plural
+    };
     let words = match wish.tint {
         Some(tint) => format!("{} {noun}", tint.name()),
         None => noun.clone(),
@@ -62,7 +70,12 @@ pub fn caption(dice: &mut Dice, scene: &Attributes, wishes: &[Wish]) -> String {
     let (place, time) = (scene.place.phrase(), scene.time.phrase());
     let mut extra = String::new();
     if scene.body && dice.chance(0.3) {
-        extra = if scene.time == Time::Night { " under the moon" } else { " under the sun" }.to_owned();
+        extra = if scene.time == Time::Night {
+            " under the moon"
+        } else {
+            " under the sun"
+        }
+        .to_owned();
     } else if scene.clouds && dice.chance(0.3) {
         extra = " with clouds".to_owned();
     } else if scene.path && dice.chance(0.5) {
@@ -88,9 +101,15 @@ pub fn caption(dice: &mut Dice, scene: &Attributes, wishes: &[Wish]) -> String {
 pub fn caption_words() -> Vec<String> {
     let mut words = BTreeSet::new();
     let mut add = |text: &str| {
-        words.extend(text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned));
+        words.extend(
+            text.split([' ', ','])
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned),
+        );
     };
-    add("a an and of on in by with style sticker background picture under the sun moon clouds path");
+    add(
+        "a an and of on in by with style sticker background picture under the sun moon clouds path",
+    );
     NUMBERS[2..].iter().for_each(|word| add(word));
     for class in classes() {
         add(&class.noun);

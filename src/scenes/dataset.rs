@@ -44,7 +44,12 @@ pub fn write_dataset(
     std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
     let palette = serde_json::to_vec_pretty(&palette()).expect("plain data has a JSON form");
     write_file(folder, "palette.json", &palette)?;
-    let mut summary = DatasetSummary { scenes: 0, objects: 0, folder: folder.to_owned(), is_complete: true };
+    let mut summary = DatasetSummary {
+        scenes: 0,
+        objects: 0,
+        folder: folder.to_owned(),
+        is_complete: true,
+    };
     while summary.scenes < count {
         let end = (summary.scenes + CHUNK).min(count);
         let objects = (summary.scenes..end)
@@ -62,7 +67,10 @@ pub fn write_dataset(
 }
 
 fn unwritable(path: &Path, source: std::io::Error) -> SceneError {
-    SceneError::Write { path: path.to_owned(), source }
+    SceneError::Write {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// Writes a file so that it is there whole or not at all.
@@ -83,9 +91,15 @@ fn write_scene(folder: &Path, index: u64, scene: &Scene) -> Result<u64, SceneErr
     write_file(folder, &format!("{index:04}.png"), &picture)?;
     write_file(folder, &format!("{index:04}.txt"), scene.caption.as_bytes())?;
     let colours = palette().iter().flat_map(|entry| entry.colour).collect();
-    let labels = encode(side, png::ColorType::Indexed, Some(colours), scene.labels.as_raw());
+    let labels = encode(
+        side,
+        png::ColorType::Indexed,
+        Some(colours),
+        scene.labels.as_raw(),
+    );
     write_file(folder, &format!("{index:04}.label.png"), &labels)?;
-    let annotations = serde_json::to_vec_pretty(&annotations(index, scene)).expect("plain data has a JSON form");
+    let annotations =
+        serde_json::to_vec_pretty(&annotations(index, scene)).expect("plain data has a JSON form");
     write_file(folder, &format!("{index:04}.json"), &annotations)?;
     Ok(scene.objects.len() as u64)
 }

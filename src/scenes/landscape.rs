@@ -45,12 +45,19 @@ struct Waves([(f32, f32, f32); 3]);
 impl Waves {
     fn new(dice: &mut Dice, height: f32, frequency: f32) -> Self {
         Self([1.0, 2.1, 3.7].map(|octave| {
-            (height / octave, frequency * octave * dice.between(0.8, 1.2), dice.between(0.0, std::f32::consts::TAU))
+            (
+                height / octave,
+                frequency * octave * dice.between(0.8, 1.2),
+                dice.between(0.0, std::f32::consts::TAU),
+            )
         }))
     }
 
     fn at(&self, u: f32) -> f32 {
-        self.0.iter().map(|(height, frequency, phase)| height * sinf(u * frequency + phase)).sum()
+        self.0
+            .iter()
+            .map(|(height, frequency, phase)| height * sinf(u * frequency + phase))
+            .sum()
     }
 }
 
@@ -60,7 +67,11 @@ fn peaks(dice: &mut Dice, base: f32) -> Vec<[f32; 3]> {
     (0..count)
         .map(|index| {
             let centre = (index as f32 + dice.between(0.2, 0.8)) / count as f32;
-            [centre, base - dice.between(0.14, 0.3), dice.between(0.9, 1.6)]
+            [
+                centre,
+                base - dice.between(0.14, 0.3),
+                dice.between(0.9, 1.6),
+            ]
         })
         .collect()
 }
@@ -95,7 +106,11 @@ pub fn paint(painter: &mut Painter, dice: &mut Dice, scene: &Attributes) -> Grou
     match scene.place {
         Place::Hills | Place::Snow | Place::Desert => {
             for layer in 0..2 {
-                let height = if scene.place == Place::Hills { 0.1 } else { 0.05 };
+                let height = if scene.place == Place::Hills {
+                    0.1
+                } else {
+                    0.05
+                };
                 let hills = Waves::new(dice, height * 0.5, 4.0);
                 let base = horizon - height * (1.0 - layer as f32 * 0.6);
                 let shade = match scene.place {
@@ -104,17 +119,32 @@ pub fn paint(painter: &mut Painter, dice: &mut Dice, scene: &Attributes) -> Grou
                     _ => rgb([226, 188, 120]),
                 };
                 let colour = haze(shade, 0.35 - 0.2 * layer as f32);
-                let label = if scene.place == Place::Hills { Stuff::Hill } else { label };
+                let label = if scene.place == Place::Hills {
+                    Stuff::Hill
+                } else {
+                    label
+                };
                 painter.below(|u| base + hills.at(u), |_, _| colour, label as u8);
             }
         }
         _ => {}
     }
     let ground = if scene.place.has_water() {
-        water(painter, dice, scene, horizon, |v| multiply(land(v), light), label)
+        water(
+            painter,
+            dice,
+            scene,
+            horizon,
+            |v| multiply(land(v), light),
+            label,
+        )
     } else {
         painter.below(flat, |_, v| multiply(land(v), light), label as u8);
-        Ground { horizon, water: None, land: [horizon + 0.1, 0.96] }
+        Ground {
+            horizon,
+            water: None,
+            land: [horizon + 0.1, 0.96],
+        }
     };
     if scene.path {
         path(painter, dice, horizon, light);
@@ -132,7 +162,11 @@ fn stars(painter: &mut Painter, dice: &mut Dice, horizon: f32) {
 }
 
 fn sky_body(painter: &mut Painter, dice: &mut Dice, time: Time, horizon: f32) {
-    let across = if dice.chance(0.5) { dice.between(0.1, 0.35) } else { dice.between(0.65, 0.9) };
+    let across = if dice.chance(0.5) {
+        dice.between(0.1, 0.35)
+    } else {
+        dice.between(0.65, 0.9)
+    };
     let height = match time {
         Time::Dawn | Time::Sunset => horizon - dice.between(0.06, 0.16),
         Time::Day | Time::Night => dice.between(0.12, 0.24),
@@ -151,17 +185,27 @@ fn sky_body(painter: &mut Painter, dice: &mut Dice, time: Time, horizon: f32) {
         } else {
             // A crescent: what the second disc does not hide of the first.
             let other = [centre[0] + radius * 0.55, centre[1] - radius * 0.3];
-            painter.ellipse(centre, [radius; 2], 1.0, |painter, x, y, distance, pixel| {
-                let side = painter.side() as f32;
-                let dx = ((x as f32 + 0.5) / side - other[0]) / radius;
-                let dy = ((y as f32 + 0.5) / side - other[1]) / radius;
-                let hidden = (((dx * dx + dy * dy).sqrt() - 0.95) / pixel + 0.5).clamp(0.0, 1.0);
-                let coverage = ((1.0 - distance) / pixel + 0.5).clamp(0.0, 1.0) * hidden;
-                painter.lay(x, y, moon, coverage, Some(Stuff::Moon as u8));
-            });
+            painter.ellipse(
+                centre,
+                [radius; 2],
+                1.0,
+                |painter, x, y, distance, pixel| {
+                    let side = painter.side() as f32;
+                    let dx = ((x as f32 + 0.5) / side - other[0]) / radius;
+                    let dy = ((y as f32 + 0.5) / side - other[1]) / radius;
+                    let hidden =
+                        (((dx * dx + dy * dy).sqrt() - 0.95) / pixel + 0.5).clamp(0.0, 1.0);
+                    let coverage = ((1.0 - distance) / pixel + 0.5).clamp(0.0, 1.0) * hidden;
+                    painter.lay(x, y, moon, coverage, Some(Stuff::Moon as u8));
+                },
+            );
         }
     } else {
-        let warm = if time == Time::Day { [1.0, 0.97, 0.8] } else { [1.0, 0.86, 0.62] };
+        let warm = if time == Time::Day {
+            [1.0, 0.97, 0.8]
+        } else {
+            [1.0, 0.86, 0.62]
+        };
         painter.glow(centre, radius * 3.2, warm, 0.75);
         let disc = match time {
             Time::Sunset => rgb([255, 128, 66]),
@@ -186,7 +230,13 @@ fn clouds(painter: &mut Painter, dice: &mut Dice, time: Time, horizon: f32) {
             let along = puff as f32 - 1.5;
             let radius = size * (1.0 - 0.28 * along.abs()) * dice.between(0.85, 1.1);
             let place = [centre[0] + along * size * 0.95, centre[1] - radius * 0.35];
-            painter.disc(place, [radius * 1.15, radius * 0.8], colour, 0.92, Some(Stuff::Cloud as u8));
+            painter.disc(
+                place,
+                [radius * 1.15, radius * 0.8],
+                colour,
+                0.92,
+                Some(Stuff::Cloud as u8),
+            );
         }
     }
 }
@@ -195,7 +245,11 @@ fn mountains(painter: &mut Painter, dice: &mut Dice, horizon: f32, tone: Rgb) {
     let peaks = peaks(dice, horizon);
     let edge = |u: f32| {
         let rough = 0.006 * sinf(u * 61.0) + 0.004 * cosf(u * 97.0);
-        peaks.iter().map(|[x, y, slope]| y + (u - x).abs() * slope).fold(horizon, f32::min) + rough
+        peaks
+            .iter()
+            .map(|[x, y, slope]| y + (u - x).abs() * slope)
+            .fold(horizon, f32::min)
+            + rough
     };
     let rock = multiply(rgb([140, 136, 164]), tone);
     let shadow = multiply(rgb([112, 108, 140]), tone);
@@ -209,7 +263,11 @@ fn mountains(painter: &mut Painter, dice: &mut Dice, horizon: f32, tone: Rgb) {
                 let height = |p: &[f32; 3]| p[1] + (u - p[0]).abs() * p[2];
                 height(a).total_cmp(&height(b))
             });
-            let body = if peak.is_some_and(|[x, _, _]| u > *x) { shadow } else { rock };
+            let body = if peak.is_some_and(|[x, _, _]| u > *x) {
+                shadow
+            } else {
+                rock
+            };
             let cap = smooth(line + 0.015, line - 0.015, v + 0.02 * sinf(u * 43.0));
             mix(body, snow, cap)
         },
@@ -244,9 +302,17 @@ fn water(
         Stuff::Water as u8,
     );
     let coast = Waves::new(dice, 0.014, 6.0);
-    painter.below(|u| shore - 0.016 + coast.at(u), |_, _| foam, Stuff::Water as u8);
+    painter.below(
+        |u| shore - 0.016 + coast.at(u),
+        |_, _| foam,
+        Stuff::Water as u8,
+    );
     painter.below(|u| shore + coast.at(u), |_, v| land(v), label as u8);
-    Ground { horizon, water: Some([horizon + 0.07, shore - 0.02]), land: [shore + 0.12, 0.97] }
+    Ground {
+        horizon,
+        water: Some([horizon + 0.07, shore - 0.02]),
+        land: [shore + 0.12, 0.97],
+    }
 }
 
 fn path(painter: &mut Painter, dice: &mut Dice, horizon: f32, light: Rgb) {

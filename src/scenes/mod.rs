@@ -24,5 +24,6 @@ pub use error::SceneError;
 pub use objects::{MAX_OVERLAP, SceneObject};
 pub use scene::{Attributes, Scene, SceneSource, sample_prompt};
 pub use vocabulary::{
-    GROUNDS, ObjectClass, PaletteEntry, Place, Realm, Stuff, Style, Time, Tint, classes, label_of_class, palette,
+    GROUNDS, ObjectClass, PaletteEntry, Place, Realm, Stuff, Style, Time, Tint, classes,
+    label_of_class, palette,
 };

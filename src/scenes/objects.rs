@@ -58,12 +58,21 @@ pub fn choose(dice: &mut Dice, realms: &[Realm], taken: &[Wish]) -> Wish {
     let candidates: Vec<usize> = (0..classes().len()).filter(fits).collect();
     let class = *dice.pick(&candidates);
     let tint = classes()[class].recolours.then(|| *dice.pick(&Tint::ALL));
-    Wish { class, tint, count: 1 }
+    Wish {
+        class,
+        tint,
+        count: 1,
+    }
 }
 
 fn overlap(a: [f32; 4], b: [f32; 4]) -> f32 {
     let area = |c: [f32; 4]| (c[2] - c[0]).max(0.0) * (c[3] - c[1]).max(0.0);
-    let common = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
+    let common = area([
+        a[0].max(b[0]),
+        a[1].max(b[1]),
+        a[2].min(b[2]),
+        a[3].min(b[3]),
+    ]);
     common / (area(a) + area(b) - common).max(1e-6)
 }
 
@@ -90,7 +99,11 @@ pub fn place(
                     && candidate.bounds[2] <= 0.99
                     && candidate.bounds[3] <= 0.995;
                 // Half of what is allowed: the pixel boxes are a little larger.
-                if inside && placed.iter().all(|other| overlap(other.bounds, candidate.bounds) < MAX_OVERLAP * 0.5) {
+                if inside
+                    && placed
+                        .iter()
+                        .all(|other| overlap(other.bounds, candidate.bounds) < MAX_OVERLAP * 0.5)
+                {
                     placed.push(candidate);
                     break;
                 }
@@ -117,16 +130,29 @@ fn propose(
     let class = &classes()[wish.class];
     let look = sprites.look(wish.class, style, wish.tint);
     let flipped = class.flips && dice.chance(0.5);
-    let [left, top, right, bottom] =
-        if flipped { [1.0 - look.bounds[2], look.bounds[1], 1.0 - look.bounds[0], look.bounds[3]] } else { look.bounds };
+    let [left, top, right, bottom] = if flipped {
+        [
+            1.0 - look.bounds[2],
+            look.bounds[1],
+            1.0 - look.bounds[0],
+            look.bounds[3],
+        ]
+    } else {
+        look.bounds
+    };
     let (width, height) = (right - left, bottom - top);
     let (size, centre_x, base) = match ground {
         // A sticker: large, in the middle.
         None => {
-            let side = dice.between(0.58, 0.82) / width.max(height) * if crowd < 0.9 { 0.62 } else { 1.0 };
+            let side =
+                dice.between(0.58, 0.82) / width.max(height) * if crowd < 0.9 { 0.62 } else { 1.0 };
             let spread = if crowd < 0.9 { 0.26 } else { 0.06 };
             let centre = 0.5 + dice.between(-spread, spread);
-            (side, centre, 0.5 + side * height * 0.5 + dice.between(-spread, spread) * 0.7)
+            (
+                side,
+                centre,
+                0.5 + side * height * 0.5 + dice.between(-spread, spread) * 0.7,
+            )
         }
         Some(ground) => {
             let rows = match class.realm {
@@ -141,7 +167,8 @@ fn propose(
                 Realm::Water => 0.62 + 0.2 * depth,
                 Realm::Sky => 0.85,
             };
-            let visible = 0.37 * (0.45 + 0.55 * class.size) * nearness * crowd * dice.between(0.92, 1.12);
+            let visible =
+                0.37 * (0.45 + 0.55 * class.size) * nearness * crowd * dice.between(0.92, 1.12);
             (visible / height, dice.between(0.06, 0.94), base)
         }
     };
@@ -152,7 +179,12 @@ fn propose(
         tint: wish.tint,
         flipped,
         sprite: [x, y, size],
-        bounds: [x + left * size, y + top * size, x + right * size, y + bottom * size],
+        bounds: [
+            x + left * size,
+            y + top * size,
+            x + right * size,
+            y + bottom * size,
+        ],
     }
 }
 
@@ -203,7 +235,12 @@ pub fn paint(
                     owners[y * side + x] = number;
                     covered[number] += 1;
                     let extent = &mut boxes[number];
-                    *extent = [extent[0].min(x), extent[1].min(y), extent[2].max(x + 1), extent[3].max(y + 1)];
+                    *extent = [
+                        extent[0].min(x),
+                        extent[1].min(y),
+                        extent[2].max(x + 1),
+                        extent[3].max(y + 1),
+                    ];
                 }
             }
         }
@@ -232,8 +269,13 @@ pub fn paint(
 fn shadow(painter: &mut Painter, object: &Placed) {
     let [left, _, right, bottom] = object.bounds;
     let radii = [(right - left) * 0.46, (right - left) * 0.1 + 0.004];
-    painter.ellipse([(left + right) * 0.5, bottom - radii[1] * 0.35], radii, 1.0, |painter, x, y, distance, _| {
-        let strength = 0.34 * (1.0 - distance * distance).max(0.0);
-        painter.shade(x, y, [0.08, 0.08, 0.16], strength);
-    });
+    painter.ellipse(
+        [(left + right) * 0.5, bottom - radii[1] * 0.35],
+        radii,
+        1.0,
+        |painter, x, y, distance, _| {
+            let strength = 0.34 * (1.0 - distance * distance).max(0.0);
+            painter.shade(x, y, [0.08, 0.08, 0.16], strength);
+        },
+    );
 }

@@ -12,7 +12,11 @@ pub struct Painter {
 impl Painter {
     /// A picture of one colour and label.
     pub fn new(side: usize, colour: Rgb, label: u8) -> Self {
-        Self { side, pixels: vec![colour; side * side], labels: vec![label; side * side] }
+        Self {
+            side,
+            pixels: vec![colour; side * side],
+            labels: vec![label; side * side],
+        }
     }
 
     /// Side in pixels.
@@ -46,7 +50,12 @@ impl Painter {
 
     /// Fills what lies below a curve. `edge(x)` is its height and
     /// `colour(x, y)` the colour, both with coordinates from 0 to 1.
-    pub fn below(&mut self, edge: impl Fn(f32) -> f32, colour: impl Fn(f32, f32) -> Rgb, label: u8) {
+    pub fn below(
+        &mut self,
+        edge: impl Fn(f32) -> f32,
+        colour: impl Fn(f32, f32) -> Rgb,
+        label: u8,
+    ) {
         let side = self.side as f32;
         for x in 0..self.side {
             let u = (x as f32 + 0.5) / side;
@@ -54,7 +63,13 @@ impl Painter {
             let first = top.max(0.0) as usize;
             for y in first..self.side {
                 let coverage = (y as f32 + 1.0 - top).clamp(0.0, 1.0);
-                self.lay(x, y, colour(u, (y as f32 + 0.5) / side), coverage, Some(label));
+                self.lay(
+                    x,
+                    y,
+                    colour(u, (y as f32 + 0.5) / side),
+                    coverage,
+                    Some(label),
+                );
             }
         }
     }
@@ -71,7 +86,8 @@ impl Painter {
         let side = self.side as f32;
         let range = |axis: usize| {
             let low = ((centre[axis] - radii[axis] * reach) * side - 1.0).clamp(0.0, side) as usize;
-            let high = ((centre[axis] + radii[axis] * reach) * side + 2.0).clamp(0.0, side) as usize;
+            let high =
+                ((centre[axis] + radii[axis] * reach) * side + 2.0).clamp(0.0, side) as usize;
             low..high
         };
         let pixel = 1.0 / (side * radii[0].min(radii[1]));
@@ -88,7 +104,14 @@ impl Painter {
     }
 
     /// A filled disc with a one-pixel soft edge.
-    pub fn disc(&mut self, centre: [f32; 2], radii: [f32; 2], colour: Rgb, opacity: f32, label: Option<u8>) {
+    pub fn disc(
+        &mut self,
+        centre: [f32; 2],
+        radii: [f32; 2],
+        colour: Rgb,
+        opacity: f32,
+        label: Option<u8>,
+    ) {
         self.ellipse(centre, radii, 1.0, |painter, x, y, distance, pixel| {
             let coverage = ((1.0 - distance) / pixel + 0.5).clamp(0.0, 1.0) * opacity;
             painter.lay(x, y, colour, coverage, label);
@@ -111,7 +134,11 @@ impl Painter {
     /// The finished picture and its label map.
     pub fn finish(self) -> (image::RgbImage, image::GrayImage) {
         let side = self.side as u32;
-        let bytes = self.pixels.iter().flat_map(|pixel| pixel.map(byte)).collect();
+        let bytes = self
+            .pixels
+            .iter()
+            .flat_map(|pixel| pixel.map(byte))
+            .collect();
         (
             image::RgbImage::from_raw(side, side, bytes).expect("three bytes a pixel"),
             image::GrayImage::from_raw(side, side, self.labels).expect("a byte a pixel"),

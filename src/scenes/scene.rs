@@ -102,12 +102,20 @@ fn plan(seed: u64, index: u64) -> Plan {
         }
         wishes.retain(|wish| wish.count > 0);
     }
-    Plan { dice, attributes, wishes }
+    Plan {
+        dice,
+        attributes,
+        wishes,
+    }
 }
 
 /// A caption such as a scene could have, without painting it; for prompts.
 pub fn sample_prompt(seed: u64, index: u64) -> String {
-    let Plan { mut dice, attributes, wishes } = plan(seed, index);
+    let Plan {
+        mut dice,
+        attributes,
+        wishes,
+    } = plan(seed, index);
     caption(&mut dice, &attributes, &wishes)
 }
 
@@ -120,7 +128,10 @@ impl SceneSource {
         if !(16..=1024).contains(&side_px) {
             return Err(SceneError::Size(side_px));
         }
-        Ok(Self { side: side_px, sprites: SpriteSet::load(side_px)? })
+        Ok(Self {
+            side: side_px,
+            sprites: SpriteSet::load(side_px)?,
+        })
     }
 
     /// Side of the scenes in pixels.
@@ -130,7 +141,11 @@ impl SceneSource {
 
     /// Scene `index` of the run `seed`: the same on every machine.
     pub fn scene(&self, seed: u64, index: u64) -> Scene {
-        let Plan { mut dice, attributes, wishes } = plan(seed, index);
+        let Plan {
+            mut dice,
+            attributes,
+            wishes,
+        } = plan(seed, index);
         let mut painter = Painter::new(self.side as usize, [1.0; 3], Stuff::Plain as u8);
         let (light, ground) = match attributes.sticker_ground {
             Some(number) => {
@@ -142,15 +157,31 @@ impl SceneSource {
             None => {
                 let ground = landscape::paint(&mut painter, &mut dice, &attributes);
                 // Objects are lit a little more than the land, or night would hide them.
-                (mix(landscape::light(attributes.time), [1.0; 3], 0.35), Some(ground))
+                (
+                    mix(landscape::light(attributes.time), [1.0; 3], 0.35),
+                    Some(ground),
+                )
             }
         };
-        let (placed, wishes) = objects::place(&mut dice, &self.sprites, attributes.style, &wishes, ground);
-        let objects =
-            objects::paint(&mut painter, &self.sprites, attributes.style, &placed, light, ground.is_some());
+        let (placed, wishes) =
+            objects::place(&mut dice, &self.sprites, attributes.style, &wishes, ground);
+        let objects = objects::paint(
+            &mut painter,
+            &self.sprites,
+            attributes.style,
+            &placed,
+            light,
+            ground.is_some(),
+        );
         let caption = caption(&mut dice, &attributes, &wishes);
         let (image, labels) = painter.finish();
-        Scene { image, caption, objects, labels, attributes }
+        Scene {
+            image,
+            caption,
+            objects,
+            labels,
+            attributes,
+        }
     }
 
     /// The endless run `seed`, from scene `first` on.

@@ -74,7 +74,11 @@ impl Sprite {
         let straight = |p: &[f32; 4]| [p[0] / p[3], p[1] / p[3], p[2] / p[3]];
         for pixel in self.pixels.iter().filter(|pixel| pixel[3] > 0.5) {
             let [hue, saturation, value] = rgb_to_hsv(straight(pixel));
-            weights[(hue * 36.0) as usize % 36] += if saturation > 0.35 { saturation * value } else { 0.0 };
+            weights[(hue * 36.0) as usize % 36] += if saturation > 0.35 {
+                saturation * value
+            } else {
+                0.0
+            };
         }
         // The main hue is the heaviest run of three tenths of the circle's tenth.
         let run = |i: usize| (0..3).map(|k| weights[(i + k) % 36]).sum::<f32>();
@@ -89,20 +93,38 @@ impl Sprite {
                 }
                 let [hue, saturation, value] = rgb_to_hsv(straight(pixel));
                 let away = (hue - main + 1.5).fract() - 0.5;
-                let amount = super::colour::smooth(0.15, 0.1, away.abs()) * super::colour::smooth(0.12, 0.3, saturation);
+                let amount = super::colour::smooth(0.15, 0.1, away.abs())
+                    * super::colour::smooth(0.12, 0.3, saturation);
                 if amount <= 0.0 {
                     return *pixel;
                 }
                 // Yellow and orange read as such only when they are light.
-                let lift = if matches!(tint, Tint::Yellow | Tint::Orange) { 0.25 } else { 0.0 };
+                let lift = if matches!(tint, Tint::Yellow | Tint::Orange) {
+                    0.25
+                } else {
+                    0.0
+                };
                 let value_new = value + (1.0 - value) * lift;
-                let turned = hsv_to_rgb([(tint.hue() + away * 0.3 + 1.0).fract(), saturation, value_new]);
+                let turned = hsv_to_rgb([
+                    (tint.hue() + away * 0.3 + 1.0).fract(),
+                    saturation,
+                    value_new,
+                ]);
                 let old = straight(pixel);
                 let a = pixel[3];
-                [0, 1, 2, 3].map(|i| if i == 3 { a } else { (old[i] + (turned[i] - old[i]) * amount) * a })
+                [0, 1, 2, 3].map(|i| {
+                    if i == 3 {
+                        a
+                    } else {
+                        (old[i] + (turned[i] - old[i]) * amount) * a
+                    }
+                })
             })
             .collect();
-        Self { side: self.side, pixels }
+        Self {
+            side: self.side,
+            pixels,
+        }
     }
 }
 
@@ -126,7 +148,11 @@ impl Look {
 
     /// The smallest picture that still has a pixel for each of `side_px`.
     pub fn for_side(&self, side_px: f32) -> &Sprite {
-        self.sizes.iter().rev().find(|sprite| sprite.side as f32 >= side_px).unwrap_or(&self.sizes[0])
+        self.sizes
+            .iter()
+            .rev()
+            .find(|sprite| sprite.side as f32 >= side_px)
+            .unwrap_or(&self.sizes[0])
     }
 }
 
@@ -151,12 +177,62 @@ macro_rules! webp_files {
 }
 
 const WEBP: &[(&str, &[u8])] = webp_files!(
-    "airplane", "automobile", "balloon", "banana", "bicycle", "bucket", "bus", "butterfly", "cactus", "camel",
-    "castle", "cat", "cow", "deciduous-tree", "deer", "dog", "dolphin", "duck", "elephant", "evergreen-tree",
-    "ewe", "flamingo", "giraffe", "helicopter", "honeybee", "horse", "house", "jack-o-lantern", "kite",
-    "locomotive", "mushroom", "owl", "palm-tree", "pear", "penguin", "pig", "rabbit", "red-apple", "rocket",
-    "rooster", "rose", "sailboat", "sauropod", "snail", "snowman", "soccer-ball", "sunflower", "swan",
-    "teddy-bear", "tiger", "tractor", "tulip", "turtle", "umbrella", "wrapped-gift", "zebra",
+    "airplane",
+    "automobile",
+    "balloon",
+    "banana",
+    "bicycle",
+    "bucket",
+    "bus",
+    "butterfly",
+    "cactus",
+    "camel",
+    "castle",
+    "cat",
+    "cow",
+    "deciduous-tree",
+    "deer",
+    "dog",
+    "dolphin",
+    "duck",
+    "elephant",
+    "evergreen-tree",
+    "ewe",
+    "flamingo",
+    "giraffe",
+    "helicopter",
+    "honeybee",
+    "horse",
+    "house",
+    "jack-o-lantern",
+    "kite",
+    "locomotive",
+    "mushroom",
+    "owl",
+    "palm-tree",
+    "pear",
+    "penguin",
+    "pig",
+    "rabbit",
+    "red-apple",
+    "rocket",
+    "rooster",
+    "rose",
+    "sailboat",
+    "sauropod",
+    "snail",
+    "snowman",
+    "soccer-ball",
+    "sunflower",
+    "swan",
+    "teddy-bear",
+    "tiger",
+    "tractor",
+    "tulip",
+    "turtle",
+    "umbrella",
+    "wrapped-gift",
+    "zebra",
 );
 
 impl SpriteSet {
@@ -206,7 +282,10 @@ fn looks_of(
         }
         if class.recolours {
             for tint in Tint::ALL {
-                looks.push(((index, style as usize, Some(tint as usize)), Look::new(sprite.recoloured(tint))));
+                looks.push((
+                    (index, style as usize, Some(tint as usize)),
+                    Look::new(sprite.recoloured(tint)),
+                ));
             }
         } else {
             looks.push(((index, style as usize, None), Look::new(sprite)));
@@ -216,7 +295,10 @@ fn looks_of(
 }
 
 fn broken(name: &str, reason: &dyn std::fmt::Display) -> SceneError {
-    SceneError::Sprite { name: name.to_owned(), reason: reason.to_string() }
+    SceneError::Sprite {
+        name: name.to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 fn decode_webp(class: &ObjectClass) -> Result<Sprite, SceneError> {
@@ -232,21 +314,41 @@ fn decode_webp(class: &ObjectClass) -> Result<Sprite, SceneError> {
         .pixels()
         .map(|pixel| {
             let alpha = f32::from(pixel[3]) / 255.0;
-            [0, 1, 2, 3].map(|i| if i == 3 { alpha } else { f32::from(pixel[i]) / 255.0 * alpha })
+            [0, 1, 2, 3].map(|i| {
+                if i == 3 {
+                    alpha
+                } else {
+                    f32::from(pixel[i]) / 255.0 * alpha
+                }
+            })
         })
         .collect();
-    Ok(Sprite { side: image.width() as usize, pixels })
+    Ok(Sprite {
+        side: image.width() as usize,
+        pixels,
+    })
 }
 
-fn draw_svg(class: &ObjectClass, vectors: &BTreeMap<String, Vectors>, view: u32) -> Result<Sprite, SceneError> {
-    let entry = vectors.get(class.slug).ok_or_else(|| broken(class.slug, &"it is missing"))?;
-    let body = if view == 32 { &entry.flat } else { &entry.cartoon };
+fn draw_svg(
+    class: &ObjectClass,
+    vectors: &BTreeMap<String, Vectors>,
+    view: u32,
+) -> Result<Sprite, SceneError> {
+    let entry = vectors
+        .get(class.slug)
+        .ok_or_else(|| broken(class.slug, &"it is missing"))?;
+    let body = if view == 32 {
+        &entry.flat
+    } else {
+        &entry.cartoon
+    };
     let svg = format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 {view} {view}" width="{MASTER_PX}" height="{MASTER_PX}">{body}</svg>"#
     );
-    let tree = usvg::Tree::from_str(&svg, &usvg::Options::default()).map_err(|error| broken(class.slug, &error))?;
-    let mut pixmap =
-        tiny_skia::Pixmap::new(MASTER_PX, MASTER_PX).ok_or_else(|| broken(class.slug, &"no memory"))?;
+    let tree = usvg::Tree::from_str(&svg, &usvg::Options::default())
+        .map_err(|error| broken(class.slug, &error))?;
+    let mut pixmap = tiny_skia::Pixmap::new(MASTER_PX, MASTER_PX)
+        .ok_or_else(|| broken(class.slug, &"no memory"))?;
     resvg::render(&tree, tiny_skia::Transform::default(), &mut pixmap.as_mut());
     // Coarse steps hide the last bit, in which processors differ in their
     // rounding, so that a seed gives the same scene everywhere.
@@ -254,7 +356,17 @@ fn draw_svg(class: &ObjectClass, vectors: &BTreeMap<String, Vectors>, view: u32)
     let pixels = pixmap
         .pixels()
         .iter()
-        .map(|pixel| [step(pixel.red()), step(pixel.green()), step(pixel.blue()), step(pixel.alpha())])
+        .map(|pixel| {
+            [
+                step(pixel.red()),
+                step(pixel.green()),
+                step(pixel.blue()),
+                step(pixel.alpha()),
+            ]
+        })
         .collect();
-    Ok(Sprite { side: MASTER_PX as usize, pixels })
+    Ok(Sprite {
+        side: MASTER_PX as usize,
+        pixels,
+    })
 }

@@ -48,8 +48,9 @@ struct Entry {
 }
 
 static CLASSES: LazyLock<Vec<ObjectClass>> = LazyLock::new(|| {
-    let entries: Vec<Entry> = serde_json::from_str(include_str!("../../assets/sprites/classes.json"))
-        .expect("the bundled class list is checked by a test");
+    let entries: Vec<Entry> =
+        serde_json::from_str(include_str!("../../assets/sprites/classes.json"))
+            .expect("the bundled class list is checked by a test");
     entries
         .into_iter()
         .map(|entry| {
@@ -184,13 +185,20 @@ pub fn palette() -> Vec<PaletteEntry> {
         colour: stuff.colour(),
         is_thing: false,
     });
-    let things = classes().iter().enumerate().map(|(index, class)| PaletteEntry {
-        id: label_of_class(index),
-        name: class.noun.clone(),
-        // Steps of the golden ratio keep neighbouring classes apart in hue.
-        colour: super::colour::from_hue((index as f32 * 0.618_034).fract(), 0.75, 0.55 + 0.35 * (index % 2) as f32),
-        is_thing: true,
-    });
+    let things = classes()
+        .iter()
+        .enumerate()
+        .map(|(index, class)| PaletteEntry {
+            id: label_of_class(index),
+            name: class.noun.clone(),
+            // Steps of the golden ratio keep neighbouring classes apart in hue.
+            colour: super::colour::from_hue(
+                (index as f32 * 0.618_034).fract(),
+                0.75,
+                0.55 + 0.35 * (index % 2) as f32,
+            ),
+            is_thing: true,
+        });
     stuff.chain(things).collect()
 }
 
@@ -273,8 +281,15 @@ pub enum Place {
 
 impl Place {
     /// Every place.
-    pub const ALL: [Self; 7] =
-        [Self::Meadow, Self::Hills, Self::Mountains, Self::Beach, Self::Desert, Self::Snow, Self::Lake];
+    pub const ALL: [Self; 7] = [
+        Self::Meadow,
+        Self::Hills,
+        Self::Mountains,
+        Self::Beach,
+        Self::Desert,
+        Self::Snow,
+        Self::Lake,
+    ];
 
     /// The words for being there.
     pub fn phrase(self) -> &'static str {
@@ -328,7 +343,14 @@ pub enum Tint {
 
 impl Tint {
     /// Every colour.
-    pub const ALL: [Self; 6] = [Self::Red, Self::Orange, Self::Yellow, Self::Green, Self::Blue, Self::Purple];
+    pub const ALL: [Self; 6] = [
+        Self::Red,
+        Self::Orange,
+        Self::Yellow,
+        Self::Green,
+        Self::Blue,
+        Self::Purple,
+    ];
 
     /// Its name in captions.
     pub fn name(self) -> &'static str {

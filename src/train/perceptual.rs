@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn blur_is_worse_than_a_change_of_brightness() {
         let loss = PerceptualLoss::new(&Device::flex());
-        let stripes = |x: usize| if x / 2 % 2 == 0 { 0.5 } else { -0.5 };
+        let stripes = |x: usize| if (x / 2).is_multiple_of(2) { 0.5 } else { -0.5 };
         let sharp = || picture(|_, x| stripes(x));
         let brighter = picture(|_, x| stripes(x) + 0.1);
         let blurred = picture(|_, x| {

@@ -1,0 +1,79 @@
+//! `velatura export`: a model as others get it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::CliError;
+use super::models::size_bytes;
+use super::report::Reporter;
+use crate::model::{ModelFolder, WeightDtype};
+
+/// What `velatura export` takes.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of the model
+    model: PathBuf,
+    /// Folder to write; a model that lies there is replaced
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How weights are stored
+    #[arg(long, value_enum, default_value_t)]
+    precision: Precision,
+    /// Model card: a Markdown file that tells of data, training and limits
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
+    /// Name shown to the user [default: as it is]
+    #[arg(long)]
+    name: Option<String>,
+    /// Print lines of JSON instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How weights are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    /// 16 bits, half the size
+    #[default]
+    F16,
+    /// 16 bits with the range of 32
+    Bf16,
+    /// 32 bits
+    F32,
+}
+
+impl From<Precision> for WeightDtype {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F16 => Self::F16,
+            Precision::Bf16 => Self::Bf16,
+            Precision::F32 => Self::F32,
+        }
+    }
+}
+
+/// Copies the model.
+pub(super) fn run(args: &ExportArgs, report: Reporter) -> Result<(), CliError> {
+    let model = ModelFolder::open(&args.model)?;
+    let mut studio = model.studio();
+    if let Some(name) = &args.name {
+        studio.name.clone_from(name);
+    }
+    if let Some(path) = &args.card {
+        studio.model_card = std::fs::read_to_string(path).map_err(|error| CliError::Read {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+    }
+    let written = model.copy_to(&args.out, args.precision.into(), &studio)?;
+    let folder = written.path().display().to_string();
+    let bytes = size_bytes(written.path());
+    report.result(
+        "model",
+        json!({ "folder": folder, "size_bytes": bytes }),
+        &format!("Wrote {:.1} MB into {folder}.", bytes as f64 / 1e6),
+    );
+    Ok(())
+}
