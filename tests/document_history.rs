@@ -1,5 +1,9 @@
 //! Whatever is done to a document can be undone to the start and redone to
 //! the end, and its invariants hold after every single change.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
 
 use image::RgbaImage;
 use proptest::prelude::{Strategy, prop, prop_oneof, proptest};
