@@ -42,7 +42,7 @@ pub struct JudgeTraining {
 impl Default for JudgeTraining {
     fn default() -> Self {
         Self {
-            steps: 1200,
+            steps: 1800,
             batch: 24,
             learning_rate: 2e-3,
             // Of its own: a model should not be judged by scenes that it was trained on.

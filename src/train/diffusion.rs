@@ -9,6 +9,9 @@
 //! <https://arxiv.org/abs/2207.12598>). From random weights the text encoder
 //! learns along; a model that is trained further keeps its own.
 
+mod batch;
+mod paint;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,24 +25,18 @@ use super::TrainError;
 use super::autoencoder::{scalar, scaling_factor};
 use super::checkpoint::RunState;
 use super::config::TrainConfig;
-use super::latent_cache::{CachePlan, Cached, Encoder, LatentCache, Masked, Preparation};
+use super::latent_cache::{CachePlan, Cached, Encoder, LatentCache, Preparation};
 use super::learner::{Learner, LearnerOptions, host};
 use super::noising::Noising;
 use super::pictures::Pictures;
-use super::random::{Purpose, Random};
 use super::second_stage::{SecondStage, open};
 use super::session::{Figures, Reporter, Stage};
-use super::sheet;
-use crate::model::{
-    ClipTextModel, ClipTokenizer, ModelFolder, ModelParts, StudioConfig, UNet2d, UNetInput,
-};
+use crate::model::{ClipTextModel, ClipTokenizer, ModelFolder, ModelParts, StudioConfig, UNet2d};
 use crate::nn;
 use crate::recipe::TrainSpec;
 
-/// Columns of a sample sheet.
-const SHEET: usize = 8;
-/// Steps of the sampler of sample sheets.
-const SHEET_STEPS: usize = 20;
+use self::batch::Batch;
+
 /// Name under which the measured factor is kept in checkpoints.
 const FACTOR: &str = "scaling_factor";
 /// Parts of the schedule whose losses are reported apart.
@@ -72,14 +69,6 @@ pub(super) struct DiffusionStage<'a> {
     blank: Vec<f32>,
     /// Pictures to judge by, encoded.
     held_out: Vec<Cached>,
-}
-
-/// What the denoiser gets and what it should say.
-struct Batch {
-    input: Vec<f32>,
-    target: Vec<f32>,
-    steps: Vec<usize>,
-    tokens: Vec<i32>,
 }
 
 impl<'a> DiffusionStage<'a> {
@@ -156,67 +145,6 @@ impl<'a> DiffusionStage<'a> {
         }
     }
 
-    /// The channels of one picture, as the model wants them.
-    fn push_input(&self, input: &mut Vec<f32>, noisy: &[f32], masked: Option<&Masked>) {
-        let [_, height, width] = self.encoder.latent_shape();
-        for group in &self.studio.unet_input {
-            match (group, masked) {
-                (UNetInput::Latent, _) => input.extend_from_slice(noisy),
-                (UNetInput::Mask, Some(masked)) => input.extend_from_slice(&masked.mask),
-                (UNetInput::Mask, None) => input.resize(input.len() + height * width, 1.0),
-                (UNetInput::MaskedImage, Some(masked)) => input.extend_from_slice(&masked.latent),
-                (UNetInput::MaskedImage, None) => input.extend_from_slice(&self.blank),
-            }
-        }
-    }
-
-    /// The batch of a forward pass.
-    fn batch(&self, cache: &LatentCache, counter: u64) -> Batch {
-        let spec = self.spec;
-        let training = &self.config.training;
-        let count = spec.batch as usize;
-        let latent: usize = self.encoder.latent_shape().iter().product();
-        let stream = |purpose| Random::new(spec.seed, purpose, counter);
-        let noise = stream(Purpose::Diffusion).normals(count * latent);
-        let mut pick = stream(Purpose::Pick);
-        let mut time = stream(Purpose::Timestep);
-        let mut drop = stream(Purpose::Caption);
-        let empty = self.preparation().tokens("");
-        let mut batch = Batch {
-            input: Vec::new(),
-            target: Vec::with_capacity(count * latent),
-            steps: Vec::with_capacity(count),
-            tokens: Vec::with_capacity(count * empty.len()),
-        };
-        let mut noisy = Vec::with_capacity(latent);
-        for (i, noise) in noise.chunks(latent).enumerate() {
-            let cached = cache.pick(&mut pick);
-            let part = (i as f32 + time.unit()) / count as f32;
-            let last = self.noising.steps() - 1;
-            let step = ((part * self.noising.steps() as f32) as usize).min(last);
-            let is_full = pick.happens(training.full_mask_share);
-            let masked = match cached.masked.len() {
-                0 => None,
-                masks => {
-                    let chosen = &cached.masked[pick.below(masks as u64) as usize];
-                    (!is_full).then_some(chosen)
-                }
-            };
-            noisy.clear();
-            self.noising
-                .corrupt(step, &cached.latent, noise, &mut noisy, &mut batch.target);
-            self.push_input(&mut batch.input, &noisy, masked);
-            batch.steps.push(step);
-            let tokens = if drop.happens(spec.caption_dropout) {
-                &empty
-            } else {
-                &cached.tokens
-            };
-            batch.tokens.extend_from_slice(tokens);
-        }
-        batch
-    }
-
     /// Mean square of what the denoiser got wrong, for each picture.
     ///
     /// # Shapes
@@ -278,84 +206,6 @@ impl<'a> DiffusionStage<'a> {
             Tensor::from_data(steps, device),
             context,
         )
-    }
-
-    /// The batch by which the model is judged: the same each time.
-    fn judged(&self) -> Batch {
-        let latent: usize = self.encoder.latent_shape().iter().product();
-        let count = self.held_out.len();
-        let noise = Random::new(self.spec.seed, Purpose::Sheet, 1).normals(count * latent);
-        let mut batch = Batch {
-            input: Vec::new(),
-            target: Vec::new(),
-            steps: Vec::new(),
-            tokens: Vec::new(),
-        };
-        let mut noisy = Vec::new();
-        for (i, (cached, noise)) in self.held_out.iter().zip(noise.chunks(latent)).enumerate() {
-            let step = (2 * i + 1) * self.noising.steps() / (2 * count);
-            noisy.clear();
-            self.noising
-                .corrupt(step, &cached.latent, noise, &mut noisy, &mut batch.target);
-            // Every other one is painted from its text alone.
-            let masked = cached.masked.first().filter(|_| i % 2 == 1);
-            self.push_input(&mut batch.input, &noisy, masked);
-            batch.steps.push(step);
-            batch.tokens.extend_from_slice(&cached.tokens);
-        }
-        batch
-    }
-
-    /// Latents painted by the averaged networks with guidance, from fixed noise.
-    fn paint(
-        &self,
-        denoiser: &Denoiser,
-        prompts: &[Vec<i32>],
-        masked: &[Option<&Masked>],
-    ) -> Result<Vec<f32>, TrainError> {
-        let device = self.device.clone().inner();
-        let latent: usize = self.encoder.latent_shape().iter().product();
-        let count = prompts.len();
-        let mut x = Random::new(self.spec.seed, Purpose::Sheet, 0).normals(count * latent);
-        let guidance = self.studio.default_guidance_scale;
-        let mut tokens = self.preparation().tokens("").repeat(count);
-        tokens.extend(prompts.concat());
-        let steps = self.noising.preview_steps(SHEET_STEPS);
-        for (i, step) in steps.iter().enumerate() {
-            let mut input = Vec::new();
-            for _ in 0..2 {
-                for (x, masked) in x.chunks(latent).zip(masked) {
-                    self.push_input(&mut input, x, *masked);
-                }
-            }
-            let said = self.predict(denoiser, input, &vec![*step; 2 * count], &tokens, &device);
-            let said = host(said)?;
-            let (free, told) = said.split_at(said.len() / 2);
-            let guided: Vec<f32> = free
-                .iter()
-                .zip(told)
-                .map(|(free, told)| free + guidance * (told - free))
-                .collect();
-            self.noising
-                .ddim(*step, steps.get(i + 1).copied(), &mut x, &guided);
-        }
-        Ok(x)
-    }
-
-    /// Prompts of the sample sheet.
-    fn prompts(&self) -> Vec<Vec<i32>> {
-        let preparation = self.preparation();
-        let given = &self.config.training.sample_prompts;
-        let captions = if given.is_empty() {
-            &self.pictures.captions
-        } else {
-            given
-        };
-        let none = String::new();
-        (0..SHEET)
-            .map(|i| captions.get(i).unwrap_or(&none))
-            .map(|caption| preparation.tokens(caption))
-            .collect()
     }
 }
 
@@ -484,27 +334,7 @@ impl Stage for DiffusionStage<'_> {
     }
 
     fn sheet(&mut self) -> Result<RgbaImage, TrainError> {
-        let denoiser = self.learner.averaged();
-        let mut prompts = self.prompts();
-        let mut masked: Vec<Option<&Masked>> = vec![None; prompts.len()];
-        let shown = self.held_out.len().min(SHEET);
-        if self.studio.inpaints() {
-            for cached in &self.held_out[..shown] {
-                prompts.push(cached.tokens.clone());
-                masked.push(cached.masked.first());
-            }
-        }
-        let latents = self.paint(&denoiser, &prompts, &masked)?;
-        let mut painted = sheet::pictures(self.encoder.decode(&latents))?;
-        let filled = painted.split_off(SHEET);
-        let mut rows = vec![painted];
-        if self.studio.inpaints() {
-            let before = masked.iter().flatten();
-            let before: Vec<f32> = before.flat_map(|masked| masked.latent.clone()).collect();
-            rows.push(sheet::pictures(self.encoder.decode(&before))?);
-            rows.push(filled);
-        }
-        Ok(sheet::grid(&rows))
+        self.paint_sheet()
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {

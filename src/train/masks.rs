@@ -111,19 +111,15 @@ impl PixelMask {
         count as f32 / self.is_repainted.len() as f32
     }
 
-    /// The mask at the size of latents, 1 for what is painted anew: where any pixel
-    /// of a latent is, as `diffusion` has it.
+    /// The mask at the size of latents, 1 for what is painted anew: the first pixel
+    /// of each latent decides, as in `diffusion` and in PyTorch's nearest
+    /// interpolation.
     pub fn latent(&self, factor: usize) -> Vec<f32> {
         let side = self.size / factor;
-        let mut latent = vec![0.0; side * side];
-        for row in 0..side * factor {
-            for column in 0..side * factor {
-                if self.is_repainted[row * self.size + column] {
-                    latent[row / factor * side + column / factor] = 1.0;
-                }
-            }
-        }
-        latent
+        let at = |i: usize| i / side * factor * self.size + i % side * factor;
+        (0..side * side)
+            .map(|i| f32::from(u8::from(self.is_repainted[at(i)])))
+            .collect()
     }
 
     /// Greys out what is painted anew: 0 in [-1, 1], as Stable Diffusion's
@@ -177,11 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn latents_take_every_pixel() {
+    fn latents_take_the_first_pixel() {
         let mut mask = PixelMask::empty(4);
         mask.is_repainted[0] = true;
         mask.is_repainted[4 + 3] = true;
-        assert_eq!(mask.latent(2), [1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(mask.latent(2), [1.0, 0.0, 0.0, 0.0]);
         let erased = mask.erase(&[0.5; 32]);
         assert_eq!(erased.iter().filter(|x| **x == 0.0).count(), 4);
         assert_eq!((erased[0], erased[7], erased[16]), (0.0, 0.0, 0.0));

@@ -1,0 +1,103 @@
+//! What a denoiser learns from at a time: noisy latents, masks, captions.
+
+use super::DiffusionStage;
+use crate::model::UNetInput;
+use crate::train::latent_cache::{LatentCache, Masked};
+use crate::train::random::{Purpose, Random};
+
+/// What the denoiser gets and what it should say.
+pub(super) struct Batch {
+    pub input: Vec<f32>,
+    pub target: Vec<f32>,
+    pub steps: Vec<usize>,
+    pub tokens: Vec<i32>,
+}
+
+impl DiffusionStage<'_> {
+    /// The channels of one picture, as the model wants them.
+    pub(super) fn push_input(&self, input: &mut Vec<f32>, noisy: &[f32], masked: Option<&Masked>) {
+        let [_, height, width] = self.encoder.latent_shape();
+        for group in &self.studio.unet_input {
+            match (group, masked) {
+                (UNetInput::Latent, _) => input.extend_from_slice(noisy),
+                (UNetInput::Mask, Some(masked)) => input.extend_from_slice(&masked.mask),
+                (UNetInput::Mask, None) => input.resize(input.len() + height * width, 1.0),
+                (UNetInput::MaskedImage, Some(masked)) => input.extend_from_slice(&masked.latent),
+                (UNetInput::MaskedImage, None) => input.extend_from_slice(&self.blank),
+            }
+        }
+    }
+
+    /// The batch of a forward pass.
+    pub(super) fn batch(&self, cache: &LatentCache, counter: u64) -> Batch {
+        let spec = self.spec;
+        let training = &self.config.training;
+        let count = spec.batch as usize;
+        let latent: usize = self.encoder.latent_shape().iter().product();
+        let stream = |purpose| Random::new(spec.seed, purpose, counter);
+        let noise = stream(Purpose::Diffusion).normals(count * latent);
+        let mut pick = stream(Purpose::Pick);
+        let mut time = stream(Purpose::Timestep);
+        let mut drop = stream(Purpose::Caption);
+        let empty = self.preparation().tokens("");
+        let mut batch = Batch {
+            input: Vec::new(),
+            target: Vec::with_capacity(count * latent),
+            steps: Vec::with_capacity(count),
+            tokens: Vec::with_capacity(count * empty.len()),
+        };
+        let mut noisy = Vec::with_capacity(latent);
+        for (i, noise) in noise.chunks(latent).enumerate() {
+            let cached = cache.pick(&mut pick);
+            let part = (i as f32 + time.unit()) / count as f32;
+            let last = self.noising.steps() - 1;
+            let step = ((part * self.noising.steps() as f32) as usize).min(last);
+            let is_full = pick.happens(training.full_mask_share);
+            let masked = match cached.masked.len() {
+                0 => None,
+                masks => {
+                    let chosen = &cached.masked[pick.below(masks as u64) as usize];
+                    (!is_full).then_some(chosen)
+                }
+            };
+            noisy.clear();
+            self.noising
+                .corrupt(step, &cached.latent, noise, &mut noisy, &mut batch.target);
+            self.push_input(&mut batch.input, &noisy, masked);
+            batch.steps.push(step);
+            let tokens = if drop.happens(spec.caption_dropout) {
+                &empty
+            } else {
+                &cached.tokens
+            };
+            batch.tokens.extend_from_slice(tokens);
+        }
+        batch
+    }
+
+    /// The batch by which the model is judged: the same each time.
+    pub(super) fn judged(&self) -> Batch {
+        let latent: usize = self.encoder.latent_shape().iter().product();
+        let count = self.held_out.len();
+        let noise = Random::new(self.spec.seed, Purpose::Sheet, 1).normals(count * latent);
+        let mut batch = Batch {
+            input: Vec::new(),
+            target: Vec::new(),
+            steps: Vec::new(),
+            tokens: Vec::new(),
+        };
+        let mut noisy = Vec::new();
+        for (i, (cached, noise)) in self.held_out.iter().zip(noise.chunks(latent)).enumerate() {
+            let step = (2 * i + 1) * self.noising.steps() / (2 * count);
+            noisy.clear();
+            self.noising
+                .corrupt(step, &cached.latent, noise, &mut noisy, &mut batch.target);
+            // Every other one is painted from its text alone.
+            let masked = cached.masked.first().filter(|_| i % 2 == 1);
+            self.push_input(&mut batch.input, &noisy, masked);
+            batch.steps.push(step);
+            batch.tokens.extend_from_slice(&cached.tokens);
+        }
+        batch
+    }
+}
