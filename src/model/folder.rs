@@ -362,7 +362,13 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
     }
     if let Some(text_encoder) = parts.text_encoder {
         let path = part("text_encoder")?;
-        write_json(&path.join("config.json"), text_encoder.config())?;
+        let mut config = text_encoder.config().clone();
+        if !config.other.contains_key("dtype") && !config.other.contains_key("torch_dtype") {
+            // transformers would compute in the precision of the file, while
+            // diffusers does not, and the two would not fit together.
+            config.other.insert("torch_dtype".into(), json!("float32"));
+        }
+        write_json(&path.join("config.json"), &config)?;
         checkpoint::save(
             text_encoder,
             &path.join(format!("{TEXT}.safetensors")),

@@ -13,6 +13,7 @@ mod checkpoint;
 mod config;
 mod diffusion;
 mod discriminator;
+mod encoder;
 mod error;
 mod event;
 mod image_folder;

@@ -2,7 +2,8 @@
 
 use super::DiffusionStage;
 use crate::model::UNetInput;
-use crate::train::latent_cache::{LatentCache, Masked};
+use crate::train::encoder::Masked;
+use crate::train::latent_cache::LatentCache;
 use crate::train::random::{Purpose, Random};
 
 /// What the denoiser gets and what it should say.

@@ -4,7 +4,7 @@ use image::RgbaImage;
 
 use super::{Denoiser, DiffusionStage};
 use crate::train::TrainError;
-use crate::train::latent_cache::Masked;
+use crate::train::encoder::Masked;
 use crate::train::learner::host;
 use crate::train::random::{Purpose, Random};
 use crate::train::sheet;

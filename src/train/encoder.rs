@@ -1,0 +1,217 @@
+//! From pictures with captions and masks to what the denoiser sees of them.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::TrainError;
+use super::learner::host;
+use super::loader::planes;
+use super::masks::PixelMask;
+use super::random::{Purpose, Random};
+use super::source::Sample;
+use crate::model::{AutoencoderKl, ClipTokenizer};
+
+/// Values of pictures that go through the autoencoder at a time.
+const ENCODED_VALUES: usize = 1 << 21;
+
+/// Pixels to latents that suit the denoiser.
+pub(super) struct Encoder {
+    network: AutoencoderKl,
+    device: Device,
+    size: usize,
+    seed: u64,
+    /// What latents are multiplied by; `None` until it was measured.
+    factor: Option<f64>,
+}
+
+impl Encoder {
+    /// `network` and `device` are without autodiff.
+    pub fn new(network: AutoencoderKl, device: &Device, size_px: u32, seed: u64) -> Self {
+        Self {
+            network,
+            device: device.clone(),
+            size: size_px as usize,
+            seed,
+            factor: None,
+        }
+    }
+
+    /// The autoencoder.
+    pub fn network(&self) -> &AutoencoderKl {
+        &self.network
+    }
+
+    /// What latents are multiplied by; 1 until it was measured.
+    pub fn factor(&self) -> f64 {
+        self.factor.unwrap_or(1.0)
+    }
+
+    /// Whether the factor was measured.
+    pub fn is_measured(&self) -> bool {
+        self.factor.is_some()
+    }
+
+    /// Fixes the factor.
+    pub fn set_factor(&mut self, factor: f64) {
+        self.network.set_scaling_factor(factor);
+        self.factor = Some(factor);
+    }
+
+    fn shift(&self) -> f32 {
+        self.network.config().shift_factor.unwrap_or(0.0) as f32
+    }
+
+    /// Channels and side of a latent.
+    pub fn latent_shape(&self) -> [usize; 3] {
+        let config = self.network.config();
+        let side = self.size / config.downsampling();
+        [config.latent_channels, side, side]
+    }
+
+    /// Latents of pictures, drawn from their distributions with the noise of `counter`.
+    pub fn encode(&self, values: &[f32], counter: u64) -> Result<Vec<Vec<f32>>, TrainError> {
+        let picture = 3 * self.size * self.size;
+        let count = values.len() / picture;
+        let latent: usize = self.latent_shape().iter().product();
+        let noise = Random::new(self.seed, Purpose::Posterior, counter).normals(count * latent);
+        let at_once = (ENCODED_VALUES / picture).max(1);
+        let (shift, factor) = (self.shift(), self.factor() as f32);
+        let mut latents = Vec::with_capacity(count);
+        for (values, noise) in values
+            .chunks(at_once * picture)
+            .zip(noise.chunks(at_once * latent))
+        {
+            let dims = [values.len() / picture, 3, self.size, self.size];
+            let data = TensorData::new(values.to_vec(), dims);
+            let posterior = self.network.encode(Tensor::from_data(data, &self.device));
+            let data = TensorData::new(noise.to_vec(), posterior.mean.dims());
+            let drawn = posterior.sample(Tensor::from_data(data, &self.device));
+            let drawn = host(drawn)?;
+            let scaled = |latent: &[f32]| latent.iter().map(|z| (z - shift) * factor).collect();
+            latents.extend(drawn.chunks(latent).map(scaled));
+        }
+        Ok(latents)
+    }
+
+    /// The latent of a picture of which everything is masked.
+    pub fn encode_blank(&self) -> Result<Vec<f32>, TrainError> {
+        let dims = [1, 3, self.size, self.size];
+        let mode = self
+            .network
+            .encode(Tensor::zeros(dims, &self.device))
+            .mode();
+        let (shift, factor) = (self.shift(), self.factor() as f32);
+        Ok(host(mode)?.iter().map(|z| (z - shift) * factor).collect())
+    }
+
+    /// Pictures of latents.
+    ///
+    /// # Shapes
+    /// The result is `[count, 3, height, width]`.
+    pub fn decode(&self, latents: &[f32]) -> Tensor<4> {
+        let [channels, height, width] = self.latent_shape();
+        let (shift, factor) = (self.shift(), self.factor() as f32);
+        let values: Vec<f32> = latents.iter().map(|z| z / factor + shift).collect();
+        let count = values.len() / (channels * height * width);
+        let data = TensorData::new(values, [count, channels, height, width]);
+        self.network.decode(Tensor::from_data(data, &self.device))
+    }
+}
+
+/// A picture with a part of it masked.
+#[derive(Clone)]
+pub(super) struct Masked {
+    /// 1 where it is painted anew, at the size of the latent.
+    pub mask: Vec<f32>,
+    /// The latent of the picture with that part greyed out.
+    pub latent: Vec<f32>,
+}
+
+/// A picture as the denoiser sees it.
+#[derive(Clone)]
+pub(super) struct Cached {
+    /// Its caption.
+    pub tokens: Vec<i32>,
+    /// Its latent.
+    pub latent: Vec<f32>,
+    /// Ways of masking it; none for models without masks.
+    pub masked: Vec<Masked>,
+}
+
+/// A group of pictures, made ready for the autoencoder in the background.
+pub(super) struct Prepared {
+    /// The pictures, then for each of them its masked versions.
+    values: Vec<f32>,
+    masks: Vec<Vec<f32>>,
+    tokens: Vec<Vec<i32>>,
+}
+
+/// Turns pictures into what the cache wants.
+#[derive(Clone)]
+pub(super) struct Preparation {
+    pub tokenizer: Arc<ClipTokenizer>,
+    pub seed: u64,
+    /// Masks for each picture.
+    pub masks: usize,
+    /// Pixels per side of a latent pixel.
+    pub factor: usize,
+}
+
+impl Preparation {
+    /// Group `number` of the stream.
+    pub fn prepare(&self, number: u64, samples: &[Sample]) -> Prepared {
+        let mut values = planes(samples);
+        let picture = values.len() / samples.len().max(1);
+        let mut masks = Vec::with_capacity(samples.len() * self.masks);
+        for (i, sample) in samples.iter().enumerate() {
+            let position = number * samples.len() as u64 + i as u64;
+            let mut random = Random::new(self.seed, Purpose::Mask, position);
+            for _ in 0..self.masks {
+                let mask = PixelMask::draw(sample.rgb.width() as usize, &mut random);
+                masks.push(mask.latent(self.factor));
+                let erased = mask.erase(&values[i * picture..][..picture]);
+                values.extend(erased);
+            }
+        }
+        Prepared {
+            values,
+            masks,
+            tokens: samples.iter().map(|s| self.tokens(&s.caption)).collect(),
+        }
+    }
+
+    /// The numbers of a caption.
+    pub fn tokens(&self, caption: &str) -> Vec<i32> {
+        let tokens = self.tokenizer.encode(caption);
+        tokens.into_iter().map(|token| token as i32).collect()
+    }
+}
+
+impl Encoder {
+    /// Encodes a group; `number` decides on its noise.
+    pub fn encode_group(&self, number: u64, prepared: Prepared) -> Result<Vec<Cached>, TrainError> {
+        let Prepared {
+            values,
+            masks,
+            tokens,
+        } = prepared;
+        let count = tokens.len();
+        let per_picture = masks.len() / count.max(1);
+        let mut latents = self.encode(&values, number)?;
+        let mut masked = latents
+            .split_off(count)
+            .into_iter()
+            .zip(masks)
+            .map(|(latent, mask)| Masked { mask, latent });
+        let cached = tokens
+            .into_iter()
+            .zip(latents)
+            .map(|(tokens, latent)| Cached {
+                tokens,
+                latent,
+                masked: masked.by_ref().take(per_picture).collect(),
+            });
+        Ok(cached.collect())
+    }
+}
