@@ -1,0 +1,106 @@
+//! The evaluation of a whole model: every question is counted, and twice the
+//! same run gives twice the same figures.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use velatura::diffusion::LatentDiffusion;
+use velatura::evaluate::{
+    EvaluateError, EvaluationPlan, EvaluationReport, Judge, JudgeTraining, PictureKind, Question,
+    evaluate,
+};
+use velatura::model::ModelFolder;
+use velatura::scenes::SceneSource;
+
+const PROMPTS: u32 = 6;
+const SEED: u64 = 77;
+
+fn model() -> LatentDiffusion {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/reference/inpaint-tiny");
+    let folder = ModelFolder::open(folder).expect("a model");
+    LatentDiffusion::load(&folder, &burn::tensor::Device::flex()).expect("its networks")
+}
+
+fn judge() -> Judge {
+    let training = JudgeTraining {
+        steps: 2,
+        batch: 2,
+        ..Default::default()
+    };
+    Judge::train(training, &mut |_, _| ControlFlow::Continue(())).expect("a judge")
+}
+
+fn plan() -> EvaluationPlan {
+    EvaluationPlan {
+        prompts: PROMPTS,
+        seed: SEED,
+        sampler: None,
+        steps: 2,
+        guidance_scale: 3.0,
+    }
+}
+
+/// The report, and how many pictures of each kind were painted.
+fn run(model: &LatentDiffusion, judge: &Judge) -> (EvaluationReport, [u32; 2]) {
+    let device = burn::tensor::Device::flex();
+    let side = model.studio().resolution_px;
+    let source = SceneSource::new(side).expect("a size that scenes have");
+    let mut kinds = [0; 2];
+    let report = evaluate(model, &device, judge, &plan(), &mut |event| {
+        let scene = source.scene(SEED, u64::from(event.index));
+        assert_eq!(event.caption, scene.caption);
+        assert_eq!(event.picture.dimensions(), (side, side));
+        let inpaints = event.kind == PictureKind::Inpainting;
+        kinds[usize::from(inpaints)] += 1;
+        if inpaints {
+            // Far from the object nothing was touched.
+            let pairs = event.picture.pixels().zip(scene.image.pixels());
+            assert!(pairs.filter(|(new, old)| new == old).count() > 20);
+        }
+        ControlFlow::Continue(())
+    });
+    (report.expect("a report"), kinds)
+}
+
+#[test]
+fn an_evaluation_counts_every_question_and_can_be_repeated() {
+    let (model, judge) = (model(), judge());
+    let (report, [from_text, inpainted]) = run(&model, &judge);
+    assert_eq!(from_text, PROMPTS);
+    assert!(inpainted > 0 && inpainted <= PROMPTS);
+    assert!(report.reconstruction_psnr_db.is_finite());
+    let asked = |question: Question| {
+        let rows = report.text_to_image.iter();
+        rows.filter(|row| row.question == question)
+            .map(|row| row.painted.asked)
+            .sum::<u32>()
+    };
+    // A scene is a landscape with a time and a place, or a sticker on a background.
+    assert_eq!(asked(Question::Time), asked(Question::Place));
+    assert_eq!(asked(Question::Time) + asked(Question::Background), PROMPTS);
+    for row in report.text_to_image.iter().chain(&report.inpainting) {
+        assert_eq!(row.painted.asked, row.real.asked);
+        assert!(row.painted.right <= row.painted.asked);
+    }
+    assert_eq!(report.inpainting[0].painted.asked, inpainted);
+    let (again, _) = run(&model, &judge);
+    assert_eq!(report, again);
+}
+
+#[test]
+fn an_evaluation_can_be_stopped_and_needs_two_captions() {
+    let (model, judge) = (model(), judge());
+    let device = burn::tensor::Device::flex();
+    let stop = evaluate(&model, &device, &judge, &plan(), &mut |_| {
+        ControlFlow::Break(())
+    });
+    assert!(matches!(stop, Err(EvaluateError::Stopped)));
+    let one = EvaluationPlan {
+        prompts: 1,
+        ..plan()
+    };
+    let error = evaluate(&model, &device, &judge, &one, &mut |_| {
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(error, Err(EvaluateError::TooFew)));
+}
