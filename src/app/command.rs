@@ -12,7 +12,7 @@ use super::training::TrainForm;
 use crate::document::LayerId;
 use crate::engine::protocol::JobId;
 use crate::geometry::CanvasView;
-use crate::recipe::{GenerateSpec, ModelSource};
+use crate::recipe::{FoundRecipe, ModelSource};
 use crate::tools::{PointerEvent, ToolId, ToolSettings};
 
 /// A dialog in front of the window.
@@ -150,7 +150,7 @@ pub enum Command {
         paused: bool,
     },
     /// Takes over the settings of an opened picture.
-    RestoreSettings(Box<GenerateSpec>),
+    RestoreSettings(Box<FoundRecipe>),
     /// Loads a model and chooses it.
     ChooseModel(ModelSource),
     /// Asks for a model folder.
@@ -199,9 +199,14 @@ impl CommandSink {
         self.commands.push(command);
     }
 
-    /// Takes every command, in order.
+    /// Takes every command, in order, but forms first: a click on a button ends
+    /// the typing in a field, and the button is to find what was typed.
     pub fn drain(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.commands)
+        let mut commands = std::mem::take(&mut self.commands);
+        commands.sort_by_key(|command| {
+            !matches!(command, Command::SetForm(_) | Command::SetTrainForm(_))
+        });
+        commands
     }
 
     /// Whether there is nothing to do.

@@ -138,9 +138,9 @@ impl Core {
                 self.engine.set_paused(job, paused);
                 self.state.jobs.mark_paused(job, paused);
             }
-            Command::RestoreSettings(spec) => {
-                let model = spec.model.clone();
-                state.settings.form.restore(&spec);
+            Command::RestoreSettings(recipe) => {
+                let model = recipe.spec.model.clone();
+                state.settings.form.restore(&recipe);
                 if state
                     .model_summary()
                     .is_none_or(|known| known.source != model)
@@ -188,6 +188,7 @@ impl Core {
         state.view = CanvasView::default();
         state.recipes = BTreeMap::new();
         state.shown_frame = None;
+        state.notices.forget_offer();
         state.file = file;
     }
 

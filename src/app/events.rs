@@ -208,10 +208,10 @@ impl Core {
     }
 
     fn offer_settings(&mut self, recipe: &FoundRecipe) {
-        let mut spec = recipe.spec.clone();
+        let mut offered = recipe.clone();
         if recipe.model_name.is_none() {
             // A file that does not say which model it was painted with.
-            spec.model = self.state.form().model.clone();
+            offered.spec.model = self.state.form().model.clone();
         }
         let text = match &recipe.program {
             Some(program) => {
@@ -219,7 +219,7 @@ impl Core {
             }
             None => "This picture carries the settings it was made with".to_owned(),
         };
-        let command = Command::RestoreSettings(Box::new(spec));
+        let command = Command::RestoreSettings(Box::new(offered));
         let label = "Restore settings".to_owned();
         self.state
             .notices

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::protocol::ModelSummary;
-use crate::recipe::{GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SamplerKind};
+use crate::recipe::{
+    FoundRecipe, GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SamplerKind,
+};
 
 /// Most steps the panel offers.
 pub const MAX_STEPS: u32 = 150;
@@ -149,8 +151,9 @@ impl GenerateForm {
     }
 
     /// Takes over the settings of a finished picture.
-    pub fn restore(&mut self, spec: &GenerateSpec) {
+    pub fn restore(&mut self, recipe: &FoundRecipe) {
         let own = self.clone();
+        let spec = &recipe.spec;
         *self = Self {
             model: spec.model.clone(),
             prompt: spec.prompt.clone(),
@@ -164,8 +167,15 @@ impl GenerateForm {
             seed_locked: true,
             width_px: spec.width_px,
             height_px: spec.height_px,
-            strength: spec.strength,
-            mask_strength: spec.strength,
+            strength: match (recipe.used_picture, recipe.used_mask) {
+                (true, false) => spec.strength,
+                _ => own.strength,
+            },
+            mask_strength: if recipe.used_mask {
+                spec.strength
+            } else {
+                own.mask_strength
+            },
             ..own
         }
         .validated();
@@ -210,6 +220,7 @@ impl GenerateForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::RecipeForm;
 
     #[test]
     fn the_sentence_says_what_will_happen() {
@@ -258,8 +269,25 @@ mod tests {
             ..GenerateSpec::default()
         };
         let mut form = GenerateForm::default();
-        form.restore(&spec);
+        let mut recipe = FoundRecipe {
+            spec,
+            form: RecipeForm::Velatura,
+            model_name: None,
+            model_hash: None,
+            program: None,
+            used_picture: false,
+            used_mask: false,
+            unread: Vec::new(),
+        };
+        form.restore(&recipe);
         assert!(form.seed_locked);
-        assert_eq!(form.spec([128, 64], None, None), spec);
+        assert_eq!(form.spec([128, 64], None, None), recipe.spec);
+
+        // What was painted inside of a mask says nothing of whole pictures.
+        let usual = form.strength;
+        (recipe.used_picture, recipe.used_mask) = (true, true);
+        recipe.spec.strength = 0.9;
+        form.restore(&recipe);
+        assert_eq!((form.strength, form.mask_strength), (usual, 0.9));
     }
 }

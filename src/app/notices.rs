@@ -4,8 +4,6 @@ use super::Command;
 
 /// How long a notice stays, in seconds, unless it reports a failure.
 const LIFETIME_SECS: f64 = 6.0;
-/// How long a notice with a question stays.
-const QUESTION_LIFETIME_SECS: f64 = 20.0;
 /// Most notices on the screen; the oldest make room.
 const MOST: usize = 4;
 
@@ -66,14 +64,17 @@ impl Notices {
         self.add(severity, text.into(), None, lifetime);
     }
 
-    /// Adds a message with a button.
+    /// Adds a message with a button. It stays until it is answered or dismissed.
     pub fn ask(&mut self, text: impl Into<String>, action: NoticeAction) {
-        self.add(
-            Severity::Info,
-            text.into(),
-            Some(action),
-            Some(QUESTION_LIFETIME_SECS),
-        );
+        self.add(Severity::Info, text.into(), Some(action), None);
+    }
+
+    /// Removes the offer to restore the settings of a picture that is no longer open.
+    pub fn forget_offer(&mut self) {
+        self.shown.retain(|notice| {
+            let command = notice.action.as_ref().map(|action| &action.command);
+            !matches!(command, Some(Command::RestoreSettings(_)))
+        });
     }
 
     fn add(

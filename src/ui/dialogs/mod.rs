@@ -70,7 +70,7 @@ fn frame(
     content: impl FnOnce(&mut Ui, &mut CommandSink),
 ) {
     let frame = egui::Frame::window(ui.style()).inner_margin(egui::Margin::same(20));
-    let modal = Modal::new(Id::unique("dialog"))
+    let modal = Modal::new(Id::unique(("dialog", title)))
         .frame(frame)
         .show(ui.ctx(), |ui| {
             ui.set_width(width.min(ui.ctx().content_rect().width() - 2.0 * space::XL));

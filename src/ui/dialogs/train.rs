@@ -311,7 +311,7 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
         .allow_scroll(false)
         .allow_boxed_zoom(false)
         .show_x(false)
-        .include_y(0.0)
+        .grid_color(tokens.border_strong)
         .y_axis_min_width(32.0)
         .show(ui, |plot| {
             plot.line(

@@ -194,8 +194,9 @@ fn picture_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
         Intent::ImageToImage => Some(&mut form.strength),
     };
     if let Some(strength) = strength {
-        slider_row(ui, "Strength", strength, 0.0..=1.0, SliderFormat::PERCENT)
-            .on_hover_text("How much is repainted: 0 % keeps the picture, 100 % ignores it");
+        slider_row(ui, "Strength", strength, 0.0..=1.0, SliderFormat::PERCENT).on_hover_text(
+            "How much is repainted: little keeps the picture, all of it starts anew",
+        );
     }
     if intent == Intent::Inpaint {
         let format = SliderFormat {

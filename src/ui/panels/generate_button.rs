@@ -38,6 +38,7 @@ pub fn generate_button_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandS
         let width = ui.available_width() - height::PRIMARY - space::S;
         let mut note = match (job.running, job.total) {
             (false, _) => "waiting".to_owned(),
+            (true, _) if job.step == 0 => "preparing".to_owned(),
             (true, total) => format!("{} / {total}", job.step),
         };
         if let Some(left) = job.time_left() {
