@@ -64,7 +64,7 @@ train diffusion "$work/diffusion" "$diffusion_steps" \
 
 # 3. The figures, of the weights as they are shipped, and the model card.
 "$velatura" export "$work/diffusion/model" --out "$work/model" --precision f16
-"$velatura" evaluate --model "$work/model" --prompts "$prompts" --judge "$work/judge" \
+"$velatura" evaluate --model "$work/model" --prompts "$prompts" --judge assets/judge \
     --pictures "$work/pictures" --device "$device" > "$work/figures.md"
 sed -e "s/@AUTOENCODER_STEPS@/$autoencoder_steps/" -e "s/@DIFFUSION_STEPS@/$diffusion_steps/" \
     -e "/@FIGURES@/{r $work/figures.md
