@@ -5,7 +5,9 @@ mod train_support;
 
 use std::path::Path;
 
+use burn::tensor::Tensor;
 use train_support::{make_data, spec, train};
+use velatura::model::{AutoencoderKl, ModelFolder};
 use velatura::recipe::{TrainSpec, TrainTarget};
 
 /// Trains once in one go and once in three, and compares.
@@ -103,4 +105,34 @@ fn resumed_runs_equal_uninterrupted_ones() {
         std::fs::read(model.join("text_encoder/model.safetensors")).expect("a text encoder")
     };
     assert!(text(&outcome.model) == text(&root.path().join("diffusion/whole/model")));
+
+    // A decoder trained alone leaves the latents as they are.
+    let before = root.path().join("autoencoder/whole/model");
+    let config = root.path().join("decoder.json");
+    std::fs::write(&config, r#"{ "training": { "decoder_only": true } }"#).expect("written");
+    let decoder = TrainSpec {
+        steps: 4,
+        config: Some(config),
+        from: Some(before.clone()),
+        output: root.path().join("decoder"),
+        ..spec(root.path(), TrainTarget::Autoencoder)
+    };
+    let told = train(&decoder, None);
+    let after = &told.outcome.as_ref().expect("a run to the end").model;
+    let device = burn::tensor::Device::flex();
+    let open = |path: &Path| {
+        let folder = ModelFolder::open(path).expect("a model");
+        folder.load_autoencoder(&device).expect("an autoencoder")
+    };
+    let (before, after) = (open(&before), open(after));
+    assert_eq!(
+        before.config().scaling_factor,
+        after.config().scaling_factor
+    );
+    let picture = Tensor::<4>::full([1, 3, 16, 16], 0.3, &device);
+    let latents = |model: &AutoencoderKl| model.encode(picture.clone()).mode();
+    let difference = |a: Tensor<4>, b: Tensor<4>| (a - b).abs().max().into_scalar::<f32>();
+    assert_eq!(difference(latents(&before), latents(&after)), 0.0);
+    let same = latents(&before);
+    assert!(difference(before.decode(same.clone()), after.decode(same)) > 1e-4);
 }

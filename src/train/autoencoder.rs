@@ -85,6 +85,11 @@ impl<'a> AutoencoderStage<'a> {
             )));
         }
         nn::draw_weights(&network);
+        let network = if config.training.decoder_only {
+            network.with_fixed_encoder()
+        } else {
+            network
+        };
         let critic = spec.discriminator_start.map(|_| {
             let network = PatchDiscriminatorConfig::for_size(spec.size_px).init(&device);
             nn::draw_weights(&network);
@@ -375,7 +380,9 @@ impl Stage for AutoencoderStage<'_> {
             let noise = Tensor::from_data(TensorData::new(noise, dims), &device);
             latents.extend(host(posterior.sample(noise))?);
         }
-        if let Some(factor) = scaling_factor(&latents) {
+        // Denoisers know the latents of a fixed encoder by the factor it has.
+        let is_fixed = self.config.training.decoder_only;
+        if let Some(factor) = scaling_factor(&latents).filter(|_| !is_fixed) {
             network.set_scaling_factor(factor);
         }
         let mut studio = self.config.studio.clone().unwrap_or_else(|| {

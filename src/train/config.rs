@@ -58,6 +58,9 @@ pub struct TrainingConfig {
     pub decay: Decay,
     /// Weight of the adversarial term of the autoencoder's loss.
     pub discriminator_weight: f32,
+    /// Whether only the decoder of an autoencoder learns, so that its latents, and
+    /// with them the denoisers trained on them, stay what they are.
+    pub decoder_only: bool,
     /// Pictures whose latents are cached at a time.
     pub cached_pictures: usize,
     /// How often a picture of the cache is used before another takes its place.
@@ -79,6 +82,7 @@ impl Default for TrainingConfig {
         Self {
             decay: Decay::Constant,
             discriminator_weight: 0.5,
+            decoder_only: false,
             cached_pictures: 2048,
             cache_reuse: 8.0,
             masks_per_picture: 2,

@@ -67,6 +67,13 @@ impl AutoencoderKl {
         self.config.scaling_factor = factor;
     }
 
+    /// The same network with weights before the latents that training leaves alone.
+    pub fn with_fixed_encoder(mut self) -> Self {
+        self.encoder = self.encoder.no_grad();
+        self.quant_conv = self.quant_conv.map(Module::no_grad);
+        self
+    }
+
     /// Pictures in [-1, 1] to the distribution of their latents, not yet multiplied
     /// by the scaling factor.
     ///
