@@ -19,7 +19,7 @@ use crate::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource};
 use crate::tools::ToolError;
 
 /// Pictures of more pixels are flattened away from the window's thread.
-const LARGE_PX: u64 = 1 << 20;
+const LARGE_PX: u64 = 1 << 16;
 
 /// The state with what works for it: everything but the window.
 pub struct Core {

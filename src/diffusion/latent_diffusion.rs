@@ -1,7 +1,9 @@
 //! A whole model, ready to paint (Rombach et al. 2022, <https://arxiv.org/abs/2112.10752>).
 
+use std::cell::OnceCell;
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::{GrayImage, RgbImage};
@@ -85,6 +87,11 @@ pub struct StepView<'a> {
     pub denoised: &'a Tensor<4>,
     model: &'a LatentDiffusion,
     size_px: [u32; 2],
+    /// What a step took so far.
+    step_secs: f64,
+    /// Whether pictures come from the decoder itself: one way for all steps of
+    /// a picture, because changing over would flicker.
+    decodes: &'a OnceCell<bool>,
 }
 
 impl StepView<'_> {
@@ -93,11 +100,24 @@ impl StepView<'_> {
     /// # Errors
     /// If the device does not hand over the latents.
     pub fn preview(&self) -> Result<RgbImage, DiffusionError> {
-        let picture = self
-            .model
-            .preview_decoder()?
-            .picture(self.denoised.clone())?;
+        let picture = if self.decodes()? {
+            let decoded = self.model.decoded(self.denoised.clone());
+            let [_, _, height, width] = decoded.dims();
+            rgb_from_planes(&host(decoded)?, width, height)
+        } else {
+            let decoder = self.model.preview_decoder()?;
+            decoder.picture(self.denoised.clone())?
+        };
         Ok(cropped(picture, self.size_px))
+    }
+
+    fn decodes(&self) -> Result<bool, DiffusionError> {
+        if let Some(decodes) = self.decodes.get() {
+            return Ok(*decodes);
+        }
+        let decoder = self.model.preview_decoder()?;
+        let affords = decoder.affords_decoder(self.denoised, self.step_secs);
+        Ok(*self.decodes.get_or_init(|| affords))
     }
 
     /// The quick picture as planes in [-1, 1] that stay on the device, for a
@@ -111,11 +131,12 @@ impl StepView<'_> {
     /// If the device does not hand over the thumbnail.
     pub fn planes(&self, thumbnail_px: u32) -> Result<(Tensor<4>, RgbImage), DiffusionError> {
         let [width, height] = self.size_px.map(|side| side as usize);
-        let planes = self
-            .model
-            .preview_decoder()?
-            .planes(self.denoised.clone())
-            .slice([0..1, 0..3, 0..height, 0..width]);
+        let planes = if self.decodes()? {
+            self.model.decoded(self.denoised.clone())
+        } else {
+            self.model.preview_decoder()?.planes(self.denoised.clone())
+        };
+        let planes = planes.slice([0..1, 0..3, 0..height, 0..width]);
         let small = thumbnail(planes.clone(), thumbnail_px)?;
         Ok((planes, small))
     }
@@ -260,6 +281,8 @@ impl LatentDiffusion {
         // Methods that prepare themselves do so within their first step.
         let warm_up = (evaluations - start.first).saturating_sub(kept_steps * order);
         let mut latents = start.latents.clone();
+        let decodes = OnceCell::new();
+        let started = Instant::now();
         let mut step = 0;
         for index in start.first..evaluations {
             let input = sampler.scale_model_input(latents.clone(), index);
@@ -292,6 +315,8 @@ impl LatentDiffusion {
                 denoised: &result.denoised,
                 model: self,
                 size_px: [request.width_px, request.height_px],
+                step_secs: started.elapsed().as_secs_f64() / step as f64,
+                decodes: &decodes,
             };
             if observe(view).is_break() {
                 return Ok(GenerationOutcome::Cancelled);
@@ -302,11 +327,15 @@ impl LatentDiffusion {
         Ok(GenerationOutcome::Finished { latents, image })
     }
 
+    /// The picture of latents, left on the device as planes of about [-1, 1].
+    fn decoded(&self, latents: Tensor<4>) -> Tensor<4> {
+        self.autoencoder
+            .decode(latents / self.autoencoder.config().scaling_factor)
+    }
+
     /// The picture of latents.
     fn decode(&self, latents: Tensor<4>, step: usize) -> Result<RgbImage, DiffusionError> {
-        let decoded = self
-            .autoencoder
-            .decode(latents / self.autoencoder.config().scaling_factor);
+        let decoded = self.decoded(latents);
         let [_, _, height, width] = decoded.dims();
         let values = host(decoded)?;
         if values.iter().any(|value| !value.is_finite()) {

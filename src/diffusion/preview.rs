@@ -4,7 +4,10 @@
 //! each of them. Near the latents that models make it is almost linear, so a
 //! linear map from the 3 × 3 latents around each place to the pixels of that
 //! place, fitted once to what the decoder itself says, shows the same picture
-//! a little blurred in a thousandth of the time.
+//! a little blurred in a thousandth of the time. Small decoders are less linear
+//! and cost little: where that is so, the decoder itself is run.
+
+use std::time::Instant;
 
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::{AvgPoolOptions, PadMode};
@@ -26,6 +29,9 @@ const EXAMPLES: usize = 3;
 /// Keeps the fit from following what the few examples say of rare latents.
 const RIDGE: f64 = 1e-2;
 
+/// Most time that the decoder may take at each step, as a share of the step.
+const MOST_SHARE: f64 = 0.6;
+
 /// A linear stand-in for a decoder.
 #[derive(Clone, Debug)]
 pub(super) struct PreviewDecoder {
@@ -34,6 +40,8 @@ pub(super) struct PreviewDecoder {
     /// For each pixel of a place and each colour, the weights of the
     /// neighbourhood and a constant.
     weights: Vec<f32>,
+    /// Time that the decoder itself takes for one latent.
+    secs_per_latent: f64,
 }
 
 impl PreviewDecoder {
@@ -47,7 +55,9 @@ impl PreviewDecoder {
         let latents: Vec<f32> = (0..EXAMPLES).flat_map(|k| example(channels, k)).collect();
         let shape = [EXAMPLES, channels, SIDE, SIDE];
         let tensor = Tensor::<4>::from_data(TensorData::new(latents.clone(), shape), device);
+        let start = Instant::now();
         let decoded = host(autoencoder.decode(tensor / config.scaling_factor))?;
+        let secs_per_latent = start.elapsed().as_secs_f64() / (EXAMPLES * SIDE * SIDE) as f64;
 
         let features = channels * REACH * REACH + 1;
         let outputs = 3 * factor * factor;
@@ -88,7 +98,17 @@ impl PreviewDecoder {
             channels,
             factor,
             weights,
+            secs_per_latent,
         })
+    }
+
+    /// Whether steps that take `step_secs` leave time for the decoder itself.
+    ///
+    /// # Shapes
+    /// `latents`: `[1, channels, h, w]`.
+    pub fn affords_decoder(&self, latents: &Tensor<4>, step_secs: f64) -> bool {
+        let [_, _, height, width] = latents.dims();
+        self.secs_per_latent * (height * width) as f64 <= MOST_SHARE * step_secs
     }
 
     /// The picture that latents will become, about.
@@ -270,6 +290,7 @@ mod tests {
             channels,
             factor,
             weights: weights.into_iter().map(|weight| weight * 0.1).collect(),
+            secs_per_latent: 1e-3,
         };
         let device = Device::flex();
         let latents = TorchGenerator::new(4).normals(channels * 5 * 7);
@@ -282,7 +303,9 @@ mod tests {
         for (a, b) in same.as_raw().iter().zip(picture.as_raw()) {
             assert!(a.abs_diff(*b) <= 1);
         }
-        assert_eq!(thumbnail(planes, 7).unwrap().dimensions(), (7, 5));
+        assert_eq!(thumbnail(planes.clone(), 7).unwrap().dimensions(), (7, 5));
+        assert!(decoder.affords_decoder(&planes, 1.0));
+        assert!(!decoder.affords_decoder(&planes, 0.1));
     }
 
     #[test]
