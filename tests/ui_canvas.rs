@@ -315,6 +315,29 @@ fn a_button_on_the_canvas_takes_its_clicks() {
 }
 
 #[test]
+fn a_stroke_that_begins_within_a_slow_frame_is_whole() {
+    let mut harness = opened(64);
+    harness.event(Event::PointerMoved(pos2(10.0, 10.0)));
+    harness.run();
+    let start = at(&harness, 10.0, 32.0);
+    // `Harness::event` would give each event a frame of its own.
+    harness.input_mut().events.extend([
+        Event::PointerMoved(start),
+        button(start, PointerButton::Primary, true),
+        Event::PointerMoved(start + vec2(40.0, 0.0)),
+        Event::PointerMoved(start + vec2(80.0, 0.0)),
+    ]);
+    harness.step();
+    let end = start + vec2(120.0, 0.0);
+    harness.event(Event::PointerMoved(end));
+    harness.event(button(end, PointerButton::Primary, false));
+    harness.run();
+    let mask = harness.state().editor.document().mask_coverage();
+    let mask = mask.expect("a stroke");
+    assert!(mask.get_pixel(10, 32).0[0] > 0, "its beginning is there");
+}
+
+#[test]
 fn losing_the_focus_takes_an_unfinished_stroke_back() {
     let mut harness = opened(64);
     let start = at(&harness, 20.0, 20.0);

@@ -70,9 +70,11 @@ impl Gesture {
         });
         self.is_space_held = !typing && ui.input(|i| i.key_down(Key::Space));
         let is_above = |pos: Pos2| response.contains_pointer() && response.rect.contains(pos);
-        // Buttons that lie on the canvas take their clicks themselves.
-        let is_hit =
-            response.hovered() || response.is_pointer_button_down_on() || response.clicked();
+        // Buttons that lie on the canvas take their clicks themselves. What
+        // `Response` says of hovering will not do: on a slow machine a press and
+        // what follows it come in one frame, which is neither hover nor click.
+        let hit = ui.ctx().viewport(|viewport| viewport.hits.click);
+        let is_hit = hit.is_some_and(|widget| widget.id == response.id) || response.clicked();
         let is_over = |pos: Pos2| ui.is_enabled() && is_hit && response.rect.contains(pos);
 
         if let Some(pinch) = pinch {
