@@ -24,10 +24,11 @@ use crate::nn::ops;
 const REACH: usize = 3;
 /// Sides of the latents that the map is fitted to.
 const SIDE: usize = 20;
-/// Random latents that the map is fitted to, each smoother than the one before.
-const EXAMPLES: usize = 3;
+/// Pictures that the map is fitted to: the cells of their grid along a side, and
+/// whether its borders are soft.
+const EXAMPLES: [[usize; 2]; 4] = [[3, 1], [5, 0], [8, 1], [11, 0]];
 /// Keeps the fit from following what the few examples say of rare latents.
-const RIDGE: f64 = 1e-2;
+const RIDGE: f64 = 1e-3;
 
 /// Most time that the decoder may take at each step, as a share of the step.
 const MOST_SHARE: f64 = 0.6;
@@ -52,19 +53,25 @@ impl PreviewDecoder {
     pub fn fit(autoencoder: &AutoencoderKl, device: &Device) -> Result<Self, DiffusionError> {
         let config = autoencoder.config();
         let (channels, factor) = (config.latent_channels, config.downsampling());
-        let latents: Vec<f32> = (0..EXAMPLES).flat_map(|k| example(channels, k)).collect();
-        let shape = [EXAMPLES, channels, SIDE, SIDE];
-        let tensor = Tensor::<4>::from_data(TensorData::new(latents.clone(), shape), device);
+        let side = SIDE * factor;
+        let count = EXAMPLES.len();
+        let pictures: Vec<f32> = EXAMPLES
+            .iter()
+            .flat_map(|cells| example(side, *cells))
+            .collect();
+        let shape = [count, 3, side, side];
+        let pictures = Tensor::<4>::from_data(TensorData::new(pictures, shape), device);
+        let unscaled = autoencoder.encode(pictures).mode();
+        let latents = host(unscaled.clone() * config.scaling_factor)?;
         let start = Instant::now();
-        let decoded = host(autoencoder.decode(tensor / config.scaling_factor))?;
-        let secs_per_latent = start.elapsed().as_secs_f64() / (EXAMPLES * SIDE * SIDE) as f64;
+        let decoded = host(autoencoder.decode(unscaled))?;
+        let secs_per_latent = start.elapsed().as_secs_f64() / (count * SIDE * SIDE) as f64;
 
         let features = channels * REACH * REACH + 1;
         let outputs = 3 * factor * factor;
         let mut gram = vec![0.0_f64; features * features];
         let mut product = vec![0.0_f64; features * outputs];
-        let side = SIDE * factor;
-        for k in 0..EXAMPLES {
+        for k in 0..count {
             let latent = &latents[k * channels * SIDE * SIDE..][..channels * SIDE * SIDE];
             let picture = &decoded[k * 3 * side * side..][..3 * side * side];
             for y in 0..SIDE {
@@ -85,7 +92,7 @@ impl PreviewDecoder {
                 }
             }
         }
-        let places = (EXAMPLES * SIDE * SIDE) as f64;
+        let places = (count * SIDE * SIDE) as f64;
         for i in 0..features {
             gram[i * features + i] += RIDGE * places;
         }
@@ -195,29 +202,41 @@ pub(super) fn thumbnail(planes: Tensor<4>, longest_px: u32) -> Result<RgbImage, 
     Ok(rgb_from_planes(&host(small)?, width, height))
 }
 
-/// Random latents of unit variance, smoothed `k` times: flat and detailed parts
-/// of pictures look different to a decoder.
-fn example(channels: usize, k: usize) -> Vec<f32> {
-    let mut values = TorchGenerator::new(k as u64).normals(channels * SIDE * SIDE);
-    for _ in 0..2 * k {
-        let before = values.clone();
-        for (at, value) in values.iter_mut().enumerate() {
-            let (x, y, start) = (
-                at % SIDE,
-                at / SIDE % SIDE,
-                at / (SIDE * SIDE) * SIDE * SIDE,
-            );
-            let near = |dx: usize, dy: usize| {
-                let x = (x + dx).saturating_sub(1).min(SIDE - 1);
-                let y = (y + dy).saturating_sub(1).min(SIDE - 1);
-                before[start + y * SIDE + x]
-            };
-            *value = (0..9).map(|i| near(i % 3, i / 3)).sum::<f32>() / 9.0;
+/// A picture of random colours in [-1, 1], as three planes: a grid of few or
+/// many, with hard or soft borders. Latents drawn at random instead, which no
+/// picture has, would teach the map wrong colours.
+fn example(side: usize, [cells, soft]: [usize; 2]) -> Vec<f32> {
+    let colours: Vec<f32> = TorchGenerator::new(cells as u64)
+        .normals(3 * cells * cells)
+        .into_iter()
+        .map(|value| (1.5 * value).tanh())
+        .collect();
+    // Where a pixel lies between two cells: the first one, and how far from it.
+    let between = |at: usize| -> (usize, f32) {
+        if soft == 0 {
+            return (at * cells / side, 0.0);
+        }
+        let place = at as f32 * (cells - 1) as f32 / (side - 1).max(1) as f32;
+        let cell = (place as usize).min(cells - 2);
+        (cell, place - cell as f32)
+    };
+    let mut planes = Vec::with_capacity(3 * side * side);
+    for plane in colours.chunks_exact(cells * cells) {
+        for y in 0..side {
+            let (row, down) = between(y);
+            for x in 0..side {
+                let (column, across) = between(x);
+                let near = |dx: usize, dy: usize| {
+                    let row = (row + dy).min(cells - 1);
+                    plane[row * cells + (column + dx).min(cells - 1)]
+                };
+                let above = near(0, 0) * (1.0 - across) + near(1, 0) * across;
+                let below = near(0, 1) * (1.0 - across) + near(1, 1) * across;
+                planes.push(above * (1.0 - down) + below * down);
+            }
         }
     }
-    let variance = values.iter().map(|v| v * v).sum::<f32>() / values.len() as f32;
-    let scale = 1.0 / variance.sqrt().max(1e-6);
-    values.into_iter().map(|v| v * scale).collect()
+    planes
 }
 
 /// The latents around a place, repeated at the borders, and a one.
@@ -309,16 +328,15 @@ mod tests {
     }
 
     #[test]
-    fn examples_have_unit_variance_and_grow_smoother() {
-        let rough = |values: &[f32]| -> f32 {
-            values
-                .windows(2)
-                .map(|pair| (pair[1] - pair[0]).powi(2))
-                .sum()
-        };
-        let examples: Vec<_> = (0..EXAMPLES).map(|k| example(4, k)).collect();
-        for pair in examples.windows(2) {
-            assert!(rough(&pair[1]) < rough(&pair[0]));
+    fn examples_are_pictures_with_hard_or_soft_borders() {
+        for cells in EXAMPLES {
+            let side = 40;
+            let picture = example(side, cells);
+            assert_eq!(picture.len(), 3 * side * side);
+            assert!(picture.iter().all(|value| value.abs() <= 1.0));
+            let steps = picture[..side].windows(2).map(|pair| pair[1] - pair[0]);
+            let flat = steps.filter(|step| *step == 0.0).count();
+            assert_eq!(flat > side / 2, cells[1] == 0, "{cells:?}");
         }
     }
 }
