@@ -33,6 +33,9 @@ const RIDGE: f64 = 1e-3;
 /// Most time that the decoder may take at each step, as a share of the step.
 const MOST_SHARE: f64 = 0.6;
 
+/// Time in which a decoder may do its work whatever a step takes: a glance.
+const GLANCE_SECS: f64 = 0.03;
+
 /// A linear stand-in for a decoder.
 #[derive(Clone, Debug)]
 pub(super) struct PreviewDecoder {
@@ -115,7 +118,8 @@ impl PreviewDecoder {
     /// `latents`: `[1, channels, h, w]`.
     pub fn affords_decoder(&self, latents: &Tensor<4>, step_secs: f64) -> bool {
         let [_, _, height, width] = latents.dims();
-        self.secs_per_latent * (height * width) as f64 <= MOST_SHARE * step_secs
+        let affordable_secs = (MOST_SHARE * step_secs).max(GLANCE_SECS);
+        self.secs_per_latent * (height * width) as f64 <= affordable_secs
     }
 
     /// The picture that latents will become, about.
@@ -325,6 +329,8 @@ mod tests {
         assert_eq!(thumbnail(planes.clone(), 7).unwrap().dimensions(), (7, 5));
         assert!(decoder.affords_decoder(&planes, 1.0));
         assert!(!decoder.affords_decoder(&planes, 0.1));
+        let glance = planes.slice([0..1, 0..3, 0..5, 0..5]);
+        assert!(decoder.affords_decoder(&glance, 0.001));
     }
 
     #[test]

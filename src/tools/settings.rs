@@ -29,7 +29,7 @@ pub struct BrushSettings {
 impl Default for BrushSettings {
     fn default() -> Self {
         Self {
-            size_px: 24.0,
+            size_px: 16.0,
             hardness: 0.8,
             opacity: 1.0,
             spacing: 0.0,
