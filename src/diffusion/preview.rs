@@ -34,7 +34,7 @@ const RIDGE: f64 = 1e-3;
 const MOST_SHARE: f64 = 0.6;
 
 /// Time in which a decoder may do its work whatever a step takes: a glance.
-const GLANCE_SECS: f64 = 0.03;
+const GLANCE_SECS: f64 = 0.05;
 
 /// A linear stand-in for a decoder.
 #[derive(Clone, Debug)]
