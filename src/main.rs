@@ -8,9 +8,10 @@ use velatura::cli::{self, Cli};
 use velatura::engine::device::{ComputeDevice, DeviceChoice, open_device};
 use velatura::engine::protocol::EngineError;
 use velatura::engine::studio;
-use velatura::{folders, gpu};
+use velatura::{folders, gpu, kernels};
 
 fn main() -> ExitCode {
+    kernels::keep_freed_memory();
     // Graphics drivers are talkative; their errors are enough.
     let quiet = env_logger::Env::default().default_filter_or("error,velatura=warn");
     env_logger::Builder::from_env(quiet).init();

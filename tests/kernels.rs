@@ -140,6 +140,18 @@ proptest! {
     }
 
     #[test]
+    fn convolution_with_fewer_multiplications(batch in 1usize..5, c_in in 32usize..45, c_out in 32usize..45, h in 10usize..35, w in 18usize..35, before in 0usize..3, after in 0usize..3, seed in any::<u64>()) {
+        // As large as in a network: 9 · c_in products of variance 1/3 sum up to about 1.
+        let weight = (random([c_out, c_in, 3, 3], seed ^ 1) * 0.08).detach().require_grad();
+        let (x, bias) = (random([batch, c_in, h, w], seed), random([c_out], seed ^ 2));
+        let padding = [(before, after); 2];
+        let options = ConvOptions::new_with_padding([1; 2], padding, [1, 1], 1);
+        same!([x, weight, bias],
+            kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), 1, padding),
+            module::conv2d(x.clone(), weight.clone(), Some(bias.clone()), options), 5e-5);
+    }
+
+    #[test]
     fn affine(rows in 1usize..40, inputs in 1usize..50, outputs in 1usize..50, seed in any::<u64>()) {
         let (x, weight, bias) = (random([2, rows, inputs], seed), random([inputs, outputs], seed ^ 1), random([outputs], seed ^ 2));
         let plain = |bias: Option<Tensor<1>>| {
@@ -194,6 +206,75 @@ fn views_are_taken_as_they_look() {
     let (gamma, beta) = (random([6], 2), random([6], 3));
     let ours = kernels::group_norm(x.clone(), gamma.clone(), beta.clone(), 3, 1e-5, true);
     assert!(largest_difference(ours, plain_group_norm(x, gamma, beta, 3, true)) < 2e-4);
+}
+
+/// The slope of a convolution along a random direction, by its gradients and by
+/// two evaluations: it is linear in each input, so these differ by rounding only.
+#[test]
+fn gradients_are_slopes() {
+    for (channels, side) in [(40, 24), (5, 9)] {
+        let x = random([2, channels, side, side], 1);
+        let weight = random([channels, channels, 3, 3], 2);
+        let asked = random([2, channels, side, side], 3).detach();
+        let y = |x: Tensor<4>, weight: Tensor<4>| {
+            (kernels::conv2d(x, weight, None, 1, [(1, 1); 2]) * asked.clone()).sum()
+        };
+        let mut gradients = y(x.clone(), weight.clone()).backward();
+        let slope = |gradient: Tensor<4>, along: Tensor<4>| -> f32 {
+            (gradient * along.inner()).sum().into_scalar()
+        };
+        let along = random([2, channels, side, side], 4).detach();
+        let by_gradient = slope(
+            x.grad_remove(&mut gradients).expect("tracked"),
+            along.clone(),
+        );
+        let at = |step: f64| -> f32 {
+            y(x.clone() + along.clone() * step, weight.clone()).into_scalar()
+        };
+        let (high, low) = (at(0.5), at(-0.5));
+        let size = high.abs().max(low.abs()).max(by_gradient.abs());
+        assert!(
+            (high - low - by_gradient).abs() < 1e-4 * size.max(100.0),
+            "{high} {low} {by_gradient}"
+        );
+
+        let along = random([channels, channels, 3, 3], 5).detach();
+        let by_gradient = slope(
+            weight.grad_remove(&mut gradients).expect("tracked"),
+            along.clone(),
+        );
+        let at = |step: f64| -> f32 {
+            y(x.clone(), weight.clone() + along.clone() * step).into_scalar()
+        };
+        let (high, low) = (at(0.5), at(-0.5));
+        let size = high.abs().max(low.abs()).max(by_gradient.abs());
+        assert!(
+            (high - low - by_gradient).abs() < 1e-4 * size.max(100.0),
+            "{high} {low} {by_gradient}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_finite_stays_where_it_is() {
+    let device = Device::flex();
+    let weight = random([32, 32, 3, 3], 2).inner();
+    for odd in [f32::NAN, f32::INFINITY] {
+        let mut values = vec![0.5f32; 2 * 32 * 24 * 24];
+        values[32 * 24 * 24 + 5 * 24 + 7] = odd;
+        let x = Tensor::<4>::from_data(TensorData::new(values, [2, 32, 24, 24]), &device);
+        let y = kernels::conv2d(x, weight.clone(), None, 1, [(1, 1); 2]);
+        let y = y.into_data().try_to_vec::<f32>().expect("f32");
+        for (index, value) in y.iter().enumerate() {
+            let (image, row, column) = (index / (32 * 576), index / 24 % 24, index % 24);
+            let is_near = image == 1 && (4..=6).contains(&row) && (6..=8).contains(&column);
+            assert_eq!(
+                value.is_finite(),
+                !is_near,
+                "{image} {row} {column}: {value}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -78,7 +78,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
-    ("main", &["app", "cli", "engine", "folders", "gpu"]),
+    // The kernels are asked how memory is best kept, before anything else is done.
+    (
+        "main",
+        &["app", "cli", "engine", "folders", "gpu", "kernels"],
+    ),
 ];
 
 /// Rooms of which a user may see only some parts.
@@ -107,6 +111,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
             "burn_flex",
             "cubecl_runtime",
             "gemm",
+            "libc",
             "pulp",
         ],
         &[

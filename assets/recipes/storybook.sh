@@ -22,11 +22,6 @@ diffusion_steps=${DIFFUSION_STEPS:-20000}
 decoder_steps=${DECODER_STEPS:-500}
 prompts=${PROMPTS:-200}
 
-# The processor's memory allocator gives pages back to the system and asks for
-# them again at every step, unless it is told not to.
-export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000
-export MALLOC_TOP_PAD_=268435456 MALLOC_ARENA_MAX=1
-
 mkdir -p "$work"
 
 # Trains up to a number of steps: from the newest checkpoint, else from the start.
@@ -59,9 +54,9 @@ train autoencoder "$work/autoencoder" "$autoencoder_steps" \
 common=(storybook.json --seed 1 --first-stage "$work/autoencoder/model" --batch 32 --warmup-steps 200
     --ema-decay 0.999 --caption-dropout 0.1 --checkpoint-every 250 --sample-every 500)
 train diffusion "$work/diffusion" $((diffusion_steps * 9 / 10)) \
-    "${common[@]}" --learning-rate 8e-4
+    "${common[@]}" --learning-rate 6e-4
 train diffusion "$work/diffusion" "$diffusion_steps" \
-    "${common[@]}" --learning-rate 2e-4
+    "${common[@]}" --learning-rate 1.5e-4
 
 # 3. The decoder once more, alone: the latents and what was learnt of them stay.
 train autoencoder "$work/decoder" "$decoder_steps" decoder.json --seed 3 \

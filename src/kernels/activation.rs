@@ -37,11 +37,14 @@ pub fn geglu(x: &[f32], width: usize) -> Vec<f32> {
     for_rows(&mut out, width, |first, rows| {
         for (row, out) in (first..).zip(rows.chunks_exact_mut(width)) {
             let (a, g) = x[row * 2 * width..][..2 * width].split_at(width);
-            vectorized(|| {
-                for ((out, a), g) in out.iter_mut().zip(a).zip(g) {
-                    *out = a * gelu_at(*g);
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for ((out, a), g) in out.iter_mut().zip(a).zip(g) {
+                        *out = a * gelu_at(*g);
+                    }
+                },
+            );
         }
     });
     out
@@ -55,15 +58,18 @@ pub fn geglu_backward(x: &[f32], dy: &[f32], width: usize) -> Vec<f32> {
             let (a, g) = x[row * 2 * width..][..2 * width].split_at(width);
             let dy = &dy[row * width..][..width];
             let (da, dg) = out.split_at_mut(width);
-            vectorized(|| {
-                for i in 0..width {
-                    let half_erf = 0.5 * (1.0 + erf(g[i] * std::f32::consts::FRAC_1_SQRT_2));
-                    // The density of the standard normal distribution.
-                    let density = 0.398_942_3 * exp(-0.5 * g[i] * g[i]);
-                    da[i] = dy[i] * g[i] * half_erf;
-                    dg[i] = dy[i] * a[i] * (half_erf + g[i] * density);
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for i in 0..width {
+                        let half_erf = 0.5 * (1.0 + erf(g[i] * std::f32::consts::FRAC_1_SQRT_2));
+                        // The density of the standard normal distribution.
+                        let density = 0.398_942_3 * exp(-0.5 * g[i] * g[i]);
+                        da[i] = dy[i] * g[i] * half_erf;
+                        dg[i] = dy[i] * a[i] * (half_erf + g[i] * density);
+                    }
+                },
+            );
         }
     });
     out
@@ -78,11 +84,14 @@ fn map1(out: &mut [f32], x: &[f32], f: impl Fn(f32) -> f32 + Sync + Copy) {
     for_rows(out, 1, |first, out| {
         let x = &x[first..][..out.len()];
         for (out, x) in out.chunks_mut(CHUNK).zip(x.chunks(CHUNK)) {
-            vectorized(|| {
-                for (out, x) in out.iter_mut().zip(x) {
-                    *out = f(*x);
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (out, x) in out.iter_mut().zip(x) {
+                        *out = f(*x);
+                    }
+                },
+            );
         }
     });
 }
@@ -90,10 +99,13 @@ fn map1(out: &mut [f32], x: &[f32], f: impl Fn(f32) -> f32 + Sync + Copy) {
 fn map2(out: &mut [f32], x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Copy) {
     for_rows(out, 1, |first, out| {
         let (x, y) = (&x[first..][..out.len()], &y[first..][..out.len()]);
-        vectorized(|| {
-            for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
-                *out = f(*x, *y);
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+                    *out = f(*x, *y);
+                }
+            },
+        );
     });
 }

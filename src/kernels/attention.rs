@@ -56,45 +56,48 @@ fn tile_rows(shape: &AttentionShape) -> usize {
 
 /// Softmax of each row of `scores` in place, seeing all or only past keys.
 fn softmax_rows(scores: &mut [f32], keys: usize, first_query: usize, causal: bool) {
-    vectorized(|| {
-        for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
-            let seen = if causal {
-                (first_query + row + 1).min(keys)
-            } else {
-                keys
-            };
-            let (scores, unseen) = scores.split_at_mut(seen);
-            unseen.fill(0.0);
-            let mut lanes = [f32::NEG_INFINITY; 16];
-            let chunks = scores.chunks_exact(16);
-            let mut largest = chunks
-                .remainder()
-                .iter()
-                .copied()
-                .fold(f32::NEG_INFINITY, f32::max);
-            for chunk in chunks {
-                for (lane, score) in lanes.iter_mut().zip(chunk) {
-                    *lane = if *score > *lane { *score } else { *lane };
+    vectorized(
+        #[inline(always)]
+        || {
+            for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
+                let seen = if causal {
+                    (first_query + row + 1).min(keys)
+                } else {
+                    keys
+                };
+                let (scores, unseen) = scores.split_at_mut(seen);
+                unseen.fill(0.0);
+                let mut lanes = [f32::NEG_INFINITY; 16];
+                let chunks = scores.chunks_exact(16);
+                let mut largest = chunks
+                    .remainder()
+                    .iter()
+                    .copied()
+                    .fold(f32::NEG_INFINITY, f32::max);
+                for chunk in chunks {
+                    for (lane, score) in lanes.iter_mut().zip(chunk) {
+                        *lane = if *score > *lane { *score } else { *lane };
+                    }
                 }
-            }
-            largest = lanes.iter().copied().fold(largest, f32::max);
-            let mut sums = [0.0f32; 16];
-            let mut chunks = scores.chunks_exact_mut(16);
-            for chunk in &mut chunks {
-                for (sum, score) in sums.iter_mut().zip(chunk) {
+                largest = lanes.iter().copied().fold(largest, f32::max);
+                let mut sums = [0.0f32; 16];
+                let mut chunks = scores.chunks_exact_mut(16);
+                for chunk in &mut chunks {
+                    for (sum, score) in sums.iter_mut().zip(chunk) {
+                        *score = exp(*score - largest);
+                        *sum += *score;
+                    }
+                }
+                let mut total: f32 = sums.iter().sum();
+                for score in chunks.into_remainder() {
                     *score = exp(*score - largest);
-                    *sum += *score;
+                    total += *score;
                 }
+                let share = 1.0 / total;
+                scores.iter_mut().for_each(|score| *score *= share);
             }
-            let mut total: f32 = sums.iter().sum();
-            for score in chunks.into_remainder() {
-                *score = exp(*score - largest);
-                total += *score;
-            }
-            let share = 1.0 / total;
-            scores.iter_mut().for_each(|score| *score *= share);
-        }
-    });
+        },
+    );
 }
 
 /// `softmax(q · kᵀ / √head_dim) · v` for every head (Vaswani et al. 2017).
@@ -226,17 +229,20 @@ pub fn attention_backward(
                     1.0,
                     Into::Overwrite,
                 );
-                vectorized(|| {
-                    for (ds, p) in dscores
-                        .chunks_exact_mut(keys)
-                        .zip(weights.chunks_exact(keys))
-                    {
-                        let mean = dot(ds, p);
-                        for (ds, p) in ds.iter_mut().zip(p) {
-                            *ds = p * (*ds - mean);
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        for (ds, p) in dscores
+                            .chunks_exact_mut(keys)
+                            .zip(weights.chunks_exact(keys))
+                        {
+                            let mean = dot(ds, p);
+                            for (ds, p) in ds.iter_mut().zip(p) {
+                                *ds = p * (*ds - mean);
+                            }
                         }
-                    }
-                });
+                    },
+                );
                 let dscores = Mat::new(dscores, rows, keys);
                 let start = (item * queries + first) * width + column;
                 #[allow(unsafe_code)]

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::matrix::{Into, Mat, multiply};
 use super::share::{SharedOut, add_up, map_shares, shares, with_scratch};
+use super::winograd;
 
 /// Sizes of a convolution without groups or dilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,6 +280,13 @@ fn scatter_add(columns: &[f32], shape: &ConvShape, images: usize, dx: &mut [f32]
 /// - `bias`: `[channels_out]`
 /// - output: `[batch, channels_out, height_out, width_out]`
 pub fn conv2d(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
+    let fast = winograd::suits(shape).then(|| winograd::conv2d(x, weight, bias, shape));
+    fast.flatten()
+        .unwrap_or_else(|| direct(x, weight, bias, shape))
+}
+
+/// [`conv2d`] by gathered patches, for kernels of any size.
+pub fn direct(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
     let [_, width_out] = shape.output();
     let area = shape.area_out();
     let (out_channels, patch) = (shape.channels_out, shape.patch_len());
@@ -410,6 +418,15 @@ pub fn conv2d_input_gradient(weight: &[f32], dy: &[f32], shape: &ConvShape) -> V
 
 /// Gradient of [`conv2d`] by its weight.
 pub fn conv2d_weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
+    if winograd::suits_gradient(shape) {
+        winograd::weight_gradient(x, dy, shape)
+    } else {
+        direct_weight_gradient(x, dy, shape)
+    }
+}
+
+/// [`conv2d_weight_gradient`] by gathered patches.
+pub fn direct_weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
     let [_, width_out] = shape.output();
     let (patch, area, out_channels) = (shape.patch_len(), shape.area_out(), shape.channels_out);
     let parts = map_shares(shape.batch, 1, |images| {
@@ -467,7 +484,10 @@ pub fn conv2d_bias_gradient(dy: &[f32], channels: usize, area: usize) -> Vec<f32
         return db;
     }
     for (index, plane) in dy.chunks_exact(area).enumerate() {
-        db[index % channels] += super::simd::vectorized(|| super::simd::sum(plane));
+        db[index % channels] += super::simd::vectorized(
+            #[inline(always)]
+            || super::simd::sum(plane),
+        );
     }
     db
 }

@@ -82,13 +82,16 @@ pub fn linear_weight_gradient(x: &[f32], dy: &[f32], inputs: usize, outputs: usi
 pub fn linear_bias_gradient(dy: &[f32], outputs: usize) -> Vec<f32> {
     let parts = map_shares(dy.len() / outputs.max(1), 1, |range| {
         let mut sums = vec![0.0f32; outputs];
-        vectorized(|| {
-            for row in dy[range.start * outputs..range.end * outputs].chunks_exact(outputs) {
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += value;
+        vectorized(
+            #[inline(always)]
+            || {
+                for row in dy[range.start * outputs..range.end * outputs].chunks_exact(outputs) {
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum += value;
+                    }
                 }
-            }
-        });
+            },
+        );
         sums
     });
     let mut sums = add_up(parts);

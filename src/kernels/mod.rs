@@ -13,11 +13,14 @@ mod activation;
 mod attention;
 mod conv;
 mod flex;
+mod heap;
 mod linear;
 mod matrix;
 mod norm;
 mod ops;
 mod share;
 mod simd;
+mod winograd;
 
+pub use heap::keep_freed_memory;
 pub use ops::{attention, conv2d, geglu, group_norm, is_accelerated, layer_norm, linear, silu};

@@ -35,16 +35,19 @@ fn moments(x: &[f32], row_len: usize, eps: f32) -> Moments {
         range
             .map(|row| {
                 let values = &x[row * row_len..][..row_len];
-                vectorized(|| {
-                    let about = (sum_long(values) / row_len as f64) as f32;
-                    // What rounding left of the mean: it matters where a row is nearly
-                    // constant, and everything is divided by its tiny deviation.
-                    let (rest, squares) = deviations(values, about);
-                    let rest = rest / row_len as f64;
-                    let variance = (squares / row_len as f64 - rest * rest).max(0.0);
-                    let mean = (f64::from(about) + rest) as f32;
-                    (mean, (1.0 / (variance + f64::from(eps)).sqrt()) as f32)
-                })
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let about = (sum_long(values) / row_len as f64) as f32;
+                        // What rounding left of the mean: it matters where a row is nearly
+                        // constant, and everything is divided by its tiny deviation.
+                        let (rest, squares) = deviations(values, about);
+                        let rest = rest / row_len as f64;
+                        let variance = (squares / row_len as f64 - rest * rest).max(0.0);
+                        let mean = (f64::from(about) + rest) as f32;
+                        (mean, (1.0 / (variance + f64::from(eps)).sqrt()) as f32)
+                    },
+                )
             })
             .collect::<Vec<_>>()
     });
@@ -75,18 +78,21 @@ pub fn group_norm(
             let scale = gamma[channel] * stats.rstd[group];
             let (mean, offset) = (stats.mean[group], beta[channel]);
             let x = &x[row * area..][..area];
-            vectorized(|| {
-                if shape.silu {
-                    for (out, x) in out.iter_mut().zip(x) {
-                        let y = (x - mean) * scale + offset;
-                        *out = y / (1.0 + exp(-y));
+            vectorized(
+                #[inline(always)]
+                || {
+                    if shape.silu {
+                        for (out, x) in out.iter_mut().zip(x) {
+                            let y = (x - mean) * scale + offset;
+                            *out = y / (1.0 + exp(-y));
+                        }
+                    } else {
+                        for (out, x) in out.iter_mut().zip(x) {
+                            *out = (x - mean) * scale + offset;
+                        }
                     }
-                } else {
-                    for (out, x) in out.iter_mut().zip(x) {
-                        *out = (x - mean) * scale + offset;
-                    }
-                }
-            });
+                },
+            );
         }
     });
     (out, stats)
@@ -124,16 +130,19 @@ pub fn group_norm_backward(
                 let (x, dy) = (&x[row * area..][..area], &dy[row * area..][..area]);
                 let scale = gamma[channel] * rstd;
                 let offset = beta[channel] - mean * scale;
-                let (total, weighted) = vectorized(|| {
-                    if shape.silu {
-                        for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
-                            *dx = dy * silu_slope(x * scale + offset);
+                let (total, weighted) = vectorized(
+                    #[inline(always)]
+                    || {
+                        if shape.silu {
+                            for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
+                                *dx = dy * silu_slope(x * scale + offset);
+                            }
+                        } else {
+                            dx.copy_from_slice(dy);
                         }
-                    } else {
-                        dx.copy_from_slice(dy);
-                    }
-                    (sum(dx), dot(dx, x))
-                });
+                        (sum(dx), dot(dx, x))
+                    },
+                );
                 let normalised = (weighted - mean * total) * rstd;
                 local.push((total, normalised));
                 sum_g += gamma[channel] * total;
@@ -147,11 +156,14 @@ pub fn group_norm_backward(
                 let b = -mean_gx * rstd * rstd;
                 let c = -mean_g * rstd - b * mean;
                 let x = &x[row * area..][..area];
-                vectorized(|| {
-                    for (dx, x) in dx.iter_mut().zip(x) {
-                        *dx = a * *dx + b * x + c;
-                    }
-                });
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        for (dx, x) in dx.iter_mut().zip(x) {
+                            *dx = a * *dx + b * x + c;
+                        }
+                    },
+                );
             }
         }
         // Each share owns its own rows: the order of locking does not matter.
@@ -180,15 +192,18 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32) -> (Vec<f32>
     let stats = moments(x, width, eps);
     let mut out = vec![0.0; x.len()];
     for_rows(&mut out, width, |first, rows| {
-        vectorized(|| {
-            for (row, out) in (first..).zip(rows.chunks_exact_mut(width)) {
-                let (mean, rstd) = (stats.mean[row], stats.rstd[row]);
-                let x = &x[row * width..][..width];
-                for i in 0..width {
-                    out[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, out) in (first..).zip(rows.chunks_exact_mut(width)) {
+                    let (mean, rstd) = (stats.mean[row], stats.rstd[row]);
+                    let x = &x[row * width..][..width];
+                    for i in 0..width {
+                        out[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
+                    }
                 }
-            }
-        });
+            },
+        );
     });
     (out, stats)
 }
@@ -203,36 +218,42 @@ pub fn layer_norm_backward(
     let width = gamma.len();
     let mut dx = vec![0.0; x.len()];
     for_rows(&mut dx, width, |first, rows| {
-        vectorized(|| {
-            let mut weighted = vec![0.0f32; width];
-            for (row, dx) in (first..).zip(rows.chunks_exact_mut(width)) {
-                let (mean, rstd) = (stats.mean[row], stats.rstd[row]);
-                let (x, dy) = (&x[row * width..][..width], &dy[row * width..][..width]);
-                for i in 0..width {
-                    weighted[i] = dy[i] * gamma[i];
+        vectorized(
+            #[inline(always)]
+            || {
+                let mut weighted = vec![0.0f32; width];
+                for (row, dx) in (first..).zip(rows.chunks_exact_mut(width)) {
+                    let (mean, rstd) = (stats.mean[row], stats.rstd[row]);
+                    let (x, dy) = (&x[row * width..][..width], &dy[row * width..][..width]);
+                    for i in 0..width {
+                        weighted[i] = dy[i] * gamma[i];
+                    }
+                    let total = sum(&weighted);
+                    let projected = (dot(&weighted, x) - mean * total) * rstd;
+                    let (mean_g, mean_gx) = (total / width as f32, projected / width as f32);
+                    for i in 0..width {
+                        dx[i] = rstd * (weighted[i] - mean_g - (x[i] - mean) * rstd * mean_gx);
+                    }
                 }
-                let total = sum(&weighted);
-                let projected = (dot(&weighted, x) - mean * total) * rstd;
-                let (mean_g, mean_gx) = (total / width as f32, projected / width as f32);
-                for i in 0..width {
-                    dx[i] = rstd * (weighted[i] - mean_g - (x[i] - mean) * rstd * mean_gx);
-                }
-            }
-        });
+            },
+        );
     });
     let parts = map_shares(x.len() / width.max(1), 1, |range| {
         let mut sums = vec![0.0f32; 2 * width];
         let (dgamma, dbeta) = sums.split_at_mut(width);
-        vectorized(|| {
-            for row in range {
-                let (mean, rstd) = (stats.mean[row], stats.rstd[row]);
-                let (x, dy) = (&x[row * width..][..width], &dy[row * width..][..width]);
-                for i in 0..width {
-                    dgamma[i] += dy[i] * (x[i] - mean) * rstd;
-                    dbeta[i] += dy[i];
+        vectorized(
+            #[inline(always)]
+            || {
+                for row in range {
+                    let (mean, rstd) = (stats.mean[row], stats.rstd[row]);
+                    let (x, dy) = (&x[row * width..][..width], &dy[row * width..][..width]);
+                    for i in 0..width {
+                        dgamma[i] += dy[i] * (x[i] - mean) * rstd;
+                        dbeta[i] += dy[i];
+                    }
                 }
-            }
-        });
+            },
+        );
         sums
     });
     let mut dgamma = add_up(parts);

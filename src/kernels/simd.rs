@@ -5,8 +5,9 @@ use pulp::Arch;
 
 /// Runs `work` compiled for the best instruction set of this processor.
 ///
-/// `work` must be a closure over small `#[inline(always)]` helpers: only what
-/// is inlined into it is compiled for that instruction set.
+/// `work` must itself be marked `#[inline(always)]` and call nothing but small
+/// helpers that are, too: only what is inlined is compiled for that
+/// instruction set.
 #[inline(always)]
 pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)

@@ -50,6 +50,24 @@ impl Default for TokenizerConfig {
     }
 }
 
+/// How often the steps of the diffusion are trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum TimestepSampling {
+    /// All alike.
+    #[default]
+    Uniform,
+    /// The logit of step ÷ number of steps is normally distributed (Esser et al.
+    /// 2024, <https://arxiv.org/abs/2403.03206>, section 3.1): the middle, where
+    /// it is decided what a picture shows, more often than both ends.
+    LogitNormal {
+        /// Mean of the logit; 0 is the middle, more is noisier.
+        mean: f64,
+        /// Standard deviation of the logit.
+        std: f64,
+    },
+}
+
 /// Fine points of the training, with defaults that suit most runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -73,6 +91,8 @@ pub struct TrainingConfig {
     /// γ of min-SNR weighting (Hang et al. 2023, <https://arxiv.org/abs/2303.09556>);
     /// `None` weighs all steps alike.
     pub min_snr_gamma: Option<f64>,
+    /// Which steps of the diffusion are trained how often.
+    pub timestep_sampling: TimestepSampling,
     /// Prompts of the sample sheets; taken from the captions when empty.
     pub sample_prompts: Vec<String>,
 }
@@ -88,6 +108,7 @@ impl Default for TrainingConfig {
             masks_per_picture: 2,
             full_mask_share: 0.4,
             min_snr_gamma: None,
+            timestep_sampling: TimestepSampling::Uniform,
             sample_prompts: Vec::new(),
         }
     }
@@ -111,14 +132,21 @@ impl TrainConfig {
         let fits = training.cached_pictures > 0
             && training.cache_reuse >= 1.0
             && training.masks_per_picture > 0
-            && (0.0..=1.0).contains(&training.full_mask_share);
+            && (0.0..=1.0).contains(&training.full_mask_share)
+            && match training.timestep_sampling {
+                TimestepSampling::Uniform => true,
+                TimestepSampling::LogitNormal { mean, std } => {
+                    mean.abs() <= 5.0 && (0.1..=10.0).contains(&std)
+                }
+            };
         if fits {
             return Ok(config);
         }
         Err(TrainError::Config {
             path: path.to_path_buf(),
             message: "in `training`, cached_pictures and masks_per_picture must be at least 1, \
-                      cache_reuse at least 1, and full_mask_share between 0 and 1"
+                      cache_reuse at least 1, full_mask_share between 0 and 1, and of \
+                      timestep_sampling the mean between -5 and 5 and the std between 0.1 and 10"
                 .into(),
         })
     }

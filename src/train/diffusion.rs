@@ -1,7 +1,8 @@
 //! Training of the second stage.
 //!
-//! For each picture of a batch: a latent z of the cache, a step t (uniform, and
-//! spread evenly over the batch, so that batches resemble each other), noise ε;
+//! For each picture of a batch: a latent z of the cache, a step t (uniform, or
+//! as the configuration says; spread evenly over the batch, so that batches resemble
+//! each other), noise ε;
 //! the denoiser sees √ᾱ z + √(1 − ᾱ) ε, for inpainting also a mask and the latent
 //! of the masked picture, and the caption's states; the loss is the mean square
 //! of what it got wrong (facts: LDM `ddpm.py`). Captions are dropped at random
@@ -93,7 +94,7 @@ impl<'a> DiffusionStage<'a> {
             studio,
             factor,
         } = open(spec, config, &device, &pictures.captions)?;
-        let noising = Noising::from_config(&scheduler)?;
+        let noising = Noising::from_config(&scheduler, config.training.timestep_sampling)?;
         nn::draw_weights(&unet);
         nn::draw_weights(&text_encoder);
         let (trained, frozen) = if is_text_trained {

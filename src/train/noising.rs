@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::TrainError;
+use super::config::TimestepSampling;
 use crate::diffusion::{NoiseSchedule, PredictionType, SchedulerConfig};
 
 /// The forward process (Ho et al. 2020, <https://arxiv.org/abs/2006.11239>).
@@ -13,21 +14,32 @@ use crate::diffusion::{NoiseSchedule, PredictionType, SchedulerConfig};
 pub(super) struct Noising {
     schedule: NoiseSchedule,
     prediction: PredictionType,
+    /// For each step, the share of the training up to and with it.
+    shares: Vec<f64>,
 }
 
 impl Noising {
     /// Reads diffusers' `scheduler_config.json`.
-    pub fn from_config(config: &Value) -> Result<Self, TrainError> {
+    pub fn from_config(config: &Value, sampling: TimestepSampling) -> Result<Self, TrainError> {
         let config = SchedulerConfig::from_json(config)?;
         if config.num_train_timesteps < 2 {
             return Err(TrainError::setting(
                 "the scheduler must have at least 2 training steps",
             ));
         }
+        let schedule = NoiseSchedule::of_training(&config);
         Ok(Self {
-            schedule: NoiseSchedule::of_training(&config),
+            shares: shares(sampling, schedule.len()),
+            schedule,
             prediction: config.prediction_type,
         })
+    }
+
+    /// The step up to which a share of the training goes.
+    pub fn step_at(&self, share: f32) -> usize {
+        self.shares
+            .partition_point(|until| *until <= f64::from(share))
+            .min(self.steps() - 1)
     }
 
     /// Number of steps.
@@ -105,6 +117,25 @@ impl Noising {
     }
 }
 
+fn shares(sampling: TimestepSampling, steps: usize) -> Vec<f64> {
+    let weight = |step: usize| match sampling {
+        TimestepSampling::Uniform => 1.0,
+        TimestepSampling::LogitNormal { mean, std } => {
+            let t = (step as f64 + 0.5) / steps as f64;
+            let z = ((t / (1.0 - t)).ln() - mean) / std;
+            (-0.5 * z * z).exp() / (t * (1.0 - t))
+        }
+    };
+    let total: f64 = (0..steps).map(weight).sum();
+    let mut until = 0.0;
+    (0..steps)
+        .map(|step| {
+            until += weight(step) / total;
+            until
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +146,7 @@ mod tests {
             "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
             "prediction_type": prediction, "num_train_timesteps": 1000,
         });
-        Noising::from_config(&config).expect("a known schedule")
+        Noising::from_config(&config, TimestepSampling::Uniform).expect("a known schedule")
     }
 
     #[test]
@@ -153,10 +184,32 @@ mod tests {
     }
 
     #[test]
+    fn steps_are_drawn_as_asked() {
+        let uniform = stable_diffusion("epsilon");
+        assert_eq!((uniform.step_at(0.0), uniform.step_at(1.0)), (0, 999));
+        assert!((0..1000).all(|i| uniform.step_at((i as f32 + 0.5) / 1000.0) == i));
+        let config = json!({ "prediction_type": "epsilon", "num_train_timesteps": 1000 });
+        let sampling = TimestepSampling::LogitNormal {
+            mean: -0.5,
+            std: 0.8,
+        };
+        let normal = Noising::from_config(&config, sampling).expect("a known schedule");
+        // Quantiles of the normal distribution: 15.87 %, 50 %, 84.13 %.
+        for (share, z) in [(0.1587f32, -1.0), (0.5, 0.0), (0.8413, 1.0)] {
+            let t = 1000.0 / (1.0 + f64::exp(0.5 - 0.8 * z));
+            let step = normal.step_at(share) as f64;
+            assert!((step - t).abs() < 2.0, "{share}: {step} for {t}");
+        }
+    }
+
+    #[test]
     fn foreign_schedulers_are_named() {
-        let error = Noising::from_config(&json!({ "prediction_type": "flow" }))
-            .expect_err("not supported")
-            .to_string();
+        let error = Noising::from_config(
+            &json!({ "prediction_type": "flow" }),
+            TimestepSampling::Uniform,
+        )
+        .expect_err("not supported")
+        .to_string();
         assert!(error.contains("flow"), "{error}");
     }
 }

@@ -51,8 +51,7 @@ impl DiffusionStage<'_> {
         for (i, noise) in noise.chunks(latent).enumerate() {
             let cached = cache.pick(&mut pick);
             let part = (i as f32 + time.unit()) / count as f32;
-            let last = self.noising.steps() - 1;
-            let step = ((part * self.noising.steps() as f32) as usize).min(last);
+            let step = self.noising.step_at(part);
             let is_full = pick.happens(training.full_mask_share);
             let masked = match cached.masked.len() {
                 0 => None,
