@@ -24,3 +24,4 @@ mod winograd;
 
 pub use heap::keep_freed_memory;
 pub use ops::{attention, conv2d, geglu, group_norm, is_accelerated, layer_norm, linear, silu};
+pub use share::on_workers;

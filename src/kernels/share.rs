@@ -11,6 +11,15 @@ use rayon::prelude::*;
 /// Below this many values a kernel stays on its thread: waking another costs more.
 const SMALL: usize = 16 * 1024;
 
+/// Runs `work` on one of the threads that the kernels share their work with.
+///
+/// A kernel that begins on such a thread takes a part of the work itself and
+/// only wakes the others; from any other thread it would have to go to sleep
+/// and be woken, which for the small layers of a network costs as much as they do.
+pub fn on_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 /// Splits `0..count` into at most one range a thread, each a multiple of
 /// `unit` but the last.
 pub fn shares(count: usize, unit: usize) -> Vec<Range<usize>> {

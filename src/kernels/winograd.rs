@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 
 use self::lines::{
-    IN, LANES, Lanes, OUT, PLACES, both_ways, each, input_line, kernel_line, kernel_line_back, load,
-    output_line, output_line_back, store,
+    IN, LANES, Lanes, OUT, PLACES, both_ways, each, input_line, kernel_line, kernel_line_back,
+    load, output_line, output_line_back, store,
 };
 use super::conv::ConvShape;
 use super::matrix::{Into, Mat, multiply};

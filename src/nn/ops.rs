@@ -10,6 +10,15 @@ use burn::tensor::{Tensor, activation};
 
 use crate::kernels;
 
+/// Runs many operations in a row where they are quickest, if they are for the
+/// device of `like`: a network's pass forward or backward.
+pub fn on_workers<const D: usize, R: Send>(like: &Tensor<D>, work: impl FnOnce() -> R + Send) -> R {
+    if kernels::is_accelerated(like) {
+        return kernels::on_workers(work);
+    }
+    work()
+}
+
 /// x · σ(x), also called swish (Elfwing et al. 2017, <https://arxiv.org/abs/1702.03118>).
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if kernels::is_accelerated(&x) {

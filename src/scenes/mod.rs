@@ -22,7 +22,7 @@ pub use caption::caption_words;
 pub use dataset::{DatasetSummary, write_dataset};
 pub use error::SceneError;
 pub use objects::{MAX_OVERLAP, SceneObject};
-pub use scene::{Attributes, Scene, SceneSource, sample_prompt};
+pub use scene::{Attributes, Scene, SceneSource, is_sticker, sample_prompt};
 pub use vocabulary::{
     GROUNDS, ObjectClass, PaletteEntry, Place, Realm, Stuff, Style, Time, Tint, classes,
     label_of_class, palette,

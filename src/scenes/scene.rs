@@ -119,6 +119,11 @@ pub fn sample_prompt(seed: u64, index: u64) -> String {
     caption(&mut dice, &attributes, &wishes)
 }
 
+/// Whether a scene is a sticker, without painting it.
+pub fn is_sticker(seed: u64, index: u64) -> bool {
+    plan(seed, index).attributes.sticker_ground.is_some()
+}
+
 impl SceneSource {
     /// Draws the sprites for scenes of `side_px` pixels; takes part of a second.
     ///

@@ -178,14 +178,15 @@ impl<'a> AutoencoderStage<'a> {
             let made = Tensor::from_inner(made.clone().inner());
             let hinge = hinge_loss(module.forward(x), module.forward(made));
             terms.discriminator = scalar(hinge.clone())?;
-            critic.accumulate(hinge.backward());
+            critic.accumulate(nn::ops::on_workers(&hinge, || hinge.backward()));
         }
 
         let divergence = posterior.kl().mean();
         terms.divergence = scalar(divergence.clone())?;
         let pull = divergence * (self.spec.kl_weight / self.values() as f64);
         let surrogate = (made * Tensor::from_inner(direction)).sum() + pull;
-        self.learner.accumulate(surrogate.backward());
+        let gradients = nn::ops::on_workers(&surrogate, || surrogate.backward());
+        self.learner.accumulate(gradients);
         Ok(terms)
     }
 
@@ -224,7 +225,7 @@ fn norm(tensor: Tensor<4>) -> Result<f32, TrainError> {
 
 /// The gradient of a loss by one of its inputs.
 fn gradient(loss: &Tensor<1>, input: &Tensor<4>) -> Result<Tensor<4>, TrainError> {
-    let mut gradients = loss.backward();
+    let mut gradients = nn::ops::on_workers(loss, || loss.backward());
     input
         .grad_remove(&mut gradients)
         .ok_or_else(|| TrainError::device("a gradient was lost on the way"))

@@ -88,6 +88,14 @@ pub struct TrainingConfig {
     /// Share of the training for inpainting in which everything is masked, so
     /// that the model paints from the text alone.
     pub full_mask_share: f32,
+    /// Share of the masks that cover one of the things that the caption names,
+    /// where the pictures tell where these are: to be painted there, they must be
+    /// read from the caption.
+    pub object_mask_share: f32,
+    /// How much more the loss counts where such a thing is than elsewhere.
+    pub object_weight: f32,
+    /// Share of the storybook scenes that are stickers; their own when absent.
+    pub sticker_share: Option<f32>,
     /// γ of min-SNR weighting (Hang et al. 2023, <https://arxiv.org/abs/2303.09556>);
     /// `None` weighs all steps alike.
     pub min_snr_gamma: Option<f64>,
@@ -107,6 +115,9 @@ impl Default for TrainingConfig {
             cache_reuse: 8.0,
             masks_per_picture: 2,
             full_mask_share: 0.4,
+            object_mask_share: 0.0,
+            object_weight: 1.0,
+            sticker_share: None,
             min_snr_gamma: None,
             timestep_sampling: TimestepSampling::Uniform,
             sample_prompts: Vec::new(),
@@ -133,6 +144,9 @@ impl TrainConfig {
             && training.cache_reuse >= 1.0
             && training.masks_per_picture > 0
             && (0.0..=1.0).contains(&training.full_mask_share)
+            && (0.0..=1.0).contains(&training.object_mask_share)
+            && (0.0..=1.0).contains(&training.sticker_share.unwrap_or(0.0))
+            && (1.0..=100.0).contains(&training.object_weight)
             && match training.timestep_sampling {
                 TimestepSampling::Uniform => true,
                 TimestepSampling::LogitNormal { mean, std } => {
@@ -145,7 +159,8 @@ impl TrainConfig {
         Err(TrainError::Config {
             path: path.to_path_buf(),
             message: "in `training`, cached_pictures and masks_per_picture must be at least 1, \
-                      cache_reuse at least 1, full_mask_share between 0 and 1, and of \
+                      cache_reuse at least 1, all shares between 0 and 1, object_weight between 1 \
+                      and 100, and of \
                       timestep_sampling the mean between -5 and 5 and the std between 0.1 and 10"
                 .into(),
         })

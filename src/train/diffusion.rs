@@ -144,10 +144,13 @@ impl<'a> DiffusionStage<'a> {
                 0
             },
             factor: self.encoder.network().config().downsampling(),
+            object_mask_share: self.config.training.object_mask_share,
+            object_weight: self.config.training.object_weight,
         }
     }
 
-    /// Mean square of what the denoiser got wrong, for each picture.
+    /// Mean square of what the denoiser got wrong, for each picture; places count
+    /// as the batch says.
     ///
     /// # Shapes
     /// `[batch]`.
@@ -162,9 +165,16 @@ impl<'a> DiffusionStage<'a> {
         );
         let target = TensorData::new(batch.target.clone(), said.dims());
         let wrong = said - Tensor::from_data(target, device);
-        let values = batch.target.len() / count;
-        (wrong.clone() * wrong)
-            .reshape([count, values])
+        let squares = wrong.clone() * wrong;
+        let [_, channels, height, width] = squares.dims();
+        let squares = if batch.weights.is_empty() {
+            squares
+        } else {
+            let weights = TensorData::new(batch.weights.clone(), [count, 1, height, width]);
+            squares * Tensor::from_data(weights, device)
+        };
+        squares
+            .reshape([count, channels * height * width])
             .mean_dim(1)
             .reshape([count])
     }
@@ -306,7 +316,7 @@ impl Stage for DiffusionStage<'_> {
                 None => errors.mean(),
             };
             loss += scalar(mean.clone())? / passes as f32;
-            let gradients = mean.backward();
+            let gradients = nn::ops::on_workers(&mean, || mean.backward());
             self.learner.accumulate(gradients);
         }
         let update = self.learner.apply(learning_rate, passes)?;

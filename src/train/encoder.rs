@@ -137,6 +137,9 @@ pub(super) struct Cached {
     pub latent: Vec<f32>,
     /// Ways of masking it; none for models without masks.
     pub masked: Vec<Masked>,
+    /// How much the loss counts at each place of the latent; empty where all
+    /// places are alike.
+    pub weights: Vec<f32>,
 }
 
 /// A group of pictures, made ready for the autoencoder in the background.
@@ -145,6 +148,7 @@ pub(super) struct Prepared {
     values: Vec<f32>,
     masks: Vec<Vec<f32>>,
     tokens: Vec<Vec<i32>>,
+    weights: Vec<Vec<f32>>,
 }
 
 /// Turns pictures into what the cache wants.
@@ -156,6 +160,10 @@ pub(super) struct Preparation {
     pub masks: usize,
     /// Pixels per side of a latent pixel.
     pub factor: usize,
+    /// Share of the masks that cover an object.
+    pub object_mask_share: f32,
+    /// Weight of the loss where an object is.
+    pub object_weight: f32,
 }
 
 impl Preparation {
@@ -168,7 +176,7 @@ impl Preparation {
             let position = number * samples.len() as u64 + i as u64;
             let mut random = Random::new(self.seed, Purpose::Mask, position);
             for _ in 0..self.masks {
-                let mask = PixelMask::draw(sample.rgb.width() as usize, &mut random);
+                let mask = self.mask(sample, &mut random);
                 masks.push(mask.latent(self.factor));
                 let erased = mask.erase(&values[i * picture..][..picture]);
                 values.extend(erased);
@@ -178,7 +186,41 @@ impl Preparation {
             values,
             masks,
             tokens: samples.iter().map(|s| self.tokens(&s.caption)).collect(),
+            weights: samples.iter().map(|s| self.weights(s)).collect(),
         }
+    }
+
+    fn mask(&self, sample: &Sample, random: &mut Random) -> PixelMask {
+        let size = sample.rgb.width() as usize;
+        let count = sample.objects.len() as u64;
+        // Without objects nothing is drawn for them: other runs stay what they were.
+        if count > 0 && self.object_mask_share > 0.0 && random.happens(self.object_mask_share) {
+            let object = sample.objects[random.below(count) as usize];
+            return PixelMask::over(size, object, random);
+        }
+        PixelMask::draw(size, random)
+    }
+
+    fn weights(&self, sample: &Sample) -> Vec<f32> {
+        if self.object_weight == 1.0 || sample.objects.is_empty() {
+            return Vec::new();
+        }
+        let side = sample.rgb.width() as usize / self.factor;
+        let centre = |i: usize| ((i as f32) + 0.5) * self.factor as f32;
+        let is_inside = |x: f32, y: f32, [left, top, width, height]: [f32; 4]| {
+            (left..=left + width).contains(&x) && (top..=top + height).contains(&y)
+        };
+        (0..side * side)
+            .map(|i| (centre(i % side), centre(i / side)))
+            .map(|(x, y)| {
+                let mut objects = sample.objects.iter();
+                if objects.any(|object| is_inside(x, y, *object)) {
+                    self.object_weight
+                } else {
+                    1.0
+                }
+            })
+            .collect()
     }
 
     /// The numbers of a caption.
@@ -195,6 +237,7 @@ impl Encoder {
             values,
             masks,
             tokens,
+            weights,
         } = prepared;
         let count = tokens.len();
         let per_picture = masks.len() / count.max(1);
@@ -204,14 +247,17 @@ impl Encoder {
             .into_iter()
             .zip(masks)
             .map(|(latent, mask)| Masked { mask, latent });
-        let cached = tokens
-            .into_iter()
-            .zip(latents)
-            .map(|(tokens, latent)| Cached {
-                tokens,
-                latent,
-                masked: masked.by_ref().take(per_picture).collect(),
-            });
+        let cached =
+            tokens
+                .into_iter()
+                .zip(latents)
+                .zip(weights)
+                .map(|((tokens, latent), weights)| Cached {
+                    tokens,
+                    latent,
+                    weights,
+                    masked: masked.by_ref().take(per_picture).collect(),
+                });
         Ok(cached.collect())
     }
 }

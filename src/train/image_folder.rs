@@ -176,6 +176,7 @@ impl PictureSource for ImageFolder {
         Ok(Sample {
             rgb: imageops::crop_imm(&resized, left, top, size, size).to_image(),
             caption: picture.caption.clone(),
+            objects: Vec::new(),
         })
     }
 

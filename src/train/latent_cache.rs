@@ -140,6 +140,7 @@ impl LatentCache {
                         tokens: Vec::new(),
                         latent: Vec::new(),
                         masked: Vec::new(),
+                        weights: Vec::new(),
                     },
                 );
             }

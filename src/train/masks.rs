@@ -26,6 +26,24 @@ impl PixelMask {
         }
     }
 
+    /// A rectangle over an object (left, top, width and height in pixels), with a
+    /// margin on each side of up to half of the object's size: who paints a mask
+    /// for something does not know its outline.
+    pub fn over(size: usize, [left, top, width, height]: [f32; 4], random: &mut Random) -> Self {
+        let mut mask = Self::empty(size);
+        let mut edge = |at: f32, by: f32| {
+            (at + by * random.between(0.05, 0.5))
+                .round()
+                .clamp(0.0, size as f32) as usize
+        };
+        let columns = edge(left, -width)..edge(left + width, width);
+        let rows = edge(top, -height)..edge(top + height, height);
+        for row in rows {
+            mask.is_repainted[row * size + columns.start..row * size + columns.end].fill(true);
+        }
+        mask
+    }
+
     /// One to three rectangles.
     fn boxes(size: usize, random: &mut Random) -> Self {
         let mut mask = Self::empty(size);
@@ -170,6 +188,21 @@ mod tests {
         mask.disc([8.0, 8.0], 3.0);
         let area = mask.share() * 256.0;
         assert!((area - 28.3).abs() < 5.0, "{area}");
+    }
+
+    #[test]
+    fn objects_are_covered() {
+        let mut random = Random::new(9, Purpose::Mask, 0);
+        for _ in 0..50 {
+            let mask = PixelMask::over(32, [20.0, 4.0, 12.0, 10.0], &mut random);
+            let is_covered = |row: usize| {
+                mask.is_repainted[row * 32 + 20..][..12]
+                    .iter()
+                    .all(|is| *is)
+            };
+            assert!((4..14).all(is_covered));
+            assert!(mask.share() < 0.5 && !mask.is_repainted[31 * 32]);
+        }
     }
 
     #[test]

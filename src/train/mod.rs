@@ -71,7 +71,7 @@ pub fn run(
     let config = TrainConfig::read(spec.config.as_deref())?;
     let mut reporter = Reporter::new(observer);
     let mut skipped = Vec::new();
-    let found = pictures::open(spec, &mut skipped)?;
+    let found = pictures::open(spec, config.training.sticker_share, &mut skipped)?;
     reporter.skip(skipped);
     fs::create_dir_all(&spec.output).map_err(TrainError::io("make the folder", &spec.output))?;
     let checkpoints = Checkpoints::new(&spec.output);

@@ -30,10 +30,11 @@ pub(super) struct Pictures {
 /// Finds the pictures that a job names.
 pub(super) fn open(
     spec: &TrainSpec,
+    sticker_share: Option<f32>,
     skipped: &mut Vec<SkippedPicture>,
 ) -> Result<Pictures, TrainError> {
     let Some(root) = &spec.data else {
-        let source = ScenePictures::new(spec.size_px, spec.seed)?;
+        let source = ScenePictures::new(spec.size_px, spec.seed)?.with_sticker_share(sticker_share);
         // Scenes without end: another seed is another world.
         let other = Random::new(spec.seed, Purpose::HeldOut, 0).below(u64::MAX);
         let held_out = ScenePictures::new(spec.size_px, other)?;

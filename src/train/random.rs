@@ -35,6 +35,8 @@ pub(super) enum Purpose {
     Sheet = 10,
     /// The pictures that are never trained on.
     HeldOut = 11,
+    /// Which kind of scene is shown.
+    Kind = 12,
 }
 
 /// A stream of random numbers.

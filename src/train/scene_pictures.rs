@@ -1,16 +1,20 @@
 //! Storybook scenes as an endless source of pictures.
 
 use super::TrainError;
-use super::random::Random;
+use super::random::{Purpose, Random};
 use super::source::{PictureSource, Sample, SkippedPicture};
-use crate::scenes::{SceneSource, sample_prompt};
+use crate::scenes::{SceneSource, is_sticker, sample_prompt};
 
 /// Scenes of one seed, drawn when they are asked for.
 pub struct ScenePictures {
     scenes: SceneSource,
     size_px: u32,
     seed: u64,
+    sticker_share: Option<f32>,
 }
+
+/// Scenes among which one of the wanted kind is looked for.
+const CANDIDATES: u64 = 8;
 
 impl ScenePictures {
     /// The world of a seed.
@@ -22,7 +26,26 @@ impl ScenePictures {
             scenes: SceneSource::new(size_px)?,
             size_px,
             seed,
+            sticker_share: None,
         })
+    }
+
+    /// The same world with more or fewer stickers than it has by itself.
+    pub fn with_sticker_share(mut self, share: Option<f32>) -> Self {
+        self.sticker_share = share;
+        self
+    }
+
+    /// The scene that is shown at a place.
+    fn number(&self, index: u64) -> u64 {
+        let Some(share) = self.sticker_share else {
+            return index;
+        };
+        let wanted = Random::new(self.seed, Purpose::Kind, index).happens(share);
+        let first = index * CANDIDATES;
+        (first..first + CANDIDATES)
+            .find(|number| is_sticker(self.seed, *number) == wanted)
+            .unwrap_or(first)
     }
 
     /// A caption such as a scene could have, without drawing it.
@@ -37,10 +60,11 @@ impl PictureSource for ScenePictures {
     }
 
     fn get(&self, index: u64, _random: &mut Random) -> Result<Sample, SkippedPicture> {
-        let scene = self.scenes.scene(self.seed, index);
+        let scene = self.scenes.scene(self.seed, self.number(index));
         Ok(Sample {
             rgb: scene.image,
             caption: scene.caption,
+            objects: scene.objects.iter().map(|object| object.bbox).collect(),
         })
     }
 
@@ -49,5 +73,23 @@ impl PictureSource for ScenePictures {
             "storybook scenes of {} pixels, seed {}",
             self.size_px, self.seed
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_stickers_as_asked_for() {
+        let source = ScenePictures::new(64, 7).expect("64 pixels are enough");
+        let count = |source: &ScenePictures| {
+            let stickers = (0..400).filter(|index| is_sticker(7, source.number(*index)));
+            stickers.count()
+        };
+        assert!((70..130).contains(&count(&source)));
+        let more = source.with_sticker_share(Some(0.5));
+        assert!((160..230).contains(&count(&more)));
+        assert!(count(&more.with_sticker_share(Some(0.0))) < 5);
     }
 }

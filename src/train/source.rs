@@ -14,6 +14,9 @@ pub struct Sample {
     pub rgb: RgbImage,
     /// What it shows; empty where nothing is said.
     pub caption: String,
+    /// Left, top, width and height in pixels of the things that the caption names,
+    /// where that is known.
+    pub objects: Vec<[f32; 4]>,
 }
 
 /// A picture that was left out.

@@ -81,11 +81,14 @@ impl AutoencoderKl {
     /// `[batch, in_channels, height, width]` to a mean and log-variance of
     /// `[batch, latent_channels, height / f, width / f]`.
     pub fn encode(&self, images: Tensor<4>) -> DiagonalGaussian {
-        let moments = self.encoder.forward(images);
-        DiagonalGaussian::from_moments(match &self.quant_conv {
-            Some(conv) => conv.forward(moments),
-            None => moments,
-        })
+        let moments = nn::ops::on_workers(&images.clone(), || {
+            let moments = self.encoder.forward(images);
+            match &self.quant_conv {
+                Some(conv) => conv.forward(moments),
+                None => moments,
+            }
+        });
+        DiagonalGaussian::from_moments(moments)
     }
 
     /// Latents, already divided by the scaling factor, to pictures of about [-1, 1].
@@ -93,9 +96,11 @@ impl AutoencoderKl {
     /// # Shapes
     /// `[batch, latent_channels, h, w]` to `[batch, out_channels, f · h, f · w]`.
     pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
-        self.decoder.forward(match &self.post_quant_conv {
-            Some(conv) => conv.forward(latents),
-            None => latents,
+        nn::ops::on_workers(&latents.clone(), || {
+            self.decoder.forward(match &self.post_quant_conv {
+                Some(conv) => conv.forward(latents),
+                None => latents,
+            })
         })
     }
 

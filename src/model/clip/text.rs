@@ -251,6 +251,11 @@ impl ClipTextModel {
     /// `[batch, tokens]`, with at most `max_position_embeddings` tokens, to
     /// `[batch, tokens, hidden_size]`.
     pub fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let like = self.embeddings.token_embedding.weight.val();
+        nn::ops::on_workers(&like, || self.run(tokens))
+    }
+
+    fn run(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         let [_, length] = tokens.dims();
         let positions =
             Tensor::<1, Int>::arange(0..length as i64, &tokens.device()).reshape([1, length]);

@@ -128,16 +128,20 @@ impl UNet2d {
         timesteps: Tensor<1>,
         context: Tensor<3>,
     ) -> Tensor<4> {
+        nn::ops::on_workers(&sample.clone(), || self.run(sample, timesteps, &context))
+    }
+
+    fn run(&self, sample: Tensor<4>, timesteps: Tensor<1>, context: &Tensor<3>) -> Tensor<4> {
         // Every block begins its use of the time with the same SiLU.
         let time = nn::ops::silu(self.time_embedding.forward(timesteps));
         let mut x = self.conv_in.forward(sample);
         let mut skips = vec![x.clone()];
         for block in &self.down_blocks {
-            x = block.forward(x, &time, &context, &mut skips);
+            x = block.forward(x, &time, context, &mut skips);
         }
-        x = self.mid_block.forward(x, &time, &context);
+        x = self.mid_block.forward(x, &time, context);
         for block in &self.up_blocks {
-            x = block.forward(x, &time, &context, &mut skips);
+            x = block.forward(x, &time, context, &mut skips);
         }
         self.conv_out.forward(self.conv_norm_out.forward_silu(x))
     }

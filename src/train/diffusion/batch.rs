@@ -12,6 +12,9 @@ pub(super) struct Batch {
     pub target: Vec<f32>,
     pub steps: Vec<usize>,
     pub tokens: Vec<i32>,
+    /// How much each place counts, with a mean of 1 for each picture; empty where
+    /// all are alike.
+    pub weights: Vec<f32>,
 }
 
 impl DiffusionStage<'_> {
@@ -46,7 +49,10 @@ impl DiffusionStage<'_> {
             target: Vec::with_capacity(count * latent),
             steps: Vec::with_capacity(count),
             tokens: Vec::with_capacity(count * empty.len()),
+            weights: Vec::new(),
         };
+        let [_, height, width] = self.encoder.latent_shape();
+        let has_weights = training.object_weight != 1.0;
         let mut noisy = Vec::with_capacity(latent);
         for (i, noise) in noise.chunks(latent).enumerate() {
             let cached = cache.pick(&mut pick);
@@ -65,6 +71,15 @@ impl DiffusionStage<'_> {
                 .corrupt(step, &cached.latent, noise, &mut noisy, &mut batch.target);
             self.push_input(&mut batch.input, &noisy, masked);
             batch.steps.push(step);
+            if has_weights && cached.weights.is_empty() {
+                let count = batch.weights.len() + height * width;
+                batch.weights.resize(count, 1.0);
+            } else if has_weights {
+                let mean = cached.weights.iter().sum::<f32>() / cached.weights.len() as f32;
+                batch
+                    .weights
+                    .extend(cached.weights.iter().map(|weight| weight / mean));
+            }
             let tokens = if drop.happens(spec.caption_dropout) {
                 &empty
             } else {
@@ -85,6 +100,8 @@ impl DiffusionStage<'_> {
             target: Vec::new(),
             steps: Vec::new(),
             tokens: Vec::new(),
+            // Judged alike, however the model was trained.
+            weights: Vec::new(),
         };
         let mut noisy = Vec::new();
         for (i, (cached, noise)) in self.held_out.iter().zip(noise.chunks(latent)).enumerate() {
