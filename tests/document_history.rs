@@ -340,3 +340,12 @@ fn a_second_transaction_is_refused_by_name() {
     assert!(!editor.commit());
     assert_eq!(editor.history().undo_count(), 0);
 }
+
+#[test]
+fn two_documents_never_share_a_revision() {
+    let revision = || {
+        let document = Document::blank([8, 8]).expect("a small size");
+        document.revision()
+    };
+    assert_ne!(revision(), revision());
+}

@@ -63,6 +63,8 @@ impl Core {
         match outcome {
             JobOutcome::Images(images) => self.state.arrivals.extend(images),
             JobOutcome::ModelLoaded(summary) => self.take_model(summary),
+            // The dialog itself offers the model.
+            JobOutcome::Model { .. } if matches!(self.state.dialog, Some(Dialog::Train)) => {}
             JobOutcome::Model { folder } => {
                 let text = format!("Training is done: {}", folder.display());
                 let command = Command::ChooseModel(ModelSource::Folder(folder));

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use image::{GrayImage, RgbaImage};
 
@@ -19,8 +20,20 @@ pub const MAX_SIDE_PX: u32 = 8192;
 
 /// Counts the changes of a document, so that a result can tell whether it was
 /// made from what is there now. Grows with every change, also with undo.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// Two documents never share one, so that what was made of a picture is not
+/// taken for what was made of the picture opened after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DocumentRevision(pub u64);
+
+impl DocumentRevision {
+    /// The first one of a document.
+    fn first() -> Self {
+        static DOCUMENTS: AtomicU64 = AtomicU64::new(0);
+        // Nobody makes four thousand million changes to a picture.
+        Self(DOCUMENTS.fetch_add(1, Ordering::Relaxed) << 32)
+    }
+}
 
 /// A picture in layers.
 ///
@@ -62,7 +75,7 @@ impl Document {
                 palette: Palette::default(),
             },
             next_layer: 2,
-            revision: DocumentRevision::default(),
+            revision: DocumentRevision::first(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! The networks of a diffusion run: out of a model, or new ones.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use serde_json::{Value, json};
 
@@ -32,7 +34,11 @@ pub(super) fn open(
     captions: &[String],
 ) -> Result<SecondStage, TrainError> {
     let stage = match &spec.from {
-        Some(from) => from_model(&ModelFolder::open(from)?, config, device)?,
+        Some(from) => {
+            let mut stage = from_model(&ModelFolder::open(from)?, config, device)?;
+            stage.studio = renamed(stage.studio, &spec.output);
+            stage
+        }
         None => from_scratch(spec, config, device, captions)?,
     };
     let latent = stage.autoencoder.config().latent_channels;
@@ -50,6 +56,26 @@ pub(super) fn open(
         )));
     }
     Ok(stage)
+}
+
+/// What a model that was trained further says of itself: it is another one, and
+/// the figures of the one it began with no longer hold.
+fn renamed(mut studio: StudioConfig, output: &Path) -> StudioConfig {
+    let Some(name) = output.file_name() else {
+        return studio;
+    };
+    let name = name.to_string_lossy().into_owned();
+    let mut card = format!(
+        "# {name}\n\nTrained further with Velatura from {}.\n",
+        studio.name
+    );
+    if !studio.model_card.is_empty() {
+        card += "\n---\n\nWhat was said of the model that it began with:\n\n";
+        card += &studio.model_card;
+    }
+    studio.model_card = card;
+    studio.name = name;
+    studio
 }
 
 fn from_model(

@@ -22,11 +22,10 @@ pub fn canvas_panel_ui(
 ) {
     let rect = ui.max_rect();
     show_canvas(ui, state, own, commands);
-    if is_empty(state) {
-        empty_ui(ui, rect, state, commands);
-    }
     if ui.ctx().input(|input| !input.raw.hovered_files.is_empty()) {
         drop_hint_ui(ui, rect);
+    } else if is_empty(state) {
+        empty_ui(ui, rect, state, commands);
     }
 }
 

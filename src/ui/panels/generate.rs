@@ -1,5 +1,7 @@
 //! The Generate panel: everything that decides what is painted.
 
+use std::path::Path;
+
 use eframe::egui;
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
@@ -43,14 +45,22 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     }
 }
 
+/// What a model folder is called in a list. A training writes its model into a
+/// folder `model` beside the checkpoints; then the name of the run says more.
+fn folder_name(folder: &Path) -> String {
+    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+    let parent = || folder.parent().and_then(name);
+    match name(folder) {
+        Some(own) if own == "model" => parent().unwrap_or(own),
+        Some(own) => own,
+        None => folder.display().to_string(),
+    }
+}
+
 fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let name = |source: &ModelSource| match source {
         ModelSource::Storybook => "Storybook".to_owned(),
-        ModelSource::Folder(folder) => folder
-            .file_name()
-            .unwrap_or(folder.as_os_str())
-            .to_string_lossy()
-            .into_owned(),
+        ModelSource::Folder(folder) => folder_name(folder),
     };
     row(ui, "Model", |ui, label| {
         let chosen = match &state.model {
@@ -281,4 +291,16 @@ fn size_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trained_model_is_called_by_its_run() {
+        assert_eq!(folder_name(Path::new("/home/a/my cats/model")), "my cats");
+        assert_eq!(folder_name(Path::new("/home/a/dreams")), "dreams");
+        assert_eq!(folder_name(Path::new("model")), "model");
+    }
 }
