@@ -45,6 +45,28 @@ pub fn exp(x: f32) -> f32 {
     if x < -87.3 { 0.0 } else { scaled }
 }
 
+/// `e^x` for x ≤ 0 or not a number, as exact as [`exp`], in two thirds of the
+/// time: what a softmax needs. Below −87 it stays at 1.6e-38.
+#[inline(always)]
+pub fn exp_below_zero(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let bounded = if x < -87.0 { -87.0 } else { x };
+    let shifted = bounded * std::f32::consts::LOG2_E + ROUND;
+    let exponent = shifted - ROUND;
+    let r = bounded - exponent * LN2_HIGH - exponent * LN2_LOW;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 0.5;
+    p = p * r * r + r + 1.0;
+    // 2^n: the low bits of `shifted` hold n; those of `ROUND` fall off the end.
+    p * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
+}
+
 /// The logistic function `1 / (1 + e^-x)`.
 #[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
@@ -158,6 +180,19 @@ mod tests {
         assert_eq!(exp(100.0), f32::INFINITY);
         assert!(exp(f32::NAN).is_nan());
         assert_eq!(exp(0.0), 1.0);
+    }
+
+    #[test]
+    fn exp_below_zero_is_as_close() {
+        for i in -8700..=0 {
+            let x = i as f32 * 0.01;
+            let want = f64::from(x).exp();
+            let got = f64::from(exp_below_zero(x));
+            assert!((got - want).abs() <= want * 3e-7, "{x}: {got} {want}");
+        }
+        assert!(exp_below_zero(f32::NEG_INFINITY) < 2e-38);
+        assert!(exp_below_zero(f32::NAN).is_nan());
+        assert_eq!(exp_below_zero(0.0), 1.0);
     }
 
     #[test]
