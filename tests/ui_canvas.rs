@@ -26,6 +26,7 @@ struct Bench {
     toolbox: Toolbox,
     view: CanvasView,
     live: Option<LiveFrame>,
+    is_mask_outlined: bool,
     text: String,
     shows_text_field: bool,
     shows_button: bool,
@@ -91,6 +92,7 @@ impl eframe::App for Bench {
                     cursor: self.toolbox.cursor(),
                     is_gesture_active: self.toolbox.is_active(),
                     live: self.live.clone(),
+                    is_mask_outlined: self.is_mask_outlined,
                 };
                 let mut actions = Vec::new();
                 self.canvas.show(ui, &input, &mut actions);
@@ -123,6 +125,7 @@ fn harness(document: Document) -> Harness<'static, Bench> {
                 toolbox,
                 view: CanvasView::default(),
                 live: None,
+                is_mask_outlined: false,
                 text: String::new(),
                 shows_text_field: false,
                 shows_button: false,
@@ -223,6 +226,15 @@ fn a_stroke_covers_the_mask_shows_and_is_one_step() {
         .collect();
     assert!(edge.iter().any(|p| p.iter().all(|v| *v > 200)), "{edge:?}");
     assert!(edge.iter().any(|p| p.iter().all(|v| *v < 80)), "{edge:?}");
+    // A new result is to be seen: the tint goes, the outline stays.
+    harness.state_mut().is_mask_outlined = true;
+    harness.run();
+    let outlined = harness.render().unwrap();
+    assert_eq!(pixel(&before, inside), pixel(&outlined, inside));
+    let edge: Vec<[u8; 3]> = (-5..5)
+        .map(|dy| pixel(&outlined, at(&harness, 32.5, 37.0) + vec2(0.0, dy as f32)))
+        .collect();
+    assert!(edge.iter().any(|p| p.iter().all(|v| *v > 200)), "{edge:?}");
     harness.state_mut().editor.undo();
     harness.run();
     assert_eq!(

@@ -127,6 +127,7 @@ impl Core {
             Ok(layer) => {
                 let recipe = PaintedRecipe::new(*spec, model_name, model_hash);
                 state.recipes.insert(layer, recipe);
+                state.result_revision = Some(state.editor.revision());
             }
             Err(error) => state
                 .notices

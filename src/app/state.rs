@@ -9,7 +9,7 @@ use super::jobs::{Jobs, Preview};
 use super::notices::Notices;
 use super::settings::Settings;
 use super::training::TrainForm;
-use crate::document::{Document, DocumentEditor, LayerId};
+use crate::document::{Document, DocumentEditor, DocumentRevision, LayerId};
 use crate::engine::protocol::{
     AdapterSummary, MemorySummary, ModelSummary, PaintedImage, TrajectoryFrame,
 };
@@ -52,6 +52,8 @@ pub struct AppState {
     pub shown_frame: Option<usize>,
     /// Finished pictures that wait for a brush stroke to end.
     pub arrivals: VecDeque<PaintedImage>,
+    /// What the document was when the last result came.
+    pub result_revision: Option<DocumentRevision>,
     /// Messages.
     pub notices: Notices,
     /// The dialog in front of the window.
@@ -86,6 +88,7 @@ impl AppState {
             live_frame: None,
             shown_frame: None,
             arrivals: VecDeque::new(),
+            result_revision: None,
             notices: Notices::default(),
             dialog: None,
             train_form: TrainForm::default(),
@@ -100,6 +103,12 @@ impl AppState {
     /// The picture.
     pub fn document(&self) -> &Document {
         self.editor.document()
+    }
+
+    /// Whether nothing was changed since the last result came. Its mask then
+    /// stands back, so that what it was made for can be seen.
+    pub fn is_result_new(&self) -> bool {
+        self.result_revision == Some(self.document().revision())
     }
 
     /// The form of the Generate panel.

@@ -169,7 +169,7 @@ impl CanvasRenderer {
         };
         // A picture that appears under the mask is to be seen: only the
         // outline stays then.
-        let opacity = if scene.live.is_some() {
+        let opacity = if scene.live.is_some() || scene.is_mask_outlined {
             0.0
         } else {
             mask.opacity.max(LEAST_TINT)

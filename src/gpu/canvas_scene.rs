@@ -45,6 +45,9 @@ pub struct CanvasScene {
     pub document: DocumentSnapshot,
     /// A step of a running job.
     pub live: Option<LiveFrame>,
+    /// Whether the mask is only outlined, so that what was just painted inside of
+    /// it can be seen.
+    pub is_mask_outlined: bool,
     /// Where the document lies in the window.
     pub transform: CanvasTransform,
     /// The part of the window that shows it.

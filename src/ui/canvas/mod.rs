@@ -16,6 +16,7 @@
 //!         target: CanvasRect::from_size(size_of_the_job),
 //!         mask: mask_of_the_job.clone(), // Option<Arc<GrayImage>>, at the target's size
 //!     }),
+//!     is_mask_outlined: state.is_result_new(),
 //! };
 //! let response = own.canvas.show(ui, &input, &mut actions);
 //! for action in actions {
@@ -64,6 +65,8 @@ pub struct CanvasInput<'a> {
     pub is_gesture_active: bool,
     /// A step of a running job, drawn in its place.
     pub live: Option<LiveFrame>,
+    /// Whether the mask is only outlined, and not tinted.
+    pub is_mask_outlined: bool,
 }
 
 /// What the user did on the canvas.
@@ -180,6 +183,7 @@ impl CanvasUi {
         let scene = CanvasScene {
             document: input.document.snapshot(),
             live: input.live.clone(),
+            is_mask_outlined: input.is_mask_outlined,
             transform,
             viewport: *viewport,
         };

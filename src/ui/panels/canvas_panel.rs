@@ -48,6 +48,7 @@ fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut 
         cursor: state.toolbox.cursor(),
         is_gesture_active: state.toolbox.is_active(),
         live,
+        is_mask_outlined: state.is_result_new(),
     };
     let mut actions = Vec::new();
     own.canvas.show(ui, &input, &mut actions);
