@@ -3,11 +3,13 @@
 //! the same number of threads and compare.
 
 use std::hint::black_box;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use velatura::model::{AutoencoderKlConfig, ClipTextConfig, UNet2d, UNet2dConfig};
+use velatura::nn::ops::on_workers;
 
 /// Reproducible values without a random generator: their size is all that matters here.
 fn ramp<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
@@ -133,7 +135,8 @@ fn training_steps(c: &mut Criterion) {
     group.bench_function("storybook_unet_batch_32", |b| {
         b.iter(|| {
             let y = unet.forward(latents.clone(), timesteps.clone(), context.clone());
-            black_box(y.powi_scalar(2).mean().backward());
+            let loss = y.powi_scalar(2).mean();
+            black_box(on_workers(&loss, || loss.backward()));
         });
     });
 
@@ -145,10 +148,46 @@ fn training_steps(c: &mut Criterion) {
         b.iter(|| {
             let latents = autoencoder.encode(images.clone()).mode();
             let loss = (autoencoder.decode(latents) - images.clone()).abs().mean();
-            black_box(loss.backward());
+            black_box(on_workers(&loss, || loss.backward()));
         });
     });
 }
 
-criterion_group!(benches, unet_steps, decode, text, training_steps);
-criterion_main!(benches);
+/// From the start of the program to the file: the model is read, too.
+fn whole_processes(c: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let picture = folder.path().join("picture.png");
+    let mut group = c.benchmark_group("process");
+    group.sample_size(10);
+    group.bench_function("storybook_25_steps", |b| {
+        b.iter(|| {
+            let status = Command::new(env!("CARGO_BIN_EXE_velatura"))
+                .args([
+                    "generate",
+                    "--prompt",
+                    "a red car in a meadow by day, 3d style",
+                ])
+                .args(["--steps", "25", "--device", "cpu", "--json", "--output"])
+                .arg(&picture)
+                .stdout(Stdio::null())
+                .status();
+            assert!(status.expect("the program starts").success());
+        });
+    });
+}
+
+criterion_group!(
+    benches,
+    unet_steps,
+    decode,
+    text,
+    training_steps,
+    whole_processes
+);
+
+fn main() {
+    // As the program does it.
+    velatura::kernels::keep_freed_memory();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -11,6 +11,9 @@ import argparse
 import json
 import pathlib
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 
 import torch
@@ -36,8 +39,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", default="")
+    parser.add_argument("--paint", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.paint:
+        return paint(options.paint)
     only = options.only
     recipe = json.loads((ROOT / "assets/recipes/storybook.json").read_text())
 
@@ -98,6 +104,34 @@ def main():
         (vae.decode(latents).sample - images).abs().mean().backward()
 
     measure("training_step/storybook_autoencoder_batch_8", autoencoder_step, only)
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--threads", str(options.threads)]
+        picture = pathlib.Path(folder) / "picture.png"
+        run = lambda: subprocess.run(command + ["--paint", str(picture)], check=True)
+        measure("process/storybook_25_steps", run, only)
+
+
+def paint(path):
+    """What `velatura generate` does, in a process of its own."""
+    from diffusers import StableDiffusionInpaintPipeline
+    from PIL import Image
+
+    pipe = StableDiffusionInpaintPipeline.from_pretrained(
+        ROOT / "assets/models/storybook", torch_dtype=torch.float32, safety_checker=None
+    )
+    pipe.set_progress_bar_config(disable=True)
+    image = pipe(
+        "a red car in a meadow by day, 3d style",
+        image=Image.new("RGB", (64, 64), (128, 128, 128)),
+        mask_image=Image.new("L", (64, 64), 255),
+        width=64,
+        height=64,
+        num_inference_steps=25,
+        guidance_scale=4.0,
+        strength=1.0,
+    ).images[0]
+    image.save(path)
 
 
 if __name__ == "__main__":
