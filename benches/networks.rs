@@ -1,6 +1,8 @@
 //! One denoising step, one decode, one training step: what the engine spends
 //! its time on. `benches/peer.py` does the same in diffusers; run both with
-//! the same number of threads and compare.
+//! the same number of threads and compare. With `--test` each is done once and
+//! the peak memory is printed, so `cargo bench --bench networks -- --test NAME`
+//! tells that of one piece of work.
 
 use std::hint::black_box;
 use std::process::{Command, Stdio};
@@ -190,4 +192,15 @@ fn main() {
     velatura::kernels::keep_freed_memory();
     benches();
     Criterion::default().configure_from_args().final_summary();
+    // One pass of one piece of work: its peak can be told apart.
+    if std::env::args().any(|arg| arg == "--test") {
+        print_peak_memory();
+    }
+}
+
+fn print_peak_memory() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(peak) = status.lines().find(|line| line.starts_with("VmHWM")) {
+        println!("peak memory {}", peak.trim_start_matches("VmHWM:").trim());
+    }
 }

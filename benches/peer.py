@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """The work of benches/networks.rs in diffusers: same shapes, random weights, f32.
 
-    python3 benches/peer.py [--threads N] [--only SUBSTRING]
+    python3 benches/peer.py [--threads N] [--only SUBSTRING] [--test]
 
 Prints one line a piece of work: name, median seconds. Needs torch, diffusers
-and transformers. The backward passes leave the optimiser out, as ours do.
+and transformers. With --test, each is done once and the peak memory so far is
+printed (of the process, and of its children). The backward passes leave the optimiser out, as ours do.
 """
 
 import argparse
 import json
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -27,6 +29,10 @@ def measure(name, work, only, repeats=5):
     if only and only not in name:
         return
     work()
+    if "--test" in sys.argv:
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+            print(f"{name:45} peak {resource.getrusage(who).ru_maxrss} kB", flush=True)
+        return
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -39,6 +45,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", default="")
+    parser.add_argument("--test", action="store_true", help="once each, and the peak memory")
     parser.add_argument("--paint", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

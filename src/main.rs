@@ -8,6 +8,7 @@ use velatura::cli::{self, Cli};
 use velatura::engine::device::{ComputeDevice, DeviceChoice, open_device};
 use velatura::engine::protocol::EngineError;
 use velatura::engine::studio;
+use velatura::model::WeightDtype;
 use velatura::{folders, gpu, kernels};
 
 fn main() -> ExitCode {
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
 }
 
 fn open_studio(cli: &Cli) -> anyhow::Result<()> {
-    let mut options = StudioOptions::new(engine(cli.device.into()));
+    let mut options = StudioOptions::new(engine(cli.device.into(), cli.precision.into()));
     options.wgpu = gpu::wgpu_configuration();
     options.storybook_folder = folders::storybook_model();
     options.open.clone_from(&cli.picture);
@@ -39,14 +40,14 @@ fn open_studio(cli: &Cli) -> anyhow::Result<()> {
 
 /// The engine computes on the window's own graphics device where there is a
 /// real one, so that pictures need not leave it.
-fn engine(choice: DeviceChoice) -> EngineBuilder {
+fn engine(choice: DeviceChoice, weights: WeightDtype) -> EngineBuilder {
     Box::new(move |window| {
         let device = match window {
             Some(window) if choice != DeviceChoice::Cpu => shared(window, choice),
             None if choice == DeviceChoice::Gpu => open_device(choice),
             _ => Ok(ComputeDevice::cpu()),
         };
-        match device {
+        match device.and_then(|device| device.with_weights(weights)) {
             Ok(device) => studio::factory(device),
             Err(error) => Box::new(move || Err(error.clone())),
         }

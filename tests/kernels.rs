@@ -1,12 +1,12 @@
 //! The processor kernels against burn's own operations, over random shapes:
 //! values and gradients.
 //!
-//! Not compared: f16 and integer tensors, which the kernels do not take.
+//! Weights in half precision are compared with the same weights widened before.
 
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Distribution, Tensor, TensorData, activation, module};
+use burn::tensor::{DType, Device, Distribution, Tensor, TensorData, activation, module};
 use proptest::prelude::*;
-use velatura::kernels;
+use velatura::kernels::{self, Activation};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -105,7 +105,10 @@ proptest! {
     fn pointwise(rows in 1usize..40, width in 1usize..70, seed in any::<u64>()) {
         let x = random([rows, width], seed) * 6.0;
         let x = x.detach().require_grad();
-        same!([x], kernels::silu(x.clone()), activation::silu(x.clone()), 2e-6);
+        let quick = |x: Tensor<2>| x.clone() * activation::sigmoid(x * 1.702);
+        same!([x], kernels::activation(x.clone(), Activation::Silu), activation::silu(x.clone()), 2e-6);
+        same!([x], kernels::activation(x.clone(), Activation::QuickGelu), quick(x.clone()), 2e-6);
+        same!([x], kernels::activation(x.clone(), Activation::Gelu), activation::gelu(x.clone()), 5e-6);
         let x = (random([rows, 2 * width], seed) * 4.0).detach().require_grad();
         let halves = |x: Tensor<2>| {
             let parts = x.chunk(2, 1);
@@ -163,6 +166,23 @@ proptest! {
     }
 
     #[test]
+    fn half_weights(batch in 1usize..4, c_in in 1usize..50, c_out in 1usize..50, side in 3usize..26, kernel in prop::sample::select(vec![1usize, 3]), dtype in prop::sample::select(vec![DType::F16, DType::BF16]), seed in any::<u64>()) {
+        let held = |weight: Tensor<4>| weight.inner().cast(dtype);
+        let (x, bias) = (random([batch, c_in, side, side], seed).inner(), random([c_out], seed ^ 2).inner());
+        let weight = held(random([c_out, c_in, kernel, kernel], seed ^ 1) * 0.1);
+        let y = |weight: Tensor<4>| kernels::conv2d(x.clone(), weight, Some(bias.clone()), 1, [(kernel / 2, kernel / 2); 2]);
+        prop_assert_eq!(weight.dtype(), dtype);
+        prop_assert!(largest_difference(y(weight.clone()), y(weight.cast(DType::F32))) <= 1e-6);
+
+        let x = random([batch, side, c_in], seed).inner();
+        let weight = held(random([1, 1, c_in, c_out], seed ^ 3)).reshape([c_in, c_out]);
+        for bias in [None, Some(bias)] {
+            let y = |weight: Tensor<2>| kernels::linear(x.clone(), weight, bias.clone());
+            prop_assert!(largest_difference(y(weight.clone()), y(weight.clone().cast(DType::F32))) <= 1e-6);
+        }
+    }
+
+    #[test]
     fn attention(batch in 1usize..4, heads in 1usize..4, head_dim in 1usize..20, queries in 1usize..60, keys in 1usize..60, causal in any::<bool>(), seed in any::<u64>()) {
         let keys = if causal { queries } else { keys };
         let width = heads * head_dim;
@@ -198,6 +218,39 @@ fn larger_shapes_take_every_path() {
     let q = Tensor::<3>::random([1, 1100, 64], Distribution::Default, &device());
     let ours = kernels::attention(q.clone(), q.clone(), q.clone(), 2, false);
     assert!(largest_difference(ours, plain_attention(q.clone(), q.clone(), q, 2, false)) < 1e-4);
+}
+
+#[test]
+fn half_weights_are_widened_block_by_block() {
+    // 3 blocks of columns, and 2 of output channels.
+    let wide = |shape: [usize; 2], seed| random(shape, seed).inner().cast(DType::F16);
+    let (x, weight) = (random([3, 1500], 1).inner(), wide([1500, 6000], 2));
+    let y = |weight| kernels::linear(x.clone(), weight, None);
+    let difference = largest_difference(y(weight.clone()), y(weight.cast(DType::F32)));
+    assert!(difference < 1e-4, "{difference}");
+
+    let weight = wide([1100, 480 * 9], 3).reshape([1100, 480, 3, 3]);
+    for batch in [1, 3] {
+        let x = random([batch, 480, 4, 5], 4).inner();
+        let y = |weight| kernels::conv2d(x.clone(), weight, None, 1, [(1, 1); 2]);
+        let difference = largest_difference(y(weight.clone()), y(weight.clone().cast(DType::F32)));
+        assert!(difference < 1e-4, "{difference}");
+    }
+}
+
+#[test]
+fn frozen_half_weights_let_gradients_through() {
+    let x = random([4, 6], 1);
+    let weight = random([6, 5], 2).inner().cast(DType::F16);
+    let frozen = Tensor::from_inner(weight.clone());
+    let mut gradients = kernels::linear(x.clone(), frozen, None).sum().backward();
+    let ours = x.grad_remove(&mut gradients).expect("tracked");
+    let plain = weight
+        .cast(DType::F32)
+        .sum_dim(1)
+        .transpose()
+        .repeat_dim(0, 4);
+    assert!(largest_difference(ours, plain) < 1e-5);
 }
 
 #[test]
@@ -281,7 +334,7 @@ fn what_is_not_finite_stays_where_it_is() {
 fn not_a_number_and_infinity_pass_through() {
     let device = Device::flex();
     let x = Tensor::<1>::from_floats([f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0], &device);
-    let y = kernels::silu(x)
+    let y = kernels::activation(x, Activation::Silu)
         .into_data()
         .try_to_vec::<f32>()
         .expect("f32");

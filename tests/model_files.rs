@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use velatura::model::checkpoint::{self, Naming, WeightFiles};
 use velatura::model::{ModelError, ModelFolder, ModelParts, UNetInput, WeightDtype};
@@ -222,11 +222,51 @@ fn bf16_is_written_and_read() {
         &files,
         Naming::Diffusers,
         "Linear",
+        WeightDtype::F32,
     )
     .unwrap();
     for (a, b) in weights(&layer).into_iter().zip(weights(&again)) {
         assert!((a - b).abs() <= a.abs() / 128.0, "{a} {b}");
     }
+}
+
+#[test]
+fn weights_are_held_in_half_precision_on_request() {
+    let device = Device::flex();
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("w.safetensors");
+    let layer = nn::LinearConfig::new(70, 45).init(&device);
+    nn::draw_weights(&layer);
+    checkpoint::save(&layer, &path, Naming::Diffusers, WeightDtype::F32).unwrap();
+    let load = |path: &Path, dtype| {
+        let files = WeightFiles::open_file(path).unwrap();
+        let empty = nn::LinearConfig::new(70, 45).init(&device);
+        checkpoint::load(empty, &files, Naming::Diffusers, "Linear", dtype)
+    };
+    for (dtype, kind, precision) in [
+        (WeightDtype::F16, DType::F16, 1.0 / 2048.0),
+        (WeightDtype::Bf16, DType::BF16, 1.0 / 256.0),
+    ] {
+        let held = load(&path, dtype).unwrap();
+        assert_eq!(held.weight.val().dtype(), kind);
+        let bias = held.bias.as_ref().unwrap().val();
+        assert_eq!(bias.dtype(), DType::F32);
+        let (weight, wanted) = (held.weight.val().cast(DType::F32), layer.weight.val());
+        let off = (weight - wanted.clone()).abs() / (wanted.abs() + 1e-6);
+        assert!(off.max().into_scalar::<f32>() <= precision);
+    }
+
+    let huge = nn::Linear {
+        weight: Param::from_tensor(layer.weight.val() * 1e7),
+        bias: layer.bias.clone(),
+    };
+    checkpoint::save(&huge, &path, Naming::Diffusers, WeightDtype::F32).unwrap();
+    let error = load(&path, WeightDtype::F16).unwrap_err().to_string();
+    assert!(
+        error.contains("weight that f16 cannot hold; use bf16"),
+        "{error}"
+    );
+    load(&path, WeightDtype::Bf16).unwrap();
 }
 
 #[test]

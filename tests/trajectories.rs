@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 use velatura::diffusion::{DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion};
-use velatura::model::ModelFolder;
+use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::SamplerKind;
 
 /// Largest difference allowed, as a part of the latents' standard deviation.
@@ -253,5 +253,37 @@ fn the_observer_stops_within_a_step() {
         });
         assert!(matches!(outcome.unwrap(), GenerationOutcome::Cancelled));
         assert_eq!(steps, 3, "{sampler:?}");
+    }
+}
+
+/// The same pictures with weights in half precision: computed in f32, so only
+/// the rounding of the weights is seen, which is 2^-11 or 2^-8 of each.
+#[test]
+fn half_weights_change_the_latents_little() {
+    for name in ["sd1-tiny", "sd2-tiny", "inpaint-tiny"] {
+        let check = Check::open(name);
+        let case = &check.all.cases[0];
+        let latents = |dtype| -> Vec<f32> {
+            let folder = ModelFolder::open(folder().join(name)).unwrap();
+            let model = LatentDiffusion::load(&folder.held_as(dtype), &Device::flex()).unwrap();
+            let outcome =
+                model.generate(&check.request(case, 0), &mut |_| ControlFlow::Continue(()));
+            let GenerationOutcome::Finished { latents, .. } = outcome.unwrap() else {
+                panic!("nobody cancelled");
+            };
+            latents.into_data().try_into_vec_as().unwrap()
+        };
+        let wanted: Vec<f64> = latents(WeightDtype::F32)
+            .into_iter()
+            .map(f64::from)
+            .collect();
+        for (dtype, allowed) in [(WeightDtype::F16, 0.01), (WeightDtype::Bf16, 0.08)] {
+            let (largest, deviation) = difference(&latents(dtype), &wanted);
+            println!("{name} {dtype:?}: {:.1e}", largest / deviation);
+            assert!(
+                largest < allowed * deviation,
+                "{name} {dtype:?}: {largest} of {deviation}"
+            );
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
-use super::CliError;
 use super::models::size_bytes;
 use super::report::Reporter;
-use crate::model::{ModelFolder, WeightDtype};
+use super::{CliError, Precision};
+use crate::model::ModelFolder;
 
 /// What `velatura export` takes.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// How weights are stored
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t = Precision::F16)]
     precision: Precision,
     /// Model card: a Markdown file that tells of data, training and limits
     #[arg(long, value_name = "FILE")]
@@ -30,28 +30,6 @@ pub struct ExportArgs {
     /// Print lines of JSON instead of text
     #[arg(long)]
     pub(super) json: bool,
-}
-
-/// How weights are stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Precision {
-    /// 16 bits, half the size
-    #[default]
-    F16,
-    /// 16 bits with the range of 32
-    Bf16,
-    /// 32 bits
-    F32,
-}
-
-impl From<Precision> for WeightDtype {
-    fn from(precision: Precision) -> Self {
-        match precision {
-            Precision::F16 => Self::F16,
-            Precision::Bf16 => Self::Bf16,
-            Precision::F32 => Self::F32,
-        }
-    }
 }
 
 /// Copies the model.

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use devices::DeviceArg;
+pub use devices::{DeviceArg, Precision};
 pub use error::CliError;
 
 use report::Reporter;
@@ -45,6 +45,10 @@ pub struct Cli {
     /// Device that computes in the studio
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceArg,
+
+    /// How the studio holds weights in memory; half precision halves it, on the processor
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: Precision,
 
     /// What to do without a window
     #[command(subcommand)]

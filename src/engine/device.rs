@@ -4,6 +4,7 @@ use burn::tensor::Device;
 
 use super::protocol::{AdapterSummary, EngineError};
 use crate::gpu;
+use crate::model::WeightDtype;
 
 /// What the user wants to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct ComputeDevice {
     /// Whether it is the window's own graphics card, so that pictures need not
     /// leave it to be seen.
     pub shares_window: bool,
+    /// How models hold their weights that are loaded to paint with.
+    pub weights: WeightDtype,
 }
 
 impl ComputeDevice {
@@ -41,6 +44,7 @@ impl ComputeDevice {
                 is_gpu: false,
             },
             shares_window: false,
+            weights: WeightDtype::F32,
         }
     }
 
@@ -50,7 +54,22 @@ impl ComputeDevice {
             device,
             summary: AdapterSummary { name, is_gpu: true },
             shares_window: false,
+            weights: WeightDtype::F32,
         }
+    }
+
+    /// The same device, holding weights in another precision.
+    ///
+    /// # Errors
+    /// On a graphics card, where half precision is not supported yet.
+    pub fn with_weights(self, weights: WeightDtype) -> Result<Self, EngineError> {
+        if self.summary.is_gpu && weights != WeightDtype::F32 {
+            return Err(EngineError::BadJob(format!(
+                "Weights in half precision are for the processor only, and this is {}; add `--device cpu`, or leave `--precision` out.",
+                self.summary.name
+            )));
+        }
+        Ok(Self { weights, ..self })
     }
 
     /// The same device, known to be the window's own.

@@ -143,7 +143,9 @@ fn open(source: &ModelSource, device: &ComputeDevice) -> Result<Loaded, StopReas
             )
         })?,
     };
-    let folder = ModelFolder::open(&path).map_err(|error| bad_model(&error))?;
+    let folder = ModelFolder::open(&path)
+        .map_err(|error| bad_model(&error))?
+        .held_as(device.weights);
     let model =
         LatentDiffusion::load(&folder, &device.device).map_err(|error| bad_model(&error))?;
     let studio = model.studio();

@@ -123,7 +123,13 @@ impl Judge {
         let files = WeightFiles::open_file(&folder.join(WEIGHTS))?;
         let network = JudgeNetwork::new(&device);
         Ok(Self {
-            network: checkpoint::load(network, &files, Naming::Diffusers, "judge")?,
+            network: checkpoint::load(
+                network,
+                &files,
+                Naming::Diffusers,
+                "judge",
+                WeightDtype::F32,
+            )?,
             training: about.training,
             device,
         })

@@ -1,29 +1,92 @@
-//! SiLU and GEGLU with their gradients.
+//! Activations and GEGLU with their gradients.
 
 use super::share::for_rows;
 use super::simd::{erf, exp, sigmoid, vectorized};
 
 const CHUNK: usize = 4096;
 
-/// `x · sigmoid(x)`, element by element (Elfwing et al. 2017).
-pub fn silu(x: &[f32]) -> Vec<f32> {
+/// An activation, element by element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x · sigmoid(x)` (Elfwing et al. 2017).
+    Silu,
+    /// `x · Φ(x)` with the exact normal distribution (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// `x · sigmoid(1.702 x)`, as in CLIP (ibid.).
+    QuickGelu,
+}
+
+/// The factor in [`Activation::QuickGelu`].
+const QUICK: f32 = 1.702;
+
+/// Applies an activation.
+pub fn activate(x: &[f32], activation: Activation) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
-    map1(&mut out, x, |x| x / (1.0 + exp(-x)));
+    match activation {
+        Activation::Silu => map1(
+            &mut out,
+            x,
+            #[inline(always)]
+            |x| x / (1.0 + exp(-x)),
+        ),
+        Activation::Gelu => map1(&mut out, x, gelu_at),
+        Activation::QuickGelu => map1(
+            &mut out,
+            x,
+            #[inline(always)]
+            |x| x / (1.0 + exp(-QUICK * x)),
+        ),
+    }
     out
 }
 
-/// Gradient of [`silu`] at `x` times `dy`.
-pub fn silu_backward(x: &[f32], dy: &[f32]) -> Vec<f32> {
+/// Gradient of [`activate`] at `x` times `dy`.
+pub fn activate_backward(x: &[f32], dy: &[f32], activation: Activation) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
-    map2(&mut out, x, dy, |x, dy| dy * silu_slope(x));
+    match activation {
+        Activation::Silu => map2(
+            &mut out,
+            x,
+            dy,
+            #[inline(always)]
+            |x, dy| dy * silu_slope(x),
+        ),
+        Activation::Gelu => map2(
+            &mut out,
+            x,
+            dy,
+            #[inline(always)]
+            |x, dy| {
+                let (half_erf, density) = normal(x);
+                dy * (half_erf + x * density)
+            },
+        ),
+        Activation::QuickGelu => map2(
+            &mut out,
+            x,
+            dy,
+            #[inline(always)]
+            |x, dy| dy * silu_slope(QUICK * x),
+        ),
+    }
     out
 }
 
-/// Derivative of SiLU.
+/// Derivative of SiLU. As `a · quick(x) = silu(a · x)`, it is also that of
+/// [`Activation::QuickGelu`] at `a · x`.
 #[inline(always)]
 pub fn silu_slope(x: f32) -> f32 {
     let s = sigmoid(x);
     s * (1.0 + x * (1.0 - s))
+}
+
+/// The standard normal distribution up to `x` and its density there.
+#[inline(always)]
+fn normal(x: f32) -> (f32, f32) {
+    (
+        0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
+        0.398_942_3 * exp(-0.5 * x * x),
+    )
 }
 
 /// `a · gelu(g)` for rows that hold `a` in their first and `g` in their second
@@ -62,9 +125,7 @@ pub fn geglu_backward(x: &[f32], dy: &[f32], width: usize) -> Vec<f32> {
                 #[inline(always)]
                 || {
                     for i in 0..width {
-                        let half_erf = 0.5 * (1.0 + erf(g[i] * std::f32::consts::FRAC_1_SQRT_2));
-                        // The density of the standard normal distribution.
-                        let density = 0.398_942_3 * exp(-0.5 * g[i] * g[i]);
+                        let (half_erf, density) = normal(g[i]);
                         da[i] = dy[i] * g[i] * half_erf;
                         dg[i] = dy[i] * a[i] * (half_erf + g[i] * density);
                     }

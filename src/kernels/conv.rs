@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::matrix::{Into, Mat, multiply};
 use super::share::{SharedOut, add_up, map_shares, shares, with_scratch};
+use super::weights::Weights;
 use super::winograd;
 
 /// Sizes of a convolution without groups or dilation.
@@ -279,25 +280,51 @@ fn scatter_add(columns: &[f32], shape: &ConvShape, images: usize, dx: &mut [f32]
 /// - `weight`: `[channels_out, channels_in, kernel_h, kernel_w]`
 /// - `bias`: `[channels_out]`
 /// - output: `[batch, channels_out, height_out, width_out]`
-pub fn conv2d(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
+pub fn conv2d(x: &[f32], weight: Weights<'_>, bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
     let fast = winograd::suits(shape).then(|| winograd::conv2d(x, weight, bias, shape));
     fast.flatten()
         .unwrap_or_else(|| direct(x, weight, bias, shape))
 }
 
 /// [`conv2d`] by gathered patches, for kernels of any size.
-pub fn direct(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
-    let [_, width_out] = shape.output();
-    let area = shape.area_out();
-    let (out_channels, patch) = (shape.channels_out, shape.patch_len());
-    let mut out = vec![0.0; shape.batch * out_channels * area];
-    let weights = Mat::new(weight, out_channels, patch);
+pub fn direct(x: &[f32], weight: Weights<'_>, bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
+    let patch = shape.patch_len();
+    let mut out = vec![0.0; shape.batch * shape.channels_out * shape.area_out()];
     let shared = SharedOut::new(&mut out);
+    let mut first = 0;
+    while first < shape.channels_out {
+        let count = weight.rows_at_once(patch).min(shape.channels_out - first);
+        let channels = first..first + count;
+        let bias = bias.map(|bias| &bias[channels.clone()]);
+        let range = channels.start * patch..channels.end * patch;
+        weight.in_f32_shared(range, |weight| {
+            direct_channels(x, weight, bias, shape, &channels, &shared);
+        });
+        first += count;
+    }
+    out
+}
+
+/// Some of the output channels of [`direct`], whose weights and biases are given.
+fn direct_channels(
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    shape: &ConvShape,
+    channels: &Range<usize>,
+    shared: &SharedOut<'_>,
+) {
+    let [_, width_out] = shape.output();
+    let (area, patch) = (shape.area_out(), shape.patch_len());
+    let count = channels.len();
+    let weights = Mat::new(weight, count, patch);
+    // Where the output channels of a picture begin.
+    let planes = |image: usize| (image * shape.channels_out + channels.start) * area;
     parallel_tiles(shape).into_par_iter().for_each(|tile| {
         let columns = tile.columns(width_out);
         if tile.images == 1 {
-            let start = tile.image * out_channels * area + tile.row * width_out;
-            let len = (out_channels - 1) * area + columns;
+            let start = planes(tile.image) + tile.row * width_out;
+            let len = (count - 1) * area + columns;
             #[allow(unsafe_code)]
             // SAFETY: tiles do not overlap: each is its own rows of its own pictures,
             // and both writers below stay within `columns` values of each plane.
@@ -330,7 +357,7 @@ pub fn direct(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape
                 });
             }
         } else {
-            with_scratch((patch + out_channels) * columns, |scratch| {
+            with_scratch((patch + count) * columns, |scratch| {
                 let (patches, product) = scratch.split_at_mut(patch * columns);
                 gather(x, shape, tile, patches);
                 multiply(
@@ -341,22 +368,21 @@ pub fn direct(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape
                     1.0,
                     Into::Overwrite,
                 );
-                let start = tile.image * out_channels * area;
-                #[allow(unsafe_code)]
-                // SAFETY: tiles of whole pictures do not overlap.
-                let out = unsafe { shared.part(start, tile.images * out_channels * area) };
-                for (index, plane) in out.chunks_exact_mut(area).enumerate() {
-                    let (image, channel) = (index / out_channels, index % out_channels);
-                    plane.copy_from_slice(&product[channel * columns + image * area..][..area]);
-                    if let Some(bias) = bias {
-                        let bias = bias[channel];
-                        plane.iter_mut().for_each(|value| *value += bias);
+                for image in 0..tile.images {
+                    #[allow(unsafe_code)]
+                    // SAFETY: tiles of whole pictures do not overlap.
+                    let out = unsafe { shared.part(planes(tile.image + image), count * area) };
+                    for (channel, plane) in out.chunks_exact_mut(area).enumerate() {
+                        plane.copy_from_slice(&product[channel * columns + image * area..][..area]);
+                        if let Some(bias) = bias {
+                            let bias = bias[channel];
+                            plane.iter_mut().for_each(|value| *value += bias);
+                        }
                     }
                 }
             });
         }
     });
-    out
 }
 
 /// Gradient of [`conv2d`] by its input.
@@ -391,7 +417,7 @@ pub fn conv2d_input_gradient(weight: &[f32], dy: &[f32], shape: &ConvShape) -> V
             ..*shape
         };
         debug_assert_eq!(back.output(), shape.input);
-        return conv2d(dy, &turned, None, &back);
+        return conv2d(dy, Weights::F32(&turned), None, &back);
     }
     let (patch, area) = (shape.patch_len(), shape.area_out());
     let plane_in = shape.channels_in * shape.area_in();

@@ -1,8 +1,23 @@
 //! The affine map of the last axis and its gradients.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::matrix::{Into, Mat, multiply};
-use super::share::{add_up, for_rows, map_shares};
+use super::share::{SharedOut, add_up, for_rows, map_shares, shares};
 use super::simd::vectorized;
+use super::weights::{BLOCK, Weights};
+
+/// Fewer multiplications than this are not worth waking other threads.
+const SMALL_PRODUCT: usize = 128 * 1024;
+/// Rows that the matrix kernel takes at once.
+const ROW_UNIT: usize = 8;
+/// Columns that it takes at once, a line of the cache.
+const COLUMN_UNIT: usize = 16;
+
+/// Columns of the weight that are widened together at least, where it needs widening.
+const MIN_COLUMNS: usize = 64;
 
 /// `x · weight + bias`.
 ///
@@ -13,29 +28,81 @@ use super::simd::vectorized;
 /// - output: `[rows, outputs]`
 pub fn linear(
     x: &[f32],
-    weight: &[f32],
+    weight: Weights<'_>,
     bias: Option<&[f32]>,
     inputs: usize,
     outputs: usize,
 ) -> Vec<f32> {
     let rows = x.len() / inputs.max(1);
+    let x = Mat::new(x, rows, inputs);
     let mut out = vec![0.0; rows * outputs];
-    let weight = Mat::new(weight, inputs, outputs);
-    for_rows(&mut out, outputs, |first, part| {
-        let count = part.len() / outputs;
+    if let Weights::F32(weight) = weight {
+        let weight = Mat::new(weight, inputs, outputs);
+        affine(&mut out, outputs, 0, x, weight, bias);
+        return out;
+    }
+    let together = (BLOCK / inputs.max(1)).max(MIN_COLUMNS);
+    for start in (0..outputs).step_by(together) {
+        let columns = start..(start + together).min(outputs);
+        let count = columns.len();
+        let bias = bias.map(|bias| &bias[columns.clone()]);
+        weight.columns_in_f32(inputs, outputs, columns, |block| {
+            let block = Mat::new(block, inputs, count);
+            affine(&mut out, outputs, start, x, block, bias);
+        });
+    }
+    out
+}
+
+/// Writes `x · weight + bias` to the columns from `start` on of `out`, whose rows
+/// are `width` long; on all threads.
+///
+/// The longer side of the result is shared out: both matrices are packed by
+/// every thread, and the one that is cut is packed only once in all.
+fn affine(
+    out: &mut [f32],
+    width: usize,
+    start: usize,
+    x: Mat<'_>,
+    weight: Mat<'_>,
+    bias: Option<&[f32]>,
+) {
+    let (rows, columns) = (x.rows(), weight.cols());
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    let shared = SharedOut::new(out);
+    let part = |rows: Range<usize>, columns: Range<usize>| {
+        let from = rows.start * width + start + columns.start;
+        let len = (rows.len() - 1) * width + columns.len();
+        #[allow(unsafe_code)]
+        // SAFETY: the parts are rectangles that do not overlap, and both writers
+        // below stay within `columns` of each row.
+        let out = unsafe { shared.part(from, len) };
         if let Some(bias) = bias {
-            part.chunks_exact_mut(outputs)
-                .for_each(|row| row.copy_from_slice(bias));
+            let bias = &bias[columns.clone()];
+            out.chunks_mut(width)
+                .for_each(|row| row[..bias.len()].copy_from_slice(bias));
         }
         let into = if bias.is_some() {
             Into::Add
         } else {
             Into::Overwrite
         };
-        let x = Mat::new(&x[first * inputs..], count, inputs);
-        multiply(part, outputs, x, weight, 1.0, into);
-    });
-    out
+        let (x, weight) = (x.sub_rows(rows), weight.sub_columns(columns));
+        multiply(out, width, x, weight, 1.0, into);
+    };
+    if rows * columns * x.cols() < SMALL_PRODUCT {
+        part(0..rows, 0..columns);
+    } else if rows >= columns {
+        shares(rows, ROW_UNIT)
+            .into_par_iter()
+            .for_each(|rows| part(rows, 0..columns));
+    } else {
+        shares(columns, COLUMN_UNIT)
+            .into_par_iter()
+            .for_each(|columns| part(0..rows, columns));
+    }
 }
 
 /// Gradient of [`linear`] by `x`.

@@ -1,5 +1,7 @@
 //! A safe front for the `gemm` crate.
 
+use std::ops::Range;
+
 use gemm::Parallelism;
 
 /// A read-only matrix in a slice, with any strides.
@@ -28,6 +30,32 @@ impl<'a> Mat<'a> {
             row_stride,
             col_stride: 1,
         }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns there are.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Some of the rows.
+    pub fn sub_rows(self, rows: Range<usize>) -> Self {
+        assert!(rows.start <= rows.end && rows.end <= self.rows);
+        let skipped = (rows.start * self.row_stride).min(self.data.len());
+        Self {
+            data: &self.data[skipped..],
+            rows: rows.len(),
+            ..self
+        }
+    }
+
+    /// Some of the columns.
+    pub fn sub_columns(self, columns: Range<usize>) -> Self {
+        self.transposed().sub_rows(columns).transposed()
     }
 
     /// The transpose, without moving anything.

@@ -20,8 +20,13 @@ mod norm;
 mod ops;
 mod share;
 mod simd;
+mod weights;
 mod winograd;
 
+pub use activation::Activation;
 pub use heap::keep_freed_memory;
-pub use ops::{attention, conv2d, geglu, group_norm, is_accelerated, layer_norm, linear, silu};
+pub use ops::{
+    activation, attention, conv2d, geglu, group_norm, is_accelerated, is_on_processor, layer_norm,
+    linear,
+};
 pub use share::on_workers;

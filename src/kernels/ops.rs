@@ -3,14 +3,17 @@
 use burn::backend::{Dispatch, DispatchTensorKind};
 use burn::tensor::{DType, Tensor};
 
+use super::activation::Activation;
 use super::flex::FastOps as _;
 
 /// Whether the kernels of this room can take a tensor: f32 on the Flex backend,
 /// with or without autodiff.
 pub fn is_accelerated<const D: usize>(tensor: &Tensor<D>) -> bool {
-    if tensor.dtype() != DType::F32 {
-        return false;
-    }
+    tensor.dtype() == DType::F32 && is_on_processor(tensor)
+}
+
+/// Whether a tensor, of whatever kind, lives on the Flex backend.
+pub fn is_on_processor<const D: usize>(tensor: &Tensor<D>) -> bool {
     match tensor.clone().into_dispatch().kind {
         DispatchTensorKind::Flex(_) => true,
         DispatchTensorKind::Autodiff(inner) => matches!(*inner, DispatchTensorKind::Flex(_)),
@@ -18,9 +21,9 @@ pub fn is_accelerated<const D: usize>(tensor: &Tensor<D>) -> bool {
     }
 }
 
-/// SiLU of an accelerated tensor.
-pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::fast_silu(x.into_dispatch()))
+/// An activation of an accelerated tensor, element by element.
+pub fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::fast_activation(x.into_dispatch(), activation))
 }
 
 /// GEGLU of an accelerated tensor: `a · gelu(gate)` with `a` and `gate` the
@@ -69,7 +72,7 @@ pub fn layer_norm<const D: usize>(
 ///
 /// # Shapes
 /// - `x`: `[batch, channels_in, height, width]`
-/// - `weight`: `[channels_out, channels_in, kernel_h, kernel_w]`
+/// - `weight`: `[channels_out, channels_in, kernel_h, kernel_w]`, f32, f16 or bf16
 /// - `bias`: `[channels_out]`
 pub fn conv2d(
     x: Tensor<4>,
@@ -91,7 +94,7 @@ pub fn conv2d(
 /// Affine map of an accelerated tensor's last axis.
 ///
 /// # Shapes
-/// - `weight`: `[inputs, outputs]`
+/// - `weight`: `[inputs, outputs]`, f32, f16 or bf16
 /// - `bias`: `[outputs]`
 pub fn linear<const D: usize>(
     x: Tensor<D>,

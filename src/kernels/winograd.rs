@@ -24,6 +24,7 @@ use super::conv::ConvShape;
 use super::matrix::{Into, Mat, multiply};
 use super::share::{SharedOut, shares, with_scratch};
 use super::simd::vectorized;
+use super::weights::Weights;
 
 /// Values of transformed tiles that are held at a time (8 MiB).
 const TILE_VALUES: usize = 2 * 1024 * 1024;
@@ -279,7 +280,7 @@ fn blocks(channels: usize) -> Vec<Range<usize>> {
 /// number or infinite, which this way would carry to its neighbours.
 pub fn conv2d(
     x: &[f32],
-    weight: &[f32],
+    weight: Weights<'_>,
     bias: Option<&[f32]>,
     shape: &ConvShape,
 ) -> Option<Vec<f32>> {
@@ -304,8 +305,8 @@ pub fn conv2d(
                         (place_stride(rows * channels), place_stride(rows * tiles));
                     with_scratch(PLACES * (kernel_stride + product_stride), |scratch| {
                         let (kernels, products) = scratch.split_at_mut(PLACES * kernel_stride);
-                        let taps = &weight[block.start * channels * 9..][..rows * channels * 9];
-                        transform_kernels(taps, kernel_stride, kernels);
+                        let taps = block.start * channels * 9..block.end * channels * 9;
+                        weight.in_f32(taps, |taps| transform_kernels(taps, kernel_stride, kernels));
                         for place in 0..PLACES {
                             multiply(
                                 &mut products[place * product_stride..][..rows * tiles],

@@ -70,6 +70,14 @@ pub enum ModelError {
         /// What is wrong with it.
         message: String,
     },
+    /// A weight is beyond the range in which it was to be held.
+    #[error("{} holds a number in {key} that f16 cannot hold; use bf16 or f32", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The weight.
+        key: String,
+    },
     /// The weights do not belong to the configuration.
     #[error("the weights in {} do not fit {config}: {message}", path.display())]
     Mismatch {

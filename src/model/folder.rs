@@ -29,6 +29,7 @@ pub struct ModelFolder {
     text_encoder: Option<ClipTextConfig>,
     scheduler: Value,
     studio: StudioConfig,
+    held: WeightDtype,
 }
 
 /// What [`ModelFolder::save`] writes; parts that are `None` are left out.
@@ -106,7 +107,19 @@ impl ModelFolder {
             text_encoder,
             scheduler,
             studio,
+            held: WeightDtype::F32,
         })
+    }
+
+    /// The same folder, whose weights will be held as `dtype` in memory.
+    ///
+    /// Half precision halves the memory; it is for painting, not for training.
+    #[must_use]
+    pub fn held_as(self, dtype: WeightDtype) -> Self {
+        Self {
+            held: dtype,
+            ..self
+        }
     }
 
     /// The folder.
@@ -166,6 +179,7 @@ impl ModelFolder {
             &self.weights("unet", UNET)?,
             Naming::Diffusers,
             "UNet2DConditionModel",
+            self.held,
         )
     }
 
@@ -180,6 +194,7 @@ impl ModelFolder {
             &self.weights("vae", UNET)?,
             Naming::Autoencoder,
             "AutoencoderKL",
+            self.held,
         )
     }
 
@@ -194,6 +209,7 @@ impl ModelFolder {
             &self.weights("text_encoder", TEXT)?,
             Naming::ClipText,
             "CLIPTextModel",
+            self.held,
         )
     }
 

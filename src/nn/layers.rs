@@ -1,7 +1,7 @@
 //! Layers that only hold weights and call [`ops`](super::ops).
 
 use burn::module::{Initializer, Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Int, Tensor, module::embedding};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::ops;
 
@@ -329,6 +329,6 @@ impl Embedding {
     /// # Shapes
     /// `[batch, tokens]` to `[batch, tokens, width]`.
     pub fn forward(&self, indices: Tensor<2, Int>) -> Tensor<3> {
-        embedding(self.weight.val(), indices)
+        ops::embedding(self.weight.val(), indices)
     }
 }

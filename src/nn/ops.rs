@@ -3,17 +3,18 @@
 //! All functions can be differentiated, because the modules are trained too.
 
 use burn::tensor::module::{
-    attention as burn_attention, conv2d as burn_conv2d, interpolate, linear as burn_linear,
+    attention as burn_attention, conv2d as burn_conv2d, embedding as burn_embedding, interpolate,
+    linear as burn_linear,
 };
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, InterpolateMode, InterpolateOptions};
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{DType, Int, Tensor, activation};
 
-use crate::kernels;
+use crate::kernels::{self, Activation};
 
 /// Runs many operations in a row where they are quickest, if they are for the
 /// device of `like`: a network's pass forward or backward.
 pub fn on_workers<const D: usize, R: Send>(like: &Tensor<D>, work: impl FnOnce() -> R + Send) -> R {
-    if kernels::is_accelerated(like) {
+    if kernels::is_on_processor(like) {
         return kernels::on_workers(work);
     }
     work()
@@ -22,7 +23,7 @@ pub fn on_workers<const D: usize, R: Send>(like: &Tensor<D>, work: impl FnOnce()
 /// x · σ(x), also called swish (Elfwing et al. 2017, <https://arxiv.org/abs/1702.03118>).
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if kernels::is_accelerated(&x) {
-        return kernels::silu(x);
+        return kernels::activation(x, Activation::Silu);
     }
     activation::silu(x)
 }
@@ -30,11 +31,17 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// x · Φ(x) with the exact normal distribution (Hendrycks and Gimpel 2016,
 /// <https://arxiv.org/abs/1606.08415>).
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if kernels::is_accelerated(&x) {
+        return kernels::activation(x, Activation::Gelu);
+    }
     activation::gelu(x)
 }
 
 /// x · σ(1.702 x), the approximation of GELU that CLIP was trained with.
 pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if kernels::is_accelerated(&x) {
+        return kernels::activation(x, Activation::QuickGelu);
+    }
     x.clone() * activation::sigmoid(x * 1.702)
 }
 
@@ -109,7 +116,7 @@ pub fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) ->
         + bias.reshape([1, 1, width])
 }
 
-/// x · weight + bias.
+/// x · weight + bias; the weight may be of another precision than `x`.
 ///
 /// # Shapes
 /// `x`: `[.., input]`; `weight`: `[input, output]`; result: `[.., output]`.
@@ -121,7 +128,16 @@ pub fn linear<const D: usize>(
     if kernels::is_accelerated(&x) {
         return kernels::linear(x, weight, bias);
     }
+    let weight = weight.cast(x.dtype());
     burn_linear(x, weight, bias)
+}
+
+/// Rows of a table, in f32 whatever the table is in.
+///
+/// # Shapes
+/// `table`: `[count, width]`; `indices`: `[batch, tokens]`; result: `[batch, tokens, width]`.
+pub fn embedding(table: Tensor<2>, indices: Tensor<2, Int>) -> Tensor<3> {
+    burn_embedding(table, indices).cast(DType::F32)
 }
 
 /// Scaled dot-product attention with the heads side by side on the last axis
@@ -158,6 +174,7 @@ pub fn attention(
 }
 
 /// Convolution with square strides; `padding` is (before, after) for rows and for columns.
+/// The weight may be of another precision than `x`.
 ///
 /// # Shapes
 /// `x`: `[batch, input, height, width]`; `weight`: `[output, input, rows, columns]`.
@@ -171,6 +188,7 @@ pub fn conv2d(
     if kernels::is_accelerated(&x) {
         return kernels::conv2d(x, weight, bias, stride, padding);
     }
+    let weight = weight.cast(x.dtype());
     burn_conv2d(
         x,
         weight,

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use safetensors::{Dtype, View};
 
 use super::TrainError;
 use super::learner::host;
-use crate::model::checkpoint::WeightFiles;
+use crate::model::checkpoint::{WeightDtype, WeightFiles};
 
 /// A vector to write and the shape that it stands for.
 pub(super) struct Stored {
@@ -85,11 +85,11 @@ pub(super) fn read<'a>(
                 )));
             }
         }
-        let values = files
-            .read(name, false)
+        let count = shape.iter().product();
+        let data = files
+            .read(name, &[count], false, WeightDtype::F32)
             .map_err(|error| foreign(error.to_string()))?;
-        let count = values.len();
-        tensors.push(Tensor::from_data(TensorData::new(values, [count]), device));
+        tensors.push(Tensor::from_data(data, device));
     }
     if files.keys().count() != tensors.len() {
         return Err(foreign("it has more weights than the network".into()));

@@ -9,7 +9,7 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, Pixel as _, RgbaImage};
 
 use crate::cli::seed::random_seed;
-use crate::cli::{CliError, DeviceArg};
+use crate::cli::{CliError, DeviceArg, Precision};
 use crate::folders;
 use crate::model::{ModelFolder, StudioConfig};
 use crate::recipe::{
@@ -89,6 +89,9 @@ pub struct GenerateArgs {
     /// Device that computes
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) device: DeviceArg,
+    /// How weights are held in memory; half precision halves it, on the processor
+    #[arg(long, value_enum, default_value_t)]
+    pub(in crate::cli) precision: Precision,
     /// Print lines of JSON instead of text
     #[arg(long)]
     pub(in crate::cli) json: bool,

@@ -24,7 +24,7 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
     args.save_latents.as_deref().map(check_folder).transpose()?;
     let spec = args.spec()?;
     let total = u64::from(spec.steps) * u64::from(spec.batch);
-    let mut engine = devices::start_engine(args.device)?;
+    let mut engine = devices::start_engine(args.device, args.precision)?;
     let job = engine.generate(spec);
     let JobOutcome::Images(images) = follow(&mut engine, job, total, report)? else {
         // A generation ends in pictures or not at all.

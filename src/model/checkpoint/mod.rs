@@ -21,7 +21,7 @@ pub use read::WeightFiles;
 use self::keys::Path as KeyPath;
 use super::ModelError;
 
-/// How weights are stored on disk. In memory they are f32.
+/// How weights are stored on disk or held in memory; everything is computed in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeightDtype {
     /// 32 bits.
@@ -33,22 +33,25 @@ pub enum WeightDtype {
     Bf16,
 }
 
-/// Fills a module with the weights of files.
+/// Fills a module with the weights of files, held as `dtype` where that matters:
+/// vectors (biases, normalisations) stay f32.
 ///
 /// `network` names the module in errors.
 ///
 /// # Errors
 /// One error that names the file, the keys and the shapes, if any key is
 /// missing, has another shape, or belongs to no parameter; or if a file is
-/// damaged.
+/// damaged; or if `dtype` cannot hold a weight.
 pub fn load<M: Module>(
     module: M,
     files: &WeightFiles,
     naming: Naming,
     network: &'static str,
+    dtype: WeightDtype,
 ) -> Result<M, ModelError> {
     let mut loader = Loader {
         files,
+        dtype,
         naming,
         path: KeyPath::default(),
         used: BTreeSet::new(),
@@ -154,6 +157,7 @@ impl Report {
 
 struct Loader<'a> {
     files: &'a WeightFiles,
+    dtype: WeightDtype,
     naming: Naming,
     path: KeyPath,
     used: BTreeSet<String>,
@@ -163,7 +167,12 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     /// The numbers of the parameter at hand, in the order of the module.
-    fn fetch(&mut self, shape: &[usize]) -> Option<Vec<f32>> {
+    fn fetch(&mut self, shape: &[usize]) -> Option<TensorData> {
+        let dtype = if shape.len() > 1 {
+            self.dtype
+        } else {
+            WeightDtype::F32
+        };
         let transposed = self.path.is_linear_weight(shape.len());
         let candidates = self.path.keys(self.naming);
         let Some(key) = candidates
@@ -189,8 +198,8 @@ impl Loader<'_> {
                 .push(format!("{key} ({stored:?} instead of {wanted:?})"));
             return None;
         }
-        match self.files.read(key, transposed) {
-            Ok(values) => Some(values),
+        match self.files.read(key, shape, transposed, dtype) {
+            Ok(data) => Some(data),
             Err(error) => {
                 self.failure = Some(error);
                 None
@@ -213,13 +222,14 @@ impl ModuleMapper for Loader<'_> {
             return param;
         }
         let shape = param.lazy_shape();
-        let Some(values) = self.fetch(shape.as_slice()) else {
+        let Some(data) = self.fetch(shape.as_slice()) else {
             return param;
         };
         let device = param.lazy_device();
-        let data = TensorData::new(values, shape);
-        let tensor = device
-            .memory_persistent_allocations(data, |data| Tensor::<D>::from_data(data, &device));
+        let dtype = data.dtype();
+        let tensor = device.memory_persistent_allocations(data, |data| {
+            Tensor::<D>::from_data(data, (&device, dtype))
+        });
         let id = param.id;
         param.transform_for_load(tensor, id)
     }

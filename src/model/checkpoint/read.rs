@@ -5,14 +5,16 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use half::f16;
+use burn::tensor::{Element, TensorData};
 use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
 use memmap2::{Mmap, MmapOptions};
 use rayon::prelude::{IndexedParallelIterator, ParallelIterator, ParallelSlice, ParallelSliceMut};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use super::super::ModelError;
+use super::WeightDtype;
 
 /// Numbers converted by one thread at a time.
 const CHUNK: usize = 1 << 16;
@@ -111,11 +113,35 @@ impl WeightFiles {
         self.entries.get(key).map(|entry| entry.shape.as_slice())
     }
 
-    /// The numbers stored under a key as f32; `transposed` swaps the first two axes.
+    /// The numbers stored under a key, as `dtype`; `transposed` swaps the first
+    /// two axes, and `shape` is that of the result.
     ///
     /// # Errors
-    /// If there is no such key, or it holds no floating-point numbers.
-    pub fn read(&self, key: &str, transposed: bool) -> Result<Vec<f32>, ModelError> {
+    /// If there is no such key, it holds no floating-point numbers, or `dtype`
+    /// cannot hold one of them.
+    ///
+    /// # Panics
+    /// When there are more or fewer numbers than in `shape`: a bug of the caller.
+    pub fn read(
+        &self,
+        key: &str,
+        shape: &[usize],
+        transposed: bool,
+        dtype: WeightDtype,
+    ) -> Result<TensorData, ModelError> {
+        match dtype {
+            WeightDtype::F32 => self.read_as::<f32>(key, shape, transposed),
+            WeightDtype::F16 => self.read_as::<f16>(key, shape, transposed),
+            WeightDtype::Bf16 => self.read_as::<bf16>(key, shape, transposed),
+        }
+    }
+
+    fn read_as<T: Held>(
+        &self,
+        key: &str,
+        shape: &[usize],
+        transposed: bool,
+    ) -> Result<TensorData, ModelError> {
         let damaged = |path: &Path, message: String| ModelError::Damaged {
             path: path.to_path_buf(),
             message,
@@ -135,20 +161,25 @@ impl WeightFiles {
                 ));
             }
         };
-        if entry.length == 0 {
-            return Ok(Vec::new());
-        }
-        // Mapped anew for each tensor, so that pages already converted do not count against memory.
-        let map = map(&self.handles[entry.file], entry.offset, entry.length)
-            .map_err(ModelError::io("read", path))?;
-        let mut values = vec![0.0; entry.shape.iter().product()];
-        match entry.shape.as_slice() {
-            [rows, columns, ..] if transposed => {
-                transpose_into(&map, size, [*rows, *columns], decode, &mut values);
+        let mut values = vec![T::default(); entry.shape.iter().product()];
+        if entry.length > 0 {
+            // Mapped anew for each tensor, so that pages already converted do not count against memory.
+            let map = map(&self.handles[entry.file], entry.offset, entry.length)
+                .map_err(ModelError::io("read", path))?;
+            let all_fit = match entry.shape.as_slice() {
+                [rows, columns, ..] if transposed => {
+                    transpose_into(&map, size, [*rows, *columns], decode, &mut values)
+                }
+                _ => copy_into(&map, size, decode, &mut values),
+            };
+            if !all_fit {
+                return Err(ModelError::TooLarge {
+                    path: path.clone(),
+                    key: key.to_owned(),
+                });
             }
-            _ => copy_into(&map, size, decode, &mut values),
         }
-        Ok(values)
+        Ok(TensorData::new(values, shape.to_vec()))
     }
 
     /// SHA-256 of all files, in the order of their names, as hexadecimal digits.
@@ -278,28 +309,77 @@ fn decode_bf16(bytes: &[u8], values: &mut [f32]) {
     }
 }
 
-fn copy_into(bytes: &[u8], size: usize, decode: Decode, values: &mut [f32]) {
+/// A kind of number that weights are held as.
+trait Held: Element + Default {
+    /// Decodes numbers; false when one is too large.
+    fn decode(decode: Decode, bytes: &[u8], size: usize, out: &mut [Self]) -> bool {
+        let mut buffer = [0.0; 1024];
+        let mut all_fit = true;
+        for (out, bytes) in out.chunks_mut(1024).zip(bytes.chunks(1024 * size)) {
+            let wide = &mut buffer[..out.len()];
+            decode(bytes, wide);
+            all_fit &= Self::narrow(wide, out);
+        }
+        all_fit
+    }
+
+    /// Rounds numbers; false when one is too large.
+    fn narrow(wide: &[f32], out: &mut [Self]) -> bool;
+}
+
+impl Held for f32 {
+    fn decode(decode: Decode, bytes: &[u8], _: usize, out: &mut [Self]) -> bool {
+        decode(bytes, out);
+        true
+    }
+
+    fn narrow(wide: &[f32], out: &mut [Self]) -> bool {
+        out.copy_from_slice(wide);
+        true
+    }
+}
+
+impl Held for f16 {
+    fn narrow(wide: &[f32], out: &mut [Self]) -> bool {
+        out.convert_from_f32_slice(wide);
+        let mut pairs = wide.iter().zip(out);
+        pairs.all(|(wide, narrow)| narrow.is_finite() || !wide.is_finite())
+    }
+}
+
+impl Held for bf16 {
+    fn narrow(wide: &[f32], out: &mut [Self]) -> bool {
+        out.convert_from_f32_slice(wide);
+        true
+    }
+}
+
+fn copy_into<T: Held>(bytes: &[u8], size: usize, decode: Decode, values: &mut [T]) -> bool {
     let parts = values
         .par_chunks_mut(CHUNK)
         .zip(bytes.par_chunks(size * CHUNK));
-    parts.for_each(|(values, bytes)| decode(bytes, values));
+    parts
+        .map(|(values, bytes)| T::decode(decode, bytes, size, values))
+        .reduce(|| true, |a, b| a && b)
 }
 
 /// Writes a matrix column by column, `TILE` columns of `TILE` rows at a time.
-fn transpose_into(
+fn transpose_into<T: Held>(
     bytes: &[u8],
     size: usize,
     [rows, columns]: [usize; 2],
     decode: Decode,
-    values: &mut [f32],
-) {
+    values: &mut [T],
+) -> bool {
     values
         .par_chunks_mut(TILE * rows)
         .enumerate()
-        .for_each(|(part, out)| {
+        .map(|(part, out)| {
             let first = part * TILE;
             let width = out.len() / rows;
             let mut tile = [[0.0; TILE]; TILE];
+            let mut line = [0.0; TILE];
+            let mut all_fit = true;
             for top in (0..rows).step_by(TILE) {
                 let height = TILE.min(rows - top);
                 for (row, values) in tile[..height].iter_mut().enumerate() {
@@ -307,11 +387,14 @@ fn transpose_into(
                     decode(&bytes[start..start + width * size], &mut values[..width]);
                 }
                 for column in 0..width {
-                    let out = &mut out[column * rows + top..][..height];
-                    for (value, row) in out.iter_mut().zip(&tile) {
+                    for (value, row) in line.iter_mut().zip(&tile) {
                         *value = row[column];
                     }
+                    let out = &mut out[column * rows + top..][..height];
+                    all_fit &= T::narrow(&line[..height], out);
                 }
             }
-        });
+            all_fit
+        })
+        .reduce(|| true, |a, b| a && b)
 }
