@@ -58,7 +58,7 @@ def main():
         unet = UNet2DConditionModel.from_config(recipe["unet"]).eval()
         x, context = torch.randn(2, 9, 16, 16), torch.randn(2, 40, 128)
         measure("unet_step/storybook_64px_batch_2", lambda: unet(x, 500, context), only, 20)
-        if not only or "sd15" in only:
+        if not only or "sd15" in only and "decode" not in only:
             unet = UNet2DConditionModel(
                 cross_attention_dim=768,
                 block_out_channels=(320, 640, 1280, 1280),
@@ -69,7 +69,8 @@ def main():
             for side in (32, 64):
                 x = torch.randn(2, 4, side, side)
                 measure(f"unet_step/sd15_{side * 8}px_batch_2", lambda: unet(x, 500, context), only)
-            del unet
+        unet = None
+        if not only or "decode" in only:
             vae = AutoencoderKL(
                 block_out_channels=(128, 256, 512, 512),
                 down_block_types=("DownEncoderBlock2D",) * 4,

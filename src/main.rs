@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use velatura::app::{EngineBuilder, StudioOptions, run_studio};
-use velatura::cli::{self, Cli};
+use velatura::cli::{self, Cli, Precision};
 use velatura::engine::device::{ComputeDevice, DeviceChoice, open_device};
 use velatura::engine::protocol::EngineError;
 use velatura::engine::studio;
-use velatura::model::WeightDtype;
 use velatura::{folders, gpu, kernels};
 
 fn main() -> ExitCode {
@@ -31,7 +30,8 @@ fn main() -> ExitCode {
 }
 
 fn open_studio(cli: &Cli) -> anyhow::Result<()> {
-    let mut options = StudioOptions::new(engine(cli.device.into(), cli.precision.into()));
+    kernels::give_way_everywhere();
+    let mut options = StudioOptions::new(engine(cli.device.into(), cli.precision));
     options.wgpu = gpu::wgpu_configuration();
     options.storybook_folder = folders::storybook_model();
     options.open.clone_from(&cli.picture);
@@ -40,17 +40,21 @@ fn open_studio(cli: &Cli) -> anyhow::Result<()> {
 
 /// The engine computes on the window's own graphics device where there is a
 /// real one, so that pictures need not leave it.
-fn engine(choice: DeviceChoice, weights: WeightDtype) -> EngineBuilder {
+fn engine(choice: DeviceChoice, weights: Precision) -> EngineBuilder {
     Box::new(move |window| {
         let device = match window {
             Some(window) if choice != DeviceChoice::Cpu => shared(window, choice),
             None if choice == DeviceChoice::Gpu => open_device(choice),
             _ => Ok(ComputeDevice::cpu()),
         };
-        match device.and_then(|device| device.with_weights(weights)) {
-            Ok(device) => studio::factory(device),
-            Err(error) => Box::new(move || Err(error.clone())),
-        }
+        Box::new(move || {
+            // Runs on the engine's own thread.
+            kernels::give_way();
+            let device = device
+                .clone()
+                .and_then(|device| device.with_weights(weights.into()))?;
+            studio::factory(device)()
+        })
     })
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Weights in half precision are compared with the same weights widened before.
 
+use burn::tensor::Gradients;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData, activation, module};
 use proptest::prelude::*;
@@ -48,6 +49,12 @@ macro_rules! same {
             prop_assert!(difference <= $tolerance * scale, "gradient by {}: {} of {}", stringify!($input), difference, scale);
         )+
     }};
+}
+
+/// Runs on so many threads, whatever the machine has.
+fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build().expect("threads are to be had").install(work)
 }
 
 fn plain_group_norm(
@@ -102,94 +109,115 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn pointwise(rows in 1usize..40, width in 1usize..70, seed in any::<u64>()) {
-        let x = random([rows, width], seed) * 6.0;
-        let x = x.detach().require_grad();
-        let quick = |x: Tensor<2>| x.clone() * activation::sigmoid(x * 1.702);
-        same!([x], kernels::activation(x.clone(), Activation::Silu), activation::silu(x.clone()), 2e-6);
-        same!([x], kernels::activation(x.clone(), Activation::QuickGelu), quick(x.clone()), 2e-6);
-        same!([x], kernels::activation(x.clone(), Activation::Gelu), activation::gelu(x.clone()), 5e-6);
-        let x = (random([rows, 2 * width], seed) * 4.0).detach().require_grad();
-        let halves = |x: Tensor<2>| {
-            let parts = x.chunk(2, 1);
-            parts[0].clone() * activation::gelu(parts[1].clone())
-        };
-        same!([x], kernels::geglu(x.clone()), halves(x.clone()), 5e-6);
+    fn pointwise(threads in 1usize..9, rows in 1usize..40, width in 1usize..70, seed in any::<u64>()) {
+        on_threads(threads, || {
+            let x = random([rows, width], seed) * 6.0;
+            let x = x.detach().require_grad();
+            let quick = |x: Tensor<2>| x.clone() * activation::sigmoid(x * 1.702);
+            same!([x], kernels::activation(x.clone(), Activation::Silu), activation::silu(x.clone()), 2e-6);
+            same!([x], kernels::activation(x.clone(), Activation::QuickGelu), quick(x.clone()), 2e-6);
+            same!([x], kernels::activation(x.clone(), Activation::Gelu), activation::gelu(x.clone()), 5e-6);
+            let x = (random([rows, 2 * width], seed) * 4.0).detach().require_grad();
+            let halves = |x: Tensor<2>| {
+                let parts = x.chunk(2, 1);
+                parts[0].clone() * activation::gelu(parts[1].clone())
+            };
+            same!([x], kernels::geglu(x.clone()), halves(x.clone()), 5e-6);
+            Ok(())
+        })?;
     }
 
     #[test]
-    fn normalisation(batch in 1usize..4, per_group in 1usize..4, groups in 1usize..5, h in 1usize..9, w in 2usize..9, silu in any::<bool>(), seed in any::<u64>()) {
-        let channels = groups * per_group;
-        let (x, gamma, beta) = (random([batch, channels, h, w], seed), random([channels], seed ^ 1), random([channels], seed ^ 2));
-        same!([x, gamma, beta],
-            kernels::group_norm(x.clone(), gamma.clone(), beta.clone(), groups, 1e-5, silu),
-            plain_group_norm(x.clone(), gamma.clone(), beta.clone(), groups, silu), 2e-4);
-        let width = 3 * channels + 1;
-        let (x, gamma, beta) = (random([batch, h * w, width], seed), random([width], seed ^ 1), random([width], seed ^ 2));
-        same!([x, gamma, beta],
-            kernels::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5),
-            plain_layer_norm(x.clone(), gamma.clone(), beta.clone()), 2e-4);
+    fn normalisation(threads in 1usize..9, batch in 1usize..4, per_group in 1usize..4, groups in 1usize..5, h in 1usize..9, w in 2usize..9, silu in any::<bool>(), seed in any::<u64>()) {
+        on_threads(threads, || {
+            let channels = groups * per_group;
+            let (x, gamma, beta) = (random([batch, channels, h, w], seed), random([channels], seed ^ 1), random([channels], seed ^ 2));
+            same!([x, gamma, beta],
+                kernels::group_norm(x.clone(), gamma.clone(), beta.clone(), groups, 1e-5, silu),
+                plain_group_norm(x.clone(), gamma.clone(), beta.clone(), groups, silu), 2e-4);
+            let width = 3 * channels + 1;
+            let (x, gamma, beta) = (random([batch, h * w, width], seed), random([width], seed ^ 1), random([width], seed ^ 2));
+            same!([x, gamma, beta],
+                kernels::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5),
+                plain_layer_norm(x.clone(), gamma.clone(), beta.clone()), 2e-4);
+            Ok(())
+        })?;
     }
 
     #[test]
-    fn convolution(batch in 1usize..5, c_in in 1usize..7, c_out in 1usize..7, h in 3usize..14, w in 3usize..14, kernel in prop::sample::select(vec![1usize, 3, 4]), stride in 1usize..3, before in 0usize..2, after in 0usize..2, seed in any::<u64>()) {
-        prop_assume!(h + before + after >= kernel && w + before + after >= kernel);
-        let (x, weight, bias) = (random([batch, c_in, h, w], seed), random([c_out, c_in, kernel, kernel], seed ^ 1), random([c_out], seed ^ 2));
-        let padding = [(before, after); 2];
-        let options = ConvOptions::new_with_padding([stride; 2], padding, [1, 1], 1);
-        same!([x, weight, bias],
-            kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), stride, padding),
-            module::conv2d(x.clone(), weight.clone(), Some(bias.clone()), options), 1e-4);
+    fn convolution(threads in 1usize..9, batch in 1usize..5, c_in in 1usize..7, c_out in 1usize..7, h in 3usize..14, w in 3usize..14, kernel in prop::sample::select(vec![1usize, 3, 4]), stride in 1usize..3, before in 0usize..2, after in 0usize..2, seed in any::<u64>()) {
+        on_threads(threads, || {
+            prop_assume!(h + before + after >= kernel && w + before + after >= kernel);
+            let (x, weight, bias) = (random([batch, c_in, h, w], seed), random([c_out, c_in, kernel, kernel], seed ^ 1), random([c_out], seed ^ 2));
+            let padding = [(before, after); 2];
+            let options = ConvOptions::new_with_padding([stride; 2], padding, [1, 1], 1);
+            same!([x, weight, bias],
+                kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), stride, padding),
+                module::conv2d(x.clone(), weight.clone(), Some(bias.clone()), options), 1e-4);
+            Ok(())
+        })?;
     }
 
     #[test]
-    fn convolution_with_fewer_multiplications(batch in 1usize..5, c_in in 32usize..45, c_out in 32usize..45, h in 10usize..35, w in 18usize..35, before in 0usize..3, after in 0usize..3, seed in any::<u64>()) {
-        // As large as in a network: 9 · c_in products of variance 1/3 sum up to about 1.
-        let weight = (random([c_out, c_in, 3, 3], seed ^ 1) * 0.08).detach().require_grad();
-        let (x, bias) = (random([batch, c_in, h, w], seed), random([c_out], seed ^ 2));
-        let padding = [(before, after); 2];
-        let options = ConvOptions::new_with_padding([1; 2], padding, [1, 1], 1);
-        same!([x, weight, bias],
-            kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), 1, padding),
-            module::conv2d(x.clone(), weight.clone(), Some(bias.clone()), options), 5e-5);
+    fn convolution_with_fewer_multiplications(threads in 1usize..9, batch in 1usize..5, c_in in 32usize..45, c_out in 32usize..45, h in 10usize..35, w in 18usize..35, before in 0usize..3, after in 0usize..3, seed in any::<u64>()) {
+        on_threads(threads, || {
+            // As large as in a network: 9 · c_in products of variance 1/3 sum up to about 1.
+            let weight = (random([c_out, c_in, 3, 3], seed ^ 1) * 0.08).detach().require_grad();
+            let (x, bias) = (random([batch, c_in, h, w], seed), random([c_out], seed ^ 2));
+            let padding = [(before, after); 2];
+            let options = ConvOptions::new_with_padding([1; 2], padding, [1, 1], 1);
+            same!([x, weight, bias],
+                kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), 1, padding),
+                module::conv2d(x.clone(), weight.clone(), Some(bias.clone()), options), 5e-5);
+            Ok(())
+        })?;
     }
 
     #[test]
-    fn affine(rows in 1usize..40, inputs in 1usize..50, outputs in 1usize..50, seed in any::<u64>()) {
-        let (x, weight, bias) = (random([2, rows, inputs], seed), random([inputs, outputs], seed ^ 1), random([outputs], seed ^ 2));
-        let plain = |bias: Option<Tensor<1>>| {
-            let y = x.clone().matmul(weight.clone().reshape([1, inputs, outputs]));
-            match bias { Some(bias) => y + bias.reshape([1, 1, outputs]), None => y }
-        };
-        same!([x, weight, bias], kernels::linear(x.clone(), weight.clone(), Some(bias.clone())), plain(Some(bias.clone())), 1e-4);
-        same!([x, weight], kernels::linear(x.clone(), weight.clone(), None), plain(None), 1e-4);
+    fn affine(threads in 1usize..9, rows in 1usize..40, inputs in 1usize..50, outputs in 1usize..50, seed in any::<u64>()) {
+        on_threads(threads, || {
+            let (x, weight, bias) = (random([2, rows, inputs], seed), random([inputs, outputs], seed ^ 1), random([outputs], seed ^ 2));
+            let plain = |bias: Option<Tensor<1>>| {
+                let y = x.clone().matmul(weight.clone().reshape([1, inputs, outputs]));
+                match bias { Some(bias) => y + bias.reshape([1, 1, outputs]), None => y }
+            };
+            same!([x, weight, bias], kernels::linear(x.clone(), weight.clone(), Some(bias.clone())), plain(Some(bias.clone())), 1e-4);
+            same!([x, weight], kernels::linear(x.clone(), weight.clone(), None), plain(None), 1e-4);
+            Ok(())
+        })?;
     }
 
     #[test]
-    fn half_weights(batch in 1usize..4, c_in in 1usize..50, c_out in 1usize..50, side in 3usize..26, kernel in prop::sample::select(vec![1usize, 3]), dtype in prop::sample::select(vec![DType::F16, DType::BF16]), seed in any::<u64>()) {
-        let held = |weight: Tensor<4>| weight.inner().cast(dtype);
-        let (x, bias) = (random([batch, c_in, side, side], seed).inner(), random([c_out], seed ^ 2).inner());
-        let weight = held(random([c_out, c_in, kernel, kernel], seed ^ 1) * 0.1);
-        let y = |weight: Tensor<4>| kernels::conv2d(x.clone(), weight, Some(bias.clone()), 1, [(kernel / 2, kernel / 2); 2]);
-        prop_assert_eq!(weight.dtype(), dtype);
-        prop_assert!(largest_difference(y(weight.clone()), y(weight.cast(DType::F32))) <= 1e-6);
+    fn half_weights(threads in 1usize..9, batch in 1usize..4, c_in in 1usize..50, c_out in 1usize..50, side in 3usize..26, kernel in prop::sample::select(vec![1usize, 3]), dtype in prop::sample::select(vec![DType::F16, DType::BF16]), seed in any::<u64>()) {
+        on_threads(threads, || {
+            let held = |weight: Tensor<4>| weight.inner().cast(dtype);
+            let (x, bias) = (random([batch, c_in, side, side], seed).inner(), random([c_out], seed ^ 2).inner());
+            let weight = held(random([c_out, c_in, kernel, kernel], seed ^ 1) * 0.1);
+            let y = |weight: Tensor<4>| kernels::conv2d(x.clone(), weight, Some(bias.clone()), 1, [(kernel / 2, kernel / 2); 2]);
+            prop_assert_eq!(weight.dtype(), dtype);
+            prop_assert!(largest_difference(y(weight.clone()), y(weight.cast(DType::F32))) <= 1e-6);
 
-        let x = random([batch, side, c_in], seed).inner();
-        let weight = held(random([1, 1, c_in, c_out], seed ^ 3)).reshape([c_in, c_out]);
-        for bias in [None, Some(bias)] {
-            let y = |weight: Tensor<2>| kernels::linear(x.clone(), weight, bias.clone());
-            prop_assert!(largest_difference(y(weight.clone()), y(weight.clone().cast(DType::F32))) <= 1e-6);
-        }
+            let x = random([batch, side, c_in], seed).inner();
+            let weight = held(random([1, 1, c_in, c_out], seed ^ 3)).reshape([c_in, c_out]);
+            for bias in [None, Some(bias)] {
+                let y = |weight: Tensor<2>| kernels::linear(x.clone(), weight, bias.clone());
+                prop_assert!(largest_difference(y(weight.clone()), y(weight.clone().cast(DType::F32))) <= 1e-6);
+            }
+            Ok(())
+        })?;
     }
 
     #[test]
-    fn attention(batch in 1usize..4, heads in 1usize..4, head_dim in 1usize..20, queries in 1usize..60, keys in 1usize..60, causal in any::<bool>(), seed in any::<u64>()) {
-        let keys = if causal { queries } else { keys };
-        let width = heads * head_dim;
-        let (q, k, v) = (random([batch, queries, width], seed), random([batch, keys, width], seed ^ 1), random([batch, keys, width], seed ^ 2));
-        same!([q, k, v],
-            kernels::attention(q.clone(), k.clone(), v.clone(), heads, causal),
-            plain_attention(q.clone(), k.clone(), v.clone(), heads, causal), 1e-4);
+    fn attention(threads in 1usize..9, batch in 1usize..4, heads in 1usize..4, head_dim in 1usize..20, queries in 1usize..60, keys in 1usize..60, causal in any::<bool>(), seed in any::<u64>()) {
+        on_threads(threads, || {
+            let keys = if causal { queries } else { keys };
+            let width = heads * head_dim;
+            let (q, k, v) = (random([batch, queries, width], seed), random([batch, keys, width], seed ^ 1), random([batch, keys, width], seed ^ 2));
+            same!([q, k, v],
+                kernels::attention(q.clone(), k.clone(), v.clone(), heads, causal),
+                plain_attention(q.clone(), k.clone(), v.clone(), heads, causal), 1e-4);
+            Ok(())
+        })?;
     }
 }
 
@@ -251,6 +279,97 @@ fn frozen_half_weights_let_gradients_through() {
         .transpose()
         .repeat_dim(0, 4);
     assert!(largest_difference(ours, plain) < 1e-5);
+}
+
+/// Every kernel forward, and the gradients of its inputs.
+fn everything() -> Vec<(String, Vec<f32>)> {
+    let mut found = Vec::new();
+    let mut note = |name: &str, y: Tensor<1>, inputs: &[&dyn Fn(&Gradients) -> Tensor<1>]| {
+        let gradients = y.clone().square().sum().backward();
+        let parts = inputs.iter().map(|gradient| gradient(&gradients));
+        for (index, part) in std::iter::once(y.inner()).chain(parts).enumerate() {
+            let values = part.into_data().try_to_vec::<f32>().expect("f32");
+            found.push((format!("{name}, {index}"), values));
+        }
+    };
+    macro_rules! note {
+        ($name:expr, $y:expr, [$($input:ident),+]) => {
+            note($name, $y.flatten(0, -1), &[$(&|gradients| $input.grad(gradients).expect("tracked").flatten(0, -1)),+])
+        };
+    }
+    for (channels, kernel, stride) in [(40, 3, 1), (40, 3, 2), (40, 1, 1), (10, 3, 1)] {
+        let x = random([3, channels, 23, 26], 1);
+        let (weight, bias) = (random([33, channels, kernel, kernel], 2), random([33], 3));
+        let padding = [(kernel / 2, kernel / 2); 2];
+        let y = kernels::conv2d(
+            x.clone(),
+            weight.clone(),
+            Some(bias.clone()),
+            stride,
+            padding,
+        );
+        note!(
+            &format!("convolution of {channels} by {kernel}, {stride}"),
+            y,
+            [x, weight, bias]
+        );
+    }
+    let x = random([2, 300, 65], 4);
+    for outputs in [30, 500] {
+        let (weight, bias) = (random([65, outputs], 5), random([outputs], 6));
+        let y = kernels::linear(x.clone(), weight.clone(), Some(bias.clone()));
+        note!(&format!("linear to {outputs}"), y, [x, weight, bias]);
+    }
+    let (q, k, v) = (
+        random([2, 300, 64], 7),
+        random([2, 300, 64], 8),
+        random([2, 300, 64], 9),
+    );
+    let y = kernels::attention(q.clone(), k.clone(), v.clone(), 2, false);
+    note!("attention", y, [q, k, v]);
+    let (x, gamma, beta) = (
+        random([3, 24, 20, 30], 10),
+        random([24], 11),
+        random([24], 12),
+    );
+    let y = kernels::group_norm(x.clone(), gamma.clone(), beta.clone(), 6, 1e-5, true);
+    note!("group norm", y, [x, gamma, beta]);
+    let (x, gamma, beta) = (random([3, 300, 33], 13), random([33], 14), random([33], 15));
+    let y = kernels::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5);
+    note!("layer norm", y, [x, gamma, beta]);
+    let x = random([400, 130], 16);
+    note!(
+        "activation",
+        kernels::activation(x.clone(), Activation::Gelu),
+        [x]
+    );
+    note!("gated activation", kernels::geglu(x.clone()), [x]);
+    found
+}
+
+#[test]
+fn threads_change_nothing_but_rounding() {
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build()
+            .expect("threads are to be had")
+            .install(everything)
+    };
+    let one = with(1);
+    for threads in [2, 3, 7] {
+        for ((name, values), (_, wanted)) in on_threads(threads, everything).into_iter().zip(&one) {
+            assert_eq!(values.len(), wanted.len());
+            let size = wanted
+                .iter()
+                .fold(1.0_f32, |size, value| size.max(value.abs()));
+            let differences = values.iter().zip(wanted).map(|(a, b)| (a - b).abs());
+            let largest = differences.fold(0.0, f32::max);
+            assert!(
+                largest <= 2e-5 * size,
+                "{name}, {threads} threads: {largest} of {size}"
+            );
+        }
+    }
 }
 
 #[test]

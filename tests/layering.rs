@@ -78,7 +78,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
-    // The kernels are asked how memory is best kept, before anything else is done.
+    // The kernels are asked how memory is best kept and whose threads come first,
+    // before anything else is done.
     (
         "main",
         &["app", "cli", "engine", "folders", "gpu", "kernels"],
@@ -134,6 +135,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
     (&["arboard", "rfd"], &["app"]),
     (&["clap", "indicatif"], &["cli", "main"]),
     (&["resvg"], &["scenes", "ui"]),
+    (&["thread_priority"], &["kernels"]),
 ];
 
 struct SourceFile {

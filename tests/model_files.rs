@@ -231,6 +231,32 @@ fn bf16_is_written_and_read() {
 }
 
 #[test]
+fn latents_are_shifted_before_they_are_scaled() {
+    let device = Device::flex();
+    let (_scratch, folder) = copied("sd1-tiny");
+    let path = folder.join("vae/config.json");
+    let config = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        config.replace("\"shift_factor\": null", "\"shift_factor\": 0.25"),
+    )
+    .unwrap();
+    let autoencoder = ModelFolder::open(&folder)
+        .unwrap()
+        .load_autoencoder(&device)
+        .unwrap();
+    let factor = autoencoder.config().scaling_factor as f32;
+    let latents = Tensor::<4>::from_floats([[[[-1.0, 0.25, 3.0]]]], &device);
+    let scaled = autoencoder.scale(latents.clone());
+    let values: Vec<f32> = scaled.clone().into_data().try_into_vec_as().unwrap();
+    for (value, wanted) in values.iter().zip([-1.25, 0.0, 2.75]) {
+        assert!((value - wanted * factor).abs() < 1e-6);
+    }
+    let back = (autoencoder.unscale(scaled) - latents).abs();
+    assert!(back.max().into_scalar::<f32>() < 1e-6);
+}
+
+#[test]
 fn weights_are_held_in_half_precision_on_request() {
     let device = Device::flex();
     let scratch = tempfile::tempdir().unwrap();

@@ -329,8 +329,7 @@ impl LatentDiffusion {
 
     /// The picture of latents, left on the device as planes of about [-1, 1].
     fn decoded(&self, latents: Tensor<4>) -> Tensor<4> {
-        self.autoencoder
-            .decode(latents / self.autoencoder.config().scaling_factor)
+        self.autoencoder.decode(self.autoencoder.unscale(latents))
     }
 
     /// The picture of latents.
@@ -464,11 +463,11 @@ impl LatentDiffusion {
         Ok(start)
     }
 
-    /// A sample of a picture's latents, multiplied by the scaling factor.
+    /// A sample of a picture's latents, as the denoiser wants them.
     fn encode(&self, image: Tensor<4>, random: &mut TorchGenerator) -> Tensor<4> {
         let posterior = self.autoencoder.encode(image);
         let noise = random.randn(posterior.mean.dims(), &self.device);
-        posterior.sample(noise) * self.autoencoder.config().scaling_factor
+        self.autoencoder.scale(posterior.sample(noise))
     }
 }
 

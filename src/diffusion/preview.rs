@@ -65,7 +65,7 @@ impl PreviewDecoder {
         let shape = [count, 3, side, side];
         let pictures = Tensor::<4>::from_data(TensorData::new(pictures, shape), device);
         let unscaled = autoencoder.encode(pictures).mode();
-        let latents = host(unscaled.clone() * config.scaling_factor)?;
+        let latents = host(autoencoder.scale(unscaled.clone()))?;
         let start = Instant::now();
         let decoded = host(autoencoder.decode(unscaled))?;
         let secs_per_latent = start.elapsed().as_secs_f64() / (count * SIDE * SIDE) as f64;

@@ -6,6 +6,15 @@ use serde_json::Value;
 use super::DiffusionError;
 use crate::recipe::SamplerKind;
 
+/// Switches of diffusers' schedulers that change the picture and are not here.
+const IGNORED: &[&str] = &[
+    "thresholding",
+    "use_beta_sigmas",
+    "use_exponential_sigmas",
+    "use_flow_sigmas",
+    "use_lu_lambdas",
+];
+
 /// How β grows over the steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -174,6 +183,13 @@ impl SchedulerConfig {
         let config: Self = serde_json::from_value(Value::Object(keys))
             .map_err(|error| DiffusionError::Scheduler(error.to_string()))?;
         config.check()?;
+        for key in IGNORED {
+            if json[*key] == Value::Bool(true) {
+                log::warn!(
+                    "The model's scheduler asks for {key}, which is not supported; pictures may differ."
+                );
+            }
+        }
         Ok(config)
     }
 

@@ -23,6 +23,9 @@ use crate::train::{self, TrainEvent};
 
 /// Longest side of the thumbnails of steps whose picture stays on the graphics card.
 const THUMBNAIL_PX: u32 = 128;
+/// Longest side of the steps that come from the processor: each is handed to the
+/// window, copied to the graphics card, and only seen for a moment.
+const STEP_PX: u32 = 512;
 
 /// Does jobs on one device, keeping the last model in memory.
 pub struct StudioEngine {
@@ -265,7 +268,7 @@ fn shown(
     shares_window: bool,
 ) -> Result<(image::RgbImage, Option<Arc<SharedTensor>>), DiffusionError> {
     if !shares_window {
-        return Ok((view.preview()?, None));
+        return Ok((at_most(view.preview()?, STEP_PX), None));
     }
     let (planes, thumbnail) = view.planes(THUMBNAIL_PX)?;
     match SharedTensor::publish(planes) {
@@ -275,6 +278,17 @@ fn shown(
             Ok((view.preview()?, None))
         }
     }
+}
+
+/// A picture whose longest side has at most so many pixels.
+fn at_most(picture: image::RgbImage, most_px: u32) -> image::RgbImage {
+    let (width, height) = picture.dimensions();
+    let longest = width.max(height);
+    if longest <= most_px {
+        return picture;
+    }
+    let part = |side: u32| (side * most_px / longest).max(1);
+    image::imageops::thumbnail(&picture, part(width), part(height))
 }
 
 /// The picture on white: networks know nothing of transparency.

@@ -124,13 +124,20 @@ fn parallel_tiles(shape: &ConvShape) -> Vec<Tile> {
             .flat_map(|share| tiles(shape, share))
             .collect();
     } else if all.len() < threads {
-        all = all
-            .iter()
+        // Only tiles of one picture can be parts of it.
+        let images = all.iter().flat_map(|tile| {
+            (tile.image..tile.image + tile.images).map(|image| Tile {
+                image,
+                images: 1,
+                ..*tile
+            })
+        });
+        all = images
             .flat_map(|tile| {
-                shares(tile.rows, 1).into_iter().map(|share| Tile {
+                shares(tile.rows, 1).into_iter().map(move |share| Tile {
                     row: tile.row + share.start,
                     rows: share.len(),
-                    ..*tile
+                    ..tile
                 })
             })
             .collect();

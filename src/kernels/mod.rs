@@ -29,4 +29,4 @@ pub use ops::{
     activation, attention, conv2d, geglu, group_norm, is_accelerated, is_on_processor, layer_norm,
     linear,
 };
-pub use share::on_workers;
+pub use share::{give_way, give_way_everywhere, on_workers};

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use thread_priority::{ThreadPriority, ThreadPriorityValue};
 
 /// Below this many values a kernel stays on its thread: waking another costs more.
 const SMALL: usize = 16 * 1024;
@@ -18,6 +19,30 @@ const SMALL: usize = 16 * 1024;
 /// and be woken, which for the small layers of a network costs as much as they do.
 pub fn on_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
+}
+
+/// How much the threads of the kernels get beside others, of 100: half is the
+/// usual share (on Linux this is a niceness of about 10).
+const BACKGROUND: u8 = 25;
+
+/// Lets the calling thread give way to the threads that draw the window.
+pub fn give_way() {
+    let priority = ThreadPriorityValue::try_from(BACKGROUND).map(ThreadPriority::Crossplatform);
+    let set = priority.is_ok_and(|priority| priority.set_for_current().is_ok());
+    if !set {
+        log::debug!("This system does not let threads give way.");
+    }
+}
+
+/// Lets all threads of the kernels give way to those that draw the window: with
+/// as many threads as processors, a frame would otherwise wait for its turn.
+///
+/// Call it before the first kernel runs; later it changes nothing.
+pub fn give_way_everywhere() {
+    let pool = rayon::ThreadPoolBuilder::new().start_handler(|_| give_way());
+    if pool.build_global().is_err() {
+        log::debug!("The threads of the kernels were started before.");
+    }
 }
 
 /// Splits `0..count` into at most one range a thread, each a multiple of

@@ -13,6 +13,8 @@ use crate::gpu::canvas_scene::{LiveFrame, LivePicture};
 pub(super) struct LiveTexture {
     /// What was uploaded; another allocation is another step.
     picture: LivePicture,
+    /// Where it was uploaded to, unless it was on the card already.
+    own: Option<wgpu::Texture>,
     mask: Option<Arc<GrayImage>>,
     mask_view: Option<wgpu::TextureView>,
     bind_group: wgpu::BindGroup,
@@ -33,33 +35,36 @@ impl LiveTexture {
             _ => false,
         };
         let mut known_mask = None;
+        let mut own = None;
         if let Some(last) = last.filter(has_same_mask) {
             if is_same(&last.picture, &frame.picture) {
                 return last;
+            }
+            if let (LivePicture::Image(image), Some(own)) = (&frame.picture, &last.own)
+                && image.dimensions() == (own.width(), own.height())
+            {
+                // New memory for every step would cost more than the copy.
+                write(queue, own, image.as_raw());
+                return Self {
+                    picture: frame.picture.clone(),
+                    ..last
+                };
             }
             known_mask = last.mask_view;
         }
         let mask_view = known_mask.or_else(|| {
             let mask = frame.mask.as_ref()?;
             let format = wgpu::TextureFormat::R8Unorm;
-            Some(upload(
-                device,
-                queue,
-                mask.dimensions().into(),
-                format,
-                mask.as_raw(),
-            ))
+            let texture = texture(device, mask.dimensions(), format);
+            write(queue, &texture, mask.as_raw());
+            Some(view(&texture))
         });
         let picture_view = match &frame.picture {
             LivePicture::Image(image) => {
                 let format = wgpu::TextureFormat::Rgba8Unorm;
-                upload(
-                    device,
-                    queue,
-                    image.dimensions().into(),
-                    format,
-                    image.as_raw(),
-                )
+                let texture = own.insert(texture(device, image.dimensions(), format));
+                write(queue, texture, image.as_raw());
+                view(texture)
             }
             LivePicture::Texture(texture) => texture.view().clone(),
         };
@@ -68,6 +73,7 @@ impl LiveTexture {
             mask: frame.mask.clone(),
             bind_group: pipelines.bind(device, Some(&picture_view), mask_view.as_ref()),
             mask_view,
+            own,
         }
     }
 
@@ -90,34 +96,37 @@ fn is_same(a: &LivePicture, b: &LivePicture) -> bool {
     }
 }
 
-fn upload(
+fn texture(
     device: &wgpu::Device,
-    queue: &wgpu::Queue,
-    size_px: [u32; 2],
+    (width, height): (u32, u32),
     format: wgpu::TextureFormat,
-    bytes: &[u8],
-) -> wgpu::TextureView {
-    let [width, height] = size_px;
-    let size = wgpu::Extent3d {
-        width,
-        height,
-        depth_or_array_layers: 1,
-    };
-    let texture = device.create_texture(&wgpu::TextureDescriptor {
+) -> wgpu::Texture {
+    device.create_texture(&wgpu::TextureDescriptor {
         label: Some("live frame"),
-        size,
+        size: wgpu::Extent3d {
+            width,
+            height,
+            depth_or_array_layers: 1,
+        },
         mip_level_count: 1,
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
         format,
         usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
-    });
+    })
+}
+
+fn view(texture: &wgpu::Texture) -> wgpu::TextureView {
+    texture.create_view(&wgpu::TextureViewDescriptor::default())
+}
+
+fn write(queue: &wgpu::Queue, texture: &wgpu::Texture, bytes: &[u8]) {
+    let height = texture.height();
     let layout = wgpu::TexelCopyBufferLayout {
         offset: 0,
         bytes_per_row: Some((bytes.len() / height as usize) as u32),
         rows_per_image: Some(height),
     };
-    queue.write_texture(texture.as_image_copy(), bytes, layout, size);
-    texture.create_view(&wgpu::TextureViewDescriptor::default())
+    queue.write_texture(texture.as_image_copy(), bytes, layout, texture.size());
 }

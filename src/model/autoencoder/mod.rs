@@ -104,6 +104,16 @@ impl AutoencoderKl {
         })
     }
 
+    /// Latents as the denoiser wants them: less the shift, times the scaling factor.
+    pub fn scale(&self, latents: Tensor<4>) -> Tensor<4> {
+        (latents - self.config.shift_factor.unwrap_or(0.0)) * self.config.scaling_factor
+    }
+
+    /// The inverse of [`Self::scale`].
+    pub fn unscale(&self, latents: Tensor<4>) -> Tensor<4> {
+        latents / self.config.scaling_factor + self.config.shift_factor.unwrap_or(0.0)
+    }
+
     /// The weight of the decoder's last convolution: the place where the
     /// adaptive weight of adversarial training compares gradients.
     ///

@@ -66,9 +66,12 @@ fn job_ui(ui: &mut Ui, state: &AppState) {
         JobKind::Generate => "Generating",
         JobKind::Train => "Training",
     };
+    let on_card = state.device.as_ref().is_some_and(|device| device.is_gpu);
+    let prepares = on_card && job.step == 0 && !job.paused && job.total > 0;
     let mut text = match (job.paused, job.total) {
         (true, _) => format!("{what}, paused"),
         (false, 0) => what.to_owned(),
+        _ if prepares => format!("{what}, trying out the graphics card"),
         (false, total) => format!("{what}, step {} of {total}", job.step),
     };
     if let Some(left) = job.time_left() {
@@ -78,7 +81,12 @@ fn job_ui(ui: &mut Ui, state: &AppState) {
     if waiting > 0 {
         text.push_str(&format!(", {waiting} more waiting"));
     }
-    item(ui, icons::HOURGLASS_MEDIUM, &text);
+    let shown = item(ui, icons::HOURGLASS_MEDIUM, &text);
+    if prepares {
+        shown.on_hover_text(
+            "The first step of a size measures which way of computing is fastest on this card; it can take a minute",
+        );
+    }
 }
 
 fn item(ui: &mut Ui, icon: &str, text: &str) -> egui::Response {
