@@ -449,6 +449,95 @@ fn what_is_not_finite_stays_where_it_is() {
     }
 }
 
+/// Which values are numbers, and which are not numbers.
+fn kinds<const D: usize>(x: Tensor<D>) -> Vec<(bool, bool)> {
+    let values = x.into_data().try_to_vec::<f32>().expect("f32");
+    let kind = |value: &f32| (value.is_finite(), value.is_nan());
+    values.iter().map(kind).collect()
+}
+
+#[test]
+fn what_is_not_finite_spreads_as_in_the_plain_operations() {
+    let device = Device::flex();
+    for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let spoiled = |shape: [usize; 3]| {
+            let values = random(shape, 1).inner().into_data();
+            let mut values = values.try_to_vec::<f32>().expect("f32");
+            let middle = values.len() / 2;
+            values[middle] = odd;
+            Tensor::<3>::from_data(TensorData::new(values, shape), &device)
+        };
+        let (x, good) = (spoiled([2, 70, 40]), random([2, 70, 40], 2).inner());
+        for (q, k, v) in [(&x, &good, &good), (&good, &x, &good), (&good, &good, &x)] {
+            let ours = kernels::attention(q.clone(), k.clone(), v.clone(), 2, false);
+            let plain = plain_attention(q.clone(), k.clone(), v.clone(), 2, false);
+            // Infinity less infinity is met in one order or the other: only "finite" is compared.
+            let finite = |y| kinds(y).into_iter().map(|kind| kind.0).collect::<Vec<_>>();
+            assert_eq!(finite(ours), finite(plain), "attention, {odd}");
+        }
+        let weight = random([40, 30], 3).inner();
+        let plain = x.clone().matmul(weight.clone().unsqueeze());
+        assert_eq!(
+            kinds(kernels::linear(x.clone(), weight, None)),
+            kinds(plain),
+            "linear, {odd}"
+        );
+        let (gamma, beta) = (random([40], 4).inner(), random([40], 5).inner());
+        let ours = kernels::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5);
+        assert_eq!(
+            kinds(ours),
+            kinds(plain_layer_norm(x.clone(), gamma, beta)),
+            "layer norm, {odd}"
+        );
+        let x = x.reshape([2, 40, 7, 10]);
+        let (gamma, beta) = (random([40], 4).inner(), random([40], 5).inner());
+        let ours = kernels::group_norm(x.clone(), gamma.clone(), beta.clone(), 8, 1e-5, false);
+        assert_eq!(
+            kinds(ours),
+            kinds(plain_group_norm(x.clone(), gamma, beta, 8, false)),
+            "group norm, {odd}"
+        );
+        let plain = |x: Tensor<4>, name| match name {
+            Activation::Silu => activation::silu(x),
+            Activation::Gelu => activation::gelu(x),
+            Activation::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
+        };
+        for name in [Activation::Silu, Activation::Gelu, Activation::QuickGelu] {
+            let ours = kernels::activation(x.clone(), name);
+            assert_eq!(
+                kinds(ours),
+                kinds(plain(x.clone(), name)),
+                "{name:?}, {odd}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_in_is_nothing_out() {
+    let device = Device::flex();
+    let x = Tensor::<4>::zeros([0, 40, 8, 8], &device);
+    let (weight, bias) = (random([33, 40, 3, 3], 1).inner(), random([33], 2).inner());
+    let y = kernels::conv2d(x.clone(), weight, Some(bias), 1, [(1, 1); 2]);
+    assert_eq!(y.dims(), [0, 33, 8, 8]);
+    let (gamma, beta) = (random([40], 3).inner(), random([40], 4).inner());
+    let y = kernels::group_norm(x.clone(), gamma.clone(), beta.clone(), 8, 1e-5, true);
+    assert_eq!(y.dims(), [0, 40, 8, 8]);
+    assert_eq!(
+        kernels::activation(x, Activation::Gelu).dims(),
+        [0, 40, 8, 8]
+    );
+    let x = Tensor::<3>::zeros([2, 0, 40], &device);
+    let y = kernels::layer_norm(x.clone(), gamma, beta, 1e-5);
+    assert_eq!(y.dims(), [2, 0, 40]);
+    assert_eq!(kernels::geglu(x.clone()).dims(), [2, 0, 20]);
+    let y = kernels::linear(x.clone(), random([40, 7], 5).inner(), None);
+    assert_eq!(y.dims(), [2, 0, 7]);
+    let keys = random([2, 5, 40], 6).inner();
+    let y = kernels::attention(x, keys.clone(), keys, 2, false);
+    assert_eq!(y.dims(), [2, 0, 40]);
+}
+
 #[test]
 fn not_a_number_and_infinity_pass_through() {
     let device = Device::flex();
