@@ -13,22 +13,20 @@ pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
 
-/// `e^x`, to 2 units in the last place; flushes results below `1.2e-38` to
-/// zero; infinities and NaN as in `f32::exp`.
+/// Adding it rounds to an integer: 1.5 · 2^23.
+const ROUND: f32 = 12_582_912.0;
+
+/// `e^x` as m · 2^n for x within ±89: m, and n in the low bits of a number.
 ///
 /// Range reduction by Cody and Waite and the minimax polynomial of Cephes'
 /// `expf`, written without branches so that loops over it are vectorised.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer
+fn reduced_exp(x: f32) -> (f32, u32) {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Comparisons, not `min`/`max`: those would turn NaN into a number.
-    let bounded = if x > 89.0 { 89.0 } else { x };
-    let bounded = if bounded < -88.0 { -88.0 } else { bounded };
-    let shifted = bounded * std::f32::consts::LOG2_E + ROUND;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let exponent = shifted - ROUND;
-    let r = bounded - exponent * LN2_HIGH - exponent * LN2_LOW;
+    let r = x - exponent * LN2_HIGH - exponent * LN2_LOW;
     let mut p = 1.987_569_1e-4;
     p = p * r + 1.398_2e-3;
     p = p * r + 8.333_452e-3;
@@ -36,12 +34,23 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
     p = p * r * r + r + 1.0;
-    // The low bits of `shifted` hold the integer; 127 is the exponent's bias. In
-    // two halves, because 2^128 alone is infinite where the result is not yet.
-    let integer = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
+    (p, shifted.to_bits())
+}
+
+/// `e^x`, to 2 units in the last place; flushes results below `1.2e-38` to
+/// zero; infinities and NaN as in `f32::exp`.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    // Comparisons, not `min`/`max`: those would turn NaN into a number.
+    let bounded = if x > 89.0 { 89.0 } else { x };
+    let bounded = if bounded < -88.0 { -88.0 } else { bounded };
+    let (mantissa, bits) = reduced_exp(bounded);
+    // 127 is the exponent's bias. In two halves, because 2^128 alone is infinite
+    // where the result is not yet.
+    let integer = bits.wrapping_sub(ROUND.to_bits()) as i32;
     let half = integer >> 1;
     let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
-    let scaled = p * power(half) * power(integer - half);
+    let scaled = mantissa * power(half) * power(integer - half);
     if x < -87.3 { 0.0 } else { scaled }
 }
 
@@ -49,22 +58,9 @@ pub fn exp(x: f32) -> f32 {
 /// time: what a softmax needs. Below −87 it stays at 1.6e-38.
 #[inline(always)]
 pub fn exp_below_zero(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0;
-    const LN2_HIGH: f32 = 0.693_359_4;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    let bounded = if x < -87.0 { -87.0 } else { x };
-    let shifted = bounded * std::f32::consts::LOG2_E + ROUND;
-    let exponent = shifted - ROUND;
-    let r = bounded - exponent * LN2_HIGH - exponent * LN2_LOW;
-    let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_2e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 0.5;
-    p = p * r * r + r + 1.0;
-    // 2^n: the low bits of `shifted` hold n; those of `ROUND` fall off the end.
-    p * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
+    let (mantissa, bits) = reduced_exp(if x < -87.0 { -87.0 } else { x });
+    // The bits of `ROUND` above n fall off the end.
+    mantissa * f32::from_bits(bits.wrapping_add(127) << 23)
 }
 
 /// The logistic function `1 / (1 + e^-x)`.

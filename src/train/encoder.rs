@@ -21,19 +21,20 @@ pub(super) struct Encoder {
     device: Device,
     size: usize,
     seed: u64,
-    /// What latents are multiplied by; `None` until it was measured.
-    factor: Option<f64>,
+    /// Whether the factor of `network` is that of its latents.
+    is_measured: bool,
 }
 
 impl Encoder {
     /// `network` and `device` are without autodiff.
-    pub fn new(network: AutoencoderKl, device: &Device, size_px: u32, seed: u64) -> Self {
+    pub fn new(mut network: AutoencoderKl, device: &Device, size_px: u32, seed: u64) -> Self {
+        network.set_scaling_factor(1.0);
         Self {
             network,
             device: device.clone(),
             size: size_px as usize,
             seed,
-            factor: None,
+            is_measured: false,
         }
     }
 
@@ -44,22 +45,18 @@ impl Encoder {
 
     /// What latents are multiplied by; 1 until it was measured.
     pub fn factor(&self) -> f64 {
-        self.factor.unwrap_or(1.0)
+        self.network.config().scaling_factor
     }
 
     /// Whether the factor was measured.
     pub fn is_measured(&self) -> bool {
-        self.factor.is_some()
+        self.is_measured
     }
 
     /// Fixes the factor.
     pub fn set_factor(&mut self, factor: f64) {
         self.network.set_scaling_factor(factor);
-        self.factor = Some(factor);
-    }
-
-    fn shift(&self) -> f32 {
-        self.network.config().shift_factor.unwrap_or(0.0) as f32
+        self.is_measured = true;
     }
 
     /// Channels and side of a latent.
@@ -76,7 +73,6 @@ impl Encoder {
         let latent: usize = self.latent_shape().iter().product();
         let noise = Random::new(self.seed, Purpose::Posterior, counter).normals(count * latent);
         let at_once = (ENCODED_VALUES / picture).max(1);
-        let (shift, factor) = (self.shift(), self.factor() as f32);
         let mut latents = Vec::with_capacity(count);
         for (values, noise) in values
             .chunks(at_once * picture)
@@ -87,9 +83,8 @@ impl Encoder {
             let posterior = self.network.encode(Tensor::from_data(data, &self.device));
             let data = TensorData::new(noise.to_vec(), posterior.mean.dims());
             let drawn = posterior.sample(Tensor::from_data(data, &self.device));
-            let drawn = host(drawn)?;
-            let scaled = |latent: &[f32]| latent.iter().map(|z| (z - shift) * factor).collect();
-            latents.extend(drawn.chunks(latent).map(scaled));
+            let drawn = host(self.network.scale(drawn))?;
+            latents.extend(drawn.chunks(latent).map(<[f32]>::to_vec));
         }
         Ok(latents)
     }
@@ -101,8 +96,7 @@ impl Encoder {
             .network
             .encode(Tensor::zeros(dims, &self.device))
             .mode();
-        let (shift, factor) = (self.shift(), self.factor() as f32);
-        Ok(host(mode)?.iter().map(|z| (z - shift) * factor).collect())
+        host(self.network.scale(mode))
     }
 
     /// Pictures of latents.
@@ -111,11 +105,10 @@ impl Encoder {
     /// The result is `[count, 3, height, width]`.
     pub fn decode(&self, latents: &[f32]) -> Tensor<4> {
         let [channels, height, width] = self.latent_shape();
-        let (shift, factor) = (self.shift(), self.factor() as f32);
-        let values: Vec<f32> = latents.iter().map(|z| z / factor + shift).collect();
-        let count = values.len() / (channels * height * width);
-        let data = TensorData::new(values, [count, channels, height, width]);
-        self.network.decode(Tensor::from_data(data, &self.device))
+        let count = latents.len() / (channels * height * width);
+        let data = TensorData::new(latents.to_vec(), [count, channels, height, width]);
+        let latents = Tensor::from_data(data, &self.device);
+        self.network.decode(self.network.unscale(latents))
     }
 }
 

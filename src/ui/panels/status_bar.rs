@@ -71,7 +71,7 @@ fn job_ui(ui: &mut Ui, state: &AppState) {
     let mut text = match (job.paused, job.total) {
         (true, _) => format!("{what}, paused"),
         (false, 0) => what.to_owned(),
-        _ if prepares => format!("{what}, trying out the graphics card"),
+        _ if prepares => format!("{what}, preparing the graphics card"),
         (false, total) => format!("{what}, step {} of {total}", job.step),
     };
     if let Some(left) = job.time_left() {
@@ -84,7 +84,7 @@ fn job_ui(ui: &mut Ui, state: &AppState) {
     let shown = item(ui, icons::HOURGLASS_MEDIUM, &text);
     if prepares {
         shown.on_hover_text(
-            "The first step of a size measures which way of computing is fastest on this card; it can take a minute",
+            "At a new size, the first step finds out which way of computing is fastest on this card; that can take a minute",
         );
     }
 }
