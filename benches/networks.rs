@@ -65,7 +65,11 @@ fn unet_steps(c: &mut Criterion) {
     let config: UNet2dConfig =
         serde_json::from_value(storybook("unet")).expect("a valid configuration");
     let unet = config.init(&device).expect("a valid configuration");
-    let (latents, context) = (ramp([2, 9, 16, 16], &device), ramp([2, 40, 128], &device));
+    let channels = unet.config().in_channels;
+    let (latents, context) = (
+        ramp([2, channels, 16, 16], &device),
+        ramp([2, 40, 128], &device),
+    );
     group.bench_function("storybook_64px_batch_2", |b| {
         b.iter(|| black_box(step(&unet, &latents, &context)))
     });
@@ -132,7 +136,11 @@ fn training_steps(c: &mut Criterion) {
     let config: UNet2dConfig =
         serde_json::from_value(storybook("unet")).expect("a valid configuration");
     let unet = config.init(&device).expect("a valid configuration");
-    let (latents, context) = (ramp([32, 9, 16, 16], &device), ramp([32, 40, 128], &device));
+    let channels = unet.config().in_channels;
+    let (latents, context) = (
+        ramp([32, channels, 16, 16], &device),
+        ramp([32, 40, 128], &device),
+    );
     let timesteps = Tensor::full([32], 500.0, &device);
     group.bench_function("storybook_unet_batch_32", |b| {
         b.iter(|| {

@@ -56,7 +56,8 @@ def main():
 
     with torch.no_grad():
         unet = UNet2DConditionModel.from_config(recipe["unet"]).eval()
-        x, context = torch.randn(2, 9, 16, 16), torch.randn(2, 40, 128)
+        channels = unet.config.in_channels
+        x, context = torch.randn(2, channels, 16, 16), torch.randn(2, 40, 128)
         measure("unet_step/storybook_64px_batch_2", lambda: unet(x, 500, context), only, 20)
         if not only or "sd15" in only and "decode" not in only:
             unet = UNet2DConditionModel(
@@ -95,7 +96,7 @@ def main():
             measure("text/clip_l_batch_2", lambda: text(tokens), only)
 
     unet = UNet2DConditionModel.from_config(recipe["unet"])
-    x, context = torch.randn(32, 9, 16, 16), torch.randn(32, 40, 128)
+    x, context = torch.randn(32, unet.config.in_channels, 16, 16), torch.randn(32, 40, 128)
 
     def unet_step():
         unet.zero_grad(set_to_none=True)
@@ -121,25 +122,31 @@ def main():
 
 
 def paint(path):
-    """What `velatura generate` does, in a process of its own."""
-    from diffusers import StableDiffusionInpaintPipeline
-    from PIL import Image
+    """What `velatura generate` does, in a process of its own.
 
-    pipe = StableDiffusionInpaintPipeline.from_pretrained(
-        ROOT / "assets/models/storybook", torch_dtype=torch.float32, safety_checker=None
+    Part by part: StableDiffusionInpaintPipeline takes 9 input channels only, and
+    Storybook's denoiser has 17, since its latents have 8.
+    """
+    from diffusers import DiffusionPipeline
+
+    pipe = DiffusionPipeline.from_pretrained(
+        ROOT / "assets/models/storybook", torch_dtype=torch.float32
     )
-    pipe.set_progress_bar_config(disable=True)
-    image = pipe(
-        "a red car in a meadow by day, 3d style",
-        image=Image.new("RGB", (64, 64), (128, 128, 128)),
-        mask_image=Image.new("L", (64, 64), 255),
-        width=64,
-        height=64,
-        num_inference_steps=25,
-        guidance_scale=4.0,
-        strength=1.0,
-    ).images[0]
-    image.save(path)
+    with torch.no_grad():
+        prompts = ["", "a red car in a meadow by day, 3d style"]
+        tokens = pipe.tokenizer(prompts, padding="max_length", return_tensors="pt").input_ids
+        context = pipe.text_encoder(tokens)[0]
+        grey = pipe.vae.encode(torch.zeros(1, 3, 64, 64)).latent_dist.mode()
+        masked = torch.cat([torch.ones(1, 1, 16, 16), grey * pipe.vae.config.scaling_factor], 1)
+        pipe.scheduler.set_timesteps(25)
+        latents = torch.randn(grey.shape) * pipe.scheduler.init_noise_sigma
+        for t in pipe.scheduler.timesteps:
+            x = torch.cat([pipe.scheduler.scale_model_input(latents, t), masked], 1)
+            without, guided = pipe.unet(x.repeat(2, 1, 1, 1), t, context).sample.chunk(2)
+            said = without + 4.0 * (guided - without)
+            latents = pipe.scheduler.step(said, t, latents).prev_sample
+        made = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
+        pipe.image_processor.postprocess(made)[0].save(path)
 
 
 if __name__ == "__main__":

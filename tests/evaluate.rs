@@ -68,7 +68,7 @@ fn an_evaluation_counts_every_question_and_can_be_repeated() {
     let (report, [from_text, inpainted]) = run(&model, &judge);
     assert_eq!(from_text, PROMPTS);
     assert!(inpainted > 0 && inpainted <= PROMPTS);
-    assert!(report.reconstruction_psnr_db.is_finite());
+    assert!(report.reconstruction.psnr_db.is_finite());
     let asked = |question: Question| {
         let rows = report.text_to_image.iter();
         rows.filter(|row| row.question == question)

@@ -21,5 +21,5 @@ mod training;
 pub use error::EvaluateError;
 pub use judge::{Judge, JudgeTraining, Reading};
 pub use questions::{Question, Truth};
-pub use report::{EvaluationReport, Row, Share};
+pub use report::{EvaluationReport, Reconstruction, Row, Share};
 pub use study::{EvaluationEvent, EvaluationPlan, PictureKind, evaluate};

@@ -49,6 +49,16 @@ pub struct Row {
     pub chance: Share,
 }
 
+/// How well an autoencoder keeps pictures: peak signal-to-noise ratios in dB.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Reconstruction {
+    /// Mean over the pictures.
+    pub psnr_db: f64,
+    /// Of all pixels in the boxes of objects together, which are a small part of a
+    /// scene and the hardest; `None` where there are no objects.
+    pub objects_psnr_db: Option<f64>,
+}
+
 /// All figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationReport {
@@ -60,8 +70,8 @@ pub struct EvaluationReport {
     pub steps: u32,
     /// Guidance.
     pub guidance_scale: f32,
-    /// Mean peak signal-to-noise ratio of real scenes through the autoencoder.
-    pub reconstruction_psnr_db: f64,
+    /// Real scenes through the autoencoder.
+    pub reconstruction: Reconstruction,
     /// From captions alone.
     pub text_to_image: Vec<Row>,
     /// One object of a scene painted anew.
@@ -71,11 +81,15 @@ pub struct EvaluationReport {
 impl EvaluationReport {
     /// The figures as a table for people, in Markdown.
     pub fn table(&self) -> String {
+        let objects = match self.reconstruction.objects_psnr_db {
+            Some(psnr) => format!(", {psnr:.1} dB in the boxes of objects"),
+            None => String::new(),
+        };
         let mut text = format!(
-            "Reconstruction of unseen scenes: {:.1} dB PSNR.\n\n\
+            "Reconstruction of unseen scenes: {:.1} dB PSNR{objects}.\n\n\
              {} unseen captions, {} steps, guidance {}, judged by a network trained on scenes only:\n\n\
              | | asked | painted | real scenes | chance |\n|---|---:|---:|---:|---:|\n",
-            self.reconstruction_psnr_db, self.prompts, self.steps, self.guidance_scale
+            self.reconstruction.psnr_db, self.prompts, self.steps, self.guidance_scale
         );
         let rows = [
             ("text to image", &self.text_to_image),
@@ -154,7 +168,10 @@ mod tests {
             seed: 0,
             steps: 10,
             guidance_scale: 4.0,
-            reconstruction_psnr_db: 26.04,
+            reconstruction: Reconstruction {
+                psnr_db: 26.04,
+                objects_psnr_db: Some(19.5),
+            },
             text_to_image: vec![Row {
                 question: Question::Time,
                 painted: share(3, 4),

@@ -8,7 +8,7 @@ use image::{DynamicImage, GrayImage, Luma, RgbImage};
 use super::EvaluateError;
 use super::judge::{Judge, Reading, host};
 use super::questions::{Question, Truth};
-use super::report::{EvaluationReport, Row, Share, rows};
+use super::report::{EvaluationReport, Reconstruction, Row, Share, rows};
 use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
 use crate::recipe::SamplerKind;
 use crate::scenes::{Scene, SceneObject, SceneSource};
@@ -136,7 +136,7 @@ pub fn evaluate(
         seed: plan.seed,
         steps: plan.steps,
         guidance_scale: plan.guidance_scale,
-        reconstruction_psnr_db: reconstruction(model, device, &originals)?,
+        reconstruction: reconstruction(model, device, &scenes)?,
         text_to_image: rows(&judge.read(&painted)?, &real, &truths),
         inpainting: inpainting(&holes, &judge.read(&filled)?, &real),
     })
@@ -226,32 +226,52 @@ fn inpainting(holes: &[Hole], filled: &[Reading], real: &[Reading]) -> Vec<Row> 
     }
 }
 
-/// Mean peak signal-to-noise ratio of pictures through the autoencoder, in dB.
+/// Scenes through the autoencoder and back.
 fn reconstruction(
     model: &LatentDiffusion,
     device: &Device,
-    pictures: &[RgbImage],
-) -> Result<f64, EvaluateError> {
+    scenes: &[Scene],
+) -> Result<Reconstruction, EvaluateError> {
     let autoencoder = model.autoencoder();
     let mut sum = 0.0;
-    for picture in pictures {
-        let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let mut values = Vec::with_capacity(3 * width * height);
+    let mut in_objects = (0.0, 0usize);
+    for scene in scenes {
+        let (width, height) = (scene.image.width() as usize, scene.image.height() as usize);
+        let area = width * height;
+        let mut values = Vec::with_capacity(3 * area);
         for channel in 0..3 {
-            let plane = picture.as_raw().iter().skip(channel).step_by(3);
+            let plane = scene.image.as_raw().iter().skip(channel).step_by(3);
             values.extend(plane.map(|byte| f32::from(*byte) / 127.5 - 1.0));
         }
         let data = TensorData::new(values.clone(), [1, 3, height, width]);
         let latents = autoencoder.encode(Tensor::from_data(data, device)).mode();
         let made = host(autoencoder.decode(latents))?;
-        let error = made.iter().zip(&values).map(|(made, value)| {
+        let mut total = 0.0;
+        for (i, (made, value)) in made.iter().zip(&values).enumerate() {
             // What is seen: clipped, in the same units as bytes.
-            f64::from((made.clamp(-1.0, 1.0) - value) * 127.5).powi(2)
-        });
-        let mean = error.sum::<f64>() / values.len() as f64;
-        sum += 10.0 * (255.0 * 255.0 / mean.max(1e-3)).log10();
+            let error = f64::from((made.clamp(-1.0, 1.0) - value) * 127.5).powi(2);
+            total += error;
+            let (x, y) = ((i % width) as f32, (i % area / width) as f32);
+            let is_in = |object: &SceneObject| {
+                let [left, top, wide, high] = object.bbox;
+                x >= left && x < left + wide && y >= top && y < top + high
+            };
+            if scene.objects.iter().any(is_in) {
+                in_objects.0 += error;
+                in_objects.1 += 1;
+            }
+        }
+        sum += decibels(total / values.len() as f64);
     }
-    Ok(sum / pictures.len().max(1) as f64)
+    Ok(Reconstruction {
+        psnr_db: sum / scenes.len().max(1) as f64,
+        objects_psnr_db: (in_objects.1 > 0).then(|| decibels(in_objects.0 / in_objects.1 as f64)),
+    })
+}
+
+/// Peak signal-to-noise ratio of a mean squared error of bytes.
+fn decibels(mean_square: f64) -> f64 {
+    10.0 * (255.0 * 255.0 / mean_square.max(1e-3)).log10()
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ fn propose(
                 Realm::Sky => 0.85,
             };
             let visible =
-                0.37 * (0.45 + 0.55 * class.size) * nearness * crowd * dice.between(0.92, 1.12);
+                0.45 * (0.45 + 0.55 * class.size) * nearness * crowd * dice.between(0.92, 1.12);
             (visible / height, dice.between(0.06, 0.94), base)
         }
     };

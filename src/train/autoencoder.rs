@@ -2,8 +2,10 @@
 //!
 //! Loss, by the mean over all values of a batch (LDM `contperceptual.py` sums
 //! over a picture; the weights between the terms are the same):
-//! mean |x − x̂| + `perceptual_weight` · perceptual + `kl_weight` · KL / values
+//! mean w |x − x̂| + `perceptual_weight` · perceptual + `kl_weight` · KL / values
 //! and, from the discriminator's first step on, − d · mean D(x̂).
+//! The weight w, 1 in the mean, is `object_weight` times as large over the things
+//! that a caption names: most of a picture is plain ground, which is learnt at once.
 //!
 //! The decoded picture is cut out of the graph once: the terms that look at
 //! pictures are differentiated by the picture, and only their sum goes back
@@ -50,7 +52,7 @@ pub(super) struct AutoencoderStage<'a> {
     learner: Learner<AutoencoderKl>,
     critic: Option<Learner<PatchDiscriminator>>,
     perceptual: PerceptualLoss,
-    loader: Option<Loader<Vec<f32>>>,
+    loader: Option<Loader<Shown>>,
 }
 
 impl<'a> AutoencoderStage<'a> {
@@ -134,11 +136,11 @@ impl<'a> AutoencoderStage<'a> {
     /// One forward and backward pass; the gradients stay in the learners.
     fn pass(
         &mut self,
-        values: Vec<f32>,
+        shown: Shown,
         counter: u64,
         is_adversarial: bool,
     ) -> Result<Terms, TrainError> {
-        let x = self.batch(values, &self.device);
+        let x = self.batch(shown.values, &self.device);
         let network = self.learner.module();
         let posterior = network.encode(x.clone());
         let dims = posterior.mean.dims();
@@ -148,7 +150,13 @@ impl<'a> AutoencoderStage<'a> {
         let made = network.decode(posterior.sample(noise));
 
         let leaf = Tensor::from_inner(made.clone().inner()).require_grad();
-        let absolute = (leaf.clone() - x.clone()).abs().mean();
+        let mut absolute = (leaf.clone() - x.clone()).abs();
+        if !shown.weights.is_empty() {
+            let [count, _, height, width] = absolute.dims();
+            let weights = TensorData::new(shown.weights, [count, 1, height, width]);
+            absolute = absolute * Tensor::from_data(weights, &self.device);
+        }
+        let absolute = absolute.mean();
         let perceptual = self.perceptual.forward(leaf.clone(), x.clone());
         let mut terms = Terms {
             absolute: scalar(absolute.clone())?,
@@ -200,6 +208,37 @@ impl<'a> AutoencoderStage<'a> {
             made.extend(sheet::pictures(network.decode(network.encode(x).mode()))?);
         }
         Ok(made)
+    }
+}
+
+/// A batch of pictures.
+struct Shown {
+    /// Their pixels in [-1, 1].
+    values: Vec<f32>,
+    /// How much each pixel counts, 1 in the mean; empty where all count alike.
+    weights: Vec<f32>,
+}
+
+impl Shown {
+    fn new(samples: &[Sample], object_weight: f32) -> Self {
+        let values = planes(samples);
+        if object_weight == 1.0 {
+            return Self {
+                values,
+                weights: Vec::new(),
+            };
+        }
+        let mut weights = Vec::with_capacity(values.len() / 3);
+        for sample in samples {
+            let own = sample.weights(1, object_weight);
+            let area = (sample.rgb.width() * sample.rgb.height()) as usize;
+            weights.extend(if own.is_empty() { vec![1.0; area] } else { own });
+        }
+        let mean = weights.iter().sum::<f32>() / weights.len().max(1) as f32;
+        for weight in &mut weights {
+            *weight /= mean;
+        }
+        Self { values, weights }
     }
 }
 
@@ -256,12 +295,13 @@ impl Stage for AutoencoderStage<'_> {
     }
 
     fn begin(&mut self, step: u64, _reporter: &mut Reporter<'_>) -> Result<(), TrainError> {
+        let object_weight = self.config.training.object_weight;
         self.loader = Some(Loader::start(
             &self.pictures.source,
             self.spec.seed,
             self.spec.batch as usize,
             step * u64::from(self.spec.accumulate),
-            |_, samples| planes(&samples),
+            move |_, samples| Shown::new(&samples, object_weight),
         )?);
         Ok(())
     }
@@ -284,10 +324,10 @@ impl Stage for AutoencoderStage<'_> {
                 .loader
                 .as_mut()
                 .ok_or_else(|| TrainError::device("the run was not begun"))?;
-            let values = loader.next(&mut skipped)?;
+            let shown = loader.next(&mut skipped)?;
             reporter.skip(skipped);
             let counter = step * u64::from(passes) + pass;
-            let terms = self.pass(values, counter, is_adversarial)?;
+            let terms = self.pass(shown, counter, is_adversarial)?;
             let share = 1.0 / passes as f32;
             sum.absolute += terms.absolute * share;
             sum.perceptual += terms.perceptual * share;
@@ -426,6 +466,30 @@ fn psnr_db(sample: &Sample, made: &RgbaImage) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn things_count_more_and_all_together_as_before() {
+        let plain = Sample {
+            rgb: image::RgbImage::new(8, 8),
+            caption: String::new(),
+            objects: Vec::new(),
+        };
+        let mut with_thing = plain.clone();
+        // The middles of four by two pixels lie in it.
+        with_thing.objects.push([2.0, 4.0, 4.0, 2.0]);
+        assert!(Shown::new(&[with_thing.clone()], 1.0).weights.is_empty());
+        let shown = Shown::new(&[plain, with_thing], 5.0);
+        assert_eq!(
+            (shown.values.len(), shown.weights.len()),
+            (2 * 3 * 64, 2 * 64)
+        );
+        let heavy = |weights: &[f32]| weights.iter().filter(|w| **w > 1.0).count();
+        assert_eq!(heavy(&shown.weights[..64]), 0);
+        assert_eq!(heavy(&shown.weights[64..]), 8);
+        assert!(shown.weights[64 + 4 * 8 + 2] > 4.9 * shown.weights[0]);
+        let mean = shown.weights.iter().sum::<f32>() / 128.0;
+        assert!((mean - 1.0).abs() < 1e-5, "{mean}");
+    }
 
     #[test]
     fn latents_are_brought_to_unit_variance() {

@@ -92,7 +92,8 @@ pub struct TrainingConfig {
     /// where the pictures tell where these are: to be painted there, they must be
     /// read from the caption.
     pub object_mask_share: f32,
-    /// How much more the loss counts where such a thing is than elsewhere.
+    /// How much more the loss, of an autoencoder the absolute difference, counts
+    /// where such a thing is than elsewhere.
     pub object_weight: f32,
     /// Share of the storybook scenes that are stickers; their own when absent.
     pub sticker_share: Option<f32>,

@@ -179,7 +179,10 @@ impl Preparation {
             values,
             masks,
             tokens: samples.iter().map(|s| self.tokens(&s.caption)).collect(),
-            weights: samples.iter().map(|s| self.weights(s)).collect(),
+            weights: samples
+                .iter()
+                .map(|sample| sample.weights(self.factor, self.object_weight))
+                .collect(),
         }
     }
 
@@ -192,28 +195,6 @@ impl Preparation {
             return PixelMask::over(size, object, random);
         }
         PixelMask::draw(size, random)
-    }
-
-    fn weights(&self, sample: &Sample) -> Vec<f32> {
-        if self.object_weight == 1.0 || sample.objects.is_empty() {
-            return Vec::new();
-        }
-        let side = sample.rgb.width() as usize / self.factor;
-        let centre = |i: usize| ((i as f32) + 0.5) * self.factor as f32;
-        let is_inside = |x: f32, y: f32, [left, top, width, height]: [f32; 4]| {
-            (left..=left + width).contains(&x) && (top..=top + height).contains(&y)
-        };
-        (0..side * side)
-            .map(|i| (centre(i % side), centre(i / side)))
-            .map(|(x, y)| {
-                let mut objects = sample.objects.iter();
-                if objects.any(|object| is_inside(x, y, *object)) {
-                    self.object_weight
-                } else {
-                    1.0
-                }
-            })
-            .collect()
     }
 
     /// The numbers of a caption.

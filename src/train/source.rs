@@ -19,6 +19,33 @@ pub struct Sample {
     pub objects: Vec<[f32; 4]>,
 }
 
+impl Sample {
+    /// How much each square of `factor` pixels a side counts, row by row: `over_things`
+    /// where its middle lies in a thing that the caption names, 1 elsewhere. Empty
+    /// where all count alike.
+    pub(super) fn weights(&self, factor: usize, over_things: f32) -> Vec<f32> {
+        if over_things == 1.0 || self.objects.is_empty() {
+            return Vec::new();
+        }
+        let side = self.rgb.width() as usize / factor;
+        let centre = |i: usize| ((i as f32) + 0.5) * factor as f32;
+        let is_inside = |x: f32, y: f32, [left, top, width, height]: [f32; 4]| {
+            (left..=left + width).contains(&x) && (top..=top + height).contains(&y)
+        };
+        (0..side * side)
+            .map(|i| (centre(i % side), centre(i / side)))
+            .map(|(x, y)| {
+                let mut things = self.objects.iter();
+                if things.any(|thing| is_inside(x, y, *thing)) {
+                    over_things
+                } else {
+                    1.0
+                }
+            })
+            .collect()
+    }
+}
+
 /// A picture that was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedPicture {
