@@ -19,7 +19,9 @@ pub const PICTURES_VARIABLE: &str = "VELATURA_PICTURES";
 
 /// The folder of what came with the program: the first that is there of the
 /// environment variable's, those beside the program (as the packages for Linux,
-/// macOS and Windows lay them out), and the source tree it was built from.
+/// macOS and Windows lay them out), the source tree that cargo starts it from, and
+/// the one it was built from. The last two differ where a target folder serves more
+/// than one checkout: cargo does not build again for that.
 pub fn assets() -> Option<PathBuf> {
     if let Some(named) = from_environment(ASSETS_VARIABLE) {
         return Some(named);
@@ -28,9 +30,12 @@ pub fn assets() -> Option<PathBuf> {
     let beside = program.as_deref().and_then(Path::parent).map(|folder| {
         ["assets", "../share/velatura", "../Resources/assets"].map(|inner| folder.join(inner))
     });
+    let is_ours = std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME"));
+    let started_from = is_ours.then(|| from_environment("CARGO_MANIFEST_DIR"));
     beside
         .into_iter()
         .flatten()
+        .chain(started_from.flatten().map(|tree| tree.join("assets")))
         .chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")])
         .find(|folder| folder.is_dir())
 }

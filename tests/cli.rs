@@ -24,7 +24,8 @@ fn velatura(home: &Path, options: &[&str]) -> Output {
 }
 
 fn reference(name: &str) -> String {
-    format!("{}/tests/data/reference/{name}", env!("CARGO_MANIFEST_DIR"))
+    let path = std::path::absolute(format!("tests/data/reference/{name}"));
+    path.unwrap().into_os_string().into_string().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -16,9 +16,7 @@ use velatura::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource, Sampler
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn model(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/reference")
-        .join(name)
+    Path::new("tests/data/reference").join(name)
 }
 
 fn engine() -> EngineHandle {

@@ -2,7 +2,6 @@
 //! same run gives twice the same figures.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use velatura::diffusion::LatentDiffusion;
 use velatura::evaluate::{
@@ -16,7 +15,7 @@ const PROMPTS: u32 = 6;
 const SEED: u64 = 77;
 
 fn model() -> LatentDiffusion {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/reference/inpaint-tiny");
+    let folder = "tests/data/reference/inpaint-tiny";
     let folder = ModelFolder::open(folder).expect("a model");
     LatentDiffusion::load(&folder, &burn::tensor::Device::flex()).expect("its networks")
 }

@@ -147,8 +147,10 @@ struct SourceFile {
     text: String,
 }
 
+/// The package, in which cargo starts its tests. Not the folder of the build: a
+/// target folder may serve more than one checkout.
 fn package() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new("")
 }
 
 fn sources() -> Vec<SourceFile> {

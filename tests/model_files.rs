@@ -16,9 +16,7 @@ use velatura::model::{ModelError, ModelFolder, ModelParts, UNetInput, WeightDtyp
 use velatura::nn;
 
 fn reference(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/reference")
-        .join(name)
+    Path::new("tests/data/reference").join(name)
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -19,8 +19,7 @@ fn shaders_are_valid() {
 
 #[test]
 fn every_shader_file_is_known() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in std::fs::read_dir("shaders").unwrap() {
         let path = entry.unwrap().path();
         if path
             .extension()

@@ -4,7 +4,7 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use velatura::model::ClipTokenizer;
@@ -25,13 +25,8 @@ struct Ids {
     ids_77: Vec<Vec<u32>>,
 }
 
-fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
 fn reference() -> Reference {
-    let text =
-        std::fs::read_to_string(root("tests/data/reference/tokenizer_reference.json")).unwrap();
+    let text = std::fs::read_to_string("tests/data/reference/tokenizer_reference.json").unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -52,7 +47,12 @@ fn check(tokenizer: &ClipTokenizer, strings: &[String], wanted: &Ids) {
 fn tiny_vocabularies_equal_transformers() {
     let reference = reference();
     let open = |name: &str| {
-        ClipTokenizer::open(&root("tests/data/reference").join(name).join("tokenizer")).unwrap()
+        ClipTokenizer::open(
+            &Path::new("tests/data/reference")
+                .join(name)
+                .join("tokenizer"),
+        )
+        .unwrap()
     };
     check(&open("sd1-tiny"), &reference.strings, &reference.tiny);
     check(&open("sd2-tiny"), &reference.strings, &reference.tiny_pad);
@@ -61,7 +61,7 @@ fn tiny_vocabularies_equal_transformers() {
 #[test]
 fn clip_vocabulary_equals_transformers() {
     let reference = reference();
-    let merges = std::fs::read_to_string(root("assets/clip/merges.txt")).unwrap();
+    let merges = std::fs::read_to_string("assets/clip/merges.txt").unwrap();
     let tokenizer = ClipTokenizer::from_merges(&merges).unwrap();
     check(&tokenizer, &reference.strings, &reference.full);
     assert_eq!(
@@ -83,9 +83,12 @@ fn saved_tokenizers_open_again() {
     let reference = reference();
     let folder = tempfile::tempdir().unwrap();
     for name in ["sd1-tiny", "sd2-tiny"] {
-        let tokenizer =
-            ClipTokenizer::open(&root("tests/data/reference").join(name).join("tokenizer"))
-                .unwrap();
+        let tokenizer = ClipTokenizer::open(
+            &Path::new("tests/data/reference")
+                .join(name)
+                .join("tokenizer"),
+        )
+        .unwrap();
         tokenizer.save(folder.path()).unwrap();
         let again = ClipTokenizer::open(folder.path()).unwrap();
         for text in &reference.strings {
@@ -125,7 +128,7 @@ fn broken_tokenizers_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     let error = |folder: &Path| ClipTokenizer::open(folder).unwrap_err().to_string();
     assert!(error(folder.path()).contains("vocab.json"));
-    let source = root("tests/data/reference/sd1-tiny/tokenizer");
+    let source = Path::new("tests/data/reference/sd1-tiny/tokenizer");
     std::fs::copy(source.join("vocab.json"), folder.path().join("vocab.json")).unwrap();
     assert!(error(folder.path()).contains("merges.txt"));
     std::fs::write(folder.path().join("merges.txt"), "#version: 0.2\nq zz\n").unwrap();

@@ -1,13 +1,13 @@
 //! Reads what `data/reference/make_trajectories.py` wrote.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 
 /// The folder of all references.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/reference")
+    PathBuf::from("tests/data/reference")
 }
 
 /// A safetensors file whose metadata tells what was run.

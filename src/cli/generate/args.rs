@@ -282,7 +282,7 @@ mod tests {
     use crate::cli::{Cli, Command};
     use crate::recipe::{PaintedRecipe, SaveOptions, save_picture};
 
-    const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/reference/sd1-tiny");
+    const MODEL: &str = "tests/data/reference/sd1-tiny";
 
     fn args(options: &[&str]) -> GenerateArgs {
         let line = ["velatura", "generate", "--model", MODEL].into_iter();
