@@ -217,6 +217,7 @@ fn jobs_queue_and_every_result_becomes_a_layer() {
     studio.click("Generate");
     studio.click("Queue another");
     assert_eq!(studio.state().jobs.active().len(), 2);
+    studio.wait("the first job", |state| state.jobs.running().is_some());
     assert!(studio.sees("1 more waiting"));
     studio.permit(8);
     studio.wait("all pictures", |state| state.jobs.active().is_empty());
