@@ -17,8 +17,8 @@ velatura=${VELATURA:-target/release/velatura}
 device=${DEVICE:-auto}
 out=${OUT:-assets/models/storybook}
 recipes=assets/recipes
-autoencoder_steps=${AUTOENCODER_STEPS:-2000}
-diffusion_steps=${DIFFUSION_STEPS:-20000}
+autoencoder_steps=${AUTOENCODER_STEPS:-4000}
+diffusion_steps=${DIFFUSION_STEPS:-40000}
 decoder_steps=${DECODER_STEPS:-500}
 prompts=${PROMPTS:-200}
 
