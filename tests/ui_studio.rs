@@ -10,6 +10,7 @@ use eframe::egui;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use velatura::app::form::EXAMPLE_PROMPT;
 use velatura::app::training::{TrainForm, TrainPhase};
 use velatura::app::{AppState, Command, Dialog, ModelState, PickPurpose, StudioApp, StudioOptions};
 use velatura::engine::fake::{FakeEngine, FakePace};
@@ -121,6 +122,9 @@ fn a_first_start_explains_itself_and_then_rests() {
     let mut studio = Studio::start();
     assert!(studio.sees("An empty canvas"));
     assert!(studio.sees("Text to image, 64 × 64"));
+    // The first press on Generate paints what the panel says.
+    let prompt = studio.harness.get_by_label("Prompt").value();
+    assert_eq!(prompt.as_deref(), Some(EXAMPLE_PROMPT));
     assert!(studio.sees("CPU, 2 threads"));
     let model = studio.harness.get_by_label("Model");
     assert_eq!(model.value().as_deref(), Some("Storybook"));
@@ -458,6 +462,7 @@ fn escape_closes_a_list_before_it_ends_a_job() {
 #[test]
 fn letters_are_text_while_typing_and_tools_otherwise() {
     let mut studio = Studio::start();
+    studio.set_form(|form| form.prompt.clear());
     studio.harness.key_press(Key::E);
     studio.harness.run();
     assert_eq!(studio.state().toolbox.active(), ToolId::Eraser);

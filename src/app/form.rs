@@ -16,8 +16,8 @@ pub const MAX_BATCH: u32 = 16;
 /// Smallest side that the panel offers.
 pub const MIN_SIDE_PX: u32 = 16;
 
-/// What the empty prompt shows, and what is painted on an empty canvas when
-/// nothing was described.
+/// The prompt of a first start: what the first press on Generate paints, and how
+/// Storybook wants to be spoken to.
 pub const EXAMPLE_PROMPT: &str = "a red house in the hills at sunset, cartoon style";
 
 /// The settings of the next job.
@@ -60,7 +60,7 @@ impl Default for GenerateForm {
     fn default() -> Self {
         Self {
             model: ModelSource::Storybook,
-            prompt: String::new(),
+            prompt: EXAMPLE_PROMPT.to_owned(),
             negative_prompt: String::new(),
             sampler: SamplerKind::default(),
             karras: false,

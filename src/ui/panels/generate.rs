@@ -5,9 +5,7 @@ use std::path::Path;
 use eframe::egui;
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
-use crate::app::form::{
-    EXAMPLE_PROMPT, GenerateForm, Intent, MAX_BATCH, MAX_GUIDANCE, MAX_STEPS, MIN_SIDE_PX,
-};
+use crate::app::form::{GenerateForm, Intent, MAX_BATCH, MAX_GUIDANCE, MAX_STEPS, MIN_SIDE_PX};
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::recipe::{MAX_SIDE_PX, ModelSource, SamplerKind};
 use crate::ui::icons;
@@ -97,7 +95,7 @@ fn prompt_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
     ui.add_enabled_ui(understands, |ui| {
         let label = caption(ui, "Prompt").id;
         let hint = if understands {
-            EXAMPLE_PROMPT
+            "What shall be seen"
         } else {
             "This model does not read text"
         };
@@ -110,14 +108,17 @@ fn prompt_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
 }
 
 fn text_area(ui: &mut Ui, text: &mut String, hint: &str, rows: usize) -> egui::Response {
-    let hint = RichText::new(hint).color(tokens(ui).text_faint);
-    ui.add(
-        TextEdit::multiline(text)
-            .hint_text(hint)
-            .desired_rows(rows)
-            .desired_width(f32::INFINITY)
-            .margin(egui::Margin::symmetric(8, 6)),
-    )
+    let edit = TextEdit::multiline(text)
+        .hint_text(hint)
+        .desired_rows(rows)
+        .desired_width(f32::INFINITY)
+        .margin(egui::Margin::symmetric(8, 6));
+    ui.scope(|ui| {
+        // The widget paints its hint in this colour, whatever the text says.
+        ui.visuals_mut().weak_text_color = Some(tokens(ui).text_faint);
+        ui.add(edit)
+    })
+    .inner
 }
 
 fn sampling_ui(ui: &mut Ui, form: &mut GenerateForm) {
