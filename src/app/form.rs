@@ -18,7 +18,7 @@ pub const MIN_SIDE_PX: u32 = 16;
 
 /// The prompt of a first start: what the first press on Generate paints, and how
 /// Storybook wants to be spoken to.
-pub const EXAMPLE_PROMPT: &str = "a red house in the hills at sunset, cartoon style";
+pub const EXAMPLE_PROMPT: &str = "a yellow bus in the hills at sunset, 3d style";
 
 /// The settings of the next job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
