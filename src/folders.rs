@@ -31,11 +31,11 @@ pub fn assets() -> Option<PathBuf> {
         ["assets", "../share/velatura", "../Resources/assets"].map(|inner| folder.join(inner))
     });
     let is_ours = std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME"));
-    let started_from = is_ours.then(|| from_environment("CARGO_MANIFEST_DIR"));
+    let started_from = from_environment("CARGO_MANIFEST_DIR").filter(|_| is_ours);
     beside
         .into_iter()
         .flatten()
-        .chain(started_from.flatten().map(|tree| tree.join("assets")))
+        .chain(started_from.map(|tree| tree.join("assets")))
         .chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")])
         .find(|folder| folder.is_dir())
 }
@@ -45,9 +45,10 @@ pub fn bundled_models() -> Option<PathBuf> {
     assets().map(|folder| folder.join("models"))
 }
 
-/// The folder of the Storybook model.
+/// The folder of the Storybook model, if it is there.
 pub fn storybook_model() -> Option<PathBuf> {
-    bundled_models().map(|folder| folder.join("storybook"))
+    let folder = bundled_models()?.join("storybook");
+    folder.is_dir().then_some(folder)
 }
 
 /// The folder in which the user keeps models, one folder each. It may not exist.
@@ -87,6 +88,9 @@ mod tests {
     fn the_source_tree_is_found_when_nothing_is_installed() {
         let found = assets().unwrap();
         assert!(found.join("fonts").is_dir(), "{}", found.display());
+        // Of the checkout that is tested, in which cargo starts the tests.
+        let tested = std::env::current_dir().unwrap();
+        assert_eq!(found, tested.join("assets"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use velatura::cli::{self, Cli, Precision};
 use velatura::engine::device::{ComputeDevice, DeviceChoice, open_device};
 use velatura::engine::protocol::EngineError;
 use velatura::engine::studio;
-use velatura::{folders, gpu, kernels};
+use velatura::{gpu, kernels};
 
 fn main() -> ExitCode {
     kernels::keep_freed_memory();
@@ -32,8 +32,6 @@ fn main() -> ExitCode {
 fn open_studio(cli: &Cli) -> anyhow::Result<()> {
     kernels::give_way_everywhere();
     let mut options = StudioOptions::new(engine(cli.device.into(), cli.precision));
-    options.wgpu = gpu::wgpu_configuration();
-    options.storybook_folder = folders::storybook_model();
     options.open.clone_from(&cli.picture);
     run_studio(options)
 }

@@ -30,6 +30,11 @@ fn reference() -> Reference {
     serde_json::from_str(&text).unwrap()
 }
 
+fn tiny(name: &str) -> ClipTokenizer {
+    let folder = format!("tests/data/reference/{name}/tokenizer");
+    ClipTokenizer::open(Path::new(&folder)).unwrap()
+}
+
 fn check(tokenizer: &ClipTokenizer, strings: &[String], wanted: &Ids) {
     assert_eq!(tokenizer.vocab_size(), wanted.vocab_size);
     for (text, ids) in strings.iter().zip(&wanted.ids) {
@@ -46,16 +51,8 @@ fn check(tokenizer: &ClipTokenizer, strings: &[String], wanted: &Ids) {
 #[test]
 fn tiny_vocabularies_equal_transformers() {
     let reference = reference();
-    let open = |name: &str| {
-        ClipTokenizer::open(
-            &Path::new("tests/data/reference")
-                .join(name)
-                .join("tokenizer"),
-        )
-        .unwrap()
-    };
-    check(&open("sd1-tiny"), &reference.strings, &reference.tiny);
-    check(&open("sd2-tiny"), &reference.strings, &reference.tiny_pad);
+    check(&tiny("sd1-tiny"), &reference.strings, &reference.tiny);
+    check(&tiny("sd2-tiny"), &reference.strings, &reference.tiny_pad);
 }
 
 #[test]
@@ -83,12 +80,7 @@ fn saved_tokenizers_open_again() {
     let reference = reference();
     let folder = tempfile::tempdir().unwrap();
     for name in ["sd1-tiny", "sd2-tiny"] {
-        let tokenizer = ClipTokenizer::open(
-            &Path::new("tests/data/reference")
-                .join(name)
-                .join("tokenizer"),
-        )
-        .unwrap();
+        let tokenizer = tiny(name);
         tokenizer.save(folder.path()).unwrap();
         let again = ClipTokenizer::open(folder.path()).unwrap();
         for text in &reference.strings {

@@ -254,9 +254,7 @@ fn find_model(named: &Path) -> Result<ModelSource, CliError> {
 fn defaults_of(model: &ModelSource) -> Result<GenerateSpec, CliError> {
     let folder = match model {
         ModelSource::Folder(folder) => folder.clone(),
-        ModelSource::Storybook => folders::storybook_model()
-            .filter(|folder| folder.is_dir())
-            .ok_or(CliError::NoStorybook)?,
+        ModelSource::Storybook => folders::storybook_model().ok_or(CliError::NoStorybook)?,
     };
     let StudioConfig {
         resolution_px,

@@ -4,7 +4,6 @@
 use eframe::egui;
 use egui::{Align, Layout, RichText, Ui, vec2};
 
-use crate::app::form::EXAMPLE_PROMPT;
 use crate::app::{AppState, Command, CommandSink, shortcuts};
 use crate::geometry::CanvasRect;
 use crate::gpu::{LiveFrame, LivePicture};
@@ -25,7 +24,7 @@ pub fn canvas_panel_ui(
     if ui.ctx().input(|input| !input.raw.hovered_files.is_empty()) {
         drop_hint_ui(ui, rect);
     } else if is_empty(state) {
-        empty_ui(ui, rect, state, commands);
+        empty_ui(ui, rect, commands);
     }
 }
 
@@ -83,7 +82,7 @@ fn is_empty(state: &AppState) -> bool {
     !document.has_picture() && !document.has_mask_content() && state.jobs.generation().is_none()
 }
 
-fn empty_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut CommandSink) {
+fn empty_ui(ui: &mut Ui, canvas: egui::Rect, commands: &mut CommandSink) {
     let tokens = tokens(ui);
     let size = vec2(500.0, 180.0);
     let place = egui::Rect::from_center_size(canvas.center(), size);
@@ -118,11 +117,6 @@ fn empty_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut Co
                 };
                 let generate = shortcuts::GENERATE;
                 if button(icons::SPARKLE, "Paint something", generate) {
-                    let mut form = state.form().clone();
-                    if form.prompt.trim().is_empty() {
-                        form.prompt = EXAMPLE_PROMPT.to_owned();
-                        commands.push(Command::SetForm(Box::new(form)));
-                    }
                     commands.push(Command::Generate);
                 }
                 if button(icons::FOLDER_OPEN, "Open…", shortcuts::OPEN) {

@@ -94,12 +94,13 @@ fn prompt_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
     let understands = state.model_summary().is_none_or(|model| model.has_text);
     ui.add_enabled_ui(understands, |ui| {
         let label = caption(ui, "Prompt").id;
-        let hint = if understands {
-            "What shall be seen"
+        let mut nothing = String::new();
+        let (text, hint) = if understands {
+            (&mut form.prompt, "Describe the picture")
         } else {
-            "This model does not read text"
+            (&mut nothing, "This model does not read text")
         };
-        text_area(ui, &mut form.prompt, hint, 3).labelled_by(label);
+        text_area(ui, text, hint, 3).labelled_by(label);
         if fold(ui, "Negative prompt", form.negative_prompt.trim()) {
             text_area(ui, &mut form.negative_prompt, "What to avoid", 2)
                 .accessible_name("Negative prompt");
