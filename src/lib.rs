@@ -9,6 +9,7 @@
 //! - [`geometry`]: points, rectangles and the view of the canvas.
 //! - [`folders`]: where models, pictures and settings lie on this computer.
 //! - [`files`]: files that appear whole or not at all.
+//! - [`icons`]: the icons of the window, by name.
 //! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
 //! - [`scenes`]: storybook scenes, endless captioned pictures to train on.
 //! - [`kernels`]: fast arithmetic for the processor, under the tensor library.
@@ -44,6 +45,7 @@ pub mod files;
 pub mod folders;
 pub mod geometry;
 pub mod gpu;
+pub mod icons;
 pub mod kernels;
 pub mod model;
 pub mod nn;

@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("geometry", &[]),
     ("folders", &[]),
     ("files", &[]),
+    ("icons", &[]),
     ("recipe", &["files"]),
     ("scenes", &["files"]),
     ("kernels", &[]),
@@ -49,18 +50,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("document", &["geometry"]),
-    ("tools", &["document", "geometry"]),
+    ("tools", &["document", "geometry", "icons"]),
     ("gpu", &["document", "geometry"]),
     (
         "app",
         &[
-            "files", "document", "engine", "folders", "geometry", "gpu", "recipe", "tools", "ui",
+            "files", "document", "engine", "folders", "geometry", "gpu", "icons", "recipe",
+            "tools", "ui",
         ],
     ),
     (
         "ui",
         &[
-            "app", "document", "engine", "geometry", "gpu", "recipe", "tools",
+            "app", "document", "engine", "geometry", "gpu", "icons", "recipe", "tools",
         ],
     ),
     (

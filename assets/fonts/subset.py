@@ -4,7 +4,7 @@
 
 INTER_UI_PACKAGE is the unpacked npm package `inter-ui` (4.1.1), PHOSPHOR_PACKAGE
 the unpacked npm package `@phosphor-icons/web` (2.1.2). Needs fontTools and
-brotli. Also rewrites `src/ui/icons.rs` from `assets/icons/icons.txt`.
+brotli. Also rewrites `src/icons.rs` from `assets/icons/icons.txt`.
 """
 
 import json
@@ -58,7 +58,7 @@ def main(inter, phosphor):
     for name in names:
         lines.append(f"/// `{name}`.")
         lines.append(f'pub const {name.upper().replace("-", "_")}: &str = "\\u{{{code[name]:X}}}";')
-    (ASSETS.parent / "src/ui/icons.rs").write_text("\n".join(lines) + "\n")
+    (ASSETS.parent / "src/icons.rs").write_text("\n".join(lines) + "\n")
 
 
 main(Path(sys.argv[1]), Path(sys.argv[2]))

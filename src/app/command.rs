@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use image::RgbaImage;
 
+use super::actions::Action;
 use super::background::PickPurpose;
 use super::form::GenerateForm;
-use super::settings::{Panels, ThemeChoice};
+use super::settings::ThemeChoice;
+use super::state::AppState;
 use super::training::TrainForm;
 use crate::document::LayerId;
 use crate::engine::protocol::JobId;
@@ -129,8 +131,10 @@ pub enum Command {
     ZoomOut,
     /// Light or dark.
     SetTheme(ThemeChoice),
-    /// Opens and closes panels.
-    SetPanels(Panels),
+    /// Shows or hides the panel at the right.
+    ToggleSidePanel,
+    /// Shows or hides the trajectory strip.
+    ToggleStrip,
 
     /// Replaces the form of the Generate panel.
     SetForm(Box<GenerateForm>),
@@ -140,8 +144,9 @@ pub enum Command {
     Generate,
     /// Ends a job.
     CancelJob(JobId),
-    /// Ends the generation in hand.
-    CancelGeneration,
+    /// Leaves what is in hand: the stroke first, then the dialog, then the step
+    /// chosen in the strip, then the generation.
+    Escape,
     /// Holds a job or lets it go on.
     SetPaused {
         /// The job.
@@ -197,6 +202,11 @@ impl CommandSink {
     /// Adds a command.
     pub fn push(&mut self, command: Command) {
         self.commands.push(command);
+    }
+
+    /// Adds what an action of the table does now.
+    pub fn act(&mut self, action: &Action, state: &AppState) {
+        self.commands.extend(action.command(state));
     }
 
     /// Takes every command, in order, but forms first: a click on a button ends

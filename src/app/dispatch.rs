@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use image::RgbaImage;
 
+use super::actions;
 use super::background::{Background, PickPurpose};
 use super::command::{Command, Dialog};
 use super::form::Intent;
@@ -121,7 +122,8 @@ impl Core {
                 state.toolbox.cancel(&mut state.editor, &mut state.view);
             }
             Command::SetTheme(theme) => state.settings.theme = theme,
-            Command::SetPanels(panels) => state.settings.panels = panels,
+            Command::ToggleSidePanel => state.settings.panels.side ^= true,
+            Command::ToggleStrip => state.settings.panels.strip ^= true,
 
             Command::SetForm(form) => {
                 state.settings.form = form.validated();
@@ -133,7 +135,7 @@ impl Core {
                 self.engine.cancel(job);
                 self.state.jobs.mark_cancelling(job);
             }
-            Command::CancelGeneration => self.cancel_generation(),
+            Command::Escape => self.escape(),
             Command::SetPaused { job, paused } => {
                 self.engine.set_paused(job, paused);
                 self.state.jobs.mark_paused(job, paused);
@@ -242,10 +244,9 @@ impl Core {
     }
 
     fn save_as(&mut self) {
-        if !self.state.document().has_picture() {
-            self.state
-                .notices
-                .push(Severity::Info, "There is nothing to save yet");
+        if let Some(obstacle) = actions::file::SAVE_AS.obstacle(&self.state) {
+            let text = obstacle.to_owned();
+            self.state.notices.push(Severity::Info, text);
             return;
         }
         let name = self.save_name();
@@ -335,9 +336,9 @@ impl Core {
         self.state.jobs.add_generation(job, &described);
     }
 
-    /// Escape: the stroke in progress first, then the dialog, then the step
+    /// Leaves what is in hand: the stroke in progress first, then the dialog, then the step
     /// chosen in the strip, then the generation in hand.
-    fn cancel_generation(&mut self) {
+    fn escape(&mut self) {
         let state = &mut self.state;
         if state.toolbox.cancel(&mut state.editor, &mut state.view) {
             return;

@@ -6,6 +6,7 @@
 //! the engine, files, dialogs and the clipboard work on threads of their own
 //! and report by events, which [`StudioApp`] takes in before it draws.
 
+pub mod actions;
 mod background;
 mod command;
 mod dispatch;

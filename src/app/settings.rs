@@ -31,7 +31,7 @@ impl ThemeChoice {
     pub const ALL: [Self; 3] = [Self::Dark, Self::Light, Self::System];
 
     /// Its name in the menu.
-    pub fn label(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Dark => "Dark",
             Self::Light => "Light",

@@ -1,224 +1,11 @@
-//! The keys, in one place: what they do, how menus and the list show them.
+//! Listening for the keys of [`actions`], and how keys are written.
 
 use eframe::egui;
-use egui::{Key, KeyboardShortcut, Modifiers};
+use egui::{Key, KeyboardShortcut};
 
-use super::command::{Command, Dialog};
-use crate::tools::ToolId;
-
-/// A group of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// Painting with the model.
-    Generate,
-    /// Files and the clipboard.
-    File,
-    /// Changing the picture.
-    Edit,
-    /// Tools.
-    Tools,
-    /// What is seen.
-    View,
-}
-
-impl Group {
-    /// Every group, in the order of the list.
-    pub const ALL: [Self; 5] = [
-        Self::Generate,
-        Self::File,
-        Self::Edit,
-        Self::Tools,
-        Self::View,
-    ];
-
-    /// Its title.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Generate => "Generate",
-            Self::File => "File",
-            Self::Edit => "Edit",
-            Self::Tools => "Tools",
-            Self::View => "View",
-        }
-    }
-}
-
-/// A key and what it does.
-#[derive(Clone, Copy, Debug)]
-pub struct Shortcut {
-    /// Where the list shows it.
-    pub group: Group,
-    /// What it does, in words.
-    pub label: &'static str,
-    /// The keys.
-    pub keys: KeyboardShortcut,
-    /// What it does.
-    pub command: fn() -> Command,
-    /// Whether it acts while a text field has the focus.
-    pub while_typing: bool,
-}
-
-const fn keys(modifiers: Modifiers, key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(modifiers, key)
-}
-
-const COMMAND_SHIFT: Modifiers = Modifiers {
-    shift: true,
-    ..Modifiers::COMMAND
-};
-
-/// Ctrl+Enter.
-pub const GENERATE: KeyboardShortcut = keys(Modifiers::COMMAND, Key::Enter);
-/// Escape.
-pub const CANCEL: KeyboardShortcut = keys(Modifiers::NONE, Key::Escape);
-/// Ctrl+N.
-pub const NEW: KeyboardShortcut = keys(Modifiers::COMMAND, Key::N);
-/// Ctrl+O.
-pub const OPEN: KeyboardShortcut = keys(Modifiers::COMMAND, Key::O);
-/// Ctrl+S.
-pub const SAVE: KeyboardShortcut = keys(Modifiers::COMMAND, Key::S);
-/// Ctrl+C; arrives as a copy event.
-pub const COPY: KeyboardShortcut = keys(Modifiers::COMMAND, Key::C);
-/// Ctrl+V; arrives as a paste event.
-pub const PASTE: KeyboardShortcut = keys(Modifiers::COMMAND, Key::V);
-/// Ctrl+Q.
-pub const QUIT: KeyboardShortcut = keys(Modifiers::COMMAND, Key::Q);
-/// Ctrl+Z.
-pub const UNDO: KeyboardShortcut = keys(Modifiers::COMMAND, Key::Z);
-/// Ctrl+Shift+Z.
-pub const REDO: KeyboardShortcut = keys(COMMAND_SHIFT, Key::Z);
-/// Ctrl+Y.
-pub const REDO_ALSO: KeyboardShortcut = keys(Modifiers::COMMAND, Key::Y);
-/// Shift+V.
-pub const INVERT_MASK: KeyboardShortcut = keys(Modifiers::SHIFT, Key::V);
-/// Delete.
-pub const CLEAR_MASK: KeyboardShortcut = keys(Modifiers::NONE, Key::Delete);
-/// B.
-pub const BRUSH: KeyboardShortcut = keys(Modifiers::NONE, Key::B);
-/// E.
-pub const ERASER: KeyboardShortcut = keys(Modifiers::NONE, Key::E);
-/// H.
-pub const HAND: KeyboardShortcut = keys(Modifiers::NONE, Key::H);
-/// Ctrl+0.
-pub const ZOOM_FIT: KeyboardShortcut = keys(Modifiers::COMMAND, Key::Num0);
-/// Ctrl+1.
-pub const ZOOM_ACTUAL: KeyboardShortcut = keys(Modifiers::COMMAND, Key::Num1);
-/// Ctrl and plus.
-pub const ZOOM_IN: KeyboardShortcut = keys(Modifiers::COMMAND, Key::Plus);
-/// Ctrl and minus.
-pub const ZOOM_OUT: KeyboardShortcut = keys(Modifiers::COMMAND, Key::Minus);
-/// Shift and question mark.
-pub const LIST: KeyboardShortcut = keys(Modifiers::SHIFT, Key::Questionmark);
-
-/// Every shortcut that is a command. More modifiers come first, because a
-/// shortcut also matches when Shift is held that it does not ask for.
-pub const ALL: &[Shortcut] = &[
-    entry(
-        Group::Generate,
-        "Generate",
-        GENERATE,
-        || Command::Generate,
-        true,
-    ),
-    entry(
-        Group::Generate,
-        "Cancel the job",
-        CANCEL,
-        || Command::CancelGeneration,
-        false,
-    ),
-    entry(
-        Group::File,
-        "New picture",
-        NEW,
-        || Command::Show(Dialog::New),
-        true,
-    ),
-    entry(
-        Group::File,
-        "Open a picture",
-        OPEN,
-        || Command::OpenPicture,
-        true,
-    ),
-    entry(Group::File, "Save as", SAVE, || Command::SaveAs, true),
-    entry(
-        Group::File,
-        "Copy the picture",
-        COPY,
-        || Command::Copy,
-        false,
-    ),
-    entry(
-        Group::File,
-        "Paste a picture",
-        PASTE,
-        || Command::Paste,
-        false,
-    ),
-    entry(Group::File, "Quit", QUIT, || Command::Quit, true),
-    entry(Group::Edit, "Redo", REDO, || Command::Redo, false),
-    entry(Group::Edit, "Redo", REDO_ALSO, || Command::Redo, false),
-    entry(Group::Edit, "Undo", UNDO, || Command::Undo, false),
-    entry(
-        Group::Edit,
-        "Invert the mask",
-        INVERT_MASK,
-        || Command::InvertMask,
-        false,
-    ),
-    entry(
-        Group::Edit,
-        "Clear the mask",
-        CLEAR_MASK,
-        || Command::ClearMask,
-        false,
-    ),
-    entry(
-        Group::Tools,
-        "Mask brush",
-        BRUSH,
-        || Command::SelectTool(ToolId::Brush),
-        false,
-    ),
-    entry(
-        Group::Tools,
-        "Mask eraser",
-        ERASER,
-        || Command::SelectTool(ToolId::Eraser),
-        false,
-    ),
-    entry(
-        Group::Tools,
-        "Hand",
-        HAND,
-        || Command::SelectTool(ToolId::PanZoom),
-        false,
-    ),
-    entry(
-        Group::View,
-        "Fit in the window",
-        ZOOM_FIT,
-        || Command::ZoomFit,
-        true,
-    ),
-    entry(
-        Group::View,
-        "Actual size",
-        ZOOM_ACTUAL,
-        || Command::ZoomActual,
-        true,
-    ),
-    entry(Group::View, "Zoom in", ZOOM_IN, || Command::ZoomIn, true),
-    entry(Group::View, "Zoom out", ZOOM_OUT, || Command::ZoomOut, true),
-    entry(
-        Group::View,
-        "This list",
-        LIST,
-        || Command::Show(Dialog::Shortcuts),
-        false,
-    ),
-];
+use super::actions::{self, Action, Group, Listens};
+use super::command::Command;
+use super::state::AppState;
 
 /// Gestures that are no commands but belong on the list.
 pub const GESTURES: &[(Group, &str, &str)] = &[
@@ -230,30 +17,21 @@ pub const GESTURES: &[(Group, &str, &str)] = &[
     (Group::View, "Move the picture", "Space, or middle button"),
 ];
 
-const fn entry(
-    group: Group,
-    label: &'static str,
-    keys: KeyboardShortcut,
-    command: fn() -> Command,
-    while_typing: bool,
-) -> Shortcut {
-    Shortcut {
-        group,
-        label,
-        keys,
-        command,
-        while_typing,
-    }
-}
-
 /// How keys are written in menus and tooltips.
 pub fn keys_text(keys: &KeyboardShortcut) -> String {
-    if *keys == LIST {
+    if keys.logical_key == Key::Questionmark {
         // Which keys make a question mark differs from keyboard to keyboard.
         return "?".to_owned();
     }
     let text = keys.format(&egui::ModifierNames::NAMES, cfg!(target_os = "macos"));
-    text.replace("Plus", "+").replace("Minus", "\u{2212}")
+    text.replace("Escape", "Esc")
+        .replace("Plus", "+")
+        .replace("Minus", "\u{2212}")
+}
+
+/// The usual keys of an action, as they are written; `None` if it has none.
+pub fn keys_of(action: &Action) -> Option<String> {
+    action.keys().next().map(|keys| keys_text(&keys))
 }
 
 /// What decides which keys are commands at the moment.
@@ -270,38 +48,67 @@ pub struct KeyContext {
 }
 
 impl KeyContext {
-    fn allows(self, shortcut: &Shortcut) -> bool {
-        if shortcut.keys == CANCEL {
+    fn allows(self, action: &Action) -> bool {
+        match action.listens {
+            Listens::Plain => !self.is_dialog_open && !self.is_typing,
+            Listens::WhileTyping => !self.is_dialog_open,
+            Listens::Always => true,
             // Escape closes a menu first, and otherwise leaves a text field,
             // but a job in hand ends whatever has the focus.
-            return !self.is_popup_open && (!self.is_typing || self.is_generating);
+            Listens::Escape => !self.is_popup_open && (!self.is_typing || self.is_generating),
+            // Events of their own; see `take_clipboard`.
+            Listens::Clipboard => false,
         }
-        if self.is_dialog_open {
-            return shortcut.keys == QUIT;
-        }
-        shortcut.while_typing || !self.is_typing
     }
 }
 
-/// Takes the keys that are shortcuts out of the input and returns their commands.
-pub fn take_commands(input: &mut egui::InputState, context: KeyContext) -> Vec<Command> {
-    let mut commands: Vec<Command> = ALL
-        .iter()
-        .filter(|shortcut| context.allows(shortcut))
-        // These two arrive as events of their own, below.
-        .filter(|shortcut| shortcut.keys != COPY && shortcut.keys != PASTE)
-        .filter(|shortcut| match shortcut.keys {
-            // Left in place: text fields and menus close by it too.
-            CANCEL => input.key_pressed(Key::Escape),
-            keys => input.consume_shortcut(&keys),
-        })
-        .map(|shortcut| (shortcut.command)())
+/// Takes the keys of actions out of the input and returns their commands, one
+/// for each time that the keys were pressed.
+pub fn take_commands(
+    input: &mut egui::InputState,
+    context: KeyContext,
+    state: &AppState,
+) -> Vec<Command> {
+    let mut listening: Vec<(KeyboardShortcut, &Action)> = actions::all()
+        .filter(|action| context.allows(action))
+        .flat_map(|action| action.keys().map(move |keys| (keys, action)))
         .collect();
-    let typing = context.is_typing || context.is_dialog_open;
-    let mut pasted = false;
+    // More modifiers come first: keys also match when Shift is held that they do
+    // not ask for.
+    listening.sort_by_key(|(keys, _)| std::cmp::Reverse(modifiers_of(keys)));
+
+    let mut commands = Vec::new();
+    for (keys, action) in listening {
+        let pressed = match action.listens {
+            // Left in place: text fields and menus close by it too.
+            Listens::Escape => usize::from(input.key_pressed(keys.logical_key)),
+            _ => input.count_and_consume_key(keys.modifiers, keys.logical_key),
+        };
+        commands.extend((0..pressed).filter_map(|_| action.command(state)));
+    }
+    commands.extend(take_clipboard(input, context, state));
+    commands
+}
+
+fn modifiers_of(keys: &KeyboardShortcut) -> usize {
+    let held = keys.modifiers;
+    [held.alt, held.shift, held.ctrl || held.command]
+        .map(usize::from)
+        .iter()
+        .sum()
+}
+
+/// Copying and pasting, which the system tells by events of their own.
+fn take_clipboard(
+    input: &mut egui::InputState,
+    context: KeyContext,
+    state: &AppState,
+) -> Vec<Command> {
+    let is_typing = context.is_typing || context.is_dialog_open;
+    let (mut copied, mut pasted) = (false, false);
     input.events.retain(|event| match event {
-        egui::Event::Copy if !typing => {
-            commands.push(Command::Copy);
+        egui::Event::Copy if !is_typing => {
+            copied = true;
             false
         }
         // A picture on the clipboard is meant for the canvas wherever the focus is.
@@ -311,86 +118,92 @@ pub fn take_commands(input: &mut egui::InputState, context: KeyContext) -> Vec<C
         }
         _ => true,
     });
-    if pasted {
-        commands.push(Command::Paste);
-    }
-    commands
+    let told = [
+        (copied, &actions::file::COPY),
+        (pasted, &actions::file::PASTE),
+    ];
+    told.into_iter()
+        .filter_map(|(is_told, action)| action.command(state).filter(|_| is_told))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::settings::Settings;
+    use egui::Modifiers;
 
-    #[test]
-    fn no_two_shortcuts_share_their_keys() {
-        for (index, shortcut) in ALL.iter().enumerate() {
-            let twin = ALL[index + 1..]
-                .iter()
-                .find(|other| other.keys == shortcut.keys);
-            assert!(
-                twin.is_none(),
-                "{} and {:?}",
-                shortcut.label,
-                twin.map(|twin| twin.label)
-            );
-        }
-    }
-
-    fn pressed(key: Key, modifiers: Modifiers, context: KeyContext) -> usize {
+    fn pressed(keys: &[(Key, Modifiers)], context: KeyContext) -> Vec<Command> {
         let mut input = egui::InputState::default();
-        input.events.push(egui::Event::Key {
-            key,
+        let events = keys.iter().map(|(key, modifiers)| egui::Event::Key {
+            key: *key,
             physical_key: None,
             pressed: true,
             repeat: false,
-            modifiers,
+            modifiers: *modifiers,
         });
-        take_commands(&mut input, context).len()
+        input.events.extend(events);
+        let state = AppState::new(Settings::default(), None);
+        take_commands(&mut input, context, &state)
+    }
+
+    fn count(key: Key, modifiers: Modifiers, context: KeyContext) -> usize {
+        pressed(&[(key, modifiers)], context).len()
     }
 
     #[test]
     fn keys_act_only_where_they_are_meant() {
         let free = KeyContext::default();
-        assert_eq!(pressed(Key::Delete, Modifiers::NONE, free), 1);
-        assert_eq!(pressed(Key::Enter, Modifiers::COMMAND, free), 1);
+        assert_eq!(count(Key::Delete, Modifiers::NONE, free), 1);
+        assert_eq!(count(Key::Enter, Modifiers::COMMAND, free), 1);
         let dialog = KeyContext {
             is_dialog_open: true,
             ..free
         };
-        assert_eq!(pressed(Key::Delete, Modifiers::NONE, dialog), 0);
-        assert_eq!(pressed(Key::Enter, Modifiers::COMMAND, dialog), 0);
-        assert_eq!(pressed(Key::Escape, Modifiers::NONE, dialog), 1);
+        assert_eq!(count(Key::Delete, Modifiers::NONE, dialog), 0);
+        assert_eq!(count(Key::Enter, Modifiers::COMMAND, dialog), 0);
+        assert_eq!(count(Key::Escape, Modifiers::NONE, dialog), 1);
+        assert_eq!(count(Key::Q, Modifiers::COMMAND, dialog), 1);
         let typing = KeyContext {
             is_typing: true,
             ..free
         };
-        assert_eq!(pressed(Key::Escape, Modifiers::NONE, typing), 0);
+        assert_eq!(count(Key::Escape, Modifiers::NONE, typing), 0);
         let busy = KeyContext {
             is_generating: true,
             ..typing
         };
-        assert_eq!(pressed(Key::Escape, Modifiers::NONE, busy), 1);
+        assert_eq!(count(Key::Escape, Modifiers::NONE, busy), 1);
         let menu = KeyContext {
             is_popup_open: true,
             ..busy
         };
-        assert_eq!(pressed(Key::Escape, Modifiers::NONE, menu), 0);
+        assert_eq!(count(Key::Escape, Modifiers::NONE, menu), 0);
+    }
+
+    #[test]
+    fn two_presses_in_one_frame_are_two() {
+        let twice = [(Key::Z, Modifiers::COMMAND); 2];
+        assert_eq!(pressed(&twice, KeyContext::default()).len(), 2);
+    }
+
+    #[test]
+    fn shift_tells_redo_from_undo() {
+        let shift = Modifiers::COMMAND | Modifiers::SHIFT;
+        let redo = pressed(&[(Key::Z, shift)], KeyContext::default());
+        assert!(matches!(redo[..], [Command::Redo]), "{redo:?}");
+        let undo = pressed(&[(Key::Z, Modifiers::COMMAND)], KeyContext::default());
+        assert!(matches!(undo[..], [Command::Undo]), "{undo:?}");
     }
 
     #[test]
     fn keys_are_written_as_they_are_printed() {
-        assert_eq!(keys_text(&LIST), "?");
-        assert_eq!(keys_text(&BRUSH), "B");
+        let text = |action: &Action| keys_of(action).unwrap_or_default();
+        assert_eq!(text(&actions::generate::ESCAPE), "Esc");
+        assert_eq!(text(&actions::tools::actions()[0]), "B");
         if !cfg!(target_os = "macos") {
-            assert_eq!(keys_text(&ZOOM_IN), "Ctrl++");
-            assert_eq!(keys_text(&GENERATE), "Ctrl+Enter");
-        }
-    }
-
-    #[test]
-    fn plain_letters_do_nothing_while_typing() {
-        for shortcut in ALL.iter().filter(|shortcut| shortcut.while_typing) {
-            assert!(!shortcut.keys.modifiers.is_none(), "{}", shortcut.label);
+            assert_eq!(text(&actions::view::ZOOM_IN), "Ctrl++");
+            assert_eq!(text(&actions::generate::GENERATE), "Ctrl+Enter");
         }
     }
 }

@@ -102,7 +102,8 @@ impl StudioApp {
             is_popup_open: egui::Popup::is_any_open(ctx),
             is_generating: self.core.state.jobs.generation().is_some(),
         };
-        self.keyed = ctx.input_mut(|input| shortcuts::take_commands(input, context));
+        let state = &self.core.state;
+        self.keyed = ctx.input_mut(|input| shortcuts::take_commands(input, context, state));
 
         let dropped: Vec<PathBuf> = ctx.input(|input| {
             input

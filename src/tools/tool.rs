@@ -6,6 +6,7 @@ use super::event::PointerEvent;
 use super::settings::ToolSettings;
 use crate::document::{DocumentEditor, DocumentError};
 use crate::geometry::{CanvasRect, CanvasView};
+use crate::icons;
 
 /// Names a tool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,18 +28,27 @@ impl ToolId {
     /// The name for people, in sentence case.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Brush => "Brush",
-            Self::Eraser => "Eraser",
+            Self::Brush => "Mask brush",
+            Self::Eraser => "Mask eraser",
             Self::PanZoom => "Hand",
         }
     }
 
-    /// The key that selects it, as InvokeAI and Photoshop have it.
-    pub fn shortcut(self) -> char {
+    /// Its icon.
+    pub fn icon(self) -> &'static str {
         match self {
-            Self::Brush => 'B',
-            Self::Eraser => 'E',
-            Self::PanZoom => 'H',
+            Self::Brush => icons::PAINT_BRUSH,
+            Self::Eraser => icons::ERASER,
+            Self::PanZoom => icons::HAND,
+        }
+    }
+
+    /// The key that selects it, as InvokeAI and Photoshop have it.
+    pub fn shortcut(self) -> &'static str {
+        match self {
+            Self::Brush => "B",
+            Self::Eraser => "E",
+            Self::PanZoom => "H",
         }
     }
 

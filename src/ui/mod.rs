@@ -7,7 +7,6 @@
 
 pub mod canvas;
 mod dialogs;
-pub mod icons;
 mod panels;
 pub mod theme;
 mod widgets;

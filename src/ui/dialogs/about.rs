@@ -3,7 +3,7 @@
 use eframe::egui;
 use egui::{RichText, Ui};
 
-use crate::ui::icons;
+use crate::icons;
 use crate::ui::theme::{semibold, space, tokens, type_size};
 
 /// Shows what the program is.

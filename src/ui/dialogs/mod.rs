@@ -11,8 +11,9 @@ use egui::{Align, Id, Layout, Modal, RichText, Ui};
 
 use super::UiState;
 use super::theme::{semibold, space, tokens, type_size};
+use crate::app::actions::file::SAVE_AS;
 use crate::app::{AppState, Command, CommandSink, Dialog};
-use crate::ui::icons;
+use crate::icons;
 use crate::ui::widgets::IconButton;
 
 /// Shows the open dialog, if there is one.
@@ -132,9 +133,9 @@ fn discard_ui(ui: &mut Ui, state: &AppState, command: &Command, commands: &mut C
         if discard.clicked() {
             commands.push(Command::DiscardAnd(Box::new(command.clone())));
         }
-        if ui.button("Save as…").clicked() {
+        if ui.button(SAVE_AS.label).clicked() {
             commands.push(Command::CloseDialog);
-            commands.push(Command::SaveAs);
+            commands.act(&SAVE_AS, state);
         }
         if ui.button("Keep working").clicked() {
             commands.push(Command::CloseDialog);

@@ -3,7 +3,8 @@
 use eframe::egui;
 use egui::{Align, Layout, RichText, Ui, vec2};
 
-use crate::app::shortcuts::{ALL, GESTURES, Group, keys_text};
+use crate::app::actions::{self, Group};
+use crate::app::shortcuts::{GESTURES, keys_text};
 use crate::ui::theme::{medium, space, tokens};
 
 /// Height of a line of the list.
@@ -30,19 +31,11 @@ fn group_ui(ui: &mut Ui, group: Group) {
             .family(medium())
             .color(tokens.accent_text),
     );
-    // Two keys for one thing share a line.
-    let mut told: Vec<&str> = Vec::new();
-    for shortcut in ALL.iter().filter(|shortcut| shortcut.group == group) {
-        if told.contains(&shortcut.label) {
-            continue;
+    for action in actions::all().filter(|action| action.group == group) {
+        let keys: Vec<String> = action.keys().map(|keys| keys_text(&keys)).collect();
+        if !keys.is_empty() {
+            line_ui(ui, action.full_label, &keys.join(" or "));
         }
-        told.push(shortcut.label);
-        let keys: Vec<String> = ALL
-            .iter()
-            .filter(|other| other.label == shortcut.label)
-            .map(|other| keys_text(&other.keys))
-            .collect();
-        line_ui(ui, shortcut.label, &keys.join(" or "));
     }
     for (_, label, keys) in GESTURES.iter().filter(|gesture| gesture.0 == group) {
         line_ui(ui, label, keys);

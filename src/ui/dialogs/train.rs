@@ -10,9 +10,9 @@ use super::{buttons, main_button};
 use crate::app::jobs::Job;
 use crate::app::training::{StartFrom, TrainForm, TrainPhase, Training};
 use crate::app::{AppState, Command, CommandSink, ModelState};
+use crate::icons;
 use crate::recipe::{ModelSource, TrainTarget};
 use crate::ui::UiState;
-use crate::ui::icons;
 use crate::ui::theme::{hairline, height, medium, radius, space, tokens, type_size};
 use crate::ui::widgets::{SliderFormat, duration_text, row, slider_row};
 

@@ -4,13 +4,15 @@
 use eframe::egui;
 use egui::{Align, Layout, RichText, Ui, vec2};
 
-use crate::app::{AppState, Command, CommandSink, shortcuts};
+use crate::app::actions::{Action, file::OPEN, generate::GENERATE};
+use crate::app::shortcuts::keys_of;
+use crate::app::{AppState, Command, CommandSink};
 use crate::geometry::CanvasRect;
 use crate::gpu::{LiveFrame, LivePicture};
 use crate::tools::{BrushSettings, ToolId};
+use crate::ui::UiState;
 use crate::ui::canvas::{CanvasAction, CanvasInput};
 use crate::ui::theme::{radius, semibold, space, tokens, type_size};
-use crate::ui::{UiState, icons};
 
 /// Shows the canvas.
 pub fn canvas_panel_ui(
@@ -24,7 +26,7 @@ pub fn canvas_panel_ui(
     if ui.ctx().input(|input| !input.raw.hovered_files.is_empty()) {
         drop_hint_ui(ui, rect);
     } else if is_empty(state) {
-        empty_ui(ui, rect, commands);
+        empty_ui(ui, rect, state, commands);
     }
 }
 
@@ -82,7 +84,7 @@ fn is_empty(state: &AppState) -> bool {
     !document.has_picture() && !document.has_mask_content() && state.jobs.generation().is_none()
 }
 
-fn empty_ui(ui: &mut Ui, canvas: egui::Rect, commands: &mut CommandSink) {
+fn empty_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut CommandSink) {
     let tokens = tokens(ui);
     let size = vec2(500.0, 180.0);
     let place = egui::Rect::from_center_size(canvas.center(), size);
@@ -107,21 +109,16 @@ fn empty_ui(ui: &mut Ui, canvas: egui::Rect, commands: &mut CommandSink) {
             let [wide, gap] = [148.0, space::S];
             let row = vec2(2.0 * wide + gap, 32.0);
             ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
-                let mut button = |icon: &str, text: &str, keys| {
-                    let button = egui::Button::new((icon, text)).min_size(vec2(wide, row.y));
-                    let keys = shortcuts::keys_text(&keys);
-                    ui.add(button)
-                        .accessible_name(text)
-                        .on_hover_text(keys)
-                        .clicked()
+                let mut button = |action: &Action, text: &str| {
+                    let button = egui::Button::new((action.icon, text)).min_size(vec2(wide, row.y));
+                    let keys = keys_of(action).unwrap_or_default();
+                    let shown = ui.add(button).accessible_name(text).on_hover_text(keys);
+                    if shown.clicked() {
+                        commands.act(action, state);
+                    }
                 };
-                let generate = shortcuts::GENERATE;
-                if button(icons::SPARKLE, "Paint something", generate) {
-                    commands.push(Command::Generate);
-                }
-                if button(icons::FOLDER_OPEN, "Open…", shortcuts::OPEN) {
-                    commands.push(Command::OpenPicture);
-                }
+                button(&GENERATE, "Paint something");
+                button(&OPEN, OPEN.label);
             });
         });
     });

@@ -7,8 +7,8 @@ use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use crate::app::form::{GenerateForm, Intent, MAX_BATCH, MAX_GUIDANCE, MAX_STEPS, MIN_SIDE_PX};
 use crate::app::{AppState, Command, CommandSink, ModelState};
+use crate::icons;
 use crate::recipe::{MAX_SIDE_PX, ModelSource, SamplerKind};
-use crate::ui::icons;
 use crate::ui::theme::{height, space, tokens};
 use crate::ui::widgets::{IconButton, SliderFormat, caption, combo, fold, row, slider_row};
 

@@ -3,8 +3,10 @@
 use eframe::egui;
 use egui::{RichText, Ui};
 
-use crate::app::{AppState, Command, CommandSink, shortcuts};
-use crate::ui::icons;
+use crate::app::actions::generate::{ESCAPE, GENERATE};
+use crate::app::shortcuts::keys_of;
+use crate::app::{AppState, Command, CommandSink};
+use crate::icons;
 use crate::ui::theme::{height, space, tokens, type_size};
 use crate::ui::widgets::{IconButton, PrimaryButton, duration_text, progress_button};
 
@@ -22,14 +24,13 @@ pub fn generate_button_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandS
         ui.add(egui::Label::new(text).truncate());
     });
 
-    let keys = shortcuts::keys_text(&shortcuts::GENERATE);
     let Some(job) = state.jobs.generation() else {
-        let button = PrimaryButton::new(icons::SPARKLE, "Generate")
-            .trailing(keys)
-            .enabled(state.obstacle().is_none());
+        let button = PrimaryButton::new(GENERATE.icon, GENERATE.label)
+            .trailing(keys_of(&GENERATE).unwrap_or_default())
+            .enabled(GENERATE.obstacle(state).is_none());
         let width = ui.available_width();
         if button.show(ui, width).clicked() {
-            commands.push(Command::Generate);
+            commands.act(&GENERATE, state);
         }
         return;
     };
@@ -47,18 +48,19 @@ pub fn generate_button_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandS
         let text = if job.cancelling {
             "Cancelling…"
         } else {
-            "Cancel"
+            ESCAPE.label
         };
-        let cancel = progress_button(ui, width, job.fraction(), icons::STOP, text, &note)
-            .on_hover_text("End the job   Esc");
+        let keys = keys_of(&ESCAPE).unwrap_or_default();
+        let cancel = progress_button(ui, width, job.fraction(), ESCAPE.icon, text, &note)
+            .on_hover_text(format!("End the job   {keys}"));
         if cancel.clicked() {
             commands.push(Command::CancelJob(job.id));
         }
         let more = IconButton::new(icons::PLUS, "Queue another")
             .size(height::PRIMARY, type_size::TOOL_ICON)
-            .shortcut(shortcuts::GENERATE);
+            .keys_of(&GENERATE);
         if more.show(ui).clicked() {
-            commands.push(Command::Generate);
+            commands.act(&GENERATE, state);
         }
     });
 }

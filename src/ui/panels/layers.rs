@@ -9,11 +9,15 @@ use egui::{
 };
 use image::RgbaImage;
 
+use crate::app::actions::{layer, mask};
 use crate::app::{AppState, Command, CommandSink};
 use crate::document::{Document, DocumentRevision, Layer, LayerContent, LayerId, LayerKind};
+use crate::icons;
+use crate::ui::UiState;
 use crate::ui::theme::{height, radius, space, tokens, type_size};
-use crate::ui::widgets::{IconButton, SliderFormat, slider_row, title};
-use crate::ui::{UiState, icons};
+use crate::ui::widgets::{
+    CONTROL_ICON, IconButton, SliderFormat, action_button, slider_row, title,
+};
 
 /// Longest side of a layer's thumbnail, in pixels.
 const THUMBNAIL_PX: u32 = 64;
@@ -87,34 +91,13 @@ fn header_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         title(ui, "Layers");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
-            let delete = IconButton::new(icons::TRASH, "Delete layer").enabled(selected.is_some());
-            if delete.show(ui).clicked()
-                && let Some(layer) = selected
-            {
-                commands.push(Command::DeleteLayer(layer.id));
-            }
-            let place = selected.and_then(|layer| document.layer_index(layer.id).ok());
-            let top = document.layers().len().saturating_sub(1);
-            let mut step = |ui: &mut Ui, icon: &str, name: &str, to: Option<usize>| {
-                let button = IconButton::new(icon, name).enabled(to.is_some());
-                if button.show(ui).clicked()
-                    && let (Some(layer), Some(index)) = (selected, to)
-                {
-                    commands.push(Command::MoveLayer {
-                        layer: layer.id,
-                        index,
-                    });
-                }
-            };
-            let lower = place.and_then(|index| index.checked_sub(1));
-            step(ui, icons::ARROW_DOWN, "Move layer down", lower);
-            let higher = place.map(|index| index + 1).filter(|index| *index <= top);
-            step(ui, icons::ARROW_UP, "Move layer up", higher);
-            if IconButton::new(icons::SELECTION_PLUS, "Add mask")
-                .show(ui)
-                .clicked()
-            {
-                commands.push(Command::AddMask);
+            for action in [
+                &layer::DELETE,
+                &layer::MOVE_DOWN,
+                &layer::MOVE_UP,
+                &mask::ADD,
+            ] {
+                action_button(ui, action, CONTROL_ICON, state, commands);
             }
         });
     });

@@ -1,12 +1,15 @@
-//! The menus.
+//! The menus, as the table of actions has them.
+
+use std::path::PathBuf;
 
 use eframe::egui;
 use egui::containers::menu::{MenuBar, MenuConfig};
-use egui::{Button, KeyboardShortcut, RichText, Ui, vec2};
+use egui::{Button, RichText, Ui, vec2};
 
-use crate::app::settings::{Panels, ThemeChoice};
-use crate::app::{AppState, Command, CommandSink, Dialog, shortcuts};
-use crate::ui::icons;
+use crate::app::actions::{Action, Entry, MENUS, Menu};
+use crate::app::shortcuts::keys_of;
+use crate::app::{AppState, Command, CommandSink};
+use crate::icons;
 use crate::ui::theme::{radius, semibold, space, tokens};
 
 /// Shows the menu bar.
@@ -24,12 +27,9 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             );
             ui.label(RichText::new("Velatura").family(semibold()));
             ui.add_space(space::S);
-            let mut menu = Menu { state, commands };
-            ui.menu_button("File", |ui| menu.file(ui));
-            ui.menu_button("Edit", |ui| menu.edit(ui));
-            ui.menu_button("View", |ui| menu.view(ui));
-            ui.menu_button("Train", |ui| menu.train(ui));
-            ui.menu_button("Help", |ui| menu.help(ui));
+            for menu in MENUS {
+                ui.menu_button(menu.label, |ui| groups_ui(ui, menu, state, commands));
+            }
         });
 }
 
@@ -62,254 +62,91 @@ fn flat(style: &mut egui::Style) {
     }
 }
 
-struct Menu<'a> {
-    state: &'a AppState,
-    commands: &'a mut CommandSink,
+/// The groups of a menu, with a line between two of them.
+fn groups_ui(ui: &mut Ui, menu: &Menu, state: &AppState, commands: &mut CommandSink) {
+    for (index, entries) in menu.groups.iter().enumerate() {
+        if index > 0 {
+            ui.separator();
+        }
+        entries_ui(ui, entries, state, commands);
+    }
 }
 
-impl Menu<'_> {
-    fn file(&mut self, ui: &mut Ui) {
-        let has_picture = self.state.document().has_picture();
-        self.entry(
-            ui,
-            icons::FILE_PLUS,
-            "New…",
-            Some(shortcuts::NEW),
-            true,
-            || Command::Show(Dialog::New),
-        );
-        self.entry(
-            ui,
-            icons::FOLDER_OPEN,
-            "Open…",
-            Some(shortcuts::OPEN),
-            true,
-            || Command::OpenPicture,
-        );
-        let recent = &self.state.settings.recent_files;
-        ui.add_enabled_ui(!recent.is_empty(), |ui| {
-            ui.menu_button((icon(ui, icons::CLOCK), "Open recent"), |ui| {
-                for path in recent {
-                    let name = path
-                        .file_name()
-                        .unwrap_or(path.as_os_str())
-                        .to_string_lossy();
-                    let response = ui.button(name).on_hover_text(path.display().to_string());
-                    if response.clicked() {
-                        self.commands.push(Command::OpenFile(path.clone()));
-                        ui.close();
-                    }
-                }
-            });
-        });
-        ui.separator();
-        self.entry(
-            ui,
-            icons::FLOPPY_DISK,
-            "Save as…",
-            Some(shortcuts::SAVE),
-            has_picture,
-            || Command::SaveAs,
-        );
-        ui.separator();
-        self.entry(
-            ui,
-            icons::COPY,
-            "Copy picture",
-            Some(shortcuts::COPY),
-            has_picture,
-            || Command::Copy,
-        );
-        self.entry(
-            ui,
-            icons::CLIPBOARD,
-            "Paste picture",
-            Some(shortcuts::PASTE),
-            true,
-            || Command::Paste,
-        );
-        ui.separator();
-        self.entry(
-            ui,
-            icons::SIGN_OUT,
-            "Quit",
-            Some(shortcuts::QUIT),
-            true,
-            || Command::Quit,
-        );
-    }
-
-    fn edit(&mut self, ui: &mut Ui) {
-        let history = self.state.editor.history();
-        let label = |verb: &str, what: Option<&str>| match what {
-            Some(what) => format!("{verb} “{what}”"),
-            None => verb.to_owned(),
-        };
-        let undo = label("Undo", history.undo_label());
-        let redo = label("Redo", history.redo_label());
-        let (can_undo, can_redo) = (
-            history.undo_label().is_some(),
-            history.redo_label().is_some(),
-        );
-        self.entry(
-            ui,
-            icons::ARROW_U_UP_LEFT,
-            &undo,
-            Some(shortcuts::UNDO),
-            can_undo,
-            || Command::Undo,
-        );
-        self.entry(
-            ui,
-            icons::ARROW_U_UP_RIGHT,
-            &redo,
-            Some(shortcuts::REDO),
-            can_redo,
-            || Command::Redo,
-        );
-        ui.separator();
-        let document = self.state.document();
-        let (has_mask, is_masked) = (
-            document.active_mask().is_some(),
-            document.has_mask_content(),
-        );
-        self.entry(
-            ui,
-            icons::SELECTION_SLASH,
-            "Clear mask",
-            Some(shortcuts::CLEAR_MASK),
-            is_masked,
-            || Command::ClearMask,
-        );
-        self.entry(
-            ui,
-            icons::SELECTION_INVERSE,
-            "Invert mask",
-            Some(shortcuts::INVERT_MASK),
-            has_mask,
-            || Command::InvertMask,
-        );
-        self.entry(ui, icons::SELECTION_PLUS, "Add mask", None, true, || {
-            Command::AddMask
-        });
-    }
-
-    fn view(&mut self, ui: &mut Ui) {
-        let fit = icons::CORNERS_OUT;
-        self.entry(
-            ui,
-            fit,
-            "Fit in the window",
-            Some(shortcuts::ZOOM_FIT),
-            true,
-            || Command::ZoomFit,
-        );
-        self.entry(
-            ui,
-            "",
-            "Actual size",
-            Some(shortcuts::ZOOM_ACTUAL),
-            true,
-            || Command::ZoomActual,
-        );
-        self.entry(
-            ui,
-            icons::MAGNIFYING_GLASS_PLUS,
-            "Zoom in",
-            Some(shortcuts::ZOOM_IN),
-            true,
-            || Command::ZoomIn,
-        );
-        self.entry(
-            ui,
-            icons::MAGNIFYING_GLASS_MINUS,
-            "Zoom out",
-            Some(shortcuts::ZOOM_OUT),
-            true,
-            || Command::ZoomOut,
-        );
-        ui.separator();
-        let panels = self.state.settings.panels;
-        self.tick(ui, "Generate and layers", panels.side, || {
-            Command::SetPanels(Panels {
-                side: !panels.side,
-                ..panels
-            })
-        });
-        self.tick(ui, "Trajectory", panels.strip, || {
-            Command::SetPanels(Panels {
-                strip: !panels.strip,
-                ..panels
-            })
-        });
-        ui.separator();
-        ui.menu_button((icon(ui, icons::CIRCLE_HALF), "Theme"), |ui| {
-            for theme in ThemeChoice::ALL {
-                let chosen = self.state.settings.theme == theme;
-                self.tick(ui, theme.label(), chosen, || Command::SetTheme(theme));
+fn entries_ui(ui: &mut Ui, entries: &[Entry], state: &AppState, commands: &mut CommandSink) {
+    for entry in entries {
+        match entry {
+            Entry::Action(action) => action_ui(ui, action, state, commands),
+            Entry::Submenu {
+                label,
+                icon: glyph,
+                entries,
+            } => {
+                ui.menu_button((icon(ui, glyph), *label), |ui| {
+                    entries_ui(ui, entries, state, commands);
+                });
             }
-        });
-    }
-
-    fn train(&mut self, ui: &mut Ui) {
-        self.entry(
-            ui,
-            icons::GRADUATION_CAP,
-            "Train on a folder…",
-            None,
-            true,
-            || Command::Show(Dialog::Train),
-        );
-    }
-
-    fn help(&mut self, ui: &mut Ui) {
-        self.entry(
-            ui,
-            icons::KEYBOARD,
-            "Keyboard shortcuts",
-            Some(shortcuts::LIST),
-            true,
-            || Command::Show(Dialog::Shortcuts),
-        );
-        self.entry(ui, icons::INFO, "About Velatura", None, true, || {
-            Command::Show(Dialog::About)
-        });
-    }
-
-    fn entry(
-        &mut self,
-        ui: &mut Ui,
-        glyph: &str,
-        label: &str,
-        keys: Option<KeyboardShortcut>,
-        enabled: bool,
-        command: impl FnOnce() -> Command,
-    ) {
-        ui.set_min_width(236.0);
-        let mut button = Button::new((icon(ui, glyph), label));
-        if let Some(keys) = keys {
-            let text = shortcuts::keys_text(&keys);
-            button = button.shortcut_text(RichText::new(text).color(tokens(ui).text_faint));
-        } else {
-            // Lets the entry fill the width of the menu, as those with keys do.
-            button = button.right_text("");
+            Entry::Files {
+                label,
+                icon: glyph,
+                files,
+                when_empty,
+                command,
+            } => {
+                let files = files(state);
+                ui.add_enabled_ui(!files.is_empty(), |ui| {
+                    let menu = ui.menu_button((icon(ui, glyph), *label), |ui| {
+                        files_ui(ui, files, *command, commands);
+                    });
+                    menu.response.on_disabled_hover_text(*when_empty);
+                });
+            }
+            Entry::Line => {
+                ui.separator();
+            }
         }
-        let response = ui.add_enabled(enabled, button).accessible_name(label);
-        if response.clicked() {
-            self.commands.push(command());
+    }
+}
+
+fn files_ui(
+    ui: &mut Ui,
+    files: &[PathBuf],
+    command: fn(PathBuf) -> Command,
+    commands: &mut CommandSink,
+) {
+    for path in files {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let entry = ui.button(name.to_string_lossy());
+        if entry.on_hover_text(path.display().to_string()).clicked() {
+            commands.push(command(path.clone()));
             ui.close();
         }
     }
+}
 
-    fn tick(&mut self, ui: &mut Ui, label: &str, on: bool, command: impl FnOnce() -> Command) {
-        self.entry(
-            ui,
-            if on { icons::CHECK } else { "" },
-            label,
-            None,
-            true,
-            command,
-        );
+fn action_ui(ui: &mut Ui, action: &Action, state: &AppState, commands: &mut CommandSink) {
+    ui.set_min_width(236.0);
+    let glyph = match action.is_on(state) {
+        Some(true) => icons::CHECK,
+        Some(false) | None => action.icon,
+    };
+    let label = action.label_now(state);
+    let mut button = Button::new((icon(ui, glyph), label.as_str()));
+    if let Some(keys) = keys_of(action) {
+        button = button.shortcut_text(RichText::new(keys).color(tokens(ui).text_faint));
+    } else {
+        // Lets the entry fill the width of the menu, as those with keys do.
+        button = button.right_text("");
+    }
+    let obstacle = action.obstacle(state);
+    let mut response = ui
+        .add_enabled(obstacle.is_none(), button)
+        .accessible_name(&label);
+    if let Some(obstacle) = obstacle {
+        response = response.on_disabled_hover_text(obstacle);
+    }
+    if response.clicked() {
+        commands.act(action, state);
+        ui.close();
     }
 }
 

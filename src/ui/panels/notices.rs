@@ -4,7 +4,7 @@ use eframe::egui;
 use egui::{Align, Align2, Area, Frame, Id, Layout, Margin, RichText, Ui};
 
 use crate::app::{AppState, Command, CommandSink, Notice, Severity};
-use crate::ui::icons;
+use crate::icons;
 use crate::ui::theme::{space, tokens};
 use crate::ui::widgets::IconButton;
 

@@ -3,9 +3,10 @@
 use eframe::egui;
 use egui::{Align, Layout, RichText, Ui};
 
+use crate::app::actions::view::ACTUAL_SIZE;
 use crate::app::jobs::JobKind;
-use crate::app::{AppState, Command, CommandSink};
-use crate::ui::icons;
+use crate::app::{AppState, CommandSink};
+use crate::icons;
 use crate::ui::theme::{space, tokens, type_size};
 use crate::ui::widgets::{bytes_text, duration_text};
 
@@ -48,7 +49,7 @@ pub fn status_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) 
                 .add(egui::Button::new(zoom).frame(false))
                 .on_hover_text("Show at 100 %");
             if zoom.clicked() {
-                commands.push(Command::ZoomActual);
+                commands.act(&ACTUAL_SIZE, state);
             }
             let [width, height] = state.document().size_px();
             item(ui, icons::FRAME_CORNERS, &format!("{width} × {height} px"))

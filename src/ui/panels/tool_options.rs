@@ -3,22 +3,17 @@
 use eframe::egui;
 use egui::{RichText, Ui};
 
-use crate::app::{AppState, Command, CommandSink, shortcuts};
+use crate::app::actions::view;
+use crate::app::{AppState, Command, CommandSink};
 use crate::tools::{BrushSettings, MAX_BRUSH_SIZE_PX, MIN_BRUSH_SIZE_PX, ToolId};
-use crate::ui::icons;
 use crate::ui::theme::{height, medium, space, tokens};
-use crate::ui::widgets::{IconButton, SliderFormat, slider};
+use crate::ui::widgets::{CONTROL_ICON, SliderFormat, action_button, slider};
 
 /// Shows the settings of the tool in hand, and the zoom at the right.
 pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     ui.horizontal_centered(|ui| {
         let tool = state.toolbox.active();
-        let name = match tool {
-            ToolId::Brush => "Mask brush",
-            ToolId::Eraser => "Mask eraser",
-            ToolId::PanZoom => "Hand",
-        };
-        ui.label(RichText::new(name).family(medium()));
+        ui.label(RichText::new(tool.label()).family(medium()));
         ui.add_space(space::S);
 
         let mut settings = state.toolbox.settings;
@@ -38,21 +33,8 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
 
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            let fit = IconButton::new(icons::CORNERS_OUT, "Fit in the window")
-                .shortcut(shortcuts::ZOOM_FIT)
-                .selected(state.view.is_fitted);
-            if fit.show(ui).clicked() {
-                commands.push(Command::ZoomFit);
-            }
-            let larger = IconButton::new(icons::MAGNIFYING_GLASS_PLUS, "Zoom in")
-                .shortcut(shortcuts::ZOOM_IN);
-            if larger.show(ui).clicked() {
-                commands.push(Command::ZoomIn);
-            }
-            let smaller = IconButton::new(icons::MAGNIFYING_GLASS_MINUS, "Zoom out")
-                .shortcut(shortcuts::ZOOM_OUT);
-            if smaller.show(ui).clicked() {
-                commands.push(Command::ZoomOut);
+            for action in [&view::FIT, &view::ZOOM_IN, &view::ZOOM_OUT] {
+                action_button(ui, action, CONTROL_ICON, state, commands);
             }
         });
     });

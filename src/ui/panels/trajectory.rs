@@ -3,12 +3,15 @@
 use eframe::egui;
 use egui::{Align2, CornerRadius, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
 
+use crate::app::actions::generate::ESCAPE;
 use crate::app::jobs::Run;
+use crate::app::shortcuts::keys_of;
 use crate::app::{AppState, Command, CommandSink};
 use crate::engine::protocol::TrajectoryFrame;
+use crate::icons;
+use crate::ui::UiState;
 use crate::ui::theme::{radius, space, tokens, type_size};
 use crate::ui::widgets::{caption, title};
-use crate::ui::{UiState, icons};
 
 /// Side of a thumbnail.
 const THUMBNAIL: f32 = 64.0;
@@ -25,7 +28,8 @@ pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands:
         if state.shown_frame.is_some() {
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let back = ui.small_button(format!("{}  Back to the picture", icons::X));
-                if back.on_hover_text("Esc").clicked() {
+                let keys = keys_of(&ESCAPE).unwrap_or_default();
+                if back.on_hover_text(keys).clicked() {
                     commands.push(Command::ShowFrame(None));
                 }
             });

@@ -1,16 +1,16 @@
 //! Controls that several panels share.
 
+mod icon_button;
 mod primary_button;
 mod texture_cache;
 
 use eframe::egui;
-use egui::{Color32, RichText, Ui, Vec2, WidgetText, vec2};
+use egui::{RichText, Ui, WidgetText, vec2};
 
-use super::icons;
 use super::theme::{height, medium, space, tokens, type_size};
+use crate::icons;
 
-use crate::app::shortcuts::keys_text;
-
+pub use icon_button::{CONTROL_ICON, IconButton, action_button};
 pub use primary_button::{PrimaryButton, progress_button};
 pub use texture_cache::TextureCache;
 
@@ -18,109 +18,6 @@ pub use texture_cache::TextureCache;
 const LABEL_WIDTH: f32 = 80.0;
 /// Width of the number at the end of a row.
 const NUMBER_WIDTH: f32 = 56.0;
-
-/// An icon that can be pressed. `name` is its tooltip and its accessible name.
-pub struct IconButton<'a> {
-    icon: &'a str,
-    name: &'a str,
-    shortcut: Option<egui::KeyboardShortcut>,
-    selected: bool,
-    enabled: bool,
-    side: f32,
-    icon_size: f32,
-}
-
-impl<'a> IconButton<'a> {
-    /// A button as high as every other control.
-    pub fn new(icon: &'a str, name: &'a str) -> Self {
-        Self {
-            icon,
-            name,
-            shortcut: None,
-            selected: false,
-            enabled: true,
-            side: height::CONTROL,
-            icon_size: type_size::ICON,
-        }
-    }
-
-    /// The keys shown in the tooltip.
-    pub fn shortcut(mut self, shortcut: egui::KeyboardShortcut) -> Self {
-        self.shortcut = Some(shortcut);
-        self
-    }
-
-    /// Whether it is switched on.
-    pub fn selected(mut self, selected: bool) -> Self {
-        self.selected = selected;
-        self
-    }
-
-    /// Whether it can be pressed.
-    pub fn enabled(mut self, enabled: bool) -> Self {
-        self.enabled = enabled;
-        self
-    }
-
-    /// Another size of the button and of its icon.
-    pub fn size(mut self, side: f32, icon_size: f32) -> Self {
-        (self.side, self.icon_size) = (side, icon_size);
-        self
-    }
-
-    /// Shows the button.
-    pub fn show(self, ui: &mut Ui) -> egui::Response {
-        let tokens = tokens(ui);
-        let color = if self.selected {
-            tokens.accent_text
-        } else {
-            tokens.text_muted
-        };
-        let tooltip = match &self.shortcut {
-            Some(shortcut) => format!("{}   {}", self.name, keys_text(shortcut)),
-            None => self.name.to_owned(),
-        };
-        ui.scope(|ui| {
-            ui.spacing_mut().button_padding = Vec2::ZERO;
-            let (rect, response) =
-                ui.allocate_exact_size(Vec2::splat(self.side), egui::Sense::click());
-            response.widget_info(|| {
-                egui::WidgetInfo::selected(
-                    egui::Role::Button,
-                    self.enabled && ui.is_enabled(),
-                    self.selected,
-                    self.name,
-                )
-            });
-            let usable = self.enabled && ui.is_enabled();
-            let visuals = *ui.style().interact(&response);
-            let fill = match (self.selected, usable) {
-                (true, _) => tokens.accent_soft,
-                (false, true) if response.is_pointer_button_down_on() => tokens.control_pressed,
-                (false, true) if response.hovered() || response.has_focus() => {
-                    tokens.control_hovered
-                }
-                _ => Color32::TRANSPARENT,
-            };
-            ui.painter().rect_filled(rect, visuals.corner_radius, fill);
-            let color = match usable {
-                false => tokens.text_faint.gamma_multiply(0.6),
-                true if response.hovered() && !self.selected => tokens.text,
-                true => color,
-            };
-            ui.painter().text(
-                rect.center(),
-                egui::Align2::CENTER_CENTER,
-                self.icon,
-                egui::FontId::proportional(self.icon_size),
-                color,
-            );
-            response
-        })
-        .inner
-        .on_hover_text(tooltip)
-    }
-}
 
 /// A row: a muted label, then controls in what is left of the width.
 pub fn row(ui: &mut Ui, label: &str, add: impl FnOnce(&mut Ui, egui::Id)) {

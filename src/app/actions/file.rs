@@ -1,0 +1,75 @@
+//! Files and the clipboard.
+
+use eframe::egui::{Key, Modifiers};
+
+use super::{Action, Entry, Group, Listens};
+use crate::app::command::{Command, Dialog};
+use crate::app::state::AppState;
+use crate::icons;
+
+/// Asks for the size of a new picture.
+pub static NEW: Action = Action::new(Group::File, "New…", |_| Some(Command::Show(Dialog::New)))
+    .in_full("New picture")
+    .icon(icons::FILE_PLUS)
+    .key(Modifiers::COMMAND, Key::N)
+    .listens(Listens::WhileTyping);
+
+/// Asks for a picture to open.
+pub static OPEN: Action = Action::new(Group::File, "Open…", |_| Some(Command::OpenPicture))
+    .in_full("Open a picture")
+    .icon(icons::FOLDER_OPEN)
+    .key(Modifiers::COMMAND, Key::O)
+    .listens(Listens::WhileTyping);
+
+/// Asks where the picture is saved.
+pub static SAVE_AS: Action = Action::new(Group::File, "Save as…", |_| Some(Command::SaveAs))
+    .in_full("Save as")
+    .icon(icons::FLOPPY_DISK)
+    .key(Modifiers::COMMAND, Key::S)
+    .listens(Listens::WhileTyping)
+    .unless(|state| without_picture(state, "There is nothing to save yet"));
+
+/// Copies the picture.
+pub static COPY: Action = Action::new(Group::File, "Copy picture", |_| Some(Command::Copy))
+    .in_full("Copy the picture")
+    .icon(icons::COPY)
+    .key(Modifiers::COMMAND, Key::C)
+    .listens(Listens::Clipboard)
+    .unless(|state| without_picture(state, "There is nothing to copy yet"));
+
+/// Pastes a picture.
+pub static PASTE: Action = Action::new(Group::File, "Paste picture", |_| Some(Command::Paste))
+    .in_full("Paste a picture")
+    .icon(icons::CLIPBOARD)
+    .key(Modifiers::COMMAND, Key::V)
+    .listens(Listens::Clipboard);
+
+/// Closes the window.
+pub static QUIT: Action = Action::new(Group::File, "Quit", |_| Some(Command::Quit))
+    .icon(icons::SIGN_OUT)
+    .key(Modifiers::COMMAND, Key::Q)
+    .listens(Listens::Always);
+
+/// The group, as the menu shows it.
+pub static ENTRIES: &[Entry] = &[
+    Entry::Action(&NEW),
+    Entry::Action(&OPEN),
+    Entry::Files {
+        label: "Open recent",
+        icon: icons::CLOCK,
+        files: |state| &state.settings.recent_files,
+        when_empty: "No picture was opened or saved yet",
+        command: Command::OpenFile,
+    },
+    Entry::Line,
+    Entry::Action(&SAVE_AS),
+    Entry::Line,
+    Entry::Action(&COPY),
+    Entry::Action(&PASTE),
+    Entry::Line,
+    Entry::Action(&QUIT),
+];
+
+fn without_picture<'a>(state: &'a AppState, reason: &'a str) -> Option<&'a str> {
+    (!state.document().has_picture()).then_some(reason)
+}

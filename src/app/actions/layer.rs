@@ -1,0 +1,52 @@
+//! The chosen layer.
+
+use super::{Action, Entry, Group};
+use crate::app::command::Command;
+use crate::app::state::AppState;
+use crate::icons;
+
+/// Deletes the chosen layer.
+pub static DELETE: Action = Action::new(Group::Edit, "Delete layer", |state| {
+    let layer = state.document().selected_layer()?;
+    Some(Command::DeleteLayer(layer.id))
+})
+.icon(icons::TRASH)
+.unless(|state| {
+    let has_choice = state.document().selected_layer().is_some();
+    (!has_choice).then_some(NO_CHOICE)
+});
+
+/// Moves the chosen layer towards the bottom.
+pub static MOVE_DOWN: Action =
+    Action::new(Group::Edit, "Move layer down", |state| moved(state, -1))
+        .icon(icons::ARROW_DOWN)
+        .unless(|state| cannot_move(state, -1, "This is the lowest layer"));
+
+/// Moves the chosen layer towards the top.
+pub static MOVE_UP: Action = Action::new(Group::Edit, "Move layer up", |state| moved(state, 1))
+    .icon(icons::ARROW_UP)
+    .unless(|state| cannot_move(state, 1, "This is the topmost layer"));
+
+/// The group.
+pub static ENTRIES: &[Entry] = &[
+    Entry::Action(&MOVE_UP),
+    Entry::Action(&MOVE_DOWN),
+    Entry::Action(&DELETE),
+];
+
+const NO_CHOICE: &str = "Choose a layer first";
+
+/// The chosen layer, so many places higher.
+fn moved(state: &AppState, by: isize) -> Option<Command> {
+    let document = state.document();
+    let layer = document.selected_layer()?.id;
+    let index = document.layer_index(layer).ok()?.checked_add_signed(by)?;
+    (index < document.layers().len()).then_some(Command::MoveLayer { layer, index })
+}
+
+fn cannot_move<'a>(state: &'a AppState, by: isize, at_end: &'a str) -> Option<&'a str> {
+    if state.document().selected_layer().is_none() {
+        return Some(NO_CHOICE);
+    }
+    moved(state, by).is_none().then_some(at_end)
+}

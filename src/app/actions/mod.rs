@@ -1,0 +1,397 @@
+//! The table of actions: everything that a menu entry, a button or a key does.
+//!
+//! An [`Action`] says once what it is called, which icon and keys it has, why
+//! it cannot be done now and what it does. Menus, strips, tooltips, the list of
+//! keys and the listening for them all read this table, and a panel that shows
+//! one action of it names the action, not its words. There is one file a group;
+//! a new action is one `static` in its file and its place in that file's
+//! `ENTRIES`.
+
+pub mod edit;
+pub mod file;
+pub mod generate;
+pub mod help;
+pub mod layer;
+pub mod mask;
+pub mod tools;
+pub mod train;
+pub mod view;
+
+use std::path::PathBuf;
+
+use eframe::egui;
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::command::Command;
+use super::state::AppState;
+use crate::tools::ToolId;
+
+/// A group of the list of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Painting with the model.
+    Generate,
+    /// Files and the clipboard.
+    File,
+    /// Changing the picture.
+    Edit,
+    /// Tools.
+    Tools,
+    /// What is seen.
+    View,
+}
+
+impl Group {
+    /// Every group, in the order of the list.
+    pub const ALL: [Self; 5] = [
+        Self::Generate,
+        Self::File,
+        Self::Edit,
+        Self::Tools,
+        Self::View,
+    ];
+
+    /// Its title.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Generate => "Generate",
+            Self::File => "File",
+            Self::Edit => "Edit",
+            Self::Tools => "Tools",
+            Self::View => "View",
+        }
+    }
+}
+
+/// When the keys of an action are listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listens {
+    /// Unless a text field has the focus or a dialog is open.
+    Plain,
+    /// Also while a text field has the focus.
+    WhileTyping,
+    /// Always, in front of dialogs too.
+    Always,
+    /// As Escape: menus and text fields leave by it first.
+    Escape,
+    /// The system says it with an event of its own, whatever the keys.
+    Clipboard,
+}
+
+/// What an action does.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    /// A command; `None` when there is nothing to act on.
+    Command(fn(&AppState) -> Option<Command>),
+    /// Takes a tool in hand.
+    Tool(ToolId),
+}
+
+/// One thing that can be done, described once.
+#[derive(Clone, Copy, Debug)]
+pub struct Action {
+    /// Its name in a menu and on a button.
+    pub label: &'static str,
+    /// Its name where it stands alone: in the list of keys.
+    pub full_label: &'static str,
+    /// Its icon; empty if it has none.
+    pub icon: &'static str,
+    /// One sentence more, for a tooltip.
+    pub hint: Option<&'static str>,
+    /// Where the list of keys shows it.
+    pub group: Group,
+    /// When its keys are listened to.
+    pub listens: Listens,
+    keys: [Option<KeyboardShortcut>; 2],
+    deed: Deed,
+    obstacle: fn(&AppState) -> Option<&str>,
+    subject: fn(&AppState) -> Option<&str>,
+    is_on: Option<fn(&AppState) -> bool>,
+}
+
+/// Ctrl, or Cmd on a Mac, and Shift.
+const COMMAND_SHIFT: Modifiers = Modifiers {
+    shift: true,
+    ..Modifiers::COMMAND
+};
+
+impl Action {
+    const fn new(
+        group: Group,
+        label: &'static str,
+        command: fn(&AppState) -> Option<Command>,
+    ) -> Self {
+        Self {
+            label,
+            full_label: label,
+            icon: "",
+            hint: None,
+            group,
+            listens: Listens::Plain,
+            keys: [None, None],
+            deed: Deed::Command(command),
+            obstacle: |_| None,
+            subject: |_| None,
+            is_on: None,
+        }
+    }
+
+    /// The name where it stands alone.
+    const fn in_full(mut self, label: &'static str) -> Self {
+        self.full_label = label;
+        self
+    }
+
+    const fn icon(mut self, icon: &'static str) -> Self {
+        self.icon = icon;
+        self
+    }
+
+    const fn key(mut self, modifiers: Modifiers, key: Key) -> Self {
+        self.keys[0] = Some(KeyboardShortcut::new(modifiers, key));
+        self
+    }
+
+    /// A second way to say the same.
+    const fn or_key(mut self, modifiers: Modifiers, key: Key) -> Self {
+        self.keys[1] = Some(KeyboardShortcut::new(modifiers, key));
+        self
+    }
+
+    const fn listens(mut self, listens: Listens) -> Self {
+        self.listens = listens;
+        self
+    }
+
+    /// Why it cannot be done now, as a sentence; `None` if it can.
+    const fn unless(mut self, obstacle: fn(&AppState) -> Option<&str>) -> Self {
+        self.obstacle = obstacle;
+        self
+    }
+
+    /// What it would act on, for the label.
+    const fn of(mut self, subject: fn(&AppState) -> Option<&str>) -> Self {
+        self.subject = subject;
+        self
+    }
+
+    /// Whether what it switches is on.
+    const fn switch(mut self, is_on: fn(&AppState) -> bool) -> Self {
+        self.is_on = Some(is_on);
+        self
+    }
+
+    /// Its keys, the usual ones first.
+    pub fn keys(&self) -> impl Iterator<Item = KeyboardShortcut> + use<> {
+        self.keys.into_iter().flatten()
+    }
+
+    /// Its name now: with what it would act on, where that is known.
+    pub fn label_now(&self, state: &AppState) -> String {
+        match (self.subject)(state) {
+            Some(subject) => format!("{} “{subject}”", self.label),
+            None => self.label.to_owned(),
+        }
+    }
+
+    /// Why it cannot be done now, as a sentence; `None` if it can.
+    pub fn obstacle<'a>(&self, state: &'a AppState) -> Option<&'a str> {
+        (self.obstacle)(state)
+    }
+
+    /// Whether what it switches is on; `None` if it is no switch.
+    pub fn is_on(&self, state: &AppState) -> Option<bool> {
+        match self.deed {
+            Deed::Tool(tool) => Some(state.toolbox.active() == tool),
+            Deed::Command(_) => self.is_on.map(|is_on| is_on(state)),
+        }
+    }
+
+    /// What it does now; `None` when there is nothing to act on.
+    pub fn command(&self, state: &AppState) -> Option<Command> {
+        match self.deed {
+            Deed::Command(command) => command(state),
+            Deed::Tool(tool) => Some(Command::SelectTool(tool)),
+        }
+    }
+}
+
+/// A line of a menu.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry {
+    /// An action.
+    Action(&'static Action),
+    /// A menu beside the menu.
+    Submenu {
+        /// Its name.
+        label: &'static str,
+        /// Its icon.
+        icon: &'static str,
+        /// What it holds.
+        entries: &'static [Self],
+    },
+    /// A menu of files beside the menu.
+    Files {
+        /// Its name.
+        label: &'static str,
+        /// Its icon.
+        icon: &'static str,
+        /// The files.
+        files: fn(&AppState) -> &[PathBuf],
+        /// What is said where there are none.
+        when_empty: &'static str,
+        /// What is done with the chosen one.
+        command: fn(PathBuf) -> Command,
+    },
+    /// A line between groups.
+    Line,
+}
+
+/// A menu of the menu bar.
+#[derive(Clone, Copy, Debug)]
+pub struct Menu {
+    /// Its name.
+    pub label: &'static str,
+    /// What it holds, with a line between two groups.
+    pub groups: &'static [&'static [Entry]],
+}
+
+/// The menu bar.
+pub static MENUS: &[Menu] = &[
+    Menu {
+        label: "File",
+        groups: &[file::ENTRIES],
+    },
+    Menu {
+        label: "Edit",
+        groups: &[edit::ENTRIES, mask::ENTRIES],
+    },
+    Menu {
+        label: "View",
+        groups: &[view::ENTRIES],
+    },
+    Menu {
+        label: "Train",
+        groups: &[train::ENTRIES],
+    },
+    Menu {
+        label: "Help",
+        groups: &[help::ENTRIES],
+    },
+];
+
+/// The groups of the table, in the order of the list of keys.
+static GROUPS: &[&[Entry]] = &[
+    generate::ENTRIES,
+    file::ENTRIES,
+    edit::ENTRIES,
+    mask::ENTRIES,
+    layer::ENTRIES,
+    view::ENTRIES,
+    train::ENTRIES,
+    help::ENTRIES,
+];
+
+/// Every action there is.
+pub fn all() -> impl Iterator<Item = &'static Action> {
+    let told = GROUPS.iter().flat_map(|entries| actions_of(entries));
+    tools::actions().iter().chain(told)
+}
+
+fn actions_of(entries: &'static [Entry]) -> Vec<&'static Action> {
+    let of = |entry: &'static Entry| match entry {
+        Entry::Action(action) => vec![*action],
+        Entry::Submenu { entries, .. } => actions_of(entries),
+        Entry::Files { .. } | Entry::Line => Vec::new(),
+    };
+    entries.iter().flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::settings::Settings;
+
+    #[test]
+    fn no_two_actions_share_their_keys() {
+        let keys: Vec<_> = all()
+            .flat_map(|action| action.keys().map(|keys| (action.label, keys)))
+            .collect();
+        for (index, (label, keys_here)) in keys.iter().enumerate() {
+            let twin = keys[index + 1..].iter().find(|other| other.1 == *keys_here);
+            assert!(twin.is_none(), "{label} and {twin:?}");
+        }
+    }
+
+    #[test]
+    fn plain_letters_do_nothing_while_typing() {
+        let typing =
+            |action: &&Action| matches!(action.listens, Listens::WhileTyping | Listens::Always);
+        for action in all().filter(typing) {
+            for keys in action.keys() {
+                assert!(!keys.modifiers.is_none(), "{}", action.label);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_told_once_and_reasons_are_sentences() {
+        let state = AppState::new(Settings::default(), None);
+        let mut names: Vec<_> = all().map(|action| action.full_label).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "two actions have one name");
+        for action in all() {
+            if let Some(reason) = action.obstacle(&state) {
+                assert!(
+                    reason.starts_with(char::is_uppercase) && !reason.ends_with('.'),
+                    "{reason}"
+                );
+            } else {
+                assert!(action.command(&state).is_some(), "{}", action.label);
+            }
+        }
+    }
+
+    #[test]
+    fn the_readme_tells_the_keys_that_are() {
+        /// What the table tells beside keys of actions.
+        const GESTURES: [&str; 4] = ["Space and drag", "middle button", "Ctrl+wheel", "[ and ]"];
+        let readme = include_str!("../../../README.md");
+        let from = readme
+            .lines()
+            .skip_while(|line| !line.starts_with("| Key |"));
+        let rows: Vec<&str> = from
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .collect();
+        assert!(rows.len() > 5, "the table of keys: {rows:?}");
+        for row in rows {
+            let cells: Vec<&str> = row.trim_matches(['|', ' ']).split(" | ").collect();
+            let [told_keys, told_names] = cells[..] else {
+                panic!("two columns: {row}")
+            };
+            let names = told_names.to_lowercase();
+            for keys in told_keys.split(", ").flat_map(|keys| keys.split(" or ")) {
+                if GESTURES.contains(&keys) {
+                    continue;
+                }
+                let action = all().find(|action| action.keys().any(|own| written(&own) == keys));
+                let action = action.unwrap_or_else(|| panic!("no action has the keys {keys}"));
+                let name = action.full_label.to_lowercase();
+                let is_told = names.split(", ").any(|told| name.starts_with(told));
+                assert!(
+                    is_told || keys == "Shift+?",
+                    "{keys}: {name} is told as {names}"
+                );
+            }
+        }
+    }
+
+    /// How the README writes keys: as they are on a keyboard that is no Mac's.
+    fn written(keys: &KeyboardShortcut) -> String {
+        let text = keys.format(&egui::ModifierNames::NAMES, false);
+        text.replace("Escape", "Esc").replace("Questionmark", "?")
+    }
+}

@@ -1,0 +1,77 @@
+//! What is seen.
+
+use eframe::egui::{Key, Modifiers};
+
+use super::{Action, Entry, Group, Listens};
+use crate::app::command::Command;
+use crate::app::settings::ThemeChoice;
+use crate::icons;
+
+/// Shows the whole picture.
+pub static FIT: Action = Action::new(Group::View, "Fit in the window", |_| Some(Command::ZoomFit))
+    .icon(icons::CORNERS_OUT)
+    .key(Modifiers::COMMAND, Key::Num0)
+    .listens(Listens::WhileTyping)
+    .switch(|state| state.view.is_fitted);
+
+/// One picture pixel on one screen pixel.
+pub static ACTUAL_SIZE: Action =
+    Action::new(Group::View, "Actual size", |_| Some(Command::ZoomActual))
+        .key(Modifiers::COMMAND, Key::Num1)
+        .listens(Listens::WhileTyping);
+
+/// The next larger zoom.
+pub static ZOOM_IN: Action = Action::new(Group::View, "Zoom in", |_| Some(Command::ZoomIn))
+    .icon(icons::MAGNIFYING_GLASS_PLUS)
+    .key(Modifiers::COMMAND, Key::Plus)
+    .listens(Listens::WhileTyping);
+
+/// The next smaller zoom.
+pub static ZOOM_OUT: Action = Action::new(Group::View, "Zoom out", |_| Some(Command::ZoomOut))
+    .icon(icons::MAGNIFYING_GLASS_MINUS)
+    .key(Modifiers::COMMAND, Key::Minus)
+    .listens(Listens::WhileTyping);
+
+static SIDE_PANEL: Action = Action::new(Group::View, "Generate and layers", |_| {
+    Some(Command::ToggleSidePanel)
+})
+.switch(|state| state.settings.panels.side);
+
+static STRIP: Action = Action::new(Group::View, "Trajectory", |_| Some(Command::ToggleStrip))
+    .switch(|state| state.settings.panels.strip);
+
+static DARK: Action = Action::new(Group::View, ThemeChoice::Dark.label(), |_| {
+    Some(Command::SetTheme(ThemeChoice::Dark))
+})
+.switch(|state| state.settings.theme == ThemeChoice::Dark);
+
+static LIGHT: Action = Action::new(Group::View, ThemeChoice::Light.label(), |_| {
+    Some(Command::SetTheme(ThemeChoice::Light))
+})
+.switch(|state| state.settings.theme == ThemeChoice::Light);
+
+static AS_SYSTEM: Action = Action::new(Group::View, ThemeChoice::System.label(), |_| {
+    Some(Command::SetTheme(ThemeChoice::System))
+})
+.switch(|state| state.settings.theme == ThemeChoice::System);
+
+/// The group, as the menu shows it.
+pub static ENTRIES: &[Entry] = &[
+    Entry::Action(&FIT),
+    Entry::Action(&ACTUAL_SIZE),
+    Entry::Action(&ZOOM_IN),
+    Entry::Action(&ZOOM_OUT),
+    Entry::Line,
+    Entry::Action(&SIDE_PANEL),
+    Entry::Action(&STRIP),
+    Entry::Line,
+    Entry::Submenu {
+        label: "Theme",
+        icon: icons::CIRCLE_HALF,
+        entries: &[
+            Entry::Action(&DARK),
+            Entry::Action(&LIGHT),
+            Entry::Action(&AS_SYSTEM),
+        ],
+    },
+];
