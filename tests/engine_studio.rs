@@ -249,12 +249,40 @@ fn a_loaded_model_tells_what_it_is() {
     };
     assert!(summary.has_mask_channels && summary.has_text);
     assert_eq!(summary.default_sampler, SamplerKind::Euler);
-    assert!(!summary.hash.is_empty() && summary.parameters > 10_000);
+    assert!(summary.parameters > 10_000);
     let job = engine.load_model(ModelSource::Folder("/nowhere".into()));
     assert!(matches!(
         end(&mut engine, job),
         Err(StopReason::Failed(EngineError::Model(_)))
     ));
+}
+
+/// Once the folder was looked up by its name only, and the first model painted.
+#[test]
+fn a_model_that_was_exchanged_on_disk_is_read_again() {
+    let mut engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("model");
+    copy(&model("sd1-tiny"), &place);
+    let loaded = |engine: &mut EngineHandle| {
+        let job = engine.load_model(ModelSource::Folder(place.clone()));
+        match end(engine, job) {
+            Ok(JobOutcome::ModelLoaded(summary)) => summary,
+            other => panic!("the model does not load: {other:?}"),
+        }
+    };
+    assert!(!loaded(&mut engine).has_mask_channels);
+    std::fs::remove_dir_all(folder.path().join("model")).expect("removed");
+    copy(&model("inpaint-tiny"), &folder.path().join("model"));
+    assert!(loaded(&mut engine).has_mask_channels);
+}
+
+/// `sha256sum tests/data/reference/sd1-tiny/unet/diffusion_pytorch_model.safetensors`
+#[test]
+fn pictures_name_the_weights_that_painted_them() {
+    let mut engine = engine();
+    let painted = paint(&mut engine, spec("sd1-tiny"));
+    assert_eq!(painted[0].model_hash, "97c0f29cd3");
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
-use velatura::model::checkpoint::{self, Naming};
+use velatura::model::weights::{layout, names};
 use velatura::model::{ModelFolder, PerLevel, UNet2dConfig, WeightDtype};
 
 /// A figure of `/proc/self/status` in bytes.
@@ -39,9 +39,7 @@ fn write_model(folder: &Path, config: &UNet2dConfig, dtype: &str, bytes: usize) 
     .unwrap();
     let mut header = serde_json::Map::new();
     let mut offset = 0;
-    for (key, shape) in
-        checkpoint::layout(&config.init(&Device::flex()).unwrap(), Naming::Diffusers)
-    {
+    for (key, shape) in layout(&config.init(&Device::flex()).unwrap(), &names::DIFFUSERS) {
         let end = offset + shape.iter().product::<usize>() * bytes;
         header.insert(
             key,

@@ -89,6 +89,90 @@ fn saved_tokenizers_open_again() {
     }
 }
 
+#[derive(Deserialize)]
+struct WholeReference {
+    texts: Vec<String>,
+    saved: WholeIds,
+    strings: WholeIds,
+    alone: WholeIds,
+}
+
+#[derive(Deserialize)]
+struct WholeIds {
+    /// Start, end and pad.
+    special: [u32; 3],
+    #[serde(flatten)]
+    ids: Ids,
+}
+
+/// What transformers has written since its fifth version, and what it and other
+/// programs wrote before: `tokenizer.json` without `vocab.json` and `merges.txt`.
+#[test]
+fn tokenizer_json_alone_equals_transformers() {
+    let folder = Path::new("tests/data/tokenizer");
+    let text = std::fs::read_to_string(folder.join("reference.json")).unwrap();
+    let reference: WholeReference = serde_json::from_str(&text).unwrap();
+    for (name, wanted) in [
+        ("saved", &reference.saved),
+        ("strings", &reference.strings),
+        ("alone", &reference.alone),
+    ] {
+        let tokenizer = ClipTokenizer::open(&folder.join(name)).unwrap();
+        let special = [
+            tokenizer.start_token(),
+            tokenizer.end_token(),
+            tokenizer.pad_token(),
+        ];
+        assert_eq!(special, wanted.special, "{name}");
+        check(&tokenizer, &reference.texts, &wanted.ids);
+        // Added tokens and all are there in what we write, in either form.
+        let scratch = tempfile::tempdir().unwrap();
+        tokenizer.save(scratch.path()).unwrap();
+        let both = ClipTokenizer::open(scratch.path()).unwrap();
+        check(&both, &reference.texts, &wanted.ids);
+        std::fs::remove_file(scratch.path().join("tokenizer.json")).unwrap();
+        let lists = ClipTokenizer::open(scratch.path()).unwrap();
+        check(&lists, &reference.texts, &wanted.ids);
+    }
+}
+
+#[test]
+fn foreign_kinds_of_tokenizer_json_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let whole = std::fs::read_to_string("tests/data/tokenizer/saved/tokenizer.json").unwrap();
+    let whole: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    for (key, value, word) in [
+        ("type", serde_json::json!("WordPiece"), "WordPiece"),
+        (
+            "end_of_word_suffix",
+            serde_json::Value::Null,
+            "ends of words",
+        ),
+        ("continuing_subword_prefix", serde_json::json!("##"), "##"),
+        ("merges", serde_json::json!(["a b c"]), "no pair"),
+        ("merges", serde_json::json!([["q", "zz"]]), "qzz"),
+        ("vocab", serde_json::json!({}), "lacks"),
+        ("vocab", serde_json::json!({"a": -1}), "tokenizer.json"),
+    ] {
+        let mut changed = whole.clone();
+        changed["model"][key] = value;
+        std::fs::write(&path, changed.to_string()).unwrap();
+        let error = ClipTokenizer::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    // Where the older files are there too, they do.
+    let source = Path::new("tests/data/reference/sd1-tiny/tokenizer");
+    for name in ["vocab.json", "merges.txt"] {
+        std::fs::copy(source.join(name), folder.path().join(name)).unwrap();
+    }
+    std::fs::write(&path, r#"{"model": {"type": "WordPiece", "vocab": {}}}"#).unwrap();
+    assert_eq!(
+        ClipTokenizer::open(folder.path()).unwrap().vocab_size(),
+        634
+    );
+}
+
 #[test]
 fn learned_vocabularies_shorten_texts() {
     let captions = [

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::model_name::find_model;
 use super::report::Reporter;
 use super::{CliError, DeviceArg, devices};
 use crate::diffusion::LatentDiffusion;
@@ -16,7 +17,7 @@ use crate::model::ModelFolder;
 /// What `velatura evaluate` takes.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// Folder of a model trained on storybook scenes [default: the Storybook
+    /// Folder or name of a model trained on storybook scenes [default: the Storybook
     /// model]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
@@ -51,7 +52,7 @@ pub struct EvaluateArgs {
 /// Paints unseen captions and prints what came of it.
 pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError> {
     let folder = match &args.model {
-        Some(folder) => folder.clone(),
+        Some(named) => find_model(named)?,
         None => folders::storybook_model().ok_or(CliError::NoStorybook)?,
     };
     let judge = judge(args.judge.as_deref(), report)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::model_name::find_model;
 use super::models::size_bytes;
 use super::report::Reporter;
 use super::{CliError, Precision};
@@ -13,7 +14,7 @@ use crate::model::ModelFolder;
 /// What `velatura export` takes.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Folder of the model
+    /// Folder or name of the model
     model: PathBuf,
     /// Folder to write; a model that lies there is replaced
     #[arg(long, value_name = "DIR")]
@@ -34,7 +35,7 @@ pub struct ExportArgs {
 
 /// Copies the model.
 pub(super) fn run(args: &ExportArgs, report: Reporter) -> Result<(), CliError> {
-    let model = ModelFolder::open(&args.model)?;
+    let model = ModelFolder::open(find_model(&args.model)?)?;
     let mut studio = model.studio();
     if let Some(name) = &args.name {
         studio.name.clone_from(name);

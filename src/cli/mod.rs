@@ -12,6 +12,7 @@ mod export;
 mod follow;
 mod generate;
 mod info;
+mod model_name;
 mod models;
 mod report;
 mod scenes;

@@ -49,6 +49,9 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
         let size_bytes = size_bytes(&folder);
         let megabytes = size_bytes as f64 / 1e6;
         let (name, side_px) = (&studio.name, studio.resolution_px);
+        let memory = model.painting_memory([side_px; 2], 1).unwrap_or_default();
+        let memory_bytes = memory.total_bytes();
+        let memory_megabytes = memory_bytes as f64 / 1e6;
         report.result(
             "model",
             json!({
@@ -56,10 +59,12 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
                 "kind": kind,
                 "resolution_px": side_px,
                 "size_bytes": size_bytes,
+                "painting_memory_bytes": memory_bytes,
                 "folder": folder.display().to_string(),
             }),
             &format!(
-                "{name}: {kind}, {side_px} px, {megabytes:.1} MB, in {}",
+                "{name}: {kind}, {side_px} px, {megabytes:.1} MB, paints with about \
+                 {memory_megabytes:.0} MB of memory, in {}",
                 folder.display()
             ),
         );
@@ -77,7 +82,7 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
 }
 
 /// The folder itself, and those directly in it, by name.
-fn candidates(place: &Path) -> Vec<PathBuf> {
+pub(super) fn candidates(place: &Path) -> Vec<PathBuf> {
     let inner = walkdir::WalkDir::new(place)
         .max_depth(1)
         .follow_links(true)

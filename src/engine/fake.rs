@@ -178,7 +178,6 @@ fn summary(source: ModelSource) -> ModelSummary {
         has_text: true,
         has_mask_channels: true,
         parameters: 8_400_000,
-        hash: "0123456789".to_owned(),
     }
 }
 

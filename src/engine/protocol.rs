@@ -181,8 +181,6 @@ pub struct ModelSummary {
     pub has_mask_channels: bool,
     /// Number of weights.
     pub parameters: u64,
-    /// First ten hexadecimal digits of the SHA-256 of the denoiser's weights.
-    pub hash: String,
 }
 
 /// Why a job ended early.

@@ -1,6 +1,7 @@
 //! The real engine: loads models, paints and trains.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::RgbaImage;
@@ -18,6 +19,7 @@ use crate::diffusion::{
 use crate::folders;
 use crate::gpu::share::SharedTensor;
 use crate::model::ModelFolder;
+use crate::model::weights::{FileStamp, WeightDigest};
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
 use crate::train::{self, TrainEvent};
 
@@ -36,6 +38,17 @@ pub struct StudioEngine {
 struct Loaded {
     model: LatentDiffusion,
     summary: ModelSummary,
+    /// By which pictures name the model; it is still being made when painting begins.
+    digest: Arc<WeightDigest>,
+    /// What the folder looked like when it was read.
+    folder: PathBuf,
+    stamp: Vec<FileStamp>,
+}
+
+impl Loaded {
+    fn is_still(&self, source: &ModelSource) -> bool {
+        self.summary.source == *source && ModelFolder::stamp_of(&self.folder) == self.stamp
+    }
 }
 
 /// A factory of engines that compute on `device`.
@@ -86,7 +99,7 @@ impl StudioEngine {
         if self
             .loaded
             .as_ref()
-            .is_some_and(|loaded| loaded.summary.source == *source)
+            .is_some_and(|loaded| loaded.is_still(source))
         {
             // Checked again below so that the borrow ends here.
         } else {
@@ -146,6 +159,8 @@ fn open(source: &ModelSource, device: &ComputeDevice) -> Result<Loaded, StopReas
             )
         })?,
     };
+    // Before anything is read: what changes meanwhile is read again next time.
+    let stamp = ModelFolder::stamp_of(&path);
     let folder = ModelFolder::open(&path)
         .map_err(|error| bad_model(&error))?
         .held_as(device.weights);
@@ -164,11 +179,15 @@ fn open(source: &ModelSource, device: &ComputeDevice) -> Result<Loaded, StopReas
         has_text: true,
         has_mask_channels: studio.inpaints(),
         parameters: model.parameter_count() as u64,
-        hash: folder
-            .weights_sha256_prefix("unet")
-            .map_err(|error| bad_model(&error))?,
     };
-    Ok(Loaded { model, summary })
+    let digest = folder.unet_digest().map_err(|error| bad_model(&error))?;
+    Ok(Loaded {
+        model,
+        summary,
+        digest,
+        folder: path,
+        stamp,
+    })
 }
 
 fn paint(
@@ -178,7 +197,7 @@ fn paint(
     shares_window: bool,
     context: &JobContext,
 ) -> Result<PaintedImage, StopReason> {
-    let Loaded { model, summary } = loaded;
+    let Loaded { model, summary, .. } = loaded;
     let seed = spec.seed.wrapping_add(u64::from(index));
     let init = spec.init.as_ref().map(|init| init.0.as_ref());
     let mask = spec.mask.as_ref();
@@ -246,6 +265,7 @@ fn paint(
         .into_data()
         .try_to_vec::<f32>()
         .map_err(|error| bad_job(&format!("{error:?}")))?;
+    let digest = loaded.digest.digits().map_err(|error| bad_model(&error))?;
     Ok(PaintedImage {
         image: Arc::new(image),
         spec: Box::new(GenerateSpec {
@@ -255,7 +275,7 @@ fn paint(
             batch: 1,
             ..spec.clone()
         }),
-        model_hash: summary.hash.clone(),
+        model_hash: digest.chars().take(10).collect(),
         model_name: summary.name.clone(),
         latents: Some(Arc::new(Latents { shape, values })),
     })

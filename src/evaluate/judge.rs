@@ -15,7 +15,7 @@ use super::network::{Answers, CELL_PX, CELLS, JudgeNetwork, SIZE_PX};
 use super::questions::{Question, STYLES, label_count, label_names};
 use super::training;
 use crate::files::write_atomically;
-use crate::model::checkpoint::{self, Naming, WeightDtype, WeightFiles};
+use crate::model::weights::{self, SafetensorsFile, WeightDtype, names};
 use crate::scenes::{Stuff, classes, label_of_class};
 
 const WEIGHTS: &str = "judge.safetensors";
@@ -120,13 +120,13 @@ impl Judge {
             return Err(EvaluateError::ForeignJudge(folder.to_path_buf()));
         }
         let device = Device::flex();
-        let files = WeightFiles::open_file(&folder.join(WEIGHTS))?;
+        let source = SafetensorsFile::open(&folder.join(WEIGHTS))?;
         let network = JudgeNetwork::new(&device);
         Ok(Self {
-            network: checkpoint::load(
+            network: weights::load(
                 network,
-                &files,
-                Naming::Diffusers,
+                &source,
+                &names::DIFFUSERS,
                 "judge",
                 WeightDtype::F32,
             )?,
@@ -149,8 +149,8 @@ impl Judge {
             }
         };
         fs::create_dir_all(folder).map_err(failed(folder))?;
-        let weights = folder.join(WEIGHTS);
-        checkpoint::save(&self.network, &weights, Naming::Diffusers, WeightDtype::F16)?;
+        let file = folder.join(WEIGHTS);
+        weights::save(&self.network, &file, &names::DIFFUSERS, WeightDtype::F16)?;
         let about = About {
             size_px: SIZE_PX,
             training: self.training,

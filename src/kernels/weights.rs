@@ -95,7 +95,7 @@ impl Weights<'_> {
                     #[inline(always)]
                     || {
                         for (out, weight) in out.iter_mut().zip(weights) {
-                            *out = f32::from_bits(u32::from(weight.to_bits()) << 16);
+                            *out = weight.to_f32();
                         }
                     },
                 );

@@ -42,6 +42,13 @@ pub enum ModelError {
         .0.display()
     )]
     Pickle(PathBuf),
+    /// A large file was not fetched.
+    #[error(
+        "{} only stands for a file that Git LFS keeps elsewhere; fetch it with `git lfs pull` in that folder, \
+         or download it by hand",
+        .0.display()
+    )]
+    LfsPointer(PathBuf),
     /// A JSON file does not say what it should.
     #[error("{} cannot be understood: {message}", path.display())]
     Json {
@@ -91,6 +98,28 @@ pub enum ModelError {
     /// A model would replace something else.
     #[error("{} is not empty and no model; choose another name for the new model", .0.display())]
     Occupied(PathBuf),
+    /// A model's folder that would be replaced holds something else too.
+    #[error(
+        "{} also holds {}, which is no part of the model and would be lost; \
+         choose another name for the new model, or put that elsewhere first",
+        folder.display(), foreign.display()
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// What it holds, as seen from there.
+        foreign: PathBuf,
+    },
+    /// `studio.json` says something that cannot be.
+    #[error("studio.json with {key} = {value} is not supported: {supported}")]
+    Studio {
+        /// The key.
+        key: &'static str,
+        /// The value found.
+        value: String,
+        /// What would be supported.
+        supported: String,
+    },
     /// A tokenizer's files do not fit together.
     #[error("the tokenizer in {} cannot be used: {message}", path.display())]
     Tokenizer {

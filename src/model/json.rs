@@ -1,25 +1,62 @@
-//! Configurations as JSON files, as Python writes them.
+//! Configurations as JSON files, as Python writes them: the one reader of all
+//! JSON in a model's folder.
 
 use std::borrow::Cow;
-use std::fs;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::ModelError;
+use super::weights::LFS_POINTER;
 use crate::files::write_atomically;
+
+/// Longest text that is read: the largest are vocabularies, of some 20 MB.
+const MOST_BYTES: u64 = 128 << 20;
+
+/// Reads a text file without its byte order mark; `None` where there is none.
+///
+/// # Errors
+/// If it cannot be read, is no text, or is no file of this kind by its size.
+pub(super) fn read_text(path: &Path) -> Result<Option<String>, ModelError> {
+    let unclear = |message: &str| ModelError::Json {
+        path: path.to_path_buf(),
+        message: message.to_owned(),
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ModelError::io("read", path)(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(ModelError::io("read", path))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(unclear("it is larger than any such file"));
+    }
+    if bytes.starts_with(LFS_POINTER) {
+        return Err(ModelError::LfsPointer(path.to_path_buf()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| unclear("it is not UTF-8 text"))?;
+    // Editors on Windows put a byte order mark in front, which Python passes over.
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    };
+    Ok(Some(text))
+}
 
 /// Reads a JSON file; `None` where there is none.
 ///
 /// # Errors
-/// If it cannot be read, or does not say what it should.
+/// As [`read_text`], or if it does not say what it should.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(ModelError::io("read", path)(error)),
+    let Some(text) = read_text(path)? else {
+        return Ok(None);
     };
     serde_json::from_str(&plain(&text))
         .map(Some)
@@ -27,6 +64,29 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, M
             path: path.to_path_buf(),
             message: error.to_string(),
         })
+}
+
+/// Reads a configuration, in which a null says the same as no key at all: the
+/// default. Keys that the configuration only hands on keep their nulls.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) fn read_config<T>(path: &Path) -> Result<Option<T>, ModelError>
+where
+    T: Default + Serialize + DeserializeOwned,
+{
+    let unclear = |error: serde_json::Error| ModelError::Json {
+        path: path.to_path_buf(),
+        message: error.to_string(),
+    };
+    let Some(mut read) = read_json::<Value>(path)? else {
+        return Ok(None);
+    };
+    let known = serde_json::to_value(T::default()).map_err(unclear)?;
+    if let Some(keys) = read.as_object_mut() {
+        keys.retain(|key, value| !value.is_null() || known.get(key).is_none());
+    }
+    serde_json::from_value(read).map(Some).map_err(unclear)
 }
 
 /// Writes a JSON file that appears whole or not at all.
@@ -83,7 +143,7 @@ fn plain(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
     fn pythons_numbers_are_read() {

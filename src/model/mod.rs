@@ -7,18 +7,21 @@
 //! other way round. No second format exists.
 
 mod autoencoder;
-pub mod checkpoint;
 mod clip;
 mod error;
 mod folder;
 mod json;
+mod limits;
+mod memory;
 mod studio;
 mod unet;
+pub mod weights;
 
 pub use autoencoder::{AutoencoderKl, AutoencoderKlConfig, DiagonalGaussian};
-pub use checkpoint::WeightDtype;
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use error::ModelError;
 pub use folder::{ModelFolder, ModelParts};
+pub use memory::MemoryEstimate;
 pub use studio::{MaskConvention, StudioConfig, UNetInput};
-pub use unet::{PerLevel, UNet2d, UNet2dConfig};
+pub use unet::{Architecture, Level, PerLevel, UNet2d, UNet2dConfig};
+pub use weights::WeightDtype;

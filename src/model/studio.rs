@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AutoencoderKlConfig, ModelError, UNet2dConfig};
+use crate::recipe::MAX_SIDE_PX;
 
 /// A group of channels that the denoiser takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +89,7 @@ impl StudioConfig {
         let factor = autoencoder.map_or(8, AutoencoderKlConfig::downsampling) as u64;
         let trained = unet
             .and_then(|unet| side(&unet.sample_size))
-            .map(|latent| latent * factor)
+            .and_then(|latent| latent.checked_mul(factor))
             .or_else(|| autoencoder.and_then(|config| side(&config.sample_size)));
         let latent = autoencoder.map_or(4, |config| config.latent_channels);
         let inpaints = unet.is_some_and(|unet| unet.in_channels == 2 * latent + 1);
@@ -97,6 +98,7 @@ impl StudioConfig {
             name,
             resolution_px: trained
                 .and_then(|side| u32::try_from(side).ok())
+                .filter(|side| (8..=MAX_SIDE_PX).contains(side))
                 .unwrap_or(default.resolution_px),
             unet_input: if inpaints {
                 vec![UNetInput::Latent, UNetInput::Mask, UNetInput::MaskedImage]
@@ -113,17 +115,68 @@ impl StudioConfig {
             || self.unet_input.contains(&UNetInput::MaskedImage)
     }
 
+    /// Checks every number, and that each group of channels is there once.
+    ///
+    /// # Errors
+    /// The first key that says something that cannot be.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let check = |is_right: bool, key, value: String, supported: String| {
+            if is_right {
+                return Ok(());
+            }
+            Err(ModelError::Studio {
+                key,
+                value,
+                supported,
+            })
+        };
+        check(
+            (8..=MAX_SIDE_PX).contains(&self.resolution_px),
+            "resolution_px",
+            self.resolution_px.to_string(),
+            format!("it must be from 8 to {MAX_SIDE_PX}"),
+        )?;
+        check(
+            (1..=1000).contains(&self.default_steps),
+            "default_steps",
+            self.default_steps.to_string(),
+            "it must be from 1 to 1000".into(),
+        )?;
+        check(
+            (0.0..=100.0).contains(&self.default_guidance_scale),
+            "default_guidance_scale",
+            self.default_guidance_scale.to_string(),
+            "it must be from 0 to 100".into(),
+        )?;
+        let count = |wanted| {
+            self.unet_input
+                .iter()
+                .filter(|group| **group == wanted)
+                .count()
+        };
+        let is_right = count(UNetInput::Latent) == 1
+            && count(UNetInput::Mask) <= 1
+            && count(UNetInput::MaskedImage) <= 1;
+        check(
+            is_right,
+            "unet_input",
+            format!("{:?}", self.unet_input),
+            "the latents must be there once, and the mask and the masked picture at most once"
+                .into(),
+        )
+    }
+
     /// Checks that the groups add up to the channels of the denoiser.
     ///
     /// # Errors
     /// If they do not.
-    pub fn validate(&self, unet: &UNet2dConfig, latent_channels: usize) -> Result<(), ModelError> {
+    pub fn fits(&self, unet: &UNet2dConfig, latent_channels: usize) -> Result<(), ModelError> {
         let channels: usize = self
             .unet_input
             .iter()
             .map(|input| input.channels(latent_channels))
             .sum();
-        if channels == unet.in_channels && self.unet_input.contains(&UNetInput::Latent) {
+        if channels == unet.in_channels {
             return Ok(());
         }
         let supported = format!(

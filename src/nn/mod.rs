@@ -3,24 +3,31 @@
 //! Uses burn and nothing of ours; `model` and `train` build on it. Each module
 //! has its configuration next to it, and field names follow diffusers, so that
 //! the path of a parameter in the module tree *is* (but for a few renames in
-//! `model::checkpoint`) its key in a diffusers file.
+//! `model::weights`) its key in a diffusers file.
 //!
 //! Every normalisation, activation, attention and convolution goes through
 //! [`ops`]: one file to make fast, and the modules around it stay plain.
 
 mod attention;
-mod layers;
+mod conv2d;
+mod embedding;
+mod group_norm;
+mod layer_norm;
+mod linear;
 pub mod ops;
+mod parameters;
 mod res_block;
 mod resample;
 mod time;
 mod transformer;
 
 pub use attention::{Attention, AttentionConfig};
-pub use layers::{
-    Conv2d, Conv2dConfig, Embedding, EmbeddingConfig, GroupNorm, GroupNormConfig, LayerNorm,
-    LayerNormConfig, Linear, LinearConfig, draw_weights, parameter_count,
-};
+pub use conv2d::{Conv2d, Conv2dConfig};
+pub use embedding::{Embedding, EmbeddingConfig};
+pub use group_norm::{GroupNorm, GroupNormConfig};
+pub use layer_norm::{LayerNorm, LayerNormConfig};
+pub use linear::{Linear, LinearConfig};
+pub use parameters::{draw_weights, parameter_count};
 pub use res_block::{ResBlock, ResBlockConfig};
 pub use resample::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
 pub use time::{TimestepEmbedding, TimestepEmbeddingConfig, sinusoidal_embedding};

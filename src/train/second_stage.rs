@@ -48,7 +48,8 @@ pub(super) fn open(
             stage.unet.config().out_channels
         )));
     }
-    stage.studio.validate(stage.unet.config(), latent)?;
+    stage.studio.validate()?;
+    stage.studio.fits(stage.unet.config(), latent)?;
     let factor = stage.autoencoder.config().downsampling() as u32;
     if !spec.size_px.is_multiple_of(factor) {
         return Err(TrainError::setting(format!(

@@ -9,7 +9,7 @@ use safetensors::{Dtype, View};
 
 use super::TrainError;
 use super::learner::host;
-use crate::model::checkpoint::{WeightDtype, WeightFiles};
+use crate::model::weights::{SafetensorsFile, WeightDtype, WeightSource as _};
 
 /// A vector to write and the shape that it stands for.
 pub(super) struct Stored {
@@ -69,10 +69,10 @@ pub(super) fn read<'a>(
         path: path.to_path_buf(),
         message,
     };
-    let files = WeightFiles::open_file(path).map_err(|error| foreign(error.to_string()))?;
+    let source = SafetensorsFile::open(path).map_err(|error| foreign(error.to_string()))?;
     let mut tensors = Vec::new();
     for (name, shape) in wanted {
-        match files.shape(name) {
+        match source.shape(name) {
             Some(found) if found == shape => {}
             Some(found) => {
                 return Err(foreign(format!(
@@ -86,12 +86,12 @@ pub(super) fn read<'a>(
             }
         }
         let count = shape.iter().product();
-        let data = files
+        let data = source
             .read(name, &[count], false, WeightDtype::F32)
             .map_err(|error| foreign(error.to_string()))?;
         tensors.push(Tensor::from_data(data, device));
     }
-    if files.keys().count() != tensors.len() {
+    if source.names().count() != tensors.len() {
         return Err(foreign("it has more weights than the network".into()));
     }
     Ok(tensors)

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use image::imageops::{self, FilterType};
 use image::{GrayImage, Pixel as _, RgbaImage};
 
+use crate::cli::model_name::find_model;
 use crate::cli::seed::random_seed;
 use crate::cli::{CliError, DeviceArg, Precision};
 use crate::folders;
@@ -114,7 +115,7 @@ impl GenerateArgs {
             .map(|path| self.recipe_in(path))
             .transpose()?;
         let model = match (&self.model, &recipe) {
-            (Some(named), _) => find_model(named)?,
+            (Some(named), _) => ModelSource::Folder(find_model(named)?),
             (None, Some(recipe)) => recipe.model.clone(),
             (None, None) => ModelSource::Storybook,
         };
@@ -229,25 +230,6 @@ fn coverage_of(mask: &RgbaImage) -> GrayImage {
         // At most (255 · 255 + 127) / 255 = 255.
         image::Luma([((covered + 127) / 255) as u8])
     })
-}
-
-/// A folder if there is one of that path, else a model of that name among those
-/// that are listed.
-fn find_model(named: &Path) -> Result<ModelSource, CliError> {
-    if named.is_dir() {
-        return Ok(ModelSource::Folder(named.to_owned()));
-    }
-    let is_name = named.components().count() == 1;
-    let places = [folders::user_models(), folders::bundled_models()];
-    let listed = places
-        .into_iter()
-        .flatten()
-        .map(|folder| folder.join(named));
-    listed
-        .filter(|_| is_name)
-        .find(|folder| folder.is_dir())
-        .map(ModelSource::Folder)
-        .ok_or_else(|| CliError::NoModel(named.to_owned()))
 }
 
 /// The settings that suit a model.

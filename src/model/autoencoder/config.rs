@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::super::ModelError;
+use super::super::{ModelError, limits};
 
 const CLASS: &str = "AutoencoderKL";
 
@@ -111,6 +111,19 @@ impl AutoencoderKlConfig {
             }
         }
         let levels = self.block_out_channels.len();
+        let within = |key, value, range| limits::within(CLASS, key, value, range);
+        within("levels of block_out_channels", levels, &limits::LEVELS)?;
+        for channels in &self.block_out_channels {
+            within("block_out_channels", *channels, &limits::WIDTH)?;
+        }
+        for (key, value, range) in [
+            ("in_channels", self.in_channels, &limits::WIDTH),
+            ("out_channels", self.out_channels, &limits::WIDTH),
+            ("latent_channels", self.latent_channels, &limits::WIDTH),
+            ("layers_per_block", self.layers_per_block, &limits::LAYERS),
+        ] {
+            within(key, value, range)?;
+        }
         for (key, types, kind) in [
             (
                 "down_block_types",
@@ -127,22 +140,8 @@ impl AutoencoderKlConfig {
                 );
             }
         }
-        if levels == 0
-            || self.latent_channels == 0
-            || self.in_channels == 0
-            || self.out_channels == 0
-        {
-            return fail(
-                "block_out_channels",
-                format!("{:?}", self.block_out_channels),
-                "every level needs channels",
-            );
-        }
-        if self.layers_per_block == 0 {
-            return fail("layers_per_block", "0".into(), "at least 1 is needed");
-        }
         for channels in &self.block_out_channels {
-            if self.norm_num_groups == 0 || *channels == 0 || channels % self.norm_num_groups != 0 {
+            if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
                 return fail(
                     "norm_num_groups",
                     self.norm_num_groups.to_string(),
@@ -157,6 +156,56 @@ impl AutoencoderKlConfig {
                 "it must be positive",
             );
         }
+        if let Some(shift) = self.shift_factor
+            && !shift.is_finite()
+        {
+            return fail("shift_factor", shift.to_string(), "it must be finite");
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absurd_sizes_are_refused_by_name() {
+        let levels = |count: usize| AutoencoderKlConfig {
+            down_block_types: vec!["DownEncoderBlock2D".into(); count],
+            up_block_types: vec!["UpDecoderBlock2D".into(); count],
+            block_out_channels: vec![32; count],
+            ..Default::default()
+        };
+        levels(8).validate().expect("a latent of 128 pixels");
+        // 65 levels once overflowed the number of pixels in a latent.
+        for (config, key) in [
+            (levels(15), "levels of block_out_channels = 15"),
+            (levels(65), "levels of block_out_channels = 65"),
+            (
+                AutoencoderKlConfig {
+                    layers_per_block: usize::MAX,
+                    ..Default::default()
+                },
+                "layers_per_block",
+            ),
+            (
+                AutoencoderKlConfig {
+                    latent_channels: usize::MAX / 2 + 1,
+                    ..Default::default()
+                },
+                "latent_channels",
+            ),
+            (
+                AutoencoderKlConfig {
+                    shift_factor: Some(f64::NAN),
+                    ..Default::default()
+                },
+                "shift_factor",
+            ),
+        ] {
+            let error = config.validate().expect_err("absurd").to_string();
+            assert!(error.contains(key), "{error}");
+        }
     }
 }

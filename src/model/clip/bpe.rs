@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-/// Appended to the last piece of a word.
+/// What CLIP appends to the last piece of a word.
 pub(super) const END: &str = "</w>";
 
 /// The printable letter that stands for each byte, in the order of CLIP's
@@ -19,6 +19,24 @@ pub(super) fn byte_units() -> Vec<(u8, char)> {
 
 /// A pair of pieces that becomes one piece.
 pub(super) type Merge = (String, String);
+
+/// The merges of `merges.txt`, one a line.
+pub(super) fn parse_merges(text: &str) -> Result<Vec<Merge>, String> {
+    text.lines()
+        .filter(|line| !line.starts_with("#version") && !line.trim().is_empty())
+        .map(|line| {
+            parse_merge(line).ok_or_else(|| format!("the line {line:?} of merges.txt is no pair"))
+        })
+        .collect()
+}
+
+/// A merge as it is written in a line.
+pub(super) fn parse_merge(line: &str) -> Option<Merge> {
+    match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [left, right] => Some((left.to_owned(), right.to_owned())),
+        _ => None,
+    }
+}
 
 /// The vocabulary that belongs to a list of merges, in CLIP's order: bytes,
 /// bytes that end a word, merged pieces.

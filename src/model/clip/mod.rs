@@ -1,9 +1,11 @@
 //! CLIP's text encoder and tokenizer.
 
+mod added_tokens;
 mod bpe;
-mod nfc;
 mod text;
 mod tokenizer;
+mod tokenizer_files;
+mod tokenizer_json;
 
 pub use text::{ClipTextConfig, ClipTextModel, HiddenAct};
 pub use tokenizer::ClipTokenizer;

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::ModelError;
+use super::super::{ModelError, limits};
 use crate::nn::{
     self, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, ops,
 };
@@ -84,17 +84,29 @@ impl ClipTextConfig {
         if let Some(other) = self.architectures.iter().find(|name| *name != CLASS) {
             return fail("architectures", other.clone(), "only CLIPTextModel is");
         }
-        for (key, value) in [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-            ("num_attention_heads", self.num_attention_heads),
-            ("max_position_embeddings", self.max_position_embeddings),
+        for (key, value, range) in [
+            ("vocab_size", self.vocab_size, &limits::TOKENS),
+            ("hidden_size", self.hidden_size, &limits::WIDTH),
+            (
+                "intermediate_size",
+                self.intermediate_size,
+                &limits::INNER_WIDTH,
+            ),
+            ("num_hidden_layers", self.num_hidden_layers, &limits::LAYERS),
+            (
+                "num_attention_heads",
+                self.num_attention_heads,
+                &limits::WIDTH,
+            ),
+            (
+                "max_position_embeddings",
+                self.max_position_embeddings,
+                &limits::LENGTH,
+            ),
         ] {
-            if value == 0 {
-                return fail(key, "0".into(), "it must be positive");
-            }
+            limits::within(CLASS, key, value, range)?;
         }
+        limits::epsilon(CLASS, "layer_norm_eps", self.layer_norm_eps)?;
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             let supported = format!("it must divide {}", self.hidden_size);
             return fail(
@@ -281,5 +293,23 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(config.parameter_count().expect("supported"), 123_060_480);
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_by_name() {
+        for key in [
+            "vocab_size",
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "max_position_embeddings",
+        ] {
+            for value in [0_u64, 4_294_967_295, u64::MAX] {
+                let json = serde_json::json!({ key: value });
+                let config: ClipTextConfig = serde_json::from_value(json).expect("a number");
+                let error = config.validate().expect_err("absurd").to_string();
+                assert!(error.contains(key), "{error}");
+            }
+        }
     }
 }

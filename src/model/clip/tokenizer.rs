@@ -1,98 +1,78 @@
 //! CLIP's tokenizer, transformers' `CLIPTokenizer`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::{Map, Value, json};
+use unicode_normalization::UnicodeNormalization as _;
 
+use super::added_tokens::{AddedToken, Finder, Part};
 use super::bpe::{self, END, Merge, MergeTable};
-use super::nfc;
 use crate::model::ModelError;
-use crate::model::json::{read_json, write_json};
 
-const START_TOKEN: &str = "<|startoftext|>";
-const END_TOKEN: &str = "<|endoftext|>";
+pub(super) const START_TOKEN: &str = "<|startoftext|>";
+pub(super) const END_TOKEN: &str = "<|endoftext|>";
 /// Length of CLIP's texts.
-const DEFAULT_LENGTH: usize = 77;
+pub(super) const DEFAULT_LENGTH: usize = 77;
 
 /// CLIP's pieces of a text: contractions, words, single digits, runs of signs.
-static PIECES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+")
-        .expect("the pattern is constant and valid")
-});
+pub(super) const PIECES_PATTERN: &str =
+    r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+static PIECES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(PIECES_PATTERN).expect("the pattern is constant and valid"));
+
+/// What a tokenizer's files say.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// All tokens but those that are only in `added`.
+    pub vocabulary: HashMap<String, u32>,
+    pub merges: Vec<Merge>,
+    /// Appended to the last piece of a word.
+    pub suffix: String,
+    /// Texts that are tokens as a whole; start, end and pad need not be among them.
+    pub added: Vec<AddedToken>,
+    pub start: String,
+    pub end: String,
+    pub pad: String,
+    /// Stands for what the vocabulary lacks.
+    pub unknown: Option<String>,
+    pub max_length: usize,
+}
+
+impl Rules {
+    /// CLIP's own rules for a vocabulary.
+    pub fn clip(vocabulary: HashMap<String, u32>, merges: Vec<Merge>) -> Self {
+        Self {
+            vocabulary,
+            merges,
+            suffix: END.into(),
+            added: Vec::new(),
+            start: START_TOKEN.into(),
+            end: END_TOKEN.into(),
+            pad: END_TOKEN.into(),
+            unknown: Some(END_TOKEN.into()),
+            max_length: DEFAULT_LENGTH,
+        }
+    }
+}
 
 /// Turns text into token numbers by CLIP's byte-pair encoding.
 #[derive(Clone, Debug)]
 pub struct ClipTokenizer {
-    vocabulary: HashMap<String, u32>,
-    merges: Vec<Merge>,
+    rules: Rules,
     table: MergeTable,
     /// Numbers of each byte, inside and at the end of a word.
     bytes: Vec<[u32; 2]>,
-    /// Texts that are tokens as a whole, the longest first.
-    specials: Vec<(String, u32)>,
+    /// Tokens that are found in a text as it is, and once it is cleaned.
+    written: Finder,
+    cleaned: Finder,
+    vocab_size: usize,
     start: u32,
     end: u32,
     pad: u32,
-    pad_token: String,
-    max_length: usize,
 }
 
 impl ClipTokenizer {
-    /// Reads the `tokenizer` folder of a model.
-    ///
-    /// # Errors
-    /// If a file is missing or they do not fit together.
-    pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let fail = |message: String| ModelError::Tokenizer {
-            path: folder.to_path_buf(),
-            message,
-        };
-        let vocabulary: HashMap<String, u32> = read_json(&folder.join("vocab.json"))?
-            .ok_or_else(|| fail("vocab.json is missing".into()))?;
-        let path = folder.join("merges.txt");
-        let merges =
-            parse_merges(&fs::read_to_string(&path).map_err(ModelError::io("read", &path))?)
-                .map_err(fail)?;
-        let map: Map<String, Value> =
-            read_json(&folder.join("special_tokens_map.json"))?.unwrap_or_default();
-        let config: Map<String, Value> =
-            read_json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
-        let special = |name: &str, default: &str| {
-            // A token is a string, or an object with its text and how to match it.
-            let text = |value: &Value| {
-                value
-                    .as_str()
-                    .or_else(|| value["content"].as_str())
-                    .map(str::to_owned)
-            };
-            map.get(name)
-                .and_then(text)
-                .or_else(|| config.get(name).and_then(text))
-                .unwrap_or_else(|| default.to_owned())
-        };
-        let names = [
-            special("bos_token", START_TOKEN),
-            special("eos_token", END_TOKEN),
-            special("pad_token", END_TOKEN),
-        ];
-        // transformers writes 10³⁰ where the length is not known.
-        let max_length = config
-            .get("model_max_length")
-            .and_then(Value::as_u64)
-            .filter(|length| *length <= 4096);
-        Self::new(
-            vocabulary,
-            merges,
-            &names,
-            max_length.map_or(DEFAULT_LENGTH, |length| length as usize),
-        )
-        .map_err(fail)
-    }
-
     /// CLIP's tokenizer for a list of merges, one pair a line, as in
     /// `merges.txt`; the vocabulary follows from it.
     ///
@@ -103,7 +83,8 @@ impl ClipTokenizer {
             path: "merges.txt".into(),
             message,
         };
-        Self::with_merges(parse_merges(merges).map_err(fail)?, DEFAULT_LENGTH).map_err(fail)
+        let merges = bpe::parse_merges(merges).map_err(fail)?;
+        Self::with_merges(merges, DEFAULT_LENGTH).map_err(fail)
     }
 
     /// Learns a vocabulary of up to `vocab_size` tokens from captions.
@@ -136,84 +117,102 @@ impl ClipTokenizer {
         let specials = [START_TOKEN, END_TOKEN].map(str::to_owned);
         let vocabulary = bpe::pieces(&merges)
             .into_iter()
-            .chain(specials.clone())
+            .chain(specials)
             .zip(0..)
             .collect();
-        let [start, end] = specials;
-        Self::new(vocabulary, merges, &[start, end.clone(), end], max_length)
+        Self::new(Rules {
+            max_length,
+            ..Rules::clip(vocabulary, merges)
+        })
     }
 
-    fn new(
-        vocabulary: HashMap<String, u32>,
-        merges: Vec<Merge>,
-        [start, end, pad]: &[String; 3],
-        max_length: usize,
-    ) -> Result<Self, String> {
-        if max_length < 3 {
+    /// The error says what does not fit together.
+    pub(super) fn new(mut rules: Rules) -> Result<Self, String> {
+        if rules.max_length < 3 {
             return Err(format!(
-                "texts of {max_length} tokens have no room for words"
+                "texts of {} tokens have no room for words",
+                rules.max_length
             ));
         }
-        if let Some(largest) = vocabulary.values().max()
-            && *largest as usize >= vocabulary.len()
-        {
-            return Err(format!(
-                "vocab.json has {} tokens but numbers them up to {largest}",
-                vocabulary.len()
-            ));
-        }
-        let number = |token: &str| {
-            vocabulary
-                .get(token)
-                .copied()
-                .ok_or_else(|| format!("vocab.json lacks the token {token:?}"))
+        let find = |name: &str| {
+            let mut added = rules.added.iter();
+            let added = added.find(|token| token.content == name);
+            let number = added.map(|token| token.number);
+            number.or_else(|| rules.vocabulary.get(name).copied())
+        };
+        let number =
+            |token: &str| find(token).ok_or_else(|| format!("it lacks the token {token:?}"));
+        let (start, end, pad) = (
+            number(&rules.start)?,
+            number(&rules.end)?,
+            number(&rules.pad)?,
+        );
+        let unknown = rules.unknown.as_deref().and_then(find);
+        let piece = |piece: String| {
+            let number = rules.vocabulary.get(&piece).copied().or(unknown);
+            number.ok_or_else(|| format!("it lacks the token {piece:?}"))
         };
         let mut bytes = vec![[0; 2]; 256];
         for (byte, letter) in bpe::byte_units() {
             bytes[usize::from(byte)] = [
-                number(&letter.to_string())?,
-                number(&format!("{letter}{END}"))?,
+                piece(letter.to_string())?,
+                piece(format!("{letter}{}", rules.suffix))?,
             ];
         }
-        let table = MergeTable::new(&merges, &vocabulary)
-            .map_err(|piece| format!("merges.txt makes {piece:?}, which vocab.json lacks"))?;
-        let mut specials = Vec::new();
-        for token in [start, end, pad] {
-            if !specials.iter().any(|(known, _)| known == token) {
-                specials.push((token.clone(), number(token)?));
+        let table = MergeTable::new(&rules.merges, &rules.vocabulary)
+            .map_err(|piece| format!("its merges make {piece:?}, which its vocabulary lacks"))?;
+        let specials = [(&rules.start, start), (&rules.end, end), (&rules.pad, pad)];
+        let specials = specials.map(|(token, number)| AddedToken::special(token, number));
+        for special in specials {
+            let mut contents = rules.added.iter().map(|token| &token.content);
+            if !contents.any(|content| *content == special.content) {
+                rules.added.push(special);
             }
         }
-        specials.sort_by_key(|(token, _)| std::cmp::Reverse(token.len()));
-        let (start, end, pad_number) = (number(start)?, number(end)?, number(pad)?);
-        let pad_token = pad.clone();
+        let texts = |is_normalized: bool| {
+            let tokens = rules.added.iter();
+            let tokens = tokens.filter(move |token| token.is_normalized == is_normalized);
+            tokens.map(move |token| {
+                let text = match is_normalized {
+                    true => clean(&token.content),
+                    false => token.content.clone(),
+                };
+                (text, token)
+            })
+        };
+        let numbers = rules.added.iter().map(|token| &token.number);
+        let largest = rules.vocabulary.values().chain(numbers).max();
         Ok(Self {
-            vocabulary,
-            merges,
+            written: Finder::new(texts(false))?,
+            cleaned: Finder::new(texts(true))?,
+            vocab_size: largest.map_or(0, |number| *number as usize + 1),
             table,
             bytes,
-            specials,
+            rules,
             start,
             end,
-            pad: pad_number,
-            pad_token,
-            max_length,
+            pad,
         })
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The same tokenizer for texts of at most `max_length` tokens.
     pub(in crate::model) fn limited_to(mut self, max_length: usize) -> Self {
-        self.max_length = self.max_length.min(max_length);
+        self.rules.max_length = self.rules.max_length.min(max_length);
         self
     }
 
-    /// Number of tokens.
+    /// Number of tokens, counted up to the largest.
     pub fn vocab_size(&self) -> usize {
-        self.vocabulary.len()
+        self.vocab_size
     }
 
     /// Length of what [`Self::encode`] returns.
     pub fn max_length(&self) -> usize {
-        self.max_length
+        self.rules.max_length
     }
 
     /// Number of the token that begins every text.
@@ -234,14 +233,20 @@ impl ClipTokenizer {
     /// The numbers of a text of any length, between start and end.
     pub fn tokens(&self, text: &str) -> Vec<u32> {
         let mut tokens = vec![self.start];
-        let mut rest = text;
-        // Special tokens are found in the text as it is, before it is cleaned.
-        while let Some((at, token, number)) = self.next_special(rest) {
-            self.push_words(&rest[..at], &mut tokens);
-            tokens.push(number);
-            rest = &rest[at + token.len()..];
+        for part in self.written.split(text) {
+            match part {
+                Part::Token(number) => tokens.push(number),
+                Part::Text(text) => {
+                    let text = clean(text);
+                    for part in self.cleaned.split(&text) {
+                        match part {
+                            Part::Token(number) => tokens.push(number),
+                            Part::Text(text) => self.push_words(text, &mut tokens),
+                        }
+                    }
+                }
+            }
         }
-        self.push_words(rest, &mut tokens);
         tokens.push(self.end);
         tokens
     }
@@ -249,74 +254,23 @@ impl ClipTokenizer {
     /// The numbers of a text, padded or cut to [`Self::max_length`]; the end
     /// token is always kept.
     pub fn encode(&self, text: &str) -> Vec<u32> {
+        let max_length = self.max_length();
         let mut tokens = self.tokens(text);
-        if tokens.len() > self.max_length {
-            tokens.truncate(self.max_length - 1);
+        if tokens.len() > max_length {
+            tokens.truncate(max_length - 1);
             tokens.push(self.end);
         }
-        tokens.resize(self.max_length, self.pad);
+        tokens.resize(max_length, self.pad);
         tokens
     }
 
-    /// Writes the four files that Python's `CLIPTokenizer` reads.
-    ///
-    /// # Errors
-    /// If a file cannot be written.
-    pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
-        fs::create_dir_all(folder).map_err(ModelError::io("make the folder", folder))?;
-        let vocabulary: BTreeMap<&String, u32> = self
-            .vocabulary
-            .iter()
-            .map(|(token, number)| (token, *number))
-            .collect();
-        write_json(&folder.join("vocab.json"), &vocabulary)?;
-        let lines: String = self
-            .merges
-            .iter()
-            .map(|(left, right)| format!("{left} {right}\n"))
-            .collect();
-        let path = folder.join("merges.txt");
-        fs::write(&path, format!("#version: 0.2\n{lines}"))
-            .map_err(ModelError::io("write", &path))?;
-        let name = |number: u32| {
-            self.specials
-                .iter()
-                .find(|(_, known)| *known == number)
-                .map(|(token, _)| token.as_str())
-        };
-        let special = json!({
-            "bos_token": name(self.start),
-            "eos_token": name(self.end),
-            "pad_token": self.pad_token,
-            "unk_token": name(self.end),
-        });
-        write_json(&folder.join("special_tokens_map.json"), &special)?;
-        let mut config = special;
-        config["do_lower_case"] = json!(true);
-        config["model_max_length"] = json!(self.max_length);
-        config["tokenizer_class"] = json!("CLIPTokenizer");
-        write_json(&folder.join("tokenizer_config.json"), &config)
-    }
-
-    fn next_special(&self, text: &str) -> Option<(usize, &str, u32)> {
-        let found = self
-            .specials
-            .iter()
-            .filter_map(|(token, number)| Some((text.find(token)?, token.as_str(), *number)));
-        // Specials are sorted by length, and `min_by_key` keeps the first of equals.
-        found.min_by_key(|(at, ..)| *at)
-    }
-
     fn push_words(&self, text: &str, tokens: &mut Vec<u32>) {
-        for piece in PIECES.find_iter(&clean(text)) {
-            let mut word: Vec<u32> = piece
-                .as_str()
-                .bytes()
-                .map(|byte| self.bytes[usize::from(byte)][0])
+        for piece in PIECES.find_iter(text) {
+            let last = piece.len() - 1;
+            let bytes = piece.as_str().bytes().enumerate();
+            let mut word: Vec<u32> = bytes
+                .map(|(i, byte)| self.bytes[usize::from(byte)][usize::from(i == last)])
                 .collect();
-            if let (Some(last), Some(byte)) = (word.last_mut(), piece.as_str().bytes().last()) {
-                *last = self.bytes[usize::from(byte)][1];
-            }
             self.table.apply(&mut word);
             tokens.append(&mut word);
         }
@@ -326,20 +280,5 @@ impl ClipTokenizer {
 /// Composes accents and lowers letters one by one, as tokenizers does it; runs
 /// of spaces need no collapsing, since no piece contains one.
 fn clean(text: &str) -> String {
-    nfc::compose(text)
-        .chars()
-        .flat_map(char::to_lowercase)
-        .collect()
-}
-
-fn parse_merges(text: &str) -> Result<Vec<Merge>, String> {
-    text.lines()
-        .filter(|line| !line.starts_with("#version") && !line.trim().is_empty())
-        .map(
-            |line| match line.split_whitespace().collect::<Vec<_>>()[..] {
-                [left, right] => Ok((left.to_owned(), right.to_owned())),
-                _ => Err(format!("the line {line:?} of merges.txt is no pair")),
-            },
-        )
-        .collect()
+    text.nfc().flat_map(char::to_lowercase).collect()
 }

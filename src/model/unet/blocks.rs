@@ -9,7 +9,7 @@ use crate::nn::{
 };
 
 /// What the blocks of one level have in common.
-pub(super) struct Level {
+pub(super) struct BlockSizes {
     pub channels: usize,
     pub layers: usize,
     pub heads: usize,
@@ -20,7 +20,7 @@ pub(super) struct Level {
     pub linear: bool,
 }
 
-impl Level {
+impl BlockSizes {
     fn res_block(&self, input: usize, time: usize, device: &Device) -> ResBlock {
         let config = ResBlockConfig {
             input,
@@ -60,7 +60,7 @@ pub(super) struct DownBlock {
 
 impl DownBlock {
     pub fn new(
-        level: &Level,
+        level: &BlockSizes,
         input: usize,
         attend: bool,
         down: bool,
@@ -114,7 +114,7 @@ pub(super) struct MidBlock {
 }
 
 impl MidBlock {
-    pub fn new(level: &Level, time: usize, device: &Device) -> Self {
+    pub fn new(level: &BlockSizes, time: usize, device: &Device) -> Self {
         Self {
             resnets: (0..2)
                 .map(|_| level.res_block(level.channels, time, device))
@@ -146,7 +146,7 @@ impl UpBlock {
     /// `previous` is the width coming from below, `skip` the width of the level
     /// above, from which the last skip connection comes.
     pub fn new(
-        level: &Level,
+        level: &BlockSizes,
         previous: usize,
         skip: usize,
         attend: bool,

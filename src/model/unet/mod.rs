@@ -1,19 +1,21 @@
 //! The denoiser, diffusers' `UNet2DConditionModel`.
+//!
+//! An [`Architecture`] says what it is made of; `diffusers` reads one out of a
+//! `config.json`. Another dialect is another file beside it.
 
+mod architecture;
 mod blocks;
-mod config;
+mod diffusers;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-pub use config::{PerLevel, UNet2dConfig};
+pub use architecture::{Architecture, Level};
+pub use diffusers::{PerLevel, UNet2dConfig};
 
 use self::blocks::{DownBlock, MidBlock, UpBlock};
 use super::ModelError;
-use crate::nn::{
-    self, Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, TimestepEmbedding,
-    TimestepEmbeddingConfig,
-};
+use crate::nn::{self, Conv2d, GroupNorm, TimestepEmbedding};
 
 impl UNet2dConfig {
     /// Makes the network; weights are drawn when first used.
@@ -22,64 +24,7 @@ impl UNet2dConfig {
     /// Where the configuration asks for something that is not supported, or
     /// its sizes contradict each other.
     pub fn init(&self, device: &Device) -> Result<UNet2d, ModelError> {
-        self.validate()?;
-        let time = self.time_width();
-        let widths = &self.block_out_channels;
-        let last = widths.len() - 1;
-        let level = |index| self.level(index);
-        let down_blocks = (0..widths.len())
-            .map(|i| {
-                let input = widths[i.saturating_sub(1)];
-                DownBlock::new(
-                    &level(i),
-                    input,
-                    self.down_attention(i),
-                    i < last,
-                    time,
-                    device,
-                )
-            })
-            .collect();
-        let up_blocks = (0..widths.len())
-            .map(|i| {
-                let at = last - i;
-                let previous = widths[(at + 1).min(last)];
-                let skip = widths[at.saturating_sub(1)];
-                UpBlock::new(
-                    &level(at),
-                    previous,
-                    skip,
-                    self.up_attention(i),
-                    at > 0,
-                    time,
-                    device,
-                )
-            })
-            .collect();
-        Ok(UNet2d {
-            conv_in: Conv2dConfig::same(self.in_channels, widths[0], self.conv_in_kernel)
-                .init(device),
-            time_embedding: TimestepEmbeddingConfig {
-                sinusoidal: widths[0],
-                width: time,
-                cosine_first: self.flip_sin_to_cos,
-                shift: self.freq_shift as f64,
-            }
-            .init(device),
-            down_blocks,
-            mid_block: MidBlock::new(&level(last), time, device),
-            up_blocks,
-            conv_norm_out: GroupNormConfig {
-                groups: self.norm_num_groups,
-                channels: widths[0],
-                eps: self.norm_eps,
-            }
-            .init(device),
-            conv_out: Conv2dConfig::same(widths[0], self.out_channels, self.conv_out_kernel)
-                .zeroed()
-                .init(device),
-            config: self.clone(),
-        })
+        self.architecture()?.init(self.clone(), device)
     }
 
     /// Number of weights of the network, without making any.

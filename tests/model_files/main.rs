@@ -4,6 +4,8 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
+mod damaged;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Int, Tensor};
 use safetensors::{Dtype, SafeTensors};
-use velatura::model::checkpoint::{self, Naming, WeightFiles};
+use velatura::model::weights::{self as store, SafetensorsFile, names};
 use velatura::model::{ModelError, ModelFolder, ModelParts, UNetInput, WeightDtype};
 use velatura::nn;
 
@@ -97,7 +99,7 @@ fn folders_say_what_they_are() {
         (64, "sd1-tiny")
     );
     assert_eq!(sd1.unet_config().unwrap().cross_attention_dim, 16);
-    assert_eq!(sd1.weights_sha256_prefix("unet").unwrap().len(), 10);
+    assert_eq!(sd1.unet_digest().unwrap().digits().unwrap().len(), 64);
     let inpaint = ModelFolder::open(reference("inpaint-tiny"))
         .unwrap()
         .studio();
@@ -185,24 +187,56 @@ fn other_folders_are_never_replaced() {
     assert!(letters.join("love.txt").is_file());
 }
 
+/// What lay there and is no part of a model was once deleted with it.
 #[test]
-fn tokenizers_must_fit_the_text_encoder() {
-    let (_scratch, folder) = copied("sd1-tiny");
-    let path = folder.join("text_encoder/config.json");
-    let config = fs::read_to_string(&path).unwrap();
-    fs::write(&path, config.replace("634", "600")).unwrap();
-    let error = ModelFolder::open(&folder)
-        .unwrap()
-        .tokenizer()
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("634 tokens") && error.contains("600"),
-        "{error}"
-    );
-    fs::write(&path, config.replace("77", "20")).unwrap();
-    let short = ModelFolder::open(&folder).unwrap().tokenizer().unwrap();
-    assert_eq!(short.encode("a red house").len(), 20);
+fn nothing_foreign_is_replaced_with_a_model() {
+    for foreign in [
+        ".git/HEAD",
+        "notes.txt",
+        "unet/old.safetensors",
+        "safety_checker/config.json",
+        "README.md",
+    ] {
+        let (_scratch, folder) = copied("sd1-tiny");
+        // Of ours, and gone with the model.
+        fs::remove_file(folder.join("model_reference.safetensors")).unwrap();
+        fs::remove_file(folder.join("trajectories.safetensors")).unwrap();
+        ModelFolder::check_place(&folder).unwrap();
+        let path = folder.join(foreign);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "dear").unwrap();
+        let before = fs::read(folder.join(UNET)).unwrap();
+        let error = ModelFolder::save(&folder, &ModelParts::default()).unwrap_err();
+        assert!(matches!(error, ModelError::Foreign { .. }), "{error}");
+        let first = foreign.split('/').next().unwrap();
+        assert!(error.to_string().contains(first), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "dear");
+        assert_eq!(fs::read(folder.join(UNET)).unwrap(), before);
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = ModelFolder::save(file.path(), &ModelParts::default()).unwrap_err();
+    assert!(matches!(error, ModelError::Occupied(_)), "{error}");
+}
+
+/// The card that people read is that of `studio.json`, and goes with it.
+#[test]
+fn a_model_with_its_own_card_is_replaced() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("model");
+    for card in ["first", "second"] {
+        let studio = velatura::model::StudioConfig {
+            model_card: card.to_owned(),
+            ..Default::default()
+        };
+        let parts = ModelParts {
+            studio: Some(&studio),
+            ..Default::default()
+        };
+        ModelFolder::save(&folder, &parts).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("README.md")).unwrap(), card);
+    }
+    fs::write(folder.join("README.md"), "rewritten by hand").unwrap();
+    assert!(ModelFolder::save(&folder, &ModelParts::default()).is_err());
 }
 
 #[test]
@@ -212,13 +246,13 @@ fn bf16_is_written_and_read() {
     let path = scratch.path().join("w.safetensors");
     let layer = nn::LinearConfig::new(7, 5).init(&device);
     nn::draw_weights(&layer);
-    checkpoint::save(&layer, &path, Naming::Diffusers, WeightDtype::Bf16).unwrap();
+    store::save(&layer, &path, &names::DIFFUSERS, WeightDtype::Bf16).unwrap();
     assert_eq!(read(&path)["weight"].1, [5, 7]);
-    let files = WeightFiles::open_file(&path).unwrap();
-    let again = checkpoint::load(
+    let files = SafetensorsFile::open(&path).unwrap();
+    let again = store::load(
         nn::LinearConfig::new(7, 5).init(&device),
         &files,
-        Naming::Diffusers,
+        &names::DIFFUSERS,
         "Linear",
         WeightDtype::F32,
     )
@@ -261,11 +295,11 @@ fn weights_are_held_in_half_precision_on_request() {
     let path = scratch.path().join("w.safetensors");
     let layer = nn::LinearConfig::new(70, 45).init(&device);
     nn::draw_weights(&layer);
-    checkpoint::save(&layer, &path, Naming::Diffusers, WeightDtype::F32).unwrap();
+    store::save(&layer, &path, &names::DIFFUSERS, WeightDtype::F32).unwrap();
     let load = |path: &Path, dtype| {
-        let files = WeightFiles::open_file(path).unwrap();
+        let files = SafetensorsFile::open(path).unwrap();
         let empty = nn::LinearConfig::new(70, 45).init(&device);
-        checkpoint::load(empty, &files, Naming::Diffusers, "Linear", dtype)
+        store::load(empty, &files, &names::DIFFUSERS, "Linear", dtype)
     };
     for (dtype, kind, precision) in [
         (WeightDtype::F16, DType::F16, 1.0 / 2048.0),
@@ -284,7 +318,7 @@ fn weights_are_held_in_half_precision_on_request() {
         weight: Param::from_tensor(layer.weight.val() * 1e7),
         bias: layer.bias.clone(),
     };
-    checkpoint::save(&huge, &path, Naming::Diffusers, WeightDtype::F32).unwrap();
+    store::save(&huge, &path, &names::DIFFUSERS, WeightDtype::F32).unwrap();
     let error = load(&path, WeightDtype::F16).unwrap_err().to_string();
     assert!(
         error.contains("weight that f16 cannot hold; use bf16"),
@@ -313,12 +347,15 @@ fn shards_and_variants_are_found() {
         )
     };
 
-    fs::rename(
-        folder.join(UNET),
-        folder.join("unet/diffusion_pytorch_model.fp16.safetensors"),
-    )
-    .unwrap();
-    assert_eq!(load(), wanted);
+    let mut last = folder.join(UNET);
+    for variant in ["fp16", "bf16", "ema", "non_ema"] {
+        let name = format!("unet/diffusion_pytorch_model.{variant}.safetensors");
+        let path = folder.join(name);
+        fs::rename(&last, &path).unwrap();
+        assert_eq!(load(), wanted, "{variant}");
+        last = path;
+    }
+    fs::remove_file(&last).unwrap();
 
     let (first, second): (Stored, Stored) =
         all.clone()
@@ -347,6 +384,17 @@ fn shards_and_variants_are_found() {
     )
     .unwrap();
     assert_eq!(load(), wanted);
+    // The names of transformers and of older versions of diffusers.
+    for name in [
+        "diffusion_pytorch_model.safetensors.index.fp16.json",
+        "diffusion_pytorch_model.safetensors.fp16.index.json",
+        "diffusion_pytorch_model.safetensors.bf16.index.json",
+    ] {
+        let other = folder.join("unet").join(name);
+        fs::rename(&index, &other).unwrap();
+        assert_eq!(load(), wanted, "{name}");
+        fs::rename(&other, &index).unwrap();
+    }
 
     fs::remove_file(folder.join("unet/a-00002-of-00002.safetensors")).unwrap();
     let error = unet_error(&folder).to_string();
@@ -390,132 +438,6 @@ fn old_key_names_are_understood() {
     assert!(old.contains_key("encoder.mid_block.attentions.0.proj_attn.weight"));
     write(&path, &old);
     assert_eq!(load(), wanted);
-}
-
-#[test]
-fn wrong_weights_are_named_in_one_sentence() {
-    let (_scratch, folder) = copied("sd1-tiny");
-    let path = folder.join(UNET);
-    let good = read(&path);
-    let broken = |change: fn(&mut Stored)| {
-        let mut tensors = good.clone();
-        change(&mut tensors);
-        write(&path, &tensors);
-        let error = unet_error(&folder).to_string();
-        assert!(
-            error.contains("diffusion_pytorch_model.safetensors"),
-            "{error}"
-        );
-        assert!(!error.contains('\n'), "{error}");
-        error
-    };
-    let error = broken(|tensors| drop(tensors.remove("conv_out.bias")));
-    assert!(error.contains("missing are conv_out.bias"), "{error}");
-    let error = broken(|tensors| {
-        let entry = tensors["conv_out.bias"].clone();
-        tensors.insert("stranger.weight".into(), entry);
-    });
-    assert!(
-        error.contains("not expected are stranger.weight"),
-        "{error}"
-    );
-    let error = broken(|tensors| {
-        tensors
-            .get_mut("time_embedding.linear_1.weight")
-            .unwrap()
-            .1
-            .reverse();
-    });
-    assert!(
-        error.contains("time_embedding.linear_1.weight ([8, 32] instead of [32, 8])"),
-        "{error}"
-    );
-    let error = broken(|tensors| {
-        tensors.get_mut("conv_out.bias").unwrap().0 = Dtype::I16;
-    });
-    assert!(
-        error.contains("conv_out.bias") && error.contains("I16"),
-        "{error}"
-    );
-}
-
-#[test]
-fn damaged_and_foreign_files_are_explained() {
-    let (_scratch, folder) = copied("sd1-tiny");
-    let path = folder.join(UNET);
-    let good = fs::read(&path).unwrap();
-    for length in [0, 4, 8, 100, good.len() / 2, good.len() - 1] {
-        fs::write(&path, &good[..length]).unwrap();
-        assert!(
-            matches!(unet_error(&folder), ModelError::Damaged { .. }),
-            "{length} bytes"
-        );
-    }
-    fs::write(&path, b"PK\x03\x04 this is a zip file and nothing else").unwrap();
-    assert!(matches!(unet_error(&folder), ModelError::Damaged { .. }));
-    fs::write(&path, [&u64::MAX.to_le_bytes()[..], &good[8..]].concat()).unwrap();
-    assert!(matches!(unet_error(&folder), ModelError::Damaged { .. }));
-
-    fs::rename(&path, folder.join("unet/diffusion_pytorch_model.bin")).unwrap();
-    let error = unet_error(&folder);
-    assert!(
-        matches!(error, ModelError::Pickle(_)) && error.to_string().contains("save_pretrained"),
-        "{error}"
-    );
-    fs::remove_file(folder.join("unet/diffusion_pytorch_model.bin")).unwrap();
-    assert!(matches!(
-        unet_error(&folder),
-        ModelError::MissingWeights { .. }
-    ));
-
-    let open = |folder: &Path| ModelFolder::open(folder).unwrap_err();
-    fs::write(
-        folder.join("unet/config.json"),
-        r#"{"addition_embed_type": "text_time"}"#,
-    )
-    .unwrap();
-    assert!(open(&folder).to_string().contains("addition_embed_type"));
-    fs::write(folder.join("unet/config.json"), "{").unwrap();
-    assert!(matches!(open(&folder), ModelError::Json { .. }));
-    fs::write(
-        folder.join("unet/config.json"),
-        r#"{"in_channels": 5, "cross_attention_dim": 16}"#,
-    )
-    .unwrap();
-    assert!(open(&folder).to_string().contains("in_channels"));
-    assert!(matches!(
-        open(&folder.join("tokenizer")),
-        ModelError::NotAModel(_)
-    ));
-    assert!(matches!(
-        open(Path::new("/no/such/folder")),
-        ModelError::NotAModel(_)
-    ));
-
-    fs::remove_dir_all(folder.join("unet")).unwrap();
-    let rest = ModelFolder::open(&folder).unwrap();
-    assert!(matches!(
-        rest.load_unet(&Device::flex()),
-        Err(ModelError::MissingPart { .. })
-    ));
-    rest.load_autoencoder(&Device::flex()).unwrap();
-}
-
-#[test]
-fn weights_that_f16_cannot_hold_are_refused() {
-    let scratch = tempfile::tempdir().unwrap();
-    let path = scratch.path().join("w.safetensors");
-    let mut layer = nn::LinearConfig::new(1, 1).init(&Device::flex());
-    layer.weight = layer.weight.map(|weight| weight * 0.0 + 1e6);
-    let error = checkpoint::save(&layer, &path, Naming::Diffusers, WeightDtype::F16)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("weight") && error.contains("bf16"),
-        "{error}"
-    );
-    assert!(!path.exists());
-    checkpoint::save(&layer, &path, Naming::Diffusers, WeightDtype::Bf16).unwrap();
 }
 
 /// Every weight of every network takes part in training.

@@ -14,23 +14,24 @@ use crate::files::write_atomically;
 /// Numbers converted at once.
 const CHUNK: usize = 1 << 14;
 
+/// Fetches the numbers of a tensor.
+pub(super) type Fetch = Box<dyn FnOnce() -> Result<TensorData, String>>;
+
 /// A tensor to write, fetched when its turn comes.
 pub(super) struct Entry {
     pub key: String,
     /// In memory; a transposed one is written with its axes swapped.
     pub shape: Vec<usize>,
     pub transposed: bool,
-    pub read: Box<dyn FnOnce() -> Result<TensorData, String>>,
+    pub read: Fetch,
 }
 
-impl Entry {
-    /// The shape in the file.
-    pub fn stored_shape(&self) -> Vec<usize> {
-        if self.transposed {
-            self.shape.iter().rev().copied().collect()
-        } else {
-            self.shape.clone()
-        }
+/// The shape in a file of a tensor of this shape in memory.
+pub(super) fn stored_shape(shape: &[usize], is_transposed: bool) -> Vec<usize> {
+    if is_transposed {
+        shape.iter().rev().copied().collect()
+    } else {
+        shape.to_vec()
     }
 }
 
@@ -40,13 +41,6 @@ impl WeightDtype {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
-        }
-    }
-
-    fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
         }
     }
 }
@@ -72,7 +66,7 @@ fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io
     let mut offset = 0;
     for entry in &entries {
         let end = offset + entry.shape.iter().product::<usize>() * dtype.bytes();
-        let shape = entry.stored_shape();
+        let shape = stored_shape(&entry.shape, entry.transposed);
         let info = json!({ "dtype": dtype.name(), "shape": shape, "data_offsets": [offset, end] });
         header.insert(entry.key.clone(), info);
         offset = end;

@@ -1,10 +1,10 @@
-//! `config.json` of a denoiser.
+//! `config.json` of a denoiser, as diffusers writes it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::ModelError;
-use super::blocks::Level;
+use super::super::{ModelError, limits};
+use super::architecture::{Architecture, Level};
 
 const CLASS: &str = "UNet2DConditionModel";
 
@@ -159,30 +159,48 @@ impl UNet2dConfig {
             .unwrap_or(4 * self.block_out_channels[0])
     }
 
-    /// Sides of latents are rounded up to a multiple of this on the way down.
-    pub fn downsampling(&self) -> usize {
-        1 << self.block_out_channels.len().saturating_sub(1)
-    }
-
-    pub(super) fn down_attention(&self, level: usize) -> bool {
+    fn down_attention(&self, level: usize) -> bool {
         self.down_block_types[level] == "CrossAttnDownBlock2D"
     }
 
-    pub(super) fn up_attention(&self, block: usize) -> bool {
-        self.up_block_types[block] == "CrossAttnUpBlock2D"
+    /// Levels of the way up are listed from the lowest resolution.
+    fn up_attention(&self, level: usize) -> bool {
+        self.up_block_types[self.up_block_types.len() - 1 - level] == "CrossAttnUpBlock2D"
     }
 
-    pub(super) fn level(&self, index: usize) -> Level {
-        Level {
-            channels: self.block_out_channels[index],
+    /// What the network is made of.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn architecture(&self) -> Result<Architecture, ModelError> {
+        self.validate()?;
+        let level = |(index, channels): (usize, &usize)| Level {
+            channels: *channels,
             layers: self.layers_per_block.at(index),
             heads: self.attention_head_dim.at(index),
             depth: self.transformer_layers_per_block.at(index),
-            context: self.cross_attention_dim,
+            attends_down: self.down_attention(index),
+            attends_up: self.up_attention(index),
+        };
+        Ok(Architecture {
+            input_channels: self.in_channels,
+            output_channels: self.out_channels,
+            levels: self
+                .block_out_channels
+                .iter()
+                .enumerate()
+                .map(level)
+                .collect(),
+            context_width: self.cross_attention_dim,
+            time_width: self.time_width(),
+            is_cosine_first: self.flip_sin_to_cos,
+            frequency_shift: self.freq_shift as f64,
             groups: self.norm_num_groups,
             eps: self.norm_eps,
-            linear: self.use_linear_projection,
-        }
+            is_linear_projection: self.use_linear_projection,
+            input_kernel: self.conv_in_kernel,
+            output_kernel: self.conv_out_kernel,
+        })
     }
 
     /// Checks that the network can be built.
@@ -214,17 +232,30 @@ impl UNet2dConfig {
             }
         }
         let levels = self.block_out_channels.len();
-        if levels == 0
-            || self.block_out_channels.contains(&0)
-            || self.in_channels == 0
-            || self.out_channels == 0
-        {
-            return fail(
-                "block_out_channels",
-                format!("{:?}", self.block_out_channels),
-                "every level needs channels",
-            );
+        let within = |key, value, range| limits::within(CLASS, key, value, range);
+        within("levels of block_out_channels", levels, &limits::LEVELS)?;
+        for channels in &self.block_out_channels {
+            within("block_out_channels", *channels, &limits::WIDTH)?;
         }
+        for (key, value, range) in [
+            ("in_channels", self.in_channels, &limits::WIDTH),
+            ("out_channels", self.out_channels, &limits::WIDTH),
+            (
+                "cross_attention_dim",
+                self.cross_attention_dim,
+                &limits::WIDTH,
+            ),
+            (
+                "time_embedding_dim",
+                self.time_width(),
+                &limits::INNER_WIDTH,
+            ),
+            ("conv_in_kernel", self.conv_in_kernel, &limits::KERNEL),
+            ("conv_out_kernel", self.conv_out_kernel, &limits::KERNEL),
+        ] {
+            within(key, value, range)?;
+        }
+        limits::epsilon(CLASS, "norm_eps", self.norm_eps)?;
         for (key, types, plain, cross) in [
             (
                 "down_block_types",
@@ -247,12 +278,17 @@ impl UNet2dConfig {
                 );
             }
         }
-        for (key, value) in [
-            ("layers_per_block", &self.layers_per_block),
-            ("attention_head_dim", &self.attention_head_dim),
+        for (key, value, range) in [
+            ("layers_per_block", &self.layers_per_block, &limits::LAYERS),
+            (
+                "attention_head_dim",
+                &self.attention_head_dim,
+                &limits::WIDTH,
+            ),
             (
                 "transformer_layers_per_block",
                 &self.transformer_layers_per_block,
+                &limits::LAYERS,
             ),
         ] {
             if !value.fits(levels) {
@@ -261,6 +297,9 @@ impl UNet2dConfig {
                     format!("{value:?}"),
                     "it must be one positive number, or one for each level",
                 );
+            }
+            for level in 0..levels {
+                within(key, value.at(level), range)?;
             }
         }
         if let PerLevel::Each(layers) = &self.layers_per_block
@@ -280,9 +319,8 @@ impl UNet2dConfig {
                     &format!("it must divide {channels}"),
                 );
             }
-            let attends = self.down_attention(level)
-                || self.up_attention(levels - 1 - level)
-                || level == levels - 1;
+            let attends =
+                self.down_attention(level) || self.up_attention(level) || level == levels - 1;
             let heads = self.attention_head_dim.at(level);
             if attends && channels % heads != 0 {
                 return fail(
@@ -299,12 +337,11 @@ impl UNet2dConfig {
                 "kernels must be odd",
             );
         }
-        if self.cross_attention_dim == 0 {
-            return fail(
-                "cross_attention_dim",
-                "0".into(),
-                "the context needs a width",
-            );
+        // The frequencies are divided by what the shift leaves of them.
+        let frequencies = self.block_out_channels[0] / 2;
+        if !usize::try_from(self.freq_shift).is_ok_and(|shift| shift < frequencies) {
+            let supported = format!("it must be from 0 to {}", frequencies.saturating_sub(1));
+            return fail("freq_shift", self.freq_shift.to_string(), &supported);
         }
         Ok(())
     }
@@ -328,6 +365,22 @@ mod tests {
             ),
             (r#"{"attention_head_dim": [1, 2]}"#, "attention_head_dim"),
             (r#"{"norm_num_groups": 7}"#, "norm_num_groups"),
+            (
+                r#"{"layers_per_block": 4294967295}"#,
+                "layers_per_block = 4294967295",
+            ),
+            (
+                r#"{"transformer_layers_per_block": [1, 1, 1, 18446744073709551615]}"#,
+                "transformer_layers_per_block",
+            ),
+            (
+                r#"{"block_out_channels": [320, 640, 1280, 9223372036854775808]}"#,
+                "block_out_channels",
+            ),
+            (r#"{"cross_attention_dim": 0}"#, "cross_attention_dim"),
+            (r#"{"conv_in_kernel": 4}"#, "conv_in_kernel"),
+            (r#"{"freq_shift": 160}"#, "freq_shift"),
+            (r#"{"norm_eps": -1.0}"#, "norm_eps"),
             (r#"{"_class_name": "UNet2DModel"}"#, "_class_name"),
         ] {
             let config: UNet2dConfig = serde_json::from_str(json).expect("valid JSON");
@@ -337,5 +390,32 @@ mod tests {
         UNet2dConfig::default()
             .validate()
             .expect("diffusers' defaults are supported");
+    }
+
+    /// 65 levels once overflowed the size that latents are rounded up to.
+    #[test]
+    fn more_levels_than_a_picture_has_halves_are_refused() {
+        let config = UNet2dConfig {
+            down_block_types: vec!["DownBlock2D".into(); 65],
+            up_block_types: vec!["UpBlock2D".into(); 65],
+            block_out_channels: vec![32; 65],
+            ..Default::default()
+        };
+        let error = config.validate().expect_err("too many").to_string();
+        assert!(error.contains("65") && error.contains("to 8"), "{error}");
+    }
+
+    /// Each size is within its bounds, and all of them together would be
+    /// tens of thousands of blocks.
+    #[test]
+    fn sizes_that_multiply_are_bounded_together() {
+        let config = UNet2dConfig {
+            layers_per_block: PerLevel::All(100),
+            transformer_layers_per_block: PerLevel::All(100),
+            ..Default::default()
+        };
+        let device = burn::tensor::Device::flex();
+        let error = config.init(&device).expect_err("too many").to_string();
+        assert!(error.contains("blocks"), "{error}");
     }
 }

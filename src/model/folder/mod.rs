@@ -1,0 +1,278 @@
+//! A model on disk: the folder layout of diffusers.
+
+mod place;
+mod save;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use serde_json::Value;
+
+pub use save::ModelParts;
+
+use super::json::{read_config, read_json};
+use super::weights::{self, FileStamp, WeightDigest, WeightDtype, WeightSource, names};
+use super::{
+    AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, ModelError,
+    StudioConfig, UNet2d, UNet2dConfig,
+};
+
+const UNET: &str = "diffusion_pytorch_model";
+const TEXT: &str = "model";
+/// The folders of the parts.
+const PARTS: [&str; 5] = ["unet", "vae", "text_encoder", "tokenizer", "scheduler"];
+
+/// A diffusers folder whose configurations are read and whose weights are not.
+///
+/// Parts may be missing: a folder may hold an autoencoder only.
+#[derive(Clone, Debug)]
+pub struct ModelFolder {
+    path: PathBuf,
+    unet: Option<UNet2dConfig>,
+    autoencoder: Option<AutoencoderKlConfig>,
+    text_encoder: Option<ClipTextConfig>,
+    scheduler: Value,
+    studio: StudioConfig,
+    held: WeightDtype,
+}
+
+impl ModelFolder {
+    /// Reads the configurations of a folder.
+    ///
+    /// # Errors
+    /// If it is no model, or a configuration cannot be read or is not supported.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let path = path.as_ref().to_path_buf();
+        let unet: Option<UNet2dConfig> = read_config(&path.join("unet/config.json"))?;
+        let autoencoder: Option<AutoencoderKlConfig> = read_config(&path.join("vae/config.json"))?;
+        let text_encoder: Option<ClipTextConfig> =
+            read_config(&path.join("text_encoder/config.json"))?;
+        let index: Option<Value> = read_json(&path.join("model_index.json"))?;
+        if index.is_none() && unet.is_none() && autoencoder.is_none() && text_encoder.is_none() {
+            return Err(ModelError::NotAModel(path));
+        }
+        if let Some(config) = &unet {
+            config.validate()?;
+        }
+        if let Some(config) = &autoencoder {
+            config.validate()?;
+        }
+        if let Some(config) = &text_encoder {
+            config.validate()?;
+        }
+        let scheduler =
+            read_json(&path.join("scheduler/scheduler_config.json"))?.unwrap_or(Value::Null);
+        let studio = match read_config::<StudioConfig>(&path.join("studio.json"))? {
+            Some(studio) => studio,
+            None => {
+                let name = path
+                    .file_name()
+                    .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                StudioConfig::derive(name, unet.as_ref(), autoencoder.as_ref())
+            }
+        };
+        studio.validate()?;
+        if let (Some(unet), Some(autoencoder)) = (&unet, &autoencoder) {
+            studio.fits(unet, autoencoder.latent_channels)?;
+        }
+        if let (Some(unet), Some(text)) = (&unet, &text_encoder)
+            && unet.cross_attention_dim != text.hidden_size
+        {
+            let supported = format!("the text encoder's states are {} wide", text.hidden_size);
+            return Err(ModelError::unsupported(
+                "UNet2DConditionModel",
+                "cross_attention_dim",
+                unet.cross_attention_dim,
+                supported,
+            ));
+        }
+        Ok(Self {
+            path,
+            unet,
+            autoencoder,
+            text_encoder,
+            scheduler,
+            studio,
+            held: WeightDtype::F32,
+        })
+    }
+
+    /// The same folder, whose weights will be held as `dtype` in memory.
+    ///
+    /// Half precision halves the memory; it is for painting, not for training.
+    #[must_use]
+    pub fn held_as(self, dtype: WeightDtype) -> Self {
+        Self {
+            held: dtype,
+            ..self
+        }
+    }
+
+    pub(super) fn held(&self) -> WeightDtype {
+        self.held
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Configuration of the denoiser.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn unet_config(&self) -> Result<&UNet2dConfig, ModelError> {
+        self.unet
+            .as_ref()
+            .ok_or_else(|| self.missing("denoiser (unet)"))
+    }
+
+    /// Configuration of the autoencoder.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn autoencoder_config(&self) -> Result<&AutoencoderKlConfig, ModelError> {
+        self.autoencoder
+            .as_ref()
+            .ok_or_else(|| self.missing("autoencoder (vae)"))
+    }
+
+    /// Configuration of the text encoder.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn text_encoder_config(&self) -> Result<&ClipTextConfig, ModelError> {
+        self.text_encoder
+            .as_ref()
+            .ok_or_else(|| self.missing("text encoder (text_encoder)"))
+    }
+
+    /// The JSON of `scheduler_config.json`; null where there is none.
+    pub fn scheduler_config(&self) -> Value {
+        self.scheduler.clone()
+    }
+
+    /// How the studio uses the model: its `studio.json`, or what the
+    /// configurations imply.
+    pub fn studio(&self) -> StudioConfig {
+        self.studio.clone()
+    }
+
+    /// Reads the denoiser.
+    ///
+    /// # Errors
+    /// If there is none, or its weights are damaged or do not fit.
+    pub fn load_unet(&self, device: &Device) -> Result<UNet2d, ModelError> {
+        let network = self.unet_config()?.init(device)?;
+        let source = self.weights("unet", UNET)?;
+        weights::load(
+            network,
+            source.as_ref(),
+            &names::DIFFUSERS,
+            "UNet2DConditionModel",
+            self.held,
+        )
+    }
+
+    /// Reads the autoencoder.
+    ///
+    /// # Errors
+    /// If there is none, or its weights are damaged or do not fit.
+    pub fn load_autoencoder(&self, device: &Device) -> Result<AutoencoderKl, ModelError> {
+        let network = self.autoencoder_config()?.init(device)?;
+        let source = self.weights("vae", UNET)?;
+        weights::load(
+            network,
+            source.as_ref(),
+            &names::AUTOENCODER,
+            "AutoencoderKL",
+            self.held,
+        )
+    }
+
+    /// Reads the text encoder.
+    ///
+    /// # Errors
+    /// If there is none, or its weights are damaged or do not fit.
+    pub fn load_text_encoder(&self, device: &Device) -> Result<ClipTextModel, ModelError> {
+        let network = self.text_encoder_config()?.init(device)?;
+        let source = self.weights("text_encoder", TEXT)?;
+        weights::load(
+            network,
+            source.as_ref(),
+            &names::CLIP_TEXT,
+            "CLIPTextModel",
+            self.held,
+        )
+    }
+
+    /// Reads the tokenizer.
+    ///
+    /// # Errors
+    /// If there is none, its files do not fit together, or it knows more tokens
+    /// than the text encoder.
+    pub fn tokenizer(&self) -> Result<ClipTokenizer, ModelError> {
+        let folder = self.path.join("tokenizer");
+        if !folder.is_dir() {
+            return Err(self.missing("tokenizer"));
+        }
+        let tokenizer = ClipTokenizer::open(&folder)?;
+        let Some(text) = &self.text_encoder else {
+            return Ok(tokenizer);
+        };
+        if tokenizer.vocab_size() > text.vocab_size {
+            let message = format!(
+                "it has {} tokens and the text encoder only {}",
+                tokenizer.vocab_size(),
+                text.vocab_size
+            );
+            return Err(ModelError::Tokenizer {
+                path: folder,
+                message,
+            });
+        }
+        Ok(tokenizer.limited_to(text.max_position_embeddings))
+    }
+
+    /// SHA-256 of the denoiser's weights, of which other programs show the first
+    /// ten digits. It is made on a thread of its own and remembered while the
+    /// program runs.
+    ///
+    /// # Errors
+    /// If there is no denoiser or its weights cannot be opened.
+    pub fn unet_digest(&self) -> Result<Arc<WeightDigest>, ModelError> {
+        let source = self.weights("unet", UNET)?;
+        Ok(WeightDigest::begin(source.files()))
+    }
+
+    /// Sizes and times of all files of the model: another value means that it was
+    /// exchanged on disk, and has to be read again.
+    pub fn stamp(&self) -> Vec<FileStamp> {
+        Self::stamp_of(&self.path)
+    }
+
+    /// As [`Self::stamp`], without opening the folder; empty where there is none.
+    pub fn stamp_of(path: &Path) -> Vec<FileStamp> {
+        let folders = PARTS.iter().map(|part| path.join(part));
+        let folders = [path.to_path_buf()].into_iter().chain(folders);
+        let files = folders.filter_map(|folder| std::fs::read_dir(folder).ok());
+        let files = files.flatten().filter_map(Result::ok);
+        let files = files.map(|entry| entry.path());
+        let files = files.filter(|path| path.is_file());
+        let mut stamps: Vec<FileStamp> = files.filter_map(|path| FileStamp::of(&path)).collect();
+        stamps.sort();
+        stamps
+    }
+
+    fn missing(&self, part: &'static str) -> ModelError {
+        ModelError::MissingPart {
+            folder: self.path.clone(),
+            part,
+        }
+    }
+
+    fn weights(&self, component: &str, stem: &str) -> Result<Box<dyn WeightSource>, ModelError> {
+        weights::find(&self.path.join(component), stem)
+    }
+}

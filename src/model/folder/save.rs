@@ -1,0 +1,215 @@
+//! Writing a model: a folder that Python's diffusers opens.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde_json::{Value, json};
+
+use super::super::json::write_json;
+use super::super::weights::{self, WeightDtype, names};
+use super::super::{AutoencoderKl, ClipTextModel, ClipTokenizer, ModelError, StudioConfig, UNet2d};
+use super::{ModelFolder, TEXT, UNET, place};
+use crate::files::write_atomically;
+
+/// What [`ModelFolder::save`] writes; parts that are `None` are left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ModelParts<'a> {
+    /// The denoiser.
+    pub unet: Option<&'a UNet2d>,
+    /// The autoencoder.
+    pub autoencoder: Option<&'a AutoencoderKl>,
+    /// The text encoder.
+    pub text_encoder: Option<&'a ClipTextModel>,
+    /// The tokenizer.
+    pub tokenizer: Option<&'a ClipTokenizer>,
+    /// `scheduler_config.json`, with its `_class_name`.
+    pub scheduler: Option<&'a Value>,
+    /// `studio.json`.
+    pub studio: Option<&'a StudioConfig>,
+    /// How weights are stored.
+    pub dtype: WeightDtype,
+}
+
+impl ModelFolder {
+    /// Whether [`Self::save`] would find its place free, or taken by a model that
+    /// holds nothing else. Ask before long work.
+    ///
+    /// # Errors
+    /// As [`Self::save`], of what can be told beforehand.
+    pub fn check_place(path: impl AsRef<Path>) -> Result<(), ModelError> {
+        place::check(path.as_ref())
+    }
+
+    /// Writes a folder that Python's diffusers opens, beside `path` first and
+    /// then in its place, where an older model may lie.
+    ///
+    /// # Errors
+    /// If something lies at `path` that is no model, or anything in it that is not
+    /// part of one; or a file cannot be written. What was there is then still there.
+    pub fn save(path: impl AsRef<Path>, parts: &ModelParts<'_>) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        place::check(path)?;
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(ModelError::io("make the folder", parent))?;
+        let scratch = tempfile::Builder::new()
+            .prefix(".velatura-model-")
+            .tempdir_in(parent)
+            .map_err(ModelError::io("make a folder in", parent))?;
+        let fresh = scratch.path().join("new");
+        write_parts(&fresh, parts)?;
+        // Once more: weights take their time to write.
+        place::check(path)?;
+        place::put(&fresh, path, scratch.path())?;
+        Self::open(path)
+    }
+
+    /// Writes the model once more, with weights of another kind and another
+    /// `studio.json`; [`Self::save`] tells what happens to a folder that is there.
+    ///
+    /// # Errors
+    /// If a part cannot be read or written.
+    pub fn copy_to(
+        &self,
+        path: impl AsRef<Path>,
+        dtype: WeightDtype,
+        studio: &StudioConfig,
+    ) -> Result<Self, ModelError> {
+        let device = Device::flex();
+        let has = |name: &str| self.path.join(name).is_dir();
+        let unet = self
+            .unet
+            .as_ref()
+            .map(|_| self.load_unet(&device))
+            .transpose()?;
+        let autoencoder = self
+            .autoencoder
+            .as_ref()
+            .map(|_| self.load_autoencoder(&device));
+        let autoencoder = autoencoder.transpose()?;
+        let text_encoder = self
+            .text_encoder
+            .as_ref()
+            .map(|_| self.load_text_encoder(&device));
+        let text_encoder = text_encoder.transpose()?;
+        let tokenizer = has("tokenizer").then(|| self.tokenizer()).transpose()?;
+        let scheduler = self.scheduler_config();
+        let parts = ModelParts {
+            unet: unet.as_ref(),
+            autoencoder: autoencoder.as_ref(),
+            text_encoder: text_encoder.as_ref(),
+            tokenizer: tokenizer.as_ref(),
+            scheduler: scheduler.is_object().then_some(&scheduler),
+            studio: Some(studio),
+            dtype,
+        };
+        Self::save(path, &parts)
+    }
+}
+
+fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> {
+    let part = |name: &str| {
+        let path = folder.join(name);
+        fs::create_dir_all(&path)
+            .map_err(ModelError::io("make the folder", &path))
+            .map(|()| path)
+    };
+    if let Some(unet) = parts.unet {
+        let path = part("unet")?;
+        write_json(&path.join("config.json"), unet.config())?;
+        weights::save(
+            unet,
+            &path.join(format!("{UNET}.safetensors")),
+            &names::DIFFUSERS,
+            parts.dtype,
+        )?;
+    }
+    if let Some(autoencoder) = parts.autoencoder {
+        let path = part("vae")?;
+        write_json(&path.join("config.json"), autoencoder.config())?;
+        weights::save(
+            autoencoder,
+            &path.join(format!("{UNET}.safetensors")),
+            &names::AUTOENCODER,
+            parts.dtype,
+        )?;
+    }
+    if let Some(text_encoder) = parts.text_encoder {
+        let path = part("text_encoder")?;
+        let mut config = text_encoder.config().clone();
+        if !config.other.contains_key("dtype") && !config.other.contains_key("torch_dtype") {
+            // transformers would compute in the precision of the file, while
+            // diffusers does not, and the two would not fit together.
+            config.other.insert("torch_dtype".into(), json!("float32"));
+        }
+        write_json(&path.join("config.json"), &config)?;
+        weights::save(
+            text_encoder,
+            &path.join(format!("{TEXT}.safetensors")),
+            &names::CLIP_TEXT,
+            parts.dtype,
+        )?;
+    }
+    if let Some(tokenizer) = parts.tokenizer {
+        tokenizer.save(&part("tokenizer")?)?;
+    }
+    if let Some(scheduler) = parts.scheduler {
+        write_json(&part("scheduler")?.join("scheduler_config.json"), scheduler)?;
+    }
+    if let Some(studio) = parts.studio {
+        part("")?;
+        write_json(&folder.join("studio.json"), studio)?;
+    }
+    part("")?;
+    if let Some(card) = parts.studio.map(|studio| studio.model_card.as_str())
+        && !card.is_empty()
+    {
+        // Where people and web sites look for it.
+        let path = folder.join("README.md");
+        write_atomically(&path, |file| file.write_all(card.as_bytes()))
+            .map_err(ModelError::io("write", &path))?;
+    }
+    write_json(&folder.join("model_index.json"), &index(parts))
+}
+
+/// `model_index.json`: the classes with which Python opens the parts.
+fn index(parts: &ModelParts<'_>) -> Value {
+    let inpaints = match (parts.unet, parts.autoencoder) {
+        (Some(unet), Some(autoencoder)) => {
+            unet.config().in_channels == 2 * autoencoder.config().latent_channels + 1
+        }
+        _ => false,
+    };
+    let class = if inpaints {
+        "StableDiffusionInpaintPipeline"
+    } else {
+        "StableDiffusionPipeline"
+    };
+    let part = |present: bool, library: &str, class: &str| {
+        if present {
+            json!([library, class])
+        } else {
+            json!([null, null])
+        }
+    };
+    let scheduler = parts
+        .scheduler
+        .and_then(|config| config["_class_name"].as_str());
+    json!({
+        "_class_name": class,
+        "_diffusers_version": "0.30.0",
+        "feature_extractor": [null, null],
+        "image_encoder": [null, null],
+        "requires_safety_checker": false,
+        "safety_checker": [null, null],
+        "scheduler": part(scheduler.is_some(), "diffusers", scheduler.unwrap_or_default()),
+        "text_encoder": part(parts.text_encoder.is_some(), "transformers", "CLIPTextModel"),
+        "tokenizer": part(parts.tokenizer.is_some(), "transformers", "CLIPTokenizer"),
+        "unet": part(parts.unet.is_some(), "diffusers", "UNet2DConditionModel"),
+        "vae": part(parts.autoencoder.is_some(), "diffusers", "AutoencoderKL"),
+    })
+}

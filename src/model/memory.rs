@@ -1,0 +1,263 @@
+//! How much memory painting and training will take, told from the configurations
+//! before anything is read or allocated.
+//!
+//! The numbers are those of the processor, where no layer keeps more than its
+//! input and output; a graphics card may need more. They were compared with
+//! `docs/performance.md` (peak memory) and are meant to be right within a third:
+//! enough to refuse what cannot go well.
+
+use super::{Architecture, AutoencoderKlConfig, ModelError, ModelFolder, UNet2dConfig};
+
+/// Bytes of a number that is computed with.
+const NUMBER: f64 = 4.0;
+/// What the allocator keeps beyond what is in use, as a factor.
+const SLACK: f64 = 1.25;
+/// Numbers for each channel and place that a transformer holds at a time: its
+/// input, and the two halves of the feed-forward network, eight and four wide.
+const TRANSFORMER_WIDTH: f64 = 14.0;
+/// The same of a residual block: two inputs joined, normalised, and the result.
+const RES_BLOCK_WIDTH: f64 = 6.0;
+/// Numbers for each channel and place that training keeps of a residual block.
+const RES_BLOCK_KEPT: f64 = 8.0;
+/// The same of a transformer block.
+const TRANSFORMER_KEPT: f64 = 16.0;
+/// Copies of a weight in training: itself, its gradient, two moments of AdamW, its average.
+const TRAINED_COPIES: f64 = 5.0;
+
+/// Memory that a job will take, about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// Of the weights, as they are held.
+    pub weights_bytes: u64,
+    /// Of everything else at the moment when it is most.
+    pub working_bytes: u64,
+}
+
+impl MemoryEstimate {
+    /// Of both.
+    pub fn total_bytes(self) -> u64 {
+        self.weights_bytes.saturating_add(self.working_bytes)
+    }
+}
+
+impl ModelFolder {
+    /// Memory for painting pictures of so many pixels (width, height), with
+    /// guidance, so many of them in one pass. The engine paints a batch one by
+    /// one: there `at_once` is 1, whatever the batch.
+    ///
+    /// Ask before loading the model: its weights are counted too, in the
+    /// precision of [`Self::held_as`]. Parts that the folder lacks count nothing.
+    ///
+    /// # Errors
+    /// If a configuration is not supported.
+    pub fn painting_memory(
+        &self,
+        size_px: [u32; 2],
+        at_once: u32,
+    ) -> Result<MemoryEstimate, ModelError> {
+        let mut weights = 0;
+        // The networks run one after the other: the hungriest decides.
+        let mut working = 0.0_f64;
+        let mut factor = 8;
+        if let Ok(config) = self.autoencoder_config() {
+            weights += config.parameter_count()?;
+            factor = config.downsampling();
+            working = working.max(decoder_working(config, size_px) * f64::from(at_once));
+        }
+        if let Ok(config) = self.unet_config() {
+            weights += config.parameter_count()?;
+            let latent = size_px.map(|side| (side as usize).div_ceil(factor));
+            // With guidance the denoiser is asked twice.
+            let rows = 2.0 * f64::from(at_once);
+            working = working.max(rows * denoiser_working(&config.architecture()?, latent));
+        }
+        if let Ok(config) = self.text_encoder_config() {
+            weights += config.parameter_count()?;
+        }
+        Ok(MemoryEstimate {
+            weights_bytes: (weights * self.held().bytes()) as u64,
+            working_bytes: (working * NUMBER * SLACK) as u64,
+        })
+    }
+}
+
+impl UNet2dConfig {
+    /// Memory for training the denoiser on latents of so many places (width,
+    /// height), so many at a time.
+    ///
+    /// # Errors
+    /// If the configuration is not supported.
+    pub fn training_memory(
+        &self,
+        latent: [usize; 2],
+        batch: u32,
+    ) -> Result<MemoryEstimate, ModelError> {
+        let architecture = self.architecture()?;
+        let kept = levels(&architecture, latent).map(|(level, places)| {
+            let (layers, depth) = (level.layers as f64, level.depth as f64);
+            let blocks = |layers: f64, attends: bool| {
+                layers
+                    * (RES_BLOCK_KEPT
+                        + if attends {
+                            depth * TRANSFORMER_KEPT
+                        } else {
+                            0.0
+                        })
+            };
+            let width = blocks(layers, level.attends_down) + blocks(layers + 1.0, level.attends_up);
+            width * level.channels as f64 * places
+        });
+        let kept = kept.sum::<f64>() + middle_kept(&architecture, latent);
+        Ok(trained(self.parameter_count()?, kept * f64::from(batch)))
+    }
+}
+
+impl AutoencoderKlConfig {
+    /// Memory for training the autoencoder on pictures of so many pixels (width,
+    /// height), so many at a time, without the networks that judge it.
+    ///
+    /// # Errors
+    /// If the configuration is not supported.
+    pub fn training_memory(
+        &self,
+        size_px: [u32; 2],
+        batch: u32,
+    ) -> Result<MemoryEstimate, ModelError> {
+        let layers = self.layers_per_block as f64;
+        let levels = self.block_out_channels.iter().enumerate();
+        let mut kept: f64 = levels
+            .map(|(level, channels)| {
+                // The encoder's, and one more in the decoder.
+                let width = (2.0 * layers + 1.0) * RES_BLOCK_KEPT;
+                width * *channels as f64 * places(size_px.map(|side| side as usize), level)
+            })
+            .sum();
+        if let Some((lowest, channels)) = self.block_out_channels.iter().enumerate().next_back() {
+            let width = 4.0 * RES_BLOCK_KEPT + TRANSFORMER_KEPT;
+            kept += width * *channels as f64 * places(size_px.map(|side| side as usize), lowest);
+        }
+        Ok(trained(self.parameter_count()?, kept * f64::from(batch)))
+    }
+}
+
+fn trained(weights: usize, kept: f64) -> MemoryEstimate {
+    MemoryEstimate {
+        weights_bytes: (weights as f64 * NUMBER * TRAINED_COPIES) as u64,
+        working_bytes: (kept * NUMBER) as u64,
+    }
+}
+
+/// Places of a level, whose sides were halved so often.
+fn places([width, height]: [usize; 2], halvings: usize) -> f64 {
+    let halved = |side: usize| (side as f64 / f64::from(1_u32 << halvings)).ceil();
+    halved(width) * halved(height)
+}
+
+fn levels(
+    architecture: &Architecture,
+    latent: [usize; 2],
+) -> impl Iterator<Item = (&super::Level, f64)> {
+    let levels = architecture.levels.iter().enumerate();
+    levels.map(move |(index, level)| (level, places(latent, index)))
+}
+
+fn middle_kept(architecture: &Architecture, latent: [usize; 2]) -> f64 {
+    levels(architecture, latent)
+        .last()
+        .map_or(0.0, |(level, places)| {
+            let width = 2.0 * RES_BLOCK_KEPT + level.depth as f64 * TRANSFORMER_KEPT;
+            width * level.channels as f64 * places
+        })
+}
+
+/// Numbers that a pass through the denoiser holds at most, for each row.
+fn denoiser_working(architecture: &Architecture, latent: [usize; 2]) -> f64 {
+    // What the way up will need of the way down.
+    let skips: f64 = levels(architecture, latent)
+        .map(|(level, places)| (level.layers + 1) as f64 * level.channels as f64 * places)
+        .sum();
+    let widest = levels(architecture, latent).map(|(level, places)| {
+        let attends = level.attends_down || level.attends_up;
+        let width = if attends {
+            TRANSFORMER_WIDTH
+        } else {
+            RES_BLOCK_WIDTH
+        };
+        width * level.channels as f64 * places
+    });
+    skips + widest.fold(0.0, f64::max)
+}
+
+/// Numbers that a decoder holds at most for a picture: where it doubles the sides,
+/// the channels of the level below stand at the size of the one above.
+fn decoder_working(config: &AutoencoderKlConfig, size_px: [u32; 2]) -> f64 {
+    let size = size_px.map(|side| side as usize);
+    let channels = &config.block_out_channels;
+    let levels = (0..channels.len()).map(|level| {
+        let below = channels[(level + 1).min(channels.len() - 1)];
+        2.25 * channels[level].max(below) as f64 * places(size, level)
+    });
+    levels.fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: f64 = 1e6;
+
+    fn is_within_a_third(estimate: u64, measured_mb: f64) {
+        let estimate = estimate as f64 / MB;
+        let ratio = estimate / measured_mb;
+        assert!(
+            (0.75..1.34).contains(&ratio),
+            "{estimate} MB for {measured_mb} MB"
+        );
+    }
+
+    fn stable_diffusion() -> UNet2dConfig {
+        UNet2dConfig {
+            cross_attention_dim: 768,
+            ..Default::default()
+        }
+    }
+
+    /// The measured figures are those of `docs/performance.md`, less the weights
+    /// where they were measured with them.
+    #[test]
+    fn estimates_are_near_what_was_measured() {
+        let denoiser = denoiser_working(&stable_diffusion().architecture().unwrap(), [64, 64]);
+        is_within_a_third((2.0 * denoiser * NUMBER) as u64, 3646.0 - 3438.0);
+        let decoder = AutoencoderKlConfig {
+            block_out_channels: vec![128, 256, 512, 512],
+            ..Default::default()
+        };
+        let decoder = decoder_working(&decoder, [512, 512]);
+        is_within_a_third((decoder * NUMBER) as u64, 936.0 - 335.0);
+        let storybook = ModelFolder::open("assets/models/storybook").unwrap();
+        let unet = storybook.unet_config().unwrap();
+        let training = unet.training_memory([16, 16], 32).unwrap();
+        is_within_a_third(training.total_bytes(), 264.0);
+        let autoencoder = storybook.autoencoder_config().unwrap();
+        let training = autoencoder.training_memory([64, 64], 8).unwrap();
+        is_within_a_third(training.total_bytes(), 177.0);
+        let painting = storybook.painting_memory([64, 64], 1).unwrap();
+        assert!(painting.total_bytes() < 94_000_000, "{painting:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_as_very_much() {
+        let huge = stable_diffusion().training_memory([1 << 20, 1 << 20], u32::MAX);
+        assert_eq!(huge.unwrap().working_bytes, u64::MAX);
+        let storybook = ModelFolder::open("assets/models/storybook").unwrap();
+        let large = storybook.painting_memory([8192, 8192], 1).unwrap();
+        let small = storybook.painting_memory([64, 64], 1).unwrap();
+        assert_eq!(large.weights_bytes, small.weights_bytes);
+        let ratio = large.working_bytes as f64 / small.working_bytes as f64;
+        assert!((ratio - 16_384.0).abs() < 100.0, "{ratio}");
+        assert_eq!(
+            small.total_bytes(),
+            small.weights_bytes + small.working_bytes
+        );
+    }
+}

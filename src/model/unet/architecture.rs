@@ -1,0 +1,155 @@
+//! What a denoiser is made of, whichever file says so.
+
+use burn::tensor::Device;
+
+use super::super::{ModelError, limits};
+use super::blocks::{BlockSizes, DownBlock, MidBlock, UpBlock};
+use super::{UNet2d, UNet2dConfig};
+use crate::nn::{Conv2dConfig, GroupNormConfig, TimestepEmbeddingConfig};
+
+/// The sizes of a denoiser. A dialect turns a file into one and checks it there,
+/// where the words of that file are known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    /// Channels of latents and everything concatenated to them.
+    pub input_channels: usize,
+    /// Channels of the prediction.
+    pub output_channels: usize,
+    /// From the highest resolution down.
+    pub levels: Vec<Level>,
+    /// Width of the context.
+    pub context_width: usize,
+    /// Width of the embedding of time.
+    pub time_width: usize,
+    /// Whether cosines come first in the embedding of time.
+    pub is_cosine_first: bool,
+    /// Shift of the frequencies of the embedding of time.
+    pub frequency_shift: f64,
+    /// Groups of all group normalisations.
+    pub groups: usize,
+    /// Epsilon of the group normalisations of residual blocks.
+    pub eps: f64,
+    /// Whether transformers are entered by a matrix instead of a 1×1 convolution.
+    pub is_linear_projection: bool,
+    /// Side of the first convolution's kernel.
+    pub input_kernel: usize,
+    /// Side of the last convolution's kernel.
+    pub output_kernel: usize,
+}
+
+/// One resolution of a denoiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Channels.
+    pub channels: usize,
+    /// Residual blocks on the way down; on the way up there is one more.
+    pub layers: usize,
+    /// Heads of attention.
+    pub heads: usize,
+    /// Transformer blocks at each place of attention.
+    pub depth: usize,
+    /// Whether there is attention on the way down.
+    pub attends_down: bool,
+    /// Whether there is attention on the way up.
+    pub attends_up: bool,
+}
+
+impl Architecture {
+    /// Number of residual and transformer blocks.
+    pub fn blocks(&self) -> usize {
+        let side = |layers: usize, attends: bool, depth: usize| {
+            layers.saturating_mul(1_usize.saturating_add(if attends { depth } else { 0 }))
+        };
+        let levels = self.levels.iter().map(|level| {
+            let down = side(level.layers, level.attends_down, level.depth);
+            let up = side(
+                level.layers.saturating_add(1),
+                level.attends_up,
+                level.depth,
+            );
+            down.saturating_add(up)
+        });
+        let middle = self.levels.last().map_or(0, |level| level.depth);
+        levels.fold(middle, usize::saturating_add).saturating_add(2)
+    }
+
+    /// Makes the network; weights are drawn when first used. `config` is how
+    /// the network is described to diffusers.
+    ///
+    /// # Errors
+    /// If it would have too many blocks to be a denoiser.
+    pub fn init(&self, config: UNet2dConfig, device: &Device) -> Result<UNet2d, ModelError> {
+        let Some((first, last)) = self.levels.first().zip(self.levels.last()) else {
+            return Err(ModelError::unsupported(
+                "a denoiser",
+                "levels",
+                0,
+                "it needs at least one",
+            ));
+        };
+        limits::within(
+            "a denoiser",
+            "blocks",
+            self.blocks(),
+            &(1..=limits::MOST_BLOCKS),
+        )?;
+        let time = self.time_width;
+        let lowest = self.levels.len() - 1;
+        let down = |(i, level): (usize, &Level)| {
+            let input = self.levels[i.saturating_sub(1)].channels;
+            let sizes = self.sizes(level);
+            DownBlock::new(&sizes, input, level.attends_down, i < lowest, time, device)
+        };
+        let up = |(i, level): (usize, &Level)| {
+            let previous = self.levels[(i + 1).min(lowest)].channels;
+            let skip = self.levels[i.saturating_sub(1)].channels;
+            let sizes = self.sizes(level);
+            UpBlock::new(
+                &sizes,
+                previous,
+                skip,
+                level.attends_up,
+                i > 0,
+                time,
+                device,
+            )
+        };
+        Ok(UNet2d {
+            conv_in: Conv2dConfig::same(self.input_channels, first.channels, self.input_kernel)
+                .init(device),
+            time_embedding: TimestepEmbeddingConfig {
+                sinusoidal: first.channels,
+                width: time,
+                cosine_first: self.is_cosine_first,
+                shift: self.frequency_shift,
+            }
+            .init(device),
+            down_blocks: self.levels.iter().enumerate().map(down).collect(),
+            mid_block: MidBlock::new(&self.sizes(last), time, device),
+            up_blocks: self.levels.iter().enumerate().rev().map(up).collect(),
+            conv_norm_out: GroupNormConfig {
+                groups: self.groups,
+                channels: first.channels,
+                eps: self.eps,
+            }
+            .init(device),
+            conv_out: Conv2dConfig::same(first.channels, self.output_channels, self.output_kernel)
+                .zeroed()
+                .init(device),
+            config,
+        })
+    }
+
+    fn sizes(&self, level: &Level) -> BlockSizes {
+        BlockSizes {
+            channels: level.channels,
+            layers: level.layers,
+            heads: level.heads,
+            depth: level.depth,
+            context: self.context_width,
+            groups: self.groups,
+            eps: self.eps,
+            linear: self.is_linear_projection,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! By what weights are known: a digest of all their bytes, made beside other work
+//! and remembered as long as the files stay what they are.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::ModelError;
+
+/// By what it is seen that a file was exchanged without reading it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileStamp {
+    path: PathBuf,
+    size_bytes: u64,
+    changed: Option<SystemTime>,
+}
+
+impl FileStamp {
+    /// The stamp of a file; `None` where there is none.
+    pub fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            path: path.to_path_buf(),
+            size_bytes: metadata.len(),
+            changed: metadata.modified().ok(),
+        })
+    }
+}
+
+/// Digests that are known already, by the stamps of their files.
+static KNOWN: Mutex<BTreeMap<Vec<FileStamp>, String>> = Mutex::new(BTreeMap::new());
+
+/// SHA-256 of weight files.
+#[derive(Debug)]
+pub struct WeightDigest {
+    files: Vec<PathBuf>,
+    digits: OnceLock<Result<String, Arc<ModelError>>>,
+}
+
+impl WeightDigest {
+    /// Begins to read the files, in this order, on a thread of its own: gigabytes
+    /// take seconds, for which nobody should wait before painting.
+    pub fn begin(files: Vec<PathBuf>) -> Arc<Self> {
+        let digest = Arc::new(Self {
+            files,
+            digits: OnceLock::new(),
+        });
+        let theirs = Arc::clone(&digest);
+        let thread = std::thread::Builder::new().name("weights' digest".into());
+        // Where no thread can be had, the first who asks does the work.
+        thread.spawn(move || theirs.made().is_ok()).ok();
+        digest
+    }
+
+    /// All hexadecimal digits; waits until they are known.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn digits(&self) -> Result<String, Arc<ModelError>> {
+        self.made().clone()
+    }
+
+    fn made(&self) -> &Result<String, Arc<ModelError>> {
+        // Whoever comes second waits here for the first.
+        self.digits
+            .get_or_init(|| sha256(&self.files).map_err(Arc::new))
+    }
+}
+
+/// SHA-256 of files in this order, as hexadecimal digits.
+fn sha256(files: &[PathBuf]) -> Result<String, ModelError> {
+    let stamps = || files.iter().map(|path| FileStamp::of(path)).collect();
+    let before: Option<Vec<FileStamp>> = stamps();
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(digits) = before
+        .as_ref()
+        .and_then(|stamps| known().get(stamps).cloned())
+    {
+        return Ok(digits);
+    }
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    for path in files {
+        let mut file = File::open(path).map_err(ModelError::io("read", path))?;
+        loop {
+            let count = file
+                .read(&mut buffer)
+                .map_err(ModelError::io("read", path))?;
+            if count == 0 {
+                break;
+            }
+            digest.update(&buffer[..count]);
+        }
+    }
+    let digits: String = digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    // Only what did not change while it was read.
+    if let Some(stamps) = stamps().filter(|after| Some(after) == before.as_ref()) {
+        known().insert(stamps, digits.clone());
+    }
+    Ok(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_the_files_as_they_are_now() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("w.safetensors");
+        let digits = |text: &str| {
+            std::fs::write(&path, text).expect("written");
+            let digest = WeightDigest::begin(vec![path.clone()]);
+            digest.digits().expect("read")
+        };
+        // `printf abc | sha256sum`
+        let abc = digits("abc");
+        assert_eq!(&abc[..10], "ba7816bf8f");
+        assert_ne!(digits("abcd"), abc);
+        assert_eq!(digits("abc"), abc);
+        std::fs::remove_file(&path).expect("removed");
+        assert!(WeightDigest::begin(vec![path]).digits().is_err());
+    }
+}

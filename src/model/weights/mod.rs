@@ -1,0 +1,82 @@
+//! Weights on disk, asked for by name.
+//!
+//! Whatever holds tensors under names is a [`WeightSource`]: a safetensors file,
+//! or several with an index. A parameter's path in the module tree is its name
+//! in a diffusers file, but for what the tables in [`names`] rename. A module is
+//! compared with the source as a whole before anything is read; then tensors are
+//! read one at a time and converted straight into those of the module, whose own
+//! weights were never drawn, so that loading needs little more memory than the
+//! weights.
+
+mod digest;
+mod module;
+pub mod names;
+mod numbers;
+mod places;
+mod safetensors;
+mod sharded;
+mod write;
+
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::TensorData;
+
+pub use digest::{FileStamp, WeightDigest};
+pub use module::{layout, load, save};
+pub use safetensors::SafetensorsFile;
+
+pub(super) use places::{LFS_POINTER, find};
+
+use super::ModelError;
+
+/// How weights are stored on disk or held in memory; everything is computed in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WeightDtype {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits: 11 of precision, up to 65,504.
+    F16,
+    /// 16 bits: 8 of precision, the range of f32.
+    Bf16,
+}
+
+impl WeightDtype {
+    /// Bytes that a number takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+}
+
+/// Tensors that can be asked for by name.
+pub trait WeightSource: Debug + Send + Sync {
+    /// The file to name to the user.
+    fn path(&self) -> &Path;
+
+    /// All files that hold the weights, in the order of their names.
+    fn files(&self) -> Vec<PathBuf>;
+
+    /// All names, sorted.
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+
+    /// The shape stored under a name.
+    fn shape(&self, name: &str) -> Option<&[usize]>;
+
+    /// The numbers stored under a name, as `dtype`; `is_transposed` swaps the
+    /// first two axes, and `shape` is that of the result.
+    ///
+    /// # Errors
+    /// If there is no such name, it holds no floating-point numbers or not as
+    /// many as `shape` says, or `dtype` cannot hold one of them.
+    fn read(
+        &self,
+        name: &str,
+        shape: &[usize],
+        is_transposed: bool,
+        dtype: WeightDtype,
+    ) -> Result<TensorData, ModelError>;
+}

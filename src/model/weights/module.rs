@@ -1,0 +1,249 @@
+//! From a source into a module, and from a module into a file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+
+use super::super::ModelError;
+use super::names::{FieldPath, Names, Speller};
+use super::{WeightDtype, WeightSource, write};
+
+/// Fills a module with weights, held as `dtype` where that matters: vectors
+/// (biases, normalisations) stay f32.
+///
+/// `network` names the module in errors. Nothing is read, and nothing
+/// allocated for it, unless every name and shape fits.
+///
+/// # Errors
+/// One error that names the file, the weights and the shapes, if any weight is
+/// missing, has another shape, or belongs to no parameter; or if a file is
+/// damaged; or if `dtype` cannot hold a weight.
+pub fn load<M: Module>(
+    module: M,
+    source: &dyn WeightSource,
+    names: &Names,
+    network: &'static str,
+    dtype: WeightDtype,
+) -> Result<M, ModelError> {
+    let found = compare(&module, source, names).map_err(|message| ModelError::Mismatch {
+        path: source.path().to_path_buf(),
+        config: network,
+        message,
+    })?;
+    let mut loader = Loader {
+        source,
+        dtype,
+        found,
+        path: FieldPath::default(),
+        failure: None,
+    };
+    let module = module.map(&mut loader);
+    match loader.failure {
+        Some(error) => Err(error),
+        None => Ok(module),
+    }
+}
+
+/// Writes the weights of a module to one file, which appears whole or not at all.
+///
+/// # Errors
+/// If the file cannot be written, or a weight does not fit `dtype`.
+pub fn save<M: Module>(
+    module: &M,
+    path: &Path,
+    names: &Names,
+    dtype: WeightDtype,
+) -> Result<(), ModelError> {
+    let mut collector = Collector::default();
+    module.visit(&mut collector);
+    let speller = Speller::new(names);
+    let entries = collector.parameters.into_iter().map(|parameter| {
+        let key = speller.first(&parameter.name);
+        write::Entry {
+            key,
+            shape: parameter.shape,
+            transposed: parameter.is_transposed,
+            read: parameter.read,
+        }
+    });
+    write::write(path, entries.collect(), dtype)
+}
+
+/// Names and shapes of a module's weights as they lie in a file; nothing is allocated.
+pub fn layout<M: Module>(module: &M, names: &Names) -> Vec<(String, Vec<usize>)> {
+    let mut collector = Collector::default();
+    module.visit(&mut collector);
+    let speller = Speller::new(names);
+    let parameters = collector.parameters.iter();
+    parameters
+        .map(|parameter| (speller.first(&parameter.name), parameter.stored_shape()))
+        .collect()
+}
+
+/// Where each parameter lies in a source, by our name of it; the error says what
+/// does not fit.
+fn compare<M: Module>(
+    module: &M,
+    source: &dyn WeightSource,
+    names: &Names,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut collector = Collector::default();
+    module.visit(&mut collector);
+    let speller = Speller::new(names);
+    let mut found = BTreeMap::new();
+    let mut used = BTreeSet::new();
+    let (mut missing, mut shapes) = (Vec::new(), Vec::new());
+    for parameter in collector.parameters {
+        let spellings = speller.all(&parameter.name);
+        let mut there = spellings
+            .iter()
+            .filter_map(|name| source.shape(name).map(|shape| (name, shape)));
+        let Some((name, stored)) = there.next() else {
+            missing.extend(spellings.into_iter().next());
+            continue;
+        };
+        used.insert(name.clone());
+        let wanted = parameter.stored_shape();
+        // Old autoencoders hold the matrices of attention as 1×1 convolutions.
+        let is_squeezed = parameter.is_transposed && stored.len() == 4 && stored[2..] == [1, 1];
+        let matrix = if is_squeezed { &stored[..2] } else { stored };
+        if matrix == wanted {
+            found.insert(parameter.name, name.clone());
+        } else {
+            shapes.push(format!("{name} ({stored:?} instead of {wanted:?})"));
+        }
+    }
+    let unexpected: Vec<String> = source
+        .names()
+        .filter(|name| !used.contains(*name) && !speller.ignores(name))
+        .map(str::to_owned)
+        .collect();
+    let parts = [
+        listed("missing are", &missing),
+        listed("of another shape are", &shapes),
+        listed("not expected are", &unexpected),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        Ok(found)
+    } else {
+        Err(parts.join("; "))
+    }
+}
+
+/// A list that names the first three.
+fn listed(what: &str, items: &[String]) -> Option<String> {
+    const SHOWN: usize = 3;
+    if items.is_empty() {
+        return None;
+    }
+    let shown: Vec<&str> = items.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match items.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!("{what} {}{more}", shown.join(", ")))
+}
+
+struct Loader<'a> {
+    source: &'a dyn WeightSource,
+    dtype: WeightDtype,
+    found: BTreeMap<String, String>,
+    path: FieldPath,
+    failure: Option<ModelError>,
+}
+
+impl Loader<'_> {
+    /// The numbers of the parameter at hand, in the order of the module.
+    fn fetch(&self, shape: &[usize]) -> Option<Result<TensorData, ModelError>> {
+        let dtype = if shape.len() > 1 {
+            self.dtype
+        } else {
+            WeightDtype::F32
+        };
+        let is_transposed = self.path.is_linear_weight(shape.len());
+        let name = self.found.get(&self.path.name())?;
+        Some(self.source.read(name, shape, is_transposed, dtype))
+    }
+}
+
+impl ModuleMapper for Loader<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.failure.is_some() {
+            return param;
+        }
+        let shape = param.lazy_shape();
+        let data = match self.fetch(shape.as_slice()) {
+            Some(Ok(data)) => data,
+            Some(Err(error)) => {
+                self.failure = Some(error);
+                return param;
+            }
+            None => return param,
+        };
+        let device = param.lazy_device();
+        let dtype = data.dtype();
+        let tensor = device.memory_persistent_allocations(data, |data| {
+            Tensor::<D>::from_data(data, (&device, dtype))
+        });
+        let id = param.id;
+        param.transform_for_load(tensor, id)
+    }
+}
+
+/// A parameter of a module, not drawn.
+struct Parameter {
+    name: String,
+    /// In memory; a transposed one lies in files with its axes swapped.
+    shape: Vec<usize>,
+    is_transposed: bool,
+    read: write::Fetch,
+}
+
+impl Parameter {
+    fn stored_shape(&self) -> Vec<usize> {
+        write::stored_shape(&self.shape, self.is_transposed)
+    }
+}
+
+#[derive(Default)]
+struct Collector {
+    path: FieldPath,
+    parameters: Vec<Parameter>,
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let shape = param.lazy_shape().as_slice().to_vec();
+        let param = param.clone();
+        self.parameters.push(Parameter {
+            name: self.path.name(),
+            shape,
+            is_transposed: self.path.is_linear_weight(D),
+            read: Box::new(move || {
+                param
+                    .val()
+                    .try_into_data()
+                    .map_err(|error| error.to_string())
+            }),
+        });
+    }
+}

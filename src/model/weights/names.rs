@@ -1,0 +1,159 @@
+//! From a parameter's place in the module tree to its name in a file, as data: a
+//! further kind of file is a further table.
+
+use regex::Regex;
+
+/// A field of ours that diffusers keeps in a list, or under another name: the
+/// structure that it belongs to (empty for any), the field, the name.
+const FIELDS: [(&str, &str, &str); 6] = [
+    ("", "downsampler", "downsamplers.0"),
+    ("", "upsampler", "upsamplers.0"),
+    ("", "attention", "attentions.0"),
+    ("", "to_out", "to_out.0"),
+    ("FeedForward", "proj", "net.0.proj"),
+    ("FeedForward", "out", "net.2"),
+];
+
+/// Substitutions (regular expression, replacement) that turn our name of a
+/// parameter into a file's, one after the other.
+pub type Spelling = &'static [(&'static str, &'static str)];
+
+/// How the names of a network's parameters are spelled in files.
+#[derive(Debug)]
+pub struct Names {
+    /// The first is written; any is read, the earlier one where two are there.
+    pub spellings: &'static [Spelling],
+    /// What need not be read: tables that older versions stored.
+    pub ignored: &'static [&'static str],
+}
+
+/// diffusers' names; also for our own modules, whose fields follow them.
+pub static DIFFUSERS: Names = Names {
+    spellings: &[&[]],
+    ignored: &[],
+};
+
+/// diffusers' names, or those of autoencoders from before its version 0.15.
+pub static AUTOENCODER: Names = Names {
+    spellings: &[
+        &[],
+        &[
+            (r"\.to_q\.", ".query."),
+            (r"\.to_k\.", ".key."),
+            (r"\.to_v\.", ".value."),
+            (r"\.to_out\.0\.", ".proj_attn."),
+        ],
+    ],
+    ignored: &[],
+};
+
+/// transformers' names, with or without `text_model.` in front.
+pub static CLIP_TEXT: Names = Names {
+    spellings: &[&[("^", "text_model.")], &[]],
+    ignored: &[r"\.position_ids$"],
+};
+
+/// The tables of [`Names`], ready for use.
+pub(super) struct Speller {
+    spellings: Vec<Vec<(Regex, &'static str)>>,
+    ignored: Vec<Regex>,
+}
+
+impl Speller {
+    pub fn new(names: &Names) -> Self {
+        let regex = |pattern| Regex::new(pattern).expect("the tables are constant and tested");
+        let spelling = |spelling: &Spelling| {
+            let rules = spelling.iter();
+            rules.map(|(from, to)| (regex(from), *to)).collect()
+        };
+        Self {
+            spellings: names.spellings.iter().map(spelling).collect(),
+            ignored: names.ignored.iter().map(|pattern| regex(pattern)).collect(),
+        }
+    }
+
+    /// What a parameter may be called in a file, best first.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        let spell = |rules: &Vec<(Regex, &str)>| {
+            let renamed = |name: String, (from, to): &(Regex, &str)| {
+                from.replace_all(&name, *to).into_owned()
+            };
+            rules.iter().fold(name.to_owned(), renamed)
+        };
+        self.spellings.iter().map(spell).collect()
+    }
+
+    /// What a parameter is called in a file that we write.
+    pub fn first(&self, name: &str) -> String {
+        self.all(name).into_iter().next().unwrap_or_default()
+    }
+
+    /// Whether a name in a file stands for no parameter.
+    pub fn ignores(&self, name: &str) -> bool {
+        self.ignored.iter().any(|pattern| pattern.is_match(name))
+    }
+}
+
+/// A stack of fields and the structures they belong to.
+#[derive(Default)]
+pub(super) struct FieldPath {
+    fields: Vec<(String, String)>,
+}
+
+impl FieldPath {
+    pub fn enter(&mut self, name: &str, container: &str) {
+        self.fields.push((name.to_owned(), container.to_owned()));
+    }
+
+    pub fn exit(&mut self) {
+        self.fields.pop();
+    }
+
+    /// Whether the parameter is a matrix that PyTorch stores transposed.
+    pub fn is_linear_weight(&self, rank: usize) -> bool {
+        rank == 2
+            && self
+                .fields
+                .last()
+                .is_some_and(|(_, container)| container == "Struct:Linear")
+    }
+
+    /// Our name of the parameter, which is diffusers'.
+    pub fn name(&self) -> String {
+        let segments = self.fields.iter();
+        let segments = segments.filter_map(|(name, container)| segment(name, container));
+        segments.collect::<Vec<_>>().join(".")
+    }
+}
+
+/// The name of a field; a variant of an enumeration has none.
+fn segment<'a>(name: &'a str, container: &str) -> Option<&'a str> {
+    if container.starts_with("Enum:") {
+        return None;
+    }
+    let structure = container.strip_prefix("Struct:").unwrap_or(container);
+    let renamed = FIELDS
+        .iter()
+        .find(|(of, field, _)| (of.is_empty() || *of == structure) && *field == name);
+    Some(renamed.map_or(name, |(.., renamed)| renamed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_can_be_used() {
+        for names in [&DIFFUSERS, &AUTOENCODER, &CLIP_TEXT] {
+            let speller = Speller::new(names);
+            assert_eq!(speller.all("a.b").len(), names.spellings.len());
+        }
+        let speller = Speller::new(&AUTOENCODER);
+        let name = "encoder.mid_block.attentions.0.to_out.0.bias";
+        let older = "encoder.mid_block.attentions.0.proj_attn.bias";
+        assert_eq!(speller.all(name), [name, older]);
+        let speller = Speller::new(&CLIP_TEXT);
+        assert_eq!(speller.first("embeddings.x"), "text_model.embeddings.x");
+        assert!(speller.ignores("text_model.embeddings.position_ids"));
+    }
+}

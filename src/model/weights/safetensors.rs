@@ -1,0 +1,146 @@
+//! One safetensors file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::TensorData;
+use safetensors::tensor::Metadata;
+
+use super::super::ModelError;
+use super::numbers::{self, Stored, read_exact_at};
+use super::places::LFS_POINTER;
+use super::{WeightDtype, WeightSource};
+
+/// Bytes of the number that says how long the header is.
+const PREFIX: usize = 8;
+/// Longest header, as in Python's reader.
+const MOST_HEADER_BYTES: u64 = 100_000_000;
+
+/// A safetensors file, opened and checked but not read.
+#[derive(Debug)]
+pub struct SafetensorsFile {
+    path: PathBuf,
+    file: File,
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    dtype: safetensors::Dtype,
+    shape: Vec<usize>,
+    offset: u64,
+    length: usize,
+}
+
+impl SafetensorsFile {
+    /// Reads the header of a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged, or stands for a file that was not fetched.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let file = File::open(path).map_err(ModelError::io("read", path))?;
+        let entries = read_header(path, &file)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+            entries,
+        })
+    }
+}
+
+impl WeightSource for SafetensorsFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        vec![self.path.clone()]
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.entries.keys().map(String::as_str))
+    }
+
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entries.get(name).map(|entry| entry.shape.as_slice())
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        shape: &[usize],
+        is_transposed: bool,
+        dtype: WeightDtype,
+    ) -> Result<TensorData, ModelError> {
+        let Some(entry) = self.entries.get(name) else {
+            return Err(damaged(&self.path, format!("it has no {name}")));
+        };
+        let stored = Stored {
+            file: &self.file,
+            path: &self.path,
+            name,
+            dtype: entry.dtype,
+            shape: &entry.shape,
+            offset: entry.offset,
+            length: entry.length,
+        };
+        numbers::read(&stored, shape, is_transposed, dtype)
+    }
+}
+
+pub(super) fn damaged(path: &Path, message: impl Into<String>) -> ModelError {
+    ModelError::Damaged {
+        path: path.to_path_buf(),
+        message: message.into(),
+    }
+}
+
+fn read_header(path: &Path, file: &File) -> Result<BTreeMap<String, Entry>, ModelError> {
+    let damaged = |message: String| damaged(path, message);
+    let read = |buffer: &mut [u8], offset| {
+        read_exact_at(file, buffer, offset).map_err(ModelError::io("read", path))
+    };
+    let length = file.metadata().map_err(ModelError::io("read", path))?.len();
+    let mut start = [0; LFS_POINTER.len()];
+    let known = start.len().min(length as usize);
+    read(&mut start[..known], 0)?;
+    if start == *LFS_POINTER {
+        return Err(ModelError::LfsPointer(path.to_path_buf()));
+    }
+    if length == 0 {
+        return Err(damaged("it is empty".into()));
+    }
+    let Some(prefix) = start[..known].first_chunk::<PREFIX>() else {
+        return Err(damaged("it is too short for a header".into()));
+    };
+    let header = u64::from_le_bytes(*prefix);
+    if header > MOST_HEADER_BYTES || header > length - PREFIX as u64 {
+        return Err(damaged(format!(
+            "its header would be {header} bytes long, and the file has {length}"
+        )));
+    }
+    let mut text = vec![0; header as usize];
+    read(&mut text, PREFIX as u64)?;
+    let metadata: Metadata =
+        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    let begin = PREFIX as u64 + header;
+    if begin.checked_add(metadata.data_len() as u64) != Some(length) {
+        return Err(damaged(format!(
+            "its header describes {} bytes of weights, and {} follow",
+            metadata.data_len(),
+            length - begin
+        )));
+    }
+    let entries = metadata.tensors().into_iter().map(|(name, info)| {
+        let (start, end) = info.data_offsets;
+        let entry = Entry {
+            dtype: info.dtype,
+            shape: info.shape.clone(),
+            offset: begin + start as u64,
+            length: end - start,
+        };
+        (name, entry)
+    });
+    Ok(entries.collect())
+}

@@ -1,0 +1,46 @@
+//! A table of learned vectors.
+
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+
+use super::ops;
+use super::parameters::lazy;
+
+/// Sizes of an [`Embedding`].
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddingConfig {
+    /// Number of vectors.
+    pub count: usize,
+    /// Width of a vector.
+    pub width: usize,
+    /// Standard deviation of the first weights.
+    pub std: f64,
+}
+
+impl EmbeddingConfig {
+    /// Makes the table.
+    pub fn init(&self, device: &Device) -> Embedding {
+        let draw = Initializer::Normal {
+            mean: 0.0,
+            std: self.std,
+        };
+        Embedding {
+            weight: lazy(&draw, [self.count, self.width], device),
+        }
+    }
+}
+
+/// A table of learned vectors.
+#[derive(Module, Debug)]
+pub struct Embedding {
+    /// `[count, width]`.
+    pub weight: Param<Tensor<2>>,
+}
+
+impl Embedding {
+    /// # Shapes
+    /// `[batch, tokens]` to `[batch, tokens, width]`.
+    pub fn forward(&self, indices: Tensor<2, Int>) -> Tensor<3> {
+        ops::embedding(self.weight.val(), indices)
+    }
+}
