@@ -14,11 +14,13 @@ mod reference_support;
 use std::collections::HashMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
 use reference_support::{Reference, difference};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use velatura::diffusion::{
-    BatchGenerators, NoiseSource, Sampler, SamplerOptions, SchedulerConfig, TorchGenerator, sampler,
+    BatchGenerators, NoiseSource, Sampler, SamplerMemory, SamplerOptions, SchedulerConfig,
+    TorchGenerator, sampler,
 };
 use velatura::recipe::SamplerKind;
 
@@ -75,7 +77,8 @@ mod published {
     impl Loop {
         /// The sum of the magnitudes of the result.
         fn sum(self) -> f64 {
-            let mut sampler = make(self.kind, &self.config, self.options);
+            let sampler = make(self.kind, &self.config, self.options);
+            let mut memory = SamplerMemory::default();
             let mut random = TorchGenerator::new(0);
             let mut x = if self.start > 0 {
                 sampler.add_noise(ramp(false), ramp(true), self.start)
@@ -87,7 +90,9 @@ mod published {
                 // Those tests go on with the scaled sample.
                 x = sampler.scale_model_input(x, index);
                 let said = x.clone() * (t / (t + 1.0));
-                x = sampler.step(index, said, x, &mut random).sample;
+                x = sampler
+                    .step(index, &mut memory, said, x, &mut random)
+                    .sample;
             }
             values(x).into_iter().map(|v| f64::from(v.abs())).sum()
         }
@@ -249,15 +254,16 @@ fn toy_model(x: Tensor<4>, t: f64) -> Tensor<4> {
 }
 
 fn denoise(
-    sampler: &mut dyn Sampler,
+    sampler: &dyn Sampler,
     mut x: Tensor<4>,
     first: usize,
     random: &mut dyn NoiseSource,
 ) -> Tensor<4> {
+    let mut memory = SamplerMemory::default();
     for index in first..sampler.timesteps().len() {
         let seen = sampler.scale_model_input(x.clone(), index);
         let said = toy_model(seen, sampler.timesteps()[index]);
-        x = sampler.step(index, said, x, random).sample;
+        x = sampler.step(index, &mut memory, said, x, random).sample;
     }
     x
 }
@@ -271,7 +277,7 @@ fn check(case: &Case, schedule: &Map<String, Value>, wanted: &Wanted<'_>) -> Res
         karras: case.karras,
         eta: case.eta,
     };
-    let mut sampler = make(case.sampler, &Value::Object(config), options);
+    let sampler = make(case.sampler, &Value::Object(config), options);
     let timesteps = sampler.timesteps();
     let is_near = |(a, b): (&f64, &f64)| (a - b).abs() <= TIMESTEP_TOLERANCE;
     if timesteps.len() != wanted.timesteps.len()
@@ -292,7 +298,7 @@ fn check(case: &Case, schedule: &Map<String, Value>, wanted: &Wanted<'_>) -> Res
     } else {
         wanted.noise.clone() * sigma
     };
-    let got = denoise(sampler.as_mut(), x, first, &mut TorchGenerator::new(7));
+    let got = denoise(sampler.as_ref(), x, first, &mut TorchGenerator::new(7));
     let (largest, deviation) = difference(&values(got), wanted.result);
     let part = largest / deviation;
     if part <= case.tolerance() {
@@ -352,15 +358,61 @@ fn results_equal_those_of_diffusers() {
     );
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// All that a sampler knows of a run is in what it is handed: put back at any
+    /// evaluation, and handed to another sampler like it, the run goes on the same.
+    #[test]
+    fn a_run_goes_on_from_any_evaluation(
+        kind in 0..SamplerKind::ALL.len(),
+        prepares: bool,
+        steps in 4..8_usize,
+        held in 0..20_usize,
+        eta in prop::sample::select(vec![0.0_f32, 0.7]),
+        seed: u64,
+    ) {
+        let config = json!({"skip_prk_steps": !prepares, "prediction_type": "v_prediction"});
+        let options = SamplerOptions { steps, karras: false, eta };
+        let [sampler, another] = [0; 2].map(|_| make(SamplerKind::ALL[kind], &config, options));
+        let step = |sampler: &dyn Sampler, index: usize, run: &mut (Tensor<4>, SamplerMemory, TorchGenerator)| {
+            let seen = sampler.scale_model_input(run.0.clone(), index);
+            let said = toy_model(seen, sampler.timesteps()[index]);
+            run.0 = sampler.step(index, &mut run.1, said, run.0.clone(), &mut run.2).sample;
+        };
+        let end = sampler.timesteps().len();
+        let held = held.min(end);
+        let mut random = TorchGenerator::new(seed);
+        let x = random.randn(SHAPE, &Device::flex()) * sampler.init_noise_sigma();
+        let mut run = (x, SamplerMemory::default(), random);
+        for index in 0..held {
+            step(sampler.as_ref(), index, &mut run);
+        }
+        let mut put_back = run.clone();
+        let mut elsewhere = run.clone();
+        for index in held..end {
+            step(sampler.as_ref(), index, &mut run);
+        }
+        for index in held..end {
+            step(sampler.as_ref(), index, &mut put_back);
+            step(another.as_ref(), index, &mut elsewhere);
+        }
+        let bits = |x: Tensor<4>| -> Vec<u32> { values(x).into_iter().map(f32::to_bits).collect() };
+        let wanted = bits(run.0);
+        prop_assert_eq!(bits(put_back.0), wanted.clone());
+        prop_assert_eq!(bits(elsewhere.0), wanted);
+    }
+}
+
 #[test]
 fn a_batch_is_noised_picture_by_picture() {
     let reference = Reference::open("schedulers.safetensors");
     let Cases { schedules, .. } = reference.cases();
     let noise = [reference.numbers("noise"), reference.numbers("clean")].concat();
     let config = Value::Object(schedules["sd"].clone());
-    let mut sampler = make(SamplerKind::EulerA, &config, options(6, false));
+    let sampler = make(SamplerKind::EulerA, &config, options(6, false));
     let x = tensor(&noise, [2, 4, 3, 2]) * sampler.init_noise_sigma();
-    let got = denoise(sampler.as_mut(), x, 0, &mut BatchGenerators::new(70, 2));
+    let got = denoise(sampler.as_ref(), x, 0, &mut BatchGenerators::new(70, 2));
     let (largest, deviation) = difference(&values(got), &reference.numbers("pair"));
     assert!(largest <= TOLERANCE * deviation, "differs by {largest}");
 }

@@ -50,6 +50,9 @@ pub enum DiffusionError {
         /// The size of the job.
         wanted_px: [u32; 2],
     },
+    /// A run cannot go on from a state of another one.
+    #[error("this step belongs to a run with other steps or of another size; begin a new run")]
+    State,
     /// The networks returned numbers that are none.
     #[error(
         "the model returned numbers that are not finite at step {step}; lower the guidance, or check the model's files"

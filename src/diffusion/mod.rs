@@ -3,27 +3,35 @@
 //! Noise schedules, samplers, guidance and inpainting, as diffusers has them:
 //! the same model, settings and seed give the same picture there and here.
 //! Built on `model`; used by `engine`, `train` and `evaluate`, which must not be
-//! named here. The loop over the steps is a library call with an observer
-//! ([`LatentDiffusion::generate`]), so that the window, the command line and the
-//! tests share it.
+//! named here. A run in progress is a value ([`Session`]) that can be stepped,
+//! copied and changed; [`LatentDiffusion::generate`] is the whole of it in one
+//! call, so that the window, the command line and the tests share it.
 
 mod error;
 mod latent_diffusion;
 mod paste;
 mod pixels;
 mod preview;
+mod request;
 mod sampler;
 mod schedule;
 mod scheduler_config;
+mod session;
+mod start;
+mod step_view;
 mod torch_random;
 mod vector_math;
+mod work;
 
 pub use error::DiffusionError;
-pub use latent_diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, StepView};
+pub use latent_diffusion::LatentDiffusion;
 pub use paste::paste_back;
-pub use sampler::{Sampler, SamplerOptions, SamplerStep, sampler};
+pub use request::{GenerationOutcome, GenerationRequest};
+pub use sampler::{OpenStep, Sampler, SamplerMemory, SamplerOptions, SamplerStep, sampler};
 pub use schedule::NoiseSchedule;
 pub use scheduler_config::{
     BetaSchedule, FinalSigmas, PredictionType, SchedulerConfig, SolverType, TimestepSpacing,
 };
+pub use session::{Conditioning, RunPlan, Session, StepState};
+pub use step_view::StepView;
 pub use torch_random::{BatchGenerators, NoiseSource, TorchGenerator};

@@ -36,11 +36,18 @@ pub(super) fn rgb_from_planes(values: &[f32], width: usize, height: usize) -> Rg
 }
 
 /// The numbers of a tensor.
-pub(super) fn host(tensor: Tensor<4>) -> Result<Vec<f32>, DiffusionError> {
+pub(super) fn host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DiffusionError> {
     tensor
         .into_data()
         .try_to_vec()
         .map_err(|error| DiffusionError::Device(format!("{error:?}")))
+}
+
+/// Whether all numbers of a tensor are finite, told by their sum: only one
+/// number comes from the device.
+pub(super) fn is_finite(tensor: &Tensor<4>) -> Result<bool, DiffusionError> {
+    let sum = host(tensor.clone().sum())?;
+    Ok(sum.iter().all(|sum| sum.is_finite()))
 }
 
 /// The picture with its last row and column repeated up to a size.

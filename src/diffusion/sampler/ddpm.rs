@@ -3,7 +3,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{Sampler, SamplerOptions, SamplerStep, clipped, with_noise, x0_and_noise};
+use super::{
+    Sampler, SamplerMemory, SamplerOptions, SamplerStep, clipped, with_noise, x0_and_noise,
+};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
 use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig};
@@ -60,8 +62,9 @@ impl Sampler for Ddpm {
     }
 
     fn step(
-        &mut self,
+        &self,
         index: usize,
+        _memory: &mut SamplerMemory,
         output: Tensor<4>,
         sample: Tensor<4>,
         noise: &mut dyn NoiseSource,

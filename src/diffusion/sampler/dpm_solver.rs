@@ -3,7 +3,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Sampler, SamplerOptions, SamplerStep, with_noise, x0_and_noise};
+use super::{Sampler, SamplerMemory, SamplerOptions, SamplerStep, with_noise, x0_and_noise};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::schedule::{
     NoiseSchedule, check_steps, interpolate, karras_sigmas, linspace, step_of_sigma, trailing,
@@ -25,8 +25,6 @@ pub(super) struct DpmSolver {
     solver: SolverType,
     /// Whether the last step is of the first order.
     ends_simply: bool,
-    /// The clean sample as it looked a step ago.
-    before: Option<Tensor<4>>,
 }
 
 /// A noise level σ as the parts of a sample α x₀ + σ_t ε with α² + σ_t² = 1.
@@ -90,7 +88,6 @@ impl DpmSolver {
             prediction: config.prediction_type,
             order: config.solver_order,
             solver: config.solver_type,
-            before: None,
         })
     }
 }
@@ -132,8 +129,9 @@ impl Sampler for DpmSolver {
     }
 
     fn step(
-        &mut self,
+        &self,
         index: usize,
+        memory: &mut SamplerMemory,
         output: Tensor<4>,
         sample: Tensor<4>,
         _noise: &mut dyn NoiseSource,
@@ -148,7 +146,8 @@ impl Sampler for DpmSolver {
         let mut moved = sample * ratio - denoised.clone() * (next.alpha * decay);
         let is_last = index + 1 == self.timesteps.len();
         let is_simple = self.order == 1 || (is_last && self.ends_simply);
-        if let (Some(before), false) = (&self.before, is_simple) {
+        // The clean sample as it looked a step ago.
+        if let (Some(before), false) = (memory.past.last(), is_simple) {
             let past = here.lambda - self.levels[index - 1].lambda;
             let slope = (denoised.clone() - before.clone()) * (h / past);
             moved = match self.solver {
@@ -156,7 +155,7 @@ impl Sampler for DpmSolver {
                 SolverType::Heun => moved + slope * (next.alpha * (decay / h + 1.0)),
             };
         }
-        self.before = Some(denoised.clone());
+        memory.past = vec![denoised.clone()];
         SamplerStep {
             sample: moved,
             denoised,

@@ -3,7 +3,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Sampler, SamplerOptions, SamplerStep, Sigmas};
+use super::{Sampler, SamplerMemory, SamplerOptions, SamplerStep, Sigmas};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
 use crate::diffusion::torch_random::NoiseSource;
@@ -35,8 +35,9 @@ impl Sampler for Euler {
     }
 
     fn step(
-        &mut self,
+        &self,
         index: usize,
+        _memory: &mut SamplerMemory,
         output: Tensor<4>,
         sample: Tensor<4>,
         _noise: &mut dyn NoiseSource,
@@ -79,8 +80,9 @@ impl Sampler for EulerAncestral {
     }
 
     fn step(
-        &mut self,
+        &self,
         index: usize,
+        _memory: &mut SamplerMemory,
         output: Tensor<4>,
         sample: Tensor<4>,
         noise: &mut dyn NoiseSource,

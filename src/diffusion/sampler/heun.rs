@@ -3,7 +3,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Sampler, SamplerOptions, SamplerStep, Sigmas, clipped};
+use super::{OpenStep, Sampler, SamplerMemory, SamplerOptions, SamplerStep, Sigmas, clipped};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
 use crate::diffusion::torch_random::NoiseSource;
@@ -14,14 +14,6 @@ pub(super) struct Heun {
     /// step and as the beginning of the next.
     levels: Sigmas,
     clip: Option<f64>,
-    half: Option<Half>,
-}
-
-/// A step that waits for its correction.
-struct Half {
-    sample: Tensor<4>,
-    derivative: Tensor<4>,
-    length: f64,
 }
 
 impl Heun {
@@ -42,7 +34,6 @@ impl Heun {
         Ok(Self {
             levels,
             clip: config.clip(SamplerKind::Heun),
-            half: None,
         })
     }
 }
@@ -65,8 +56,9 @@ impl Sampler for Heun {
     }
 
     fn step(
-        &mut self,
+        &self,
         index: usize,
+        memory: &mut SamplerMemory,
         output: Tensor<4>,
         sample: Tensor<4>,
         _noise: &mut dyn NoiseSource,
@@ -75,17 +67,19 @@ impl Sampler for Heun {
         let sigma = self.levels.sigmas[index];
         let denoised = clipped(self.levels.x0(sigma, output, sample.clone()), self.clip);
         let derivative = (sample.clone() - denoised.clone()) / sigma;
-        let sample = match self.half.take() {
-            Some(half) => half.sample + (half.derivative + derivative) / 2.0 * half.length,
+        let sample = match memory.open.take() {
+            Some(half) => {
+                let length = sigma - self.levels.sigmas[index - 1];
+                half.sample + (half.sum + derivative) / 2.0 * length
+            }
             None => {
                 let length = self.levels.sigmas[index + 1] - sigma;
                 let next = sample.clone() + derivative.clone() * length;
                 // The way to no noise at all has no slope at its end.
                 if index + 1 < self.levels.timesteps.len() {
-                    self.half = Some(Half {
+                    memory.open = Some(OpenStep {
                         sample,
-                        derivative,
-                        length,
+                        sum: derivative,
                     });
                 }
                 next

@@ -40,8 +40,29 @@ pub struct SamplerStep {
     pub denoised: Tensor<4>,
 }
 
-/// A way from noise to a clean sample.
-pub trait Sampler {
+/// What a sampler knows of a run besides the sample: all that a run needs to be
+/// held, copied and gone on with.
+#[derive(Clone, Debug, Default)]
+pub struct SamplerMemory {
+    /// Evaluations of the run so far, where a method counts them.
+    pub calls: usize,
+    /// What earlier evaluations led to, newest last.
+    pub past: Vec<Tensor<4>>,
+    /// A step of several evaluations that is not done.
+    pub open: Option<OpenStep>,
+}
+
+/// A step of several evaluations that is not done.
+#[derive(Clone, Debug)]
+pub struct OpenStep {
+    /// The sample at its beginning.
+    pub sample: Tensor<4>,
+    /// The weighted sum of what its evaluations led to so far.
+    pub sum: Tensor<4>,
+}
+
+/// A way from noise to a clean sample: a plan, the same for all runs.
+pub trait Sampler: Send + Sync {
     /// The timestep of every evaluation of the model, in order.
     fn timesteps(&self) -> &[f64];
 
@@ -64,13 +85,15 @@ pub trait Sampler {
     }
 
     /// One step with what the model said at `timesteps()[index]`. Indices go up
-    /// by one from call to call, from wherever the first call begins.
+    /// by one from call to call, from wherever the first call begins, which gets
+    /// an empty memory.
     ///
     /// # Shapes
     /// `output` and `sample`: the same; the result too.
     fn step(
-        &mut self,
+        &self,
         index: usize,
+        memory: &mut SamplerMemory,
         output: Tensor<4>,
         sample: Tensor<4>,
         noise: &mut dyn NoiseSource,

@@ -2,18 +2,19 @@
 //! Adams-Bashforth's multistep rule on predicted noise, started by Runge-Kutta
 //! or, as in Stable Diffusion, by an averaged first step.
 
-use std::collections::VecDeque;
-
 use burn::tensor::Tensor;
 
-use super::{Sampler, SamplerOptions, SamplerStep, with_noise, x0_and_noise};
+use super::{
+    OpenStep, Sampler, SamplerMemory, SamplerOptions, SamplerStep, with_noise, x0_and_noise,
+};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::schedule::{NoiseSchedule, check_steps, spaced_timesteps};
 use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig};
 use crate::diffusion::torch_random::NoiseSource;
 use crate::recipe::SamplerKind;
 
-/// Steps that Runge-Kutta prepares, with four evaluations for each.
+/// Predictions that a step looks back on; Runge-Kutta makes the first ones, with
+/// four evaluations for each.
 const ORDER: usize = 4;
 
 pub(super) struct Pndm {
@@ -24,13 +25,6 @@ pub(super) struct Pndm {
     stride: usize,
     final_alpha: f64,
     prediction: PredictionType,
-    calls: usize,
-    /// What the model said, newest last; four at most.
-    said: VecDeque<Tensor<4>>,
-    /// The sample at the beginning of a step of several evaluations.
-    start: Option<Tensor<4>>,
-    /// The weighted sum of a Runge-Kutta step so far.
-    sum: Option<Tensor<4>>,
 }
 
 impl Pndm {
@@ -69,10 +63,6 @@ impl Pndm {
             },
             prediction: config.prediction_type,
             schedule,
-            calls: 0,
-            said: VecDeque::with_capacity(4),
-            start: None,
-            sum: None,
         })
     }
 
@@ -89,63 +79,75 @@ impl Pndm {
         SamplerStep { sample, denoised }
     }
 
-    fn runge_kutta_step(&mut self, t: i64, output: Tensor<4>, sample: Tensor<4>) -> SamplerStep {
-        let is_half = self.calls.is_multiple_of(2);
+    fn runge_kutta_step(
+        &self,
+        t: i64,
+        memory: &mut SamplerMemory,
+        output: Tensor<4>,
+        sample: Tensor<4>,
+    ) -> SamplerStep {
+        let is_half = memory.calls.is_multiple_of(2);
         let to = if is_half {
             t - (self.stride / 2) as i64
         } else {
             t
         };
-        let begin = self.timesteps[self.calls / 4 * 4] as i64;
-        let weight = [1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0][self.calls % 4];
+        let begin = self.timesteps[memory.calls / 4 * 4] as i64;
+        let weight = [1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0][memory.calls % 4];
         let part = output.clone() * weight;
-        let sum = match self.sum.take() {
-            Some(sum) => sum + part,
-            None => part,
+        let is_first = memory.calls.is_multiple_of(4);
+        let open = match memory.open.take() {
+            Some(open) if !is_first => OpenStep {
+                sum: open.sum + part,
+                ..open
+            },
+            _ => OpenStep { sample, sum: part },
         };
-        let said = match self.calls % 4 {
-            0 => {
-                self.said.push_back(output.clone());
-                self.start = Some(sample.clone());
-                self.sum = Some(sum);
-                output
-            }
-            3 => sum,
-            _ => {
-                self.sum = Some(sum);
-                output
-            }
-        };
-        let start = self.start.clone().unwrap_or(sample);
-        self.transfer(start, begin, to, said)
+        if is_first {
+            memory.past.push(output.clone());
+        }
+        if memory.calls % 4 == 3 {
+            return self.transfer(open.sample, begin, to, open.sum);
+        }
+        let start = open.sample.clone();
+        memory.open = Some(open);
+        self.transfer(start, begin, to, output)
     }
 
-    fn multistep(&mut self, t: i64, output: Tensor<4>, sample: Tensor<4>) -> SamplerStep {
+    fn multistep(
+        &self,
+        t: i64,
+        memory: &mut SamplerMemory,
+        output: Tensor<4>,
+        sample: Tensor<4>,
+    ) -> SamplerStep {
         let stride = self.stride as i64;
-        if self.calls == 1 {
+        if memory.calls == 1 {
             // The first step again, with the mean of what was said at both of its ends.
-            let start = self.start.take().unwrap_or(sample);
-            let said = match self.said.back() {
-                Some(first) => (output + first.clone()) / 2.0,
-                None => output,
+            let (start, said) = match memory.open.take() {
+                Some(open) => (open.sample, (output + open.sum) / 2.0),
+                None => (sample, output),
             };
             return self.transfer(start, t + stride, t, said);
         }
-        if self.said.len() == 4 {
-            self.said.pop_front();
+        if memory.past.len() == ORDER {
+            memory.past.remove(0);
         }
-        self.said.push_back(output);
-        if self.calls == 0 {
-            self.start = Some(sample.clone());
+        memory.past.push(output.clone());
+        if memory.calls == 0 {
+            memory.open = Some(OpenStep {
+                sample: sample.clone(),
+                sum: output,
+            });
         }
         // Adams-Bashforth, as far as there is a past.
-        let weights: &[f64] = match self.said.len() {
+        let weights: &[f64] = match memory.past.len() {
             1 => &[1.0],
             2 => &[-1.0 / 2.0, 3.0 / 2.0],
             3 => &[5.0 / 12.0, -16.0 / 12.0, 23.0 / 12.0],
             _ => &[-9.0 / 24.0, 37.0 / 24.0, -59.0 / 24.0, 55.0 / 24.0],
         };
-        let terms = self.said.iter().zip(weights);
+        let terms = memory.past.iter().zip(weights);
         let said = terms
             .map(|(said, weight)| said.clone() * *weight)
             .reduce(|sum, term| sum + term)
@@ -160,19 +162,20 @@ impl Sampler for Pndm {
     }
 
     fn step(
-        &mut self,
+        &self,
         index: usize,
+        memory: &mut SamplerMemory,
         output: Tensor<4>,
         sample: Tensor<4>,
         _noise: &mut dyn NoiseSource,
     ) -> SamplerStep {
         let t = self.timesteps[index] as i64;
-        let step = if self.calls < self.runge_kutta {
-            self.runge_kutta_step(t, output, sample)
+        let step = if memory.calls < self.runge_kutta {
+            self.runge_kutta_step(t, memory, output, sample)
         } else {
-            self.multistep(t, output, sample)
+            self.multistep(t, memory, output, sample)
         };
-        self.calls += 1;
+        memory.calls += 1;
         step
     }
 

@@ -1,0 +1,80 @@
+//! What a run is asked for, and how it ends.
+
+use burn::tensor::Tensor;
+use image::{GrayImage, RgbImage};
+
+use super::DiffusionError;
+use crate::recipe::SamplerKind;
+
+/// What to paint.
+#[derive(Clone, Debug)]
+pub struct GenerationRequest {
+    /// What to paint.
+    pub prompt: String,
+    /// What to steer away from.
+    pub negative_prompt: String,
+    /// The sampler; `None` takes the model's own.
+    pub sampler: Option<SamplerKind>,
+    /// Karras noise levels; `None` takes the model's own choice.
+    pub karras: Option<bool>,
+    /// Number of steps.
+    pub steps: u32,
+    /// Scale of classifier-free guidance (Ho and Salimans 2022,
+    /// <https://arxiv.org/abs/2207.12598>); up to 1 there is none.
+    pub guidance_scale: f32,
+    /// DDIM's η.
+    pub eta: f32,
+    /// Seed of all noise.
+    pub seed: u64,
+    /// Width in pixels.
+    pub width_px: u32,
+    /// Height in pixels.
+    pub height_px: u32,
+    /// How much of `init` is repainted, from 0 to 1.
+    pub strength: f32,
+    /// The picture to begin with, of the size of the job.
+    pub init: Option<RgbImage>,
+    /// Where it is repainted: 255 is yes. Of the size of the job.
+    pub mask: Option<GrayImage>,
+}
+
+impl GenerationRequest {
+    pub(super) fn check_sizes(&self) -> Result<(), DiffusionError> {
+        let wanted_px = [self.width_px, self.height_px];
+        let init = self.init.as_ref().map(|image| image.dimensions());
+        let mask = self.mask.as_ref().map(|mask| mask.dimensions());
+        for (what, found) in [("picture", init), ("mask", mask)] {
+            if let Some(found) = found
+                && <[u32; 2]>::from(found) != wanted_px
+            {
+                return Err(DiffusionError::Size {
+                    what,
+                    found_px: found.into(),
+                    wanted_px,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a generation ended.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each picture, and nearly always the large one"
+)]
+pub enum GenerationOutcome {
+    /// With a picture.
+    Finished {
+        /// The last latents, before the division by the scaling factor.
+        ///
+        /// # Shapes
+        /// `[1, latent_channels, h, w]`.
+        latents: Tensor<4>,
+        /// The picture; with a mask it is not yet laid over the original.
+        image: RgbImage,
+    },
+    /// The observer stopped it.
+    Cancelled,
+}

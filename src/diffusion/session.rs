@@ -1,0 +1,235 @@
+//! A run in progress, as a value: it can be stepped, held, copied, put back and
+//! told something else on the way.
+
+use burn::tensor::Tensor;
+use image::RgbImage;
+
+use super::pixels::is_finite;
+use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler};
+use super::start::{Start, Surroundings};
+use super::step_view::{StepView, cropped};
+use super::torch_random::TorchGenerator;
+use super::{DiffusionError, GenerationRequest, LatentDiffusion};
+
+/// All that changes from step to step. From equal states equal runs go on to
+/// equal latents, bit for bit.
+#[derive(Clone, Debug)]
+pub struct StepState {
+    /// Index of the next evaluation among the timesteps of the sampler.
+    pub index: usize,
+    /// # Shapes
+    /// `[1, latent_channels, h, w]`.
+    pub latents: Tensor<4>,
+    /// What the sampler keeps.
+    pub memory: SamplerMemory,
+    /// The noise to come.
+    pub random: TorchGenerator,
+}
+
+/// What the denoiser is told; [`LatentDiffusion::conditioning`] makes it.
+#[derive(Clone, Debug)]
+pub struct Conditioning {
+    /// The text; with guidance that to steer away from first.
+    ///
+    /// # Shapes
+    /// `[1 or 2, tokens, cross_attention_dim]`.
+    pub(super) context: Tensor<3>,
+    pub(super) guidance_scale: f32,
+}
+
+/// All of a run that does not change by stepping. Owned, so that a run can be
+/// held without its model; it goes on with [`Session::resumed`].
+pub struct RunPlan {
+    sampler: Box<dyn Sampler>,
+    /// Index of the first evaluation.
+    first: usize,
+    /// Evaluations of the first step beyond those of any other: methods that
+    /// prepare themselves do so within it.
+    warm_up: usize,
+    surroundings: Surroundings,
+    told: Conditioning,
+    size_px: [u32; 2],
+}
+
+impl RunPlan {
+    /// Number of steps.
+    fn total(&self) -> usize {
+        let evaluations = self.sampler.timesteps().len() - self.first;
+        (evaluations - self.warm_up).div_ceil(self.sampler.order())
+    }
+
+    /// Steps that are done when an evaluation is next.
+    fn done(&self, index: usize) -> usize {
+        let evaluations = index.saturating_sub(self.first + self.warm_up);
+        evaluations / self.sampler.order()
+            + usize::from(
+                index == self.sampler.timesteps().len()
+                    && !evaluations.is_multiple_of(self.sampler.order()),
+            )
+    }
+}
+
+/// A run of a model.
+pub struct Session<'m> {
+    model: &'m LatentDiffusion,
+    plan: RunPlan,
+    state: StepState,
+}
+
+impl<'m> Session<'m> {
+    /// Prepares a run: reads the text and encodes pictures, but does no step.
+    ///
+    /// # Errors
+    /// If the request does not fit the model.
+    pub fn new(
+        model: &'m LatentDiffusion,
+        request: &GenerationRequest,
+    ) -> Result<Self, DiffusionError> {
+        request.check_sizes()?;
+        let kind = request.sampler.unwrap_or_else(|| model.default_sampler());
+        let steps = request.steps as usize;
+        let options = SamplerOptions {
+            steps,
+            karras: request.karras.unwrap_or_else(|| model.default_karras()),
+            eta: request.eta,
+        };
+        let inpaints = model.studio().inpaints() || request.mask.is_some();
+        let config = model.scheduler().corrected(kind, inpaints);
+        let sampler = sampler(kind, &config, options)?;
+        let mut random = TorchGenerator::new(request.seed);
+        let Start {
+            latents,
+            first,
+            surroundings,
+        } = Start::new(model, request, sampler.as_ref(), &mut random)?;
+        let order = sampler.order();
+        let kept_steps = steps.saturating_sub(first / order);
+        let plan = RunPlan {
+            warm_up: (sampler.timesteps().len() - first).saturating_sub(kept_steps * order),
+            first,
+            surroundings,
+            told: model.conditioning(
+                &request.prompt,
+                &request.negative_prompt,
+                request.guidance_scale,
+            ),
+            size_px: [request.width_px, request.height_px],
+            sampler,
+        };
+        let state = StepState {
+            index: first,
+            latents,
+            memory: SamplerMemory::default(),
+            random,
+        };
+        Ok(Self { model, plan, state })
+    }
+
+    /// A run that was held, with the model that it was made for.
+    pub fn resumed(model: &'m LatentDiffusion, plan: RunPlan, state: StepState) -> Self {
+        Self { model, plan, state }
+    }
+
+    /// Holds the run without its model.
+    pub fn into_parts(self) -> (RunPlan, StepState) {
+        (self.plan, self.state)
+    }
+
+    /// Where the run is; a copy, which costs next to nothing.
+    pub fn state(&self) -> StepState {
+        self.state.clone()
+    }
+
+    /// Goes on from another state, of this run or of one like it.
+    ///
+    /// # Errors
+    /// If the state is of a run with other steps or another size.
+    pub fn go_to(&mut self, state: StepState) -> Result<(), DiffusionError> {
+        let end = self.plan.sampler.timesteps().len();
+        if !(self.plan.first..=end).contains(&state.index)
+            || state.latents.dims() != self.state.latents.dims()
+        {
+            return Err(DiffusionError::State);
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    /// Tells the denoiser something else from the next step on.
+    pub fn tell(&mut self, told: Conditioning) {
+        self.plan.told = told;
+    }
+
+    /// Number of steps of the run.
+    pub fn total(&self) -> usize {
+        self.plan.total()
+    }
+
+    /// Steps done.
+    pub fn done(&self) -> usize {
+        self.plan.done(self.state.index)
+    }
+
+    /// Does one step, of as many evaluations as the sampler makes for it;
+    /// `None` when all are done.
+    ///
+    /// # Errors
+    /// If the networks answer with numbers that are none.
+    pub fn step(&mut self) -> Result<Option<StepView<'m>>, DiffusionError> {
+        let (before, mut denoised) = (self.done(), None);
+        while self.done() == before && self.state.index < self.plan.sampler.timesteps().len() {
+            denoised = Some(self.evaluate());
+        }
+        let Some(denoised) = denoised else {
+            return Ok(None);
+        };
+        let step = self.done();
+        if !is_finite(&self.state.latents)? {
+            return Err(DiffusionError::NotFinite { step });
+        }
+        Ok(Some(StepView {
+            step,
+            total: self.total(),
+            denoised,
+            model: self.model,
+            size_px: self.plan.size_px,
+            passes: self.plan.sampler.order() * self.plan.told.context.dims()[0],
+        }))
+    }
+
+    /// One evaluation of the denoiser; returns the clean latents as they look from there.
+    fn evaluate(&mut self) -> Tensor<4> {
+        let RunPlan {
+            sampler,
+            surroundings,
+            told,
+            ..
+        } = &self.plan;
+        let StepState {
+            index,
+            latents,
+            memory,
+            random,
+        } = &mut self.state;
+        let seen = sampler.scale_model_input(latents.clone(), *index);
+        let input = surroundings.around(seen, &self.model.studio().unet_input);
+        let said = self.model.said(input, sampler.timesteps()[*index], told);
+        let result = sampler.step(*index, memory, said, latents.clone(), random);
+        *index += 1;
+        *latents = surroundings.restored(result.sample, sampler.as_ref(), *index);
+        result.denoised
+    }
+
+    /// The picture of the latents as they are; with a mask it is not yet laid
+    /// over the original.
+    ///
+    /// # Errors
+    /// If the device does not hand it over, or its numbers are none.
+    pub fn picture(&self) -> Result<RgbImage, DiffusionError> {
+        let picture = self
+            .model
+            .picture(self.state.latents.clone())?
+            .ok_or(DiffusionError::NotFinite { step: self.done() })?;
+        Ok(cropped(picture, self.plan.size_px))
+    }
+}
