@@ -10,8 +10,8 @@ use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{
     EngineError, EngineEvent, JobId, JobOutcome, PaintedImage, StopReason,
 };
-use velatura::engine::{EngineHandle, studio};
-use velatura::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource, SamplerKind};
+use velatura::engine::{EngineHandle, SamplerChoice, studio};
+use velatura::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource, SamplerId};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -72,9 +72,10 @@ fn picture(width: u32, height: u32) -> RgbaImage {
 #[test]
 fn every_sampler_shows_every_step() {
     let mut engine = engine();
-    for sampler in SamplerKind::ALL {
+    for choice in SamplerChoice::all() {
+        let sampler = SamplerId::new(choice.id);
         let asked = GenerateSpec {
-            sampler: Some(sampler),
+            sampler: Some(sampler.clone()),
             ..spec("sd1-tiny")
         };
         let images = paint(&mut engine, asked);
@@ -87,6 +88,22 @@ fn every_sampler_shows_every_step() {
         assert_eq!(images[0].image.dimensions(), (40, 32));
         assert_eq!(images[0].spec.sampler, Some(sampler));
     }
+}
+
+#[test]
+fn an_unknown_sampler_is_told_with_those_that_there_are() {
+    let mut engine = engine();
+    let text = complaint(
+        &mut engine,
+        GenerateSpec {
+            sampler: Some(SamplerId::new("unheard-of")),
+            ..spec("sd1-tiny")
+        },
+    );
+    assert!(
+        text.contains("unheard-of") && text.contains("euler-a"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -248,7 +265,7 @@ fn a_loaded_model_tells_what_it_is() {
         panic!("the model does not load");
     };
     assert!(summary.has_mask_channels && summary.has_text);
-    assert_eq!(summary.default_sampler, SamplerKind::Euler);
+    assert_eq!(summary.default_sampler, SamplerId::new("euler"));
     assert!(summary.parameters > 10_000);
     let job = engine.load_model(ModelSource::Folder("/nowhere".into()));
     assert!(matches!(

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use image::{GrayImage, Rgba, RgbaImage};
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
+use velatura::engine::SamplerChoice;
 use velatura::recipe::{
     FoundRecipe, GenerateSpec, ImageInput, MaskInput, PaintedRecipe, RecipeFileError, RecipeForm,
-    SamplerKind, SaveOptions, open_picture, read_infotext, read_recipe, save_picture,
-    write_infotext,
+    SamplerId, SaveOptions, open_picture, read_infotext, read_recipe, save_picture, write_infotext,
 };
 
 fn picture() -> RgbaImage {
@@ -26,7 +26,7 @@ fn recipe() -> PaintedRecipe {
     let spec = GenerateSpec {
         prompt: "a red barn,\nby a lake".to_owned(),
         negative_prompt: "fog".to_owned(),
-        sampler: Some(SamplerKind::Euler),
+        sampler: Some(SamplerId::new("euler")),
         karras: Some(true),
         steps: 12,
         guidance_scale: 6.5,
@@ -35,7 +35,7 @@ fn recipe() -> PaintedRecipe {
         height_px: 96,
         ..Default::default()
     };
-    PaintedRecipe::new(spec, "Storybook", "0123456789")
+    PaintedRecipe::new(spec, "Storybook", "0123456789").with_sampler_label("Euler")
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn the_text_of_a_web_ui_is_read() {
     let expected = GenerateSpec {
         prompt: "portrait of a fox, (oil:1.2),\nthick paint".to_owned(),
         negative_prompt: "photo,\nblurry".to_owned(),
-        sampler: Some(SamplerKind::DpmPp2M),
+        sampler: Some(SamplerId::new("dpmpp-2m")),
         karras: Some(true),
         steps: 20,
         guidance_scale: 7.0,
@@ -115,13 +115,13 @@ fn the_text_of_a_web_ui_is_read() {
 fn older_and_stranger_texts_are_read() {
     // The schedule was once a part of the sampler's name.
     let found = read_infotext("cat\nSteps: 5, Sampler: Euler Karras, CFG scale: 3").unwrap();
-    assert_eq!(found.spec.sampler, Some(SamplerKind::Euler));
+    assert_eq!(found.spec.sampler, Some(SamplerId::new("euler")));
     assert_eq!(found.spec.karras, Some(true));
 
     // "Automatic" leaves the choice to the program.
     let text = "cat\nSteps: 5, Sampler: Euler a, Schedule type: Automatic, Seed: 2";
     let found = read_infotext(text).unwrap();
-    assert_eq!(found.spec.sampler, Some(SamplerKind::EulerA));
+    assert_eq!(found.spec.sampler, Some(SamplerId::new("euler-a")));
     assert_eq!(found.spec.karras, None);
 
     // The strength of a second pass is not that of an input picture.
@@ -213,7 +213,7 @@ fn compressed_and_late_text_chunks_of_other_programs_are_read() {
     let opened = open_picture(&path).unwrap();
     let found = opened.recipe.unwrap();
     assert_eq!(found.spec.prompt, "hills");
-    assert_eq!(found.spec.sampler, Some(SamplerKind::Heun));
+    assert_eq!(found.spec.sampler, Some(SamplerId::new("heun")));
     assert_eq!(opened.image.get_pixel(0, 0), &Rgba([7, 7, 7, 255]));
 }
 
@@ -343,7 +343,7 @@ fn prompts() -> impl Strategy<Value = String> {
 fn specs() -> impl Strategy<Value = GenerateSpec> {
     let words = (prompts(), prompts());
     let choice = (
-        0..=SamplerKind::ALL.len(),
+        0..=SamplerChoice::all().len(),
         proptest::option::of(proptest::bool::ANY),
     );
     let numbers = (
@@ -354,19 +354,21 @@ fn specs() -> impl Strategy<Value = GenerateSpec> {
     );
     let size = (8..=8192_u32, 8..=8192_u32);
     (words, choice, numbers, size).prop_map(|(words, (kind, karras), numbers, size)| {
-        let sampler = SamplerKind::ALL.get(kind).copied();
+        let sampler = SamplerChoice::all()
+            .nth(kind)
+            .map(|choice| SamplerId::new(choice.id));
         GenerateSpec {
             prompt: words.0,
             negative_prompt: words.1,
-            sampler,
-            karras,
-            steps: numbers.0,
-            guidance_scale: numbers.1,
-            eta: if sampler == Some(SamplerKind::Ddim) {
+            eta: if sampler == Some(SamplerId::new("ddim")) {
                 numbers.2
             } else {
                 0.0
             },
+            sampler,
+            karras,
+            steps: numbers.0,
+            guidance_scale: numbers.1,
             seed: numbers.3,
             width_px: size.0,
             height_px: size.1,
@@ -378,7 +380,9 @@ fn specs() -> impl Strategy<Value = GenerateSpec> {
 proptest! {
     #[test]
     fn what_is_written_is_read_again(spec in specs(), name in "[a-z ,:\"\\\\水]{0,12}") {
-        let recipe = PaintedRecipe::new(spec, name.trim(), "0123456789");
+        let label = spec.sampler.as_ref().map(|id| SamplerChoice::label_of(id).to_owned());
+        let mut recipe = PaintedRecipe::new(spec, name.trim(), "0123456789");
+        recipe.sampler_label = label;
         let found = read_infotext(&write_infotext(&recipe)).unwrap();
         prop_assert_eq!(&found.spec, &recipe.spec);
         prop_assert_eq!(found.model_name.unwrap_or_default(), recipe.model_name.clone());

@@ -102,6 +102,7 @@ const TENSOR_FREE_ENGINE: &[&str] = &[
     "job.rs",
     "latest.rs",
     "protocol.rs",
+    "samplers.rs",
     "worker_loop.rs",
 ];
 

@@ -12,9 +12,8 @@ use burn::tensor::{Device, Tensor};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use proptest::prelude::*;
 use reference_support::folder;
-use velatura::diffusion::{DiffusionError, GenerationRequest, LatentDiffusion, Session};
+use velatura::diffusion::{DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, Session};
 use velatura::model::ModelFolder;
-use velatura::recipe::SamplerKind;
 
 fn load(name: &str) -> LatentDiffusion {
     let folder = ModelFolder::open(folder().join(name)).unwrap();
@@ -74,7 +73,7 @@ proptest! {
     /// Every sampler, from any step, with and without a picture.
     #[test]
     fn a_state_that_is_put_back_goes_on_the_same(
-        kind in 0..SamplerKind::ALL.len(),
+        kind in 0..SAMPLERS.len(),
         model in 0..2_usize,
         has_picture: bool,
         steps in 4..7_u32,
@@ -83,7 +82,7 @@ proptest! {
     ) {
         let model = &MODELS[model];
         let mut asked = GenerationRequest {
-            sampler: Some(SamplerKind::ALL[kind]),
+            sampler: Some(SAMPLERS[kind].sampler_id()),
             steps,
             seed,
             ..request()

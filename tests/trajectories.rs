@@ -21,9 +21,11 @@ use reference_support::{Reference, difference, folder};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
-use velatura::diffusion::{DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion};
+use velatura::diffusion::{
+    DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion, SAMPLERS,
+};
 use velatura::model::{ModelFolder, WeightDtype};
-use velatura::recipe::SamplerKind;
+use velatura::recipe::SamplerId;
 
 /// Largest difference allowed, as a part of the latents' standard deviation.
 const TOLERANCE: f64 = 2e-3;
@@ -42,7 +44,7 @@ struct Cases {
 #[derive(Debug, Deserialize)]
 struct Case {
     kind: Kind,
-    sampler: Option<SamplerKind>,
+    sampler: Option<SamplerId>,
     karras: Option<bool>,
     eta: f32,
     guidance: f32,
@@ -119,7 +121,7 @@ impl Check {
         GenerationRequest {
             prompt: all.prompt.clone(),
             negative_prompt: all.negative_prompt.clone(),
-            sampler: case.sampler,
+            sampler: case.sampler.clone(),
             karras: case.karras,
             steps: all.steps,
             guidance_scale: case.guidance,
@@ -237,9 +239,9 @@ fn default_schedulers_equal_diffusers() {
 fn the_observer_stops_within_a_step() {
     let check = Check::open("sd1-tiny");
     let model = load(&folder().join("sd1-tiny")).unwrap();
-    for sampler in SamplerKind::ALL {
+    for sampler in SAMPLERS {
         let request = GenerationRequest {
-            sampler: Some(sampler),
+            sampler: Some(sampler.sampler_id()),
             ..check.request(&check.all.cases[0], 0)
         };
         let mut steps = 0;
@@ -252,7 +254,7 @@ fn the_observer_stops_within_a_step() {
             }
         });
         assert!(matches!(outcome.unwrap(), GenerationOutcome::Cancelled));
-        assert_eq!(steps, 3, "{sampler:?}");
+        assert_eq!(steps, 3, "{}", sampler.id);
     }
 }
 

@@ -9,6 +9,7 @@ use super::jobs::{Job, JobKind};
 use super::notices::{NoticeAction, Severity};
 use super::state::{ModelState, layer_name};
 use crate::document::Document;
+use crate::engine::SamplerChoice;
 use crate::engine::protocol::{EngineEvent, JobOutcome, ModelSummary, PaintedImage, StopReason};
 use crate::recipe::{FoundRecipe, ModelSource, PaintedRecipe};
 
@@ -125,7 +126,10 @@ impl Core {
         let state = &mut self.state;
         match state.editor.place_result(&name, &image) {
             Ok(layer) => {
-                let recipe = PaintedRecipe::new(*spec, model_name, model_hash);
+                let label = spec.sampler.as_ref().map(SamplerChoice::label_of);
+                let label = label.unwrap_or_default().to_owned();
+                let recipe =
+                    PaintedRecipe::new(*spec, model_name, model_hash).with_sampler_label(label);
                 state.recipes.insert(layer, recipe);
                 state.result_revision = Some(state.editor.revision());
             }

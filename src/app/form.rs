@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::recipe::{
-    FoundRecipe, GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SamplerKind,
+    FoundRecipe, GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SamplerId,
 };
 
 /// Most steps the panel offers.
@@ -31,7 +32,7 @@ pub struct GenerateForm {
     /// What to steer away from.
     pub negative_prompt: String,
     /// The sampler.
-    pub sampler: SamplerKind,
+    pub sampler: SamplerId,
     /// Karras noise levels, where the sampler has them.
     pub karras: bool,
     /// Sampling steps.
@@ -62,7 +63,7 @@ impl Default for GenerateForm {
             model: ModelSource::Storybook,
             prompt: EXAMPLE_PROMPT.to_owned(),
             negative_prompt: String::new(),
-            sampler: SamplerKind::default(),
+            sampler: SamplerChoice::usual(),
             karras: false,
             steps: 20,
             guidance_scale: 4.0,
@@ -135,14 +136,26 @@ impl GenerateForm {
         self.mask_strength = finite(self.mask_strength, 1.0).clamp(0.0, 1.0);
         self.feather_px = finite(self.feather_px, 2.0).clamp(0.0, 256.0);
         self.batch = self.batch.clamp(1, MAX_BATCH);
-        self.karras &= self.sampler.supports_karras();
+        if SamplerChoice::find(&self.sampler).is_none() {
+            log::warn!(
+                "There is no sampler {} (settings of a newer version?)",
+                self.sampler
+            );
+            self.sampler = SamplerChoice::usual();
+        }
+        self.karras &= self.takes_karras();
         self
+    }
+
+    /// Whether the sampler can take the noise levels of Karras et al.
+    pub fn takes_karras(&self) -> bool {
+        SamplerChoice::find(&self.sampler).is_some_and(|choice| choice.takes_karras)
     }
 
     /// Takes the defaults of a newly chosen model, but leaves words, seed and
     /// batch alone.
     pub fn adopt(&mut self, model: &ModelSummary) {
-        self.sampler = model.default_sampler;
+        self.sampler = model.default_sampler.clone();
         self.karras = model.default_karras;
         self.steps = model.default_steps;
         self.guidance_scale = model.default_guidance;
@@ -158,7 +171,10 @@ impl GenerateForm {
             model: spec.model.clone(),
             prompt: spec.prompt.clone(),
             negative_prompt: spec.negative_prompt.clone(),
-            sampler: spec.sampler.unwrap_or(own.sampler),
+            sampler: match &spec.sampler {
+                Some(id) if SamplerChoice::find(id).is_some() => id.clone(),
+                _ => own.sampler.clone(),
+            },
             karras: spec.karras.unwrap_or(own.karras),
             steps: spec.steps,
             guidance_scale: spec.guidance_scale,
@@ -201,8 +217,8 @@ impl GenerateForm {
             model: self.model.clone(),
             prompt: self.prompt.trim().to_owned(),
             negative_prompt: self.negative_prompt.trim().to_owned(),
-            sampler: Some(self.sampler),
-            karras: Some(self.karras && self.sampler.supports_karras()),
+            sampler: Some(self.sampler.clone()),
+            karras: Some(self.karras && self.takes_karras()),
             steps: self.steps,
             guidance_scale: self.guidance_scale,
             seed: self.seed,
@@ -243,7 +259,7 @@ mod tests {
             width_px: 0,
             strength: f32::INFINITY,
             batch: 9999,
-            sampler: SamplerKind::Ddim,
+            sampler: SamplerId::new("ddim"),
             karras: true,
             ..GenerateForm::default()
         };
@@ -257,10 +273,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sampler_of_a_newer_version_costs_nothing_else() {
+        let text = r#"{"prompt": "a pond", "sampler": "unheard-of", "karras": true}"#;
+        let form: GenerateForm = serde_json::from_str(text).expect("any name is read");
+        let form = form.validated();
+        assert_eq!(form.prompt, "a pond");
+        assert_eq!(form.sampler, SamplerId::new("euler"));
+    }
+
+    #[test]
     fn restoring_gives_the_same_job_again() {
         let spec = GenerateSpec {
             prompt: "a red house".to_owned(),
-            sampler: Some(SamplerKind::Heun),
+            sampler: Some(SamplerId::new("heun")),
             karras: Some(true),
             steps: 12,
             seed: 77,
@@ -282,6 +307,11 @@ mod tests {
         form.restore(&recipe);
         assert!(form.seed_locked);
         assert_eq!(form.spec([128, 64], None, None), recipe.spec);
+
+        // A sampler that is not here leaves the chosen one.
+        recipe.spec.sampler = Some(SamplerId::new("unheard-of"));
+        form.restore(&recipe);
+        assert_eq!(form.sampler, SamplerId::new("heun"));
 
         // What was painted inside of a mask says nothing of whole pictures.
         let usual = form.strength;

@@ -1,7 +1,7 @@
 //! What can go wrong on the way from a prompt to a picture.
 
 use crate::model::ModelError;
-use crate::recipe::SamplerKind;
+use crate::recipe::SamplerId;
 
 /// Why a picture cannot be painted, in a sentence for the user.
 #[derive(Debug, thiserror::Error)]
@@ -13,16 +13,26 @@ pub enum DiffusionError {
     #[error("the model's scheduler_config.json cannot be used: {0}")]
     Scheduler(String),
     /// The sampler cannot take so many steps.
-    #[error("{} cannot take {steps} steps with this model; choose between {least} and {most}", sampler.label())]
+    #[error(
+        "{sampler} cannot take {steps} steps with this model; choose between {least} and {most}"
+    )]
     Steps {
-        /// The sampler.
-        sampler: SamplerKind,
+        /// The sampler's label.
+        sampler: &'static str,
         /// The number asked for.
         steps: usize,
         /// The smallest number that works.
         least: usize,
         /// The largest number that works.
         most: usize,
+    },
+    /// No sampler has this name.
+    #[error("there is no sampler {name}; choose one of {}", known.join(", "))]
+    UnknownSampler {
+        /// The name asked for.
+        name: SamplerId,
+        /// The names that there are.
+        known: Vec<&'static str>,
     },
     /// The strength is so small that no step is left.
     #[error(

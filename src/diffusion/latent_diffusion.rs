@@ -8,6 +8,7 @@ use image::RgbImage;
 
 use super::pixels::{host, rgb_from_planes};
 use super::preview::{PreviewDecoder, affords_decoder};
+use super::sampler::SamplerInfo;
 use super::scheduler_config::SchedulerConfig;
 use super::session::{Conditioning, Session};
 use super::step_view::StepView;
@@ -17,7 +18,6 @@ use crate::model::{
     AutoencoderKl, ClipTextModel, ClipTokenizer, ModelFolder, StudioConfig, UNet2d,
 };
 use crate::nn;
-use crate::recipe::SamplerKind;
 
 /// A model that is loaded on a device.
 pub struct LatentDiffusion {
@@ -88,7 +88,7 @@ impl LatentDiffusion {
     }
 
     /// The sampler that the model's folder names.
-    pub fn default_sampler(&self) -> SamplerKind {
+    pub fn default_sampler(&self) -> &'static SamplerInfo {
         self.scheduler.default_sampler()
     }
 

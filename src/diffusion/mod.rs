@@ -27,7 +27,10 @@ pub use error::DiffusionError;
 pub use latent_diffusion::LatentDiffusion;
 pub use paste::paste_back;
 pub use request::{GenerationOutcome, GenerationRequest};
-pub use sampler::{OpenStep, Sampler, SamplerMemory, SamplerOptions, SamplerStep, sampler};
+pub use sampler::{
+    OpenStep, SAMPLERS, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    sampler_info,
+};
 pub use schedule::NoiseSchedule;
 pub use scheduler_config::{
     BetaSchedule, FinalSigmas, PredictionType, SchedulerConfig, SolverType, TimestepSpacing,

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use image::{GrayImage, RgbImage};
 
 use super::DiffusionError;
-use crate::recipe::SamplerKind;
+use crate::recipe::SamplerId;
 
 /// What to paint.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct GenerationRequest {
     /// What to steer away from.
     pub negative_prompt: String,
     /// The sampler; `None` takes the model's own.
-    pub sampler: Option<SamplerKind>,
+    pub sampler: Option<SamplerId>,
     /// Karras noise levels; `None` takes the model's own choice.
     pub karras: Option<bool>,
     /// Number of steps.

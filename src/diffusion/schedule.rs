@@ -4,8 +4,8 @@
 //! first steps are so small that the last bits are seen in the result.
 
 use super::DiffusionError;
+use super::sampler::{ConfigReading, SamplerInfo, TRAINING, ZeroSnr};
 use super::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
-use crate::recipe::SamplerKind;
 
 /// ᾱ of the very last step of a schedule that ends in pure noise, where a noise
 /// level must stay finite: the smallest positive number of f16.
@@ -25,20 +25,15 @@ impl NoiseSchedule {
     ///
     /// Samplers matter: in diffusers some have other defaults, and some do not
     /// know of schedules that end in pure noise.
-    pub fn new(config: &SchedulerConfig, sampler: SamplerKind) -> Self {
-        let mut betas = betas(config, sampler);
-        let ends_in_noise = config.rescale_betas_zero_snr
-            && !matches!(sampler, SamplerKind::Pndm | SamplerKind::Heun);
+    pub(super) fn new(config: &SchedulerConfig, reads: &ConfigReading) -> Self {
+        let mut betas = betas(config, reads);
+        let ends_in_noise = config.rescale_betas_zero_snr && reads.zero_snr != ZeroSnr::Ignored;
         if ends_in_noise {
             betas = rescaled(&betas);
         }
         let mut alphas_cumprod = cumulative(&betas);
-        let is_sigma = matches!(
-            sampler,
-            SamplerKind::Euler | SamplerKind::EulerA | SamplerKind::DpmPp2M
-        );
         if ends_in_noise
-            && is_sigma
+            && reads.zero_snr == ZeroSnr::AlmostReached
             && let Some(last) = alphas_cumprod.last_mut()
         {
             *last = ALMOST_NOTHING;
@@ -48,7 +43,7 @@ impl NoiseSchedule {
 
     /// The schedule of the training, which no sampler bends.
     pub fn of_training(config: &SchedulerConfig) -> Self {
-        Self::new(config, SamplerKind::Ddpm)
+        Self::new(config, &TRAINING)
     }
 
     /// Number of training steps.
@@ -88,9 +83,9 @@ fn linspace_f32(start: f64, end: f64, count: usize) -> Vec<f32> {
         .collect()
 }
 
-fn betas(config: &SchedulerConfig, sampler: SamplerKind) -> Vec<f32> {
+fn betas(config: &SchedulerConfig, reads: &ConfigReading) -> Vec<f32> {
     let count = config.num_train_timesteps;
-    let (start, end) = config.beta_range(sampler);
+    let (start, end) = reads.betas(config);
     if let Some(betas) = &config.trained_betas {
         return betas.iter().map(|beta| *beta as f32).collect();
     }
@@ -148,21 +143,17 @@ fn rescaled(betas: &[f32]) -> Vec<f32> {
 /// # Errors
 /// If there are more steps than the training had.
 pub(super) fn spaced_timesteps(
+    sampler: &SamplerInfo,
     config: &SchedulerConfig,
-    sampler: SamplerKind,
     steps: usize,
 ) -> Result<Vec<f64>, DiffusionError> {
     let total = config.num_train_timesteps;
-    check_steps(sampler, steps, 1, total)?;
-    let takes_fractions = matches!(
-        sampler,
-        SamplerKind::Euler | SamplerKind::EulerA | SamplerKind::Heun
-    );
-    let mut timesteps: Vec<f64> = match config.spacing(sampler) {
+    check_steps(sampler.label, steps, 1, total)?;
+    let mut timesteps: Vec<f64> = match sampler.reads.spacing(config) {
         TimestepSpacing::Linspace => {
             let evenly = linspace(0.0, (total - 1) as f64, steps);
             let fit = |t: f64| {
-                if takes_fractions {
+                if sampler.reads.takes_fractions {
                     f64::from(t as f32)
                 } else {
                     t.round_ties_even()
@@ -183,7 +174,7 @@ pub(super) fn spaced_timesteps(
 }
 
 pub(super) fn check_steps(
-    sampler: SamplerKind,
+    sampler: &'static str,
     steps: usize,
     least: usize,
     most: usize,
@@ -261,6 +252,12 @@ pub(super) fn step_of_sigma(sigmas: &[f64], sigma: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diffusion::sampler::sampler_info;
+    use crate::recipe::SamplerId;
+
+    fn sampler(id: &'static str) -> &'static SamplerInfo {
+        sampler_info(&SamplerId::new(id)).expect("a sampler of ours")
+    }
 
     fn stable_diffusion() -> NoiseSchedule {
         NoiseSchedule::of_training(&SchedulerConfig::stable_diffusion())
@@ -296,7 +293,7 @@ mod tests {
         assert_eq!(rescaled.alpha_cumprod(999), 0.0);
         let first = stable_diffusion().alpha_cumprod(0);
         assert!((rescaled.alpha_cumprod(0) - first).abs() < 1e-6);
-        let euler = NoiseSchedule::new(&config, SamplerKind::Euler);
+        let euler = NoiseSchedule::new(&config, &sampler("euler").reads);
         assert_eq!(euler.alpha_cumprod(999), f64::from(ALMOST_NOTHING));
     }
 
@@ -315,7 +312,7 @@ mod tests {
     fn more_steps_than_the_training_had_are_refused() {
         let config = SchedulerConfig::stable_diffusion();
         for steps in [0, 1001] {
-            let error = spaced_timesteps(&config, SamplerKind::Ddim, steps).expect_err("too many");
+            let error = spaced_timesteps(sampler("ddim"), &config, steps).expect_err("too many");
             assert!(error.to_string().contains("between 1 and 1000"), "{error}");
         }
         // 3, 7, 30, 999: numbers that do not divide 1000.
@@ -329,7 +326,7 @@ mod tests {
                     timestep_spacing: Some(spacing),
                     ..config.clone()
                 };
-                let found = spaced_timesteps(&config, SamplerKind::Ddim, steps).expect("fine");
+                let found = spaced_timesteps(sampler("ddim"), &config, steps).expect("fine");
                 assert_eq!(found.len(), steps);
                 assert!(found.iter().all(|t| (0.0..1000.0).contains(t)));
             }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::DiffusionError;
-use crate::recipe::SamplerKind;
+use super::sampler::{SAMPLERS, SamplerInfo};
 
 /// Switches of diffusers' schedulers that change the picture and are not here.
 const IGNORED: &[&str] = &[
@@ -239,18 +239,13 @@ impl SchedulerConfig {
         }
     }
 
-    /// The sampler that the file's class names.
-    pub fn default_sampler(&self) -> SamplerKind {
-        match self.class_name.as_deref() {
-            Some("DDIMScheduler") => SamplerKind::Ddim,
-            Some("DDPMScheduler") => SamplerKind::Ddpm,
-            Some("PNDMScheduler") => SamplerKind::Pndm,
-            Some("EulerAncestralDiscreteScheduler") => SamplerKind::EulerA,
-            Some("HeunDiscreteScheduler") => SamplerKind::Heun,
-            // Both solve the same equation by multistep exponential integrators.
-            Some("DPMSolverMultistepScheduler" | "UniPCMultistepScheduler") => SamplerKind::DpmPp2M,
-            _ => SamplerKind::Euler,
-        }
+    /// The sampler that the file's class names, else the first one.
+    pub fn default_sampler(&self) -> &'static SamplerInfo {
+        let named = self.class_name.as_deref().and_then(|class| {
+            let mut samplers = SAMPLERS.iter();
+            samplers.find(|info| info.class_names.contains(&class))
+        });
+        named.unwrap_or(&SAMPLERS[0])
     }
 
     /// The configuration as Stable Diffusion's pipelines in diffusers use it,
@@ -258,8 +253,8 @@ impl SchedulerConfig {
     /// no Runge-Kutta when they inpaint.
     ///
     /// For another sampler than the file's own they correct only what the file names.
-    pub fn corrected(&self, sampler: SamplerKind, inpaints: bool) -> Self {
-        let is_own = sampler == self.default_sampler();
+    pub fn corrected(&self, sampler: &SamplerInfo, inpaints: bool) -> Self {
+        let is_own = sampler.id == self.default_sampler().id;
         let mut config = self.clone();
         if is_own || config.steps_offset.is_some() {
             config.steps_offset = Some(1);
@@ -271,40 +266,6 @@ impl SchedulerConfig {
             config.skip_prk_steps = true;
         }
         config
-    }
-
-    /// First and last β for a sampler.
-    pub(super) fn beta_range(&self, sampler: SamplerKind) -> (f64, f64) {
-        let default = match sampler {
-            SamplerKind::Heun => (0.00085, 0.012),
-            _ => (1e-4, 0.02),
-        };
-        (
-            self.beta_start.unwrap_or(default.0),
-            self.beta_end.unwrap_or(default.1),
-        )
-    }
-
-    /// Which steps a sampler takes.
-    pub(super) fn spacing(&self, sampler: SamplerKind) -> TimestepSpacing {
-        self.timestep_spacing.unwrap_or(match sampler {
-            SamplerKind::Ddim | SamplerKind::Ddpm | SamplerKind::Pndm => TimestepSpacing::Leading,
-            SamplerKind::Euler | SamplerKind::EulerA | SamplerKind::Heun | SamplerKind::DpmPp2M => {
-                TimestepSpacing::Linspace
-            }
-        })
-    }
-
-    /// To which magnitude a sampler clips predicted samples.
-    pub(super) fn clip(&self, sampler: SamplerKind) -> Option<f64> {
-        let clips = match sampler {
-            SamplerKind::Ddim | SamplerKind::Ddpm => self.clip_sample.unwrap_or(true),
-            SamplerKind::Heun => self.clip_sample.unwrap_or(false),
-            SamplerKind::Pndm | SamplerKind::Euler | SamplerKind::EulerA | SamplerKind::DpmPp2M => {
-                false
-            }
-        };
-        clips.then_some(self.clip_sample_range)
     }
 }
 
@@ -340,7 +301,8 @@ mod tests {
     fn nulls_and_unknown_keys_do_not_matter() {
         let json = json!({"_class_name": "PNDMScheduler", "trained_betas": null, "news": 1, "sigma_min": null});
         let config = SchedulerConfig::from_json(&json).expect("fine");
-        assert_eq!(config.default_sampler(), SamplerKind::Pndm);
-        assert_eq!(config.spacing(SamplerKind::Pndm), TimestepSpacing::Leading);
+        let own = config.default_sampler();
+        assert_eq!(own.id, "pndm");
+        assert_eq!(own.reads.spacing(&config), TimestepSpacing::Leading);
     }
 }

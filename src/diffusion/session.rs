@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use image::RgbImage;
 
 use super::pixels::is_finite;
-use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler};
+use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
 use super::start::{Start, Surroundings};
 use super::step_view::{StepView, cropped};
 use super::torch_random::TorchGenerator;
@@ -86,7 +86,10 @@ impl<'m> Session<'m> {
         request: &GenerationRequest,
     ) -> Result<Self, DiffusionError> {
         request.check_sizes()?;
-        let kind = request.sampler.unwrap_or_else(|| model.default_sampler());
+        let info = match &request.sampler {
+            Some(id) => sampler_info(id)?,
+            None => model.default_sampler(),
+        };
         let steps = request.steps as usize;
         let options = SamplerOptions {
             steps,
@@ -94,8 +97,8 @@ impl<'m> Session<'m> {
             eta: request.eta,
         };
         let inpaints = model.studio().inpaints() || request.mask.is_some();
-        let config = model.scheduler().corrected(kind, inpaints);
-        let sampler = sampler(kind, &config, options)?;
+        let config = model.scheduler().corrected(info, inpaints);
+        let sampler = info.build(&config, options)?;
         let mut random = TorchGenerator::new(request.seed);
         let Start {
             latents,

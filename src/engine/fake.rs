@@ -12,7 +12,7 @@ use super::protocol::{
     AdapterSummary, EngineCommand, EngineError, JobOutcome, MemorySummary, ModelSummary,
     PaintedImage, StopReason, TrajectoryFrame,
 };
-use crate::recipe::{GenerateSpec, ModelSource, SamplerKind, TrainSpec};
+use crate::recipe::{GenerateSpec, ModelSource, SamplerId, TrainSpec};
 
 /// What passes between two steps of a [`FakeEngine`].
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl FakeEngine {
                 image: Arc::new(paste_back(target, spec)),
                 spec: Box::new(GenerateSpec {
                     seed,
-                    sampler: spec.sampler.or(Some(SamplerKind::Euler)),
+                    sampler: spec.sampler.clone().or(Some(SamplerId::new("euler"))),
                     karras: spec.karras.or(Some(false)),
                     batch: 1,
                     ..spec.clone()
@@ -171,7 +171,7 @@ fn summary(source: ModelSource) -> ModelSummary {
         name,
         native_size_px: 64,
         size_multiple_px: 16,
-        default_sampler: SamplerKind::Euler,
+        default_sampler: SamplerId::new("euler"),
         default_karras: false,
         default_steps: 20,
         default_guidance: 4.0,

@@ -1,7 +1,7 @@
 //! The background engine: one thread that owns every tensor, takes jobs from a
 //! queue and reports.
 //!
-//! `protocol`, `handle`, `job` and `latest` name no tensor type: they are what
+//! `protocol`, `samplers`, `handle`, `job` and `latest` name no tensor type: they are what
 //! the window may see. `device` and `studio` are the engine itself.
 
 mod backlog;
@@ -12,6 +12,7 @@ pub mod job;
 mod latest;
 mod memory;
 pub mod protocol;
+mod samplers;
 pub mod studio;
 mod worker_loop;
 
@@ -19,3 +20,4 @@ pub use backlog::FrameBacklog;
 pub use handle::{EngineHandle, Waker};
 pub use job::{Engine, EngineFactory, JobContext};
 pub use latest::Latest;
+pub use samplers::SamplerChoice;

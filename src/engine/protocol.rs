@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::gpu::share::SharedTensor;
-use crate::recipe::{GenerateSpec, ModelSource, SamplerKind, TrainSpec};
+use crate::recipe::{GenerateSpec, ModelSource, SamplerId, TrainSpec};
 
 /// Names a job for as long as the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -168,7 +168,7 @@ pub struct ModelSummary {
     /// Both sides of a picture must be multiples of this.
     pub size_multiple_px: u32,
     /// The sampler that its scheduler names.
-    pub default_sampler: SamplerKind,
+    pub default_sampler: SamplerId,
     /// Whether its scheduler asks for Karras sigmas.
     pub default_karras: bool,
     /// A good number of steps.

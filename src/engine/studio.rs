@@ -15,6 +15,7 @@ use super::protocol::{
 };
 use crate::diffusion::{
     DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion, StepView, paste_back,
+    sampler_info,
 };
 use crate::folders;
 use crate::gpu::share::SharedTensor;
@@ -172,7 +173,7 @@ fn open(source: &ModelSource, device: &ComputeDevice) -> Result<Loaded, StopReas
         name: studio.name.clone(),
         native_size_px: studio.resolution_px,
         size_multiple_px: model.size_multiple_px(),
-        default_sampler: model.default_sampler(),
+        default_sampler: model.default_sampler().sampler_id(),
         default_karras: model.default_karras(),
         default_steps: studio.default_steps,
         default_guidance: studio.default_guidance_scale,
@@ -201,14 +202,18 @@ fn paint(
     let seed = spec.seed.wrapping_add(u64::from(index));
     let init = spec.init.as_ref().map(|init| init.0.as_ref());
     let mask = spec.mask.as_ref();
-    let sampler = spec.sampler.unwrap_or(summary.default_sampler);
+    let info = match &spec.sampler {
+        Some(id) => sampler_info(id).map_err(|error| bad_job(&error))?,
+        None => model.default_sampler(),
+    };
+    let sampler = info.sampler_id();
     let karras = spec
         .karras
-        .unwrap_or(summary.default_karras && sampler.supports_karras());
+        .unwrap_or(summary.default_karras && info.takes_karras);
     let request = GenerationRequest {
         prompt: spec.prompt.clone(),
         negative_prompt: spec.negative_prompt.clone(),
-        sampler: Some(sampler),
+        sampler: Some(sampler.clone()),
         karras: Some(karras),
         steps: spec.steps,
         guidance_scale: spec.guidance_scale,

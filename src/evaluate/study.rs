@@ -10,7 +10,7 @@ use super::judge::{Judge, Reading, host};
 use super::questions::{Question, Truth};
 use super::report::{EvaluationReport, Reconstruction, Row, Share, rows};
 use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
-use crate::recipe::SamplerKind;
+use crate::recipe::SamplerId;
 use crate::scenes::{Scene, SceneObject, SceneSource};
 
 /// Pixels around an object that are painted anew with it, at 64 pixels a side.
@@ -19,14 +19,14 @@ const MARGIN: f32 = 3.0 / 64.0;
 const LEAST_VISIBLE: f32 = 0.6;
 
 /// What is painted, and how.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationPlan {
     /// Number of captions.
     pub prompts: u32,
     /// Seed of the scenes and of the noise; not one that the model was trained on.
     pub seed: u64,
     /// The sampler; `None` takes the model's own.
-    pub sampler: Option<SamplerKind>,
+    pub sampler: Option<SamplerId>,
     /// Steps of the sampler.
     pub steps: u32,
     /// Scale of the guidance.
@@ -179,7 +179,7 @@ fn paint_scene(
     let request = GenerationRequest {
         prompt: scene.caption.clone(),
         negative_prompt: String::new(),
-        sampler: plan.sampler,
+        sampler: plan.sampler.clone(),
         karras: None,
         steps: plan.steps,
         guidance_scale: plan.guidance_scale,

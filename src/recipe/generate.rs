@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::SamplerId;
+
 /// Largest side, in pixels, that a job may ask for.
 pub const MAX_SIDE_PX: u32 = 8192;
 
@@ -17,80 +19,6 @@ pub enum ModelSource {
     Storybook,
     /// A diffusers folder on disk.
     Folder(PathBuf),
-}
-
-/// The sampling algorithms, named as on the command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SamplerKind {
-    /// Denoising diffusion implicit models, Song et al. 2020 (diffusers `DDIMScheduler`).
-    Ddim,
-    /// Ancestral sampling of Ho et al. 2020 (diffusers `DDPMScheduler`).
-    Ddpm,
-    /// Pseudo linear multistep, Liu et al. 2022, without Runge-Kutta warm-up
-    /// where the model's scheduler says so (diffusers `PNDMScheduler`).
-    Pndm,
-    /// Euler's method on the probability-flow ODE (diffusers `EulerDiscreteScheduler`).
-    #[default]
-    Euler,
-    /// Euler with ancestral noise (diffusers `EulerAncestralDiscreteScheduler`).
-    EulerA,
-    /// Heun's second-order method (diffusers `HeunDiscreteScheduler`).
-    Heun,
-    /// DPM-Solver++(2M), Lu et al. 2022 (diffusers `DPMSolverMultistepScheduler`).
-    #[serde(rename = "dpmpp-2m")]
-    DpmPp2M,
-}
-
-impl SamplerKind {
-    /// Every sampler, in the order in which menus list them.
-    pub const ALL: [Self; 7] = [
-        Self::Euler,
-        Self::EulerA,
-        Self::DpmPp2M,
-        Self::Heun,
-        Self::Ddim,
-        Self::Pndm,
-        Self::Ddpm,
-    ];
-
-    /// The name used on the command line and in our JSON.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Ddim => "ddim",
-            Self::Ddpm => "ddpm",
-            Self::Pndm => "pndm",
-            Self::Euler => "euler",
-            Self::EulerA => "euler-a",
-            Self::Heun => "heun",
-            Self::DpmPp2M => "dpmpp-2m",
-        }
-    }
-
-    /// The name shown in menus and written into A1111 infotext.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Ddim => "DDIM",
-            Self::Ddpm => "DDPM",
-            Self::Pndm => "PNDM",
-            Self::Euler => "Euler",
-            Self::EulerA => "Euler a",
-            Self::Heun => "Heun",
-            Self::DpmPp2M => "DPM++ 2M",
-        }
-    }
-
-    /// Whether diffusers offers Karras sigmas for this sampler.
-    pub fn supports_karras(self) -> bool {
-        matches!(self, Self::Euler | Self::Heun | Self::DpmPp2M)
-    }
-
-    /// The sampler with the given [`Self::id`] or [`Self::label`], in any case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| {
-            kind.id().eq_ignore_ascii_case(name) || kind.label().eq_ignore_ascii_case(name)
-        })
-    }
 }
 
 /// A picture handed to a job, owned by it: 8-bit sRGB with alpha, row-major.
@@ -119,8 +47,9 @@ pub struct GenerateSpec {
     pub prompt: String,
     /// What to steer away from; the unconditional text of guidance.
     pub negative_prompt: String,
-    /// The sampling algorithm; `None` takes the model's own default.
-    pub sampler: Option<SamplerKind>,
+    /// The sampling algorithm; `None` takes the model's own default. Whether there
+    /// is one of that name the samplers know, not the recipe.
+    pub sampler: Option<SamplerId>,
     /// Karras noise levels; `None` takes the model's own default.
     pub karras: Option<bool>,
     /// Number of sampling steps, at least 1.

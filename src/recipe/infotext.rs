@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{FoundRecipe, GenerateSpec, MAX_SIDE_PX, PaintedRecipe, RecipeForm, SamplerKind};
+use super::{FoundRecipe, GenerateSpec, MAX_SIDE_PX, PaintedRecipe, RecipeForm, SamplerId};
 
 const NEGATIVE: &str = "Negative prompt:";
 
@@ -38,7 +38,7 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
 
     let mut pairs = Pairs::default();
     pairs.add("Steps", spec.steps);
-    pairs.add_some("Sampler", spec.sampler.map(SamplerKind::label));
+    pairs.add_some("Sampler", recipe.sampler_label.as_deref());
     // Without a schedule A1111 picks Karras for some samplers by itself.
     let schedule = spec.karras.map(|on| if on { "Karras" } else { "Uniform" });
     pairs.add_some("Schedule type", schedule);
@@ -51,10 +51,7 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
         "Denoising strength",
         spec.init.as_ref().map(|_| spec.strength),
     );
-    pairs.add_some(
-        "Eta DDIM",
-        (spec.sampler == Some(SamplerKind::Ddim) && spec.eta > 0.0).then_some(spec.eta),
-    );
+    pairs.add_some("Eta DDIM", (spec.eta > 0.0).then_some(spec.eta));
     pairs.add_some("Mask blur", spec.mask.as_ref().map(|mask| mask.feather_px));
     pairs.add("Version", &recipe.program);
 
@@ -166,7 +163,7 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
                 Some(name) => (name, Some(true)),
                 None => (value, None),
             };
-            spec.sampler = Some(SamplerKind::from_name(name)?);
+            spec.sampler = Some(SamplerId::from_label(name));
             spec.karras = spec.karras.or(karras);
         }
         "Schedule type" => match value {

@@ -14,11 +14,11 @@ mod naming;
 mod painted;
 mod picture_files;
 mod png_text;
+mod sampler_id;
 mod train;
 
 pub use generate::{
-    GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SamplerKind, SizeError,
-    SpecError,
+    GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SizeError, SpecError,
 };
 pub use infotext::{read_infotext, write_infotext};
 pub use naming::{next_picture_path, today};
@@ -27,4 +27,5 @@ pub use picture_files::{
     OpenedPicture, PictureFormat, RecipeFileError, SaveOptions, open_picture, read_recipe,
     save_picture,
 };
+pub use sampler_id::SamplerId;
 pub use train::{TrainSpec, TrainTarget};

@@ -15,6 +15,8 @@ const FORMAT_VERSION: u32 = 1;
 pub struct PaintedRecipe {
     /// The job, with every default filled in and this picture's own seed.
     pub spec: GenerateSpec,
+    /// How menus call the sampler; where this is not known, its name.
+    pub sampler_label: Option<String>,
     /// The model's name.
     pub model_name: String,
     /// First ten hexadecimal digits of the SHA-256 of the denoiser's weights.
@@ -85,11 +87,19 @@ impl PaintedRecipe {
         model_hash: impl Into<String>,
     ) -> Self {
         Self {
+            sampler_label: spec.sampler.as_ref().map(ToString::to_string),
             spec,
             model_name: model_name.into(),
             model_hash: model_hash.into(),
             program: concat!("Velatura ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
+    }
+
+    /// The recipe with the name under which the sampler is known elsewhere, for
+    /// [infotext](super::write_infotext).
+    pub fn with_sampler_label(mut self, label: impl Into<String>) -> Self {
+        self.sampler_label = Some(label.into());
+        self
     }
 
     /// Our own JSON form: the whole job but for its input pictures, of which it
@@ -138,13 +148,13 @@ impl FoundRecipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{ModelSource, SamplerKind};
+    use crate::recipe::{ModelSource, SamplerId};
 
     fn recipe() -> PaintedRecipe {
         let spec = GenerateSpec {
             model: ModelSource::Folder("models/garden".into()),
             prompt: "a \"red\" barn,\nby night".to_owned(),
-            sampler: Some(SamplerKind::DpmPp2M),
+            sampler: Some(SamplerId::new("dpmpp-2m")),
             karras: Some(true),
             seed: u64::MAX,
             guidance_scale: 6.1,

@@ -11,10 +11,12 @@ use image::{GrayImage, Pixel as _, RgbaImage};
 use crate::cli::model_name::find_model;
 use crate::cli::seed::random_seed;
 use crate::cli::{CliError, DeviceArg, Precision};
+use crate::diffusion::{SAMPLERS, sampler_info};
 use crate::folders;
 use crate::model::{ModelFolder, StudioConfig};
 use crate::recipe::{
-    GenerateSpec, ImageInput, MaskInput, ModelSource, SamplerKind, open_picture, read_recipe,
+    GenerateSpec, ImageInput, MaskInput, ModelSource, RecipeForm, SamplerId, open_picture,
+    read_recipe,
 };
 
 /// What `velatura generate` takes.
@@ -35,7 +37,7 @@ pub struct GenerateArgs {
     steps: Option<u32>,
     /// Sampling algorithm [default: the model's]
     #[arg(long, value_parser = sampler_parser())]
-    sampler: Option<SamplerKind>,
+    sampler: Option<SamplerId>,
     /// Take the noise levels of Karras et al. 2022
     #[arg(long, overrides_with = "no_karras")]
     karras: bool,
@@ -98,9 +100,8 @@ pub struct GenerateArgs {
     pub(in crate::cli) json: bool,
 }
 
-fn sampler_parser() -> impl clap::builder::TypedValueParser<Value = SamplerKind> {
-    PossibleValuesParser::new(SamplerKind::ALL.map(SamplerKind::id))
-        .map(|name| SamplerKind::from_name(&name).expect("only names of samplers pass the parser"))
+fn sampler_parser() -> impl clap::builder::TypedValueParser<Value = SamplerId> {
+    PossibleValuesParser::new(SAMPLERS.iter().map(|info| info.id)).map(SamplerId::from)
 }
 
 impl GenerateArgs {
@@ -132,7 +133,7 @@ impl GenerateArgs {
         if let Some(negative) = &self.negative_prompt {
             spec.negative_prompt.clone_from(negative);
         }
-        spec.sampler = self.sampler.or(spec.sampler);
+        spec.sampler = self.sampler.clone().or(spec.sampler);
         if self.karras || self.no_karras {
             spec.karras = Some(self.karras);
         }
@@ -161,13 +162,24 @@ impl GenerateArgs {
     }
 
     fn recipe_in(&self, path: &Path) -> Result<GenerateSpec, CliError> {
-        let found = read_recipe(path)?.ok_or_else(|| CliError::NoRecipe(path.to_owned()))?;
+        let mut found = read_recipe(path)?.ok_or_else(|| CliError::NoRecipe(path.to_owned()))?;
         // Without its inputs the job would paint something else altogether.
         if found.used_mask && self.mask.is_none() {
             return Err(CliError::RecipeNeeds(path.to_owned(), "--init and --mask"));
         }
         if found.used_picture && self.init.is_none() {
             return Err(CliError::RecipeNeeds(path.to_owned(), "--init"));
+        }
+        if self.sampler.is_none()
+            && let Some(id) = &found.spec.sampler
+            && let Err(error) = sampler_info(id)
+        {
+            // Other studios have samplers of their own; ours is one of a newer version.
+            if found.form == RecipeForm::Velatura {
+                return Err(error.into());
+            }
+            log::warn!("{error}; the model's own is taken");
+            found.spec.sampler = None;
         }
         Ok(found.spec)
     }
@@ -282,7 +294,7 @@ mod tests {
             model: ModelSource::Folder(MODEL.into()),
             prompt: "a red barn".to_owned(),
             negative_prompt: "fog".to_owned(),
-            sampler: Some(SamplerKind::Euler),
+            sampler: Some(SamplerId::new("euler")),
             karras: Some(true),
             steps: 12,
             guidance_scale: 6.5,

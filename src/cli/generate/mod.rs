@@ -12,6 +12,7 @@ pub use args::GenerateArgs;
 use super::follow::follow;
 use super::report::Reporter;
 use super::{CliError, devices};
+use crate::engine::SamplerChoice;
 use crate::engine::protocol::JobOutcome;
 use crate::folders;
 use crate::recipe::{
@@ -45,6 +46,10 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
             &painted.model_name,
             &painted.model_hash,
         );
+        let recipe = match &painted.spec.sampler {
+            Some(id) => recipe.with_sampler_label(SamplerChoice::label_of(id)),
+            None => recipe,
+        };
         let recipe = (!args.no_recipe).then_some(&recipe);
         save_picture(&path, &painted.image, recipe, &SaveOptions::default())?;
         let path = path.display().to_string();

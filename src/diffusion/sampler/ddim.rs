@@ -3,15 +3,34 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Sampler, SamplerMemory, SamplerOptions, SamplerStep, clipped, with_noise, x0_and_noise,
+    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
+    clipped, with_noise, x0_and_noise,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
-use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig};
+use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
-use crate::recipe::SamplerKind;
 
-pub(super) struct Ddim {
+/// diffusers' `DDIMScheduler`.
+pub(super) static INFO: SamplerInfo = SamplerInfo {
+    id: "ddim",
+    label: "DDIM",
+    class_names: &["DDIMScheduler"],
+    takes_karras: false,
+    takes_eta: true,
+    reads: READS,
+    build: |config, options| Ok(Box::new(Ddim::new(config, options)?)),
+};
+
+const READS: ConfigReading = ConfigReading {
+    betas: (1e-4, 0.02),
+    spacing: TimestepSpacing::Leading,
+    clip: Clip::Unless(true),
+    zero_snr: ZeroSnr::Reached,
+    takes_fractions: false,
+};
+
+struct Ddim {
     schedule: NoiseSchedule,
     timesteps: Vec<f64>,
     /// Training steps from one sampled step to the next.
@@ -23,12 +42,11 @@ pub(super) struct Ddim {
 }
 
 impl Ddim {
-    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        let kind = SamplerKind::Ddim;
-        let schedule = NoiseSchedule::new(config, kind);
+    fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        let schedule = NoiseSchedule::new(config, &READS);
         let ends_at_one = config.set_alpha_to_one.unwrap_or(true);
         Ok(Self {
-            timesteps: spaced_timesteps(config, kind, options.steps)?,
+            timesteps: spaced_timesteps(&INFO, config, options.steps)?,
             stride: config.num_train_timesteps / options.steps,
             final_alpha: if ends_at_one {
                 1.0
@@ -36,7 +54,7 @@ impl Ddim {
                 schedule.alpha_cumprod(0)
             },
             prediction: config.prediction_type,
-            clip: config.clip(kind),
+            clip: READS.clip(config),
             eta: f64::from(options.eta),
             schedule,
         })

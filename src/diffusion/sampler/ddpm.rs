@@ -4,13 +4,13 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Sampler, SamplerMemory, SamplerOptions, SamplerStep, clipped, with_noise, x0_and_noise,
+    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
+    clipped, with_noise, x0_and_noise,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
-use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig};
+use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
-use crate::recipe::SamplerKind;
 
 /// The variance of the noise.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,27 @@ enum Variance {
     Large,
 }
 
-pub(super) struct Ddpm {
+/// diffusers' `DDPMScheduler`.
+pub(super) static INFO: SamplerInfo = SamplerInfo {
+    id: "ddpm",
+    label: "DDPM",
+    class_names: &["DDPMScheduler"],
+    takes_karras: false,
+    takes_eta: false,
+    reads: READS,
+    build: |config, options| Ok(Box::new(Ddpm::new(config, options)?)),
+};
+
+/// Also how training noises: no sampler bends it.
+pub(super) const READS: ConfigReading = ConfigReading {
+    betas: (1e-4, 0.02),
+    spacing: TimestepSpacing::Leading,
+    clip: Clip::Unless(true),
+    zero_snr: ZeroSnr::Reached,
+    takes_fractions: false,
+};
+
+struct Ddpm {
     schedule: NoiseSchedule,
     timesteps: Vec<f64>,
     prediction: PredictionType,
@@ -30,8 +50,7 @@ pub(super) struct Ddpm {
 }
 
 impl Ddpm {
-    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        let kind = SamplerKind::Ddpm;
+    fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
         let variance = match config.variance_type.as_deref() {
             None | Some("fixed_small" | "fixed_small_log") => Variance::Small,
             Some("fixed_large") => Variance::Large,
@@ -43,10 +62,10 @@ impl Ddpm {
             }
         };
         Ok(Self {
-            schedule: NoiseSchedule::new(config, kind),
-            timesteps: spaced_timesteps(config, kind, options.steps)?,
+            schedule: NoiseSchedule::new(config, &READS),
+            timesteps: spaced_timesteps(&INFO, config, options.steps)?,
             prediction: config.prediction_type,
-            clip: config.clip(kind),
+            clip: READS.clip(config),
             variance,
         })
     }

@@ -3,7 +3,10 @@
 
 use burn::tensor::Tensor;
 
-use super::{Sampler, SamplerMemory, SamplerOptions, SamplerStep, with_noise, x0_and_noise};
+use super::{
+    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
+    with_noise, x0_and_noise,
+};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::schedule::{
     NoiseSchedule, check_steps, interpolate, karras_sigmas, linspace, step_of_sigma, trailing,
@@ -12,12 +15,31 @@ use crate::diffusion::scheduler_config::{
     BetaSchedule, FinalSigmas, PredictionType, SchedulerConfig, SolverType, TimestepSpacing,
 };
 use crate::diffusion::torch_random::NoiseSource;
-use crate::recipe::SamplerKind;
 
 /// Runs shorter than this end with a first-order step, to be stable.
 const SHORT: usize = 15;
 
-pub(super) struct DpmSolver {
+/// diffusers' `DPMSolverMultistepScheduler`. Its `UniPCMultistepScheduler` solves the
+/// same equation by multistep exponential integrators too.
+pub(super) static INFO: SamplerInfo = SamplerInfo {
+    id: "dpmpp-2m",
+    label: "DPM++ 2M",
+    class_names: &["DPMSolverMultistepScheduler", "UniPCMultistepScheduler"],
+    takes_karras: true,
+    takes_eta: false,
+    reads: READS,
+    build: |config, options| Ok(Box::new(DpmSolver::new(config, options)?)),
+};
+
+const READS: ConfigReading = ConfigReading {
+    betas: (1e-4, 0.02),
+    spacing: TimestepSpacing::Linspace,
+    clip: Clip::Never,
+    zero_snr: ZeroSnr::AlmostReached,
+    takes_fractions: false,
+};
+
+struct DpmSolver {
     timesteps: Vec<f64>,
     levels: Vec<Level>,
     prediction: PredictionType,
@@ -48,11 +70,10 @@ impl Level {
 }
 
 impl DpmSolver {
-    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        let kind = SamplerKind::DpmPp2M;
+    fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
         let steps = options.steps;
-        check_steps(kind, steps, 1, config.num_train_timesteps)?;
-        let table = NoiseSchedule::new(config, kind).sigmas();
+        check_steps(INFO.label, steps, 1, config.num_train_timesteps)?;
+        let table = NoiseSchedule::new(config, &READS).sigmas();
         let (timesteps, mut sigmas) = if options.karras {
             let (min, max) = (table[0], table[table.len() - 1]);
             let sigmas = karras_sigmas(min, max, steps);
@@ -101,7 +122,7 @@ fn spaced(config: &SchedulerConfig, table: &[f64], steps: usize) -> Vec<f64> {
         .iter()
         .rposition(|sigma| -sigma.ln() >= least)
         .map_or(1, |at| at + 1);
-    let timesteps: Vec<f64> = match config.spacing(SamplerKind::DpmPp2M) {
+    let timesteps: Vec<f64> = match READS.spacing(config) {
         TimestepSpacing::Linspace => {
             let evenly = linspace(0.0, (last - 1) as f64, steps + 1);
             evenly[1..]

@@ -1,22 +1,49 @@
-//! Euler's method on the probability-flow equation, and with ancestral noise
-//! (Karras et al. 2022, <https://arxiv.org/abs/2206.00364>, algorithm 2 without churn).
+//! Euler's method on the probability-flow equation (Karras et al. 2022,
+//! <https://arxiv.org/abs/2206.00364>, algorithm 2 without churn).
 
 use burn::tensor::Tensor;
 
-use super::{Sampler, SamplerMemory, SamplerOptions, SamplerStep, Sigmas};
+use super::{
+    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    SigmaLimits, Sigmas, ZeroSnr,
+};
 use crate::diffusion::DiffusionError;
-use crate::diffusion::scheduler_config::SchedulerConfig;
+use crate::diffusion::scheduler_config::{FinalSigmas, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
-use crate::recipe::SamplerKind;
 
-pub(super) struct Euler {
+/// diffusers' `EulerDiscreteScheduler`.
+pub(super) static INFO: SamplerInfo = SamplerInfo {
+    id: "euler",
+    label: "Euler",
+    class_names: &["EulerDiscreteScheduler"],
+    takes_karras: true,
+    takes_eta: false,
+    reads: READS,
+    build: |config, options| Ok(Box::new(Euler::new(config, options)?)),
+};
+
+const READS: ConfigReading = ConfigReading {
+    betas: (1e-4, 0.02),
+    spacing: TimestepSpacing::Linspace,
+    clip: Clip::Never,
+    zero_snr: ZeroSnr::AlmostReached,
+    takes_fractions: true,
+};
+
+struct Euler {
     levels: Sigmas,
 }
 
 impl Euler {
-    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+    fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        // The only class in diffusers that has these keys.
+        let limits = SigmaLimits {
+            min: config.sigma_min,
+            max: config.sigma_max,
+            ends_at_smallest: config.final_sigmas_type == FinalSigmas::SigmaMin,
+        };
         Ok(Self {
-            levels: Sigmas::new(SamplerKind::Euler, config, options)?,
+            levels: Sigmas::new(&INFO, config, options, limits)?,
         })
     }
 }
@@ -46,56 +73,6 @@ impl Sampler for Euler {
         let denoised = self.levels.x0(sigma, output, sample.clone());
         let derivative = (sample.clone() - denoised.clone()) / sigma;
         let sample = sample + derivative * (self.levels.sigmas[index + 1] - sigma);
-        SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        clean + noise * self.levels.sigmas[index]
-    }
-}
-
-pub(super) struct EulerAncestral {
-    levels: Sigmas,
-}
-
-impl EulerAncestral {
-    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        Ok(Self {
-            levels: Sigmas::new(SamplerKind::EulerA, config, options)?,
-        })
-    }
-}
-
-impl Sampler for EulerAncestral {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.levels.init_noise_sigma
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        Sigmas::scaled(sample, self.levels.sigmas[index])
-    }
-
-    fn step(
-        &self,
-        index: usize,
-        _memory: &mut SamplerMemory,
-        output: Tensor<4>,
-        sample: Tensor<4>,
-        noise: &mut dyn NoiseSource,
-    ) -> SamplerStep {
-        let (from, to) = (self.levels.sigmas[index], self.levels.sigmas[index + 1]);
-        let (shape, device) = (sample.dims(), sample.device());
-        let denoised = self.levels.x0(from, output, sample.clone());
-        let up = (to * to * (from * from - to * to) / (from * from))
-            .max(0.0)
-            .sqrt();
-        let down = (to * to - up * up).max(0.0).sqrt();
-        let derivative = (sample.clone() - denoised.clone()) / from;
-        let sample = sample + derivative * (down - from) + noise.noise(shape, &device) * up;
         SamplerStep { sample, denoised }
     }
 

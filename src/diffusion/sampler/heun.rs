@@ -3,13 +3,34 @@
 
 use burn::tensor::Tensor;
 
-use super::{OpenStep, Sampler, SamplerMemory, SamplerOptions, SamplerStep, Sigmas, clipped};
+use super::{
+    Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    SamplerStep, SigmaLimits, Sigmas, ZeroSnr, clipped,
+};
 use crate::diffusion::DiffusionError;
-use crate::diffusion::scheduler_config::SchedulerConfig;
+use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
-use crate::recipe::SamplerKind;
 
-pub(super) struct Heun {
+/// diffusers' `HeunDiscreteScheduler`.
+pub(super) static INFO: SamplerInfo = SamplerInfo {
+    id: "heun",
+    label: "Heun",
+    class_names: &["HeunDiscreteScheduler"],
+    takes_karras: true,
+    takes_eta: false,
+    reads: READS,
+    build: |config, options| Ok(Box::new(Heun::new(config, options)?)),
+};
+
+const READS: ConfigReading = ConfigReading {
+    betas: (0.00085, 0.012),
+    spacing: TimestepSpacing::Linspace,
+    clip: Clip::Unless(false),
+    zero_snr: ZeroSnr::Ignored,
+    takes_fractions: true,
+};
+
+struct Heun {
     /// Every level but the first and the last stands twice: as the end of a
     /// step and as the beginning of the next.
     levels: Sigmas,
@@ -17,8 +38,8 @@ pub(super) struct Heun {
 }
 
 impl Heun {
-    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        let mut levels = Sigmas::new(SamplerKind::Heun, config, options)?;
+    fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        let mut levels = Sigmas::new(&INFO, config, options, SigmaLimits::default())?;
         let last = levels.sigmas.len() - 1;
         let doubled = |values: &[f64]| -> Vec<f64> {
             let (first, rest) = (values.first().copied(), values.get(1..).unwrap_or_default());
@@ -33,7 +54,7 @@ impl Heun {
         levels.timesteps = doubled(&levels.timesteps);
         Ok(Self {
             levels,
-            clip: config.clip(SamplerKind::Heun),
+            clip: READS.clip(config),
         })
     }
 }

@@ -2,34 +2,42 @@
 //!
 //! diffusers calls them schedulers. A sampler is plain data with a place in a
 //! list of timesteps; it never sees the network, so the loop around it (in
-//! [`super::LatentDiffusion`]) can show, stop or change what happens.
+//! [`super::Session`]) can show, stop or change what happens.
 
 mod ddim;
 mod ddpm;
 mod dpm_solver;
 mod euler;
+mod euler_ancestral;
 mod heun;
+mod info;
 mod pndm;
+mod sigmas;
 
 use burn::tensor::Tensor;
 
-use super::DiffusionError;
-use super::schedule::{NoiseSchedule, interpolate, karras_sigmas, spaced_timesteps, step_of_sigma};
-use super::scheduler_config::{FinalSigmas, PredictionType, SchedulerConfig, TimestepSpacing};
-use super::torch_random::NoiseSource;
-use crate::recipe::SamplerKind;
+use info::Clip;
+pub(super) use info::{ConfigReading, ZeroSnr};
+pub use info::{SamplerInfo, SamplerOptions, sampler_info};
+use sigmas::{SigmaLimits, Sigmas};
 
-/// What the user decides about sampling.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SamplerOptions {
-    /// Number of steps.
-    pub steps: usize,
-    /// Whether noise levels follow Karras et al. 2022; only where
-    /// [`SamplerKind::supports_karras`].
-    pub karras: bool,
-    /// DDIM's η: 0 is deterministic, 1 as noisy as DDPM.
-    pub eta: f32,
-}
+use super::scheduler_config::PredictionType;
+use super::torch_random::NoiseSource;
+
+/// How training reads a configuration: as DDPM does.
+pub(super) const TRAINING: ConfigReading = ddpm::READS;
+
+/// Every sampler, in the order in which menus list them; the first one is taken
+/// where nobody chooses. A new one is a file and a line here.
+pub static SAMPLERS: &[&SamplerInfo] = &[
+    &euler::INFO,
+    &euler_ancestral::INFO,
+    &dpm_solver::INFO,
+    &heun::INFO,
+    &ddim::INFO,
+    &pndm::INFO,
+    &ddpm::INFO,
+];
 
 /// What a step leads to.
 #[derive(Clone, Debug)]
@@ -106,26 +114,6 @@ pub trait Sampler: Send + Sync {
     fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4>;
 }
 
-/// Makes a sampler for a model's scheduler configuration.
-///
-/// # Errors
-/// If the sampler cannot take so many steps.
-pub fn sampler(
-    kind: SamplerKind,
-    config: &SchedulerConfig,
-    options: SamplerOptions,
-) -> Result<Box<dyn Sampler>, DiffusionError> {
-    Ok(match kind {
-        SamplerKind::Ddim => Box::new(ddim::Ddim::new(config, options)?),
-        SamplerKind::Ddpm => Box::new(ddpm::Ddpm::new(config, options)?),
-        SamplerKind::Pndm => Box::new(pndm::Pndm::new(config, options)?),
-        SamplerKind::Euler => Box::new(euler::Euler::new(config, options)?),
-        SamplerKind::EulerA => Box::new(euler::EulerAncestral::new(config, options)?),
-        SamplerKind::Heun => Box::new(heun::Heun::new(config, options)?),
-        SamplerKind::DpmPp2M => Box::new(dpm_solver::DpmSolver::new(config, options)?),
-    })
-}
-
 /// What the model said of a sample √ᾱ x₀ + √(1 − ᾱ) ε, as x₀ and ε.
 fn x0_and_noise(
     prediction: PredictionType,
@@ -159,71 +147,5 @@ fn clipped(x0: Tensor<4>, range: Option<f64>) -> Tensor<4> {
     match range {
         Some(range) => x0.clamp(-range, range),
         None => x0,
-    }
-}
-
-/// The steps and noise levels of samplers that work with x₀ + σ ε.
-#[derive(Clone, Debug)]
-struct Sigmas {
-    timesteps: Vec<f64>,
-    /// One more than timesteps: the last is that of the result.
-    sigmas: Vec<f64>,
-    init_noise_sigma: f64,
-    prediction: PredictionType,
-}
-
-impl Sigmas {
-    fn new(
-        kind: SamplerKind,
-        config: &SchedulerConfig,
-        options: SamplerOptions,
-    ) -> Result<Self, DiffusionError> {
-        let table = NoiseSchedule::new(config, kind).sigmas();
-        let mut timesteps = spaced_timesteps(config, kind, options.steps)?;
-        let mut sigmas: Vec<f64> = timesteps.iter().map(|t| interpolate(&table, *t)).collect();
-        if options.karras && kind.supports_karras() {
-            // Only Euler's class in diffusers has these two keys.
-            let limit = |key: Option<f64>| key.filter(|_| kind == SamplerKind::Euler);
-            let max = limit(config.sigma_max).unwrap_or(sigmas[0]);
-            let min = limit(config.sigma_min).unwrap_or(sigmas[sigmas.len() - 1]);
-            sigmas = karras_sigmas(min, max, options.steps);
-            timesteps = sigmas
-                .iter()
-                .map(|sigma| step_of_sigma(&table, *sigma))
-                .collect();
-        }
-        sigmas.push(match config.final_sigmas_type {
-            FinalSigmas::SigmaMin if kind == SamplerKind::Euler => table[0],
-            _ => 0.0,
-        });
-        let rounded = |value: f64| f64::from(value as f32);
-        let sigmas: Vec<f64> = sigmas.into_iter().map(rounded).collect();
-        let largest = sigmas.iter().copied().fold(0.0, f64::max);
-        Ok(Self {
-            timesteps: timesteps.into_iter().map(rounded).collect(),
-            init_noise_sigma: match config.spacing(kind) {
-                TimestepSpacing::Linspace | TimestepSpacing::Trailing => largest,
-                TimestepSpacing::Leading => (largest * largest + 1.0).sqrt(),
-            },
-            sigmas,
-            prediction: config.prediction_type,
-        })
-    }
-
-    /// x / √(σ² + 1).
-    fn scaled(sample: Tensor<4>, sigma: f64) -> Tensor<4> {
-        sample / (sigma * sigma + 1.0).sqrt()
-    }
-
-    /// What the model said of a sample x₀ + σ ε, as x₀.
-    fn x0(&self, sigma: f64, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
-        match self.prediction {
-            PredictionType::Epsilon => sample - output * sigma,
-            PredictionType::VPrediction => {
-                let square = sigma * sigma + 1.0;
-                sample / square - output * (sigma / square.sqrt())
-            }
-            PredictionType::Sample => output,
-        }
     }
 }

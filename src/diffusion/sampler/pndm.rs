@@ -5,19 +5,39 @@
 use burn::tensor::Tensor;
 
 use super::{
-    OpenStep, Sampler, SamplerMemory, SamplerOptions, SamplerStep, with_noise, x0_and_noise,
+    Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    SamplerStep, ZeroSnr, with_noise, x0_and_noise,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::schedule::{NoiseSchedule, check_steps, spaced_timesteps};
-use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig};
+use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
-use crate::recipe::SamplerKind;
 
 /// Predictions that a step looks back on; Runge-Kutta makes the first ones, with
 /// four evaluations for each.
 const ORDER: usize = 4;
 
-pub(super) struct Pndm {
+/// diffusers' `PNDMScheduler`, with Runge-Kutta or without it, as the model's
+/// configuration says.
+pub(super) static INFO: SamplerInfo = SamplerInfo {
+    id: "pndm",
+    label: "PNDM",
+    class_names: &["PNDMScheduler"],
+    takes_karras: false,
+    takes_eta: false,
+    reads: READS,
+    build: |config, options| Ok(Box::new(Pndm::new(config, options)?)),
+};
+
+const READS: ConfigReading = ConfigReading {
+    betas: (1e-4, 0.02),
+    spacing: TimestepSpacing::Leading,
+    clip: Clip::Never,
+    zero_snr: ZeroSnr::Ignored,
+    takes_fractions: false,
+};
+
+struct Pndm {
     schedule: NoiseSchedule,
     timesteps: Vec<f64>,
     /// How many evaluations belong to Runge-Kutta.
@@ -28,10 +48,9 @@ pub(super) struct Pndm {
 }
 
 impl Pndm {
-    pub fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        let kind = SamplerKind::Pndm;
+    fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
         let total = config.num_train_timesteps;
-        let spaced = spaced_timesteps(config, kind, options.steps)?;
+        let spaced = spaced_timesteps(&INFO, config, options.steps)?;
         let stride = total / options.steps;
         let mut timesteps = Vec::with_capacity(spaced.len() + 3 * ORDER);
         let mut runge_kutta = 0;
@@ -40,7 +59,7 @@ impl Pndm {
             timesteps.extend(spaced.iter().take(2));
             timesteps.extend(spaced.iter().skip(1));
         } else {
-            check_steps(kind, options.steps, ORDER, total)?;
+            check_steps(INFO.label, options.steps, ORDER, total)?;
             // Each step is evaluated at its beginning, twice in its middle and at its end.
             let half = (stride / 2) as f64;
             for ends in spaced[..ORDER].windows(2) {
@@ -50,7 +69,7 @@ impl Pndm {
             runge_kutta = timesteps.len();
             timesteps.extend(spaced.iter().skip(ORDER - 1));
         }
-        let schedule = NoiseSchedule::new(config, kind);
+        let schedule = NoiseSchedule::new(config, &READS);
         let ends_at_one = config.set_alpha_to_one.unwrap_or(false);
         Ok(Self {
             timesteps,

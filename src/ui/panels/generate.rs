@@ -7,8 +7,9 @@ use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use crate::app::form::{GenerateForm, Intent, MAX_BATCH, MAX_GUIDANCE, MAX_STEPS, MIN_SIDE_PX};
 use crate::app::{AppState, Command, CommandSink, ModelState};
+use crate::engine::SamplerChoice;
 use crate::icons;
-use crate::recipe::{MAX_SIDE_PX, ModelSource, SamplerKind};
+use crate::recipe::{MAX_SIDE_PX, ModelSource, SamplerId};
 use crate::ui::theme::{height, space, tokens};
 use crate::ui::widgets::{IconButton, SliderFormat, caption, combo, fold, row, slider_row};
 
@@ -126,15 +127,19 @@ fn sampling_ui(ui: &mut Ui, form: &mut GenerateForm) {
     row(ui, "Sampler", |ui, label| {
         let karras_width = 76.0;
         let width = ui.available_width() - karras_width - space::S;
-        let response = combo("sampler", form.sampler.label(), width).show_ui(ui, |ui| {
-            for sampler in SamplerKind::ALL {
-                ui.selectable_value(&mut form.sampler, sampler, sampler.label());
-            }
-        });
+        let response =
+            combo("sampler", SamplerChoice::label_of(&form.sampler), width).show_ui(ui, |ui| {
+                for choice in SamplerChoice::all() {
+                    let is_chosen = form.sampler.as_str() == choice.id;
+                    if ui.selectable_label(is_chosen, choice.label).clicked() {
+                        form.sampler = SamplerId::new(choice.id);
+                    }
+                }
+            });
         response.response.labelled_by(label);
-        form.karras &= form.sampler.supports_karras();
+        form.karras &= form.takes_karras();
         ui.add_enabled(
-            form.sampler.supports_karras(),
+            form.takes_karras(),
             egui::Checkbox::new(&mut form.karras, "Karras"),
         )
         .on_hover_text("Noise levels of Karras et al.: more of the steps at low noise")

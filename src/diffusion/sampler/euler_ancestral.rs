@@ -1,0 +1,82 @@
+//! Euler's method with ancestral noise, as in k-diffusion: a step too far down,
+//! and noise to come up again (Karras et al. 2022,
+//! <https://arxiv.org/abs/2206.00364>, algorithm 2, with other weights).
+
+use burn::tensor::Tensor;
+
+use super::{
+    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    SigmaLimits, Sigmas, ZeroSnr,
+};
+use crate::diffusion::DiffusionError;
+use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
+use crate::diffusion::torch_random::NoiseSource;
+
+/// diffusers' `EulerAncestralDiscreteScheduler`.
+pub(super) static INFO: SamplerInfo = SamplerInfo {
+    id: "euler-a",
+    label: "Euler a",
+    class_names: &["EulerAncestralDiscreteScheduler"],
+    takes_karras: false,
+    takes_eta: false,
+    reads: READS,
+    build: |config, options| Ok(Box::new(EulerAncestral::new(config, options)?)),
+};
+
+const READS: ConfigReading = ConfigReading {
+    betas: (1e-4, 0.02),
+    spacing: TimestepSpacing::Linspace,
+    clip: Clip::Never,
+    zero_snr: ZeroSnr::AlmostReached,
+    takes_fractions: true,
+};
+
+struct EulerAncestral {
+    levels: Sigmas,
+}
+
+impl EulerAncestral {
+    fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        Ok(Self {
+            levels: Sigmas::new(&INFO, config, options, SigmaLimits::default())?,
+        })
+    }
+}
+
+impl Sampler for EulerAncestral {
+    fn timesteps(&self) -> &[f64] {
+        &self.levels.timesteps
+    }
+
+    fn init_noise_sigma(&self) -> f64 {
+        self.levels.init_noise_sigma
+    }
+
+    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
+        Sigmas::scaled(sample, self.levels.sigmas[index])
+    }
+
+    fn step(
+        &self,
+        index: usize,
+        _memory: &mut SamplerMemory,
+        output: Tensor<4>,
+        sample: Tensor<4>,
+        noise: &mut dyn NoiseSource,
+    ) -> SamplerStep {
+        let (from, to) = (self.levels.sigmas[index], self.levels.sigmas[index + 1]);
+        let (shape, device) = (sample.dims(), sample.device());
+        let denoised = self.levels.x0(from, output, sample.clone());
+        let up = (to * to * (from * from - to * to) / (from * from))
+            .max(0.0)
+            .sqrt();
+        let down = (to * to - up * up).max(0.0).sqrt();
+        let derivative = (sample.clone() - denoised.clone()) / from;
+        let sample = sample + derivative * (down - from) + noise.noise(shape, &device) * up;
+        SamplerStep { sample, denoised }
+    }
+
+    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+        clean + noise * self.levels.sigmas[index]
+    }
+}

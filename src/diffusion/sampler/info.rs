@@ -1,0 +1,152 @@
+//! What is to be known of a sampler before it is made.
+
+use super::super::DiffusionError;
+use super::super::scheduler_config::{SchedulerConfig, TimestepSpacing};
+use super::{SAMPLERS, Sampler};
+use crate::recipe::SamplerId;
+
+/// What the user decides about sampling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SamplerOptions {
+    /// Number of steps.
+    pub steps: usize,
+    /// Whether noise levels follow Karras et al. 2022; only where
+    /// [`SamplerInfo::takes_karras`].
+    pub karras: bool,
+    /// 0 is deterministic, 1 as noisy as DDPM; only where [`SamplerInfo::takes_eta`].
+    pub eta: f32,
+}
+
+/// What a sampler says of itself; each stands in the sampler's own file.
+pub struct SamplerInfo {
+    /// The name on the command line and in our JSON.
+    pub id: &'static str,
+    /// The name in menus and in A1111 infotext; [`SamplerId::from_label`] makes
+    /// the id of it.
+    pub label: &'static str,
+    /// The classes of diffusers that are, or come closest to, this sampler.
+    pub class_names: &'static [&'static str],
+    /// Whether diffusers offers the noise levels of Karras et al. 2022 for it.
+    pub takes_karras: bool,
+    /// Whether η changes anything.
+    pub takes_eta: bool,
+    pub(in crate::diffusion) reads: ConfigReading,
+    pub(super) build:
+        fn(&SchedulerConfig, SamplerOptions) -> Result<Box<dyn Sampler>, DiffusionError>,
+}
+
+impl SamplerInfo {
+    /// Makes a sampler for a model's scheduler configuration.
+    ///
+    /// # Errors
+    /// If the sampler cannot take so many steps, or a value of the configuration.
+    pub fn build(
+        &self,
+        config: &SchedulerConfig,
+        options: SamplerOptions,
+    ) -> Result<Box<dyn Sampler>, DiffusionError> {
+        (self.build)(config, options)
+    }
+
+    /// The name in recipes.
+    pub fn sampler_id(&self) -> SamplerId {
+        SamplerId::new(self.id)
+    }
+}
+
+/// The sampler of a name.
+///
+/// # Errors
+/// If there is none, with the names that there are.
+pub fn sampler_info(id: &SamplerId) -> Result<&'static SamplerInfo, DiffusionError> {
+    SAMPLERS
+        .iter()
+        .copied()
+        .find(|info| info.id == id.as_str())
+        .ok_or_else(|| DiffusionError::UnknownSampler {
+            name: id.clone(),
+            known: SAMPLERS.iter().map(|info| info.id).collect(),
+        })
+}
+
+/// How a class of diffusers understands a `scheduler_config.json`: what it takes
+/// for keys that are not there, and which it knows.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::diffusion) struct ConfigReading {
+    /// First and last β of files that do not tell.
+    pub betas: (f64, f64),
+    /// Which steps are sampled where the file does not tell.
+    pub spacing: TimestepSpacing,
+    pub clip: Clip,
+    pub zero_snr: ZeroSnr,
+    /// Whether steps may lie between those of the training.
+    pub takes_fractions: bool,
+}
+
+/// Whether predicted samples are clipped.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::diffusion) enum Clip {
+    /// The class does not know of it.
+    Never,
+    /// As the file says; else as this says.
+    Unless(bool),
+}
+
+/// What becomes of schedules that end in pure noise (`rescale_betas_zero_snr`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::diffusion) enum ZeroSnr {
+    /// The class does not know of them.
+    Ignored,
+    /// ᾱ ends at 0.
+    Reached,
+    /// ᾱ ends so close to 0 that the noise level stays finite.
+    AlmostReached,
+}
+
+impl ConfigReading {
+    /// First and last β.
+    pub fn betas(&self, config: &SchedulerConfig) -> (f64, f64) {
+        (
+            config.beta_start.unwrap_or(self.betas.0),
+            config.beta_end.unwrap_or(self.betas.1),
+        )
+    }
+
+    /// Which steps are sampled.
+    pub fn spacing(&self, config: &SchedulerConfig) -> TimestepSpacing {
+        config.timestep_spacing.unwrap_or(self.spacing)
+    }
+
+    /// To which magnitude predicted samples are clipped.
+    pub fn clip(&self, config: &SchedulerConfig) -> Option<f64> {
+        let Clip::Unless(usual) = self.clip else {
+            return None;
+        };
+        let clips = config.clip_sample.unwrap_or(usual);
+        clips.then_some(config.clip_sample_range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_again() {
+        for info in SAMPLERS {
+            let id = info.sampler_id();
+            assert_eq!(SamplerId::from_label(info.label), id);
+            assert_eq!(sampler_info(&id).map(|found| found.id).ok(), Some(info.id));
+            let same = SAMPLERS.iter().filter(|other| other.id == info.id);
+            assert_eq!(same.count(), 1, "{}", info.id);
+        }
+        let error = sampler_info(&SamplerId::new("lms"))
+            .err()
+            .expect("not ours")
+            .to_string();
+        assert!(
+            error.contains("lms") && error.contains("euler-a, dpmpp-2m"),
+            "{error}"
+        );
+    }
+}

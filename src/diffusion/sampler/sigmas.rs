@@ -1,0 +1,87 @@
+//! What the samplers share that work with x₀ + σ ε.
+
+use burn::tensor::Tensor;
+
+use super::{SamplerInfo, SamplerOptions};
+use crate::diffusion::DiffusionError;
+use crate::diffusion::schedule::{
+    NoiseSchedule, interpolate, karras_sigmas, spaced_timesteps, step_of_sigma,
+};
+use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig, TimestepSpacing};
+
+/// Bounds of the noise levels.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SigmaLimits {
+    /// The smallest of Karras' levels; `None` is that of the last step.
+    pub min: Option<f64>,
+    /// The largest of them; `None` is that of the first step.
+    pub max: Option<f64>,
+    /// Whether the run ends at the smallest level of the training, and not at none.
+    pub ends_at_smallest: bool,
+}
+
+/// The steps and noise levels of samplers that work with x₀ + σ ε.
+#[derive(Clone, Debug)]
+pub(super) struct Sigmas {
+    pub timesteps: Vec<f64>,
+    /// One more than timesteps: the last is that of the result.
+    pub sigmas: Vec<f64>,
+    pub init_noise_sigma: f64,
+    prediction: PredictionType,
+}
+
+impl Sigmas {
+    pub fn new(
+        info: &SamplerInfo,
+        config: &SchedulerConfig,
+        options: SamplerOptions,
+        limits: SigmaLimits,
+    ) -> Result<Self, DiffusionError> {
+        let table = NoiseSchedule::new(config, &info.reads).sigmas();
+        let mut timesteps = spaced_timesteps(info, config, options.steps)?;
+        let mut sigmas: Vec<f64> = timesteps.iter().map(|t| interpolate(&table, *t)).collect();
+        if options.karras && info.takes_karras {
+            let max = limits.max.unwrap_or(sigmas[0]);
+            let min = limits.min.unwrap_or(sigmas[sigmas.len() - 1]);
+            sigmas = karras_sigmas(min, max, options.steps);
+            timesteps = sigmas
+                .iter()
+                .map(|sigma| step_of_sigma(&table, *sigma))
+                .collect();
+        }
+        sigmas.push(if limits.ends_at_smallest {
+            table[0]
+        } else {
+            0.0
+        });
+        let rounded = |value: f64| f64::from(value as f32);
+        let sigmas: Vec<f64> = sigmas.into_iter().map(rounded).collect();
+        let largest = sigmas.iter().copied().fold(0.0, f64::max);
+        Ok(Self {
+            timesteps: timesteps.into_iter().map(rounded).collect(),
+            init_noise_sigma: match info.reads.spacing(config) {
+                TimestepSpacing::Linspace | TimestepSpacing::Trailing => largest,
+                TimestepSpacing::Leading => (largest * largest + 1.0).sqrt(),
+            },
+            sigmas,
+            prediction: config.prediction_type,
+        })
+    }
+
+    /// x / √(σ² + 1).
+    pub fn scaled(sample: Tensor<4>, sigma: f64) -> Tensor<4> {
+        sample / (sigma * sigma + 1.0).sqrt()
+    }
+
+    /// What the model said of a sample x₀ + σ ε, as x₀.
+    pub fn x0(&self, sigma: f64, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
+        match self.prediction {
+            PredictionType::Epsilon => sample - output * sigma,
+            PredictionType::VPrediction => {
+                let square = sigma * sigma + 1.0;
+                sample / square - output * (sigma / square.sqrt())
+            }
+            PredictionType::Sample => output,
+        }
+    }
+}
