@@ -24,6 +24,22 @@ fn engine() -> EngineHandle {
     EngineHandle::spawn(factory, Arc::new(|| {})).expect("a thread")
 }
 
+/// How a job ends, and what is told on the way.
+fn warnings(engine: &mut EngineHandle, job: JobId) -> (Vec<PaintedImage>, Vec<String>) {
+    let mut told = Vec::new();
+    loop {
+        match engine.wait(PATIENCE).expect("an event in time") {
+            EngineEvent::Warning { message, .. } => told.push(message),
+            EngineEvent::Finished {
+                job: done,
+                outcome: JobOutcome::Images(images),
+            } if done == job => return (images, told),
+            EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
+            _ => {}
+        }
+    }
+}
+
 fn spec(name: &str) -> GenerateSpec {
     GenerateSpec {
         model: ModelSource::Folder(model(name)),
@@ -189,6 +205,65 @@ fn strength_decides_how_many_steps_are_left() {
     }
     let text = complaint(&mut engine, asked(0.05));
     assert!(text.contains("strength"), "{text}");
+}
+
+#[test]
+fn the_recipe_records_what_was_done_and_the_rest_is_told() {
+    let mut engine = engine();
+    let asked = GenerateSpec {
+        sampler: Some(SamplerId::new("euler-a")),
+        karras: Some(true),
+        eta: 0.5,
+        prompt: "a small red house ".repeat(40),
+        ..spec("sd1-tiny")
+    };
+    let job = engine.generate(asked);
+    let (images, told) = warnings(&mut engine, job);
+    let done = &images[0].spec;
+    assert_eq!((done.karras, done.eta), (Some(false), 0.0));
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[0].contains("Karras") && told[1].contains("eta"),
+        "{told:?}"
+    );
+    assert!(
+        told[2].contains("left out is \u{201c}") && told[2].contains("house"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn schedulers_that_are_not_here_are_told() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let changed = scratch.path().join("model");
+    copy(&model("sd2-tiny"), &changed);
+    let file = changed.join("scheduler/scheduler_config.json");
+    let write = |class: &str| {
+        let json = format!(r#"{{"_class_name": "{class}", "prediction_type": "v_prediction"}}"#);
+        std::fs::write(&file, json).expect("a file");
+    };
+    let asked = GenerateSpec {
+        model: ModelSource::Folder(changed.clone()),
+        ..spec("")
+    };
+    write("DEISMultistepScheduler");
+    let mut first = engine();
+    let job = first.generate(asked.clone());
+    let (images, told) = warnings(&mut first, job);
+    assert!(told[0].contains("DEISMultistepScheduler"), "{told:?}");
+    assert_eq!(images[0].spec.sampler, Some(SamplerId::new("euler")));
+    // Told once for a model, not for each picture of it.
+    let job = first.generate(asked.clone());
+    assert!(warnings(&mut first, job).1.is_empty());
+
+    write("FlowMatchEulerDiscreteScheduler");
+    let text = complaint(&mut engine(), asked.clone());
+    assert!(text.contains("flow matching"), "{text}");
+
+    std::fs::remove_file(&file).expect("it was there");
+    let mut third = engine();
+    let job = third.generate(asked);
+    assert!(warnings(&mut third, job).1[0].contains("no scheduler_config.json"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use image::RgbImage;
 
 use super::pixels::{host, rgb_from_planes};
 use super::preview::{PreviewDecoder, affords_decoder};
+use super::prompt::unread;
 use super::sampler::SamplerInfo;
 use super::scheduler_config::SchedulerConfig;
 use super::session::{Conditioning, Session};
@@ -95,6 +96,17 @@ impl LatentDiffusion {
     /// Whether the model's folder asks for Karras noise levels.
     pub fn default_karras(&self) -> bool {
         self.scheduler.use_karras_sigmas
+    }
+
+    /// What the model's folder asks for and is done otherwise, as sentences.
+    pub fn warnings(&self) -> &[String] {
+        &self.scheduler.warnings
+    }
+
+    /// The end of a text that the model does not read, because it reads no more
+    /// than so many tokens; empty when all of it fits.
+    pub fn unread<'a>(&self, text: &'a str) -> &'a str {
+        unread(&self.tokenizer, text)
     }
 
     /// Weights of all networks.

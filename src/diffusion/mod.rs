@@ -7,15 +7,18 @@
 //! copied and changed; [`LatentDiffusion::generate`] is the whole of it in one
 //! call, so that the window, the command line and the tests share it.
 
+mod distance;
 mod error;
 mod latent_diffusion;
 mod paste;
 mod pixels;
 mod preview;
+mod prompt;
 mod request;
 mod sampler;
 mod schedule;
 mod scheduler_config;
+mod scheduler_wishes;
 mod session;
 mod start;
 mod step_view;

@@ -2,9 +2,12 @@
 
 use image::{GrayImage, Rgba, RgbaImage};
 
+use super::distance::{Edges, covered_area};
+
 /// Lays `result` over `original` where `coverage` says so, with an edge that
-/// grows softly over `feather_px` pixels inside of the mask. Pixels without
-/// coverage stay as they were, bit for bit.
+/// grows softly over `feather_px` pixels inside of the mask, and over fewer
+/// where the mask is thinner. Pixels without coverage stay as they were, bit
+/// for bit.
 ///
 /// All three have the same size; what the result lacks stays original.
 pub fn paste_back(
@@ -14,28 +17,29 @@ pub fn paste_back(
     feather_px: f32,
 ) -> RgbaImage {
     let mut pasted = original.clone();
-    let (width, height) = coverage.dimensions();
-    let distances = distances_inside(coverage);
-    for (i, distance) in distances.into_iter().enumerate() {
-        let (x, y) = (i as u32 % width, i as u32 / width);
-        let covered = f32::from(coverage.get_pixel(x, y).0[0]) / 255.0;
-        if covered == 0.0 || y >= height {
-            continue;
+    let Some(area) = covered_area(coverage) else {
+        return pasted;
+    };
+    let edges = (feather_px > 0.0).then(|| Edges::of(coverage, area));
+    for y in area.top..area.bottom {
+        for x in area.left..area.right {
+            let covered = f32::from(coverage.get_pixel(x, y).0[0]) / 255.0;
+            if covered == 0.0 {
+                continue;
+            }
+            let edge = edges
+                .as_ref()
+                .map_or(1.0, |edges| edges.ramp(x, y, feather_px));
+            // A smooth ramp has no visible beginning or end.
+            let weight = covered * edge * edge * (3.0 - 2.0 * edge);
+            let (Some(new), Some(old)) = (
+                result.get_pixel_checked(x, y),
+                pasted.get_pixel_mut_checked(x, y),
+            ) else {
+                continue;
+            };
+            *old = mixed(*old, *new, weight);
         }
-        let edge = if feather_px > 0.0 {
-            (distance / (feather_px + 1.0)).min(1.0)
-        } else {
-            1.0
-        };
-        // A smooth ramp has no visible beginning or end.
-        let weight = covered * edge * edge * (3.0 - 2.0 * edge);
-        let (Some(new), Some(old)) = (
-            result.get_pixel_checked(x, y),
-            pasted.get_pixel_mut_checked(x, y),
-        ) else {
-            continue;
-        };
-        *old = mixed(*old, *new, weight);
     }
     pasted
 }
@@ -57,64 +61,6 @@ fn mixed(Rgba(old): Rgba<u8>, Rgba(new): Rgba<u8>, weight: f32) -> Rgba<u8> {
     Rgba([channel(0), channel(1), channel(2), alpha.round() as u8])
 }
 
-/// The distance of each pixel to the nearest one without coverage, row by row;
-/// infinite where everything is covered (Felzenszwalb and Huttenlocher 2012,
-/// <https://doi.org/10.4086/toc.2012.v008a019>).
-fn distances_inside(coverage: &GrayImage) -> Vec<f32> {
-    let (width, height) = (coverage.width() as usize, coverage.height() as usize);
-    let far = f32::INFINITY;
-    let mut squares: Vec<f32> = coverage
-        .pixels()
-        .map(|pixel| if pixel.0[0] == 0 { 0.0 } else { far })
-        .collect();
-    let mut line = vec![0.0; width.max(height)];
-    for x in 0..width {
-        for y in 0..height {
-            line[y] = squares[y * width + x];
-        }
-        let column = lower_envelope(&line[..height]);
-        for (y, value) in column.into_iter().enumerate() {
-            squares[y * width + x] = value;
-        }
-    }
-    for row in squares.chunks_mut(width.max(1)) {
-        let new = lower_envelope(row);
-        row.copy_from_slice(&new);
-    }
-    squares.into_iter().map(f32::sqrt).collect()
-}
-
-/// min over q of (p − q)² + f(q), for every p: the parabolas' lower envelope.
-fn lower_envelope(f: &[f32]) -> Vec<f32> {
-    let mut roots: Vec<(usize, f32)> = Vec::new();
-    for (q, value) in f.iter().enumerate().filter(|(_, value)| value.is_finite()) {
-        let start = loop {
-            let Some((p, begin)) = roots.last() else {
-                break f32::NEG_INFINITY;
-            };
-            let (a, b) = (*p as f32, q as f32);
-            let meet = ((value + b * b) - (f[*p] + a * a)) / (2.0 * (b - a));
-            if meet > *begin {
-                break meet;
-            }
-            roots.pop();
-        };
-        roots.push((q, start));
-    }
-    let mut k = 0;
-    (0..f.len())
-        .map(|p| {
-            while k + 1 < roots.len() && roots[k + 1].1 < p as f32 {
-                k += 1;
-            }
-            roots.get(k).map_or(f32::INFINITY, |(q, _)| {
-                let distance = p as f32 - *q as f32;
-                distance * distance + f[*q]
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,24 +76,6 @@ mod tests {
                 0
             }])
         })
-    }
-
-    #[test]
-    fn distances_are_those_of_the_nearest_pixel() {
-        let mask = disc(24);
-        let outside: Vec<(i32, i32)> = mask
-            .enumerate_pixels()
-            .filter(|(_, _, pixel)| pixel.0[0] == 0)
-            .map(|(x, y, _)| (x as i32, y as i32))
-            .collect();
-        for (i, distance) in distances_inside(&mask).into_iter().enumerate() {
-            let (x, y) = (i as i32 % 24, i as i32 / 24);
-            let nearest = outside
-                .iter()
-                .map(|(a, b)| (a - x).pow(2) + (b - y).pow(2))
-                .min();
-            assert_eq!(distance, (nearest.expect("some are outside") as f32).sqrt());
-        }
     }
 
     #[test]
@@ -178,5 +106,52 @@ mod tests {
         let result = RgbaImage::from_pixel(5, 3, Rgba([9, 8, 7, 255]));
         let mask = GrayImage::from_pixel(5, 3, Luma([255]));
         assert_eq!(paste_back(&original, &result, &mask, 8.0), result);
+    }
+
+    /// How much of the difference between black and white arrives, at most.
+    fn most_painted(mask: &GrayImage, feather_px: f32) -> u8 {
+        let (width, height) = mask.dimensions();
+        let black = RgbaImage::from_pixel(width, height, Rgba([0, 0, 0, 255]));
+        let white = RgbaImage::from_pixel(width, height, Rgba([255; 4]));
+        let pasted = paste_back(&black, &white, mask, feather_px);
+        pasted.pixels().map(|pixel| pixel.0[0]).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn the_edge_is_never_wider_than_the_mask_is_thick() {
+        let mask = |is_in: fn(u32, u32) -> bool| {
+            GrayImage::from_fn(40, 40, |x, y| Luma([if is_in(x, y) { 255 } else { 0 }]))
+        };
+        for feather in [1.0, 4.0, 64.0] {
+            assert_eq!(
+                most_painted(&mask(|x, y| (x, y) == (20, 20)), feather),
+                255,
+                "a dot"
+            );
+            assert_eq!(most_painted(&mask(|x, _| x == 9), feather), 255, "a hair");
+            assert_eq!(
+                most_painted(&mask(|x, _| (9..12).contains(&x)), feather),
+                255,
+                "a line"
+            );
+            assert_eq!(
+                most_painted(&mask(|x, y| x.abs_diff(y) < 3), feather),
+                255,
+                "a slope"
+            );
+        }
+        // A thin part of a thick mask is as it would be alone.
+        let lollipop = mask(|x, y| (20..38).contains(&y) && (10..30).contains(&x) || x == 20);
+        let (black, white) = (
+            RgbaImage::from_pixel(40, 40, Rgba([0, 0, 0, 255])),
+            RgbaImage::from_pixel(40, 40, Rgba([255; 4])),
+        );
+        let pasted = paste_back(&black, &white, &lollipop, 4.0);
+        assert_eq!(pasted.get_pixel(20, 5).0[0], 255);
+        assert!(
+            pasted.get_pixel(10, 30).0[0] < 40,
+            "the edge of the thick part is soft"
+        );
+        assert_eq!(pasted.get_pixel(20, 30).0[0], 255);
     }
 }

@@ -4,16 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::DiffusionError;
-use super::sampler::{SAMPLERS, SamplerInfo};
-
-/// Switches of diffusers' schedulers that change the picture and are not here.
-const IGNORED: &[&str] = &[
-    "thresholding",
-    "use_beta_sigmas",
-    "use_exponential_sigmas",
-    "use_flow_sigmas",
-    "use_lu_lambdas",
-];
+use super::sampler::SamplerInfo;
+use super::scheduler_wishes::{sampler_of_class, unfulfilled, without_file};
 
 /// How β grows over the steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -134,6 +126,9 @@ pub struct SchedulerConfig {
     pub lambda_min_clipped: Option<f64>,
     /// DDPM's noise: `fixed_small`, `fixed_small_log` or `fixed_large`.
     pub variance_type: Option<String>,
+    /// What the file asks for and is done otherwise, as sentences.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 impl Default for SchedulerConfig {
@@ -163,6 +158,7 @@ impl Default for SchedulerConfig {
             euler_at_final: false,
             lambda_min_clipped: None,
             variance_type: None,
+            warnings: Vec::new(),
         }
     }
 }
@@ -175,22 +171,20 @@ impl SchedulerConfig {
     /// If a value is not one that this program knows.
     pub fn from_json(json: &Value) -> Result<Self, DiffusionError> {
         let Value::Object(keys) = json else {
-            return Ok(Self::stable_diffusion());
+            return Ok(Self {
+                warnings: vec![without_file()],
+                ..Self::stable_diffusion()
+            });
         };
         // A null means the same as no key at all.
         let keys = keys.iter().filter(|(_, value)| !value.is_null());
         let keys: serde_json::Map<_, _> = keys.map(|(k, v)| (k.clone(), v.clone())).collect();
+        let class = keys.get("_class_name").and_then(Value::as_str);
+        let warnings = unfulfilled(&keys, sampler_of_class(class))?;
         let config: Self = serde_json::from_value(Value::Object(keys))
             .map_err(|error| DiffusionError::Scheduler(error.to_string()))?;
         config.check()?;
-        for key in IGNORED {
-            if json[*key] == Value::Bool(true) {
-                log::warn!(
-                    "The model's scheduler asks for {key}, which is not supported; pictures may differ."
-                );
-            }
-        }
-        Ok(config)
+        Ok(Self { warnings, ..config })
     }
 
     fn check(&self) -> Result<(), DiffusionError> {
@@ -241,11 +235,7 @@ impl SchedulerConfig {
 
     /// The sampler that the file's class names, else the first one.
     pub fn default_sampler(&self) -> &'static SamplerInfo {
-        let named = self.class_name.as_deref().and_then(|class| {
-            let mut samplers = SAMPLERS.iter();
-            samplers.find(|info| info.class_names.contains(&class))
-        });
-        named.unwrap_or(&SAMPLERS[0])
+        sampler_of_class(self.class_name.as_deref())
     }
 
     /// The configuration as Stable Diffusion's pipelines in diffusers use it,

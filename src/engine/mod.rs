@@ -13,6 +13,7 @@ mod latest;
 mod memory;
 pub mod protocol;
 mod samplers;
+mod settle;
 pub mod studio;
 mod worker_loop;
 

@@ -13,9 +13,9 @@ use super::protocol::{
     AdapterSummary, EngineCommand, EngineError, JobOutcome, Latents, ModelSummary, PaintedImage,
     StopReason, TrajectoryFrame,
 };
+use super::settle::settled;
 use crate::diffusion::{
     DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion, StepView, paste_back,
-    sampler_info,
 };
 use crate::folders;
 use crate::gpu::share::SharedTensor;
@@ -82,7 +82,7 @@ impl Engine for StudioEngine {
     ) -> Result<JobOutcome, StopReason> {
         let outcome = match command {
             EngineCommand::LoadModel { source, .. } => self
-                .load(&source)
+                .load(&source, context)
                 .map(|loaded| JobOutcome::ModelLoaded(loaded.summary.clone())),
             EngineCommand::Generate { spec, .. } => self.generate(&spec, context),
             EngineCommand::Train { spec, .. } => self.train(&spec, context),
@@ -96,7 +96,7 @@ impl Engine for StudioEngine {
 }
 
 impl StudioEngine {
-    fn load(&mut self, source: &ModelSource) -> Result<&Loaded, StopReason> {
+    fn load(&mut self, source: &ModelSource, context: &JobContext) -> Result<&Loaded, StopReason> {
         if self
             .loaded
             .as_ref()
@@ -106,7 +106,11 @@ impl StudioEngine {
         } else {
             // The old model goes first: two may not fit into memory.
             self.loaded = None;
-            self.loaded = Some(open(source, &self.device)?);
+            let loaded = open(source, &self.device)?;
+            for warning in loaded.model.warnings() {
+                context.warn(warning);
+            }
+            self.loaded = Some(loaded);
         }
         self.loaded
             .as_ref()
@@ -120,11 +124,15 @@ impl StudioEngine {
     ) -> Result<JobOutcome, StopReason> {
         spec.validate().map_err(|error| bad_job(&error))?;
         let shares_window = self.device.shares_window;
-        let loaded = self.load(&spec.model)?;
+        let loaded = self.load(&spec.model, context)?;
+        let (spec, warnings) = settled(spec, &loaded.model).map_err(|error| bad_job(&error))?;
+        for warning in warnings {
+            context.warn(warning);
+        }
         let mut painted = Vec::with_capacity(spec.batch as usize);
         for index in 0..spec.batch {
             context.checkpoint()?;
-            painted.push(paint(loaded, spec, index, shares_window, context)?);
+            painted.push(paint(loaded, &spec, index, shares_window, context)?);
         }
         Ok(JobOutcome::Images(painted))
     }
@@ -202,19 +210,11 @@ fn paint(
     let seed = spec.seed.wrapping_add(u64::from(index));
     let init = spec.init.as_ref().map(|init| init.0.as_ref());
     let mask = spec.mask.as_ref();
-    let info = match &spec.sampler {
-        Some(id) => sampler_info(id).map_err(|error| bad_job(&error))?,
-        None => model.default_sampler(),
-    };
-    let sampler = info.sampler_id();
-    let karras = spec
-        .karras
-        .unwrap_or(summary.default_karras && info.takes_karras);
     let request = GenerationRequest {
         prompt: spec.prompt.clone(),
         negative_prompt: spec.negative_prompt.clone(),
-        sampler: Some(sampler.clone()),
-        karras: Some(karras),
+        sampler: spec.sampler.clone(),
+        karras: spec.karras,
         steps: spec.steps,
         guidance_scale: spec.guidance_scale,
         eta: spec.eta,
@@ -275,8 +275,6 @@ fn paint(
         image: Arc::new(image),
         spec: Box::new(GenerateSpec {
             seed,
-            sampler: Some(sampler),
-            karras: Some(karras),
             batch: 1,
             ..spec.clone()
         }),

@@ -30,8 +30,9 @@ pub struct ImageInput(pub Arc<image::RgbaImage>);
 pub struct MaskInput {
     /// Coverage per pixel.
     pub coverage: Arc<image::GrayImage>,
-    /// Width in pixels of the soft edge when the result is pasted back. The
-    /// softening happens inside the mask, so pixels outside stay bit-identical.
+    /// Width in pixels of the soft edge when the result is pasted back; less
+    /// where the mask is thinner. The softening happens inside the mask, so
+    /// pixels outside stay bit-identical.
     pub feather_px: f32,
 }
 
@@ -54,7 +55,7 @@ pub struct GenerateSpec {
     pub karras: Option<bool>,
     /// Number of sampling steps, at least 1.
     pub steps: u32,
-    /// Scale of classifier-free guidance; 1 switches it off.
+    /// Scale of classifier-free guidance; up to 1 there is none, as in diffusers.
     pub guidance_scale: f32,
     /// DDIM's eta: 0 is deterministic, 1 is ancestral.
     pub eta: f32,

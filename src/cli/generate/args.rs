@@ -44,7 +44,7 @@ pub struct GenerateArgs {
     /// Take the plain noise levels, even if the model asks for Karras
     #[arg(long)]
     no_karras: bool,
-    /// Scale of classifier-free guidance, 1 for none [default: the model's]
+    /// Scale of classifier-free guidance, up to 1 for none [default: the model's]
     #[arg(long, value_name = "SCALE")]
     cfg_scale: Option<f32>,
     /// Randomness of DDIM, from 0 (none) to 1
@@ -66,7 +66,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "IMG", requires = "init")]
     mask: Option<PathBuf>,
     /// Width in pixels of the soft edge inside the mask
-    #[arg(long, value_name = "PX", default_value_t = 4.0, requires = "mask")]
+    #[arg(long, value_name = "PX", default_value_t = requires = "mask")]
     feather: f32,
     /// How much of the input picture is repainted, from 0 to 1 [default: 0.75,
     /// or 1 inside a mask]

@@ -1,0 +1,164 @@
+//! What a `scheduler_config.json` asks for that is done otherwise here.
+
+use serde_json::{Map, Value};
+
+use super::DiffusionError;
+use super::sampler::{SAMPLERS, SamplerInfo};
+
+/// Switches of diffusers' schedulers that change the picture and are not here,
+/// and what they ask for.
+const SWITCHES: &[(&str, &str)] = &[
+    ("thresholding", "dynamic thresholds of predicted samples"),
+    ("use_beta_sigmas", "noise levels by a beta distribution"),
+    ("use_exponential_sigmas", "exponential noise levels"),
+    ("use_lu_lambdas", "the noise levels of Lu et al. 2022"),
+];
+
+/// Keys of which only some values change nothing here, and what is done instead.
+const CHOICES: &[(&str, &[&str], &str)] = &[
+    ("interpolation_type", &["linear"], "linear interpolation"),
+    ("timestep_type", &["discrete"], "discrete timesteps"),
+];
+
+/// One sentence for each wish that is not fulfilled: what was asked, what is done.
+/// `sampler` is what stands for the file's class.
+///
+/// # Errors
+/// If the model paints in a way that no sampler here can follow.
+pub(super) fn unfulfilled(
+    keys: &Map<String, Value>,
+    sampler: &SamplerInfo,
+) -> Result<Vec<String>, DiffusionError> {
+    let text = |key: &str| keys.get(key).and_then(Value::as_str);
+    let class = text("_class_name").unwrap_or_default();
+    if class.starts_with("FlowMatch") || keys.get("use_flow_sigmas") == Some(&Value::Bool(true)) {
+        let asks = if class.is_empty() {
+            "use_flow_sigmas"
+        } else {
+            class
+        };
+        return Err(DiffusionError::Scheduler(format!(
+            "{asks} asks for flow matching, which is not supported; models of noise or velocity prediction are"
+        )));
+    }
+    let mut sentences = Vec::new();
+    let mut tell = |asked: String, done: &str| {
+        sentences.push(format!(
+            "the model\u{2019}s scheduler asks for {asked}, which is not supported; {done}, so pictures may differ"
+        ));
+    };
+    // diffusers' own class is the first of a sampler's.
+    if !class.is_empty() && sampler.class_names.first() != Some(&class) {
+        tell(
+            class.to_owned(),
+            &format!("{} paints unless another sampler is chosen", sampler.label),
+        );
+    } else if class == "DPMSolverMultistepScheduler" {
+        if let Some(other) = text("algorithm_type").filter(|kind| *kind != "dpmsolver++") {
+            tell(
+                format!("algorithm_type {other}"),
+                "it is solved by dpmsolver++",
+            );
+        }
+        let order = keys.get("solver_order").and_then(Value::as_u64);
+        if let Some(order) = order.filter(|order| *order > 2) {
+            tell(format!("solver_order {order}"), "it is solved in order 2");
+        }
+    }
+    for (key, what) in SWITCHES {
+        if keys.get(*key) == Some(&Value::Bool(true)) {
+            tell(format!("{what} ({key})"), "they are left out");
+        }
+    }
+    for (key, known, done) in CHOICES {
+        if let Some(other) = text(key).filter(|value| !known.contains(value)) {
+            tell(format!("{key} {other}"), &format!("it gets {done}"));
+        }
+    }
+    Ok(sentences)
+}
+
+/// What is told of a model without the file.
+pub(super) fn without_file() -> String {
+    "the model has no scheduler_config.json; the noise schedule of Stable Diffusion 1 and noise prediction are assumed, \
+     so a model that predicts velocity paints nothing but noise"
+        .to_owned()
+}
+
+/// The sampler that stands for a class of diffusers: its own, else the first one.
+pub(super) fn sampler_of_class(class: Option<&str>) -> &'static SamplerInfo {
+    let named = class.and_then(|class| {
+        let mut samplers = SAMPLERS.iter();
+        samplers.find(|info| info.class_names.contains(&class))
+    });
+    named.unwrap_or(&SAMPLERS[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::diffusion::SchedulerConfig;
+
+    fn told(json: serde_json::Value) -> String {
+        SchedulerConfig::from_json(&json)
+            .expect("it can be painted")
+            .warnings
+            .join("\n")
+    }
+
+    #[test]
+    fn what_changes_the_picture_is_told() {
+        let deis = json!({"_class_name": "DEISMultistepScheduler", "algorithm_type": "deis",
+            "prediction_type": "v_prediction", "solver_type": "logrho"});
+        let text = told(deis);
+        assert!(
+            text.contains("DEISMultistepScheduler") && text.contains("Euler paints"),
+            "{text}"
+        );
+        let sde = json!({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"});
+        let text = told(sde);
+        assert!(
+            text.contains("sde-dpmsolver++") && text.contains("by dpmsolver++"),
+            "{text}"
+        );
+        let text = told(json!({"_class_name": "UniPCMultistepScheduler", "solver_order": 3}));
+        assert!(
+            text.contains("UniPC") && text.contains("DPM++ 2M paints"),
+            "{text}"
+        );
+        let text = told(
+            json!({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3,
+            "thresholding": true, "use_lu_lambdas": true}),
+        );
+        assert_eq!(text.lines().count(), 3, "{text}");
+        let text = told(
+            json!({"_class_name": "EulerDiscreteScheduler", "interpolation_type": "log_linear"}),
+        );
+        assert!(text.contains("log_linear"), "{text}");
+        assert!(told(json!(null)).contains("no scheduler_config.json"));
+    }
+
+    #[test]
+    fn what_is_fulfilled_is_not_told() {
+        for class in ["DDIMScheduler", "PNDMScheduler", "EulerDiscreteScheduler"] {
+            let json = json!({"_class_name": class, "thresholding": false, "use_karras_sigmas": true,
+                "interpolation_type": "linear", "solver_order": 3, "algorithm_type": "deis"});
+            assert_eq!(told(json), "", "{class}");
+        }
+        assert_eq!(told(json!({"prediction_type": "epsilon"})), "");
+    }
+
+    #[test]
+    fn flow_matching_is_refused() {
+        for json in [
+            json!({"_class_name": "FlowMatchEulerDiscreteScheduler", "prediction_type": "v_prediction"}),
+            json!({"_class_name": "DPMSolverMultistepScheduler", "use_flow_sigmas": true}),
+        ] {
+            let error = SchedulerConfig::from_json(&json)
+                .expect_err("not ours")
+                .to_string();
+            assert!(error.contains("flow matching"), "{error}");
+        }
+    }
+}
