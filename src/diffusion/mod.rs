@@ -12,6 +12,7 @@ mod error;
 mod latent_diffusion;
 mod paste;
 mod pixels;
+mod prediction;
 mod preview;
 mod prompt;
 mod request;
@@ -29,6 +30,7 @@ mod work;
 pub use error::DiffusionError;
 pub use latent_diffusion::LatentDiffusion;
 pub use paste::paste_back;
+pub use prediction::PredictionType;
 pub use request::{GenerationOutcome, GenerationRequest};
 pub use sampler::{
     OpenStep, SAMPLERS, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
@@ -36,7 +38,7 @@ pub use sampler::{
 };
 pub use schedule::NoiseSchedule;
 pub use scheduler_config::{
-    BetaSchedule, FinalSigmas, PredictionType, SchedulerConfig, SolverType, TimestepSpacing,
+    BetaSchedule, FinalSigmas, SchedulerConfig, SolverType, TimestepSpacing,
 };
 pub use session::{Conditioning, RunPlan, Session, StepState};
 pub use step_view::StepView;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::DiffusionError;
+use super::prediction::PredictionType;
 use super::sampler::SamplerInfo;
 use super::scheduler_wishes::{sampler_of_class, unfulfilled, without_file};
 
@@ -18,19 +19,6 @@ pub enum BetaSchedule {
     ScaledLinear,
     /// ᾱ follows a squared cosine (Nichol and Dhariwal 2021, <https://arxiv.org/abs/2102.09672>).
     SquaredcosCapV2,
-}
-
-/// What the denoiser predicts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PredictionType {
-    /// The noise ε.
-    #[default]
-    Epsilon,
-    /// The velocity √ᾱ ε − √(1 − ᾱ) x₀ (Salimans and Ho 2022, <https://arxiv.org/abs/2202.00512>).
-    VPrediction,
-    /// The clean sample x₀.
-    Sample,
 }
 
 /// Which of the training steps are sampled (Lin et al. 2023,

@@ -4,11 +4,12 @@ use burn::tensor::Tensor;
 
 use super::{
     Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
-    clipped, with_noise, x0_and_noise,
+    clipped,
 };
 use crate::diffusion::DiffusionError;
+use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
-use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
 /// diffusers' `DDIMScheduler`.
@@ -85,7 +86,7 @@ impl Sampler for Ddim {
             None => self.final_alpha,
         };
         let (shape, device) = (sample.dims(), sample.device());
-        let (x0, epsilon) = x0_and_noise(self.prediction, alpha, output, sample);
+        let (x0, epsilon) = self.prediction.x0_and_noise(alpha, output, sample);
         let x0 = clipped(x0, self.clip);
         let variance = (1.0 - next_alpha) / (1.0 - alpha) * (1.0 - alpha / next_alpha);
         let deviation = self.eta * variance.max(0.0).sqrt();

@@ -5,11 +5,12 @@ use burn::tensor::Tensor;
 
 use super::{
     Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
-    clipped, with_noise, x0_and_noise,
+    clipped,
 };
 use crate::diffusion::DiffusionError;
+use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
-use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
 /// The variance of the noise.
@@ -94,7 +95,7 @@ impl Sampler for Ddpm {
         let alpha = bar / next_bar;
         let beta = 1.0 - alpha;
         let (shape, device) = (sample.dims(), sample.device());
-        let (x0, _) = x0_and_noise(self.prediction, bar, output, sample.clone());
+        let (x0, _) = self.prediction.x0_and_noise(bar, output, sample.clone());
         let x0 = clipped(x0, self.clip);
         let mut next = x0.clone() * (next_bar.sqrt() * beta / (1.0 - bar))
             + sample * (alpha.sqrt() * (1.0 - next_bar) / (1.0 - bar));

@@ -5,14 +5,14 @@ use burn::tensor::Tensor;
 
 use super::{
     Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
-    with_noise, x0_and_noise,
 };
 use crate::diffusion::DiffusionError;
+use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{
     NoiseSchedule, check_steps, interpolate, karras_sigmas, linspace, step_of_sigma, trailing,
 };
 use crate::diffusion::scheduler_config::{
-    BetaSchedule, FinalSigmas, PredictionType, SchedulerConfig, SolverType, TimestepSpacing,
+    BetaSchedule, FinalSigmas, SchedulerConfig, SolverType, TimestepSpacing,
 };
 use crate::diffusion::torch_random::NoiseSource;
 
@@ -159,7 +159,7 @@ impl Sampler for DpmSolver {
     ) -> SamplerStep {
         let (here, next) = (self.levels[index], self.levels[index + 1]);
         let bar = here.alpha * here.alpha;
-        let (denoised, _) = x0_and_noise(self.prediction, bar, output, sample.clone());
+        let (denoised, _) = self.prediction.x0_and_noise(bar, output, sample.clone());
         let h = next.lambda - here.lambda;
         // e^−h − 1: without any noise left, h is infinite.
         let decay = (-h).exp_m1();

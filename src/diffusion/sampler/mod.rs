@@ -21,7 +21,6 @@ pub(super) use info::{ConfigReading, ZeroSnr};
 pub use info::{SamplerInfo, SamplerOptions, sampler_info};
 use sigmas::{SigmaLimits, Sigmas};
 
-use super::scheduler_config::PredictionType;
 use super::torch_random::NoiseSource;
 
 /// How training reads a configuration: as DDPM does.
@@ -112,35 +111,6 @@ pub trait Sampler: Send + Sync {
     /// # Shapes
     /// `clean` and `noise`: the same; the result too.
     fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4>;
-}
-
-/// What the model said of a sample √ᾱ x₀ + √(1 − ᾱ) ε, as x₀ and ε.
-fn x0_and_noise(
-    prediction: PredictionType,
-    alpha_cumprod: f64,
-    output: Tensor<4>,
-    sample: Tensor<4>,
-) -> (Tensor<4>, Tensor<4>) {
-    let (signal, sigma) = (alpha_cumprod.sqrt(), (1.0 - alpha_cumprod).sqrt());
-    match prediction {
-        PredictionType::Epsilon => {
-            let x0 = (sample - output.clone() * sigma) / signal;
-            (x0, output)
-        }
-        PredictionType::VPrediction => {
-            let x0 = sample.clone() * signal - output.clone() * sigma;
-            (x0, output * signal + sample * sigma)
-        }
-        PredictionType::Sample => {
-            let noise = (sample - output.clone() * signal) / sigma;
-            (output, noise)
-        }
-    }
-}
-
-/// √ᾱ x₀ + √(1 − ᾱ) ε.
-fn with_noise(alpha_cumprod: f64, clean: Tensor<4>, noise: Tensor<4>) -> Tensor<4> {
-    clean * alpha_cumprod.sqrt() + noise * (1.0 - alpha_cumprod).sqrt()
 }
 
 fn clipped(x0: Tensor<4>, range: Option<f64>) -> Tensor<4> {

@@ -6,11 +6,12 @@ use burn::tensor::Tensor;
 
 use super::{
     Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
-    SamplerStep, ZeroSnr, with_noise, x0_and_noise,
+    SamplerStep, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
+use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{NoiseSchedule, check_steps, spaced_timesteps};
-use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
 /// Predictions that a step looks back on; Runge-Kutta makes the first ones, with
@@ -92,7 +93,7 @@ impl Pndm {
     /// From one step to another along the predicted noise: equation 9 of the paper.
     fn transfer(&self, sample: Tensor<4>, from: i64, to: i64, said: Tensor<4>) -> SamplerStep {
         let (alpha, next) = (self.alpha(from), self.alpha(to));
-        let (denoised, noise) = x0_and_noise(self.prediction, alpha, said, sample.clone());
+        let (denoised, noise) = self.prediction.x0_and_noise(alpha, said, sample.clone());
         let down = alpha * (1.0 - next).sqrt() + (alpha * (1.0 - alpha) * next).sqrt();
         let sample = sample * (next / alpha).sqrt() - noise * ((next - alpha) / down);
         SamplerStep { sample, denoised }

@@ -4,10 +4,11 @@ use burn::tensor::Tensor;
 
 use super::{SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
+use crate::diffusion::prediction::PredictionType;
 use crate::diffusion::schedule::{
     NoiseSchedule, interpolate, karras_sigmas, spaced_timesteps, step_of_sigma,
 };
-use crate::diffusion::scheduler_config::{PredictionType, SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
 
 /// Bounds of the noise levels.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,13 +76,6 @@ impl Sigmas {
 
     /// What the model said of a sample x₀ + σ ε, as x₀.
     pub fn x0(&self, sigma: f64, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
-        match self.prediction {
-            PredictionType::Epsilon => sample - output * sigma,
-            PredictionType::VPrediction => {
-                let square = sigma * sigma + 1.0;
-                sample / square - output * (sigma / square.sqrt())
-            }
-            PredictionType::Sample => output,
-        }
+        self.prediction.x0_of_sigma(sigma, output, sample)
     }
 }
