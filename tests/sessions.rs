@@ -4,19 +4,17 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
-mod reference_support;
-
+use std::path::Path;
 use std::sync::LazyLock;
 
 use burn::tensor::{Device, Tensor};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use proptest::prelude::*;
-use reference_support::folder;
 use velatura::diffusion::{DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, Session};
 use velatura::model::ModelFolder;
 
 fn load(name: &str) -> LatentDiffusion {
-    let folder = ModelFolder::open(folder().join(name)).unwrap();
+    let folder = ModelFolder::open(Path::new("tests/data/reference").join(name)).unwrap();
     LatentDiffusion::load(&folder, &Device::flex()).unwrap()
 }
 

@@ -20,6 +20,18 @@ use crate::model::{
 };
 use crate::nn;
 
+/// The networks of a model, on one device.
+pub struct Networks {
+    /// The denoiser.
+    pub unet: UNet2d,
+    /// Between pictures and latents.
+    pub autoencoder: AutoencoderKl,
+    /// From tokens to what the denoiser is told.
+    pub text_encoder: ClipTextModel,
+    /// From words to tokens.
+    pub tokenizer: ClipTokenizer,
+}
+
 /// A model that is loaded on a device.
 pub struct LatentDiffusion {
     device: Device,
@@ -42,18 +54,42 @@ impl LatentDiffusion {
     /// # Errors
     /// If a part is missing or damaged, or they do not fit together.
     pub fn load(folder: &ModelFolder, device: &Device) -> Result<Self, DiffusionError> {
-        let unet = folder.load_unet(device)?;
-        let autoencoder = folder.load_autoencoder(device)?;
+        let networks = Networks {
+            unet: folder.load_unet(device)?,
+            autoencoder: folder.load_autoencoder(device)?,
+            text_encoder: folder.load_text_encoder(device)?,
+            tokenizer: folder.tokenizer()?,
+        };
+        let scheduler = SchedulerConfig::from_json(&folder.scheduler_config())?;
+        Self::new(networks, scheduler, folder.studio(), device)
+    }
+
+    /// A model of parts that are there already, such as those in training.
+    ///
+    /// # Errors
+    /// If they do not fit together.
+    pub fn new(
+        networks: Networks,
+        scheduler: SchedulerConfig,
+        studio: StudioConfig,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let Networks {
+            unet,
+            autoencoder,
+            text_encoder,
+            tokenizer,
+        } = networks;
         let model = Self {
             device: device.clone(),
             denoiser_work: denoiser_work(&unet),
             decoder_work: decoder_work(&autoencoder),
             unet,
             autoencoder,
-            text_encoder: folder.load_text_encoder(device)?,
-            tokenizer: folder.tokenizer()?,
-            scheduler: SchedulerConfig::from_json(&folder.scheduler_config())?,
-            studio: folder.studio(),
+            text_encoder,
+            tokenizer,
+            scheduler,
+            studio,
             preview: OnceLock::new(),
         };
         let (told, made) = (

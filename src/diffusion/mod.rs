@@ -28,7 +28,7 @@ mod vector_math;
 mod work;
 
 pub use error::DiffusionError;
-pub use latent_diffusion::LatentDiffusion;
+pub use latent_diffusion::{LatentDiffusion, Networks};
 pub use paste::paste_back;
 pub use prediction::PredictionType;
 pub use request::{GenerationOutcome, GenerationRequest};

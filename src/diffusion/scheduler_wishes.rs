@@ -100,8 +100,8 @@ mod tests {
 
     use crate::diffusion::SchedulerConfig;
 
-    fn told(json: serde_json::Value) -> String {
-        SchedulerConfig::from_json(&json)
+    fn told(json: &serde_json::Value) -> String {
+        SchedulerConfig::from_json(json)
             .expect("it can be painted")
             .warnings
             .join("\n")
@@ -111,32 +111,32 @@ mod tests {
     fn what_changes_the_picture_is_told() {
         let deis = json!({"_class_name": "DEISMultistepScheduler", "algorithm_type": "deis",
             "prediction_type": "v_prediction", "solver_type": "logrho"});
-        let text = told(deis);
+        let text = told(&deis);
         assert!(
             text.contains("DEISMultistepScheduler") && text.contains("Euler paints"),
             "{text}"
         );
         let sde = json!({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"});
-        let text = told(sde);
+        let text = told(&sde);
         assert!(
             text.contains("sde-dpmsolver++") && text.contains("by dpmsolver++"),
             "{text}"
         );
-        let text = told(json!({"_class_name": "UniPCMultistepScheduler", "solver_order": 3}));
+        let text = told(&json!({"_class_name": "UniPCMultistepScheduler", "solver_order": 3}));
         assert!(
             text.contains("UniPC") && text.contains("DPM++ 2M paints"),
             "{text}"
         );
         let text = told(
-            json!({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3,
+            &json!({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3,
             "thresholding": true, "use_lu_lambdas": true}),
         );
         assert_eq!(text.lines().count(), 3, "{text}");
         let text = told(
-            json!({"_class_name": "EulerDiscreteScheduler", "interpolation_type": "log_linear"}),
+            &json!({"_class_name": "EulerDiscreteScheduler", "interpolation_type": "log_linear"}),
         );
         assert!(text.contains("log_linear"), "{text}");
-        assert!(told(json!(null)).contains("no scheduler_config.json"));
+        assert!(told(&json!(null)).contains("no scheduler_config.json"));
     }
 
     #[test]
@@ -144,9 +144,9 @@ mod tests {
         for class in ["DDIMScheduler", "PNDMScheduler", "EulerDiscreteScheduler"] {
             let json = json!({"_class_name": class, "thresholding": false, "use_karras_sigmas": true,
                 "interpolation_type": "linear", "solver_order": 3, "algorithm_type": "deis"});
-            assert_eq!(told(json), "", "{class}");
+            assert_eq!(told(&json), "", "{class}");
         }
-        assert_eq!(told(json!({"prediction_type": "epsilon"})), "");
+        assert_eq!(told(&json!({"prediction_type": "epsilon"})), "");
     }
 
     #[test]

@@ -60,12 +60,11 @@ impl RunPlan {
 
     /// Steps that are done when an evaluation is next.
     fn done(&self, index: usize) -> usize {
-        let evaluations = index.saturating_sub(self.first + self.warm_up);
-        evaluations / self.sampler.order()
-            + usize::from(
-                index == self.sampler.timesteps().len()
-                    && !evaluations.is_multiple_of(self.sampler.order()),
-            )
+        // The last step may do without its last evaluation.
+        if index == self.sampler.timesteps().len() {
+            return self.total();
+        }
+        index.saturating_sub(self.first + self.warm_up) / self.sampler.order()
     }
 }
 
@@ -215,7 +214,7 @@ impl<'m> Session<'m> {
             random,
         } = &mut self.state;
         let seen = sampler.scale_model_input(latents.clone(), *index);
-        let input = surroundings.around(seen, &self.model.studio().unet_input);
+        let input = surroundings.around(&seen, &self.model.studio().unet_input);
         let said = self.model.said(input, sampler.timesteps()[*index], told);
         let result = sampler.step(*index, memory, said, latents.clone(), random);
         *index += 1;

@@ -40,7 +40,7 @@ impl Surroundings {
     ///
     /// # Shapes
     /// `[1, latent_channels, h, w]` to `[1, in_channels, h, w]`.
-    pub fn around(&self, latents: Tensor<4>, groups: &[UNetInput]) -> Tensor<4> {
+    pub fn around(&self, latents: &Tensor<4>, groups: &[UNetInput]) -> Tensor<4> {
         let channels = groups.iter().filter_map(|group| match group {
             UNetInput::Latent => Some(latents.clone()),
             UNetInput::Mask => self.mask.clone(),

@@ -66,7 +66,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "IMG", requires = "init")]
     mask: Option<PathBuf>,
     /// Width in pixels of the soft edge inside the mask
-    #[arg(long, value_name = "PX", default_value_t = requires = "mask")]
+    #[arg(long, value_name = "PX", default_value_t = 4.0, requires = "mask")]
     feather: f32,
     /// How much of the input picture is repainted, from 0 to 1 [default: 0.75,
     /// or 1 inside a mask]

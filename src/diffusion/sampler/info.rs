@@ -31,9 +31,11 @@ pub struct SamplerInfo {
     /// Whether η changes anything.
     pub takes_eta: bool,
     pub(in crate::diffusion) reads: ConfigReading,
-    pub(super) build:
-        fn(&SchedulerConfig, SamplerOptions) -> Result<Box<dyn Sampler>, DiffusionError>,
+    pub(super) build: Build,
 }
+
+/// Makes a sampler for a configuration.
+type Build = fn(&SchedulerConfig, SamplerOptions) -> Result<Box<dyn Sampler>, DiffusionError>;
 
 impl SamplerInfo {
     /// Makes a sampler for a model's scheduler configuration.
