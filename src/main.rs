@@ -61,7 +61,7 @@ fn shared(window: &gpu::WindowDevice, choice: DeviceChoice) -> Result<ComputeDev
     match gpu::window_device(window, must) {
         Ok(Some((device, name))) => Ok(ComputeDevice::gpu(device, name).shared_with_window()),
         Ok(None) => Ok(ComputeDevice::cpu()),
-        Err(error) if must => Err(EngineError::BadJob(format!(
+        Err(error) if must => Err(EngineError::Device(format!(
             "The graphics card of the window cannot compute ({error}); update its driver, or start with `--device cpu`."
         ))),
         Err(error) => {

@@ -1,13 +1,16 @@
 //! The rules of the engine thread, whatever engine runs on it: one terminal
 //! event per job, cancel within one step, a panic is an error, jobs in order.
 
+#[path = "support/fake_engine.rs"]
+mod fake_engine;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, unbounded};
-use velatura::engine::fake::{FakeEngine, FakePace};
+use fake_engine::{FakeEngine, FakePace};
 use velatura::engine::protocol::{
     AdapterSummary, EngineCommand, EngineError, EngineEvent, JobId, JobOutcome, StopReason,
 };

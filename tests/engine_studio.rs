@@ -53,29 +53,36 @@ fn spec(name: &str) -> GenerateSpec {
     }
 }
 
-fn end(engine: &mut EngineHandle, job: JobId) -> Result<JobOutcome, StopReason> {
-    loop {
+/// Waits for a job's end; the pictures that it paints until then are told too.
+fn end(
+    engine: &mut EngineHandle,
+    job: JobId,
+) -> (Vec<PaintedImage>, Result<JobOutcome, StopReason>) {
+    let mut images = Vec::new();
+    let ended = loop {
         match engine.wait(PATIENCE).expect("an event in time") {
-            EngineEvent::Finished { job: done, outcome } if done == job => return Ok(outcome),
-            EngineEvent::Stopped { job: done, reason } if done == job => return Err(reason),
+            EngineEvent::Painted { job: of, image } if of == job => images.push(image),
+            EngineEvent::Finished { job: done, outcome } if done == job => break Ok(outcome),
+            EngineEvent::Stopped { job: done, reason } if done == job => break Err(reason),
             _ => {}
         }
-    }
+    };
+    (images, ended)
 }
 
 fn paint(engine: &mut EngineHandle, spec: GenerateSpec) -> Vec<PaintedImage> {
     let job = engine.generate(spec);
     match end(engine, job) {
-        Ok(JobOutcome::Images(images)) => images,
-        other => panic!("no pictures: {other:?}"),
+        (images, Ok(JobOutcome::Painted)) => images,
+        (_, other) => panic!("no pictures: {other:?}"),
     }
 }
 
 fn complaint(engine: &mut EngineHandle, spec: GenerateSpec) -> String {
     let job = engine.generate(spec);
     match end(engine, job) {
-        Err(StopReason::Failed(error)) => error.to_string(),
-        other => panic!("no error: {other:?}"),
+        (_, Err(StopReason::Failed(error))) => error.to_string(),
+        (_, other) => panic!("no error: {other:?}"),
     }
 }
 
@@ -279,7 +286,10 @@ fn cancel_is_heard_within_a_step() {
     ) {}
     let asked = Instant::now();
     engine.cancel(job);
-    assert!(matches!(end(&mut engine, job), Err(StopReason::Cancelled)));
+    assert!(matches!(
+        end(&mut engine, job).1,
+        Err(StopReason::Cancelled)
+    ));
     assert!(
         asked.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -287,6 +297,28 @@ fn cancel_is_heard_within_a_step() {
     );
     // The engine is as good as new.
     assert_eq!(paint(&mut engine, spec("sd1-tiny")).len(), 1);
+}
+
+#[test]
+fn a_batch_that_is_cancelled_keeps_what_is_finished() {
+    let mut engine = engine();
+    let job = engine.generate(GenerateSpec {
+        batch: 64,
+        ..spec("sd1-tiny")
+    });
+    let mut early = Vec::new();
+    while early.len() < 2 {
+        if let EngineEvent::Painted { image, .. } = engine.wait(PATIENCE).expect("an event in time")
+        {
+            early.push(image);
+        }
+    }
+    engine.cancel(job);
+    let (late, ended) = end(&mut engine, job);
+    assert_eq!(ended.expect_err("it is cancelled"), StopReason::Cancelled);
+    let seeds: Vec<u64> = early.iter().chain(&late).map(|one| one.spec.seed).collect();
+    assert!(seeds.len() < 64);
+    assert!(seeds.iter().copied().eq(7..7 + seeds.len() as u64));
 }
 
 #[test]
@@ -336,7 +368,7 @@ fn models_that_cannot_be_used_are_told_in_a_sentence() {
 fn a_loaded_model_tells_what_it_is() {
     let mut engine = engine();
     let job = engine.load_model(ModelSource::Folder(model("inpaint-tiny")));
-    let Ok(JobOutcome::ModelLoaded(summary)) = end(&mut engine, job) else {
+    let (_, Ok(JobOutcome::ModelLoaded(summary))) = end(&mut engine, job) else {
         panic!("the model does not load");
     };
     assert!(summary.has_mask_channels && summary.has_text);
@@ -344,7 +376,7 @@ fn a_loaded_model_tells_what_it_is() {
     assert!(summary.parameters > 10_000);
     let job = engine.load_model(ModelSource::Folder("/nowhere".into()));
     assert!(matches!(
-        end(&mut engine, job),
+        end(&mut engine, job).1,
         Err(StopReason::Failed(EngineError::Model(_)))
     ));
 }

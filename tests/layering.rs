@@ -97,7 +97,6 @@ const ONLY_PARTS: &[(&str, &str, &[&str])] = &[
 /// Files of the engine that the window reads too: they name no tensor.
 const TENSOR_FREE_ENGINE: &[&str] = &[
     "backlog.rs",
-    "fake.rs",
     "handle.rs",
     "job.rs",
     "latest.rs",

@@ -1,6 +1,9 @@
 //! Steps that were computed on the window's own graphics card stand on the
 //! canvas without a copy through main memory.
 
+#[path = "support/fake_engine.rs"]
+mod fake_engine;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +12,8 @@ use crossbeam_channel::{Receiver, unbounded};
 use eframe::egui_wgpu::WgpuSetup;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use fake_engine::{FakeEngine, FakePace};
 use velatura::app::{Command, StudioApp, StudioOptions};
-use velatura::engine::fake::{FakeEngine, FakePace};
 use velatura::engine::protocol::{
     AdapterSummary, EngineCommand, JobOutcome, StopReason, TrajectoryFrame,
 };

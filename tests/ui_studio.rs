@@ -2,6 +2,9 @@
 //! failures, masks, restored settings, training, keys. The engine is the fake
 //! one and makes a step for each permit, so nothing depends on the clock.
 
+#[path = "support/fake_engine.rs"]
+mod fake_engine;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,10 +13,10 @@ use eframe::egui;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use fake_engine::{FakeEngine, FakePace};
 use velatura::app::form::EXAMPLE_PROMPT;
 use velatura::app::training::{TrainForm, TrainPhase};
 use velatura::app::{AppState, Command, Dialog, ModelState, PickPurpose, StudioApp, StudioOptions};
-use velatura::engine::fake::{FakeEngine, FakePace};
 use velatura::recipe::{
     GenerateSpec, ModelSource, PaintedRecipe, SaveOptions, TrainTarget, save_picture,
 };

@@ -10,7 +10,9 @@ use super::notices::{NoticeAction, Severity};
 use super::state::{ModelState, layer_name};
 use crate::document::Document;
 use crate::engine::SamplerChoice;
-use crate::engine::protocol::{EngineEvent, JobOutcome, ModelSummary, PaintedImage, StopReason};
+use crate::engine::protocol::{
+    EngineEvent, JobOutcome, ModelSummary, PaintedImage, StopReason, TrainEvent, TrainOutcome,
+};
 use crate::recipe::{FoundRecipe, ModelSource, PaintedRecipe};
 
 impl Core {
@@ -42,6 +44,8 @@ impl Core {
                     .notices
                     .push(Severity::Warning, sentence(&message));
             }
+            EngineEvent::Painted { image, .. } => self.state.arrivals.push_back(image),
+            EngineEvent::Training { news, .. } => self.take_training_news(&news),
             EngineEvent::Finished { outcome, .. } => self.take_outcome(outcome),
             EngineEvent::Stopped {
                 reason: StopReason::Failed(error),
@@ -54,19 +58,32 @@ impl Core {
                 ..
             }
             | EngineEvent::Started { .. }
-            | EngineEvent::Progress { .. }
-            | EngineEvent::TrainMetrics { .. }
-            | EngineEvent::SampleSheet { .. } => {}
+            | EngineEvent::Progress { .. } => {}
         }
+    }
+
+    fn take_training_news(&mut self, news: &TrainEvent) {
+        let training = self.state.jobs.training.as_ref();
+        let text = match news {
+            TrainEvent::Warning { message } => sentence(message),
+            // One notice for all of them; the run counts the rest.
+            TrainEvent::Skipped(picture) if training.is_some_and(|run| run.skipped == 1) => {
+                let path = picture.path.display();
+                sentence(&format!("Left out {path}: {}", picture.reason))
+            }
+            _ => return,
+        };
+        self.state.notices.push(Severity::Warning, text);
     }
 
     fn take_outcome(&mut self, outcome: JobOutcome) {
         match outcome {
-            JobOutcome::Images(images) => self.state.arrivals.extend(images),
+            // The pictures came one by one.
+            JobOutcome::Painted => {}
             JobOutcome::ModelLoaded(summary) => self.take_model(summary),
             // The dialog itself offers the model.
-            JobOutcome::Model { .. } if matches!(self.state.dialog, Some(Dialog::Train)) => {}
-            JobOutcome::Model { folder } => {
+            JobOutcome::Trained(_) if matches!(self.state.dialog, Some(Dialog::Train)) => {}
+            JobOutcome::Trained(TrainOutcome { model: folder, .. }) => {
                 let text = format!("Training is done: {}", folder.display());
                 let command = Command::ChooseModel(ModelSource::Folder(folder));
                 let label = "Use this model".to_owned();

@@ -250,8 +250,8 @@ impl Jobs {
                 return Some(self.active.remove(index));
             }
             EngineEvent::Ready { .. }
-            | EngineEvent::TrainMetrics { .. }
-            | EngineEvent::SampleSheet { .. }
+            | EngineEvent::Painted { .. }
+            | EngineEvent::Training { .. }
             | EngineEvent::Warning { .. }
             | EngineEvent::Memory(_) => {}
         }
@@ -323,7 +323,7 @@ mod tests {
             ([32, 16], 2, false)
         );
 
-        let outcome = JobOutcome::Images(Vec::new());
+        let outcome = JobOutcome::Painted;
         let ended = jobs.apply(&EngineEvent::Finished {
             job: JobId(1),
             outcome,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use image::RgbaImage;
 
-use crate::engine::protocol::{EngineEvent, JobId, JobOutcome, StopReason};
+use crate::engine::protocol::{EngineEvent, JobId, JobOutcome, StopReason, TrainEvent};
 use crate::folders;
 use crate::recipe::{TrainSpec, TrainTarget};
 
@@ -138,6 +138,15 @@ pub struct Training {
     pub learning_rate: f64,
     /// The newest speed.
     pub images_per_sec: f32,
+    /// The newest norm of all gradients together, before clipping.
+    pub grad_norm: f32,
+    /// What the model was judged by on pictures that it is not trained on: step,
+    /// name with its unit, value.
+    pub evaluations: Vec<(u64, &'static str, f64)>,
+    /// Step of the newest checkpoint, and the model that was written with it.
+    pub saved: Option<(u64, PathBuf)>,
+    /// Pictures that were left out.
+    pub skipped: u64,
     /// The newest sample sheet and the step at which it was made.
     pub sheet: Option<(u64, Arc<RgbaImage>)>,
     /// Steps per point of the curve.
@@ -158,6 +167,10 @@ impl Training {
             losses: Vec::new(),
             learning_rate: 0.0,
             images_per_sec: 0.0,
+            grad_norm: 0.0,
+            evaluations: Vec::new(),
+            saved: None,
+            skipped: 0,
             sheet: None,
             stride: 1,
             pending: (0.0, 0),
@@ -181,26 +194,12 @@ impl Training {
             EngineEvent::Progress { job, elapsed, .. } if *job == self.job => {
                 self.elapsed = *elapsed;
             }
-            EngineEvent::TrainMetrics {
-                job,
-                step,
-                loss,
-                learning_rate,
-                images_per_sec,
-            } if *job == self.job => {
-                self.step = *step;
-                self.learning_rate = *learning_rate;
-                self.images_per_sec = *images_per_sec;
-                self.add_loss(*step, *loss);
-            }
-            EngineEvent::SampleSheet { job, step, image } if *job == self.job => {
-                self.sheet = Some((*step, Arc::clone(image)));
-            }
+            EngineEvent::Training { job, news } if *job == self.job => self.take_news(news),
             EngineEvent::Finished {
                 job,
-                outcome: JobOutcome::Model { folder },
+                outcome: JobOutcome::Trained(outcome),
             } if *job == self.job => {
-                self.phase = TrainPhase::Done(folder.clone());
+                self.phase = TrainPhase::Done(outcome.model.clone());
             }
             EngineEvent::Stopped { job, reason } if *job == self.job => {
                 self.phase = match reason {
@@ -209,6 +208,28 @@ impl Training {
                 };
             }
             _ => {}
+        }
+    }
+
+    fn take_news(&mut self, news: &TrainEvent) {
+        match news {
+            TrainEvent::Started { step, .. } => self.step = *step,
+            TrainEvent::Step(report) => {
+                self.step = report.step;
+                self.learning_rate = report.learning_rate;
+                self.images_per_sec = report.images_per_sec;
+                self.grad_norm = report.grad_norm;
+                self.add_loss(report.step, report.loss);
+            }
+            TrainEvent::Evaluation { step, name, value } => {
+                self.evaluations.push((*step, *name, *value));
+            }
+            TrainEvent::SampleSheet { step, image, .. } => {
+                self.sheet = Some((*step, Arc::clone(image)));
+            }
+            TrainEvent::Checkpoint { model, .. } => self.saved = Some((self.step, model.clone())),
+            TrainEvent::Skipped(_) => self.skipped += 1,
+            TrainEvent::Warning { .. } => {}
         }
     }
 
@@ -241,18 +262,24 @@ impl Training {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::protocol::StepReport;
 
     #[test]
     fn a_long_curve_stays_small_and_keeps_its_mean() {
         let mut run = Training::new(JobId(1), TrainSpec::default());
         let losses = (1..=50_000).map(|step| (step, if step % 2 == 0 { 1.0 } else { 3.0 }));
         for (step, loss) in losses {
-            run.apply(&EngineEvent::TrainMetrics {
-                job: JobId(1),
+            let report = StepReport {
                 step,
+                total: 50_000,
                 loss,
                 learning_rate: 1e-4,
                 images_per_sec: 10.0,
+                grad_norm: 1.0,
+            };
+            run.apply(&EngineEvent::Training {
+                job: JobId(1),
+                news: TrainEvent::Step(report),
             });
         }
         assert!(run.losses.len() <= MOST_POINTS);

@@ -176,12 +176,17 @@ impl Progress {
 
     /// Prints a sentence above the bar.
     pub(super) fn say(&self, text: &str) {
-        self.bar.suspend(|| self.reporter.status(text));
+        self.above(|| self.reporter.status(text));
+    }
+
+    /// Does something that prints, with the bar out of its way.
+    pub(super) fn above<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
     }
 
     /// Prints a warning above the bar.
     pub(super) fn warn(&self, text: &str) {
-        self.bar.suspend(|| self.reporter.warning(text));
+        self.above(|| self.reporter.warning(text));
     }
 
     /// Takes the bar away.

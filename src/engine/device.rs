@@ -64,7 +64,7 @@ impl ComputeDevice {
     /// On a graphics card, where half precision is not supported yet.
     pub fn with_weights(self, weights: WeightDtype) -> Result<Self, EngineError> {
         if self.summary.is_gpu && weights != WeightDtype::F32 {
-            return Err(EngineError::BadJob(format!(
+            return Err(EngineError::Device(format!(
                 "Weights in half precision are for the processor only, and this is {}; add `--device cpu`, or leave `--precision` out.",
                 self.summary.name
             )));
@@ -101,7 +101,7 @@ pub fn open_device(choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
     match found {
         Some(adapter) => match Device::wgpu_options().init() {
             Ok(device) => Ok(ComputeDevice::gpu(device, adapter.name)),
-            Err(error) if choice == DeviceChoice::Gpu => Err(EngineError::BadJob(format!(
+            Err(error) if choice == DeviceChoice::Gpu => Err(EngineError::Device(format!(
                 "The graphics card {} cannot be used ({error}); update its driver, or start with `--device cpu`.",
                 adapter.name
             ))),
@@ -113,7 +113,7 @@ pub fn open_device(choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
                 Ok(ComputeDevice::cpu())
             }
         },
-        None if choice == DeviceChoice::Gpu => Err(EngineError::BadJob(
+        None if choice == DeviceChoice::Gpu => Err(EngineError::Device(
             "No graphics card was found; install its driver, or start with `--device cpu`."
                 .to_owned(),
         )),

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 use super::handle::Waker;
 use super::protocol::{
     AdapterSummary, EngineCommand, EngineError, EngineEvent, JobControl, JobId, JobOutcome,
-    MemorySummary, StopReason, TrajectoryFrame,
+    MemorySummary, PaintedImage, StopReason, TrainEvent, TrajectoryFrame,
 };
 use super::{FrameBacklog, Latest};
 
@@ -79,23 +79,19 @@ impl JobContext {
         });
     }
 
-    /// Reports the figures of a training step.
-    pub fn train_metrics(&self, step: u64, loss: f32, learning_rate: f64, images_per_sec: f32) {
-        self.events.send(EngineEvent::TrainMetrics {
+    /// Hands over a finished picture.
+    pub fn painted(&self, image: PaintedImage) {
+        self.events.send(EngineEvent::Painted {
             job: self.job,
-            step,
-            loss,
-            learning_rate,
-            images_per_sec,
+            image,
         });
     }
 
-    /// Reports a new sample sheet of a training run.
-    pub fn sample_sheet(&self, step: u64, image: std::sync::Arc<image::RgbaImage>) {
-        self.events.send(EngineEvent::SampleSheet {
+    /// Passes on what a training run tells.
+    pub fn training(&self, news: TrainEvent) {
+        self.events.send(EngineEvent::Training {
             job: self.job,
-            step,
-            image,
+            news,
         });
     }
 

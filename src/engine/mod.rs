@@ -6,7 +6,6 @@
 
 mod backlog;
 pub mod device;
-pub mod fake;
 pub mod handle;
 pub mod job;
 mod latest;

@@ -5,13 +5,14 @@
 //! frames rather than fall behind. Cancel and pause are flags on the job
 //! ([`JobControl`]), since a busy engine does not read its inbox.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::gpu::share::SharedTensor;
-use crate::recipe::{GenerateSpec, ModelSource, SamplerId, TrainSpec};
+use crate::recipe::{GenerateSpec, ModelSource, SamplerId, SpecError, TrainSpec};
+
+pub use crate::train::{SkippedPicture, StepReport, TrainEvent, TrainOutcome};
 
 /// Names a job for as long as the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,27 +70,19 @@ pub enum EngineEvent {
         /// Since the job started.
         elapsed: Duration,
     },
-    /// Figures of a training step.
-    TrainMetrics {
+    /// A picture is finished. Whatever becomes of the job, it stays.
+    Painted {
         /// The job.
         job: JobId,
-        /// Optimiser steps done, counted from the run's first start.
-        step: u64,
-        /// The loss.
-        loss: f32,
-        /// The learning rate.
-        learning_rate: f64,
-        /// Pictures a second.
-        images_per_sec: f32,
+        /// The picture.
+        image: PaintedImage,
     },
-    /// A training run wrote a sample sheet.
-    SampleSheet {
+    /// Something happened in a training run.
+    Training {
         /// The job.
         job: JobId,
-        /// Step at which the sheet was made.
-        step: u64,
-        /// The sheet: 8-bit RGBA.
-        image: Arc<image::RgbaImage>,
+        /// What the trainer tells.
+        news: TrainEvent,
     },
     /// Something was done differently from what was asked; the job goes on.
     Warning {
@@ -119,13 +112,10 @@ pub enum EngineEvent {
 /// What came of a job.
 #[derive(Clone, Debug)]
 pub enum JobOutcome {
-    /// The painted pictures.
-    Images(Vec<PaintedImage>),
-    /// A trained model.
-    Model {
-        /// Its folder.
-        folder: PathBuf,
-    },
+    /// Every picture is painted; each came as [`EngineEvent::Painted`].
+    Painted,
+    /// A model is trained.
+    Trained(TrainOutcome),
     /// The model is in memory.
     ModelLoaded(ModelSummary),
 }
@@ -195,9 +185,15 @@ pub enum StopReason {
 /// What went wrong, as a sentence with a remedy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EngineError {
-    /// The job could not be done as described.
+    /// The job makes no sense as it is described.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The picture could not be painted.
     #[error("{0}")]
-    BadJob(String),
+    Paint(String),
+    /// The device that was asked for cannot be used.
+    #[error("{0}")]
+    Device(String),
     /// The model could not be opened.
     #[error("{0}")]
     Model(String),

@@ -62,8 +62,8 @@ pub fn factory(device: ComputeDevice) -> EngineFactory {
     })
 }
 
-fn bad_job(error: &dyn std::fmt::Display) -> StopReason {
-    StopReason::Failed(EngineError::BadJob(error.to_string()))
+fn bad_picture(error: &dyn std::fmt::Display) -> StopReason {
+    StopReason::Failed(EngineError::Paint(error.to_string()))
 }
 
 fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
@@ -122,19 +122,19 @@ impl StudioEngine {
         spec: &GenerateSpec,
         context: &JobContext,
     ) -> Result<JobOutcome, StopReason> {
-        spec.validate().map_err(|error| bad_job(&error))?;
+        spec.validate()
+            .map_err(|error| StopReason::Failed(error.into()))?;
         let shares_window = self.device.shares_window;
         let loaded = self.load(&spec.model, context)?;
-        let (spec, warnings) = settled(spec, &loaded.model).map_err(|error| bad_job(&error))?;
+        let (spec, warnings) = settled(spec, &loaded.model).map_err(|error| bad_picture(&error))?;
         for warning in warnings {
             context.warn(warning);
         }
-        let mut painted = Vec::with_capacity(spec.batch as usize);
         for index in 0..spec.batch {
             context.checkpoint()?;
-            painted.push(paint(loaded, &spec, index, shares_window, context)?);
+            context.painted(paint(loaded, &spec, index, shares_window, context)?);
         }
-        Ok(JobOutcome::Images(painted))
+        Ok(JobOutcome::Painted)
     }
 
     fn train(&mut self, spec: &TrainSpec, context: &JobContext) -> Result<JobOutcome, StopReason> {
@@ -153,9 +153,7 @@ impl StudioEngine {
         if context.control().is_cancelled() {
             return Err(StopReason::Cancelled);
         }
-        Ok(JobOutcome::Model {
-            folder: outcome.model,
-        })
+        Ok(JobOutcome::Trained(outcome))
     }
 }
 
@@ -252,9 +250,9 @@ fn paint(
                 ControlFlow::Break(())
             }
         })
-        .map_err(|error| bad_job(&error))?;
+        .map_err(|error| bad_picture(&error))?;
     if let Some(error) = unseen {
-        return Err(bad_job(&error));
+        return Err(bad_picture(&error));
     }
     let GenerationOutcome::Finished { latents, image } = outcome else {
         return Err(StopReason::Cancelled);
@@ -269,7 +267,7 @@ fn paint(
     let values = latents
         .into_data()
         .try_to_vec::<f32>()
-        .map_err(|error| bad_job(&format!("{error:?}")))?;
+        .map_err(|error| bad_picture(&format!("{error:?}")))?;
     let digest = loaded.digest.digits().map_err(|error| bad_model(&error))?;
     Ok(PaintedImage {
         image: Arc::new(image),
@@ -331,26 +329,13 @@ fn opaque(image: &image::RgbImage) -> RgbaImage {
 
 fn report_training(event: TrainEvent, context: &JobContext) {
     let clamp = |step: u64| u32::try_from(step).unwrap_or(u32::MAX);
-    match event {
-        TrainEvent::Started { step, total, .. } => context.progress(clamp(step), clamp(total)),
-        TrainEvent::Step(report) => {
-            context.train_metrics(
-                report.step,
-                report.loss,
-                report.learning_rate,
-                report.images_per_sec,
-            );
-            context.progress(clamp(report.step), clamp(report.total));
-        }
-        TrainEvent::SampleSheet { step, image, .. } => context.sample_sheet(step, Arc::new(image)),
-        TrainEvent::Skipped(skipped) => {
-            context.warn(format!(
-                "Left out {}: {}",
-                skipped.path.display(),
-                skipped.reason
-            ));
-        }
-        TrainEvent::Warning { message } => context.warn(message),
-        TrainEvent::Evaluation { .. } | TrainEvent::Checkpoint { .. } => {}
+    let done = match &event {
+        TrainEvent::Started { step, total, .. } => Some((*step, *total)),
+        TrainEvent::Step(report) => Some((report.step, report.total)),
+        _ => None,
+    };
+    context.training(event);
+    if let Some((step, total)) = done {
+        context.progress(clamp(step), clamp(total));
     }
 }

@@ -1,6 +1,7 @@
 //! What a run tells while it goes on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use image::RgbaImage;
 
@@ -35,8 +36,8 @@ pub enum TrainEvent {
     SampleSheet {
         /// Steps done.
         step: u64,
-        /// The sheet.
-        image: RgbaImage,
+        /// The sheet: 8-bit RGBA.
+        image: Arc<RgbaImage>,
         /// Its file.
         path: PathBuf,
     },

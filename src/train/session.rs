@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use image::RgbaImage;
@@ -280,6 +281,7 @@ impl Run<'_> {
             .join("samples")
             .join(format!("step-{step:08}.png"));
         sheet::save(&image, &path)?;
+        let image = Arc::new(image);
         reporter.tell(TrainEvent::SampleSheet { step, image, path });
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::cli::CliError;
-use crate::engine::protocol::PaintedImage;
+use crate::engine::protocol::Latents;
 use crate::files::write_atomically;
 
 /// Name of the tensor.
@@ -16,16 +17,15 @@ const NAME: &str = "latents";
 ///
 /// # Errors
 /// When the engine gave none, or the file cannot be written.
-pub(super) fn save(path: &Path, images: &[PaintedImage]) -> Result<(), CliError> {
+pub(super) fn save(path: &Path, batch: &[Option<Arc<Latents>>]) -> Result<(), CliError> {
     let failed = |reason: String| CliError::Write {
         path: path.to_owned(),
         reason,
     };
     let mut shape = Vec::new();
     let mut bytes = Vec::new();
-    for image in images {
-        let latents = image
-            .latents
+    for latents in batch {
+        let latents = latents
             .as_deref()
             .ok_or_else(|| failed("the engine kept no latents".to_owned()))?;
         match shape.first_mut() {
@@ -44,26 +44,19 @@ pub(super) fn save(path: &Path, images: &[PaintedImage]) -> Result<(), CliError>
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::engine::protocol::Latents;
 
     #[test]
     fn a_batch_is_one_tensor() {
-        let painted = |first: f32| PaintedImage {
-            image: Arc::default(),
-            spec: Box::default(),
-            model_hash: String::new(),
-            model_name: String::new(),
-            latents: Some(Arc::new(Latents {
+        let latents = |first: f32| {
+            Some(Arc::new(Latents {
                 shape: [1, 2, 1, 2],
                 values: vec![first, 0.5, -1.0, 2.0],
-            })),
+            }))
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("l.safetensors");
-        save(&path, &[painted(7.0), painted(8.0)]).unwrap();
+        save(&path, &[latents(7.0), latents(8.0)]).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let tensor = file.tensor(NAME).unwrap();
@@ -72,10 +65,6 @@ mod tests {
             |at: usize| f32::from_le_bytes(*tensor.data()[at * 4..].first_chunk().unwrap());
         assert_eq!([number(0), number(4), number(7)], [7.0, 8.0, 2.0]);
 
-        let without = PaintedImage {
-            latents: None,
-            ..painted(1.0)
-        };
-        assert!(save(&path, &[without]).is_err());
+        assert!(save(&path, &[None]).is_err());
     }
 }

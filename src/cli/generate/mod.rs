@@ -13,7 +13,7 @@ use super::follow::follow;
 use super::report::Reporter;
 use super::{CliError, devices};
 use crate::engine::SamplerChoice;
-use crate::engine::protocol::JobOutcome;
+use crate::engine::protocol::PaintedImage;
 use crate::folders;
 use crate::recipe::{
     PaintedRecipe, PictureFormat, RecipeFileError, SaveOptions, next_picture_path, save_picture,
@@ -25,37 +25,48 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
     args.save_latents.as_deref().map(check_folder).transpose()?;
     let spec = args.spec()?;
     let total = u64::from(spec.steps) * u64::from(spec.batch);
+    let count = spec.batch as usize;
     let mut engine = devices::start_engine(args.device, args.precision)?;
     let job = engine.generate(spec);
-    let JobOutcome::Images(images) = follow(&mut engine, job, total, report)? else {
-        // A generation ends in pictures or not at all.
-        return Ok(());
-    };
-    if let Some(path) = &args.save_latents {
-        latents::save(path, &images)?;
+    let mut kept = Vec::new();
+    let ended = follow(&mut engine, job, total, report, &mut |painted| {
+        let path = match &args.output {
+            Some(path) => numbered(path, kept.len(), count),
+            None => unnamed(painted.spec.seed)?,
+        };
+        save(args, &path, &painted, report)?;
+        kept.push(painted.latents);
+        Ok(())
+    });
+    if let Some(path) = args.save_latents.as_ref().filter(|_| !kept.is_empty()) {
+        latents::save(path, &kept)?;
         let path = path.display().to_string();
         report.event("latents", json!({ "path": path }));
     }
-    for (index, painted) in images.iter().enumerate() {
-        let path = match &args.output {
-            Some(path) => numbered(path, index, images.len()),
-            None => unnamed(painted.spec.seed)?,
-        };
-        let recipe = PaintedRecipe::new(
-            painted.spec.as_ref().clone(),
-            &painted.model_name,
-            &painted.model_hash,
-        );
-        let recipe = match &painted.spec.sampler {
-            Some(id) => recipe.with_sampler_label(SamplerChoice::label_of(id)),
-            None => recipe,
-        };
-        let recipe = (!args.no_recipe).then_some(&recipe);
-        save_picture(&path, &painted.image, recipe, &SaveOptions::default())?;
-        let path = path.display().to_string();
-        let fields = json!({ "path": path, "seed": painted.spec.seed });
-        report.result("picture", fields, &path);
-    }
+    ended.map(|_| ())
+}
+
+/// Saves a picture as soon as it is painted.
+fn save(
+    args: &GenerateArgs,
+    path: &Path,
+    painted: &PaintedImage,
+    report: Reporter,
+) -> Result<(), CliError> {
+    let recipe = PaintedRecipe::new(
+        painted.spec.as_ref().clone(),
+        &painted.model_name,
+        &painted.model_hash,
+    );
+    let recipe = match &painted.spec.sampler {
+        Some(id) => recipe.with_sampler_label(SamplerChoice::label_of(id)),
+        None => recipe,
+    };
+    let recipe = (!args.no_recipe).then_some(&recipe);
+    save_picture(path, &painted.image, recipe, &SaveOptions::default())?;
+    let path = path.display().to_string();
+    let fields = json!({ "path": path, "seed": painted.spec.seed });
+    report.result("picture", fields, &path);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! An engine without a model: paints coloured hills by arithmetic, step by
-//! step, in a time that the caller sets. For tests and for trying the window.
+//! step, in a time that the test sets.
+#![allow(dead_code, reason = "each test uses its own part")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use image::{Rgba, RgbaImage};
 
-use super::job::{Engine, EngineFactory, JobContext};
-use super::protocol::{
+use velatura::engine::protocol::{
     AdapterSummary, EngineCommand, EngineError, JobOutcome, MemorySummary, ModelSummary,
-    PaintedImage, StopReason, TrajectoryFrame,
+    PaintedImage, StepReport, StopReason, TrainEvent, TrainOutcome, TrajectoryFrame,
 };
-use crate::recipe::{GenerateSpec, ModelSource, SamplerId, TrainSpec};
+use velatura::engine::{Engine, EngineFactory, JobContext};
+use velatura::recipe::{GenerateSpec, ModelSource, SamplerId, TrainSpec};
 
 /// What passes between two steps of a [`FakeEngine`].
 #[derive(Clone, Debug)]
@@ -64,13 +65,12 @@ impl FakeEngine {
         context: &JobContext,
     ) -> Result<JobOutcome, StopReason> {
         spec.validate()
-            .map_err(|error| StopReason::Failed(EngineError::BadJob(error.to_string())))?;
+            .map_err(|error| StopReason::Failed(EngineError::Spec(error)))?;
         let total = spec.steps * spec.batch;
         context.memory(MemorySummary {
             used_bytes: 312 << 20,
             total_bytes: Some(8 << 30),
         });
-        let mut painted = Vec::new();
         for index in 0..spec.batch {
             let seed = spec.seed.wrapping_add(u64::from(index));
             let target = scene(spec.width_px, spec.height_px, seed);
@@ -82,7 +82,7 @@ impl FakeEngine {
                 if step == 2 && spec.prompt.contains("fail") {
                     let message =
                         "The fake engine failed as its prompt asked it to; change the prompt.";
-                    return Err(StopReason::Failed(EngineError::BadJob(message.to_owned())));
+                    return Err(StopReason::Failed(EngineError::Paint(message.to_owned())));
                 }
                 let noise = 1.0 - step as f32 / spec.steps as f32;
                 let image = Arc::new(paste_back(noisy(&target, noise, seed), spec));
@@ -97,7 +97,7 @@ impl FakeEngine {
                 });
                 context.progress(index * spec.steps + step, total);
             }
-            painted.push(PaintedImage {
+            context.painted(PaintedImage {
                 image: Arc::new(paste_back(target, spec)),
                 spec: Box::new(GenerateSpec {
                     seed,
@@ -111,28 +111,45 @@ impl FakeEngine {
                 latents: None,
             });
         }
-        Ok(JobOutcome::Images(painted))
+        Ok(JobOutcome::Painted)
     }
 
     fn train(&self, spec: &TrainSpec, context: &JobContext) -> Result<JobOutcome, StopReason> {
+        let mut last = None;
         for step in 1..=spec.steps {
             self.wait(context)?;
             let done = step as f32 / spec.steps as f32;
             let wobble = (step as f32 * 12.9898).sin() * 0.03;
             let loss = 0.18 + 0.8 * (-5.0 * done).exp() + wobble;
-            context.train_metrics(step, loss, spec.learning_rate, 24.0);
+            last = Some(loss);
+            context.training(TrainEvent::Step(StepReport {
+                step,
+                total: spec.steps,
+                loss,
+                learning_rate: spec.learning_rate,
+                images_per_sec: 24.0,
+                grad_norm: 1.0,
+            }));
             context.progress(
                 u32::try_from(step).unwrap_or(u32::MAX),
                 u32::try_from(spec.steps).unwrap_or(u32::MAX),
             );
             if step.is_multiple_of(spec.sample_every.max(1)) || step == spec.steps {
                 let sheet = noisy(&scene(256, 128, 5), 1.0 - done, step);
-                context.sample_sheet(step, Arc::new(sheet));
+                context.training(TrainEvent::SampleSheet {
+                    step,
+                    image: Arc::new(sheet),
+                    path: spec.output.join("samples.png"),
+                });
             }
         }
-        Ok(JobOutcome::Model {
-            folder: spec.output.clone(),
-        })
+        Ok(JobOutcome::Trained(TrainOutcome {
+            model: spec.output.clone(),
+            step: spec.steps,
+            is_complete: true,
+            loss: last,
+            skipped: Vec::new(),
+        }))
     }
 }
 
