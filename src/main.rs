@@ -1,14 +1,19 @@
 //! Reads the arguments; opens the window or runs one command.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
+use crossbeam_channel::{Sender, bounded};
 use velatura::app::{EngineBuilder, StudioOptions, run_studio};
 use velatura::cli::{self, Cli, Precision};
 use velatura::engine::device::{ComputeDevice, DeviceChoice, open_device};
 use velatura::engine::protocol::EngineError;
 use velatura::engine::studio;
 use velatura::{gpu, kernels};
+
+/// How long a program without a window waits for its engine to end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     kernels::keep_freed_memory();
@@ -31,14 +36,20 @@ fn main() -> ExitCode {
 
 fn open_studio(cli: &Cli) -> anyhow::Result<()> {
     kernels::give_way_everywhere();
-    let mut options = StudioOptions::new(engine(cli.device.into(), cli.precision));
+    // Nothing is sent: the channel closes when the engine thread ends.
+    let (alive, engine_end) = bounded(0);
+    let mut options = StudioOptions::new(engine(cli.device.into(), cli.precision, alive));
     options.open.clone_from(&cli.picture);
-    run_studio(options)
+    let done = run_studio(options);
+    // The window is gone, so nobody sees that a training run still writes its
+    // checkpoint.
+    engine_end.recv_timeout(PATIENCE).ok();
+    done
 }
 
 /// The engine computes on the window's own graphics device where there is a
 /// real one, so that pictures need not leave it.
-fn engine(choice: DeviceChoice, weights: Precision) -> EngineBuilder {
+fn engine(choice: DeviceChoice, weights: Precision, alive: Sender<()>) -> EngineBuilder {
     Box::new(move |window| {
         let device = match window {
             Some(window) if choice != DeviceChoice::Cpu => shared(window, choice),
@@ -46,7 +57,8 @@ fn engine(choice: DeviceChoice, weights: Precision) -> EngineBuilder {
             _ => Ok(ComputeDevice::cpu()),
         };
         Box::new(move || {
-            // Runs on the engine's own thread.
+            // Runs on the engine's own thread, and is dropped with it.
+            let _alive = &alive;
             kernels::give_way();
             let device = device
                 .clone()
@@ -58,8 +70,12 @@ fn engine(choice: DeviceChoice, weights: Precision) -> EngineBuilder {
 
 fn shared(window: &gpu::WindowDevice, choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
     let must = choice == DeviceChoice::Gpu;
-    match gpu::window_device(window, must) {
+    match gpu::window_device(window, false) {
         Ok(Some((device, name))) => Ok(ComputeDevice::gpu(device, name).shared_with_window()),
+        Ok(None) if must => Err(EngineError::Device(
+            "The window has no graphics card that computes; install its driver, or start without `--device gpu`."
+                .to_owned(),
+        )),
         Ok(None) => Ok(ComputeDevice::cpu()),
         Err(error) if must => Err(EngineError::Device(format!(
             "The graphics card of the window cannot compute ({error}); update its driver, or start with `--device cpu`."

@@ -12,9 +12,9 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded, unbounded};
 use fake_engine::{FakeEngine, FakePace};
 use velatura::engine::protocol::{
-    AdapterSummary, EngineCommand, EngineError, EngineEvent, JobId, JobOutcome, StopReason,
+    AdapterSummary, EngineError, EngineEvent, JobId, JobSpec, StopReason, TrainEvent,
 };
-use velatura::engine::{Engine, EngineFactory, EngineHandle, JobContext};
+use velatura::engine::{Engine, EngineFactory, EngineHandle, Flow, JobContext, Work};
 use velatura::recipe::{GenerateSpec, ModelSource, TrainSpec};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -172,6 +172,119 @@ fn a_paused_job_makes_no_step_until_it_goes_on() {
     assert!(matches!(events.last(), Some(EngineEvent::Finished { .. })));
 }
 
+/// What happened to two jobs, as the first letters of their names and events.
+fn story(events: &[EngineEvent], training: JobId) -> String {
+    let told = events.iter().filter_map(|event| match event {
+        EngineEvent::Started { job } => Some((*job, "starts")),
+        EngineEvent::GaveWay { job } => Some((*job, "gives way")),
+        EngineEvent::WentOn { job } => Some((*job, "goes on")),
+        EngineEvent::Painted { job, .. } => Some((*job, "paints")),
+        EngineEvent::Finished { job, .. } => Some((*job, "is done")),
+        EngineEvent::Stopped { job, .. } => Some((*job, "is stopped")),
+        _ => None,
+    });
+    let told = told.map(|(job, what)| {
+        let who = if job == training {
+            "training"
+        } else {
+            "picture"
+        };
+        format!("{who} {what}")
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// Lets a training run make `steps` steps, and waits until it has.
+fn train_for(handle: &mut EngineHandle, permits: &Sender<()>, steps: u64) -> Vec<EngineEvent> {
+    let mut events = Vec::new();
+    for _ in 0..steps {
+        permits.send(()).expect("the engine waits");
+        loop {
+            let event = handle.wait(PATIENCE).expect("an event in time");
+            let is_step = matches!(event, EngineEvent::Progress { .. });
+            events.push(event);
+            if is_step {
+                break;
+            }
+        }
+    }
+    events
+}
+
+#[test]
+fn training_gives_way_to_a_picture_and_goes_on_by_itself() {
+    let (mut handle, permits) = gated();
+    let training = handle.train(TrainSpec {
+        steps: 4,
+        ..TrainSpec::default()
+    });
+    let mut events = train_for(&mut handle, &permits, 2);
+    handle.generate(spec("hills", 2));
+    (0..4).for_each(|_| permits.send(()).expect("the engine waits"));
+    events.extend(events_of(&mut handle, 2));
+    assert_eq!(
+        story(&events, training),
+        "training starts, training gives way, picture starts, picture paints, picture is done, \
+         training goes on, training is done"
+    );
+    let steps = events.iter().filter_map(|event| match event {
+        EngineEvent::Training {
+            news: TrainEvent::Step(report),
+            ..
+        } => Some(report.step),
+        _ => None,
+    });
+    assert!(steps.eq(1..=4));
+}
+
+#[test]
+fn a_held_job_holds_nobody_else() {
+    let (mut handle, permits) = gated();
+    let training = handle.train(TrainSpec {
+        steps: 3,
+        ..TrainSpec::default()
+    });
+    let mut events = train_for(&mut handle, &permits, 1);
+    handle.set_paused(training, true);
+    // The step in hand, and the picture's.
+    (0..3).for_each(|_| permits.send(()).expect("the engine waits"));
+    handle.generate(spec("hills", 1));
+    events.extend(events_of(&mut handle, 1));
+    assert!(handle.is_busy());
+    // A second run goes before the one that is held.
+    let other = handle.train(TrainSpec {
+        steps: 1,
+        ..TrainSpec::default()
+    });
+    events.extend(events_of(&mut handle, 1));
+    assert!(matches!(
+        events.last(),
+        Some(EngineEvent::Finished { job, .. }) if *job == other
+    ));
+    // A held job can be ended.
+    handle.cancel(training);
+    events.extend(events_of(&mut handle, 1));
+    assert_eq!(reason(&events, training), Some(StopReason::Cancelled));
+}
+
+#[test]
+fn a_job_that_panics_does_not_end_the_others() {
+    let (mut handle, permits) = gated();
+    let training = handle.train(TrainSpec {
+        steps: 3,
+        ..TrainSpec::default()
+    });
+    let mut events = train_for(&mut handle, &permits, 1);
+    let broken = handle.generate(spec("panic", 3));
+    (0..6).for_each(|_| permits.send(()).expect("the engine waits"));
+    events.extend(events_of(&mut handle, 2));
+    assert!(matches!(
+        reason(&events, broken),
+        Some(StopReason::Failed(EngineError::Panicked(_)))
+    ));
+    assert_eq!(reason(&events, training), None);
+}
+
 #[test]
 fn a_panic_becomes_an_error_and_the_engine_starts_again() {
     let made = Arc::new(AtomicUsize::new(0));
@@ -206,8 +319,11 @@ fn an_engine_that_cannot_start_fails_every_job_with_its_reason() {
     assert_eq!(reason(&events, job), Some(StopReason::Failed(error)));
 }
 
-/// Loses its device in the first job.
-struct Unplugged;
+/// Loses its device in the first job, which fails or panics for that.
+#[derive(Clone, Copy)]
+struct Unplugged {
+    panics: bool,
+}
 
 impl Engine for Unplugged {
     fn adapter(&self) -> AdapterSummary {
@@ -217,32 +333,46 @@ impl Engine for Unplugged {
         }
     }
 
-    fn run(&mut self, _: EngineCommand, _: &JobContext) -> Result<JobOutcome, StopReason> {
-        Err(StopReason::Failed(EngineError::DeviceLost(
-            "unplugged".to_owned(),
-        )))
+    fn begin(&mut self, _: JobSpec) -> Box<dyn Work> {
+        Box::new(*self)
+    }
+
+    fn lost(&self) -> Option<String> {
+        Some("unplugged".to_owned())
+    }
+}
+
+impl Work for Unplugged {
+    fn slice(&mut self, _: &JobContext) -> Result<Flow, StopReason> {
+        assert!(!self.panics, "a buffer is gone");
+        let error = EngineError::Paint("a buffer could not be read".to_owned());
+        Err(StopReason::Failed(error))
     }
 }
 
 #[test]
 fn a_lost_device_is_final() {
-    let mut handle = spawn(Box::new(|| Ok(Box::new(Unplugged))));
-    let jobs = [
-        handle.generate(spec("hills", 1)),
-        handle.generate(spec("hills", 1)),
-    ];
-    let events = events_of(&mut handle, 2);
-    for job in jobs {
-        assert!(matches!(
-            reason(&events, job),
-            Some(StopReason::Failed(EngineError::DeviceLost(_)))
-        ));
+    for panics in [false, true] {
+        let mut handle = spawn(Box::new(move || Ok(Box::new(Unplugged { panics }))));
+        let jobs = [
+            handle.generate(spec("hills", 1)),
+            handle.generate(spec("hills", 1)),
+        ];
+        let events = events_of(&mut handle, 2);
+        for job in jobs {
+            assert_eq!(
+                reason(&events, job),
+                Some(StopReason::Failed(EngineError::DeviceLost(
+                    "unplugged".to_owned()
+                )))
+            );
+        }
+        let ready = events
+            .iter()
+            .filter(|event| matches!(event, EngineEvent::Ready { .. }))
+            .count();
+        assert_eq!(ready, 1);
     }
-    let ready = events
-        .iter()
-        .filter(|event| matches!(event, EngineEvent::Ready { .. }))
-        .count();
-    assert_eq!(ready, 1);
 }
 
 #[test]
@@ -276,12 +406,42 @@ fn every_report_wakes_the_window() {
 }
 
 #[test]
-fn dropping_the_handle_ends_a_running_job() {
+fn closing_the_engine_ends_a_running_job() {
     let (handle, permits) = gated();
     let mut handle = handle;
     handle.generate(spec("hills", 1000));
     permits.send(()).expect("the engine waits");
-    drop(handle);
+    handle.close();
     // The engine and its gate are gone with the thread.
     assert!(permits.send(()).is_err());
+}
+
+#[test]
+fn dropping_the_handle_does_not_wait_but_the_jobs_end() {
+    let (permits, gate) = unbounded();
+    let (alive, end) = bounded::<()>(0);
+    let mut inner = FakeEngine::factory(FakePace::Gate(gate));
+    let mut handle = spawn(Box::new(move || {
+        let _alive = &alive;
+        inner()
+    }));
+    handle.generate(spec("hills", 1000));
+    permits.send(()).expect("the engine waits");
+    drop(handle);
+    // The factory goes with the thread.
+    let ended = end.recv_timeout(PATIENCE);
+    assert_eq!(
+        ended,
+        Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+    );
+}
+
+#[test]
+fn frames_are_made_for_those_who_look() {
+    let mut handle = spawn(FakeEngine::factory(FakePace::Immediate));
+    handle.look_away();
+    let job = handle.generate(spec("hills", 3));
+    let events = events_of(&mut handle, 1);
+    assert_eq!(reason(&events, job), None);
+    assert!(handle.drain_frames().is_empty());
 }

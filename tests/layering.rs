@@ -77,7 +77,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "model",
             "recipe",
             "scenes",
-            "train",
         ],
     ),
     // The kernels are asked how memory is best kept and whose threads come first,
@@ -101,7 +100,9 @@ const TENSOR_FREE_ENGINE: &[&str] = &[
     "job.rs",
     "latest.rs",
     "protocol.rs",
+    "queue.rs",
     "samplers.rs",
+    "work.rs",
     "worker_loop.rs",
 ];
 
@@ -135,7 +136,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
     (&["egui_wgpu"], &["app", "gpu", "ui"]),
     (&["wgpu"], &["app", "engine", "gpu"]),
     (&["arboard", "rfd"], &["app"]),
-    (&["clap", "indicatif"], &["cli", "main"]),
+    (&["clap", "indicatif", "signal_hook"], &["cli", "main"]),
     (&["resvg"], &["scenes", "ui"]),
     (&["thread_priority"], &["kernels"]),
 ];

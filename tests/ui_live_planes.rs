@@ -14,10 +14,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use fake_engine::{FakeEngine, FakePace};
 use velatura::app::{Command, StudioApp, StudioOptions};
-use velatura::engine::protocol::{
-    AdapterSummary, EngineCommand, JobOutcome, StopReason, TrajectoryFrame,
-};
-use velatura::engine::{Engine, EngineFactory, JobContext};
+use velatura::engine::protocol::{AdapterSummary, JobSpec, StopReason, TrajectoryFrame};
+use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
 use velatura::gpu::share::SharedTensor;
 use velatura::gpu::{wgpu_configuration, window_device};
 
@@ -39,14 +37,24 @@ impl Engine for OneStep {
         }
     }
 
-    fn run(
-        &mut self,
-        command: EngineCommand,
-        context: &JobContext,
-    ) -> Result<JobOutcome, StopReason> {
-        let EngineCommand::Generate { .. } = command else {
-            return self.fake.run(command, context);
-        };
+    fn begin(&mut self, spec: JobSpec) -> Box<dyn Work> {
+        match spec {
+            JobSpec::Generate(_) => Box::new(Step {
+                device: self.device.clone(),
+                done: self.done.clone(),
+            }),
+            other => self.fake.begin(other),
+        }
+    }
+}
+
+struct Step {
+    device: Device,
+    done: Receiver<()>,
+}
+
+impl Work for Step {
+    fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
         let values: Vec<f32> = [-1.0, 1.0, -1.0]
             .into_iter()
             .flat_map(|value| [value; SIDE * SIDE])

@@ -58,6 +58,8 @@ impl Core {
                 ..
             }
             | EngineEvent::Started { .. }
+            | EngineEvent::GaveWay { .. }
+            | EngineEvent::WentOn { .. }
             | EngineEvent::Progress { .. } => {}
         }
     }

@@ -226,9 +226,14 @@ impl Jobs {
             training.apply(event);
         }
         match event {
-            EngineEvent::Started { job } => {
+            EngineEvent::Started { job } | EngineEvent::WentOn { job } => {
                 if let Some(job) = self.find(*job) {
                     job.running = true;
+                }
+            }
+            EngineEvent::GaveWay { job } => {
+                if let Some(job) = self.find(*job) {
+                    job.running = false;
                 }
             }
             EngineEvent::Progress {

@@ -190,7 +190,10 @@ impl Training {
     /// Takes in what an event says of this run.
     pub fn apply(&mut self, event: &EngineEvent) {
         match event {
-            EngineEvent::Started { job } if *job == self.job => self.phase = TrainPhase::Running,
+            EngineEvent::Started { job } | EngineEvent::WentOn { job } if *job == self.job => {
+                self.phase = TrainPhase::Running;
+            }
+            EngineEvent::GaveWay { job } if *job == self.job => self.phase = TrainPhase::Waiting,
             EngineEvent::Progress { job, elapsed, .. } if *job == self.job => {
                 self.elapsed = *elapsed;
             }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::report::Reporter;
 use super::{CliError, DeviceArg};
 use crate::engine::device::open_device;
+use crate::engine::memory::Memory;
 use crate::{folders, gpu};
 
 /// What `velatura info` takes.
@@ -30,7 +31,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
         .map_err(|error| error.to_string());
     let features = cpu_features();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let memory_bytes = total_memory_bytes();
+    let memory = Memory::now();
     let folders = folders_used();
 
     let fields = json!({
@@ -46,7 +47,8 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
         })).collect::<Vec<_>>(),
         "cpu_features": features,
         "threads": threads,
-        "memory_bytes": memory_bytes,
+        "memory_bytes": memory.map(|memory| memory.total_bytes),
+        "available_memory_bytes": memory.map(|memory| memory.available_bytes),
         "folders": folders.iter().cloned().collect::<serde_json::Map<_, _>>(),
     });
 
@@ -83,10 +85,12 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
         &format!("{} {features}", std::env::consts::ARCH),
     );
     line("Threads", &threads.to_string());
-    if let Some(bytes) = memory_bytes {
+    if let Some(memory) = memory {
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        let (total, available) = (gib(memory.total_bytes), gib(memory.available_bytes));
         line(
             "Memory",
-            &format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+            &format!("{total:.1} GiB, {available:.1} GiB free"),
         );
     }
     for (label, folder) in &folders {
@@ -153,29 +157,4 @@ fn cpu_features() -> Vec<&'static str> {
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 fn cpu_features() -> Vec<&'static str> {
     Vec::new()
-}
-
-/// The computer's memory, where the system tells it in a file.
-fn total_memory_bytes() -> Option<u64> {
-    total_in_meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)
-}
-
-fn total_in_meminfo(text: &str) -> Option<u64> {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_memory_is_read_as_linux_writes_it() {
-        let text = "MemTotal:       24612248 kB\nMemFree:         1234 kB\n";
-        assert_eq!(total_in_meminfo(text), Some(24_612_248 * 1024));
-        assert_eq!(total_in_meminfo("MemFree: 3 kB"), None);
-    }
 }

@@ -17,10 +17,21 @@ pub struct FrameBacklog {
     waiting: Arc<Mutex<Waiting>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
     frames: VecDeque<TrajectoryFrame>,
     size_bytes: usize,
+    is_watched: bool,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            frames: VecDeque::new(),
+            size_bytes: 0,
+            is_watched: true,
+        }
+    }
 }
 
 impl FrameBacklog {
@@ -34,6 +45,18 @@ impl FrameBacklog {
                 waiting.size_bytes -= oldest.size_bytes();
             }
         }
+    }
+
+    /// Says whether anybody looks at frames; if not, none need be made.
+    pub fn set_watched(&self, is_watched: bool) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.is_watched = is_watched;
+    }
+
+    /// Whether anybody looks at frames.
+    pub fn is_watched(&self) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.is_watched
     }
 
     /// Takes every waiting frame, oldest first.

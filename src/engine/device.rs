@@ -1,5 +1,7 @@
 //! Which device computes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use burn::tensor::Device;
 
 use super::protocol::{AdapterSummary, EngineError};
@@ -12,7 +14,7 @@ pub enum DeviceChoice {
     /// A graphics card if there is one, else the processor.
     #[default]
     Auto,
-    /// A graphics card, or a program that plays one.
+    /// A graphics card.
     Gpu,
     /// The processor.
     Cpu,
@@ -72,6 +74,19 @@ impl ComputeDevice {
         Ok(Self { weights, ..self })
     }
 
+    /// Why nothing can be computed on it any more, if that is so. Asked after a job
+    /// went wrong: the driver tells of a lost device once, and never with the
+    /// operation that suffers from it.
+    pub fn lost(&self) -> Option<String> {
+        if !self.summary.is_gpu {
+            return None;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.device.sync())) {
+            Ok(Err(error)) if error.is_device_poisoned() => Some(error.reason().to_owned()),
+            _ => None,
+        }
+    }
+
     /// The same device, known to be the window's own.
     pub fn shared_with_window(self) -> Self {
         Self {
@@ -83,9 +98,8 @@ impl ComputeDevice {
 
 /// Opens a device for a program without a window.
 ///
-/// A graphics card that is only played by software is taken when it is asked
-/// for by name ([`DeviceChoice::Gpu`]), never by itself: burn's processor
-/// backend is faster.
+/// A graphics card that is only played by software is never taken: burn's
+/// processor backend is faster.
 ///
 /// # Errors
 /// When a graphics card is asked for and there is none.
@@ -93,14 +107,10 @@ pub fn open_device(choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
     if choice == DeviceChoice::Cpu {
         return Ok(ComputeDevice::cpu());
     }
-    let mut adapters = gpu::adapters();
-    adapters.sort_by_key(|adapter| !adapter.is_real);
-    let found = adapters
-        .into_iter()
-        .find(|adapter| adapter.is_real || choice == DeviceChoice::Gpu);
-    match found {
+    let adapters = gpu::adapters();
+    match adapters.iter().find(|adapter| adapter.is_real) {
         Some(adapter) => match Device::wgpu_options().init() {
-            Ok(device) => Ok(ComputeDevice::gpu(device, adapter.name)),
+            Ok(device) => Ok(ComputeDevice::gpu(device, adapter.name.clone())),
             Err(error) if choice == DeviceChoice::Gpu => Err(EngineError::Device(format!(
                 "The graphics card {} cannot be used ({error}); update its driver, or start with `--device cpu`.",
                 adapter.name
@@ -113,10 +123,37 @@ pub fn open_device(choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
                 Ok(ComputeDevice::cpu())
             }
         },
-        None if choice == DeviceChoice::Gpu => Err(EngineError::Device(
-            "No graphics card was found; install its driver, or start with `--device cpu`."
-                .to_owned(),
-        )),
+        None if choice == DeviceChoice::Gpu => Err(no_card(&adapters)),
         None => Ok(ComputeDevice::cpu()),
+    }
+}
+
+/// Why there is no graphics card to compute on.
+fn no_card(adapters: &[gpu::Adapter]) -> EngineError {
+    let instead = adapters.first().map_or_else(String::new, |adapter| {
+        format!(", only {} ({})", adapter.name, adapter.kind)
+    });
+    EngineError::Device(format!(
+        "No graphics card was found{instead}; install its driver, or start with `--device cpu`."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_plays_a_card_is_named_but_not_taken() {
+        let software = gpu::Adapter {
+            name: "llvmpipe".to_owned(),
+            backend: "vulkan".to_owned(),
+            kind: "software",
+            driver: String::new(),
+            is_real: false,
+        };
+        let text = no_card(&[software]).to_string();
+        assert!(text.contains("only llvmpipe (software)"), "{text}");
+        assert!(text.contains("--device cpu"), "{text}");
+        assert!(!no_card(&[]).to_string().contains("only"));
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::job::{EngineFactory, EventSink};
-use super::protocol::{EngineCommand, EngineEvent, JobControl, JobId, TrajectoryFrame};
+use super::protocol::{EngineEvent, JobControl, JobId, JobSpec, TrajectoryFrame};
 use super::worker_loop::{self, Order, Wiring};
 use super::{FrameBacklog, Latest};
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
@@ -16,13 +16,12 @@ use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
 /// Called by the engine thread when there is something to read.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// How long a closing program waits for the step in hand.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Owns the engine thread.
 ///
-/// Dropping it cancels every job and ends the thread, waiting a few seconds at
-/// most for the step in hand.
+/// Dropping it cancels every job and ends the thread once they have ended, but
+/// does not wait for that: a training run may still write its checkpoint, and the
+/// one who drops may be the UI thread. [`EngineHandle::close`] waits. So can
+/// whoever made the factory: it is dropped with the thread.
 pub struct EngineHandle {
     orders: Sender<Order>,
     events: Receiver<EngineEvent>,
@@ -68,44 +67,49 @@ impl EngineHandle {
 
     /// Queues the loading of a model.
     pub fn load_model(&mut self, source: ModelSource) -> JobId {
-        self.submit(|job| EngineCommand::LoadModel { job, source })
+        self.submit(JobSpec::LoadModel(source))
     }
 
     /// Queues a generation.
     pub fn generate(&mut self, spec: GenerateSpec) -> JobId {
-        self.submit(|job| EngineCommand::Generate {
-            job,
-            spec: Box::new(spec),
-        })
+        self.submit(JobSpec::Generate(Box::new(spec)))
     }
 
-    /// Queues a training run.
+    /// Queues a training run. It gives way to everything else.
     pub fn train(&mut self, spec: TrainSpec) -> JobId {
-        self.submit(|job| EngineCommand::Train {
-            job,
-            spec: Box::new(spec),
-        })
+        self.submit(JobSpec::Train(Box::new(spec)))
     }
 
-    fn submit(&mut self, command: impl FnOnce(JobId) -> EngineCommand) -> JobId {
+    fn submit(&mut self, spec: JobSpec) -> JobId {
         let job = JobId(self.next_job);
         self.next_job += 1;
         let control = JobControl::default();
         self.controls.insert(job, control.clone());
-        // The thread outlives its handle, so there is always a reader.
-        self.orders
-            .send(Order {
-                command: command(job),
-                control,
-            })
-            .ok();
+        self.order(Order::Do { job, spec, control });
         job
+    }
+
+    /// Cancels every job, and waits until all have ended: for programs without a
+    /// window.
+    pub fn close(mut self) {
+        self.order(Order::Leave);
+        if let Some(thread) = self.thread.take() {
+            // Panics of jobs are caught in the loop; one of the loop itself was
+            // already printed by the panic hook.
+            thread.join().ok();
+        }
+    }
+
+    fn order(&self, order: Order) {
+        // The thread outlives its handle, so there is always a reader.
+        self.orders.send(order).ok();
     }
 
     /// Ends a job within one step, or before it begins.
     pub fn cancel(&self, job: JobId) {
         if let Some(control) = self.controls.get(&job) {
             control.cancel();
+            self.order(Order::Look);
         }
     }
 
@@ -113,6 +117,7 @@ impl EngineHandle {
     pub fn set_paused(&self, job: JobId, paused: bool) {
         if let Some(control) = self.controls.get(&job) {
             control.set_paused(paused);
+            self.order(Order::Look);
         }
     }
 
@@ -142,6 +147,11 @@ impl EngineHandle {
         }
     }
 
+    /// Says that nobody looks at trajectory frames, so that none are made.
+    pub fn look_away(&self) {
+        self.backlog.set_watched(false);
+    }
+
     /// The newest trajectory frame, if it was not seen yet.
     pub fn latest_frame(&mut self) -> Option<TrajectoryFrame> {
         let (generation, frame) = self.latest.newer_than(self.seen_generation)?;
@@ -157,23 +167,6 @@ impl EngineHandle {
 
 impl Drop for EngineHandle {
     fn drop(&mut self) {
-        self.controls.values().for_each(JobControl::cancel);
-        let shutdown = Order {
-            command: EngineCommand::Shutdown,
-            control: JobControl::default(),
-        };
-        self.orders.send(shutdown).ok();
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        let deadline = Instant::now() + PATIENCE;
-        while !thread.is_finished() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        if thread.is_finished() {
-            // Panics of jobs are caught in the loop; one of the loop itself was
-            // already printed by the panic hook.
-            thread.join().ok();
-        }
+        self.order(Order::Leave);
     }
 }

@@ -1,48 +1,76 @@
 //! What an engine is, and the reins and reports of one job.
 
-use std::time::Instant;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use super::handle::Waker;
 use super::protocol::{
-    AdapterSummary, EngineCommand, EngineError, EngineEvent, JobControl, JobId, JobOutcome,
-    MemorySummary, PaintedImage, StopReason, TrainEvent, TrajectoryFrame,
+    AdapterSummary, EngineError, EngineEvent, JobControl, JobId, JobSpec, MemorySummary,
+    PaintedImage, StopReason, TrainEvent, TrajectoryFrame,
 };
+use super::work::Work;
 use super::{FrameBacklog, Latest};
 
-/// Something that does jobs, one at a time, on the engine thread.
+/// Something that does jobs on the engine thread.
 ///
 /// It is made on that thread and never leaves it, so it may own tensors. The
-/// worker loop turns what [`Engine::run`] returns into the job's one terminal
-/// event; an engine cannot send a terminal event itself.
+/// worker loop turns what a job's [`Work`] returns into its one terminal event;
+/// an engine cannot send a terminal event itself.
 pub trait Engine {
     /// The device it computes on.
     fn adapter(&self) -> AdapterSummary;
 
-    /// Does one job, checking [`JobContext::checkpoint`] at every step.
-    ///
-    /// # Errors
-    /// [`StopReason::Cancelled`] when the user ended the job, else what failed.
-    fn run(
-        &mut self,
-        command: EngineCommand,
-        context: &JobContext,
-    ) -> Result<JobOutcome, StopReason>;
+    /// Takes a job in hand. It is done in the slices of the work, not here.
+    fn begin(&mut self, spec: JobSpec) -> Box<dyn Work>;
+
+    /// Why nothing can be computed any more, if that is so: asked after a job
+    /// failed or panicked.
+    fn lost(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Makes an engine, on the engine thread: at the start, and again after a panic.
 pub type EngineFactory = Box<dyn FnMut() -> Result<Box<dyn Engine>, EngineError> + Send>;
 
-/// What a running job may use: its reins, and ways to report.
+/// What a job in hand may use: its reins, and ways to report.
 #[derive(Clone)]
 pub struct JobContext {
     pub(super) job: JobId,
     pub(super) control: JobControl,
-    pub(super) started: Instant,
+    pub(super) clock: Rc<WorkClock>,
     pub(super) events: EventSink,
     pub(super) latest: Latest<TrajectoryFrame>,
     pub(super) backlog: FrameBacklog,
+}
+
+/// How long a job was worked on: the time between its slices does not count.
+#[derive(Debug, Default)]
+pub(super) struct WorkClock {
+    before: Cell<Duration>,
+    slice: Cell<Option<Instant>>,
+}
+
+impl WorkClock {
+    pub(super) fn begin_slice(&self) {
+        self.slice.set(Some(Instant::now()));
+    }
+
+    pub(super) fn end_slice(&self) {
+        self.before.set(self.elapsed());
+        self.slice.set(None);
+    }
+
+    fn elapsed(&self) -> Duration {
+        let slice = self
+            .slice
+            .get()
+            .map_or(Duration::ZERO, |begun| begun.elapsed());
+        self.before.get() + slice
+    }
 }
 
 impl JobContext {
@@ -51,26 +79,21 @@ impl JobContext {
         self.job
     }
 
-    /// The flags by which the user cancels and holds the job.
-    pub fn control(&self) -> &JobControl {
-        &self.control
-    }
-
-    /// To be called between steps: waits while the job is held.
+    /// To be called on the way through a long slice.
     ///
     /// # Errors
     /// [`StopReason::Cancelled`] once the user ended the job.
     pub fn checkpoint(&self) -> Result<(), StopReason> {
-        if self.control.checkpoint() {
-            Ok(())
-        } else {
+        if self.control.is_cancelled() {
             Err(StopReason::Cancelled)
+        } else {
+            Ok(())
         }
     }
 
     /// Reports that `step` of `total` steps are done.
     pub fn progress(&self, step: u32, total: u32) {
-        let elapsed = self.started.elapsed();
+        let elapsed = self.clock.elapsed();
         self.events.send(EngineEvent::Progress {
             job: self.job,
             step,
@@ -106,6 +129,12 @@ impl JobContext {
     /// Reports the memory in use.
     pub fn memory(&self, memory: MemorySummary) {
         self.events.send(EngineEvent::Memory(memory));
+    }
+
+    /// Whether anybody looks at the steps of a trajectory; if not, their pictures
+    /// need not be made.
+    pub fn is_watched(&self) -> bool {
+        self.backlog.is_watched()
     }
 
     /// Shows one step of the trajectory: to the canvas (newest only) and to the

@@ -1,23 +1,34 @@
-//! The background engine: one thread that owns every tensor, takes jobs from a
-//! queue and reports.
+//! The background engine: one thread that owns every tensor, takes jobs in hand
+//! and reports.
 //!
-//! `protocol`, `samplers`, `handle`, `job` and `latest` name no tensor type: they are what
-//! the window may see. `device` and `studio` are the engine itself.
+//! A job is a [`Work`], done in slices that end where it can wait. The
+//! `worker_loop` gives the next slice to the job whose turn it is: what the user
+//! asks for goes before training, a job that is held has no turn.
+//!
+//! `protocol`, `samplers`, `handle`, `job`, `work`, `queue` and `latest` name no
+//! tensor type: they are what the window may see. `device`, `studio` and its
+//! `works`, one file for each kind of job, are the engine itself.
 
 mod backlog;
 pub mod device;
 pub mod handle;
 pub mod job;
 mod latest;
-mod memory;
+pub mod memory;
+mod model_cache;
 pub mod protocol;
+mod queue;
 mod samplers;
 mod settle;
 pub mod studio;
+pub mod work;
+mod workbench;
 mod worker_loop;
+mod works;
 
 pub use backlog::FrameBacklog;
 pub use handle::{EngineHandle, Waker};
 pub use job::{Engine, EngineFactory, JobContext};
 pub use latest::Latest;
 pub use samplers::SamplerChoice;
+pub use work::{Flow, Work};

@@ -20,30 +20,21 @@ pub struct JobId(pub u64);
 
 /// What the engine can be asked to do.
 #[derive(Clone, Debug)]
-pub enum EngineCommand {
+pub enum JobSpec {
     /// Load a model, so that the next job starts at once.
-    LoadModel {
-        /// The job.
-        job: JobId,
-        /// The model.
-        source: ModelSource,
-    },
+    LoadModel(ModelSource),
     /// Paint.
-    Generate {
-        /// The job.
-        job: JobId,
-        /// What to paint.
-        spec: Box<GenerateSpec>,
-    },
+    Generate(Box<GenerateSpec>),
     /// Train.
-    Train {
-        /// The job.
-        job: JobId,
-        /// What to train.
-        spec: Box<TrainSpec>,
-    },
-    /// End the engine thread after the job in hand is cancelled.
-    Shutdown,
+    Train(Box<TrainSpec>),
+}
+
+impl JobSpec {
+    /// Whether the job lets others go before it, also those that are asked for
+    /// while it is in hand.
+    pub fn gives_way(&self) -> bool {
+        matches!(self, Self::Train(_))
+    }
 }
 
 /// What the engine says.
@@ -59,6 +50,16 @@ pub enum EngineEvent {
         /// The job.
         job: JobId,
     },
+    /// A job in hand waits, because another goes before it.
+    GaveWay {
+        /// The job.
+        job: JobId,
+    },
+    /// A job that gave way goes on.
+    WentOn {
+        /// The job.
+        job: JobId,
+    },
     /// A step of a job is done.
     Progress {
         /// The job.
@@ -67,7 +68,7 @@ pub enum EngineEvent {
         step: u32,
         /// Steps in all.
         total: u32,
-        /// Since the job started.
+        /// Time that the job was worked on.
         elapsed: Duration,
     },
     /// A picture is finished. Whatever becomes of the job, it stays.
@@ -288,13 +289,5 @@ impl JobControl {
     /// Whether the job is held.
     pub fn is_paused(&self) -> bool {
         self.flags.pause.load(Ordering::Relaxed)
-    }
-
-    /// Waits while the job is held; `false` when it was cancelled.
-    pub fn checkpoint(&self) -> bool {
-        while self.is_paused() && !self.is_cancelled() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        !self.is_cancelled()
     }
 }

@@ -1,21 +1,31 @@
-//! The engine thread: takes jobs in order and sees that each ends exactly once.
+//! The engine thread: does jobs slice by slice and sees that each ends exactly
+//! once.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
-use super::job::{Engine, EngineFactory, EventSink, JobContext};
+use super::job::{Engine, EngineFactory, EventSink};
 use super::protocol::{
-    EngineCommand, EngineError, EngineEvent, JobControl, JobId, StopReason, TrajectoryFrame,
+    EngineError, EngineEvent, JobControl, JobId, JobOutcome, JobSpec, StopReason, TrajectoryFrame,
 };
+use super::queue::{Queue, Queued, Stage};
+use super::work::Flow;
 use super::{FrameBacklog, Latest};
 
-/// A command on its way to the engine thread, with the reins of its job.
-pub(super) struct Order {
-    pub(super) command: EngineCommand,
-    pub(super) control: JobControl,
+/// What the engine thread is told.
+pub(super) enum Order {
+    /// A job, with its reins.
+    Do {
+        job: JobId,
+        spec: JobSpec,
+        control: JobControl,
+    },
+    /// The reins of a job were pulled.
+    Look,
+    /// Every job is to end, and then the thread.
+    Leave,
 }
 
 /// What the engine thread shares with its handle.
@@ -26,67 +36,150 @@ pub(super) struct Wiring {
     pub(super) backlog: FrameBacklog,
 }
 
-/// Runs until [`EngineCommand::Shutdown`], or until every handle is gone.
-pub(super) fn run(mut factory: EngineFactory, wiring: &Wiring) {
-    let mut engine = build(&mut factory, &wiring.events);
-    while let Ok(Order { command, control }) = wiring.orders.recv() {
-        let Some(job) = job_of(&command) else { break };
-        if control.is_cancelled() {
-            let reason = StopReason::Cancelled;
-            wiring.events.send(EngineEvent::Stopped { job, reason });
-            continue;
-        }
-        wiring.events.send(EngineEvent::Started { job });
-        let ended = match &mut engine {
-            Ok(engine) => do_job(engine.as_mut(), command, job, control, wiring),
-            Err(error) => Ended::Stopped(StopReason::Failed(error.clone())),
-        };
-        match ended {
-            Ended::Finished(event) => wiring.events.send(event),
-            Ended::Stopped(reason) => {
-                if let StopReason::Failed(lost @ EngineError::DeviceLost(_)) = &reason {
-                    // Every buffer on a lost device is gone and a second device
-                    // would not share the window's: nothing can be computed any more.
-                    engine = Err(lost.clone());
-                }
-                wiring.events.send(EngineEvent::Stopped { job, reason });
-            }
-            Ended::Panicked(message) => {
-                let reason = StopReason::Failed(EngineError::Panicked(message));
-                wiring.events.send(EngineEvent::Stopped { job, reason });
-                engine = build(&mut factory, &wiring.events);
+/// Runs until [`Order::Leave`], or until every handle is gone.
+pub(super) fn run(factory: EngineFactory, wiring: &Wiring) {
+    let mut thread = EngineThread::start(factory, wiring);
+    let mut queue = Queue::default();
+    while queue.listen(&wiring.orders, wiring) {
+        if let Some((place, mut job)) = queue.take() {
+            thread.announce(&job, &queue);
+            match thread.advance(&mut job) {
+                Step::More => queue.put_back(place, job),
+                Step::Ended(end) => thread.end(job, end),
             }
         }
     }
 }
 
+/// What became of a job in its turn.
+enum Step {
+    More,
+    Ended(Ended),
+}
+
+/// How a job ended.
 enum Ended {
-    Finished(EngineEvent),
+    Finished(JobOutcome),
     Stopped(StopReason),
     Panicked(String),
 }
 
-fn do_job(
-    engine: &mut dyn Engine,
-    command: EngineCommand,
-    job: JobId,
-    control: JobControl,
-    wiring: &Wiring,
-) -> Ended {
-    let context = JobContext {
-        job,
-        control,
-        started: Instant::now(),
-        events: wiring.events.clone(),
-        latest: wiring.latest.clone(),
-        backlog: wiring.backlog.clone(),
-    };
-    // After a panic the engine is thrown away and made anew, so that its broken
-    // state is never looked at.
-    match catch_unwind(AssertUnwindSafe(|| engine.run(command, &context))) {
-        Ok(Ok(outcome)) => Ended::Finished(EngineEvent::Finished { job, outcome }),
-        Ok(Err(reason)) => Ended::Stopped(reason),
-        Err(payload) => Ended::Panicked(panic_message(payload.as_ref())),
+impl From<StopReason> for Step {
+    fn from(reason: StopReason) -> Self {
+        Self::Ended(Ended::Stopped(reason))
+    }
+}
+
+struct EngineThread<'a> {
+    factory: EngineFactory,
+    engine: Result<Box<dyn Engine>, EngineError>,
+    wiring: &'a Wiring,
+    /// The job that had the last slice.
+    last: Option<JobId>,
+}
+
+impl<'a> EngineThread<'a> {
+    fn start(mut factory: EngineFactory, wiring: &'a Wiring) -> Self {
+        Self {
+            engine: build(&mut factory, &wiring.events),
+            factory,
+            wiring,
+            last: None,
+        }
+    }
+
+    /// Tells whose turn it is, where that has changed.
+    fn announce(&mut self, next: &Queued, others: &Queue) {
+        let job = next.job();
+        if self.last == Some(job) || (next.control().is_cancelled() && !next.is_in_hand()) {
+            return;
+        }
+        let events = &self.wiring.events;
+        if let Some(last) = self.last.replace(job).filter(|last| others.has(*last)) {
+            events.send(EngineEvent::GaveWay { job: last });
+        }
+        events.send(if next.is_in_hand() {
+            EngineEvent::WentOn { job }
+        } else {
+            EngineEvent::Started { job }
+        });
+    }
+
+    /// Does the next slice of a job, or ends it where the user wants that.
+    fn advance(&mut self, job: &mut Queued) -> Step {
+        let is_cancelled = job.control().is_cancelled();
+        let work = match (&mut job.stage, &mut self.engine) {
+            (Stage::Waiting(_), _) if is_cancelled => return StopReason::Cancelled.into(),
+            (_, Err(error)) => return StopReason::Failed(error.clone()).into(),
+            (Stage::Waiting(spec), Ok(engine)) => {
+                let spec = spec.clone();
+                match catch_unwind(AssertUnwindSafe(|| engine.begin(spec))) {
+                    Ok(work) => job.stage = Stage::InHand(work),
+                    Err(payload) => return panicked(payload.as_ref()),
+                }
+                return Step::More;
+            }
+            (Stage::InHand(work), Ok(_)) => work,
+        };
+        let context = &job.context;
+        context.clock.begin_slice();
+        // After a panic the work and the engine are thrown away, so that their
+        // broken state is never looked at.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            if is_cancelled {
+                work.end_early().map_err(StopReason::Failed)?;
+                return Err(StopReason::Cancelled);
+            }
+            work.slice(context)
+        }));
+        context.clock.end_slice();
+        match done {
+            Ok(Ok(Flow::More)) => Step::More,
+            Ok(Ok(Flow::Done(outcome))) => Step::Ended(Ended::Finished(outcome)),
+            Ok(Err(reason)) => reason.into(),
+            Err(payload) => panicked(payload.as_ref()),
+        }
+    }
+
+    fn end(&mut self, ended: Queued, end: Ended) {
+        let job = ended.job();
+        // What it held goes first: whoever hears of the end may ask for more.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(ended)));
+        let end = match dropped {
+            Err(payload) => Ended::Panicked(panic_message(payload.as_ref())),
+            Ok(()) => end,
+        };
+        let events = &self.wiring.events;
+        match end {
+            Ended::Finished(outcome) => events.send(EngineEvent::Finished { job, outcome }),
+            Ended::Stopped(StopReason::Cancelled) => {
+                let reason = StopReason::Cancelled;
+                events.send(EngineEvent::Stopped { job, reason });
+            }
+            Ended::Stopped(StopReason::Failed(error)) => {
+                let reason = StopReason::Failed(self.if_lost().unwrap_or(error));
+                events.send(EngineEvent::Stopped { job, reason });
+            }
+            Ended::Panicked(message) => {
+                let lost = self.if_lost();
+                let is_lost = lost.is_some();
+                let reason = StopReason::Failed(lost.unwrap_or(EngineError::Panicked(message)));
+                events.send(EngineEvent::Stopped { job, reason });
+                if !is_lost {
+                    self.engine = build(&mut self.factory, events);
+                }
+            }
+        }
+    }
+
+    /// Gives the engine up if its device is lost. Every buffer there is gone and a
+    /// second device would not share the window's: nothing can be computed any
+    /// more, and an engine made anew would fail again.
+    fn if_lost(&mut self) -> Option<EngineError> {
+        let engine = self.engine.as_ref().ok()?;
+        let lost = EngineError::DeviceLost(engine.lost()?);
+        self.engine = Err(lost.clone());
+        Some(lost)
     }
 }
 
@@ -102,13 +195,8 @@ fn build(factory: &mut EngineFactory, events: &EventSink) -> Result<Box<dyn Engi
     built
 }
 
-fn job_of(command: &EngineCommand) -> Option<JobId> {
-    match command {
-        EngineCommand::LoadModel { job, .. }
-        | EngineCommand::Generate { job, .. }
-        | EngineCommand::Train { job, .. } => Some(*job),
-        EngineCommand::Shutdown => None,
-    }
+fn panicked(payload: &(dyn Any + Send)) -> Step {
+    Step::Ended(Ended::Panicked(panic_message(payload)))
 }
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {

@@ -43,8 +43,8 @@ use crate::recipe::TrainSpec;
 const SHEET: usize = 8;
 
 /// An autoencoder in training.
-pub(super) struct AutoencoderStage<'a> {
-    spec: &'a TrainSpec,
+pub(super) struct AutoencoderStage {
+    spec: TrainSpec,
     config: TrainConfig,
     pictures: Pictures,
     /// With autodiff.
@@ -55,10 +55,10 @@ pub(super) struct AutoencoderStage<'a> {
     loader: Option<Loader<Shown>>,
 }
 
-impl<'a> AutoencoderStage<'a> {
+impl AutoencoderStage {
     /// Makes or loads the network.
     pub fn new(
-        spec: &'a TrainSpec,
+        spec: &TrainSpec,
         config: &TrainConfig,
         device: &Device,
         pictures: Pictures,
@@ -113,7 +113,7 @@ impl<'a> AutoencoderStage<'a> {
         Ok(Self {
             learner: Learner::new(network, options, &device),
             perceptual: PerceptualLoss::new(&device),
-            spec,
+            spec: spec.clone(),
             config: config.clone(),
             pictures,
             device,
@@ -270,7 +270,7 @@ fn gradient(loss: &Tensor<1>, input: &Tensor<4>) -> Result<Tensor<4>, TrainError
         .ok_or_else(|| TrainError::device("a gradient was lost on the way"))
 }
 
-impl Stage for AutoencoderStage<'_> {
+impl Stage for AutoencoderStage {
     fn networks(&self) -> Value {
         let mut sizes = json!(self.learner.module().config());
         // Measured again at every export; it does not make another network.

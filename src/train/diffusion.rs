@@ -53,8 +53,8 @@ pub(super) struct Denoiser {
 }
 
 /// A denoiser in training.
-pub(super) struct DiffusionStage<'a> {
-    spec: &'a TrainSpec,
+pub(super) struct DiffusionStage {
+    spec: TrainSpec,
     config: TrainConfig,
     pictures: Pictures,
     /// With autodiff.
@@ -73,10 +73,10 @@ pub(super) struct DiffusionStage<'a> {
     held_out: Vec<Cached>,
 }
 
-impl<'a> DiffusionStage<'a> {
+impl DiffusionStage {
     /// Makes or loads the networks.
     pub fn new(
-        spec: &'a TrainSpec,
+        spec: &TrainSpec,
         config: &TrainConfig,
         device: &Device,
         pictures: Pictures,
@@ -118,7 +118,7 @@ impl<'a> DiffusionStage<'a> {
         }
         Ok(Self {
             learner: Learner::new(denoiser, options, &device),
-            spec,
+            spec: spec.clone(),
             config: config.clone(),
             pictures,
             device,
@@ -221,7 +221,7 @@ impl<'a> DiffusionStage<'a> {
     }
 }
 
-impl Stage for DiffusionStage<'_> {
+impl Stage for DiffusionStage {
     fn networks(&self) -> Value {
         let denoiser = self.learner.module();
         let text = denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref());

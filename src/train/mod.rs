@@ -1,12 +1,12 @@
 //! The trainer: both stages of a latent diffusion model, from random weights or
 //! from a model, on a folder of pictures or on storybook scenes.
 //!
-//! Called by the engine and the command line; it knows neither. [`run`] does a
-//! whole job and tells an observer what happens. Decision: all randomness is a
-//! function of the seed and the number of the step, and the order of pictures
-//! does not depend on threads, so that a run which was broken off and resumed
-//! has exactly the losses of one that was not; a checkpoint holds tensors and
-//! one number, the step.
+//! Called by the engine; it does not know it. A [`Run`] is a value that is
+//! stepped and tells an observer what happens; [`run`] does a whole job.
+//! Decision: all randomness is a function of the seed and the number of the
+//! step, and the order of pictures does not depend on threads, so that a run
+//! which was held, or broken off and resumed, has exactly the losses of one that
+//! was not; a checkpoint holds tensors and one number, the step.
 
 mod autoencoder;
 mod checkpoint;
@@ -26,6 +26,7 @@ mod noising;
 mod perceptual;
 mod pictures;
 mod random;
+mod run_folder;
 mod scene_pictures;
 mod schedule;
 mod second_stage;
@@ -34,7 +35,7 @@ mod sheet;
 mod source;
 mod tensor_file;
 
-use std::fs;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;
@@ -46,11 +47,10 @@ pub use image_folder::ImageFolder;
 pub use random::Random;
 pub use scene_pictures::ScenePictures;
 pub use schedule::Decay;
+pub use session::Run;
 pub use source::{PictureSource, Sample, SkippedPicture};
 
-use self::checkpoint::Checkpoints;
-use self::session::Reporter;
-use crate::recipe::{TrainSpec, TrainTarget};
+use crate::recipe::TrainSpec;
 
 /// Does a training job. `observer` is told what happens; when it answers
 /// `Break`, the run writes a checkpoint and the model of now, and ends.
@@ -67,31 +67,13 @@ pub fn run(
     device: &Device,
     observer: &mut dyn FnMut(TrainEvent) -> ControlFlow<()>,
 ) -> Result<TrainOutcome, TrainError> {
-    validate(spec)?;
-    let config = TrainConfig::read(spec.config.as_deref())?;
-    let mut reporter = Reporter::new(observer);
-    let mut skipped = Vec::new();
-    let found = pictures::open(spec, config.training.sticker_share, &mut skipped)?;
-    reporter.skip(skipped);
-    fs::create_dir_all(&spec.output).map_err(TrainError::io("make the folder", &spec.output))?;
-    let checkpoints = Checkpoints::new(&spec.output);
-    if spec.resume {
-        checkpoints.newest()?;
-    } else if checkpoints.is_in_use() {
-        return Err(TrainError::OutputInUse(spec.output.clone()));
+    let is_stopped = Cell::new(false);
+    let tell = |event| is_stopped.set(is_stopped.get() | observer(event).is_break());
+    let mut run = Run::open(spec, device, Box::new(tell))?;
+    while !run.is_complete() && !is_stopped.get() {
+        run.step()?;
     }
-    let pictures = found.source.describe();
-    let decay = config.training.decay;
-    match spec.target {
-        TrainTarget::Autoencoder => {
-            let mut stage = autoencoder::AutoencoderStage::new(spec, &config, device, found)?;
-            session::drive(spec, decay, &pictures, &mut stage, &mut reporter)
-        }
-        TrainTarget::Diffusion => {
-            let mut stage = diffusion::DiffusionStage::new(spec, &config, device, found)?;
-            session::drive(spec, decay, &pictures, &mut stage, &mut reporter)
-        }
-    }
+    run.finish()
 }
 
 fn validate(spec: &TrainSpec) -> Result<(), TrainError> {

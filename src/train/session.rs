@@ -1,51 +1,53 @@
-//! The loop that both stages share: steps, figures, sheets, checkpoints, the end.
+//! A training run as a value: it is opened, stepped, held for as long as one
+//! likes, and finished. What both stages share: steps, figures, sheets,
+//! checkpoints, the end.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use burn::tensor::Device;
 use image::RgbaImage;
 use serde_json::{Map, Value, json};
 
 use super::TrainError;
-use super::checkpoint::{Checkpoints, Identity, RunState};
+use super::autoencoder::AutoencoderStage;
+use super::checkpoint::{Identity, RunState};
+use super::config::TrainConfig;
+use super::diffusion::DiffusionStage;
 use super::event::{StepReport, TrainEvent, TrainOutcome};
 use super::metrics::Metrics;
+use super::run_folder::RunFolder;
 use super::schedule::{Decay, learning_rate};
-use super::sheet;
 use super::source::SkippedPicture;
-use crate::recipe::TrainSpec;
+use super::{pictures, sheet, validate};
+use crate::recipe::{TrainSpec, TrainTarget};
 
 /// Steps without a finite loss after which a run is given up.
 const MOST_BAD_STEPS: u32 = 20;
 /// Share of the last step in the reported speed.
 const SPEED_SHARE: f64 = 0.1;
 
-/// Who listens to a run, and whether it wants the run to go on.
+/// Who listens to a run.
 pub(super) struct Reporter<'a> {
-    observer: &'a mut dyn FnMut(TrainEvent) -> ControlFlow<()>,
-    is_stopped: bool,
+    observer: Box<dyn FnMut(TrainEvent) + 'a>,
     skipped: Vec<SkippedPicture>,
     known: BTreeSet<PathBuf>,
 }
 
 impl<'a> Reporter<'a> {
-    pub fn new(observer: &'a mut dyn FnMut(TrainEvent) -> ControlFlow<()>) -> Self {
+    fn new(observer: Box<dyn FnMut(TrainEvent) + 'a>) -> Self {
         Self {
             observer,
-            is_stopped: false,
             skipped: Vec::new(),
             known: BTreeSet::new(),
         }
     }
 
     pub fn tell(&mut self, event: TrainEvent) {
-        if (self.observer)(event).is_break() {
-            self.is_stopped = true;
-        }
+        (self.observer)(event);
     }
 
     pub fn warn(&mut self, message: impl Into<String>) {
@@ -116,138 +118,254 @@ pub(super) trait Stage {
     fn export(&mut self, folder: &Path) -> Result<(), TrainError>;
 }
 
-/// Runs a stage to its end, or until the observer has enough.
-pub(super) fn drive(
-    spec: &TrainSpec,
+/// A run in progress. Between two calls it may wait for as long as one likes:
+/// its losses do not depend on when its steps are made, nor on what else is
+/// computed meanwhile.
+pub struct Run<'a> {
+    spec: TrainSpec,
     decay: Decay,
-    pictures: &str,
-    stage: &mut dyn Stage,
-    reporter: &mut Reporter<'_>,
-) -> Result<TrainOutcome, TrainError> {
-    let checkpoints = Checkpoints::new(&spec.output);
-    let identity = Identity::new(spec, pictures.to_owned(), stage.networks());
-    let mut state = RunState::new(identity);
-    if spec.resume {
-        let folder = checkpoints.newest()?;
-        state = Checkpoints::read(&folder, &state.identity)?;
-        stage.load(&folder, &state)?;
-        reporter.skip(state.skipped.clone());
-    }
-    let mut run = Run {
-        metrics: Metrics::open(&spec.output.join("metrics.jsonl"), state.step)?,
-        model: spec.output.join("model"),
-        started: Instant::now(),
-        elapsed_before: state.elapsed_secs,
-        saved: spec.resume.then_some(state.step),
-        spec,
-        checkpoints,
-        state,
-    };
-    reporter.tell(TrainEvent::Started {
-        step: run.state.step,
-        total: spec.steps,
-        parameters: stage.parameters(),
-        pictures: pictures.to_owned(),
-    });
-    stage.begin(run.state.step, reporter)?;
-    let loss = run.steps(decay, stage, reporter)?;
-    if run.saved != Some(run.state.step) {
-        run.save(stage, reporter)?;
-    } else if !run.model.exists() {
-        stage.export(&run.model)?;
-    }
-    Ok(TrainOutcome {
-        model: run.model,
-        step: run.state.step,
-        is_complete: run.state.step >= spec.steps,
-        loss,
-        skipped: std::mem::take(&mut reporter.skipped),
-    })
-}
-
-struct Run<'a> {
-    spec: &'a TrainSpec,
-    checkpoints: Checkpoints,
+    stage: Box<dyn Stage>,
+    reporter: Reporter<'a>,
+    folder: RunFolder,
     state: RunState,
     metrics: Metrics,
-    model: PathBuf,
-    started: Instant,
-    elapsed_before: f64,
+    /// Time in the calls of this run and of those that it goes on from.
+    worked: Duration,
+    is_begun: bool,
+    /// What is due after the last step, before the next.
+    due: Due,
     /// Step of the newest checkpoint.
     saved: Option<u64>,
+    images_per_sec: Option<f64>,
+    bad_steps: u32,
+    loss: Option<f32>,
 }
 
-impl Run<'_> {
-    fn steps(
-        &mut self,
-        decay: Decay,
-        stage: &mut dyn Stage,
-        reporter: &mut Reporter<'_>,
-    ) -> Result<Option<f32>, TrainError> {
-        let spec = self.spec;
-        let pictures_per_step = f64::from(spec.batch) * f64::from(spec.accumulate);
-        let mut speed: Option<f64> = None;
-        let mut bad_steps = 0;
-        let mut last = None;
-        while self.state.step < spec.steps && !reporter.is_stopped {
-            let begun = Instant::now();
-            let done = self.state.step;
-            let rate = learning_rate(
-                spec.learning_rate,
-                spec.warmup_steps,
-                decay,
-                done,
-                spec.steps,
-            );
-            let figures = stage.step(done, rate, reporter)?;
-            self.state.step += 1;
-            let step = self.state.step;
-            bad_steps = if figures.is_applied { 0 } else { bad_steps + 1 };
-            if bad_steps >= MOST_BAD_STEPS {
-                return Err(TrainError::Diverged(bad_steps));
+#[derive(Clone, Copy, Default)]
+struct Due {
+    sheet: bool,
+    checkpoint: bool,
+}
+
+impl<'a> Run<'a> {
+    /// Finds the pictures, makes or loads the networks, and reads the checkpoint
+    /// of a run that goes on. `observer` is told what happens from now on.
+    ///
+    /// # Errors
+    /// If a setting makes no sense, pictures or models cannot be read, the
+    /// checkpoint to resume is of another run, or the output cannot be written.
+    pub fn open(
+        spec: &TrainSpec,
+        device: &Device,
+        observer: Box<dyn FnMut(TrainEvent) + 'a>,
+    ) -> Result<Self, TrainError> {
+        let begun = Instant::now();
+        validate(spec)?;
+        let config = TrainConfig::read(spec.config.as_deref())?;
+        let folder = RunFolder::take(spec)?;
+        let mut reporter = Reporter::new(observer);
+        let mut skipped = Vec::new();
+        let found = pictures::open(spec, config.training.sticker_share, &mut skipped)?;
+        reporter.skip(skipped);
+        let pictures = found.source.describe();
+        let mut stage: Box<dyn Stage> = match spec.target {
+            TrainTarget::Autoencoder => {
+                Box::new(AutoencoderStage::new(spec, &config, device, found)?)
             }
-            if !figures.is_applied {
-                reporter.warn(format!(
-                    "step {step} was left out, because its loss is no finite number"
-                ));
-            }
-            let now = pictures_per_step / begun.elapsed().as_secs_f64().max(1e-9);
-            // The first step also warms caches up; it is not held against the rest.
-            let smooth = match speed {
-                Some(old) if done > 1 => old + SPEED_SHARE * (now - old),
-                _ => now,
-            };
-            speed = Some(smooth);
-            last = Some(figures.loss);
-            let report = StepReport {
-                step,
-                total: spec.steps,
-                loss: figures.loss,
-                learning_rate: rate,
-                images_per_sec: smooth as f32,
-                grad_norm: figures.grad_norm,
-            };
-            self.write_metrics(&report, figures.more)?;
-            reporter.tell(TrainEvent::Step(report));
-            let is_due = |every: u64| every > 0 && step.is_multiple_of(every);
-            if is_due(spec.sample_every) || step == spec.steps {
-                self.show(stage, reporter)?;
-            }
-            if is_due(spec.checkpoint_every) {
-                self.save(stage, reporter)?;
-            }
+            TrainTarget::Diffusion => Box::new(DiffusionStage::new(spec, &config, device, found)?),
+        };
+        let identity = Identity::new(spec, pictures.clone(), stage.networks());
+        let mut state = RunState::new(identity);
+        if spec.resume {
+            state = folder.checkpoints.resume(
+                &state.identity,
+                |path, state| stage.load(path, state),
+                &mut |warning| reporter.warn(warning),
+            )?;
+            reporter.skip(state.skipped.clone());
         }
-        Ok(last)
+        let (metrics, other_metrics) =
+            Metrics::open(&spec.output.join("metrics.jsonl"), state.step)?;
+        if let Some(other) = other_metrics {
+            let other = other.display();
+            reporter.warn(format!(
+                "there was a metrics.jsonl already; it is called {other} now"
+            ));
+        }
+        let mut run = Self {
+            metrics,
+            worked: Duration::try_from_secs_f64(state.elapsed_secs).unwrap_or_default(),
+            saved: spec.resume.then_some(state.step),
+            spec: spec.clone(),
+            decay: config.training.decay,
+            stage,
+            reporter,
+            folder,
+            state,
+            is_begun: false,
+            due: Due::default(),
+            images_per_sec: None,
+            bad_steps: 0,
+            loss: None,
+        };
+        run.reporter.tell(TrainEvent::Started {
+            step: run.state.step,
+            total: spec.steps,
+            parameters: run.stage.parameters(),
+            pictures,
+        });
+        run.worked += begun.elapsed();
+        Ok(run)
     }
 
-    fn elapsed_secs(&self) -> f64 {
-        self.elapsed_before + self.started.elapsed().as_secs_f64()
+    /// Weights that are trained.
+    pub fn parameters(&self) -> usize {
+        self.stage.parameters()
+    }
+
+    /// Whether it has begun to read pictures: before, there is nothing to keep.
+    pub fn is_begun(&self) -> bool {
+        self.is_begun
+    }
+
+    /// Whether all steps are done and shown.
+    pub fn is_complete(&self) -> bool {
+        self.state.step >= self.spec.steps && !self.due.sheet && !self.due.checkpoint
+    }
+
+    /// Does what comes next: a step of the optimiser, or the sample sheet or the
+    /// checkpoint that is due after one.
+    ///
+    /// # Errors
+    /// If a picture or the device fails, a file cannot be written, or the loss is
+    /// no number for many steps in a row.
+    pub fn step(&mut self) -> Result<(), TrainError> {
+        let begun = Instant::now();
+        let done = if !self.is_begun {
+            self.is_begun = true;
+            self.stage.begin(self.state.step, &mut self.reporter)
+        } else if self.due.sheet {
+            self.due.sheet = false;
+            self.show()
+        } else if self.due.checkpoint {
+            self.checkpoint()
+        } else if self.state.step < self.spec.steps {
+            self.optimise(begun)
+        } else {
+            Ok(())
+        };
+        self.worked += begun.elapsed();
+        done
+    }
+
+    /// Writes a checkpoint and the model of now, unless those of this step are
+    /// there.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn checkpoint(&mut self) -> Result<(), TrainError> {
+        self.due.checkpoint = false;
+        if self.saved == Some(self.state.step) {
+            if !self.folder.model.exists() {
+                self.stage.export(&self.folder.model)?;
+            }
+            return Ok(());
+        }
+        self.state.updates = self.stage.updates();
+        self.state.measured = self.stage.measured();
+        self.state.elapsed_secs = self.worked.as_secs_f64();
+        self.state.skipped = self.reporter.skipped.clone();
+        let stage = &self.stage;
+        let path = self
+            .folder
+            .checkpoints
+            .write(&self.state, |folder| stage.save(folder))?;
+        self.saved = Some(self.state.step);
+        self.stage.export(&self.folder.model)?;
+        self.reporter.tell(TrainEvent::Checkpoint {
+            path,
+            model: self.folder.model.clone(),
+        });
+        Ok(())
+    }
+
+    /// Ends the run where it is, with its checkpoint.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn finish(mut self) -> Result<TrainOutcome, TrainError> {
+        // A model needs what is measured at the beginning.
+        if !self.is_begun {
+            self.step()?;
+        }
+        self.checkpoint()?;
+        Ok(TrainOutcome {
+            model: self.folder.model,
+            step: self.state.step,
+            is_complete: self.state.step >= self.spec.steps,
+            loss: self.loss,
+            skipped: self.reporter.skipped,
+        })
+    }
+
+    fn optimise(&mut self, begun: Instant) -> Result<(), TrainError> {
+        let spec = &self.spec;
+        let done = self.state.step;
+        let rate = learning_rate(
+            spec.learning_rate,
+            spec.warmup_steps,
+            self.decay,
+            done,
+            spec.steps,
+        );
+        let figures = self.stage.step(done, rate, &mut self.reporter)?;
+        let step = done + 1;
+        self.state.step = step;
+        self.bad_steps = if figures.is_applied {
+            0
+        } else {
+            self.bad_steps + 1
+        };
+        if self.bad_steps >= MOST_BAD_STEPS {
+            return Err(TrainError::Diverged(self.bad_steps));
+        }
+        if !figures.is_applied {
+            self.reporter.warn(format!(
+                "step {step} was left out, because its loss is no finite number"
+            ));
+        }
+        let pictures = f64::from(spec.batch) * f64::from(spec.accumulate);
+        let now = pictures / begun.elapsed().as_secs_f64().max(1e-9);
+        // The first step also warms caches up; it is not held against the rest.
+        let images_per_sec = match self.images_per_sec {
+            Some(old) if done > 1 => old + SPEED_SHARE * (now - old),
+            _ => now,
+        };
+        self.images_per_sec = Some(images_per_sec);
+        self.loss = Some(figures.loss);
+        let report = StepReport {
+            step,
+            total: spec.steps,
+            loss: figures.loss,
+            learning_rate: rate,
+            images_per_sec: images_per_sec as f32,
+            grad_norm: figures.grad_norm,
+        };
+        let is_due = |every: u64| every > 0 && step.is_multiple_of(every);
+        self.due = Due {
+            sheet: is_due(spec.sample_every) || step == spec.steps,
+            checkpoint: is_due(spec.checkpoint_every),
+        };
+        self.write_metrics(&report, figures.more, self.worked + begun.elapsed())?;
+        self.reporter.tell(TrainEvent::Step(report));
+        Ok(())
     }
 
     fn write_metrics(
         &mut self,
         report: &StepReport,
         more: Map<String, Value>,
+        worked: Duration,
     ) -> Result<(), TrainError> {
         let mut line = json!({
             "step": report.step,
@@ -255,7 +373,7 @@ impl Run<'_> {
             "lr": report.learning_rate,
             "images_per_sec": report.images_per_sec,
             "grad_norm": report.grad_norm,
-            "elapsed": (self.elapsed_secs() * 1000.0).round() / 1000.0,
+            "elapsed": (worked.as_secs_f64() * 1000.0).round() / 1000.0,
         });
         if let Some(columns) = line.as_object_mut() {
             columns.extend(more);
@@ -264,17 +382,14 @@ impl Run<'_> {
     }
 
     /// Judges the model and writes a sample sheet.
-    fn show(
-        &mut self,
-        stage: &mut dyn Stage,
-        reporter: &mut Reporter<'_>,
-    ) -> Result<(), TrainError> {
+    fn show(&mut self) -> Result<(), TrainError> {
         let step = self.state.step;
-        for (name, value) in stage.evaluate()? {
+        for (name, value) in self.stage.evaluate()? {
             self.metrics.write(&json!({ "step": step, name: value }))?;
-            reporter.tell(TrainEvent::Evaluation { step, name, value });
+            self.reporter
+                .tell(TrainEvent::Evaluation { step, name, value });
         }
-        let image = stage.sheet()?;
+        let image = self.stage.sheet()?;
         let path = self
             .spec
             .output
@@ -282,28 +397,8 @@ impl Run<'_> {
             .join(format!("step-{step:08}.png"));
         sheet::save(&image, &path)?;
         let image = Arc::new(image);
-        reporter.tell(TrainEvent::SampleSheet { step, image, path });
-        Ok(())
-    }
-
-    fn save(
-        &mut self,
-        stage: &mut dyn Stage,
-        reporter: &mut Reporter<'_>,
-    ) -> Result<(), TrainError> {
-        self.state.updates = stage.updates();
-        self.state.measured = stage.measured();
-        self.state.elapsed_secs = self.elapsed_secs();
-        self.state.skipped = reporter.skipped.clone();
-        let path = self
-            .checkpoints
-            .write(&self.state, |folder| stage.save(folder))?;
-        self.saved = Some(self.state.step);
-        stage.export(&self.model)?;
-        reporter.tell(TrainEvent::Checkpoint {
-            path,
-            model: self.model.clone(),
-        });
+        self.reporter
+            .tell(TrainEvent::SampleSheet { step, image, path });
         Ok(())
     }
 }

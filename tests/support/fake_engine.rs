@@ -9,10 +9,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use image::{Rgba, RgbaImage};
 
 use velatura::engine::protocol::{
-    AdapterSummary, EngineCommand, EngineError, JobOutcome, MemorySummary, ModelSummary,
-    PaintedImage, StepReport, StopReason, TrainEvent, TrainOutcome, TrajectoryFrame,
+    AdapterSummary, EngineError, JobOutcome, JobSpec, MemorySummary, ModelSummary, PaintedImage,
+    StepReport, StopReason, TrainEvent, TrainOutcome, TrajectoryFrame,
 };
-use velatura::engine::{Engine, EngineFactory, JobContext};
+use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
 use velatura::recipe::{GenerateSpec, ModelSource, SamplerId, TrainSpec};
 
 /// What passes between two steps of a [`FakeEngine`].
@@ -43,9 +43,48 @@ impl FakeEngine {
     pub fn factory(pace: FakePace) -> EngineFactory {
         Box::new(move || Ok(Box::new(Self::new(pace.clone()))))
     }
+}
 
+impl Engine for FakeEngine {
+    fn adapter(&self) -> AdapterSummary {
+        AdapterSummary {
+            name: "CPU, 2 threads".to_owned(),
+            is_gpu: false,
+        }
+    }
+
+    fn begin(&mut self, spec: JobSpec) -> Box<dyn Work> {
+        let pace = self.pace.clone();
+        Box::new(FakeWork {
+            pace,
+            spec,
+            done: 0,
+            loss: None,
+        })
+    }
+}
+
+/// A job of a [`FakeEngine`], one step a slice.
+struct FakeWork {
+    pace: FakePace,
+    spec: JobSpec,
+    /// Steps done, over all pictures of a batch.
+    done: u64,
+    loss: Option<f32>,
+}
+
+impl Work for FakeWork {
+    fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
+        match self.spec.clone() {
+            JobSpec::LoadModel(source) => Ok(Flow::Done(JobOutcome::ModelLoaded(summary(source)))),
+            JobSpec::Generate(spec) => self.paint(&spec, context),
+            JobSpec::Train(spec) => self.train(&spec, context),
+        }
+    }
+}
+
+impl FakeWork {
     fn wait(&self, context: &JobContext) -> Result<(), StopReason> {
-        context.checkpoint()?;
         match &self.pace {
             FakePace::Immediate => {}
             FakePace::Every(time) => std::thread::sleep(*time),
@@ -59,119 +98,99 @@ impl FakeEngine {
         context.checkpoint()
     }
 
-    fn generate(
-        &self,
-        spec: &GenerateSpec,
-        context: &JobContext,
-    ) -> Result<JobOutcome, StopReason> {
-        spec.validate()
-            .map_err(|error| StopReason::Failed(EngineError::Spec(error)))?;
-        let total = spec.steps * spec.batch;
-        context.memory(MemorySummary {
-            used_bytes: 312 << 20,
-            total_bytes: Some(8 << 30),
-        });
-        for index in 0..spec.batch {
-            let seed = spec.seed.wrapping_add(u64::from(index));
-            let target = scene(spec.width_px, spec.height_px, seed);
-            for step in 1..=spec.steps {
-                self.wait(context)?;
-                if step == 2 && spec.prompt.contains("panic") {
-                    panic!("the prompt asked for it");
-                }
-                if step == 2 && spec.prompt.contains("fail") {
-                    let message =
-                        "The fake engine failed as its prompt asked it to; change the prompt.";
-                    return Err(StopReason::Failed(EngineError::Paint(message.to_owned())));
-                }
-                let noise = 1.0 - step as f32 / spec.steps as f32;
-                let image = Arc::new(paste_back(noisy(&target, noise, seed), spec));
-                let job = context.job();
-                context.frame(TrajectoryFrame {
-                    job,
-                    index,
-                    step,
-                    total: spec.steps,
-                    image,
-                    planes: None,
-                });
-                context.progress(index * spec.steps + step, total);
-            }
-            context.painted(PaintedImage {
-                image: Arc::new(paste_back(target, spec)),
-                spec: Box::new(GenerateSpec {
-                    seed,
-                    sampler: spec.sampler.clone().or(Some(SamplerId::new("euler"))),
-                    karras: spec.karras.or(Some(false)),
-                    batch: 1,
-                    ..spec.clone()
-                }),
-                model_hash: "0123456789".to_owned(),
-                model_name: "Fake".to_owned(),
-                latents: None,
+    fn paint(&mut self, spec: &GenerateSpec, context: &JobContext) -> Result<Flow, StopReason> {
+        if self.done == 0 {
+            spec.validate()
+                .map_err(|error| StopReason::Failed(EngineError::Spec(error)))?;
+            context.memory(MemorySummary {
+                used_bytes: 312 << 20,
+                total_bytes: Some(8 << 30),
             });
         }
-        Ok(JobOutcome::Painted)
-    }
-
-    fn train(&self, spec: &TrainSpec, context: &JobContext) -> Result<JobOutcome, StopReason> {
-        let mut last = None;
-        for step in 1..=spec.steps {
-            self.wait(context)?;
-            let done = step as f32 / spec.steps as f32;
-            let wobble = (step as f32 * 12.9898).sin() * 0.03;
-            let loss = 0.18 + 0.8 * (-5.0 * done).exp() + wobble;
-            last = Some(loss);
-            context.training(TrainEvent::Step(StepReport {
+        self.wait(context)?;
+        let index = (self.done / u64::from(spec.steps)) as u32;
+        let step = (self.done % u64::from(spec.steps)) as u32 + 1;
+        if step == 2 && spec.prompt.contains("panic") {
+            panic!("the prompt asked for it");
+        }
+        if step == 2 && spec.prompt.contains("fail") {
+            let message = "The fake engine failed as its prompt asked it to; change the prompt.";
+            return Err(StopReason::Failed(EngineError::Paint(message.to_owned())));
+        }
+        let seed = spec.seed.wrapping_add(u64::from(index));
+        let target = scene(spec.width_px, spec.height_px, seed);
+        let noise = 1.0 - step as f32 / spec.steps as f32;
+        if context.is_watched() {
+            context.frame(TrajectoryFrame {
+                job: context.job(),
+                index,
                 step,
                 total: spec.steps,
-                loss,
-                learning_rate: spec.learning_rate,
-                images_per_sec: 24.0,
-                grad_norm: 1.0,
-            }));
-            context.progress(
-                u32::try_from(step).unwrap_or(u32::MAX),
-                u32::try_from(spec.steps).unwrap_or(u32::MAX),
-            );
-            if step.is_multiple_of(spec.sample_every.max(1)) || step == spec.steps {
-                let sheet = noisy(&scene(256, 128, 5), 1.0 - done, step);
-                context.training(TrainEvent::SampleSheet {
-                    step,
-                    image: Arc::new(sheet),
-                    path: spec.output.join("samples.png"),
-                });
-            }
+                image: Arc::new(paste_back(noisy(&target, noise, seed), spec)),
+                planes: None,
+            });
         }
-        Ok(JobOutcome::Trained(TrainOutcome {
-            model: spec.output.clone(),
-            step: spec.steps,
-            is_complete: true,
-            loss: last,
-            skipped: Vec::new(),
-        }))
-    }
-}
-
-impl Engine for FakeEngine {
-    fn adapter(&self) -> AdapterSummary {
-        AdapterSummary {
-            name: "CPU, 2 threads".to_owned(),
-            is_gpu: false,
+        context.progress(index * spec.steps + step, spec.steps * spec.batch);
+        self.done += 1;
+        if step < spec.steps {
+            return Ok(Flow::More);
         }
+        context.painted(PaintedImage {
+            image: Arc::new(paste_back(target, spec)),
+            spec: Box::new(GenerateSpec {
+                seed,
+                sampler: spec.sampler.clone().or(Some(SamplerId::new("euler"))),
+                karras: spec.karras.or(Some(false)),
+                batch: 1,
+                ..spec.clone()
+            }),
+            model_hash: "0123456789".to_owned(),
+            model_name: "Fake".to_owned(),
+            latents: None,
+        });
+        Ok(if index + 1 < spec.batch {
+            Flow::More
+        } else {
+            Flow::Done(JobOutcome::Painted)
+        })
     }
 
-    fn run(
-        &mut self,
-        command: EngineCommand,
-        context: &JobContext,
-    ) -> Result<JobOutcome, StopReason> {
-        match command {
-            EngineCommand::LoadModel { source, .. } => Ok(JobOutcome::ModelLoaded(summary(source))),
-            EngineCommand::Generate { spec, .. } => self.generate(&spec, context),
-            EngineCommand::Train { spec, .. } => self.train(&spec, context),
-            EngineCommand::Shutdown => Err(StopReason::Cancelled),
+    fn train(&mut self, spec: &TrainSpec, context: &JobContext) -> Result<Flow, StopReason> {
+        if self.done == spec.steps {
+            return Ok(Flow::Done(JobOutcome::Trained(TrainOutcome {
+                model: spec.output.clone(),
+                step: spec.steps,
+                is_complete: true,
+                loss: self.loss,
+                skipped: Vec::new(),
+            })));
         }
+        self.wait(context)?;
+        self.done += 1;
+        let step = self.done;
+        let done = step as f32 / spec.steps as f32;
+        let wobble = (step as f32 * 12.9898).sin() * 0.03;
+        let loss = 0.18 + 0.8 * (-5.0 * done).exp() + wobble;
+        self.loss = Some(loss);
+        context.training(TrainEvent::Step(StepReport {
+            step,
+            total: spec.steps,
+            loss,
+            learning_rate: spec.learning_rate,
+            images_per_sec: 24.0,
+            grad_norm: 1.0,
+        }));
+        let clamp = |step: u64| u32::try_from(step).unwrap_or(u32::MAX);
+        context.progress(clamp(step), clamp(spec.steps));
+        if step.is_multiple_of(spec.sample_every.max(1)) || step == spec.steps {
+            let sheet = noisy(&scene(256, 128, 5), 1.0 - done, step);
+            context.training(TrainEvent::SampleSheet {
+                step,
+                image: Arc::new(sheet),
+                path: spec.output.join("samples.png"),
+            });
+        }
+        Ok(Flow::More)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Batch {
     pub weights: Vec<f32>,
 }
 
-impl DiffusionStage<'_> {
+impl DiffusionStage {
     /// The channels of one picture, as the model wants them.
     pub(super) fn push_input(&self, input: &mut Vec<f32>, noisy: &[f32], masked: Option<&Masked>) {
         let [_, height, width] = self.encoder.latent_shape();
@@ -34,7 +34,7 @@ impl DiffusionStage<'_> {
 
     /// The batch of a forward pass.
     pub(super) fn batch(&self, cache: &LatentCache, counter: u64) -> Batch {
-        let spec = self.spec;
+        let spec = &self.spec;
         let training = &self.config.training;
         let count = spec.batch as usize;
         let latent: usize = self.encoder.latent_shape().iter().product();

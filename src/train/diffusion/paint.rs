@@ -14,7 +14,7 @@ const SHEET: usize = 8;
 /// Steps of the sampler of sample sheets.
 const SHEET_STEPS: usize = 20;
 
-impl DiffusionStage<'_> {
+impl DiffusionStage {
     /// Latents painted by the averaged networks with guidance, from fixed noise.
     fn paint(
         &self,

@@ -1,0 +1,184 @@
+//! The models in memory.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::device::ComputeDevice;
+use super::protocol::{EngineError, ModelSummary, StopReason};
+use crate::diffusion::LatentDiffusion;
+use crate::folders;
+use crate::model::ModelFolder;
+use crate::model::weights::{FileStamp, WeightDigest};
+use crate::recipe::ModelSource;
+
+/// A model in memory.
+pub(super) struct Loaded {
+    pub model: LatentDiffusion,
+    pub summary: ModelSummary,
+    /// By which pictures name it; it is still being made when painting begins.
+    pub digest: Arc<WeightDigest>,
+    /// Memory that its weights take.
+    size_bytes: u64,
+    /// Its files as they were when it was read: a folder that was written anew
+    /// since holds another model.
+    stamp: Vec<FileStamp>,
+}
+
+/// The models that were used last, as many as fit into a number of bytes. The one
+/// that was used longest ago goes first.
+#[derive(Default)]
+pub(super) struct ModelCache {
+    /// Oldest use first.
+    models: Vec<Rc<Loaded>>,
+}
+
+impl ModelCache {
+    /// The model of a source, from memory if it is there and still the one on
+    /// the disk. Others make room for it before it is read: two may not fit.
+    /// `warn` is told what the model cannot have as its folder says, when it is read.
+    pub fn get(
+        &mut self,
+        source: &ModelSource,
+        device: &ComputeDevice,
+        budget_bytes: u64,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Rc<Loaded>, StopReason> {
+        let path = folder_of(source)?;
+        // Before anything is read: what changes meanwhile is read again next time.
+        let stamp = ModelFolder::stamp_of(&path);
+        let known = self
+            .models
+            .iter()
+            .position(|loaded| loaded.summary.source == *source);
+        if let Some(place) = known {
+            let loaded = self.models.remove(place);
+            if loaded.stamp == stamp {
+                self.models.push(Rc::clone(&loaded));
+                return Ok(loaded);
+            }
+        }
+        let folder = ModelFolder::open(&path)
+            .map_err(|error| bad_model(&error))?
+            .held_as(device.weights);
+        let estimate = folder
+            .painting_memory([1, 1], 1)
+            .map_err(|error| bad_model(&error))?;
+        self.shrink(budget_bytes.saturating_sub(estimate.weights_bytes));
+        let loaded = Rc::new(open(source, &folder, stamp, device)?);
+        loaded.model.warnings().iter().for_each(|warning| warn(warning));
+        self.shrink(budget_bytes.saturating_sub(loaded.size_bytes));
+        self.models.push(Rc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// Lets go of the models that were used longest ago until the rest is no
+    /// larger than a number of bytes.
+    pub fn shrink(&mut self, most_bytes: u64) {
+        let mut held: u64 = self.models.iter().map(|loaded| loaded.size_bytes).sum();
+        while held > most_bytes {
+            held -= self.models.remove(0).size_bytes;
+        }
+    }
+}
+
+fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
+    StopReason::Failed(EngineError::Model(error.to_string()))
+}
+
+fn folder_of(source: &ModelSource) -> Result<PathBuf, StopReason> {
+    match source {
+        ModelSource::Folder(path) => Ok(path.clone()),
+        ModelSource::Storybook => folders::storybook_model().ok_or_else(|| {
+            bad_model(
+                &"The Storybook model is missing; reinstall Velatura or open another model folder.",
+            )
+        }),
+    }
+}
+
+fn open(
+    source: &ModelSource,
+    folder: &ModelFolder,
+    stamp: Vec<FileStamp>,
+    device: &ComputeDevice,
+) -> Result<Loaded, StopReason> {
+    let model = LatentDiffusion::load(folder, &device.device).map_err(|error| bad_model(&error))?;
+    let studio = model.studio();
+    let summary = ModelSummary {
+        source: source.clone(),
+        name: studio.name.clone(),
+        native_size_px: studio.resolution_px,
+        size_multiple_px: model.size_multiple_px(),
+        default_sampler: model.default_sampler().sampler_id(),
+        default_karras: model.default_karras(),
+        default_steps: studio.default_steps,
+        default_guidance: studio.default_guidance_scale,
+        has_text: true,
+        has_mask_channels: studio.inpaints(),
+        parameters: model.parameter_count() as u64,
+    };
+    Ok(Loaded {
+        digest: folder.unet_digest().map_err(|error| bad_model(&error))?,
+        size_bytes: summary.parameters * device.weights.bytes() as u64,
+        model,
+        summary,
+        stamp,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiny(name: &str) -> ModelSource {
+        ModelSource::Folder(Path::new("tests/data/reference").join(name))
+    }
+
+    fn get(cache: &mut ModelCache, source: &ModelSource, budget_bytes: u64) -> Rc<Loaded> {
+        let loaded = cache.get(source, &ComputeDevice::cpu(), budget_bytes, &mut |_| {});
+        loaded.unwrap_or_else(|reason| panic!("{reason:?}"))
+    }
+
+    #[test]
+    fn as_many_models_stay_as_fit() {
+        let mut cache = ModelCache::default();
+        let (one, two) = (tiny("sd1-tiny"), tiny("sd2-tiny"));
+        let first = get(&mut cache, &one, u64::MAX);
+        let second = get(&mut cache, &two, u64::MAX);
+        assert!(Rc::ptr_eq(&first, &get(&mut cache, &one, u64::MAX)));
+        // The second was used longest ago.
+        cache.shrink(first.size_bytes);
+        assert!(Rc::ptr_eq(&first, &get(&mut cache, &one, 0)));
+        let again = get(&mut cache, &two, 0);
+        assert!(!Rc::ptr_eq(&second, &again));
+        // Without a budget only the one in use is kept.
+        assert!(!Rc::ptr_eq(&first, &get(&mut cache, &one, 0)));
+        cache.shrink(0);
+        assert!(cache.models.is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_was_written_anew_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for entry in walkdir::WalkDir::new("tests/data/reference/sd1-tiny") {
+            let entry = entry.unwrap();
+            let inner = entry.path().strip_prefix("tests/data/reference/sd1-tiny");
+            let to = root.join(inner.unwrap());
+            if entry.file_type().is_dir() {
+                std::fs::create_dir_all(to).unwrap();
+            } else {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+        let source = ModelSource::Folder(root.to_owned());
+        let mut cache = ModelCache::default();
+        let first = get(&mut cache, &source, u64::MAX);
+        assert!(Rc::ptr_eq(&first, &get(&mut cache, &source, u64::MAX)));
+        let config = root.join("scheduler/scheduler_config.json");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text + "\n").unwrap();
+        assert!(!Rc::ptr_eq(&first, &get(&mut cache, &source, u64::MAX)));
+    }
+}

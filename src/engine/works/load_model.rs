@@ -1,0 +1,30 @@
+//! Loads a model, so that the next picture starts at once.
+
+use std::rc::Rc;
+
+use crate::engine::job::JobContext;
+use crate::engine::protocol::{JobOutcome, StopReason};
+use crate::engine::work::{Flow, Work};
+use crate::engine::workbench::Workbench;
+use crate::recipe::ModelSource;
+
+/// A model to be loaded.
+pub(in crate::engine) struct LoadModel {
+    source: ModelSource,
+    bench: Rc<Workbench>,
+}
+
+impl LoadModel {
+    pub fn new(source: ModelSource, bench: Rc<Workbench>) -> Self {
+        Self { source, bench }
+    }
+}
+
+impl Work for LoadModel {
+    fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
+        let loaded = self.bench.model(&self.source, context)?;
+        self.bench.tell_memory(context);
+        let summary = loaded.summary.clone();
+        Ok(Flow::Done(JobOutcome::ModelLoaded(summary)))
+    }
+}

@@ -1,0 +1,231 @@
+//! Paints the pictures of a job, one step a slice.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use image::{RgbImage, RgbaImage};
+
+use crate::diffusion::{
+    DiffusionError, GenerationRequest, RunPlan, Session, StepState, StepView, paste_back,
+};
+use crate::engine::job::JobContext;
+use crate::engine::model_cache::Loaded;
+use crate::engine::protocol::{
+    EngineError, JobOutcome, Latents, PaintedImage, StopReason, TrajectoryFrame,
+};
+use crate::engine::settle::settled;
+use crate::engine::work::{Flow, Work};
+use crate::engine::workbench::Workbench;
+use crate::gpu::share::SharedTensor;
+use crate::recipe::GenerateSpec;
+
+/// Longest side of the thumbnails of steps whose picture stays on the graphics card.
+const THUMBNAIL_PX: u32 = 128;
+/// Longest side of the steps that come from the processor: each is handed to the
+/// window, copied to the graphics card, and only seen for a moment.
+const STEP_PX: u32 = 512;
+
+/// Digits of a model's digest in recipes.
+const HASH_DIGITS: usize = 10;
+
+/// Pictures to be painted.
+pub(in crate::engine) struct Paint {
+    spec: GenerateSpec,
+    bench: Rc<Workbench>,
+    /// Held until the last picture is painted, whatever else is loaded meanwhile.
+    model: Option<Rc<Loaded>>,
+    /// Index of the picture in hand.
+    index: u32,
+    picture: Option<Picture>,
+}
+
+/// A picture in hand.
+struct Picture {
+    /// Its recipe, with every default filled in.
+    spec: GenerateSpec,
+    plan: RunPlan,
+    state: StepState,
+}
+
+impl Paint {
+    pub fn new(spec: GenerateSpec, bench: Rc<Workbench>) -> Self {
+        Self {
+            spec,
+            bench,
+            model: None,
+            index: 0,
+            picture: None,
+        }
+    }
+
+    /// Reads the text and encodes pictures.
+    fn begin(&self, loaded: &Loaded, context: &JobContext) -> Result<Picture, DiffusionError> {
+        let (settled, warnings) = settled(&self.spec, &loaded.model)?;
+        if self.index == 0 {
+            warnings
+                .into_iter()
+                .for_each(|warning| context.warn(warning));
+        }
+        let spec = GenerateSpec {
+            seed: self.spec.seed.wrapping_add(u64::from(self.index)),
+            batch: 1,
+            ..settled
+        };
+        let request = GenerationRequest {
+            prompt: spec.prompt.clone(),
+            negative_prompt: spec.negative_prompt.clone(),
+            sampler: spec.sampler.clone(),
+            karras: spec.karras,
+            steps: spec.steps,
+            guidance_scale: spec.guidance_scale,
+            eta: spec.eta,
+            seed: spec.seed,
+            width_px: spec.width_px,
+            height_px: spec.height_px,
+            strength: spec.strength,
+            init: spec.init.as_ref().map(|init| flatten(&init.0)),
+            mask: spec
+                .mask
+                .as_ref()
+                .map(|mask| mask.coverage.as_ref().clone()),
+        };
+        let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
+        Ok(Picture { spec, plan, state })
+    }
+
+    /// Does a step; the picture, once all are done.
+    fn step(
+        &mut self,
+        picture: Picture,
+        loaded: &Loaded,
+        context: &JobContext,
+    ) -> Result<Option<PaintedImage>, DiffusionError> {
+        let Picture { spec, plan, state } = picture;
+        let mut session = Session::resumed(&loaded.model, plan, state);
+        let Some(view) = session.step()? else {
+            return finished(spec, &session, loaded, context).map(Some);
+        };
+        let (step, total) = (view.step as u32, view.total as u32);
+        if context.is_watched() {
+            let (image, planes) = shown(&view, self.bench.device.shares_window)?;
+            context.frame(TrajectoryFrame {
+                job: context.job(),
+                index: self.index,
+                step,
+                total,
+                image: Arc::new(opaque(&image)),
+                planes,
+            });
+        }
+        context.progress(self.index * total + step, self.spec.batch * total);
+        let (plan, state) = session.into_parts();
+        self.picture = Some(Picture { spec, plan, state });
+        Ok(None)
+    }
+}
+
+impl Work for Paint {
+    fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
+        let Some(model) = self.model.clone() else {
+            self.spec
+                .validate()
+                .map_err(|error| StopReason::Failed(error.into()))?;
+            self.model = Some(self.bench.model(&self.spec.model, context)?);
+            return Ok(Flow::More);
+        };
+        let Some(picture) = self.picture.take() else {
+            self.picture = Some(self.begin(&model, context).map_err(failed)?);
+            return Ok(Flow::More);
+        };
+        let Some(painted) = self.step(picture, &model, context).map_err(failed)? else {
+            return Ok(Flow::More);
+        };
+        context.painted(painted);
+        self.index += 1;
+        if self.index < self.spec.batch {
+            return Ok(Flow::More);
+        }
+        self.bench.tell_memory(context);
+        Ok(Flow::Done(JobOutcome::Painted))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn failed(error: DiffusionError) -> StopReason {
+    StopReason::Failed(EngineError::Paint(error.to_string()))
+}
+
+fn finished(
+    spec: GenerateSpec,
+    session: &Session<'_>,
+    loaded: &Loaded,
+    context: &JobContext,
+) -> Result<PaintedImage, DiffusionError> {
+    let mut image = opaque(&session.picture()?);
+    if let (Some(original), Some(mask)) = (&spec.init, &spec.mask) {
+        image = paste_back(&original.0, &image, &mask.coverage, mask.feather_px);
+    }
+    let latents = session.state().latents;
+    let shape = latents.dims();
+    let values = latents
+        .into_data()
+        .try_to_vec::<f32>()
+        .map_err(|error| DiffusionError::Device(format!("{error:?}")))?;
+    // A picture without its model's name is better than none.
+    let digest = loaded.digest.digits().unwrap_or_else(|error| {
+        context.warn(error.to_string());
+        String::new()
+    });
+    Ok(PaintedImage {
+        image: Arc::new(image),
+        spec: Box::new(spec),
+        model_hash: digest.chars().take(HASH_DIGITS).collect(),
+        model_name: loaded.summary.name.clone(),
+        latents: Some(Arc::new(Latents { shape, values })),
+    })
+}
+
+/// What is shown of a step. On the window's own graphics card the picture stays
+/// where it is, and only a thumbnail for the strip comes back.
+fn shown(
+    view: &StepView<'_>,
+    shares_window: bool,
+) -> Result<(RgbImage, Option<Arc<SharedTensor>>), DiffusionError> {
+    if !shares_window {
+        return Ok((at_most(view.preview()?, STEP_PX), None));
+    }
+    let (planes, thumbnail) = view.planes(THUMBNAIL_PX)?;
+    match SharedTensor::publish(planes) {
+        Ok(planes) => Ok((thumbnail, Some(Arc::new(planes)))),
+        Err(error) => {
+            log::warn!("{error}");
+            Ok((view.preview()?, None))
+        }
+    }
+}
+
+/// A picture whose longest side has at most so many pixels.
+fn at_most(picture: RgbImage, most_px: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let longest = width.max(height);
+    if longest <= most_px {
+        return picture;
+    }
+    let part = |side: u32| (side * most_px / longest).max(1);
+    image::imageops::thumbnail(&picture, part(width), part(height))
+}
+
+/// The picture on white: networks know nothing of transparency.
+fn flatten(image: &RgbaImage) -> RgbImage {
+    RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [r, g, b, a] = image.get_pixel(x, y).0.map(u32::from);
+        image::Rgb([r, g, b].map(|channel| ((channel * a + 255 * (255 - a) + 127) / 255) as u8))
+    })
+}
+
+fn opaque(image: &RgbImage) -> RgbaImage {
+    RgbaImage::from_fn(image.width(), image.height(), |x, y| {
+        let [r, g, b] = image.get_pixel(x, y).0;
+        image::Rgba([r, g, b, 255])
+    })
+}
