@@ -4,7 +4,10 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Links that may lead to links.
+const MOST_LINKS: usize = 40;
 
 /// Writes a file under another name in the same folder, and gives it its name
 /// once its bytes are on the disk. On failure nothing is left behind and an
@@ -19,12 +22,8 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
-    // Renaming onto a link would replace the link instead of what it names.
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let path = behind_links(path);
+    let folder = folder_of(&path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".velatura-").suffix(".tmp");
     let old = std::fs::metadata(&path).map(|metadata| metadata.permissions());
@@ -49,6 +48,48 @@ pub fn write_atomically(
     Ok(())
 }
 
+/// Finds out whether [`write_atomically`] could write to `path`; leaves nothing
+/// behind and an older file untouched.
+///
+/// # Errors
+/// What the system says.
+pub fn can_write(path: &Path) -> io::Result<()> {
+    let path = behind_links(path);
+    if path.is_dir() {
+        return Err(io::Error::other("it is a folder"));
+    }
+    tempfile::tempfile_in(folder_of(&path))?;
+    if !path.exists() {
+        // The name may be too long, or one that the system does not take.
+        File::create_new(&path)?;
+        std::fs::remove_file(&path)?;
+    }
+    Ok(())
+}
+
+/// What a link names, also where that is not there yet: renaming onto the link
+/// would replace the link itself.
+fn behind_links(path: &Path) -> PathBuf {
+    if let Ok(found) = std::fs::canonicalize(path) {
+        return found;
+    }
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(named) = std::fs::read_link(&path) else {
+            break;
+        };
+        path = folder_of(&path).join(named);
+    }
+    path
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -67,5 +108,31 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "the disk is full");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_place_is_tried_without_a_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        can_write(&at("new.txt")).unwrap();
+        std::fs::write(at("old.txt"), "old").unwrap();
+        can_write(&at("old.txt")).unwrap();
+        assert_eq!(std::fs::read(at("old.txt")).unwrap(), b"old");
+        std::fs::create_dir(at("folder.png")).unwrap();
+        assert!(can_write(&at("folder.png")).is_err());
+        assert!(can_write(&at("nowhere/new.txt")).is_err());
+        assert!(can_write(&at(&"x".repeat(400))).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("later.txt", at("link.txt")).unwrap();
+        write_atomically(&at("link.txt"), |file| file.write_all(b"now")).unwrap();
+        assert!(at("link.txt").is_symlink());
+        assert_eq!(std::fs::read(at("later.txt")).unwrap(), b"now");
     }
 }

@@ -71,5 +71,7 @@ pub(super) fn open(arg: DeviceArg, report: Reporter) -> Result<ComputeDevice, Cl
 pub(super) fn start_engine(arg: DeviceArg, precision: Precision) -> Result<EngineHandle, CliError> {
     let device = open_device(arg.into())?.with_weights(precision.into())?;
     let factory = studio::factory(device);
-    EngineHandle::spawn(factory, Arc::new(|| {})).map_err(CliError::NoEngine)
+    let engine = EngineHandle::spawn(factory, Arc::new(|| {})).map_err(CliError::NoEngine)?;
+    engine.look_away();
+    Ok(engine)
 }

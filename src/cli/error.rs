@@ -8,7 +8,6 @@ use crate::evaluate::EvaluateError;
 use crate::model::ModelError;
 use crate::recipe::{RecipeFileError, SpecError};
 use crate::scenes::SceneError;
-use crate::train::TrainError;
 
 /// Why a command failed, in one sentence for the user.
 #[derive(Debug, thiserror::Error)]
@@ -28,15 +27,15 @@ pub enum CliError {
     /// The system gave no thread for the engine.
     #[error("the engine could not be started: {0}; close other programs and try again")]
     NoEngine(std::io::Error),
-    /// The job was cancelled.
-    #[error("the job was cancelled")]
-    Cancelled,
+    /// The user ended the job.
+    #[error("interrupted; what was done is kept")]
+    Interrupted,
+    /// The system does not tell of interruptions.
+    #[error("the program cannot listen for Ctrl+C: {0}; start it in another terminal")]
+    NoInterrupt(std::io::Error),
     /// Scenes cannot be made.
     #[error(transparent)]
     Scenes(#[from] SceneError),
-    /// A training run failed.
-    #[error(transparent)]
-    Train(#[from] TrainError),
     /// A model cannot paint.
     #[error(transparent)]
     Diffusion(#[from] DiffusionError),

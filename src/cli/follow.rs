@@ -2,56 +2,61 @@
 
 use std::time::Duration;
 
-use super::CliError;
-use super::report::Reporter;
+use super::report::Progress;
+use super::{CliError, interrupt};
 use crate::engine::EngineHandle;
-use crate::engine::protocol::{EngineEvent, JobId, JobOutcome, PaintedImage, StopReason};
+use crate::engine::protocol::{EngineEvent, JobId, JobOutcome, StopReason};
 
-/// How often to look whether the engine thread is still there.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How often to look whether the user wants to end the job.
+const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Reports a job's progress until it ends; each picture goes to `take` when it
-/// is painted.
+/// What a command does with the events of its job.
+pub(super) type Listener<'a> = dyn FnMut(EngineEvent, &mut Progress) -> Result<(), CliError> + 'a;
+
+/// Follows a job to its end. An interruption ends it as early as it can be.
 ///
 /// # Errors
-/// When the job was stopped, or what `take` says: the job is then cancelled.
+/// When the job was stopped, or what `listener` says.
 pub(super) fn follow(
     engine: &mut EngineHandle,
     wanted: JobId,
-    total: u64,
-    report: Reporter,
-    take: &mut dyn FnMut(PaintedImage) -> Result<(), CliError>,
+    progress: &mut Progress,
+    listener: &mut Listener<'_>,
 ) -> Result<JobOutcome, CliError> {
-    let mut progress = report.progress(total, "steps");
+    interrupt::listen()?;
+    let ended = wait_for_end(engine, wanted, progress, listener);
+    progress.finish();
+    ended
+}
+
+fn wait_for_end(
+    engine: &mut EngineHandle,
+    wanted: JobId,
+    progress: &mut Progress,
+    listener: &mut Listener<'_>,
+) -> Result<JobOutcome, CliError> {
+    let mut is_ending = false;
     loop {
-        let Some(event) = engine.wait(PATIENCE) else {
-            continue;
-        };
-        match event {
-            EngineEvent::Ready { adapter } => {
+        if interrupt::is_asked() && !is_ending {
+            is_ending = true;
+            progress.say("Ending with what is done; a second Ctrl+C ends at once.");
+            engine.cancel(wanted);
+        }
+        match engine.wait(PATIENCE) {
+            None => {}
+            Some(EngineEvent::Ready { adapter }) => {
                 progress.say(&format!("Computing on {}.", adapter.name));
             }
-            EngineEvent::Progress {
-                job, step, total, ..
-            } if job == wanted => {
-                progress.show(u64::from(step), u64::from(total), "");
-            }
-            EngineEvent::Painted { job, image } if job == wanted => {
-                progress.above(|| take(image))?;
-            }
-            EngineEvent::Warning { job, message } if job == wanted => progress.warn(&message),
-            EngineEvent::Finished { job, outcome } if job == wanted => {
-                progress.finish();
-                return Ok(outcome);
-            }
-            EngineEvent::Stopped { job, reason } if job == wanted => {
-                progress.finish();
+            Some(EngineEvent::Warning { job, message }) if job == wanted => progress.warn(&message),
+            Some(EngineEvent::Finished { job, outcome }) if job == wanted => return Ok(outcome),
+            Some(EngineEvent::Stopped { job, reason }) if job == wanted => {
                 return Err(match reason {
-                    StopReason::Cancelled => CliError::Cancelled,
+                    StopReason::Cancelled => CliError::Interrupted,
                     StopReason::Failed(error) => CliError::Engine(error),
                 });
             }
-            _ => {}
+            // There is one job, so every other event is its.
+            Some(event) => listener(event, progress)?,
         }
     }
 }

@@ -3,7 +3,9 @@
 //! Results go to stdout, everything else to stderr, so that commands can be
 //! piped; `--json` turns stdout into lines of JSON for programs. A command ends
 //! with 0 when it did what was asked, 1 when it could not (with one sentence
-//! that says why), 2 when it was not understood.
+//! that says why), 2 when it was not understood, 130 when it was interrupted
+//! (Ctrl+C, SIGTERM): a generation with the pictures that were finished, a
+//! training run with its checkpoint.
 
 mod devices;
 mod error;
@@ -12,6 +14,7 @@ mod export;
 mod follow;
 mod generate;
 mod info;
+mod interrupt;
 mod model_name;
 mod models;
 mod report;
@@ -95,7 +98,10 @@ pub fn run(command: &Command) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report.error(&error.to_string());
-            ExitCode::FAILURE
+            match error {
+                CliError::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

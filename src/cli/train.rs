@@ -1,15 +1,15 @@
 //! `velatura train`: from a folder of pictures to a model.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::follow::follow;
 use super::report::{Progress, Reporter};
-use super::{CliError, DeviceArg, devices};
+use super::{CliError, DeviceArg, Precision, devices};
+use crate::engine::protocol::{EngineEvent, JobOutcome, TrainEvent};
 use crate::recipe::{TrainSpec, TrainTarget};
-use crate::train::{self, TrainEvent};
 
 /// What can be trained.
 #[derive(Debug, Subcommand)]
@@ -177,13 +177,26 @@ impl TrainCommand {
 /// Trains, and tells how it goes.
 pub(super) fn run(command: &TrainCommand, report: Reporter) -> Result<(), CliError> {
     let spec = command.spec();
-    let device = devices::open(command.common().device, report)?.device;
+    let mut engine = devices::start_engine(command.common().device, Precision::F32)?;
     let mut progress = report.progress(spec.steps, "steps");
-    let outcome = train::run(&spec, &device, &mut |event| {
-        tell(event, report, &mut progress);
-        ControlFlow::Continue(())
-    })?;
-    progress.finish();
+    let output = spec.output.display().to_string();
+    let mut is_saved = false;
+    let job = engine.train(spec);
+    let ended = follow(&mut engine, job, &mut progress, &mut |event, progress| {
+        if let EngineEvent::Training { news, .. } = event {
+            is_saved |= matches!(news, TrainEvent::Checkpoint { .. });
+            tell(news, report, progress);
+        }
+        Ok(())
+    });
+    engine.close();
+    if matches!(ended, Err(CliError::Interrupted)) && is_saved {
+        report.status(&format!("`--resume` goes on with what is in {output}."));
+    }
+    let JobOutcome::Trained(outcome) = ended? else {
+        // A training run ends in a model or not at all.
+        return Ok(());
+    };
     let folder = outcome.model.display().to_string();
     let skipped = outcome.skipped.len();
     if skipped > 0 {

@@ -13,11 +13,11 @@ use super::follow::follow;
 use super::report::Reporter;
 use super::{CliError, devices};
 use crate::engine::SamplerChoice;
-use crate::engine::protocol::PaintedImage;
-use crate::folders;
+use crate::engine::protocol::{EngineEvent, PaintedImage};
 use crate::recipe::{
     PaintedRecipe, PictureFormat, RecipeFileError, SaveOptions, next_picture_path, save_picture,
 };
+use crate::{files, folders};
 
 /// Paints and saves.
 pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError> {
@@ -26,18 +26,33 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
     let spec = args.spec()?;
     let total = u64::from(spec.steps) * u64::from(spec.batch);
     let count = spec.batch as usize;
+    match &args.output {
+        Some(path) => (0..count).try_for_each(|index| try_place(&numbered(path, index, count)))?,
+        None => try_place(&unnamed(spec.seed)?)?,
+    }
+    args.save_latents.as_deref().map(try_place).transpose()?;
     let mut engine = devices::start_engine(args.device, args.precision)?;
     let job = engine.generate(spec);
     let mut kept = Vec::new();
-    let ended = follow(&mut engine, job, total, report, &mut |painted| {
-        let path = match &args.output {
-            Some(path) => numbered(path, kept.len(), count),
-            None => unnamed(painted.spec.seed)?,
-        };
-        save(args, &path, &painted, report)?;
-        kept.push(painted.latents);
+    let mut progress = report.progress(total, "steps");
+    let ended = follow(&mut engine, job, &mut progress, &mut |event, progress| {
+        match event {
+            EngineEvent::Progress { step, total, .. } => {
+                progress.show(u64::from(step), u64::from(total), "");
+            }
+            EngineEvent::Painted { image, .. } => {
+                let path = match &args.output {
+                    Some(path) => numbered(path, kept.len(), count),
+                    None => unnamed(image.spec.seed)?,
+                };
+                progress.above(|| save(args, path, &image, report))?;
+                kept.push(image.latents);
+            }
+            _ => {}
+        }
         Ok(())
     });
+    engine.close();
     if let Some(path) = args.save_latents.as_ref().filter(|_| !kept.is_empty()) {
         latents::save(path, &kept)?;
         let path = path.display().to_string();
@@ -46,10 +61,11 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
     ended.map(|_| ())
 }
 
-/// Saves a picture as soon as it is painted.
+/// Saves a picture as soon as it is painted. Where that fails, it is saved without
+/// its recipe, or into the folder for pictures: it took long to make.
 fn save(
     args: &GenerateArgs,
-    path: &Path,
+    path: PathBuf,
     painted: &PaintedImage,
     report: Reporter,
 ) -> Result<(), CliError> {
@@ -63,7 +79,24 @@ fn save(
         None => recipe,
     };
     let recipe = (!args.no_recipe).then_some(&recipe);
-    save_picture(path, &painted.image, recipe, &SaveOptions::default())?;
+    let save_as =
+        |path: &Path, recipe| save_picture(path, &painted.image, recipe, &SaveOptions::default());
+    let mut path = path;
+    if let Err(error) = save_as(&path, recipe) {
+        if recipe.is_some() && save_as(&path, None).is_ok() {
+            report.warning(&format!(
+                "{error}; the picture was saved without its recipe"
+            ));
+        } else {
+            let spare = unnamed(painted.spec.seed)?;
+            if save_as(&spare, recipe).is_err() {
+                return Err(error.into());
+            }
+            let place = spare.display();
+            report.warning(&format!("{error}; the picture was saved as {place}"));
+            path = spare;
+        }
+    }
     let path = path.display().to_string();
     let fields = json!({ "path": path, "seed": painted.spec.seed });
     report.result("picture", fields, &path);
@@ -84,9 +117,19 @@ fn numbered(path: &Path, index: usize, count: usize) -> PathBuf {
     if count == 1 {
         return path.to_owned();
     }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{stem}-{index}.{extension}"))
+    // Not every name is text.
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{index}."));
+    name.push(path.extension().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+/// Finds out whether a file can be written before anything is painted.
+fn try_place(path: &Path) -> Result<(), CliError> {
+    files::can_write(path).map_err(|error| CliError::Write {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// Refuses a file name before hours are spent on a picture that it cannot hold.
@@ -123,5 +166,14 @@ mod tests {
         let path = Path::new("out/barn.v2.png");
         assert_eq!(numbered(path, 0, 1), path);
         assert_eq!(numbered(path, 1, 2), Path::new("out/barn.v2-1.png"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_no_text_stays_what_it_is() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = |bytes| Path::new(OsStr::from_bytes(bytes));
+        assert_eq!(numbered(name(b"b\xe4r.png"), 1, 2), name(b"b\xe4r-1.png"));
     }
 }
