@@ -26,13 +26,14 @@ fn engine() -> EngineHandle {
 
 /// How a job ends, and what is told on the way.
 fn warnings(engine: &mut EngineHandle, job: JobId) -> (Vec<PaintedImage>, Vec<String>) {
-    let mut told = Vec::new();
+    let (mut images, mut told) = (Vec::new(), Vec::new());
     loop {
         match engine.wait(PATIENCE).expect("an event in time") {
             EngineEvent::Warning { message, .. } => told.push(message),
+            EngineEvent::Painted { image, .. } => images.push(image),
             EngineEvent::Finished {
                 job: done,
-                outcome: JobOutcome::Images(images),
+                outcome: JobOutcome::Painted,
             } if done == job => return (images, told),
             EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
             _ => {}

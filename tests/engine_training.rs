@@ -43,12 +43,13 @@ fn disturbed(job: &TrainSpec, at: &[u64]) -> (Vec<(u64, u32)>, Vec<&'static str>
     let mut pictures: Vec<JobId> = Vec::new();
     loop {
         match engine.wait(PATIENCE).expect("an event in time") {
-            EngineEvent::Training { news, .. } => {
-                if let TrainEvent::Step(report) = news {
-                    losses.push((report.step, report.loss.to_bits()));
-                    if at.contains(&report.step) {
-                        pictures.push(engine.generate(picture()));
-                    }
+            EngineEvent::Training {
+                news: TrainEvent::Step(report),
+                ..
+            } => {
+                losses.push((report.step, report.loss.to_bits()));
+                if at.contains(&report.step) {
+                    pictures.push(engine.generate(picture()));
                 }
             }
             EngineEvent::GaveWay { job } => {

@@ -4,7 +4,7 @@ mod train_support;
 
 use train_support::{make_data, spec, train};
 use velatura::recipe::{TrainSpec, TrainTarget};
-use velatura::train::{TrainError, TrainEvent};
+use velatura::train::{Run, TrainError, TrainEvent};
 
 fn message(spec: &TrainSpec) -> String {
     train(spec, None)
@@ -165,4 +165,96 @@ fn settings_without_sense_are_refused() {
         ..job
     };
     assert!(message(&typo).contains("autoencode"));
+}
+
+#[test]
+fn a_run_replaces_nothing_of_anybody_else() {
+    let root = tempfile::tempdir().expect("a folder");
+    make_data(root.path());
+    let job = TrainSpec {
+        steps: 1,
+        ..spec(root.path(), TrainTarget::Autoencoder)
+    };
+    let model = job.output.join("model");
+    std::fs::create_dir_all(&model).expect("a folder");
+    std::fs::write(model.join("notes.txt"), "mine").expect("a file");
+    let error = message(&job);
+    assert!(error.contains("would be replaced"), "{error}");
+    assert!(model.join("notes.txt").is_file());
+    std::fs::remove_dir_all(&model).expect("removed");
+
+    let figures = job.output.join("metrics.jsonl");
+    std::fs::write(&figures, "mine").expect("a file");
+    let told = train(&job, None);
+    told.outcome.expect("a run");
+    assert!(told.events.iter().any(|event| matches!(
+        event,
+        TrainEvent::Warning { message } if message.contains("metrics-1.jsonl")
+    )));
+    let kept = std::fs::read_to_string(job.output.join("metrics-1.jsonl"));
+    assert_eq!(kept.expect("it is kept"), "mine");
+}
+
+#[test]
+fn a_folder_belongs_to_one_run_at_a_time() {
+    let root = tempfile::tempdir().expect("a folder");
+    make_data(root.path());
+    let job = spec(root.path(), TrainTarget::Autoencoder);
+    let open = || Run::open(&job, &burn::tensor::Device::flex(), Box::new(|_| {}));
+    let first = open().map_err(|error| error.to_string());
+    assert!(first.is_ok(), "{:?}", first.err());
+    let second = open().map(|_| ()).expect_err("the first is at work");
+    assert!(matches!(second, TrainError::OutputBusy(_)), "{second}");
+    drop(first);
+    assert!(open().is_ok(), "the first is gone");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_place_that_cannot_be_written_is_found_before_anything_is_read() {
+    let root = tempfile::tempdir().expect("a folder");
+    std::fs::write(root.path().join("file"), "no folder").expect("a file");
+    let job = TrainSpec {
+        output: root.path().join("file/run"),
+        data: Some("/nowhere".into()),
+        ..spec(root.path(), TrainTarget::Autoencoder)
+    };
+    make_data(root.path());
+    let error = message(&job);
+    assert!(error.contains("file/run"), "{error}");
+}
+
+#[test]
+fn the_spare_checkpoint_is_used_when_the_newest_is_damaged() {
+    let root = tempfile::tempdir().expect("a folder");
+    make_data(root.path());
+    let job = TrainSpec {
+        steps: 4,
+        checkpoint_every: 2,
+        ..spec(root.path(), TrainTarget::Autoencoder)
+    };
+    train(&job, None).outcome.expect("a first run");
+    let checkpoint = |name: &str| job.output.join("checkpoints").join(name);
+    let resumed = TrainSpec {
+        resume: true,
+        ..job.clone()
+    };
+    let weights = "step-00000004/autoencoder.weights.safetensors";
+    for broken in ["step-00000004/state.json", weights] {
+        std::fs::write(checkpoint(broken), "").expect("a file");
+        let told = train(&resumed, None);
+        let outcome = told.outcome.as_ref().expect("the spare one is read");
+        assert!(outcome.is_complete && told.losses().len() == 2);
+        let warning = told.events.iter().find_map(|event| match event {
+            TrainEvent::Warning { message } => Some(message),
+            _ => None,
+        });
+        let warning = warning.expect("a warning");
+        assert!(
+            warning.contains("step-00000004") && warning.contains("from step 2"),
+            "{warning}"
+        );
+        assert!(checkpoint("damaged-step-00000004").is_dir());
+        std::fs::remove_dir_all(checkpoint("damaged-step-00000004")).expect("removed");
+    }
 }

@@ -66,7 +66,11 @@ impl ModelCache {
             .map_err(|error| bad_model(&error))?;
         self.shrink(budget_bytes.saturating_sub(estimate.weights_bytes));
         let loaded = Rc::new(open(source, &folder, stamp, device)?);
-        loaded.model.warnings().iter().for_each(|warning| warn(warning));
+        loaded
+            .model
+            .warnings()
+            .iter()
+            .for_each(|warning| warn(warning));
         self.shrink(budget_bytes.saturating_sub(loaded.size_bytes));
         self.models.push(Rc::clone(&loaded));
         Ok(loaded)

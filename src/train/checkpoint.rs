@@ -132,10 +132,46 @@ impl Checkpoints {
         found
     }
 
-    /// The newest checkpoint's folder.
-    pub fn newest(&self) -> Result<PathBuf, TrainError> {
-        match self.list().pop() {
-            Some((_, path)) => Ok(path),
+    /// The folders of all checkpoints, newest first.
+    pub fn newest_first(&self) -> Result<Vec<PathBuf>, TrainError> {
+        let folders: Vec<_> = self.list().into_iter().rev().map(|found| found.1).collect();
+        if folders.is_empty() {
+            return Err(TrainError::NoCheckpoint(self.folder.clone()));
+        }
+        Ok(folders)
+    }
+
+    /// Goes on from the newest checkpoint that `load` can read, and warns of those
+    /// that it cannot: the spare one is kept for that.
+    pub fn resume(
+        &self,
+        identity: &Identity,
+        mut load: impl FnMut(&Path, &RunState) -> Result<(), TrainError>,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<RunState, TrainError> {
+        let mut damaged: Vec<(PathBuf, TrainError)> = Vec::new();
+        for path in self.newest_first()? {
+            let read = Self::read(&path, identity).and_then(|state| {
+                load(&path, &state).map_err(|error| TrainError::DamagedCheckpoint {
+                    path: path.clone(),
+                    message: error.to_string(),
+                })?;
+                Ok(state)
+            });
+            match read {
+                Ok(state) => {
+                    for (path, error) in damaged {
+                        warn(format!("{error}; the run goes on from step {}", state.step));
+                        put_aside(&path);
+                    }
+                    return Ok(state);
+                }
+                Err(error @ TrainError::DamagedCheckpoint { .. }) => damaged.push((path, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        match damaged.into_iter().next() {
+            Some((_, error)) => Err(error),
             None => Err(TrainError::NoCheckpoint(self.folder.clone())),
         }
     }
@@ -187,15 +223,19 @@ impl Checkpoints {
     }
 
     /// Reads a checkpoint's state and checks that it is of this run.
-    pub fn read(path: &Path, identity: &Identity) -> Result<RunState, TrainError> {
+    fn read(path: &Path, identity: &Identity) -> Result<RunState, TrainError> {
         let foreign = |message: String| TrainError::ForeignCheckpoint {
             path: path.to_path_buf(),
             message,
         };
+        let damaged = |message: String| TrainError::DamagedCheckpoint {
+            path: path.to_path_buf(),
+            message,
+        };
         let text = fs::read_to_string(path.join(STATE))
-            .map_err(|error| foreign(format!("its {STATE} cannot be read ({error})")))?;
+            .map_err(|error| damaged(format!("its {STATE} cannot be read ({error})")))?;
         let value: Value = serde_json::from_str(&text)
-            .map_err(|error| foreign(format!("its {STATE} is damaged ({error})")))?;
+            .map_err(|error| damaged(format!("its {STATE} is damaged ({error})")))?;
         if value["format"] != FORMAT {
             return Err(foreign("it was not written by Velatura".into()));
         }
@@ -206,11 +246,20 @@ impl Checkpoints {
             )));
         }
         let state: RunState = serde_json::from_value(value)
-            .map_err(|error| foreign(format!("its {STATE} is damaged ({error})")))?;
+            .map_err(|error| damaged(format!("its {STATE} is damaged ({error})")))?;
         match identity.difference(&state.identity) {
             Some(difference) => Err(foreign(format!("it is of another run: {difference}"))),
             None => Ok(state),
         }
+    }
+}
+
+/// Gives a damaged checkpoint a name by which it is no checkpoint any more: it must
+/// not be counted among those that are kept. It may still be of use to somebody.
+fn put_aside(path: &Path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if let Err(error) = fs::rename(path, path.with_file_name(format!("damaged-{name}"))) {
+        log::warn!("cannot rename {}: {error}", path.display());
     }
 }
 

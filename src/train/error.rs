@@ -61,7 +61,27 @@ pub enum TrainError {
         .0.display()
     )]
     OutputInUse(PathBuf),
-    /// The checkpoint belongs to another run, or is damaged.
+    /// A run that begins would replace a model.
+    #[error(
+        "\u{201c}{}\u{201d} is already there and would be replaced; choose another output folder",
+        .0.display()
+    )]
+    InTheWay(PathBuf),
+    /// Another run is at work in the folder.
+    #[error(
+        "another training run is at work in \u{201c}{}\u{201d}; wait for its end, or choose another output folder",
+        .0.display()
+    )]
+    OutputBusy(PathBuf),
+    /// The checkpoint cannot be read.
+    #[error("the checkpoint \u{201c}{}\u{201d} cannot be resumed: {message}", path.display())]
+    DamagedCheckpoint {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The checkpoint belongs to another run.
     #[error("the checkpoint \u{201c}{}\u{201d} cannot be resumed: {message}", path.display())]
     ForeignCheckpoint {
         /// The checkpoint's folder.

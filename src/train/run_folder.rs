@@ -1,0 +1,58 @@
+//! The output folder of a run: it belongs to one run at a time, it can be written,
+//! and a run that begins in it replaces nothing.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::PathBuf;
+
+use super::TrainError;
+use super::checkpoint::Checkpoints;
+use crate::recipe::TrainSpec;
+
+/// A file that a run holds locked. It stays; the lock ends with the process.
+const LOCK: &str = ".velatura-run";
+
+/// The output folder, taken for a run.
+pub(super) struct RunFolder {
+    pub checkpoints: Checkpoints,
+    /// Where the model of now lies.
+    pub model: PathBuf,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Takes the folder. Costs next to nothing and comes before all else, so that
+    /// a place where nothing can be written is found before the work is done.
+    pub fn take(spec: &TrainSpec) -> Result<Self, TrainError> {
+        let path = &spec.output;
+        let checkpoints = Checkpoints::new(path);
+        let model = path.join("model");
+        if spec.resume {
+            checkpoints.newest_first()?;
+        } else if checkpoints.is_in_use() {
+            return Err(TrainError::OutputInUse(path.clone()));
+        } else if model.exists() {
+            return Err(TrainError::InTheWay(model));
+        }
+        fs::create_dir_all(path).map_err(TrainError::io("make the folder", path))?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path.join(LOCK))
+            .map_err(TrainError::io("write in", path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(TrainError::OutputBusy(path.clone())),
+            // Some network folders know no locks; a run is possible all the same.
+            Err(TryLockError::Error(error)) => {
+                log::warn!("cannot lock {}: {error}", path.display());
+            }
+        }
+        tempfile::tempfile_in(path).map_err(TrainError::io("write in", path))?;
+        Ok(Self {
+            checkpoints,
+            model,
+            _lock: lock,
+        })
+    }
+}
