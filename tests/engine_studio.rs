@@ -392,7 +392,7 @@ fn a_model_that_was_exchanged_on_disk_is_read_again() {
     let loaded = |engine: &mut EngineHandle| {
         let job = engine.load_model(ModelSource::Folder(place.clone()));
         match end(engine, job) {
-            Ok(JobOutcome::ModelLoaded(summary)) => summary,
+            (_, Ok(JobOutcome::ModelLoaded(summary))) => summary,
             other => panic!("the model does not load: {other:?}"),
         }
     };

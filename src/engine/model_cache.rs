@@ -1,6 +1,6 @@
 //! The models in memory.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -133,6 +133,8 @@ fn open(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn tiny(name: &str) -> ModelSource {
