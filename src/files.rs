@@ -22,6 +22,23 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
+    replace(path, true, write)
+}
+
+/// As [`write_atomically`], but without waiting for the disk: for one of many files
+/// that are easily made again.
+///
+/// # Errors
+/// What `write` or the system says.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    replace(path, false, write)
+}
+
+fn replace(
+    path: &Path,
+    is_awaited: bool,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let path = behind_links(path);
     let folder = folder_of(&path);
     let mut builder = tempfile::Builder::new();
@@ -37,12 +54,14 @@ pub fn write_atomically(
     if let Ok(permissions) = old {
         file.as_file().set_permissions(permissions)?;
     }
-    file.as_file().sync_all()?;
+    if is_awaited {
+        file.as_file().sync_all()?;
+    }
     file.persist(&path).map_err(|error| error.error)?;
     // The new name is on the disk only after its folder is. Not every file
     // system can do that, and the file itself is whole either way.
     #[cfg(unix)]
-    if let Ok(folder) = File::open(folder) {
+    if is_awaited && let Ok(folder) = File::open(folder) {
         folder.sync_all().ok();
     }
     Ok(())

@@ -10,6 +10,7 @@
 //! - [`folders`]: where models, pictures and settings lie on this computer.
 //! - [`files`]: files that appear whole or not at all.
 //! - [`icons`]: the icons of the window, by name.
+//! - [`random`]: streams of random numbers, and seeds nobody can foresee.
 //! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
 //! - [`scenes`]: storybook scenes, endless captioned pictures to train on.
 //! - [`kernels`]: fast arithmetic for the processor, under the tensor library.
@@ -49,6 +50,7 @@ pub mod icons;
 pub mod kernels;
 pub mod model;
 pub mod nn;
+pub mod random;
 pub mod recipe;
 pub mod scenes;
 pub mod tools;

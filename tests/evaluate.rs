@@ -2,11 +2,11 @@
 //! same run gives twice the same figures.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use velatura::diffusion::LatentDiffusion;
 use velatura::evaluate::{
-    EvaluateError, EvaluationPlan, EvaluationReport, Judge, JudgeTraining, PictureKind, Question,
-    evaluate,
+    EvaluateError, EvaluationPlan, EvaluationReport, Judge, PictureKind, Question, evaluate,
 };
 use velatura::model::ModelFolder;
 use velatura::scenes::SceneSource;
@@ -20,13 +20,9 @@ fn model() -> LatentDiffusion {
     LatentDiffusion::load(&folder, &burn::tensor::Device::flex()).expect("its networks")
 }
 
+/// The judge that comes with the program.
 fn judge() -> Judge {
-    let training = JudgeTraining {
-        steps: 2,
-        batch: 2,
-        ..Default::default()
-    };
-    Judge::train(training, &mut |_, _| ControlFlow::Continue(())).expect("a judge")
+    Judge::open(Path::new("assets/judge")).expect("a judge")
 }
 
 fn plan() -> EvaluationPlan {
@@ -82,6 +78,18 @@ fn an_evaluation_counts_every_question_and_can_be_repeated() {
         assert!(row.painted.right <= row.painted.asked);
     }
     assert_eq!(report.inpainting[0].painted.asked, inpainted);
+    // The judge is right about real scenes, and not about what a network of random
+    // weights paints.
+    let total = |share: fn(&velatura::evaluate::Row) -> velatura::evaluate::Share| {
+        let rows = report.text_to_image.iter().map(share);
+        rows.fold((0, 0), |(right, asked), share| {
+            (right + share.right, asked + share.asked)
+        })
+    };
+    let (right, asked) = total(|row| row.real);
+    assert!(5 * right >= 4 * asked, "{right} of {asked}");
+    let (painted, _) = total(|row| row.painted);
+    assert!(2 * painted < right, "{painted} of {asked}");
     let (again, _) = run(&model, &judge);
     assert_eq!(report, again);
 }
@@ -102,4 +110,12 @@ fn an_evaluation_can_be_stopped_and_needs_two_captions() {
         ControlFlow::Continue(())
     });
     assert!(matches!(error, Err(EvaluateError::TooFew)));
+    for guidance_scale in [f32::NAN, f32::INFINITY, -1.0] {
+        let senseless = EvaluationPlan {
+            guidance_scale,
+            ..plan()
+        };
+        let error = senseless.validate().expect_err("out of range");
+        assert!(error.to_string().contains("guidance"), "{error}");
+    }
 }

@@ -23,15 +23,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("folders", &[]),
     ("files", &[]),
     ("icons", &[]),
+    ("random", &[]),
     ("recipe", &["files"]),
-    ("scenes", &["files"]),
+    ("scenes", &["files", "random"]),
     ("kernels", &[]),
     ("nn", &["kernels"]),
     ("model", &["files", "nn", "recipe"]),
     ("diffusion", &["model", "nn", "recipe"]),
     (
         "train",
-        &["files", "diffusion", "model", "nn", "recipe", "scenes"],
+        &[
+            "files",
+            "diffusion",
+            "model",
+            "nn",
+            "random",
+            "recipe",
+            "scenes",
+        ],
     ),
     (
         "evaluate",
@@ -55,8 +64,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "files", "document", "engine", "folders", "geometry", "gpu", "icons", "recipe",
-            "tools", "ui",
+            "files", "document", "engine", "folders", "geometry", "gpu", "icons", "random",
+            "recipe", "tools", "ui",
         ],
     ),
     (
@@ -75,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "folders",
             "gpu",
             "model",
+            "random",
             "recipe",
             "scenes",
         ],

@@ -200,3 +200,38 @@ fn labels_fit_in_a_byte() {
     let names: BTreeSet<String> = palette().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names.len(), palette().len());
 }
+
+#[test]
+fn files_of_others_are_not_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |count| write_dataset(folder.path(), count, 16, 0, |_| ControlFlow::Continue(()));
+    let theirs = folder.path().join("0003.png");
+    std::fs::write(&theirs, b"a photograph").expect("a file");
+    std::fs::write(folder.path().join("notes.txt"), b"notes").expect("a file");
+    // Nothing of that name is written.
+    write(3).expect("three scenes");
+    std::fs::remove_file(folder.path().join("palette.json")).expect("removed");
+    let error = write(4).expect_err("a photograph is in the way");
+    assert!(matches!(error, SceneError::Foreign(_)), "{error}");
+    assert_eq!(std::fs::read(&theirs).expect("kept"), b"a photograph");
+    std::fs::write(folder.path().join("palette.json"), b"{}").expect("a file");
+    let error = write(1).expect_err("a palette of somebody else");
+    assert!(error.to_string().contains("palette.json") || error.to_string().contains("0000"));
+
+    // Scenes may be written over scenes, and others may read them.
+    let again = tempfile::tempdir().expect("a folder");
+    let write = |count| write_dataset(again.path(), count, 16, 0, |_| ControlFlow::Continue(()));
+    write(2).expect("two scenes");
+    write(3).expect("three scenes");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let usual = again.path().join("usual");
+        std::fs::write(&usual, b"").expect("a file");
+        let mode = |path: &std::path::Path| {
+            let about = std::fs::metadata(path).expect("a file");
+            about.permissions().mode()
+        };
+        assert_eq!(mode(&again.path().join("0000.png")), mode(&usual));
+    }
+}

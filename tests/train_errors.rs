@@ -144,11 +144,11 @@ fn settings_without_sense_are_refused() {
     let root = tempfile::tempdir().expect("a folder");
     make_data(root.path());
     let job = spec(root.path(), TrainTarget::Autoencoder);
-    let no_sizes = TrainSpec {
-        config: None,
+    let no_latents = TrainSpec {
+        target: TrainTarget::Diffusion,
         ..job.clone()
     };
-    assert!(message(&no_sizes).contains("configuration"));
+    assert!(message(&no_latents).contains("first stage"));
     let odd = TrainSpec {
         size_px: 17,
         ..job.clone()

@@ -1,7 +1,6 @@
 //! Carries commands out.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use super::state::{AppState, ModelState};
 use crate::document::{Document, DocumentEditor, DocumentError, DocumentRevision, LayerKind};
 use crate::engine::EngineHandle;
 use crate::geometry::CanvasView;
+use crate::random;
 use crate::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource};
 use crate::tools::ToolError;
 
@@ -129,7 +129,7 @@ impl Core {
                 state.settings.form = form.validated();
                 self.fit_empty_canvas();
             }
-            Command::RollSeed => state.settings.form.seed = random_seed(),
+            Command::RollSeed => state.settings.form.seed = random::fresh_seed(),
             Command::Generate => self.generate(),
             Command::CancelJob(job) => {
                 self.engine.cancel(job);
@@ -290,7 +290,7 @@ impl Core {
         }
         let state = &mut self.state;
         if !state.settings.form.seed_locked {
-            state.settings.form.seed = random_seed();
+            state.settings.form.seed = random::fresh_seed();
         }
         state.shown_frame = None;
         let intent = state.intent();
@@ -370,13 +370,6 @@ impl Core {
         let job = self.engine.train(spec.clone());
         state.jobs.add_training(job, spec);
     }
-}
-
-/// A seed that torch's generator can take: 32 bits.
-fn random_seed() -> u64 {
-    // The standard library keys each hasher with the system's randomness.
-    let hasher = std::collections::hash_map::RandomState::new().build_hasher();
-    hasher.finish() & u64::from(u32::MAX)
 }
 
 /// An error text as a sentence for a notice.

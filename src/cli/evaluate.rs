@@ -1,16 +1,21 @@
 //! `velatura evaluate`: does a model do what it is told?
 
+use std::io::{BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use image::codecs::png::PngEncoder;
 use serde_json::json;
 
 use super::model_name::find_model;
 use super::report::Reporter;
 use super::{CliError, DeviceArg, devices};
 use crate::diffusion::LatentDiffusion;
-use crate::evaluate::{EvaluationEvent, EvaluationPlan, Judge, JudgeTraining, evaluate};
+use crate::evaluate::{
+    EvaluationEvent, EvaluationPlan, Judge, JudgeTraining, PictureKind, evaluate,
+};
+use crate::files::write_whole;
 use crate::folders;
 use crate::model::ModelFolder;
 
@@ -55,26 +60,28 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
         Some(named) => find_model(named)?,
         None => folders::storybook_model().ok_or(CliError::NoStorybook)?,
     };
-    let judge = judge(args.judge.as_deref(), report)?;
-    let device = devices::open(args.device, report)?.device;
-    let model = LatentDiffusion::load(&ModelFolder::open(&folder)?, &device)?;
-    if let Some(pictures) = &args.pictures {
-        std::fs::create_dir_all(pictures).map_err(|error| unwritable(pictures, &error))?;
-    }
+    let model = ModelFolder::open(&folder)?;
+    let studio = model.studio();
     let plan = EvaluationPlan {
         prompts: args.prompts,
         seed: args.seed,
         sampler: None,
-        steps: args.steps.unwrap_or(model.studio().default_steps),
-        guidance_scale: args
-            .cfg_scale
-            .unwrap_or(model.studio().default_guidance_scale),
+        steps: args.steps.unwrap_or(studio.default_steps),
+        guidance_scale: args.cfg_scale.unwrap_or(studio.default_guidance_scale),
     };
+    // What was asked and where it goes is looked at before minutes are spent on it.
+    plan.validate()?;
+    let pictures = args.pictures.as_deref();
+    let album = pictures.map(|folder| Album::open(folder, args.prompts));
+    let album = album.transpose()?;
+    let judge = judge(args.judge.as_deref(), report)?;
+    let device = devices::open(args.device, report)?.device;
+    let model = LatentDiffusion::load(&model, &device)?;
     let mut progress = report.progress(u64::from(2 * args.prompts), "pictures");
     let mut failure = None;
     let result = evaluate(&model, &device, &judge, &plan, &mut |event| {
         progress.show(u64::from(event.done), u64::from(event.total), event.caption);
-        match args.pictures.as_deref().map(|folder| save(folder, &event)) {
+        match album.as_ref().map(|album| album.save(&event)) {
             Some(Err(error)) => {
                 failure = Some(error);
                 ControlFlow::Break(())
@@ -99,6 +106,9 @@ fn judge(named: Option<&Path>, report: Reporter) -> Result<Judge, CliError> {
     if let Some(folder) = folder.as_deref().filter(|folder| Judge::is_in(folder)) {
         return Ok(Judge::open(folder)?);
     }
+    if let Some(folder) = named {
+        Judge::make_room(folder)?;
+    }
     let training = JudgeTraining::default();
     report.status("Training a network that judges pictures.");
     let total = u64::from(training.steps);
@@ -115,23 +125,89 @@ fn judge(named: Option<&Path>, report: Reporter) -> Result<Judge, CliError> {
     Ok(judge)
 }
 
-fn save(folder: &Path, event: &EvaluationEvent<'_>) -> Result<(), CliError> {
-    let name = format!("{:04}-{}", event.index, event.kind.slug());
-    let picture = folder.join(format!("{name}.png"));
-    event
-        .picture
-        .save(&picture)
-        .map_err(|error| CliError::Write {
-            path: picture.clone(),
-            reason: error.to_string(),
-        })?;
-    let caption = folder.join(format!("{name}.txt"));
-    std::fs::write(&caption, event.caption).map_err(|error| unwritable(&caption, &error))
+/// The folder that receives the pictures.
+struct Album<'a>(&'a Path);
+
+impl<'a> Album<'a> {
+    /// Makes the folder, if need be; of one that is there only the pictures of an
+    /// earlier evaluation will be replaced, which have captions beside them.
+    fn open(folder: &'a Path, prompts: u32) -> Result<Self, CliError> {
+        std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+        let album = Self(folder);
+        for index in 0..prompts {
+            for kind in PictureKind::ALL {
+                let [picture, caption] = album.files(index, kind);
+                if picture.exists() != caption.exists() {
+                    let path = if picture.exists() { picture } else { caption };
+                    return Err(CliError::Write {
+                        path,
+                        reason: "it is not of an earlier evaluation and would be replaced; \
+                                 choose another folder"
+                            .into(),
+                    });
+                }
+            }
+        }
+        Ok(album)
+    }
+
+    fn files(&self, index: u32, kind: PictureKind) -> [PathBuf; 2] {
+        let name = |ending: &str| format!("{index:04}-{}.{ending}", kind.slug());
+        ["png", "txt"].map(|ending| self.0.join(name(ending)))
+    }
+
+    fn save(&self, event: &EvaluationEvent<'_>) -> Result<(), CliError> {
+        let [picture, caption] = self.files(event.index, event.kind);
+        write_whole(&picture, |file| {
+            let mut bytes = BufWriter::new(file);
+            event
+                .picture
+                .write_with_encoder(PngEncoder::new(&mut bytes))
+                .map_err(std::io::Error::other)?;
+            bytes.flush()
+        })
+        .map_err(|error| unwritable(&picture, &error))?;
+        write_whole(&caption, |file| file.write_all(event.caption.as_bytes()))
+            .map_err(|error| unwritable(&caption, &error))
+    }
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
     CliError::Write {
         path: path.to_owned(),
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+
+    #[test]
+    fn pictures_of_others_are_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("pictures");
+        let picture = RgbImage::new(4, 4);
+        let album = Album::open(&inner, 2).unwrap();
+        let event = EvaluationEvent {
+            done: 1,
+            total: 2,
+            index: 1,
+            kind: PictureKind::Inpainting,
+            caption: "a barn",
+            picture: &picture,
+        };
+        album.save(&event).unwrap();
+        // Our own may be.
+        Album::open(&inner, 2).unwrap().save(&event).unwrap();
+        let theirs = inner.join("0000-text.png");
+        std::fs::write(&theirs, b"a photograph").unwrap();
+        let error = Album::open(&inner, 2).err().unwrap().to_string();
+        assert!(error.contains("0000-text.png"), "{error}");
+        // Further on nothing is written.
+        std::fs::rename(&theirs, inner.join("0002-text.png")).unwrap();
+        Album::open(&inner, 2).unwrap();
     }
 }

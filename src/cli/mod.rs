@@ -19,7 +19,6 @@ mod model_name;
 mod models;
 mod report;
 mod scenes;
-mod seed;
 mod train;
 
 use std::path::PathBuf;

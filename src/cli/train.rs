@@ -9,6 +9,7 @@ use super::follow::follow;
 use super::report::{Progress, Reporter};
 use super::{CliError, DeviceArg, Precision, devices};
 use crate::engine::protocol::{EngineEvent, JobOutcome, TrainEvent};
+use crate::folders;
 use crate::recipe::{TrainSpec, TrainTarget};
 
 /// What can be trained.
@@ -42,7 +43,7 @@ pub struct DiffusionArgs {
     #[command(flatten)]
     common: CommonArgs,
     /// Model folder whose autoencoder encodes the pictures of a run from random
-    /// weights
+    /// weights [default: the Storybook model]
     #[arg(long, value_name = "DIR")]
     first_stage: Option<PathBuf>,
     /// Probability that a caption is left out, for guidance
@@ -67,7 +68,8 @@ struct CommonArgs {
     /// Model folder to start from [default: random weights]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// JSON file with the network sizes of a run from random weights
+    /// JSON file with the network sizes of a run from random weights [default:
+    /// sizes that suit the pictures]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder for checkpoints, metrics, sample sheets and the model
@@ -176,7 +178,10 @@ impl TrainCommand {
 
 /// Trains, and tells how it goes.
 pub(super) fn run(command: &TrainCommand, report: Reporter) -> Result<(), CliError> {
-    let spec = command.spec();
+    let mut spec = command.spec();
+    if spec.target == TrainTarget::Diffusion && spec.from.is_none() && spec.first_stage.is_none() {
+        spec.first_stage = folders::storybook_model();
+    }
     let mut engine = devices::start_engine(command.common().device, Precision::F32)?;
     let mut progress = report.progress(spec.steps, "steps");
     let output = spec.output.display().to_string();

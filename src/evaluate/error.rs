@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::diffusion::DiffusionError;
 use crate::model::ModelError;
+use crate::recipe::SpecError;
 use crate::scenes::SceneError;
 
 /// Why a model could not be judged, in a sentence for the user.
@@ -28,6 +29,9 @@ pub enum EvaluateError {
     /// Nothing to judge by.
     #[error("at least 2 captions are needed to tell obedience from chance")]
     TooFew,
+    /// A number of the pictures is out of range.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// Painting was stopped.
     #[error("the evaluation was stopped")]
     Stopped,

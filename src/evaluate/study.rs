@@ -10,7 +10,7 @@ use super::judge::{Judge, Reading, host};
 use super::questions::{Question, Truth};
 use super::report::{EvaluationReport, Reconstruction, Row, Share, rows};
 use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
-use crate::recipe::SamplerId;
+use crate::recipe::{GenerateSpec, SamplerId};
 use crate::scenes::{Scene, SceneObject, SceneSource};
 
 /// Pixels around an object that are painted anew with it, at 64 pixels a side.
@@ -33,6 +33,25 @@ pub struct EvaluationPlan {
     pub guidance_scale: f32,
 }
 
+impl EvaluationPlan {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// The first that is out of range.
+    pub fn validate(&self) -> Result<(), EvaluateError> {
+        if self.prompts < 2 {
+            return Err(EvaluateError::TooFew);
+        }
+        // The numbers of a picture have their ranges there.
+        let painted = GenerateSpec {
+            steps: self.steps,
+            guidance_scale: self.guidance_scale,
+            ..GenerateSpec::default()
+        };
+        Ok(painted.validate()?)
+    }
+}
+
 /// How a picture was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PictureKind {
@@ -43,6 +62,9 @@ pub enum PictureKind {
 }
 
 impl PictureKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::TextToImage, Self::Inpainting];
+
     /// A word for file names.
     pub fn slug(self) -> &'static str {
         match self {
@@ -80,7 +102,8 @@ struct Hole {
 /// them. The same model, judge and plan give the same figures.
 ///
 /// # Errors
-/// If the model cannot paint, a device fails, or `observe` has enough.
+/// If a number of the plan is out of range, the model cannot paint, a device fails,
+/// or `observe` has enough.
 pub fn evaluate(
     model: &LatentDiffusion,
     device: &Device,
@@ -88,9 +111,7 @@ pub fn evaluate(
     plan: &EvaluationPlan,
     observe: &mut dyn FnMut(EvaluationEvent<'_>) -> ControlFlow<()>,
 ) -> Result<EvaluationReport, EvaluateError> {
-    if plan.prompts < 2 {
-        return Err(EvaluateError::TooFew);
-    }
+    plan.validate()?;
     let side = model.studio().resolution_px;
     let source = SceneSource::new(side)?;
     let scenes: Vec<Scene> = source

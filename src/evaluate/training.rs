@@ -145,6 +145,7 @@ impl Targets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::questions::{STYLES, label_count};
 
     #[test]
     fn the_rate_rises_and_falls() {
@@ -158,10 +159,87 @@ mod tests {
         assert!(rate(training, 999) < 1e-4);
     }
 
+    /// Answers that say of everything how likely it is, as logarithms.
+    fn answers(said: impl Fn(usize, usize) -> f32, pictures: usize) -> Answers {
+        let cells = |kinds: usize| {
+            let area = CELLS * CELLS;
+            let values = (0..pictures * kinds * area)
+                .map(|i| said(i / area % kinds, i / (kinds * area) * area + i % area));
+            let values: Vec<f32> = values.collect();
+            let data = TensorData::new(values, [pictures, kinds, CELLS, CELLS]);
+            Tensor::<4>::from_data(data, &Device::flex())
+        };
+        let rows = |kinds: usize| Tensor::<2>::zeros([pictures, kinds], &Device::flex());
+        Answers {
+            labels: cells(label_count()),
+            styles: cells(STYLES),
+            time: rows(TIMES),
+            place: rows(PLACES),
+            background: rows(BACKGROUNDS),
+        }
+    }
+
+    fn scenes() -> Vec<Scene> {
+        let source = SceneSource::new(SIZE_PX as u32).expect("a size");
+        let with_things = source
+            .endless(5, 0)
+            .filter(|scene| !scene.objects.is_empty());
+        with_things.take(3).collect()
+    }
+
+    #[test]
+    fn who_knows_nothing_loses_the_logarithm_of_the_choices() {
+        let targets = Targets::of(&scenes());
+        let loss = targets.loss(answers(|_, _| 0.0, 3), &Device::flex());
+        let of = |kinds: usize| (kinds as f32).ln();
+        // Cells of objects count as much as all others: each of the two for one.
+        let expected = 2.0 * of(label_count())
+            + 0.5 * of(STYLES)
+            + 0.3 * (of(TIMES) + of(PLACES) + of(BACKGROUNDS));
+        let loss = loss.into_scalar::<f32>();
+        assert!(
+            (loss - expected).abs() < 1e-4 * expected,
+            "{loss} {expected}"
+        );
+    }
+
+    #[test]
+    fn only_the_right_answer_costs_nothing() {
+        let targets = Targets::of(&scenes());
+        let setting = 0.3
+            * [TIMES, PLACES, BACKGROUNDS]
+                .map(|n| (n as f32).ln())
+                .iter()
+                .sum::<f32>();
+        let sure = |wanted: &[i32], shift: usize, kinds: usize| {
+            let wanted: Vec<usize> = wanted.iter().map(|kind| *kind as usize).collect();
+            move |kind: usize, cell: usize| {
+                if kind == (wanted[cell] + shift) % kinds {
+                    30.0
+                } else {
+                    0.0
+                }
+            }
+        };
+        let loss = |labels_shift: usize, styles_shift: usize| {
+            let labels = sure(&targets.labels, labels_shift, label_count());
+            let styles = sure(&targets.styles, styles_shift, STYLES);
+            let right = Answers {
+                labels: answers(labels, 3).labels,
+                ..answers(styles, 3)
+            };
+            targets.loss(right, &Device::flex()).into_scalar::<f32>() - setting
+        };
+        assert!(loss(0, 0).abs() < 1e-3, "{}", loss(0, 0));
+        // Sure of something else: 30 in the logarithm, twice for the labels.
+        assert!((loss(1, 0) - 60.0).abs() < 0.01, "{}", loss(1, 0));
+        assert!((loss(0, 1) - 15.0).abs() < 0.01, "{}", loss(0, 1));
+    }
+
     #[test]
     fn a_few_steps_lower_the_loss() {
         let training = JudgeTraining {
-            steps: 12,
+            steps: 40,
             batch: 4,
             ..Default::default()
         };
@@ -171,6 +249,7 @@ mod tests {
             ControlFlow::Continue(())
         })
         .expect("a network");
-        assert!(losses[11] < 0.9 * losses[0], "{losses:?}");
+        let mean = |range: std::ops::Range<usize>| losses[range].iter().sum::<f32>() / 5.0;
+        assert!(mean(35..40) < 0.85 * mean(0..5), "{losses:?}");
     }
 }

@@ -29,7 +29,8 @@ pub struct TrainSpec {
     /// Model folder whose autoencoder encodes the pictures of a diffusion run
     /// that starts from random weights.
     pub first_stage: Option<PathBuf>,
-    /// JSON file with the network sizes of a run from random weights.
+    /// JSON file with the network sizes of a run from random weights; `None`
+    /// takes sizes that suit the pictures.
     pub config: Option<PathBuf>,
     /// Folder that receives checkpoints, metrics, sample sheets and the model.
     pub output: PathBuf,

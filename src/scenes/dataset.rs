@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::vocabulary::{classes, label_of_class, palette};
+use super::vocabulary::{PaletteEntry, classes, label_of_class, palette};
 use super::{Scene, SceneError, SceneSource};
+use crate::files::write_whole;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub struct DatasetSummary {
     pub is_complete: bool,
 }
 
+/// The file that says what the numbers of label maps mean.
+const PALETTE: &str = "palette.json";
+/// The files of a scene.
+const ENDINGS: [&str; 4] = ["png", "txt", "json", "label.png"];
 /// Scenes written between two reports of progress.
 const CHUNK: u64 = 64;
 
@@ -32,7 +37,8 @@ const CHUNK: u64 = 64;
 /// `progress` is told the number of scenes done and may end the work.
 ///
 /// # Errors
-/// A side out of range, or a file that cannot be written.
+/// A side out of range, a file that cannot be written, or one of somebody else's
+/// that would be replaced.
 pub fn write_dataset(
     folder: &Path,
     count: u64,
@@ -42,8 +48,9 @@ pub fn write_dataset(
 ) -> Result<DatasetSummary, SceneError> {
     let source = SceneSource::new(side_px)?;
     std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
+    refuse_foreign(folder, count)?;
     let palette = serde_json::to_vec_pretty(&palette()).expect("plain data has a JSON form");
-    write_file(folder, "palette.json", &palette)?;
+    write_file(folder, PALETTE, &palette)?;
     let mut summary = DatasetSummary {
         scenes: 0,
         objects: 0,
@@ -76,13 +83,31 @@ fn unwritable(path: &Path, source: std::io::Error) -> SceneError {
 /// Writes a file so that it is there whole or not at all.
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), SceneError> {
     let path = folder.join(name);
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.persist(&path)?;
-        Ok(())
+    write_whole(&path, |file| file.write_all(bytes)).map_err(|error| unwritable(&path, error))
+}
+
+/// Checks that nothing will be replaced but scenes: a folder of these has a palette.
+fn refuse_foreign(folder: &Path, count: u64) -> Result<(), SceneError> {
+    let palette = folder.join(PALETTE);
+    let is_ours = std::fs::read(&palette)
+        .is_ok_and(|text| serde_json::from_slice::<Vec<PaletteEntry>>(&text).is_ok());
+    if is_ours {
+        return Ok(());
+    }
+    let is_replaced = |name: &str| {
+        let (number, ending) = name.split_once('.').unwrap_or((name, ""));
+        let is_named = ENDINGS.contains(&ending) && number.len() >= 4;
+        is_named && number.parse().is_ok_and(|number: u64| number < count)
     };
-    write().map_err(|error| unwritable(&path, error))
+    let entries = std::fs::read_dir(folder).map_err(|error| unwritable(folder, error))?;
+    let foreign = entries.flatten().map(|entry| entry.path()).find(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name == PALETTE || is_replaced(name))
+    });
+    match foreign {
+        Some(path) => Err(SceneError::Foreign(path)),
+        None => Ok(()),
+    }
 }
 
 fn write_scene(folder: &Path, index: u64, scene: &Scene) -> Result<u64, SceneError> {

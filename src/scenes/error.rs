@@ -16,6 +16,9 @@ pub enum SceneError {
         /// What the decoder said.
         reason: String,
     },
+    /// A file that is none of ours would be replaced.
+    #[error("{path} is not of a folder of storybook scenes and would be replaced; choose an empty folder", path = .0.display())]
+    Foreign(PathBuf),
     /// A file or folder could not be written.
     #[error("cannot write {path}: {source}; check that the folder is writable and the disk has room", path = path.display())]
     Write {

@@ -1,7 +1,7 @@
 //! Storybook scenes: an endless run of captioned, boxed and labelled pictures
 //! to train small models on.
 //!
-//! Everybody may call this room; it uses only `std`, `serde`, `image` and the
+//! Everybody may call this room; it uses `files`, `random`, `image` and the
 //! picture libraries. Decision: a scene is a function of the run's seed and
 //! its own number, and all arithmetic is plain IEEE or `libm`, so that the
 //! same scenes come out on every machine and in any order.

@@ -1,38 +1,35 @@
-//! Random numbers that are the same on every machine.
+//! The random choices of one scene.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use crate::random::Random;
 
-/// The random choices of one scene: a function of the run's seed and the
-/// scene's number alone.
-pub struct Dice(ChaCha8Rng);
+/// A function of the run's seed and the scene's number alone.
+pub struct Dice(Random);
 
 impl Dice {
     /// The dice of scene `index` of the run `seed`.
     pub fn new(seed: u64, index: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(index);
-        Self(rng)
+        Self(Random::new(seed, index))
     }
 
-    /// Uniform in `0..1`, on a grid of 2⁻²⁴ so that it is exact in f32.
+    /// Uniform in `0..1`.
     pub fn unit(&mut self) -> f32 {
-        (self.0.next_u32() >> 8) as f32 / 16_777_216.0
+        self.0.unit()
     }
 
     /// Uniform between two numbers.
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * self.unit()
+        self.0.between(low, high)
     }
 
-    /// Uniform in `0..count`; 0 when `count` is 0.
+    /// Uniform in `0..count`; 0 when `count` is 0. One draw of [`Self::unit`], by
+    /// which the scenes of every seed are fixed.
     pub fn below(&mut self, count: usize) -> usize {
         ((self.unit() * count as f32) as usize).min(count.saturating_sub(1))
     }
 
     /// True with a probability.
     pub fn chance(&mut self, probability: f32) -> bool {
-        self.unit() < probability
+        self.0.happens(probability)
     }
 
     /// One of several.

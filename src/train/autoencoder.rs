@@ -13,6 +13,9 @@
 //! the decoder; it compares gradients by the decoded picture, where LDM compares
 //! them by the decoder's last convolution, which is a linear function of these.
 
+mod loss;
+mod shown;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -21,20 +24,23 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbaImage;
 use serde_json::{Map, Value, json};
 
+use self::loss::{PictureLoss, Terms};
+use self::shown::Shown;
 use super::TrainError;
 use super::checkpoint::RunState;
 use super::config::TrainConfig;
-use super::discriminator::{
-    PatchDiscriminator, PatchDiscriminatorConfig, adaptive_weight, hinge_loss,
-};
-use super::learner::{Learner, LearnerOptions, host};
+use super::discriminator::{PatchDiscriminator, PatchDiscriminatorConfig, hinge_loss};
+use super::encoder::scaling_factor;
+use super::learner::{Learner, LearnerOptions};
 use super::loader::{Loader, planes};
 use super::perceptual::PerceptualLoss;
 use super::pictures::Pictures;
-use super::random::{Purpose, Random};
+use super::random::Purpose;
 use super::session::{Figures, Reporter, Stage};
 use super::sheet;
 use super::source::Sample;
+use super::tensors::{host, scalar};
+use super::usual;
 use crate::model::{AutoencoderKl, ModelFolder, ModelParts, StudioConfig};
 use crate::nn;
 use crate::recipe::TrainSpec;
@@ -51,7 +57,7 @@ pub(super) struct AutoencoderStage {
     device: Device,
     learner: Learner<AutoencoderKl>,
     critic: Option<Learner<PatchDiscriminator>>,
-    perceptual: PerceptualLoss,
+    loss: PictureLoss,
     loader: Option<Loader<Shown>>,
 }
 
@@ -68,11 +74,7 @@ impl AutoencoderStage {
         let network = match (&spec.from, &config.autoencoder) {
             (Some(from), _) => ModelFolder::open(from)?.load_autoencoder(&device)?,
             (None, Some(config)) => config.init(&device)?,
-            (None, None) => {
-                return Err(TrainError::setting(
-                    "an autoencoder from random weights needs a configuration with its sizes",
-                ));
-            }
+            (None, None) => usual::autoencoder(spec.size_px).init(&device)?,
         };
         let sizes = network.config();
         if sizes.in_channels != 3 || sizes.out_channels != 3 {
@@ -112,7 +114,11 @@ impl AutoencoderStage {
         };
         Ok(Self {
             learner: Learner::new(network, options, &device),
-            perceptual: PerceptualLoss::new(&device),
+            loss: PictureLoss {
+                perceptual: PerceptualLoss::new(&device),
+                perceptual_weight: spec.perceptual_weight,
+                discriminator_weight: config.training.discriminator_weight,
+            },
             spec: spec.clone(),
             config: config.clone(),
             pictures,
@@ -136,55 +142,35 @@ impl AutoencoderStage {
     /// One forward and backward pass; the gradients stay in the learners.
     fn pass(
         &mut self,
-        shown: Shown,
+        mut shown: Shown,
         counter: u64,
         is_adversarial: bool,
     ) -> Result<Terms, TrainError> {
-        let x = self.batch(shown.values, &self.device);
+        let x = self.batch(std::mem::take(&mut shown.values), &self.device);
         let network = self.learner.module();
         let posterior = network.encode(x.clone());
         let dims = posterior.mean.dims();
-        let noise =
-            Random::new(self.spec.seed, Purpose::Posterior, counter).normals(dims.iter().product());
+        let noise = Purpose::Posterior
+            .random(self.spec.seed, counter)
+            .normals(dims.iter().product());
         let noise = Tensor::<4>::from_data(TensorData::new(noise, dims), &self.device);
         let made = network.decode(posterior.sample(noise));
 
-        let leaf = Tensor::from_inner(made.clone().inner()).require_grad();
-        let mut absolute = (leaf.clone() - x.clone()).abs();
-        if !shown.weights.is_empty() {
-            let [count, _, height, width] = absolute.dims();
-            let weights = TensorData::new(shown.weights, [count, 1, height, width]);
-            absolute = absolute * Tensor::from_data(weights, &self.device);
-        }
-        let absolute = absolute.mean();
-        let perceptual = self.perceptual.forward(leaf.clone(), x.clone());
-        let mut terms = Terms {
-            absolute: scalar(absolute.clone())?,
-            perceptual: scalar(perceptual.clone())?,
-            ..Terms::default()
-        };
-        let loss = absolute + perceptual * self.spec.perceptual_weight;
-        let mut direction = gradient(&loss, &leaf)?;
-
-        if let (true, Some(critic)) = (is_adversarial, &mut self.critic) {
-            // The opinion on made pictures, through weights that stand still here.
-            let judge = critic.module().clone().no_grad();
-            let leaf = leaf.detach().require_grad();
-            let opinion = judge.forward(leaf.clone()).mean().neg();
-            terms.adversarial = scalar(opinion.clone())?;
-            let wish = gradient(&opinion, &leaf)?;
-            let weight = adaptive_weight(
-                norm(direction.clone())?,
-                norm(wish.clone())?,
-                3 * (self.spec.size_px as usize).pow(2),
-                self.config.training.discriminator_weight,
-            );
-            terms.adaptive_weight = weight;
-            direction = direction + wish * weight;
-
+        let picture = made.clone().inner();
+        let critic = self.critic.as_mut().filter(|_| is_adversarial);
+        // The opinion on made pictures, through weights that stand still here.
+        let judge = critic
+            .as_ref()
+            .map(|critic| critic.module().clone().no_grad());
+        let (direction, mut terms) =
+            self.loss
+                .direction(picture.clone(), x.clone(), &shown, judge)?;
+        if let Some(critic) = critic {
             let module = critic.module();
-            let made = Tensor::from_inner(made.clone().inner());
-            let hinge = hinge_loss(module.forward(x), module.forward(made));
+            let hinge = hinge_loss(
+                module.forward(x),
+                module.forward(Tensor::from_inner(picture)),
+            );
             terms.discriminator = scalar(hinge.clone())?;
             critic.accumulate(nn::ops::on_workers(&hinge, || hinge.backward()));
         }
@@ -209,65 +195,6 @@ impl AutoencoderStage {
         }
         Ok(made)
     }
-}
-
-/// A batch of pictures.
-struct Shown {
-    /// Their pixels in [-1, 1].
-    values: Vec<f32>,
-    /// How much each pixel counts, 1 in the mean; empty where all count alike.
-    weights: Vec<f32>,
-}
-
-impl Shown {
-    fn new(samples: &[Sample], object_weight: f32) -> Self {
-        let values = planes(samples);
-        if object_weight == 1.0 {
-            return Self {
-                values,
-                weights: Vec::new(),
-            };
-        }
-        let mut weights = Vec::with_capacity(values.len() / 3);
-        for sample in samples {
-            let own = sample.weights(1, object_weight);
-            let area = (sample.rgb.width() * sample.rgb.height()) as usize;
-            weights.extend(if own.is_empty() { vec![1.0; area] } else { own });
-        }
-        let mean = weights.iter().sum::<f32>() / weights.len().max(1) as f32;
-        for weight in &mut weights {
-            *weight /= mean;
-        }
-        Self { values, weights }
-    }
-}
-
-/// The parts of a loss.
-#[derive(Clone, Copy, Debug, Default)]
-struct Terms {
-    absolute: f32,
-    perceptual: f32,
-    divergence: f32,
-    adversarial: f32,
-    adaptive_weight: f32,
-    discriminator: f32,
-}
-
-/// The number of a tensor that has one.
-pub(super) fn scalar(tensor: Tensor<1>) -> Result<f32, TrainError> {
-    Ok(host(tensor.inner())?.first().copied().unwrap_or(f32::NAN))
-}
-
-fn norm(tensor: Tensor<4>) -> Result<f32, TrainError> {
-    Ok(scalar((tensor.clone() * tensor).sum())?.sqrt())
-}
-
-/// The gradient of a loss by one of its inputs.
-fn gradient(loss: &Tensor<1>, input: &Tensor<4>) -> Result<Tensor<4>, TrainError> {
-    let mut gradients = nn::ops::on_workers(loss, || loss.backward());
-    input
-        .grad_remove(&mut gradients)
-        .ok_or_else(|| TrainError::device("a gradient was lost on the way"))
 }
 
 impl Stage for AutoencoderStage {
@@ -328,13 +255,7 @@ impl Stage for AutoencoderStage {
             reporter.skip(skipped);
             let counter = step * u64::from(passes) + pass;
             let terms = self.pass(shown, counter, is_adversarial)?;
-            let share = 1.0 / passes as f32;
-            sum.absolute += terms.absolute * share;
-            sum.perceptual += terms.perceptual * share;
-            sum.divergence += terms.divergence * share;
-            sum.adversarial += terms.adversarial * share;
-            sum.adaptive_weight += terms.adaptive_weight * share;
-            sum.discriminator += terms.discriminator * share;
+            sum.add(&terms, 1.0 / passes as f32);
         }
         let update = self.learner.apply(learning_rate, passes)?;
         let mut is_applied = update.is_applied;
@@ -364,16 +285,17 @@ impl Stage for AutoencoderStage {
     }
 
     fn evaluate(&mut self) -> Result<Vec<(&'static str, f64)>, TrainError> {
-        let samples = &self.pictures.held_out;
+        let samples = &self.pictures.judged;
         let made = self.reconstruct(samples)?;
         let each = samples.iter().zip(&made).map(|(s, made)| psnr_db(s, made));
         let mean = each.sum::<f64>() / samples.len().max(1) as f64;
-        Ok(vec![("psnr_db", mean)])
+        let name = self.pictures.figure("psnr_db", "train_psnr_db");
+        Ok(vec![(name, mean)])
     }
 
     fn sheet(&mut self) -> Result<RgbaImage, TrainError> {
-        let held_out = &self.pictures.held_out;
-        let samples = &held_out[..held_out.len().min(2 * SHEET)];
+        let judged = &self.pictures.judged;
+        let samples = &judged[..judged.len().min(2 * SHEET)];
         let made = self.reconstruct(samples)?;
         let mut rows = Vec::new();
         for (samples, made) in samples.chunks(SHEET).zip(made.chunks(SHEET)) {
@@ -410,14 +332,15 @@ impl Stage for AutoencoderStage {
         let mut latents = Vec::new();
         for (group, counter) in self
             .pictures
-            .held_out
+            .judged
             .chunks(self.spec.batch as usize)
             .zip(0..)
         {
             let posterior = network.encode(self.batch(planes(group), &device));
             let dims = posterior.mean.dims();
-            let noise =
-                Random::new(self.spec.seed, Purpose::Sheet, counter).normals(dims.iter().product());
+            let noise = Purpose::Sheet
+                .random(self.spec.seed, counter)
+                .normals(dims.iter().product());
             let noise = Tensor::from_data(TensorData::new(noise, dims), &device);
             latents.extend(host(posterior.sample(noise))?);
         }
@@ -440,17 +363,6 @@ impl Stage for AutoencoderStage {
     }
 }
 
-/// 1 / standard deviation of all numbers of latents (LDM §D.1); `None` if they
-/// do not vary.
-pub(super) fn scaling_factor(latents: &[f32]) -> Option<f64> {
-    let count = latents.len() as f64;
-    let mean = latents.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
-    let square = |x: &f32| (f64::from(*x) - mean).powi(2);
-    let variance = latents.iter().map(square).sum::<f64>() / (count - 1.0);
-    let factor = variance.sqrt().recip();
-    (factor.is_finite() && factor > 0.0).then_some(factor)
-}
-
 /// Peak signal-to-noise ratio of 8-bit pictures.
 fn psnr_db(sample: &Sample, made: &RgbaImage) -> f64 {
     let mut sum = 0.0;
@@ -461,45 +373,4 @@ fn psnr_db(sample: &Sample, made: &RgbaImage) -> f64 {
     }
     let mean = sum / (3.0 * f64::from(made.width()) * f64::from(made.height()));
     10.0 * (255.0 * 255.0 / mean.max(1e-3)).log10()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn things_count_more_and_all_together_as_before() {
-        let plain = Sample {
-            rgb: image::RgbImage::new(8, 8),
-            caption: String::new(),
-            objects: Vec::new(),
-        };
-        let mut with_thing = plain.clone();
-        // The middles of four by two pixels lie in it.
-        with_thing.objects.push([2.0, 4.0, 4.0, 2.0]);
-        assert!(Shown::new(&[with_thing.clone()], 1.0).weights.is_empty());
-        let shown = Shown::new(&[plain, with_thing], 5.0);
-        assert_eq!(
-            (shown.values.len(), shown.weights.len()),
-            (2 * 3 * 64, 2 * 64)
-        );
-        let heavy = |weights: &[f32]| weights.iter().filter(|w| **w > 1.0).count();
-        assert_eq!(heavy(&shown.weights[..64]), 0);
-        assert_eq!(heavy(&shown.weights[64..]), 8);
-        assert!(shown.weights[64 + 4 * 8 + 2] > 4.9 * shown.weights[0]);
-        let mean = shown.weights.iter().sum::<f32>() / 128.0;
-        assert!((mean - 1.0).abs() < 1e-5, "{mean}");
-    }
-
-    #[test]
-    fn latents_are_brought_to_unit_variance() {
-        let latents: Vec<f32> = Random::new(1, Purpose::Sheet, 0)
-            .normals(50_000)
-            .into_iter()
-            .map(|x| 4.0 * x + 1.0)
-            .collect();
-        let factor = scaling_factor(&latents).expect("they vary");
-        assert!((factor - 0.25).abs() < 0.005, "{factor}");
-        assert_eq!(scaling_factor(&[1.0, 1.0, 1.0]), None);
-    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
-use super::source::SkippedPicture;
+use super::source::{SkippedPicture, SourceIdentity};
 use crate::recipe::{TrainSpec, TrainTarget};
 
 const FORMAT: &str = "velatura-training";
@@ -41,7 +41,12 @@ pub(super) struct RunState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Identity {
     pub target: TrainTarget,
+    /// What the pictures are, for people.
     pub pictures: String,
+    /// What tells them from others; absent in older checkpoints. A run may go on
+    /// with other pictures, but it is told.
+    #[serde(default)]
+    pub source: Option<SourceIdentity>,
     pub size_px: u32,
     pub batch: u32,
     pub accumulate: u32,
@@ -52,10 +57,16 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub fn new(spec: &TrainSpec, pictures: String, networks: Value) -> Self {
+    pub fn new(
+        spec: &TrainSpec,
+        pictures: String,
+        source: SourceIdentity,
+        networks: Value,
+    ) -> Self {
         Self {
             target: spec.target,
             pictures,
+            source: Some(source),
             size_px: spec.size_px,
             batch: spec.batch,
             accumulate: spec.accumulate,
@@ -65,6 +76,11 @@ impl Identity {
         }
     }
 
+    /// How the pictures differ from those of the run so far.
+    pub fn other_pictures(&self, before: &Self) -> Option<String> {
+        self.source.as_ref()?.difference(before.source.as_ref()?)
+    }
+
     /// The first thing in which the runs differ.
     fn difference(&self, other: &Self) -> Option<String> {
         let unequal = |name: &str, mine: &dyn std::fmt::Debug, its: &dyn std::fmt::Debug| {
@@ -72,7 +88,6 @@ impl Identity {
             (mine != its).then(|| format!("its {name} is {its}, this run's {mine}"))
         };
         unequal("target", &self.target, &other.target)
-            .or_else(|| unequal("source of pictures", &self.pictures, &other.pictures))
             .or_else(|| unequal("picture size", &self.size_px, &other.size_px))
             .or_else(|| unequal("batch", &self.batch, &other.batch))
             .or_else(|| unequal("accumulation", &self.accumulate, &other.accumulate))

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
+use super::limits;
 use super::schedule::Decay;
 use crate::model::{AutoencoderKlConfig, ClipTextConfig, StudioConfig, UNet2dConfig};
 
 /// What the file named by `TrainSpec::config` says: the sizes of the networks
-/// in diffusers' own words, and fine points of the training.
+/// in diffusers' own words, and fine points of the training. A run from random
+/// weights takes sizes that suit its pictures for what is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -127,7 +129,7 @@ impl Default for TrainingConfig {
 }
 
 impl TrainConfig {
-    /// Reads a file; without one, all networks must come from a model.
+    /// Reads a file; without one, nothing is said.
     ///
     /// # Errors
     /// If it cannot be read or does not say what it should.
@@ -140,30 +142,10 @@ impl TrainConfig {
             path: path.to_path_buf(),
             message: error.to_string(),
         })?;
-        let training = &config.training;
-        let fits = training.cached_pictures > 0
-            && training.cache_reuse >= 1.0
-            && training.masks_per_picture > 0
-            && (0.0..=1.0).contains(&training.full_mask_share)
-            && (0.0..=1.0).contains(&training.object_mask_share)
-            && (0.0..=1.0).contains(&training.sticker_share.unwrap_or(0.0))
-            && (1.0..=100.0).contains(&training.object_weight)
-            && match training.timestep_sampling {
-                TimestepSampling::Uniform => true,
-                TimestepSampling::LogitNormal { mean, std } => {
-                    mean.abs() <= 5.0 && (0.1..=10.0).contains(&std)
-                }
-            };
-        if fits {
-            return Ok(config);
-        }
-        Err(TrainError::Config {
+        limits::check_training(&config.training).map_err(|message| TrainError::Config {
             path: path.to_path_buf(),
-            message: "in `training`, cached_pictures and masks_per_picture must be at least 1, \
-                      cache_reuse at least 1, all shares between 0 and 1, object_weight between 1 \
-                      and 100, and of \
-                      timestep_sampling the mean between -5 and 5 and the std between 0.1 and 10"
-                .into(),
-        })
+            message,
+        })?;
+        Ok(config)
     }
 }

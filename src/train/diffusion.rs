@@ -23,16 +23,16 @@ use image::RgbaImage;
 use serde_json::{Map, Value, json};
 
 use super::TrainError;
-use super::autoencoder::{scalar, scaling_factor};
 use super::checkpoint::RunState;
 use super::config::TrainConfig;
-use super::encoder::{Cached, Encoder, Preparation};
+use super::encoder::{Cached, Encoder, Preparation, scaling_factor};
 use super::latent_cache::{CachePlan, LatentCache};
-use super::learner::{Learner, LearnerOptions, host};
+use super::learner::{Learner, LearnerOptions};
 use super::noising::Noising;
 use super::pictures::Pictures;
 use super::second_stage::{SecondStage, open};
 use super::session::{Figures, Reporter, Stage};
+use super::tensors::{host, scalar};
 use crate::model::{ClipTextModel, ClipTokenizer, ModelFolder, ModelParts, StudioConfig, UNet2d};
 use crate::nn;
 use crate::recipe::TrainSpec;
@@ -70,7 +70,7 @@ pub(super) struct DiffusionStage {
     /// The latent of a picture of which everything is masked.
     blank: Vec<f32>,
     /// Pictures to judge by, encoded.
-    held_out: Vec<Cached>,
+    judged: Vec<Cached>,
 }
 
 impl DiffusionStage {
@@ -130,7 +130,7 @@ impl DiffusionStage {
             studio,
             cache: None,
             blank: Vec::new(),
-            held_out: Vec::new(),
+            judged: Vec::new(),
         })
     }
 
@@ -254,13 +254,15 @@ impl Stage for DiffusionStage {
 
     fn begin(&mut self, step: u64, reporter: &mut Reporter<'_>) -> Result<(), TrainError> {
         let source = &self.pictures.source;
+        let preparation = self.preparation();
         let plan = CachePlan::new(
             &self.config.training,
             source.len(),
             u64::from(self.spec.batch) * u64::from(self.spec.accumulate),
             self.studio.inpaints(),
+            preparation.footprint(&self.encoder),
         );
-        let mut cache = LatentCache::start(plan, source, self.preparation(), step)?;
+        let mut cache = LatentCache::start(plan, source, preparation, step)?;
         cache.advance(step, &self.encoder, reporter)?;
         if !self.encoder.is_measured() {
             let latents: Vec<f32> = cache.latents().flatten().copied().collect();
@@ -276,9 +278,9 @@ impl Stage for DiffusionStage {
         self.blank = self.encoder.encode_blank()?;
         let prepared = self
             .preparation()
-            .prepare(u64::from(u32::MAX), &self.pictures.held_out);
+            .prepare(u64::from(u32::MAX), &self.pictures.judged);
         // A counter that the cache does not reach.
-        self.held_out = self.encoder.encode_group(u64::from(u32::MAX), prepared)?;
+        self.judged = self.encoder.encode_group(u64::from(u32::MAX), prepared)?;
         Ok(())
     }
 
@@ -335,14 +337,15 @@ impl Stage for DiffusionStage {
     }
 
     fn evaluate(&mut self) -> Result<Vec<(&'static str, f64)>, TrainError> {
-        if self.held_out.is_empty() {
+        if self.judged.is_empty() {
             return Ok(Vec::new());
         }
         let denoiser = self.learner.averaged();
         let device = self.device.clone().inner();
-        let errors = host(self.errors(&denoiser, &self.judged(), &device))?;
+        let errors = host(self.errors(&denoiser, &self.judged_batch(), &device))?;
         let mean = errors.iter().map(|e| f64::from(*e)).sum::<f64>() / errors.len() as f64;
-        Ok(vec![("held_out_loss", mean)])
+        let name = self.pictures.figure("held_out_loss", "train_loss");
+        Ok(vec![(name, mean)])
     }
 
     fn sheet(&mut self) -> Result<RgbaImage, TrainError> {

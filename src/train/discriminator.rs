@@ -107,9 +107,11 @@ pub(super) fn hinge_loss(real: Tensor<4>, made: Tensor<4>) -> Tensor<1> {
 /// How much the discriminator's opinion counts: as much as the reconstruction,
 /// measured by their gradients (LDM `contperceptual.py`), times `factor`.
 ///
-/// `values` is the number of values of a picture: the original sums its
-/// reconstruction over them where we take the mean, so its constant 1e-4 is
-/// divided by them.
+/// `values` is the number of values of a picture. The original's guard against a
+/// division by nothing, 1e-4, is meant for gradients by the last convolution, which
+/// are sums over a picture; by its pixels they are so much smaller. Its upper bound
+/// of 1e4 is of a reconstruction that is summed over a picture; as the mean is so
+/// much smaller, it only stops what has lost all sense.
 pub(super) fn adaptive_weight(
     reconstruction_norm: f32,
     adversarial_norm: f32,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::TrainError;
-use super::learner::host;
+use super::latent_cache::Footprint;
 use super::loader::planes;
 use super::masks::PixelMask;
-use super::random::{Purpose, Random};
+use super::random::Purpose;
 use super::source::Sample;
+use super::tensors::host;
 use crate::model::{AutoencoderKl, ClipTokenizer};
+use crate::random::Random;
 
 /// Values of pictures that go through the autoencoder at a time.
 const ENCODED_VALUES: usize = 1 << 21;
@@ -71,7 +73,9 @@ impl Encoder {
         let picture = 3 * self.size * self.size;
         let count = values.len() / picture;
         let latent: usize = self.latent_shape().iter().product();
-        let noise = Random::new(self.seed, Purpose::Posterior, counter).normals(count * latent);
+        let noise = Purpose::Posterior
+            .random(self.seed, counter)
+            .normals(count * latent);
         let at_once = (ENCODED_VALUES / picture).max(1);
         let mut latents = Vec::with_capacity(count);
         for (values, noise) in values
@@ -167,7 +171,7 @@ impl Preparation {
         let mut masks = Vec::with_capacity(samples.len() * self.masks);
         for (i, sample) in samples.iter().enumerate() {
             let position = number * samples.len() as u64 + i as u64;
-            let mut random = Random::new(self.seed, Purpose::Mask, position);
+            let mut random = Purpose::Mask.random(self.seed, position);
             for _ in 0..self.masks {
                 let mask = self.mask(sample, &mut random);
                 masks.push(mask.latent(self.factor));
@@ -195,6 +199,17 @@ impl Preparation {
             return PixelMask::over(size, object, random);
         }
         PixelMask::draw(size, random)
+    }
+
+    /// What a picture takes.
+    pub fn footprint(&self, encoder: &Encoder) -> Footprint {
+        let [channels, height, width] = encoder.latent_shape();
+        let area = height * width;
+        let numbers = (1 + self.masks) * channels * area + (self.masks + 1) * area;
+        Footprint {
+            pixels: 4 * (1 + self.masks) * 3 * encoder.size * encoder.size,
+            latents: 4 * numbers,
+        }
     }
 
     /// The numbers of a caption.
@@ -233,5 +248,34 @@ impl Encoder {
                     masked: masked.by_ref().take(per_picture).collect(),
                 });
         Ok(cached.collect())
+    }
+}
+
+/// 1 / standard deviation of all numbers of latents (LDM §D.1); `None` if they
+/// do not vary.
+pub(super) fn scaling_factor(latents: &[f32]) -> Option<f64> {
+    let count = latents.len() as f64;
+    let mean = latents.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
+    let square = |x: &f32| (f64::from(*x) - mean).powi(2);
+    let variance = latents.iter().map(square).sum::<f64>() / (count - 1.0);
+    let factor = variance.sqrt().recip();
+    (factor.is_finite() && factor > 0.0).then_some(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latents_are_brought_to_unit_variance() {
+        let latents: Vec<f32> = Purpose::Sheet
+            .random(1, 0)
+            .normals(50_000)
+            .into_iter()
+            .map(|x| 4.0 * x + 1.0)
+            .collect();
+        let factor = scaling_factor(&latents).expect("they vary");
+        assert!((factor - 0.25).abs() < 0.005, "{factor}");
+        assert_eq!(scaling_factor(&[1.0, 1.0, 1.0]), None);
     }
 }

@@ -94,6 +94,11 @@ pub enum TrainError {
         "training has diverged: the loss was no finite number for {0} steps in a row; resume the last checkpoint with a smaller learning rate"
     )]
     Diverged(u32),
+    /// Weights have become useless.
+    #[error(
+        "the weights of the {0} are no finite numbers any more, and are not written; resume the last checkpoint with a smaller learning rate"
+    )]
+    NotFinite(String),
     /// A model cannot be read, made or written.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -23,7 +23,8 @@ pub enum TrainEvent {
     },
     /// A step is done.
     Step(StepReport),
-    /// The model was judged on pictures that it is not trained on.
+    /// The model was judged: on pictures that it is not trained on, unless the
+    /// name of the figure begins with `train_`.
     Evaluation {
         /// Steps done.
         step: u64,

@@ -17,14 +17,27 @@ use super::TrainError;
 use super::config::TrainingConfig;
 use super::encoder::{Cached, Encoder, Preparation, Prepared};
 use super::loader::Loader;
-use super::random::Random;
 use super::session::Reporter;
 use super::source::PictureSource;
+use crate::random::Random;
 
-/// Pictures that are encoded together.
+/// Pictures that are encoded together, if they are not too large.
 const GROUP: usize = 8;
+/// Bytes of the pictures that are encoded together: some groups are read ahead.
+const GROUP_BYTES: usize = 128 << 20;
+/// Bytes of the ring: of large pictures it holds fewer than the configuration allows.
+const RING_BYTES: usize = 1 << 30;
 /// Share of the ring that is filled before the first step; the steps fill the rest.
 const FIRST_PART: u64 = 4;
+
+/// Bytes that a picture takes with all its masked versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Footprint {
+    /// While it is read.
+    pub pixels: usize,
+    /// In the ring.
+    pub latents: usize,
+}
 
 /// How many groups have been encoded when.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,9 +59,12 @@ impl CachePlan {
         count: Option<usize>,
         pictures_per_step: u64,
         has_masks: bool,
+        footprint: Footprint,
     ) -> Self {
-        let group = count.map_or(GROUP, |count| count.clamp(1, GROUP));
-        let wanted = config.cached_pictures.max(group);
+        let group = GROUP.min(GROUP_BYTES / footprint.pixels.max(1)).max(1);
+        let group = count.map_or(group, |count| count.clamp(1, group));
+        let room = RING_BYTES / footprint.latents.max(1) / group * group;
+        let wanted = config.cached_pictures.min(room).max(group);
         let groups = |pictures: usize| pictures.div_ceil(group) as u64;
         let fits = count.is_some_and(|count| count <= wanted);
         let capacity = groups(count.map_or(wanted, |count| count.min(wanted)));
@@ -182,7 +198,11 @@ mod tests {
     use super::*;
 
     fn plan(count: Option<usize>, has_masks: bool) -> CachePlan {
-        CachePlan::new(&TrainingConfig::default(), count, 64, has_masks)
+        let footprint = Footprint {
+            pixels: 4 * 9 * 64 * 64,
+            latents: 4 * 26 * 16 * 16,
+        };
+        CachePlan::new(&TrainingConfig::default(), count, 64, has_masks, footprint)
     }
 
     #[test]
@@ -199,6 +219,32 @@ mod tests {
         assert_eq!((plan.capacity, plan.first), (256, 64));
         // 64 pictures a step, each used 8 times: 8 new ones, one group.
         assert_eq!(plan.groups_at(100), 164);
+    }
+
+    #[test]
+    fn large_pictures_are_fewer() {
+        let config = TrainingConfig::default();
+        let of = |side: usize| {
+            let footprint = Footprint {
+                pixels: 4 * 9 * side * side,
+                latents: 4 * 26 * side * side / 16,
+            };
+            CachePlan::new(&config, None, 8, true, footprint)
+        };
+        for side in [64, 256, 1024, 4096] {
+            let plan = of(side);
+            let pictures = plan.capacity as usize * plan.group;
+            assert!(pictures <= config.cached_pictures && plan.first >= 1);
+            // A step's pictures are there in any case.
+            assert!(pictures.min(8) == 8 || plan.group == 1, "{plan:?}");
+            assert!(
+                pictures * 4 * 26 * side * side / 16 <= RING_BYTES,
+                "{plan:?}"
+            );
+            assert!(plan.group * 4 * 9 * side * side <= GROUP_BYTES.max(4 * 9 * side * side));
+        }
+        assert_eq!((of(64).group, of(64).capacity), (8, 256));
+        assert_eq!(of(1024).group, 3);
     }
 
     #[test]

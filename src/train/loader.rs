@@ -6,7 +6,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::TrainError;
-use super::random::{Purpose, Random};
+use super::random::Purpose;
 use super::source::{PictureSource, Sample, SkippedPicture};
 
 /// Groups that each thread may have ready.
@@ -38,7 +38,7 @@ impl Stream {
         let count = count.max(1);
         let epoch = position / count as u64;
         if self.epoch.as_ref().is_none_or(|(known, _)| *known != epoch) {
-            let order = Random::new(self.seed, Purpose::Order, epoch).permutation(count);
+            let order = Purpose::Order.random(self.seed, epoch).permutation(count);
             self.epoch = Some((epoch, order));
         }
         match &self.epoch {
@@ -62,7 +62,7 @@ impl Stream {
             .clamp(1, MOST_FAILURES);
         let mut last = None;
         for offset in 0..tries {
-            let mut random = Random::new(self.seed, Purpose::Crop, position);
+            let mut random = Purpose::Crop.random(self.seed, position);
             match self.source.get(index + offset, &mut random) {
                 Ok(sample) => return Ok(sample),
                 Err(reason) => {

@@ -1,6 +1,6 @@
 //! Random masks, such as people paint: boxes, strokes of a brush, one side of a line.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Which pixels of a square picture are to be painted anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ mod tests {
     fn masks_cover_some_and_rarely_all() {
         let mut mean = 0.0;
         for i in 0..400 {
-            let mut random = Random::new(0, Purpose::Mask, i);
+            let mut random = Purpose::Mask.random(0, i);
             let mask = PixelMask::draw(64, &mut random);
             assert!(mask.share() > 0.0, "mask {i} is empty");
             mean += mask.share() / 400.0;
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_what_its_name_says() {
-        let mut random = Random::new(5, Purpose::Mask, 0);
+        let mut random = Purpose::Mask.random(5, 0);
         for _ in 0..50 {
             let plane = PixelMask::half_plane(32, &mut random);
             assert!((0.05..0.95).contains(&plane.share()), "{}", plane.share());
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn objects_are_covered() {
-        let mut random = Random::new(9, Purpose::Mask, 0);
+        let mut random = Purpose::Mask.random(9, 0);
         for _ in 0..50 {
             let mask = PixelMask::over(32, [20.0, 4.0, 12.0, 10.0], &mut random);
             let is_covered = |row: usize| {

@@ -16,9 +16,10 @@ mod discriminator;
 mod encoder;
 mod error;
 mod event;
-mod image_folder;
+mod folder;
 mod latent_cache;
 mod learner;
+mod limits;
 mod loader;
 mod masks;
 mod metrics;
@@ -26,6 +27,8 @@ mod noising;
 mod perceptual;
 mod pictures;
 mod random;
+#[cfg(test)]
+mod reference;
 mod run_folder;
 mod scene_pictures;
 mod schedule;
@@ -34,6 +37,8 @@ mod session;
 mod sheet;
 mod source;
 mod tensor_file;
+mod tensors;
+mod usual;
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -43,12 +48,11 @@ use burn::tensor::Device;
 pub use config::{TokenizerConfig, TrainConfig, TrainingConfig};
 pub use error::TrainError;
 pub use event::{StepReport, TrainEvent, TrainOutcome};
-pub use image_folder::ImageFolder;
-pub use random::Random;
+pub use folder::{FolderReport, ImageFolder};
 pub use scene_pictures::ScenePictures;
 pub use schedule::Decay;
 pub use session::Run;
-pub use source::{PictureSource, Sample, SkippedPicture};
+pub use source::{PictureSource, Sample, SkippedPicture, SourceIdentity};
 
 use crate::recipe::TrainSpec;
 
@@ -74,39 +78,4 @@ pub fn run(
         run.step()?;
     }
     run.finish()
-}
-
-fn validate(spec: &TrainSpec) -> Result<(), TrainError> {
-    let rules = [
-        (spec.batch > 0, "the batch must have at least 1 picture"),
-        (
-            spec.accumulate > 0,
-            "a step must have at least 1 forward pass",
-        ),
-        (
-            spec.size_px >= 8,
-            "pictures must have at least 8 pixels a side",
-        ),
-        (spec.steps > 0, "the run must have at least 1 step"),
-        (
-            spec.learning_rate.is_finite() && spec.learning_rate > 0.0,
-            "the learning rate must be a positive number",
-        ),
-        (
-            (0.0..1.0).contains(&spec.ema_decay),
-            "the decay of the averaged weights must be at least 0 and below 1",
-        ),
-        (
-            (0.0..=1.0).contains(&spec.caption_dropout),
-            "the share of dropped captions must be between 0 and 1",
-        ),
-        (
-            spec.weight_decay >= 0.0 && spec.clip_norm >= 0.0,
-            "weight decay and gradient clipping must not be negative",
-        ),
-    ];
-    match rules.iter().find(|(holds, _)| !holds) {
-        Some((_, message)) => Err(TrainError::setting(*message)),
-        None => Ok(()),
-    }
 }

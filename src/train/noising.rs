@@ -138,8 +138,11 @@ fn shares(sampling: TimestepSampling, steps: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use burn::tensor::{Device, Tensor, TensorData};
     use serde_json::json;
+
+    use super::*;
+    use crate::train::reference::Reference;
 
     fn stable_diffusion(prediction: &str) -> Noising {
         let config = json!({
@@ -175,12 +178,51 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_easy_steps_are_bounded() {
-        let noising = stable_diffusion("epsilon");
-        assert!(noising.min_snr_weight(0, 5.0) < 0.01);
-        assert!((noising.min_snr_weight(999, 5.0) - 1.0).abs() < 1e-6);
-        let v = stable_diffusion("v_prediction");
-        assert!(v.min_snr_weight(0, 5.0) < 0.01);
+    fn noise_targets_and_weights_are_those_of_diffusers() {
+        let reference = Reference::open(&Device::flex());
+        let steps = reference.values("noise.steps");
+        let latents = reference.values("noise.latents");
+        let noises = reference.values("noise.given");
+        for (schedule, beta_start, beta_end) in [
+            ("scaled_linear", 0.00085, 0.012),
+            ("linear", 0.0001, 0.02),
+            ("squaredcos_cap_v2", 0.0001, 0.02),
+        ] {
+            for prediction in ["epsilon", "v_prediction", "sample"] {
+                let config = json!({
+                    "beta_start": beta_start, "beta_end": beta_end, "beta_schedule": schedule,
+                    "prediction_type": prediction, "num_train_timesteps": 1000,
+                });
+                let noising = Noising::from_config(&config, TimestepSampling::Uniform)
+                    .expect("a known schedule");
+                let (mut noisy, mut target) = (Vec::new(), Vec::new());
+                let pairs = latents.chunks(12).zip(noises.chunks(12));
+                for (step, (latent, noise)) in steps.iter().zip(pairs) {
+                    let step = *step as usize;
+                    noising.corrupt(step, latent, noise, &mut noisy, &mut target);
+                }
+                let compare = |name: &str, values: Vec<f32>| {
+                    let data = TensorData::new(values, [8, 12]);
+                    reference.compare(name, Tensor::<2>::from_data(data, &Device::flex()), 1e-6);
+                };
+                compare(&format!("noise.{schedule}.noisy"), noisy);
+                let wanted = match prediction {
+                    "epsilon" => "noise.given".to_owned(),
+                    "sample" => "noise.latents".to_owned(),
+                    _ => format!("noise.{schedule}.velocity"),
+                };
+                compare(&wanted, target);
+                for gamma in [1, 5] {
+                    let name = format!("noise.{schedule}.{gamma}.{prediction}");
+                    for (step, torch) in steps.iter().zip(reference.values(&name)) {
+                        let ours = noising.min_snr_weight(*step as usize, f64::from(gamma));
+                        // torch has the schedule in f32, which at both ends is not exact.
+                        let error = (ours - torch).abs();
+                        assert!(error < 1e-4 * torch + 1e-6, "{name} {step}: {ours} {torch}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation, module};
 
-use super::random::{Purpose, Random};
+use super::random::Purpose;
 use crate::nn::ops;
 
 /// Channels of the layers of the pyramid; each halves the picture.
@@ -42,6 +42,12 @@ impl PerceptualLoss {
             filters.push(Tensor::from_data(data, device));
             input = output;
         }
+        Self { filters }
+    }
+
+    /// The loss with other filters than its own.
+    #[cfg(test)]
+    pub fn with(filters: Vec<Tensor<4>>) -> Self {
         Self { filters }
     }
 
@@ -118,7 +124,7 @@ fn slopes(mut difference: Tensor<4>) -> Tensor<1> {
 /// Rows of unit length at right angles to each other, as far as there are
 /// dimensions for it.
 fn orthonormal_rows(rows: usize, columns: usize, layer: u64) -> Vec<f32> {
-    let values = Random::new(0, Purpose::Filters, layer).normals(rows * columns);
+    let values = Purpose::Filters.random(0, layer).normals(rows * columns);
     let mut done: Vec<Vec<f32>> = Vec::with_capacity(rows);
     for row in values.chunks_exact(columns) {
         let mut row = row.to_vec();

@@ -3,72 +3,128 @@
 use std::sync::Arc;
 
 use super::TrainError;
-use super::image_folder::ImageFolder;
+use super::folder::{FolderReport, ImageFolder};
 use super::loader::Stream;
-use super::random::{Purpose, Random};
+use super::random::Purpose;
 use super::scene_pictures::ScenePictures;
 use super::source::{PictureSource, Sample, SkippedPicture};
-use crate::recipe::TrainSpec;
+use crate::recipe::{TrainSpec, TrainTarget};
 
 /// Pictures that the model is judged by.
 const HELD_OUT: usize = 32;
-/// From how many pictures of a folder on some can be spared for it.
-const ENOUGH: usize = 200;
+/// Of so many pictures of a folder one is held out; of fewer, none can be spared.
+const ONE_IN: usize = 20;
 /// Captions that a vocabulary is learnt from.
 const MOST_CAPTIONS: usize = 5000;
+
+/// How the pictures are divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Split {
+    /// So many are never trained on.
+    HeldOut(usize),
+    /// None can be spared: what is shown and measured was trained on.
+    None,
+}
+
+impl Split {
+    fn of(pictures: usize) -> Self {
+        match (pictures / ONE_IN).min(HELD_OUT) {
+            0 => Self::None,
+            count => Self::HeldOut(count),
+        }
+    }
+}
 
 /// What a run sees.
 pub(super) struct Pictures {
     /// Trained on.
     pub source: Arc<dyn PictureSource>,
-    /// Judged by; some of those trained on where there are too few to spare any.
-    pub held_out: Vec<Sample>,
+    /// How those that the model is judged by were come by.
+    pub split: Split,
+    /// What the model is judged by; it was trained on where nothing is held out.
+    pub judged: Vec<Sample>,
     /// Captions for learning a vocabulary and for sample sheets.
     pub captions: Vec<String>,
 }
 
-/// Finds the pictures that a job names.
+impl Pictures {
+    /// What the pictures are, for people.
+    pub fn describe(&self) -> String {
+        let source = self.source.describe();
+        match (self.source.len(), self.split) {
+            (Some(_), Split::HeldOut(count)) => format!("{source} ({count} more are held out)"),
+            _ => source,
+        }
+    }
+
+    /// The name of a figure, which says whether the pictures were held out.
+    pub fn figure(&self, held_out: &'static str, seen: &'static str) -> &'static str {
+        match self.split {
+            Split::HeldOut(_) => held_out,
+            Split::None => seen,
+        }
+    }
+}
+
+/// Finds the pictures that a job names; what was met on the way goes to `report`.
 pub(super) fn open(
     spec: &TrainSpec,
     sticker_share: Option<f32>,
-    skipped: &mut Vec<SkippedPicture>,
+    report: &mut FolderReport,
 ) -> Result<Pictures, TrainError> {
     let Some(root) = &spec.data else {
         let source = ScenePictures::new(spec.size_px, spec.seed)?.with_sticker_share(sticker_share);
         // Scenes without end: another seed is another world.
-        let other = Random::new(spec.seed, Purpose::HeldOut, 0).below(u64::MAX);
+        let other = Purpose::HeldOut.random(spec.seed, 0).below(u64::MAX);
         let held_out = ScenePictures::new(spec.size_px, other)?;
         let captions = (0..MOST_CAPTIONS as u64).map(|index| source.caption(index));
         return Ok(Pictures {
             captions: captions.collect(),
-            held_out: read_all(Arc::new(held_out), HELD_OUT, skipped)?,
+            split: Split::HeldOut(HELD_OUT),
+            judged: read_all(Arc::new(held_out), HELD_OUT, &mut report.skipped)?,
             source: Arc::new(source),
         });
     };
-    let (folder, left_out) = ImageFolder::open(root, spec.size_px)?;
-    skipped.extend(left_out);
-    let captions: Vec<String> = folder
-        .captions()
-        .filter(|caption| !caption.is_empty())
-        .take(MOST_CAPTIONS)
-        .map(str::to_owned)
-        .collect();
+    let (folder, found) = ImageFolder::open(root, spec.size_px, &spec.output)?;
+    *report = found;
+    if spec.target == TrainTarget::Diffusion {
+        report.remarks.extend(without_captions(&folder));
+    }
     let count = folder.len().unwrap_or(0);
-    let (source, held_out) = if count >= ENOUGH {
-        let (source, held_out) = folder.split(HELD_OUT.min(count / 20));
-        let source: Arc<dyn PictureSource> = Arc::new(source);
-        let held_out: Arc<dyn PictureSource> = Arc::new(held_out);
-        (source, held_out)
-    } else {
-        let source: Arc<dyn PictureSource> = Arc::new(folder);
-        (Arc::clone(&source), source)
+    let split = Split::of(count);
+    let (source, judged, wanted) = match split {
+        Split::HeldOut(count) => {
+            let (source, judged) = folder.split(count);
+            (Arc::new(source), Arc::new(judged), count)
+        }
+        Split::None => {
+            let source = Arc::new(folder);
+            (Arc::clone(&source), source, count.min(HELD_OUT))
+        }
     };
-    let wanted = held_out.len().unwrap_or(0).min(HELD_OUT);
+    let captions = source.captions().filter(|caption| !caption.is_empty());
     Ok(Pictures {
+        captions: captions.take(MOST_CAPTIONS).map(str::to_owned).collect(),
+        split,
+        judged: read_all(judged, wanted, &mut report.skipped)?,
         source,
-        held_out: read_all(held_out, wanted, skipped)?,
-        captions,
     })
+}
+
+/// How many pictures say nothing of what they show.
+fn without_captions(folder: &ImageFolder) -> Option<String> {
+    let all = folder.captions().count();
+    match folder
+        .captions()
+        .filter(|caption| caption.is_empty())
+        .count()
+    {
+        0 => None,
+        silent if silent == all => Some(format!(
+            "none of the {all} pictures has a caption (barn.txt beside barn.png), so that the model will not listen to prompts"
+        )),
+        silent => Some(format!("{silent} of the {all} pictures have no caption")),
+    }
 }
 
 /// The first pictures of a source in an order that is the same on every run.
@@ -87,4 +143,23 @@ fn read_all(
             count,
             first: Box::new(picture),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_share_is_held_out_or_none() {
+        for (pictures, split) in [
+            (1, Split::None),
+            (19, Split::None),
+            (20, Split::HeldOut(1)),
+            (199, Split::HeldOut(9)),
+            (200, Split::HeldOut(10)),
+            (100_000, Split::HeldOut(32)),
+        ] {
+            assert_eq!(Split::of(pictures), split);
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Storybook scenes as an endless source of pictures.
 
 use super::TrainError;
-use super::random::{Purpose, Random};
-use super::source::{PictureSource, Sample, SkippedPicture};
+use super::random::Purpose;
+use super::source::{PictureSource, Sample, SkippedPicture, SourceIdentity};
+use crate::random::Random;
 use crate::scenes::{SceneSource, is_sticker, sample_prompt};
 
 /// Scenes of one seed, drawn when they are asked for.
@@ -41,7 +42,7 @@ impl ScenePictures {
         let Some(share) = self.sticker_share else {
             return index;
         };
-        let wanted = Random::new(self.seed, Purpose::Kind, index).happens(share);
+        let wanted = Purpose::Kind.random(self.seed, index).happens(share);
         let first = index * CANDIDATES;
         (first..first + CANDIDATES)
             .find(|number| is_sticker(self.seed, *number) == wanted)
@@ -73,6 +74,13 @@ impl PictureSource for ScenePictures {
             "storybook scenes of {} pixels, seed {}",
             self.size_px, self.seed
         )
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        SourceIdentity {
+            place: self.describe(),
+            digest: String::new(),
+        }
     }
 }
 

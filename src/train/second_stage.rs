@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::TrainError;
 use super::config::TrainConfig;
+use super::usual;
 use crate::model::{
     AutoencoderKl, ClipTextModel, ClipTokenizer, ModelFolder, StudioConfig, UNet2d,
 };
@@ -113,28 +114,29 @@ fn from_scratch(
     device: &Device,
     captions: &[String],
 ) -> Result<SecondStage, TrainError> {
-    let missing = |what: &str| {
-        TrainError::setting(format!(
-            "a diffusion model from random weights needs {what}"
-        ))
-    };
-    let first_stage = spec
-        .first_stage
-        .as_ref()
-        .ok_or_else(|| missing("a model with a trained autoencoder"))?;
+    let first_stage = spec.first_stage.as_ref().ok_or_else(|| {
+        TrainError::setting(
+            "a diffusion model from random weights needs a first stage: a model with a trained autoencoder",
+        )
+    })?;
     let autoencoder = ModelFolder::open(first_stage)?.load_autoencoder(&device.clone().inner())?;
+    let sizes = autoencoder.config();
+    let latent_side = spec.size_px as usize / sizes.downsampling();
+    // What the configuration leaves open fits to what it says.
+    let text_width = match (&config.unet, &config.text_encoder) {
+        (Some(unet), _) => unet.cross_attention_dim,
+        (None, Some(text)) => text.hidden_size,
+        (None, None) => usual::text_width(latent_side),
+    };
     let mut unet = config
         .unet
         .clone()
-        .ok_or_else(|| missing("a configuration with the sizes of the denoiser"))?;
+        .unwrap_or_else(|| usual::unet(latent_side, sizes.latent_channels, text_width));
     let mut text = config
         .text_encoder
         .clone()
-        .ok_or_else(|| missing("a configuration with the sizes of the text encoder"))?;
-    let scheduler = config
-        .scheduler
-        .clone()
-        .ok_or_else(|| missing("a configuration with a scheduler"))?;
+        .unwrap_or_else(|| usual::text_encoder(text_width));
+    let scheduler = config.scheduler.clone().unwrap_or_else(usual::scheduler);
     if unet.cross_attention_dim != text.hidden_size {
         return Err(TrainError::setting(format!(
             "the denoiser listens to texts {} wide, but the text encoder's are {}",
@@ -167,13 +169,10 @@ fn from_scratch(
     }
     let factor = autoencoder.config().downsampling();
     unet.sample_size = Some(json!(spec.size_px as usize / factor));
-    let mut studio = config.studio.clone().unwrap_or_else(|| {
-        StudioConfig::derive(
-            "Trained model".into(),
-            Some(&unet),
-            Some(autoencoder.config()),
-        )
-    });
+    let mut studio = config
+        .studio
+        .clone()
+        .unwrap_or_else(|| usual::studio(&unet, autoencoder.config()));
     studio.resolution_px = spec.size_px;
     Ok(SecondStage {
         unet: unet.init(device)?,

@@ -18,11 +18,12 @@ use super::checkpoint::{Identity, RunState};
 use super::config::TrainConfig;
 use super::diffusion::DiffusionStage;
 use super::event::{StepReport, TrainEvent, TrainOutcome};
+use super::folder::FolderReport;
 use super::metrics::Metrics;
 use super::run_folder::RunFolder;
 use super::schedule::{Decay, learning_rate};
 use super::source::SkippedPicture;
-use super::{pictures, sheet, validate};
+use super::{limits, pictures, sheet};
 use crate::recipe::{TrainSpec, TrainTarget};
 
 /// Steps without a finite loss after which a run is given up.
@@ -99,7 +100,7 @@ pub(super) trait Stage {
         reporter: &mut Reporter<'_>,
     ) -> Result<Figures, TrainError>;
 
-    /// Judges the model on pictures that it is not trained on.
+    /// Judges the model on pictures that it is not trained on, or says `train_…`.
     fn evaluate(&mut self) -> Result<Vec<(&'static str, f64)>, TrainError>;
 
     /// Shows what the model can do, by the same pictures and noise each time.
@@ -160,28 +161,36 @@ impl<'a> Run<'a> {
         observer: Box<dyn FnMut(TrainEvent) + 'a>,
     ) -> Result<Self, TrainError> {
         let begun = Instant::now();
-        validate(spec)?;
+        limits::check_run(spec)?;
         let config = TrainConfig::read(spec.config.as_deref())?;
         let folder = RunFolder::take(spec)?;
         let mut reporter = Reporter::new(observer);
-        let mut skipped = Vec::new();
-        let found = pictures::open(spec, config.training.sticker_share, &mut skipped)?;
-        reporter.skip(skipped);
-        let pictures = found.source.describe();
+        let mut report = FolderReport::default();
+        let found = pictures::open(spec, config.training.sticker_share, &mut report)?;
+        reporter.skip(report.skipped);
+        for remark in report.remarks {
+            reporter.warn(remark);
+        }
+        let pictures = found.describe();
+        let source = found.source.identity();
         let mut stage: Box<dyn Stage> = match spec.target {
             TrainTarget::Autoencoder => {
                 Box::new(AutoencoderStage::new(spec, &config, device, found)?)
             }
             TrainTarget::Diffusion => Box::new(DiffusionStage::new(spec, &config, device, found)?),
         };
-        let identity = Identity::new(spec, pictures.clone(), stage.networks());
-        let mut state = RunState::new(identity);
+        let identity = Identity::new(spec, pictures.clone(), source, stage.networks());
+        let mut state = RunState::new(identity.clone());
         if spec.resume {
             state = folder.checkpoints.resume(
-                &state.identity,
+                &identity,
                 |path, state| stage.load(path, state),
                 &mut |warning| reporter.warn(warning),
             )?;
+            if let Some(difference) = identity.other_pictures(&state.identity) {
+                reporter.warn(format!("{difference}; the run goes on"));
+            }
+            state.identity = identity;
             reporter.skip(state.skipped.clone());
         }
         let (metrics, other_metrics) =

@@ -1,12 +1,15 @@
 //! Sample sheets: pictures in a grid, to be looked at.
 
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use burn::tensor::Tensor;
+use image::codecs::png::PngEncoder;
 use image::{Rgba, RgbaImage, imageops};
 
 use super::TrainError;
-use super::learner::host;
+use super::tensors::host;
+use crate::files::write_atomically;
 
 /// Pixels between pictures.
 const GAP: u32 = 2;
@@ -55,12 +58,14 @@ pub(super) fn grid(rows: &[Vec<RgbaImage>]) -> RgbaImage {
 pub(super) fn save(sheet: &RgbaImage, path: &Path) -> Result<(), TrainError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(TrainError::io("make the folder", folder))?;
-    let scratch = path.with_extension("png.part");
-    sheet
-        .save_with_format(&scratch, image::ImageFormat::Png)
-        .map_err(std::io::Error::other)
-        .and_then(|()| std::fs::rename(&scratch, path))
-        .map_err(TrainError::io("write", path))
+    write_atomically(path, |file| {
+        let mut bytes = BufWriter::new(file);
+        sheet
+            .write_with_encoder(PngEncoder::new(&mut bytes))
+            .map_err(std::io::Error::other)?;
+        bytes.flush()
+    })
+    .map_err(TrainError::io("write", path))
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::random::Random;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-
-use super::random::Random;
 
 /// A picture to train on.
 #[derive(Clone, Debug)]
@@ -55,6 +54,34 @@ pub struct SkippedPicture {
     pub reason: String,
 }
 
+/// What tells the pictures of a run from those of another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceIdentity {
+    /// Where they come from: the canonical path of a folder, or what scenes they are.
+    pub place: String,
+    /// A digest of their names, contents and captions; empty where the place says
+    /// it all.
+    pub digest: String,
+}
+
+impl SourceIdentity {
+    /// What is different from the pictures of `before`, in a sentence for the user.
+    pub(super) fn difference(&self, before: &Self) -> Option<String> {
+        if self == before {
+            return None;
+        }
+        let is_elsewhere = self.place != before.place;
+        let (is, was) = (&self.place, &before.place);
+        Some(if is_elsewhere && self.digest != before.digest {
+            format!("the pictures are now {is}; until now they were {was}")
+        } else if is_elsewhere {
+            format!("the pictures are the same as before, but lie in {is} instead of {was}")
+        } else {
+            format!("the pictures in {is} are not all the same as before")
+        })
+    }
+}
+
 /// A numbered set of pictures, read by several threads at once.
 pub trait PictureSource: Send + Sync {
     /// Number of pictures; `None` for a source that never ends.
@@ -71,6 +98,30 @@ pub trait PictureSource: Send + Sync {
     /// If the picture cannot be read; the run then takes the next one.
     fn get(&self, index: u64, random: &mut Random) -> Result<Sample, SkippedPicture>;
 
-    /// A sentence fragment that tells this source from others, kept in checkpoints.
+    /// What the pictures are, in a sentence fragment for people.
     fn describe(&self) -> String;
+
+    /// What tells these pictures from others, kept in checkpoints.
+    fn identity(&self) -> SourceIdentity;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_told_apart() {
+        let identity = |place: &str, digest: &str| SourceIdentity {
+            place: place.to_owned(),
+            digest: digest.to_owned(),
+        };
+        let now = identity("/pictures", "1");
+        let told = |before: SourceIdentity| now.difference(&before);
+        assert_eq!(told(identity("/pictures", "1")), None);
+        let moved = told(identity("/old", "1")).expect("told");
+        assert!(moved.contains("same as before") && moved.contains("/old"));
+        let changed = told(identity("/pictures", "2")).expect("told");
+        assert!(changed.contains("not all the same"));
+        assert!(told(identity("/old", "2")).is_some_and(|text| text.contains("/old")));
+    }
 }

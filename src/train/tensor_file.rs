@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use safetensors::{Dtype, View};
 
 use super::TrainError;
-use super::learner::host;
+use super::tensors::host;
 use crate::model::weights::{SafetensorsFile, WeightDtype, WeightSource as _};
 
 /// A vector to write and the shape that it stands for.

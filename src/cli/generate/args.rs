@@ -9,11 +9,11 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, Pixel as _, RgbaImage};
 
 use crate::cli::model_name::find_model;
-use crate::cli::seed::random_seed;
 use crate::cli::{CliError, DeviceArg, Precision};
 use crate::diffusion::{SAMPLERS, sampler_info};
 use crate::folders;
 use crate::model::{ModelFolder, StudioConfig};
+use crate::random;
 use crate::recipe::{
     GenerateSpec, ImageInput, MaskInput, ModelSource, RecipeForm, SamplerId, open_picture,
     read_recipe,
@@ -144,7 +144,7 @@ impl GenerateArgs {
         spec.seed = match self.seed {
             Some(seed) => seed,
             None if from_recipe => spec.seed,
-            None => random_seed(),
+            None => random::fresh_seed(),
         };
         self.read_inputs(&mut spec, from_recipe)?;
         spec.width_px = self.width.unwrap_or(spec.width_px);

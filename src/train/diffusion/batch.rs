@@ -1,10 +1,10 @@
 //! What a denoiser learns from at a time: noisy latents, masks, captions.
 
 use super::DiffusionStage;
-use crate::model::UNetInput;
+use crate::model::{MaskConvention, UNetInput};
 use crate::train::encoder::Masked;
 use crate::train::latent_cache::LatentCache;
-use crate::train::random::{Purpose, Random};
+use crate::train::random::Purpose;
 
 /// What the denoiser gets and what it should say.
 pub(super) struct Batch {
@@ -18,14 +18,22 @@ pub(super) struct Batch {
 }
 
 impl DiffusionStage {
-    /// The channels of one picture, as the model wants them.
+    /// The channels of one picture, as the model wants them; without `masked`
+    /// everything is painted anew.
     pub(super) fn push_input(&self, input: &mut Vec<f32>, noisy: &[f32], masked: Option<&Masked>) {
         let [_, height, width] = self.encoder.latent_shape();
+        let is_kept = self.studio.mask_convention == MaskConvention::OneIsKept;
         for group in &self.studio.unet_input {
             match (group, masked) {
                 (UNetInput::Latent, _) => input.extend_from_slice(noisy),
+                (UNetInput::Mask, Some(masked)) if is_kept => {
+                    input.extend(masked.mask.iter().map(|repainted| 1.0 - repainted));
+                }
                 (UNetInput::Mask, Some(masked)) => input.extend_from_slice(&masked.mask),
-                (UNetInput::Mask, None) => input.resize(input.len() + height * width, 1.0),
+                (UNetInput::Mask, None) => {
+                    let all = if is_kept { 0.0 } else { 1.0 };
+                    input.resize(input.len() + height * width, all);
+                }
                 (UNetInput::MaskedImage, Some(masked)) => input.extend_from_slice(&masked.latent),
                 (UNetInput::MaskedImage, None) => input.extend_from_slice(&self.blank),
             }
@@ -38,7 +46,7 @@ impl DiffusionStage {
         let training = &self.config.training;
         let count = spec.batch as usize;
         let latent: usize = self.encoder.latent_shape().iter().product();
-        let stream = |purpose| Random::new(spec.seed, purpose, counter);
+        let stream = |purpose: Purpose| purpose.random(spec.seed, counter);
         let noise = stream(Purpose::Diffusion).normals(count * latent);
         let mut pick = stream(Purpose::Pick);
         let mut time = stream(Purpose::Timestep);
@@ -91,10 +99,12 @@ impl DiffusionStage {
     }
 
     /// The batch by which the model is judged: the same each time.
-    pub(super) fn judged(&self) -> Batch {
+    pub(super) fn judged_batch(&self) -> Batch {
         let latent: usize = self.encoder.latent_shape().iter().product();
-        let count = self.held_out.len();
-        let noise = Random::new(self.spec.seed, Purpose::Sheet, 1).normals(count * latent);
+        let count = self.judged.len();
+        let noise = Purpose::Sheet
+            .random(self.spec.seed, 1)
+            .normals(count * latent);
         let mut batch = Batch {
             input: Vec::new(),
             target: Vec::new(),
@@ -104,7 +114,7 @@ impl DiffusionStage {
             weights: Vec::new(),
         };
         let mut noisy = Vec::new();
-        for (i, (cached, noise)) in self.held_out.iter().zip(noise.chunks(latent)).enumerate() {
+        for (i, (cached, noise)) in self.judged.iter().zip(noise.chunks(latent)).enumerate() {
             let step = (2 * i + 1) * self.noising.steps() / (2 * count);
             noisy.clear();
             self.noising

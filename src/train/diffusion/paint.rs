@@ -5,9 +5,9 @@ use image::RgbaImage;
 use super::{Denoiser, DiffusionStage};
 use crate::train::TrainError;
 use crate::train::encoder::Masked;
-use crate::train::learner::host;
-use crate::train::random::{Purpose, Random};
+use crate::train::random::Purpose;
 use crate::train::sheet;
+use crate::train::tensors::host;
 
 /// Columns of a sample sheet.
 const SHEET: usize = 8;
@@ -25,7 +25,9 @@ impl DiffusionStage {
         let device = self.device.clone().inner();
         let latent: usize = self.encoder.latent_shape().iter().product();
         let count = prompts.len();
-        let mut x = Random::new(self.spec.seed, Purpose::Sheet, 0).normals(count * latent);
+        let mut x = Purpose::Sheet
+            .random(self.spec.seed, 0)
+            .normals(count * latent);
         let guidance = self.studio.default_guidance_scale;
         let mut tokens = self.preparation().tokens("").repeat(count);
         tokens.extend(prompts.concat());
@@ -72,9 +74,9 @@ impl DiffusionStage {
         let denoiser = self.learner.averaged();
         let mut prompts = self.prompts();
         let mut masked: Vec<Option<&Masked>> = vec![None; prompts.len()];
-        let shown = self.held_out.len().min(SHEET);
+        let shown = self.judged.len().min(SHEET);
         if self.studio.inpaints() {
-            for cached in &self.held_out[..shown] {
+            for cached in &self.judged[..shown] {
                 prompts.push(cached.tokens.clone());
                 masked.push(cached.masked.first());
             }

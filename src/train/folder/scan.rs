@@ -1,0 +1,315 @@
+//! Which files of a folder are pictures, and what lies beside each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use walkdir::{DirEntry, WalkDir};
+
+use super::{caption, companion, picture};
+use crate::train::TrainError;
+use crate::train::source::{SkippedPicture, SourceIdentity};
+
+/// Endings of the files that are read; of any case.
+const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+/// Longest side over shortest beyond which a picture is a strip, not a picture.
+const LONGEST_STRIP: u32 = 16;
+/// Names of what a run writes, for an output folder that is the folder of pictures.
+const WRITTEN: [&str; 3] = ["checkpoints", "model", "samples"];
+/// Bytes at the start and at the end of a file by which it is told from others.
+const SEEN_BYTES: u64 = 1 << 16;
+/// Files that a remark names; of more it says how many.
+const NAMED: usize = 5;
+
+/// A picture and what lies beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Picture {
+    pub path: PathBuf,
+    pub caption: String,
+    /// Left, top, width and height of things in it, in parts of its sides.
+    pub objects: Vec<[f32; 4]>,
+}
+
+/// What a folder holds.
+pub(super) struct Found {
+    pub pictures: Vec<Picture>,
+    pub skipped: Vec<SkippedPicture>,
+    /// Sentences about what was done differently from what one may expect.
+    pub remarks: Vec<String>,
+    pub identity: SourceIdentity,
+}
+
+/// Looks through a folder and its subfolders, but for hidden ones and `output`.
+pub(super) fn scan(root: &Path, size_px: u32, output: &Path) -> Result<Found, TrainError> {
+    // Walking a missing folder would only say that one entry failed.
+    let place = fs::canonicalize(root).map_err(TrainError::io("read the folder", root))?;
+    fs::read_dir(root).map_err(TrainError::io("read the folder", root))?;
+    let mut skipped = Vec::new();
+    let files = files(root, &place, output, &mut skipped);
+    let beside = Beside::of(&files);
+    let mut pictures = Vec::new();
+    let mut odd = Oddities::default();
+    let mut digest = Sha256::new();
+    for path in files.iter().filter(|path| is_picture(path)) {
+        if beside.belongs_to_another(path) {
+            continue;
+        }
+        let size = match check(path, size_px) {
+            Ok(size) => size,
+            Err(reason) => {
+                skipped.push(SkippedPicture {
+                    path: path.clone(),
+                    reason,
+                });
+                continue;
+            }
+        };
+        let picture = Picture {
+            caption: odd.caption(beside.caption(path)),
+            objects: odd.objects(beside.boxes(path), size),
+            path: path.clone(),
+        };
+        add(&mut digest, root, &picture).map_err(TrainError::io("read", path))?;
+        pictures.push(picture);
+    }
+    Ok(Found {
+        pictures,
+        skipped,
+        remarks: odd.remarks(),
+        identity: SourceIdentity {
+            place: place.to_string_lossy().into_owned(),
+            digest: digest
+                .finalize()
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect(),
+        },
+    })
+}
+
+/// All files that may be data, in an order that is the same everywhere.
+fn files(
+    root: &Path,
+    place: &Path,
+    output: &Path,
+    skipped: &mut Vec<SkippedPicture>,
+) -> Vec<PathBuf> {
+    let outputs: Vec<PathBuf> = match fs::canonicalize(output) {
+        Ok(output) if output == place => WRITTEN.map(|name| place.join(name)).to_vec(),
+        Ok(output) => vec![output],
+        // It is made later.
+        Err(_) => Vec::new(),
+    };
+    let is_output = |entry: &DirEntry| {
+        let is_folder = entry.file_type().is_dir() && !outputs.is_empty();
+        is_folder && fs::canonicalize(entry.path()).is_ok_and(|path| outputs.contains(&path))
+    };
+    let is_hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    let walk = WalkDir::new(root).follow_links(true).sort_by_file_name();
+    let entries = walk
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry) && !is_output(entry));
+    let mut files = Vec::new();
+    for entry in entries {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+            Ok(_) => {}
+            Err(error) => skipped.push(SkippedPicture {
+                path: error.path().unwrap_or(root).to_path_buf(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+    files
+}
+
+fn ending(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+}
+
+fn is_picture(path: &Path) -> bool {
+    ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// What of each folder's files lies beside a picture of the same stem.
+#[derive(Default)]
+struct Beside<'a> {
+    folders: BTreeMap<&'a Path, Names<'a>>,
+}
+
+#[derive(Default)]
+struct Names<'a> {
+    pictures: BTreeSet<&'a OsStr>,
+    /// By the place of their ending among those of captions, then by stem.
+    captions: [BTreeMap<&'a OsStr, &'a Path>; caption::ENDINGS.len()],
+    boxes: BTreeMap<&'a OsStr, &'a Path>,
+}
+
+impl<'a> Beside<'a> {
+    fn of(files: &'a [PathBuf]) -> Self {
+        let mut beside = Self::default();
+        for path in files {
+            let (Some(folder), Some(stem), Some(ending)) =
+                (path.parent(), path.file_stem(), ending(path))
+            else {
+                continue;
+            };
+            let names = beside.folders.entry(folder).or_default();
+            if ENDINGS.contains(&ending.as_str()) {
+                names.pictures.insert(stem);
+            } else if ending == "json" {
+                names.boxes.insert(stem, path);
+            } else if let Some(i) = caption::ENDINGS.iter().position(|known| *known == ending) {
+                names.captions[i].insert(stem, path);
+            }
+        }
+        beside
+    }
+
+    fn names(&self, picture: &'a Path) -> Option<(&Names<'a>, &'a OsStr)> {
+        Some((self.folders.get(picture.parent()?)?, picture.file_stem()?))
+    }
+
+    fn belongs_to_another(&self, picture: &'a Path) -> bool {
+        self.names(picture).is_some_and(|(names, stem)| {
+            let is_there = |stem: &str| names.pictures.contains(OsStr::new(stem));
+            stem.to_str()
+                .is_some_and(|stem| companion::belongs_to_a_picture(stem, is_there))
+        })
+    }
+
+    fn caption(&self, picture: &'a Path) -> Option<&'a Path> {
+        let (names, stem) = self.names(picture)?;
+        let found = names.captions.iter().find_map(|of| of.get(stem));
+        found.copied()
+    }
+
+    fn boxes(&self, picture: &'a Path) -> Option<&'a Path> {
+        let (names, stem) = self.names(picture)?;
+        names.boxes.get(stem).copied()
+    }
+}
+
+/// Files with something odd about them, of each kind.
+#[derive(Default)]
+struct Oddities {
+    unreadable: Vec<OsString>,
+    guessed: Vec<OsString>,
+    cut: Vec<OsString>,
+    other_size: Vec<OsString>,
+}
+
+impl Oddities {
+    fn caption(&mut self, path: Option<&Path>) -> String {
+        let Some(path) = path else {
+            return String::new();
+        };
+        match caption::read(path) {
+            Ok(caption) => {
+                if caption.is_guessed {
+                    self.guessed.push(path.into());
+                }
+                if caption.is_cut {
+                    self.cut.push(path.into());
+                }
+                caption.text
+            }
+            Err(_) => {
+                self.unreadable.push(path.into());
+                String::new()
+            }
+        }
+    }
+
+    fn objects(&mut self, path: Option<&Path>, size_px: [u32; 2]) -> Vec<[f32; 4]> {
+        let Some(path) = path else {
+            return Vec::new();
+        };
+        let [width, height] = size_px.map(|side| side as f32);
+        match companion::read_boxes(path, size_px) {
+            Ok(boxes) => {
+                let part = |[x, y, w, h]: [f32; 4]| [x / width, y / height, w / width, h / height];
+                boxes.into_iter().map(part).collect()
+            }
+            Err(_) => {
+                self.other_size.push(path.into());
+                Vec::new()
+            }
+        }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        [
+            (
+                "captions that cannot be read are taken as empty",
+                &self.unreadable,
+            ),
+            (
+                "captions that are not UTF-8 are read as Windows-1252, so check their letters",
+                &self.guessed,
+            ),
+            (
+                "of captions this long only the beginning is read",
+                &self.cut,
+            ),
+            (
+                "boxes that were drawn for another size of the picture are left out",
+                &self.other_size,
+            ),
+        ]
+        .into_iter()
+        .filter(|(_, files)| !files.is_empty())
+        .map(|(what, files)| format!("{what}: {}", names(files)))
+        .collect()
+    }
+}
+
+/// The first few names, and how many more there are.
+fn names(files: &[OsString]) -> String {
+    let name = |file: &OsString| format!("\u{201c}{}\u{201d}", Path::new(file).display());
+    let named: Vec<String> = files.iter().take(NAMED).map(name).collect();
+    match files.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// Width and height of a picture, upright, from its head only: a damaged body is
+/// met when it is decoded.
+fn check(path: &Path, size_px: u32) -> Result<[u32; 2], String> {
+    let (width, height) = picture::size_px(path)?;
+    if width.min(height) < size_px {
+        return Err(format!(
+            "its {width} × {height} pixels are fewer than the {size_px} × {size_px} trained on"
+        ));
+    }
+    if width.max(height) > LONGEST_STRIP * width.min(height) {
+        return Err(format!("its {width} × {height} pixels are a strip"));
+    }
+    Ok([width, height])
+}
+
+/// Adds a picture to the digest of all: its name, its size, both ends of its file,
+/// and its caption. Pictures of thousands of megabytes are not read whole for it.
+fn add(digest: &mut Sha256, root: &Path, picture: &Picture) -> io::Result<()> {
+    let mut file = File::open(&picture.path)?;
+    let length = file.metadata()?.len();
+    let mut ends = Vec::new();
+    file.by_ref().take(SEEN_BYTES).read_to_end(&mut ends)?;
+    file.seek(SeekFrom::Start(length.saturating_sub(SEEN_BYTES)))?;
+    file.take(SEEN_BYTES).read_to_end(&mut ends)?;
+    let name = picture.path.strip_prefix(root).unwrap_or(&picture.path);
+    for part in [
+        name.as_os_str().as_encoded_bytes(),
+        &ends,
+        picture.caption.as_bytes(),
+    ] {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    digest.update(length.to_le_bytes());
+    Ok(())
+}

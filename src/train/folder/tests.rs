@@ -1,0 +1,199 @@
+//! What of a folder becomes a picture to train on.
+
+use std::fs;
+
+use image::{GrayImage, RgbImage};
+
+use super::*;
+use crate::train::random::Purpose;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        path
+    }
+
+    fn picture(&self, name: &str) {
+        RgbImage::new(20, 16)
+            .save(self.path(name))
+            .expect("a picture");
+    }
+
+    fn file(&self, name: &str, text: &[u8]) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
+    fn open(&self) -> (ImageFolder, FolderReport) {
+        ImageFolder::open(self.0.path(), 16, &self.0.path().join("out")).expect("pictures")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let (folder, _) = self.open();
+        let names = folder.pictures.iter().map(|picture| {
+            let name = picture.path.strip_prefix(self.0.path()).expect("inside");
+            name.to_string_lossy().replace('\\', "/")
+        });
+        names.collect()
+    }
+}
+
+#[test]
+fn what_belongs_to_a_picture_is_none() {
+    let folder = Folder::new();
+    for name in ["a.png", "b.jpg", "venice-mask.png"] {
+        folder.picture(name);
+    }
+    for name in [
+        "a.label.png",
+        "b.mask.PNG",
+        "a-masklabel.png",
+        "c.label.png",
+    ] {
+        GrayImage::new(20, 16)
+            .save(folder.path(name))
+            .expect("a picture");
+    }
+    assert_eq!(folder.names(), ["a.png", "b.jpg", "venice-mask.png"]);
+    assert_eq!(folder.open().1, FolderReport::default());
+}
+
+#[test]
+fn hidden_files_and_the_output_folder_are_no_data() {
+    let folder = Folder::new();
+    folder.picture("a.png");
+    for name in [".x.png", ".thumbnails/a.png", "b/.ipynb_checkpoints/a.png"] {
+        folder.picture(name);
+    }
+    folder.picture("out/samples/step-00000001.png");
+    assert_eq!(folder.names(), ["a.png"]);
+    assert_eq!(folder.open().1, FolderReport::default());
+
+    // A run that writes beside its pictures.
+    folder.picture("samples/step-00000001.png");
+    folder.picture("more/samples/b.png");
+    let root = folder.0.path();
+    let (inside, _) = ImageFolder::open(root, 16, root).expect("pictures");
+    assert_eq!(
+        inside.pictures.len(),
+        3,
+        "a.png, more/samples/b.png and out/…"
+    );
+}
+
+#[test]
+fn captions_are_found_and_understood() {
+    let folder = Folder::new();
+    for (name, ending, bytes) in [
+        ("bom", "txt", &b"\xef\xbb\xbfa red barn"[..]),
+        ("kohya", "caption", b"a red barn"),
+        ("upper", "TXT", b"a red barn"),
+        ("windows", "txt", b"a red barn\x92"),
+        ("both", "caption", b"not this one"),
+        ("both", "txt", b"a red barn"),
+    ] {
+        folder.picture(&format!("{name}.png"));
+        folder.file(&format!("{name}.{ending}"), bytes);
+    }
+    folder.picture("silent.png");
+    let (found, report) = folder.open();
+    let captions: Vec<&str> = found.captions().collect();
+    let barn = "a red barn";
+    assert_eq!(captions, [barn, barn, barn, "", barn, "a red barn’"]);
+    assert_eq!(report.remarks.len(), 1);
+    let remark = &report.remarks[0];
+    assert!(
+        remark.contains("windows.txt") && remark.contains("Windows-1252"),
+        "{remark}"
+    );
+}
+
+#[test]
+fn the_captions_of_other_programs_are_read() {
+    let inputs = Path::new("tests/data/captions");
+    let folder = Folder::new();
+    for entry in fs::read_dir(inputs).expect("inputs") {
+        let path = entry.expect("an entry").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        folder.file(&name, &fs::read(&path).expect("a caption"));
+        let stem = path
+            .file_stem()
+            .expect("a stem")
+            .to_string_lossy()
+            .into_owned();
+        folder.picture(&format!("{stem}.png"));
+    }
+    let (found, report) = folder.open();
+    for caption in found.captions() {
+        assert!(!caption.is_empty());
+        assert!(
+            !caption.contains(['\u{feff}', '\u{fffd}', '\0']),
+            "{caption:?}"
+        );
+    }
+    assert!(report.remarks[0].contains("cp1252.txt"), "{report:?}");
+    assert!(!report.remarks[0].contains("utf16le.txt"), "{report:?}");
+}
+
+#[test]
+fn boxes_follow_the_part_that_is_cut_out() {
+    let folder = Folder::new();
+    // Twice the size trained on, and longer than high.
+    RgbImage::new(64, 32)
+        .save(folder.path("a.png"))
+        .expect("a picture");
+    folder.file(
+        "a.json",
+        br#"{ "image": { "width": 64, "height": 32 },
+              "annotations": [{ "bbox": [0, 0, 64, 16] }, { "bbox": [0, 8, 4, 8] }] }"#,
+    );
+    let (found, report) = folder.open();
+    assert_eq!(report, FolderReport::default());
+    let mut random = Purpose::Crop.random(1, 0);
+    let left = Purpose::Crop.random(1, 0).below(17) as f32;
+    assert!(left > 1.0, "a cut that loses the small thing");
+    let sample = found.get(0, &mut random).expect("a picture");
+    assert_eq!(sample.objects, [[0.0, 0.0, 16.0, 8.0]]);
+
+    assert_eq!(
+        seen(&[[0.25, 0.0, 0.25, 0.5]], [32, 16], [4, 0], 16),
+        [[4.0, 0.0, 8.0, 8.0]]
+    );
+}
+
+#[test]
+fn a_folder_is_known_by_place_and_contents() {
+    let folder = Folder::new();
+    folder.picture("a.png");
+    folder.picture("b.png");
+    let identity = || folder.open().0.identity();
+    let before = identity();
+    assert_eq!(identity(), before);
+    // The same folder by another path.
+    let other = folder.0.path().join(".").join("out").join("..");
+    fs::create_dir_all(folder.path("out/x")).expect("a folder");
+    let (again, _) = ImageFolder::open(&other, 16, Path::new("nowhere")).expect("pictures");
+    assert_eq!(again.identity(), before);
+    let both = again.split(1);
+    assert_eq!(both.0.identity(), both.1.identity());
+
+    // Another picture of the same name, then another caption.
+    RgbImage::from_pixel(20, 16, image::Rgb([9; 3]))
+        .save(folder.path("b.png"))
+        .expect("a picture");
+    let exchanged = identity();
+    assert_eq!(exchanged.place, before.place);
+    assert_ne!(exchanged.digest, before.digest);
+    folder.file("a.txt", b"a barn");
+    assert_ne!(identity().digest, exchanged.digest);
+}

@@ -1,0 +1,171 @@
+//! Networks for those who name none: sizes that suit a side of pictures.
+//!
+//! The small ones are those of Storybook. Larger pictures get more channels and
+//! levels, in the proportions of Rombach et al. 2022
+//! (<https://arxiv.org/abs/2112.10752>); heads have 32 channels everywhere.
+
+use serde_json::{Value, json};
+
+use crate::model::{AutoencoderKlConfig, ClipTextConfig, PerLevel, StudioConfig, UNet2dConfig};
+
+/// Channels of a head of attention.
+const HEAD: usize = 32;
+/// Longest text in tokens, as in CLIP.
+const TEXT_LENGTH: usize = 77;
+/// Latents this small a side are not halved again.
+const LEAST_LATENT_SIDE: usize = 4;
+/// Guidance that suits small networks trained from nothing.
+const GUIDANCE: f32 = 4.0;
+
+/// An autoencoder for pictures of this side: a quarter of it for small pictures,
+/// an eighth for large ones, in 8 channels.
+pub(super) fn autoencoder(size_px: u32) -> AutoencoderKlConfig {
+    let (channels, layers) = match size_px {
+        ..=96 => (vec![24, 48, 96], 1),
+        97..=191 => (vec![32, 64, 128], 1),
+        _ => (vec![48, 96, 192, 192], 2),
+    };
+    let levels = channels.len();
+    AutoencoderKlConfig {
+        down_block_types: vec!["DownEncoderBlock2D".into(); levels],
+        up_block_types: vec!["UpDecoderBlock2D".into(); levels],
+        block_out_channels: channels,
+        layers_per_block: layers,
+        latent_channels: 8,
+        norm_num_groups: 8,
+        sample_size: Some(json!(size_px)),
+        // Measured when it is written.
+        scaling_factor: 1.0,
+        ..AutoencoderKlConfig::default()
+    }
+}
+
+/// A denoiser that inpaints, for latents of this side and number of channels.
+pub(super) fn unet(latent_side: usize, latent_channels: usize, text: usize) -> UNet2dConfig {
+    let (base, layers) = match latent_side {
+        ..=16 => (64, 1),
+        17..=32 => (96, 2),
+        _ => (128, 2),
+    };
+    let halvings = (latent_side / LEAST_LATENT_SIDE).max(1).ilog2() as usize;
+    let channels: Vec<usize> = match halvings {
+        0..=2 => [1, 2, 2][..=halvings].to_vec(),
+        _ => vec![1, 2, 3, 3],
+    }
+    .into_iter()
+    .map(|part| part * base)
+    .collect();
+    // The finest level would spend most on attention and gain least from it.
+    let kinds = |with: &str, without: &str| -> Vec<String> {
+        let kind = |level| if level == 0 { without } else { with }.to_owned();
+        (0..channels.len()).map(kind).collect()
+    };
+    let mut up = kinds("CrossAttnUpBlock2D", "UpBlock2D");
+    up.reverse();
+    UNet2dConfig {
+        in_channels: 2 * latent_channels + 1,
+        out_channels: latent_channels,
+        down_block_types: kinds("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types: up,
+        layers_per_block: PerLevel::All(layers),
+        norm_num_groups: 16,
+        cross_attention_dim: text,
+        attention_head_dim: PerLevel::Each(channels.iter().map(|width| width / HEAD).collect()),
+        block_out_channels: channels,
+        use_linear_projection: true,
+        ..UNet2dConfig::default()
+    }
+}
+
+/// Width of the texts that a denoiser for latents of this side listens to.
+pub(super) fn text_width(latent_side: usize) -> usize {
+    match latent_side {
+        ..=16 => 128,
+        17..=32 => 256,
+        _ => 384,
+    }
+}
+
+/// A text encoder of this width.
+pub(super) fn text_encoder(width: usize) -> ClipTextConfig {
+    ClipTextConfig {
+        hidden_size: width,
+        intermediate_size: 4 * width,
+        num_hidden_layers: if width <= 128 { 3 } else { 6 },
+        num_attention_heads: if width.is_multiple_of(HEAD) {
+            width / HEAD
+        } else {
+            1
+        },
+        max_position_embeddings: TEXT_LENGTH,
+        ..ClipTextConfig::default()
+    }
+}
+
+/// `scheduler_config.json`: velocity, and a last step that is nearly all noise.
+pub(super) fn scheduler() -> Value {
+    json!({
+        "_class_name": "EulerDiscreteScheduler",
+        "num_train_timesteps": 1000,
+        "beta_start": 0.00085,
+        "beta_end": 0.02,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": "v_prediction",
+        "timestep_spacing": "trailing",
+        "steps_offset": 1,
+        "use_karras_sigmas": false,
+        "clip_sample": false,
+        "set_alpha_to_one": false,
+        "skip_prk_steps": true,
+    })
+}
+
+/// `studio.json` of a new denoiser, but for its size of pictures.
+pub(super) fn studio(unet: &UNet2dConfig, autoencoder: &AutoencoderKlConfig) -> StudioConfig {
+    StudioConfig {
+        default_guidance_scale: GUIDANCE,
+        ..StudioConfig::derive("Trained model".into(), Some(unet), Some(autoencoder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::nn::parameter_count;
+
+    #[test]
+    fn networks_for_every_size_can_be_built() {
+        for size_px in [16, 64, 96, 128, 192, 256, 512, 1024] {
+            let autoencoder = autoencoder(size_px);
+            autoencoder.validate().expect("an autoencoder");
+            let side = size_px as usize / autoencoder.downsampling();
+            let text = text_encoder(text_width(side));
+            text.validate().expect("a text encoder");
+            let unet = unet(side, autoencoder.latent_channels, text.hidden_size);
+            unet.validate().expect("a denoiser");
+            let studio = studio(&unet, &autoencoder);
+            studio.validate().expect("numbers that can be");
+            studio.fits(&unet, 8).expect("channels that add up");
+            assert!(studio.inpaints());
+        }
+    }
+
+    #[test]
+    fn small_networks_are_those_of_storybook() {
+        let file = include_str!("../../assets/recipes/storybook.json");
+        let theirs: super::super::TrainConfig = serde_json::from_str(file).expect("a recipe");
+        let count = |config: &UNet2dConfig| {
+            parameter_count(&config.init(&Device::flex()).expect("a denoiser"))
+        };
+        let ours = unet(16, 8, text_width(16));
+        assert_eq!(count(&ours), count(&theirs.unet.expect("a denoiser")));
+        let theirs = theirs.autoencoder.expect("an autoencoder");
+        assert_eq!(
+            autoencoder(64).block_out_channels,
+            theirs.block_out_channels
+        );
+        assert_eq!(autoencoder(64).latent_channels, theirs.latent_channels);
+    }
+}
