@@ -19,15 +19,17 @@ pub const PICTURES_VARIABLE: &str = "VELATURA_PICTURES";
 
 /// The folder of what came with the program: the first that is there of the
 /// environment variable's, those beside the program (as the packages for Linux,
-/// macOS and Windows lay them out), the source tree that cargo starts it from, and
-/// the one it was built from. The last two differ where a target folder serves more
-/// than one checkout: cargo does not build again for that.
+/// macOS and Windows lay them out), and the source tree: the one that cargo starts
+/// the program from, or else the one in whose target folder it lies. The path of
+/// the machine that built the program is none of them: on another one, anything
+/// may lie there.
 pub fn assets() -> Option<PathBuf> {
     if let Some(named) = from_environment(ASSETS_VARIABLE) {
         return Some(named);
     }
     let program = std::env::current_exe().and_then(std::fs::canonicalize).ok();
-    let beside = program.as_deref().and_then(Path::parent).map(|folder| {
+    let folder = program.as_deref().and_then(Path::parent);
+    let beside = folder.map(|folder| {
         ["assets", "../share/velatura", "../Resources/assets"].map(|inner| folder.join(inner))
     });
     let is_ours = std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME"));
@@ -36,8 +38,19 @@ pub fn assets() -> Option<PathBuf> {
         .into_iter()
         .flatten()
         .chain(started_from.map(|tree| tree.join("assets")))
-        .chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")])
+        .chain(
+            folder
+                .and_then(source_tree_of)
+                .map(|tree| tree.join("assets")),
+        )
         .find(|folder| folder.is_dir())
+}
+
+/// The source tree that a folder lies in.
+fn source_tree_of(folder: &Path) -> Option<PathBuf> {
+    let mut trees = folder.ancestors();
+    let tree = trees.find(|tree| tree.join("Cargo.toml").is_file())?;
+    Some(tree.to_path_buf())
 }
 
 /// The models that came with the program.
@@ -91,6 +104,19 @@ mod tests {
         // Of the checkout that is tested, in which cargo starts the tests.
         let tested = std::env::current_dir().unwrap();
         assert_eq!(found, tested.join("assets"));
+    }
+
+    #[test]
+    fn the_building_machine_is_no_place_for_assets() {
+        let tree = tempfile::tempdir().unwrap();
+        let target = tree.path().join("target/release");
+        std::fs::create_dir_all(&target).unwrap();
+        std::fs::create_dir_all(tree.path().join("assets")).unwrap();
+        assert_eq!(source_tree_of(&target), None);
+        std::fs::write(tree.path().join("Cargo.toml"), "").unwrap();
+        assert_eq!(source_tree_of(&target).as_deref(), Some(tree.path()));
+        let baked_in = ["env!(\"CARGO_", "MANIFEST_DIR\")"].concat();
+        assert!(!include_str!("folders.rs").contains(&baked_in));
     }
 
     #[test]

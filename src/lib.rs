@@ -2,9 +2,8 @@
 //!
 //! # The rooms
 //!
-//! From the bottom up: a room uses only rooms above it in this list, but for
-//! [`app`] and [`ui`], the two halves of the window. `tests/layering.rs` says
-//! which may use which.
+//! From the bottom up: a room uses only rooms above it in this list.
+//! `tests/layering.rs` says which may use which.
 //!
 //! - [`geometry`]: points, rectangles and the view of the canvas.
 //! - [`folders`]: where models, pictures and settings lie on this computer.
@@ -25,6 +24,7 @@
 //! - [`engine`]: the thread that does jobs, and the words to talk with it.
 //! - [`app`]: the state of the studio and the commands that change it.
 //! - [`ui`]: what the window shows.
+//! - [`window`]: the program with a window, frame by frame.
 //! - [`cli`]: the same work without a window.
 //!
 //! # The way of a picture
@@ -32,9 +32,10 @@
 //! A snapshot of the [`document`] becomes a [`recipe::GenerateSpec`]. The
 //! [`engine`] queues it and hands it to [`diffusion`], which asks the networks
 //! of [`model`] step by step; every step comes back as a frame, and the end as
-//! an event. The [`app`] turns it into a new layer of the document, and saves
-//! it as a file with its recipe inside. The [`cli`] enters at the spec and
-//! leaves at the file: the same road, without a window.
+//! an event. The [`app`] turns it into a new layer of the document that it was
+//! described from, or, where that was closed meanwhile, into a file with its
+//! recipe inside. The [`cli`] enters at the spec and leaves at the file: the same
+//! road, without a window.
 
 pub mod app;
 pub mod cli;
@@ -56,3 +57,4 @@ pub mod scenes;
 pub mod tools;
 pub mod train;
 pub mod ui;
+pub mod window;

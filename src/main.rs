@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use crossbeam_channel::{Sender, bounded};
-use velatura::app::{EngineBuilder, StudioOptions, run_studio};
 use velatura::cli::{self, Cli, Precision};
 use velatura::engine::device::{ComputeDevice, DeviceChoice, open_device};
 use velatura::engine::protocol::EngineError;
 use velatura::engine::studio;
+use velatura::window::{EngineBuilder, StudioOptions, run_studio};
 use velatura::{gpu, kernels};
 
 /// How long a program without a window waits for its engine to end.

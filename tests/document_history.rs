@@ -8,7 +8,7 @@
 use image::RgbaImage;
 use proptest::prelude::{Strategy, prop, prop_oneof, proptest};
 use proptest::test_runner::Config;
-use velatura::document::{Document, DocumentEditor, LayerId, LayerKind};
+use velatura::document::{Document, DocumentEditor, LayerId, LayerKind, TileGrid};
 use velatura::geometry::{CanvasPoint, CanvasView};
 use velatura::tools::{PointerEvent, PointerPhase, ToolId, Toolbox};
 
@@ -127,7 +127,8 @@ impl Bench {
             Deed::FillMask => drop(editor.fill_mask()),
             Deed::Result(value) => {
                 let image = RgbaImage::from_pixel(60, 40, image::Rgba([*value, 0, 90, 200]));
-                editor.place_result("Result", &image).unwrap();
+                let picture = TileGrid::from_image(&image);
+                editor.place_picture("Generate", "Result", picture).unwrap();
             }
             Deed::Resize(width, height) => editor.resize_canvas([*width, *height]).unwrap(),
             Deed::Undo => drop(editor.undo()),
@@ -215,13 +216,23 @@ fn stroke(bench: &mut Bench, from: (u8, u8), to: (u8, u8)) {
     });
 }
 
+/// As a file does that is written at once.
+fn save(editor: &mut DocumentEditor) {
+    let point = editor.save_point().expect("nothing is in progress");
+    editor.mark_saved(point);
+}
+
 #[test]
 fn one_undo_removes_a_result_and_nothing_else() {
     let mut bench = bench();
     stroke(&mut bench, (20, 20), (60, 60));
     let before = bench.editor.document().clone();
     let result = RgbaImage::from_pixel(270, 130, image::Rgba([9, 9, 9, 255]));
-    let id = bench.editor.place_result("Result", &result).unwrap();
+    let picture = TileGrid::from_image(&result);
+    let id = bench
+        .editor
+        .place_picture("Generate", "Result", picture)
+        .unwrap();
     let document = bench.editor.document();
     assert_eq!(document.composite(), result);
     // Above the pictures, below the mask, and the mask stays selected.
@@ -236,7 +247,8 @@ fn one_undo_removes_a_result_and_nothing_else() {
 fn a_result_gives_an_empty_canvas_its_size() {
     let mut editor = DocumentEditor::new(Document::blank([64, 64]).unwrap());
     let result = RgbaImage::from_pixel(192, 96, image::Rgba([1, 2, 3, 255]));
-    editor.place_result("Result", &result).unwrap();
+    let picture = TileGrid::from_image(&result);
+    editor.place_picture("Generate", "Result", picture).unwrap();
     assert_eq!(editor.document().size_px(), [192, 96]);
     assert_eq!(editor.document().composite(), result);
     assert_eq!(editor.document().mask_coverage(), None);
@@ -250,7 +262,7 @@ fn the_dirty_flag_follows_the_saved_state_through_undo() {
     assert!(!bench.editor.is_dirty());
     stroke(&mut bench, (20, 20), (60, 60));
     assert!(bench.editor.is_dirty());
-    bench.editor.mark_saved();
+    save(&mut bench.editor);
     stroke(&mut bench, (60, 20), (20, 60));
     assert!(bench.editor.is_dirty());
     bench.editor.undo();
@@ -275,7 +287,7 @@ fn a_slider_drag_is_one_step_and_saving_ends_it() {
     bench.editor.end_slider_drag();
     bench.editor.set_layer_opacity(id, 0.4).unwrap();
     assert_eq!(bench.editor.history().undo_count(), 2);
-    bench.editor.mark_saved();
+    save(&mut bench.editor);
     bench.editor.set_layer_opacity(id, 0.3).unwrap();
     assert!(bench.editor.is_dirty());
     bench.editor.undo();
@@ -348,4 +360,70 @@ fn two_documents_never_share_a_revision() {
         document.revision()
     };
     assert_ne!(revision(), revision());
+}
+
+#[test]
+fn a_file_written_late_holds_the_state_it_was_given() {
+    let mut bench = bench();
+    stroke(&mut bench, (20, 20), (60, 60));
+    let written = bench.editor.save_point().expect("nothing is in progress");
+    stroke(&mut bench, (60, 20), (20, 60));
+    bench.editor.mark_saved(written);
+    assert!(bench.editor.is_dirty(), "the second stroke is in no file");
+    bench.editor.undo();
+    assert!(!bench.editor.is_dirty());
+    bench.editor.begin("Stroke").unwrap();
+    assert_eq!(bench.editor.save_point(), None);
+}
+
+#[test]
+fn what_was_erased_takes_no_memory() {
+    let mut bench = bench();
+    let mask_bytes = |bench: &Bench| {
+        let mask = bench.editor.document().active_mask();
+        mask.map_or(0, |layer| layer.content.size_bytes())
+    };
+    stroke(&mut bench, (20, 20), (60, 60));
+    assert!(mask_bytes(&bench) > 0);
+    bench.toolbox.settings.eraser.size_px = 400.0;
+    bench.toolbox.settings.eraser.hardness = 1.0;
+    bench.perform(&Deed::Stroke {
+        tool: ToolId::Eraser,
+        points: vec![(20, 20), (60, 60)],
+        cancelled: false,
+    });
+    assert!(!bench.editor.document().has_mask_content());
+    assert_eq!(mask_bytes(&bench), 0);
+}
+
+#[test]
+fn a_layer_is_remembered_for_as_long_as_a_step_leads_to_it() {
+    let image = RgbaImage::from_pixel(600, 600, image::Rgba([1, 2, 3, 255]));
+    // Room for one such picture.
+    let budget = 10 << 18;
+    let mut editor = DocumentEditor::with_history_budget(start(), budget);
+    let id = editor
+        .place_picture("Generate", "Result", TileGrid::from_image(&image))
+        .unwrap();
+    editor.delete_layer(id).unwrap();
+    assert!(editor.remembers_layer(id), "undo brings it back");
+    for _ in 0..3 {
+        let next = editor
+            .place_picture("Generate", "Result", TileGrid::from_image(&image))
+            .unwrap();
+        editor.delete_layer(next).unwrap();
+    }
+    assert!(!editor.remembers_layer(id));
+}
+
+#[test]
+fn an_untouched_canvas_keeps_its_name_when_it_changes_its_size() {
+    let mut editor = DocumentEditor::new(Document::blank([64, 64]).unwrap());
+    let (id, revision) = (editor.id(), editor.revision());
+    editor.refit_blank([128, 32]).unwrap();
+    assert_eq!((editor.id(), editor.document().size_px()), (id, [128, 32]));
+    assert_ne!(editor.revision(), revision);
+    assert!(!editor.is_dirty());
+    assert_ne!(Document::blank([64, 64]).unwrap().id(), id);
+    assert_eq!(editor.snapshot().id(), id);
 }

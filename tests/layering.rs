@@ -65,7 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "app",
         &[
             "files", "document", "engine", "folders", "geometry", "gpu", "icons", "random",
-            "recipe", "tools", "ui",
+            "recipe", "tools",
         ],
     ),
     (
@@ -74,6 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "app", "document", "engine", "geometry", "gpu", "icons", "recipe", "tools",
         ],
     ),
+    ("window", &["app", "engine", "folders", "gpu", "ui"]),
     (
         "cli",
         &[
@@ -91,10 +92,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // The kernels are asked how memory is best kept and whose threads come first,
     // before anything else is done.
-    (
-        "main",
-        &["app", "cli", "engine", "folders", "gpu", "kernels"],
-    ),
+    ("main", &["cli", "engine", "gpu", "kernels", "window"]),
 ];
 
 /// Rooms of which a user may see only some parts.
@@ -141,10 +139,10 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
     ),
     (
         &["egui", "eframe", "egui_plot"],
-        &["app", "gpu", "main", "ui"],
+        &["app", "gpu", "ui", "window"],
     ),
-    (&["egui_wgpu"], &["app", "gpu", "ui"]),
-    (&["wgpu"], &["app", "engine", "gpu"]),
+    (&["egui_wgpu"], &["gpu", "ui", "window"]),
+    (&["wgpu"], &["engine", "gpu"]),
     (&["arboard", "rfd"], &["app"]),
     (&["clap", "indicatif", "signal_hook"], &["cli", "main"]),
     (&["resvg"], &["scenes", "ui"]),

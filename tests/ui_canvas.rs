@@ -11,7 +11,7 @@ use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, pos2, vec
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use image::{GrayImage, Luma, Rgba, RgbaImage};
-use velatura::document::{Document, DocumentEditor, LayerKind};
+use velatura::document::{Document, DocumentEditor, LayerKind, TileGrid};
 use velatura::geometry::{CanvasPoint, CanvasRect, CanvasView, UiPoint, Viewport};
 use velatura::gpu::{LiveFrame, LivePicture, wgpu_configuration};
 use velatura::tools::Toolbox;
@@ -392,7 +392,8 @@ fn a_second_layer_blends_as_the_saved_file_does() {
     let editor = &mut harness.state_mut().editor;
     let id = editor.add_layer(LayerKind::Raster).unwrap();
     let half = RgbaImage::from_pixel(64, 64, Rgba([255, 255, 255, 128]));
-    editor.insert_result_layer("Half", &half, [0, 0]).unwrap();
+    let half = TileGrid::from_image(&half);
+    editor.insert_picture("Paste", "Half", half).unwrap();
     editor.set_layer_opacity(id, 0.5).unwrap();
     let flat = editor.document().composite();
     harness.run();

@@ -10,10 +10,14 @@ use eframe::egui;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use image::RgbaImage;
-use velatura::app::{AppState, Command, ModelState, StudioApp, StudioOptions};
+use velatura::app::{AppState, Command, ModelState};
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::studio;
 use velatura::recipe::{SaveOptions, save_picture};
+use velatura::window::{StudioApp, StudioOptions};
+
+#[path = "ui_first_light/training.rs"]
+mod training;
 
 /// Loading, and every step of a picture, together: generous, for slow machines.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -23,10 +27,14 @@ struct Studio(Harness<'static, StudioApp>);
 
 impl Studio {
     fn open(picture: &Path) -> Self {
+        Self::start(Some(picture))
+    }
+
+    fn start(picture: Option<&Path>) -> Self {
         let engine = Box::new(|_: Option<&_>| studio::factory(ComputeDevice::cpu()));
         let mut options = StudioOptions::new(engine);
         options.remembers = false;
-        options.open = Some(picture.to_owned());
+        options.open = picture.map(Path::to_owned);
         let harness = Harness::builder()
             .with_size([1280.0, 800.0])
             .with_max_steps(64)
@@ -148,9 +156,9 @@ fn a_mask_is_repainted_step_by_step_before_the_eyes() {
     let notices: Vec<_> = studio.state().notices.iter().collect();
     assert!(notices.is_empty(), "{notices:?}");
     assert!(seen.len() >= 3, "only {} different frames seen", seen.len());
-    let run = studio.state().jobs.run.as_ref().expect("a strip");
+    let run = studio.state().jobs.run().expect("a strip");
     assert_eq!(
-        run.frames.len(),
+        run.frames().len(),
         STEPS as usize,
         "every step is in the strip"
     );

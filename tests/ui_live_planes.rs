@@ -13,11 +13,12 @@ use eframe::egui_wgpu::WgpuSetup;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use fake_engine::{FakeEngine, FakePace};
-use velatura::app::{Command, StudioApp, StudioOptions};
+use velatura::app::Command;
 use velatura::engine::protocol::{AdapterSummary, JobSpec, StopReason, TrajectoryFrame};
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
 use velatura::gpu::share::SharedTensor;
 use velatura::gpu::{wgpu_configuration, window_device};
+use velatura::window::{StudioApp, StudioOptions};
 
 const SIDE: usize = 64;
 
@@ -121,7 +122,7 @@ fn a_step_on_the_card_is_drawn_from_the_card() {
     let app = harness.state_mut();
     app.command(Command::SetForm(Box::new(form)));
     app.command(Command::Generate);
-    wait(&mut harness, &|app| app.state().live_frame.is_some());
+    wait(&mut harness, &|app| app.state().jobs.live_frame().is_some());
 
     let canvas = harness.get_by_label("Canvas").rect();
     let picture = harness.render().expect("a picture of the window");

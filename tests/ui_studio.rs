@@ -16,17 +16,25 @@ use egui_kittest::kittest::Queryable as _;
 use fake_engine::{FakeEngine, FakePace};
 use velatura::app::form::EXAMPLE_PROMPT;
 use velatura::app::training::{TrainForm, TrainPhase};
-use velatura::app::{AppState, Command, Dialog, ModelState, PickPurpose, StudioApp, StudioOptions};
+use velatura::app::{AppState, Command, Dialog, ModelState, PickPurpose};
 use velatura::recipe::{
     GenerateSpec, ModelSource, PaintedRecipe, SaveOptions, TrainTarget, save_picture,
 };
 use velatura::tools::ToolId;
+use velatura::window::{StudioApp, StudioOptions};
+
+#[path = "ui_studio/documents.rs"]
+mod documents;
+#[path = "ui_studio/training.rs"]
+mod training;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Studio {
     harness: Harness<'static, StudioApp>,
     permits: Sender<()>,
+    /// Where pictures go whose document was closed.
+    pictures: tempfile::TempDir,
 }
 
 impl Studio {
@@ -40,13 +48,19 @@ impl Studio {
         let engine = Box::new(move |_: Option<&_>| FakeEngine::factory(FakePace::Gate(gate)));
         let mut options = StudioOptions::new(engine);
         options.remembers = false;
+        let pictures = tempfile::tempdir().expect("a folder");
+        options.pictures_folder = Some(pictures.path().to_path_buf());
         options.open = open.map(Path::to_path_buf);
         let harness = Harness::builder()
             .with_size([1280.0, 800.0])
             .with_max_steps(32)
             .wgpu()
             .build_eframe(|context| StudioApp::new(context, options).expect("a thread"));
-        let mut studio = Self { harness, permits };
+        let mut studio = Self {
+            harness,
+            permits,
+            pictures,
+        };
         studio.wait("the model", |state| {
             matches!(state.model, ModelState::Ready(_))
         });
@@ -149,8 +163,8 @@ fn generating_shows_every_step_and_one_undo_removes_the_layer() {
         studio.permit(1);
         studio.wait("a step", |state| {
             state
-                .live_frame
-                .as_ref()
+                .jobs
+                .live_frame()
                 .is_some_and(|frame| frame.step == step)
         });
         let preview = studio
@@ -199,13 +213,13 @@ fn escape_cancels_within_a_step_and_leaves_no_trace() {
         .harness
         .key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     studio.permit(1);
-    studio.wait("a step", |state| state.live_frame.is_some());
+    studio.wait("a step", |state| state.jobs.live_frame().is_some());
     studio.harness.key_press(Key::Escape);
     studio.harness.run();
     studio.permit(40);
     studio.wait("the end", |state| state.jobs.active().is_empty());
-    let run = studio.state().jobs.run.as_ref().expect("the strip stays");
-    assert!(run.frames.len() <= 2, "{} steps", run.frames.len());
+    let run = studio.state().jobs.run().expect("the strip stays");
+    assert!(run.frames().len() <= 2, "{} steps", run.frames().len());
     assert_eq!(studio.layer_names(), ["Mask"]);
     assert!(
         studio.state().notices.iter().next().is_none(),
@@ -231,7 +245,8 @@ fn jobs_queue_and_every_result_becomes_a_layer() {
     assert_eq!(studio.layer_names().len(), 5);
     let seeds: Vec<u64> = studio
         .state()
-        .recipes
+        .front()
+        .recipes()
         .values()
         .map(|recipe| recipe.spec.seed)
         .collect();
@@ -342,9 +357,9 @@ fn a_saved_picture_carries_its_recipe() {
     studio.paint("a red house");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("out.png");
-    assert!(studio.state().editor.is_dirty());
+    assert!(studio.state().front().editor.is_dirty());
     studio.command(Command::SaveTo(path.clone()));
-    studio.wait("the file", |state| !state.editor.is_dirty());
+    studio.wait("the file", |state| !state.front().editor.is_dirty());
     assert!(studio.sees("Saved out.png"));
     let opened = velatura::recipe::open_picture(&path).expect("a picture");
     assert_eq!(opened.image, studio.state().document().composite());
@@ -381,17 +396,19 @@ fn training_runs_as_a_job_and_its_model_can_be_chosen() {
         ..TrainForm::default()
     };
     studio.command(Command::SetTrainForm(Box::new(form)));
+    studio.wait("a look at the folder", |state| {
+        state.train_problem().is_none()
+    });
     studio.click("Start training");
     studio.permit(8);
     studio.wait("eight steps", |state| {
         state
             .jobs
-            .training
-            .as_ref()
+            .training()
             .is_some_and(|training| training.step == 8)
     });
     assert!(studio.sees("step 8 of 20"));
-    let training = studio.state().jobs.training.as_ref().expect("a run");
+    let training = studio.state().jobs.training().expect("a run");
     assert_eq!(training.losses.len(), 8);
     assert!(training.sheet.is_some());
 
@@ -400,7 +417,7 @@ fn training_runs_as_a_job_and_its_model_can_be_chosen() {
     studio.click("Go on");
     studio.permit(12);
     studio.wait("the end", |state| {
-        let training = state.jobs.training.as_ref();
+        let training = state.jobs.training();
         training.is_some_and(|training| matches!(training.phase, TrainPhase::Done(_)))
     });
     studio
@@ -433,7 +450,7 @@ fn where_the_system_has_no_file_dialog_the_path_is_typed() {
     studio.harness.run();
     studio.click("Save");
     assert!(studio.state().dialog.is_none());
-    studio.wait("the file", |state| !state.editor.is_dirty());
+    studio.wait("the file", |state| !state.front().editor.is_dirty());
     let opened = velatura::recipe::open_picture(&path).expect("a picture");
     assert_eq!(opened.image, studio.state().document().composite());
 }
@@ -444,7 +461,7 @@ fn escape_closes_a_list_before_it_ends_a_job() {
     studio.set_form(|form| form.steps = 50);
     studio.click("Generate");
     studio.permit(1);
-    studio.wait("a step", |state| state.live_frame.is_some());
+    studio.wait("a step", |state| state.jobs.live_frame().is_some());
     studio.click("Sampler");
     assert!(studio.sees("PNDM"));
     studio.harness.key_press(Key::Escape);

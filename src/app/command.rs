@@ -1,16 +1,15 @@
 //! Everything that can be asked of the studio.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-
-use image::RgbaImage;
 
 use super::actions::Action;
-use super::background::PickPurpose;
+use super::background::{OpenedFile, PickPurpose};
 use super::form::GenerateForm;
+use super::losses::Question;
 use super::settings::ThemeChoice;
 use super::state::AppState;
 use super::training::TrainForm;
+use super::trajectory::StepId;
 use crate::document::LayerId;
 use crate::engine::protocol::JobId;
 use crate::geometry::CanvasView;
@@ -35,8 +34,8 @@ pub enum Dialog {
         /// What the field holds at first.
         suggestion: String,
     },
-    /// Asks before unsaved work is lost by the command.
-    Discard(Box<Command>),
+    /// Asks before something is lost.
+    Discard(Question),
 }
 
 /// One thing the user (or a test) wants. Menus, shortcuts, buttons and drops
@@ -52,8 +51,8 @@ pub enum Command {
     OpenPicture,
     /// Opens a picture file.
     OpenFile(PathBuf),
-    /// Puts a picture that was dropped or pasted into the document.
-    Insert(Arc<RgbaImage>),
+    /// Shows a picture that was read from a file, in place of the document.
+    Replace(Box<OpenedFile>),
     /// Asks where to save the picture.
     SaveAs,
     /// Saves the picture; the name's ending decides the format.
@@ -161,7 +160,7 @@ pub enum Command {
     /// Asks for a model folder.
     OpenModelFolder,
     /// Shows a step of the strip on the canvas; `None` goes back to the picture.
-    ShowFrame(Option<usize>),
+    ShowFrame(Option<StepId>),
 
     /// Replaces the form of the training dialog.
     SetTrainForm(Box<TrainForm>),
@@ -171,6 +170,8 @@ pub enum Command {
     PickTrainOutput,
     /// Starts training.
     StartTraining,
+    /// Goes on with the training run that ended early.
+    ResumeTraining,
     /// Leaves a finished training run for the next one.
     ForgetTraining,
 
@@ -186,8 +187,8 @@ pub enum Command {
     Show(Dialog),
     /// Closes the dialog.
     CloseDialog,
-    /// Does what the question was about, unsaved work or not.
-    DiscardAnd(Box<Command>),
+    /// Does what the open question is about.
+    Agree,
     /// Removes a notice.
     DismissNotice(u64),
 }

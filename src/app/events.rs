@@ -2,40 +2,36 @@
 
 use std::path::PathBuf;
 
-use super::background::{BackgroundEvent, PickPurpose};
+use super::background::{Arrival, BackgroundEvent, Origin, PickPurpose};
 use super::command::{Command, Dialog};
 use super::dispatch::{Core, sentence};
-use super::jobs::{Job, JobKind};
-use super::notices::{NoticeAction, Severity};
+use super::jobs::{JobKind, JobRecord};
+use super::notices::{NoticeAction, Severity, Topic};
 use super::state::{ModelState, layer_name};
-use crate::document::Document;
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::{
-    EngineEvent, JobOutcome, ModelSummary, PaintedImage, StopReason, TrainEvent, TrainOutcome,
+    EngineEvent, JobId, JobOutcome, ModelSummary, PaintedImage, StopReason, TrainEvent,
+    TrainOutcome,
 };
-use crate::recipe::{FoundRecipe, ModelSource, PaintedRecipe};
+use crate::recipe::{ModelSource, PaintedRecipe};
 
 impl Core {
     /// Takes in everything that was reported since the last call.
     pub fn take_reports(&mut self) {
-        let frames = self.engine.drain_frames();
-        if !frames.is_empty() {
-            self.state.jobs.add_frames(frames);
-        }
-        if let Some(frame) = self.engine.latest_frame() {
-            self.state.live_frame = Some(frame);
-        }
         while let Some(event) = self.engine.poll() {
             self.take_engine_event(event);
         }
+        // After the events: a job that has ended has no more frames to come.
+        self.state.jobs.add_frames(self.engine.drain_frames());
         while let Some(event) = self.background.poll() {
             self.take_background_event(event);
         }
         self.place_arrivals();
+        self.state.jobs.forget_old();
     }
 
     fn take_engine_event(&mut self, event: EngineEvent) {
-        let ended = self.state.jobs.apply(&event);
+        self.state.jobs.apply(&event);
         match event {
             EngineEvent::Ready { adapter } => self.state.device = Some(adapter),
             EngineEvent::Memory(memory) => self.state.memory = Some(memory),
@@ -44,15 +40,13 @@ impl Core {
                     .notices
                     .push(Severity::Warning, sentence(&message));
             }
-            EngineEvent::Painted { image, .. } => self.state.arrivals.push_back(image),
-            EngineEvent::Training { news, .. } => self.take_training_news(&news),
+            EngineEvent::Painted { job, image } => self.take_painted(job, image),
+            EngineEvent::Training { job, news } => self.take_training_news(job, &news),
             EngineEvent::Finished { outcome, .. } => self.take_outcome(outcome),
             EngineEvent::Stopped {
+                job,
                 reason: StopReason::Failed(error),
-                ..
-            } => {
-                self.take_failure(ended.as_ref(), &error.to_string());
-            }
+            } => self.take_failure(job, &error.to_string()),
             EngineEvent::Stopped {
                 reason: StopReason::Cancelled,
                 ..
@@ -64,18 +58,24 @@ impl Core {
         }
     }
 
-    fn take_training_news(&mut self, news: &TrainEvent) {
-        let training = self.state.jobs.training.as_ref();
-        let text = match news {
-            TrainEvent::Warning { message } => sentence(message),
-            // One notice for all of them; the run counts the rest.
-            TrainEvent::Skipped(picture) if training.is_some_and(|run| run.skipped == 1) => {
-                let path = picture.path.display();
-                sentence(&format!("Left out {path}: {}", picture.reason))
+    fn take_training_news(&mut self, job: JobId, news: &TrainEvent) {
+        let notices = &mut self.state.notices;
+        match news {
+            TrainEvent::Warning { message } => notices.push(Severity::Warning, sentence(message)),
+            TrainEvent::Skipped(picture) => {
+                let text = |count| {
+                    let path = picture.path.display();
+                    let others = match count {
+                        1 => String::new(),
+                        2 => " and another picture".to_owned(),
+                        _ => format!(" and {} other pictures", count - 1),
+                    };
+                    sentence(&format!("Left out {path}{others}: {}", picture.reason))
+                };
+                notices.count(Topic::LeftOut(job), Severity::Warning, text, None);
             }
-            _ => return,
-        };
-        self.state.notices.push(Severity::Warning, text);
+            _ => {}
+        }
     }
 
     fn take_outcome(&mut self, outcome: JobOutcome) {
@@ -83,17 +83,22 @@ impl Core {
             // The pictures came one by one.
             JobOutcome::Painted => {}
             JobOutcome::ModelLoaded(summary) => self.take_model(summary),
-            // The dialog itself offers the model.
-            JobOutcome::Trained(_) if matches!(self.state.dialog, Some(Dialog::Train)) => {}
-            JobOutcome::Trained(TrainOutcome { model: folder, .. }) => {
-                let text = format!("Training is done: {}", folder.display());
-                let command = Command::ChooseModel(ModelSource::Folder(folder));
-                let label = "Use this model".to_owned();
-                self.state
-                    .notices
-                    .ask(text, NoticeAction { label, command });
-            }
+            JobOutcome::Trained(outcome) => self.take_trained(&outcome),
         }
+    }
+
+    fn take_trained(&mut self, outcome: &TrainOutcome) {
+        // The new model is one more to choose from.
+        self.list_models();
+        // The dialog itself offers it.
+        if matches!(self.state.dialog, Some(Dialog::Train)) {
+            return;
+        }
+        let text = format!("Training is done: {}", outcome.model.display());
+        let command = Command::ChooseModel(ModelSource::Folder(outcome.model.clone()));
+        let label = "Use this model".to_owned();
+        let action = NoticeAction { label, command };
+        self.state.notices.ask(text, action);
     }
 
     fn take_model(&mut self, summary: ModelSummary) {
@@ -112,9 +117,10 @@ impl Core {
         self.fit_empty_canvas();
     }
 
-    fn take_failure(&mut self, job: Option<&Job>, text: &str) {
+    fn take_failure(&mut self, job: JobId, text: &str) {
         let text = sentence(text);
-        if let Some(JobKind::LoadModel(source)) = job.map(|job| &job.kind) {
+        let kind = self.state.jobs.get(job).map(|record| &record.kind);
+        if let Some(JobKind::LoadModel(source)) = kind {
             if *source != self.state.settings.form.model {
                 return;
             }
@@ -123,17 +129,8 @@ impl Core {
         self.state.notices.push(Severity::Error, text);
     }
 
-    /// Puts finished pictures into the document, unless a stroke is being drawn.
-    fn place_arrivals(&mut self) {
-        while !self.state.editor.is_busy() {
-            let Some(painted) = self.state.arrivals.pop_front() else {
-                return;
-            };
-            self.place(painted);
-        }
-    }
-
-    fn place(&mut self, painted: PaintedImage) {
+    /// Sends a finished picture on its way to its document.
+    fn take_painted(&mut self, job: JobId, painted: PaintedImage) {
         let PaintedImage {
             image,
             spec,
@@ -141,20 +138,67 @@ impl Core {
             model_name,
             latents: _,
         } = painted;
-        let name = layer_name(&spec.prompt);
-        let state = &mut self.state;
-        match state.editor.place_result(&name, &image) {
-            Ok(layer) => {
-                let label = spec.sampler.as_ref().map(SamplerChoice::label_of);
-                let label = label.unwrap_or_default().to_owned();
-                let recipe =
-                    PaintedRecipe::new(*spec, model_name, model_hash).with_sampler_label(label);
-                state.recipes.insert(layer, recipe);
-                state.result_revision = Some(state.editor.revision());
+        let label = spec.sampler.as_ref().map(SamplerChoice::label_of);
+        let label = label.unwrap_or_default().to_owned();
+        let recipe = PaintedRecipe::new(*spec, model_name, model_hash).with_sampler_label(label);
+        let record = self.state.jobs.get(job).and_then(JobRecord::painting);
+        let Some(place) = record.map(|painting| painting.place.clone()) else {
+            self.keep(image, recipe);
+            return;
+        };
+        let origin = Origin {
+            document: place.document,
+            revision: place.revision,
+            job: Some(job),
+            inside: None,
+        };
+        self.background.lay_out(origin, image, recipe);
+    }
+
+    /// Puts finished pictures into their documents, unless a stroke is being drawn.
+    fn place_arrivals(&mut self) {
+        while let Some(arrival) = self.state.arrivals.pop_front() {
+            let documents = &mut self.state.documents;
+            let open = documents.get_mut(arrival.origin.document);
+            if open.is_some_and(|open| open.editor.is_busy()) {
+                self.state.arrivals.push_front(arrival);
+                return;
             }
-            Err(error) => state
-                .notices
-                .push(Severity::Error, sentence(&error.to_string())),
+            self.place(arrival);
+        }
+    }
+
+    fn place(&mut self, arrival: Arrival) {
+        let Arrival {
+            mut origin,
+            picture,
+            image,
+            recipe,
+        } = arrival;
+        let state = &mut self.state;
+        let open = state.documents.get_mut(origin.document);
+        let job = origin.job;
+        if let Some(open) = open {
+            // What was changed outside of the mask since the job was described
+            // must not disappear under the picture of then.
+            if origin.inside.is_none()
+                && origin.revision != open.editor.revision()
+                && let Some(mask) = job.and_then(|job| state.jobs.mask(job))
+            {
+                origin.inside = Some(mask);
+                self.background.lay_out(origin, image, recipe);
+                return;
+            }
+            let name = layer_name(&recipe.spec.prompt);
+            if let Err(error) = open.place(&name, picture, recipe) {
+                let text = sentence(&error.to_string());
+                state.notices.push(Severity::Error, text);
+            }
+        } else {
+            self.keep(image, recipe);
+        }
+        if let Some(job) = job {
+            self.state.jobs.mark_placed(job);
         }
     }
 
@@ -178,78 +222,40 @@ impl Core {
                     });
                 }
             }
-            BackgroundEvent::Opened {
-                path: Some(path),
-                image,
-                recipe,
-            } => {
-                let name = path.file_stem().map_or_else(
-                    || "Picture".to_owned(),
-                    |stem| stem.to_string_lossy().into_owned(),
-                );
-                match Document::from_image(&name, &image) {
-                    Ok(document) => {
-                        self.state.settings.remember_file(&path);
-                        self.start_document(document, Some(path));
-                    }
-                    Err(error) => {
-                        self.state
-                            .notices
-                            .push(Severity::Error, sentence(&error.to_string()));
-                    }
-                }
-                if let Some(recipe) = recipe {
-                    self.offer_settings(&recipe);
+            BackgroundEvent::Opened(opened) => {
+                if let Err(error) = self.show_opened(*opened) {
+                    self.take_error(&error.to_string());
                 }
             }
-            BackgroundEvent::Opened {
-                path: None, image, ..
-            } => {
-                self.dispatch(Command::Insert(image));
-            }
-            BackgroundEvent::Saved { path } => {
-                let state = &mut self.state;
-                let name = path
-                    .file_name()
-                    .unwrap_or(path.as_os_str())
-                    .to_string_lossy();
-                state
-                    .notices
-                    .push(Severity::Success, format!("Saved {name}"));
-                state.settings.remember_file(&path);
-                // Changes made while the file was written are not in it.
-                if self.saving.take() == Some(state.editor.revision()) {
-                    state.editor.mark_saved();
+            BackgroundEvent::Pasted { document, picture } => {
+                if let Err(error) = self.insert(document, picture) {
+                    self.take_error(&error.to_string());
                 }
-                state.file = Some(path);
             }
-            BackgroundEvent::Prepared(spec) => self.submit(*spec),
+            BackgroundEvent::Saved(ticket) => self.take_saved(ticket),
+            BackgroundEvent::SaveFailed { text, .. } | BackgroundEvent::KeepFailed(text) => {
+                self.take_unsaved(&text);
+            }
+            BackgroundEvent::Kept { path } => self.take_kept(path),
+            BackgroundEvent::LaidOut(arrival) => self.state.arrivals.push_back(*arrival),
+            BackgroundEvent::LayOutFailed { job, text } => {
+                self.take_error(&text);
+                if let Some(job) = job {
+                    self.state.jobs.mark_placed(job);
+                }
+            }
+            BackgroundEvent::Prepared { origin, spec } => self.submit(&origin, *spec),
             BackgroundEvent::Copied => {
                 self.state.notices.push(Severity::Success, "Picture copied");
             }
-            BackgroundEvent::Failed(text) => {
-                self.state.notices.push(Severity::Error, sentence(&text));
-            }
+            BackgroundEvent::OutputSeen(place) => self.take_output_place(*place),
+            BackgroundEvent::ModelsListed(models) => self.state.user_models = models,
+            BackgroundEvent::Failed(text) => self.take_error(&text),
         }
     }
 
-    fn offer_settings(&mut self, recipe: &FoundRecipe) {
-        let mut offered = recipe.clone();
-        if recipe.model_name.is_none() {
-            // A file that does not say which model it was painted with.
-            offered.spec.model = self.state.form().model.clone();
-        }
-        let text = match &recipe.program {
-            Some(program) => {
-                format!("This picture carries the settings it was made with ({program})")
-            }
-            None => "This picture carries the settings it was made with".to_owned(),
-        };
-        let command = Command::RestoreSettings(Box::new(offered));
-        let label = "Restore settings".to_owned();
-        self.state
-            .notices
-            .ask(text, NoticeAction { label, command });
+    fn take_error(&mut self, text: &str) {
+        self.state.notices.push(Severity::Error, sentence(text));
     }
 
     /// What a typed path starts with.
@@ -273,8 +279,14 @@ impl Core {
             PickPurpose::ModelFolder => {
                 self.dispatch(Command::ChooseModel(ModelSource::Folder(path)));
             }
-            PickPurpose::TrainFolder => self.state.train_form.folder = Some(path),
-            PickPurpose::TrainOutput => self.state.train_form.output = Some(path),
+            PickPurpose::TrainFolder => {
+                self.state.train_form.folder = Some(path);
+                self.look_at_output();
+            }
+            PickPurpose::TrainOutput => {
+                self.state.train_form.output = Some(path);
+                self.look_at_output();
+            }
         }
     }
 }

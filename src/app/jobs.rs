@@ -1,39 +1,58 @@
-//! What the window knows of the engine's jobs: a plain picture of them, kept
-//! up to date by the engine's events.
+//! What the window knows of the engine's jobs: one record for each, kept up to
+//! date by the engine's events.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use image::{GrayImage, RgbaImage};
+use image::GrayImage;
 
 use super::training::Training;
+use super::trajectory::{Placement, Preview, Run, StepId};
 use crate::engine::protocol::{EngineEvent, JobId, TrajectoryFrame};
-use crate::gpu::share::SharedTensor;
-use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
+use crate::recipe::{ModelSource, TrainSpec};
 
-/// Most bytes of trajectory frames that are kept for the strip.
-const STRIP_BUDGET_BYTES: usize = 256 << 20;
-
-/// What a job does.
-#[derive(Clone, Debug, PartialEq)]
+/// What a job does, with what is known of it.
+#[derive(Clone, Debug)]
 pub enum JobKind {
     /// Loads a model.
     LoadModel(ModelSource),
     /// Paints.
-    Generate,
+    Generate(Box<Painting>),
     /// Trains.
-    Train,
+    Train(Box<Training>),
 }
 
-/// A job that has not ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Job {
+/// What is known of a job that paints.
+#[derive(Clone, Debug)]
+pub struct Painting {
+    /// Where its pictures belong.
+    pub place: Placement,
+    /// Its steps.
+    pub run: Run,
+    /// Pictures that were painted and are on their way to their place.
+    unplaced: usize,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobPhase {
+    /// In the queue.
+    Waiting,
+    /// At work.
+    Running,
+    /// Over, well or not.
+    Ended,
+}
+
+/// Everything that is known of a job.
+#[derive(Clone, Debug)]
+pub struct JobRecord {
     /// Names it.
     pub id: JobId,
     /// What it does.
     pub kind: JobKind,
-    /// Whether it left the queue.
-    pub running: bool,
+    /// Where it stands.
+    pub phase: JobPhase,
     /// Whether the user holds it.
     pub paused: bool,
     /// Whether the user asked it to end.
@@ -46,7 +65,17 @@ pub struct Job {
     pub elapsed: Duration,
 }
 
-impl Job {
+impl JobRecord {
+    /// Whether it is at work.
+    pub fn is_running(&self) -> bool {
+        self.phase == JobPhase::Running
+    }
+
+    /// Whether the engine is done with it.
+    pub fn has_ended(&self) -> bool {
+        self.phase == JobPhase::Ended
+    }
+
     /// Share done, 0 to 1.
     pub fn fraction(&self) -> f32 {
         if self.total == 0 {
@@ -62,110 +91,164 @@ impl Job {
         (self.step > 0 && !self.paused)
             .then(|| self.elapsed.mul_f64(f64::from(left) / f64::from(self.step)))
     }
-}
 
-/// Where the pictures of a job stand on the canvas.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JobPlace {
-    /// Their size in canvas pixels, from the top-left corner.
-    pub size_px: [u32; 2],
-    /// Where they show; everywhere if there is none.
-    pub mask: Option<Arc<GrayImage>>,
-}
-
-/// The trajectory of one generation job: the strip.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// The job.
-    pub job: JobId,
-    /// Where its pictures stand.
-    pub place: JobPlace,
-    /// Every step that arrived, in order.
-    pub frames: Vec<TrajectoryFrame>,
-    /// Whether the job has ended.
-    pub ended: bool,
-    size_bytes: usize,
-}
-
-impl Run {
-    fn new(job: JobId, place: JobPlace) -> Self {
-        Self {
-            job,
-            place,
-            frames: Vec::new(),
-            ended: false,
-            size_bytes: 0,
+    /// What is known of it, if it paints.
+    pub fn painting(&self) -> Option<&Painting> {
+        match &self.kind {
+            JobKind::Generate(painting) => Some(painting),
+            JobKind::LoadModel(_) | JobKind::Train(_) => None,
         }
     }
 
-    fn push(&mut self, frame: TrajectoryFrame) {
-        self.size_bytes += frame.size_bytes();
-        self.frames.push(frame);
-        while self.size_bytes > STRIP_BUDGET_BYTES && self.frames.len() > 2 {
-            // Every other frame goes, so that the whole run stays in view.
-            let mut keep = false;
-            let last = self.frames.len() - 1;
-            let mut index = 0;
-            self.frames.retain(|_| {
-                keep = !keep;
-                index += 1;
-                keep || index - 1 == last
-            });
-            self.size_bytes = self.frames.iter().map(TrajectoryFrame::size_bytes).sum();
+    fn painting_mut(&mut self) -> Option<&mut Painting> {
+        match &mut self.kind {
+            JobKind::Generate(painting) => Some(painting),
+            JobKind::LoadModel(_) | JobKind::Train(_) => None,
         }
+    }
+
+    /// What is known of it, if it trains.
+    pub fn training(&self) -> Option<&Training> {
+        match &self.kind {
+            JobKind::Train(training) => Some(training),
+            JobKind::LoadModel(_) | JobKind::Generate(_) => None,
+        }
+    }
+
+    /// Whether it has a strip to show.
+    fn has_frames(&self) -> bool {
+        self.painting()
+            .is_some_and(|painting| !painting.run.frames().is_empty())
+    }
+
+    fn is_active(&self) -> bool {
+        let unplaced = self.painting().map_or(0, |painting| painting.unplaced);
+        !self.has_ended() || unplaced > 0
     }
 }
 
-/// All jobs, in the order in which they were given.
+/// All jobs, in the order in which they were given. Of those that are over, the
+/// last one that painted and the last one that trained are kept to be looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Jobs {
-    active: Vec<Job>,
-    places: Vec<(JobId, JobPlace)>,
-    /// The trajectory of the current or the last generation.
-    pub run: Option<Run>,
-    /// The current or the last training run.
-    pub training: Option<Training>,
+    records: Vec<JobRecord>,
+    shown: Option<StepId>,
 }
 
 impl Jobs {
-    /// The jobs that have not ended, in queue order.
-    pub fn active(&self) -> &[Job] {
-        &self.active
+    /// The jobs that have not ended, or whose pictures do not all stand in their
+    /// place yet, in queue order.
+    pub fn active(&self) -> Vec<&JobRecord> {
+        let records = self.records.iter();
+        records.filter(|record| record.is_active()).collect()
+    }
+
+    /// The job of that name, if it is still known.
+    pub fn get(&self, id: JobId) -> Option<&JobRecord> {
+        self.records.iter().find(|record| record.id == id)
+    }
+
+    /// The mask that a job repaints inside of, if it has one.
+    pub fn mask(&self, id: JobId) -> Option<Arc<GrayImage>> {
+        self.get(id)?.painting()?.place.mask.clone()
     }
 
     /// The job in hand.
-    pub fn running(&self) -> Option<&Job> {
-        self.active.iter().find(|job| job.running)
+    pub fn running(&self) -> Option<&JobRecord> {
+        self.records.iter().find(|record| record.is_running())
     }
 
     /// The generation that runs, or else the first one that waits.
-    pub fn generation(&self) -> Option<&Job> {
-        self.active.iter().find(|job| job.kind == JobKind::Generate)
+    pub fn generation(&self) -> Option<&JobRecord> {
+        let mut records = self.records.iter();
+        records.find(|record| record.painting().is_some() && !record.has_ended())
     }
 
     /// Jobs that wait.
     pub fn waiting(&self) -> usize {
-        self.active.iter().filter(|job| !job.running).count()
+        let records = self.records.iter();
+        records
+            .filter(|record| record.phase == JobPhase::Waiting)
+            .count()
     }
 
-    /// Notes a new generation.
-    pub fn add_generation(&mut self, id: JobId, spec: &GenerateSpec) {
-        let place = JobPlace {
-            size_px: [spec.width_px, spec.height_px],
-            mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.coverage)),
+    /// The current or the last training run, until it is forgotten.
+    pub fn training(&self) -> Option<&Training> {
+        self.records.iter().rev().find_map(JobRecord::training)
+    }
+
+    /// The job whose steps the strip shows: that of the step on the canvas, or
+    /// else the newest one that has any.
+    pub fn strip(&self) -> Option<&JobRecord> {
+        let shown = self.shown.and_then(|step| self.get(step.job));
+        shown.or_else(|| {
+            let mut records = self.records.iter().rev();
+            records.find(|record| record.has_frames())
+        })
+    }
+
+    /// The steps of the current or the last generation.
+    pub fn run(&self) -> Option<&Run> {
+        self.strip()
+            .and_then(JobRecord::painting)
+            .map(|painting| &painting.run)
+    }
+
+    /// The newest step of the job in hand.
+    pub fn live_frame(&self) -> Option<&TrajectoryFrame> {
+        let painting = self.running().and_then(JobRecord::painting)?;
+        painting.run.frames().last()
+    }
+
+    /// The step that the user chose to see on the canvas.
+    pub fn shown(&self) -> Option<StepId> {
+        self.shown
+    }
+
+    /// Puts a step on the canvas, if it is kept; `None` takes it away.
+    pub fn show(&mut self, step: Option<StepId>) {
+        self.shown = step.filter(|step| {
+            let painting = self.get(step.job).and_then(JobRecord::painting);
+            painting.is_some_and(|painting| painting.run.frame(*step).is_some())
+        });
+        self.forget_old();
+    }
+
+    /// What stands on the canvas for now: the step that was chosen, or else the
+    /// newest one of the job in hand.
+    pub fn preview(&self) -> Option<Preview> {
+        let frame = match self.shown {
+            Some(step) => self.get(step.job)?.painting()?.run.frame(step)?,
+            None => self.live_frame()?,
         };
-        self.places.push((id, place));
-        self.add(id, JobKind::Generate, spec.steps * spec.batch);
+        let place = self.get(frame.job)?.painting()?.place.clone();
+        Some(Preview {
+            image: frame.image.clone(),
+            planes: frame.planes.clone(),
+            place,
+        })
+    }
+
+    /// Notes a new generation of so many steps in all.
+    pub fn add_generation(&mut self, id: JobId, place: Placement, steps: u32) {
+        let painting = Painting {
+            place,
+            run: Run::default(),
+            unplaced: 0,
+        };
+        self.add(id, JobKind::Generate(Box::new(painting)), steps);
     }
 
     /// Notes a new training run.
     pub fn add_training(&mut self, id: JobId, spec: TrainSpec) {
-        self.add(
-            id,
-            JobKind::Train,
-            u32::try_from(spec.steps).unwrap_or(u32::MAX),
-        );
-        self.training = Some(Training::new(id, spec));
+        self.resume_training(Training::new(id, spec));
+    }
+
+    /// Notes a training run that goes on as another job.
+    pub fn resume_training(&mut self, training: Training) {
+        let steps = u32::try_from(training.spec.steps).unwrap_or(u32::MAX);
+        let id = training.job;
+        self.add(id, JobKind::Train(Box::new(training)), steps);
     }
 
     /// Notes that a model is being loaded.
@@ -174,10 +257,10 @@ impl Jobs {
     }
 
     fn add(&mut self, id: JobId, kind: JobKind, total: u32) {
-        self.active.push(Job {
+        self.records.push(JobRecord {
             id,
             kind,
-            running: false,
+            phase: JobPhase::Waiting,
             paused: false,
             cancelling: false,
             step: 0,
@@ -188,184 +271,108 @@ impl Jobs {
 
     /// Notes that the user asked a job to end.
     pub fn mark_cancelling(&mut self, id: JobId) {
-        if let Some(job) = self.find(id) {
-            job.cancelling = true;
+        if let Some(record) = self.find(id) {
+            record.cancelling = true;
         }
     }
 
     /// Notes that the user holds a job or lets it go on.
     pub fn mark_paused(&mut self, id: JobId, paused: bool) {
-        if let Some(job) = self.find(id) {
-            job.paused = paused;
+        if let Some(record) = self.find(id) {
+            record.paused = paused;
         }
     }
 
-    /// Adds frames to the strip.
+    /// Notes that a picture of a job stands in its place.
+    pub fn mark_placed(&mut self, id: JobId) {
+        if let Some(painting) = self.find(id).and_then(JobRecord::painting_mut) {
+            painting.unplaced = painting.unplaced.saturating_sub(1);
+        }
+        self.forget_old();
+    }
+
+    /// Leaves a finished training run for the next one.
+    pub fn forget_training(&mut self) {
+        self.records
+            .retain(|record| record.training().is_none() || !record.has_ended());
+    }
+
+    /// Adds frames to the strips of their jobs.
     pub fn add_frames(&mut self, frames: Vec<TrajectoryFrame>) {
+        let shown = self.shown;
         for frame in frames {
-            if self.run.as_ref().is_none_or(|run| run.job != frame.job) {
-                let known = self.places.iter().find(|(job, _)| *job == frame.job);
-                let place = known.map_or_else(
-                    || JobPlace {
-                        size_px: frame.image.dimensions().into(),
-                        mask: None,
-                    },
-                    |(_, place)| place.clone(),
-                );
-                self.run = Some(Run::new(frame.job, place));
-            }
-            if let Some(run) = &mut self.run {
-                run.push(frame);
+            if let Some(painting) = self.find(frame.job).and_then(JobRecord::painting_mut) {
+                painting.run.push(frame, shown);
             }
         }
+        self.forget_old();
     }
 
-    /// Takes in what an event says of a job; returns the job that it ended.
-    pub fn apply(&mut self, event: &EngineEvent) -> Option<Job> {
-        if let Some(training) = &mut self.training {
-            training.apply(event);
+    /// Takes in what an event says of a job.
+    pub fn apply(&mut self, event: &EngineEvent) {
+        for record in &mut self.records {
+            if let JobKind::Train(training) = &mut record.kind {
+                training.apply(event);
+            }
         }
         match event {
             EngineEvent::Started { job } | EngineEvent::WentOn { job } => {
-                if let Some(job) = self.find(*job) {
-                    job.running = true;
-                }
+                self.set_phase(*job, JobPhase::Running);
             }
-            EngineEvent::GaveWay { job } => {
-                if let Some(job) = self.find(*job) {
-                    job.running = false;
-                }
-            }
+            EngineEvent::GaveWay { job } => self.set_phase(*job, JobPhase::Waiting),
             EngineEvent::Progress {
                 job,
                 step,
                 total,
                 elapsed,
             } => {
-                if let Some(job) = self.find(*job) {
-                    (job.step, job.total, job.elapsed) = (*step, *total, *elapsed);
+                if let Some(record) = self.find(*job) {
+                    (record.step, record.total, record.elapsed) = (*step, *total, *elapsed);
                 }
             }
             EngineEvent::Finished { job, .. } | EngineEvent::Stopped { job, .. } => {
-                if let Some(run) = self.run.as_mut().filter(|run| run.job == *job) {
-                    run.ended = true;
+                self.set_phase(*job, JobPhase::Ended);
+            }
+            EngineEvent::Painted { job, .. } => {
+                if let Some(painting) = self.find(*job).and_then(JobRecord::painting_mut) {
+                    painting.unplaced += 1;
                 }
-                self.places.retain(|(known, _)| known != job);
-                let index = self.active.iter().position(|known| known.id == *job)?;
-                return Some(self.active.remove(index));
             }
             EngineEvent::Ready { .. }
-            | EngineEvent::Painted { .. }
             | EngineEvent::Training { .. }
             | EngineEvent::Warning { .. }
             | EngineEvent::Memory(_) => {}
         }
-        None
     }
 
-    fn find(&mut self, id: JobId) -> Option<&mut Job> {
-        self.active.iter_mut().find(|job| job.id == id)
+    /// Drops the records of jobs that are over and that nobody looks at.
+    pub fn forget_old(&mut self) {
+        let id = |record: &JobRecord| record.id;
+        let kept = [
+            self.records
+                .iter()
+                .rfind(|record| record.has_frames())
+                .map(id),
+            self.records
+                .iter()
+                .rfind(|record| record.training().is_some())
+                .map(id),
+            self.shown.map(|step| step.job),
+        ];
+        self.records
+            .retain(|record| record.is_active() || kept.contains(&Some(record.id)));
     }
-}
 
-/// A picture that stands on the canvas for now: a step of a trajectory.
-#[derive(Clone, Debug)]
-pub struct Preview {
-    /// The picture, possibly smaller than the place it fills.
-    pub image: Arc<RgbaImage>,
-    /// The same picture in full on the window's graphics card, if it is there.
-    pub planes: Option<Arc<SharedTensor>>,
-    /// Where it stands.
-    pub place: JobPlace,
+    fn set_phase(&mut self, id: JobId, phase: JobPhase) {
+        if let Some(record) = self.find(id) {
+            record.phase = phase;
+        }
+    }
+
+    fn find(&mut self, id: JobId) -> Option<&mut JobRecord> {
+        self.records.iter_mut().find(|record| record.id == id)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::protocol::JobOutcome;
-
-    fn frame(job: u64, step: u32) -> TrajectoryFrame {
-        let image = Arc::new(RgbaImage::new(8, 8));
-        TrajectoryFrame {
-            job: JobId(job),
-            index: 0,
-            step,
-            total: 4,
-            image,
-            planes: None,
-        }
-    }
-
-    #[test]
-    fn a_job_is_followed_from_the_queue_to_its_end() {
-        let mut jobs = Jobs::default();
-        let spec = GenerateSpec {
-            steps: 4,
-            width_px: 32,
-            height_px: 16,
-            ..GenerateSpec::default()
-        };
-        jobs.add_generation(JobId(1), &spec);
-        jobs.add_generation(JobId(2), &spec);
-        assert_eq!(jobs.waiting(), 2);
-
-        jobs.apply(&EngineEvent::Started { job: JobId(1) });
-        let elapsed = Duration::from_secs(2);
-        jobs.apply(&EngineEvent::Progress {
-            job: JobId(1),
-            step: 1,
-            total: 4,
-            elapsed,
-        });
-        let job = jobs.running().expect("one job runs");
-        assert_eq!(job.fraction(), 0.25);
-        assert_eq!(job.time_left(), Some(Duration::from_secs(6)));
-
-        jobs.add_frames(vec![frame(1, 1), frame(1, 2)]);
-        let run = jobs.run.as_ref().expect("a run");
-        assert_eq!(
-            (run.place.size_px, run.frames.len(), run.ended),
-            ([32, 16], 2, false)
-        );
-
-        let outcome = JobOutcome::Painted;
-        let ended = jobs.apply(&EngineEvent::Finished {
-            job: JobId(1),
-            outcome,
-        });
-        assert_eq!(ended.map(|job| job.id), Some(JobId(1)));
-        assert!(jobs.run.as_ref().is_some_and(|run| run.ended));
-        assert_eq!(jobs.active().len(), 1);
-
-        jobs.add_frames(vec![frame(2, 1)]);
-        assert_eq!(
-            jobs.run.as_ref().map(|run| (run.job, run.frames.len())),
-            Some((JobId(2), 1))
-        );
-    }
-
-    #[test]
-    fn a_long_run_is_thinned_out_but_keeps_its_last_frame() {
-        let mut run = Run::new(
-            JobId(1),
-            JobPlace {
-                size_px: [2048, 2048],
-                mask: None,
-            },
-        );
-        for step in 1..=20 {
-            let image = Arc::new(RgbaImage::new(2048, 2048));
-            run.push(TrajectoryFrame {
-                job: JobId(1),
-                index: 0,
-                step,
-                total: 20,
-                image,
-                planes: None,
-            });
-        }
-        let steps: Vec<u32> = run.frames.iter().map(|frame| frame.step).collect();
-        assert!(steps.len() <= 16, "{steps:?}");
-        assert_eq!((steps.first(), steps.last()), (Some(&1), Some(&20)));
-    }
-}
+mod tests;

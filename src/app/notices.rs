@@ -1,10 +1,12 @@
 //! Short messages that the user should see once: toasts.
 
 use super::Command;
+use crate::engine::protocol::JobId;
 
 /// How long a notice stays, in seconds, unless it reports a failure.
 const LIFETIME_SECS: f64 = 6.0;
-/// Most notices on the screen; the oldest make room.
+/// Most notices on the screen, of those that go by themselves: the ones that
+/// would go first make room.
 const MOST: usize = 4;
 
 /// What a notice is about.
@@ -29,6 +31,15 @@ pub struct NoticeAction {
     pub command: Command,
 }
 
+/// What many messages say together, and only one of them is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Pictures whose documents were closed, and which were kept in a file.
+    Kept,
+    /// Pictures that a training run left out.
+    LeftOut(JobId),
+}
+
 /// One message.
 #[derive(Clone, Debug)]
 pub struct Notice {
@@ -42,6 +53,8 @@ pub struct Notice {
     pub action: Option<NoticeAction>,
     /// When it goes, in the window's time; `None` stays.
     pub expires_secs: Option<f64>,
+    /// What it is one of, and how many were said.
+    topic: Option<(Topic, usize)>,
 }
 
 /// The messages on the screen, oldest first.
@@ -77,6 +90,25 @@ impl Notices {
         });
     }
 
+    /// Says one more thing of a topic: in place of what was said of it before,
+    /// with the number of things so far. It stays until it is dismissed.
+    pub fn count(
+        &mut self,
+        topic: Topic,
+        severity: Severity,
+        text: impl FnOnce(usize) -> String,
+        action: Option<NoticeAction>,
+    ) {
+        let said = |notice: &Notice| notice.topic.filter(|known| known.0 == topic);
+        let before = self.shown.iter().find_map(said);
+        self.shown.retain(|notice| said(notice).is_none());
+        let count = before.map_or(0, |(_, count)| count) + 1;
+        self.add(severity, text(count), action, None);
+        if let Some(notice) = self.shown.last_mut() {
+            notice.topic = Some((topic, count));
+        }
+    }
+
     fn add(
         &mut self,
         severity: Severity,
@@ -86,6 +118,15 @@ impl Notices {
     ) {
         // Said twice, it would only push other messages off the screen.
         self.shown.retain(|notice| notice.text != text);
+        // What stays until somebody dismisses it is not pushed off the screen.
+        while self.shown.len() >= MOST {
+            let expiring = self.shown.iter().enumerate();
+            let first = expiring
+                .filter_map(|(index, notice)| Some((index, notice.expires_secs?)))
+                .min_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((index, _)) = first else { break };
+            self.shown.remove(index);
+        }
         self.next_id += 1;
         self.shown.push(Notice {
             id: self.next_id,
@@ -93,9 +134,8 @@ impl Notices {
             text,
             action,
             expires_secs: lifetime_secs.map(|lifetime| self.now_secs + lifetime),
+            topic: None,
         });
-        let surplus = self.shown.len().saturating_sub(MOST);
-        self.shown.drain(..surplus);
     }
 
     /// Removes a message.
@@ -141,5 +181,39 @@ mod tests {
         }
         let texts: Vec<&str> = notices.iter().map(|notice| notice.text.as_str()).collect();
         assert_eq!(texts, ["a", "c", "d", "e"]);
+    }
+
+    #[test]
+    fn errors_and_offers_are_not_pushed_off_the_screen() {
+        let mut notices = Notices::default();
+        notices.push(Severity::Error, "The disk is full");
+        let label = "Use this model".to_owned();
+        let command = Command::Undo;
+        notices.ask("Training is done", NoticeAction { label, command });
+        for index in 0..10 {
+            notices.push(Severity::Info, format!("message {index}"));
+        }
+        let texts: Vec<&str> = notices.iter().map(|notice| notice.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "The disk is full",
+                "Training is done",
+                "message 8",
+                "message 9"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_of_one_topic_is_counted_in_one_message() {
+        let mut notices = Notices::default();
+        let topic = Topic::LeftOut(JobId(1));
+        for _ in 0..50 {
+            let text = |count| format!("{count} left out");
+            notices.count(topic, Severity::Warning, text, None);
+        }
+        let texts: Vec<&str> = notices.iter().map(|notice| notice.text.as_str()).collect();
+        assert_eq!(texts, ["50 left out"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::form::GenerateForm;
 use crate::tools::ToolSettings;
@@ -89,10 +90,18 @@ impl Settings {
     }
 
     fn parse(text: &str) -> Self {
-        let mut settings: Self = serde_json::from_str(text).unwrap_or_else(|error| {
-            log::warn!("The saved settings could not be read ({error}); starting with defaults");
-            Self::default()
-        });
+        let mut settings = Self::default();
+        match (serde_json::from_str(text), serde_json::to_value(&settings)) {
+            (Ok(found), Ok(mut whole)) => {
+                take_over(&mut whole, "", found);
+                settings = serde_json::from_value(whole).unwrap_or_default();
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                log::warn!(
+                    "The saved settings could not be read ({error}); starting with defaults"
+                );
+            }
+        }
         settings.form = settings.form.validated();
         settings.tools.brush = settings.tools.brush.clamped();
         settings.tools.eraser = settings.tools.eraser.clamped();
@@ -121,6 +130,31 @@ impl Settings {
     }
 }
 
+/// Puts a saved value in its place (a JSON pointer) within the settings. Where it
+/// cannot be read, as that of a newer version, what it is made of is tried one by
+/// one: a field that means nothing here costs no other one.
+fn take_over(whole: &mut Value, place: &str, found: Value) {
+    let Some(slot) = whole.pointer_mut(place) else {
+        return;
+    };
+    let usual = std::mem::replace(slot, found);
+    if Settings::deserialize(&*whole).is_ok() {
+        return;
+    }
+    let Some(slot) = whole.pointer_mut(place) else {
+        return;
+    };
+    let is_struct = usual.is_object();
+    match std::mem::replace(slot, usual) {
+        Value::Object(parts) if is_struct => {
+            for (name, part) in parts {
+                take_over(whole, &format!("{place}/{name}"), part);
+            }
+        }
+        found => log::warn!("The saved setting {place} could not be read: {found}"),
+    }
+}
+
 fn remember(list: &mut Vec<PathBuf>, path: &Path) {
     list.retain(|known| known != path);
     list.insert(0, path.to_path_buf());
@@ -142,6 +176,26 @@ mod tests {
         assert_eq!(Settings::parse(&text), settings);
         assert_eq!(Settings::parse("{\"theme\": 7}"), Settings::default());
         assert_eq!(Settings::parse("{\"form\": {\"steps\": 0}}").form.steps, 1);
+        assert_eq!(Settings::parse("not json"), Settings::default());
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_resets_only_itself() {
+        let text = r#"{
+            "theme": "Sepia",
+            "form": {"prompt": "a red house", "steps": "many", "seed": 7, "new": [1]},
+            "recent_files": ["/a/b.png"],
+            "next": {"years": "model"}
+        }"#;
+        let settings = Settings::parse(text);
+        let usual = Settings::default();
+        assert_eq!(settings.theme, usual.theme);
+        assert_eq!(settings.form.steps, usual.form.steps);
+        assert_eq!(
+            (settings.form.prompt.as_str(), settings.form.seed),
+            ("a red house", 7)
+        );
+        assert_eq!(settings.recent_files, [Path::new("/a/b.png")]);
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! Everything the window shows, as plain data.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
+use super::background::Arrival;
 use super::command::Dialog;
+use super::documents::{Documents, OpenDocument};
 use super::form::{GenerateForm, Intent};
-use super::jobs::{Jobs, Preview};
+use super::jobs::{JobRecord, Jobs};
 use super::notices::Notices;
 use super::settings::Settings;
-use super::training::TrainForm;
-use crate::document::{Document, DocumentEditor, DocumentRevision, LayerId};
-use crate::engine::protocol::{
-    AdapterSummary, MemorySummary, ModelSummary, PaintedImage, TrajectoryFrame,
-};
-use crate::geometry::CanvasView;
-use crate::recipe::{ModelSource, PaintedRecipe};
+use super::training::{OutputPlace, TrainForm};
+use super::trajectory::Preview;
+use crate::document::Document;
+use crate::engine::protocol::{AdapterSummary, MemorySummary, ModelSummary};
+use crate::recipe::ModelSource;
 use crate::tools::Toolbox;
 
 /// How the chosen model stands.
@@ -32,34 +32,26 @@ pub enum ModelState {
 /// [`Command`](super::Command)s and the engine's events change it.
 #[derive(Debug)]
 pub struct AppState {
-    /// The picture and its history.
-    pub editor: DocumentEditor,
-    /// The file the picture was opened from or saved to.
-    pub file: Option<PathBuf>,
-    /// How the layers were painted, for the saved file.
-    pub recipes: BTreeMap<LayerId, PaintedRecipe>,
-    /// Where the canvas looks.
-    pub view: CanvasView,
+    /// The open documents.
+    pub documents: Documents,
     /// The tools and their settings.
     pub toolbox: Toolbox,
     /// What is remembered between starts.
     pub settings: Settings,
     /// The engine's jobs.
     pub jobs: Jobs,
-    /// The newest step of the running generation.
-    pub live_frame: Option<TrajectoryFrame>,
-    /// The step of the strip that stands on the canvas.
-    pub shown_frame: Option<usize>,
     /// Finished pictures that wait for a brush stroke to end.
-    pub arrivals: VecDeque<PaintedImage>,
-    /// What the document was when the last result came.
-    pub result_revision: Option<DocumentRevision>,
+    pub(super) arrivals: VecDeque<Arrival>,
     /// Messages.
     pub notices: Notices,
     /// The dialog in front of the window.
     pub dialog: Option<Dialog>,
     /// What the training dialog edits.
     pub train_form: TrainForm,
+    /// The folder that a training run is to write into, once it was looked at.
+    pub train_place: Option<OutputPlace>,
+    /// The models in the user's folder for them.
+    pub user_models: Vec<PathBuf>,
     /// The device that computes, once the engine runs.
     pub device: Option<AdapterSummary>,
     /// Memory in use.
@@ -70,6 +62,8 @@ pub struct AppState {
     pub adopt_defaults: bool,
     /// Folder of the model that is shipped with the program.
     pub storybook_folder: Option<PathBuf>,
+    /// Folder for pictures that have no other place.
+    pub pictures_folder: Option<PathBuf>,
 }
 
 impl AppState {
@@ -77,38 +71,41 @@ impl AppState {
     pub fn new(settings: Settings, storybook_folder: Option<PathBuf>) -> Self {
         let size_px = [settings.form.width_px, settings.form.height_px];
         let document = Document::blank(size_px).or_else(|_| Document::blank([64, 64]));
+        let document = document.expect("64 × 64 is an allowed size");
         Self {
-            editor: DocumentEditor::new(document.expect("64 × 64 is an allowed size")),
-            file: None,
-            recipes: BTreeMap::new(),
-            view: CanvasView::default(),
+            documents: Documents::new(OpenDocument::new(document, None)),
             toolbox: Toolbox::new(settings.tools),
             settings,
             jobs: Jobs::default(),
-            live_frame: None,
-            shown_frame: None,
             arrivals: VecDeque::new(),
-            result_revision: None,
             notices: Notices::default(),
             dialog: None,
             train_form: TrainForm::default(),
+            train_place: None,
+            user_models: Vec::new(),
             device: None,
             memory: None,
             model: ModelState::Loading,
             adopt_defaults: false,
             storybook_folder,
+            pictures_folder: None,
         }
     }
 
-    /// The picture.
+    /// The document in front.
+    pub fn front(&self) -> &OpenDocument {
+        self.documents.front()
+    }
+
+    /// The picture in front.
     pub fn document(&self) -> &Document {
-        self.editor.document()
+        self.front().document()
     }
 
     /// Whether nothing was changed since the last result came. Its mask then
     /// stands back, so that what it was made for can be seen.
     pub fn is_result_new(&self) -> bool {
-        self.result_revision == Some(self.document().revision())
+        self.front().is_result_new()
     }
 
     /// The form of the Generate panel.
@@ -155,48 +152,38 @@ impl AppState {
         }
     }
 
-    /// The trajectory step that stands on the canvas, if any: the one chosen in
-    /// the strip, or else the newest one of a running job.
-    pub fn preview(&self) -> Option<Preview> {
-        let run = self.jobs.run.as_ref()?;
-        if let Some(frame) = self.shown_frame.and_then(|index| run.frames.get(index)) {
-            return Some(Preview {
-                image: frame.image.clone(),
-                planes: frame.planes.clone(),
-                place: run.place.clone(),
-            });
-        }
-        let frame = self
-            .live_frame
-            .as_ref()
-            .filter(|frame| frame.job == run.job && !run.ended)?;
-        Some(Preview {
-            image: frame.image.clone(),
-            planes: frame.planes.clone(),
-            place: run.place.clone(),
-        })
+    /// The models to choose from, beside the one that came with the program: those
+    /// used of late, then the others in the user's folder.
+    pub fn known_models(&self) -> Vec<&Path> {
+        let recent = self.settings.recent_models.iter();
+        let own = self.user_models.iter();
+        let unused = own.filter(|folder| !self.settings.recent_models.contains(folder));
+        recent.chain(unused).map(PathBuf::as_path).collect()
     }
 
-    /// The recipe of the topmost visible painted layer, for the saved file.
-    pub fn recipe(&self) -> Option<&PaintedRecipe> {
-        let visible = self
-            .document()
-            .layers()
-            .iter()
-            .rev()
-            .filter(|layer| layer.visible);
-        visible
-            .filter_map(|layer| self.recipes.get(&layer.id))
-            .next()
+    /// Why training cannot start yet, as a sentence.
+    pub fn train_problem(&self) -> Option<String> {
+        self.train_form.problem(self.train_place.as_ref())
+    }
+
+    /// The trajectory step that stands on the canvas, if any: the one chosen in
+    /// the strip, or else the newest one of a running job of this document.
+    pub fn preview(&self) -> Option<Preview> {
+        let preview = self.jobs.preview();
+        preview.filter(|preview| preview.place.document == self.front().id())
+    }
+
+    /// The job of this document whose steps the strip shows.
+    pub fn strip(&self) -> Option<&JobRecord> {
+        self.jobs.strip().filter(|record| {
+            let painting = record.painting();
+            painting.is_some_and(|painting| painting.place.document == self.front().id())
+        })
     }
 
     /// The name of the picture for titles and dialogs.
     pub fn title(&self) -> String {
-        let name = self.file.as_ref().and_then(|path| path.file_name());
-        name.map_or_else(
-            || "Untitled".to_owned(),
-            |name| name.to_string_lossy().into_owned(),
-        )
+        self.front().title()
     }
 }
 

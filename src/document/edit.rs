@@ -200,6 +200,24 @@ impl Edit {
         own + size_of::<Self>()
     }
 
+    /// Whether the edit, or its inverse, brings a layer or takes it away.
+    pub(super) fn names_layer(&self, id: LayerId) -> bool {
+        match self {
+            Self::InsertLayer { layer, .. } | Self::RemoveLayer { layer, .. } => layer.id == id,
+            Self::ReplaceContents { before, after } => before
+                .layers
+                .iter()
+                .chain(&after.layers)
+                .any(|layer| layer.id == id),
+            Self::ReplaceTiles { .. }
+            | Self::MoveLayer { .. }
+            | Self::RenameLayer { .. }
+            | Self::SetOpacity { .. }
+            | Self::SetVisible { .. }
+            | Self::ReplaceBoxes { .. } => false,
+        }
+    }
+
     /// Takes a later edit into this one, if both together are one change of
     /// the same thing; gives it back otherwise.
     pub(super) fn absorb(&mut self, later: Self) -> Option<Self> {

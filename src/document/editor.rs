@@ -3,11 +3,13 @@
 use super::edit::Edit;
 use super::error::DocumentError;
 use super::history::{DEFAULT_HISTORY_BUDGET_BYTES, History, MergeKey};
+use super::identity::{DocumentId, DocumentRevision, SavePoint};
 use super::layer::LayerId;
-use super::picture::{Document, DocumentRevision, DocumentSnapshot};
+use super::picture::{Document, DocumentSnapshot};
 use super::transaction::Transaction;
 
 mod operations;
+mod results;
 
 /// A document with its history, and the transaction in progress.
 ///
@@ -34,6 +36,11 @@ impl DocumentEditor {
             history: History::new(budget_bytes),
             open: None,
         }
+    }
+
+    /// Names the document.
+    pub fn id(&self) -> DocumentId {
+        self.document.id()
     }
 
     /// The document as it is now, including the transaction in progress.
@@ -154,14 +161,15 @@ impl DocumentEditor {
         self.open.as_ref().is_some_and(|open| !open.is_empty()) || self.history.is_dirty()
     }
 
-    /// Declares the present state saved.
-    pub fn mark_saved(&mut self) {
-        self.history.mark_saved();
+    /// Names the present state for [`Self::mark_saved`]; `None` while a
+    /// transaction is in progress, which may still be taken back.
+    pub fn save_point(&mut self) -> Option<SavePoint> {
+        (!self.is_busy()).then(|| self.history.save_point())
     }
 
-    /// Declares the document new and unsaved, such as a pasted picture.
-    pub fn mark_unsaved(&mut self) {
-        self.history.mark_unsaved();
+    /// Declares that a file holds the given state.
+    pub fn mark_saved(&mut self, point: SavePoint) {
+        self.history.mark_saved(point);
     }
 
     /// Tells that a slider was let go: its steps so far are one undo step.
@@ -177,6 +185,25 @@ impl DocumentEditor {
         self.document.layer_index(id)?;
         self.document.selected = Some(id);
         Ok(())
+    }
+
+    /// Begins anew with a blank canvas of another size: for a document on which
+    /// nothing was done, and which stays the same one for those who know it.
+    ///
+    /// # Errors
+    /// When the size is not allowed.
+    pub fn refit_blank(&mut self, size_px: [u32; 2]) -> Result<(), DocumentError> {
+        let id = self.id();
+        *self = Self::new(Document {
+            id,
+            ..Document::blank(size_px)?
+        });
+        Ok(())
+    }
+
+    /// Whether a layer is in the document, or would be after undo or redo.
+    pub fn remembers_layer(&self, id: LayerId) -> bool {
+        self.document.layer(id).is_some() || self.history.remembers_layer(id)
     }
 
     /// An identifier that no layer of this document has or had.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::identity::SavePoint;
 use super::layer::LayerId;
 use super::transaction::Transaction;
 
@@ -91,16 +92,16 @@ impl History {
         self.saved_state != Some(self.present_state())
     }
 
-    /// Declares the present state saved.
-    pub fn mark_saved(&mut self) {
-        self.saved_state = Some(self.present_state());
+    /// Names the present state, to which undo and redo will lead back: slider
+    /// steps that follow do not merge into the one before.
+    pub fn save_point(&mut self) -> SavePoint {
         self.seal();
+        SavePoint(self.present_state())
     }
 
-    /// Declares that no state in reach is saved: a document that came from
-    /// elsewhere than a file.
-    pub fn mark_unsaved(&mut self) {
-        self.saved_state = None;
+    /// Declares that a file holds the given state.
+    pub fn mark_saved(&mut self, point: SavePoint) {
+        self.saved_state = Some(point.0);
     }
 
     /// Ends the merging of slider steps: the next one is a step of its own.
@@ -108,6 +109,13 @@ impl History {
         if let Some(index) = self.position.checked_sub(1) {
             self.entries[index].merge_key = None;
         }
+    }
+
+    /// Whether a step in reach brings a layer or takes it away.
+    pub fn remembers_layer(&self, id: LayerId) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.transaction.names_layer(id))
     }
 
     fn present_state(&self) -> u64 {

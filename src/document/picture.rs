@@ -2,13 +2,13 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use image::{GrayImage, RgbaImage};
 
 use super::composite::{blend_over, opacity_to_u8};
 use super::edit::CanvasContents;
 use super::error::DocumentError;
+use super::identity::{DocumentId, DocumentRevision};
 use super::layer::{Layer, LayerContent, LayerId, LayerKind};
 use super::palette::Palette;
 use super::tile_grid::{TILE_SIDE_PX, TileGrid, TileIndex};
@@ -18,30 +18,14 @@ use crate::geometry::CanvasRect;
 /// graphics card can hold.
 pub const MAX_SIDE_PX: u32 = 8192;
 
-/// Counts the changes of a document, so that a result can tell whether it was
-/// made from what is there now. Grows with every change, also with undo.
-///
-/// Two documents never share one, so that what was made of a picture is not
-/// taken for what was made of the picture opened after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DocumentRevision(pub u64);
-
-impl DocumentRevision {
-    /// The first one of a document.
-    fn first() -> Self {
-        static DOCUMENTS: AtomicU64 = AtomicU64::new(0);
-        // Nobody makes four thousand million changes to a picture.
-        Self(DOCUMENTS.fetch_add(1, Ordering::Relaxed) << 32)
-    }
-}
-
 /// A picture in layers.
 ///
 /// Reading is free; writing goes through a [`DocumentEditor`](super::DocumentEditor).
 /// Cloning shares all pixels. Two documents are equal when they have the same
-/// size, layers and palette; selection and revision do not count.
+/// size, layers and palette; identity, selection and revision do not count.
 #[derive(Clone, Debug)]
 pub struct Document {
+    pub(super) id: DocumentId,
     pub(super) contents: CanvasContents,
     pub(super) selected: Option<LayerId>,
     pub(super) next_layer: u64,
@@ -68,6 +52,7 @@ impl Document {
             LayerContent::Mask(TileGrid::new(size_px)),
         );
         Ok(Self {
+            id: DocumentId::fresh(),
             selected: Some(mask.id),
             contents: CanvasContents {
                 size_px,
@@ -85,9 +70,18 @@ impl Document {
     /// # Errors
     /// When a side is 0 or larger than [`MAX_SIDE_PX`].
     pub fn from_image(name: &str, image: &RgbaImage) -> Result<Self, DocumentError> {
-        let mut document = Self::blank(image.dimensions().into())?;
-        let grid = TileGrid::from_fn(image.dimensions().into(), |x, y| image.get_pixel(x, y).0);
-        let picture = Layer::new(document.fresh_layer_id(), name, LayerContent::Raster(grid));
+        check_size(image.dimensions().into())?;
+        Self::from_picture(name, TileGrid::from_image(image))
+    }
+
+    /// The same of a picture whose tiles are made already, which takes no time.
+    ///
+    /// # Errors
+    /// When a side is 0 or larger than [`MAX_SIDE_PX`].
+    pub fn from_picture(name: &str, picture: TileGrid<[u8; 4]>) -> Result<Self, DocumentError> {
+        let mut document = Self::blank(picture.size_px())?;
+        let content = LayerContent::Raster(picture);
+        let picture = Layer::new(document.fresh_layer_id(), name, content);
         document.contents.layers.insert(0, picture);
         Ok(document)
     }
@@ -97,6 +91,11 @@ impl Document {
         let id = LayerId(self.next_layer);
         self.next_layer += 1;
         id
+    }
+
+    /// Names the document; its copies have the same name.
+    pub fn id(&self) -> DocumentId {
+        self.id
     }
 
     /// Width and height in pixels.
@@ -162,6 +161,11 @@ impl Document {
         self.layers().iter().any(|layer| {
             layer.visible && layer.kind() == LayerKind::Raster && !layer.content.is_blank()
         })
+    }
+
+    /// Whether anything was painted on any layer, seen or not.
+    pub fn has_content(&self) -> bool {
+        self.layers().iter().any(|layer| !layer.content.is_blank())
     }
 
     /// The coverage of the active mask at the size of the document, if it
@@ -278,7 +282,7 @@ fn lay_tile_over(image: &mut RgbaImage, grid: &TileGrid<[u8; 4]>, index: TileInd
 ///
 /// # Errors
 /// When a side is 0 or larger than [`MAX_SIDE_PX`].
-pub(super) fn check_size([width_px, height_px]: [u32; 2]) -> Result<(), DocumentError> {
+pub fn check_size([width_px, height_px]: [u32; 2]) -> Result<(), DocumentError> {
     let allowed = 1..=MAX_SIDE_PX;
     if allowed.contains(&width_px) && allowed.contains(&height_px) {
         Ok(())

@@ -1,6 +1,8 @@
 //! Pixels in copy-on-write tiles.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use image::{GrayImage, RgbaImage};
 
 use crate::geometry::CanvasRect;
 
@@ -18,9 +20,17 @@ impl Pixel for [u8; 4] {}
 /// A square of [`TILE_SIDE_PX`]² pixels, row-major.
 ///
 /// Pixels of a border tile that lie outside of the picture stay blank.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Tile<P> {
     pixels: Box<[P]>,
+    /// Whether it is blank, once somebody asked: the window asks every frame.
+    is_blank: OnceLock<bool>,
+}
+
+impl<P: PartialEq> PartialEq for Tile<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.pixels == other.pixels
+    }
 }
 
 impl<P> std::fmt::Debug for Tile<P> {
@@ -34,6 +44,7 @@ impl<P: Pixel> Tile<P> {
     pub fn blank() -> Self {
         Self {
             pixels: vec![P::default(); SIDE * SIDE].into_boxed_slice(),
+            is_blank: OnceLock::new(),
         }
     }
 
@@ -44,6 +55,7 @@ impl<P: Pixel> Tile<P> {
 
     /// All pixels for writing, row-major.
     pub fn pixels_mut(&mut self) -> &mut [P] {
+        self.is_blank.take();
         &mut self.pixels
     }
 
@@ -56,12 +68,14 @@ impl<P: Pixel> Tile<P> {
     /// One row of pixels for writing.
     pub fn row_mut(&mut self, y: u32) -> &mut [P] {
         let start = y as usize * SIDE;
-        &mut self.pixels[start..start + SIDE]
+        &mut self.pixels_mut()[start..start + SIDE]
     }
 
     /// Whether nothing is on the tile.
     pub fn is_blank(&self) -> bool {
-        self.pixels.iter().all(|pixel| *pixel == P::default())
+        *self
+            .is_blank
+            .get_or_init(|| self.pixels.iter().all(|pixel| *pixel == P::default()))
     }
 
     /// Memory taken by the pixels.
@@ -140,9 +154,33 @@ impl<P: Pixel> TileGrid<P> {
                     );
                 }
             }
-            if !tile.is_blank() {
-                grid.set_tile(index, Some(Arc::new(tile)));
-            }
+            grid.set_tile(index, unless_blank(tile));
+        }
+        grid
+    }
+
+    /// The grid cut or extended to another size, measured from its top-left
+    /// corner. Tiles that are kept whole are shared, so this takes no time.
+    pub fn resized(&self, size_px: [u32; 2]) -> Self {
+        let mut grid = Self::new(size_px);
+        let old = CanvasRect::from_size(self.size_px);
+        let kept = old.intersect(&CanvasRect::from_size(size_px));
+        for index in grid.indices_in(kept) {
+            let Some(tile) = self.tile(index) else {
+                continue;
+            };
+            let part = index.rect().intersect(&kept);
+            let tile = if part == index.rect().intersect(&old) {
+                Some(Arc::clone(tile))
+            } else {
+                let mut cut = Tile::blank();
+                let width = part.width() as usize;
+                for y in 0..part.height() {
+                    cut.row_mut(y)[..width].copy_from_slice(&tile.row(y)[..width]);
+                }
+                unless_blank(cut)
+            };
+            grid.set_tile(index, tile);
         }
         grid
     }
@@ -288,9 +326,96 @@ impl<P: Pixel> TileGrid<P> {
     }
 }
 
+impl TileGrid<[u8; 4]> {
+    /// The pixels of a picture. Reads every one of them: not for the window's thread.
+    pub fn from_image(image: &RgbaImage) -> Self {
+        let width = image.width() as usize;
+        let (pixels, _) = image.as_raw().as_chunks::<4>();
+        let mut grid = Self::new(image.dimensions().into());
+        for index in grid.indices() {
+            let rect = index
+                .rect()
+                .intersect(&CanvasRect::from_size(grid.size_px()));
+            let (left, count) = (rect.min[0] as usize, rect.width() as usize);
+            let mut tile = Tile::blank();
+            for y in 0..rect.height() {
+                let start = (rect.min[1] as usize + y as usize) * width + left;
+                tile.row_mut(y)[..count].copy_from_slice(&pixels[start..start + count]);
+            }
+            grid.set_tile(index, unless_blank(tile));
+        }
+        grid
+    }
+
+    /// The pixels of a picture where the mask covers anything; the rest is clear.
+    /// Reads every one of them: not for the window's thread.
+    pub fn from_image_inside(image: &RgbaImage, mask: &GrayImage) -> Self {
+        Self::from_fn(image.dimensions().into(), |x, y| {
+            let covers = mask
+                .get_pixel_checked(x, y)
+                .is_some_and(|coverage| coverage.0[0] > 0);
+            if covers {
+                image.get_pixel(x, y).0
+            } else {
+                [0; 4]
+            }
+        })
+    }
+}
+
+/// A tile to keep, or none: what is blank takes no memory.
+fn unless_blank<P: Pixel>(tile: Tile<P>) -> Option<Arc<Tile<P>>> {
+    (!tile.is_blank()).then(|| Arc::new(tile))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resized_grid_shares_what_it_keeps_whole() {
+        let value = |x: u32, y: u32| (x * 7 + y * 13) as u8 | 1;
+        let grid = TileGrid::from_fn([700, 600], value);
+        for size_px in [[700, 600], [900, 1000], [512, 300], [300, 900], [1, 1]] {
+            let resized = grid.resized(size_px);
+            assert!(resized.is_valid(), "{size_px:?}");
+            let expected = TileGrid::from_fn(size_px, |x, y| grid.pixel(x as i32, y as i32));
+            assert_eq!(resized, expected, "{size_px:?}");
+            let first = TileIndex { column: 0, row: 0 };
+            let is_shared = resized
+                .tile(first)
+                .zip(grid.tile(first))
+                .is_some_and(|(a, b)| Arc::ptr_eq(a, b));
+            assert_eq!(is_shared, size_px[0] >= 256 && size_px[1] >= 256);
+        }
+    }
+
+    #[test]
+    fn a_picture_becomes_tiles_as_if_pixel_by_pixel() {
+        let image = RgbaImage::from_fn(300, 257, |x, y| {
+            image::Rgba([x as u8, y as u8, 7, (x + y) as u8])
+        });
+        let grid = TileGrid::from_image(&image);
+        assert_eq!(
+            grid,
+            TileGrid::from_fn([300, 257], |x, y| image.get_pixel(x, y).0)
+        );
+        let mask = GrayImage::from_fn(300, 257, |x, _| image::Luma([u8::from(x >= 290)]));
+        let inside = TileGrid::from_image_inside(&image, &mask);
+        assert_eq!(inside.pixel(289, 3), [0; 4]);
+        assert_eq!(inside.pixel(290, 3), grid.pixel(290, 3));
+        assert!(inside.tile(TileIndex { column: 0, row: 0 }).is_none());
+    }
+
+    #[test]
+    fn what_was_blank_is_looked_at_again_after_writing() {
+        let mut tile = Tile::<u8>::blank();
+        assert!(tile.is_blank());
+        tile.row_mut(255)[255] = 1;
+        assert!(!tile.is_blank());
+        tile.pixels_mut().fill(0);
+        assert!(tile.is_blank());
+    }
 
     #[test]
     fn writing_a_clone_leaves_the_original_alone() {

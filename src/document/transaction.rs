@@ -2,6 +2,7 @@
 
 use super::edit::Edit;
 use super::error::DocumentError;
+use super::layer::LayerId;
 use super::picture::Document;
 
 /// Edits that belong together, with the name under which the menu undoes them.
@@ -35,6 +36,11 @@ impl Transaction {
     /// Memory that keeping it takes.
     pub fn size_bytes(&self) -> usize {
         self.edits.iter().map(Edit::size_bytes).sum()
+    }
+
+    /// Whether an edit brings a layer or takes it away.
+    pub(super) fn names_layer(&self, id: LayerId) -> bool {
+        self.edits.iter().any(|edit| edit.names_layer(id))
     }
 
     /// Carries an edit out and remembers it.

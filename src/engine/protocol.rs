@@ -12,7 +12,9 @@ use std::time::Duration;
 use crate::gpu::share::SharedTensor;
 use crate::recipe::{GenerateSpec, ModelSource, SamplerId, SpecError, TrainSpec};
 
-pub use crate::train::{SkippedPicture, StepReport, TrainEvent, TrainOutcome};
+pub use crate::train::{
+    FoundRun, SkippedPicture, StepReport, TrainEvent, TrainOutcome, is_free_for_run,
+};
 
 /// Names a job for as long as the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

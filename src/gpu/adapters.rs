@@ -1,8 +1,5 @@
 //! The graphics adapters of this computer, without a window.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use eframe::wgpu;
 
 /// One graphics adapter, as its driver describes it.
@@ -24,7 +21,7 @@ pub struct Adapter {
 pub fn adapters() -> Vec<Adapter> {
     let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     let instance = wgpu::Instance::new(descriptor);
-    let found = finish(instance.enumerate_adapters(wgpu::Backends::all()));
+    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     found
         .iter()
         .map(|adapter| {
@@ -46,17 +43,4 @@ pub fn adapters() -> Vec<Adapter> {
             }
         })
         .collect()
-}
-
-/// Runs a future that has no reason to wait: on a computer, unlike in a
-/// browser, the list of adapters is ready at once.
-fn finish<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        std::thread::yield_now();
-    }
 }

@@ -100,6 +100,8 @@ impl BrushTool {
         let found = context.editor.document().layer(layer);
         let started = found.and_then(|layer| Stroke::start(layer, start, &settings, color, mode));
         let Some((mut stroke, first)) = started else {
+            // Nothing was begun that a release could end.
+            context.editor.cancel();
             return Ok(ToolResponse::default());
         };
         let mut stretches = vec![first];

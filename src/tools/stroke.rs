@@ -165,7 +165,8 @@ impl Stroke {
             }
             let change = TileChange {
                 before: current.cloned(),
-                after: Some(Arc::new(tile)),
+                // What was erased takes no memory.
+                after: (!tile.is_blank()).then(|| Arc::new(tile)),
             };
             changes.insert(*index, change);
         }

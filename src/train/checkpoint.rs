@@ -191,6 +191,11 @@ impl Checkpoints {
         }
     }
 
+    /// Steps behind the newest checkpoint, if there is one.
+    pub fn newest_step(&self) -> Option<u64> {
+        self.list().pop().map(|(step, _)| step)
+    }
+
     /// Whether a run has left checkpoints here.
     pub fn is_in_use(&self) -> bool {
         !self.list().is_empty()

@@ -29,6 +29,7 @@ mod pictures;
 mod random;
 #[cfg(test)]
 mod reference;
+mod run_file;
 mod run_folder;
 mod scene_pictures;
 mod schedule;
@@ -49,6 +50,7 @@ pub use config::{TokenizerConfig, TrainConfig, TrainingConfig};
 pub use error::TrainError;
 pub use event::{StepReport, TrainEvent, TrainOutcome};
 pub use folder::{FolderReport, ImageFolder};
+pub use run_file::{FoundRun, is_free_for_run};
 pub use scene_pictures::ScenePictures;
 pub use schedule::Decay;
 pub use session::Run;

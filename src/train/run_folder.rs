@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoints;
 use crate::recipe::TrainSpec;
 
 /// A file that a run holds locked. It stays; the lock ends with the process.
-const LOCK: &str = ".velatura-run";
+pub(super) const LOCK: &str = ".velatura-run";
 
 /// The output folder, taken for a run.
 pub(super) struct RunFolder {

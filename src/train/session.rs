@@ -23,7 +23,7 @@ use super::metrics::Metrics;
 use super::run_folder::RunFolder;
 use super::schedule::{Decay, learning_rate};
 use super::source::SkippedPicture;
-use super::{limits, pictures, sheet};
+use super::{limits, pictures, run_file, sheet};
 use crate::recipe::{TrainSpec, TrainTarget};
 
 /// Steps without a finite loss after which a run is given up.
@@ -193,6 +193,7 @@ impl<'a> Run<'a> {
             state.identity = identity;
             reporter.skip(state.skipped.clone());
         }
+        run_file::write(spec)?;
         let (metrics, other_metrics) =
             Metrics::open(&spec.output.join("metrics.jsonl"), state.step)?;
         if let Some(other) = other_metrics {

@@ -10,8 +10,8 @@ use crate::icons;
 pub static UNDO: Action = Action::new(Group::Edit, "Undo", |_| Some(Command::Undo))
     .icon(icons::ARROW_U_UP_LEFT)
     .key(Modifiers::COMMAND, Key::Z)
-    .of(|state| state.editor.history().undo_label())
-    .unless(|state| match state.editor.history().undo_label() {
+    .of(|state| state.front().editor.history().undo_label())
+    .unless(|state| match state.front().editor.history().undo_label() {
         Some(_) => None,
         None => Some("Nothing was changed yet"),
     });
@@ -21,8 +21,8 @@ pub static REDO: Action = Action::new(Group::Edit, "Redo", |_| Some(Command::Red
     .icon(icons::ARROW_U_UP_RIGHT)
     .key(COMMAND_SHIFT, Key::Z)
     .or_key(Modifiers::COMMAND, Key::Y)
-    .of(|state| state.editor.history().redo_label())
-    .unless(|state| match state.editor.history().redo_label() {
+    .of(|state| state.front().editor.history().redo_label())
+    .unless(|state| match state.front().editor.history().redo_label() {
         Some(_) => None,
         None => Some("Nothing was taken back"),
     });

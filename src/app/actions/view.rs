@@ -12,7 +12,7 @@ pub static FIT: Action = Action::new(Group::View, "Fit in the window", |_| Some(
     .icon(icons::CORNERS_OUT)
     .key(Modifiers::COMMAND, Key::Num0)
     .listens(Listens::WhileTyping)
-    .switch(|state| state.view.is_fitted);
+    .switch(|state| state.front().view.is_fitted);
 
 /// One picture pixel on one screen pixel.
 pub static ACTUAL_SIZE: Action =

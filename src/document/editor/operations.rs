@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use image::RgbaImage;
-
 use super::DocumentEditor;
-use crate::document::edit::{CanvasContents, Edit, PixelChanges, TileChange};
+use super::results::index_above_pictures;
+use crate::document::edit::{Edit, PixelChanges, TileChange};
 use crate::document::error::DocumentError;
 use crate::document::history::MergeKey;
 use crate::document::layer::{Layer, LayerContent, LayerId, LayerKind};
-use crate::document::picture::{Document, check_size};
-use crate::document::tile_grid::{Pixel, Tile, TileGrid, TileIndex};
+use crate::document::tile_grid::{Tile, TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
 
 impl DocumentEditor {
@@ -39,7 +37,7 @@ impl DocumentEditor {
             // A mask layer acts when it is the topmost one.
             (LayerKind::Mask, _) | (_, None) => top,
             (LayerKind::Raster, Some(selected)) if selected.kind() != LayerKind::Raster => {
-                self.index_above_pictures()
+                index_above_pictures(self.document.layers())
             }
             (_, Some(selected)) => self.document.layer_index(selected.id)? + 1,
         };
@@ -56,98 +54,6 @@ impl DocumentEditor {
         )?;
         self.select_layer(id)?;
         Ok(id)
-    }
-
-    /// Puts a finished picture above the other pictures, below the masks, at
-    /// the given position; what lies outside of the canvas is cut off. The
-    /// selection stays, so that painting the mask can go on.
-    ///
-    /// # Errors
-    /// While a transaction is in progress.
-    pub fn insert_result_layer(
-        &mut self,
-        name: &str,
-        image: &RgbaImage,
-        at: [i32; 2],
-    ) -> Result<LayerId, DocumentError> {
-        let size_px = self.document.size_px();
-        let grid = if at == [0, 0] && <[u32; 2]>::from(image.dimensions()) == size_px {
-            TileGrid::from_fn(size_px, |x, y| image.get_pixel(x, y).0)
-        } else {
-            TileGrid::from_fn(size_px, |x, y| {
-                let x = u32::try_from(i64::from(x) - i64::from(at[0])).ok();
-                let y = u32::try_from(i64::from(y) - i64::from(at[1])).ok();
-                let inside = x.zip(y).and_then(|(x, y)| image.get_pixel_checked(x, y));
-                inside.map_or([0; 4], |pixel| pixel.0)
-            })
-        };
-        let index = self.index_above_pictures();
-        let layer = Layer::new(self.fresh_layer_id(), name, LayerContent::Raster(grid));
-        let id = layer.id;
-        self.apply_alone(
-            "Generate",
-            Edit::InsertLayer {
-                index,
-                layer: Box::new(layer),
-            },
-            None,
-        )?;
-        Ok(id)
-    }
-
-    /// Takes a finished picture in, in one step: as a new layer where it has
-    /// the size of the canvas or the canvas has a picture already; otherwise
-    /// the empty canvas takes the picture's size first.
-    ///
-    /// # Errors
-    /// While a transaction is in progress, or when the picture is too large.
-    pub fn place_result(
-        &mut self,
-        name: &str,
-        image: &RgbaImage,
-    ) -> Result<LayerId, DocumentError> {
-        let image_px = <[u32; 2]>::from(image.dimensions());
-        if image_px == self.document.size_px() || self.document.has_picture() {
-            return self.insert_result_layer(name, image, [0, 0]);
-        }
-        check_size(image_px)?;
-        let grid = TileGrid::from_fn(image_px, |x, y| image.get_pixel(x, y).0);
-        let layer = Layer::new(self.fresh_layer_id(), name, LayerContent::Raster(grid));
-        let id = layer.id;
-        let mut after = resized(&self.document, image_px);
-        let index = index_above_pictures(&after.layers);
-        after.layers.insert(index, layer);
-        self.replace_contents("Generate", after)?;
-        Ok(id)
-    }
-
-    /// Gives the canvas another size, measured from its top-left corner.
-    ///
-    /// # Errors
-    /// While a transaction is in progress, or when the size is not allowed.
-    pub fn resize_canvas(&mut self, size_px: [u32; 2]) -> Result<(), DocumentError> {
-        check_size(size_px)?;
-        if size_px == self.document.size_px() {
-            return Ok(());
-        }
-        let after = resized(&self.document, size_px);
-        self.replace_contents("Resize canvas", after)
-    }
-
-    fn replace_contents(
-        &mut self,
-        label: &str,
-        after: CanvasContents,
-    ) -> Result<(), DocumentError> {
-        let before = Box::new(self.document.contents.clone());
-        self.apply_alone(
-            label,
-            Edit::ReplaceContents {
-                before,
-                after: Box::new(after),
-            },
-            None,
-        )
     }
 
     /// Deletes a layer.
@@ -264,8 +170,13 @@ impl DocumentEditor {
     /// # Errors
     /// When there is no visible mask, or while a transaction is in progress.
     pub fn invert_mask(&mut self) -> Result<(), DocumentError> {
+        // What was never painted on becomes one and the same full tile.
+        let mut full = FullTiles::default();
         self.change_mask("Invert mask", |tile, rect| {
-            let mut inverted = tile.map_or_else(Tile::blank, |tile| (**tile).clone());
+            let Some(tile) = tile else {
+                return Some(full.of(rect));
+            };
+            let mut inverted = (**tile).clone();
             for y in 0..rect.height() {
                 let row = inverted.row_mut(y);
                 row.iter_mut()
@@ -281,13 +192,8 @@ impl DocumentEditor {
     /// # Errors
     /// When there is no visible mask, or while a transaction is in progress.
     pub fn fill_mask(&mut self) -> Result<(), DocumentError> {
-        self.change_mask("Fill mask", |_, rect| {
-            let mut full = Tile::blank();
-            for y in 0..rect.height() {
-                full.row_mut(y)[..rect.width() as usize].fill(255);
-            }
-            Some(Arc::new(full))
-        })
+        let mut full = FullTiles::default();
+        self.change_mask("Fill mask", |_, rect| Some(full.of(rect)))
     }
 
     /// Replaces each tile of the active mask; the function sees the old tile
@@ -304,7 +210,11 @@ impl DocumentEditor {
         for index in grid.indices() {
             let before = grid.tile(index).cloned();
             let after = change(before.as_ref(), index.rect().intersect(&whole));
-            if before != after {
+            let is_same = match (&before, &after) {
+                (Some(before), Some(after)) => Arc::ptr_eq(before, after) || before == after,
+                (before, after) => before.is_none() && after.is_none(),
+            };
+            if !is_same {
                 tiles.insert(index, TileChange { before, after });
             }
         }
@@ -316,10 +226,6 @@ impl DocumentEditor {
             changes: PixelChanges::Value(tiles),
         };
         self.apply_alone(label, edit, None)
-    }
-
-    fn index_above_pictures(&self) -> usize {
-        index_above_pictures(self.document.layers())
     }
 
     /// `base`, or `base 2`, `base 3`, … if there is a layer of that name.
@@ -341,30 +247,22 @@ impl DocumentEditor {
     }
 }
 
-/// The position above the topmost picture layer; 0 when there is none.
-fn index_above_pictures(layers: &[Layer]) -> usize {
-    layers
-        .iter()
-        .rposition(|layer| layer.kind() == LayerKind::Raster)
-        .map_or(0, |index| index + 1)
-}
+/// Tiles that are covered as far as the picture goes, made once for each shape:
+/// only those at the right and lower border differ from the rest.
+#[derive(Default)]
+struct FullTiles(BTreeMap<[u32; 2], Arc<Tile<u8>>>);
 
-/// The contents of a document cut or extended to another size.
-fn resized(document: &Document, size_px: [u32; 2]) -> CanvasContents {
-    let mut contents = document.contents.clone();
-    contents.size_px = size_px;
-    for layer in &mut contents.layers {
-        match &mut layer.content {
-            LayerContent::Raster(grid) => *grid = resized_grid(grid, size_px),
-            LayerContent::Mask(grid) | LayerContent::Semantic(grid) => {
-                *grid = resized_grid(grid, size_px);
+impl FullTiles {
+    /// The tile whose part inside of the picture is the given one.
+    fn of(&mut self, inside: CanvasRect) -> Arc<Tile<u8>> {
+        let [width, height] = [inside.width(), inside.height()];
+        let tile = self.0.entry([width, height]).or_insert_with(|| {
+            let mut full = Tile::blank();
+            for y in 0..height {
+                full.row_mut(y)[..width as usize].fill(255);
             }
-            LayerContent::Layout(_) => {}
-        }
+            Arc::new(full)
+        });
+        Arc::clone(tile)
     }
-    contents
-}
-
-fn resized_grid<P: Pixel>(grid: &TileGrid<P>, size_px: [u32; 2]) -> TileGrid<P> {
-    TileGrid::from_fn(size_px, |x, y| grid.pixel(x as i32, y as i32))
 }

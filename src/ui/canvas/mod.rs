@@ -7,11 +7,11 @@
 //! let mut actions = Vec::new();
 //! let input = CanvasInput {
 //!     document: state.document(),
-//!     view: state.view,
+//!     view: state.front().view,
 //!     tool: state.toolbox.active(),
 //!     cursor: state.toolbox.cursor(),
 //!     is_gesture_active: state.toolbox.is_active(),
-//!     live: state.live_frame.as_ref().map(|frame| LiveFrame {
+//!     live: state.jobs.live_frame().map(|frame| LiveFrame {
 //!         picture: LivePicture::Image(Arc::clone(&frame.image)),
 //!         target: CanvasRect::from_size(size_of_the_job),
 //!         mask: mask_of_the_job.clone(), // Option<Arc<GrayImage>>, at the target's size

@@ -12,7 +12,7 @@ use egui::{Align, Id, Layout, Modal, RichText, Ui};
 use super::UiState;
 use super::theme::{semibold, space, tokens, type_size};
 use crate::app::actions::file::SAVE_AS;
-use crate::app::{AppState, Command, CommandSink, Dialog};
+use crate::app::{AppState, Command, CommandSink, Dialog, Question};
 use crate::icons;
 use crate::ui::widgets::IconButton;
 
@@ -48,16 +48,10 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
                 path::path_ui(ui, *purpose, suggestion, own, commands);
             });
         }
-        Some(Dialog::Discard(command)) => {
-            frame(
-                ui,
-                "Discard unsaved changes?",
-                400.0,
-                commands,
-                |ui, commands| {
-                    discard_ui(ui, state, command, commands);
-                },
-            );
+        Some(Dialog::Discard(question)) => {
+            frame(ui, question.title(), 400.0, commands, |ui, commands| {
+                discard_ui(ui, state, question, commands);
+            });
         }
     }
 }
@@ -123,17 +117,16 @@ fn main_button(ui: &mut Ui, text: &str, enabled: bool) -> egui::Response {
     .inner
 }
 
-fn discard_ui(ui: &mut Ui, state: &AppState, command: &Command, commands: &mut CommandSink) {
-    let name = state.title();
-    ui.label(format!(
-        "“{name}” has changes that are not saved. They will be lost."
-    ));
+fn discard_ui(ui: &mut Ui, state: &AppState, question: &Question, commands: &mut CommandSink) {
+    for sentence in question.sentences(&state.title()) {
+        ui.label(sentence);
+    }
     buttons(ui, |ui| {
-        let discard = ui.button(RichText::new("Discard").color(tokens(ui).danger));
-        if discard.clicked() {
-            commands.push(Command::DiscardAnd(Box::new(command.clone())));
+        let agree = ui.button(RichText::new(question.answer()).color(tokens(ui).danger));
+        if agree.clicked() {
+            commands.push(Command::Agree);
         }
-        if ui.button(SAVE_AS.label).clicked() {
+        if question.offers_save() && ui.button(SAVE_AS.label).clicked() {
             commands.push(Command::CloseDialog);
             commands.act(&SAVE_AS, state);
         }

@@ -7,7 +7,7 @@ use egui::{Button, DragValue, RichText, TextEdit, Ui, vec2};
 use egui_plot::{Line, Plot, PlotPoints};
 
 use super::{buttons, main_button};
-use crate::app::jobs::Job;
+use crate::app::jobs::JobRecord;
 use crate::app::training::{StartFrom, TrainForm, TrainPhase, Training};
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::icons;
@@ -23,7 +23,7 @@ const SIZES_PX: [u32; 4] = [64, 128, 256, 512];
 
 /// Shows the run if there is one that was not dismissed, else the form.
 pub fn train_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
-    match &state.jobs.training {
+    match state.jobs.training() {
         Some(training) => run_ui(ui, state, own, training, commands),
         None => form_ui(ui, state, commands),
     }
@@ -63,6 +63,14 @@ fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             .on_hover_text("The model of the Generate panel learns the new pictures");
         ui.selectable_value(&mut form.start, StartFrom::Scratch, "Random weights")
             .on_hover_text(scratch_hint(&form));
+        let found = state.train_place.as_ref();
+        if let Some(run) = found.and_then(|place| place.run.as_ref()) {
+            let text = format!("Go on from step {}", run.step);
+            ui.selectable_value(&mut form.start, StartFrom::Run, text)
+                .on_hover_text(
+                    "The run in the output folder, with the settings that it was started with",
+                );
+        }
     });
     let steps = SliderFormat {
         logarithmic: true,
@@ -81,9 +89,8 @@ fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         ui.add_sized([160.0, height::CONTROL], field)
             .labelled_by(label);
     });
-    let usual_output = form
-        .usual_output()
-        .map(|folder| folder.to_string_lossy().into_owned());
+    let usual_output = form.output_folder(state.train_place.as_ref());
+    let usual_output = usual_output.map(|folder| folder.to_string_lossy().into_owned());
     path_row(
         ui,
         "Save in",
@@ -94,7 +101,7 @@ fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         },
     );
 
-    let problem = form.problem();
+    let problem = state.train_problem();
     buttons(ui, |ui| {
         if main_button(ui, "Start training", problem.is_none()).clicked() {
             commands.push(Command::StartTraining);
@@ -165,11 +172,8 @@ fn run_ui(
     training: &Training,
     commands: &mut CommandSink,
 ) {
-    let job = state
-        .jobs
-        .active()
-        .iter()
-        .find(|job| job.id == training.job);
+    let job = state.jobs.get(training.job);
+    let job = job.filter(|job| !job.has_ended());
     progress_ui(ui, training, job);
     ui.horizontal_top(|ui| {
         let half = (ui.available_width() - space::M) * 0.5;
@@ -186,7 +190,11 @@ fn run_ui(
         });
     });
     let output = training.spec.output.display().to_string();
-    let text = RichText::new(format!("Saved in {output}"))
+    let saved = match training.saved {
+        Some((step, _)) => format!("Saved at step {step} in {output}"),
+        None => format!("Will be saved in {output}"),
+    };
+    let text = RichText::new(saved)
         .size(type_size::SMALL)
         .color(tokens(ui).text_muted);
     ui.add(egui::Label::new(text).truncate())
@@ -194,7 +202,12 @@ fn run_ui(
     buttons(ui, |ui| run_buttons_ui(ui, training, job, commands));
 }
 
-fn run_buttons_ui(ui: &mut Ui, training: &Training, job: Option<&Job>, commands: &mut CommandSink) {
+fn run_buttons_ui(
+    ui: &mut Ui,
+    training: &Training,
+    job: Option<&JobRecord>,
+    commands: &mut CommandSink,
+) {
     match &training.phase {
         TrainPhase::Waiting | TrainPhase::Running => {
             let cancelling = job.is_some_and(|job| job.cancelling);
@@ -236,7 +249,17 @@ fn run_buttons_ui(ui: &mut Ui, training: &Training, job: Option<&Job>, commands:
             }
         }
         TrainPhase::Cancelled | TrainPhase::Failed(_) => {
-            if main_button(ui, "Close", true).clicked() {
+            if training.can_go_on() {
+                if main_button(ui, "Go on", true)
+                    .on_hover_text("From the newest checkpoint")
+                    .clicked()
+                {
+                    commands.push(Command::ResumeTraining);
+                }
+                if ui.button("Close").clicked() {
+                    commands.push(Command::CloseDialog);
+                }
+            } else if main_button(ui, "Close", true).clicked() {
                 commands.push(Command::CloseDialog);
             }
             if ui.button("Train again…").clicked() {
@@ -246,7 +269,7 @@ fn run_buttons_ui(ui: &mut Ui, training: &Training, job: Option<&Job>, commands:
     }
 }
 
-fn progress_ui(ui: &mut Ui, training: &Training, job: Option<&Job>) {
+fn progress_ui(ui: &mut Ui, training: &Training, job: Option<&JobRecord>) {
     let tokens = tokens(ui);
     let total = training.spec.steps.max(1);
     let steps = format!("step {} of {total}", training.step);
@@ -259,7 +282,7 @@ fn progress_ui(ui: &mut Ui, training: &Training, job: Option<&Job>) {
             (format!("Paused, {steps}"), tokens.warning)
         }
         TrainPhase::Running => {
-            let left = job.and_then(Job::time_left);
+            let left = job.and_then(JobRecord::time_left);
             let left = left.map_or_else(String::new, |left| {
                 format!(", {} left", duration_text(left))
             });
@@ -323,7 +346,13 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
     let loss = training
         .loss()
         .map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
-    let note = format!("Loss {loss}, learning rate {:.1e}", training.learning_rate);
+    let mut note = format!("Loss {loss}, learning rate {:.1e}", training.learning_rate);
+    for (step, name, value) in training.newest_evaluations() {
+        let name = name.replace('_', " ");
+        note.push_str(&format!(
+            "\nOn pictures kept apart, step {step}: {name} {value:.4}"
+        ));
+    }
     ui.label(
         RichText::new(note)
             .size(type_size::SMALL)

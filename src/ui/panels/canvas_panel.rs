@@ -44,7 +44,7 @@ fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut 
     }
     let input = CanvasInput {
         document: state.document(),
-        view: state.view,
+        view: state.front().view,
         tool: state.toolbox.active(),
         cursor: state.toolbox.cursor(),
         is_gesture_active: state.toolbox.is_active(),

@@ -75,8 +75,8 @@ fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 }
             };
             choose(ui, ModelSource::Storybook);
-            for folder in &state.settings.recent_models {
-                choose(ui, ModelSource::Folder(folder.clone()));
+            for folder in state.known_models() {
+                choose(ui, ModelSource::Folder(folder.to_path_buf()));
             }
             ui.separator();
             if ui.selectable_label(false, "Open model folder…").clicked() {

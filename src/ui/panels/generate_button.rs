@@ -37,7 +37,7 @@ pub fn generate_button_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandS
 
     ui.horizontal(|ui| {
         let width = ui.available_width() - height::PRIMARY - space::S;
-        let mut note = match (job.running, job.total) {
+        let mut note = match (job.is_running(), job.total) {
             (false, _) => "waiting".to_owned(),
             (true, _) if job.step == 0 => "preparing".to_owned(),
             (true, total) => format!("{} / {total}", job.step),

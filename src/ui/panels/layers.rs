@@ -65,7 +65,7 @@ fn thumbnail(layer: &Layer, size_px: [u32; 2]) -> Option<RgbaImage> {
 /// Shows the list, top layer first.
 pub fn layers_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     let document = state.document();
-    own.layers.update(document, state.editor.is_busy());
+    own.layers.update(document, state.front().editor.is_busy());
     egui::Frame::new()
         .inner_margin(egui::Margin {
             left: 12,

@@ -44,7 +44,7 @@ pub fn status_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) 
         job_ui(ui, state);
 
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let zoom = format!("{} %", percent(state.view.zoom));
+            let zoom = format!("{} %", percent(state.front().view.zoom));
             let zoom = ui
                 .add(egui::Button::new(zoom).frame(false))
                 .on_hover_text("Show at 100 %");
@@ -64,8 +64,8 @@ fn job_ui(ui: &mut Ui, state: &AppState) {
     };
     let what = match &job.kind {
         JobKind::LoadModel(_) => "Loading the model",
-        JobKind::Generate => "Generating",
-        JobKind::Train => "Training",
+        JobKind::Generate(_) => "Generating",
+        JobKind::Train(_) => "Training",
     };
     let on_card = state.device.as_ref().is_some_and(|device| device.is_gpu);
     let prepares = on_card && job.step == 0 && !job.paused && job.total > 0;

@@ -4,8 +4,9 @@ use eframe::egui;
 use egui::{Align2, CornerRadius, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
 
 use crate::app::actions::generate::ESCAPE;
-use crate::app::jobs::Run;
+use crate::app::jobs::{JobRecord, Painting};
 use crate::app::shortcuts::keys_of;
+use crate::app::trajectory::StepId;
 use crate::app::{AppState, Command, CommandSink};
 use crate::engine::protocol::TrajectoryFrame;
 use crate::icons;
@@ -19,13 +20,14 @@ const THUMBNAIL: f32 = 64.0;
 /// Shows the strip.
 pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     ui.spacing_mut().item_spacing.y = space::XS;
-    let run = state.jobs.run.as_ref();
+    let strip = state.strip();
+    let shown = state.jobs.shown();
     ui.horizontal(|ui| {
         ui.spacing_mut().interact_size.y = 20.0;
         title(ui, "Trajectory");
-        let Some(run) = run else { return };
-        caption(ui, summary(run, state.shown_frame));
-        if state.shown_frame.is_some() {
+        let Some(record) = strip else { return };
+        caption(ui, summary(record, shown));
+        if shown.is_some() {
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let back = ui.small_button(format!("{}  Back to the picture", icons::X));
                 let keys = keys_of(&ESCAPE).unwrap_or_default();
@@ -35,7 +37,7 @@ pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands:
             });
         }
     });
-    let Some(run) = run else {
+    let Some(painting) = strip.and_then(JobRecord::painting) else {
         empty_ui(ui);
         return;
     };
@@ -45,25 +47,29 @@ pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands:
     area.show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            for (index, frame) in run.frames.iter().enumerate() {
-                let chosen = state.shown_frame == Some(index);
-                if frame_ui(ui, own, run, frame, chosen).clicked() {
-                    commands.push(Command::ShowFrame((!chosen).then_some(index)));
+            for frame in painting.run.frames() {
+                let step = StepId::of(frame);
+                let chosen = shown == Some(step);
+                if frame_ui(ui, own, painting, frame, chosen).clicked() {
+                    commands.push(Command::ShowFrame((!chosen).then_some(step)));
                 }
             }
         });
     });
 }
 
-fn summary(run: &Run, shown: Option<usize>) -> String {
-    let shown = shown.and_then(|index| run.frames.get(index));
-    match (shown, run.frames.last()) {
+fn summary(record: &JobRecord, shown: Option<StepId>) -> String {
+    let Some(painting) = record.painting() else {
+        return String::new();
+    };
+    let frames = painting.run.frames();
+    let shown = shown.and_then(|step| painting.run.frame(step));
+    match (shown, frames.last()) {
         (Some(frame), _) => format!("Showing step {} of {}", frame.step, frame.total),
-        (None, Some(last)) if !run.ended => format!("Step {} of {}", last.step, last.total),
-        (None, _) => format!(
-            "{} steps; click one to see it on the canvas",
-            run.frames.len()
-        ),
+        (None, Some(last)) if !record.has_ended() => {
+            format!("Step {} of {}", last.step, last.total)
+        }
+        (None, _) => format!("{} steps; click one to see it on the canvas", frames.len()),
     }
 }
 
@@ -83,12 +89,12 @@ fn empty_ui(ui: &mut Ui) {
 fn frame_ui(
     ui: &mut Ui,
     own: &mut UiState,
-    run: &Run,
+    painting: &Painting,
     frame: &TrajectoryFrame,
     chosen: bool,
 ) -> egui::Response {
     let tokens = tokens(ui);
-    let aspect = run.place.size_px[0] as f32 / run.place.size_px[1].max(1) as f32;
+    let aspect = painting.place.size_px[0] as f32 / painting.place.size_px[1].max(1) as f32;
     let size = vec2(
         (THUMBNAIL * aspect).clamp(THUMBNAIL * 0.5, THUMBNAIL * 2.0),
         THUMBNAIL,
@@ -113,7 +119,12 @@ fn frame_ui(
         ui.painter()
             .rect_stroke(rect, corner, stroke, StrokeKind::Inside);
     }
-    let picture = if run.frames.iter().any(|other| other.index != frame.index) {
+    let picture = if painting
+        .run
+        .frames()
+        .iter()
+        .any(|other| other.index != frame.index)
+    {
         format!(" of picture {}", frame.index + 1)
     } else {
         String::new()

@@ -23,6 +23,8 @@ pub struct StudioOptions {
     pub wgpu: eframe::egui_wgpu::WgpuConfiguration,
     /// Folder of the model that is shipped with the program.
     pub storybook_folder: Option<PathBuf>,
+    /// Folder for pictures that have no other place.
+    pub pictures_folder: Option<PathBuf>,
     /// A picture to open at once.
     pub open: Option<PathBuf>,
     /// Whether settings are read and written; off in tests.
@@ -36,6 +38,7 @@ impl StudioOptions {
             engine,
             wgpu: gpu::wgpu_configuration(),
             storybook_folder: folders::storybook_model(),
+            pictures_folder: folders::pictures(),
             open: None,
             remembers: true,
         }

@@ -4,13 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::background::Background;
-use super::command::{Command, CommandSink};
-use super::dispatch::Core;
 use super::options::StudioOptions;
-use super::settings::{Settings, ThemeChoice};
-use super::shortcuts::{self, KeyContext};
-use super::state::AppState;
+use crate::app::settings::{STORAGE_KEY, Settings, ThemeChoice};
+use crate::app::shortcuts::{self, KeyContext};
+use crate::app::{AppState, Background, Command, CommandSink, Core};
 use crate::engine::{EngineHandle, Waker};
 use crate::ui::{UiState, studio_ui, theme};
 use eframe::egui;
@@ -47,6 +44,7 @@ impl StudioApp {
             engine,
             wgpu: _,
             storybook_folder,
+            pictures_folder,
             open,
             remembers,
         } = options;
@@ -58,18 +56,19 @@ impl StudioApp {
         let waker: Waker = Arc::new(move || ctx.request_repaint());
         let factory = engine(context.wgpu_render_state.as_ref());
         let model = settings.form.model.clone();
-        let mut core = Core {
-            state: AppState::new(settings, storybook_folder),
-            engine: EngineHandle::spawn(factory, Arc::clone(&waker))?,
-            background: Background::new(waker),
-            wants_to_close: false,
-            saving: None,
-        };
+        let mut state = AppState::new(settings, storybook_folder);
+        state.pictures_folder = pictures_folder;
+        let mut core = Core::new(
+            state,
+            EngineHandle::spawn(factory, Arc::clone(&waker))?,
+            Background::new(waker),
+        );
         // A first start takes the model's own defaults; later ones keep the form.
         core.load_model(
             model,
-            stored.is_none_or(|storage| storage.get_string(super::settings::STORAGE_KEY).is_none()),
+            stored.is_none_or(|storage| storage.get_string(STORAGE_KEY).is_none()),
         );
+        core.list_models();
         if let Some(path) = open {
             core.dispatch(Command::OpenFile(path));
         }
@@ -129,7 +128,11 @@ impl StudioApp {
             ThemeChoice::Light => egui::ThemePreference::Light,
             ThemeChoice::System => egui::ThemePreference::System,
         });
-        let mark = if state.editor.is_dirty() { "• " } else { "" };
+        let mark = if state.front().editor.is_dirty() {
+            "• "
+        } else {
+            ""
+        };
         let title = format!("{mark}{} — Velatura", state.title());
         if title != self.shown_title {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
@@ -145,10 +148,13 @@ impl eframe::App for StudioApp {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         let start = Instant::now();
         self.take_input(ctx);
-        self.core.take_reports();
+        // First the commands, which were made from the state as it was drawn, and
+        // then what was reported since: a form that was edited must not overwrite
+        // what a model that has just been loaded wrote into it.
         for command in self.commands.drain() {
             self.core.dispatch(command);
         }
+        self.core.take_reports();
         let now_secs = ctx.input(|input| input.time);
         if let Some(wait_secs) = self.core.state.notices.tick(now_secs) {
             ctx.request_repaint_after(Duration::from_secs_f64(wait_secs.max(0.0)));

@@ -1,108 +1,16 @@
-//! The training dialog's data: the form, and what a run has reported so far.
+//! What a training run has reported so far.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use image::RgbaImage;
 
 use crate::engine::protocol::{EngineEvent, JobId, JobOutcome, StopReason, TrainEvent};
-use crate::folders;
-use crate::recipe::{TrainSpec, TrainTarget};
+use crate::recipe::TrainSpec;
 
 /// Most points of a loss curve; beyond, neighbours are averaged.
 const MOST_POINTS: usize = 2000;
-
-/// From which weights a run starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StartFrom {
-    /// Those of the model chosen in the Generate panel.
-    CurrentModel,
-    /// Random ones.
-    Scratch,
-}
-
-/// What the dialog edits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainForm {
-    /// Folder of pictures.
-    pub folder: Option<PathBuf>,
-    /// Which stage.
-    pub target: TrainTarget,
-    /// From which weights.
-    pub start: StartFrom,
-    /// Optimiser steps.
-    pub steps: u64,
-    /// Side of the pictures in pixels.
-    pub size_px: u32,
-    /// Pictures per step.
-    pub batch: u32,
-    /// Where the model goes; `None` is [`Self::usual_output`].
-    pub output: Option<PathBuf>,
-}
-
-impl Default for TrainForm {
-    fn default() -> Self {
-        Self {
-            folder: None,
-            target: TrainTarget::Diffusion,
-            start: StartFrom::CurrentModel,
-            steps: 2000,
-            size_px: 64,
-            batch: 16,
-            output: None,
-        }
-    }
-}
-
-impl TrainForm {
-    /// Where the model goes unless the user says otherwise: a folder among the
-    /// user's models, named after that of the pictures.
-    pub fn usual_output(&self) -> Option<PathBuf> {
-        let name = self.folder.as_deref().and_then(Path::file_name)?;
-        Some(folders::user_models()?.join(name))
-    }
-
-    /// Where the model goes.
-    pub fn output_folder(&self) -> Option<PathBuf> {
-        self.output.clone().or_else(|| self.usual_output())
-    }
-
-    /// Why the run cannot start yet, as a sentence.
-    pub fn problem(&self) -> Option<&'static str> {
-        match (&self.folder, self.output_folder()) {
-            (None, _) => Some("Choose a folder of pictures first"),
-            (_, None) => Some("Choose where the model is saved first"),
-            _ => None,
-        }
-    }
-
-    /// The run that the form describes. `model` is the folder of the model
-    /// chosen in the Generate panel.
-    pub fn spec(&self, model: Option<PathBuf>) -> Option<TrainSpec> {
-        let every = (self.steps / 10).clamp(1, 500);
-        let (from, first_stage) = match (&self.start, self.target) {
-            (StartFrom::CurrentModel, _) => (model, None),
-            (StartFrom::Scratch, TrainTarget::Autoencoder) => (None, None),
-            // A new denoiser still needs somebody's latents.
-            (StartFrom::Scratch, TrainTarget::Diffusion) => (None, model),
-        };
-        Some(TrainSpec {
-            target: self.target,
-            data: Some(self.folder.clone()?),
-            from,
-            first_stage,
-            output: self.output_folder()?,
-            size_px: self.size_px,
-            steps: self.steps,
-            batch: self.batch,
-            warmup_steps: (self.steps / 20).min(200),
-            checkpoint_every: every,
-            sample_every: every,
-            ..TrainSpec::default()
-        })
-    }
-}
 
 /// How a training run stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,6 +83,30 @@ impl Training {
             stride: 1,
             pending: (0.0, 0),
         }
+    }
+
+    /// The same run, which goes on from its newest checkpoint as another job.
+    pub fn going_on(&self, job: JobId, spec: TrainSpec) -> Self {
+        Self {
+            job,
+            spec,
+            phase: TrainPhase::Waiting,
+            ..self.clone()
+        }
+    }
+
+    /// Whether it ended early and left a checkpoint to go on from.
+    pub fn can_go_on(&self) -> bool {
+        let has_ended_early = matches!(self.phase, TrainPhase::Cancelled | TrainPhase::Failed(_));
+        has_ended_early && self.saved.is_some()
+    }
+
+    /// The newest values that the model was judged by on pictures which it does
+    /// not learn from: step, name with its unit, value.
+    pub fn newest_evaluations(&self) -> impl Iterator<Item = &(u64, &'static str, f64)> {
+        let newest = self.evaluations.last().map(|(step, ..)| *step);
+        let evaluations = self.evaluations.iter();
+        evaluations.filter(move |(step, ..)| Some(*step) == newest)
     }
 
     /// Whether it is queued or at work.
@@ -288,20 +220,5 @@ mod tests {
         assert!(run.losses.len() <= MOST_POINTS);
         assert!(run.losses.iter().all(|point| (point[1] - 2.0).abs() < 1e-9));
         assert!(run.losses.is_sorted_by(|a, b| a[0] < b[0]));
-    }
-
-    #[test]
-    fn the_form_says_what_is_missing() {
-        let mut form = TrainForm::default();
-        assert!(form.problem().is_some());
-        form.folder = Some("/pictures".into());
-        form.output = Some("/models/mine".into());
-        assert_eq!(form.problem(), None);
-        form.start = StartFrom::Scratch;
-        let spec = form
-            .spec(Some("/models/storybook".into()))
-            .expect("a whole form");
-        assert_eq!(spec.from, None);
-        assert_eq!(spec.first_stage, Some("/models/storybook".into()));
     }
 }

@@ -1,0 +1,91 @@
+//! The system's dialogs for files and folders.
+
+use std::future::Future;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Background;
+use super::events::BackgroundEvent;
+use crate::recipe::PictureFormat;
+
+/// A dialog that ends sooner without a choice never opened: no hand is as fast.
+const FASTEST_HAND: Duration = Duration::from_millis(250);
+
+/// What a dialog was opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PickPurpose {
+    /// A picture to open.
+    OpenPicture,
+    /// Where to save the picture.
+    SavePicture,
+    /// A model folder.
+    ModelFolder,
+    /// A folder of training pictures.
+    TrainFolder,
+    /// Where a trained model goes.
+    TrainOutput,
+}
+
+impl Background {
+    /// Opens a dialog of the system.
+    pub fn pick(&self, purpose: PickPurpose, folder: Option<&Path>, file_name: &str) {
+        let mut dialog = rfd::AsyncFileDialog::new();
+        if let Some(folder) = folder {
+            dialog = dialog.set_directory(folder);
+        }
+        // The dialog is made on the window's thread, as macOS demands, and
+        // waited for on another.
+        match purpose {
+            PickPurpose::OpenPicture => {
+                let all: Vec<&str> = PictureFormat::ALL
+                    .iter()
+                    .flat_map(|format| format.extensions())
+                    .copied()
+                    .collect();
+                let dialog = dialog
+                    .set_title("Open a picture")
+                    .add_filter("Pictures", &all);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::SavePicture => {
+                let mut dialog = dialog.set_title("Save as").set_file_name(file_name);
+                for format in PictureFormat::ALL {
+                    dialog = dialog.add_filter(format.label(), format.extensions());
+                }
+                self.await_dialog(purpose, dialog.save_file());
+            }
+            PickPurpose::ModelFolder => {
+                self.await_dialog(
+                    purpose,
+                    dialog.set_title("Open a model folder").pick_folder(),
+                );
+            }
+            PickPurpose::TrainFolder => {
+                let dialog = dialog.set_title("Choose a folder of pictures");
+                self.await_dialog(purpose, dialog.pick_folder());
+            }
+            PickPurpose::TrainOutput => {
+                let dialog = dialog.set_title("Choose where the model is saved");
+                self.await_dialog(purpose, dialog.pick_folder());
+            }
+        }
+    }
+
+    fn await_dialog(
+        &self,
+        purpose: PickPurpose,
+        choice: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
+    ) {
+        self.spawn("dialog", Box::new(BackgroundEvent::Failed), move || {
+            let start = Instant::now();
+            let choice = pollster::block_on(choice);
+            if choice.is_none() && start.elapsed() < FASTEST_HAND {
+                return Ok(BackgroundEvent::NoDialog { purpose });
+            }
+            Ok(BackgroundEvent::Picked {
+                purpose,
+                path: choice.map(|handle| handle.path().to_path_buf()),
+            })
+        });
+    }
+}

@@ -1,0 +1,130 @@
+//! What errands carry and what they report.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::{GrayImage, RgbaImage};
+
+use super::PickPurpose;
+use crate::app::training::OutputPlace;
+use crate::document::{DocumentId, DocumentRevision, SavePoint, TileGrid};
+use crate::engine::protocol::JobId;
+use crate::recipe::{FoundRecipe, GenerateSpec, PaintedRecipe};
+
+/// What a save writes: which state of which document, and where.
+#[derive(Clone, Debug)]
+pub struct SaveTicket {
+    /// The document.
+    pub document: DocumentId,
+    /// What the document was.
+    pub revision: DocumentRevision,
+    /// The state that undo leads back to; `None` in the middle of a stroke.
+    pub point: Option<SavePoint>,
+    /// The file.
+    pub path: PathBuf,
+    /// Whether the document holds more than the file can: layers, a mask.
+    pub is_flattened: bool,
+}
+
+/// A picture that was read from a file, and not shown yet.
+#[derive(Clone, Debug)]
+pub struct OpenedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The picture.
+    pub picture: TileGrid<[u8; 4]>,
+    /// How it was painted, if the file tells.
+    pub recipe: Option<FoundRecipe>,
+}
+
+/// What a job or a picture was made for.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The document.
+    pub document: DocumentId,
+    /// What the document was.
+    pub revision: DocumentRevision,
+    /// The job, once there is one.
+    pub job: Option<JobId>,
+    /// The mask outside of which the picture is clear; none keeps all of it.
+    pub inside: Option<Arc<GrayImage>>,
+}
+
+/// A painted picture that is ready for its place.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// What it was made for.
+    pub origin: Origin,
+    /// The picture as a layer.
+    pub picture: TileGrid<[u8; 4]>,
+    /// The whole picture, as it was painted.
+    pub image: Arc<RgbaImage>,
+    /// How it was painted.
+    pub recipe: PaintedRecipe,
+}
+
+/// What an errand reports.
+#[derive(Debug)]
+pub enum BackgroundEvent {
+    /// The user chose a path in a dialog.
+    Picked {
+        /// What for.
+        purpose: PickPurpose,
+        /// The path; `None` when the dialog was closed.
+        path: Option<PathBuf>,
+    },
+    /// The system has no file dialog.
+    NoDialog {
+        /// What for.
+        purpose: PickPurpose,
+    },
+    /// A picture was read from a file.
+    Opened(Box<OpenedFile>),
+    /// A picture was taken from the clipboard.
+    Pasted {
+        /// For which document.
+        document: DocumentId,
+        /// The picture.
+        picture: TileGrid<[u8; 4]>,
+    },
+    /// A picture was saved.
+    Saved(SaveTicket),
+    /// A picture could not be saved.
+    SaveFailed {
+        /// What was to be saved.
+        ticket: SaveTicket,
+        /// Why, as a sentence.
+        text: String,
+    },
+    /// A picture whose document was closed lies in the folder for pictures.
+    Kept {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A picture whose document was closed could not be saved.
+    KeepFailed(String),
+    /// A painted picture is ready for its place.
+    LaidOut(Box<Arrival>),
+    /// A painted picture could not be made ready.
+    LayOutFailed {
+        /// The job.
+        job: Option<JobId>,
+        /// Why, as a sentence.
+        text: String,
+    },
+    /// The picture is on the clipboard.
+    Copied,
+    /// A job with large pictures is described.
+    Prepared {
+        /// What it was described from.
+        origin: Origin,
+        /// The job.
+        spec: Box<GenerateSpec>,
+    },
+    /// The folder that a training run is to write into was looked at.
+    OutputSeen(Box<OutputPlace>),
+    /// The models in the user's folder for them, by name.
+    ModelsListed(Vec<PathBuf>),
+    /// Something failed, as a sentence for the user.
+    Failed(String),
+}

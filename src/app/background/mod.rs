@@ -1,0 +1,242 @@
+//! Work that the window must not wait for: dialogs, files, the clipboard,
+//! and whatever looks at every pixel.
+//!
+//! Each errand reports by a [`BackgroundEvent`], also when it fails in a way that
+//! nobody thought of. Errands whose order matters go through a [`Lane`]: files
+//! are written one after the other, so that of two saves the later one stays,
+//! and pictures come to their documents in the order in which they were painted.
+
+mod clipboard;
+mod dialogs;
+mod events;
+mod lane;
+mod models;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use image::RgbaImage;
+
+use super::training::OutputPlace;
+use crate::document::{DocumentId, TileGrid, check_size};
+use crate::engine::Waker;
+use crate::recipe::{
+    GenerateSpec, PaintedRecipe, SaveOptions, next_picture_path, open_picture, save_picture,
+};
+
+pub use dialogs::PickPurpose;
+pub use events::{Arrival, BackgroundEvent, OpenedFile, Origin, SaveTicket};
+use lane::Lane;
+
+/// Makes a picture when it is needed, away from the window's thread.
+pub type Painter = Box<dyn FnOnce() -> RgbaImage + Send>;
+
+/// Describes a job when it is needed, away from the window's thread.
+pub type Describer = Box<dyn FnOnce() -> GenerateSpec + Send>;
+
+/// Runs errands and collects their reports.
+pub struct Background {
+    reports: Reports,
+    receiver: Receiver<BackgroundEvent>,
+    writer: Lane<()>,
+    placer: Lane<()>,
+    clipboard: Lane<Option<arboard::Clipboard>>,
+}
+
+/// Where errands report.
+#[derive(Clone)]
+struct Reports {
+    sender: Sender<BackgroundEvent>,
+    waker: Waker,
+}
+
+impl Reports {
+    fn send(&self, event: BackgroundEvent) {
+        // The receiver is gone only when the window closes; nobody is left to tell.
+        self.sender.send(event).ok();
+        (self.waker)();
+    }
+}
+
+/// What comes of an errand that breaks off.
+type OnFailure = Box<dyn FnOnce(String) -> BackgroundEvent + Send>;
+
+/// Does an errand. One that panics is reported like one that fails: otherwise
+/// what was asked for would just not happen.
+fn report_of(
+    work: impl FnOnce() -> Result<BackgroundEvent, String>,
+    failed: OnFailure,
+) -> BackgroundEvent {
+    let broken = |payload: Box<dyn Any + Send>| {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Err(format!(
+            "That could not be done because of an error in Velatura ({}); your document is untouched, try it again",
+            text.unwrap_or("no message")
+        ))
+    };
+    match catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(broken) {
+        Ok(event) => event,
+        Err(text) => failed(text),
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> String {
+    format!("The system has no thread to spare ({error}); close other programs and try again")
+}
+
+impl Background {
+    /// A runner that calls `waker` after each report.
+    pub fn new(waker: Waker) -> Self {
+        let (sender, receiver) = unbounded();
+        let reports = Reports { sender, waker };
+        Self {
+            writer: Lane::new("writer", reports.clone()),
+            placer: Lane::new("placer", reports.clone()),
+            clipboard: Lane::new("clipboard", reports.clone()),
+            reports,
+            receiver,
+        }
+    }
+
+    /// The next report, if there is one.
+    pub fn poll(&self) -> Option<BackgroundEvent> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Reads a picture file.
+    pub fn open(&self, path: PathBuf) {
+        self.spawn("open", Box::new(BackgroundEvent::Failed), move || {
+            let opened = open_picture(&path).map_err(|error| error.to_string())?;
+            let picture = tiles_of(&opened.image)?;
+            Ok(BackgroundEvent::Opened(Box::new(OpenedFile {
+                path,
+                picture,
+                recipe: opened.recipe,
+            })))
+        });
+    }
+
+    /// Saves a picture, with its recipe if there is one, after those that are
+    /// being saved already.
+    pub fn save(&mut self, ticket: SaveTicket, paint: Painter, recipe: Option<PaintedRecipe>) {
+        let failed = {
+            let ticket = ticket.clone();
+            Box::new(move |text| BackgroundEvent::SaveFailed { ticket, text })
+        };
+        self.writer.send(failed, move |()| {
+            let options = SaveOptions::default();
+            save_picture(&ticket.path, &paint(), recipe.as_ref(), &options)
+                .map_err(|error| error.to_string())?;
+            Ok(BackgroundEvent::Saved(ticket))
+        });
+    }
+
+    /// Saves a painted picture whose document was closed, in the folder for
+    /// pictures.
+    pub fn keep(&mut self, folder: PathBuf, image: Arc<RgbaImage>, recipe: PaintedRecipe) {
+        self.writer
+            .send(Box::new(BackgroundEvent::KeepFailed), move |()| {
+                let failed = |error: &dyn std::fmt::Display| {
+                    format!(
+                        "A picture whose document was closed could not be saved in “{}”: {error}",
+                        folder.display()
+                    )
+                };
+                let path = next_picture_path(&folder, recipe.spec.seed, "png")
+                    .map_err(|error| failed(&error))?;
+                save_picture(&path, &image, Some(&recipe), &SaveOptions::default())
+                    .map_err(|error| failed(&error))?;
+                Ok(BackgroundEvent::Kept { path })
+            });
+    }
+
+    /// Makes a painted picture ready for its place, after those before it.
+    pub fn lay_out(&mut self, origin: Origin, image: Arc<RgbaImage>, recipe: PaintedRecipe) {
+        let failed = {
+            let job = origin.job;
+            Box::new(move |text| BackgroundEvent::LayOutFailed { job, text })
+        };
+        self.placer.send(failed, move |()| {
+            let picture = match &origin.inside {
+                Some(mask) => TileGrid::from_image_inside(&image, mask),
+                None => TileGrid::from_image(&image),
+            };
+            Ok(BackgroundEvent::LaidOut(Box::new(Arrival {
+                origin,
+                picture,
+                image,
+                recipe,
+            })))
+        });
+    }
+
+    /// Describes a job of that document.
+    pub fn prepare(&self, origin: Origin, describe: Describer) {
+        self.spawn("prepare", Box::new(BackgroundEvent::Failed), move || {
+            let spec = Box::new(describe());
+            Ok(BackgroundEvent::Prepared { origin, spec })
+        });
+    }
+
+    /// Puts a picture on the clipboard.
+    pub fn copy(&mut self, paint: Painter) {
+        self.clipboard
+            .send(Box::new(BackgroundEvent::Failed), |clipboard| {
+                clipboard::copy(clipboard, paint())
+            });
+    }
+
+    /// Fetches a picture from the clipboard for a document.
+    pub fn paste(&mut self, document: DocumentId) {
+        self.clipboard
+            .send(Box::new(BackgroundEvent::Failed), move |clipboard| {
+                let image = clipboard::paste(clipboard)?;
+                let picture = tiles_of(&image)?;
+                Ok(BackgroundEvent::Pasted { document, picture })
+            });
+    }
+
+    /// Looks at the folder that a training run is to write into.
+    pub fn look_at_output(&self, wanted: PathBuf) {
+        self.spawn("look", Box::new(BackgroundEvent::Failed), move || {
+            let place = Box::new(OutputPlace::look(wanted));
+            Ok(BackgroundEvent::OutputSeen(place))
+        });
+    }
+
+    /// Lists the models in the user's folder for them.
+    pub fn list_models(&self, folder: PathBuf) {
+        self.spawn("models", Box::new(BackgroundEvent::Failed), move || {
+            Ok(BackgroundEvent::ModelsListed(models::in_folder(&folder)))
+        });
+    }
+
+    fn spawn(
+        &self,
+        name: &str,
+        failed: OnFailure,
+        work: impl FnOnce() -> Result<BackgroundEvent, String> + Send + 'static,
+    ) {
+        let reports = self.reports.clone();
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || reports.send(report_of(work, failed)));
+        if let Err(error) = thread {
+            self.reports
+                .send(BackgroundEvent::Failed(no_thread(&error)));
+        }
+    }
+}
+
+/// The picture as the tiles of a layer, if it is one that a document may have.
+fn tiles_of(image: &RgbaImage) -> Result<TileGrid<[u8; 4]>, String> {
+    check_size(image.dimensions().into()).map_err(|error| error.to_string())?;
+    Ok(TileGrid::from_image(image))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! New, open, save, quit: what happens to a document as a whole.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbaImage;
+
+use super::{Core, sentence};
+use crate::app::actions;
+use crate::app::background::{OpenedFile, PickPurpose, SaveTicket};
+use crate::app::command::{Command, Dialog};
+use crate::app::documents::OpenDocument;
+use crate::app::losses::{Loss, Question};
+use crate::app::notices::{NoticeAction, Severity, Topic};
+use crate::document::{Document, DocumentError, DocumentId, LayerKind, TileGrid};
+use crate::folders;
+use crate::recipe::{FoundRecipe, PaintedRecipe};
+
+impl Core {
+    pub(super) fn start_blank(&mut self, size_px: [u32; 2]) -> Result<(), DocumentError> {
+        let document = Document::blank(size_px)?;
+        let losses = self.state.losses_of_document();
+        if !self.must_ask(Command::New { size_px }, losses) {
+            self.bring_to_front(OpenDocument::new(document, None));
+            let form = &mut self.state.settings.form;
+            [form.width_px, form.height_px] = size_px;
+        }
+        Ok(())
+    }
+
+    pub(super) fn pick_picture(&mut self) {
+        let folder = self.state.settings.last_folder.clone();
+        self.background
+            .pick(PickPurpose::OpenPicture, folder.as_deref(), "");
+    }
+
+    /// Shows a picture that was read from a file. Only now that it is there, work
+    /// that it would replace is worth a question.
+    pub(in crate::app) fn show_opened(&mut self, opened: OpenedFile) -> Result<(), DocumentError> {
+        let losses = self.state.losses_of_document();
+        if self.must_ask(Command::Replace(Box::new(opened.clone())), losses) {
+            return Ok(());
+        }
+        let OpenedFile {
+            path,
+            picture,
+            recipe,
+        } = opened;
+        let name = path.file_stem().map_or_else(
+            || "Picture".to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        );
+        let document = Document::from_picture(&name, picture)?;
+        self.state.settings.remember_file(&path);
+        self.bring_to_front(OpenDocument::new(document, Some(path)));
+        if let Some(recipe) = recipe {
+            self.offer_settings(&recipe);
+        }
+        Ok(())
+    }
+
+    /// Puts a document in front, which closes the one that was there.
+    fn bring_to_front(&mut self, document: OpenDocument) {
+        let state = &mut self.state;
+        let front = state.documents.front_mut();
+        state.toolbox.cancel(&mut front.editor, &mut front.view);
+        state.jobs.show(None);
+        state.notices.forget_offer();
+        state.documents.replace_front(document);
+    }
+
+    /// Whether work would be lost; asks first if so.
+    fn must_ask(&mut self, command: Command, losses: Vec<Loss>) -> bool {
+        let revision = self.state.document().revision();
+        let agreed = self.agreed.take();
+        if losses.is_empty() || agreed == Some(revision) {
+            return false;
+        }
+        self.state.dialog = Some(Dialog::Discard(Question {
+            command: Box::new(command),
+            losses,
+            is_repeated: agreed.is_some(),
+            revision,
+        }));
+        true
+    }
+
+    /// Closes the window; after the files that are being written, because the
+    /// last one may be the very work that would otherwise be lost.
+    pub(super) fn quit(&mut self) {
+        self.quits_when_written = self.writing > 0;
+        if self.quits_when_written {
+            return;
+        }
+        let losses = self.state.losses_of_program();
+        if !self.must_ask(Command::Quit, losses) {
+            self.wants_to_close = true;
+        }
+    }
+
+    /// A picture from the clipboard becomes a layer. A canvas without a picture
+    /// takes its size.
+    pub(in crate::app) fn insert(
+        &mut self,
+        document: DocumentId,
+        picture: TileGrid<[u8; 4]>,
+    ) -> Result<(), DocumentError> {
+        const NAME: &str = "Pasted picture";
+        let state = &mut self.state;
+        let Some(open) = state.documents.get_mut(document) else {
+            let text = "Nothing was pasted: the document was closed before the picture came";
+            state.notices.push(Severity::Info, text);
+            return Ok(());
+        };
+        let size_px = picture.size_px();
+        open.editor.place_picture("Paste", NAME, picture)?;
+        let canvas_px = open.document().size_px();
+        if size_px[0] > canvas_px[0] || size_px[1] > canvas_px[1] {
+            let text = "The pasted picture is larger than the canvas: its edges are cut off";
+            state.notices.push(Severity::Warning, text);
+        }
+        Ok(())
+    }
+
+    pub(super) fn save_as(&mut self) {
+        if let Some(obstacle) = actions::file::SAVE_AS.obstacle(&self.state) {
+            let text = obstacle.to_owned();
+            self.state.notices.push(Severity::Info, text);
+            return;
+        }
+        let name = self.save_name();
+        let folder = self.state.settings.last_folder.clone();
+        self.background
+            .pick(PickPurpose::SavePicture, folder.as_deref(), &name);
+    }
+
+    /// The file name that the dialog for saving offers.
+    pub(in crate::app) fn save_name(&self) -> String {
+        match &self.state.front().file {
+            Some(_) => self.state.title(),
+            None => "picture.png".to_owned(),
+        }
+    }
+
+    /// Flattens and writes the picture; the extension decides the format.
+    pub(super) fn save_to(&mut self, mut path: PathBuf) {
+        if path.extension().is_none() {
+            path.set_extension("png");
+        }
+        let front = self.state.documents.front_mut();
+        let snapshot = front.editor.snapshot();
+        let ticket = SaveTicket {
+            document: snapshot.id(),
+            revision: snapshot.revision(),
+            point: front.editor.save_point(),
+            path,
+            is_flattened: holds_more_than_a_picture(&snapshot),
+        };
+        let recipe = front.recipe().cloned();
+        self.writing += 1;
+        self.background
+            .save(ticket, Box::new(move || snapshot.composite()), recipe);
+    }
+
+    /// Notes that a file was written.
+    pub(in crate::app) fn take_saved(&mut self, ticket: SaveTicket) {
+        let state = &mut self.state;
+        let name = ticket.path.file_name().unwrap_or(ticket.path.as_os_str());
+        let mut text = format!("Saved {}", name.to_string_lossy());
+        if ticket.is_flattened {
+            text.push_str("; a picture file keeps no layers and no mask");
+        }
+        state.notices.push(Severity::Success, text);
+        state.settings.remember_file(&ticket.path);
+        // Changes made while the file was written are not in it, and neither are
+        // those of another document.
+        if let Some(open) = state.documents.get_mut(ticket.document) {
+            if let Some(point) = ticket.point {
+                open.editor.mark_saved(point);
+            }
+            open.file = Some(ticket.path);
+        }
+        self.note_written();
+    }
+
+    /// Notes that a file could not be written.
+    pub(in crate::app) fn take_unsaved(&mut self, text: &str) {
+        self.state.notices.push(Severity::Error, sentence(text));
+        // The window stays open, with the work that has no file.
+        self.quits_when_written = false;
+        self.writing = self.writing.saturating_sub(1);
+    }
+
+    fn note_written(&mut self) {
+        self.writing = self.writing.saturating_sub(1);
+        if self.writing == 0 && self.quits_when_written {
+            self.quit();
+        }
+    }
+
+    /// A painted picture whose document was closed goes to the folder for pictures.
+    pub(in crate::app) fn keep(&mut self, image: Arc<RgbaImage>, recipe: PaintedRecipe) {
+        let Some(folder) = self.state.pictures_folder.clone() else {
+            let text = format!(
+                "A picture whose document was closed is lost: there is no folder for pictures; name one in {}",
+                folders::PICTURES_VARIABLE
+            );
+            self.state.notices.push(Severity::Error, text);
+            return;
+        };
+        self.writing += 1;
+        self.background.keep(folder, image, recipe);
+    }
+
+    /// Offers to open a picture that was kept.
+    pub(in crate::app) fn take_kept(&mut self, path: PathBuf) {
+        let folder = path.parent().unwrap_or(&path).display().to_string();
+        let text = move |count: usize| match count {
+            1 => format!("The document of a finished picture was closed; it lies in {folder}"),
+            _ => format!(
+                "The documents of {count} finished pictures were closed; they lie in {folder}"
+            ),
+        };
+        let action = NoticeAction {
+            label: "Open it".to_owned(),
+            command: Command::OpenFile(path),
+        };
+        let notices = &mut self.state.notices;
+        notices.count(Topic::Kept, Severity::Info, text, Some(action));
+        self.note_written();
+    }
+
+    pub(super) fn copy(&mut self) {
+        if self.state.document().has_picture() {
+            let snapshot = self.state.front().editor.snapshot();
+            self.background.copy(Box::new(move || snapshot.composite()));
+        }
+    }
+
+    fn offer_settings(&mut self, recipe: &FoundRecipe) {
+        let mut offered = recipe.clone();
+        if recipe.model_name.is_none() {
+            // A file that does not say which model it was painted with.
+            offered.spec.model = self.state.form().model.clone();
+        }
+        let text = match &recipe.program {
+            Some(program) => {
+                format!("This picture carries the settings it was made with ({program})")
+            }
+            None => "This picture carries the settings it was made with".to_owned(),
+        };
+        let command = Command::RestoreSettings(Box::new(offered));
+        let label = "Restore settings".to_owned();
+        self.state
+            .notices
+            .ask(text, NoticeAction { label, command });
+    }
+}
+
+/// Whether a file with one picture would lose something of the document.
+fn holds_more_than_a_picture(document: &Document) -> bool {
+    let painted = |kind: LayerKind| {
+        let layers = document.layers().iter();
+        layers
+            .filter(|layer| layer.kind() == kind && !layer.content.is_blank())
+            .count()
+    };
+    painted(LayerKind::Raster) > 1 || painted(LayerKind::Mask) > 0
+}

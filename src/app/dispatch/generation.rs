@@ -1,0 +1,141 @@
+//! Models, and pictures that are painted with them.
+
+use std::sync::Arc;
+
+use super::{Core, sentence};
+use crate::app::background::Origin;
+use crate::app::form::Intent;
+use crate::app::notices::Severity;
+use crate::app::state::ModelState;
+use crate::app::trajectory::Placement;
+use crate::random;
+use crate::recipe::{FoundRecipe, GenerateSpec, ImageInput, MaskInput, ModelSource};
+
+/// Pictures of more pixels are flattened away from the window's thread.
+const LARGE_PX: u64 = 1 << 16;
+
+impl Core {
+    /// An untouched canvas has the size of the picture that would be painted.
+    pub(in crate::app) fn fit_empty_canvas(&mut self) {
+        let size_px = self.state.job_size_px();
+        let editor = &mut self.state.documents.front_mut().editor;
+        let document = editor.document();
+        let is_untouched = editor.history().undo_label().is_none()
+            && editor.history().redo_label().is_none()
+            && !document.has_picture()
+            && !editor.is_busy();
+        if is_untouched && document.size_px() != size_px {
+            // A size that the form allows is one that a document may have.
+            editor.refit_blank(size_px).ok();
+        }
+    }
+
+    pub(super) fn generate(&mut self) {
+        if let Some(obstacle) = self.state.obstacle() {
+            let text = obstacle.to_owned();
+            self.state.notices.push(Severity::Info, text);
+            return;
+        }
+        let intent = self.state.intent();
+        let size_px = self.state.job_size_px();
+        let state = &mut self.state;
+        if !state.settings.form.seed_locked {
+            state.settings.form.seed = random::fresh_seed();
+        }
+        state.jobs.show(None);
+        let editor = &mut state.documents.front_mut().editor;
+        if intent == Intent::TextToImage
+            && let Err(error) = editor.resize_canvas(size_px)
+        {
+            let text = sentence(&error.to_string());
+            state.notices.push(Severity::Warning, text);
+            return;
+        }
+        let form = state.settings.form.clone();
+        let snapshot = editor.snapshot();
+        let origin = Origin {
+            document: snapshot.id(),
+            revision: snapshot.revision(),
+            job: None,
+            inside: None,
+        };
+        let describe = move || {
+            let init = intent
+                .uses_strength()
+                .then(|| ImageInput(Arc::new(snapshot.composite())));
+            let mask = match intent {
+                Intent::Inpaint => snapshot.mask_coverage().map(|coverage| MaskInput {
+                    coverage: Arc::new(coverage),
+                    feather_px: form.feather_px,
+                }),
+                Intent::TextToImage | Intent::ImageToImage => None,
+            };
+            form.spec(size_px, init, mask)
+        };
+        if intent.uses_strength() && u64::from(size_px[0]) * u64::from(size_px[1]) > LARGE_PX {
+            self.background.prepare(origin, Box::new(describe));
+        } else {
+            self.submit(&origin, describe());
+        }
+    }
+
+    /// Queues a generation that was described from a document.
+    pub(in crate::app) fn submit(&mut self, origin: &Origin, spec: GenerateSpec) {
+        if let Err(error) = spec.validate() {
+            let text = sentence(&error.to_string());
+            self.state.notices.push(Severity::Warning, text);
+            return;
+        }
+        let place = Placement {
+            document: origin.document,
+            revision: origin.revision,
+            size_px: [spec.width_px, spec.height_px],
+            mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.coverage)),
+        };
+        let steps = spec.steps * spec.batch;
+        let job = self.engine.generate(spec);
+        self.state.jobs.add_generation(job, place, steps);
+    }
+
+    /// Leaves what is in hand: the stroke in progress first, then the dialog, then the step
+    /// chosen in the strip, then the generation in hand.
+    pub(super) fn escape(&mut self) {
+        let state = &mut self.state;
+        let front = state.documents.front_mut();
+        if state.toolbox.cancel(&mut front.editor, &mut front.view) {
+            return;
+        }
+        if state.dialog.take().is_some() {
+            return;
+        }
+        if state.jobs.shown().is_some() {
+            state.jobs.show(None);
+            return;
+        }
+        if let Some(job) = state.jobs.generation().map(|job| job.id) {
+            self.engine.cancel(job);
+            state.jobs.mark_cancelling(job);
+        }
+    }
+
+    /// Queues the loading of a model; `adopt` takes its defaults into the form.
+    pub fn load_model(&mut self, source: ModelSource, adopt: bool) {
+        self.state.model = ModelState::Loading;
+        self.state.settings.form.model = source.clone();
+        self.state.adopt_defaults = adopt;
+        let job = self.engine.load_model(source.clone());
+        self.state.jobs.add_model(job, source);
+    }
+
+    pub(super) fn restore_settings(&mut self, recipe: &FoundRecipe) {
+        let model = recipe.spec.model.clone();
+        self.state.settings.form.restore(recipe);
+        if self
+            .state
+            .model_summary()
+            .is_none_or(|known| known.source != model)
+        {
+            self.load_model(model, false);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Carries commands out: here what takes a line, in a file for each subject what
+//! takes more.
+
+mod file;
+mod generation;
+mod training;
+
+use super::background::{Background, PickPurpose};
+use super::command::{Command, Dialog};
+use super::notices::Severity;
+use super::state::AppState;
+use crate::document::{DocumentRevision, LayerKind};
+use crate::engine::EngineHandle;
+use crate::random;
+use crate::tools::ToolError;
+
+/// The state with what works for it: everything but the window.
+pub struct Core {
+    /// The state.
+    pub state: AppState,
+    /// The engine.
+    pub engine: EngineHandle,
+    /// Dialogs, files, the clipboard.
+    pub background: Background,
+    /// Whether the window should close.
+    pub wants_to_close: bool,
+    /// Files that are being written.
+    writing: usize,
+    /// Whether the window should close once they are.
+    quits_when_written: bool,
+    /// What the document was when the user agreed to lose it, while the command
+    /// is carried out that it was about.
+    agreed: Option<DocumentRevision>,
+}
+
+impl Core {
+    /// The state with its helpers, at the start of the program.
+    pub fn new(state: AppState, engine: EngineHandle, background: Background) -> Self {
+        Self {
+            state,
+            engine,
+            background,
+            wants_to_close: false,
+            writing: 0,
+            quits_when_written: false,
+            agreed: None,
+        }
+    }
+
+    /// Carries a command out. What cannot be done becomes a notice.
+    pub fn dispatch(&mut self, command: Command) {
+        if let Err(error) = self.try_dispatch(command) {
+            let text = error.to_string();
+            self.state.notices.push(Severity::Warning, sentence(&text));
+        }
+    }
+
+    fn try_dispatch(&mut self, command: Command) -> Result<(), ToolError> {
+        let AppState {
+            documents,
+            toolbox,
+            settings,
+            dialog,
+            notices,
+            jobs,
+            ..
+        } = &mut self.state;
+        let front = documents.front_mut();
+        match command {
+            Command::New { size_px } => self.start_blank(size_px)?,
+            Command::OpenPicture => self.pick_picture(),
+            Command::OpenFile(path) => self.background.open(path),
+            Command::Replace(opened) => self.show_opened(*opened)?,
+            Command::SaveAs => self.save_as(),
+            Command::SaveTo(path) => self.save_to(path),
+            Command::Copy => self.copy(),
+            Command::Paste => self.background.paste(front.id()),
+            Command::Quit => self.quit(),
+
+            Command::Undo => {
+                front.editor.undo();
+            }
+            Command::Redo => {
+                front.editor.redo();
+            }
+            Command::ClearMask => front.editor.clear_mask()?,
+            Command::InvertMask => front.editor.invert_mask()?,
+            Command::AddMask => {
+                front.editor.add_layer(LayerKind::Mask)?;
+            }
+
+            Command::SelectLayer(layer) => front.editor.select_layer(layer)?,
+            Command::SetLayerVisible { layer, visible } => {
+                front.editor.set_layer_visible(layer, visible)?;
+            }
+            Command::SetLayerOpacity {
+                layer,
+                opacity,
+                done,
+            } => {
+                front.editor.set_layer_opacity(layer, opacity)?;
+                if done {
+                    front.editor.end_slider_drag();
+                }
+            }
+            Command::RenameLayer { layer, name } => front.editor.rename_layer(layer, &name)?,
+            Command::MoveLayer { layer, index } => front.editor.move_layer(layer, index)?,
+            Command::DeleteLayer(layer) => front.editor.delete_layer(layer)?,
+
+            Command::SelectTool(tool) => toolbox.select(tool),
+            Command::SetTools(tools) => {
+                toolbox.settings = tools;
+                settings.tools = tools;
+            }
+            Command::Pointer(event) => {
+                toolbox.handle(&event, &mut front.editor, &mut front.view)?;
+            }
+            Command::ZoomFit => front.view.is_fitted = true,
+            Command::ZoomActual => front.view = front.view.at_actual_size(),
+            Command::ZoomIn => front.view = front.view.zoomed_in(front.view.center),
+            Command::ZoomOut => front.view = front.view.zoomed_out(front.view.center),
+            Command::SetView(view) => front.view = view,
+            Command::CancelGesture => {
+                toolbox.cancel(&mut front.editor, &mut front.view);
+            }
+            Command::SetTheme(theme) => settings.theme = theme,
+            Command::ToggleSidePanel => settings.panels.side ^= true,
+            Command::ToggleStrip => settings.panels.strip ^= true,
+
+            Command::SetForm(form) => {
+                settings.form = form.validated();
+                self.fit_empty_canvas();
+            }
+            Command::RollSeed => settings.form.seed = random::fresh_seed(),
+            Command::Generate => self.generate(),
+            Command::CancelJob(job) => {
+                self.engine.cancel(job);
+                jobs.mark_cancelling(job);
+            }
+            Command::Escape => self.escape(),
+            Command::SetPaused { job, paused } => {
+                self.engine.set_paused(job, paused);
+                jobs.mark_paused(job, paused);
+            }
+            Command::RestoreSettings(recipe) => self.restore_settings(&recipe),
+            Command::ChooseModel(source) => self.load_model(source, true),
+            Command::OpenModelFolder => self.background.pick(PickPurpose::ModelFolder, None, ""),
+            Command::ShowFrame(step) => jobs.show(step),
+
+            Command::SetTrainForm(form) => self.set_train_form(*form),
+            Command::PickTrainFolder => self.background.pick(PickPurpose::TrainFolder, None, ""),
+            Command::PickTrainOutput => self.background.pick(PickPurpose::TrainOutput, None, ""),
+            Command::StartTraining => self.start_training(),
+            Command::ResumeTraining => self.resume_training(),
+            Command::ForgetTraining => self.forget_training(),
+
+            Command::TakePath { purpose, path } => self.take_path(purpose, path),
+            Command::Show(shown) => {
+                let is_training = matches!(shown, Dialog::Train);
+                *dialog = Some(shown);
+                if is_training {
+                    // What lay there when the dialog was open before may be old.
+                    self.state.train_place = None;
+                    self.look_at_output();
+                }
+            }
+            Command::CloseDialog => *dialog = None,
+            Command::Agree => {
+                if let Some(Dialog::Discard(question)) = dialog.take() {
+                    self.agreed = Some(question.revision);
+                    let done = self.try_dispatch(*question.command);
+                    self.agreed = None;
+                    done?;
+                }
+            }
+            Command::DismissNotice(id) => notices.dismiss(id),
+        }
+        Ok(())
+    }
+}
+
+/// An error text as a sentence for a notice.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}

@@ -1,0 +1,176 @@
+//! The open document, and who may reach it.
+//!
+//! What leaves a document (a job, a file being written, a picture being opened)
+//! comes back later, when another document may be in front. It carries the
+//! [`DocumentId`] and asks [`Documents::get_mut`]: there it finds its own
+//! document, or learns that it was closed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::document::{
+    Document, DocumentEditor, DocumentError, DocumentId, DocumentRevision, LayerId, TileGrid,
+};
+use crate::geometry::CanvasView;
+use crate::recipe::PaintedRecipe;
+
+/// A document with everything that belongs to it alone.
+#[derive(Debug)]
+pub struct OpenDocument {
+    /// The picture and its history.
+    pub editor: DocumentEditor,
+    /// Where the canvas looks.
+    pub view: CanvasView,
+    /// The file it was opened from or saved to.
+    pub file: Option<PathBuf>,
+    /// What the document was when the last result came.
+    result_revision: Option<DocumentRevision>,
+    /// How its layers were painted, for the saved file.
+    recipes: BTreeMap<LayerId, PaintedRecipe>,
+}
+
+impl OpenDocument {
+    /// A document that counts as saved in the given file, if there is one.
+    pub fn new(document: Document, file: Option<PathBuf>) -> Self {
+        Self {
+            editor: DocumentEditor::new(document),
+            view: CanvasView::default(),
+            file,
+            result_revision: None,
+            recipes: BTreeMap::new(),
+        }
+    }
+
+    /// Names the document.
+    pub fn id(&self) -> DocumentId {
+        self.editor.id()
+    }
+
+    /// The picture.
+    pub fn document(&self) -> &Document {
+        self.editor.document()
+    }
+
+    /// How its layers were painted.
+    pub fn recipes(&self) -> &BTreeMap<LayerId, PaintedRecipe> {
+        &self.recipes
+    }
+
+    /// The recipe of the topmost visible painted layer, for the saved file.
+    pub fn recipe(&self) -> Option<&PaintedRecipe> {
+        let layers = self.document().layers().iter().rev();
+        let visible = layers.filter(|layer| layer.visible);
+        visible
+            .filter_map(|layer| self.recipes.get(&layer.id))
+            .next()
+    }
+
+    /// The name of the picture for titles and dialogs.
+    pub fn title(&self) -> String {
+        let name = self.file.as_ref().and_then(|path| path.file_name());
+        name.map_or_else(
+            || "Untitled".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    }
+
+    /// Whether nothing was changed since the last result came.
+    pub fn is_result_new(&self) -> bool {
+        self.result_revision == Some(self.document().revision())
+    }
+
+    /// Whether something was painted that no file holds, on a layer that is seen
+    /// or not.
+    pub fn has_unsaved_work(&self) -> bool {
+        self.editor.is_dirty() && self.document().has_content()
+    }
+
+    /// Puts a finished picture into the document as one step.
+    ///
+    /// # Errors
+    /// While a transaction is in progress, or when the picture is too large.
+    pub fn place(
+        &mut self,
+        name: &str,
+        picture: TileGrid<[u8; 4]>,
+        recipe: PaintedRecipe,
+    ) -> Result<(), DocumentError> {
+        let layer = self.editor.place_picture("Generate", name, picture)?;
+        let editor = &self.editor;
+        // Layers that were deleted and that no undo brings back need none.
+        self.recipes.retain(|id, _| editor.remembers_layer(*id));
+        self.recipes.insert(layer, recipe);
+        self.result_revision = Some(self.editor.revision());
+        Ok(())
+    }
+}
+
+/// The documents that are open: at present the one in front. Another one that
+/// takes its place closes it.
+#[derive(Debug)]
+pub struct Documents {
+    front: OpenDocument,
+}
+
+impl Documents {
+    /// One document, in front.
+    pub fn new(front: OpenDocument) -> Self {
+        Self { front }
+    }
+
+    /// The document that the window shows.
+    pub fn front(&self) -> &OpenDocument {
+        &self.front
+    }
+
+    /// The document that the window shows.
+    pub fn front_mut(&mut self) -> &mut OpenDocument {
+        &mut self.front
+    }
+
+    /// The document of that name; `None` once it was closed.
+    pub fn get_mut(&mut self, id: DocumentId) -> Option<&mut OpenDocument> {
+        (self.front.id() == id).then_some(&mut self.front)
+    }
+
+    /// Brings another document to the front and closes the one that was there.
+    pub fn replace_front(&mut self, document: OpenDocument) {
+        self.front = document;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::GenerateSpec;
+    use image::{Rgba, RgbaImage};
+
+    #[test]
+    fn recipes_go_when_no_undo_brings_their_layers_back() {
+        let document = Document::blank([600, 600]).expect("an allowed size");
+        let mut open = OpenDocument::new(document, None);
+        open.editor = DocumentEditor::with_history_budget(open.document().clone(), 10 << 18);
+        for _ in 0..12 {
+            let picture = RgbaImage::from_pixel(600, 600, Rgba([1, 2, 3, 255]));
+            let recipe = PaintedRecipe::new(GenerateSpec::default(), "Storybook", "0123456789");
+            open.place("Picture", TileGrid::from_image(&picture), recipe)
+                .expect("placed");
+            let layer = *open.recipes().keys().next_back().expect("a recipe");
+            open.editor.delete_layer(layer).expect("deleted");
+        }
+        assert!(open.recipes().len() <= 3, "{}", open.recipes().len());
+    }
+
+    #[test]
+    fn a_document_that_was_replaced_is_closed() {
+        let open = |side| {
+            let document = Document::blank([side, side]).expect("an allowed size");
+            OpenDocument::new(document, None)
+        };
+        let mut documents = Documents::new(open(8));
+        let first = documents.front().id();
+        assert!(documents.get_mut(first).is_some());
+        documents.replace_front(open(16));
+        assert!(documents.get_mut(first).is_none());
+    }
+}

@@ -1,0 +1,231 @@
+//! What the training dialog edits.
+
+use std::path::{Path, PathBuf};
+
+use super::OutputPlace;
+use crate::folders;
+use crate::recipe::{TrainSpec, TrainTarget};
+
+/// From which weights a run starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFrom {
+    /// Those of the model chosen in the Generate panel: it learns further.
+    CurrentModel,
+    /// Random ones.
+    Scratch,
+    /// The newest checkpoint of the run that lies in the output folder.
+    Run,
+}
+
+/// What the dialog edits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainForm {
+    /// Folder of pictures.
+    pub folder: Option<PathBuf>,
+    /// Which stage.
+    pub target: TrainTarget,
+    /// From which weights.
+    pub start: StartFrom,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Side of the pictures in pixels.
+    pub size_px: u32,
+    /// Pictures per step.
+    pub batch: u32,
+    /// Where the model goes; `None` is [`Self::usual_output`].
+    pub output: Option<PathBuf>,
+}
+
+impl Default for TrainForm {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            target: TrainTarget::Diffusion,
+            start: StartFrom::CurrentModel,
+            steps: 2000,
+            size_px: 64,
+            batch: 16,
+            output: None,
+        }
+    }
+}
+
+impl TrainForm {
+    /// Where the model goes unless the user says otherwise: a folder among the
+    /// user's models, named after that of the pictures.
+    pub fn usual_output(&self) -> Option<PathBuf> {
+        let name = self.folder.as_deref().and_then(Path::file_name)?;
+        Some(folders::user_models()?.join(name))
+    }
+
+    /// The folder that is asked for, whatever lies there.
+    pub fn wanted_output(&self) -> Option<PathBuf> {
+        self.output.clone().or_else(|| self.usual_output())
+    }
+
+    /// Where the model goes, once it is known what lies there: another folder than
+    /// the usual one if that is in use.
+    pub fn output_folder<'a>(&self, place: Option<&'a OutputPlace>) -> Option<&'a Path> {
+        let wanted = self.wanted_output()?;
+        let place = place.filter(|place| place.wanted == wanted)?;
+        Some(if self.output.is_some() || self.start == StartFrom::Run {
+            &place.wanted
+        } else {
+            &place.free
+        })
+    }
+
+    /// Why the run cannot start yet, as a sentence.
+    pub fn problem(&self, place: Option<&OutputPlace>) -> Option<String> {
+        if self.folder.is_none() && self.start != StartFrom::Run {
+            return Some("Choose a folder of pictures first".to_owned());
+        }
+        let Some(wanted) = self.wanted_output() else {
+            return Some("Choose where the model is saved first".to_owned());
+        };
+        let Some(place) = place.filter(|place| place.wanted == wanted) else {
+            return Some("Looking at the folder for the model".to_owned());
+        };
+        match (self.start, &place.run) {
+            (StartFrom::Run, Some(_)) => None,
+            (StartFrom::Run, None) => Some(format!(
+                "No run lies in {} that could go on",
+                wanted.display()
+            )),
+            _ if self.output.is_none() || place.is_free() => None,
+            (_, Some(_)) => {
+                Some("That folder holds a run: go on with it, or choose another one".to_owned())
+            }
+            (_, None) => Some("That folder is in use: choose another one".to_owned()),
+        }
+    }
+
+    /// The run that the form describes, or the one in the output folder that goes
+    /// on. `model` is the folder of the model chosen in the Generate panel.
+    pub fn spec(&self, model: Option<PathBuf>, place: Option<&OutputPlace>) -> Option<TrainSpec> {
+        let output = self.output_folder(place)?.to_path_buf();
+        if self.start == StartFrom::Run {
+            let found = place.and_then(|place| place.run.as_ref())?;
+            return Some(TrainSpec {
+                output,
+                resume: true,
+                steps: self.steps.max(found.step + 1),
+                ..found.spec.clone()
+            });
+        }
+        let every = (self.steps / 10).clamp(1, 500);
+        let (from, first_stage) = match (self.start, self.target) {
+            (StartFrom::CurrentModel, _) => (model, None),
+            // A new denoiser still needs somebody's latents.
+            (_, TrainTarget::Diffusion) => (None, model),
+            (_, TrainTarget::Autoencoder) => (None, None),
+        };
+        // A path that is typed may begin where the program was started.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Some(TrainSpec {
+            target: self.target,
+            data: Some(absolute(self.folder.clone()?)),
+            from,
+            first_stage,
+            output: absolute(output),
+            size_px: self.size_px,
+            steps: self.steps,
+            batch: self.batch,
+            warmup_steps: (self.steps / 20).min(200),
+            checkpoint_every: every,
+            sample_every: every,
+            ..TrainSpec::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::protocol::FoundRun;
+
+    fn place(is_free: bool, run: Option<FoundRun>) -> OutputPlace {
+        OutputPlace {
+            wanted: "/models/mine".into(),
+            free: if is_free {
+                "/models/mine".into()
+            } else {
+                "/models/mine 2".into()
+            },
+            run,
+        }
+    }
+
+    fn form() -> TrainForm {
+        TrainForm {
+            folder: Some("/pictures".into()),
+            output: Some("/models/mine".into()),
+            ..TrainForm::default()
+        }
+    }
+
+    #[test]
+    fn the_form_says_what_is_missing() {
+        let free = place(true, None);
+        let mut form = TrainForm::default();
+        assert!(form.problem(None).is_some());
+        form.folder = Some("/pictures".into());
+        form.output = Some("/models/mine".into());
+        assert_eq!(form.problem(Some(&free)), None);
+        form.start = StartFrom::Scratch;
+        let spec = form
+            .spec(Some("/models/storybook".into()), Some(&free))
+            .expect("a whole form");
+        assert_eq!(spec.from, None);
+        assert_eq!(spec.first_stage, Some("/models/storybook".into()));
+    }
+
+    #[test]
+    fn a_folder_in_use_is_not_trained_into() {
+        let taken = place(false, None);
+        assert!(form().problem(Some(&taken)).is_some());
+        assert_eq!(form().spec(None, None), None, "nobody has looked yet");
+        let usual = OutputPlace {
+            wanted: TrainForm {
+                output: None,
+                ..form()
+            }
+            .usual_output()
+            .expect("a home"),
+            ..taken
+        };
+        let form = TrainForm {
+            output: None,
+            ..form()
+        };
+        assert_eq!(form.problem(Some(&usual)), None);
+        let spec = form.spec(None, Some(&usual)).expect("a whole form");
+        assert_eq!(spec.output, Path::new("/models/mine 2"));
+    }
+
+    #[test]
+    fn a_run_goes_on_with_what_it_was_started_with() {
+        let found = FoundRun {
+            spec: TrainSpec {
+                size_px: 48,
+                batch: 3,
+                steps: 100,
+                data: Some("/elsewhere".into()),
+                ..TrainSpec::default()
+            },
+            step: 40,
+        };
+        let place = place(false, Some(found));
+        let form = TrainForm {
+            start: StartFrom::Run,
+            steps: 200,
+            ..form()
+        };
+        assert_eq!(form.problem(Some(&place)), None);
+        let spec = form.spec(None, Some(&place)).expect("a run");
+        assert!(spec.resume);
+        assert_eq!((spec.size_px, spec.batch, spec.steps), (48, 3, 200));
+        assert_eq!(spec.data, Some("/elsewhere".into()));
+        assert_eq!(spec.output, Path::new("/models/mine"));
+    }
+}

@@ -1,0 +1,9 @@
+//! Training, as the window sees it: what the dialog edits, and what a run reports.
+
+mod form;
+mod place;
+mod run;
+
+pub use form::{StartFrom, TrainForm};
+pub use place::OutputPlace;
+pub use run::{TrainPhase, Training};

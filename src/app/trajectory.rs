@@ -1,0 +1,128 @@
+//! The steps of a job: where they stand, which are kept, and what names one.
+
+use std::sync::Arc;
+
+use image::{GrayImage, RgbaImage};
+
+use crate::document::{DocumentId, DocumentRevision};
+use crate::engine::protocol::{JobId, TrajectoryFrame};
+use crate::gpu::share::SharedTensor;
+
+/// Most bytes of trajectory frames that are kept for the strip.
+const STRIP_BUDGET_BYTES: usize = 256 << 20;
+
+/// Where the pictures of a job belong: kept from the moment in which the job is
+/// described until its last picture stands there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    /// The document that the job was described from.
+    pub document: DocumentId,
+    /// What the document was then.
+    pub revision: DocumentRevision,
+    /// The pictures' size in canvas pixels, from the top-left corner.
+    pub size_px: [u32; 2],
+    /// Where they show; everywhere if there is none.
+    pub mask: Option<Arc<GrayImage>>,
+}
+
+/// Names a step of a trajectory for as long as the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepId {
+    /// The job.
+    pub job: JobId,
+    /// Which picture of the batch, from 0.
+    pub picture: u32,
+    /// Which step, from 1.
+    pub step: u32,
+}
+
+impl StepId {
+    /// The step that a frame shows.
+    pub fn of(frame: &TrajectoryFrame) -> Self {
+        Self {
+            job: frame.job,
+            picture: frame.index,
+            step: frame.step,
+        }
+    }
+}
+
+/// The steps of one job that are kept, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    frames: Vec<TrajectoryFrame>,
+    size_bytes: usize,
+}
+
+impl Run {
+    /// The steps that are kept, in order.
+    pub fn frames(&self) -> &[TrajectoryFrame] {
+        &self.frames
+    }
+
+    /// The frame of a step, if it is kept.
+    pub fn frame(&self, step: StepId) -> Option<&TrajectoryFrame> {
+        self.frames.iter().find(|frame| StepId::of(frame) == step)
+    }
+
+    /// Adds the newest step. Where all of them would take too much memory, every
+    /// other one goes, so that the whole run stays in view; the one that is shown
+    /// stays.
+    pub fn push(&mut self, frame: TrajectoryFrame, shown: Option<StepId>) {
+        self.size_bytes += frame.size_bytes();
+        self.frames.push(frame);
+        while self.size_bytes > STRIP_BUDGET_BYTES && self.frames.len() > 3 {
+            let last = self.frames.len() - 1;
+            let mut index = 0;
+            self.frames.retain(|frame| {
+                let keep = index % 2 == 0 || index == last || Some(StepId::of(frame)) == shown;
+                index += 1;
+                keep
+            });
+            self.size_bytes = self.frames.iter().map(TrajectoryFrame::size_bytes).sum();
+        }
+    }
+}
+
+/// A picture that stands on the canvas for now: a step of a trajectory.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The picture, possibly smaller than the place it fills.
+    pub image: Arc<RgbaImage>,
+    /// The same picture in full on the window's graphics card, if it is there.
+    pub planes: Option<Arc<SharedTensor>>,
+    /// Where it stands.
+    pub place: Placement,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(step: u32) -> TrajectoryFrame {
+        TrajectoryFrame {
+            job: JobId(1),
+            index: 0,
+            step,
+            total: 20,
+            image: Arc::new(RgbaImage::new(2048, 2048)),
+            planes: None,
+        }
+    }
+
+    #[test]
+    fn a_long_run_is_thinned_out_but_keeps_its_last_and_its_shown_step() {
+        let shown = StepId {
+            job: JobId(1),
+            picture: 0,
+            step: 2,
+        };
+        let mut run = Run::default();
+        (1..=20).for_each(|step| run.push(frame(step), Some(shown)));
+        let steps: Vec<u32> = run.frames().iter().map(|frame| frame.step).collect();
+        assert!(steps.len() <= 16, "{steps:?}");
+        assert_eq!((steps.first(), steps.last()), (Some(&1), Some(&20)));
+        let kept = run.frame(shown).expect("what is looked at stays");
+        assert_eq!(kept.step, 2);
+    }
+}

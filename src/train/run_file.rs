@@ -1,0 +1,68 @@
+//! What a run was asked for, kept in its folder: so that it can go on, whoever
+//! finds it, with the settings that it was started with.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::TrainError;
+use super::checkpoint::Checkpoints;
+use crate::files::write_atomically;
+use crate::recipe::TrainSpec;
+
+const NAME: &str = "run.json";
+
+/// A run that lies in a folder and can go on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundRun {
+    /// What it was asked for.
+    pub spec: TrainSpec,
+    /// Steps behind its newest checkpoint.
+    pub step: u64,
+}
+
+impl FoundRun {
+    /// The run in an output folder, if it has a checkpoint and tells its settings.
+    pub fn in_folder(output: &Path) -> Option<Self> {
+        let step = Checkpoints::new(output).newest_step()?;
+        let text = fs::read_to_string(output.join(NAME)).ok()?;
+        let spec = serde_json::from_str(&text)
+            .inspect_err(|error| log::warn!("{NAME} of a run cannot be read: {error}"))
+            .ok()?;
+        Some(Self { spec, step })
+    }
+}
+
+/// Whether a run may begin in a folder without coming upon anything: it is not
+/// there, is empty, or holds what a run left that never made a checkpoint.
+pub fn is_free_for_run(folder: &Path) -> bool {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => entries.all(|entry| {
+            entry.is_ok_and(|entry| {
+                let name = entry.file_name();
+                name == NAME || name == super::run_folder::LOCK
+            })
+        }),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Writes down what a run is asked for, with paths that mean the same from
+/// anywhere.
+pub(super) fn write(spec: &TrainSpec) -> Result<(), TrainError> {
+    let path = spec.output.join(NAME);
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let spec = TrainSpec {
+        data: spec.data.as_ref().map(absolute),
+        from: spec.from.as_ref().map(absolute),
+        first_stage: spec.first_stage.as_ref().map(absolute),
+        config: spec.config.as_ref().map(absolute),
+        output: absolute(&spec.output),
+        resume: false,
+        ..spec.clone()
+    };
+    let written = serde_json::to_vec_pretty(&spec)
+        .map_err(std::io::Error::other)
+        .and_then(|text| write_atomically(&path, |file| file.write_all(&text)));
+    written.map_err(TrainError::io("write", &path))
+}

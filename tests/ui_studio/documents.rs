@@ -1,0 +1,328 @@
+//! What belongs to a document stays with it, and nothing of it is lost unasked.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui;
+use image::{Rgba, RgbaImage};
+use velatura::app::{Command, Dialog, Severity};
+use velatura::document::LayerKind;
+use velatura::geometry::CanvasPoint;
+use velatura::recipe::{SaveOptions, open_picture, save_picture};
+use velatura::tools::{PointerEvent, PointerPhase, ToolId};
+
+use super::Studio;
+
+/// A picture file in one colour.
+fn file(folder: &Path, name: &str, value: u8) -> PathBuf {
+    let path = folder.join(name);
+    let image = RgbaImage::from_pixel(64, 64, Rgba([value, 20, 30, 255]));
+    save_picture(&path, &image, None, &SaveOptions::default()).expect("a file");
+    path
+}
+
+impl Studio {
+    fn open(&mut self, path: &Path) {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        self.command(Command::OpenFile(path.to_path_buf()));
+        let name = name.into_owned();
+        self.wait("the file", move |state| state.title() == name);
+    }
+
+    /// A stroke from left to right, in canvas pixels.
+    fn stroke(&mut self, y: f32) {
+        for (phase, x) in [
+            (PointerPhase::Press, 5.0),
+            (PointerPhase::Drag, 30.0),
+            (PointerPhase::Release, 58.0),
+        ] {
+            let at = CanvasPoint::new(x, y);
+            self.command(Command::Pointer(PointerEvent::new(phase, at)));
+        }
+    }
+
+    fn quits(&mut self) -> bool {
+        self.harness.state_mut().command(Command::Quit);
+        self.closes_within(3)
+    }
+
+    /// Whether the window asks to be closed in one of the next frames.
+    fn closes_within(&mut self, frames: usize) -> bool {
+        (0..frames).any(|_| {
+            self.harness.step();
+            let output = &self.harness.output().viewport_output;
+            let mut commands = output.values().flat_map(|viewport| &viewport.commands);
+            commands.any(|command| matches!(command, egui::ViewportCommand::Close))
+        })
+    }
+
+    fn kept(&self) -> Vec<PathBuf> {
+        let files = walkdir::WalkDir::new(self.pictures.path()).into_iter();
+        let files = files
+            .filter_map(Result::ok)
+            .map(walkdir::DirEntry::into_path);
+        files.filter(|path| path.is_file()).collect()
+    }
+}
+
+#[test]
+fn a_result_never_lands_in_another_document() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = file(folder.path(), "other.png", 90);
+    let mut studio = Studio::start();
+    studio.set_form(|form| {
+        form.prompt = "a red house".to_owned();
+        form.steps = 3;
+        form.batch = 2;
+    });
+    studio.click("Generate");
+    studio.permit(1);
+    studio.wait("a step", |state| state.jobs.live_frame().is_some());
+    assert!(studio.state().preview().is_some());
+
+    studio.open(&other);
+    assert!(
+        studio.state().preview().is_none(),
+        "the step is of another document"
+    );
+    assert!(studio.state().strip().is_none());
+    let before = studio.state().document().clone();
+    studio.permit(5);
+    studio.wait("both pictures", |state| {
+        state.jobs.active().is_empty() && state.notices.iter().next().is_some()
+    });
+    assert!(studio.state().preview().is_none());
+    assert_eq!(*studio.state().document(), before);
+    assert!(!studio.state().front().editor.is_dirty());
+
+    studio.wait("the files", |state| {
+        let mut notices = state.notices.iter();
+        notices.any(|notice| notice.text.contains("2 finished pictures"))
+    });
+    let kept = studio.kept();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    for path in &kept {
+        let recipe = open_picture(path).expect("a picture").recipe;
+        assert_eq!(recipe.expect("a recipe").spec.prompt, "a red house");
+    }
+    studio.click("Open it");
+    studio.wait("the kept picture", |state| {
+        state
+            .front()
+            .file
+            .as_ref()
+            .is_some_and(|file| kept.contains(file))
+    });
+}
+
+#[test]
+fn a_picture_that_cannot_be_opened_costs_nothing() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    studio.command(Command::OpenFile("/nowhere/missing.png".into()));
+    studio.wait("the failure", |state| {
+        let mut notices = state.notices.iter();
+        notices.any(|notice| notice.severity == Severity::Error)
+    });
+    assert!(studio.state().dialog.is_none(), "nothing would be lost");
+    assert!(studio.state().front().editor.is_dirty());
+    assert_eq!(studio.layer_names(), ["a red house", "Mask"]);
+    assert!(!studio.quits());
+    assert!(studio.sees("Discard unsaved changes?"));
+}
+
+#[test]
+fn the_question_comes_with_the_picture_and_again_when_something_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = file(folder.path(), "other.png", 90);
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    studio.command(Command::OpenFile(other.clone()));
+    studio.wait("the question", |state| state.dialog.is_some());
+    studio.click("Keep working");
+    assert_eq!(studio.layer_names(), ["a red house", "Mask"]);
+
+    studio.command(Command::OpenFile(other));
+    studio.wait("the question", |state| state.dialog.is_some());
+    // A picture that comes while the question stands was not agreed to.
+    studio.command(Command::InvertMask);
+    studio.click("Discard");
+    assert!(studio.sees("Something was changed while you were asked"));
+    assert_eq!(studio.layer_names(), ["a red house", "Mask"]);
+    studio.click("Discard");
+    assert_eq!(studio.state().title(), "other.png");
+    assert!(!studio.state().front().editor.is_dirty());
+}
+
+#[test]
+fn changes_after_a_save_are_not_in_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let path = folder.path().join("a.png");
+    studio.harness.state_mut().command(Command::SaveTo(path));
+    studio.harness.state_mut().command(Command::InvertMask);
+    studio.wait("the file", |state| state.title() == "a.png");
+    assert!(studio.state().front().editor.is_dirty());
+    studio.command(Command::Undo);
+    assert!(
+        !studio.state().front().editor.is_dirty(),
+        "this is what was saved"
+    );
+}
+
+#[test]
+fn a_save_that_ends_late_belongs_to_its_own_document() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let path = folder.path().join("a.png");
+    let app = studio.harness.state_mut();
+    app.command(Command::SaveTo(path.clone()));
+    app.command(Command::New { size_px: [32, 32] });
+    app.command(Command::Agree);
+    studio.wait("the file", |state| {
+        state
+            .notices
+            .iter()
+            .any(|notice| notice.text.contains("a.png"))
+    });
+    assert_eq!(studio.state().title(), "Untitled");
+    assert!(studio.state().front().file.is_none());
+    assert!(path.is_file());
+}
+
+#[test]
+fn quitting_asks_for_what_would_be_lost() {
+    let mut studio = Studio::start();
+    studio.stroke(30.0);
+    assert!(!studio.quits());
+    assert!(studio.sees("A mask was painted"));
+    studio.click("Keep working");
+    studio.command(Command::Undo);
+
+    studio.set_form(|form| form.steps = 4);
+    studio.click("Generate");
+    assert!(!studio.quits());
+    assert!(studio.sees("still being painted"));
+    studio.click("Keep working");
+    studio.permit(4);
+    studio.wait("the picture", |state| state.document().has_picture());
+
+    let raster = studio.state().document().layers()[0].id;
+    studio.command(Command::SetLayerVisible {
+        layer: raster,
+        visible: false,
+    });
+    assert!(!studio.quits(), "a hidden layer is work as well");
+    studio.harness.state_mut().command(Command::Agree);
+    assert!(studio.closes_within(3));
+}
+
+#[test]
+fn quitting_waits_for_the_file_that_is_being_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let path = folder.path().join("a.png");
+    let app = studio.harness.state_mut();
+    app.command(Command::SaveTo(path.clone()));
+    app.command(Command::Quit);
+    assert!(studio.state().dialog.is_none());
+    let closes = (0..2000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        studio.closes_within(1)
+    });
+    assert!(closes && path.is_file());
+}
+
+#[test]
+fn a_result_waits_for_the_stroke_in_hand() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    studio.click("Generate");
+    studio.wait("the job", |state| state.jobs.running().is_some());
+    let event = |phase, x| Command::Pointer(PointerEvent::new(phase, CanvasPoint::new(x, 9.0)));
+    studio.command(event(PointerPhase::Press, 5.0));
+    studio.permit(2);
+    studio.wait("its end", |state| state.jobs.running().is_none());
+    for _ in 0..50 {
+        studio.harness.step();
+    }
+    assert_eq!(studio.layer_names().len(), 2);
+    assert_eq!(studio.state().jobs.active().len(), 1, "its picture waits");
+    studio.command(event(PointerPhase::Release, 25.0));
+    studio.wait("the picture", |state| state.jobs.active().is_empty());
+    assert_eq!(studio.layer_names().len(), 3);
+}
+
+#[test]
+fn what_was_painted_outside_of_the_mask_meanwhile_stays_in_view() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    studio.stroke(20.0);
+    let mask = studio.state().document().mask_coverage().expect("a mask");
+    studio.click("Generate");
+    studio.wait("the job", |state| state.jobs.running().is_some());
+
+    // A stroke on the picture itself, below the mask.
+    let raster = studio.state().document().layers()[0].id;
+    studio.command(Command::SelectLayer(raster));
+    studio.command(Command::SelectTool(ToolId::Brush));
+    studio.stroke(55.0);
+    let painted = studio.state().document().composite();
+    studio.permit(2);
+    studio.wait("the picture", |state| state.document().layers().len() == 3);
+    let after = studio.state().document().composite();
+    for (x, y, pixel) in after.enumerate_pixels() {
+        if mask.get_pixel(x, y).0[0] == 0 {
+            assert_eq!(
+                pixel,
+                painted.get_pixel(x, y),
+                "outside of the mask at {x}, {y}"
+            );
+        }
+    }
+    assert_eq!(after.get_pixel(30, 55), &Rgba([0, 0, 0, 255]));
+}
+
+#[test]
+fn the_step_on_the_canvas_is_the_chosen_one() {
+    let mut studio = Studio::start();
+    studio.set_form(|form| form.steps = 3);
+    studio.permit(3);
+    studio.click("Generate");
+    studio.wait("the picture", |state| state.jobs.active().is_empty());
+    studio.click("Step 2");
+    let chosen = studio.state().preview().expect("a step").image;
+
+    studio.harness.state_mut().command(Command::Generate);
+    // Generating looks at the new steps; the user looks back.
+    studio.wait("the job", |state| state.jobs.running().is_some());
+    studio.permit(1);
+    studio.wait("a step", |state| state.jobs.live_frame().is_some());
+    assert_ne!(studio.state().preview().expect("a step").image, chosen);
+    studio.permit(1);
+    studio.wait("two steps", |state| {
+        state.jobs.live_frame().is_some_and(|frame| frame.step == 2)
+    });
+    studio.click("Step 1");
+    let first = studio.state().preview().expect("a step").image;
+    studio.permit(1);
+    studio.wait("the end", |state| state.jobs.active().is_empty());
+    assert_eq!(studio.state().preview().expect("a step").image, first);
+}
+
+#[test]
+fn memory_does_not_grow_with_masks_that_were_erased() {
+    let mut studio = Studio::start();
+    studio.stroke(30.0);
+    assert!(studio.state().document().has_mask_content());
+    studio.command(Command::InvertMask);
+    studio.command(Command::ClearMask);
+    let mask = studio.state().document().active_mask().expect("a mask");
+    assert_eq!(
+        (mask.kind(), mask.content.size_bytes()),
+        (LayerKind::Mask, 0)
+    );
+    assert!(!matches!(studio.state().dialog, Some(Dialog::Discard(_))));
+}

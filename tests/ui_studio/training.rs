@@ -1,0 +1,104 @@
+//! The training dialog has no dead ends: runs are begun, stopped, gone on with,
+//! and begun again beside what lies there.
+
+use std::path::Path;
+
+use image::{Rgba, RgbaImage};
+use velatura::app::training::{StartFrom, TrainForm, TrainPhase};
+use velatura::app::{Command, Dialog, Severity};
+use velatura::recipe::{SaveOptions, TrainTarget, save_picture};
+
+use super::Studio;
+
+impl Studio {
+    fn form(&mut self, form: TrainForm) {
+        self.command(Command::Show(Dialog::Train));
+        self.command(Command::SetTrainForm(Box::new(form)));
+        self.wait("a look at the folder", |state| {
+            state.train_problem().is_none()
+        });
+    }
+
+    fn wait_for_phase(&mut self, what: &str, is_so: fn(&TrainPhase) -> bool) {
+        self.wait(what, move |state| {
+            let training = state.jobs.training();
+            training.is_some_and(|training| is_so(&training.phase))
+        });
+    }
+}
+
+fn form(root: &Path) -> TrainForm {
+    TrainForm {
+        folder: Some(root.join("pictures")),
+        output: Some(root.join("mine")),
+        target: TrainTarget::Autoencoder,
+        start: StartFrom::Scratch,
+        steps: 20,
+        ..TrainForm::default()
+    }
+}
+
+#[test]
+fn a_folder_that_holds_something_is_not_trained_into() {
+    let root = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(root.path().join("mine")).expect("a folder");
+    std::fs::write(root.path().join("mine/notes.txt"), "mine").expect("a file");
+    let mut studio = Studio::start();
+    studio.command(Command::Show(Dialog::Train));
+    studio.command(Command::SetTrainForm(Box::new(form(root.path()))));
+    studio.wait("a look at the folder", |state| state.train_place.is_some());
+    assert!(studio.sees("That folder is in use"));
+    studio.command(Command::StartTraining);
+    assert!(studio.state().jobs.training().is_none());
+    let free = TrainForm {
+        output: Some(root.path().join("other")),
+        ..form(root.path())
+    };
+    studio.form(free);
+    studio.click("Start training");
+    assert!(studio.state().jobs.training().is_some());
+}
+
+#[test]
+fn quitting_asks_for_a_training_run() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.form(form(root.path()));
+    studio.click("Start training");
+    studio.permit(2);
+    studio.wait_for_phase("the run", |phase| *phase == TrainPhase::Running);
+    studio.click("Keep painting");
+    studio.command(Command::Quit);
+    assert!(studio.sees("Stop what is at work?"));
+    assert!(studio.sees("A training run is at work"));
+    studio.click("Keep working");
+    assert!(studio.state().dialog.is_none());
+}
+
+#[test]
+fn the_end_of_a_run_stays_until_it_is_dismissed() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.form(form(root.path()));
+    studio.click("Start training");
+    studio.click("Keep painting");
+    studio.permit(20);
+    studio.wait_for_phase("the end", |phase| matches!(phase, TrainPhase::Done(_)));
+    let picture = root.path().join("a.png");
+    let image = RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 255]));
+    save_picture(&picture, &image, None, &SaveOptions::default()).expect("a file");
+    for index in 0..6 {
+        let missing = root.path().join(format!("missing-{index}.png"));
+        studio.command(Command::OpenFile(missing));
+        studio.command(Command::SaveTo(root.path().join(format!("{index}.png"))));
+    }
+    studio.wait("the messages", |state| {
+        let errors = state.notices.iter();
+        errors
+            .filter(|notice| notice.severity == Severity::Error)
+            .count()
+            == 6
+    });
+    assert!(studio.sees("Training is done"));
+    assert!(studio.sees("Use this model"));
+}
