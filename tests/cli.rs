@@ -48,6 +48,19 @@ fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
         .collect()
 }
 
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 /// The command fails with one sentence that holds all of `words`.
 fn assert_fails(output: &Output, words: &[&str]) {
     let message = text(&output.stderr);
@@ -182,6 +195,17 @@ fn a_painted_picture_can_be_painted_again_from_its_file() {
     assert_eq!((shape.len(), shape[0]), (4, 1));
     assert_eq!(shape[3], 2 * shape[2], "twice as wide as high");
 
+    // The file says which model it was, but not where on whose computer it lies.
+    let bytes = std::fs::read(home.path().join("out.png")).unwrap();
+    let named = |name: &str| {
+        bytes
+            .windows(name.len())
+            .any(|part| part == name.as_bytes())
+    };
+    assert!(
+        named("sd1-tiny") && !named("tests/data"),
+        "no path is in the file"
+    );
     let options = [
         "generate",
         "--recipe",
@@ -191,6 +215,11 @@ fn a_painted_picture_can_be_painted_again_from_its_file() {
         "--output",
         "again.png",
     ];
+    let asked = velatura(home.path(), &options);
+    assert_fails(&asked, &["sd1-tiny", "velatura models", "--model"]);
+    // It is known by its weights, whatever its folder is called.
+    let models = home.path().join("models");
+    copy(Path::new(&model), &models.join("renamed"));
     let again = velatura(home.path(), &options);
     assert!(again.status.success(), "{}", text(&again.stderr));
     assert_eq!(text(&again.stdout).trim(), "again.png");

@@ -179,10 +179,8 @@ fn inpainting_leaves_the_rest_bit_identical() {
             width_px: 41,
             height_px: 30,
             init: Some(ImageInput(Arc::new(original.clone()))),
-            mask: Some(MaskInput {
-                coverage: Arc::new(mask.clone()),
-                feather_px: 2.0,
-            }),
+            mask: Some(MaskInput(Arc::new(mask.clone()))),
+            feather_px: 2.0,
             ..spec(name)
         };
         let painted = paint(&mut engine, asked).remove(0);
@@ -355,10 +353,7 @@ fn models_that_cannot_be_used_are_told_in_a_sentence() {
     let text = complaint(
         &mut engine,
         GenerateSpec {
-            mask: Some(MaskInput {
-                coverage: Arc::new(GrayImage::new(40, 32)),
-                feather_px: 0.0,
-            }),
+            mask: Some(MaskInput(Arc::new(GrayImage::new(40, 32)))),
             ..spec("sd1-tiny")
         },
     );

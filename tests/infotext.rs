@@ -53,25 +53,33 @@ fn the_text_is_written_in_the_order_that_readers_know() {
 
 #[test]
 fn an_inpainting_job_tells_its_strength_and_blur() {
-    let mut recipe = recipe();
-    recipe.spec.negative_prompt.clear();
-    recipe.spec.strength = 0.75;
-    recipe.spec.init = Some(ImageInput(Arc::new(RgbaImage::new(192, 96))));
-    recipe.spec.mask = Some(MaskInput {
-        coverage: Arc::new(GrayImage::new(192, 96)),
-        feather_px: 4.0,
-    });
-    recipe.model_name = "barn, old: 2".to_owned();
+    let spec = GenerateSpec {
+        negative_prompt: String::new(),
+        strength: 0.75,
+        feather_px: 2.5,
+        init: Some(ImageInput(Arc::new(RgbaImage::new(192, 96)))),
+        mask: Some(MaskInput(Arc::new(GrayImage::new(192, 96)))),
+        ..recipe().spec
+    };
+    let recipe = PaintedRecipe::new(spec, "barn, old: 2", "0123456789");
+    assert!(recipe.used_picture && recipe.used_mask);
+    assert_eq!((&recipe.spec.init, &recipe.spec.mask), (&None, &None));
     let text = write_infotext(&recipe);
     assert!(!text.contains("Negative prompt"), "{text}");
     assert!(
-        text.contains("Model: \"barn, old: 2\", Denoising strength: 0.75, Mask blur: 4, Version: "),
+        text.contains(
+            "Model: \"barn, old: 2\", Denoising strength: 0.75, Mask blur: 2.5, Version: "
+        ),
         "{text}"
     );
     let found = read_infotext(&text).unwrap();
     assert!(found.used_picture && found.used_mask);
-    assert_eq!(found.spec.strength, 0.75);
+    assert_eq!((found.spec.strength, found.spec.feather_px), (0.75, 2.5));
     assert_eq!(found.model_name.as_deref(), Some("barn, old: 2"));
+    // And in our own form, which other programs do not read.
+    let found = FoundRecipe::from_json(&recipe.to_json().unwrap()).unwrap();
+    assert!(found.used_picture && found.used_mask);
+    assert_eq!(found.spec, recipe.spec);
 }
 
 #[test]
@@ -279,9 +287,17 @@ fn every_error_names_the_file_and_leaves_the_old_one_alone() {
     let before = std::fs::read(&path).unwrap();
     let mut long = recipe();
     long.spec.prompt = "very ".repeat(10_000);
-    let error = save("kept.jpg", &picture(), Some(&long));
-    assert!(matches!(error, RecipeFileError::RecipeTooLong { .. }));
-    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let left_out = save_picture(&path, &picture(), Some(&long), &SaveOptions::default()).unwrap();
+    let sentence = left_out.unwrap().to_string();
+    assert!(
+        sentence.contains("kept.jpg") && sentence.contains("JPEG"),
+        "{sentence}"
+    );
+    assert_eq!(
+        std::fs::read(&path).unwrap(),
+        before,
+        "the picture, without a recipe"
+    );
 
     let error = open_picture(&folder.path().join("none.png")).unwrap_err();
     assert!(matches!(error, RecipeFileError::Open { .. }));

@@ -232,7 +232,13 @@ impl Core {
                     self.take_error(&error.to_string());
                 }
             }
-            BackgroundEvent::Saved(ticket) => self.take_saved(ticket),
+            BackgroundEvent::Saved { ticket, left_out } => {
+                if let Some(left_out) = left_out {
+                    let text = sentence(&left_out);
+                    self.state.notices.push(Severity::Warning, text);
+                }
+                self.take_saved(ticket);
+            }
             BackgroundEvent::SaveFailed { text, .. } | BackgroundEvent::KeepFailed(text) => {
                 self.take_unsaved(&text);
             }
@@ -243,6 +249,9 @@ impl Core {
                 if let Some(job) = job {
                     self.state.jobs.mark_placed(job);
                 }
+            }
+            BackgroundEvent::ModelLookedFor { found, name } => {
+                self.take_restored_model(found, name);
             }
             BackgroundEvent::Prepared { origin, spec } => self.submit(&origin, *spec),
             BackgroundEvent::Copied => {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
+use crate::recipe::param::SEED;
 use crate::recipe::{
     FoundRecipe, GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SamplerId,
 };
@@ -73,7 +74,7 @@ impl Default for GenerateForm {
             height_px: 64,
             strength: 0.6,
             mask_strength: 1.0,
-            feather_px: 2.0,
+            feather_px: GenerateSpec::default().feather_px,
             batch: 1,
         }
     }
@@ -134,7 +135,7 @@ impl GenerateForm {
         self.height_px = self.height_px.clamp(MIN_SIDE_PX, MAX_SIDE_PX);
         self.strength = finite(self.strength, 0.6).clamp(0.0, 1.0);
         self.mask_strength = finite(self.mask_strength, 1.0).clamp(0.0, 1.0);
-        self.feather_px = finite(self.feather_px, 2.0).clamp(0.0, 256.0);
+        self.feather_px = finite(self.feather_px, 4.0).clamp(0.0, 256.0);
         self.batch = self.batch.clamp(1, MAX_BATCH);
         if SamplerChoice::find(&self.sampler).is_none() {
             log::warn!(
@@ -163,16 +164,17 @@ impl GenerateForm {
         self.height_px = model.native_size_px;
     }
 
-    /// Takes over the settings of a finished picture.
+    /// Takes over the settings of a finished picture, but for its model, which
+    /// must be looked for first.
     pub fn restore(&mut self, recipe: &FoundRecipe) {
         let own = self.clone();
-        let spec = &recipe.spec;
+        let mut spec = own.spec([own.width_px, own.height_px], None, None);
+        recipe.restore_into(&mut spec);
         *self = Self {
-            model: spec.model.clone(),
-            prompt: spec.prompt.clone(),
-            negative_prompt: spec.negative_prompt.clone(),
-            sampler: match &spec.sampler {
-                Some(id) if SamplerChoice::find(id).is_some() => id.clone(),
+            prompt: spec.prompt,
+            negative_prompt: spec.negative_prompt,
+            sampler: match spec.sampler {
+                Some(id) if SamplerChoice::find(&id).is_some() => id,
                 _ => own.sampler.clone(),
             },
             karras: spec.karras.unwrap_or(own.karras),
@@ -180,7 +182,7 @@ impl GenerateForm {
             guidance_scale: spec.guidance_scale,
             seed: spec.seed,
             // The point of restoring is to get the same picture again.
-            seed_locked: true,
+            seed_locked: recipe.tells(&SEED) || own.seed_locked,
             width_px: spec.width_px,
             height_px: spec.height_px,
             strength: match (recipe.used_picture, recipe.used_mask) {
@@ -192,6 +194,7 @@ impl GenerateForm {
             } else {
                 own.mask_strength
             },
+            feather_px: spec.feather_px,
             ..own
         }
         .validated();
@@ -225,6 +228,7 @@ impl GenerateForm {
             width_px: size_px[0],
             height_px: size_px[1],
             strength: self.strength_for(Intent::of(init.is_some(), mask.is_some())),
+            feather_px: self.feather_px,
             batch: self.batch,
             init,
             mask,
@@ -294,16 +298,7 @@ mod tests {
             ..GenerateSpec::default()
         };
         let mut form = GenerateForm::default();
-        let mut recipe = FoundRecipe {
-            spec,
-            form: RecipeForm::Velatura,
-            model_name: None,
-            model_hash: None,
-            program: None,
-            used_picture: false,
-            used_mask: false,
-            unread: Vec::new(),
-        };
+        let mut recipe = FoundRecipe::new(spec, RecipeForm::Velatura);
         form.restore(&recipe);
         assert!(form.seed_locked);
         assert_eq!(form.spec([128, 64], None, None), recipe.spec);
@@ -316,8 +311,9 @@ mod tests {
         // What was painted inside of a mask says nothing of whole pictures.
         let usual = form.strength;
         (recipe.used_picture, recipe.used_mask) = (true, true);
-        recipe.spec.strength = 0.9;
+        (recipe.spec.strength, recipe.spec.feather_px) = (0.9, 7.0);
         form.restore(&recipe);
         assert_eq!((form.strength, form.mask_strength), (usual, 0.9));
+        assert_eq!(form.feather_px, 7.0);
     }
 }

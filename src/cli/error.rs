@@ -57,6 +57,26 @@ pub enum CliError {
         .0.display(), .1
     )]
     RecipeNeeds(PathBuf, &'static str),
+    /// The model of a recipe is not known.
+    #[error(
+        "\u{201c}{}\u{201d} was painted with the model \u{201c}{name}\u{201d} ({hash}), which is not among \
+         those that `velatura models` lists; give its folder with --model",
+        picture.display()
+    )]
+    UnknownModel {
+        /// The picture with the recipe.
+        picture: PathBuf,
+        /// The model's name.
+        name: String,
+        /// First digits of its weights' hash.
+        hash: String,
+    },
+    /// Latents under the name of a picture.
+    #[error(
+        "\u{201c}{}\u{201d} is a name for pictures; end the name of the latents in .safetensors",
+        .0.display()
+    )]
+    LatentsName(PathBuf),
     /// A folder is not there.
     #[error("the folder \u{201c}{}\u{201d} does not exist; create it or name another", .0.display())]
     NoFolder(PathBuf),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::CliError;
-use super::models::candidates;
+use crate::engine::library::candidates;
 use crate::folders;
 use crate::model::ModelFolder;
 

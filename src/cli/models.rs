@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::CliError;
 use super::report::Reporter;
+use crate::engine::library;
 use crate::folders;
 use crate::model::ModelFolder;
 
@@ -28,13 +29,9 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
             return Err(CliError::NoFolder(folder.clone()));
         }
     }
-    let usual = [folders::bundled_models(), folders::user_models()];
-    let places = usual
-        .into_iter()
-        .flatten()
-        .chain(args.folders.iter().cloned());
+    let places = library::places().chain(args.folders.iter().cloned());
     let mut count = 0;
-    for folder in places.flat_map(|place| candidates(&place)) {
+    for folder in places.flat_map(|place| library::candidates(&place)) {
         let model = match ModelFolder::open(&folder) {
             Ok(model) => model,
             Err(crate::model::ModelError::NotAModel(_)) => continue,
@@ -79,24 +76,6 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
         report.status(&format!("No models were found{advice}."));
     }
     Ok(())
-}
-
-/// The folder itself, and those directly in it, by name.
-pub(super) fn candidates(place: &Path) -> Vec<PathBuf> {
-    let inner = walkdir::WalkDir::new(place)
-        .max_depth(1)
-        .follow_links(true)
-        .sort_by_file_name();
-    inner
-        .into_iter()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_dir())
-        // Hidden ones are models that are just being written.
-        .filter(|entry| {
-            entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
-        })
-        .map(walkdir::DirEntry::into_path)
-        .collect()
 }
 
 fn kind_of(model: &ModelFolder) -> &'static str {

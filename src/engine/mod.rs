@@ -7,13 +7,15 @@
 //!
 //! `protocol`, `samplers`, `handle`, `job`, `work`, `queue` and `latest` name no
 //! tensor type: they are what the window may see. `device`, `studio` and its
-//! `works`, one file for each kind of job, are the engine itself.
+//! `works`, one file for each kind of job, are the engine itself. `library` looks
+//! for models.
 
 mod backlog;
 pub mod device;
 pub mod handle;
 pub mod job;
 mod latest;
+pub mod library;
 pub mod memory;
 mod model_cache;
 pub mod protocol;

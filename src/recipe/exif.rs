@@ -58,7 +58,7 @@ pub(super) fn comment_in_exif(block: &[u8]) -> Option<String> {
     let end = start.checked_add(usize::try_from(comment.count).ok()?)?;
     let (code, text) = block.get(start..end)?.split_at_checked(8)?;
     let text = match code {
-        b"UNICODE\0" => utf16(text, tiff.big_endian),
+        b"UNICODE\0" => unicode(text, tiff.big_endian),
         _ => String::from_utf8_lossy(text).into_owned(),
     };
     let text = text.trim_matches(['\0', '\u{feff}']).trim();
@@ -105,6 +105,17 @@ impl Tiff<'_> {
             count: self.u32_at(at.checked_add(4)?)?,
             value: self.u32_at(at.checked_add(8)?)?,
         })
+    }
+}
+
+/// Decodes UTF-16, or the UTF-8 that some writers put there against the
+/// standard. Infotext has Latin letters, and UTF-16 a zero byte for each of them.
+fn unicode(bytes: &[u8], block_is_big_endian: bool) -> String {
+    let end = bytes.iter().rposition(|&byte| byte != 0);
+    let text = &bytes[..end.map_or(0, |last| last + 1)];
+    match std::str::from_utf8(text) {
+        Ok(text) if !text.contains('\0') => text.to_owned(),
+        _ => utf16(bytes, block_is_big_endian),
     }
 }
 
@@ -166,6 +177,7 @@ mod tests {
         let with = |tail: &[u8]| comment_in_exif(&[&block[..], tail].concat());
         assert_eq!(with(b"UNICODE\0h\0").as_deref(), Some("h"));
         assert_eq!(with(b"UNICODE\0\0h").as_deref(), Some("h"));
+        assert_eq!(with(b"UNICODE\0hi").as_deref(), Some("hi"));
         assert_eq!(with(b"ASCII\0\0\0hi").as_deref(), Some("hi"));
         assert_eq!(with(b"\0\0\0\0\0\0\0\0\0\0"), None);
     }

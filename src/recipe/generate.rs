@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::SamplerId;
+use super::param::{Param, Range, Value, WIDTH};
 
 /// Largest side, in pixels, that a job may ask for.
 pub const MAX_SIDE_PX: u32 = 8192;
@@ -25,16 +26,9 @@ pub enum ModelSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageInput(pub Arc<image::RgbaImage>);
 
-/// A mask handed to a job, at the picture's size: 255 = repaint, 0 = keep.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MaskInput {
-    /// Coverage per pixel.
-    pub coverage: Arc<image::GrayImage>,
-    /// Width in pixels of the soft edge when the result is pasted back; less
-    /// where the mask is thinner. The softening happens inside the mask, so
-    /// pixels outside stay bit-identical.
-    pub feather_px: f32,
-}
+/// A mask handed to a job, owned by it: 255 repaints, 0 keeps, at the picture's size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskInput(pub Arc<image::GrayImage>);
 
 /// Everything that decides what a generation job paints.
 ///
@@ -67,6 +61,9 @@ pub struct GenerateSpec {
     pub height_px: u32,
     /// How much of an input picture is repainted: 0 nothing, 1 everything.
     pub strength: f32,
+    /// Width in pixels of the soft edge when what was repainted inside of a mask
+    /// is pasted back. It lies inside the mask: pixels outside stay bit-identical.
+    pub feather_px: f32,
     /// Number of pictures.
     pub batch: u32,
     /// The picture to start from.
@@ -92,6 +89,7 @@ impl Default for GenerateSpec {
             width_px: 64,
             height_px: 64,
             strength: 1.0,
+            feather_px: 4.0,
             batch: 1,
             init: None,
             mask: None,
@@ -111,9 +109,9 @@ pub enum SpecError {
         /// The field, as a user would call it.
         field: &'static str,
         /// The value given.
-        value: String,
-        /// The allowed range in words.
-        allowed: &'static str,
+        value: Value,
+        /// What is allowed.
+        allowed: Range,
     },
     /// A mask without a picture, or of another size.
     #[error(
@@ -134,7 +132,8 @@ pub enum SpecError {
 /// A picture size that cannot be painted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
-    "{width_px} × {height_px} pixels cannot be painted; each side must be between 8 and {MAX_SIDE_PX}"
+    "{width_px} × {height_px} pixels cannot be painted; each side must be {}",
+    WIDTH.allowed
 )]
 pub struct SizeError {
     /// Width asked for.
@@ -149,60 +148,32 @@ impl GenerateSpec {
     /// # Errors
     /// The first thing that is wrong, as a sentence for the user.
     pub fn validate(&self) -> Result<(), SpecError> {
-        let side = 8..=MAX_SIDE_PX;
-        if !side.contains(&self.width_px) || !side.contains(&self.height_px) {
+        let sides = [self.width_px, self.height_px];
+        if !sides
+            .iter()
+            .all(|&side| WIDTH.allowed.contains(side.into()))
+        {
             return Err(SizeError {
                 width_px: self.width_px,
                 height_px: self.height_px,
             }
             .into());
         }
-        let range = |ok: bool, field, value: String, allowed| {
-            if ok {
-                Ok(())
-            } else {
-                Err(SpecError::OutOfRange {
-                    field,
+        for Param { number, get, .. } in Self::PARAMS {
+            let value = get(self);
+            if !number.allowed.contains(value) {
+                return Err(SpecError::OutOfRange {
+                    field: number.id,
                     value,
-                    allowed,
-                })
+                    allowed: number.allowed,
+                });
             }
-        };
-        range(
-            (1..=1000).contains(&self.steps),
-            "steps",
-            self.steps.to_string(),
-            "between 1 and 1000",
-        )?;
-        range(
-            self.guidance_scale.is_finite() && (0.0..=100.0).contains(&self.guidance_scale),
-            "guidance",
-            self.guidance_scale.to_string(),
-            "between 0 and 100",
-        )?;
-        range(
-            (0.0..=1.0).contains(&self.eta),
-            "eta",
-            self.eta.to_string(),
-            "between 0 and 1",
-        )?;
-        range(
-            (0.0..=1.0).contains(&self.strength),
-            "strength",
-            self.strength.to_string(),
-            "between 0 and 1",
-        )?;
-        range(
-            (1..=64).contains(&self.batch),
-            "batch",
-            self.batch.to_string(),
-            "between 1 and 64",
-        )?;
+        }
         match (&self.init, &self.mask) {
             (None, Some(_)) => return Err(SpecError::MaskWithoutImage),
-            (Some(image), Some(mask)) if image.0.dimensions() != mask.coverage.dimensions() => {
+            (Some(image), Some(mask)) if image.0.dimensions() != mask.0.dimensions() => {
                 return Err(SpecError::MaskSize {
-                    mask_px: mask.coverage.dimensions().into(),
+                    mask_px: mask.0.dimensions().into(),
                     image_px: image.0.dimensions().into(),
                 });
             }

@@ -2,7 +2,7 @@
 //!
 //! The form is defined by its first writer and reader, AUTOMATIC1111's web UI:
 //! the prompt, a line `Negative prompt: …`, and a last line of `key: value`
-//! pairs. It cannot hold everything (no picture, no mask, no folder), so our
+//! pairs. It cannot hold everything (no picture, no mask), so our
 //! own files carry [our JSON](super::PaintedRecipe::to_json) beside it.
 
 use std::fmt::{Display, Write as _};
@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{FoundRecipe, GenerateSpec, MAX_SIDE_PX, PaintedRecipe, RecipeForm, SamplerId};
+use super::param::{ETA, FEATHER, GUIDANCE, HEIGHT, Number, Param, SEED, STEPS, STRENGTH, WIDTH};
+use super::{FoundRecipe, GenerateSpec, PaintedRecipe, RecipeForm, SamplerId};
 
 const NEGATIVE: &str = "Negative prompt:";
 
@@ -37,22 +38,25 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     }
 
     let mut pairs = Pairs::default();
-    pairs.add("Steps", spec.steps);
+    pairs.add_number(&STEPS, spec.steps);
     pairs.add_some("Sampler", recipe.sampler_label.as_deref());
     // Without a schedule A1111 picks Karras for some samplers by itself.
     let schedule = spec.karras.map(|on| if on { "Karras" } else { "Uniform" });
     pairs.add_some("Schedule type", schedule);
-    pairs.add("CFG scale", spec.guidance_scale);
-    pairs.add("Seed", spec.seed);
+    pairs.add_number(&GUIDANCE, spec.guidance_scale);
+    pairs.add_number(&SEED, spec.seed);
     pairs.add("Size", format_args!("{}x{}", spec.width_px, spec.height_px));
     pairs.add_some("Model hash", non_empty(&recipe.model_hash));
     pairs.add_some("Model", non_empty(&recipe.model_name));
-    pairs.add_some(
-        "Denoising strength",
-        spec.init.as_ref().map(|_| spec.strength),
-    );
-    pairs.add_some("Eta DDIM", (spec.eta > 0.0).then_some(spec.eta));
-    pairs.add_some("Mask blur", spec.mask.as_ref().map(|mask| mask.feather_px));
+    if recipe.used_picture {
+        pairs.add_number(&STRENGTH, spec.strength);
+    }
+    if spec.eta > 0.0 {
+        pairs.add_number(&ETA, spec.eta);
+    }
+    if recipe.used_mask {
+        pairs.add_number(&FEATHER, spec.feather_px);
+    }
     pairs.add("Version", &recipe.program);
 
     text.push_str(if text.is_empty() { "" } else { "\n" });
@@ -79,6 +83,12 @@ impl Pairs {
         write!(self.line, "{separator}{key}: {value}").ok();
     }
 
+    fn add_number(&mut self, number: &Number, value: impl Display) {
+        if let Some(key) = number.infotext {
+            self.add(key, value);
+        }
+    }
+
     fn add_some(&mut self, key: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.add(key, value);
@@ -90,28 +100,16 @@ fn non_empty(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Reads infotext of any studio; `None` when the text has no line of settings.
+/// Reads infotext of any studio; `None` when the text has neither a line of
+/// settings nor a negative prompt, and may be anything.
 pub fn read_infotext(text: &str) -> Option<FoundRecipe> {
     let text = text.trim();
     let (prompts, settings) = text.rsplit_once('\n').unwrap_or(("", text));
     if PAIR.find_iter(settings).count() < FEWEST_PAIRS {
-        return None;
+        let has_negative = text.lines().any(|line| line.trim().starts_with(NEGATIVE));
+        return has_negative.then(|| prompts_only(text));
     }
-    let (prompt, negative_prompt) = split_prompts(prompts);
-    let mut found = FoundRecipe {
-        spec: GenerateSpec {
-            prompt,
-            negative_prompt,
-            ..Default::default()
-        },
-        form: RecipeForm::Infotext,
-        model_name: None,
-        model_hash: None,
-        program: None,
-        used_picture: false,
-        used_mask: false,
-        unread: Vec::new(),
-    };
+    let mut found = prompts_only(prompts);
     for pair in PAIR.captures_iter(settings) {
         let (key, value) = (&pair[1], unquote(&pair[2]));
         if take(&mut found, key, &value).is_none() {
@@ -124,6 +122,24 @@ pub fn read_infotext(text: &str) -> Option<FoundRecipe> {
         found.spec.strength = 1.0;
     }
     Some(found)
+}
+
+/// Reads a text that is known to be infotext, if only because of the place it
+/// lies in: one without settings is a prompt. JSON, which some studios put into
+/// the same place, is none.
+pub(super) fn read_infotext_or_prompt(text: &str) -> Option<FoundRecipe> {
+    let is_prompt = !text.trim().is_empty() && !text.trim_start().starts_with('{');
+    read_infotext(text).or_else(|| is_prompt.then(|| prompts_only(text.trim())))
+}
+
+fn prompts_only(text: &str) -> FoundRecipe {
+    let (prompt, negative_prompt) = split_prompts(text);
+    let spec = GenerateSpec {
+        prompt,
+        negative_prompt,
+        ..Default::default()
+    };
+    FoundRecipe::new(spec, RecipeForm::Infotext)
 }
 
 fn split_prompts(text: &str) -> (String, String) {
@@ -155,8 +171,17 @@ fn unquote(value: &str) -> String {
 /// Puts one setting where it belongs; `None` when it means nothing here.
 fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
     let spec = &mut found.spec;
+    // Some writers leave the sampler's name out.
+    let key = if key == "Eta" { "Eta DDIM" } else { key };
+    if let Some(param) = Param::with_infotext_key(GenerateSpec::PARAMS, key) {
+        (param.set)(spec, param.number.allowed.read(value)?);
+        found.told.insert(param.number.id);
+        // These two act on inputs only, so there were some.
+        found.used_mask |= *param.number == FEATHER;
+        found.used_picture |= *param.number == STRENGTH;
+        return Some(());
+    }
     match key {
-        "Steps" => spec.steps = number_in(value, 1, 1000)?,
         "Sampler" => {
             // Before schedules had a setting of their own, the name carried it.
             let (name, karras) = match value.strip_suffix(" Karras") {
@@ -164,6 +189,7 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
                 None => (value, None),
             };
             spec.sampler = Some(SamplerId::from_label(name));
+            found.sampler_label = Some(name.to_owned());
             spec.karras = spec.karras.or(karras);
         }
         "Schedule type" => match value {
@@ -172,35 +198,17 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             "Automatic" => {}
             _ => return None,
         },
-        "CFG scale" => spec.guidance_scale = number_in(value, 0.0, 100.0)?,
-        "Seed" => spec.seed = value.parse().ok()?,
         "Size" => {
             let (width, height) = value.split_once('x')?;
-            let size_px = (
-                number_in(width, 8, MAX_SIDE_PX)?,
-                number_in(height, 8, MAX_SIDE_PX)?,
-            );
-            (spec.width_px, spec.height_px) = size_px;
+            let width = WIDTH.allowed.read(width)?;
+            let height = WIDTH.allowed.read(height)?;
+            (spec.width_px, spec.height_px) = (width.as_u32(), height.as_u32());
+            found.told.extend([WIDTH.id, HEIGHT.id]);
         }
-        "Denoising strength" => {
-            spec.strength = number_in(value, 0.0, 1.0)?;
-            found.used_picture = true;
-        }
-        "Eta DDIM" | "Eta" => spec.eta = number_in(value, 0.0, 1.0)?,
-        "Mask blur" => found.used_mask = true,
         "Model hash" => found.model_hash = Some(value.to_owned()),
         "Model" => found.model_name = Some(value.to_owned()),
         "Version" => found.program = Some(value.to_owned()),
         _ => return None,
     }
     Some(())
-}
-
-fn number_in<T: std::str::FromStr + PartialOrd + Copy>(
-    value: &str,
-    least: T,
-    most: T,
-) -> Option<T> {
-    let number: T = value.trim().parse().ok()?;
-    (number >= least && number <= most).then_some(number)
 }

@@ -7,15 +7,21 @@
 //! the samplers, so that a picture made in one of them can be made again in
 //! any other.
 
+mod colour;
 mod exif;
 mod generate;
 mod infotext;
+mod jpeg_end;
 mod naming;
 mod painted;
+pub mod param;
 mod picture_files;
+mod picture_reading;
 mod png_text;
 mod sampler_id;
+mod scaling;
 mod train;
+mod webp_chunks;
 
 pub use generate::{
     GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SizeError, SpecError,
@@ -23,9 +29,11 @@ pub use generate::{
 pub use infotext::{read_infotext, write_infotext};
 pub use naming::{next_picture_path, today};
 pub use painted::{FoundRecipe, PRIVATE_KEYWORD, PaintedRecipe, RecipeForm};
-pub use picture_files::{
-    OpenedPicture, PictureFormat, RecipeFileError, SaveOptions, open_picture, read_recipe,
-    save_picture,
+pub use picture_files::{LeftOut, PictureFormat, RecipeFileError, SaveOptions, save_picture};
+pub use picture_reading::{
+    DecodedPicture, OpenedPicture, PictureWarning, decode_picture, open_picture, picture_size,
+    read_recipe,
 };
 pub use sampler_id::SamplerId;
+pub use scaling::scale_picture;
 pub use train::{TrainSpec, TrainTarget};

@@ -1,8 +1,12 @@
 //! What is known of a picture that was painted, and our own JSON form of it.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
-use super::GenerateSpec;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::param::{BATCH, FEATHER, Number, STRENGTH};
+use super::{GenerateSpec, ModelSource};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
 pub const PRIVATE_KEYWORD: &str = "velatura";
@@ -10,13 +14,23 @@ pub const PRIVATE_KEYWORD: &str = "velatura";
 /// Number of the JSON form; a reader refuses newer ones.
 const FORMAT_VERSION: u32 = 1;
 
+/// Settings that one sentence names, and letters of each: a file may have many,
+/// and long ones.
+const MOST_NAMED: usize = 12;
+const MOST_LETTERS: usize = 60;
+
 /// Everything that a picture file tells of how its picture was painted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaintedRecipe {
-    /// The job, with every default filled in and this picture's own seed.
+    /// The job, with every default filled in and this picture's own seed, but
+    /// without its input pictures: a recipe is kept as long as its layer is.
     pub spec: GenerateSpec,
     /// How menus call the sampler; where this is not known, its name.
     pub sampler_label: Option<String>,
+    /// Whether the job started from a picture.
+    pub used_picture: bool,
+    /// Whether the job repainted inside of a mask.
+    pub used_mask: bool,
     /// The model's name.
     pub model_name: String,
     /// First ten hexadecimal digits of the SHA-256 of the denoiser's weights.
@@ -29,11 +43,15 @@ pub struct PaintedRecipe {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundRecipe {
     /// The job, as far as the file tells it; the rest has its default value.
-    /// `init` and `mask` are never there: no file carries them.
+    /// `init`, `mask` and `model` are never there: a file may come from anybody,
+    /// so what it says of places on this computer is not looked at.
     pub spec: GenerateSpec,
-    /// Which form it was read from. Only [`RecipeForm::Velatura`] tells where
-    /// the model lies: for the others `spec.model` is the default.
+    /// Which form it was read from.
     pub form: RecipeForm,
+    /// Ids of the numbers that the file tells.
+    pub told: BTreeSet<&'static str>,
+    /// What the file calls the sampler, where that is not its name here.
+    pub sampler_label: Option<String>,
     /// The model's name.
     pub model_name: Option<String>,
     /// First ten hexadecimal digits of the SHA-256 of the denoiser's weights.
@@ -63,7 +81,7 @@ struct PrivateForm {
     program: String,
     model: ModelNote,
     inputs: InputNote,
-    spec: GenerateSpec,
+    spec: Value,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,7 +106,13 @@ impl PaintedRecipe {
     ) -> Self {
         Self {
             sampler_label: spec.sampler.as_ref().map(ToString::to_string),
-            spec,
+            used_picture: spec.init.is_some(),
+            used_mask: spec.mask.is_some(),
+            spec: GenerateSpec {
+                init: None,
+                mask: None,
+                ..spec
+            },
             model_name: model_name.into(),
             model_hash: model_hash.into(),
             program: concat!("Velatura ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -106,8 +130,17 @@ impl PaintedRecipe {
     /// only says that there were some.
     ///
     /// # Errors
-    /// When the model's path is not valid Unicode.
+    /// None that is known: every job has a JSON form.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        // Pictures are shown around: where the model lies, and with it the name
+        // of its user, is nobody's business.
+        let mut spec = serde_json::to_value(GenerateSpec {
+            model: ModelSource::default(),
+            ..self.spec.clone()
+        })?;
+        if let Value::Object(fields) = &mut spec {
+            fields.remove("model");
+        }
         serde_json::to_string(&PrivateForm {
             format: FORMAT_VERSION,
             program: self.program.clone(),
@@ -116,15 +149,98 @@ impl PaintedRecipe {
                 hash: self.model_hash.clone(),
             },
             inputs: InputNote {
-                picture: self.spec.init.is_some(),
-                mask: self.spec.mask.is_some(),
+                picture: self.used_picture,
+                mask: self.used_mask,
             },
-            spec: self.spec.clone(),
+            spec,
         })
     }
 }
 
 impl FoundRecipe {
+    /// A recipe that says no more than this. Our own form tells every number,
+    /// others must be asked for each.
+    pub fn new(spec: GenerateSpec, form: RecipeForm) -> Self {
+        let numbers = GenerateSpec::PARAMS.iter().map(|param| param.number.id);
+        Self {
+            spec,
+            form,
+            told: match form {
+                RecipeForm::Velatura => numbers.collect(),
+                RecipeForm::Infotext => BTreeSet::new(),
+            },
+            sampler_label: None,
+            model_name: None,
+            model_hash: None,
+            program: None,
+            used_picture: false,
+            used_mask: false,
+            unread: Vec::new(),
+        }
+    }
+
+    /// Whether a number is the one that painted the picture. A file may say how
+    /// strongly a picture was repainted where there was none.
+    pub fn tells(&self, number: &Number) -> bool {
+        let acted = if *number == STRENGTH {
+            self.used_picture
+        } else if *number == FEATHER {
+            self.used_mask
+        } else {
+            // A file has one picture, whatever its batch had.
+            *number != BATCH
+        };
+        acted && self.told.contains(number.id)
+    }
+
+    /// Puts everything that the file tells into a job, but for the model. What
+    /// it does not tell stays: give it the model's defaults.
+    pub fn restore_into(&self, spec: &mut GenerateSpec) {
+        spec.prompt.clone_from(&self.spec.prompt);
+        spec.negative_prompt.clone_from(&self.spec.negative_prompt);
+        if self.spec.sampler.is_some() {
+            spec.sampler.clone_from(&self.spec.sampler);
+        }
+        spec.karras = self.spec.karras.or(spec.karras);
+        for param in GenerateSpec::PARAMS {
+            if self.tells(param.number) {
+                (param.set)(spec, (param.get)(&self.spec));
+            }
+        }
+    }
+
+    /// Takes a sampler that is not known here out of the job, to be told.
+    pub fn leave_sampler_out(&mut self) {
+        if let Some(id) = self.spec.sampler.take() {
+            let label = self.sampler_label.take();
+            let label = label.unwrap_or_else(|| id.to_string());
+            self.unread.push(format!("Sampler: {label}"));
+        }
+    }
+
+    /// What cannot be taken over, each by its name, as a sentence for the user.
+    pub fn complaint(&self) -> Option<String> {
+        if self.unread.is_empty() {
+            return None;
+        }
+        let short = |setting: &String| {
+            let mut letters = setting.chars();
+            let mut short: String = letters.by_ref().take(MOST_LETTERS).collect();
+            if letters.next().is_some() {
+                short.push('…');
+            }
+            format!("\u{201c}{short}\u{201d}")
+        };
+        let mut named: Vec<_> = self.unread.iter().take(MOST_NAMED).map(short).collect();
+        if let Some(more @ 1..) = self.unread.len().checked_sub(MOST_NAMED) {
+            named.push(format!("{more} more"));
+        }
+        Some(format!(
+            "settings of this picture that cannot be taken over: {}",
+            named.join(", ")
+        ))
+    }
+
     /// Reads our own JSON form; `None` when it is not that form, is damaged, or
     /// was written by a newer program whose form may mean something else.
     pub fn from_json(json: &str) -> Option<Self> {
@@ -132,15 +248,15 @@ impl FoundRecipe {
         if form.format > FORMAT_VERSION {
             return None;
         }
+        let mut spec: GenerateSpec = serde_json::from_value(form.spec).ok()?;
+        spec.model = ModelSource::default();
         Some(Self {
-            spec: form.spec,
-            form: RecipeForm::Velatura,
             model_name: Some(form.model.name),
             model_hash: Some(form.model.hash),
             program: Some(form.program),
             used_picture: form.inputs.picture,
             used_mask: form.inputs.mask,
-            unread: Vec::new(),
+            ..Self::new(spec, RecipeForm::Velatura)
         })
     }
 }
@@ -148,7 +264,7 @@ impl FoundRecipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{ModelSource, SamplerId};
+    use crate::recipe::SamplerId;
 
     fn recipe() -> PaintedRecipe {
         let spec = GenerateSpec {
@@ -167,11 +283,58 @@ mod tests {
     fn the_json_form_comes_back_whole() {
         let recipe = recipe();
         let found = FoundRecipe::from_json(&recipe.to_json().unwrap()).unwrap();
-        assert_eq!(found.spec, recipe.spec);
+        let mut restored = GenerateSpec {
+            model: recipe.spec.model.clone(),
+            ..Default::default()
+        };
+        found.restore_into(&mut restored);
+        assert_eq!(restored, recipe.spec);
         assert_eq!(found.form, RecipeForm::Velatura);
         assert_eq!(found.model_name.as_deref(), Some("Garden"));
         assert_eq!(found.program, Some(recipe.program));
         assert!(!found.used_picture && !found.used_mask);
+    }
+
+    #[test]
+    fn no_path_goes_into_a_picture_and_none_is_taken_from_one() {
+        let mut recipe = recipe();
+        recipe.spec.model = ModelSource::Folder("/home/anna/models/garden".into());
+        let json = recipe.to_json().unwrap();
+        assert!(!json.contains("anna") && json.contains("Garden"), "{json}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt as _;
+            let path = std::ffi::OsStr::from_bytes(b"/models/m\xfcller");
+            recipe.spec.model = ModelSource::Folder(path.into());
+            assert_eq!(recipe.to_json().unwrap(), json);
+        }
+        // As versions before this one wrote it, or a stranger.
+        let old = r#"{"format":1,"program":"Velatura 0.1.0",
+            "model":{"name":"m","hash":"h"},"inputs":{"picture":true},
+            "spec":{"model":{"folder":"//stranger/share"},"prompt":"sea","steps":7}}"#;
+        let found = FoundRecipe::from_json(old).unwrap();
+        assert_eq!(found.spec.model, ModelSource::default());
+        assert_eq!((found.spec.steps, found.used_picture), (7, true));
+    }
+
+    #[test]
+    fn a_strength_that_did_not_act_is_not_restored() {
+        let mut found = FoundRecipe::new(GenerateSpec::default(), RecipeForm::Velatura);
+        assert!(!found.tells(&STRENGTH) && !found.tells(&FEATHER) && !found.tells(&BATCH));
+        found.used_picture = true;
+        assert!(found.tells(&STRENGTH) && !found.tells(&FEATHER));
+    }
+
+    #[test]
+    fn what_is_not_taken_over_is_named_but_not_at_any_length() {
+        let mut found = FoundRecipe::new(GenerateSpec::default(), RecipeForm::Infotext);
+        assert_eq!(found.complaint(), None);
+        found.unread = vec!["Seed: -1".to_owned(); 20];
+        found.unread[1] = "水".repeat(5000);
+        let sentence = found.complaint().unwrap();
+        assert!(sentence.contains("\u{201c}Seed: -1\u{201d}"), "{sentence}");
+        assert!(sentence.ends_with("8 more"), "{sentence}");
+        assert!(sentence.chars().count() < 500, "{sentence}");
     }
 
     #[test]

@@ -1,25 +1,24 @@
-//! Picture files with their recipe inside: saving and opening.
+//! Picture files with their recipe inside: their formats, and saving them.
 //!
 //! A PNG carries A1111 infotext under `parameters` (which other studios read)
 //! and our whole recipe under [`PRIVATE_KEYWORD`]. JPEG and WebP carry the
 //! infotext as an EXIF comment. A file appears under its name only when it is
 //! whole, so that a full disk or a crash never harms what was there before.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, RgbImage, RgbaImage};
+use image::{ImageEncoder, RgbImage, RgbaImage};
 
-use super::exif::{MAX_JPEG_EXIF_BYTES, comment_in_exif, exif_with_comment};
-use super::infotext::{read_infotext, write_infotext};
-use super::painted::PRIVATE_KEYWORD;
-use super::png_text::{read_png_texts, write_png};
-use super::{FoundRecipe, PaintedRecipe};
+use super::exif::{MAX_JPEG_EXIF_BYTES, exif_with_comment};
+use super::generate::MAX_SIDE_PX;
+use super::infotext::write_infotext;
+use super::painted::{PRIVATE_KEYWORD, PaintedRecipe};
+use super::png_text::write_png;
 use crate::files::write_atomically;
 
 /// Keyword of the PNG text chunk that holds the infotext.
-const INFOTEXT_KEYWORD: &str = "parameters";
+pub(super) const INFOTEXT_KEYWORD: &str = "parameters";
 
 /// Longest side of a JPEG file: its header has 16 bits for it.
 const MAX_JPEG_SIDE_PX: u32 = 65_500;
@@ -87,15 +86,6 @@ impl Default for SaveOptions {
     }
 }
 
-/// A picture read from a file.
-#[derive(Clone, Debug)]
-pub struct OpenedPicture {
-    /// The picture: 8-bit sRGB with alpha, upright.
-    pub image: RgbaImage,
-    /// How it was painted, if the file tells.
-    pub recipe: Option<FoundRecipe>,
-}
-
 /// What went wrong with a picture file.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeFileError {
@@ -115,6 +105,31 @@ pub enum RecipeFileError {
     NotAPicture {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is far longer than a picture can be.
+    #[error(
+        "\u{201c}{}\u{201d} has {megabytes} MB, more than any picture that can be opened",
+        path.display()
+    )]
+    TooManyBytes {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        megabytes: u64,
+    },
+    /// The picture is larger than the studio can hold.
+    #[error(
+        "\u{201c}{}\u{201d} is {width_px} × {height_px} pixels; a side may have at most \
+         {MAX_SIDE_PX}, so make the picture smaller first",
+        path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Width of its picture.
+        width_px: u32,
+        /// Height of its picture.
+        height_px: u32,
     },
     /// The file is cut off or damaged.
     #[error("\u{201c}{}\u{201d} is damaged and cannot be read: {reason}", path.display())]
@@ -146,15 +161,6 @@ pub enum RecipeFileError {
         /// The format asked for.
         format: PictureFormat,
     },
-    /// The recipe does not fit into the format.
-    #[error(
-        "the prompt is too long to be kept in a {} file; save as PNG, or without the recipe",
-        format.label()
-    )]
-    RecipeTooLong {
-        /// The format asked for.
-        format: PictureFormat,
-    },
     /// The file could not be written.
     #[error("\u{201c}{}\u{201d} could not be saved: {reason}", path.display())]
     Write {
@@ -165,18 +171,38 @@ pub enum RecipeFileError {
     },
 }
 
+/// What a saved file lacks, as a sentence for the user.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeftOut {
+    /// The recipe does not fit into the format.
+    #[error(
+        "\u{201c}{}\u{201d} was saved without its recipe: the prompt is too long for a {} file; \
+         save as PNG to keep it",
+        path.display(), format.label()
+    )]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: PictureFormat,
+    },
+}
+
 /// Saves a picture, with its recipe if there is one, in the format that the
 /// name ends in. A file of that name is replaced once the new one is whole.
 ///
+/// A recipe that the format cannot hold does not keep the picture from being
+/// saved, but is told.
+///
 /// # Errors
-/// When the name asks for no known format, the picture or its recipe does not
-/// fit into that format, or the file cannot be written.
+/// When the name asks for no known format, the picture does not fit into that
+/// format, or the file cannot be written.
 pub fn save_picture(
     path: &Path,
     image: &RgbaImage,
     recipe: Option<&PaintedRecipe>,
     options: &SaveOptions,
-) -> Result<(), RecipeFileError> {
+) -> Result<Option<LeftOut>, RecipeFileError> {
     let format = PictureFormat::from_path(path).ok_or_else(|| RecipeFileError::UnknownFormat {
         path: path.to_owned(),
     })?;
@@ -203,13 +229,14 @@ pub fn save_picture(
         .map(PaintedRecipe::to_json)
         .transpose()
         .map_err(|error| failed(error.to_string()))?;
-    let exif = infotext.as_deref().map(exif_with_comment);
-    if format == PictureFormat::Jpeg
-        && exif
-            .as_ref()
-            .is_some_and(|block| block.len() > MAX_JPEG_EXIF_BYTES)
-    {
-        return Err(RecipeFileError::RecipeTooLong { format });
+    let mut exif = infotext.as_deref().map(exif_with_comment);
+    let mut left_out = None;
+    if format == PictureFormat::Jpeg {
+        let is_too_long = |block: &mut Vec<u8>| block.len() > MAX_JPEG_EXIF_BYTES;
+        left_out = exif.take_if(is_too_long).map(|_| LeftOut::Recipe {
+            path: path.to_owned(),
+            format,
+        });
     }
     write_atomically(path, |file| {
         let mut writer = BufWriter::new(file);
@@ -247,7 +274,8 @@ pub fn save_picture(
         }
         writer.flush()
     })
-    .map_err(|error| failed(error.to_string()))
+    .map_err(|error| failed(error.to_string()))?;
+    Ok(left_out)
 }
 
 fn encode(
@@ -281,89 +309,4 @@ fn flatten(image: &RgbaImage, background: [u8; 3]) -> RgbImage {
         }
     }
     flat
-}
-
-/// Opens a picture, turned upright as its EXIF orientation says, and reads its
-/// recipe.
-///
-/// # Errors
-/// When the file cannot be read, is no picture, or is damaged.
-pub fn open_picture(path: &Path) -> Result<OpenedPicture, RecipeFileError> {
-    let (format, mut decoder) = decoder(path)?;
-    let damaged = |error: image::ImageError| damaged(path, &error);
-    // A picture is worth opening even when its EXIF block is not.
-    let orientation = decoder
-        .orientation()
-        .unwrap_or(image::metadata::Orientation::NoTransforms);
-    let recipe = recipe_of(path, format, &mut decoder)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    picture.apply_orientation(orientation);
-    Ok(OpenedPicture {
-        image: picture.into_rgba8(),
-        recipe,
-    })
-}
-
-/// Reads only the recipe of a picture file; `None` when it has none.
-///
-/// # Errors
-/// When the file cannot be read, is no picture, or is damaged.
-pub fn read_recipe(path: &Path) -> Result<Option<FoundRecipe>, RecipeFileError> {
-    let (format, mut decoder) = decoder(path)?;
-    recipe_of(path, format, &mut decoder)
-}
-
-fn decoder(path: &Path) -> Result<(PictureFormat, impl ImageDecoder), RecipeFileError> {
-    let open_error = |source| RecipeFileError::Open {
-        path: path.to_owned(),
-        source,
-    };
-    // By content alone: a name may lie, and dropped files may have no ending.
-    let reader = File::open(path)
-        .and_then(|file| ImageReader::new(BufReader::new(file)).with_guessed_format())
-        .map_err(open_error)?;
-    let format = match reader.format() {
-        Some(image::ImageFormat::Png) => PictureFormat::Png,
-        Some(image::ImageFormat::Jpeg) => PictureFormat::Jpeg,
-        Some(image::ImageFormat::WebP) => PictureFormat::Webp,
-        _ => {
-            return Err(RecipeFileError::NotAPicture {
-                path: path.to_owned(),
-            });
-        }
-    };
-    let decoder = reader
-        .into_decoder()
-        .map_err(|error| damaged(path, &error))?;
-    Ok((format, decoder))
-}
-
-fn damaged(path: &Path, error: &image::ImageError) -> RecipeFileError {
-    RecipeFileError::Damaged {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    }
-}
-
-fn recipe_of(
-    path: &Path,
-    format: PictureFormat,
-    decoder: &mut impl ImageDecoder,
-) -> Result<Option<FoundRecipe>, RecipeFileError> {
-    if format != PictureFormat::Png {
-        let exif = decoder.exif_metadata().ok().flatten();
-        let comment = exif.as_deref().and_then(comment_in_exif);
-        return Ok(comment.as_deref().and_then(read_infotext));
-    }
-    let file = File::open(path).map_err(|source| RecipeFileError::Open {
-        path: path.to_owned(),
-        source,
-    })?;
-    let texts = read_png_texts(BufReader::new(file));
-    let with_keyword = |wanted: &str| {
-        let found = texts.iter().find(|(keyword, _)| keyword == wanted);
-        found.map(|(_, text)| text.as_str())
-    };
-    let private = with_keyword(PRIVATE_KEYWORD).and_then(FoundRecipe::from_json);
-    Ok(private.or_else(|| with_keyword(INFOTEXT_KEYWORD).and_then(read_infotext)))
 }

@@ -1,9 +1,12 @@
-//! PNG files with text chunks.
+//! What a PNG file carries beside its pixels: texts, and what its colours mean.
 
 use std::io::{BufRead, Seek, Write};
 
 use image::RgbaImage;
 use png::text_metadata::{ITXtChunk, TEXtChunk};
+
+/// Bytes that may be taken for the chunks of one file.
+const MAX_DECODER_BYTES: usize = 64 << 20;
 
 /// Writes a PNG file with the texts that are there.
 ///
@@ -31,24 +34,79 @@ pub(super) fn write_png(
     writer.finish()
 }
 
-/// The keyword and text of every text chunk that can be read, whether it stands
-/// before or after the pixels.
-pub(super) fn read_png_texts(reader: impl BufRead + Seek) -> Vec<(String, String)> {
-    let Ok(mut reader) = png::Decoder::new(reader).read_info() else {
-        return Vec::new();
+/// What the chunks around the pixels say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PngHead {
+    /// Keyword and text of the text chunks that were asked for.
+    pub(super) texts: Vec<(String, String)>,
+    /// Whether one of them was too long to be read.
+    pub(super) has_longer_text: bool,
+    /// Whether the palette ends within a colour, which its decoder does not bear.
+    pub(super) has_odd_palette: bool,
+    /// Exponent of the pixels' numbers over the light that they mean, where
+    /// that is not what sRGB says.
+    pub(super) gamma: Option<f32>,
+    /// The primaries that come with the gamma.
+    pub(super) chromaticities: Option<png::SourceChromaticities>,
+}
+
+/// Reads the text chunks with certain keywords, whether they stand before or
+/// after the pixels, and the gamma. No more than `max_bytes` of a text are
+/// unpacked, and nothing of others: a megabyte may hold a gigabyte.
+pub(super) fn read_png_head(
+    reader: impl BufRead + Seek,
+    keywords: &[&str],
+    max_bytes: usize,
+) -> PngHead {
+    let limits = png::Limits {
+        bytes: MAX_DECODER_BYTES,
+    };
+    let mut decoder = png::Decoder::new_with_limits(reader, limits);
+    decoder.set_ignore_iccp_chunk(true);
+    let Ok(mut reader) = decoder.read_info() else {
+        return PngHead::default();
     };
     // What was read up to a damaged place still counts.
     reader.finish().ok();
     let info = reader.info();
-    let plain = info.uncompressed_latin1_text.iter();
-    let plain = plain.map(|chunk| (chunk.keyword.clone(), Some(chunk.text.clone())));
-    let compressed = info.compressed_latin1_text.iter();
-    let compressed = compressed.map(|chunk| (chunk.keyword.clone(), chunk.get_text().ok()));
-    let unicode = info.utf8_text.iter();
-    let unicode = unicode.map(|chunk| (chunk.keyword.clone(), chunk.get_text().ok()));
-    unicode
-        .chain(plain)
-        .chain(compressed)
-        .filter_map(|(keyword, text)| Some((keyword, text?)))
-        .collect()
+    let palette_bytes = info.palette.as_ref().map_or(0, |palette| palette.len());
+    let mut head = PngHead {
+        has_odd_palette: palette_bytes % 3 != 0,
+        ..PngHead::default()
+    };
+    if info.srgb.is_none() && info.coding_independent_code_points.is_none() {
+        head.gamma = info.gama_chunk.map(png::ScaledFloat::into_value);
+        head.chromaticities = info.chrm_chunk;
+    }
+    let mut add = |keyword: &str, text: Option<String>| match text {
+        Some(text) if text.len() <= max_bytes => head.texts.push((keyword.to_owned(), text)),
+        _ => head.has_longer_text = true,
+    };
+    let is_wanted = |keyword: &String| keywords.contains(&keyword.as_str());
+    for chunk in &info.utf8_text {
+        if is_wanted(&chunk.keyword) {
+            let mut chunk = chunk.clone();
+            let unpacked = chunk.decompress_text_with_limit(max_bytes);
+            add(
+                &chunk.keyword,
+                unpacked.and_then(|()| chunk.get_text()).ok(),
+            );
+        }
+    }
+    for chunk in &info.uncompressed_latin1_text {
+        if is_wanted(&chunk.keyword) {
+            add(&chunk.keyword, Some(chunk.text.clone()));
+        }
+    }
+    for chunk in &info.compressed_latin1_text {
+        if is_wanted(&chunk.keyword) {
+            let mut chunk = chunk.clone();
+            let unpacked = chunk.decompress_text_with_limit(max_bytes);
+            add(
+                &chunk.keyword,
+                unpacked.and_then(|()| chunk.get_text()).ok(),
+            );
+        }
+    }
+    head
 }

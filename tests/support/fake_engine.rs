@@ -260,7 +260,7 @@ fn paste_back(mut image: RgbaImage, spec: &GenerateSpec) -> RgbaImage {
     if let (Some(init), Some(mask)) = (&spec.init, &spec.mask) {
         for (x, y, pixel) in image.enumerate_pixels_mut() {
             let inside = x < init.0.width() && y < init.0.height();
-            if inside && mask.coverage.get_pixel(x, y).0[0] == 0 {
+            if inside && mask.0.get_pixel(x, y).0[0] == 0 {
                 *pixel = *init.0.get_pixel(x, y);
             }
         }

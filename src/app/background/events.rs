@@ -8,6 +8,7 @@ use image::{GrayImage, RgbaImage};
 use super::PickPurpose;
 use crate::app::training::OutputPlace;
 use crate::document::{DocumentId, DocumentRevision, SavePoint, TileGrid};
+use crate::engine::library::PaintedWith;
 use crate::engine::protocol::JobId;
 use crate::recipe::{FoundRecipe, GenerateSpec, PaintedRecipe};
 
@@ -35,6 +36,8 @@ pub struct OpenedFile {
     pub picture: TileGrid<[u8; 4]>,
     /// How it was painted, if the file tells.
     pub recipe: Option<FoundRecipe>,
+    /// What is not as it should be, as sentences for the user.
+    pub warnings: Vec<String>,
 }
 
 /// What a job or a picture was made for.
@@ -88,7 +91,12 @@ pub enum BackgroundEvent {
         picture: TileGrid<[u8; 4]>,
     },
     /// A picture was saved.
-    Saved(SaveTicket),
+    Saved {
+        /// What was saved.
+        ticket: SaveTicket,
+        /// What the file lacks, as a sentence for the user.
+        left_out: Option<String>,
+    },
     /// A picture could not be saved.
     SaveFailed {
         /// What was to be saved.
@@ -125,6 +133,13 @@ pub enum BackgroundEvent {
     OutputSeen(Box<OutputPlace>),
     /// The models in the user's folder for them, by name.
     ModelsListed(Vec<PathBuf>),
+    /// The model that painted a picture was looked for.
+    ModelLookedFor {
+        /// What was found.
+        found: PaintedWith,
+        /// What the picture calls it.
+        name: Option<String>,
+    },
     /// Something failed, as a sentence for the user.
     Failed(String),
 }

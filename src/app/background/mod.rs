@@ -22,9 +22,10 @@ use image::RgbaImage;
 
 use super::training::OutputPlace;
 use crate::document::{DocumentId, TileGrid, check_size};
-use crate::engine::Waker;
+use crate::engine::{Waker, library};
 use crate::recipe::{
-    GenerateSpec, PaintedRecipe, SaveOptions, next_picture_path, open_picture, save_picture,
+    FoundRecipe, GenerateSpec, PaintedRecipe, SaveOptions, next_picture_path, open_picture,
+    save_picture,
 };
 
 pub use dialogs::PickPurpose;
@@ -116,6 +117,7 @@ impl Background {
                 path,
                 picture,
                 recipe: opened.recipe,
+                warnings: opened.warnings.iter().map(ToString::to_string).collect(),
             })))
         });
     }
@@ -129,9 +131,12 @@ impl Background {
         };
         self.writer.send(failed, move |()| {
             let options = SaveOptions::default();
-            save_picture(&ticket.path, &paint(), recipe.as_ref(), &options)
+            let left_out = save_picture(&ticket.path, &paint(), recipe.as_ref(), &options)
                 .map_err(|error| error.to_string())?;
-            Ok(BackgroundEvent::Saved(ticket))
+            Ok(BackgroundEvent::Saved {
+                ticket,
+                left_out: left_out.map(|left_out| left_out.to_string()),
+            })
         });
     }
 
@@ -212,6 +217,17 @@ impl Background {
     pub fn list_models(&self, folder: PathBuf) {
         self.spawn("models", Box::new(BackgroundEvent::Failed), move || {
             Ok(BackgroundEvent::ModelsListed(models::in_folder(&folder)))
+        });
+    }
+
+    /// Looks for the model that painted a picture, among those that are known and
+    /// in `further` folders. May read their weights.
+    pub fn find_model(&self, recipe: FoundRecipe, further: Vec<PathBuf>) {
+        self.spawn("find model", Box::new(BackgroundEvent::Failed), move || {
+            Ok(BackgroundEvent::ModelLookedFor {
+                found: library::painted_with(&recipe, &further),
+                name: recipe.model_name,
+            })
         });
     }
 

@@ -47,7 +47,7 @@ fn a_picture_is_saved_and_opened_away_from_the_window() {
     let path = folder.path().join("a.png");
     let ticket = bench.ticket(path.clone());
     bench.background.save(ticket, Box::new(|| plain(1)), None);
-    assert!(matches!(bench.next(), BackgroundEvent::Saved(_)));
+    assert!(matches!(bench.next(), BackgroundEvent::Saved { .. }));
 
     bench.background.open(path);
     let BackgroundEvent::Opened(opened) = bench.next() else {
@@ -74,8 +74,8 @@ fn of_two_saves_the_later_one_stays() {
     bench.background.save(ticket.clone(), Box::new(slow), None);
     bench.background.save(ticket, Box::new(|| plain(2)), None);
     go.send(()).expect("it waits");
-    assert!(matches!(bench.next(), BackgroundEvent::Saved(_)));
-    assert!(matches!(bench.next(), BackgroundEvent::Saved(_)));
+    assert!(matches!(bench.next(), BackgroundEvent::Saved { .. }));
+    assert!(matches!(bench.next(), BackgroundEvent::Saved { .. }));
     assert_eq!(open_picture(&path).expect("a picture").image, plain(2));
 }
 
@@ -93,7 +93,7 @@ fn an_errand_that_panics_says_so_and_the_next_one_is_done() {
     };
     assert!(text.contains("a broken painter"), "{text}");
     bench.background.save(ticket, Box::new(|| plain(1)), None);
-    assert!(matches!(bench.next(), BackgroundEvent::Saved(_)));
+    assert!(matches!(bench.next(), BackgroundEvent::Saved { .. }));
 
     let origin = Origin {
         document: bench.document.id(),

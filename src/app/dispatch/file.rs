@@ -45,7 +45,12 @@ impl Core {
             path,
             picture,
             recipe,
+            warnings,
         } = opened;
+        for warning in warnings {
+            let text = sentence(&warning);
+            self.state.notices.push(Severity::Warning, text);
+        }
         let name = path.file_stem().map_or_else(
             || "Picture".to_owned(),
             |stem| stem.to_string_lossy().into_owned(),
@@ -238,18 +243,13 @@ impl Core {
     }
 
     fn offer_settings(&mut self, recipe: &FoundRecipe) {
-        let mut offered = recipe.clone();
-        if recipe.model_name.is_none() {
-            // A file that does not say which model it was painted with.
-            offered.spec.model = self.state.form().model.clone();
-        }
         let text = match &recipe.program {
             Some(program) => {
                 format!("This picture carries the settings it was made with ({program})")
             }
             None => "This picture carries the settings it was made with".to_owned(),
         };
-        let command = Command::RestoreSettings(Box::new(offered));
+        let command = Command::RestoreSettings(Box::new(recipe.clone()));
         let label = "Restore settings".to_owned();
         self.state
             .notices

@@ -8,6 +8,8 @@ use crate::app::form::Intent;
 use crate::app::notices::Severity;
 use crate::app::state::ModelState;
 use crate::app::trajectory::Placement;
+use crate::engine::SamplerChoice;
+use crate::engine::library::PaintedWith;
 use crate::random;
 use crate::recipe::{FoundRecipe, GenerateSpec, ImageInput, MaskInput, ModelSource};
 
@@ -64,10 +66,9 @@ impl Core {
                 .uses_strength()
                 .then(|| ImageInput(Arc::new(snapshot.composite())));
             let mask = match intent {
-                Intent::Inpaint => snapshot.mask_coverage().map(|coverage| MaskInput {
-                    coverage: Arc::new(coverage),
-                    feather_px: form.feather_px,
-                }),
+                Intent::Inpaint => snapshot
+                    .mask_coverage()
+                    .map(|coverage| MaskInput(Arc::new(coverage))),
                 Intent::TextToImage | Intent::ImageToImage => None,
             };
             form.spec(size_px, init, mask)
@@ -90,7 +91,7 @@ impl Core {
             document: origin.document,
             revision: origin.revision,
             size_px: [spec.width_px, spec.height_px],
-            mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.coverage)),
+            mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.0)),
         };
         let steps = spec.steps * spec.batch;
         let job = self.engine.generate(spec);
@@ -127,15 +128,38 @@ impl Core {
         self.state.jobs.add_model(job, source);
     }
 
-    pub(super) fn restore_settings(&mut self, recipe: &FoundRecipe) {
-        let model = recipe.spec.model.clone();
-        self.state.settings.form.restore(recipe);
-        if self
-            .state
-            .model_summary()
-            .is_none_or(|known| known.source != model)
-        {
-            self.load_model(model, false);
+    /// Takes over the settings of a picture, tells of those that it cannot, and
+    /// has the model looked for among those that are known.
+    pub(super) fn restore_settings(&mut self, mut recipe: FoundRecipe) {
+        let state = &mut self.state;
+        let sampler = recipe.spec.sampler.as_ref();
+        if sampler.is_some_and(|id| SamplerChoice::find(id).is_none()) {
+            recipe.leave_sampler_out();
+        }
+        state.settings.form.restore(&recipe);
+        if let Some(complaint) = recipe.complaint() {
+            let text = sentence(&complaint);
+            state.notices.push(Severity::Warning, text);
+        }
+        let mut further = state.settings.recent_models.clone();
+        further.extend(state.user_models.iter().cloned());
+        self.background.find_model(recipe, further);
+    }
+
+    /// Goes on with the model of a picture whose settings were restored.
+    pub(in crate::app) fn take_restored_model(&mut self, found: PaintedWith, name: Option<String>) {
+        let chosen = self.state.model_summary().map(|model| &model.source);
+        match (found.source(), name) {
+            (Some(model), _) if chosen == Some(&model) => {}
+            (Some(model), _) => self.load_model(model, false),
+            (None, Some(name)) => {
+                let text = format!(
+                    "The model of this picture, \u{201c}{name}\u{201d}, is not known here; open its \
+                     folder, or paint with another"
+                );
+                self.state.notices.push(Severity::Warning, text);
+            }
+            (None, None) => {}
         }
     }
 }

@@ -142,7 +142,7 @@ impl Core {
                 self.engine.set_paused(job, paused);
                 jobs.mark_paused(job, paused);
             }
-            Command::RestoreSettings(recipe) => self.restore_settings(&recipe),
+            Command::RestoreSettings(recipe) => self.restore_settings(*recipe),
             Command::ChooseModel(source) => self.load_model(source, true),
             Command::OpenModelFolder => self.background.pick(PickPurpose::ModelFolder, None, ""),
             Command::ShowFrame(step) => jobs.show(step),

@@ -11,12 +11,16 @@ use image::{GrayImage, Pixel as _, RgbaImage};
 use crate::cli::model_name::find_model;
 use crate::cli::{CliError, DeviceArg, Precision};
 use crate::diffusion::{SAMPLERS, sampler_info};
+use crate::engine::library::{self, PaintedWith};
 use crate::folders;
 use crate::model::{ModelFolder, StudioConfig};
 use crate::random;
+use crate::recipe::param::{
+    BATCH, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
+};
 use crate::recipe::{
-    GenerateSpec, ImageInput, MaskInput, ModelSource, RecipeForm, SamplerId, open_picture,
-    read_recipe,
+    FoundRecipe, GenerateSpec, ImageInput, MaskInput, ModelSource, RecipeForm, SamplerId,
+    open_picture, read_recipe, scale_picture,
 };
 
 /// What `velatura generate` takes.
@@ -32,8 +36,7 @@ pub struct GenerateArgs {
     /// What to steer away from
     #[arg(short, long)]
     negative_prompt: Option<String>,
-    /// Number of sampling steps [default: the model's]
-    #[arg(long)]
+    #[arg(long, help = help(&STEPS, "the model's"))]
     steps: Option<u32>,
     /// Sampling algorithm [default: the model's]
     #[arg(long, value_parser = sampler_parser())]
@@ -44,20 +47,15 @@ pub struct GenerateArgs {
     /// Take the plain noise levels, even if the model asks for Karras
     #[arg(long)]
     no_karras: bool,
-    /// Scale of classifier-free guidance, up to 1 for none [default: the model's]
-    #[arg(long, value_name = "SCALE")]
+    #[arg(long, value_name = "SCALE", help = help(&GUIDANCE, "the model's"))]
     cfg_scale: Option<f32>,
-    /// Randomness of DDIM, from 0 (none) to 1
-    #[arg(long)]
+    #[arg(long, help = help(&ETA, "0"))]
     eta: Option<f32>,
-    /// Seed of the noise [default: a random one]
-    #[arg(long)]
+    #[arg(long, help = help(&SEED, "a random one"))]
     seed: Option<u64>,
-    /// Width in pixels [default: the input picture's, or the model's]
-    #[arg(long, value_name = "PX")]
+    #[arg(long, value_name = "PX", help = help(&WIDTH, SIZE_DEFAULT))]
     width: Option<u32>,
-    /// Height in pixels [default: the input picture's, or the model's]
-    #[arg(long, value_name = "PX")]
+    #[arg(long, value_name = "PX", help = help(&HEIGHT, SIZE_DEFAULT))]
     height: Option<u32>,
     /// Picture to start from
     #[arg(long, value_name = "IMG")]
@@ -65,15 +63,11 @@ pub struct GenerateArgs {
     /// Repaint only where this picture is white
     #[arg(long, value_name = "IMG", requires = "init")]
     mask: Option<PathBuf>,
-    /// Width in pixels of the soft edge inside the mask
-    #[arg(long, value_name = "PX", default_value_t = 4.0, requires = "mask")]
-    feather: f32,
-    /// How much of the input picture is repainted, from 0 to 1 [default: 0.75,
-    /// or 1 inside a mask]
-    #[arg(long)]
+    #[arg(long, value_name = "PX", requires = "mask", help = help(&FEATHER, "4"))]
+    feather: Option<f32>,
+    #[arg(long, help = help(&STRENGTH, "0.75, or 1 inside a mask"))]
     strength: Option<f32>,
-    /// Number of pictures; each has the next seed
-    #[arg(long)]
+    #[arg(long, help = help(&BATCH, "1"))]
     batch: Option<u32>,
     /// Take the settings from a picture painted before; other options given
     /// here come first
@@ -100,31 +94,47 @@ pub struct GenerateArgs {
     pub(in crate::cli) json: bool,
 }
 
+/// Where width and height come from if they are not given.
+const SIZE_DEFAULT: &str = "the input picture's, or the model's";
+
+/// The help of an option that sets a number.
+fn help(number: &Number, default: &str) -> String {
+    let Number { hint, allowed, .. } = number;
+    format!("{hint}; {allowed} [default: {default}]")
+}
+
 fn sampler_parser() -> impl clap::builder::TypedValueParser<Value = SamplerId> {
     PossibleValuesParser::new(SAMPLERS.iter().map(|info| info.id)).map(SamplerId::from)
 }
 
 impl GenerateArgs {
     /// The job that the options describe, with inputs read from their files.
+    /// `warn` is told what of a recipe or picture had to be passed over.
     ///
     /// # Errors
-    /// When a file cannot be read or a number is out of its range.
-    pub(super) fn spec(&self) -> Result<GenerateSpec, CliError> {
+    /// When a file cannot be read, a number is out of its range, or a recipe
+    /// cannot be repeated here.
+    pub(super) fn spec(&self, warn: &mut dyn FnMut(String)) -> Result<GenerateSpec, CliError> {
         let recipe = self
             .recipe
             .as_deref()
             .map(|path| self.recipe_in(path))
             .transpose()?;
-        let model = match (&self.model, &recipe) {
-            (Some(named), _) => ModelSource::Folder(find_model(named)?),
-            (None, Some(recipe)) => recipe.model.clone(),
-            (None, None) => ModelSource::Storybook,
+        let model = match (&self.model, &self.recipe, &recipe) {
+            (Some(named), _, _) => ModelSource::Folder(find_model(named)?),
+            (None, Some(path), Some(recipe)) => model_of(path, recipe, warn)?,
+            (None, _, _) => ModelSource::Storybook,
         };
-        let from_recipe = recipe.is_some();
-        let mut spec = match recipe {
-            Some(recipe) => recipe,
-            None => defaults_of(&model)?,
+        let mut spec = GenerateSpec {
+            seed: random::fresh_seed(),
+            ..defaults_of(&model)?
         };
+        if let Some(recipe) = &recipe {
+            recipe.restore_into(&mut spec);
+            if let Some(complaint) = recipe.complaint() {
+                warn(complaint);
+            }
+        }
         spec.model = model;
 
         if let Some(prompt) = &self.prompt {
@@ -141,12 +151,10 @@ impl GenerateArgs {
         spec.guidance_scale = self.cfg_scale.unwrap_or(spec.guidance_scale);
         spec.eta = self.eta.unwrap_or(spec.eta);
         spec.batch = self.batch.unwrap_or(1);
-        spec.seed = match self.seed {
-            Some(seed) => seed,
-            None if from_recipe => spec.seed,
-            None => random::fresh_seed(),
-        };
-        self.read_inputs(&mut spec, from_recipe)?;
+        spec.seed = self.seed.unwrap_or(spec.seed);
+        let strength = recipe.filter(|recipe| recipe.tells(&STRENGTH));
+        let strength = strength.map(|recipe| recipe.spec.strength);
+        self.read_inputs(&mut spec, strength, warn)?;
         spec.width_px = self.width.unwrap_or(spec.width_px);
         spec.height_px = self.height.unwrap_or(spec.height_px);
         // Wrong numbers are told before pictures are scaled to them.
@@ -161,7 +169,7 @@ impl GenerateArgs {
         Ok(spec)
     }
 
-    fn recipe_in(&self, path: &Path) -> Result<GenerateSpec, CliError> {
+    fn recipe_in(&self, path: &Path) -> Result<FoundRecipe, CliError> {
         let mut found = read_recipe(path)?.ok_or_else(|| CliError::NoRecipe(path.to_owned()))?;
         // Without its inputs the job would paint something else altogether.
         if found.used_mask && self.mask.is_none() {
@@ -178,32 +186,39 @@ impl GenerateArgs {
             if found.form == RecipeForm::Velatura {
                 return Err(error.into());
             }
-            log::warn!("{error}; the model's own is taken");
-            found.spec.sampler = None;
+            found.leave_sampler_out();
         }
-        Ok(found.spec)
+        Ok(found)
     }
 
-    fn read_inputs(&self, spec: &mut GenerateSpec, from_recipe: bool) -> Result<(), CliError> {
+    /// Reads the input pictures. `recipe_strength` is that of the recipe's.
+    fn read_inputs(
+        &self,
+        spec: &mut GenerateSpec,
+        recipe_strength: Option<f32>,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<(), CliError> {
+        let mut read = |path: &Path| -> Result<RgbaImage, CliError> {
+            let opened = open_picture(path)?;
+            for warning in opened.warnings {
+                warn(warning.to_string());
+            }
+            Ok(opened.image)
+        };
         let Some(path) = &self.init else {
             spec.strength = self.strength.unwrap_or(1.0);
             return Ok(());
         };
-        let picture = open_picture(path)?.image;
+        let picture = read(path)?;
         (spec.width_px, spec.height_px) = picture.dimensions();
         spec.init = Some(ImageInput(Arc::new(picture)));
         if let Some(path) = &self.mask {
-            spec.mask = Some(MaskInput {
-                coverage: Arc::new(coverage_of(&open_picture(path)?.image)),
-                feather_px: self.feather,
-            });
+            let coverage = coverage_of(&read(path)?);
+            spec.mask = Some(MaskInput(Arc::new(coverage)));
+            spec.feather_px = self.feather.unwrap_or(spec.feather_px);
         }
-        let usual = match (from_recipe, &spec.mask) {
-            (true, _) => spec.strength,
-            (false, Some(_)) => 1.0,
-            (false, None) => 0.75,
-        };
-        spec.strength = self.strength.unwrap_or(usual);
+        let usual = if spec.mask.is_some() { 1.0 } else { 0.75 };
+        spec.strength = self.strength.or(recipe_strength).unwrap_or(usual);
         Ok(())
     }
 }
@@ -219,18 +234,12 @@ fn scale_inputs(spec: &mut GenerateSpec) {
     if size_px == (width_px, height_px) {
         return;
     }
-    *picture = Arc::new(imageops::resize(
-        picture.as_ref(),
-        width_px,
-        height_px,
-        FilterType::Lanczos3,
-    ));
-    if let Some(mask) = &mut spec.mask
-        && mask.coverage.dimensions() == size_px
+    *picture = Arc::new(scale_picture(picture, width_px, height_px));
+    if let Some(MaskInput(coverage)) = &mut spec.mask
+        && coverage.dimensions() == size_px
     {
-        let coverage = mask.coverage.as_ref();
-        let scaled = imageops::resize(coverage, width_px, height_px, FilterType::Triangle);
-        mask.coverage = Arc::new(scaled);
+        let scaled = imageops::resize(coverage.as_ref(), width_px, height_px, FilterType::Triangle);
+        *coverage = Arc::new(scaled);
     }
 }
 
@@ -242,6 +251,46 @@ fn coverage_of(mask: &RgbaImage) -> GrayImage {
         // At most (255 · 255 + 127) / 255 = 255.
         image::Luma([((covered + 127) / 255) as u8])
     })
+}
+
+/// The model that painted the picture of a recipe. Another program's cannot be
+/// here, so the shipped one paints instead.
+fn model_of(
+    path: &Path,
+    recipe: &FoundRecipe,
+    warn: &mut dyn FnMut(String),
+) -> Result<ModelSource, CliError> {
+    let name = recipe.model_name.as_deref().unwrap_or("?");
+    let hash = recipe.model_hash.as_deref().unwrap_or_default();
+    match library::painted_with(recipe, &[]) {
+        PaintedWith::Same(source) => Ok(source),
+        PaintedWith::Namesake(source) => {
+            if !hash.is_empty() {
+                warn(format!(
+                    "\u{201c}{}\u{201d} was painted with other weights ({hash}) of the model \
+                     \u{201c}{name}\u{201d}; the picture will be another",
+                    path.display()
+                ));
+            }
+            Ok(source)
+        }
+        PaintedWith::Unsaid => Ok(ModelSource::Storybook),
+        PaintedWith::Unknown if recipe.form == RecipeForm::Velatura => {
+            Err(CliError::UnknownModel {
+                picture: path.to_owned(),
+                name: name.to_owned(),
+                hash: hash.to_owned(),
+            })
+        }
+        PaintedWith::Unknown => {
+            warn(format!(
+                "\u{201c}{}\u{201d} was painted with the model \u{201c}{name}\u{201d} ({hash}), \
+                 which is not known here; Storybook paints instead",
+                path.display()
+            ));
+            Ok(ModelSource::Storybook)
+        }
+    }
 }
 
 /// The settings that suit a model.
@@ -266,166 +315,4 @@ fn defaults_of(model: &ModelSource) -> Result<GenerateSpec, CliError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-    use image::Rgba;
-
-    use super::*;
-    use crate::cli::{Cli, Command};
-    use crate::recipe::{PaintedRecipe, SaveOptions, save_picture};
-
-    const MODEL: &str = "tests/data/reference/sd1-tiny";
-
-    fn args(options: &[&str]) -> GenerateArgs {
-        let line = ["velatura", "generate", "--model", MODEL].into_iter();
-        let cli = Cli::try_parse_from(line.chain(options.iter().copied())).unwrap();
-        match cli.command {
-            Some(Command::Generate(args)) => args,
-            other => panic!("not a generate command: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn every_option_ends_in_the_spec() {
-        let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
-            --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --prompt";
-        let options: Vec<_> = options.split_whitespace().chain(["a red barn"]).collect();
-        let expected = GenerateSpec {
-            model: ModelSource::Folder(MODEL.into()),
-            prompt: "a red barn".to_owned(),
-            negative_prompt: "fog".to_owned(),
-            sampler: Some(SamplerId::new("euler")),
-            karras: Some(true),
-            steps: 12,
-            guidance_scale: 6.5,
-            eta: 0.5,
-            seed: 1234,
-            width_px: 192,
-            height_px: 96,
-            strength: 0.9,
-            batch: 3,
-            init: None,
-            mask: None,
-        };
-        assert_eq!(args(&options).spec().unwrap(), expected);
-    }
-
-    #[test]
-    fn what_is_not_given_comes_from_the_model() {
-        let spec = args(&[]).spec().unwrap();
-        let studio = ModelFolder::open(MODEL).unwrap().studio();
-        assert_eq!(spec.width_px, studio.resolution_px);
-        assert_eq!(spec.steps, studio.default_steps);
-        assert_eq!(spec.guidance_scale, studio.default_guidance_scale);
-        assert_eq!((spec.sampler, spec.karras), (None, None));
-        assert_eq!(args(&["--no-karras"]).spec().unwrap().karras, Some(false));
-        assert_eq!(
-            args(&["--no-karras", "--karras"]).spec().unwrap().karras,
-            Some(true)
-        );
-    }
-
-    #[test]
-    fn inputs_are_read_and_scaled_together() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, image: RgbaImage| {
-            let path = folder.path().join(name);
-            save_picture(&path, &image, None, &SaveOptions::default()).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let init = file(
-            "init.png",
-            RgbaImage::from_pixel(32, 16, Rgba([9, 9, 9, 255])),
-        );
-        let mask = file(
-            "mask.png",
-            RgbaImage::from_fn(32, 16, |x, y| match (x < 16, y < 8) {
-                (true, _) => Rgba([0, 0, 0, 255]),
-                (false, true) => Rgba([255; 4]),
-                (false, false) => Rgba([255, 255, 255, 0]),
-            }),
-        );
-
-        let spec = args(&["--init", &init]).spec().unwrap();
-        assert_eq!(
-            (spec.width_px, spec.height_px, spec.strength),
-            (32, 16, 0.75)
-        );
-
-        let spec = args(&["--init", &init, "--mask", &mask]).spec().unwrap();
-        assert_eq!(spec.strength, 1.0);
-        let coverage = spec.mask.unwrap().coverage;
-        let at = |x, y| coverage.get_pixel(x, y)[0];
-        assert_eq!([at(2, 2), at(30, 2), at(30, 12)], [0, 255, 0]);
-
-        let options = [
-            "--init", &init, "--mask", &mask, "--width", "64", "--height", "32",
-        ];
-        let spec = args(&options).spec().unwrap();
-        assert_eq!(spec.init.unwrap().0.dimensions(), (64, 32));
-        assert_eq!(spec.mask.unwrap().coverage.dimensions(), (64, 32));
-
-        let small = file("small.png", RgbaImage::new(16, 16));
-        let error = args(&["--init", &init, "--mask", &small])
-            .spec()
-            .unwrap_err();
-        assert!(error.to_string().contains("same size"), "{error}");
-    }
-
-    #[test]
-    fn a_recipe_gives_the_settings_and_options_come_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("old.png");
-        let old = GenerateSpec {
-            model: ModelSource::Folder("elsewhere".into()),
-            prompt: "a pond".to_owned(),
-            steps: 7,
-            seed: 5,
-            ..Default::default()
-        };
-        let recipe = PaintedRecipe::new(old.clone(), "m", "h");
-        let options = SaveOptions::default();
-        save_picture(&path, &RgbaImage::new(8, 8), Some(&recipe), &options).unwrap();
-
-        let named = path.to_str().unwrap();
-        let line = ["velatura", "generate", "--recipe", named, "--steps", "9"];
-        let Some(Command::Generate(again)) = Cli::try_parse_from(line).unwrap().command else {
-            panic!("not a generate command");
-        };
-        assert_eq!(again.spec().unwrap(), GenerateSpec { steps: 9, ..old });
-
-        save_picture(&path, &RgbaImage::new(8, 8), None, &options).unwrap();
-        let error = args(&["--recipe", named]).spec().unwrap_err();
-        assert!(matches!(error, CliError::NoRecipe(_)), "{error}");
-    }
-
-    #[test]
-    fn a_recipe_with_an_input_picture_asks_for_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("old.png");
-        let picture = RgbaImage::new(8, 8);
-        let old = GenerateSpec {
-            strength: 0.4,
-            init: Some(ImageInput(Arc::new(picture.clone()))),
-            ..Default::default()
-        };
-        let recipe = PaintedRecipe::new(old, "m", "h");
-        save_picture(&path, &picture, Some(&recipe), &SaveOptions::default()).unwrap();
-        let named = path.to_str().unwrap();
-        let error = args(&["--recipe", named]).spec().unwrap_err();
-        assert!(error.to_string().contains("--init"), "{error}");
-        let spec = args(&["--recipe", named, "--init", named]).spec().unwrap();
-        assert_eq!(spec.strength, 0.4);
-    }
-
-    #[test]
-    fn wrong_numbers_and_names_are_refused_before_anything_is_loaded() {
-        let error = args(&["--steps", "0"]).spec().unwrap_err();
-        assert!(error.to_string().contains("steps"), "{error}");
-        let error = args(&["--width", "4"]).spec().unwrap_err();
-        assert!(error.to_string().contains("4 ×"), "{error}");
-        let line = ["velatura", "generate", "--sampler", "lms"];
-        assert!(Cli::try_parse_from(line).is_err());
-        assert!(Cli::try_parse_from(["velatura", "generate", "--mask", "m.png"]).is_err());
-    }
-}
+mod tests;

@@ -9,9 +9,19 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::cli::CliError;
 use crate::engine::protocol::Latents;
 use crate::files::write_atomically;
+use crate::recipe::PictureFormat;
 
 /// Name of the tensor.
 const NAME: &str = "latents";
+
+/// Refuses a name under which a picture could be written: one would replace the
+/// other.
+pub(super) fn check_name(path: &Path) -> Result<(), CliError> {
+    match PictureFormat::from_path(path) {
+        Some(_) => Err(CliError::LatentsName(path.to_owned())),
+        None => Ok(()),
+    }
+}
 
 /// Writes the latents of a batch as one tensor, one picture after the other.
 ///
@@ -45,6 +55,12 @@ pub(super) fn save(path: &Path, batch: &[Option<Arc<Latents>>]) -> Result<(), Cl
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latents_do_not_take_the_name_of_a_picture() {
+        assert!(check_name(Path::new("out/barn.png")).is_err());
+        assert!(check_name(Path::new("out/barn.safetensors")).is_ok());
+    }
 
     #[test]
     fn a_batch_is_one_tensor() {

@@ -22,8 +22,12 @@ use crate::{files, folders};
 /// Paints and saves.
 pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError> {
     args.output.as_deref().map(check_output).transpose()?;
+    args.save_latents
+        .as_deref()
+        .map(latents::check_name)
+        .transpose()?;
     args.save_latents.as_deref().map(check_folder).transpose()?;
-    let spec = args.spec()?;
+    let spec = args.spec(&mut |text| report.warning(&text))?;
     let total = u64::from(spec.steps) * u64::from(spec.batch);
     let count = spec.batch as usize;
     match &args.output {
@@ -82,19 +86,23 @@ fn save(
     let save_as =
         |path: &Path, recipe| save_picture(path, &painted.image, recipe, &SaveOptions::default());
     let mut path = path;
-    if let Err(error) = save_as(&path, recipe) {
-        if recipe.is_some() && save_as(&path, None).is_ok() {
-            report.warning(&format!(
-                "{error}; the picture was saved without its recipe"
-            ));
-        } else {
-            let spare = unnamed(painted.spec.seed)?;
-            if save_as(&spare, recipe).is_err() {
-                return Err(error.into());
+    match save_as(&path, recipe) {
+        Ok(None) => {}
+        Ok(Some(left_out)) => report.warning(&left_out.to_string()),
+        Err(error) => {
+            if recipe.is_some() && save_as(&path, None).is_ok() {
+                report.warning(&format!(
+                    "{error}; the picture was saved without its recipe"
+                ));
+            } else {
+                let spare = unnamed(painted.spec.seed)?;
+                if save_as(&spare, recipe).is_err() {
+                    return Err(error.into());
+                }
+                let place = spare.display();
+                report.warning(&format!("{error}; the picture was saved as {place}"));
+                path = spare;
             }
-            let place = spare.display();
-            report.warning(&format!("{error}; the picture was saved as {place}"));
-            path = spare;
         }
     }
     let path = path.display().to_string();

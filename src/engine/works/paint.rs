@@ -84,10 +84,7 @@ impl Paint {
             height_px: spec.height_px,
             strength: spec.strength,
             init: spec.init.as_ref().map(|init| flatten(&init.0)),
-            mask: spec
-                .mask
-                .as_ref()
-                .map(|mask| mask.coverage.as_ref().clone()),
+            mask: spec.mask.as_ref().map(|mask| mask.0.as_ref().clone()),
         };
         let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
         Ok(Picture { spec, plan, state })
@@ -163,7 +160,7 @@ fn finished(
 ) -> Result<PaintedImage, DiffusionError> {
     let mut image = opaque(&session.picture()?);
     if let (Some(original), Some(mask)) = (&spec.init, &spec.mask) {
-        image = paste_back(&original.0, &image, &mask.coverage, mask.feather_px);
+        image = paste_back(&original.0, &image, &mask.0, spec.feather_px);
     }
     let latents = session.state().latents;
     let shape = latents.dims();

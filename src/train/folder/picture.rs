@@ -3,44 +3,40 @@
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
+use image::{DynamicImage, RgbImage};
 
-fn open(path: &Path) -> Result<(impl ImageDecoder, Orientation), String> {
-    let mut decoder = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|error| format!("it cannot be opened ({error})"))?
-        .into_decoder()
-        .map_err(|error| format!("it is no picture ({error})"))?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((decoder, orientation))
-}
+use crate::recipe::{MAX_SIDE_PX, PictureWarning, RecipeFileError, decode_picture, picture_size};
 
 /// Width and height of a picture that stands upright, from the head of its file.
 pub(super) fn size_px(path: &Path) -> Result<(u32, u32), String> {
-    let (decoder, orientation) = open(path)?;
-    let (width, height) = decoder.dimensions();
-    let is_lying = matches!(
-        orientation,
-        Orientation::Rotate90
-            | Orientation::Rotate270
-            | Orientation::Rotate90FlipH
-            | Orientation::Rotate270FlipH
-    );
-    Ok(if is_lying {
-        (height, width)
-    } else {
-        (width, height)
-    })
+    picture_size(path).map_err(reason)
 }
 
-/// The pixels of a picture, upright.
+/// The pixels of a picture, upright, in sRGB.
 pub(super) fn decode(path: &Path) -> Result<DynamicImage, String> {
-    let (decoder, orientation) = open(path)?;
-    let mut picture =
-        DynamicImage::from_decoder(decoder).map_err(|error| format!("it is damaged ({error})"))?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+    let decoded = decode_picture(path).map_err(reason)?;
+    let is_cut_off = |warning: &PictureWarning| matches!(warning, PictureWarning::CutOff(_));
+    if decoded.warnings.iter().any(is_cut_off) {
+        return Err("it is cut off: a part of the picture is missing".to_owned());
+    }
+    Ok(decoded.image)
+}
+
+/// What is wrong with a picture, without its name.
+fn reason(error: RecipeFileError) -> String {
+    match error {
+        RecipeFileError::Open { source, .. } => format!("it cannot be opened ({source})"),
+        RecipeFileError::NotAPicture { .. } => "it is no PNG, JPEG or WebP picture".to_owned(),
+        RecipeFileError::Damaged { reason, .. } => format!("it is damaged ({reason})"),
+        RecipeFileError::TooLarge {
+            width_px,
+            height_px,
+            ..
+        } => format!(
+            "its {width_px} × {height_px} pixels are too many; a side may have {MAX_SIDE_PX}"
+        ),
+        other => other.to_string(),
+    }
 }
 
 /// Lays transparent pictures on white and brings the shorter side to the size.

@@ -1,0 +1,285 @@
+use clap::Parser as _;
+use image::Rgba;
+
+use super::*;
+use crate::cli::{Cli, Command};
+use crate::recipe::{PaintedRecipe, SaveOptions, save_picture};
+
+const MODEL: &str = "tests/data/reference/sd1-tiny";
+
+fn args(options: &[&str]) -> GenerateArgs {
+    let line = ["velatura", "generate", "--model", MODEL].into_iter();
+    let cli = Cli::try_parse_from(line.chain(options.iter().copied())).unwrap();
+    match cli.command {
+        Some(Command::Generate(args)) => args,
+        other => panic!("not a generate command: {other:?}"),
+    }
+}
+
+/// For what has nothing to warn of.
+fn silent(warning: String) {
+    assert_eq!(vec![warning], Vec::<String>::new());
+}
+
+#[test]
+fn every_option_ends_in_the_spec() {
+    let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
+        --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --prompt";
+    let options: Vec<_> = options.split_whitespace().chain(["a red barn"]).collect();
+    let expected = GenerateSpec {
+        model: ModelSource::Folder(MODEL.into()),
+        prompt: "a red barn".to_owned(),
+        negative_prompt: "fog".to_owned(),
+        sampler: Some(SamplerId::new("euler")),
+        karras: Some(true),
+        steps: 12,
+        guidance_scale: 6.5,
+        eta: 0.5,
+        seed: 1234,
+        width_px: 192,
+        height_px: 96,
+        strength: 0.9,
+        feather_px: 4.0,
+        batch: 3,
+        init: None,
+        mask: None,
+    };
+    assert_eq!(args(&options).spec(&mut silent).unwrap(), expected);
+}
+
+#[test]
+fn what_is_not_given_comes_from_the_model() {
+    let spec = args(&[]).spec(&mut silent).unwrap();
+    let studio = ModelFolder::open(MODEL).unwrap().studio();
+    assert_eq!(spec.width_px, studio.resolution_px);
+    assert_eq!(spec.steps, studio.default_steps);
+    assert_eq!(spec.guidance_scale, studio.default_guidance_scale);
+    assert_eq!((spec.sampler, spec.karras), (None, None));
+    assert_eq!(
+        args(&["--no-karras"]).spec(&mut silent).unwrap().karras,
+        Some(false)
+    );
+    assert_eq!(
+        args(&["--no-karras", "--karras"])
+            .spec(&mut silent)
+            .unwrap()
+            .karras,
+        Some(true)
+    );
+}
+
+#[test]
+fn inputs_are_read_and_scaled_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, image: RgbaImage| {
+        let path = folder.path().join(name);
+        save_picture(&path, &image, None, &SaveOptions::default()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let init = file(
+        "init.png",
+        RgbaImage::from_pixel(32, 16, Rgba([9, 9, 9, 255])),
+    );
+    let mask = file(
+        "mask.png",
+        RgbaImage::from_fn(32, 16, |x, y| match (x < 16, y < 8) {
+            (true, _) => Rgba([0, 0, 0, 255]),
+            (false, true) => Rgba([255; 4]),
+            (false, false) => Rgba([255, 255, 255, 0]),
+        }),
+    );
+
+    let spec = args(&["--init", &init]).spec(&mut silent).unwrap();
+    assert_eq!(
+        (spec.width_px, spec.height_px, spec.strength),
+        (32, 16, 0.75)
+    );
+
+    let spec = args(&["--init", &init, "--mask", &mask])
+        .spec(&mut silent)
+        .unwrap();
+    assert_eq!(spec.strength, 1.0);
+    let coverage = spec.mask.unwrap().0;
+    let at = |x, y| coverage.get_pixel(x, y)[0];
+    assert_eq!([at(2, 2), at(30, 2), at(30, 12)], [0, 255, 0]);
+
+    let options = [
+        "--init", &init, "--mask", &mask, "--width", "64", "--height", "32",
+    ];
+    let spec = args(&options).spec(&mut silent).unwrap();
+    assert_eq!(spec.init.unwrap().0.dimensions(), (64, 32));
+    assert_eq!(spec.mask.unwrap().0.dimensions(), (64, 32));
+
+    let small = file("small.png", RgbaImage::new(16, 16));
+    let error = args(&["--init", &init, "--mask", &small])
+        .spec(&mut silent)
+        .unwrap_err();
+    assert!(error.to_string().contains("same size"), "{error}");
+}
+
+/// The options of a line without a model.
+fn without_model(options: &[&str]) -> GenerateArgs {
+    let line = ["velatura", "generate"].iter().chain(options);
+    match Cli::try_parse_from(line).unwrap().command {
+        Some(Command::Generate(args)) => args,
+        other => panic!("not a generate command: {other:?}"),
+    }
+}
+
+#[test]
+fn a_recipe_gives_the_settings_and_options_come_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.png");
+    let old = GenerateSpec {
+        model: ModelSource::Folder("elsewhere".into()),
+        prompt: "a pond".to_owned(),
+        steps: 7,
+        seed: 5,
+        ..Default::default()
+    };
+    let save = |model: &str, hash: &str| {
+        let recipe = PaintedRecipe::new(old.clone(), model, hash);
+        let options = SaveOptions::default();
+        save_picture(&path, &RgbaImage::new(8, 8), Some(&recipe), &options).unwrap();
+    };
+    save("m", "h");
+    let named = path.to_str().unwrap();
+    let options = ["--recipe", named, "--steps", "9"];
+    let model = ModelSource::Folder(MODEL.into());
+    let expected = |model| GenerateSpec {
+        model,
+        steps: 9,
+        ..old.clone()
+    };
+    assert_eq!(args(&options).spec(&mut silent).unwrap(), expected(model));
+
+    // Nobody knows a model of that name, and no path is looked at.
+    let error = without_model(&options).spec(&mut silent).unwrap_err();
+    assert!(matches!(error, CliError::UnknownModel { .. }), "{error}");
+
+    // A name is enough, whatever its weights are now.
+    save("STORYBOOK", "0123456789");
+    let mut warnings = Vec::new();
+    let spec = without_model(&options).spec(&mut |text| warnings.push(text));
+    assert_eq!(spec.unwrap(), expected(ModelSource::Storybook));
+    assert!(warnings[0].contains("other weights"), "{warnings:?}");
+
+    let storybook = ModelFolder::open(folders::storybook_model().unwrap()).unwrap();
+    let digits = storybook.unet_digest().unwrap().digits().unwrap();
+    save("renamed", &digits[..10]);
+    let spec = without_model(&options).spec(&mut silent).unwrap();
+    assert_eq!(spec, expected(ModelSource::Storybook));
+
+    let options = SaveOptions::default();
+    save_picture(&path, &RgbaImage::new(8, 8), None, &options).unwrap();
+    let error = args(&["--recipe", named]).spec(&mut silent).unwrap_err();
+    assert!(matches!(error, CliError::NoRecipe(_)), "{error}");
+}
+
+#[test]
+fn what_a_foreign_recipe_says_and_nobody_here_understands_is_told() {
+    let read = |name: &str| {
+        let path = format!("tests/data/faults/{name}");
+        let mut warnings = Vec::new();
+        let args = without_model(&["--recipe", &path]);
+        let spec = args.spec(&mut |text| warnings.push(text)).unwrap();
+        (spec, warnings.join("\n"))
+    };
+    let usual = defaults_of(&ModelSource::Storybook).unwrap();
+
+    let (spec, told) = read("infotext-foreign-model.png");
+    assert!(
+        told.contains("dreamshaper_8") && told.contains("Storybook"),
+        "{told}"
+    );
+    assert_eq!((spec.steps, spec.seed), (3, 5));
+
+    let (spec, told) = read("infotext-unknown-sampler.png");
+    for named in [
+        "Sampler: DPM++ 2M SDE",
+        "Hires upscale: 2",
+        "Lora hashes: x: 1234",
+    ] {
+        assert!(told.contains(named), "{named} is not in {told}");
+    }
+    assert_eq!((spec.sampler, spec.steps), (None, 3));
+
+    // −1 is a program's word for a random one.
+    let (first, told) = read("infotext-seed-minus-1.png");
+    assert!(told.contains("Seed: -1"), "{told}");
+    let (second, _) = read("infotext-seed-minus-1.png");
+    assert_ne!(first.seed, second.seed);
+
+    let (spec, told) = read("infotext-prompts-only.png");
+    assert_eq!(told, "");
+    let words = (spec.prompt.as_str(), spec.negative_prompt.as_str());
+    assert_eq!(words, ("a pond", "ugly"));
+    assert_eq!(spec.steps, usual.steps);
+    assert_eq!(spec.guidance_scale, usual.guidance_scale);
+    assert_eq!(spec.width_px, usual.width_px);
+}
+
+#[test]
+fn half_transparent_pictures_are_scaled_without_a_dark_rim() {
+    let init = "tests/data/faults/half-transparent-95.png";
+    let before = open_picture(Path::new(init)).unwrap().image;
+    let darkest = |picture: &RgbaImage| {
+        let seen = picture.pixels().filter(|pixel| pixel[3] > 16);
+        let brightness = seen.map(|pixel| u32::from(pixel.0[..3].iter().copied().max().unwrap()));
+        brightness.min().unwrap()
+    };
+    let options = ["--init", init, "--width", "64", "--height", "64"];
+    let spec = args(&options).spec(&mut silent).unwrap();
+    let after = &spec.init.unwrap().0;
+    let (before, after) = (darkest(&before), darkest(after));
+    assert!(after + 8 >= before, "{before} became {after}");
+}
+
+#[test]
+fn a_recipe_with_an_input_picture_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.png");
+    let picture = RgbaImage::new(8, 8);
+    let old = GenerateSpec {
+        strength: 0.4,
+        init: Some(ImageInput(Arc::new(picture.clone()))),
+        ..Default::default()
+    };
+    let recipe = PaintedRecipe::new(old, "m", "h");
+    save_picture(&path, &picture, Some(&recipe), &SaveOptions::default()).unwrap();
+    let named = path.to_str().unwrap();
+    let error = args(&["--recipe", named]).spec(&mut silent).unwrap_err();
+    assert!(error.to_string().contains("--init"), "{error}");
+    let spec = args(&["--recipe", named, "--init", named])
+        .spec(&mut silent)
+        .unwrap();
+    assert_eq!(spec.strength, 0.4);
+}
+
+#[test]
+fn wrong_numbers_and_names_are_refused_before_anything_is_loaded() {
+    let error = args(&["--steps", "0"]).spec(&mut silent).unwrap_err();
+    assert!(error.to_string().contains("steps"), "{error}");
+    for (option, value, sentence) in [
+        (
+            "--cfg-scale",
+            "nan",
+            "guidance is NaN; it must be between 0 and 100",
+        ),
+        ("--eta", "inf", "eta is inf; it must be between 0 and 1"),
+        (
+            "--strength",
+            "1.5",
+            "strength is 1.5; it must be between 0 and 1",
+        ),
+        ("--batch", "65", "batch is 65; it must be between 1 and 64"),
+    ] {
+        let error = args(&[option, value]).spec(&mut silent).unwrap_err();
+        assert_eq!(error.to_string(), sentence);
+    }
+    let error = args(&["--width", "4"]).spec(&mut silent).unwrap_err();
+    assert!(error.to_string().contains("4 ×"), "{error}");
+    let line = ["velatura", "generate", "--sampler", "lms"];
+    assert!(Cli::try_parse_from(line).is_err());
+    assert!(Cli::try_parse_from(["velatura", "generate", "--mask", "m.png"]).is_err());
+}
