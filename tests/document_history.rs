@@ -10,6 +10,7 @@ use proptest::prelude::{Strategy, prop, prop_oneof, proptest};
 use proptest::test_runner::Config;
 use velatura::document::{Document, DocumentEditor, LayerId, LayerKind, TileGrid};
 use velatura::geometry::{CanvasPoint, CanvasView};
+use velatura::recipe::param::Value;
 use velatura::tools::{PointerEvent, PointerPhase, ToolId, Toolbox};
 
 /// Something a user may do. Positions count in hundredths of the picture,
@@ -46,8 +47,8 @@ fn deeds() -> impl Strategy<Value = Deed> {
         proptest::strategy::Just(LayerKind::Semantic),
     ];
     let tool = prop_oneof![
-        proptest::strategy::Just(ToolId::Brush),
-        proptest::strategy::Just(ToolId::Eraser)
+        proptest::strategy::Just(ToolId("brush")),
+        proptest::strategy::Just(ToolId("eraser"))
     ];
     let points = prop::collection::vec((0..110u8, 0..110u8), 1..5);
     let any = || 0..100u8;
@@ -97,7 +98,7 @@ impl Bench {
         // A hidden layer refuses the stroke; that is an answer, not a failure.
         let _ = self
             .toolbox
-            .handle(&event, &mut self.editor, &mut self.view);
+            .handle(&[event], &mut self.editor, &mut self.view);
         self.editor.document().validate_invariants().unwrap();
     }
 
@@ -210,7 +211,7 @@ proptest! {
 fn stroke(bench: &mut Bench, from: (u8, u8), to: (u8, u8)) {
     let points = vec![from, to];
     bench.perform(&Deed::Stroke {
-        tool: ToolId::Brush,
+        tool: ToolId("brush"),
         points,
         cancelled: false,
     });
@@ -385,10 +386,13 @@ fn what_was_erased_takes_no_memory() {
     };
     stroke(&mut bench, (20, 20), (60, 60));
     assert!(mask_bytes(&bench) > 0);
-    bench.toolbox.settings.eraser.size_px = 400.0;
-    bench.toolbox.settings.eraser.hardness = 1.0;
+    let eraser = ToolId("eraser");
+    bench.toolbox.select(eraser);
+    for (id, value) in [("size", 400.0), ("hardness", 1.0)] {
+        bench.toolbox.set_option(id, Value::Real(value));
+    }
     bench.perform(&Deed::Stroke {
-        tool: ToolId::Eraser,
+        tool: eraser,
         points: vec![(20, 20), (60, 60)],
         cancelled: false,
     });

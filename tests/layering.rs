@@ -59,7 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("document", &["geometry"]),
-    ("tools", &["document", "geometry", "icons"]),
+    ("tools", &["document", "geometry", "icons", "recipe"]),
     ("gpu", &["document", "geometry"]),
     (
         "app",
@@ -99,6 +99,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_PARTS: &[(&str, &str, &[&str])] = &[
     ("cli", "gpu", &["Adapter", "adapters"]),
     ("engine", "gpu", &["Adapter", "adapters", "share"]),
+    // Tools describe their numbers as recipes do, and know nothing of jobs.
+    ("tools", "recipe", &["param"]),
 ];
 
 /// Files of the engine that the window reads too: they name no tensor.

@@ -11,11 +11,13 @@ use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, pos2, vec
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use image::{GrayImage, Luma, Rgba, RgbaImage};
+use velatura::app::{Command, CommandSink};
 use velatura::document::{Document, DocumentEditor, LayerKind, TileGrid};
 use velatura::geometry::{CanvasPoint, CanvasRect, CanvasView, UiPoint, Viewport};
 use velatura::gpu::{LiveFrame, LivePicture, wgpu_configuration};
+use velatura::recipe::param::Value;
 use velatura::tools::Toolbox;
-use velatura::ui::canvas::{CanvasAction, CanvasInput, CanvasUi};
+use velatura::ui::canvas::{CanvasInput, CanvasUi};
 
 const SIZE: [f32; 2] = [640.0, 480.0];
 
@@ -33,31 +35,18 @@ struct Bench {
 }
 
 impl Bench {
-    fn dispatch(&mut self, action: CanvasAction) {
-        match action {
-            CanvasAction::Pointer(event) => {
+    fn dispatch(&mut self, command: Command) {
+        match command {
+            Command::Pointer(events) => {
                 self.toolbox
-                    .handle(&event, &mut self.editor, &mut self.view)
+                    .handle(&events, &mut self.editor, &mut self.view)
                     .expect("painted");
             }
-            CanvasAction::CancelGesture => {
+            Command::CancelGesture => {
                 self.toolbox.cancel(&mut self.editor, &mut self.view);
             }
-            CanvasAction::SetView(view) => self.view = view,
-            CanvasAction::SizeSteps(steps) => {
-                let settings = self
-                    .toolbox
-                    .brush_settings_mut()
-                    .expect("a brush is in hand");
-                *settings = settings.with_size_steps(steps);
-            }
-            CanvasAction::HardnessSteps(steps) => {
-                let settings = self
-                    .toolbox
-                    .brush_settings_mut()
-                    .expect("a brush is in hand");
-                *settings = settings.with_hardness_steps(steps);
-            }
+            Command::SetView(view) => self.view = view,
+            other => panic!("no command of a canvas: {other:?}"),
         }
     }
 
@@ -88,15 +77,17 @@ impl eframe::App for Bench {
                 let input = CanvasInput {
                     document: self.editor.document(),
                     view: self.view,
-                    tool: self.toolbox.active(),
-                    cursor: self.toolbox.cursor(),
+                    overlay: self.toolbox.overlay(),
+                    is_tool_blocked: false,
                     is_gesture_active: self.toolbox.is_active(),
                     live: self.live.clone(),
                     is_mask_outlined: self.is_mask_outlined,
                 };
-                let mut actions = Vec::new();
-                self.canvas.show(ui, &input, &mut actions);
-                actions.into_iter().for_each(|action| self.dispatch(action));
+                let mut commands = CommandSink::default();
+                self.canvas.show(ui, &input, &mut commands);
+                for command in commands.drain() {
+                    self.dispatch(command);
+                }
                 if self.shows_button {
                     let place = egui::Rect::from_center_size(pos2(320.0, 240.0), vec2(80.0, 30.0));
                     let _ = ui.put(place, egui::Button::new("Above"));
@@ -117,8 +108,8 @@ fn harness(document: Document) -> Harness<'static, Bench> {
         .wgpu_setup(wgpu_configuration().wgpu_setup)
         .build_eframe(|context| {
             let mut toolbox = Toolbox::default();
-            toolbox.settings.brush.size_px = 10.0;
-            toolbox.settings.brush.hardness = 1.0;
+            toolbox.set_option("size", Value::Real(10.0));
+            toolbox.set_option("hardness", Value::Real(1.0));
             Bench {
                 canvas: CanvasUi::new(context.wgpu_render_state.as_ref()),
                 editor: DocumentEditor::new(document),
@@ -292,22 +283,6 @@ fn space_turns_the_brush_into_a_hand() {
 }
 
 #[test]
-fn brackets_set_the_brush_unless_one_types() {
-    let mut harness = opened(64);
-    harness.key_press(Key::CloseBracket);
-    harness.key_press_modifiers(Modifiers::SHIFT, Key::OpenBracket);
-    harness.run();
-    let brush = harness.state().toolbox.settings.brush;
-    assert_eq!(brush.size_px, 11.0);
-    assert!((brush.hardness - 0.9).abs() < 1e-6);
-    harness.state_mut().shows_text_field = true;
-    harness.run();
-    harness.key_press(Key::CloseBracket);
-    harness.run();
-    assert_eq!(harness.state().toolbox.settings.brush.size_px, 11.0);
-}
-
-#[test]
 fn a_button_on_the_canvas_takes_its_clicks() {
     let mut harness = opened(64);
     harness.state_mut().shows_button = true;
@@ -416,7 +391,10 @@ fn a_large_picture_is_seen_whole_and_drawn_quickly() {
     let drawn = harness.render().unwrap();
     let shown = pixel(&drawn, at(&harness, 1024.0, 512.0));
     assert!(distance(shown, [128, 64, 40]) <= 3, "{shown:?}");
-    harness.state_mut().toolbox.settings.brush.size_px = 200.0;
+    harness
+        .state_mut()
+        .toolbox
+        .set_option("size", Value::Real(200.0));
     let start = at(&harness, 400.0, 400.0);
     harness.event(Event::PointerMoved(start));
     harness.event(button(start, PointerButton::Primary, true));

@@ -10,12 +10,16 @@ use eframe::egui;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use image::RgbaImage;
+use velatura::app::form::FormChange;
 use velatura::app::{AppState, Command, ModelState};
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::studio;
+use velatura::recipe::param::{self, Value};
 use velatura::recipe::{SaveOptions, save_picture};
 use velatura::window::{StudioApp, StudioOptions};
 
+#[path = "support/train_form.rs"]
+mod train_form;
 #[path = "ui_first_light/training.rs"]
 mod training;
 
@@ -119,15 +123,15 @@ fn a_mask_is_repainted_step_by_step_before_the_eyes() {
     let mask = studio.state().document().mask_coverage().expect("a mask");
     let layers_before = studio.state().document().layers().len();
 
-    let mut form = studio.state().form().clone();
-    form.prompt = "a red house in a meadow by day, cartoon style".to_owned();
-    form.steps = STEPS;
-    form.seed = 7;
-    form.seed_locked = true;
-    studio
-        .0
-        .state_mut()
-        .command(Command::SetForm(Box::new(form)));
+    let prompt = "a red house in a meadow by day, cartoon style";
+    for change in [
+        FormChange::Prompt(prompt.to_owned()),
+        FormChange::Number(&param::STEPS, STEPS.into()),
+        FormChange::Number(&param::SEED, Value::Whole(7)),
+        FormChange::SeedLocked(true),
+    ] {
+        studio.0.state_mut().command(change.into());
+    }
     studio.0.run_ok();
     studio.0.get_by_label("Generate").click();
 

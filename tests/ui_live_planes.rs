@@ -14,10 +14,12 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use fake_engine::{FakeEngine, FakePace};
 use velatura::app::Command;
+use velatura::app::form::FormChange;
 use velatura::engine::protocol::{AdapterSummary, JobSpec, StopReason, TrajectoryFrame};
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
 use velatura::gpu::share::SharedTensor;
 use velatura::gpu::{wgpu_configuration, window_device};
+use velatura::recipe::param::{HEIGHT, WIDTH};
 use velatura::window::{StudioApp, StudioOptions};
 
 const SIDE: usize = 64;
@@ -116,11 +118,10 @@ fn a_step_on_the_card_is_drawn_from_the_card() {
         harness.run_ok();
     };
     wait(&mut harness, &|app| app.state().jobs.active().is_empty());
-    let mut form = harness.state().state().form().clone();
-    form.width_px = SIDE as u32;
-    form.height_px = SIDE as u32;
     let app = harness.state_mut();
-    app.command(Command::SetForm(Box::new(form)));
+    for number in [&WIDTH, &HEIGHT] {
+        app.command(FormChange::Number(number, (SIDE as u32).into()).into());
+    }
     app.command(Command::Generate);
     wait(&mut harness, &|app| app.state().jobs.live_frame().is_some());
 

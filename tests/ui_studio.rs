@@ -2,137 +2,28 @@
 //! failures, masks, restored settings, training, keys. The engine is the fake
 //! one and makes a step for each permit, so nothing depends on the clock.
 
-#[path = "support/fake_engine.rs"]
-mod fake_engine;
+#[path = "support/studio.rs"]
+mod studio;
+#[path = "support/train_form.rs"]
+mod train_form;
 
-use std::path::Path;
-use std::time::{Duration, Instant};
-
-use crossbeam_channel::{Sender, unbounded};
 use eframe::egui;
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use fake_engine::{FakeEngine, FakePace};
-use velatura::app::form::EXAMPLE_PROMPT;
-use velatura::app::training::{TrainForm, TrainPhase};
-use velatura::app::{AppState, Command, Dialog, ModelState, PickPurpose};
+use studio::{Studio, number};
+use velatura::app::form::{EXAMPLE_PROMPT, FormChange::Prompt};
+use velatura::app::training::{TrainChange, TrainPhase};
+use velatura::app::{Command, Dialog, PickPurpose};
+use velatura::recipe::param::{BATCH, STEPS};
 use velatura::recipe::{
     GenerateSpec, ModelSource, PaintedRecipe, SaveOptions, TrainTarget, save_picture,
 };
 use velatura::tools::ToolId;
-use velatura::window::{StudioApp, StudioOptions};
 
 #[path = "ui_studio/documents.rs"]
 mod documents;
 #[path = "ui_studio/training.rs"]
 mod training;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Studio {
-    harness: Harness<'static, StudioApp>,
-    permits: Sender<()>,
-    /// Where pictures go whose document was closed.
-    pictures: tempfile::TempDir,
-}
-
-impl Studio {
-    fn start() -> Self {
-        Self::start_with(None)
-    }
-
-    /// A studio whose model is loaded.
-    fn start_with(open: Option<&Path>) -> Self {
-        let (permits, gate) = unbounded();
-        let engine = Box::new(move |_: Option<&_>| FakeEngine::factory(FakePace::Gate(gate)));
-        let mut options = StudioOptions::new(engine);
-        options.remembers = false;
-        let pictures = tempfile::tempdir().expect("a folder");
-        options.pictures_folder = Some(pictures.path().to_path_buf());
-        options.open = open.map(Path::to_path_buf);
-        let harness = Harness::builder()
-            .with_size([1280.0, 800.0])
-            .with_max_steps(32)
-            .wgpu()
-            .build_eframe(|context| StudioApp::new(context, options).expect("a thread"));
-        let mut studio = Self {
-            harness,
-            permits,
-            pictures,
-        };
-        studio.wait("the model", |state| {
-            matches!(state.model, ModelState::Ready(_))
-        });
-        studio
-    }
-
-    fn state(&self) -> &AppState {
-        self.harness.state().state()
-    }
-
-    fn command(&mut self, command: Command) {
-        self.harness.state_mut().command(command);
-        self.harness.run();
-    }
-
-    /// Lets the engine make steps.
-    fn permit(&self, steps: usize) {
-        (0..steps).for_each(|_| self.permits.send(()).expect("the engine runs"));
-    }
-
-    /// Draws until something is so.
-    fn wait(&mut self, what: &str, is_so: impl Fn(&AppState) -> bool) {
-        let start = Instant::now();
-        loop {
-            self.harness.step();
-            if is_so(self.state()) {
-                break;
-            }
-            assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        self.harness.run();
-    }
-
-    fn click(&mut self, label: &str) {
-        self.harness.get_by_label(label).click();
-        self.harness.run();
-    }
-
-    fn sees(&self, label: &str) -> bool {
-        self.harness
-            .query_all_by_label_contains(label)
-            .next()
-            .is_some()
-    }
-
-    fn layer_names(&self) -> Vec<String> {
-        self.state()
-            .document()
-            .layers()
-            .iter()
-            .map(|layer| layer.name.clone())
-            .collect()
-    }
-
-    /// A finished picture on the canvas.
-    fn paint(&mut self, prompt: &str) {
-        self.set_form(|form| {
-            form.prompt = prompt.to_owned();
-            form.steps = 2;
-        });
-        self.permit(2);
-        self.click("Generate");
-        self.wait("the picture", |state| state.document().has_picture());
-    }
-
-    fn set_form(&mut self, change: impl FnOnce(&mut velatura::app::form::GenerateForm)) {
-        let mut form = self.state().form().clone();
-        change(&mut form);
-        self.command(Command::SetForm(Box::new(form)));
-    }
-}
 
 #[test]
 fn a_first_start_explains_itself_and_then_rests() {
@@ -153,10 +44,7 @@ fn a_first_start_explains_itself_and_then_rests() {
 #[test]
 fn generating_shows_every_step_and_one_undo_removes_the_layer() {
     let mut studio = Studio::start();
-    studio.set_form(|form| {
-        form.prompt = "a red house".to_owned();
-        form.steps = 5;
-    });
+    studio.set([Prompt("a red house".to_owned()), number(&STEPS, 5)]);
     studio.click("Paint something");
     let mut seen = Vec::new();
     for step in 1..=4 {
@@ -208,7 +96,7 @@ fn generating_shows_every_step_and_one_undo_removes_the_layer() {
 #[test]
 fn escape_cancels_within_a_step_and_leaves_no_trace() {
     let mut studio = Studio::start();
-    studio.set_form(|form| form.steps = 50);
+    studio.set([number(&STEPS, 50)]);
     studio
         .harness
         .key_press_modifiers(Modifiers::COMMAND, Key::Enter);
@@ -231,10 +119,7 @@ fn escape_cancels_within_a_step_and_leaves_no_trace() {
 #[test]
 fn jobs_queue_and_every_result_becomes_a_layer() {
     let mut studio = Studio::start();
-    studio.set_form(|form| {
-        form.steps = 2;
-        form.batch = 2;
-    });
+    studio.set([number(&STEPS, 2), number(&BATCH, 2)]);
     studio.click("Generate");
     studio.click("Queue another");
     assert_eq!(studio.state().jobs.active().len(), 2);
@@ -259,10 +144,7 @@ fn a_failed_job_says_so_once_and_loses_nothing() {
     studio.paint("a red house");
     let before = studio.state().document().composite();
     for prompt in ["please fail", "please panic"] {
-        studio.set_form(|form| {
-            form.prompt = prompt.to_owned();
-            form.steps = 4;
-        });
+        studio.set([Prompt(prompt.to_owned()), number(&STEPS, 4)]);
         studio.permit(4);
         studio.click("Generate");
         studio.wait("the end", |state| state.jobs.active().is_empty());
@@ -271,7 +153,7 @@ fn a_failed_job_says_so_once_and_loses_nothing() {
         studio.click("Dismiss");
         assert_eq!(studio.state().notices.iter().count(), 0);
         // Steps that the broken job did not use.
-        studio.set_form(|form| form.prompt = "a tree".to_owned());
+        studio.set([Prompt("a tree".to_owned())]);
     }
     studio.permit(4);
     studio.click("Generate");
@@ -345,7 +227,7 @@ fn a_picture_with_our_settings_offers_to_restore_them() {
     studio.click("Restore settings");
     let form = studio.state().form();
     assert_eq!(
-        (form.prompt.as_str(), form.steps, form.seed),
+        (form.spec.prompt.as_str(), form.spec.steps, form.spec.seed),
         ("a blue boat", 17, 4711)
     );
     assert!(form.seed_locked);
@@ -388,14 +270,14 @@ fn training_runs_as_a_job_and_its_model_can_be_chosen() {
     studio.click("Train on a folder…");
     assert!(studio.sees("Choose a folder of pictures first"));
 
-    let form = TrainForm {
-        folder: Some("/pictures".into()),
-        output: Some("/models/mine".into()),
-        target: TrainTarget::Autoencoder,
-        steps: 20,
-        ..TrainForm::default()
-    };
-    studio.command(Command::SetTrainForm(Box::new(form)));
+    for change in [
+        TrainChange::Folder(Some("/pictures".into())),
+        TrainChange::Output(Some("/models/mine".into())),
+        TrainChange::Target(TrainTarget::Autoencoder),
+        TrainChange::Steps(20),
+    ] {
+        studio.command(change.into());
+    }
     studio.wait("a look at the folder", |state| {
         state.train_problem().is_none()
     });
@@ -432,7 +314,7 @@ fn training_runs_as_a_job_and_its_model_can_be_chosen() {
             .is_some_and(|model| model.name == "mine")
     });
     let source = ModelSource::Folder("/models/mine".into());
-    assert_eq!(studio.state().form().model, source);
+    assert_eq!(studio.state().form().spec.model, source);
 }
 
 #[test]
@@ -458,7 +340,7 @@ fn where_the_system_has_no_file_dialog_the_path_is_typed() {
 #[test]
 fn escape_closes_a_list_before_it_ends_a_job() {
     let mut studio = Studio::start();
-    studio.set_form(|form| form.steps = 50);
+    studio.set([number(&STEPS, 50)]);
     studio.click("Generate");
     studio.permit(1);
     studio.wait("a step", |state| state.jobs.live_frame().is_some());
@@ -482,18 +364,18 @@ fn escape_closes_a_list_before_it_ends_a_job() {
 #[test]
 fn letters_are_text_while_typing_and_tools_otherwise() {
     let mut studio = Studio::start();
-    studio.set_form(|form| form.prompt.clear());
+    studio.set([Prompt(String::new())]);
     studio.harness.key_press(Key::E);
     studio.harness.run();
-    assert_eq!(studio.state().toolbox.active(), ToolId::Eraser);
+    assert_eq!(studio.state().toolbox.active().id, ToolId("eraser"));
 
     studio.harness.get_by_label("Prompt").focus();
     studio.harness.run();
     studio.harness.key_press(Key::B);
     studio.harness.get_by_label("Prompt").type_text("bee");
     studio.harness.run();
-    assert_eq!(studio.state().toolbox.active(), ToolId::Eraser);
-    assert_eq!(studio.state().form().prompt, "bee");
+    assert_eq!(studio.state().toolbox.active().id, ToolId("eraser"));
+    assert_eq!(studio.state().form().spec.prompt, "bee");
 }
 
 #[test]

@@ -4,17 +4,18 @@ use std::path::PathBuf;
 
 use super::actions::Action;
 use super::background::{OpenedFile, PickPurpose};
-use super::form::GenerateForm;
+use super::form::FormChange;
 use super::losses::Question;
 use super::settings::ThemeChoice;
 use super::state::AppState;
-use super::training::TrainForm;
+use super::training::TrainChange;
 use super::trajectory::StepId;
 use crate::document::LayerId;
 use crate::engine::protocol::JobId;
 use crate::geometry::CanvasView;
+use crate::recipe::param::Value;
 use crate::recipe::{FoundRecipe, ModelSource};
-use crate::tools::{PointerEvent, ToolId, ToolSettings};
+use crate::tools::{PointerEvent, ToolId};
 
 /// A dialog in front of the window.
 #[derive(Clone, Debug)]
@@ -112,10 +113,22 @@ pub enum Command {
 
     /// Takes up a tool.
     SelectTool(ToolId),
-    /// Changes the tools' settings.
-    SetTools(ToolSettings),
-    /// Gives a pointer event to the tool in hand.
-    Pointer(PointerEvent),
+    /// Sets a number of the tool in hand.
+    SetToolOption {
+        /// The number's id.
+        id: &'static str,
+        /// What it is to be; brought into its range.
+        value: Value,
+    },
+    /// Sets a number of the tool in hand higher or lower, if it has it.
+    StepToolOption {
+        /// The number's id.
+        id: &'static str,
+        /// How many steps: up if positive.
+        steps: i32,
+    },
+    /// Gives the pointer events of a frame to the tool in hand.
+    Pointer(Vec<PointerEvent>),
     /// Breaks the tool's gesture off.
     CancelGesture,
     /// Looks at another part of the picture.
@@ -135,8 +148,8 @@ pub enum Command {
     /// Shows or hides the trajectory strip.
     ToggleStrip,
 
-    /// Replaces the form of the Generate panel.
-    SetForm(Box<GenerateForm>),
+    /// Changes a field of the Generate panel.
+    SetForm(FormChange),
     /// Draws a new seed.
     RollSeed,
     /// Paints.
@@ -162,8 +175,8 @@ pub enum Command {
     /// Shows a step of the strip on the canvas; `None` goes back to the picture.
     ShowFrame(Option<StepId>),
 
-    /// Replaces the form of the training dialog.
-    SetTrainForm(Box<TrainForm>),
+    /// Changes a field of the training dialog.
+    SetTraining(TrainChange),
     /// Asks for the folder of training pictures.
     PickTrainFolder,
     /// Asks where the trained model goes.
@@ -193,10 +206,26 @@ pub enum Command {
     DismissNotice(u64),
 }
 
-/// Collects commands while the window is drawn.
+impl From<FormChange> for Command {
+    fn from(change: FormChange) -> Self {
+        Self::SetForm(change)
+    }
+}
+
+impl From<TrainChange> for Command {
+    fn from(change: TrainChange) -> Self {
+        Self::SetTraining(change)
+    }
+}
+
+/// Collects the commands of a frame.
 #[derive(Debug, Default)]
 pub struct CommandSink {
+    /// What fields say.
+    changes: Vec<Command>,
     commands: Vec<Command>,
+    /// What keys say.
+    keyed: Vec<Command>,
 }
 
 impl CommandSink {
@@ -210,18 +239,30 @@ impl CommandSink {
         self.commands.extend(action.command(state));
     }
 
-    /// Takes every command, in order, but forms first: a click on a button ends
-    /// the typing in a field, and the button is to find what was typed.
-    pub fn drain(&mut self) -> Vec<Command> {
-        let mut commands = std::mem::take(&mut self.commands);
-        commands.sort_by_key(|command| {
-            !matches!(command, Command::SetForm(_) | Command::SetTrainForm(_))
-        });
-        commands
+    /// Adds what a field says. It comes before the commands of the frame: a click
+    /// on a button ends the typing in a field, and the button, wherever it
+    /// stands, is to find what was typed.
+    pub fn set(&mut self, change: impl Into<Command>) {
+        self.changes.push(change.into());
+    }
+
+    /// Adds what keys say. It comes after the other commands of the frame:
+    /// Ctrl+Enter that comes with the last letter of a prompt is to paint that
+    /// prompt.
+    pub fn push_keyed(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.keyed.extend(commands);
+    }
+
+    /// Takes every command: fields, then buttons and the like, then keys.
+    pub fn drain(&mut self) -> impl Iterator<Item = Command> + use<> {
+        let fields = std::mem::take(&mut self.changes).into_iter();
+        fields
+            .chain(std::mem::take(&mut self.commands))
+            .chain(std::mem::take(&mut self.keyed))
     }
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.commands.is_empty()
+        self.changes.is_empty() && self.commands.is_empty() && self.keyed.is_empty()
     }
 }

@@ -103,7 +103,7 @@ impl Core {
 
     fn take_model(&mut self, summary: ModelSummary) {
         let state = &mut self.state;
-        if summary.source != state.settings.form.model {
+        if summary.source != state.settings.form.spec.model {
             // Another model was chosen meanwhile; its own job follows.
             return;
         }
@@ -121,7 +121,7 @@ impl Core {
         let text = sentence(text);
         let kind = self.state.jobs.get(job).map(|record| &record.kind);
         if let Some(JobKind::LoadModel(source)) = kind {
-            if *source != self.state.settings.form.model {
+            if *source != self.state.settings.form.spec.model {
                 return;
             }
             self.state.model = ModelState::Failed(text.clone());

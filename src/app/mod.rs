@@ -24,7 +24,7 @@ pub mod trajectory;
 
 pub use background::{Background, OpenedFile, PickPurpose};
 pub use command::{Command, CommandSink, Dialog};
-pub use dispatch::Core;
+pub use dispatch::{Core, sentence};
 pub use losses::{Loss, Question};
 pub use notices::{Notice, NoticeAction, Notices, Severity, Topic};
 pub use state::{AppState, ModelState};

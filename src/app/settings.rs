@@ -1,12 +1,12 @@
 //! What the program remembers from one start to the next.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::form::GenerateForm;
-use crate::tools::ToolSettings;
 
 /// Where settings lie in eframe's storage. The number changes when old
 /// settings can no longer be read; they are then forgotten.
@@ -70,8 +70,8 @@ pub struct Settings {
     pub panels: Panels,
     /// The last form.
     pub form: GenerateForm,
-    /// What is set on the tools.
-    pub tools: ToolSettings,
+    /// What is set on the tools, by their ids; each reads its own.
+    pub tools: BTreeMap<String, serde_json::Value>,
     /// Pictures opened or saved, newest first.
     pub recent_files: Vec<PathBuf>,
     /// Model folders used, newest first.
@@ -103,8 +103,6 @@ impl Settings {
             }
         }
         settings.form = settings.form.validated();
-        settings.tools.brush = settings.tools.brush.clamped();
-        settings.tools.eraser = settings.tools.eraser.clamped();
         settings.recent_files.truncate(MOST_RECENT);
         settings.recent_models.truncate(MOST_RECENT);
         settings
@@ -175,7 +173,13 @@ mod tests {
         let text = serde_json::to_string(&settings).expect("plain data");
         assert_eq!(Settings::parse(&text), settings);
         assert_eq!(Settings::parse("{\"theme\": 7}"), Settings::default());
-        assert_eq!(Settings::parse("{\"form\": {\"steps\": 0}}").form.steps, 1);
+        assert_eq!(
+            Settings::parse("{\"form\": {\"steps\": 0}}")
+                .form
+                .spec
+                .steps,
+            1
+        );
         assert_eq!(Settings::parse("not json"), Settings::default());
     }
 
@@ -190,9 +194,9 @@ mod tests {
         let settings = Settings::parse(text);
         let usual = Settings::default();
         assert_eq!(settings.theme, usual.theme);
-        assert_eq!(settings.form.steps, usual.form.steps);
+        assert_eq!(settings.form.spec.steps, usual.form.spec.steps);
         assert_eq!(
-            (settings.form.prompt.as_str(), settings.form.seed),
+            (settings.form.spec.prompt.as_str(), settings.form.spec.seed),
             ("a red house", 7)
         );
         assert_eq!(settings.recent_files, [Path::new("/a/b.png")]);

@@ -9,8 +9,6 @@ use super::state::AppState;
 
 /// Gestures that are no commands but belong on the list.
 pub const GESTURES: &[(Group, &str, &str)] = &[
-    (Group::Tools, "Smaller or larger", "[  ]"),
-    (Group::Tools, "Softer or harder", "Shift+[  ]"),
     (Group::Tools, "Straight line", "Shift and click"),
     (Group::Tools, "The opposite", "Ctrl, or right button"),
     (Group::View, "Zoom about the pointer", "Wheel"),
@@ -27,6 +25,8 @@ pub fn keys_text(keys: &KeyboardShortcut) -> String {
     text.replace("Escape", "Esc")
         .replace("Plus", "+")
         .replace("Minus", "\u{2212}")
+        .replace("OpenBracket", "[")
+        .replace("CloseBracket", "]")
 }
 
 /// The usual keys of an action, as they are written; `None` if it has none.
@@ -79,15 +79,29 @@ pub fn take_commands(
 
     let mut commands = Vec::new();
     for (keys, action) in listening {
-        let pressed = match action.listens {
+        let pressed: usize = match action.listens {
             // Left in place: text fields and menus close by it too.
             Listens::Escape => usize::from(input.key_pressed(keys.logical_key)),
-            _ => input.count_and_consume_key(keys.modifiers, keys.logical_key),
+            _ => spellings(&keys)
+                .map(|keys| input.count_and_consume_key(keys.modifiers, keys.logical_key))
+                .sum(),
         };
         commands.extend((0..pressed).filter_map(|_| action.command(state)));
     }
     commands.extend(take_clipboard(input, context, state));
     commands
+}
+
+/// The keys as keyboards say them.
+fn spellings(keys: &KeyboardShortcut) -> impl Iterator<Item = KeyboardShortcut> {
+    // Shift turns a bracket into a brace on most layouts.
+    let brace = match keys.logical_key {
+        Key::OpenBracket if keys.modifiers.shift => Some(Key::OpenCurlyBracket),
+        Key::CloseBracket if keys.modifiers.shift => Some(Key::CloseCurlyBracket),
+        _ => None,
+    };
+    let brace = brace.map(|key| KeyboardShortcut::new(keys.modifiers, key));
+    [Some(*keys), brace].into_iter().flatten()
 }
 
 fn modifiers_of(keys: &KeyboardShortcut) -> usize {
@@ -185,6 +199,17 @@ mod tests {
     fn two_presses_in_one_frame_are_two() {
         let twice = [(Key::Z, Modifiers::COMMAND); 2];
         assert_eq!(pressed(&twice, KeyContext::default()).len(), 2);
+    }
+
+    #[test]
+    fn brackets_are_braces_with_shift() {
+        for key in [Key::OpenBracket, Key::OpenCurlyBracket] {
+            let commands = pressed(&[(key, Modifiers::SHIFT)], KeyContext::default());
+            let [Command::StepToolOption { id, steps }] = commands[..] else {
+                panic!("{commands:?}")
+            };
+            assert_eq!((id, steps), ("hardness", -1));
+        }
     }
 
     #[test]

@@ -69,12 +69,12 @@ pub struct AppState {
 impl AppState {
     /// The state of a fresh start.
     pub fn new(settings: Settings, storybook_folder: Option<PathBuf>) -> Self {
-        let size_px = [settings.form.width_px, settings.form.height_px];
+        let size_px = [settings.form.spec.width_px, settings.form.spec.height_px];
         let document = Document::blank(size_px).or_else(|_| Document::blank([64, 64]));
         let document = document.expect("64 × 64 is an allowed size");
         Self {
             documents: Documents::new(OpenDocument::new(document, None)),
-            toolbox: Toolbox::new(settings.tools),
+            toolbox: Toolbox::new(&settings.tools),
             settings,
             jobs: Jobs::default(),
             arrivals: VecDeque::new(),
@@ -122,7 +122,7 @@ impl AppState {
     /// The size of the pictures that a press on Generate would paint.
     pub fn job_size_px(&self) -> [u32; 2] {
         if self.intent() == Intent::TextToImage {
-            [self.form().width_px, self.form().height_px]
+            [self.form().spec.width_px, self.form().spec.height_px]
         } else {
             self.document().size_px()
         }
@@ -146,7 +146,7 @@ impl AppState {
 
     /// The folder of the chosen model.
     pub fn model_folder(&self) -> Option<&Path> {
-        match &self.form().model {
+        match &self.form().spec.model {
             ModelSource::Storybook => self.storybook_folder.as_deref(),
             ModelSource::Folder(folder) => Some(folder),
         }

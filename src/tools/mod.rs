@@ -4,21 +4,28 @@
 //! driven by a window, a test or a recorded stroke alike. It changes the
 //! document only through the transaction that it opens when the pointer goes
 //! down and commits when it goes up; [`Tool::cancel`] takes everything back.
-//! [`Toolbox`] holds one of each with the settings and is what the app talks to.
+//! A tool says of itself what it is called, what can be set on it, what it acts
+//! on and what is drawn over the canvas while it is in hand: nobody else knows
+//! one by name. A new tool is a file and its line in [`all`].
+//! [`Toolbox`] holds one of each and is what the app talks to.
 
 mod brush;
 mod event;
-mod pan_zoom;
-mod settings;
-mod stamp;
-mod stroke;
-mod stroke_path;
+mod hand;
+mod mask_brush;
+mod mask_eraser;
+mod options;
+mod overlay;
 mod tool;
 mod toolbox;
 
-pub use brush::{BrushMode, BrushTool};
 pub use event::{Modifiers, PointerButton, PointerEvent, PointerPhase};
-pub use pan_zoom::PanZoomTool;
-pub use settings::{BrushSettings, MAX_BRUSH_SIZE_PX, MIN_BRUSH_SIZE_PX, ToolSettings};
-pub use tool::{Tool, ToolContext, ToolCursor, ToolError, ToolId, ToolResponse};
+pub use options::ToolOptions;
+pub use overlay::{Cursor, Overlay, OverlayShape};
+pub use tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo};
 pub use toolbox::Toolbox;
+
+/// One of each tool, at rest, in the order of the tool strip.
+pub fn all() -> Vec<Box<dyn Tool>> {
+    vec![mask_brush::tool(), mask_eraser::tool(), hand::tool()]
+}

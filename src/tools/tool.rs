@@ -1,67 +1,28 @@
 //! What every tool is.
 
-use serde::{Deserialize, Serialize};
-
 use super::event::PointerEvent;
-use super::settings::ToolSettings;
-use crate::document::{DocumentEditor, DocumentError};
-use crate::geometry::{CanvasRect, CanvasView};
-use crate::icons;
+use super::options::ToolOptions;
+use super::overlay::Overlay;
+use crate::document::{Document, DocumentEditor, DocumentError, LayerId};
+use crate::geometry::CanvasView;
 
-/// Names a tool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ToolId {
-    /// Paints the mask or a picture layer.
-    #[default]
-    Brush,
-    /// Takes paint away.
-    Eraser,
-    /// Moves and enlarges the view.
-    PanZoom,
-}
+/// Names a tool, also in the settings file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ToolId(pub &'static str);
 
-impl ToolId {
-    /// Every tool, in the order of the tool strip.
-    pub const ALL: [Self; 3] = [Self::Brush, Self::Eraser, Self::PanZoom];
-
-    /// The name for people, in sentence case.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Brush => "Mask brush",
-            Self::Eraser => "Mask eraser",
-            Self::PanZoom => "Hand",
-        }
-    }
-
+/// What a tool says of itself.
+#[derive(Debug)]
+pub struct ToolInfo {
+    /// Names it.
+    pub id: ToolId,
+    /// Its name for people, in sentence case.
+    pub label: &'static str,
     /// Its icon.
-    pub fn icon(self) -> &'static str {
-        match self {
-            Self::Brush => icons::PAINT_BRUSH,
-            Self::Eraser => icons::ERASER,
-            Self::PanZoom => icons::HAND,
-        }
-    }
-
-    /// The key that selects it, as InvokeAI and Photoshop have it.
-    pub fn shortcut(self) -> &'static str {
-        match self {
-            Self::Brush => "B",
-            Self::Eraser => "E",
-            Self::PanZoom => "H",
-        }
-    }
-
-    /// One sentence that says what it does.
-    pub fn hint(self) -> &'static str {
-        match self {
-            Self::Brush => {
-                "Paint where the picture is to change. Shift draws a straight line, Ctrl erases."
-            }
-            Self::Eraser => "Take paint away. Shift draws a straight line, Ctrl paints.",
-            Self::PanZoom => "Drag to move the picture. Click to enlarge, Alt-click to reduce.",
-        }
-    }
+    pub icon: &'static str,
+    /// The key that takes it in hand, as InvokeAI and Photoshop have it.
+    pub key: &'static str,
+    /// One or two sentences that say what it does.
+    pub hint: &'static str,
 }
 
 /// Why a tool could not do what it was asked.
@@ -82,58 +43,58 @@ pub struct ToolContext<'a> {
     pub editor: &'a mut DocumentEditor,
     /// The view of it.
     pub view: &'a mut CanvasView,
-    /// What the user has set.
-    pub settings: &'a ToolSettings,
 }
 
-/// What came of an event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ToolResponse {
-    /// The document pixels that changed.
-    pub dirty: CanvasRect,
-    /// Whether a step was added to the history.
-    pub committed: bool,
-}
-
-/// How the pointer looks over the canvas.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ToolCursor {
-    /// A circle of the given diameter, and a second one where the brush is
-    /// fully opaque.
-    Circle {
-        /// Diameter in document pixels.
-        size_px: f32,
-        /// Diameter of the fully covered part in document pixels.
-        core_px: f32,
-    },
-    /// An open hand.
-    Grab,
-    /// A closed hand.
-    Grabbing,
+/// What a tool acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A layer.
+    Layer(LayerId),
+    /// A layer that it will make.
+    NewLayer,
+    /// What is seen of the picture, and not the picture.
+    View,
 }
 
 /// A tool: a state machine fed with pointer events.
-pub trait Tool {
-    /// Which tool it is.
-    fn id(&self) -> ToolId;
+pub trait Tool: std::fmt::Debug {
+    /// What it says of itself.
+    fn info(&self) -> &'static ToolInfo;
 
-    /// Takes one event.
+    /// What can be set on it, if anything can.
+    fn options(&self) -> Option<&dyn ToolOptions> {
+        None
+    }
+
+    /// What can be set on it, for writing.
+    fn options_mut(&mut self) -> Option<&mut dyn ToolOptions> {
+        None
+    }
+
+    /// What it would act on now.
+    ///
+    /// # Errors
+    /// When there is nothing that it can act on: why, and what helps.
+    fn target(&self, document: &Document) -> Result<Target, ToolError>;
+
+    /// Takes the events of one frame, all of them told in the view that was at
+    /// its start. Hovering is told too.
     ///
     /// # Errors
     /// When the document refuses the change. The tool is then at rest again and
     /// the document as it was before the gesture.
     fn handle(
         &mut self,
-        event: &PointerEvent,
+        events: &[PointerEvent],
         context: &mut ToolContext<'_>,
-    ) -> Result<ToolResponse, ToolError>;
+    ) -> Result<(), ToolError>;
 
     /// Breaks the gesture off and takes its changes back.
-    fn cancel(&mut self, context: &mut ToolContext<'_>) -> ToolResponse;
+    fn cancel(&mut self, context: &mut ToolContext<'_>);
 
     /// Whether a gesture is in progress.
     fn is_active(&self) -> bool;
 
-    /// How the pointer looks.
-    fn cursor(&self, settings: &ToolSettings) -> ToolCursor;
+    /// What is drawn over the canvas.
+    fn overlay(&self) -> Overlay;
 }

@@ -1,52 +1,68 @@
 //! All tools and which of them is in hand.
 
-use super::brush::{BrushMode, BrushTool};
-use super::event::PointerEvent;
-use super::pan_zoom::PanZoomTool;
-use super::settings::{BrushSettings, ToolSettings};
-use super::tool::{Tool, ToolContext, ToolCursor, ToolError, ToolId, ToolResponse};
-use crate::document::DocumentEditor;
-use crate::geometry::CanvasView;
+use std::collections::BTreeMap;
 
-/// One of each tool, the tool in hand, and their settings.
+use super::event::PointerEvent;
+use super::options::stepped;
+use super::overlay::Overlay;
+use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo};
+use crate::document::{Document, DocumentEditor};
+use crate::geometry::CanvasView;
+use crate::recipe::param::{Number, Value};
+
+/// One of each tool, and the tool in hand.
 #[derive(Debug)]
 pub struct Toolbox {
-    /// What the user has set.
-    pub settings: ToolSettings,
-    active: ToolId,
-    brush: BrushTool,
-    eraser: BrushTool,
-    pan_zoom: PanZoomTool,
+    tools: Vec<Box<dyn Tool>>,
+    /// Index of the tool in hand.
+    in_hand: usize,
 }
 
 impl Default for Toolbox {
     fn default() -> Self {
-        Self::new(ToolSettings::default())
+        Self {
+            tools: super::all(),
+            in_hand: 0,
+        }
     }
 }
 
 impl Toolbox {
-    /// The tools at rest, with the brush in hand.
-    pub fn new(settings: ToolSettings) -> Self {
-        Self {
-            settings,
-            active: ToolId::Brush,
-            brush: BrushTool::new(BrushMode::Paint),
-            eraser: BrushTool::new(BrushMode::Erase),
-            pan_zoom: PanZoomTool::default(),
+    /// The tools at rest with their settings as [`Self::settings`] told them,
+    /// the first one in hand.
+    pub fn new(settings: &BTreeMap<String, serde_json::Value>) -> Self {
+        let mut toolbox = Self::default();
+        for tool in &mut toolbox.tools {
+            let told = settings.get(tool.info().id.0);
+            if let (Some(told), Some(options)) = (told, tool.options_mut()) {
+                options.read_json(told);
+            }
         }
+        toolbox
     }
 
-    /// The tool in hand.
-    pub fn active(&self) -> ToolId {
-        self.active
+    /// What is set on the tools, by their ids.
+    pub fn settings(&self) -> BTreeMap<String, serde_json::Value> {
+        let tools = self.tools.iter();
+        tools
+            .filter_map(|tool| {
+                let options = tool.options()?;
+                Some((tool.info().id.0.to_owned(), options.to_json()))
+            })
+            .collect()
+    }
+
+    /// What the tool in hand says of itself.
+    pub fn active(&self) -> &'static ToolInfo {
+        self.tool().info()
     }
 
     /// Takes another tool in hand. A gesture in progress goes on with the old
     /// one, so this is ignored then.
     pub fn select(&mut self, id: ToolId) {
-        if !self.is_active() {
-            self.active = id;
+        let found = self.tools.iter().position(|tool| tool.info().id == id);
+        if let Some(index) = found.filter(|_| !self.is_active()) {
+            self.in_hand = index;
         }
     }
 
@@ -55,77 +71,116 @@ impl Toolbox {
         self.tool().is_active()
     }
 
-    /// How the pointer looks over the canvas.
-    pub fn cursor(&self) -> ToolCursor {
-        self.tool().cursor(&self.settings)
+    /// What the tool in hand draws over the canvas.
+    pub fn overlay(&self) -> Overlay {
+        self.tool().overlay()
     }
 
-    /// Gives an event to the tool in hand.
+    /// What the tool in hand would act on.
+    ///
+    /// # Errors
+    /// When there is nothing that it can act on.
+    pub fn target(&self, document: &Document) -> Result<Target, ToolError> {
+        self.tool().target(document)
+    }
+
+    /// Gives the events of a frame to the tool in hand.
     ///
     /// # Errors
     /// When the document refuses the change; it is then as before the gesture.
     pub fn handle(
         &mut self,
-        event: &PointerEvent,
+        events: &[PointerEvent],
         editor: &mut DocumentEditor,
         view: &mut CanvasView,
-    ) -> Result<ToolResponse, ToolError> {
-        let settings = self.settings;
-        self.tool_mut().handle(
-            event,
-            &mut ToolContext {
-                editor,
-                view,
-                settings: &settings,
-            },
-        )
+    ) -> Result<(), ToolError> {
+        let mut context = ToolContext { editor, view };
+        self.tool_mut().handle(events, &mut context)
     }
 
     /// Breaks a gesture off and takes its changes back. `false` when there was none.
     pub fn cancel(&mut self, editor: &mut DocumentEditor, view: &mut CanvasView) -> bool {
         let was_active = self.is_active();
         if was_active {
-            let settings = self.settings;
-            self.tool_mut().cancel(&mut ToolContext {
-                editor,
-                view,
-                settings: &settings,
-            });
+            self.tool_mut().cancel(&mut ToolContext { editor, view });
         }
         was_active
     }
 
-    /// The brush settings of the tool in hand, if it has any.
-    pub fn brush_settings(&self) -> Option<&BrushSettings> {
-        match self.active {
-            ToolId::Brush => Some(&self.settings.brush),
-            ToolId::Eraser => Some(&self.settings.eraser),
-            ToolId::PanZoom => None,
+    /// The numbers that can be set on the tool in hand, and what they are.
+    pub fn options(&self) -> Vec<(&'static Number, Value)> {
+        let options = self.tool().options();
+        options.map_or_else(Vec::new, |options| options.numbers())
+    }
+
+    /// Sets a number of the tool in hand, brought into its range.
+    pub fn set_option(&mut self, id: &str, value: Value) {
+        if let Some(options) = self.tool_mut().options_mut() {
+            options.set(id, value);
         }
     }
 
-    /// The brush settings of the tool in hand for writing, if it has any.
-    pub fn brush_settings_mut(&mut self) -> Option<&mut BrushSettings> {
-        match self.active {
-            ToolId::Brush => Some(&mut self.settings.brush),
-            ToolId::Eraser => Some(&mut self.settings.eraser),
-            ToolId::PanZoom => None,
+    /// Sets a number of the tool in hand some steps higher or lower, if it has
+    /// that number.
+    pub fn step_option(&mut self, id: &str, steps: i32) {
+        let options = self.options();
+        if let Some((number, value)) = options.iter().find(|(number, _)| number.id == id) {
+            self.set_option(id, stepped(number, *value, steps));
         }
     }
 
     fn tool(&self) -> &dyn Tool {
-        match self.active {
-            ToolId::Brush => &self.brush,
-            ToolId::Eraser => &self.eraser,
-            ToolId::PanZoom => &self.pan_zoom,
-        }
+        &*self.tools[self.in_hand]
     }
 
     fn tool_mut(&mut self) -> &mut dyn Tool {
-        match self.active {
-            ToolId::Brush => &mut self.brush,
-            ToolId::Eraser => &mut self.eraser,
-            ToolId::PanZoom => &mut self.pan_zoom,
+        &mut *self.tools[self.in_hand]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of(toolbox: &Toolbox) -> f32 {
+        toolbox.options()[0].1.as_f32()
+    }
+
+    #[test]
+    fn each_tool_keeps_its_own_settings_from_start_to_start() {
+        let mut toolbox = Toolbox::default();
+        toolbox.set_option("size", Value::Real(33.0));
+        toolbox.select(ToolId("eraser"));
+        toolbox.step_option("size", 2);
+        assert_eq!(size_of(&toolbox), 18.0);
+        let mut again = Toolbox::new(&toolbox.settings());
+        assert_eq!(size_of(&again), 33.0);
+        again.select(ToolId("eraser"));
+        assert_eq!(size_of(&again), 18.0);
+        again.select(ToolId("of another version"));
+        assert_eq!(again.active().id, ToolId("eraser"));
+    }
+
+    #[test]
+    fn settings_of_before_tools_kept_their_own_are_read() {
+        let old = r#"{"brush":{"size_px":40.0},"eraser":{"size_px":7.0},
+            "foreground":[0,0,0],"background":[255,255,255]}"#;
+        let mut toolbox = Toolbox::new(&serde_json::from_str(old).unwrap());
+        assert_eq!(size_of(&toolbox), 40.0);
+        toolbox.select(ToolId("eraser"));
+        assert_eq!(size_of(&toolbox), 7.0);
+    }
+
+    #[test]
+    fn no_two_tools_share_an_id_or_a_key() {
+        let infos: Vec<_> = super::super::all().iter().map(|tool| tool.info()).collect();
+        for (index, info) in infos.iter().enumerate() {
+            let others = &infos[index + 1..];
+            assert!(
+                others
+                    .iter()
+                    .all(|other| other.id != info.id && other.key != info.key)
+            );
         }
     }
 }

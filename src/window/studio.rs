@@ -20,8 +20,6 @@ pub struct StudioApp {
     core: Core,
     ui: UiState,
     commands: CommandSink,
-    /// Commands of keys, which follow those of the fields in the same frame.
-    keyed: Vec<Command>,
     /// What taking reports and carrying out commands took in this frame.
     logic_secs: f32,
     remembers: bool,
@@ -55,7 +53,7 @@ impl StudioApp {
         let ctx = context.egui_ctx.clone();
         let waker: Waker = Arc::new(move || ctx.request_repaint());
         let factory = engine(context.wgpu_render_state.as_ref());
-        let model = settings.form.model.clone();
+        let model = settings.form.spec.model.clone();
         let mut state = AppState::new(settings, storybook_folder);
         state.pictures_folder = pictures_folder;
         let mut core = Core::new(
@@ -76,7 +74,6 @@ impl StudioApp {
             core,
             ui: UiState::new(context.wgpu_render_state.as_ref()),
             commands: CommandSink::default(),
-            keyed: Vec::new(),
             logic_secs: 0.0,
             remembers,
             shown_title: String::new(),
@@ -102,7 +99,8 @@ impl StudioApp {
             is_generating: self.core.state.jobs.generation().is_some(),
         };
         let state = &self.core.state;
-        self.keyed = ctx.input_mut(|input| shortcuts::take_commands(input, context, state));
+        let keyed = ctx.input_mut(|input| shortcuts::take_commands(input, context, state));
+        self.commands.push_keyed(keyed);
 
         let dropped: Vec<PathBuf> = ctx.input(|input| {
             input
@@ -147,14 +145,13 @@ impl StudioApp {
 impl eframe::App for StudioApp {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         let start = Instant::now();
-        self.take_input(ctx);
         // First the commands, which were made from the state as it was drawn, and
-        // then what was reported since: a form that was edited must not overwrite
-        // what a model that has just been loaded wrote into it.
+        // then what was reported since.
         for command in self.commands.drain() {
             self.core.dispatch(command);
         }
         self.core.take_reports();
+        self.take_input(ctx);
         let now_secs = ctx.input(|input| input.time);
         if let Some(wait_secs) = self.core.state.notices.tick(now_secs) {
             ctx.request_repaint_after(Duration::from_secs_f64(wait_secs.max(0.0)));
@@ -166,11 +163,6 @@ impl eframe::App for StudioApp {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let start = Instant::now();
         studio_ui(ui, &self.core.state, &mut self.ui, &mut self.commands);
-        // Only now: Ctrl+Enter that comes with the last letter of a prompt is to
-        // paint that prompt.
-        self.keyed
-            .drain(..)
-            .for_each(|command| self.commands.push(command));
         self.was_typing = ui.ctx().text_edit_focused();
         let own_secs = start.elapsed().as_secs_f32();
         // The rest of a frame is the driver's: on a graphics card very little.

@@ -93,7 +93,7 @@ fn settings() {
             let kept = Kept(String::from_utf8_lossy(input).into_owned());
             let settings = velatura::app::settings::Settings::load(&kept);
             let form = &settings.form;
-            let spec = form.spec([form.width_px, form.height_px], None, None);
+            let spec = form.spec([form.spec.width_px, form.spec.height_px], None, None);
             spec.validate().unwrap();
         },
     }

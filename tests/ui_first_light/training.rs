@@ -7,6 +7,7 @@ use velatura::app::training::{StartFrom, TrainForm, TrainPhase};
 use velatura::app::{Command, Dialog, ModelState};
 use velatura::recipe::{SaveOptions, TrainTarget, save_picture};
 
+use super::train_form::changes_to;
 use super::{Studio, landscape};
 
 impl Studio {
@@ -17,7 +18,9 @@ impl Studio {
 
     fn fill_in(&mut self, form: &TrainForm) {
         self.send(Command::Show(Dialog::Train));
-        self.send(Command::SetTrainForm(Box::new(form.clone())));
+        for change in changes_to(form) {
+            self.send(change.into());
+        }
         self.watch(
             "a look at the folder",
             |state| state.train_problem().is_none(),

@@ -8,12 +8,19 @@ use velatura::app::training::{StartFrom, TrainForm, TrainPhase};
 use velatura::app::{Command, Dialog, Severity};
 use velatura::recipe::{SaveOptions, TrainTarget, save_picture};
 
-use super::Studio;
+use super::studio::Studio;
+use super::train_form::changes_to;
 
 impl Studio {
-    fn form(&mut self, form: TrainForm) {
+    fn fill_in(&mut self, form: &TrainForm) {
+        for change in changes_to(form) {
+            self.command(change.into());
+        }
+    }
+
+    fn form(&mut self, form: &TrainForm) {
         self.command(Command::Show(Dialog::Train));
-        self.command(Command::SetTrainForm(Box::new(form)));
+        self.fill_in(form);
         self.wait("a look at the folder", |state| {
             state.train_problem().is_none()
         });
@@ -45,7 +52,7 @@ fn a_folder_that_holds_something_is_not_trained_into() {
     std::fs::write(root.path().join("mine/notes.txt"), "mine").expect("a file");
     let mut studio = Studio::start();
     studio.command(Command::Show(Dialog::Train));
-    studio.command(Command::SetTrainForm(Box::new(form(root.path()))));
+    studio.fill_in(&form(root.path()));
     studio.wait("a look at the folder", |state| state.train_place.is_some());
     assert!(studio.sees("That folder is in use"));
     studio.command(Command::StartTraining);
@@ -54,7 +61,7 @@ fn a_folder_that_holds_something_is_not_trained_into() {
         output: Some(root.path().join("other")),
         ..form(root.path())
     };
-    studio.form(free);
+    studio.form(&free);
     studio.click("Start training");
     assert!(studio.state().jobs.training().is_some());
 }
@@ -63,7 +70,7 @@ fn a_folder_that_holds_something_is_not_trained_into() {
 fn quitting_asks_for_a_training_run() {
     let root = tempfile::tempdir().expect("a folder");
     let mut studio = Studio::start();
-    studio.form(form(root.path()));
+    studio.form(&form(root.path()));
     studio.click("Start training");
     studio.permit(2);
     studio.wait_for_phase("the run", |phase| *phase == TrainPhase::Running);
@@ -79,7 +86,7 @@ fn quitting_asks_for_a_training_run() {
 fn the_end_of_a_run_stays_until_it_is_dismissed() {
     let root = tempfile::tempdir().expect("a folder");
     let mut studio = Studio::start();
-    studio.form(form(root.path()));
+    studio.form(&form(root.path()));
     studio.click("Start training");
     studio.click("Keep painting");
     studio.permit(20);

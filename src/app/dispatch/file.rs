@@ -22,7 +22,7 @@ impl Core {
         let losses = self.state.losses_of_document();
         if !self.must_ask(Command::New { size_px }, losses) {
             self.bring_to_front(OpenDocument::new(document, None));
-            let form = &mut self.state.settings.form;
+            let form = &mut self.state.settings.form.spec;
             [form.width_px, form.height_px] = size_px;
         }
         Ok(())

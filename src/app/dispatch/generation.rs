@@ -42,7 +42,7 @@ impl Core {
         let size_px = self.state.job_size_px();
         let state = &mut self.state;
         if !state.settings.form.seed_locked {
-            state.settings.form.seed = random::fresh_seed();
+            state.settings.form.spec.seed = random::fresh_seed();
         }
         state.jobs.show(None);
         let editor = &mut state.documents.front_mut().editor;
@@ -122,7 +122,7 @@ impl Core {
     /// Queues the loading of a model; `adopt` takes its defaults into the form.
     pub fn load_model(&mut self, source: ModelSource, adopt: bool) {
         self.state.model = ModelState::Loading;
-        self.state.settings.form.model = source.clone();
+        self.state.settings.form.spec.model = source.clone();
         self.state.adopt_defaults = adopt;
         let job = self.engine.load_model(source.clone());
         self.state.jobs.add_model(job, source);

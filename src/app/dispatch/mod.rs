@@ -108,12 +108,16 @@ impl Core {
             Command::DeleteLayer(layer) => front.editor.delete_layer(layer)?,
 
             Command::SelectTool(tool) => toolbox.select(tool),
-            Command::SetTools(tools) => {
-                toolbox.settings = tools;
-                settings.tools = tools;
+            Command::SetToolOption { id, value } => {
+                toolbox.set_option(id, value);
+                settings.tools = toolbox.settings();
             }
-            Command::Pointer(event) => {
-                toolbox.handle(&event, &mut front.editor, &mut front.view)?;
+            Command::StepToolOption { id, steps } => {
+                toolbox.step_option(id, steps);
+                settings.tools = toolbox.settings();
+            }
+            Command::Pointer(events) => {
+                toolbox.handle(&events, &mut front.editor, &mut front.view)?;
             }
             Command::ZoomFit => front.view.is_fitted = true,
             Command::ZoomActual => front.view = front.view.at_actual_size(),
@@ -127,11 +131,11 @@ impl Core {
             Command::ToggleSidePanel => settings.panels.side ^= true,
             Command::ToggleStrip => settings.panels.strip ^= true,
 
-            Command::SetForm(form) => {
-                settings.form = form.validated();
+            Command::SetForm(change) => {
+                settings.form.change(change);
                 self.fit_empty_canvas();
             }
-            Command::RollSeed => settings.form.seed = random::fresh_seed(),
+            Command::RollSeed => settings.form.spec.seed = random::fresh_seed(),
             Command::Generate => self.generate(),
             Command::CancelJob(job) => {
                 self.engine.cancel(job);
@@ -147,7 +151,7 @@ impl Core {
             Command::OpenModelFolder => self.background.pick(PickPurpose::ModelFolder, None, ""),
             Command::ShowFrame(step) => jobs.show(step),
 
-            Command::SetTrainForm(form) => self.set_train_form(*form),
+            Command::SetTraining(change) => self.change_training(change),
             Command::PickTrainFolder => self.background.pick(PickPurpose::TrainFolder, None, ""),
             Command::PickTrainOutput => self.background.pick(PickPurpose::TrainOutput, None, ""),
             Command::StartTraining => self.start_training(),
@@ -180,7 +184,7 @@ impl Core {
 }
 
 /// An error text as a sentence for a notice.
-pub(super) fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(chars).collect()

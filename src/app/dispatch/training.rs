@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use super::Core;
-use crate::app::training::{OutputPlace, StartFrom, TrainForm};
+use crate::app::training::{OutputPlace, StartFrom, TrainChange};
 use crate::folders;
 use crate::recipe::TrainSpec;
 
 impl Core {
-    pub(super) fn set_train_form(&mut self, form: TrainForm) {
-        self.state.train_form = form;
+    pub(super) fn change_training(&mut self, change: TrainChange) {
+        self.state.train_form.change(change);
         self.look_at_output();
     }
 

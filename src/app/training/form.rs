@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::OutputPlace;
 use crate::folders;
+use crate::recipe::param::{Number, Range, Shown};
 use crate::recipe::{TrainSpec, TrainTarget};
 
 /// From which weights a run starts.
@@ -15,6 +16,49 @@ pub enum StartFrom {
     Scratch,
     /// The newest checkpoint of the run that lies in the output folder.
     Run,
+}
+
+/// Optimiser steps.
+pub static STEPS: Number = Number {
+    id: "train_steps",
+    label: "Steps",
+    hint: "Number of optimiser steps",
+    unit: None,
+    allowed: Range::whole(1, 100_000_000),
+    offered: Range::whole(10, 200_000),
+    shown: Shown::WholeByMagnitude,
+    infotext: None,
+};
+
+/// Pictures per step.
+pub static BATCH: Number = Number {
+    id: "train_batch",
+    label: "Batch",
+    hint: "Number of pictures that one step learns from",
+    unit: Some("pictures a step"),
+    allowed: Range::whole(1, 256),
+    offered: Range::whole(1, 256),
+    shown: Shown::Whole,
+    infotext: None,
+};
+
+/// A change of one field of the form.
+#[derive(Clone, Debug)]
+pub enum TrainChange {
+    /// Folder of pictures.
+    Folder(Option<PathBuf>),
+    /// Which stage.
+    Target(TrainTarget),
+    /// From which weights.
+    Start(StartFrom),
+    /// Optimiser steps.
+    Steps(u64),
+    /// Side of the pictures in pixels.
+    SizePx(u32),
+    /// Pictures per step.
+    Batch(u32),
+    /// Where the model goes.
+    Output(Option<PathBuf>),
 }
 
 /// What the dialog edits.
@@ -51,6 +95,19 @@ impl Default for TrainForm {
 }
 
 impl TrainForm {
+    /// Changes one field.
+    pub fn change(&mut self, change: TrainChange) {
+        match change {
+            TrainChange::Folder(folder) => self.folder = folder,
+            TrainChange::Target(target) => self.target = target,
+            TrainChange::Start(start) => self.start = start,
+            TrainChange::Steps(steps) => self.steps = steps,
+            TrainChange::SizePx(size_px) => self.size_px = size_px,
+            TrainChange::Batch(batch) => self.batch = batch,
+            TrainChange::Output(output) => self.output = output,
+        }
+    }
+
     /// Where the model goes unless the user says otherwise: a folder among the
     /// user's models, named after that of the pictures.
     pub fn usual_output(&self) -> Option<PathBuf> {

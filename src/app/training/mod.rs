@@ -4,6 +4,6 @@ mod form;
 mod place;
 mod run;
 
-pub use form::{StartFrom, TrainForm};
+pub use form::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
 pub use place::OutputPlace;
 pub use run::{TrainPhase, Training};

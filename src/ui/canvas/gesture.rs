@@ -1,11 +1,11 @@
-//! From the events of the window to the actions of the canvas.
+//! From the events of the window to those of the tool in hand.
 
 use eframe::egui;
 use egui::{Event, Key, MouseWheelSource, MouseWheelUnit, Pos2, Response, Ui};
 
-use super::{CanvasAction, CanvasInput};
+use crate::app::{Command, CommandSink};
 use crate::geometry::{CanvasPoint, CanvasView, UiPoint, Viewport};
-use crate::tools::{Modifiers, PointerButton, PointerEvent, PointerPhase, ToolId};
+use crate::tools::{Modifiers, PointerButton, PointerEvent, PointerPhase};
 
 /// How much one notch of a mouse wheel enlarges.
 const ZOOM_PER_NOTCH: f32 = 1.2;
@@ -54,10 +54,9 @@ impl Gesture {
         &mut self,
         ui: &Ui,
         response: &Response,
-        input: &CanvasInput<'_>,
         viewport: &Viewport,
         view: &mut CanvasView,
-        actions: &mut Vec<CanvasAction>,
+        commands: &mut CommandSink,
     ) {
         let typing = ui.ctx().text_edit_focused();
         let (events, modifiers, pinch, latest) = ui.input(|i| {
@@ -79,7 +78,7 @@ impl Gesture {
 
         if let Some(pinch) = pinch {
             if self.state != State::Pinching {
-                self.abandon(actions);
+                self.abandon(commands);
                 self.state = State::Pinching;
             }
             let before = view
@@ -100,10 +99,8 @@ impl Gesture {
         let mut frame = Frame {
             view,
             viewport,
-            input,
-            actions,
             modifiers,
-            hand: None,
+            told: Vec::new(),
         };
         for event in &events {
             match event {
@@ -134,7 +131,10 @@ impl Gesture {
                     self.release(*pos, *button, &mut frame);
                 }
                 Event::PointerMoved(pos) => self.moved(*pos, is_over(*pos), &mut frame),
-                Event::WindowFocused(false) => self.abandon(frame.actions),
+                Event::WindowFocused(false) => {
+                    frame.flush(commands);
+                    self.abandon(commands);
+                }
                 Event::MouseWheel {
                     unit,
                     delta,
@@ -152,21 +152,13 @@ impl Gesture {
                         frame.zoom_about(pos, *factor);
                     }
                 }
-                Event::Key {
-                    key,
-                    pressed: true,
-                    modifiers,
-                    ..
-                } if !typing => {
-                    frame.bracket_key(*key, *modifiers);
-                }
                 _ => {}
             }
         }
-        frame.flush_hand();
+        frame.flush(commands);
     }
 
-    fn press(&mut self, pos: Pos2, button: egui::PointerButton, frame: &mut Frame<'_, '_>) {
+    fn press(&mut self, pos: Pos2, button: egui::PointerButton, frame: &mut Frame<'_>) {
         if self.state != State::Idle {
             return;
         }
@@ -183,7 +175,7 @@ impl Gesture {
         }
     }
 
-    fn moved(&mut self, pos: Pos2, is_over: bool, frame: &mut Frame<'_, '_>) {
+    fn moved(&mut self, pos: Pos2, is_over: bool, frame: &mut Frame<'_>) {
         match self.state {
             State::Tool(button) => frame.send(PointerPhase::Drag, pos, button, self.pressure),
             State::Panning { grabbed, .. } => {
@@ -202,7 +194,7 @@ impl Gesture {
         }
     }
 
-    fn release(&mut self, pos: Pos2, released: egui::PointerButton, frame: &mut Frame<'_, '_>) {
+    fn release(&mut self, pos: Pos2, released: egui::PointerButton, frame: &mut Frame<'_>) {
         match self.state {
             State::Tool(button) if tool_button(released) == Some(button) => {
                 frame.send(PointerPhase::Release, pos, button, self.pressure);
@@ -213,27 +205,24 @@ impl Gesture {
         }
     }
 
-    fn abandon(&mut self, actions: &mut Vec<CanvasAction>) {
+    fn abandon(&mut self, commands: &mut CommandSink) {
         if matches!(self.state, State::Tool(_)) {
-            actions.push(CanvasAction::CancelGesture);
+            commands.push(Command::CancelGesture);
         }
         self.state = State::Idle;
     }
 }
 
 /// What the events of one frame act on.
-struct Frame<'a, 'b> {
+struct Frame<'a> {
     view: &'a mut CanvasView,
     viewport: &'a Viewport,
-    input: &'a CanvasInput<'b>,
-    actions: &'a mut Vec<CanvasAction>,
     modifiers: egui::Modifiers,
-    /// The newest drag of the hand tool. That tool moves the view under the
-    /// pointer, so only one drag a frame can be told in the view of that frame.
-    hand: Option<PointerEvent>,
+    /// What the tool is told.
+    told: Vec<PointerEvent>,
 }
 
-impl Frame<'_, '_> {
+impl Frame<'_> {
     fn canvas_from_ui(&self, pos: Pos2) -> CanvasPoint {
         self.view
             .transform(self.viewport)
@@ -258,20 +247,19 @@ impl Frame<'_, '_> {
                 alt: self.modifiers.alt,
             },
         };
-        if self.input.tool == ToolId::PanZoom && phase == PointerPhase::Drag {
-            self.hand = Some(event);
-            return;
+        // Of a pointer that only hovers the newest place is enough.
+        let is_hover = |event: &mut PointerEvent| event.phase == PointerPhase::Hover;
+        if phase == PointerPhase::Hover {
+            self.told.pop_if(is_hover);
         }
-        self.flush_hand();
-        // A hovering pointer changes no document: the frame draws its cursor.
-        if phase != PointerPhase::Hover {
-            self.actions.push(CanvasAction::Pointer(event));
-        }
+        self.told.push(event);
     }
 
-    fn flush_hand(&mut self) {
-        self.actions
-            .extend(self.hand.take().map(CanvasAction::Pointer));
+    /// Tells the tool.
+    fn flush(&mut self, commands: &mut CommandSink) {
+        if !self.told.is_empty() {
+            commands.push(Command::Pointer(std::mem::take(&mut self.told)));
+        }
     }
 
     fn zoom_about(&mut self, pos: Pos2, factor: f32) {
@@ -303,25 +291,6 @@ impl Frame<'_, '_> {
         let grabbed = self.canvas_from_ui(pos);
         let pulled = self.canvas_from_ui(pos + points);
         *self.view = self.view.dragged(grabbed, pulled);
-    }
-
-    fn bracket_key(&mut self, key: Key, modifiers: egui::Modifiers) {
-        if modifiers.command || modifiers.ctrl || modifiers.alt {
-            return;
-        }
-        // Shift turns a bracket into a brace on most layouts.
-        let (steps, hardness) = match key {
-            Key::OpenBracket => (-1, modifiers.shift),
-            Key::CloseBracket => (1, modifiers.shift),
-            Key::OpenCurlyBracket => (-1, true),
-            Key::CloseCurlyBracket => (1, true),
-            _ => return,
-        };
-        self.actions.push(if hardness {
-            CanvasAction::HardnessSteps(steps)
-        } else {
-            CanvasAction::SizeSteps(steps)
-        });
     }
 }
 

@@ -1,52 +1,28 @@
-//! The canvas: shows the document and turns what hands do into actions.
+//! The canvas: shows the document and turns what hands do into commands.
 //!
-//! It owns neither the document nor the view; it reads a [`CanvasInput`] and
-//! pushes [`CanvasAction`]s, which the caller wraps in its own commands:
+//! It owns neither the document nor the view, and knows no tool: it reads a
+//! [`CanvasInput`] and pushes [`Command::Pointer`] for the tool in hand,
+//! [`Command::CancelGesture`] and [`Command::SetView`].
 //!
-//! ```ignore
-//! let mut actions = Vec::new();
-//! let input = CanvasInput {
-//!     document: state.document(),
-//!     view: state.front().view,
-//!     tool: state.toolbox.active(),
-//!     cursor: state.toolbox.cursor(),
-//!     is_gesture_active: state.toolbox.is_active(),
-//!     live: state.jobs.live_frame().map(|frame| LiveFrame {
-//!         picture: LivePicture::Image(Arc::clone(&frame.image)),
-//!         target: CanvasRect::from_size(size_of_the_job),
-//!         mask: mask_of_the_job.clone(), // Option<Arc<GrayImage>>, at the target's size
-//!     }),
-//!     is_mask_outlined: state.is_result_new(),
-//! };
-//! let response = own.canvas.show(ui, &input, &mut actions);
-//! for action in actions {
-//!     commands.push(match action {
-//!         CanvasAction::Pointer(event) => Command::Pointer(event),
-//!         CanvasAction::SetView(view) => Command::SetView(view),
-//!         …
-//!     });
-//! }
-//! ```
-//!
-//! The canvas handles the pointer, the wheel, pinching, the space bar and the
-//! bracket keys. Keys that are in the menus (tools, zoom, undo, Escape) belong
-//! to the shell: for "fit in the window" it sets [`CanvasView::is_fitted`], and
-//! the canvas answers with the fitted view.
+//! The canvas handles the pointer, the wheel, pinching and the space bar. Keys
+//! that are in the table of actions belong to the shell: for "fit in the window"
+//! it sets [`CanvasView::is_fitted`], and the canvas answers with the fitted view.
 //!
 //! The wheel of a mouse zooms. Two fingers on a touchpad pan, and zoom with
 //! Ctrl or by pinching.
 
-mod cursor;
 mod gesture;
+mod overlay;
 
 use eframe::egui;
 use eframe::egui_wgpu::RenderState;
 use egui::{Rect, Response, Sense, Ui};
 
+use crate::app::{Command, CommandSink};
 use crate::document::Document;
 use crate::geometry::{CanvasView, UiPoint, Viewport};
 use crate::gpu::{CanvasRenderer, CanvasScene, GpuError, LiveFrame, canvas_callback};
-use crate::tools::{PointerEvent, ToolCursor, ToolId};
+use crate::tools::Overlay;
 
 use gesture::Gesture;
 
@@ -57,34 +33,16 @@ pub struct CanvasInput<'a> {
     pub document: &'a Document,
     /// The part of it to be shown.
     pub view: CanvasView,
-    /// The tool in hand.
-    pub tool: ToolId,
-    /// How the pointer looks, by [`Toolbox::cursor`](crate::tools::Toolbox::cursor).
-    pub cursor: ToolCursor,
+    /// What the tool in hand draws over it.
+    pub overlay: Overlay,
+    /// Whether the tool in hand has nothing that it can act on.
+    pub is_tool_blocked: bool,
     /// Whether the tool is in the middle of a gesture.
     pub is_gesture_active: bool,
     /// A step of a running job, drawn in its place.
     pub live: Option<LiveFrame>,
     /// Whether the mask is only outlined, and not tinted.
     pub is_mask_outlined: bool,
-}
-
-/// What the user did on the canvas.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum CanvasAction {
-    /// An event for the tool in hand.
-    Pointer(PointerEvent),
-    /// Breaks the tool's gesture off: a second finger came down, or the window
-    /// lost the focus.
-    CancelGesture,
-    /// Another part of the document is to be shown.
-    SetView(CanvasView),
-    /// The brush or eraser in hand is to be larger (positive) or smaller; see
-    /// [`BrushSettings::with_size_steps`](crate::tools::BrushSettings::with_size_steps).
-    SizeSteps(i32),
-    /// The brush or eraser in hand is to be harder (positive) or softer; see
-    /// [`BrushSettings::with_hardness_steps`](crate::tools::BrushSettings::with_hardness_steps).
-    HardnessSteps(i32),
 }
 
 /// The canvas of a window: what only the screen knows.
@@ -110,12 +68,12 @@ impl CanvasUi {
         }
     }
 
-    /// Draws the canvas over all the room there is, and pushes what was done on it.
+    /// Draws the canvas over all the room there is, and pushes what is done on it.
     pub fn show(
         &mut self,
         ui: &mut Ui,
         input: &CanvasInput<'_>,
-        actions: &mut Vec<CanvasAction>,
+        commands: &mut CommandSink,
     ) -> Response {
         let rect = ui.available_rect_before_wrap();
         // Clicks only: a canvas that asked for drags too would be given those
@@ -133,17 +91,17 @@ impl CanvasUi {
         }
         let shown = view;
         self.gesture
-            .update(ui, &response, input, &viewport, &mut view, actions);
+            .update(ui, &response, &viewport, &mut view, commands);
         let view = if view == shown {
             view
         } else {
             view.kept_near(picture_px)
         };
         if view != input.view {
-            actions.push(CanvasAction::SetView(view));
+            commands.push(Command::SetView(view));
         }
         self.paint(ui, rect, input, &viewport, view);
-        cursor::cursor_ui(ui, &response, input, &viewport, view, &self.gesture);
+        overlay::overlay_ui(ui, &response, input, &viewport, view, &self.gesture);
         response
     }
 

@@ -1,15 +1,14 @@
 //! The size of a new picture.
 
 use eframe::egui;
-use egui::{DragValue, Ui};
+use egui::Ui;
 
 use super::{buttons, main_button};
-use crate::app::form::MIN_SIDE_PX;
 use crate::app::{AppState, Command, CommandSink};
-use crate::document::MAX_SIDE_PX;
+use crate::recipe::param::{HEIGHT, WIDTH};
 use crate::ui::UiState;
 use crate::ui::theme::{height, tokens};
-use crate::ui::widgets::row;
+use crate::ui::widgets::{number_field, row};
 
 /// Shows the fields and the buttons.
 pub fn new_picture_ui(
@@ -19,13 +18,12 @@ pub fn new_picture_ui(
     commands: &mut CommandSink,
 ) {
     let native = state.model_summary().map(|model| model.native_size_px);
-    for (index, name) in ["Width", "Height"].into_iter().enumerate() {
-        row(ui, name, |ui, label| {
-            let field = DragValue::new(&mut own.new_size_px[index])
-                .range(MIN_SIDE_PX..=MAX_SIDE_PX)
-                .suffix(" px");
-            ui.add_sized([120.0, height::CONTROL], field)
-                .labelled_by(label);
+    for (index, number) in [&WIDTH, &HEIGHT].into_iter().enumerate() {
+        row(ui, number.label, |ui, label| {
+            let mut side = own.new_size_px[index].into();
+            let size = [120.0, height::CONTROL];
+            number_field(ui, number, &mut side, size).labelled_by(label);
+            own.new_size_px[index] = side.as_u32();
         });
     }
     if let Some(native) = native {

@@ -31,11 +31,17 @@ fn group_ui(ui: &mut Ui, group: Group) {
             .family(medium())
             .color(tokens.accent_text),
     );
+    // Several keys for one thing share a line.
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
     for action in actions::all().filter(|action| action.group == group) {
-        let keys: Vec<String> = action.keys().map(|keys| keys_text(&keys)).collect();
-        if !keys.is_empty() {
-            line_ui(ui, action.full_label, &keys.join(" or "));
+        let keys = action.keys().map(|keys| keys_text(&keys));
+        match lines.iter_mut().find(|line| line.0 == action.full_label) {
+            Some((_, known)) => known.extend(keys),
+            None => lines.push((action.full_label, keys.collect())),
         }
+    }
+    for (label, keys) in lines.iter().filter(|(_, keys)| !keys.is_empty()) {
+        line_ui(ui, label, &keys.join(" or "));
     }
     for (_, label, keys) in GESTURES.iter().filter(|gesture| gesture.0 == group) {
         line_ui(ui, label, keys);

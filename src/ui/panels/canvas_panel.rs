@@ -6,12 +6,11 @@ use egui::{Align, Layout, RichText, Ui, vec2};
 
 use crate::app::actions::{Action, file::OPEN, generate::GENERATE};
 use crate::app::shortcuts::keys_of;
-use crate::app::{AppState, Command, CommandSink};
+use crate::app::{AppState, CommandSink};
 use crate::geometry::CanvasRect;
 use crate::gpu::{LiveFrame, LivePicture};
-use crate::tools::{BrushSettings, ToolId};
 use crate::ui::UiState;
-use crate::ui::canvas::{CanvasAction, CanvasInput};
+use crate::ui::canvas::CanvasInput;
 use crate::ui::theme::{radius, semibold, space, tokens, type_size};
 
 /// Shows the canvas.
@@ -45,37 +44,13 @@ fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut 
     let input = CanvasInput {
         document: state.document(),
         view: state.front().view,
-        tool: state.toolbox.active(),
-        cursor: state.toolbox.cursor(),
+        overlay: state.toolbox.overlay(),
+        is_tool_blocked: state.toolbox.target(state.document()).is_err(),
         is_gesture_active: state.toolbox.is_active(),
         live,
         is_mask_outlined: state.is_result_new(),
     };
-    let mut actions = Vec::new();
-    own.canvas.show(ui, &input, &mut actions);
-    for action in actions {
-        commands.push(match action {
-            CanvasAction::Pointer(event) => Command::Pointer(event),
-            CanvasAction::CancelGesture => Command::CancelGesture,
-            CanvasAction::SetView(view) => Command::SetView(view),
-            CanvasAction::SizeSteps(steps) => {
-                change_brush(state, |brush| brush.with_size_steps(steps))
-            }
-            CanvasAction::HardnessSteps(steps) => {
-                change_brush(state, |brush| brush.with_hardness_steps(steps))
-            }
-        });
-    }
-}
-
-fn change_brush(state: &AppState, change: impl FnOnce(BrushSettings) -> BrushSettings) -> Command {
-    let mut settings = state.toolbox.settings;
-    match state.toolbox.active() {
-        ToolId::Brush => settings.brush = change(settings.brush),
-        ToolId::Eraser => settings.eraser = change(settings.eraser),
-        ToolId::PanZoom => {}
-    }
-    Command::SetTools(settings)
+    own.canvas.show(ui, &input, commands);
 }
 
 /// Whether there is nothing to see or to wait for.

@@ -5,13 +5,14 @@ use std::path::Path;
 use eframe::egui;
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
-use crate::app::form::{GenerateForm, Intent, MAX_BATCH, MAX_GUIDANCE, MAX_STEPS, MIN_SIDE_PX};
+use crate::app::form::{FormChange, GenerateForm, Intent};
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::engine::SamplerChoice;
 use crate::icons;
-use crate::recipe::{MAX_SIDE_PX, ModelSource, SamplerId};
+use crate::recipe::param::{BATCH, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, WIDTH};
+use crate::recipe::{ModelSource, SamplerId};
 use crate::ui::theme::{height, space, tokens};
-use crate::ui::widgets::{IconButton, SliderFormat, caption, combo, fold, row, slider_row};
+use crate::ui::widgets::{IconButton, caption, combo, fold, number_field, number_row, row};
 
 /// Sizes offered beside those of the model, as multiples of its own.
 const SIZE_PRESETS: [(&str, f32, f32); 5] = [
@@ -24,7 +25,6 @@ const SIZE_PRESETS: [(&str, f32, f32); 5] = [
 
 /// Shows the panel.
 pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
-    let mut form = state.form().clone();
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
@@ -33,14 +33,18 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 .show(ui, |ui| {
                     ui.set_width(ui.available_width());
                     model_ui(ui, state, commands);
-                    prompt_ui(ui, state, &mut form);
-                    sampling_ui(ui, &mut form);
-                    seed_ui(ui, &mut form, commands);
-                    picture_ui(ui, state, &mut form);
+                    prompt_ui(ui, state, commands);
+                    sampling_ui(ui, state.form(), commands);
+                    seed_ui(ui, state.form(), commands);
+                    picture_ui(ui, state, commands);
                 });
         });
-    if form != *state.form() {
-        commands.push(Command::SetForm(Box::new(form)));
+}
+
+/// The row of a number.
+fn param_ui(ui: &mut Ui, form: &GenerateForm, number: &'static Number, commands: &mut CommandSink) {
+    if let (_, Some(value)) = number_row(ui, number, form.number(number)) {
+        commands.set(FormChange::Number(number, value));
     }
 }
 
@@ -64,12 +68,12 @@ fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     row(ui, "Model", |ui, label| {
         let chosen = match &state.model {
             ModelState::Ready(model) => model.name.clone(),
-            ModelState::Loading => format!("Loading {}…", name(&state.form().model)),
-            ModelState::Failed(_) => name(&state.form().model),
+            ModelState::Loading => format!("Loading {}…", name(&state.form().spec.model)),
+            ModelState::Failed(_) => name(&state.form().spec.model),
         };
         let response = combo("model", chosen, ui.available_width()).show_ui(ui, |ui| {
             let mut choose = |ui: &mut Ui, source: ModelSource| {
-                let selected = state.form().model == source;
+                let selected = state.form().spec.model == source;
                 if ui.selectable_label(selected, name(&source)).clicked() && !selected {
                     commands.push(Command::ChooseModel(source));
                 }
@@ -91,20 +95,28 @@ fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     }
 }
 
-fn prompt_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
+fn prompt_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let spec = &state.form().spec;
     let understands = state.model_summary().is_none_or(|model| model.has_text);
     ui.add_enabled_ui(understands, |ui| {
         let label = caption(ui, "Prompt").id;
-        let mut nothing = String::new();
-        let (text, hint) = if understands {
-            (&mut form.prompt, "Describe the picture")
+        let (mut text, hint) = if understands {
+            (spec.prompt.clone(), "Describe the picture")
         } else {
-            (&mut nothing, "This model does not read text")
+            (String::new(), "This model does not read text")
         };
-        text_area(ui, text, hint, 3).labelled_by(label);
-        if fold(ui, "Negative prompt", form.negative_prompt.trim()) {
-            text_area(ui, &mut form.negative_prompt, "What to avoid", 2)
-                .accessible_name("Negative prompt");
+        if text_area(ui, &mut text, hint, 3)
+            .labelled_by(label)
+            .changed()
+        {
+            commands.set(FormChange::Prompt(text));
+        }
+        if fold(ui, "Negative prompt", spec.negative_prompt.trim()) {
+            let mut text = spec.negative_prompt.clone();
+            let area = text_area(ui, &mut text, "What to avoid", 2);
+            if area.accessible_name("Negative prompt").changed() {
+                commands.set(FormChange::NegativePrompt(text));
+            }
         }
     });
 }
@@ -123,60 +135,52 @@ fn text_area(ui: &mut Ui, text: &mut String, hint: &str, rows: usize) -> egui::R
     .inner
 }
 
-fn sampling_ui(ui: &mut Ui, form: &mut GenerateForm) {
+fn sampling_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
+    let sampler = form.sampler();
     row(ui, "Sampler", |ui, label| {
         let karras_width = 76.0;
         let width = ui.available_width() - karras_width - space::S;
-        let response =
-            combo("sampler", SamplerChoice::label_of(&form.sampler), width).show_ui(ui, |ui| {
-                for choice in SamplerChoice::all() {
-                    let is_chosen = form.sampler.as_str() == choice.id;
-                    if ui.selectable_label(is_chosen, choice.label).clicked() {
-                        form.sampler = SamplerId::new(choice.id);
-                    }
+        let list = combo("sampler", SamplerChoice::label_of(&sampler), width);
+        let response = list.show_ui(ui, |ui| {
+            for choice in SamplerChoice::all() {
+                let is_chosen = sampler.as_str() == choice.id;
+                if ui.selectable_label(is_chosen, choice.label).clicked() {
+                    commands.set(FormChange::Sampler(SamplerId::new(choice.id)));
                 }
-            });
+            }
+        });
         response.response.labelled_by(label);
-        form.karras &= form.takes_karras();
-        ui.add_enabled(
-            form.takes_karras(),
-            egui::Checkbox::new(&mut form.karras, "Karras"),
-        )
-        .on_hover_text("Noise levels of Karras et al.: more of the steps at low noise")
-        .on_disabled_hover_text("This sampler has no Karras noise levels");
+        let mut karras = form.karras();
+        let tick = egui::Checkbox::new(&mut karras, "Karras");
+        let ticked = ui
+            .add_enabled(form.takes_karras(), tick)
+            .on_hover_text("Noise levels of Karras et al.: more of the steps at low noise")
+            .on_disabled_hover_text("This sampler has no Karras noise levels");
+        if ticked.changed() {
+            commands.set(FormChange::Karras(karras));
+        }
     });
-    slider_row(
-        ui,
-        "Steps",
-        &mut form.steps,
-        1..=MAX_STEPS,
-        SliderFormat {
-            logarithmic: true,
-            ..SliderFormat::WHOLE
-        },
-    );
-    slider_row(
-        ui,
-        "Guidance",
-        &mut form.guidance_scale,
-        1.0..=MAX_GUIDANCE,
-        SliderFormat::TENTHS,
-    )
-    .on_hover_text("How closely the picture follows the prompt; 1 does not insist");
+    for number in [&STEPS, &GUIDANCE] {
+        param_ui(ui, form, number, commands);
+    }
+    if form.takes_eta() {
+        param_ui(ui, form, &ETA, commands);
+    }
 }
 
-fn seed_ui(ui: &mut Ui, form: &mut GenerateForm, commands: &mut CommandSink) {
-    row(ui, "Seed", |ui, label| {
+fn seed_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
+    row(ui, SEED.label, |ui, label| {
         let buttons = 2.0 * (height::CONTROL + space::XS) + space::XS;
-        let seed = egui::DragValue::new(&mut form.seed)
-            .range(0..=u64::from(u32::MAX))
-            .speed(1.0);
-        let typed = ui
-            .add_sized([ui.available_width() - buttons, height::CONTROL], seed)
-            .labelled_by(label);
-        if typed.changed() {
+        let before = form.number(&SEED);
+        let mut seed = before;
+        let size = [ui.available_width() - buttons, height::CONTROL];
+        number_field(ui, &SEED, &mut seed, size)
+            .labelled_by(label)
+            .on_hover_text(SEED.hint);
+        if seed != before {
+            commands.set(FormChange::Number(&SEED, seed));
             // Somebody who types a seed wants to keep it.
-            form.seed_locked = true;
+            commands.set(FormChange::SeedLocked(true));
         }
         ui.spacing_mut().item_spacing.x = space::XS;
         let (icon, name) = if form.seed_locked {
@@ -184,84 +188,69 @@ fn seed_ui(ui: &mut Ui, form: &mut GenerateForm, commands: &mut CommandSink) {
         } else {
             (icons::LOCK_SIMPLE_OPEN, "New seed for every picture")
         };
-        if IconButton::new(icon, name)
-            .selected(form.seed_locked)
-            .show(ui)
-            .clicked()
-        {
-            form.seed_locked = !form.seed_locked;
+        let lock = IconButton::new(icon, name).selected(form.seed_locked);
+        if lock.show(ui).clicked() {
+            commands.set(FormChange::SeedLocked(!form.seed_locked));
         }
-        if IconButton::new(icons::DICE_FIVE, "Roll a new seed")
-            .show(ui)
-            .clicked()
-        {
+        let roll = IconButton::new(icons::DICE_FIVE, "Roll a new seed");
+        if roll.show(ui).clicked() {
             commands.push(Command::RollSeed);
         }
     });
 }
 
-fn picture_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
+fn picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let intent = state.intent();
     if intent == Intent::TextToImage {
-        size_ui(ui, state, form);
+        size_ui(ui, state, commands);
     }
-    let strength = match intent {
-        Intent::TextToImage => None,
-        Intent::Inpaint => Some(&mut form.mask_strength),
-        Intent::ImageToImage => Some(&mut form.strength),
-    };
-    if let Some(strength) = strength {
-        slider_row(ui, "Strength", strength, 0.0..=1.0, SliderFormat::PERCENT).on_hover_text(
-            "How much is repainted: little keeps the picture, all of it starts anew",
-        );
+    let strength = intent.strength();
+    let feather = (intent == Intent::Inpaint).then_some(&FEATHER);
+    for number in strength.into_iter().chain(feather).chain([&BATCH]) {
+        param_ui(ui, state.form(), number, commands);
     }
-    if intent == Intent::Inpaint {
-        let format = SliderFormat {
-            suffix: " px",
-            ..SliderFormat::WHOLE
-        };
-        slider_row(ui, "Feather", &mut form.feather_px, 0.0..=64.0, format)
-            .on_hover_text("Width of the soft edge inside the mask");
-    }
-    slider_row(
-        ui,
-        "Pictures",
-        &mut form.batch,
-        1..=MAX_BATCH,
-        SliderFormat::WHOLE,
-    )
-    .on_hover_text("How many are painted, each with the next seed");
 }
 
-fn size_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
-    let multiple = state
-        .model_summary()
-        .map_or(8, |model| model.size_multiple_px.max(1));
-    let native = state
-        .model_summary()
-        .map_or(64, |model| model.native_size_px);
+fn size_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let spec = &state.form().spec;
+    let model = state.model_summary();
+    let multiple = model.map_or(8, |model| model.size_multiple_px.max(1));
+    let native = model.map_or(64, |model| model.native_size_px);
+    let largest = WIDTH.offered.most.as_u32();
     let snap = |side: f32| -> u32 {
         let steps = (side / multiple as f32).round().max(1.0) as u32;
-        (steps * multiple).clamp(multiple, MAX_SIDE_PX / multiple * multiple)
+        let most = (largest / multiple).max(1);
+        steps.min(most).saturating_mul(multiple)
+    };
+    let sides = [(&WIDTH, spec.width_px), (&HEIGHT, spec.height_px)];
+    let mut set = |sides: [u32; 2]| {
+        for (number, side) in [&WIDTH, &HEIGHT].into_iter().zip(sides) {
+            commands.set(FormChange::Number(number, side.into()));
+        }
     };
     row(ui, "Size", |ui, label| {
         let buttons = 2.0 * (height::CONTROL + space::XS) + space::XS;
         let width = (ui.available_width() - buttons - space::L) * 0.5;
-        let side = |ui: &mut Ui, value: &mut u32, name: &str| {
-            let field = egui::DragValue::new(value)
-                .range(MIN_SIDE_PX..=MAX_SIDE_PX)
+        let side_ui = |ui: &mut Ui, (number, side): (&'static Number, u32)| {
+            let mut now = side;
+            let offered = number.offered;
+            let field = egui::DragValue::new(&mut now)
+                .range(offered.least.as_u32()..=offered.most.as_u32())
+                .clamp_existing_to_range(false)
                 .speed(f64::from(multiple) * 0.2)
                 .update_while_editing(false);
             let response = ui
                 .add_sized([width, height::CONTROL], field)
                 .labelled_by(label)
-                .on_hover_text(name);
+                .on_hover_text(number.hint);
             if response.changed() {
-                *value = snap(*value as f32);
+                snap(now as f32)
+            } else {
+                side
             }
         };
         ui.spacing_mut().item_spacing.x = space::XS;
-        side(ui, &mut form.width_px, "Width in pixels");
+        let across = side_ui(ui, sides[0]);
         let (rect, _) =
             ui.allocate_exact_size(vec2(space::S, height::CONTROL), egui::Sense::hover());
         ui.painter().text(
@@ -271,12 +260,13 @@ fn size_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
             egui::TextStyle::Body.resolve(ui.style()),
             tokens(ui).text_muted,
         );
-        side(ui, &mut form.height_px, "Height in pixels");
-        if IconButton::new(icons::SWAP, "Swap width and height")
-            .show(ui)
-            .clicked()
-        {
-            std::mem::swap(&mut form.width_px, &mut form.height_px);
+        let down = side_ui(ui, sides[1]);
+        if [across, down] != sides.map(|(_, side)| side) {
+            set([across, down]);
+        }
+        let swap = IconButton::new(icons::SWAP, "Swap width and height");
+        if swap.show(ui).clicked() {
+            set([down, across]);
         }
         let presets = IconButton::new(icons::CARET_DOWN, "Usual sizes").show(ui);
         egui::Popup::menu(&presets).show(|ui| {
@@ -285,15 +275,11 @@ fn size_ui(ui: &mut Ui, state: &AppState, form: &mut GenerateForm) {
                 let size = [snap(native as f32 * across), snap(native as f32 * down)];
                 let text = format!("{} × {}", size[0], size[1]);
                 let text = RichText::new(text).color(tokens(ui).text_faint);
-                if ui
-                    .add(
-                        egui::Button::new(name)
-                            .frame_when_inactive(false)
-                            .right_text(text),
-                    )
-                    .clicked()
-                {
-                    [form.width_px, form.height_px] = size;
+                let entry = egui::Button::new(name)
+                    .frame_when_inactive(false)
+                    .right_text(text);
+                if ui.add(entry).clicked() {
+                    set(size);
                 }
             }
         });

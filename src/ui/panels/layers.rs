@@ -13,14 +13,25 @@ use crate::app::actions::{layer, mask};
 use crate::app::{AppState, Command, CommandSink};
 use crate::document::{Document, DocumentRevision, Layer, LayerContent, LayerId, LayerKind};
 use crate::icons;
+use crate::recipe::param::{Number, Range, Shown, Value};
 use crate::ui::UiState;
 use crate::ui::theme::{height, radius, space, tokens, type_size};
-use crate::ui::widgets::{
-    CONTROL_ICON, IconButton, SliderFormat, action_button, slider_row, title,
-};
+use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, number_row, title};
 
 /// Longest side of a layer's thumbnail, in pixels.
 const THUMBNAIL_PX: u32 = 64;
+
+/// The opacity of a layer.
+static OPACITY: Number = Number {
+    id: "opacity",
+    label: "Opacity",
+    hint: "How much of the layer is seen",
+    unit: None,
+    allowed: Range::real(0.0, 1.0),
+    offered: Range::real(0.0, 1.0),
+    shown: Shown::Percent,
+    infotext: None,
+};
 
 /// Small pictures of the layers, made anew when the document changes.
 #[derive(Default)]
@@ -102,19 +113,12 @@ fn header_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         });
     });
     if let Some(layer) = selected {
-        let mut opacity = layer.opacity;
-        let response = slider_row(
-            ui,
-            "Opacity",
-            &mut opacity,
-            0.0..=1.0,
-            SliderFormat::PERCENT,
-        );
+        let (response, changed) = number_row(ui, &OPACITY, Value::Real(layer.opacity));
         let done = response.drag_stopped() || (response.changed() && !response.dragged());
-        if response.changed() || done {
+        if changed.is_some() || done {
             commands.push(Command::SetLayerOpacity {
                 layer: layer.id,
-                opacity,
+                opacity: changed.map_or(layer.opacity, Value::as_f32),
                 done,
             });
         }

@@ -81,9 +81,10 @@ fn entries_ui(ui: &mut Ui, entries: &[Entry], state: &AppState, commands: &mut C
                 icon: glyph,
                 entries,
             } => {
-                ui.menu_button((icon(ui, glyph), *label), |ui| {
+                let menu = ui.menu_button((icon(ui, glyph), *label), |ui| {
                     entries_ui(ui, entries, state, commands);
                 });
+                menu.response.accessible_name(*label);
             }
             Entry::Files {
                 label,
@@ -97,7 +98,9 @@ fn entries_ui(ui: &mut Ui, entries: &[Entry], state: &AppState, commands: &mut C
                     let menu = ui.menu_button((icon(ui, glyph), *label), |ui| {
                         files_ui(ui, files, *command, commands);
                     });
-                    menu.response.on_disabled_hover_text(*when_empty);
+                    menu.response
+                        .accessible_name(*label)
+                        .on_disabled_hover_text(*when_empty);
                 });
             }
             Entry::Line => {

@@ -1,6 +1,7 @@
 //! Controls that several panels share.
 
 mod icon_button;
+mod number;
 mod primary_button;
 mod texture_cache;
 
@@ -11,13 +12,12 @@ use super::theme::{height, medium, space, tokens, type_size};
 use crate::icons;
 
 pub use icon_button::{CONTROL_ICON, IconButton, action_button};
+pub use number::{number_field, number_row, number_slider};
 pub use primary_button::{PrimaryButton, progress_button};
 pub use texture_cache::TextureCache;
 
 /// Width of the label in a row of the panels.
 const LABEL_WIDTH: f32 = 80.0;
-/// Width of the number at the end of a row.
-const NUMBER_WIDTH: f32 = 56.0;
 
 /// A row: a muted label, then controls in what is left of the width.
 pub fn row(ui: &mut Ui, label: &str, add: impl FnOnce(&mut Ui, egui::Id)) {
@@ -52,108 +52,6 @@ impl PutLeft for Ui {
         let builder = egui::UiBuilder::new().max_rect(rect).layout(layout);
         self.new_child(builder).add(widget)
     }
-}
-
-/// A row with a slider and the number it sets.
-pub fn slider_row<Num: egui::emath::Numeric>(
-    ui: &mut Ui,
-    label: &str,
-    value: &mut Num,
-    range: std::ops::RangeInclusive<Num>,
-    format: SliderFormat,
-) -> egui::Response {
-    let mut response = None;
-    row(ui, label, |ui, id| {
-        let slider_width = ui.available_width() - NUMBER_WIDTH - space::S;
-        let slid = slider(ui, value, range.clone(), slider_width, format).labelled_by(id);
-        let mut number = egui::DragValue::new(value).range(range).speed(format.speed);
-        if let Some(decimals) = format.decimals {
-            number = number.fixed_decimals(decimals);
-        }
-        if format.percent {
-            number = number
-                .custom_formatter(|value, _| format!("{} %", (value * 100.0).round()))
-                .custom_parser(|text| {
-                    text.trim_end_matches(['%', ' '])
-                        .parse::<f64>()
-                        .ok()
-                        .map(|value| value / 100.0)
-                });
-        } else {
-            number = number.suffix(format.suffix);
-        }
-        let typed = ui
-            .add_sized([NUMBER_WIDTH, height::CONTROL], number)
-            .labelled_by(id);
-        response = Some(slid | typed);
-    });
-    response.expect("row runs its closure once")
-}
-
-/// How a slider row shows its number.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SliderFormat {
-    /// Digits after the point.
-    pub decimals: Option<usize>,
-    /// The unit.
-    pub suffix: &'static str,
-    /// Shows 0 to 1 as 0 % to 100 %.
-    pub percent: bool,
-    /// Change per point of dragging the number.
-    pub speed: f64,
-    /// Small values get more of the rail.
-    pub logarithmic: bool,
-}
-
-impl SliderFormat {
-    /// A whole number.
-    pub const WHOLE: Self = Self {
-        decimals: Some(0),
-        suffix: "",
-        percent: false,
-        speed: 0.2,
-        logarithmic: false,
-    };
-    /// One digit after the point.
-    pub const TENTHS: Self = Self {
-        decimals: Some(1),
-        speed: 0.05,
-        ..Self::WHOLE
-    };
-    /// A share.
-    pub const PERCENT: Self = Self {
-        decimals: None,
-        percent: true,
-        speed: 0.005,
-        ..Self::WHOLE
-    };
-}
-
-/// A slider without a number.
-pub fn slider<Num: egui::emath::Numeric>(
-    ui: &mut Ui,
-    value: &mut Num,
-    range: std::ops::RangeInclusive<Num>,
-    width: f32,
-    format: SliderFormat,
-) -> egui::Response {
-    let tokens = tokens(ui);
-    ui.scope(|ui| {
-        ui.spacing_mut().slider_width = width;
-        // The handle takes its size from the height of the widget.
-        ui.spacing_mut().interact_size.y = 16.0;
-        let visuals = ui.visuals_mut();
-        visuals.selection.bg_fill = tokens.accent;
-        visuals.widgets.inactive.bg_fill = tokens.control_hovered;
-        visuals.widgets.hovered.bg_fill = tokens.control_hovered;
-        visuals.widgets.active.bg_fill = tokens.control_hovered;
-        let slider = egui::Slider::new(value, range)
-            .show_value(false)
-            .logarithmic(format.logarithmic)
-            .step_by(if format.decimals == Some(0) { 1.0 } else { 0.0 });
-        ui.add(slider)
-    })
-    .inner
 }
 
 /// The title of a panel or section.

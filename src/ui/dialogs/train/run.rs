@@ -1,171 +1,24 @@
-//! The training dialog: the form, and the run once it is started.
-
-use std::path::PathBuf;
+//! A training run: how far it is, its losses, its newest samples.
 
 use eframe::egui;
-use egui::{Button, DragValue, RichText, TextEdit, Ui, vec2};
+use egui::{Button, RichText, Ui, vec2};
 use egui_plot::{Line, Plot, PlotPoints};
 
-use super::{buttons, main_button};
 use crate::app::jobs::JobRecord;
-use crate::app::training::{StartFrom, TrainForm, TrainPhase, Training};
-use crate::app::{AppState, Command, CommandSink, ModelState};
+use crate::app::training::{TrainPhase, Training};
+use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
-use crate::recipe::{ModelSource, TrainTarget};
+use crate::recipe::ModelSource;
 use crate::ui::UiState;
-use crate::ui::theme::{hairline, height, medium, radius, space, tokens, type_size};
-use crate::ui::widgets::{SliderFormat, duration_text, row, slider_row};
+use crate::ui::dialogs::{buttons, main_button};
+use crate::ui::theme::{medium, radius, space, tokens, type_size};
+use crate::ui::widgets::duration_text;
 
-/// Largest number of steps that the slider reaches.
-const MAX_STEPS: u64 = 200_000;
-/// Picture sizes on offer.
-const SIZES_PX: [u32; 4] = [64, 128, 256, 512];
+/// Height of the plot and of the samples.
+const HEIGHT: f32 = 180.0;
 
-/// Shows the run if there is one that was not dismissed, else the form.
-pub fn train_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
-    match state.jobs.training() {
-        Some(training) => run_ui(ui, state, own, training, commands),
-        None => form_ui(ui, state, commands),
-    }
-}
-
-fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
-    let mut form = state.train_form.clone();
-    ui.label(
-        RichText::new("Any folder of pictures will do. A text file of the same name beside a picture is its caption.")
-            .color(tokens(ui).text_muted),
-    );
-    path_row(
-        ui,
-        "Pictures",
-        &mut form.folder,
-        "A folder on this computer",
-        || {
-            commands.push(Command::PickTrainFolder);
-        },
-    );
-    row(ui, "Train", |ui, _| {
-        ui.selectable_value(
-            &mut form.target,
-            TrainTarget::Diffusion,
-            "Painter (diffusion)",
-        )
-        .on_hover_text("The network that paints; needs a finished autoencoder");
-        ui.selectable_value(&mut form.target, TrainTarget::Autoencoder, "Autoencoder")
-            .on_hover_text("The network that turns pictures into latents and back");
-    });
-    row(ui, "Start from", |ui, _| {
-        let model = match &state.model {
-            ModelState::Ready(model) => model.name.clone(),
-            ModelState::Loading | ModelState::Failed(_) => "The chosen model".to_owned(),
-        };
-        ui.selectable_value(&mut form.start, StartFrom::CurrentModel, model)
-            .on_hover_text("The model of the Generate panel learns the new pictures");
-        ui.selectable_value(&mut form.start, StartFrom::Scratch, "Random weights")
-            .on_hover_text(scratch_hint(&form));
-        let found = state.train_place.as_ref();
-        if let Some(run) = found.and_then(|place| place.run.as_ref()) {
-            let text = format!("Go on from step {}", run.step);
-            ui.selectable_value(&mut form.start, StartFrom::Run, text)
-                .on_hover_text(
-                    "The run in the output folder, with the settings that it was started with",
-                );
-        }
-    });
-    let steps = SliderFormat {
-        logarithmic: true,
-        ..SliderFormat::WHOLE
-    };
-    slider_row(ui, "Steps", &mut form.steps, 10..=MAX_STEPS, steps);
-    row(ui, "Size", |ui, _| {
-        for size in SIZES_PX {
-            ui.selectable_value(&mut form.size_px, size, format!("{size} px"));
-        }
-    });
-    row(ui, "Batch", |ui, label| {
-        let field = DragValue::new(&mut form.batch)
-            .range(1..=256)
-            .suffix(" pictures a step");
-        ui.add_sized([160.0, height::CONTROL], field)
-            .labelled_by(label);
-    });
-    let usual_output = form.output_folder(state.train_place.as_ref());
-    let usual_output = usual_output.map(|folder| folder.to_string_lossy().into_owned());
-    path_row(
-        ui,
-        "Save in",
-        &mut form.output,
-        usual_output.as_deref().unwrap_or("A folder"),
-        || {
-            commands.push(Command::PickTrainOutput);
-        },
-    );
-
-    let problem = state.train_problem();
-    buttons(ui, |ui| {
-        if main_button(ui, "Start training", problem.is_none()).clicked() {
-            commands.push(Command::StartTraining);
-        }
-        if ui.button("Cancel").clicked() {
-            commands.push(Command::CloseDialog);
-        }
-        if let Some(problem) = problem {
-            let text = RichText::new(problem).color(tokens(ui).text_muted);
-            ui.add(egui::Label::new(text).truncate());
-        }
-    });
-    if form != state.train_form {
-        commands.push(Command::SetTrainForm(Box::new(form)));
-    }
-}
-
-fn scratch_hint(form: &TrainForm) -> &'static str {
-    match form.target {
-        TrainTarget::Autoencoder => "Learns everything from your pictures alone",
-        TrainTarget::Diffusion => "Keeps the chosen model's autoencoder and learns to paint anew",
-    }
-}
-
-/// A path that is typed, or chosen in a dialog of the system.
-fn path_row(
-    ui: &mut Ui,
-    label: &str,
-    path: &mut Option<PathBuf>,
-    hint: &str,
-    choose: impl FnOnce(),
-) {
-    row(ui, label, |ui, id| {
-        let button_width = 96.0;
-        let tokens = tokens(ui);
-        let mut text = path
-            .as_ref()
-            .map_or_else(String::new, |path| path.to_string_lossy().into_owned());
-        let width = ui.available_width() - button_width - space::S;
-        let hint = RichText::new(hint).color(tokens.text_faint);
-        let frame = egui::Frame::new()
-            .fill(tokens.sunken)
-            .stroke(hairline(tokens))
-            .corner_radius(radius::CONTROL)
-            .inner_margin(egui::Margin::symmetric(8, 5));
-        let field = TextEdit::singleline(&mut text)
-            .hint_text(hint)
-            .desired_width(width)
-            .frame(frame);
-        if ui.add(field).labelled_by(id).changed() {
-            *path = Some(PathBuf::from(text.trim())).filter(|_| !text.trim().is_empty());
-        }
-        let button = Button::new("Choose…").min_size(vec2(button_width, height::CONTROL));
-        if ui
-            .add(button)
-            .accessible_name(format!("Choose {}", label.to_lowercase()))
-            .clicked()
-        {
-            choose();
-        }
-    });
-}
-
-fn run_ui(
+/// Shows the run.
+pub(super) fn run_ui(
     ui: &mut Ui,
     state: &AppState,
     own: &mut UiState,
@@ -233,7 +86,7 @@ fn run_buttons_ui(
             }
             if ui
                 .button("Keep painting")
-                .on_hover_text("Training goes on in the background")
+                .on_hover_text("Training goes on in the background, and gives way to each picture")
                 .clicked()
             {
                 commands.push(Command::CloseDialog);
@@ -328,7 +181,7 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
     let points: PlotPoints<'_> = training.losses.clone().into();
     Plot::new("loss")
         .width(width)
-        .height(180.0)
+        .height(HEIGHT)
         .allow_drag(false)
         .allow_zoom(false)
         .allow_scroll(false)
@@ -362,7 +215,7 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
 
 fn sheet_ui(ui: &mut Ui, own: &mut UiState, training: &Training, width: f32) {
     let tokens = tokens(ui);
-    let (rect, _) = ui.allocate_exact_size(vec2(width, 180.0), egui::Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(vec2(width, HEIGHT), egui::Sense::hover());
     ui.painter()
         .rect_filled(rect, radius::CONTROL, tokens.sunken);
     let note = match &training.sheet {

@@ -1,9 +1,24 @@
 //! The hand: drags the picture, enlarges it on a click.
 
 use super::event::{PointerEvent, PointerPhase};
-use super::settings::ToolSettings;
-use super::tool::{Tool, ToolContext, ToolCursor, ToolError, ToolId, ToolResponse};
+use super::overlay::{Cursor, Overlay};
+use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo};
+use crate::document::Document;
 use crate::geometry::{CanvasPoint, CanvasView};
+use crate::icons;
+
+static INFO: ToolInfo = ToolInfo {
+    id: ToolId("pan_zoom"),
+    label: "Hand",
+    icon: icons::HAND,
+    key: "H",
+    hint: "Drag to move the picture. Click to enlarge, Alt-click to reduce.",
+};
+
+/// The tool at rest.
+pub fn tool() -> Box<dyn Tool> {
+    Box::new(HandTool::default())
+}
 
 /// Screen pixels that the pointer may move and still have clicked.
 const CLICK_SLOP_PX: f32 = 4.0;
@@ -25,11 +40,11 @@ enum State {
 
 /// Drags the picture; a click enlarges about the pointer, an Alt-click reduces.
 #[derive(Debug, Default)]
-pub struct PanZoomTool {
+struct HandTool {
     state: State,
 }
 
-impl PanZoomTool {
+impl HandTool {
     fn transition(&self, event: &PointerEvent, view: &mut CanvasView) -> State {
         match (self.state, event.phase) {
             (State::Ready, PointerPhase::Press) => State::Pressed {
@@ -61,37 +76,47 @@ impl PanZoomTool {
     }
 }
 
-impl Tool for PanZoomTool {
-    fn id(&self) -> ToolId {
-        ToolId::PanZoom
+impl Tool for HandTool {
+    fn info(&self) -> &'static ToolInfo {
+        &INFO
+    }
+
+    fn target(&self, _document: &Document) -> Result<Target, ToolError> {
+        Ok(Target::View)
     }
 
     fn handle(
         &mut self,
-        event: &PointerEvent,
+        events: &[PointerEvent],
         context: &mut ToolContext<'_>,
-    ) -> Result<ToolResponse, ToolError> {
-        self.state = self.transition(event, context.view);
-        Ok(ToolResponse::default())
+    ) -> Result<(), ToolError> {
+        for (index, event) in events.iter().enumerate() {
+            // The view moves under the pointer, so that of several drags in one
+            // frame only the last is told in a view that it still knows.
+            let next = events.get(index + 1).map(|next| next.phase);
+            if (event.phase, next) != (PointerPhase::Drag, Some(PointerPhase::Drag)) {
+                self.state = self.transition(event, context.view);
+            }
+        }
+        Ok(())
     }
 
-    fn cancel(&mut self, context: &mut ToolContext<'_>) -> ToolResponse {
+    fn cancel(&mut self, context: &mut ToolContext<'_>) {
         if let State::Pressed { before, .. } | State::Dragging { before, .. } = self.state {
             *context.view = before;
         }
         self.state = State::Ready;
-        ToolResponse::default()
     }
 
     fn is_active(&self) -> bool {
         self.state != State::Ready
     }
 
-    fn cursor(&self, _settings: &ToolSettings) -> ToolCursor {
+    fn overlay(&self) -> Overlay {
         if self.is_active() {
-            ToolCursor::Grabbing
+            Cursor::Grabbing.into()
         } else {
-            ToolCursor::Grab
+            Cursor::Grab.into()
         }
     }
 }
@@ -99,6 +124,7 @@ impl Tool for PanZoomTool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::DocumentEditor;
 
     fn event(phase: PointerPhase, x: f32) -> PointerEvent {
         PointerEvent::new(phase, CanvasPoint::new(x, 0.0))
@@ -106,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_click_enlarges_and_an_alt_click_reduces() {
-        let mut tool = PanZoomTool::default();
+        let mut tool = HandTool::default();
         let mut view = CanvasView {
             zoom: 1.0,
             ..CanvasView::default()
@@ -124,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_drag_moves_the_view_against_the_pointer() {
-        let mut tool = PanZoomTool::default();
+        let mut tool = HandTool::default();
         let mut view = CanvasView {
             zoom: 1.0,
             ..CanvasView::default()
@@ -135,5 +161,26 @@ mod tests {
         tool.state = tool.transition(&event(PointerPhase::Release, 25.0), &mut view);
         assert_eq!(tool.state, State::Ready);
         assert_eq!(view.zoom, 1.0);
+    }
+
+    #[test]
+    fn many_drags_in_one_frame_move_the_view_as_one() {
+        let moved = |events: &[PointerEvent]| {
+            let mut editor = DocumentEditor::new(Document::blank([64, 64]).unwrap());
+            let mut view = CanvasView {
+                zoom: 1.0,
+                ..CanvasView::default()
+            };
+            let mut context = ToolContext {
+                editor: &mut editor,
+                view: &mut view,
+            };
+            HandTool::default().handle(events, &mut context).unwrap();
+            view.center.x
+        };
+        let press = event(PointerPhase::Press, 5.0);
+        let drags = [10.0, 17.0, 25.0].map(|x| event(PointerPhase::Drag, x));
+        assert_eq!(moved(&[press, drags[2]]), -20.0);
+        assert_eq!(moved(&[press, drags[0], drags[1], drags[2]]), -20.0);
     }
 }

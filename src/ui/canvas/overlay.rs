@@ -1,0 +1,107 @@
+//! Draws what the tool in hand has over the canvas, and the pointer.
+
+use eframe::egui;
+use egui::{Color32, CursorIcon, Painter, Pos2, Response, Stroke, Ui};
+
+use super::CanvasInput;
+use super::gesture::Gesture;
+use crate::geometry::{CanvasPoint, CanvasTransform, CanvasView, Viewport};
+use crate::tools::{Cursor, OverlayShape};
+
+/// Below this diameter, in points, a circle is lost and a cross is shown.
+const SMALLEST_CIRCLE_POINTS: f32 = 5.0;
+
+/// Draws the shapes of the tool, and sets the cursor or draws it.
+pub(super) fn overlay_ui(
+    ui: &Ui,
+    response: &Response,
+    input: &CanvasInput<'_>,
+    viewport: &Viewport,
+    view: CanvasView,
+    gesture: &Gesture,
+) {
+    if gesture.is_panning() {
+        ui.set_cursor_icon(CursorIcon::Grabbing);
+        return;
+    }
+    if !(response.hovered() || input.is_gesture_active) {
+        return;
+    }
+    if gesture.would_pan() {
+        ui.set_cursor_icon(CursorIcon::Grab);
+        return;
+    }
+    if input.is_tool_blocked {
+        ui.set_cursor_icon(CursorIcon::NotAllowed);
+        return;
+    }
+    let transform = view.transform(viewport);
+    let painter = ui.painter_at(response.rect);
+    let line = 1.0 / ui.pixels_per_point();
+    for shape in &input.overlay.shapes {
+        shape_ui(&painter, line, *shape, &transform);
+    }
+    match input.overlay.cursor {
+        Cursor::Grab => ui.set_cursor_icon(CursorIcon::Grab),
+        Cursor::Grabbing => ui.set_cursor_icon(CursorIcon::Grabbing),
+        Cursor::Ring { size_px, core_px } => {
+            let Some(pos) = ui.input(|i| i.pointer.latest_pos()) else {
+                return;
+            };
+            let scale = transform.points_per_pixel;
+            let diameter = size_px * scale;
+            if diameter < SMALLEST_CIRCLE_POINTS {
+                ui.set_cursor_icon(CursorIcon::Crosshair);
+                return;
+            }
+            ui.set_cursor_icon(CursorIcon::None);
+            ring(&painter, line, pos, diameter, core_px * scale);
+        }
+    }
+}
+
+fn shape_ui(painter: &Painter, line: f32, shape: OverlayShape, transform: &CanvasTransform) {
+    let at = |point: CanvasPoint| {
+        let point = transform.ui_from_canvas(point);
+        egui::pos2(point.x, point.y)
+    };
+    match shape {
+        OverlayShape::Line { from, to } => two_tone(painter, line, [at(from), at(to)]),
+    }
+}
+
+/// A light line inside a dark one can be seen on any picture.
+fn two_tone(painter: &Painter, line: f32, ends: [Pos2; 2]) {
+    let stroke = |width: f32, color: Color32| Stroke::new(width * line, color);
+    painter.line_segment(ends, stroke(2.0, Color32::from_black_alpha(110)));
+    painter.line_segment(ends, stroke(1.0, Color32::from_white_alpha(200)));
+}
+
+fn ring(painter: &Painter, line: f32, pos: Pos2, diameter: f32, core: f32) {
+    // As with lines, so that it can be seen on any picture.
+    let radius = diameter * 0.5;
+    painter.circle_stroke(
+        pos,
+        radius + line,
+        Stroke::new(line, Color32::from_black_alpha(180)),
+    );
+    painter.circle_stroke(
+        pos,
+        radius,
+        Stroke::new(line, Color32::from_white_alpha(230)),
+    );
+    if core < diameter * 0.95 && core > SMALLEST_CIRCLE_POINTS {
+        painter.circle_stroke(
+            pos,
+            core * 0.5,
+            Stroke::new(line, Color32::from_white_alpha(90)),
+        );
+    }
+    let arm = 3.0;
+    if diameter > 6.0 * arm {
+        for (dx, dy) in [(arm, 0.0), (0.0, arm)] {
+            let ends = [pos - egui::vec2(dx, dy), pos + egui::vec2(dx, dy)];
+            two_tone(painter, line, ends);
+        }
+    }
+}

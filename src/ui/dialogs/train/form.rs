@@ -1,0 +1,189 @@
+//! What a training run is to be.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui;
+use egui::{Button, RichText, TextEdit, Ui, vec2};
+
+use crate::app::training::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
+use crate::app::{AppState, Command, CommandSink, ModelState};
+use crate::recipe::TrainTarget;
+use crate::recipe::param::Value;
+use crate::ui::dialogs::{buttons, main_button};
+use crate::ui::theme::{hairline, height, radius, space, tokens};
+use crate::ui::widgets::{number_field, number_row, row};
+
+/// Picture sizes on offer.
+const SIZES_PX: [u32; 4] = [64, 128, 256, 512];
+
+/// Shows the form and the buttons.
+pub(super) fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let form = &state.train_form;
+    ui.label(
+        RichText::new("Any folder of pictures will do. A text file of the same name beside a picture is its caption.")
+            .color(tokens(ui).text_muted),
+    );
+    let folder = PathField {
+        label: "Pictures",
+        path: form.folder.as_deref(),
+        hint: "A folder on this computer",
+        change: TrainChange::Folder,
+        choose: Command::PickTrainFolder,
+    };
+    folder.show(ui, commands);
+    target_ui(ui, form, commands);
+    start_ui(ui, state, commands);
+    if let (_, Some(steps)) = number_row(ui, &STEPS, Value::Whole(form.steps)) {
+        commands.set(TrainChange::Steps(steps.as_u64()));
+    }
+    row(ui, "Size", |ui, _| {
+        for size in SIZES_PX {
+            let is_chosen = form.size_px == size;
+            if choice(ui, is_chosen, format!("{size} px")).clicked() {
+                commands.set(TrainChange::SizePx(size));
+            }
+        }
+    });
+    row(ui, BATCH.label, |ui, label| {
+        let mut batch = form.batch.into();
+        let field = number_field(ui, &BATCH, &mut batch, [160.0, height::CONTROL]);
+        field.labelled_by(label).on_hover_text(BATCH.hint);
+        if batch.as_u32() != form.batch {
+            commands.set(TrainChange::Batch(batch.as_u32()));
+        }
+    });
+    let usual_output = form.output_folder(state.train_place.as_ref());
+    let usual_output = usual_output.map(|folder| folder.to_string_lossy().into_owned());
+    let output = PathField {
+        label: "Save in",
+        path: form.output.as_deref(),
+        hint: usual_output.as_deref().unwrap_or("A folder"),
+        change: TrainChange::Output,
+        choose: Command::PickTrainOutput,
+    };
+    output.show(ui, commands);
+    form_buttons_ui(ui, state, commands);
+}
+
+fn choice(ui: &mut Ui, is_chosen: bool, text: impl Into<String>) -> egui::Response {
+    ui.selectable_label(is_chosen, text.into())
+}
+
+fn target_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
+    row(ui, "Train", |ui, _| {
+        let targets = [
+            (
+                TrainTarget::Diffusion,
+                "Painter (diffusion)",
+                "The network that paints; needs a finished autoencoder",
+            ),
+            (
+                TrainTarget::Autoencoder,
+                "Autoencoder",
+                "The network that turns pictures into latents and back",
+            ),
+        ];
+        for (target, name, hint) in targets {
+            let shown = choice(ui, form.target == target, name);
+            if shown.on_hover_text(hint).clicked() {
+                commands.set(TrainChange::Target(target));
+            }
+        }
+    });
+}
+
+fn start_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let form = &state.train_form;
+    let model = match &state.model {
+        ModelState::Ready(model) => model.name.clone(),
+        ModelState::Loading | ModelState::Failed(_) => "The chosen model".to_owned(),
+    };
+    let scratch_hint = match form.target {
+        TrainTarget::Autoencoder => "Learns everything from your pictures alone",
+        TrainTarget::Diffusion => "Keeps the chosen model's autoencoder and learns to paint anew",
+    };
+    row(ui, "Start from", |ui, _| {
+        let found = state.train_place.as_ref();
+        let run = found.and_then(|place| place.run.as_ref()).map(|run| {
+            (
+                StartFrom::Run,
+                format!("Go on from step {}", run.step),
+                "The run in the output folder, with the settings that it was started with",
+            )
+        });
+        let starts = [
+            (
+                StartFrom::CurrentModel,
+                model,
+                "The model of the Generate panel learns the new pictures",
+            ),
+            (
+                StartFrom::Scratch,
+                "Random weights".to_owned(),
+                scratch_hint,
+            ),
+        ];
+        for (start, name, hint) in starts.into_iter().chain(run) {
+            let shown = choice(ui, form.start == start, name);
+            if shown.on_hover_text(hint).clicked() {
+                commands.set(TrainChange::Start(start));
+            }
+        }
+    });
+}
+
+fn form_buttons_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let problem = state.train_problem();
+    buttons(ui, |ui| {
+        if main_button(ui, "Start training", problem.is_none()).clicked() {
+            commands.push(Command::StartTraining);
+        }
+        if ui.button("Cancel").clicked() {
+            commands.push(Command::CloseDialog);
+        }
+        if let Some(problem) = problem {
+            let text = RichText::new(problem).color(tokens(ui).text_muted);
+            ui.add(egui::Label::new(text).truncate());
+        }
+    });
+}
+
+/// A path that is typed, or chosen in a dialog of the system.
+struct PathField<'a> {
+    label: &'static str,
+    path: Option<&'a Path>,
+    hint: &'a str,
+    change: fn(Option<PathBuf>) -> TrainChange,
+    choose: Command,
+}
+
+impl PathField<'_> {
+    fn show(self, ui: &mut Ui, commands: &mut CommandSink) {
+        row(ui, self.label, |ui, id| {
+            let button_width = 96.0;
+            let tokens = tokens(ui);
+            let text = self.path.map(|path| path.to_string_lossy().into_owned());
+            let mut text = text.unwrap_or_default();
+            let width = ui.available_width() - button_width - space::S;
+            let hint = RichText::new(self.hint).color(tokens.text_faint);
+            let frame = egui::Frame::new()
+                .fill(tokens.sunken)
+                .stroke(hairline(tokens))
+                .corner_radius(radius::CONTROL)
+                .inner_margin(egui::Margin::symmetric(8, 5));
+            let field = TextEdit::singleline(&mut text)
+                .hint_text(hint)
+                .desired_width(width)
+                .frame(frame);
+            if ui.add(field).labelled_by(id).changed() {
+                let path = Some(text.trim()).filter(|text| !text.is_empty());
+                commands.set((self.change)(path.map(PathBuf::from)));
+            }
+            let name = format!("Choose {}", self.label.to_lowercase());
+            let button = Button::new("Choose…").min_size(vec2(button_width, height::CONTROL));
+            if ui.add(button).accessible_name(name).clicked() {
+                commands.push(self.choose);
+            }
+        });
+    }
+}

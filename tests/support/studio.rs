@@ -1,0 +1,128 @@
+//! The whole window in a test, driven from outside.
+#![allow(dead_code, reason = "not every test file uses all of it")]
+
+#[path = "fake_engine.rs"]
+mod fake_engine;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, unbounded};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use fake_engine::{FakeEngine, FakePace};
+use velatura::app::form::FormChange::{self, Prompt};
+use velatura::app::{AppState, Command, ModelState};
+use velatura::recipe::param::{Number, STEPS};
+use velatura::window::{StudioApp, StudioOptions};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The window with an engine that makes a step for each permit.
+pub struct Studio {
+    /// The window.
+    pub harness: Harness<'static, StudioApp>,
+    permits: Sender<()>,
+    /// Where pictures go whose document was closed.
+    pub pictures: tempfile::TempDir,
+}
+
+impl Studio {
+    pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// A studio whose model is loaded.
+    pub fn start_with(open: Option<&Path>) -> Self {
+        let (permits, gate) = unbounded();
+        let engine = Box::new(move |_: Option<&_>| FakeEngine::factory(FakePace::Gate(gate)));
+        let mut options = StudioOptions::new(engine);
+        options.remembers = false;
+        let pictures = tempfile::tempdir().expect("a folder");
+        options.pictures_folder = Some(pictures.path().to_path_buf());
+        options.open = open.map(Path::to_path_buf);
+        let harness = Harness::builder()
+            .with_size([1280.0, 800.0])
+            .with_max_steps(32)
+            .wgpu()
+            .build_eframe(|context| StudioApp::new(context, options).expect("a thread"));
+        let mut studio = Self {
+            harness,
+            permits,
+            pictures,
+        };
+        studio.wait("the model", |state| {
+            matches!(state.model, ModelState::Ready(_))
+        });
+        studio
+    }
+
+    pub fn state(&self) -> &AppState {
+        self.harness.state().state()
+    }
+
+    pub fn command(&mut self, command: Command) {
+        self.harness.state_mut().command(command);
+        self.harness.run();
+    }
+
+    /// Lets the engine make steps.
+    pub fn permit(&self, steps: usize) {
+        (0..steps).for_each(|_| self.permits.send(()).expect("the engine runs"));
+    }
+
+    /// Draws until something is so.
+    pub fn wait(&mut self, what: &str, is_so: impl Fn(&AppState) -> bool) {
+        let start = Instant::now();
+        loop {
+            self.harness.step();
+            if is_so(self.state()) {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.harness.run();
+    }
+
+    pub fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.harness.run();
+    }
+
+    pub fn sees(&self, label: &str) -> bool {
+        self.harness
+            .query_all_by_label_contains(label)
+            .next()
+            .is_some()
+    }
+
+    pub fn layer_names(&self) -> Vec<String> {
+        self.state()
+            .document()
+            .layers()
+            .iter()
+            .map(|layer| layer.name.clone())
+            .collect()
+    }
+
+    /// A finished picture on the canvas.
+    pub fn paint(&mut self, prompt: &str) {
+        self.set([Prompt(prompt.to_owned()), number(&STEPS, 2)]);
+        self.permit(2);
+        self.click("Generate");
+        self.wait("the picture", |state| state.document().has_picture());
+    }
+
+    /// Changes fields of the Generate panel.
+    pub fn set(&mut self, changes: impl IntoIterator<Item = FormChange>) {
+        for change in changes {
+            self.command(change.into());
+        }
+    }
+}
+
+/// A number of the Generate panel that is set.
+pub fn number(number: &'static Number, value: u32) -> FormChange {
+    FormChange::Number(number, value.into())
+}
