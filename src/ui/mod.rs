@@ -2,8 +2,9 @@
 //!
 //! Functions here read [`AppState`] and push [`Command`](crate::app::Command)s;
 //! they change nothing themselves but what only the screen knows
-//! ([`UiState`]: textures, a name being typed). A panel that edits a form edits
-//! a copy and sends it back when it differs.
+//! ([`UiState`]: textures, a name being typed). A panel that edits a form says
+//! which field is to change, and names an action of
+//! [`actions`](crate::app::actions) where it shows one.
 
 pub mod canvas;
 mod dialogs;

@@ -35,7 +35,7 @@ fn a_broken_settings_file_becomes_a_usable_form() {
 
 #[test]
 fn forms_of_older_versions_are_read_field_by_field() {
-    let old = r#"{"model": "Storybook", "prompt": "a pond", "negative_prompt": "fog",
+    let old = r#"{"model": "storybook", "prompt": "a pond", "negative_prompt": "fog",
         "sampler": "heun", "karras": true, "steps": 33, "guidance_scale": 5.5, "seed": 9,
         "seed_locked": true, "width_px": 128, "height_px": 96, "strength": 0.4,
         "mask_strength": 0.8, "feather_px": 6.0, "batch": 3}"#;

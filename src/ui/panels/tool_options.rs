@@ -20,17 +20,20 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
         ui.add_space(space::S);
 
         let options = state.toolbox.options();
-        let obstacle = state.toolbox.target(state.document()).err();
-        for (number, value) in &options {
-            if let Some(value) = option_ui(ui, number, *value) {
-                let id = number.id;
-                commands.push(Command::SetToolOption { id, value });
+        let (note, color) = match state.toolbox.target(state.document()) {
+            // Instead of the settings, which have nothing to act on: there is
+            // not room for both.
+            Err(obstacle) => (sentence(&obstacle.to_string()), tokens(ui).warning),
+            Ok(_) if options.is_empty() => (tool.hint.to_owned(), tokens(ui).text_muted),
+            Ok(_) => {
+                for (number, value) in &options {
+                    if let Some(value) = option_ui(ui, number, *value) {
+                        let id = number.id;
+                        commands.push(Command::SetToolOption { id, value });
+                    }
+                }
+                Default::default()
             }
-        }
-        let (note, color) = match obstacle {
-            Some(obstacle) => (sentence(&obstacle.to_string()), tokens(ui).warning),
-            None if options.is_empty() => (tool.hint.to_owned(), tokens(ui).text_muted),
-            None => Default::default(),
         };
 
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
