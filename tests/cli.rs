@@ -297,6 +297,23 @@ fn wrong_input_is_told_in_one_sentence() {
     ];
     assert_fails(&velatura(home.path(), &options), &["empty", "no pictures"]);
 
+    // More than any computer has.
+    let assets = std::path::absolute("assets/models/storybook").unwrap();
+    let options = [
+        "train",
+        "diffusion",
+        "--scenes",
+        "--from",
+        assets.to_str().unwrap(),
+        "--batch",
+        "1000000000",
+        "--device",
+        "cpu",
+        "--output",
+        "run",
+    ];
+    assert_fails(&velatura(home.path(), &options), &["GiB", "smaller batch"]);
+
     let misunderstood = velatura(home.path(), &["generate", "--sampler", "lms"]);
     assert_eq!(misunderstood.status.code(), Some(2));
 }

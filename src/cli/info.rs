@@ -10,6 +10,7 @@ use super::report::Reporter;
 use super::{CliError, DeviceArg};
 use crate::engine::device::open_device;
 use crate::engine::memory::Memory;
+use crate::model::ModelFolder;
 use crate::{folders, gpu};
 
 /// What `velatura info` takes.
@@ -33,6 +34,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let memory = Memory::now();
     let folders = folders_used();
+    let storybook_bytes = storybook_memory_bytes();
 
     let fields = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -49,6 +51,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
         "threads": threads,
         "memory_bytes": memory.map(|memory| memory.total_bytes),
         "available_memory_bytes": memory.map(|memory| memory.available_bytes),
+        "storybook_memory_bytes": storybook_bytes,
         "folders": folders.iter().cloned().collect::<serde_json::Map<_, _>>(),
     });
 
@@ -93,11 +96,25 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
             &format!("{total:.1} GiB, {available:.1} GiB free"),
         );
     }
+    if let Some(bytes) = storybook_bytes {
+        line(
+            "Storybook",
+            &format!("paints with about {:.0} MB of memory", bytes as f64 / 1e6),
+        );
+    }
     for (label, folder) in &folders {
         line(label, folder.as_str().unwrap_or("unknown"));
     }
     report.result("info", fields, text.trim_end());
     Ok(())
+}
+
+/// What the model that comes with the program needs to paint a picture of its size.
+fn storybook_memory_bytes() -> Option<u64> {
+    let model = ModelFolder::open(folders::storybook_model()?).ok()?;
+    let side_px = model.studio().resolution_px;
+    let estimate = model.painting_memory([side_px; 2], 1).ok()?;
+    Some(estimate.total_bytes())
 }
 
 fn folders_used() -> Vec<(String, serde_json::Value)> {

@@ -44,7 +44,7 @@ impl ModelCache {
         budget_bytes: u64,
         warn: &mut dyn FnMut(&str),
     ) -> Result<Rc<Loaded>, StopReason> {
-        let path = folder_of(source)?;
+        let path = path_of(source)?;
         // Before anything is read: what changes meanwhile is read again next time.
         let stamp = ModelFolder::stamp_of(&path);
         let known = self
@@ -58,9 +58,7 @@ impl ModelCache {
                 return Ok(loaded);
             }
         }
-        let folder = ModelFolder::open(&path)
-            .map_err(|error| bad_model(&error))?
-            .held_as(device.weights);
+        let folder = folder_of(source, device)?;
         let estimate = folder
             .painting_memory([1, 1], 1)
             .map_err(|error| bad_model(&error))?;
@@ -76,6 +74,15 @@ impl ModelCache {
         Ok(loaded)
     }
 
+    /// Memory of all models that could be let go of, but for the one of a source;
+    /// and whether that one is there.
+    pub fn spare_bytes(&self, source: Option<&ModelSource>) -> (u64, bool) {
+        let is_wanted = |loaded: &&Rc<Loaded>| Some(&loaded.summary.source) == source;
+        let others = self.models.iter().filter(|loaded| !is_wanted(loaded));
+        let bytes = others.map(|loaded| loaded.size_bytes).sum();
+        (bytes, self.models.iter().any(|loaded| is_wanted(&loaded)))
+    }
+
     /// Lets go of the models that were used longest ago until the rest is no
     /// larger than a number of bytes.
     pub fn shrink(&mut self, most_bytes: u64) {
@@ -86,11 +93,20 @@ impl ModelCache {
     }
 }
 
-fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
+pub(super) fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
     StopReason::Failed(EngineError::Model(error.to_string()))
 }
 
-fn folder_of(source: &ModelSource) -> Result<PathBuf, StopReason> {
+/// The folder of a source, of which the configurations only are read.
+pub(super) fn folder_of(
+    source: &ModelSource,
+    device: &ComputeDevice,
+) -> Result<ModelFolder, StopReason> {
+    let folder = ModelFolder::open(path_of(source)?).map_err(|error| bad_model(&error))?;
+    Ok(folder.held_as(device.weights))
+}
+
+fn path_of(source: &ModelSource) -> Result<PathBuf, StopReason> {
     match source {
         ModelSource::Folder(path) => Ok(path.clone()),
         ModelSource::Storybook => folders::storybook_model().ok_or_else(|| {

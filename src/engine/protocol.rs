@@ -194,6 +194,21 @@ pub enum EngineError {
     /// The picture could not be painted.
     #[error("{0}")]
     Paint(String),
+    /// The job needs more memory than there is. Told before anything is allocated.
+    #[error(
+        "{what} needs about {} of memory, and {} can be had; {remedy}",
+        gibibytes(.needed_bytes), gibibytes(.available_bytes)
+    )]
+    TooLarge {
+        /// The job, as the beginning of a sentence.
+        what: String,
+        /// Memory that it needs, about.
+        needed_bytes: u64,
+        /// Memory that can be had.
+        available_bytes: u64,
+        /// What can be done about it.
+        remedy: &'static str,
+    },
     /// The device that was asked for cannot be used.
     #[error("{0}")]
     Device(String),
@@ -211,6 +226,10 @@ pub enum EngineError {
     /// A bug of ours; the engine restarted.
     #[error("The engine stopped unexpectedly ({0}) and was restarted. Your document is untouched.")]
     Panicked(String),
+}
+
+fn gibibytes(bytes: &u64) -> String {
+    format!("{:.1} GiB", *bytes as f64 / f64::from(1 << 30))
 }
 
 /// The device that computes.

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use super::device::ComputeDevice;
 use super::job::JobContext;
 use super::memory::{Memory, memory_in_use};
-use super::model_cache::{Loaded, ModelCache};
-use super::protocol::StopReason;
-use crate::recipe::ModelSource;
+use super::model_cache::{Loaded, ModelCache, bad_model, folder_of};
+use super::protocol::{EngineError, StopReason};
+use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
+use crate::train;
 
 /// Part of the computer's memory that models may keep after their jobs.
 const SHARE_FOR_MODELS: u64 = 4;
@@ -40,6 +41,47 @@ impl Workbench {
         let mut models = self.models.borrow_mut();
         let mut warn = |warning: &str| context.warn(warning);
         models.get(source, &self.device, budget_bytes, &mut warn)
+    }
+
+    /// Refuses to paint what needs more memory than there is. How much a graphics
+    /// card has is not told; there the driver says so in its time.
+    pub fn check_painting(&self, spec: &GenerateSpec) -> Result<(), StopReason> {
+        if self.device.summary.is_gpu {
+            return Ok(());
+        }
+        let size_px = [spec.width_px, spec.height_px];
+        let estimate = folder_of(&spec.model, &self.device)?
+            .painting_memory(size_px, 1)
+            .map_err(|error| bad_model(&error))?;
+        let (spare_bytes, is_loaded) = self.models.borrow().spare_bytes(Some(&spec.model));
+        let needed_bytes = if is_loaded {
+            estimate.working_bytes
+        } else {
+            estimate.total_bytes()
+        };
+        check_room(
+            &format!("Painting {} × {} pixels", size_px[0], size_px[1]),
+            needed_bytes,
+            Memory::now().map(|memory| memory.available_bytes + spare_bytes),
+            "make the picture smaller, or close other programs",
+        )
+        .map_err(StopReason::Failed)
+    }
+
+    /// Refuses a training run that needs more memory than there is.
+    pub fn check_training(&self, spec: &TrainSpec) -> Result<(), StopReason> {
+        // What is wrong with the run is told when it is opened.
+        let (false, Ok(estimate)) = (self.device.summary.is_gpu, train::memory_needed(spec)) else {
+            return Ok(());
+        };
+        let (spare_bytes, _) = self.models.borrow().spare_bytes(None);
+        check_room(
+            &format!("Training with {} pictures at a time", spec.batch),
+            estimate.total_bytes(),
+            Memory::now().map(|memory| memory.available_bytes + spare_bytes),
+            "take a smaller batch and more forward passes a step, or smaller pictures",
+        )
+        .map_err(StopReason::Failed)
     }
 
     /// Lets go of all models that no work holds.
@@ -75,6 +117,23 @@ impl Workbench {
     }
 }
 
+fn check_room(
+    what: &str,
+    needed_bytes: u64,
+    available_bytes: Option<u64>,
+    remedy: &'static str,
+) -> Result<(), EngineError> {
+    match available_bytes {
+        Some(available_bytes) if needed_bytes > available_bytes => Err(EngineError::TooLarge {
+            what: what.to_owned(),
+            needed_bytes,
+            available_bytes,
+            remedy,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Memory that models leave alone.
 pub(super) struct Reservation {
     bench: Rc<Workbench>,
@@ -84,5 +143,23 @@ pub(super) struct Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.bench.reserved_bytes.update(|all| all - self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_in_a_sentence() {
+        let gib = 1 << 30;
+        let check = |needed, available| check_room("Painting", needed, available, "wait");
+        assert_eq!(check(5 * gib, Some(8 * gib)), Ok(()));
+        assert_eq!(check(5 * gib, None), Ok(()));
+        let error = check(62 * gib, Some(8 * gib)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Painting needs about 62.0 GiB of memory, and 8.0 GiB can be had; wait"
+        );
     }
 }

@@ -127,6 +127,7 @@ impl Work for Paint {
             self.spec
                 .validate()
                 .map_err(|error| StopReason::Failed(error.into()))?;
+            self.bench.check_painting(&self.spec)?;
             self.model = Some(self.bench.model(&self.spec.model, context)?);
             return Ok(Flow::More);
         };

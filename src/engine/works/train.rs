@@ -30,6 +30,7 @@ impl Train {
     }
 
     fn open(&self, context: &JobContext) -> Result<(Run<'static>, Reservation), StopReason> {
+        self.bench.check_training(&self.spec)?;
         // It needs the memory, and may be about to replace one of these models.
         self.bench.forget_models();
         let context = context.clone();
