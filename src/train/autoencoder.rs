@@ -221,7 +221,7 @@ impl Stage for AutoencoderStage {
         Ok(())
     }
 
-    fn begin(&mut self, step: u64, _reporter: &mut Reporter<'_>) -> Result<(), TrainError> {
+    fn begin(&mut self, step: u64, _reporter: &mut Reporter<'_>) -> Result<bool, TrainError> {
         let object_weight = self.config.training.object_weight;
         self.loader = Some(Loader::start(
             &self.pictures.source,
@@ -230,7 +230,7 @@ impl Stage for AutoencoderStage {
             step * u64::from(self.spec.accumulate),
             move |_, samples| Shown::new(&samples, object_weight),
         )?);
-        Ok(())
+        Ok(true)
     }
 
     fn step(

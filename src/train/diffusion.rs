@@ -39,6 +39,8 @@ use crate::recipe::TrainSpec;
 
 use self::batch::Batch;
 
+/// Groups of pictures that are encoded before the first step without a break.
+const GROUPS_AT_A_TIME: u64 = 4;
 /// Name under which the measured factor is kept in checkpoints.
 const FACTOR: &str = "scaling_factor";
 /// Parts of the schedule whose losses are reported apart.
@@ -221,6 +223,21 @@ impl DiffusionStage {
     }
 }
 
+impl DiffusionStage {
+    fn start_cache(&self, step: u64) -> Result<LatentCache, TrainError> {
+        let source = &self.pictures.source;
+        let preparation = self.preparation();
+        let plan = CachePlan::new(
+            &self.config.training,
+            source.len(),
+            u64::from(self.spec.batch) * u64::from(self.spec.accumulate),
+            self.studio.inpaints(),
+            preparation.footprint(&self.encoder),
+        );
+        LatentCache::start(plan, source, preparation, step)
+    }
+}
+
 impl Stage for DiffusionStage {
     fn networks(&self) -> Value {
         let denoiser = self.learner.module();
@@ -252,18 +269,15 @@ impl Stage for DiffusionStage {
         Ok(())
     }
 
-    fn begin(&mut self, step: u64, reporter: &mut Reporter<'_>) -> Result<(), TrainError> {
-        let source = &self.pictures.source;
-        let preparation = self.preparation();
-        let plan = CachePlan::new(
-            &self.config.training,
-            source.len(),
-            u64::from(self.spec.batch) * u64::from(self.spec.accumulate),
-            self.studio.inpaints(),
-            preparation.footprint(&self.encoder),
-        );
-        let mut cache = LatentCache::start(plan, source, preparation, step)?;
-        cache.advance(step, &self.encoder, reporter)?;
+    fn begin(&mut self, step: u64, reporter: &mut Reporter<'_>) -> Result<bool, TrainError> {
+        let mut cache = match self.cache.take() {
+            Some(cache) => cache,
+            None => self.start_cache(step)?,
+        };
+        if !cache.advance(step, GROUPS_AT_A_TIME, &self.encoder, reporter)? {
+            self.cache = Some(cache);
+            return Ok(false);
+        }
         if !self.encoder.is_measured() {
             let latents: Vec<f32> = cache.latents().flatten().copied().collect();
             let factor = scaling_factor(&latents).ok_or_else(|| {
@@ -281,7 +295,7 @@ impl Stage for DiffusionStage {
             .prepare(u64::from(u32::MAX), &self.pictures.judged);
         // A counter that the cache does not reach.
         self.judged = self.encoder.encode_group(u64::from(u32::MAX), prepared)?;
-        Ok(())
+        Ok(true)
     }
 
     fn step(
@@ -291,7 +305,7 @@ impl Stage for DiffusionStage {
         reporter: &mut Reporter<'_>,
     ) -> Result<Figures, TrainError> {
         if let Some(cache) = &mut self.cache {
-            cache.advance(step, &self.encoder, reporter)?;
+            cache.advance(step, u64::MAX, &self.encoder, reporter)?;
         }
         let cache = self
             .cache

@@ -126,22 +126,25 @@ impl LatentCache {
         })
     }
 
-    /// Encodes what the step after `step` steps wants to see.
+    /// Encodes what the step after `step` steps wants to see, but no more than so
+    /// many groups; whether it is all there.
     pub fn advance(
         &mut self,
         step: u64,
+        most_groups: u64,
         encoder: &Encoder,
         reporter: &mut Reporter<'_>,
-    ) -> Result<(), TrainError> {
+    ) -> Result<bool, TrainError> {
         let wanted = self.plan.groups_at(step);
+        let until = wanted.min(self.next.saturating_add(most_groups));
         let mut skipped = Vec::new();
-        while self.next < wanted {
+        while self.next < until {
             let prepared = self.loader.next(&mut skipped)?;
             let group = encoder.encode_group(self.next, prepared)?;
             self.put(group);
         }
         reporter.skip(skipped);
-        Ok(())
+        Ok(self.next >= wanted)
     }
 
     fn put(&mut self, group: Vec<Cached>) {

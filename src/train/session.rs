@@ -89,8 +89,9 @@ pub(super) trait Stage {
     /// Reads a checkpoint's tensors.
     fn load(&mut self, folder: &Path, state: &RunState) -> Result<(), TrainError>;
 
-    /// Begins to read pictures for the step after `step` steps.
-    fn begin(&mut self, step: u64, reporter: &mut Reporter<'_>) -> Result<(), TrainError>;
+    /// Begins to read pictures for the step after `step` steps, a part of them at
+    /// each call; whether that was the last part.
+    fn begin(&mut self, step: u64, reporter: &mut Reporter<'_>) -> Result<bool, TrainError>;
 
     /// Does the step after `step` steps.
     fn step(
@@ -233,7 +234,7 @@ impl<'a> Run<'a> {
         self.stage.parameters()
     }
 
-    /// Whether it has begun to read pictures: before, there is nothing to keep.
+    /// Whether the preparations are done: before, there is nothing to keep.
     pub fn is_begun(&self) -> bool {
         self.is_begun
     }
@@ -243,7 +244,7 @@ impl<'a> Run<'a> {
         self.state.step >= self.spec.steps && !self.due.sheet && !self.due.checkpoint
     }
 
-    /// Does what comes next: a step of the optimiser, or the sample sheet or the
+    /// Does what comes next: a part of the preparations, a step of the optimiser, or the sample sheet or the
     /// checkpoint that is due after one.
     ///
     /// # Errors
@@ -252,8 +253,8 @@ impl<'a> Run<'a> {
     pub fn step(&mut self) -> Result<(), TrainError> {
         let begun = Instant::now();
         let done = if !self.is_begun {
-            self.is_begun = true;
-            self.stage.begin(self.state.step, &mut self.reporter)
+            let begun = self.stage.begin(self.state.step, &mut self.reporter);
+            begun.map(|is_begun| self.is_begun = is_begun)
         } else if self.due.sheet {
             self.due.sheet = false;
             self.show()
@@ -305,7 +306,7 @@ impl<'a> Run<'a> {
     /// If a file cannot be written.
     pub fn finish(mut self) -> Result<TrainOutcome, TrainError> {
         // A model needs what is measured at the beginning.
-        if !self.is_begun {
+        while !self.is_begun {
             self.step()?;
         }
         self.checkpoint()?;
