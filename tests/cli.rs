@@ -276,6 +276,16 @@ fn wrong_input_is_told_in_one_sentence() {
         &["--model", &model, "--output", "a.gif"],
         &["a.gif", ".png"],
     );
+    std::fs::create_dir(home.path().join("folder.png")).unwrap();
+    fails(
+        &["--model", &model, "--output", "folder.png"],
+        &["folder.png", "it is a folder"],
+    );
+    let long = format!("{}.png", "x".repeat(300));
+    fails(
+        &["--model", &model, "--output", &long],
+        &["xxx", "too long"],
+    );
     fails(&["--model", &model, "--init", "gone.png"], &["gone.png"]);
     fails(&["--recipe", "gone.png"], &["gone.png"]);
 
