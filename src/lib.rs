@@ -9,6 +9,7 @@
 //! - [`folders`]: where models, pictures and settings lie on this computer.
 //! - [`files`]: files that appear whole or not at all.
 //! - [`icons`]: the icons of the window, by name.
+//! - [`pixels`]: between pictures and the numbers that networks see of them.
 //! - [`random`]: streams of random numbers, and seeds nobody can foresee.
 //! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
 //! - [`scenes`]: storybook scenes, endless captioned pictures to train on.
@@ -51,6 +52,7 @@ pub mod icons;
 pub mod kernels;
 pub mod model;
 pub mod nn;
+pub mod pixels;
 pub mod random;
 pub mod recipe;
 pub mod scenes;

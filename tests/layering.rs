@@ -23,13 +23,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("folders", &[]),
     ("files", &[]),
     ("icons", &[]),
+    ("pixels", &[]),
     ("random", &[]),
     ("recipe", &["files"]),
     ("scenes", &["files", "random"]),
     ("kernels", &[]),
     ("nn", &["kernels"]),
     ("model", &["files", "nn", "recipe"]),
-    ("diffusion", &["model", "nn", "recipe"]),
+    ("diffusion", &["model", "nn", "pixels", "recipe"]),
     (
         "train",
         &[
@@ -44,7 +45,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "evaluate",
-        &["diffusion", "files", "model", "nn", "recipe", "scenes"],
+        &[
+            "diffusion",
+            "files",
+            "model",
+            "nn",
+            "pixels",
+            "recipe",
+            "scenes",
+        ],
     ),
     (
         "engine",
@@ -53,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "folders",
             "gpu",
             "model",
+            "pixels",
             "recipe",
             "scenes",
             "train",

@@ -6,19 +6,19 @@ use std::sync::OnceLock;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::RgbImage;
 
-use super::pixels::{host, rgb_from_planes};
 use super::preview::{PreviewDecoder, affords_decoder};
 use super::prompt::unread;
 use super::sampler::SamplerInfo;
 use super::scheduler_config::SchedulerConfig;
 use super::session::{Conditioning, Session};
 use super::step_view::StepView;
+use super::tensors::host;
 use super::work::{decoder_work, denoiser_work};
 use super::{DiffusionError, GenerationOutcome, GenerationRequest};
 use crate::model::{
     AutoencoderKl, ClipTextModel, ClipTokenizer, ModelFolder, StudioConfig, UNet2d,
 };
-use crate::nn;
+use crate::{nn, pixels};
 
 /// The networks of a model, on one device.
 pub struct Networks {
@@ -252,6 +252,6 @@ impl LatentDiffusion {
         let [_, _, height, width] = decoded.dims();
         let values = host(decoded)?;
         let is_finite = values.iter().all(|value| value.is_finite());
-        Ok(is_finite.then(|| rgb_from_planes(&values, width, height)))
+        Ok(is_finite.then(|| pixels::picture(&values, width, height)))
     }
 }

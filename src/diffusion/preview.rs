@@ -13,10 +13,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 
 use super::DiffusionError;
-use super::pixels::{host, rgb_from_planes};
+use super::tensors::{host, rgb_from_tensor};
 use super::torch_random::TorchGenerator;
 use crate::model::AutoencoderKl;
 use crate::nn::ops;
+use crate::pixels;
 
 /// Sides of the neighbourhood of a latent.
 const REACH: usize = 3;
@@ -135,7 +136,7 @@ impl PreviewDecoder {
                 }
             }
         }
-        Ok(rgb_from_planes(&planes, width * factor, height * factor))
+        Ok(pixels::picture(&planes, width * factor, height * factor))
     }
 
     /// The same picture, computed and left on the device of the latents.
@@ -190,8 +191,7 @@ pub(super) fn thumbnail(planes: Tensor<4>, longest_px: u32) -> Result<RgbImage, 
     } else {
         planes
     };
-    let [_, _, height, width] = small.dims();
-    Ok(rgb_from_planes(&host(small)?, width, height))
+    rgb_from_tensor(small)
 }
 
 /// A picture of random colours in [-1, 1], as three planes: a grid of few or

@@ -4,10 +4,10 @@
 use burn::tensor::Tensor;
 use image::RgbImage;
 
-use super::pixels::is_finite;
 use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
 use super::start::{Start, Surroundings};
 use super::step_view::{StepView, cropped};
+use super::tensors::is_finite;
 use super::torch_random::TorchGenerator;
 use super::{DiffusionError, GenerationRequest, LatentDiffusion};
 

@@ -3,8 +3,8 @@
 
 use burn::tensor::Tensor;
 
-use super::pixels::{LatentMask, extended, tensor_from_rgb};
 use super::sampler::Sampler;
+use super::tensors::{LatentMask, extended, tensor_from_rgb};
 use super::torch_random::TorchGenerator;
 use super::{DiffusionError, GenerationRequest, LatentDiffusion};
 use crate::model::{MaskConvention, UNetInput};

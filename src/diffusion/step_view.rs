@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use image::RgbImage;
 
-use super::pixels::{host, rgb_from_planes};
 use super::preview::thumbnail;
+use super::tensors::rgb_from_tensor;
 use super::{DiffusionError, LatentDiffusion};
 
 /// What can be seen after a step. Pictures are made when they are asked for:
@@ -32,9 +32,7 @@ impl StepView<'_> {
     /// If the device does not hand over the latents.
     pub fn preview(&self) -> Result<RgbImage, DiffusionError> {
         let picture = if self.decodes() {
-            let decoded = self.model.decoded(self.denoised.clone());
-            let [_, _, height, width] = decoded.dims();
-            rgb_from_planes(&host(decoded)?, width, height)
+            rgb_from_tensor(self.model.decoded(self.denoised.clone()))?
         } else {
             let decoder = self.model.preview_decoder()?;
             decoder.picture(self.denoised.clone())?

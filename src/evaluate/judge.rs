@@ -16,6 +16,7 @@ use super::questions::{Question, STYLES, label_count, label_names};
 use super::training;
 use crate::files::write_atomically;
 use crate::model::weights::{self, SafetensorsFile, WeightDtype, names};
+use crate::pixels::push_planes;
 use crate::scenes::{Stuff, classes, label_of_class};
 
 const WEIGHTS: &str = "judge.safetensors";
@@ -212,10 +213,7 @@ pub(super) fn tensor(pictures: &[RgbImage], device: &Device) -> Tensor<4> {
             scaled = imageops::resize(picture, side, side, imageops::FilterType::Triangle);
             &scaled
         };
-        for channel in 0..3 {
-            let plane = picture.as_raw().iter().skip(channel).step_by(3);
-            values.extend(plane.map(|byte| f32::from(*byte) / 127.5 - 1.0));
-        }
+        push_planes(picture, &mut values);
     }
     let shape = [pictures.len(), 3, SIZE_PX, SIZE_PX];
     Tensor::from_data(TensorData::new(values, shape), device)

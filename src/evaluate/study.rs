@@ -10,6 +10,7 @@ use super::judge::{Judge, Reading, host};
 use super::questions::{Question, Truth};
 use super::report::{EvaluationReport, Reconstruction, Row, Share, rows};
 use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
+use crate::pixels::{opaque, planes};
 use crate::recipe::{GenerateSpec, SamplerId};
 use crate::scenes::{Scene, SceneObject, SceneSource};
 
@@ -220,8 +221,7 @@ fn paint_scene(
         return Ok(image);
     };
     // As the studio does it: what was not masked is not touched.
-    let rgba = |image: RgbImage| DynamicImage::from(image).into_rgba8();
-    let pasted = paste_back(&rgba(scene.image.clone()), &rgba(image), &hole.mask, 0.0);
+    let pasted = paste_back(&opaque(&scene.image), &opaque(&image), &hole.mask, 0.0);
     Ok(DynamicImage::from(pasted).into_rgb8())
 }
 
@@ -259,11 +259,7 @@ fn reconstruction(
     for scene in scenes {
         let (width, height) = (scene.image.width() as usize, scene.image.height() as usize);
         let area = width * height;
-        let mut values = Vec::with_capacity(3 * area);
-        for channel in 0..3 {
-            let plane = scene.image.as_raw().iter().skip(channel).step_by(3);
-            values.extend(plane.map(|byte| f32::from(*byte) / 127.5 - 1.0));
-        }
+        let values = planes(&scene.image);
         let data = TensorData::new(values.clone(), [1, 3, height, width]);
         let latents = autoencoder.encode(Tensor::from_data(data, device)).mode();
         let made = host(autoencoder.decode(latents))?;

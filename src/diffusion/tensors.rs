@@ -1,38 +1,30 @@
 //! Between pictures and tensors.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use image::{GrayImage, Luma, Rgb, RgbImage};
+use image::{GrayImage, Luma, RgbImage};
 
 use super::DiffusionError;
+use crate::pixels;
 
 /// A picture as numbers in [-1, 1].
 ///
 /// # Shapes
 /// `[1, 3, height, width]`.
 pub(super) fn tensor_from_rgb(image: &RgbImage, device: &Device) -> Tensor<4> {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let mut values = vec![0.0; 3 * width * height];
-    for (i, Rgb(pixel)) in image.pixels().enumerate() {
-        for (channel, value) in pixel.iter().enumerate() {
-            values[channel * width * height + i] = f32::from(*value) / 127.5 - 1.0;
-        }
-    }
-    Tensor::from_data(TensorData::new(values, [1, 3, height, width]), device)
+    let shape = [1, 3, image.height() as usize, image.width() as usize];
+    Tensor::from_data(TensorData::new(pixels::planes(image), shape), device)
 }
 
-/// Numbers of about [-1, 1] as a picture.
+/// The first picture of a batch of planes of about [-1, 1].
 ///
 /// # Shapes
-/// `values`: three planes of `width · height`.
-pub(super) fn rgb_from_planes(values: &[f32], width: usize, height: usize) -> RgbImage {
-    let plane = width * height;
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let at = y as usize * width + x as usize;
-        Rgb([0, 1, 2].map(|channel| {
-            let value = values.get(channel * plane + at).copied().unwrap_or(0.0);
-            ((value * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8
-        }))
-    })
+/// `[1, channels, height, width]`.
+///
+/// # Errors
+/// If the device does not hand them over.
+pub(super) fn rgb_from_tensor(planes: Tensor<4>) -> Result<RgbImage, DiffusionError> {
+    let [_, _, height, width] = planes.dims();
+    Ok(pixels::picture(&host(planes)?, width, height))
 }
 
 /// The numbers of a tensor.
@@ -134,6 +126,7 @@ impl LatentMask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::Rgb;
 
     #[test]
     fn thin_strokes_reach_the_latents() {
@@ -158,13 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn pictures_survive_the_way_there_and_back() {
-        let image = RgbImage::from_fn(16, 16, |x, y| {
-            Rgb([(16 * y + x) as u8, x as u8, 255 - y as u8])
-        });
-        let values = host(tensor_from_rgb(&image, &Device::flex())).expect("numbers");
-        assert_eq!(rgb_from_planes(&values, 16, 16), image);
+    fn pictures_are_extended_by_their_edges() {
+        let image = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 9]));
         let larger = extended(&image, 20, 24);
         assert_eq!(larger.get_pixel(19, 23), image.get_pixel(15, 15));
+        let there = tensor_from_rgb(&larger, &Device::flex());
+        assert_eq!(rgb_from_tensor(there).expect("numbers"), larger);
     }
 }
