@@ -38,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "diffusion",
             "model",
             "nn",
+            "pixels",
             "random",
             "recipe",
             "scenes",

@@ -42,4 +42,5 @@ pub use scheduler_config::{
 };
 pub use session::{Conditioning, RunPlan, Session, StepState};
 pub use step_view::StepView;
+pub use tensors::latent_mask;
 pub use torch_random::{BatchGenerators, NoiseSource, TorchGenerator};

@@ -69,46 +69,23 @@ pub(super) struct LatentMask {
 }
 
 impl LatentMask {
-    /// A pixel is repainted from half coverage on, and a latent where the first
-    /// pixel of its block is, as in diffusers. That alone would lose thin
-    /// strokes between those pixels, so a latent is also repainted where any of
-    /// its pixels is and none of the latents around it would be.
-    ///
-    /// Beyond the mask's own size nothing is repainted.
+    /// A pixel is repainted from half coverage on, and a latent as
+    /// [`latent_mask`] says. Beyond the mask's own size nothing is repainted.
     pub fn new(mask: &GrayImage, size: [usize; 2], factor: usize, device: &Device) -> Self {
         let [width, height] = size;
         let is_painted = |x: usize, y: usize| {
             mask.get_pixel_checked(x as u32, y as u32)
                 .is_some_and(|Luma([coverage])| *coverage >= 128)
         };
-        let (columns, rows) = (width / factor, height / factor);
-        let mut kept = vec![1.0_f32; width * height];
-        let mut is_touched = vec![false; columns * rows];
-        for y in 0..height {
-            for x in 0..width {
-                if is_painted(x, y) {
-                    kept[y * width + x] = 0.0;
-                    is_touched[y / factor * columns + x / factor] = true;
-                }
-            }
-        }
-        let is_first_painted = |x: usize, y: usize| is_painted(x * factor, y * factor);
-        let is_lost = |x: usize, y: usize| {
-            let near = |at: usize, end: usize| at.saturating_sub(1)..(at + 2).min(end);
-            !near(y, rows).any(|y| near(x, columns).any(|x| is_first_painted(x, y)))
-        };
-        let latent = (0..columns * rows)
-            .map(|i| {
-                let (x, y) = (i % columns, i / columns);
-                let is_repainted = is_first_painted(x, y) || (is_touched[i] && is_lost(x, y));
-                f32::from(u8::from(is_repainted))
-            })
+        let kept = (0..width * height)
+            .map(|i| f32::from(u8::from(!is_painted(i % width, i / width))))
             .collect();
+        let latent = latent_mask(size, factor, is_painted);
         let tensor = |values: Vec<f32>, height, width| {
             Tensor::from_data(TensorData::new(values, [1, 1, height, width]), device)
         };
         Self {
-            latent: tensor(latent, rows, columns),
+            latent: tensor(latent, height / factor, width / factor),
             kept: tensor(kept, height, width),
         }
     }
@@ -121,6 +98,36 @@ impl LatentMask {
             kept: Tensor::zeros([1, 1, height, width], device),
         }
     }
+}
+
+/// The mask at the size of the latents, 1 where one is repainted: where the first
+/// pixel of its block is, as in diffusers. That alone would lose thin strokes
+/// between those pixels, so a latent is also repainted where any of its pixels
+/// is and none of the latents around it would be.
+pub fn latent_mask(
+    [width, height]: [usize; 2],
+    factor: usize,
+    is_painted: impl Fn(usize, usize) -> bool,
+) -> Vec<f32> {
+    let (columns, rows) = (width / factor, height / factor);
+    let mut is_touched = vec![false; columns * rows];
+    for y in 0..rows * factor {
+        for x in 0..columns * factor {
+            is_touched[y / factor * columns + x / factor] |= is_painted(x, y);
+        }
+    }
+    let is_first_painted = |x: usize, y: usize| is_painted(x * factor, y * factor);
+    let is_lost = |x: usize, y: usize| {
+        let near = |at: usize, end: usize| at.saturating_sub(1)..(at + 2).min(end);
+        !near(y, rows).any(|y| near(x, columns).any(|x| is_first_painted(x, y)))
+    };
+    (0..columns * rows)
+        .map(|i| {
+            let (x, y) = (i % columns, i / columns);
+            let is_repainted = is_first_painted(x, y) || (is_touched[i] && is_lost(x, y));
+            f32::from(u8::from(is_repainted))
+        })
+        .collect()
 }
 
 #[cfg(test)]

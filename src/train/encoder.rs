@@ -102,18 +102,6 @@ impl Encoder {
             .mode();
         host(self.network.scale(mode))
     }
-
-    /// Pictures of latents.
-    ///
-    /// # Shapes
-    /// The result is `[count, 3, height, width]`.
-    pub fn decode(&self, latents: &[f32]) -> Tensor<4> {
-        let [channels, height, width] = self.latent_shape();
-        let count = latents.len() / (channels * height * width);
-        let data = TensorData::new(latents.to_vec(), [count, channels, height, width]);
-        let latents = Tensor::from_data(data, &self.device);
-        self.network.decode(self.network.unscale(latents))
-    }
 }
 
 /// A picture with a part of it masked.
@@ -190,7 +178,8 @@ impl Preparation {
         }
     }
 
-    fn mask(&self, sample: &Sample, random: &mut Random) -> PixelMask {
+    /// A random mask for a picture.
+    pub fn mask(&self, sample: &Sample, random: &mut Random) -> PixelMask {
         let size = sample.rgb.width() as usize;
         let count = sample.objects.len() as u64;
         // Without objects nothing is drawn for them: other runs stay what they were.

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use super::TrainError;
 use super::random::Purpose;
 use super::source::{PictureSource, Sample, SkippedPicture};
+use crate::pixels::push_planes;
 
 /// Groups that each thread may have ready.
 const AHEAD: usize = 3;
@@ -157,10 +158,7 @@ impl<T: Send + 'static> Loader<T> {
 pub(super) fn planes(samples: &[Sample]) -> Vec<f32> {
     let mut values = Vec::with_capacity(samples.iter().map(|s| s.rgb.as_raw().len()).sum());
     for sample in samples {
-        for channel in 0..3 {
-            let plane = sample.rgb.as_raw().iter().skip(channel).step_by(3);
-            values.extend(plane.map(|byte| f32::from(*byte) / 127.5 - 1.0));
-        }
+        push_planes(&sample.rgb, &mut values);
     }
     values
 }

@@ -1,5 +1,8 @@
 //! Random masks, such as people paint: boxes, strokes of a brush, one side of a line.
 
+use image::{GrayImage, Luma};
+
+use crate::diffusion::latent_mask;
 use crate::random::Random;
 
 /// Which pixels of a square picture are to be painted anew.
@@ -129,15 +132,21 @@ impl PixelMask {
         count as f32 / self.is_repainted.len() as f32
     }
 
-    /// The mask at the size of latents, 1 for what is painted anew: the first pixel
-    /// of each latent decides, as in `diffusion` and in PyTorch's nearest
-    /// interpolation.
+    /// The mask at the size of latents, 1 for what is painted anew, as painting
+    /// has it.
     pub fn latent(&self, factor: usize) -> Vec<f32> {
-        let side = self.size / factor;
-        let at = |i: usize| i / side * factor * self.size + i % side * factor;
-        (0..side * side)
-            .map(|i| f32::from(u8::from(self.is_repainted[at(i)])))
-            .collect()
+        latent_mask([self.size; 2], factor, |x, y| {
+            self.is_repainted[y * self.size + x]
+        })
+    }
+
+    /// The mask as the studio is handed one.
+    pub fn coverage(&self) -> GrayImage {
+        let side = self.size as u32;
+        GrayImage::from_fn(side, side, |x, y| {
+            let at = y as usize * self.size + x as usize;
+            Luma([if self.is_repainted[at] { 255 } else { 0 }])
+        })
     }
 
     /// Greys out what is painted anew: 0 in [-1, 1], as Stable Diffusion's
@@ -206,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn latents_take_the_first_pixel() {
+    fn latents_are_masked_as_in_painting() {
         let mut mask = PixelMask::empty(4);
         mask.is_repainted[0] = true;
         mask.is_repainted[4 + 3] = true;

@@ -1,7 +1,7 @@
 //! What a denoiser is shown, and what it should answer.
 //!
-//! The noise schedule is that of `diffusion`; turning latents to noise, weighing
-//! the steps and painting previews without a sampler are the training's own.
+//! The noise schedule and what a denoiser predicts are those of `diffusion`;
+//! choosing and weighing the steps are the training's own.
 
 use serde_json::Value;
 
@@ -66,13 +66,8 @@ impl Noising {
         let (signal, sigma) = self.parts(step);
         let pairs = || latent.iter().zip(noise);
         noisy.extend(pairs().map(|(z, e)| signal * z + sigma * e));
-        match self.prediction {
-            PredictionType::Epsilon => target.extend_from_slice(noise),
-            PredictionType::VPrediction => {
-                target.extend(pairs().map(|(z, e)| signal * e - sigma * z))
-            }
-            PredictionType::Sample => target.extend_from_slice(latent),
-        }
+        let say = |(z, e): (&f32, &f32)| self.prediction.target([signal, sigma], *z, *e);
+        target.extend(pairs().map(say));
     }
 
     /// min-SNR-γ weight of a step's loss (Hang et al. 2023,
@@ -86,34 +81,6 @@ impl Noising {
             PredictionType::Sample => snr.min(gamma),
         };
         weight as f32
-    }
-
-    /// Steps from noise to picture for a preview, evenly spread from the last.
-    pub fn preview_steps(&self, count: usize) -> Vec<usize> {
-        let total = self.steps() as f64;
-        (0..count)
-            .map(|i| (total * (count - i) as f64 / count as f64).round() as usize)
-            .map(|step| step.saturating_sub(1))
-            .collect()
-    }
-
-    /// One deterministic step of DDIM (Song et al. 2021,
-    /// <https://arxiv.org/abs/2010.02502>) from `step` to `next`, or to the end.
-    pub fn ddim(&self, step: usize, next: Option<usize>, x: &mut [f32], said: &[f32]) {
-        let (signal, sigma) = self.parts(step);
-        let (next_signal, next_sigma) = next.map_or((1.0, 0.0), |next| self.parts(next));
-        // The very last step may have no signal at all.
-        let guard = signal.max(1e-6);
-        for (x, said) in x.iter_mut().zip(said) {
-            let (z, e) = match self.prediction {
-                PredictionType::Epsilon => ((*x - sigma * said) / guard, *said),
-                PredictionType::VPrediction => {
-                    (signal * *x - sigma * said, signal * said + sigma * *x)
-                }
-                PredictionType::Sample => (*said, (*x - signal * said) / sigma.max(1e-6)),
-            };
-            *x = next_signal * z + next_sigma * e;
-        }
     }
 }
 
@@ -150,31 +117,6 @@ mod tests {
             "prediction_type": prediction, "num_train_timesteps": 1000,
         });
         Noising::from_config(&config, TimestepSampling::Uniform).expect("a known schedule")
-    }
-
-    #[test]
-    fn a_denoiser_that_is_right_leads_back_to_the_picture() {
-        let latent = [0.3, -1.2, 2.0, 0.0];
-        let noise = [1.0, -0.5, 0.25, 2.0];
-        for prediction in ["epsilon", "v_prediction", "sample"] {
-            let noising = stable_diffusion(prediction);
-            let steps = noising.preview_steps(10);
-            assert_eq!((steps[0], steps[9], steps.len()), (999, 99, 10));
-            let (mut x, mut first) = (Vec::new(), Vec::new());
-            noising.corrupt(steps[0], &latent, &noise, &mut x, &mut first);
-            for (i, step) in steps.iter().enumerate() {
-                // What a perfect denoiser says of exactly this noise.
-                let (mut noisy, mut said) = (Vec::new(), Vec::new());
-                noising.corrupt(*step, &latent, &noise, &mut noisy, &mut said);
-                for (x, noisy) in x.iter().zip(&noisy) {
-                    assert!((x - noisy).abs() < 1e-3, "{prediction} {i} {x} {noisy}");
-                }
-                noising.ddim(*step, steps.get(i + 1).copied(), &mut x, &said);
-            }
-            for (x, z) in x.iter().zip(latent) {
-                assert!((x - z).abs() < 1e-3, "{prediction} {x} {z}");
-            }
-        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use image::{Rgba, RgbaImage, imageops};
 use super::TrainError;
 use super::tensors::host;
 use crate::files::write_atomically;
+use crate::pixels::{self, opaque};
 
 /// Pixels between pictures.
 const GAP: u32 = 2;
@@ -23,14 +24,9 @@ pub(super) fn pictures(batch: Tensor<4>) -> Result<Vec<RgbaImage>, TrainError> {
     let [count, channels, height, width] = batch.dims();
     let values = host(batch)?;
     let area = height * width;
-    let byte = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
     let picture = |index: usize| {
         let planes = &values[index * channels * area..][..channels * area];
-        RgbaImage::from_fn(width as u32, height as u32, |x, y| {
-            let at = y as usize * width + x as usize;
-            let channel = |c: usize| byte(planes[c.min(channels - 1) * area + at]);
-            Rgba([channel(0), channel(1), channel(2), 255])
-        })
+        opaque(&pixels::picture(planes, width, height))
     };
     Ok((0..count).map(picture).collect())
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use image::{RgbImage, RgbaImage};
+use image::RgbImage;
 
 use crate::diffusion::{
     DiffusionError, GenerationRequest, RunPlan, Session, StepState, StepView, paste_back,
@@ -17,6 +17,7 @@ use crate::engine::settle::settled;
 use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::gpu::share::SharedTensor;
+use crate::pixels::{WHITE, flattened, opaque};
 use crate::recipe::GenerateSpec;
 
 /// Longest side of the thumbnails of steps whose picture stays on the graphics card.
@@ -83,7 +84,7 @@ impl Paint {
             width_px: spec.width_px,
             height_px: spec.height_px,
             strength: spec.strength,
-            init: spec.init.as_ref().map(|init| flatten(&init.0)),
+            init: spec.init.as_ref().map(|init| flattened(&init.0, WHITE)),
             mask: spec.mask.as_ref().map(|mask| mask.0.as_ref().clone()),
         };
         let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
@@ -211,19 +212,4 @@ fn at_most(picture: RgbImage, most_px: u32) -> RgbImage {
     }
     let part = |side: u32| (side * most_px / longest).max(1);
     image::imageops::thumbnail(&picture, part(width), part(height))
-}
-
-/// The picture on white: networks know nothing of transparency.
-fn flatten(image: &RgbaImage) -> RgbImage {
-    RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [r, g, b, a] = image.get_pixel(x, y).0.map(u32::from);
-        image::Rgb([r, g, b].map(|channel| ((channel * a + 255 * (255 - a) + 127) / 255) as u8))
-    })
-}
-
-fn opaque(image: &RgbImage) -> RgbaImage {
-    RgbaImage::from_fn(image.width(), image.height(), |x, y| {
-        let [r, g, b] = image.get_pixel(x, y).0;
-        image::Rgba([r, g, b, 255])
-    })
 }

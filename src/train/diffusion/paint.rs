@@ -1,96 +1,140 @@
-//! Sample sheets: what the model paints of the same prompts and noise each time.
+//! Sample sheets: what the model paints of the same prompts and noise each time,
+//! as the studio paints it.
 
-use image::RgbaImage;
+use image::{Rgb, RgbImage, RgbaImage};
 
-use super::{Denoiser, DiffusionStage};
+use super::DiffusionStage;
+use crate::diffusion::{
+    DiffusionError, GenerationRequest, LatentDiffusion, Networks, SAMPLERS, SchedulerConfig,
+    Session, paste_back,
+};
+use crate::pixels::opaque;
 use crate::train::TrainError;
-use crate::train::encoder::Masked;
 use crate::train::random::Purpose;
 use crate::train::sheet;
-use crate::train::tensors::host;
 
 /// Columns of a sample sheet.
 const SHEET: usize = 8;
 /// Steps of the sampler of sample sheets.
 const SHEET_STEPS: usize = 20;
+/// What is masked, and pictures of which nothing can be seen.
+const GREY: Rgb<u8> = Rgb([128; 3]);
 
 impl DiffusionStage {
-    /// Latents painted by the averaged networks with guidance, from fixed noise.
-    fn paint(
-        &self,
-        denoiser: &Denoiser,
-        prompts: &[Vec<i32>],
-        masked: &[Option<&Masked>],
-    ) -> Result<Vec<f32>, TrainError> {
+    /// The averaged networks as a model that paints.
+    fn model(&self) -> Result<LatentDiffusion, TrainError> {
+        let denoiser = self.learner.averaged();
+        let text_encoder = denoiser
+            .text_encoder
+            .or_else(|| self.frozen_text.clone())
+            .ok_or_else(|| TrainError::device("the run has no text encoder"))?;
+        let networks = Networks {
+            unet: denoiser.unet,
+            autoencoder: self.encoder.network().clone(),
+            text_encoder,
+            tokenizer: self.tokenizer.as_ref().clone(),
+        };
+        let scheduler = SchedulerConfig::from_json(&self.scheduler)?;
         let device = self.device.clone().inner();
-        let latent: usize = self.encoder.latent_shape().iter().product();
-        let count = prompts.len();
-        let mut x = Purpose::Sheet
-            .random(self.spec.seed, 0)
-            .normals(count * latent);
-        let guidance = self.studio.default_guidance_scale;
-        let mut tokens = self.preparation().tokens("").repeat(count);
-        tokens.extend(prompts.concat());
-        let steps = self.noising.preview_steps(SHEET_STEPS);
-        for (i, step) in steps.iter().enumerate() {
-            let mut input = Vec::new();
-            for _ in 0..2 {
-                for (x, masked) in x.chunks(latent).zip(masked) {
-                    self.push_input(&mut input, x, *masked);
-                }
-            }
-            let said = self.predict(denoiser, input, &vec![*step; 2 * count], &tokens, &device);
-            let said = host(said)?;
-            let (free, told) = said.split_at(said.len() / 2);
-            let guided: Vec<f32> = free
-                .iter()
-                .zip(told)
-                .map(|(free, told)| free + guidance * (told - free))
-                .collect();
-            self.noising
-                .ddim(*step, steps.get(i + 1).copied(), &mut x, &guided);
-        }
-        Ok(x)
+        Ok(LatentDiffusion::new(
+            networks,
+            scheduler,
+            self.studio.clone(),
+            &device,
+        )?)
     }
 
     /// Prompts of the sample sheet.
-    fn prompts(&self) -> Vec<Vec<i32>> {
-        let preparation = self.preparation();
+    fn prompts(&self) -> impl Iterator<Item = &str> {
         let given = &self.config.training.sample_prompts;
         let captions = if given.is_empty() {
             &self.pictures.captions
         } else {
             given
         };
-        let none = String::new();
-        (0..SHEET)
-            .map(|i| captions.get(i).unwrap_or(&none))
-            .map(|caption| preparation.tokens(caption))
-            .collect()
+        (0..SHEET).map(|i| captions.get(i).map_or("", String::as_str))
+    }
+
+    /// What the studio would be asked for.
+    fn request(&self, prompt: &str, index: usize) -> GenerationRequest {
+        GenerationRequest {
+            prompt: prompt.to_owned(),
+            negative_prompt: String::new(),
+            sampler: None,
+            karras: None,
+            steps: SHEET_STEPS.min(self.noising.steps()) as u32,
+            guidance_scale: self.studio.default_guidance_scale,
+            eta: 0.0,
+            seed: self.spec.seed.wrapping_add(index as u64),
+            width_px: self.spec.size_px,
+            height_px: self.spec.size_px,
+            strength: 1.0,
+            init: None,
+            mask: None,
+        }
     }
 
     /// Prompts, and for inpainting also pictures with a part masked, and painted anew.
     pub(super) fn paint_sheet(&self) -> Result<RgbaImage, TrainError> {
-        let denoiser = self.learner.averaged();
-        let mut prompts = self.prompts();
-        let mut masked: Vec<Option<&Masked>> = vec![None; prompts.len()];
-        let shown = self.judged.len().min(SHEET);
-        if self.studio.inpaints() {
-            for cached in &self.judged[..shown] {
-                prompts.push(cached.tokens.clone());
-                masked.push(cached.masked.first());
+        let model = self.model()?;
+        let painted = self.prompts().enumerate().map(|(index, prompt)| {
+            let picture = paint(&model, &self.request(prompt, index))?;
+            Ok(opaque(&picture))
+        });
+        let mut rows = vec![painted.collect::<Result<Vec<_>, TrainError>>()?];
+        if !self.studio.inpaints() {
+            return Ok(sheet::grid(&rows));
+        }
+        let (mut before, mut filled) = (Vec::new(), Vec::new());
+        let preparation = self.preparation();
+        for (index, sample) in self.pictures.judged.iter().take(SHEET).enumerate() {
+            let mut random = Purpose::Sheet.random(self.spec.seed, index as u64);
+            let mask = preparation.mask(sample, &mut random);
+            let coverage = mask.coverage();
+            let mut greyed = sample.rgb.clone();
+            for (pixel, covered) in greyed.pixels_mut().zip(coverage.pixels()) {
+                if covered.0[0] > 0 {
+                    *pixel = GREY;
+                }
             }
+            let request = GenerationRequest {
+                init: Some(sample.rgb.clone()),
+                mask: Some(coverage.clone()),
+                ..self.request(&sample.caption, index)
+            };
+            let result = opaque(&paint(&model, &request)?);
+            filled.push(paste_back(&opaque(&sample.rgb), &result, &coverage, 0.0));
+            before.push(opaque(&greyed));
         }
-        let latents = self.paint(&denoiser, &prompts, &masked)?;
-        let mut painted = sheet::pictures(self.encoder.decode(&latents))?;
-        let filled = painted.split_off(SHEET);
-        let mut rows = vec![painted];
-        if self.studio.inpaints() {
-            let before = masked.iter().flatten();
-            let before: Vec<f32> = before.flat_map(|masked| masked.latent.clone()).collect();
-            rows.push(sheet::pictures(self.encoder.decode(&before))?);
-            rows.push(filled);
-        }
+        rows.extend([before, filled]);
         Ok(sheet::grid(&rows))
+    }
+}
+
+/// A picture. Where the model is so young or so broken that it has no numbers for
+/// one, it is grey, and where its own sampler cannot be made, the usual one
+/// paints: no sheet ends a run.
+fn paint(model: &LatentDiffusion, request: &GenerationRequest) -> Result<RgbImage, TrainError> {
+    let run = || {
+        let mut session = Session::new(model, request)?;
+        while session.step()?.is_some() {}
+        session.picture()
+    };
+    match run() {
+        Err(DiffusionError::NotFinite { .. }) => Ok(RgbImage::from_pixel(
+            request.width_px,
+            request.height_px,
+            GREY,
+        )),
+        Err(DiffusionError::Scheduler(_) | DiffusionError::Steps { .. })
+            if request.sampler.is_none() =>
+        {
+            let usual = GenerationRequest {
+                sampler: Some(SAMPLERS[0].sampler_id()),
+                ..request.clone()
+            };
+            paint(model, &usual)
+        }
+        other => Ok(other?),
     }
 }

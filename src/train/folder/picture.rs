@@ -5,6 +5,7 @@ use std::path::Path;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, RgbImage};
 
+use crate::pixels::{WHITE, flattened};
 use crate::recipe::{MAX_SIDE_PX, PictureWarning, RecipeFileError, decode_picture, picture_size};
 
 /// Width and height of a picture that stands upright, from the head of its file.
@@ -42,16 +43,7 @@ fn reason(error: RecipeFileError) -> String {
 /// Lays transparent pictures on white and brings the shorter side to the size.
 pub(super) fn shrink(picture: DynamicImage, size_px: u32) -> RgbImage {
     let picture = if picture.color().has_alpha() {
-        let rgba = picture.into_rgba8();
-        let mut flat = RgbImage::new(rgba.width(), rgba.height());
-        for (to, from) in flat.pixels_mut().zip(rgba.pixels()) {
-            let alpha = u32::from(from[3]);
-            for channel in 0..3 {
-                let blended = u32::from(from[channel]) * alpha + 255 * (255 - alpha);
-                to[channel] = ((blended + 127) / 255) as u8;
-            }
-        }
-        flat
+        flattened(&picture.into_rgba8(), WHITE)
     } else {
         picture.into_rgb8()
     };
