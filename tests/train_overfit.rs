@@ -2,8 +2,11 @@
 
 mod train_support;
 
+use std::ops::ControlFlow;
+
 use image::GenericImageView;
 use train_support::{make_data, spec, train};
+use velatura::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion};
 use velatura::model::ModelFolder;
 use velatura::recipe::{TrainSpec, TrainTarget};
 use velatura::train::TrainEvent;
@@ -83,4 +86,35 @@ fn both_stages_learn_four_pictures() {
     model.load_unet(&device).expect("a denoiser");
     model.load_text_encoder(&device).expect("a text encoder");
     model.tokenizer().expect("a tokenizer");
+
+    // The sheet shows what the studio paints of the first caption.
+    let model = LatentDiffusion::load(&model, &device).expect("a model that paints");
+    let painted = ["red", "blue", "green", "yellow"].map(|colour| {
+        let request = GenerationRequest {
+            prompt: format!("a {colour} board"),
+            negative_prompt: String::new(),
+            sampler: None,
+            karras: None,
+            steps: 20,
+            guidance_scale: model.studio().default_guidance_scale,
+            eta: 0.0,
+            seed: job.seed,
+            width_px: 16,
+            height_px: 16,
+            strength: 1.0,
+            init: None,
+            mask: None,
+        };
+        let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()));
+        match outcome.expect("a picture") {
+            GenerationOutcome::Finished { image, .. } => image,
+            GenerationOutcome::Cancelled => panic!("nobody cancelled"),
+        }
+    });
+    let shown = sheet.crop_imm(2, 2, 16, 16).into_rgb8();
+    let is_close = |picture: &image::RgbImage| {
+        let pairs = picture.as_raw().iter().zip(shown.as_raw());
+        pairs.into_iter().all(|(a, b)| a.abs_diff(*b) <= 1)
+    };
+    assert!(painted.iter().any(is_close));
 }

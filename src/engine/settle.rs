@@ -3,6 +3,9 @@
 use crate::diffusion::{DiffusionError, LatentDiffusion, sampler_info};
 use crate::recipe::GenerateSpec;
 
+/// Letters of a text that a sentence quotes.
+const MOST_QUOTED: usize = 200;
+
 /// The job as it is done, for its recipe too: the model's defaults filled in, and
 /// without what the sampler does not have. With a sentence for each difference.
 ///
@@ -37,9 +40,12 @@ pub(super) fn settled(
     for (name, text) in prompts {
         let unread = text.map_or("", |text| model.unread(text));
         if !unread.is_empty() {
+            let mut quoted: String = unread.trim_end().chars().take(MOST_QUOTED).collect();
+            if quoted.len() < unread.trim_end().len() {
+                quoted.push('\u{2026}');
+            }
             sentences.push(format!(
-                "the {name} is longer than the model reads; left out is \u{201c}{}\u{201d}",
-                unread.trim_end()
+                "the {name} is longer than the model reads; left out is \u{201c}{quoted}\u{201d}"
             ));
         }
     }
