@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("icons", &[]),
     ("pixels", &[]),
     ("random", &[]),
-    ("recipe", &["files"]),
+    ("recipe", &["files", "pixels"]),
     ("scenes", &["files", "random"]),
     ("kernels", &[]),
     ("nn", &["kernels"]),

@@ -8,7 +8,7 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use image::{ImageEncoder, RgbImage, RgbaImage};
+use image::{ImageEncoder, Rgb, RgbaImage};
 
 use super::exif::{MAX_JPEG_EXIF_BYTES, exif_with_comment};
 use super::generate::MAX_SIDE_PX;
@@ -16,6 +16,7 @@ use super::infotext::write_infotext;
 use super::painted::{PRIVATE_KEYWORD, PaintedRecipe};
 use super::png_text::write_png;
 use crate::files::write_atomically;
+use crate::pixels::flattened;
 
 /// Keyword of the PNG text chunk that holds the infotext.
 pub(super) const INFOTEXT_KEYWORD: &str = "parameters";
@@ -249,7 +250,7 @@ pub fn save_picture(
                 write_png(&mut writer, image, &texts).map_err(std::io::Error::other)?;
             }
             PictureFormat::Jpeg => {
-                let flat = flatten(image, options.background);
+                let flat = flattened(image, Rgb(options.background));
                 let quality = options.jpeg_quality.clamp(1, 100);
                 let encoder =
                     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut writer, quality);
@@ -293,20 +294,4 @@ fn encode(
     encoder
         .write_image(pixels, width_px, height_px, color)
         .map_err(std::io::Error::other)
-}
-
-/// Lays the picture over a plain colour. Blends 8-bit sRGB values as they are,
-/// as every canvas on the screen does, so that the file looks like the window.
-fn flatten(image: &RgbaImage, background: [u8; 3]) -> RgbImage {
-    let mut flat = RgbImage::new(image.width(), image.height());
-    for (to, from) in flat.pixels_mut().zip(image.pixels()) {
-        let alpha = u32::from(from[3]);
-        for channel in 0..3 {
-            let blended =
-                u32::from(from[channel]) * alpha + u32::from(background[channel]) * (255 - alpha);
-            // At most (255 · 255 + 127) / 255 = 255.
-            to[channel] = ((blended + 127) / 255) as u8;
-        }
-    }
-    flat
 }
