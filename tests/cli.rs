@@ -289,6 +289,17 @@ fn wrong_input_is_told_in_one_sentence() {
     fails(&["--model", &model, "--init", "gone.png"], &["gone.png"]);
     fails(&["--recipe", "gone.png"], &["gone.png"]);
 
+    for (options, words) in [
+        (
+            ["--cfg-scale", "nan"],
+            ["guidance is NaN", "between 0 and 100"],
+        ),
+        (["--steps", "0"], ["steps is 0", "between 1 and 1000"]),
+    ] {
+        let all = [&["evaluate", "--device", "cpu"], &options[..]].concat();
+        assert_fails(&velatura(home.path(), &all), &words);
+    }
+
     // A model that is cut off.
     let broken = home.path().join("broken");
     std::fs::create_dir_all(broken.join("unet")).unwrap();

@@ -18,6 +18,7 @@ use crate::evaluate::{
 use crate::files::write_whole;
 use crate::folders;
 use crate::model::ModelFolder;
+use crate::recipe::param::{GUIDANCE, STEPS, Value};
 
 /// What `velatura evaluate` takes.
 #[derive(Debug, Args)]
@@ -56,6 +57,12 @@ pub struct EvaluateArgs {
 
 /// Paints unseen captions and prints what came of it.
 pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError> {
+    if let Some(steps) = args.steps {
+        STEPS.check(steps.into())?;
+    }
+    if let Some(scale) = args.cfg_scale {
+        GUIDANCE.check(Value::Real(scale))?;
+    }
     let folder = match &args.model {
         Some(named) => find_model(named)?,
         None => folders::storybook_model().ok_or(CliError::NoStorybook)?,

@@ -160,14 +160,7 @@ impl GenerateSpec {
             .into());
         }
         for Param { number, get, .. } in Self::PARAMS {
-            let value = get(self);
-            if !number.allowed.contains(value) {
-                return Err(SpecError::OutOfRange {
-                    field: number.id,
-                    value,
-                    allowed: number.allowed,
-                });
-            }
+            number.check(get(self))?;
         }
         match (&self.init, &self.mask) {
             (None, Some(_)) => return Err(SpecError::MaskWithoutImage),

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::generate::{GenerateSpec, MAX_SIDE_PX};
+use super::generate::{GenerateSpec, MAX_SIDE_PX, SpecError};
 
 /// A number of either kind.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -152,6 +152,23 @@ pub struct Number {
     pub shown: Shown,
     /// Its key in A1111 infotext. Width and height share one that is a pair.
     pub infotext: Option<&'static str>,
+}
+
+impl Number {
+    /// Refuses what cannot be done.
+    ///
+    /// # Errors
+    /// If the value is not allowed.
+    pub fn check(&self, value: Value) -> Result<(), SpecError> {
+        if self.allowed.contains(value) {
+            return Ok(());
+        }
+        Err(SpecError::OutOfRange {
+            field: self.id,
+            value,
+            allowed: self.allowed,
+        })
+    }
 }
 
 /// Sampling steps.
