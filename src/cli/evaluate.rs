@@ -36,7 +36,7 @@ pub struct EvaluateArgs {
     /// Number of sampling steps [default: the model's]
     #[arg(long)]
     steps: Option<u32>,
-    /// Scale of classifier-free guidance, 1 for none [default: the model's]
+    /// Scale of classifier-free guidance, up to 1 for none [default: the model's]
     #[arg(long, value_name = "SCALE")]
     cfg_scale: Option<f32>,
     /// Folder of the network that judges the pictures; if it is empty, one is

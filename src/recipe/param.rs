@@ -189,7 +189,7 @@ pub static GUIDANCE: Number = Number {
     id: "guidance",
     label: "Guidance",
     hint: "How closely the picture follows the prompt: \
-           the scale of classifier-free guidance, 1 for none",
+           the scale of classifier-free guidance, up to 1 for none",
     unit: None,
     allowed: Range::real(0.0, 100.0),
     offered: Range::real(1.0, 20.0),
