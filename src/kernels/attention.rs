@@ -3,8 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::matrix::{Into, Mat, multiply};
-use super::share::{SharedOut, with_scratch};
+use super::matrix::{Into, Mat, MatMut, multiply};
+use super::share::with_scratch;
 use super::simd::{dot, exp, exp_below_zero, vectorized};
 
 /// Sizes of an attention whose heads lie side by side in the last axis.
@@ -44,6 +44,18 @@ impl AttentionShape {
         let sequence = x.len() / self.batch;
         let start = batch * sequence + first * self.width() + head * self.head_dim;
         Mat::strided(&x[start..], rows, self.head_dim, self.width())
+    }
+
+    /// What belongs to each head of each sequence.
+    fn heads_of<'a>(&self, x: &'a mut [f32]) -> Vec<MatMut<'a>> {
+        let rows = x.len() / self.width();
+        MatMut::new(x, rows, self.width())
+            .cut_rows(std::iter::repeat_n(rows / self.batch, self.batch))
+            .into_iter()
+            .flat_map(|sequence| {
+                sequence.cut_columns(std::iter::repeat_n(self.head_dim, self.heads))
+            })
+            .collect()
     }
 }
 
@@ -191,19 +203,25 @@ pub fn attention(q: &[f32], k: &[f32], v: &[f32], shape: &AttentionShape) -> Vec
         head_dim,
         causal,
     } = *shape;
-    let width = shape.width();
-    let mut out = vec![0.0; batch * queries * width];
+    let mut out = vec![0.0; batch * queries * shape.width()];
     if keys == 0 || out.is_empty() {
         return out;
     }
-    let shared = SharedOut::new(&mut out);
-    let tiles_each = queries.div_ceil(TILE_QUERIES);
+    let tile_starts = || (0..queries).step_by(TILE_QUERIES);
     let block = BLOCK_KEYS.min(keys);
-    let task = |task: usize| {
-        let (pair, tile) = (task / tiles_each, task % tiles_each);
+    let tiles: Vec<_> = shape
+        .heads_of(&mut out)
+        .into_iter()
+        .enumerate()
+        .flat_map(|(pair, head)| {
+            let counts = tile_starts().map(|first| TILE_QUERIES.min(queries - first));
+            let tiles = tile_starts().zip(head.cut_rows(counts));
+            tiles.map(move |(first, out)| (pair, first, out))
+        })
+        .collect();
+    let task = |(pair, first, mut out): (usize, usize, MatMut<'_>)| {
         let (item, head) = (pair / heads, pair % heads);
-        let first = tile * TILE_QUERIES;
-        let rows = TILE_QUERIES.min(queries - first);
+        let rows = out.rows();
         with_scratch((block + head_dim + 3) * rows, |scratch| {
             let (scores, rest) = scratch.split_at_mut(block * rows);
             let (results, rest) = rest.split_at_mut(head_dim * rows);
@@ -219,8 +237,7 @@ pub fn attention(q: &[f32], k: &[f32], v: &[f32], shape: &AttentionShape) -> Vec
                 let count = block.min(seen - start);
                 let scores = &mut scores[..count * rows];
                 multiply(
-                    scores,
-                    rows,
+                    MatMut::new(scores, count, rows),
                     shape.head(k, item, head, start, count),
                     queries_here,
                     shape.scale(),
@@ -245,8 +262,7 @@ pub fn attention(q: &[f32], k: &[f32], v: &[f32], shape: &AttentionShape) -> Vec
                     },
                 );
                 multiply(
-                    results,
-                    rows,
+                    MatMut::new(results, head_dim, rows),
                     shape.head(v, item, head, start, count).transposed(),
                     Mat::new(scores, count, rows),
                     1.0,
@@ -257,21 +273,15 @@ pub fn attention(q: &[f32], k: &[f32], v: &[f32], shape: &AttentionShape) -> Vec
                     },
                 );
             }
-            let start = (item * queries + first) * width + head * head_dim;
-            #[allow(unsafe_code)]
-            // SAFETY: a task writes only its own head's columns of its own rows.
-            let out = unsafe { shared.part(start, (rows - 1) * width + head_dim) };
             for row in 0..rows {
                 let share = 1.0 / running.total[row];
-                for (column, out) in out[row * width..][..head_dim].iter_mut().enumerate() {
+                for (column, out) in out.row(row).iter_mut().enumerate() {
                     *out = results[column * rows + row] * share;
                 }
             }
         });
     };
-    (0..batch * heads * tiles_each)
-        .into_par_iter()
-        .for_each(task);
+    tiles.into_par_iter().for_each(task);
     out
 }
 
@@ -284,51 +294,39 @@ pub fn attention_backward(
     shape: &AttentionShape,
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let AttentionShape {
-        batch,
         heads,
         queries,
         keys,
-        head_dim,
         causal,
+        ..
     } = *shape;
-    let width = shape.width();
     let (mut dq, mut dk, mut dv) = (vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]);
     if keys == 0 || q.is_empty() {
         return (dq, dk, dv);
     }
     let step = tile_rows(shape);
     let (out_q, out_k, out_v) = (
-        SharedOut::new(&mut dq),
-        SharedOut::new(&mut dk),
-        SharedOut::new(&mut dv),
+        shape.heads_of(&mut dq),
+        shape.heads_of(&mut dk),
+        shape.heads_of(&mut dv),
     );
-    (0..batch * heads).into_par_iter().for_each(|pair| {
+    let tasks = out_q.into_par_iter().zip(out_k).zip(out_v).enumerate();
+    tasks.for_each(|(pair, ((mut dq, mut dk), mut dv))| {
         let (item, head) = (pair / heads, pair % heads);
-        let column = head * head_dim;
-        let keys_start = item * keys * width + column;
-        let keys_len = (keys - 1) * width + head_dim;
-        #[allow(unsafe_code)]
-        // SAFETY: a task writes only its own head's columns of its own sequence.
-        let (dk, dv) = unsafe {
-            (
-                out_k.part(keys_start, keys_len),
-                out_v.part(keys_start, keys_len),
-            )
-        };
         let (all_keys, all_values) = (
             shape.head(k, item, head, 0, keys),
             shape.head(v, item, head, 0, keys),
         );
-        let mut first = 0;
-        while first < queries {
+        for first in (0..queries).step_by(step) {
             let rows = step.min(queries - first);
+            let (dq, _) = dq.reborrow().split_rows(first + rows);
+            let (_, dq) = dq.split_rows(first);
             with_scratch(2 * rows * keys, |scratch| {
                 let (weights, dscores) = scratch.split_at_mut(rows * keys);
                 let queries_here = shape.head(q, item, head, first, rows);
                 let dy = shape.head(dy, item, head, first, rows);
                 multiply(
-                    weights,
-                    keys,
+                    MatMut::new(weights, rows, keys),
                     queries_here,
                     all_keys.transposed(),
                     shape.scale(),
@@ -336,10 +334,9 @@ pub fn attention_backward(
                 );
                 softmax_rows(weights, keys, first, causal);
                 let whole = Mat::new(weights, rows, keys);
-                multiply(dv, width, whole.transposed(), dy, 1.0, Into::Add);
+                multiply(dv.reborrow(), whole.transposed(), dy, 1.0, Into::Add);
                 multiply(
-                    dscores,
-                    keys,
+                    MatMut::new(dscores, rows, keys),
                     dy,
                     all_values.transposed(),
                     1.0,
@@ -360,21 +357,15 @@ pub fn attention_backward(
                     },
                 );
                 let dscores = Mat::new(dscores, rows, keys);
-                let start = (item * queries + first) * width + column;
-                #[allow(unsafe_code)]
-                // SAFETY: as above.
-                let dq = unsafe { out_q.part(start, (rows - 1) * width + head_dim) };
-                multiply(dq, width, dscores, all_keys, shape.scale(), Into::Overwrite);
+                multiply(dq, dscores, all_keys, shape.scale(), Into::Overwrite);
                 multiply(
-                    dk,
-                    width,
+                    dk.reborrow(),
                     dscores.transposed(),
                     queries_here,
                     shape.scale(),
                     Into::Add,
                 );
             });
-            first += rows;
         }
     });
     (dq, dk, dv)

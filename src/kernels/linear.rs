@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::matrix::{Into, Mat, multiply};
-use super::share::{SharedOut, add_up, for_rows, map_shares, shares};
+use super::matrix::{Into, Mat, MatMut, multiply};
+use super::share::{add_up, for_rows, map_shares, shares};
 use super::simd::vectorized;
 use super::weights::{BLOCK, Weights};
 
@@ -38,51 +38,37 @@ pub fn linear(
     let mut out = vec![0.0; rows * outputs];
     if let Weights::F32(weight) = weight {
         let weight = Mat::new(weight, inputs, outputs);
-        affine(&mut out, outputs, 0, x, weight, bias);
+        affine(MatMut::new(&mut out, rows, outputs), x, weight, bias);
         return out;
     }
     let together = (BLOCK / inputs.max(1)).max(MIN_COLUMNS);
+    let mut rest = MatMut::new(&mut out, rows, outputs);
     for start in (0..outputs).step_by(together) {
         let columns = start..(start + together).min(outputs);
         let count = columns.len();
+        let (part, others) = rest.split_columns(count);
+        rest = others;
         let bias = bias.map(|bias| &bias[columns.clone()]);
         weight.columns_in_f32(inputs, outputs, columns, |block| {
-            let block = Mat::new(block, inputs, count);
-            affine(&mut out, outputs, start, x, block, bias);
+            affine(part, x, Mat::new(block, inputs, count), bias);
         });
     }
     out
 }
 
-/// Writes `x · weight + bias` to the columns from `start` on of `out`, whose rows
-/// are `width` long; on all threads.
+/// Writes `x · weight + bias` to `out`, on all threads.
 ///
 /// The longer side of the result is shared out: both matrices are packed by
 /// every thread, and the one that is cut is packed only once in all.
-fn affine(
-    out: &mut [f32],
-    width: usize,
-    start: usize,
-    x: Mat<'_>,
-    weight: Mat<'_>,
-    bias: Option<&[f32]>,
-) {
+fn affine(out: MatMut<'_>, x: Mat<'_>, weight: Mat<'_>, bias: Option<&[f32]>) {
     let (rows, columns) = (x.rows(), weight.cols());
     if rows == 0 || columns == 0 {
         return;
     }
-    let shared = SharedOut::new(out);
-    let part = |rows: Range<usize>, columns: Range<usize>| {
-        let from = rows.start * width + start + columns.start;
-        let len = (rows.len() - 1) * width + columns.len();
-        #[allow(unsafe_code)]
-        // SAFETY: the parts are rectangles that do not overlap, and both writers
-        // below stay within `columns` of each row.
-        let out = unsafe { shared.part(from, len) };
+    let part = |mut out: MatMut<'_>, rows: Range<usize>, columns: Range<usize>| {
         if let Some(bias) = bias {
             let bias = &bias[columns.clone()];
-            out.chunks_mut(width)
-                .for_each(|row| row[..bias.len()].copy_from_slice(bias));
+            (0..out.rows()).for_each(|row| out.row(row).copy_from_slice(bias));
         }
         let into = if bias.is_some() {
             Into::Add
@@ -90,18 +76,20 @@ fn affine(
             Into::Overwrite
         };
         let (x, weight) = (x.sub_rows(rows), weight.sub_columns(columns));
-        multiply(out, width, x, weight, 1.0, into);
+        multiply(out, x, weight, 1.0, into);
     };
     if rows * columns * x.cols() < SMALL_PRODUCT {
-        part(0..rows, 0..columns);
+        part(out, 0..rows, 0..columns);
     } else if rows >= columns {
-        shares(rows, ROW_UNIT)
-            .into_par_iter()
-            .for_each(|rows| part(rows, 0..columns));
+        let shares = shares(rows, ROW_UNIT);
+        let parts = out.cut_rows(shares.iter().map(Range::len));
+        let tasks = shares.into_par_iter().zip(parts);
+        tasks.for_each(|(rows, out)| part(out, rows, 0..columns));
     } else {
-        shares(columns, COLUMN_UNIT)
-            .into_par_iter()
-            .for_each(|columns| part(0..rows, columns));
+        let shares = shares(columns, COLUMN_UNIT);
+        let parts = out.cut_columns(shares.iter().map(Range::len));
+        let tasks = shares.into_par_iter().zip(parts);
+        tasks.for_each(|(columns, out)| part(out, 0..rows, columns));
     }
 }
 
@@ -118,8 +106,7 @@ pub fn linear_input_gradient(
     for_rows(&mut dx, inputs, |first, part| {
         let count = part.len() / inputs;
         multiply(
-            part,
-            inputs,
+            MatMut::new(part, count, inputs),
             Mat::new(&dy[first * outputs..], count, outputs),
             weight,
             1.0,
@@ -140,7 +127,8 @@ pub fn linear_weight_gradient(x: &[f32], dy: &[f32], inputs: usize, outputs: usi
     for_rows(&mut dw, outputs, |first, part| {
         let count = part.len() / outputs;
         let x = Mat::strided(&x[first..], rows, count, inputs).transposed();
-        multiply(part, outputs, x, dy, 1.0, Into::Overwrite);
+        let out = MatMut::new(part, count, outputs);
+        multiply(out, x, dy, 1.0, Into::Overwrite);
     });
     dw
 }

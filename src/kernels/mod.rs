@@ -21,7 +21,6 @@ mod ops;
 mod share;
 mod simd;
 mod weights;
-mod winograd;
 
 pub use activation::Activation;
 pub use heap::keep_freed_memory;

@@ -101,54 +101,14 @@ pub fn add_up(parts: Vec<Vec<f32>>) -> Vec<f32> {
     total
 }
 
-/// A slice that several threads fill at the same time, each its own places.
-///
-/// Products with strided rows (the heads of an attention, the row tiles of a
-/// convolution) interleave in memory, so the slice cannot be split safely.
-#[derive(Clone, Copy)]
-pub struct SharedOut<'a> {
-    start: *mut f32,
-    len: usize,
-    borrow: std::marker::PhantomData<&'a mut [f32]>,
-}
-
-#[allow(unsafe_code)]
-// SAFETY: the pointer comes from a unique borrow that outlives this value, and
-// every writer promises in `SharedOut::part` to stay in places of its own.
-unsafe impl Send for SharedOut<'_> {}
-#[allow(unsafe_code)]
-// SAFETY: as for `Send`.
-unsafe impl Sync for SharedOut<'_> {}
-
-impl<'a> SharedOut<'a> {
-    /// Borrows `out` for the time of a parallel job.
-    pub fn new(out: &'a mut [f32]) -> Self {
-        Self {
-            start: out.as_mut_ptr(),
-            len: out.len(),
-            borrow: std::marker::PhantomData,
-        }
-    }
-
-    /// The part from `offset` on, `len` values long.
-    ///
-    /// # Safety
-    /// While the returned slice is used, no other thread may read or write
-    /// those of its places that this thread reads or writes; places between
-    /// strided rows must not be touched.
-    #[allow(unsafe_code)]
-    #[allow(clippy::mut_from_ref)]
-    pub unsafe fn part(&self, offset: usize, len: usize) -> &'a mut [f32] {
-        assert!(offset + len <= self.len, "part lies outside of its slice");
-        // SAFETY: inside the borrowed slice by the assertion; disjoint places
-        // by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(offset), len) }
-    }
-}
-
 thread_local! {
     static SCRATCH: std::cell::RefCell<Vec<Vec<f32>>> = const { std::cell::RefCell::new(Vec::new()) };
 }
+
+/// Values of scratch that a thread keeps at most: 64 MiB, several times what a
+/// layer of the largest network that runs here asks for. Only gradients of whole
+/// pictures want more, and they take longer than the clearing of new memory.
+const KEPT_VALUES: usize = 16 * 1024 * 1024;
 
 /// Lends a buffer of this thread with unspecified contents, so that the big
 /// temporaries of a layer are not mapped and zeroed anew for every call.
@@ -158,6 +118,40 @@ pub fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
         buffer.resize(len, 0.0);
     }
     let result = work(&mut buffer[..len]);
-    SCRATCH.with_borrow_mut(|free| free.push(buffer));
+    SCRATCH.with_borrow_mut(|free| {
+        let kept: usize = free.iter().map(Vec::capacity).sum();
+        if kept + buffer.capacity() <= KEPT_VALUES {
+            free.push(buffer);
+        }
+    });
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept() -> usize {
+        SCRATCH.with_borrow(|free| free.iter().map(Vec::capacity).sum())
+    }
+
+    #[test]
+    fn a_thread_keeps_scratch_but_not_without_end() {
+        std::thread::spawn(|| {
+            with_scratch(1000, |outer| {
+                with_scratch(2000, |inner| {
+                    assert_eq!((outer.len(), inner.len()), (1000, 2000))
+                });
+            });
+            assert!((3000..KEPT_VALUES).contains(&kept()));
+            with_scratch(KEPT_VALUES + 1, |_| {});
+            assert!(kept() <= KEPT_VALUES);
+            // Half in use, and as much again beneath it.
+            let half = KEPT_VALUES / 2 + 1;
+            with_scratch(half, |_| with_scratch(half, |_| {}));
+            assert!((half..=KEPT_VALUES).contains(&kept()));
+        })
+        .join()
+        .expect("the thread ends well");
+    }
 }

@@ -85,7 +85,7 @@ pub fn erf(x: f32) -> f32 {
     if x < 0.0 { -y } else { y }
 }
 
-/// Sum in eight lanes, so that it is vectorised.
+/// Sum in sixteen lanes, so that it is vectorised.
 #[inline(always)]
 pub fn sum(values: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 16];

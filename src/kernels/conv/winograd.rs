@@ -20,11 +20,11 @@ use self::lines::{
     IN, LANES, Lanes, OUT, PLACES, both_ways, each, input_line, kernel_line, kernel_line_back,
     load, output_line, output_line_back, store,
 };
-use super::conv::ConvShape;
-use super::matrix::{Into, Mat, multiply};
-use super::share::{SharedOut, shares, with_scratch};
-use super::simd::vectorized;
-use super::weights::Weights;
+use super::shape::ConvShape;
+use crate::kernels::matrix::{Into, Mat, MatMut, multiply};
+use crate::kernels::share::{shares, with_scratch};
+use crate::kernels::simd::vectorized;
+use crate::kernels::weights::Weights;
 
 /// Values of transformed tiles that are held at a time (8 MiB).
 const TILE_VALUES: usize = 2 * 1024 * 1024;
@@ -94,24 +94,11 @@ fn place_stride(values: usize) -> usize {
     values.next_multiple_of(LANES) + LANES
 }
 
-/// A part of transformed values: `[place][row][column]`.
-struct Part<'a> {
-    out: SharedOut<'a>,
-    /// Values of one place.
-    stride: usize,
-}
-
-impl Part<'_> {
-    /// Writes the lanes of all places to one row, from `column` on.
-    #[inline(always)]
-    fn store(&self, at: usize, count: usize, values: &[[Lanes; IN]; IN]) {
-        for (place, lanes) in values.iter().flatten().enumerate() {
-            #[allow(unsafe_code)]
-            // SAFETY: each thread transforms channels of its own, and a channel
-            // is a row of its own in every place.
-            let out = unsafe { self.out.part(place * self.stride + at, count) };
-            store(out, lanes);
-        }
+/// Writes the lanes of all places, which are the rows of `out`, from `column` on.
+#[inline(always)]
+fn store_places(out: &mut MatMut<'_>, column: usize, count: usize, values: &[[Lanes; IN]; IN]) {
+    for (place, lanes) in values.iter().flatten().enumerate() {
+        store(&mut out.row(place)[column..][..count], lanes);
     }
 }
 
@@ -196,16 +183,18 @@ fn transform_input(
     let tiles = strips.len() * tiling.across;
     let [height, width] = shape.input;
     let line_len = tiling.across * OUT + IN - OUT;
-    let part = Part {
-        stride: place_stride(shape.channels_in * tiles),
-        out: SharedOut::new(out),
-    };
-    shares(shape.channels_in, 1)
+    let values = shape.channels_in * tiles;
+    let out = MatMut::strided(out, PLACES, values, place_stride(values));
+    let shares = shares(shape.channels_in, 1);
+    let parts = out.cut_columns(shares.iter().map(|share| share.len() * tiles));
+    shares
         .into_par_iter()
-        .for_each(|channels| {
+        .zip(parts)
+        .for_each(|(channels, mut part)| {
             with_scratch(lines_len(tiling, strips.len(), IN), |lines| {
                 lines.fill(0.0);
-                for channel in channels {
+                for (row, channel) in channels.enumerate() {
+                    let part = &mut part;
                     vectorized(
                         #[inline(always)]
                         || {
@@ -214,7 +203,7 @@ fn transform_input(
                                 strips.clone(),
                                 lines,
                                 #[inline(always)]
-                                |image: usize, row: usize, lines: &mut [f32]| {
+                                |image: usize, top: usize, lines: &mut [f32]| {
                                     let plane = &x
                                         [(image * shape.channels_in + channel) * height * width..]
                                         [..height * width];
@@ -222,7 +211,7 @@ fn transform_input(
                                         plane,
                                         shape.input,
                                         shape.padding,
-                                        row,
+                                        top,
                                         lines,
                                         line_len,
                                     );
@@ -230,7 +219,7 @@ fn transform_input(
                                 #[inline(always)]
                                 |first, live, square| {
                                     let values = both_ways!(input_line, square, IN => IN);
-                                    part.store(channel * tiles + first, live, &values);
+                                    store_places(part, row * tiles + first, live, &values);
                                 },
                             );
                         },
@@ -276,7 +265,7 @@ fn blocks(channels: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Convolution as [`super::conv::conv2d`] has it; `None` when a value is not a
+/// Convolution as [`super::conv2d`] has it; `None` when a value is not a
 /// number or infinite, which this way would carry to its neighbours.
 pub fn conv2d(
     x: &[f32],
@@ -296,10 +285,13 @@ pub fn conv2d(
         with_scratch(PLACES * stride, |inputs| {
             transform_input(x, shape, &tiling, &strips, inputs);
             let inputs: &[f32] = inputs;
-            let shared = SharedOut::new(&mut out);
-            blocks(shape.channels_out)
+            let blocks = blocks(shape.channels_out);
+            let parts = MatMut::new(&mut out, shape.batch, shape.channels_out * area)
+                .cut_columns(blocks.iter().map(|block| block.len() * area));
+            blocks
                 .into_par_iter()
-                .for_each(|block| {
+                .zip(parts)
+                .for_each(|(block, mut pictures)| {
                     let rows = block.len();
                     let (kernel_stride, product_stride) =
                         (place_stride(rows * channels), place_stride(rows * tiles));
@@ -309,8 +301,7 @@ pub fn conv2d(
                         weight.in_f32(taps, |taps| transform_kernels(taps, kernel_stride, kernels));
                         for place in 0..PLACES {
                             multiply(
-                                &mut products[place * product_stride..][..rows * tiles],
-                                tiles,
+                                MatMut::new(&mut products[place * product_stride..], rows, tiles),
                                 Mat::new(&kernels[place * kernel_stride..], rows, channels),
                                 Mat::new(&inputs[place * stride..], channels, tiles),
                                 1.0,
@@ -318,17 +309,11 @@ pub fn conv2d(
                             );
                         }
                         for (row, channel) in block.enumerate() {
-                            let planes = |image: usize| {
-                                #[allow(unsafe_code)]
-                                // SAFETY: each block has output channels of its own.
-                                unsafe {
-                                    shared.part((image * shape.channels_out + channel) * area, area)
-                                }
-                            };
                             let bias = bias.map_or(0.0, |bias| bias[channel]);
                             let products = |place: usize| {
                                 &products[place * product_stride + row * tiles..][..tiles]
                             };
+                            let (_, planes) = pictures.reborrow().split_columns(row * area);
                             if !collect(&tiling, &strips, [height, width], products, bias, planes) {
                                 is_finite.store(false, Ordering::Relaxed);
                             }
@@ -340,14 +325,15 @@ pub fn conv2d(
     is_finite.into_inner().then_some(out)
 }
 
-/// Takes the products of one channel back to pictures; false when one is not finite.
+/// Takes the products of one channel back to pictures, whose planes of this channel
+/// `planes` begins with; false when a value is not finite.
 fn collect<'a>(
     tiling: &Tiling,
     strips: &Range<usize>,
     [height, width]: [usize; 2],
     products: impl Fn(usize) -> &'a [f32],
     bias: f32,
-    plane: impl Fn(usize) -> &'a mut [f32],
+    mut planes: MatMut<'_>,
 ) -> bool {
     let tiles = strips.len() * tiling.across;
     let products: [&[f32]; PLACES] = std::array::from_fn(products);
@@ -381,7 +367,7 @@ fn collect<'a>(
                     }
                 }
                 for lane in 0..live {
-                    let plane = plane(strip / tiling.down);
+                    let plane = planes.row(strip / tiling.down);
                     let (y, x) = (strip % tiling.down * OUT, column * OUT);
                     let count = OUT.min(width - x);
                     for (row, tiles) in tiles.iter().enumerate().take(height - y) {
@@ -419,19 +405,20 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
         with_scratch(PLACES * stride, |inputs| {
             transform_input(x, shape, &tiling, &strips, inputs);
             let inputs: &[f32] = inputs;
-            let shared = SharedOut::new(&mut sums);
-            blocks(channels_out).into_par_iter().for_each(|block| {
+            let blocks = blocks(channels_out);
+            let parts = MatMut::new(&mut sums, channels_out, PLACES * sum_stride)
+                .cut_rows(blocks.iter().map(Range::len));
+            let tasks = blocks.into_par_iter().zip(parts);
+            tasks.for_each(|(block, mut sums)| {
                 let rows = block.len();
                 let error_stride = place_stride(rows * tiles);
                 let len = PLACES * error_stride + lines_len(&tiling, strips.len(), OUT);
                 with_scratch(len, |scratch| {
                     let (errors, lines) = scratch.split_at_mut(PLACES * error_stride);
-                    let part = Part {
-                        stride: error_stride,
-                        out: SharedOut::new(errors),
-                    };
+                    let mut part = MatMut::strided(errors, PLACES, rows * tiles, error_stride);
                     lines.fill(0.0);
-                    for (row, channel) in block.clone().enumerate() {
+                    for (row, channel) in block.enumerate() {
+                        let part = &mut part;
                         vectorized(
                             #[inline(always)]
                             || {
@@ -440,14 +427,14 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
                                     strips.clone(),
                                     lines,
                                     #[inline(always)]
-                                    |image: usize, row: usize, lines: &mut [f32]| {
+                                    |image: usize, top: usize, lines: &mut [f32]| {
                                         let plane =
                                             &dy[(image * channels_out + channel) * area..][..area];
                                         copy_rows(
                                             plane,
                                             [height, width],
                                             [0, 0],
-                                            row,
+                                            top,
                                             lines,
                                             line_len,
                                         );
@@ -456,7 +443,7 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
                                     |first, live, square| {
                                         let values =
                                             both_ways!(output_line_back, square, OUT => IN);
-                                        part.store(row * tiles + first, live, &values);
+                                        store_places(part, row * tiles + first, live, &values);
                                     },
                                 );
                             },
@@ -467,15 +454,11 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
                     } else {
                         Into::Add
                     };
-                    let row_stride = PLACES * sum_stride;
                     for place in 0..PLACES {
-                        let start = block.start * row_stride + place * sum_stride;
-                        #[allow(unsafe_code)]
-                        // SAFETY: each block has output channels of its own.
-                        let out = unsafe { shared.part(start, (rows - 1) * row_stride + channels) };
+                        let (_, sums) = sums.reborrow().split_columns(place * sum_stride);
+                        let (sums, _) = sums.split_columns(channels);
                         multiply(
-                            out,
-                            row_stride,
+                            sums,
                             Mat::new(&errors[place * error_stride..], rows, tiles),
                             Mat::new(&inputs[place * stride..], channels, tiles).transposed(),
                             1.0,
