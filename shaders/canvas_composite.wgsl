@@ -135,9 +135,9 @@ fn fs_live(corner: Corner) -> @location(0) vec4<f32> {
 }
 
 fn coverage_at(px: vec2<f32>) -> f32 {
-    var texel = px;
+    var texel = px * draw.texels_per_px;
     if draw.sampling == SAMPLING_SHARP {
-        texel = sharpened(texel, vec2(draw.zoom));
+        texel = sharpened(texel, draw.zoom / draw.texels_per_px);
     }
     return textureSampleLevel(mask_texture, smooth_sampler, texel / draw.texture_px, draw.lod).r;
 }
@@ -149,7 +149,8 @@ fn fs_mask(corner: Corner) -> @location(0) vec4<f32> {
     // A texel of the next coarser level tells whether all around is bare or
     // covered, which spares most pixels the search for the outline.
     let level = min(ceil(draw.lod) + 1.0, f32(textureNumLevels(mask_texture) - 1u));
-    let around = textureSampleLevel(mask_texture, smooth_sampler, corner.px / draw.texture_px, level).r;
+    let at = corner.px * draw.texels_per_px / draw.texture_px;
+    let around = textureSampleLevel(mask_texture, smooth_sampler, at, level).r;
     if around <= 0.0 {
         return vec4(0.0);
     }

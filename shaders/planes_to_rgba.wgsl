@@ -1,5 +1,5 @@
 // Three decoded planes in [-1, 1] to a picture.
-// CPU twin: gpu::preview_math::color_from_planes.
+// CPU twin: tests/gpu_share.rs.
 
 struct Planes {
     // Width and height of a plane; zw are unused.

@@ -1,89 +1,17 @@
 //! The window's device computes for burn, and what burn computed is drawn
 //! without a copy through main memory.
-//!
-//! Ignored where there may be no adapter: run with `--ignored`. A software
-//! adapter (Mesa 25 or newer) will do.
+
+mod gpu_support;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use eframe::egui_wgpu::WgpuSetup;
-use eframe::wgpu;
-use velatura::gpu::preview_math::{LatentToRgb, color_from_planes};
-use velatura::gpu::share::{self, SharedTensor};
-use velatura::gpu::{PreviewPass, PreviewTexture, wgpu_configuration};
+use gpu_support::card;
+use velatura::gpu::PreviewPass;
+use velatura::gpu::share::SharedTensor;
 
-struct Shared {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    burn: Device,
-}
-
-/// A device made as the window makes it, known to burn.
-fn shared() -> Shared {
-    let WgpuSetup::CreateNew(create) = wgpu_configuration().wgpu_setup else {
-        panic!("the window makes a device of its own");
-    };
-    let instance = wgpu::Instance::new(create.instance_descriptor);
-    let adapter = ready(instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
-        .expect("an adapter");
-    println!("{:?}", adapter.get_info());
-    let descriptor = (create.device_descriptor)(&adapter);
-    let (device, queue) = ready(adapter.request_device(&descriptor)).expect("a device");
-    let burn = share::register(&instance, &adapter, &device, &queue).expect("burn takes it");
-    Shared {
-        device,
-        queue,
-        burn,
-    }
-}
-
-fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        std::thread::yield_now();
-    }
-}
-
-fn read_back(shared: &Shared, picture: &PreviewTexture) -> Vec<[u8; 4]> {
-    let [width, height] = picture.size_px();
-    let row_bytes = (width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
-    let buffer = shared.device.create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: u64::from(row_bytes * height),
-        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-        mapped_at_creation: false,
-    });
-    let mut encoder = shared.device.create_command_encoder(&Default::default());
-    encoder.copy_texture_to_buffer(
-        picture.texture().as_image_copy(),
-        wgpu::TexelCopyBufferInfo {
-            buffer: &buffer,
-            layout: wgpu::TexelCopyBufferLayout {
-                offset: 0,
-                bytes_per_row: Some(row_bytes),
-                rows_per_image: None,
-            },
-        },
-        wgpu::Extent3d {
-            width,
-            height,
-            depth_or_array_layers: 1,
-        },
-    );
-    shared.queue.submit([encoder.finish()]);
-    buffer.map_async(wgpu::MapMode::Read, .., |result| result.expect("mapped"));
-    shared
-        .device
-        .poll(wgpu::PollType::wait_indefinitely())
-        .expect("the device answers");
-    let bytes = buffer.get_mapped_range(..).expect("mapped");
-    let row = |y: u32| &bytes[(y * row_bytes) as usize..][..(width * 4) as usize];
-    (0..height)
-        .flat_map(|y| row(y).as_chunks::<4>().0.to_vec())
-        .collect()
+/// From [-1, 1] to 0…255, as diffusers does it: `round(255 · clamp(x / 2 + 1/2))`.
+fn unit_from_signed(value: f32) -> u8 {
+    // A NaN becomes 0, as `clamp` and the store of a shader make it.
+    (((value * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0) + 0.5) as u8
 }
 
 fn assert_close(found: &[[u8; 4]], expected: &[[u8; 4]]) {
@@ -103,50 +31,72 @@ fn assert_close(found: &[[u8; 4]], expected: &[[u8; 4]]) {
 }
 
 #[test]
-#[ignore = "needs a graphics adapter; Mesa 25's software one will do"]
 fn tensors_are_drawn_where_they_lie() {
-    let shared = shared();
-    let pass = PreviewPass::new(&shared.device, &shared.queue).unwrap();
+    let card = card();
+    let device = card.register();
+    let pass = PreviewPass::new(&card.device, &card.queue).unwrap();
     let (width, height) = (13, 7);
     let plane = width * height;
 
     let value = |at: usize| ((at * 37) % 101) as f32 / 40.0 - 1.25;
     let planes: Vec<f32> = (0..3 * plane).map(value).collect();
     let expected: Vec<[u8; 4]> = (0..plane)
-        .map(|at| color_from_planes([planes[at], planes[at + plane], planes[at + 2 * plane]]))
+        .map(|at| {
+            let [r, g, b] = [0, 1, 2].map(|channel| planes[at + channel * plane]);
+            let [r, g, b] = [r, g, b].map(unit_from_signed);
+            [r, g, b, 255]
+        })
         .collect();
-    let data = TensorData::new(planes, [1, 3, height, width]);
-    let tensor = Tensor::<4>::from_data(data, &shared.burn);
+    let shape = [1, 3, height, width];
+    let tensor = Tensor::<4>::from_data(TensorData::new(planes, shape), &device);
     // Something computed, so that the queue has work in flight.
-    let published = SharedTensor::publish(tensor * 2.0 / 2.0).unwrap();
-    assert_eq!(published.dims(), [1, 3, height, width]);
-    assert_close(
-        &read_back(&shared, &pass.draw_planes(&published).unwrap()),
-        &expected,
-    );
+    let published = SharedTensor::publish(tensor.clone() * 2.0 / 2.0).unwrap();
+    assert_eq!(published.dims(), shape);
+    let drawn = pass.draw_planes(&published).unwrap();
+    assert_close(&card.read_back(drawn.texture()), &expected);
 
-    let map = LatentToRgb {
-        weights: [
-            [0.3, 0.2, -0.1, 0.4],
-            [-0.2, 0.3, 0.1, 0.0],
-            [0.1, -0.3, 0.25, 0.2],
-        ],
-        bias: [0.1, -0.05, 0.0],
-    };
-    let latents: Vec<f32> = (0..4 * plane).map(value).collect();
-    let expected: Vec<[u8; 4]> = (0..plane)
-        .map(|at| map.color(std::array::from_fn(|channel| latents[at + channel * plane])))
-        .collect();
     // Channels last and permuted back: the published tensor must be row-major.
-    let data = TensorData::new(latents, [1, 4, height, width]);
-    let tensor = Tensor::<4>::from_data(data, &shared.burn);
-    let turned = tensor.permute([0, 2, 3, 1]) + 0.0;
+    let turned = tensor.clone().permute([0, 2, 3, 1]) + 0.0;
     let published = SharedTensor::publish(turned.permute([0, 3, 1, 2])).unwrap();
-    let drawn = pass.draw_latents(&published, &map).unwrap();
-    assert_close(&read_back(&shared, &drawn), &expected);
+    let drawn = pass.draw_planes(&published).unwrap();
+    assert_close(&card.read_back(drawn.texture()), &expected);
 
+    let four = Tensor::cat(vec![tensor.clone(), tensor], 1).narrow(1, 0, 4);
+    let published = SharedTensor::publish(four).unwrap();
     let refused = pass.draw_planes(&published).unwrap_err().to_string();
     assert!(refused.contains("[1, 4, 7, 13]"), "{refused}");
+}
+
+#[test]
+fn a_lost_device_is_told_from_a_failed_job() {
+    let card = card();
+    let device = card.register();
+    let loss = || {
+        device
+            .sync()
+            .err()
+            .filter(|error| error.is_device_poisoned())
+    };
+    let ones = Tensor::<1>::ones([8], &device);
+    let sum = (ones.clone() + 1.0)
+        .into_data()
+        .try_to_vec::<f32>()
+        .unwrap();
+    assert_eq!(sum, [2.0; 8]);
+    assert!(loss().is_none());
+
+    card.device.destroy();
+    for i in 0..4 {
+        let ones = ones.clone();
+        let after = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            (ones + 1.0).try_into_data().map(|d| d.try_to_vec::<f32>())
+        }));
+        println!("{i}: {after:?} {:?}", loss());
+    }
+    let reason = loss().expect("the device is lost").reason().to_owned();
+    assert!(!reason.is_empty());
+    // It stays so.
+    assert!(loss().is_some());
 }
 
 #[test]

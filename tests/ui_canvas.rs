@@ -14,7 +14,7 @@ use image::{GrayImage, Luma, Rgba, RgbaImage};
 use velatura::app::{Command, CommandSink};
 use velatura::document::{Document, DocumentEditor, LayerKind, TileGrid};
 use velatura::geometry::{CanvasPoint, CanvasRect, CanvasView, UiPoint, Viewport};
-use velatura::gpu::{LiveFrame, LivePicture, wgpu_configuration};
+use velatura::gpu::{CanvasLimits, LiveFrame, LivePicture, wgpu_configuration};
 use velatura::recipe::param::Value;
 use velatura::tools::Toolbox;
 use velatura::ui::canvas::{CanvasInput, CanvasUi};
@@ -111,7 +111,7 @@ fn harness(document: Document) -> Harness<'static, Bench> {
             toolbox.set_option("size", Value::Real(10.0));
             toolbox.set_option("hardness", Value::Real(1.0));
             Bench {
-                canvas: CanvasUi::new(context.wgpu_render_state.as_ref()),
+                canvas: CanvasUi::new(context.wgpu_render_state.as_ref(), CanvasLimits::default()),
                 editor: DocumentEditor::new(document),
                 toolbox,
                 view: CanvasView::default(),
@@ -385,31 +385,10 @@ fn a_second_layer_blends_as_the_saved_file_does() {
 }
 
 #[test]
-fn a_large_picture_is_seen_whole_and_drawn_quickly() {
+fn a_large_picture_is_seen_whole() {
     let mut harness = opened(2048);
     assert!(harness.state().view.zoom < 0.25);
     let drawn = harness.render().unwrap();
     let shown = pixel(&drawn, at(&harness, 1024.0, 512.0));
     assert!(distance(shown, [128, 64, 40]) <= 3, "{shown:?}");
-    harness
-        .state_mut()
-        .toolbox
-        .set_option("size", Value::Real(200.0));
-    let start = at(&harness, 400.0, 400.0);
-    harness.event(Event::PointerMoved(start));
-    harness.event(button(start, PointerButton::Primary, true));
-    harness.run();
-    let started = std::time::Instant::now();
-    let frames = 20u16;
-    for frame in 0..frames {
-        harness.event(Event::PointerMoved(
-            start + vec2(f32::from(frame) * 10.0, 20.0),
-        ));
-        harness.step();
-        harness.render().unwrap();
-    }
-    println!(
-        "a frame with a 200 px brush on 2048²: {:?}",
-        started.elapsed() / u32::from(frames)
-    );
 }

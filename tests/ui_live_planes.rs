@@ -80,7 +80,6 @@ impl Work for Step {
 }
 
 #[test]
-#[ignore = "needs a graphics adapter that computes; Mesa 25 will do"]
 fn a_step_on_the_card_is_drawn_from_the_card() {
     let (finish, done) = unbounded::<()>();
     let engine = Box::new(move |window: Option<&_>| {

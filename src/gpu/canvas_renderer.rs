@@ -1,22 +1,24 @@
 //! Draws the canvas inside of egui's own pass.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eframe::egui_wgpu::{self, CallbackResources, CallbackTrait, RenderState, ScreenDescriptor};
 use eframe::{egui, wgpu};
 use egui::PaintCallbackInfo;
 
+use super::canvas_limits::{Allowance, CanvasLimits, CanvasStatus, TextureMemory};
 use super::canvas_scene::{CanvasScene, LiveFrame};
 use super::error::{GpuError, in_error_scope};
-use super::layer_texture::LayerTexture;
-use crate::document::{Document, LayerContent, LayerId};
+use crate::document::Document;
+use crate::geometry::{CanvasRect, UiPoint, Viewport};
 
 mod draw;
+mod layers;
 mod live;
 mod pipelines;
 
 use draw::{Draw, Sampling};
+use layers::{Frame, LayerTextures};
 use live::LiveTexture;
 use pipelines::{Pipelines, Stage};
 
@@ -29,21 +31,35 @@ const MASK_TINT: [f32; 3] = [0.93, 0.2, 0.36];
 /// Least strength of the tint of a mask that acts, however transparent its layer.
 const LEAST_TINT: f32 = 0.35;
 
+/// How the canvas fares, for those who do not draw it; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct CanvasMonitor(Arc<Mutex<CanvasStatus>>);
+
+impl CanvasMonitor {
+    /// What of the last frame could not be drawn as it is.
+    pub fn status(&self) -> CanvasStatus {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, CanvasStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The graphics card's side of the canvas: pipelines, and the textures of the
 /// layers. Lives in egui's renderer from [`Self::install`] on.
+///
+/// Nothing that the card has no room for ends the program: layers are drawn from
+/// smaller copies then, or left out, and [`Self::status`] tells.
 #[derive(Debug)]
 pub struct CanvasRenderer {
     pipelines: Pipelines,
-    layers: BTreeMap<LayerId, Texture>,
-    live: Option<LiveTexture>,
+    limits: CanvasLimits,
+    layers: LayerTextures,
+    /// With the memory that it takes.
+    live: Option<(LiveTexture, u64)>,
     draws: Vec<PreparedDraw>,
-}
-
-/// The texture of a layer with what binds it to a shader.
-#[derive(Debug)]
-enum Texture {
-    Color(LayerTexture<[u8; 4]>, wgpu::BindGroup),
-    Mask(LayerTexture<u8>, wgpu::BindGroup),
+    monitor: CanvasMonitor,
 }
 
 #[derive(Debug)]
@@ -54,85 +70,99 @@ struct PreparedDraw {
 }
 
 impl CanvasRenderer {
+    /// A renderer for targets of the given format, with one sample and no depth.
+    ///
+    /// # Errors
+    /// When the driver refuses a pipeline.
+    pub fn new(
+        device: &wgpu::Device,
+        target: wgpu::TextureFormat,
+        limits: CanvasLimits,
+    ) -> Result<Self, GpuError> {
+        let pipelines =
+            in_error_scope(device, "canvas shaders", || Pipelines::new(device, target))?;
+        Ok(Self {
+            pipelines,
+            limits,
+            layers: LayerTextures::new(TextureMemory::new(limits.texture_bytes)),
+            live: None,
+            draws: Vec::new(),
+            monitor: CanvasMonitor::default(),
+        })
+    }
+
     /// Builds the pipelines and puts the renderer where [`canvas_callback`] finds it.
     ///
     /// # Errors
     /// When the driver refuses a pipeline.
-    pub fn install(render_state: &RenderState) -> Result<(), GpuError> {
-        let device = &render_state.device;
-        let pipelines = in_error_scope(device, "canvas shaders", || {
-            Pipelines::new(device, render_state.target_format)
-        })?;
-        let renderer = Self {
-            pipelines,
-            layers: BTreeMap::new(),
-            live: None,
-            draws: Vec::new(),
-        };
+    pub fn install(
+        render_state: &RenderState,
+        limits: CanvasLimits,
+    ) -> Result<CanvasMonitor, GpuError> {
+        let renderer = Self::new(&render_state.device, render_state.target_format, limits)?;
+        let monitor = renderer.monitor.clone();
         render_state
             .renderer
             .write()
             .callback_resources
             .insert(renderer);
-        Ok(())
+        Ok(monitor)
     }
 
-    fn prepare(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, scene: &CanvasScene) {
-        let document: &Document = &scene.document;
-        self.upload_layers(device, queue, document);
-        self.live = match &scene.live {
-            Some(frame) => Some(LiveTexture::renew(
-                self.live.take(),
-                device,
-                queue,
-                &self.pipelines,
-                frame,
-            )),
-            None => None,
+    /// What of the last frame could not be drawn as it is.
+    pub fn status(&self) -> CanvasStatus {
+        self.monitor.status()
+    }
+
+    /// Brings the textures to what the scene shows, as far as one frame may
+    /// upload. To be called once before [`Self::paint`].
+    pub fn prepare(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, scene: &CanvasScene) {
+        let prepared = in_error_scope(device, "canvas", || {
+            self.prepare_unguarded(device, queue, scene);
+        });
+        if let Err(error) = prepared {
+            // What is bound may be broken: nothing is drawn this time.
+            log::error!("{error}");
+            self.draws.clear();
+        }
+    }
+
+    fn prepare_unguarded(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        scene: &CanvasScene,
+    ) {
+        let mut frame = Frame {
+            device,
+            queue,
+            pipelines: &self.pipelines,
+            in_view: scene.in_view(),
+            allowance: Allowance::new(self.limits.frame_upload_bytes),
         };
+        self.layers.renew(&mut frame, &scene.document);
+        let is_live_missing = match &scene.live {
+            Some(live) => {
+                let last = self.live.take();
+                self.live = renewed_live(&mut self.layers, &mut frame, last, live);
+                self.live.is_none()
+            }
+            None => {
+                let (_, bytes) = self.live.take().unzip();
+                self.layers.memory().give_back(bytes.unwrap_or(0));
+                false
+            }
+        };
+        let status = CanvasStatus {
+            coarse_layers: self.layers.coarse_count(),
+            missing_layers: self.layers.missing_count() + usize::from(is_live_missing),
+            is_loading: frame.allowance.is_spent(),
+        };
+        *self.monitor.lock() = status;
         self.draws.clear();
         self.collect_draws(scene);
         let draws: Vec<&Draw> = self.draws.iter().map(|prepared| &prepared.draw).collect();
         self.pipelines.write_draws(device, queue, &draws);
-    }
-
-    fn upload_layers(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, document: &Document) {
-        self.layers.retain(|id, _| document.layer(*id).is_some());
-        for layer in document.layers().iter().filter(|layer| layer.visible) {
-            match &layer.content {
-                LayerContent::Raster(grid) => {
-                    let mut texture = match self.layers.remove(&layer.id) {
-                        Some(Texture::Color(known, bound)) if known.size_px() == grid.size_px() => {
-                            (known, bound)
-                        }
-                        _ => {
-                            let texture = LayerTexture::new(device, grid.size_px());
-                            let bound = self.pipelines.bind(device, Some(texture.view()), None);
-                            (texture, bound)
-                        }
-                    };
-                    texture.0.update(queue, grid);
-                    self.layers
-                        .insert(layer.id, Texture::Color(texture.0, texture.1));
-                }
-                LayerContent::Mask(grid) => {
-                    let mut texture = match self.layers.remove(&layer.id) {
-                        Some(Texture::Mask(known, bound)) if known.size_px() == grid.size_px() => {
-                            (known, bound)
-                        }
-                        _ => {
-                            let texture = LayerTexture::new(device, grid.size_px());
-                            let bound = self.pipelines.bind(device, None, Some(texture.view()));
-                            (texture, bound)
-                        }
-                    };
-                    texture.0.update(queue, grid);
-                    self.layers
-                        .insert(layer.id, Texture::Mask(texture.0, texture.1));
-                }
-                LayerContent::Layout(_) | LayerContent::Semantic(_) => {}
-            }
-        }
     }
 
     fn collect_draws(&mut self, scene: &CanvasScene) {
@@ -140,21 +170,21 @@ impl CanvasRenderer {
         let ground = Draw::of_document(scene);
         self.push(Stage::Ground, self.pipelines.blank().clone(), ground);
         for layer in document.layers().iter().filter(|layer| layer.visible) {
-            let Some(Texture::Color(texture, bound)) = self.layers.get(&layer.id) else {
+            let Some(bound) = self.layers.color(layer.id) else {
                 continue;
             };
-            if texture.is_blank() || layer.opacity == 0.0 {
+            if bound.texture.is_blank() || layer.opacity == 0.0 {
                 continue;
             }
             let draw = Draw {
                 opacity: layer.opacity,
                 ..ground
             }
-            .reading(texture.texture_px());
-            let bound = bound.clone();
-            self.push(Stage::Layer, bound, draw);
+            .reading(&bound.texture);
+            let bind_group = bound.bind_group.clone();
+            self.push(Stage::Layer, bind_group, draw);
         }
-        if let (Some(frame), Some(live)) = (&scene.live, &self.live) {
+        if let (Some(frame), Some((live, _))) = (&scene.live, &self.live) {
             let (draw, bound) = (
                 live_draw(ground, scene, frame, live),
                 live.bind_group().clone(),
@@ -164,7 +194,7 @@ impl CanvasRenderer {
         let Some(mask) = document.active_mask() else {
             return;
         };
-        let Some(Texture::Mask(texture, bound)) = self.layers.get(&mask.id) else {
+        let Some(bound) = self.layers.mask(mask.id) else {
             return;
         };
         // A picture that appears under the mask is to be seen: only the
@@ -180,9 +210,9 @@ impl CanvasRenderer {
             tint: [r, g, b, 1.0],
             ..ground
         }
-        .reading(texture.texture_px());
-        let bound = bound.clone();
-        self.push(Stage::Mask, bound, draw);
+        .reading(&bound.texture);
+        let bind_group = bound.bind_group.clone();
+        self.push(Stage::Mask, bind_group, draw);
     }
 
     fn push(&mut self, stage: Stage, bind_group: wgpu::BindGroup, draw: Draw) {
@@ -197,10 +227,45 @@ impl CanvasRenderer {
         });
     }
 
-    fn paint(&self, pass: &mut wgpu::RenderPass<'static>) {
+    /// Draws the scene that was prepared last.
+    pub fn paint(&self, pass: &mut wgpu::RenderPass<'static>) {
         for (index, prepared) in self.draws.iter().enumerate() {
             self.pipelines
                 .draw(pass, prepared.stage, &prepared.bind_group, index);
+        }
+    }
+}
+
+/// The texture of a step with the memory that it takes; `None` when there is no
+/// room for it.
+fn renewed_live(
+    layers: &mut LayerTextures,
+    frame: &mut Frame<'_>,
+    last: Option<(LiveTexture, u64)>,
+    live: &LiveFrame,
+) -> Option<(LiveTexture, u64)> {
+    let (last, last_bytes) = last.unzip();
+    let (bytes, last_bytes) = (LiveTexture::size_bytes(live), last_bytes.unwrap_or(0));
+    let made = layers.memory().fits(bytes, last_bytes).then(|| {
+        in_error_scope(frame.device, "step of the running job", || {
+            LiveTexture::renew(last, frame, live)
+        })
+    });
+    match made {
+        Some(Ok(made)) => {
+            if bytes != last_bytes {
+                layers.memory().give_back(last_bytes);
+                layers.memory().take(bytes);
+            }
+            Some((made, bytes))
+        }
+        refused => {
+            layers.memory().give_back(last_bytes);
+            if let Some(Err(error)) = refused {
+                log::warn!("{error}");
+                layers.memory().refused(bytes, 0);
+            }
+            None
         }
     }
 }
@@ -235,6 +300,20 @@ fn live_draw(ground: Draw, scene: &CanvasScene, frame: &LiveFrame, live: &LiveTe
 }
 
 impl CanvasScene {
+    /// The pixels of the document that are on the screen.
+    fn in_view(&self) -> CanvasRect {
+        let Viewport { min, size, .. } = self.viewport;
+        let corner = |x: f32, y: f32| self.transform.canvas_from_ui(UiPoint::new(x, y));
+        let (low, high) = (
+            corner(min.x, min.y),
+            corner(min.x + size[0], min.y + size[1]),
+        );
+        CanvasRect::from_min_max(
+            [low.x.floor() as i32, low.y.floor() as i32],
+            [high.x.ceil() as i32, high.y.ceil() as i32],
+        )
+    }
+
     /// Screen pixels in one document pixel.
     fn screen_px_per_px(&self) -> f32 {
         self.transform.points_per_pixel * self.viewport.pixels_per_point
@@ -242,18 +321,20 @@ impl CanvasScene {
 }
 
 /// A shape that draws the scene; add it to a painter whose clip is within `rect`.
-pub fn canvas_callback(rect: egui::Rect, scene: CanvasScene) -> egui::PaintCallback {
-    egui_wgpu::Callback::new_paint_callback(
-        rect,
-        CanvasPaint {
-            scene: Arc::new(scene),
-        },
-    )
+///
+/// The window of `ctx` is drawn again where one frame is not enough.
+pub fn canvas_callback(
+    ctx: &egui::Context,
+    rect: egui::Rect,
+    scene: CanvasScene,
+) -> egui::PaintCallback {
+    let ctx = ctx.clone();
+    egui_wgpu::Callback::new_paint_callback(rect, CanvasPaint { ctx, scene })
 }
 
-#[derive(Debug)]
 struct CanvasPaint {
-    scene: Arc<CanvasScene>,
+    ctx: egui::Context,
+    scene: CanvasScene,
 }
 
 impl CallbackTrait for CanvasPaint {
@@ -266,7 +347,13 @@ impl CallbackTrait for CanvasPaint {
         resources: &mut CallbackResources,
     ) -> Vec<wgpu::CommandBuffer> {
         if let Some(renderer) = resources.get_mut::<CanvasRenderer>() {
+            let before = renderer.status();
             renderer.prepare(device, queue, &self.scene);
+            let status = renderer.status();
+            // What is told about the last frame can only be seen in the next one.
+            if status.is_loading || status != before {
+                self.ctx.request_repaint();
+            }
         }
         Vec::new()
     }

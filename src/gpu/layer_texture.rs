@@ -4,79 +4,22 @@ use std::sync::Arc;
 
 use eframe::wgpu;
 
-use crate::document::{Pixel, TILE_SIDE_PX, Tile, TileGrid, TileIndex, mul_255};
+use super::canvas_limits::Allowance;
+use super::texture_pixel::{TexturePixel, halved};
+use super::tile_area::TileArea;
+use crate::document::{TILE_SIDE_PX, Tile, TileGrid, TileIndex};
+use crate::geometry::CanvasRect;
 
 /// A tile and its halves down to one pixel: 256, 128, …, 1.
 const MIP_LEVELS: u32 = TILE_SIDE_PX.ilog2() + 1;
 
-/// A pixel that can be laid on the graphics card.
-pub(super) trait TexturePixel: Pixel {
-    /// How the texture stores it.
-    const FORMAT: wgpu::TextureFormat;
+/// How often the pixels of a texture may be halved before it is worth nothing.
+pub(super) const MOST_HALVINGS: u32 = 4;
 
-    /// The value as the texture stores it.
-    fn stored(self) -> Self;
-
-    /// The mean of four stored values.
-    fn mean(values: [Self; 4]) -> Self;
-
-    /// Stored values as bytes.
-    fn bytes(values: &[Self]) -> &[u8];
-}
-
-impl TexturePixel for u8 {
-    const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::R8Unorm;
-
-    fn stored(self) -> Self {
-        self
-    }
-
-    fn mean(values: [Self; 4]) -> Self {
-        let sum: u16 = values.into_iter().map(u16::from).sum();
-        // Rounded up where anything is covered: a mask of one pixel may get
-        // pale in a small view but must not vanish from it.
-        if sum == 0 {
-            0
-        } else {
-            ((sum + 2) / 4).max(1) as u8
-        }
-    }
-
-    fn bytes(values: &[Self]) -> &[u8] {
-        values
-    }
-}
-
-impl TexturePixel for [u8; 4] {
-    // Not sRGB: the window blends gamma values, as egui does.
-    const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
-
-    fn stored(self) -> Self {
-        let [r, g, b, alpha] = self;
-        if alpha == 255 {
-            return self;
-        }
-        [
-            mul_255(r, alpha),
-            mul_255(g, alpha),
-            mul_255(b, alpha),
-            alpha,
-        ]
-    }
-
-    fn mean(values: [Self; 4]) -> Self {
-        std::array::from_fn(|channel| {
-            let sum: u16 = values.iter().map(|value| u16::from(value[channel])).sum();
-            ((sum + 2) / 4) as u8
-        })
-    }
-
-    fn bytes(values: &[Self]) -> &[u8] {
-        values.as_flattened()
-    }
-}
-
-/// One texture for a whole layer, padded to whole tiles, with its mip levels.
+/// A texture for the part of a layer that holds something, with its mip levels.
+///
+/// Where there is no room for it in full it begins with a later level: it is
+/// *halved* once or several times, and looks soft from near.
 ///
 /// Keeps the tiles that it was filled from: a tile of the document that is
 /// another allocation was painted on and is uploaded again, all others are not.
@@ -85,25 +28,29 @@ pub(super) struct LayerTexture<P> {
     texture: wgpu::Texture,
     view: wgpu::TextureView,
     size_px: [u32; 2],
+    area: TileArea,
+    halvings: u32,
     uploaded: Vec<Option<Arc<Tile<P>>>>,
 }
 
 impl<P: TexturePixel> LayerTexture<P> {
-    /// A blank texture for a grid of the given size.
-    pub fn new(device: &wgpu::Device, size_px: [u32; 2]) -> Self {
-        let [columns, rows] = size_px.map(|side| side.div_ceil(TILE_SIDE_PX).max(1));
+    /// A blank texture for a part of a grid of the given size.
+    pub fn new(device: &wgpu::Device, size_px: [u32; 2], area: TileArea, halvings: u32) -> Self {
+        let [width, height] = area.counts.map(|count| count * (TILE_SIDE_PX >> halvings));
         let texture = device.create_texture(&wgpu::TextureDescriptor {
             label: Some("canvas layer"),
             size: wgpu::Extent3d {
-                width: columns * TILE_SIDE_PX,
-                height: rows * TILE_SIDE_PX,
+                width,
+                height,
                 depth_or_array_layers: 1,
             },
-            mip_level_count: MIP_LEVELS,
+            mip_level_count: MIP_LEVELS - halvings,
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
             format: P::FORMAT,
-            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING
+                | wgpu::TextureUsages::COPY_DST
+                | wgpu::TextureUsages::COPY_SRC,
             view_formats: &[],
         });
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
@@ -111,13 +58,30 @@ impl<P: TexturePixel> LayerTexture<P> {
             texture,
             view,
             size_px,
-            uploaded: vec![None; columns as usize * rows as usize],
+            area,
+            halvings,
+            uploaded: vec![None; area.tile_count() as usize],
         }
+    }
+
+    /// Memory that a texture takes.
+    pub fn size_bytes(area: &TileArea, halvings: u32) -> u64 {
+        area.tile_count() * tile_bytes::<P>(halvings)
     }
 
     /// Size of the layer in pixels.
     pub fn size_px(&self) -> [u32; 2] {
         self.size_px
+    }
+
+    /// The part of the layer that the texture has room for.
+    pub fn area(&self) -> &TileArea {
+        &self.area
+    }
+
+    /// How often its pixels are halved.
+    pub fn halvings(&self) -> u32 {
+        self.halvings
     }
 
     /// Size of the texture in texels.
@@ -135,28 +99,75 @@ impl<P: TexturePixel> LayerTexture<P> {
         self.uploaded.iter().all(Option::is_none)
     }
 
-    /// Uploads the tiles that changed since the last call. Gives their number.
-    pub fn update(&mut self, queue: &wgpu::Queue, grid: &TileGrid<P>) -> usize {
+    /// Takes over what a texture of the same layer holds, unless that is halved
+    /// more often. Nothing is uploaded.
+    pub fn take_over(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, old: &Self) {
+        let shared = self.area.intersect(&old.area);
+        if old.halvings > self.halvings || shared.tile_count() == 0 {
+            return;
+        }
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor {
+            label: Some("canvas layer"),
+        });
+        for level in self.halvings..MIP_LEVELS {
+            let side = TILE_SIDE_PX >> level;
+            let place = |texture: &Self| wgpu::Origin3d {
+                x: (shared.first[0] - texture.area.first[0]) * side,
+                y: (shared.first[1] - texture.area.first[1]) * side,
+                z: 0,
+            };
+            encoder.copy_texture_to_texture(
+                old.level(level, place(old)),
+                self.level(level, place(self)),
+                wgpu::Extent3d {
+                    width: shared.counts[0] * side,
+                    height: shared.counts[1] * side,
+                    depth_or_array_layers: 1,
+                },
+            );
+        }
+        queue.submit([encoder.finish()]);
+        for index in shared.indices() {
+            let known = old.uploaded[old.area.slot(index)].clone();
+            self.uploaded[self.area.slot(index)] = known;
+        }
+    }
+
+    /// Uploads the tiles that changed since the last call, as many as the frame
+    /// is allowed, those in view first. Gives their number.
+    pub fn update(
+        &mut self,
+        queue: &wgpu::Queue,
+        grid: &TileGrid<P>,
+        in_view: &CanvasRect,
+        allowance: &mut Allowance,
+    ) -> usize {
         debug_assert_eq!(
             grid.size_px(),
             self.size_px,
             "the texture was made for this grid"
         );
-        let mut count = 0;
-        for (slot, index) in grid.indices().enumerate() {
-            let tile = grid.tile(index);
-            let is_same = match (tile, &self.uploaded[slot]) {
+        let is_known = |index: &TileIndex| {
+            let known = &self.uploaded[self.area.slot(*index)];
+            match (grid.tile(*index), known) {
                 (Some(tile), Some(known)) => Arc::ptr_eq(tile, known),
                 (None, None) => true,
                 _ => false,
-            };
-            if !is_same {
-                self.upload(queue, index, tile.map(Arc::as_ref));
-                self.uploaded[slot] = tile.cloned();
-                count += 1;
             }
+        };
+        let mut changed: Vec<_> = self.area.indices().filter(|i| !is_known(i)).collect();
+        changed.sort_by_key(|index| index.rect().intersect(in_view).is_empty());
+        let bytes = tile_bytes::<P>(self.halvings);
+        let allowed = changed
+            .into_iter()
+            .take_while(|_| allowance.take(bytes))
+            .collect::<Vec<_>>();
+        for index in &allowed {
+            let tile = grid.tile(*index);
+            self.upload(queue, *index, tile.map(Arc::as_ref));
+            self.uploaded[self.area.slot(*index)] = tile.cloned();
         }
-        count
+        allowed.len()
     }
 
     fn upload(&self, queue: &wgpu::Queue, index: TileIndex, tile: Option<&Tile<P>>) {
@@ -169,17 +180,16 @@ impl<P: TexturePixel> LayerTexture<P> {
             if level > 0 {
                 pixels = halved(&pixels, side as usize);
             }
+            if level < self.halvings {
+                continue;
+            }
+            let place = wgpu::Origin3d {
+                x: (index.column - self.area.first[0]) * side,
+                y: (index.row - self.area.first[1]) * side,
+                z: 0,
+            };
             queue.write_texture(
-                wgpu::TexelCopyTextureInfo {
-                    texture: &self.texture,
-                    mip_level: level,
-                    origin: wgpu::Origin3d {
-                        x: index.column * side,
-                        y: index.row * side,
-                        z: 0,
-                    },
-                    aspect: wgpu::TextureAspect::All,
-                },
+                self.level(level, place),
                 P::bytes(&pixels),
                 wgpu::TexelCopyBufferLayout {
                     offset: 0,
@@ -192,6 +202,16 @@ impl<P: TexturePixel> LayerTexture<P> {
                     depth_or_array_layers: 1,
                 },
             );
+        }
+    }
+
+    /// A place in the mip level where a tile has the given number of halvings.
+    fn level(&self, level: u32, origin: wgpu::Origin3d) -> wgpu::TexelCopyTextureInfo<'_> {
+        wgpu::TexelCopyTextureInfo {
+            texture: &self.texture,
+            mip_level: level - self.halvings,
+            origin,
+            aspect: wgpu::TextureAspect::All,
         }
     }
 
@@ -213,44 +233,11 @@ impl<P: TexturePixel> LayerTexture<P> {
     }
 }
 
-/// A square picture at half its size; `side` is the new one.
-fn halved<P: TexturePixel>(pixels: &[P], side: usize) -> Vec<P> {
-    let full = side * 2;
-    let mut half = Vec::with_capacity(side * side);
-    for y in 0..side {
-        let upper = &pixels[2 * y * full..][..full];
-        let lower = &pixels[(2 * y + 1) * full..][..full];
-        let columns = upper
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .zip(lower.as_chunks::<2>().0);
-        half.extend(columns.map(|(a, b)| P::mean([a[0], a[1], b[0], b[1]])));
-    }
-    half
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn halving_takes_the_mean_and_keeps_a_single_covered_pixel() {
-        let pixels = [
-            [0, 0, 0, 0],
-            [255, 0, 100, 255],
-            [0, 0, 0, 0],
-            [255, 0, 100, 255],
-        ];
-        assert_eq!(halved(&pixels, 1), [[128, 0, 50, 128]]);
-        assert_eq!(halved(&[0, 0, 0, 1], 1), [1]);
-        assert_eq!(halved(&[255, 255, 255, 255], 1), [255]);
-    }
-
-    #[test]
-    fn colours_are_stored_premultiplied() {
-        assert_eq!([200, 100, 50, 128].stored(), [100, 50, 25, 128]);
-        assert_eq!([200, 100, 50, 255].stored(), [200, 100, 50, 255]);
-        assert_eq!([200, 100, 50, 0].stored(), [0, 0, 0, 0]);
-    }
+/// What one tile takes with its later levels.
+fn tile_bytes<P>(halvings: u32) -> u64 {
+    let level = |level: u32| {
+        let side = u64::from(TILE_SIDE_PX >> level);
+        side * side * size_of::<P>() as u64
+    };
+    (halvings..MIP_LEVELS).map(level).sum()
 }

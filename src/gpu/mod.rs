@@ -9,21 +9,26 @@
 //! Layers are blended by the graphics card into the window's own target, in
 //! sRGB values: the same formula as `Document::composite`, without a picture
 //! of the whole document in between, so a frame costs what is visible of it.
+//! A layer takes the memory of what was painted on it, not of the picture's size;
+//! [`CanvasLimits`] says how much all may take, and how much a frame uploads.
 
 mod adapters;
+mod canvas_limits;
 mod canvas_renderer;
 mod canvas_scene;
 mod error;
 mod layer_texture;
 mod plane_painter;
 mod preview;
-pub mod preview_math;
 pub mod shaders;
 pub mod share;
+mod texture_pixel;
+mod tile_area;
 mod wgpu_configuration;
 
 pub use adapters::{Adapter, adapters};
-pub use canvas_renderer::{CanvasRenderer, canvas_callback};
+pub use canvas_limits::{CanvasLimits, CanvasStatus};
+pub use canvas_renderer::{CanvasMonitor, CanvasRenderer, canvas_callback};
 pub use canvas_scene::{CanvasScene, LiveFrame, LivePicture};
 pub use error::GpuError;
 pub use plane_painter::PlanePainter;

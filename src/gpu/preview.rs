@@ -5,7 +5,6 @@ use std::sync::Arc;
 use eframe::wgpu;
 
 use super::error::{GpuError, in_error_scope};
-use super::preview_math::LatentToRgb;
 use super::shaders;
 use super::share::SharedTensor;
 
@@ -66,8 +65,7 @@ pub struct PreviewPass {
     device: wgpu::Device,
     queue: wgpu::Queue,
     layout: wgpu::BindGroupLayout,
-    latent: wgpu::RenderPipeline,
-    planes: wgpu::RenderPipeline,
+    pipeline: wgpu::RenderPipeline,
 }
 
 impl PreviewPass {
@@ -79,34 +77,12 @@ impl PreviewPass {
         in_error_scope(device, "preview shaders", || {
             let layout = layout(device);
             Self {
-                latent: pipeline(device, &layout, "latent_preview", shaders::LATENT_PREVIEW),
-                planes: pipeline(device, &layout, "planes_to_rgba", shaders::PLANES_TO_RGBA),
+                pipeline: pipeline(device, &layout),
                 device: device.clone(),
                 queue: queue.clone(),
                 layout,
             }
         })
-    }
-
-    /// Draws latents as colours, one pixel for each.
-    ///
-    /// # Shapes
-    /// - latents: `[n, 4, height, width]`; the first picture is drawn.
-    ///
-    /// # Errors
-    /// When the tensor has another number of channels, or the driver refuses.
-    pub fn draw_latents(
-        &self,
-        latents: &SharedTensor,
-        map: &LatentToRgb,
-    ) -> Result<PreviewTexture, GpuError> {
-        let size_px = plane_size(latents, 4)?;
-        let [red, green, blue] = map.weights;
-        let [r, g, b] = map.bias;
-        let floats = [red, green, blue, [r, g, b, 0.0]];
-        let mut uniform: Vec<u32> = floats.as_flattened().iter().map(|v| v.to_bits()).collect();
-        uniform.extend([size_px[0], size_px[1], 0, 0]);
-        self.draw(&self.latent, latents, &uniform, size_px)
     }
 
     /// Draws decoded planes in [-1, 1] as a picture.
@@ -117,32 +93,18 @@ impl PreviewPass {
     /// # Errors
     /// When the tensor has another number of channels, or the driver refuses.
     pub fn draw_planes(&self, planes: &SharedTensor) -> Result<PreviewTexture, GpuError> {
-        let size_px = plane_size(planes, 3)?;
-        self.draw(
-            &self.planes,
-            planes,
-            &[size_px[0], size_px[1], 0, 0],
-            size_px,
-        )
-    }
-
-    fn draw(
-        &self,
-        pipeline: &wgpu::RenderPipeline,
-        tensor: &SharedTensor,
-        uniform: &[u32],
-        size_px: [u32; 2],
-    ) -> Result<PreviewTexture, GpuError> {
+        let size_px = plane_size(planes)?;
+        let uniform = [size_px[0], size_px[1], 0, 0];
         in_error_scope(&self.device, "preview", || {
             let target = PreviewTexture::new(&self.device, size_px);
             let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("preview"),
-                size: size_of_val(uniform) as u64,
+                size: size_of_val(&uniform) as u64,
                 usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             });
             self.queue
-                .write_buffer(&buffer, 0, bytemuck::cast_slice(uniform));
+                .write_buffer(&buffer, 0, bytemuck::cast_slice(&uniform));
             let bound = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("preview"),
                 layout: &self.layout,
@@ -154,7 +116,7 @@ impl PreviewPass {
                     // Offset and size matter here: burn's tensors share pages.
                     wgpu::BindGroupEntry {
                         binding: 1,
-                        resource: tensor.binding(),
+                        resource: planes.binding(),
                     },
                 ],
             });
@@ -174,7 +136,7 @@ impl PreviewPass {
                 })],
                 ..wgpu::RenderPassDescriptor::default()
             });
-            pass.set_pipeline(pipeline);
+            pass.set_pipeline(&self.pipeline);
             pass.set_bind_group(0, &bound, &[]);
             pass.draw(0..3, 0..1);
             drop(pass);
@@ -184,13 +146,13 @@ impl PreviewPass {
     }
 }
 
-fn plane_size(tensor: &SharedTensor, channels: usize) -> Result<[u32; 2], GpuError> {
-    let [pictures, found, height, width] = tensor.dims();
-    if pictures == 0 || found != channels || height == 0 || width == 0 {
+fn plane_size(tensor: &SharedTensor) -> Result<[u32; 2], GpuError> {
+    let [pictures, channels, height, width] = tensor.dims();
+    if pictures == 0 || channels != 3 || height == 0 || width == 0 {
         return Err(GpuError::Refused {
             what: "preview",
             reason: format!(
-                "the tensor is {:?}, not [n, {channels}, height, width]",
+                "the tensor is {:?}, not [n, 3, height, width]",
                 tensor.dims()
             ),
         });
@@ -218,15 +180,11 @@ fn layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
     })
 }
 
-fn pipeline(
-    device: &wgpu::Device,
-    layout: &wgpu::BindGroupLayout,
-    label: &'static str,
-    shader: &'static str,
-) -> wgpu::RenderPipeline {
+fn pipeline(device: &wgpu::Device, layout: &wgpu::BindGroupLayout) -> wgpu::RenderPipeline {
+    let label = "planes_to_rgba";
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(label),
-        source: wgpu::ShaderSource::Wgsl(shader.into()),
+        source: wgpu::ShaderSource::Wgsl(shaders::PLANES_TO_RGBA.into()),
     });
     let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(label),

@@ -6,12 +6,6 @@ pub const CANVAS_COMPOSITE: &str = concat!(
     include_str!("../../shaders/canvas_composite.wgsl"),
 );
 
-/// Turns four latent planes into a picture by a linear map.
-pub const LATENT_PREVIEW: &str = concat!(
-    include_str!("../../shaders/shared/color.wgsl"),
-    include_str!("../../shaders/latent_preview.wgsl"),
-);
-
 /// Turns three decoded planes into a picture.
 pub const PLANES_TO_RGBA: &str = concat!(
     include_str!("../../shaders/shared/color.wgsl"),
@@ -19,8 +13,7 @@ pub const PLANES_TO_RGBA: &str = concat!(
 );
 
 /// Every shader with its name, for tests.
-pub const ALL: [(&str, &str); 3] = [
+pub const ALL: [(&str, &str); 2] = [
     ("canvas_composite", CANVAS_COMPOSITE),
-    ("latent_preview", LATENT_PREVIEW),
     ("planes_to_rgba", PLANES_TO_RGBA),
 ];

@@ -17,7 +17,7 @@ use egui::{CentralPanel, Margin, Panel, Ui};
 
 use crate::app::{AppState, CommandSink};
 use crate::document::LayerId;
-use crate::gpu::PlanePainter;
+use crate::gpu::{CanvasLimits, PlanePainter};
 use theme::{height, panel_frame, tokens};
 use widgets::TextureCache;
 
@@ -49,7 +49,7 @@ impl UiState {
             typed_path: None,
             new_size_px: [64, 64],
             planes: PlanePainter::new(render_state),
-            canvas: canvas::CanvasUi::new(render_state),
+            canvas: canvas::CanvasUi::new(render_state, CanvasLimits::default()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use super::SHARP_FROM_ZOOM;
 use crate::gpu::canvas_scene::CanvasScene;
+use crate::gpu::layer_texture::LayerTexture;
+use crate::gpu::texture_pixel::TexturePixel;
 
 /// How texels become screen pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +67,24 @@ impl Draw {
         }
     }
 
-    /// The same rectangle with a texture of the given size in texels.
-    pub fn reading(self, texture_px: [u32; 2]) -> Self {
+    /// The part of the document's rectangle that a texture of a layer covers.
+    pub fn reading<P: TexturePixel>(self, texture: &LayerTexture<P>) -> Self {
+        let rect = texture.area().rect(texture.size_px());
+        let texels_per_px = 0.5f32.powi(texture.halvings() as i32);
+        let origin = |axis: usize| self.origin_px[axis] + rect.min[axis] as f32 * self.zoom;
+        let sampling = match texture.halvings() {
+            0 => self.sampling,
+            // Texels that stand for several pixels have no edges to be shown.
+            _ if self.zoom > texels_per_px => Sampling::Smooth,
+            _ => Sampling::Linear,
+        };
         Self {
-            texture_px: texture_px.map(|side| side as f32),
+            origin_px: [origin(0), origin(1)],
+            size_px: [rect.width() as f32, rect.height() as f32],
+            texture_px: texture.texture_px().map(|side| side as f32),
+            texels_per_px: [texels_per_px; 2],
+            lod: (self.lod - texture.halvings() as f32).max(0.0),
+            sampling,
             ..self
         }
     }

@@ -21,7 +21,9 @@ use egui::{Rect, Response, Sense, Ui};
 use crate::app::{Command, CommandSink};
 use crate::document::Document;
 use crate::geometry::{CanvasView, UiPoint, Viewport};
-use crate::gpu::{CanvasRenderer, CanvasScene, GpuError, LiveFrame, canvas_callback};
+use crate::gpu::{
+    CanvasLimits, CanvasMonitor, CanvasRenderer, CanvasScene, GpuError, LiveFrame, canvas_callback,
+};
 use crate::tools::Overlay;
 
 use gesture::Gesture;
@@ -48,17 +50,17 @@ pub struct CanvasInput<'a> {
 /// The canvas of a window: what only the screen knows.
 #[derive(Debug)]
 pub struct CanvasUi {
-    /// Whether the graphics card can draw it, or why not.
-    renderer: Result<(), GpuError>,
+    /// How the graphics card fares with it, or why it cannot draw it.
+    renderer: Result<CanvasMonitor, GpuError>,
     gesture: Gesture,
 }
 
 impl CanvasUi {
     /// A canvas that draws with the window's device.
-    pub fn new(render_state: Option<&RenderState>) -> Self {
+    pub fn new(render_state: Option<&RenderState>, limits: CanvasLimits) -> Self {
         let renderer = render_state
             .ok_or(GpuError::NoDevice)
-            .and_then(CanvasRenderer::install);
+            .and_then(|state| CanvasRenderer::install(state, limits));
         if let Err(error) = &renderer {
             log::error!("{error}");
         }
@@ -107,23 +109,26 @@ impl CanvasUi {
 
     fn paint(
         &self,
-        ui: &Ui,
+        ui: &mut Ui,
         rect: Rect,
         input: &CanvasInput<'_>,
         viewport: &Viewport,
         view: CanvasView,
     ) {
         let painter = ui.painter_at(rect);
-        if let Err(error) = &self.renderer {
-            painter.text(
-                rect.center(),
-                egui::Align2::CENTER_CENTER,
-                error.to_string(),
-                egui::TextStyle::Body.resolve(ui.style()),
-                ui.visuals().error_fg_color,
-            );
-            return;
-        }
+        let monitor = match &self.renderer {
+            Ok(monitor) => monitor,
+            Err(error) => {
+                painter.text(
+                    rect.center(),
+                    egui::Align2::CENTER_CENTER,
+                    error.to_string(),
+                    egui::TextStyle::Body.resolve(ui.style()),
+                    ui.visuals().error_fg_color,
+                );
+                return;
+            }
+        };
         let transform = view.transform(viewport);
         let [width, height] = input.document.size_px().map(|side| side as f32);
         let corner = |x: f32, y: f32| {
@@ -145,8 +150,21 @@ impl CanvasUi {
             transform,
             viewport: *viewport,
         };
-        painter.add(canvas_callback(rect, scene));
+        painter.add(canvas_callback(ui.ctx(), rect, scene));
+        if let Some(notice) = monitor.status().notice() {
+            notice_ui(ui, rect, notice);
+        }
     }
+}
+
+/// Says at the foot of the canvas, for as long as it is so, what is not drawn.
+fn notice_ui(ui: &mut Ui, canvas: Rect, notice: &str) {
+    let size = egui::vec2(canvas.width().min(520.0), 40.0);
+    let place = Rect::from_center_size(canvas.center_bottom() - egui::vec2(0.0, 28.0), size);
+    let text = egui::RichText::new(notice).color(ui.visuals().warn_fg_color);
+    let back = ui.visuals().extreme_bg_color.gamma_multiply(0.85);
+    ui.painter().rect_filled(place, 6.0, back);
+    ui.put(place.shrink(6.0), egui::Label::new(text).wrap());
 }
 
 fn viewport_of(rect: Rect, pixels_per_point: f32) -> Viewport {
