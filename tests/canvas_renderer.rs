@@ -12,7 +12,7 @@ use std::sync::Arc;
 use eframe::wgpu;
 use gpu_support::{Card, card};
 use image::{GrayImage, Luma, Rgba, RgbaImage};
-use velatura::document::{Document, DocumentEditor, blend_over};
+use velatura::document::{Document, DocumentEditor, TILE_SIDE_PX, TileGrid, TileIndex, blend_over};
 use velatura::geometry::{CanvasPoint, CanvasRect, CanvasView, UiPoint, Viewport};
 use velatura::gpu::{
     CanvasLimits, CanvasRenderer, CanvasScene, CanvasStatus, LiveFrame, LivePicture,
@@ -132,6 +132,21 @@ fn gradient(side: u32) -> RgbaImage {
     })
 }
 
+/// A picture in its place on a canvas that is clear around it.
+fn placed(picture: &RgbaImage, size_px: [u32; 2], offset: [u32; 2]) -> TileGrid<[u8; 4]> {
+    let mut grid = TileGrid::new(size_px);
+    for (x, y, pixel) in picture.enumerate_pixels() {
+        let at = [x + offset[0], y + offset[1]];
+        if at[0] >= size_px[0] || at[1] >= size_px[1] {
+            continue;
+        }
+        let [column, row] = at.map(|place| place / TILE_SIDE_PX);
+        let tile = grid.tile_mut(TileIndex { column, row });
+        tile.row_mut(at[1] % TILE_SIDE_PX)[(at[0] % TILE_SIDE_PX) as usize] = pixel.0;
+    }
+    grid
+}
+
 /// Numbers without a pattern that filtering could hide behind.
 fn noise(seed: u32) -> impl FnMut() -> u8 {
     let mut state = seed | 1;
@@ -156,11 +171,12 @@ fn layers_are_blended_as_the_document_flattens_them() {
         let document = Document::from_image("Bottom", &bottom).unwrap();
         let mut editor = DocumentEditor::new(document);
         for (offset, opacity) in [([40, 200], 1.0), ([200, 10], 0.4), ([120, 120], 0.0)] {
-            let id = editor.insert_result_layer("Upper", &upper, offset).unwrap();
+            let upper = placed(&upper, size_px, offset);
+            let id = editor.insert_picture("Paste", "Upper", upper).unwrap();
             editor.set_layer_opacity(id, opacity).unwrap();
         }
         let hidden = editor
-            .insert_result_layer("Hidden", &upper, [0, 0])
+            .insert_picture("Paste", "Hidden", placed(&upper, size_px, [0, 0]))
             .unwrap();
         editor.set_layer_visible(hidden, false).unwrap();
         let flat = editor.document().composite();
@@ -180,10 +196,9 @@ fn a_layer_takes_the_room_of_what_is_painted_and_grows_with_it() {
     };
     let mut bench = Bench::new([64, 64], limits);
     let mut editor = DocumentEditor::new(Document::blank([4096, 4096]).unwrap());
-    let dot = |color: [u8; 4]| RgbaImage::from_pixel(8, 8, Rgba(color));
-    let layer = editor
-        .insert_result_layer("Dot", &dot([200, 30, 10, 255]), [3000, 2990])
-        .unwrap();
+    let dot = RgbaImage::from_pixel(8, 8, Rgba([200, 30, 10, 255]));
+    let dot = placed(&dot, [4096, 4096], [3000, 2990]);
+    let layer = editor.insert_picture("Paste", "Dot", dot).unwrap();
     let scene = |bench: &Bench, editor: &DocumentEditor, x: f32, y: f32| {
         bench.scene(editor.document(), [x, y], 8.0)
     };
@@ -254,7 +269,7 @@ fn what_does_not_fit_is_drawn_coarsely_or_left_out_and_comes_back() {
     let mut editor = DocumentEditor::new(document);
     let first = editor.document().layers()[0].id;
     editor
-        .insert_result_layer("Above", &picture, [0, 0])
+        .insert_picture("Paste", "Above", TileGrid::from_image(&picture))
         .unwrap();
     let mut bench = Bench::new([128, 128], limits(70));
     let scene = bench.whole(editor.document());
@@ -335,7 +350,7 @@ fn a_lost_device_does_not_end_the_program() {
     bench.card.device.destroy();
     let mut editor = DocumentEditor::new(document);
     editor
-        .insert_result_layer("More", &gradient(32), [0, 0])
+        .insert_picture("Paste", "More", TileGrid::from_image(&gradient(32)))
         .unwrap();
     let scene = bench.whole(editor.document());
     bench

@@ -11,6 +11,10 @@ use crate::gpu::share::SharedTensor;
 /// Most bytes of trajectory frames that are kept for the strip.
 const STRIP_BUDGET_BYTES: usize = 256 << 20;
 
+/// Most bytes of those that lie on the graphics card, where the next job wants
+/// them. A step without them is shown from its small picture.
+const PLANES_BUDGET_BYTES: usize = 64 << 20;
+
 /// Where the pictures of a job belong: kept from the moment in which the job is
 /// described until its last picture stands there.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,8 +73,24 @@ impl Run {
     /// other one goes, so that the whole run stays in view; the one that is shown
     /// stays.
     pub fn push(&mut self, frame: TrajectoryFrame, shown: Option<StepId>) {
-        self.size_bytes += frame.size_bytes();
         self.frames.push(frame);
+        let planes: Vec<usize> = self
+            .frames
+            .iter()
+            .map(TrajectoryFrame::planes_bytes)
+            .collect();
+        let shown_index = self
+            .frames
+            .iter()
+            .position(|frame| Some(StepId::of(frame)) == shown);
+        for (frame, keeps) in self
+            .frames
+            .iter_mut()
+            .zip(kept_planes(&planes, shown_index))
+        {
+            frame.planes = frame.planes.take().filter(|_| keeps);
+        }
+        self.size_bytes = self.frames.iter().map(TrajectoryFrame::size_bytes).sum();
         while self.size_bytes > STRIP_BUDGET_BYTES && self.frames.len() > 3 {
             let last = self.frames.len() - 1;
             let mut index = 0;
@@ -82,6 +102,21 @@ impl Run {
             self.size_bytes = self.frames.iter().map(TrajectoryFrame::size_bytes).sum();
         }
     }
+}
+
+/// Which frames keep what they hold on the graphics card: the shown one, the last
+/// one, and of the others the newest for which there is room.
+fn kept_planes(bytes: &[usize], shown: Option<usize>) -> Vec<bool> {
+    let mut left = PLANES_BUDGET_BYTES.saturating_sub(shown.map_or(0, |shown| bytes[shown]));
+    let mut kept = vec![false; bytes.len()];
+    for (index, bytes) in bytes.iter().enumerate().rev() {
+        let is_wanted = Some(index) == shown || index + 1 == kept.len();
+        kept[index] = is_wanted || *bytes <= left;
+        if kept[index] && Some(index) != shown {
+            left = left.saturating_sub(*bytes);
+        }
+    }
+    kept
 }
 
 /// A picture that stands on the canvas for now: a step of a trajectory.
@@ -124,5 +159,20 @@ mod tests {
         assert_eq!((steps.first(), steps.last()), (Some(&1), Some(&20)));
         let kept = run.frame(shown).expect("what is looked at stays");
         assert_eq!(kept.step, 2);
+    }
+
+    #[test]
+    fn the_graphics_card_keeps_the_newest_steps_and_the_shown_one() {
+        const MIB: usize = 1 << 20;
+        let count = |kept: &[bool]| kept.iter().filter(|kept| **kept).count();
+        let kept = kept_planes(&[3 * MIB; 40], None);
+        assert_eq!(count(&kept), 21);
+        assert!(kept[19..].iter().all(|kept| *kept));
+        let kept = kept_planes(&[3 * MIB; 40], Some(0));
+        assert_eq!(count(&kept), 21);
+        assert!(kept[0] && kept[39] && !kept[1]);
+        // The last one stays, however large.
+        assert_eq!(kept_planes(&[100 * MIB; 3], None), [false, false, true]);
+        assert_eq!(kept_planes(&[0; 3], None), [true; 3]);
     }
 }

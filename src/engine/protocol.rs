@@ -272,10 +272,14 @@ pub struct TrajectoryFrame {
 impl TrajectoryFrame {
     /// Bytes of memory that the frame holds, on both sides.
     pub fn size_bytes(&self) -> usize {
-        let planes = self.planes.as_ref().map_or(0, |planes| {
+        self.image.as_raw().len() + self.planes_bytes()
+    }
+
+    /// Bytes of the graphics card's memory that the frame holds.
+    pub fn planes_bytes(&self) -> usize {
+        self.planes.as_ref().map_or(0, |planes| {
             planes.dims().iter().product::<usize>() * size_of::<f32>()
-        });
-        self.image.as_raw().len() + planes
+        })
     }
 }
 
