@@ -7,18 +7,20 @@
 
 mod gpu_support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eframe::wgpu;
 use gpu_support::{Card, card};
 use image::{GrayImage, Luma, Rgba, RgbaImage};
-use velatura::document::{Document, DocumentEditor, TILE_SIDE_PX, TileGrid, TileIndex, blend_over};
+use velatura::document::{
+    Document, DocumentEditor, Edit, PixelChanges, TILE_SIDE_PX, Tile, TileChange, TileGrid,
+    TileIndex, blend_over,
+};
 use velatura::geometry::{CanvasPoint, CanvasRect, CanvasView, UiPoint, Viewport};
 use velatura::gpu::{
     CanvasLimits, CanvasRenderer, CanvasScene, CanvasStatus, LiveFrame, LivePicture,
 };
-use velatura::recipe::param::Value;
-use velatura::tools::{PointerEvent, PointerPhase, Toolbox};
 
 /// A tile of colours with its smaller copies.
 const TILE_BYTES: u64 = 349_524;
@@ -208,18 +210,25 @@ fn a_layer_takes_the_room_of_what_is_painted_and_grows_with_it() {
     assert_close(&drawn, |_, _| [200, 30, 10, 255], 0);
 
     // Two tiles on: the texture is another, the first dot still there.
-    editor.select_layer(layer).unwrap();
-    let mut toolbox = Toolbox::default();
-    toolbox.set_foreground([10, 20, 250]);
-    toolbox.set_option("size", Value::Real(8.0));
-    toolbox.set_option("hardness", Value::Real(1.0));
+    let mut tile = Tile::blank();
+    tile.pixels_mut().fill([10, 20, 250, 255]);
+    let change = TileChange {
+        before: None,
+        after: Some(Arc::new(tile)),
+    };
+    let index = TileIndex {
+        column: 13,
+        row: 13,
+    };
+    editor.begin("Paint").unwrap();
+    editor
+        .apply(Edit::ReplaceTiles {
+            layer,
+            changes: PixelChanges::Color(BTreeMap::from([(index, change)])),
+        })
+        .unwrap();
+    editor.commit();
     let at = CanvasPoint::new(3430.0, 3430.0);
-    for phase in [PointerPhase::Press, PointerPhase::Release] {
-        let event = PointerEvent::new(phase, at);
-        toolbox
-            .handle(&[event], &mut editor, &mut CanvasView::default())
-            .unwrap();
-    }
     let look = scene(&bench, &editor, 3004.0, 2994.0);
     assert_close(&bench.drawn(&look), |_, _| [200, 30, 10, 255], 0);
     let look = scene(&bench, &editor, at.x, at.y);
