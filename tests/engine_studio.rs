@@ -367,7 +367,7 @@ fn a_loaded_model_tells_what_it_is() {
     let (_, Ok(JobOutcome::ModelLoaded(summary))) = end(&mut engine, job) else {
         panic!("the model does not load");
     };
-    assert!(summary.has_mask_channels && summary.has_text);
+    assert!(summary.takes_mask() && summary.takes_text());
     assert_eq!(summary.default_sampler, SamplerId::new("euler"));
     assert!(summary.parameters > 10_000);
     let job = engine.load_model(ModelSource::Folder("/nowhere".into()));
@@ -391,10 +391,10 @@ fn a_model_that_was_exchanged_on_disk_is_read_again() {
             other => panic!("the model does not load: {other:?}"),
         }
     };
-    assert!(!loaded(&mut engine).has_mask_channels);
+    assert!(!loaded(&mut engine).takes_mask());
     std::fs::remove_dir_all(folder.path().join("model")).expect("removed");
     copy(&model("inpaint-tiny"), &folder.path().join("model"));
-    assert!(loaded(&mut engine).has_mask_channels);
+    assert!(loaded(&mut engine).takes_mask());
 }
 
 /// `sha256sum tests/data/reference/sd1-tiny/unet/diffusion_pytorch_model.safetensors`

@@ -38,7 +38,7 @@ fn plan() -> EvaluationPlan {
 /// The report, and how many pictures of each kind were painted.
 fn run(model: &LatentDiffusion, judge: &Judge) -> (EvaluationReport, [u32; 2]) {
     let device = burn::tensor::Device::flex();
-    let side = model.studio().resolution_px;
+    let side = model.manifest().resolution_px;
     let source = SceneSource::new(side).expect("a size that scenes have");
     let mut kinds = [0; 2];
     let report = evaluate(model, &device, judge, &plan(), &mut |event| {

@@ -122,15 +122,15 @@ fn words_can_change_between_two_steps() {
     let wanted = end(&mut session);
 
     session.go_to(state.clone()).unwrap();
-    session.tell(model.conditioning("two boats", "", 3.0));
+    session.tell(model.told_of("two boats", "", 3.0));
     assert_ne!(end(&mut session), wanted, "the new words are listened to");
 
     session.go_to(state.clone()).unwrap();
-    session.tell(model.conditioning("a small red house", "", 1.0));
+    session.tell(model.told_of("a small red house", "", 1.0));
     assert_ne!(end(&mut session), wanted, "guidance can be switched off");
 
     session.go_to(state).unwrap();
-    session.tell(model.conditioning("a small red house", "", 3.0));
+    session.tell(model.told_of("a small red house", "", 3.0));
     assert_eq!(end(&mut session), wanted);
 }
 

@@ -35,7 +35,7 @@ fn both_stages_begin_from_nothing_but_pictures() {
     };
     let second = train(&second, None).outcome.expect("a model");
     let model = ModelFolder::open(&second.model).expect("a model folder");
-    assert!(model.studio().inpaints());
+    assert!(model.manifest().takes_mask());
     let device = burn::tensor::Device::flex();
     model.load_unet(&device).expect("a denoiser");
     model.load_text_encoder(&device).expect("a text encoder");

@@ -80,8 +80,8 @@ fn both_stages_learn_four_pictures() {
     assert_eq!(line["loss_by_quarter"].as_array().map(Vec::len), Some(4));
 
     let model = ModelFolder::open(&outcome.model).expect("a model folder");
-    assert!(model.studio().inpaints());
-    assert_eq!(model.studio().resolution_px, 16);
+    assert!(model.manifest().takes_mask());
+    assert_eq!(model.manifest().resolution_px, 16);
     let device = burn::tensor::Device::flex();
     model.load_unet(&device).expect("a denoiser");
     model.load_text_encoder(&device).expect("a text encoder");
@@ -96,7 +96,7 @@ fn both_stages_learn_four_pictures() {
             sampler: None,
             karras: None,
             steps: 20,
-            guidance_scale: model.studio().default_guidance_scale,
+            guidance_scale: model.manifest().default_guidance_scale,
             eta: 0.0,
             seed: job.seed,
             width_px: 16,

@@ -68,7 +68,7 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
         None => folders::storybook_model().ok_or(CliError::NoStorybook)?,
     };
     let model = ModelFolder::open(&folder)?;
-    let studio = model.studio();
+    let studio = model.manifest();
     let plan = EvaluationPlan {
         prompts: args.prompts,
         seed: args.seed,

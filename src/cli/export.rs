@@ -36,17 +36,17 @@ pub struct ExportArgs {
 /// Copies the model.
 pub(super) fn run(args: &ExportArgs, report: Reporter) -> Result<(), CliError> {
     let model = ModelFolder::open(find_model(&args.model)?)?;
-    let mut studio = model.studio();
+    let mut manifest = model.manifest();
     if let Some(name) = &args.name {
-        studio.name.clone_from(name);
+        manifest.name.clone_from(name);
     }
     if let Some(path) = &args.card {
-        studio.model_card = std::fs::read_to_string(path).map_err(|error| CliError::Read {
+        manifest.model_card = std::fs::read_to_string(path).map_err(|error| CliError::Read {
             path: path.clone(),
             reason: error.to_string(),
         })?;
     }
-    let written = model.copy_to(&args.out, args.precision.into(), &studio)?;
+    let written = model.copy_to(&args.out, args.precision.into(), &manifest)?;
     let folder = written.path().display().to_string();
     let bytes = size_bytes(written.path());
     report.result(

@@ -112,7 +112,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
 /// What the model that comes with the program needs to paint a picture of its size.
 fn storybook_memory_bytes() -> Option<u64> {
     let model = ModelFolder::open(folders::storybook_model()?).ok()?;
-    let side_px = model.studio().resolution_px;
+    let side_px = model.manifest().resolution_px;
     let estimate = model.painting_memory([side_px; 2], 1).ok()?;
     Some(estimate.total_bytes())
 }

@@ -34,7 +34,7 @@ fn find_among(named: &Path, places: impl Iterator<Item = PathBuf>) -> Result<Pat
         let name = folder.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     };
-    let own_name = |folder: &Path| ModelFolder::open(folder).ok().map(|it| it.studio().name);
+    let own_name = |folder: &Path| ModelFolder::open(folder).ok().map(|it| it.manifest().name);
     let is_alike = |other: &str| other.to_lowercase() == name.to_lowercase();
     let found = listed
         .iter()

@@ -42,10 +42,10 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
         };
         count += 1;
         let kind = kind_of(&model);
-        let studio = model.studio();
+        let manifest = model.manifest();
         let size_bytes = size_bytes(&folder);
         let megabytes = size_bytes as f64 / 1e6;
-        let (name, side_px) = (&studio.name, studio.resolution_px);
+        let (name, side_px) = (&manifest.name, manifest.resolution_px);
         let memory = model.painting_memory([side_px; 2], 1).unwrap_or_default();
         let memory_bytes = memory.total_bytes();
         let memory_megabytes = memory_bytes as f64 / 1e6;
@@ -83,9 +83,9 @@ fn kind_of(model: &ModelFolder) -> &'static str {
         model.unet_config().is_ok(),
         model.text_encoder_config().is_ok(),
     ) {
-        (true, true) if model.studio().inpaints() => "text to image, inpainting",
+        (true, true) if model.manifest().takes_mask() => "text to image, inpainting",
         (true, true) => "text to image",
-        (true, false) if model.studio().inpaints() => "inpainting without text",
+        (true, false) if model.manifest().takes_mask() => "inpainting without text",
         (true, false) => "unconditional",
         (false, _) if model.autoencoder_config().is_ok() => "autoencoder",
         (false, _) => "incomplete",

@@ -3,44 +3,25 @@
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 
 use super::preview::{PreviewDecoder, affords_decoder};
-use super::prompt::unread;
 use super::sampler::SamplerInfo;
 use super::scheduler_config::SchedulerConfig;
-use super::session::{Conditioning, Session};
+use super::session::{Session, Told};
 use super::step_view::StepView;
 use super::tensors::host;
-use super::work::{decoder_work, denoiser_work};
 use super::{DiffusionError, GenerationOutcome, GenerationRequest};
-use crate::model::{
-    AutoencoderKl, ClipTextModel, ClipTokenizer, ModelFolder, StudioConfig, UNet2d,
-};
-use crate::{nn, pixels};
+use crate::model::conditioner::{Asked, Bench};
+use crate::model::{Manifest, Model, ModelFolder};
+use crate::pixels;
 
-/// The networks of a model, on one device.
-pub struct Networks {
-    /// The denoiser.
-    pub unet: UNet2d,
-    /// Between pictures and latents.
-    pub autoencoder: AutoencoderKl,
-    /// From tokens to what the denoiser is told.
-    pub text_encoder: ClipTextModel,
-    /// From words to tokens.
-    pub tokenizer: ClipTokenizer,
-}
-
-/// A model that is loaded on a device.
+/// A model that is loaded on a device, with the noise that it was trained on.
 pub struct LatentDiffusion {
     device: Device,
-    unet: UNet2d,
-    autoencoder: AutoencoderKl,
-    text_encoder: ClipTextModel,
-    tokenizer: ClipTokenizer,
+    model: Model,
     scheduler: SchedulerConfig,
-    studio: StudioConfig,
     preview: OnceLock<PreviewDecoder>,
     /// Multiply-adds of a pass through the denoiser, for each place of the latents.
     denoiser_work: f64,
@@ -54,74 +35,36 @@ impl LatentDiffusion {
     /// # Errors
     /// If a part is missing or damaged, or they do not fit together.
     pub fn load(folder: &ModelFolder, device: &Device) -> Result<Self, DiffusionError> {
-        let networks = Networks {
-            unet: folder.load_unet(device)?,
-            autoencoder: folder.load_autoencoder(device)?,
-            text_encoder: folder.load_text_encoder(device)?,
-            tokenizer: folder.tokenizer()?,
-        };
+        let model = Model::load(folder, device)?;
         let scheduler = SchedulerConfig::from_json(&folder.scheduler_config())?;
-        Self::new(networks, scheduler, folder.studio(), device)
+        Ok(Self::new(model, scheduler, device))
     }
 
-    /// A model of parts that are there already, such as those in training.
-    ///
-    /// # Errors
-    /// If they do not fit together.
-    pub fn new(
-        networks: Networks,
-        scheduler: SchedulerConfig,
-        studio: StudioConfig,
-        device: &Device,
-    ) -> Result<Self, DiffusionError> {
-        let Networks {
-            unet,
-            autoencoder,
-            text_encoder,
-            tokenizer,
-        } = networks;
-        let model = Self {
+    /// A model whose parts are there already, such as those in training.
+    pub fn new(model: Model, scheduler: SchedulerConfig, device: &Device) -> Self {
+        Self {
             device: device.clone(),
-            denoiser_work: denoiser_work(&unet),
-            decoder_work: decoder_work(&autoencoder),
-            unet,
-            autoencoder,
-            text_encoder,
-            tokenizer,
+            denoiser_work: model.denoiser_work(),
+            decoder_work: model.first_stage().decoder_work(),
+            model,
             scheduler,
-            studio,
             preview: OnceLock::new(),
-        };
-        let (told, made) = (
-            model.unet.config().out_channels,
-            model.autoencoder.config().latent_channels,
-        );
-        if told != made {
-            return Err(DiffusionError::Parts(format!(
-                "the denoiser answers in {told} channels, but latents have {made}"
-            )));
         }
-        if model.tokenizer.vocab_size() > model.text_encoder.config().vocab_size {
-            return Err(DiffusionError::Parts(
-                "the tokenizer knows more tokens than the text encoder".to_owned(),
-            ));
-        }
-        Ok(model)
     }
 
-    /// How the studio uses the model.
-    pub fn studio(&self) -> &StudioConfig {
-        &self.studio
+    /// What can be asked of the model, and how it is used.
+    pub fn manifest(&self) -> &Manifest {
+        self.model.manifest()
     }
 
-    /// The autoencoder.
-    pub fn autoencoder(&self) -> &AutoencoderKl {
-        &self.autoencoder
+    /// The networks.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Sizes that this number divides need no padding.
     pub fn size_multiple_px(&self) -> u32 {
-        self.autoencoder.config().downsampling() as u32
+        self.model.latents().factor as u32
     }
 
     /// The sampler that the model's folder names.
@@ -142,14 +85,12 @@ impl LatentDiffusion {
     /// The end of a text that the model does not read, because it reads no more
     /// than so many tokens; empty when all of it fits.
     pub fn unread<'a>(&self, text: &'a str) -> &'a str {
-        unread(&self.tokenizer, text)
+        self.model.unread(text)
     }
 
     /// Weights of all networks.
     pub fn parameter_count(&self) -> usize {
-        nn::parameter_count(&self.unet)
-            + nn::parameter_count(&self.autoencoder)
-            + nn::parameter_count(&self.text_encoder)
+        self.model.parameter_count()
     }
 
     pub(super) fn device(&self) -> &Device {
@@ -164,7 +105,7 @@ impl LatentDiffusion {
         if let Some(decoder) = self.preview.get() {
             return Ok(decoder);
         }
-        let decoder = PreviewDecoder::fit(&self.autoencoder, &self.device)?;
+        let decoder = PreviewDecoder::fit(self.model.first_stage(), &self.device)?;
         Ok(self.preview.get_or_init(|| decoder))
     }
 
@@ -201,49 +142,49 @@ impl LatentDiffusion {
         Ok(GenerationOutcome::Finished { latents, image })
     }
 
-    /// What to tell the denoiser: with a guidance of more than 1 it is asked of
-    /// both texts.
-    pub fn conditioning(
-        &self,
-        prompt: &str,
-        negative_prompt: &str,
-        guidance_scale: f32,
-    ) -> Conditioning {
-        let is_guided = guidance_scale > 1.0;
-        let mut tokens = Vec::new();
-        if is_guided {
-            tokens.extend(self.tokenizer.encode(negative_prompt));
-        }
-        tokens.extend(self.tokenizer.encode(prompt));
-        let tokens: Vec<i32> = tokens.into_iter().map(|token| token as i32).collect();
-        let rows = 1 + usize::from(is_guided);
-        let data = TensorData::new(tokens.clone(), [rows, tokens.len() / rows]);
-        let tokens = Tensor::<2, Int>::from_data(data, &self.device);
-        Conditioning {
-            context: self.text_encoder.forward(tokens),
+    /// What to tell the denoiser of words: with a guidance of more than 1 it is
+    /// asked of both texts. [`Session::tell`] takes it.
+    pub fn told_of(&self, prompt: &str, negative_prompt: &str, guidance_scale: f32) -> Told {
+        let asked = text(prompt, negative_prompt, guidance_scale);
+        // Words need no noise.
+        let noise = &mut |shape: [usize; 4]| Tensor::<4>::zeros(shape, &self.device);
+        let bench = &mut self.bench([0, 0], noise);
+        Told {
+            conditioning: self.model.told_of(&asked, bench),
             guidance_scale,
+        }
+    }
+
+    pub(super) fn bench<'a>(
+        &'a self,
+        size_px: [usize; 2],
+        noise: &'a mut dyn FnMut([usize; 4]) -> Tensor<4>,
+    ) -> Bench<'a> {
+        Bench {
+            first_stage: self.model.first_stage(),
+            size_px,
+            noise,
+            device: &self.device,
         }
     }
 
     /// What the denoiser says, with guidance.
     ///
     /// # Shapes
-    /// `[1, in_channels, h, w]` to `[1, latent_channels, h, w]`.
-    pub(super) fn said(&self, input: Tensor<4>, timestep: f64, told: &Conditioning) -> Tensor<4> {
-        let context = told.context.clone();
+    /// `[1, latent_channels, h, w]` to the same.
+    pub(super) fn said(&self, latents: &Tensor<4>, timestep: f64, told: &Told) -> Tensor<4> {
         let timestep = Tensor::<1>::from_data([timestep as f32], &self.device);
-        if context.dims()[0] == 1 {
-            return self.unet.forward(input, timestep, context);
+        let said = self.model.said(latents, timestep, &told.conditioning);
+        if told.conditioning.rows() == 1 {
+            return said;
         }
-        let both = Tensor::cat(vec![input.clone(), input], 0);
-        let said = self.unet.forward(both, timestep, context);
         let (free, told_of) = (said.clone().narrow(0, 0, 1), said.narrow(0, 1, 1));
         free.clone() + (told_of - free) * told.guidance_scale
     }
 
     /// The picture of latents, left on the device as planes of about [-1, 1].
     pub(super) fn decoded(&self, latents: Tensor<4>) -> Tensor<4> {
-        self.autoencoder.decode(self.autoencoder.unscale(latents))
+        self.model.first_stage().to_pictures(latents)
     }
 
     /// The picture of latents; `None` if its numbers are none.
@@ -253,5 +194,17 @@ impl LatentDiffusion {
         let values = host(decoded)?;
         let is_finite = values.iter().all(|value| value.is_finite());
         Ok(is_finite.then(|| pixels::picture(&values, width, height)))
+    }
+}
+
+/// Words to ask for, in both branches where there is guidance.
+pub(super) fn text<'a>(
+    prompt: &'a str,
+    negative_prompt: &'a str,
+    guidance_scale: f32,
+) -> Asked<'a> {
+    Asked::Text {
+        prompt,
+        negative: (guidance_scale > 1.0).then_some(negative_prompt),
     }
 }

@@ -13,7 +13,6 @@ mod latent_diffusion;
 mod paste;
 mod prediction;
 mod preview;
-mod prompt;
 mod request;
 mod sampler;
 mod schedule;
@@ -25,10 +24,9 @@ mod step_view;
 mod tensors;
 mod torch_random;
 mod vector_math;
-mod work;
 
 pub use error::DiffusionError;
-pub use latent_diffusion::{LatentDiffusion, Networks};
+pub use latent_diffusion::LatentDiffusion;
 pub use paste::paste_back;
 pub use prediction::PredictionType;
 pub use request::{GenerationOutcome, GenerationRequest};
@@ -40,7 +38,6 @@ pub use schedule::NoiseSchedule;
 pub use scheduler_config::{
     BetaSchedule, FinalSigmas, SchedulerConfig, SolverType, TimestepSpacing,
 };
-pub use session::{Conditioning, RunPlan, Session, StepState};
+pub use session::{RunPlan, Session, StepState, Told};
 pub use step_view::StepView;
-pub use tensors::latent_mask;
 pub use torch_random::{BatchGenerators, NoiseSource, TorchGenerator};

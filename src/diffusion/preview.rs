@@ -15,7 +15,7 @@ use image::RgbImage;
 use super::DiffusionError;
 use super::tensors::{host, rgb_from_tensor};
 use super::torch_random::TorchGenerator;
-use crate::model::AutoencoderKl;
+use crate::model::{FirstStage, LatentInfo};
 use crate::nn::ops;
 use crate::pixels;
 
@@ -55,9 +55,8 @@ impl PreviewDecoder {
     ///
     /// # Errors
     /// If the device does not hand over what was decoded.
-    pub fn fit(autoencoder: &AutoencoderKl, device: &Device) -> Result<Self, DiffusionError> {
-        let config = autoencoder.config();
-        let (channels, factor) = (config.latent_channels, config.downsampling());
+    pub fn fit(first_stage: &dyn FirstStage, device: &Device) -> Result<Self, DiffusionError> {
+        let LatentInfo { channels, factor } = first_stage.info();
         let side = SIDE * factor;
         let count = EXAMPLES.len();
         let pictures: Vec<f32> = EXAMPLES
@@ -66,9 +65,9 @@ impl PreviewDecoder {
             .collect();
         let shape = [count, 3, side, side];
         let pictures = Tensor::<4>::from_data(TensorData::new(pictures, shape), device);
-        let unscaled = autoencoder.encode(pictures).mode();
-        let latents = host(autoencoder.scale(unscaled.clone()))?;
-        let decoded = host(autoencoder.decode(unscaled))?;
+        let likeliest = first_stage.likeliest_latents(pictures);
+        let latents = host(likeliest.clone())?;
+        let decoded = host(first_stage.to_pictures(likeliest))?;
 
         let features = channels * REACH * REACH + 1;
         let outputs = 3 * factor * factor;

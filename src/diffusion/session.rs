@@ -5,11 +5,12 @@ use burn::tensor::Tensor;
 use image::RgbImage;
 
 use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
-use super::start::{Start, Surroundings};
+use super::start::{Kept, Start};
 use super::step_view::{StepView, cropped};
 use super::tensors::is_finite;
 use super::torch_random::TorchGenerator;
 use super::{DiffusionError, GenerationRequest, LatentDiffusion};
+use crate::model::conditioner::Conditioning;
 
 /// All that changes from step to step. From equal states equal runs go on to
 /// equal latents, bit for bit.
@@ -26,14 +27,11 @@ pub struct StepState {
     pub random: TorchGenerator,
 }
 
-/// What the denoiser is told; [`LatentDiffusion::conditioning`] makes it.
+/// What the denoiser is told, and how strongly; [`LatentDiffusion::told_of`]
+/// makes it of words.
 #[derive(Clone, Debug)]
-pub struct Conditioning {
-    /// The text; with guidance that to steer away from first.
-    ///
-    /// # Shapes
-    /// `[1 or 2, tokens, cross_attention_dim]`.
-    pub(super) context: Tensor<3>,
+pub struct Told {
+    pub(super) conditioning: Conditioning,
     pub(super) guidance_scale: f32,
 }
 
@@ -46,8 +44,8 @@ pub struct RunPlan {
     /// Evaluations of the first step beyond those of any other: methods that
     /// prepare themselves do so within it.
     warm_up: usize,
-    surroundings: Surroundings,
-    told: Conditioning,
+    told: Told,
+    kept: Option<Kept>,
     size_px: [u32; 2],
 }
 
@@ -95,26 +93,23 @@ impl<'m> Session<'m> {
             karras: request.karras.unwrap_or_else(|| model.default_karras()),
             eta: request.eta,
         };
-        let inpaints = model.studio().inpaints() || request.mask.is_some();
+        let inpaints = model.manifest().takes_mask() || request.mask.is_some();
         let config = model.scheduler().corrected(info, inpaints);
         let sampler = info.build(&config, options)?;
         let mut random = TorchGenerator::new(request.seed);
         let Start {
             latents,
             first,
-            surroundings,
+            told,
+            kept,
         } = Start::new(model, request, sampler.as_ref(), &mut random)?;
         let order = sampler.order();
         let kept_steps = steps.saturating_sub(first / order);
         let plan = RunPlan {
             warm_up: (sampler.timesteps().len() - first).saturating_sub(kept_steps * order),
             first,
-            surroundings,
-            told: model.conditioning(
-                &request.prompt,
-                &request.negative_prompt,
-                request.guidance_scale,
-            ),
+            told,
+            kept,
             size_px: [request.width_px, request.height_px],
             sampler,
         };
@@ -157,9 +152,12 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    /// Tells the denoiser something else from the next step on.
-    pub fn tell(&mut self, told: Conditioning) {
+    /// Tells the denoiser other words from the next step on; what it was told of
+    /// a picture and its mask stays.
+    pub fn tell(&mut self, told: Told) {
+        let concat = std::mem::take(&mut self.plan.told.conditioning.concat);
         self.plan.told = told;
+        self.plan.told.conditioning.concat = concat;
     }
 
     /// Number of steps of the run.
@@ -195,7 +193,7 @@ impl<'m> Session<'m> {
             denoised,
             model: self.model,
             size_px: self.plan.size_px,
-            passes: self.plan.sampler.order() * self.plan.told.context.dims()[0],
+            passes: self.plan.sampler.order() * self.plan.told.conditioning.rows(),
         }))
     }
 
@@ -203,8 +201,8 @@ impl<'m> Session<'m> {
     fn evaluate(&mut self) -> Tensor<4> {
         let RunPlan {
             sampler,
-            surroundings,
             told,
+            kept,
             ..
         } = &self.plan;
         let StepState {
@@ -214,11 +212,13 @@ impl<'m> Session<'m> {
             random,
         } = &mut self.state;
         let seen = sampler.scale_model_input(latents.clone(), *index);
-        let input = surroundings.around(&seen, &self.model.studio().unet_input);
-        let said = self.model.said(input, sampler.timesteps()[*index], told);
+        let said = self.model.said(&seen, sampler.timesteps()[*index], told);
         let result = sampler.step(*index, memory, said, latents.clone(), random);
         *index += 1;
-        *latents = surroundings.restored(result.sample, sampler.as_ref(), *index);
+        *latents = match kept {
+            Some(kept) => kept.restored(result.sample, sampler.as_ref(), *index),
+            None => result.sample,
+        };
         result.denoised
     }
 

@@ -1,65 +1,45 @@
 //! What a run begins with: noise, or a picture under noise; and what the
 //! denoiser is shown of a mask.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
+use super::latent_diffusion::text;
 use super::sampler::Sampler;
-use super::tensors::{LatentMask, extended, tensor_from_rgb};
+use super::session::Told;
+use super::tensors::{extended, mask_planes, tensor_from_rgb};
 use super::torch_random::TorchGenerator;
 use super::{DiffusionError, GenerationRequest, LatentDiffusion};
-use crate::model::{MaskConvention, UNetInput};
+use crate::model::LatentInfo;
+use crate::model::conditioner::Asked;
 
 /// The latents to begin with, and what stays around them for the whole run.
 pub(super) struct Start {
     pub latents: Tensor<4>,
     /// Index of the first timestep.
     pub first: usize,
-    pub surroundings: Surroundings,
-}
-
-/// What is told of a picture and its mask besides the text: the same at every step.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Surroundings {
-    /// Extra channels by their groups, in the model's order, without the latents.
-    mask: Option<Tensor<4>>,
-    masked_image: Option<Tensor<4>>,
+    pub told: Told,
     /// For denoisers that do not see masks: what is kept is put back after each step.
-    kept: Option<Kept>,
+    pub kept: Option<Kept>,
 }
 
+/// What is kept of a picture, and the noise that it is put under.
 #[derive(Clone, Debug)]
-struct Kept {
+pub(super) struct Kept {
     clean: Tensor<4>,
     noise: Tensor<4>,
     /// 1 where the picture is repainted.
     mask: Tensor<4>,
 }
 
-impl Surroundings {
-    /// The latents among the other channels that a denoiser takes.
-    ///
-    /// # Shapes
-    /// `[1, latent_channels, h, w]` to `[1, in_channels, h, w]`.
-    pub fn around(&self, latents: &Tensor<4>, groups: &[UNetInput]) -> Tensor<4> {
-        let channels = groups.iter().filter_map(|group| match group {
-            UNetInput::Latent => Some(latents.clone()),
-            UNetInput::Mask => self.mask.clone(),
-            UNetInput::MaskedImage => self.masked_image.clone(),
-        });
-        Tensor::cat(channels.collect(), 1)
-    }
-
+impl Kept {
     /// The latents with what is kept put back, at the noise of an index.
     pub fn restored(&self, latents: Tensor<4>, sampler: &dyn Sampler, index: usize) -> Tensor<4> {
-        let Some(kept) = &self.kept else {
-            return latents;
-        };
         let around = if index == sampler.timesteps().len() {
-            kept.clean.clone()
+            self.clean.clone()
         } else {
-            sampler.add_noise(kept.clean.clone(), kept.noise.clone(), index)
+            sampler.add_noise(self.clean.clone(), self.noise.clone(), index)
         };
-        around * (1.0 - kept.mask.clone()) + latents * kept.mask.clone()
+        around * (1.0 - self.mask.clone()) + latents * self.mask.clone()
     }
 }
 
@@ -74,73 +54,80 @@ impl Start {
         random: &mut TorchGenerator,
     ) -> Result<Self, DiffusionError> {
         let device = model.device();
-        let config = model.autoencoder().config();
-        let (factor, channels) = (config.downsampling(), config.latent_channels);
+        let LatentInfo { channels, factor } = model.model().latents();
         let up = |side: u32| (side as usize).div_ceil(factor) * factor;
         let size = [up(request.width_px), up(request.height_px)];
         let shape = [1, channels, size[1] / factor, size[0] / factor];
-        let inpaints = model.studio().inpaints();
+        let takes_mask = model.manifest().takes_mask();
         let init = request.init.as_ref().map(|init| {
             let whole = extended(init, size[0] as u32, size[1] as u32);
             tensor_from_rgb(&whole, device)
         });
-        let mask = match &request.mask {
-            Some(mask) => LatentMask::new(mask, size, factor, device),
-            None => LatentMask::whole(size, factor, device),
-        };
-        let has_mask = request.mask.is_some();
+        let mask = request.mask.as_ref();
+        let mask = mask.map(|mask| mask_planes(mask, size, factor));
         let first = match &init {
             Some(_) => first_index(request, sampler)?,
             None => 0,
         };
         // diffusers begins from pure noise only when it inpaints.
         let begins_with_noise =
-            init.is_none() || ((has_mask || inpaints) && request.strength >= 1.0);
-        let needs_clean = init.is_some() && (!begins_with_noise || (has_mask && !inpaints));
+            init.is_none() || ((mask.is_some() || takes_mask) && request.strength >= 1.0);
+        let needs_clean = init.is_some() && (!begins_with_noise || (mask.is_some() && !takes_mask));
+        let mut draw = |shape: [usize; 4]| random.randn(shape, device);
         let clean = match (&init, needs_clean) {
-            (Some(init), true) => Some(encode(model, init.clone(), random)),
+            (Some(init), true) => {
+                let first_stage = model.model().first_stage();
+                Some(first_stage.to_latents(init.clone(), &mut draw))
+            }
             _ => None,
         };
-        let noise = random.randn(shape, device);
+        let noise = draw(shape);
         let latents = match &clean {
             Some(clean) if !begins_with_noise => {
                 sampler.add_noise(clean.clone(), noise.clone(), first)
             }
             _ => noise.clone() * sampler.init_noise_sigma(),
         };
-        let mut surroundings = Surroundings::default();
-        if inpaints || has_mask {
-            let picture = init.unwrap_or_else(|| Tensor::zeros([1, 3, size[1], size[0]], device));
-            // Drawn even where it is not used, as in diffusers.
-            let masked = encode(model, picture * mask.kept.clone(), random);
-            if inpaints {
-                surroundings.mask = Some(match model.studio().mask_convention {
-                    MaskConvention::OneIsRepainted => mask.latent.clone(),
-                    MaskConvention::OneIsKept => 1.0 - mask.latent.clone(),
-                });
-                surroundings.masked_image = Some(masked);
+        if mask.is_some() && !takes_mask {
+            // Drawn for the masked picture even where it is not used, as in diffusers.
+            draw(shape);
+        }
+        let mut asked = vec![text(
+            &request.prompt,
+            &request.negative_prompt,
+            request.guidance_scale,
+        )];
+        let nothing = || Tensor::zeros([1, 3, size[1], size[0]], device);
+        let picture = init.unwrap_or_else(nothing);
+        if let Some(mask) = &mask {
+            let picture = &picture;
+            asked.push(Asked::Mask { picture, mask });
+        }
+        let conditioning = model
+            .model()
+            .told(&asked, &mut model.bench(size, &mut draw));
+        let kept = match (clean, &mask) {
+            (Some(clean), Some(mask)) if !takes_mask => {
+                let places = [1, 1, shape[2], shape[3]];
+                let mask = TensorData::new(mask.latent.clone(), places);
+                Some(Kept {
+                    clean,
+                    noise,
+                    mask: Tensor::from_data(mask, device),
+                })
             }
-        }
-        if let (Some(clean), true, false) = (clean, has_mask, inpaints) {
-            surroundings.kept = Some(Kept {
-                clean,
-                noise,
-                mask: mask.latent,
-            });
-        }
+            _ => None,
+        };
         Ok(Self {
             latents,
             first,
-            surroundings,
+            told: Told {
+                conditioning,
+                guidance_scale: request.guidance_scale,
+            },
+            kept,
         })
     }
-}
-
-/// A sample of a picture's latents, as the denoiser wants them.
-fn encode(model: &LatentDiffusion, image: Tensor<4>, random: &mut TorchGenerator) -> Tensor<4> {
-    let posterior = model.autoencoder().encode(image);
-    let noise = random.randn(posterior.mean.dims(), model.device());
-    model.autoencoder().scale(posterior.sample(noise))
 }
 
 /// The index of the first timestep of a run that begins with a picture.

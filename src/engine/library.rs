@@ -75,7 +75,7 @@ pub fn painted_with(recipe: &FoundRecipe, further: &[PathBuf]) -> PaintedWith {
         .filter_map(|folder| ModelFolder::open(folder).ok())
         .collect();
     let is_namesake =
-        |model: &&ModelFolder| name.is_some_and(|name| same_name(&model.studio().name, name));
+        |model: &&ModelFolder| name.is_some_and(|name| same_name(&model.manifest().name, name));
     let has_hash = |model: &&ModelFolder| {
         // A digest reads all weights, so a namesake is asked first.
         hash.is_some_and(|hash| hash_of(model).as_deref() == Some(hash))

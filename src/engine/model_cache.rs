@@ -124,18 +124,17 @@ fn open(
     device: &ComputeDevice,
 ) -> Result<Loaded, StopReason> {
     let model = LatentDiffusion::load(folder, &device.device).map_err(|error| bad_model(&error))?;
-    let studio = model.studio();
+    let manifest = model.manifest();
     let summary = ModelSummary {
         source: source.clone(),
-        name: studio.name.clone(),
-        native_size_px: studio.resolution_px,
+        name: manifest.name.clone(),
+        native_size_px: manifest.resolution_px,
         size_multiple_px: model.size_multiple_px(),
         default_sampler: model.default_sampler().sampler_id(),
         default_karras: model.default_karras(),
-        default_steps: studio.default_steps,
-        default_guidance: studio.default_guidance_scale,
-        has_text: true,
-        has_mask_channels: studio.inpaints(),
+        default_steps: manifest.default_steps,
+        default_guidance: manifest.default_guidance_scale,
+        inputs: manifest.inputs.clone(),
         parameters: model.parameter_count() as u64,
     };
     Ok(Loaded {

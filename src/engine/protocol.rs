@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::gpu::share::SharedTensor;
-use crate::recipe::{GenerateSpec, ModelSource, SamplerId, SpecError, TrainSpec};
+use crate::recipe::{GenerateSpec, InputSpec, ModelSource, SamplerId, SpecError, TrainSpec};
 
 pub use crate::train::{
     FoundRun, SkippedPicture, StepReport, TrainEvent, TrainOutcome, is_free_for_run,
@@ -168,12 +168,24 @@ pub struct ModelSummary {
     pub default_steps: u32,
     /// A good guidance scale.
     pub default_guidance: f32,
-    /// Whether it understands text.
-    pub has_text: bool,
-    /// Whether it was trained to fill masks.
-    pub has_mask_channels: bool,
+    /// What it can be asked for.
+    pub inputs: Vec<InputSpec>,
     /// Number of weights.
     pub parameters: u64,
+}
+
+impl ModelSummary {
+    /// Whether it can be asked for words.
+    pub fn takes_text(&self) -> bool {
+        let is_text = |input: &InputSpec| matches!(input, InputSpec::Text { .. });
+        self.inputs.iter().any(is_text)
+    }
+
+    /// Whether it was trained to fill masks.
+    pub fn takes_mask(&self) -> bool {
+        let is_mask = |input: &InputSpec| matches!(input, InputSpec::Mask { .. });
+        self.inputs.iter().any(is_mask)
+    }
 }
 
 /// Why a job ended early.

@@ -113,7 +113,7 @@ pub fn evaluate(
     observe: &mut dyn FnMut(EvaluationEvent<'_>) -> ControlFlow<()>,
 ) -> Result<EvaluationReport, EvaluateError> {
     plan.validate()?;
-    let side = model.studio().resolution_px;
+    let side = model.manifest().resolution_px;
     let source = SceneSource::new(side)?;
     let scenes: Vec<Scene> = source
         .endless(plan.seed, 0)
@@ -253,7 +253,7 @@ fn reconstruction(
     device: &Device,
     scenes: &[Scene],
 ) -> Result<Reconstruction, EvaluateError> {
-    let autoencoder = model.autoencoder();
+    let first_stage = model.model().first_stage();
     let mut sum = 0.0;
     let mut in_objects = (0.0, 0usize);
     for scene in scenes {
@@ -261,8 +261,8 @@ fn reconstruction(
         let area = width * height;
         let values = planes(&scene.image);
         let data = TensorData::new(values.clone(), [1, 3, height, width]);
-        let latents = autoencoder.encode(Tensor::from_data(data, device)).mode();
-        let made = host(autoencoder.decode(latents))?;
+        let latents = first_stage.likeliest_latents(Tensor::from_data(data, device));
+        let made = host(first_stage.to_pictures(latents))?;
         let mut total = 0.0;
         for (i, (made, value)) in made.iter().zip(&values).enumerate() {
             // What is seen: clipped, in the same units as bytes.

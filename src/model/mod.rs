@@ -1,27 +1,35 @@
 //! The networks of a latent diffusion model and the folders they live in.
 //!
 //! Built on `nn`; used by `diffusion` and `train`, which must not be named
-//! here. A model is a diffusers folder ([`ModelFolder`]): the configurations
-//! are the JSON files themselves, read by serde, and the weights keep the key
-//! names of diffusers, so that what is trained here opens in Python and the
-//! other way round. No second format exists.
+//! here. A [`Model`] is a first stage ([`FirstStage`]), a denoiser and a list of
+//! [`conditioner`]s; its [`Manifest`] says what can be asked of it. On disk it is
+//! a diffusers folder ([`ModelFolder`]), so that what is trained here opens in
+//! Python and the other way round. What files say is turned into our own words
+//! at one place for each dialect: the sizes of a denoiser in `unet/diffusers.rs`,
+//! the names of weights in the tables of [`weights::names`].
 
 mod autoencoder;
 mod clip;
+pub mod conditioner;
 mod error;
+mod first_stage;
 mod folder;
 mod json;
 mod limits;
+mod manifest;
 mod memory;
-mod studio;
 mod unet;
 pub mod weights;
+mod whole;
+mod work;
 
 pub use autoencoder::{AutoencoderKl, AutoencoderKlConfig, DiagonalGaussian};
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use error::ModelError;
+pub use first_stage::{FirstStage, LatentInfo};
 pub use folder::{ModelFolder, ModelParts};
+pub use manifest::Manifest;
 pub use memory::MemoryEstimate;
-pub use studio::{MaskConvention, StudioConfig, UNetInput};
 pub use unet::{Architecture, Level, PerLevel, UNet2d, UNet2dConfig};
 pub use weights::WeightDtype;
+pub use whole::Model;

@@ -11,6 +11,7 @@ mod colour;
 mod exif;
 mod generate;
 mod infotext;
+mod input;
 mod jpeg_end;
 mod naming;
 mod painted;
@@ -27,6 +28,7 @@ pub use generate::{
     GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SizeError, SpecError,
 };
 pub use infotext::{read_infotext, write_infotext};
+pub use input::{InputSpec, MaskConvention};
 pub use naming::{next_picture_path, today};
 pub use painted::{FoundRecipe, PRIVATE_KEYWORD, PaintedRecipe, RecipeForm};
 pub use picture_files::{LeftOut, PictureFormat, RecipeFileError, SaveOptions, save_picture};

@@ -41,7 +41,7 @@ use super::sheet;
 use super::source::Sample;
 use super::tensors::{host, scalar};
 use super::usual;
-use crate::model::{AutoencoderKl, ModelFolder, ModelParts, StudioConfig};
+use crate::model::{AutoencoderKl, Manifest, ModelFolder, ModelParts};
 use crate::nn;
 use crate::recipe::TrainSpec;
 
@@ -350,12 +350,12 @@ impl Stage for AutoencoderStage {
             network.set_scaling_factor(factor);
         }
         let mut studio = self.config.studio.clone().unwrap_or_else(|| {
-            StudioConfig::derive("Trained autoencoder".into(), None, Some(network.config()))
+            Manifest::derive("Trained autoencoder".into(), None, Some(network.config()))
         });
         studio.resolution_px = self.spec.size_px;
         let parts = ModelParts {
             autoencoder: Some(&network),
-            studio: Some(&studio),
+            manifest: Some(&studio),
             ..Default::default()
         };
         ModelFolder::save(folder, &parts)?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::TrainError;
 use super::limits;
 use super::schedule::Decay;
-use crate::model::{AutoencoderKlConfig, ClipTextConfig, StudioConfig, UNet2dConfig};
+use crate::model::{AutoencoderKlConfig, ClipTextConfig, Manifest, UNet2dConfig};
 
 /// What the file named by `TrainSpec::config` says: the sizes of the networks
 /// in diffusers' own words, and fine points of the training. A run from random
@@ -28,7 +28,7 @@ pub struct TrainConfig {
     /// `scheduler_config.json`.
     pub scheduler: Option<Value>,
     /// `studio.json`.
-    pub studio: Option<StudioConfig>,
+    pub studio: Option<Manifest>,
     /// Fine points of the training.
     pub training: TrainingConfig,
 }

@@ -33,7 +33,8 @@ use super::pictures::Pictures;
 use super::second_stage::{SecondStage, open};
 use super::session::{Figures, Reporter, Stage};
 use super::tensors::{host, scalar};
-use crate::model::{ClipTextModel, ClipTokenizer, ModelFolder, ModelParts, StudioConfig, UNet2d};
+use crate::model::conditioner::inpaint::MaskedLatent;
+use crate::model::{ClipTextModel, ClipTokenizer, Manifest, ModelFolder, ModelParts, UNet2d};
 use crate::nn;
 use crate::recipe::TrainSpec;
 
@@ -67,10 +68,10 @@ pub(super) struct DiffusionStage {
     tokenizer: Arc<ClipTokenizer>,
     scheduler: Value,
     noising: Noising,
-    studio: StudioConfig,
+    studio: Manifest,
     cache: Option<LatentCache>,
-    /// The latent of a picture of which everything is masked.
-    blank: Vec<f32>,
+    /// A picture of which everything is masked.
+    blank: MaskedLatent,
     /// Pictures to judge by, encoded.
     judged: Vec<Cached>,
 }
@@ -131,7 +132,7 @@ impl DiffusionStage {
             noising,
             studio,
             cache: None,
-            blank: Vec::new(),
+            blank: MaskedLatent::default(),
             judged: Vec::new(),
         })
     }
@@ -140,7 +141,7 @@ impl DiffusionStage {
         Preparation {
             tokenizer: Arc::clone(&self.tokenizer),
             seed: self.spec.seed,
-            masks: if self.studio.inpaints() {
+            masks: if self.studio.takes_mask() {
                 self.config.training.masks_per_picture
             } else {
                 0
@@ -231,7 +232,7 @@ impl DiffusionStage {
             &self.config.training,
             source.len(),
             u64::from(self.spec.batch) * u64::from(self.spec.accumulate),
-            self.studio.inpaints(),
+            self.studio.takes_mask(),
             preparation.footprint(&self.encoder),
         );
         LatentCache::start(plan, source, preparation, step)
@@ -387,7 +388,7 @@ impl Stage for DiffusionStage {
             text_encoder: denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref()),
             tokenizer: Some(&self.tokenizer),
             scheduler: Some(&self.scheduler),
-            studio: Some(&self.studio),
+            manifest: Some(&self.studio),
             ..Default::default()
         };
         ModelFolder::save(folder, &parts)?;

@@ -11,6 +11,8 @@ use super::masks::PixelMask;
 use super::random::Purpose;
 use super::source::Sample;
 use super::tensors::host;
+use crate::model::conditioner::MaskPlanes;
+use crate::model::conditioner::inpaint::MaskedLatent;
 use crate::model::{AutoencoderKl, ClipTokenizer};
 use crate::random::Random;
 
@@ -93,24 +95,17 @@ impl Encoder {
         Ok(latents)
     }
 
-    /// The latent of a picture of which everything is masked.
-    pub fn encode_blank(&self) -> Result<Vec<f32>, TrainError> {
-        let dims = [1, 3, self.size, self.size];
-        let mode = self
-            .network
-            .encode(Tensor::zeros(dims, &self.device))
-            .mode();
-        host(self.network.scale(mode))
+    /// A picture of which everything is masked, and hence nothing known; drawn
+    /// from its distribution as in painting.
+    pub fn encode_blank(&self) -> Result<MaskedLatent, TrainError> {
+        // A counter that no group reaches.
+        let latents = self.encode(&vec![0.0; 3 * self.size * self.size], u64::MAX)?;
+        let whole = MaskPlanes::whole([self.size; 2], self.network.config().downsampling());
+        Ok(MaskedLatent {
+            mask: whole.latent,
+            latent: latents.concat(),
+        })
     }
-}
-
-/// A picture with a part of it masked.
-#[derive(Clone)]
-pub(super) struct Masked {
-    /// 1 where it is painted anew, at the size of the latent.
-    pub mask: Vec<f32>,
-    /// The latent of the picture with that part greyed out.
-    pub latent: Vec<f32>,
 }
 
 /// A picture as the denoiser sees it.
@@ -121,7 +116,7 @@ pub(super) struct Cached {
     /// Its latent.
     pub latent: Vec<f32>,
     /// Ways of masking it; none for models without masks.
-    pub masked: Vec<Masked>,
+    pub masked: Vec<MaskedLatent>,
     /// How much the loss counts at each place of the latent; empty where all
     /// places are alike.
     pub weights: Vec<f32>,
@@ -161,9 +156,9 @@ impl Preparation {
             let position = number * samples.len() as u64 + i as u64;
             let mut random = Purpose::Mask.random(self.seed, position);
             for _ in 0..self.masks {
-                let mask = self.mask(sample, &mut random);
-                masks.push(mask.latent(self.factor));
+                let mask = self.mask(sample, &mut random).planes(self.factor);
                 let erased = mask.erase(&values[i * picture..][..picture]);
+                masks.push(mask.latent);
                 values.extend(erased);
             }
         }
@@ -224,7 +219,7 @@ impl Encoder {
             .split_off(count)
             .into_iter()
             .zip(masks)
-            .map(|(latent, mask)| Masked { mask, latent });
+            .map(|(latent, mask)| MaskedLatent { mask, latent });
         let cached =
             tokens
                 .into_iter()

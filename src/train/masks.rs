@@ -2,7 +2,7 @@
 
 use image::{GrayImage, Luma};
 
-use crate::diffusion::latent_mask;
+use crate::model::conditioner::MaskPlanes;
 use crate::random::Random;
 
 /// Which pixels of a square picture are to be painted anew.
@@ -132,10 +132,9 @@ impl PixelMask {
         count as f32 / self.is_repainted.len() as f32
     }
 
-    /// The mask at the size of latents, 1 for what is painted anew, as painting
-    /// has it.
-    pub fn latent(&self, factor: usize) -> Vec<f32> {
-        latent_mask([self.size; 2], factor, |x, y| {
+    /// The mask as the conditioner has it, for latents of so many pixels a side.
+    pub fn planes(&self, factor: usize) -> MaskPlanes {
+        MaskPlanes::new([self.size; 2], factor, |x, y| {
             self.is_repainted[y * self.size + x]
         })
     }
@@ -147,23 +146,6 @@ impl PixelMask {
             let at = y as usize * self.size + x as usize;
             Luma([if self.is_repainted[at] { 255 } else { 0 }])
         })
-    }
-
-    /// Greys out what is painted anew: 0 in [-1, 1], as Stable Diffusion's
-    /// inpainting model has it.
-    pub fn erase(&self, planes: &[f32]) -> Vec<f32> {
-        let area = self.is_repainted.len();
-        planes
-            .iter()
-            .enumerate()
-            .map(|(i, value)| {
-                if self.is_repainted[i % area] {
-                    0.0
-                } else {
-                    *value
-                }
-            })
-            .collect()
     }
 }
 
@@ -217,11 +199,9 @@ mod tests {
     #[test]
     fn latents_are_masked_as_in_painting() {
         let mut mask = PixelMask::empty(4);
-        mask.is_repainted[0] = true;
-        mask.is_repainted[4 + 3] = true;
-        assert_eq!(mask.latent(2), [1.0, 0.0, 0.0, 0.0]);
-        let erased = mask.erase(&[0.5; 32]);
-        assert_eq!(erased.iter().filter(|x| **x == 0.0).count(), 4);
-        assert_eq!((erased[0], erased[7], erased[16]), (0.0, 0.0, 0.0));
+        mask.is_repainted[2] = true;
+        let planes = mask.planes(2);
+        assert_eq!(planes.latent, [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(planes.kept[..4], [1.0, 1.0, 0.0, 1.0]);
     }
 }

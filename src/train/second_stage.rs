@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use super::TrainError;
 use super::config::TrainConfig;
 use super::usual;
-use crate::model::{
-    AutoencoderKl, ClipTextModel, ClipTokenizer, ModelFolder, StudioConfig, UNet2d,
-};
+use crate::model::{AutoencoderKl, ClipTextModel, ClipTokenizer, Manifest, ModelFolder, UNet2d};
 use crate::recipe::TrainSpec;
 
 /// Everything that a diffusion run is made of.
@@ -22,7 +20,7 @@ pub(super) struct SecondStage {
     pub autoencoder: AutoencoderKl,
     pub tokenizer: ClipTokenizer,
     pub scheduler: Value,
-    pub studio: StudioConfig,
+    pub studio: Manifest,
     /// What latents are multiplied by; `None` where it has to be measured.
     pub factor: Option<f64>,
 }
@@ -62,7 +60,7 @@ pub(super) fn open(
 
 /// What a model that was trained further says of itself: it is another one, and
 /// the figures of the one it began with no longer hold.
-fn renamed(mut studio: StudioConfig, output: &Path) -> StudioConfig {
+fn renamed(mut studio: Manifest, output: &Path) -> Manifest {
     let Some(name) = output.file_name() else {
         return studio;
     };
@@ -103,7 +101,7 @@ fn from_model(
         autoencoder: folder.load_autoencoder(&plain)?,
         tokenizer: folder.tokenizer()?,
         scheduler,
-        studio: folder.studio(),
+        studio: folder.manifest(),
         factor: Some(folder.autoencoder_config()?.scaling_factor),
     })
 }
@@ -174,6 +172,7 @@ fn from_scratch(
         .clone()
         .unwrap_or_else(|| usual::studio(&unet, autoencoder.config()));
     studio.resolution_px = spec.size_px;
+    let studio = studio.with_text(Some(&text));
     Ok(SecondStage {
         unet: unet.init(device)?,
         text_encoder: text.init(device)?,

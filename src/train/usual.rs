@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{AutoencoderKlConfig, ClipTextConfig, PerLevel, StudioConfig, UNet2dConfig};
+use crate::model::{AutoencoderKlConfig, ClipTextConfig, Manifest, PerLevel, UNet2dConfig};
 
 /// Channels of a head of attention.
 const HEAD: usize = 32;
@@ -121,10 +121,10 @@ pub(super) fn scheduler() -> Value {
 }
 
 /// `studio.json` of a new denoiser, but for its size of pictures.
-pub(super) fn studio(unet: &UNet2dConfig, autoencoder: &AutoencoderKlConfig) -> StudioConfig {
-    StudioConfig {
+pub(super) fn studio(unet: &UNet2dConfig, autoencoder: &AutoencoderKlConfig) -> Manifest {
+    Manifest {
         default_guidance_scale: GUIDANCE,
-        ..StudioConfig::derive("Trained model".into(), Some(unet), Some(autoencoder))
+        ..Manifest::derive("Trained model".into(), Some(unet), Some(autoencoder))
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
             let studio = studio(&unet, &autoencoder);
             studio.validate().expect("numbers that can be");
             studio.fits(&unet, 8).expect("channels that add up");
-            assert!(studio.inpaints());
+            assert!(studio.takes_mask());
         }
     }
 

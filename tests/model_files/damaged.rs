@@ -55,7 +55,7 @@ fn configurations_are_read_as_python_reads_them() {
     )
     .unwrap();
     let nulls = ModelFolder::open(&folder).unwrap();
-    assert_eq!(nulls.studio().resolution_px, 64);
+    assert_eq!(nulls.manifest().resolution_px, 64);
     nulls.load_unet(&Device::flex()).unwrap();
     nulls.load_text_encoder(&Device::flex()).unwrap();
     assert_eq!(

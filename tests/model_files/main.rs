@@ -14,7 +14,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Int, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use velatura::model::weights::{self as store, SafetensorsFile, names};
-use velatura::model::{ModelError, ModelFolder, ModelParts, UNetInput, WeightDtype};
+use velatura::model::{ModelError, ModelFolder, ModelParts, WeightDtype};
 use velatura::nn;
 
 fn reference(name: &str) -> PathBuf {
@@ -93,21 +93,18 @@ const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 fn folders_say_what_they_are() {
     let sd1 = ModelFolder::open(reference("sd1-tiny")).unwrap();
     assert_eq!(sd1.scheduler_config()["_class_name"], "PNDMScheduler");
-    assert_eq!(sd1.studio().unet_input, [UNetInput::Latent]);
+    assert_eq!(sd1.manifest().channels, ["latent"]);
     assert_eq!(
-        (sd1.studio().resolution_px, sd1.studio().name.as_str()),
+        (sd1.manifest().resolution_px, sd1.manifest().name.as_str()),
         (64, "sd1-tiny")
     );
     assert_eq!(sd1.unet_config().unwrap().cross_attention_dim, 16);
     assert_eq!(sd1.unet_digest().unwrap().digits().unwrap().len(), 64);
     let inpaint = ModelFolder::open(reference("inpaint-tiny"))
         .unwrap()
-        .studio();
-    assert_eq!(
-        inpaint.unet_input,
-        [UNetInput::Latent, UNetInput::Mask, UNetInput::MaskedImage]
-    );
-    assert!(inpaint.inpaints());
+        .manifest();
+    assert_eq!(inpaint.channels, ["latent", "mask", "masked_image"]);
+    assert!(inpaint.takes_mask());
 }
 
 #[test]
@@ -122,7 +119,7 @@ fn saved_models_are_the_same_again() {
         let (tokenizer, scheduler, studio) = (
             model.tokenizer().unwrap(),
             model.scheduler_config(),
-            model.studio(),
+            model.manifest(),
         );
         // The reference weights are f16 numbers, so that both forms are exact.
         for dtype in [WeightDtype::F32, WeightDtype::F16] {
@@ -132,12 +129,12 @@ fn saved_models_are_the_same_again() {
                 text_encoder: Some(&text_encoder),
                 tokenizer: Some(&tokenizer),
                 scheduler: Some(&scheduler),
-                studio: Some(&studio),
+                manifest: Some(&studio),
                 dtype,
             };
             // The second time replaces the first.
             let again = ModelFolder::save(scratch.path().join(name), &parts).unwrap();
-            assert_eq!(again.studio(), studio);
+            assert_eq!(again.manifest(), studio);
             assert_eq!(again.scheduler_config(), scheduler);
             assert_eq!(again.unet_config().unwrap(), unet.config());
             assert_eq!(weights(&again.load_unet(&device).unwrap()), weights(&unet));
@@ -224,12 +221,12 @@ fn a_model_with_its_own_card_is_replaced() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("model");
     for card in ["first", "second"] {
-        let studio = velatura::model::StudioConfig {
+        let studio = velatura::model::Manifest {
             model_card: card.to_owned(),
             ..Default::default()
         };
         let parts = ModelParts {
-            studio: Some(&studio),
+            manifest: Some(&studio),
             ..Default::default()
         };
         ModelFolder::save(&folder, &parts).unwrap();

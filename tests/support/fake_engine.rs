@@ -13,7 +13,9 @@ use velatura::engine::protocol::{
     StepReport, StopReason, TrainEvent, TrainOutcome, TrajectoryFrame,
 };
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
-use velatura::recipe::{GenerateSpec, ModelSource, SamplerId, TrainSpec};
+use velatura::recipe::{
+    GenerateSpec, InputSpec, MaskConvention, ModelSource, SamplerId, TrainSpec,
+};
 
 /// What passes between two steps of a [`FakeEngine`].
 #[derive(Clone, Debug)]
@@ -211,8 +213,12 @@ fn summary(source: ModelSource) -> ModelSummary {
         default_karras: false,
         default_steps: 20,
         default_guidance: 4.0,
-        has_text: true,
-        has_mask_channels: true,
+        inputs: vec![
+            InputSpec::Text { max_tokens: 77 },
+            InputSpec::Mask {
+                convention: MaskConvention::OneIsRepainted,
+            },
+        ],
         parameters: 8_400_000,
     }
 }

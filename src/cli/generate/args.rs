@@ -13,7 +13,7 @@ use crate::cli::{CliError, DeviceArg, Precision};
 use crate::diffusion::{SAMPLERS, sampler_info};
 use crate::engine::library::{self, PaintedWith};
 use crate::folders;
-use crate::model::{ModelFolder, StudioConfig};
+use crate::model::{Manifest, ModelFolder};
 use crate::random;
 use crate::recipe::param::{
     BATCH, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
@@ -299,12 +299,12 @@ fn defaults_of(model: &ModelSource) -> Result<GenerateSpec, CliError> {
         ModelSource::Folder(folder) => folder.clone(),
         ModelSource::Storybook => folders::storybook_model().ok_or(CliError::NoStorybook)?,
     };
-    let StudioConfig {
+    let Manifest {
         resolution_px,
         default_steps,
         default_guidance_scale,
         ..
-    } = ModelFolder::open(folder)?.studio();
+    } = ModelFolder::open(folder)?.manifest();
     Ok(GenerateSpec {
         steps: default_steps,
         guidance_scale: default_guidance_scale,

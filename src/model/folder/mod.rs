@@ -14,8 +14,8 @@ pub use save::ModelParts;
 use super::json::{read_config, read_json};
 use super::weights::{self, FileStamp, WeightDigest, WeightDtype, WeightSource, names};
 use super::{
-    AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, ModelError,
-    StudioConfig, UNet2d, UNet2dConfig,
+    AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, Manifest,
+    ModelError, UNet2d, UNet2dConfig,
 };
 
 const UNET: &str = "diffusion_pytorch_model";
@@ -33,7 +33,7 @@ pub struct ModelFolder {
     autoencoder: Option<AutoencoderKlConfig>,
     text_encoder: Option<ClipTextConfig>,
     scheduler: Value,
-    studio: StudioConfig,
+    manifest: Manifest,
     held: WeightDtype,
 }
 
@@ -63,18 +63,19 @@ impl ModelFolder {
         }
         let scheduler =
             read_json(&path.join("scheduler/scheduler_config.json"))?.unwrap_or(Value::Null);
-        let studio = match read_config::<StudioConfig>(&path.join("studio.json"))? {
-            Some(studio) => studio,
+        let manifest = match read_config::<Manifest>(&path.join("studio.json"))? {
+            Some(manifest) => manifest,
             None => {
                 let name = path
                     .file_name()
                     .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                StudioConfig::derive(name, unet.as_ref(), autoencoder.as_ref())
+                Manifest::derive(name, unet.as_ref(), autoencoder.as_ref())
             }
         };
-        studio.validate()?;
+        let manifest = manifest.with_text(text_encoder.as_ref());
+        manifest.validate()?;
         if let (Some(unet), Some(autoencoder)) = (&unet, &autoencoder) {
-            studio.fits(unet, autoencoder.latent_channels)?;
+            manifest.fits(unet, autoencoder.latent_channels)?;
         }
         if let (Some(unet), Some(text)) = (&unet, &text_encoder)
             && unet.cross_attention_dim != text.hidden_size
@@ -93,7 +94,7 @@ impl ModelFolder {
             autoencoder,
             text_encoder,
             scheduler,
-            studio,
+            manifest,
             held: WeightDtype::F32,
         })
     }
@@ -153,10 +154,10 @@ impl ModelFolder {
         self.scheduler.clone()
     }
 
-    /// How the studio uses the model: its `studio.json`, or what the
-    /// configurations imply.
-    pub fn studio(&self) -> StudioConfig {
-        self.studio.clone()
+    /// What can be asked of the model and how it is used: its `studio.json`, or
+    /// what the configurations imply.
+    pub fn manifest(&self) -> Manifest {
+        self.manifest.clone()
     }
 
     /// Reads the denoiser.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::super::json::{read_config, read_text};
-use super::super::{ModelError, StudioConfig};
+use super::super::{Manifest, ModelError};
 use super::PARTS;
 
 const INDEX: &str = "model_index.json";
@@ -90,9 +90,9 @@ fn foreign(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
 
 /// Whether the card is the one of `studio.json`, which stays when it goes.
 fn is_our_card(folder: &Path) -> Result<bool, ModelError> {
-    let studio: Option<StudioConfig> = read_config(&folder.join(STUDIO))?;
+    let manifest: Option<Manifest> = read_config(&folder.join(STUDIO))?;
     let card = read_text(&folder.join(CARD))?;
-    Ok(card.is_some_and(|card| studio.is_some_and(|studio| studio.model_card == card)))
+    Ok(card.is_some_and(|card| manifest.is_some_and(|manifest| manifest.model_card == card)))
 }
 
 /// Puts a folder in a place that was checked; `scratch` is a folder beside it

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::json::write_json;
 use super::super::weights::{self, WeightDtype, names};
-use super::super::{AutoencoderKl, ClipTextModel, ClipTokenizer, ModelError, StudioConfig, UNet2d};
+use super::super::{AutoencoderKl, ClipTextModel, ClipTokenizer, Manifest, ModelError, UNet2d};
 use super::{ModelFolder, TEXT, UNET, place};
 use crate::files::write_atomically;
 
@@ -27,7 +27,7 @@ pub struct ModelParts<'a> {
     /// `scheduler_config.json`, with its `_class_name`.
     pub scheduler: Option<&'a Value>,
     /// `studio.json`.
-    pub studio: Option<&'a StudioConfig>,
+    pub manifest: Option<&'a Manifest>,
     /// How weights are stored.
     pub dtype: WeightDtype,
 }
@@ -77,7 +77,7 @@ impl ModelFolder {
         &self,
         path: impl AsRef<Path>,
         dtype: WeightDtype,
-        studio: &StudioConfig,
+        manifest: &Manifest,
     ) -> Result<Self, ModelError> {
         let device = Device::flex();
         let has = |name: &str| self.path.join(name).is_dir();
@@ -104,7 +104,7 @@ impl ModelFolder {
             text_encoder: text_encoder.as_ref(),
             tokenizer: tokenizer.as_ref(),
             scheduler: scheduler.is_object().then_some(&scheduler),
-            studio: Some(studio),
+            manifest: Some(manifest),
             dtype,
         };
         Self::save(path, &parts)
@@ -160,12 +160,12 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
     if let Some(scheduler) = parts.scheduler {
         write_json(&part("scheduler")?.join("scheduler_config.json"), scheduler)?;
     }
-    if let Some(studio) = parts.studio {
+    if let Some(manifest) = parts.manifest {
         part("")?;
-        write_json(&folder.join("studio.json"), studio)?;
+        write_json(&folder.join("studio.json"), manifest)?;
     }
     part("")?;
-    if let Some(card) = parts.studio.map(|studio| studio.model_card.as_str())
+    if let Some(card) = parts.manifest.map(|manifest| manifest.model_card.as_str())
         && !card.is_empty()
     {
         // Where people and web sites look for it.

@@ -1,8 +1,8 @@
 //! What a denoiser learns from at a time: noisy latents, masks, captions.
 
 use super::DiffusionStage;
-use crate::model::{MaskConvention, UNetInput};
-use crate::train::encoder::Masked;
+use crate::model::conditioner::LATENT;
+use crate::model::conditioner::inpaint::{InpaintMask, MaskedLatent};
 use crate::train::latent_cache::LatentCache;
 use crate::train::random::Purpose;
 
@@ -20,22 +20,18 @@ pub(super) struct Batch {
 impl DiffusionStage {
     /// The channels of one picture, as the model wants them; without `masked`
     /// everything is painted anew.
-    pub(super) fn push_input(&self, input: &mut Vec<f32>, noisy: &[f32], masked: Option<&Masked>) {
-        let [_, height, width] = self.encoder.latent_shape();
-        let is_kept = self.studio.mask_convention == MaskConvention::OneIsKept;
-        for group in &self.studio.unet_input {
-            match (group, masked) {
-                (UNetInput::Latent, _) => input.extend_from_slice(noisy),
-                (UNetInput::Mask, Some(masked)) if is_kept => {
-                    input.extend(masked.mask.iter().map(|repainted| 1.0 - repainted));
-                }
-                (UNetInput::Mask, Some(masked)) => input.extend_from_slice(&masked.mask),
-                (UNetInput::Mask, None) => {
-                    let all = if is_kept { 0.0 } else { 1.0 };
-                    input.resize(input.len() + height * width, all);
-                }
-                (UNetInput::MaskedImage, Some(masked)) => input.extend_from_slice(&masked.latent),
-                (UNetInput::MaskedImage, None) => input.extend_from_slice(&self.blank),
+    pub(super) fn push_input(
+        &self,
+        input: &mut Vec<f32>,
+        noisy: &[f32],
+        masked: Option<&MaskedLatent>,
+    ) {
+        let masked = masked.unwrap_or(&self.blank);
+        for name in &self.studio.channels {
+            if name == LATENT {
+                input.extend_from_slice(noisy);
+            } else if let Some(convention) = self.studio.mask_convention() {
+                InpaintMask::new(convention).push(name, masked, input);
             }
         }
     }

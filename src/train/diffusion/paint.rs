@@ -5,10 +5,15 @@ use image::{Rgb, RgbImage, RgbaImage};
 
 use super::DiffusionStage;
 use crate::diffusion::{
-    DiffusionError, GenerationRequest, LatentDiffusion, Networks, SAMPLERS, SchedulerConfig,
-    Session, paste_back,
+    DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, SchedulerConfig, Session,
+    paste_back,
 };
+use crate::model::Model;
+use crate::model::conditioner::Conditioner;
+use crate::model::conditioner::clip_text::ClipText;
+use crate::model::conditioner::inpaint::InpaintMask;
 use crate::pixels::opaque;
+use crate::recipe::InputSpec;
 use crate::train::TrainError;
 use crate::train::random::Purpose;
 use crate::train::sheet;
@@ -28,20 +33,29 @@ impl DiffusionStage {
             .text_encoder
             .or_else(|| self.frozen_text.clone())
             .ok_or_else(|| TrainError::device("the run has no text encoder"))?;
-        let networks = Networks {
-            unet: denoiser.unet,
-            autoencoder: self.encoder.network().clone(),
-            text_encoder,
-            tokenizer: self.tokenizer.as_ref().clone(),
-        };
+        let tokenizer = self.tokenizer.as_ref().clone();
+        let mut text = Some(ClipText::new(tokenizer, text_encoder));
+        let mut conditioners: Vec<Box<dyn Conditioner>> = Vec::new();
+        for input in &self.studio.inputs {
+            match input {
+                InputSpec::Text { .. } => {
+                    conditioners.extend(text.take().map(|it| Box::new(it) as _));
+                }
+                InputSpec::Mask { convention } => {
+                    conditioners.push(Box::new(InpaintMask::new(*convention)));
+                }
+            }
+        }
+        let first_stage = Box::new(self.encoder.network().clone());
+        let model = Model::new(
+            self.studio.clone(),
+            first_stage,
+            denoiser.unet,
+            conditioners,
+        )?;
         let scheduler = SchedulerConfig::from_json(&self.scheduler)?;
         let device = self.device.clone().inner();
-        Ok(LatentDiffusion::new(
-            networks,
-            scheduler,
-            self.studio.clone(),
-            &device,
-        )?)
+        Ok(LatentDiffusion::new(model, scheduler, &device))
     }
 
     /// Prompts of the sample sheet.
@@ -82,7 +96,7 @@ impl DiffusionStage {
             Ok(opaque(&picture))
         });
         let mut rows = vec![painted.collect::<Result<Vec<_>, TrainError>>()?];
-        if !self.studio.inpaints() {
+        if !self.studio.takes_mask() {
             return Ok(sheet::grid(&rows));
         }
         let (mut before, mut filled) = (Vec::new(), Vec::new());

@@ -97,7 +97,7 @@ fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
 
 fn prompt_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let spec = &state.form().spec;
-    let understands = state.model_summary().is_none_or(|model| model.has_text);
+    let understands = state.model_summary().is_none_or(|model| model.takes_text());
     ui.add_enabled_ui(understands, |ui| {
         let label = caption(ui, "Prompt").id;
         let (mut text, hint) = if understands {

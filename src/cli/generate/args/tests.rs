@@ -50,7 +50,7 @@ fn every_option_ends_in_the_spec() {
 #[test]
 fn what_is_not_given_comes_from_the_model() {
     let spec = args(&[]).spec(&mut silent).unwrap();
-    let studio = ModelFolder::open(MODEL).unwrap().studio();
+    let studio = ModelFolder::open(MODEL).unwrap().manifest();
     assert_eq!(spec.width_px, studio.resolution_px);
     assert_eq!(spec.steps, studio.default_steps);
     assert_eq!(spec.guidance_scale, studio.default_guidance_scale);

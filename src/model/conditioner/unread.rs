@@ -1,6 +1,6 @@
 //! Prompts that are longer than a model reads.
 
-use crate::model::ClipTokenizer;
+use super::super::ClipTokenizer;
 
 /// Words of more tokens are cut within: scripts without spaces are one word.
 const LONG_WORD: usize = 16;

@@ -6,7 +6,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use crate::model::{AutoencoderKl, UNet2d};
+use super::{AutoencoderKl, UNet2d};
 
 /// Multiply-adds of a pass through a denoiser for each place of its input,
 /// without those between the places that attention makes.

@@ -1,0 +1,322 @@
+//! `studio.json`: what a model can be asked for, and what else there is to know
+//! of it that diffusers has no name for.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::conditioner::{self, LATENT, inpaint};
+use super::{AutoencoderKlConfig, ClipTextConfig, ModelError, UNet2dConfig};
+use crate::recipe::{InputSpec, MAX_SIDE_PX, MaskConvention};
+
+/// What a model is for and how it is used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "ManifestFile", into = "ManifestFile")]
+pub struct Manifest {
+    /// The name shown to the user.
+    pub name: String,
+    /// Side in pixels of the pictures the model was trained on.
+    pub resolution_px: u32,
+    /// What can be asked of it.
+    pub inputs: Vec<InputSpec>,
+    /// The groups of channels that the denoiser takes, in order: the latents, and
+    /// what conditioners give.
+    pub channels: Vec<String>,
+    /// Sampling steps that suit the model.
+    pub default_steps: u32,
+    /// Guidance that suits the model.
+    pub default_guidance_scale: f32,
+    /// Data, licences, training, limits; Markdown.
+    pub model_card: String,
+}
+
+/// The file. Before there were `inputs`, a mask was known by its channels and by
+/// `mask_convention`, which is still written for the programs of that time.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct ManifestFile {
+    name: String,
+    resolution_px: u32,
+    inputs: Option<Vec<InputSpec>>,
+    unet_input: Vec<String>,
+    mask_convention: MaskConvention,
+    default_steps: u32,
+    default_guidance_scale: f32,
+    model_card: String,
+}
+
+impl Default for ManifestFile {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            resolution_px: 512,
+            inputs: None,
+            unet_input: vec![LATENT.into()],
+            mask_convention: MaskConvention::OneIsRepainted,
+            default_steps: 25,
+            default_guidance_scale: 7.5,
+            model_card: String::new(),
+        }
+    }
+}
+
+impl From<ManifestFile> for Manifest {
+    fn from(file: ManifestFile) -> Self {
+        let convention = file.mask_convention;
+        let is_mask = |name: &String| [inpaint::MASK, inpaint::MASKED_IMAGE].contains(&&**name);
+        let older = || {
+            let mask = file.unet_input.iter().any(is_mask);
+            mask.then_some(InputSpec::Mask { convention }).into_iter()
+        };
+        Self {
+            inputs: file.inputs.unwrap_or_else(|| older().collect()),
+            name: file.name,
+            resolution_px: file.resolution_px,
+            channels: file.unet_input,
+            default_steps: file.default_steps,
+            default_guidance_scale: file.default_guidance_scale,
+            model_card: file.model_card,
+        }
+    }
+}
+
+impl From<Manifest> for ManifestFile {
+    fn from(manifest: Manifest) -> Self {
+        Self {
+            mask_convention: manifest.mask_convention().unwrap_or_default(),
+            name: manifest.name,
+            resolution_px: manifest.resolution_px,
+            inputs: Some(manifest.inputs),
+            unet_input: manifest.channels,
+            default_steps: manifest.default_steps,
+            default_guidance_scale: manifest.default_guidance_scale,
+            model_card: manifest.model_card,
+        }
+    }
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        ManifestFile::default().into()
+    }
+}
+
+impl Manifest {
+    /// What the configurations of the networks imply, for folders without a
+    /// `studio.json`.
+    pub fn derive(
+        name: String,
+        unet: Option<&UNet2dConfig>,
+        autoencoder: Option<&AutoencoderKlConfig>,
+    ) -> Self {
+        let side = |value: &Option<Value>| match value {
+            Some(Value::Array(sides)) => sides.first().and_then(Value::as_u64),
+            Some(value) => value.as_u64(),
+            None => None,
+        };
+        let factor = autoencoder.map_or(8, AutoencoderKlConfig::downsampling) as u64;
+        let trained = unet
+            .and_then(|unet| side(&unet.sample_size))
+            .and_then(|latent| latent.checked_mul(factor))
+            .or_else(|| autoencoder.and_then(|config| side(&config.sample_size)));
+        let latent = autoencoder.map_or(4, |config| config.latent_channels);
+        let inpaints = unet.is_some_and(|unet| unet.in_channels == 2 * latent + 1);
+        let default = ManifestFile::default();
+        let channels: &[&str] = if inpaints {
+            &[LATENT, inpaint::MASK, inpaint::MASKED_IMAGE]
+        } else {
+            &[LATENT]
+        };
+        let file = ManifestFile {
+            name,
+            resolution_px: trained
+                .and_then(|side| u32::try_from(side).ok())
+                .filter(|side| (8..=MAX_SIDE_PX).contains(side))
+                .unwrap_or(default.resolution_px),
+            unet_input: channels.iter().map(|name| (*name).to_owned()).collect(),
+            ..default
+        };
+        file.into()
+    }
+
+    /// The same with the text that a text encoder can be asked for, if the file
+    /// did not say so.
+    #[must_use]
+    pub fn with_text(mut self, text_encoder: Option<&ClipTextConfig>) -> Self {
+        if let Some(text) = text_encoder
+            && !self.takes_text()
+        {
+            let max_tokens = u32::try_from(text.max_position_embeddings).unwrap_or(u32::MAX);
+            self.inputs.insert(0, InputSpec::Text { max_tokens });
+        }
+        self
+    }
+
+    /// Whether the model can be asked for words.
+    pub fn takes_text(&self) -> bool {
+        let is_text = |input: &InputSpec| matches!(input, InputSpec::Text { .. });
+        self.inputs.iter().any(is_text)
+    }
+
+    /// Whether the denoiser sees the mask and the picture around it.
+    pub fn takes_mask(&self) -> bool {
+        self.mask_convention().is_some()
+    }
+
+    /// What the numbers of masks mean; `None` for a denoiser that sees none.
+    pub fn mask_convention(&self) -> Option<MaskConvention> {
+        self.inputs.iter().find_map(|input| {
+            let InputSpec::Mask { convention } = input else {
+                return None;
+            };
+            Some(*convention)
+        })
+    }
+
+    /// Checks every number, and that each group of channels is there once and
+    /// comes from something that can be asked for.
+    ///
+    /// # Errors
+    /// The first key that says something that cannot be.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let check = |is_right: bool, key, value: String, supported: String| {
+            if is_right {
+                return Ok(());
+            }
+            Err(ModelError::Studio {
+                key,
+                value,
+                supported,
+            })
+        };
+        check(
+            (8..=MAX_SIDE_PX).contains(&self.resolution_px),
+            "resolution_px",
+            self.resolution_px.to_string(),
+            format!("it must be from 8 to {MAX_SIDE_PX}"),
+        )?;
+        check(
+            (1..=1000).contains(&self.default_steps),
+            "default_steps",
+            self.default_steps.to_string(),
+            "it must be from 1 to 1000".into(),
+        )?;
+        check(
+            (0.0..=100.0).contains(&self.default_guidance_scale),
+            "default_guidance_scale",
+            self.default_guidance_scale.to_string(),
+            "it must be from 0 to 100".into(),
+        )?;
+        for (i, input) in self.inputs.iter().enumerate() {
+            let is_alike =
+                |other: &InputSpec| std::mem::discriminant(other) == std::mem::discriminant(input);
+            check(
+                !self.inputs[..i].iter().any(is_alike),
+                "inputs",
+                format!("{:?}", self.inputs),
+                "each kind may be there once".into(),
+            )?;
+        }
+        let given = self.groups();
+        let known = || {
+            [LATENT]
+                .into_iter()
+                .chain(given.iter().map(|group| group.name))
+        };
+        let count = |name: &str| self.channels.iter().filter(|found| *found == name).count();
+        let is_known = |name: &String| known().any(|known| known == name);
+        let is_right = count(LATENT) == 1
+            && self.channels.iter().all(is_known)
+            && known().all(|name| count(name) <= 1);
+        let names: Vec<&str> = known().collect();
+        check(
+            is_right,
+            "unet_input",
+            format!("{:?}", self.channels),
+            format!("it must list the latents, and of {names:?} none twice"),
+        )
+    }
+
+    /// Checks that the groups add up to the channels of the denoiser.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn fits(&self, unet: &UNet2dConfig, latent_channels: usize) -> Result<(), ModelError> {
+        let given = self.groups();
+        let channels: usize = self
+            .channels
+            .iter()
+            .map(|name| {
+                let group = given.iter().find(|group| group.name == name);
+                group.map_or(latent_channels, |group| (group.channels)(latent_channels))
+            })
+            .sum();
+        if channels == unet.in_channels {
+            return Ok(());
+        }
+        let supported = format!(
+            "the groups {:?} of studio.json make {channels} channels with {latent_channels}-channel latents",
+            self.channels
+        );
+        Err(ModelError::unsupported(
+            "UNet2DConditionModel",
+            "in_channels",
+            unet.in_channels,
+            supported,
+        ))
+    }
+
+    /// The groups of channels that what can be asked for gives.
+    fn groups(&self) -> Vec<conditioner::ChannelGroup> {
+        let kinds = self.inputs.iter().map(conditioner::kind);
+        kinds.flat_map(|kind| kind.groups.iter().copied()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(json: &str) -> Manifest {
+        serde_json::from_str(json).expect("a manifest")
+    }
+
+    #[test]
+    fn files_from_before_inputs_say_the_same() {
+        let older = parsed(
+            r#"{"unet_input": ["masked_image", "latent", "mask"], "mask_convention": "one_is_kept"}"#,
+        );
+        let convention = MaskConvention::OneIsKept;
+        assert_eq!(older.inputs, [InputSpec::Mask { convention }]);
+        assert_eq!(older.channels, ["masked_image", "latent", "mask"]);
+        older.validate().expect("as it always was");
+        let text = older.with_text(Some(&ClipTextConfig::default()));
+        assert!(text.takes_text() && text.takes_mask());
+        let written = serde_json::to_value(&text).expect("JSON");
+        // What programs know that are older than this one.
+        assert_eq!(written["mask_convention"], "one_is_kept");
+        assert_eq!(written["unet_input"][2], "mask");
+        assert_eq!(
+            written["inputs"][0],
+            serde_json::json!({"kind": "text", "max_tokens": 77})
+        );
+        assert_eq!(parsed(&written.to_string()), text);
+        assert!(!parsed("{}").takes_mask());
+    }
+
+    #[test]
+    fn channels_come_from_what_can_be_asked_for() {
+        for json in [
+            r#"{"unet_input": ["latent", "mood"]}"#,
+            r#"{"inputs": [], "unet_input": ["latent", "mask"]}"#,
+            r#"{"unet_input": ["latent", "mask", "mask"]}"#,
+            r#"{"unet_input": ["mask"]}"#,
+        ] {
+            let error = parsed(json).validate().expect_err("impossible").to_string();
+            assert!(error.contains("unet_input"), "{error}");
+        }
+        let twice =
+            r#"{"inputs": [{"kind": "text", "max_tokens": 7}, {"kind": "text", "max_tokens": 9}]}"#;
+        let error = parsed(twice).validate().expect_err("twice").to_string();
+        assert!(error.contains("inputs"), "{error}");
+    }
+}

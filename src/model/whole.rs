@@ -1,0 +1,140 @@
+//! A whole model: a first stage, a denoiser, and what the denoiser can be told.
+
+use burn::tensor::{Device, Tensor};
+
+use super::conditioner::{self, Asked, Bench, Conditioner, Conditioning};
+use super::{FirstStage, LatentInfo, Manifest, ModelError, ModelFolder, UNet2d, work};
+use crate::nn;
+
+/// The networks of a model on one device, and its manifest (Rombach et al. 2022,
+/// <https://arxiv.org/abs/2112.10752>).
+#[derive(Debug)]
+pub struct Model {
+    manifest: Manifest,
+    first_stage: Box<dyn FirstStage>,
+    denoiser: UNet2d,
+    conditioners: Vec<Box<dyn Conditioner>>,
+}
+
+impl Model {
+    /// Reads all parts of a model.
+    ///
+    /// # Errors
+    /// If a part is missing or damaged, or they do not fit together.
+    pub fn load(folder: &ModelFolder, device: &Device) -> Result<Self, ModelError> {
+        let manifest = folder.manifest();
+        if !manifest.takes_text() {
+            // Denoisers with cross-attention must be told something.
+            folder.text_encoder_config()?;
+        }
+        let open = |spec| (conditioner::kind(spec).open)(folder, device);
+        Self::new(
+            folder.manifest(),
+            Box::new(folder.load_autoencoder(device)?),
+            folder.load_unet(device)?,
+            manifest.inputs.iter().map(open).collect::<Result<_, _>>()?,
+        )
+    }
+
+    /// A model of parts that are there already, such as those in training.
+    ///
+    /// # Errors
+    /// If they do not fit together.
+    pub fn new(
+        manifest: Manifest,
+        first_stage: Box<dyn FirstStage>,
+        denoiser: UNet2d,
+        conditioners: Vec<Box<dyn Conditioner>>,
+    ) -> Result<Self, ModelError> {
+        let (told, made) = (denoiser.config().out_channels, first_stage.info().channels);
+        if told != made {
+            return Err(ModelError::unsupported(
+                "UNet2DConditionModel",
+                "out_channels",
+                told,
+                format!("the denoiser must answer in {made} channels, as latents have"),
+            ));
+        }
+        manifest.fits(denoiser.config(), made)?;
+        Ok(Self {
+            manifest,
+            first_stage,
+            denoiser,
+            conditioners,
+        })
+    }
+
+    /// What can be asked of the model, and how it is used.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Between pictures and latents.
+    pub fn first_stage(&self) -> &dyn FirstStage {
+        self.first_stage.as_ref()
+    }
+
+    /// What latents are like.
+    pub fn latents(&self) -> LatentInfo {
+        self.first_stage.info()
+    }
+
+    /// What the denoiser is told of everything that is asked for, and of what is not.
+    pub fn told(&self, asked: &[Asked<'_>], bench: &mut Bench<'_>) -> Conditioning {
+        let mut told = Conditioning::default();
+        for conditioner in &self.conditioners {
+            let answer = asked
+                .iter()
+                .find_map(|asked| conditioner.encode(asked, bench));
+            told = told.and(answer.unwrap_or_else(|| conditioner.nothing(bench)));
+        }
+        told
+    }
+
+    /// What the denoiser is told of one thing alone.
+    pub fn told_of(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Conditioning {
+        let conditioners = self.conditioners.iter();
+        let answers = conditioners.filter_map(|conditioner| conditioner.encode(asked, bench));
+        answers.fold(Conditioning::default(), Conditioning::and)
+    }
+
+    /// The end of a text that the model does not read, because it reads no more
+    /// than so many tokens; empty when all of it fits.
+    pub fn unread<'t>(&self, text: &'t str) -> &'t str {
+        let mut ends = self.conditioners.iter().map(|it| it.unread(text));
+        ends.find(|end| !end.is_empty()).unwrap_or("")
+    }
+
+    /// What the denoiser says of noisy latents, once for each row that it is told
+    /// (see [`Conditioning`]).
+    ///
+    /// # Shapes
+    /// `latents`: `[1, channels, h, w]`; `timestep`: `[1]`; result: `[rows, channels, h, w]`.
+    pub fn said(&self, latents: &Tensor<4>, timestep: Tensor<1>, told: &Conditioning) -> Tensor<4> {
+        let input = told.around(latents, &self.manifest.channels);
+        let rows = told.rows();
+        let input = if rows == 1 {
+            input
+        } else {
+            Tensor::cat(vec![input; rows], 0)
+        };
+        let context = told.context.clone().unwrap_or_else(|| {
+            let width = self.denoiser.config().cross_attention_dim;
+            Tensor::zeros([rows, 1, width], &input.device())
+        });
+        self.denoiser.forward(input, timestep, context)
+    }
+
+    /// Number of weights of all networks.
+    pub fn parameter_count(&self) -> usize {
+        let told = self.conditioners.iter().map(|it| it.parameter_count());
+        nn::parameter_count(&self.denoiser)
+            + self.first_stage.parameter_count()
+            + told.sum::<usize>()
+    }
+
+    /// Multiply-adds of a pass through the denoiser for each place of the latents.
+    pub fn denoiser_work(&self) -> f64 {
+        work::denoiser_work(&self.denoiser)
+    }
+}

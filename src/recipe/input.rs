@@ -1,0 +1,41 @@
+//! What a model can be asked for.
+
+use serde::{Deserialize, Serialize};
+
+/// What the numbers of a mask mean to a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaskConvention {
+    /// 1 is repainted and 0 kept, as in Stable Diffusion's inpainting model.
+    #[default]
+    OneIsRepainted,
+    /// 1 is kept and 0 repainted, as in the first latent diffusion models.
+    OneIsKept,
+}
+
+impl MaskConvention {
+    /// The number for a place, given whether it is repainted (1) or kept (0).
+    pub fn number(self, repainted: f32) -> f32 {
+        match self {
+            Self::OneIsRepainted => repainted,
+            Self::OneIsKept => 1.0 - repainted,
+        }
+    }
+}
+
+/// Something that a model can be asked for. This is the only closed list that a
+/// new kind of input extends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum InputSpec {
+    /// A description in words.
+    Text {
+        /// Tokens that are read of it, start and end included.
+        max_tokens: u32,
+    },
+    /// A picture and which part of it is to be painted anew.
+    Mask {
+        /// What the numbers mean that the denoiser gets.
+        convention: MaskConvention,
+    },
+}
