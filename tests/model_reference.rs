@@ -7,13 +7,13 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
+mod gpu_support;
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use cubecl_runtime::config::autotune::AutotuneLevel;
-use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
 use safetensors::{Dtype, SafeTensors};
-use velatura::gpu;
+use velatura::gpu::share;
 use velatura::model::ModelFolder;
 
 /// Largest difference allowed between diffusers and us.
@@ -181,24 +181,17 @@ fn training_forward_equals_diffusers() {
     check_text("sd1-tiny", &device);
 }
 
-/// The same through wgpu, where there is a graphics card. `VELATURA_WGPU_TESTS=1`
-/// asks for it on a software adapter too, whose compiler is busy for a quarter of
-/// an hour until its cache is filled.
+/// The same through wgpu. A software adapter compiles each of the hundreds of
+/// kernels of a denoiser and an autoencoder for a second, which is minutes in all:
+/// there the text encoder stands for them, unless `VELATURA_WGPU_TESTS=1` asks for
+/// everything.
 #[test]
 fn wgpu_equals_diffusers() {
-    let is_asked_for = std::env::var_os("VELATURA_WGPU_TESTS").is_some();
-    if !is_asked_for && !gpu::adapters().iter().any(|adapter| adapter.is_real) {
-        return println!("skipped: no graphics card; see VELATURA_WGPU_TESTS");
+    let card = gpu_support::card();
+    let device = card.register();
+    check_text("wgpu-tiny", &device);
+    if share::is_real_gpu(&card.adapter) || std::env::var_os("VELATURA_WGPU_TESTS").is_some() {
+        check_unet("wgpu-tiny", &device, &[("odd", &[731])]);
+        check_autoencoder("wgpu-tiny", &device);
     }
-    // Each new shape of a matrix product is tuned, which takes a software adapter half a minute.
-    let mut config = CubeClRuntimeConfig::default();
-    config.autotune.level = AutotuneLevel::Minimal;
-    CubeClRuntimeConfig::set(config);
-    let device = match std::panic::catch_unwind(|| Device::wgpu_options().init()) {
-        Ok(Ok(device)) => device,
-        Ok(Err(error)) => return println!("skipped: no wgpu adapter ({error})"),
-        Err(_) => return println!("skipped: no wgpu adapter"),
-    };
-    check_unet("wgpu-tiny", &device, &[("odd", &[731])]);
-    check_autoencoder("wgpu-tiny", &device);
 }
