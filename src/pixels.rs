@@ -66,6 +66,12 @@ pub fn opaque(picture: &RgbImage) -> RgbaImage {
     whole
 }
 
+/// The peak signal-to-noise ratio of a mean squared difference of bytes, in decibels.
+pub fn psnr_db(mean_square: f64) -> f64 {
+    // Equal pictures are a thousand times closer than a byte can tell, not infinitely.
+    10.0 * (255.0 * 255.0 / mean_square.max(1e-3)).log10()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use super::judge::{Judge, Reading, host};
 use super::questions::{Question, Truth};
 use super::report::{EvaluationReport, Reconstruction, Row, Share, rows};
 use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
-use crate::pixels::{opaque, planes};
+use crate::pixels::{opaque, planes, psnr_db};
 use crate::recipe::{GenerateSpec, SamplerId};
 use crate::scenes::{Scene, SceneObject, SceneSource};
 
@@ -278,17 +278,12 @@ fn reconstruction(
                 in_objects.1 += 1;
             }
         }
-        sum += decibels(total / values.len() as f64);
+        sum += psnr_db(total / values.len() as f64);
     }
     Ok(Reconstruction {
         psnr_db: sum / scenes.len().max(1) as f64,
-        objects_psnr_db: (in_objects.1 > 0).then(|| decibels(in_objects.0 / in_objects.1 as f64)),
+        objects_psnr_db: (in_objects.1 > 0).then(|| psnr_db(in_objects.0 / in_objects.1 as f64)),
     })
-}
-
-/// Peak signal-to-noise ratio of a mean squared error of bytes.
-fn decibels(mean_square: f64) -> f64 {
-    10.0 * (255.0 * 255.0 / mean_square.max(1e-3)).log10()
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ use super::tensors::{host, scalar};
 use super::usual;
 use crate::model::{AutoencoderKl, Manifest, ModelFolder, ModelParts};
 use crate::nn;
+use crate::pixels::psnr_db;
 use crate::recipe::TrainSpec;
 
 /// Columns of a sample sheet.
@@ -287,7 +288,8 @@ impl Stage for AutoencoderStage {
     fn evaluate(&mut self) -> Result<Vec<(&'static str, f64)>, TrainError> {
         let samples = &self.pictures.judged;
         let made = self.reconstruct(samples)?;
-        let each = samples.iter().zip(&made).map(|(s, made)| psnr_db(s, made));
+        let each = samples.iter().zip(&made);
+        let each = each.map(|(sample, made)| psnr_db(mean_square(sample, made)));
         let mean = each.sum::<f64>() / samples.len().max(1) as f64;
         let name = self.pictures.figure("psnr_db", "train_psnr_db");
         Ok(vec![(name, mean)])
@@ -363,14 +365,12 @@ impl Stage for AutoencoderStage {
     }
 }
 
-/// Peak signal-to-noise ratio of 8-bit pictures.
-fn psnr_db(sample: &Sample, made: &RgbaImage) -> f64 {
-    let mut sum = 0.0;
-    for (a, b) in sample.rgb.pixels().zip(made.pixels()) {
-        for channel in 0..3 {
-            sum += (f64::from(a[channel]) - f64::from(b[channel])).powi(2);
-        }
-    }
-    let mean = sum / (3.0 * f64::from(made.width()) * f64::from(made.height()));
-    10.0 * (255.0 * 255.0 / mean.max(1e-3)).log10()
+/// The mean squared difference of two pictures' bytes.
+fn mean_square(sample: &Sample, made: &RgbaImage) -> f64 {
+    let pairs = sample.rgb.pixels().zip(made.pixels());
+    let squares = pairs.flat_map(|(a, b)| {
+        let square = |channel| (f64::from(a[channel]) - f64::from(b[channel])).powi(2);
+        [0, 1, 2].map(square)
+    });
+    squares.sum::<f64>() / (3.0 * f64::from(made.width()) * f64::from(made.height()))
 }

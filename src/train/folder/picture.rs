@@ -8,7 +8,7 @@ use image::{DynamicImage, RgbImage};
 use crate::pixels::{WHITE, flattened};
 use crate::recipe::{MAX_SIDE_PX, PictureWarning, RecipeFileError, decode_picture, picture_size};
 
-/// Width and height of a picture that stands upright, from the head of its file.
+/// Width and height of a picture as it lies in its file, from the head of it.
 pub(super) fn size_px(path: &Path) -> Result<(u32, u32), String> {
     picture_size(path).map_err(reason)
 }

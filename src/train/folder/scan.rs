@@ -277,8 +277,8 @@ fn names(files: &[OsString]) -> String {
     }
 }
 
-/// Width and height of a picture, upright, from its head only: a damaged body is
-/// met when it is decoded.
+/// Width and height of a picture, from its head only: a damaged body is met when
+/// it is decoded.
 fn check(path: &Path, size_px: u32) -> Result<[u32; 2], String> {
     let (width, height) = picture::size_px(path)?;
     if width.min(height) < size_px {

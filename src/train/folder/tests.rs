@@ -172,6 +172,28 @@ fn boxes_follow_the_part_that_is_cut_out() {
 }
 
 #[test]
+fn cut_pictures_and_picture_bombs_are_left_out() {
+    let folder = Folder::new();
+    // Of noise, so that half of the file is half of the picture.
+    let mut random = Purpose::Crop.random(1, 0);
+    let noise = RgbImage::from_fn(64, 64, |_, _| {
+        image::Rgb([0; 3].map(|_: u8| random.below(256) as u8))
+    });
+    noise.save(folder.path("a.jpg")).expect("a picture");
+    let whole = fs::read(folder.path("a.jpg")).expect("a picture");
+    folder.file("cut.jpg", &whole[..whole.len() / 2]);
+    let bomb = fs::read("tests/data/faults/wide-10000px-1bit.png").expect("a picture");
+    folder.file("bomb.png", &bomb);
+    let (found, report) = folder.open();
+    assert_eq!(found.len(), Some(2));
+    assert!(report.skipped[0].path.ends_with("bomb.png"), "{report:?}");
+    assert!(report.skipped[0].reason.contains("10000"), "{report:?}");
+    found.get(0, &mut random).expect("the whole picture");
+    let cut = found.get(1, &mut random).expect_err("half a picture");
+    assert!(cut.reason.contains("cut off"), "{cut:?}");
+}
+
+#[test]
 fn a_folder_is_known_by_place_and_contents() {
     let folder = Folder::new();
     folder.picture("a.png");
