@@ -286,6 +286,12 @@ fn what_was_changed_outside_of_the_mask_meanwhile_stays_in_view() {
         }
     }
     assert_ne!(after, faded, "the job painted inside of the mask");
+
+    // Its recipe says that there were a picture and a mask, and holds neither.
+    let recipes = studio.state().front().recipes().values();
+    let recipe = recipes.last().expect("a recipe");
+    assert!(recipe.used_picture && recipe.used_mask);
+    assert!(recipe.spec.init.is_none() && recipe.spec.mask.is_none());
 }
 
 #[test]
