@@ -119,7 +119,6 @@ const TENSOR_FREE_ENGINE: &[&str] = &[
     "backlog.rs",
     "handle.rs",
     "job.rs",
-    "latest.rs",
     "protocol.rs",
     "queue.rs",
     "samplers.rs",

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::FrameBacklog;
 use super::job::{EngineFactory, EventSink};
 use super::protocol::{EngineEvent, JobControl, JobId, JobSpec, TrajectoryFrame};
 use super::worker_loop::{self, Order, Wiring};
-use super::{FrameBacklog, Latest};
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
 
 /// Called by the engine thread when there is something to read.
@@ -25,8 +25,6 @@ pub type Waker = Arc<dyn Fn() + Send + Sync>;
 pub struct EngineHandle {
     orders: Sender<Order>,
     events: Receiver<EngineEvent>,
-    latest: Latest<TrajectoryFrame>,
-    seen_generation: u64,
     backlog: FrameBacklog,
     /// The jobs that have not ended yet.
     controls: BTreeMap<JobId, JobControl>,
@@ -42,12 +40,10 @@ impl EngineHandle {
     pub fn spawn(factory: EngineFactory, waker: Waker) -> std::io::Result<Self> {
         let (orders, orders_inbox) = unbounded();
         let (sender, events) = unbounded();
-        let latest = Latest::default();
         let backlog = FrameBacklog::default();
         let wiring = Wiring {
             orders: orders_inbox,
             events: EventSink { sender, waker },
-            latest: latest.clone(),
             backlog: backlog.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -56,8 +52,6 @@ impl EngineHandle {
         Ok(Self {
             orders,
             events,
-            latest,
-            seen_generation: 0,
             backlog,
             controls: BTreeMap::new(),
             next_job: 1,
@@ -150,13 +144,6 @@ impl EngineHandle {
     /// Says that nobody looks at trajectory frames, so that none are made.
     pub fn look_away(&self) {
         self.backlog.set_watched(false);
-    }
-
-    /// The newest trajectory frame, if it was not seen yet.
-    pub fn latest_frame(&mut self) -> Option<TrajectoryFrame> {
-        let (generation, frame) = self.latest.newer_than(self.seen_generation)?;
-        self.seen_generation = generation;
-        Some(frame)
     }
 
     /// Every trajectory frame since the last call, oldest first.

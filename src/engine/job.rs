@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
+use super::FrameBacklog;
 use super::handle::Waker;
 use super::protocol::{
     AdapterSummary, EngineError, EngineEvent, JobControl, JobId, JobSpec, MemorySummary,
     PaintedImage, StopReason, TrainEvent, TrajectoryFrame,
 };
 use super::work::Work;
-use super::{FrameBacklog, Latest};
 
 /// Something that does jobs on the engine thread.
 ///
@@ -43,7 +43,6 @@ pub struct JobContext {
     pub(super) control: JobControl,
     pub(super) clock: Rc<WorkClock>,
     pub(super) events: EventSink,
-    pub(super) latest: Latest<TrajectoryFrame>,
     pub(super) backlog: FrameBacklog,
 }
 
@@ -137,11 +136,9 @@ impl JobContext {
         self.backlog.is_watched()
     }
 
-    /// Shows one step of the trajectory: to the canvas (newest only) and to the
-    /// strip (every step, under a byte budget).
+    /// Shows one step of the trajectory.
     pub fn frame(&self, frame: TrajectoryFrame) {
-        self.backlog.push(frame.clone());
-        self.latest.publish(frame);
+        self.backlog.push(frame);
         self.events.wake();
     }
 }

@@ -5,7 +5,7 @@
 //! `worker_loop` gives the next slice to the job whose turn it is: what the user
 //! asks for goes before training, a job that is held has no turn.
 //!
-//! `protocol`, `samplers`, `handle`, `job`, `work`, `queue` and `latest` name no
+//! `protocol`, `samplers`, `handle`, `job`, `work` and `queue` name no
 //! tensor type: they are what the window may see. `device`, `studio` and its
 //! `works`, one file for each kind of job, are the engine itself. `library` looks
 //! for models.
@@ -14,7 +14,6 @@ mod backlog;
 pub mod device;
 pub mod handle;
 pub mod job;
-mod latest;
 pub mod library;
 pub mod memory;
 mod model_cache;
@@ -31,6 +30,5 @@ mod works;
 pub use backlog::FrameBacklog;
 pub use handle::{EngineHandle, Waker};
 pub use job::{Engine, EngineFactory, JobContext};
-pub use latest::Latest;
 pub use samplers::SamplerChoice;
 pub use work::{Flow, Work};

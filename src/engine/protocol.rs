@@ -1,9 +1,9 @@
 //! The words that the window (or a test) and the engine exchange.
 //!
-//! Events are ordered and lossless; pictures are not events but the newest
-//! value of a [`Latest`](super::Latest) slot, because a slow reader must skip
-//! frames rather than fall behind. Cancel and pause are flags on the job
-//! ([`JobControl`]), since a busy engine does not read its inbox.
+//! Events are ordered and lossless; the steps of a trajectory are no events but
+//! wait in a [`FrameBacklog`](super::FrameBacklog) under a byte budget, because a
+//! slow reader must skip frames rather than fall behind. Cancel and pause are
+//! flags on the job ([`JobControl`]), so that they are seen within a slice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -77,7 +77,6 @@ impl Queue {
                 control,
                 clock: Rc::new(WorkClock::default()),
                 events: wiring.events.clone(),
-                latest: wiring.latest.clone(),
                 backlog: wiring.backlog.clone(),
             },
             gives_way: spec.gives_way(),

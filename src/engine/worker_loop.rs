@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossbeam_channel::Receiver;
 
+use super::FrameBacklog;
 use super::job::{Engine, EngineFactory, EventSink};
 use super::protocol::{
-    EngineError, EngineEvent, JobControl, JobId, JobOutcome, JobSpec, StopReason, TrajectoryFrame,
+    EngineError, EngineEvent, JobControl, JobId, JobOutcome, JobSpec, StopReason,
 };
 use super::queue::{Queue, Queued, Stage};
 use super::work::Flow;
-use super::{FrameBacklog, Latest};
 
 /// What the engine thread is told.
 pub(super) enum Order {
@@ -32,7 +32,6 @@ pub(super) enum Order {
 pub(super) struct Wiring {
     pub(super) orders: Receiver<Order>,
     pub(super) events: EventSink,
-    pub(super) latest: Latest<TrajectoryFrame>,
     pub(super) backlog: FrameBacklog,
 }
 
