@@ -2,8 +2,7 @@
 //! part, and the frame that shows it.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use eframe::egui_wgpu::WgpuSetup;
-use eframe::wgpu;
+use egui_wgpu::WgpuSetup;
 use velatura::document::{Document, DocumentEditor};
 use velatura::geometry::{CanvasPoint, CanvasView, UiPoint, Viewport};
 use velatura::gpu::{CanvasLimits, CanvasRenderer, CanvasScene, wgpu_configuration};

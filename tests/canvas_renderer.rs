@@ -10,7 +10,6 @@ mod gpu_support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eframe::wgpu;
 use gpu_support::{Card, card};
 use image::{GrayImage, Luma, Rgba, RgbaImage};
 use velatura::document::{

@@ -133,6 +133,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
             "burn",
             "burn_cubecl",
             "burn_flex",
+            "burn_wgpu",
             "cubecl_runtime",
             "gemm",
             "libc",

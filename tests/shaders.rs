@@ -1,8 +1,8 @@
 //! Every shader parses and validates on its own, with what it shares.
 
-use eframe::wgpu::naga;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use velatura::gpu::shaders;
+use wgpu::naga;
 
 #[test]
 fn shaders_are_valid() {

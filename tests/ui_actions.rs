@@ -4,7 +4,6 @@
 #[path = "support/studio.rs"]
 mod studio;
 
-use eframe::egui;
 use egui::{Event, Key, Modifiers, Rect};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use studio::Studio;

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use eframe::egui;
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use crossbeam_channel::{Receiver, unbounded};
-use eframe::egui_wgpu::WgpuSetup;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use egui_wgpu::WgpuSetup;
 use fake_engine::{FakeEngine, FakePace};
 use velatura::app::Command;
 use velatura::app::form::FormChange;

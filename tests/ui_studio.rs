@@ -7,7 +7,6 @@ mod studio;
 #[path = "support/train_form.rs"]
 mod train_form;
 
-use eframe::egui;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use studio::{Studio, number};

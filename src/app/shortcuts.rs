@@ -1,6 +1,5 @@
 //! Listening for the keys of [`actions`], and how keys are written.
 
-use eframe::egui;
 use egui::{Key, KeyboardShortcut};
 
 use super::actions::{self, Action, Group, Listens};

@@ -1,7 +1,5 @@
 //! The graphics adapters of this computer, without a window.
 
-use eframe::wgpu;
-
 /// One graphics adapter, as its driver describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adapter {

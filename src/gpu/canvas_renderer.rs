@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eframe::egui_wgpu::{self, CallbackResources, CallbackTrait, RenderState, ScreenDescriptor};
-use eframe::{egui, wgpu};
 use egui::PaintCallbackInfo;
+use egui_wgpu::{self, CallbackResources, CallbackTrait, RenderState, ScreenDescriptor};
 
 use super::canvas_limits::{Allowance, CanvasLimits, CanvasStatus, TextureMemory};
 use super::canvas_scene::{CanvasScene, LiveFrame};

@@ -1,7 +1,5 @@
 //! What can go wrong with the graphics card.
 
-use eframe::wgpu;
-
 /// Why something cannot be drawn or shared.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum GpuError {

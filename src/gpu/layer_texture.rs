@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use eframe::wgpu;
-
 use super::canvas_limits::Allowance;
 use super::texture_pixel::{TexturePixel, halved};
 use super::tile_area::TileArea;

@@ -37,4 +37,4 @@ pub use share::window_device;
 pub use wgpu_configuration::wgpu_configuration;
 
 /// The graphics device of an open window.
-pub use eframe::egui_wgpu::RenderState as WindowDevice;
+pub use egui_wgpu::RenderState as WindowDevice;

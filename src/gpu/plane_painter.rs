@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui_wgpu::RenderState;
-use eframe::wgpu;
+use egui_wgpu::RenderState;
 
 use super::canvas_scene::LivePicture;
 use super::preview::{PreviewPass, PreviewTexture};

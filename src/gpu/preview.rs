@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use eframe::wgpu;
-
 use super::error::{GpuError, in_error_scope};
 use super::shaders;
 use super::share::SharedTensor;

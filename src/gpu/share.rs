@@ -6,15 +6,13 @@
 //! never waits for the compute server; only it may leave that thread, never a
 //! `Tensor`.
 
-use burn::backend::Wgpu;
-use burn::cubecl::wgpu::{AutoCompiler, WgpuResource, WgpuServer};
-use burn::tensor::wgpu::{MemoryConfiguration, WgpuSetup};
+use burn::cubecl::wgpu::WgpuServer;
 use burn::tensor::{Device, FloatDType, Tensor};
-use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::tensor::CubeTensor;
+use burn_wgpu::{
+    AutoCompiler, CubeBackend, CubeTensor, MemoryConfiguration, Wgpu, WgpuResource, WgpuSetup,
+};
 use cubecl_runtime::storage::ManagedResource;
-use eframe::wgpu;
 
 /// Tasks that burn gathers before it submits them. The queue is first in,
 /// first out: a frame of the window waits for what was submitted before it.
@@ -70,7 +68,7 @@ pub fn is_real_gpu(adapter: &wgpu::Adapter) -> bool {
 /// # Errors
 /// When burn does not take the device.
 pub fn window_device(
-    window: &eframe::egui_wgpu::RenderState,
+    window: &egui_wgpu::RenderState,
     allow_software: bool,
 ) -> Result<Option<(Device, String)>, ShareError> {
     if !allow_software && !is_real_gpu(&window.adapter) {

@@ -1,7 +1,5 @@
 //! Pixels as textures store them.
 
-use eframe::wgpu;
-
 use crate::document::{Pixel, mul_255};
 
 /// A pixel that can be laid on the graphics card.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetupCreateNew};
-use eframe::wgpu;
+use egui_wgpu::{WgpuConfiguration, WgpuSetupCreateNew};
 
 /// How the window is to make its device, so that burn can compute on it.
 ///

@@ -12,7 +12,6 @@ mod panels;
 pub mod theme;
 mod widgets;
 
-use eframe::egui;
 use egui::{CentralPanel, Margin, Panel, Ui};
 
 use crate::app::{AppState, CommandSink};
@@ -41,7 +40,7 @@ pub struct UiState {
 
 impl UiState {
     /// The state of a fresh window that draws with the given device.
-    pub fn new(render_state: Option<&eframe::egui_wgpu::RenderState>) -> Self {
+    pub fn new(render_state: Option<&egui_wgpu::RenderState>) -> Self {
         Self {
             thumbnails: TextureCache::default(),
             layers: panels::LayerThumbnails::default(),

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use eframe::egui;
 
 use super::studio::StudioApp;
 use crate::engine::EngineFactory;
@@ -13,14 +12,14 @@ use crate::gpu;
 /// Makes the factory of the engine, once the window has its graphics device.
 ///
 /// `None` where the window draws without wgpu, as in some tests.
-pub type EngineBuilder = Box<dyn FnOnce(Option<&eframe::egui_wgpu::RenderState>) -> EngineFactory>;
+pub type EngineBuilder = Box<dyn FnOnce(Option<&egui_wgpu::RenderState>) -> EngineFactory>;
 
 /// What the studio is started with.
 pub struct StudioOptions {
     /// The engine.
     pub engine: EngineBuilder,
     /// How wgpu is set up: the limits and features of the shared device.
-    pub wgpu: eframe::egui_wgpu::WgpuConfiguration,
+    pub wgpu: egui_wgpu::WgpuConfiguration,
     /// Folder of the model that is shipped with the program.
     pub storybook_folder: Option<PathBuf>,
     /// Folder for pictures that have no other place.

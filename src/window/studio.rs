@@ -10,7 +10,6 @@ use crate::app::shortcuts::{self, KeyContext};
 use crate::app::{AppState, Background, Command, CommandSink, Core};
 use crate::engine::{EngineHandle, Waker};
 use crate::ui::{UiState, studio_ui, theme};
-use eframe::egui;
 
 /// What one of 60 frames a second may take.
 const FRAME_SECS: f32 = 1.0 / 60.0;

@@ -11,18 +11,17 @@
 
 use std::time::Duration;
 
-use burn::backend::Wgpu;
 use burn::cubecl::ir::{ElemType, FloatKind};
 use burn::tensor::{Device, Tensor};
 use burn_cubecl::CubeBackend;
+use burn_wgpu::Wgpu;
 use cubecl_runtime::config::autotune::AutotuneLevel;
 use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig as _};
 use cubecl_runtime::throughput::{
     MemoryAccess, MemorySpec, ThroughputCache, ThroughputKey, ThroughputMode, ThroughputValue,
     working_set_sweep,
 };
-use eframe::egui_wgpu::WgpuSetup;
-use eframe::wgpu;
+use egui_wgpu::WgpuSetup;
 use velatura::gpu::share;
 use velatura::gpu::wgpu_configuration;
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui;
 use image::{Rgba, RgbaImage};
 use velatura::app::form::FormChange::Prompt;
 use velatura::app::{Command, Dialog, Severity};

@@ -1,6 +1,6 @@
 //! The history.
 
-use eframe::egui::{Key, Modifiers};
+use egui::{Key, Modifiers};
 
 use super::{Action, COMMAND_SHIFT, Entry, Group};
 use crate::app::command::Command;

@@ -1,6 +1,6 @@
 //! Files and the clipboard.
 
-use eframe::egui::{Key, Modifiers};
+use egui::{Key, Modifiers};
 
 use super::{Action, Entry, Group, Listens};
 use crate::app::command::{Command, Dialog};

@@ -1,6 +1,6 @@
 //! Painting with the model.
 
-use eframe::egui::{Key, Modifiers};
+use egui::{Key, Modifiers};
 
 use super::{Action, Entry, Group, Listens};
 use crate::app::command::Command;

@@ -1,6 +1,6 @@
 //! What the program says of itself.
 
-use eframe::egui::{Key, Modifiers};
+use egui::{Key, Modifiers};
 
 use super::{Action, Entry, Group};
 use crate::app::command::{Command, Dialog};

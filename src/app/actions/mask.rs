@@ -1,6 +1,6 @@
 //! The mask as a whole.
 
-use eframe::egui::{Key, Modifiers};
+use egui::{Key, Modifiers};
 
 use super::{Action, Entry, Group};
 use crate::app::command::Command;

@@ -19,7 +19,6 @@ pub mod view;
 
 use std::path::PathBuf;
 
-use eframe::egui;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::command::Command;

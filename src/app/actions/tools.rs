@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use eframe::egui::{Key, Modifiers};
+use egui::{Key, Modifiers};
 
 use super::{Action, Deed, Entry, Group};
 use crate::app::command::Command;

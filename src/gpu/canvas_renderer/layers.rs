@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use eframe::wgpu;
-
 use super::pipelines::Pipelines;
 use crate::document::{Document, Layer, LayerContent, LayerId, TileGrid};
 use crate::geometry::CanvasRect;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use eframe::wgpu;
 use image::GrayImage;
 
 use super::layers::Frame;

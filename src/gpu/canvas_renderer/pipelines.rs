@@ -1,7 +1,5 @@
 //! The pipelines of the canvas and the buffer of their uniforms.
 
-use eframe::wgpu;
-
 use super::draw::Draw;
 use crate::gpu::shaders;
 

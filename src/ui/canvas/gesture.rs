@@ -1,6 +1,5 @@
 //! From the events of the window to those of the tool in hand.
 
-use eframe::egui;
 use egui::{Event, Key, MouseWheelSource, MouseWheelUnit, Pos2, Response, Ui};
 
 use crate::app::{Command, CommandSink};

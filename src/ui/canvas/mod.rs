@@ -14,9 +14,8 @@
 mod gesture;
 mod overlay;
 
-use eframe::egui;
-use eframe::egui_wgpu::RenderState;
 use egui::{Rect, Response, Sense, Ui};
+use egui_wgpu::RenderState;
 
 use crate::app::{Command, CommandSink};
 use crate::document::Document;

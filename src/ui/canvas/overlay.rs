@@ -1,6 +1,5 @@
 //! Draws what the tool in hand has over the canvas, and the pointer.
 
-use eframe::egui;
 use egui::{Color32, CursorIcon, Painter, Pos2, Response, Stroke, Ui};
 
 use super::CanvasInput;

@@ -1,6 +1,5 @@
 //! Name, version and licences.
 
-use eframe::egui;
 use egui::{RichText, Ui};
 
 use crate::icons;

@@ -6,7 +6,6 @@ mod path;
 mod shortcut_list;
 mod train;
 
-use eframe::egui;
 use egui::{Align, Id, Layout, Modal, RichText, Ui};
 
 use super::UiState;

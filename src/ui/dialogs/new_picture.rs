@@ -1,6 +1,5 @@
 //! The size of a new picture.
 
-use eframe::egui;
 use egui::Ui;
 
 use super::{buttons, main_button};

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use eframe::egui;
 use egui::{RichText, TextEdit, Ui};
 
 use super::{buttons, main_button};

@@ -1,6 +1,5 @@
 //! The list of keys.
 
-use eframe::egui;
 use egui::{Align, Layout, RichText, Ui, vec2};
 
 use crate::app::actions::{self, Group};

@@ -1,7 +1,6 @@
 //! The middle of the window: the canvas, and what stands there before there is
 //! a picture.
 
-use eframe::egui;
 use egui::{Align, Layout, RichText, Ui, vec2};
 
 use crate::app::actions::{Action, file::OPEN, generate::GENERATE};

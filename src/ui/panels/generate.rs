@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use eframe::egui;
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use crate::app::form::{FormChange, GenerateForm, Intent};

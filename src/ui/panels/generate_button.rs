@@ -1,6 +1,5 @@
 //! The button that paints, and what it says before and while it does.
 
-use eframe::egui;
 use egui::{RichText, Ui};
 
 use crate::app::actions::generate::{ESCAPE, GENERATE};

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use eframe::egui;
 use egui::{
     Align, Color32, CornerRadius, Layout, Rect, RichText, ScrollArea, Sense, Stroke, Ui, vec2,
 };

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use eframe::egui;
 use egui::containers::menu::{MenuBar, MenuConfig};
 use egui::{Button, RichText, Ui, vec2};
 

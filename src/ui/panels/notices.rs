@@ -1,6 +1,5 @@
 //! Messages that float over the canvas.
 
-use eframe::egui;
 use egui::{Align, Align2, Area, Frame, Id, Layout, Margin, RichText, Ui};
 
 use crate::app::{AppState, Command, CommandSink, Notice, Severity};

@@ -1,6 +1,5 @@
 //! One line below everything: device, memory, job, picture, zoom.
 
-use eframe::egui;
 use egui::{Align, Layout, RichText, Ui};
 
 use crate::app::actions::view::ACTUAL_SIZE;

@@ -1,6 +1,5 @@
 //! What can be set on the tool in hand, above the canvas.
 
-use eframe::egui;
 use egui::{RichText, Ui};
 
 use crate::app::actions::view;

@@ -1,6 +1,5 @@
 //! The tools, at the left edge.
 
-use eframe::egui;
 use egui::Ui;
 
 use crate::app::actions::{mask, tools};

@@ -1,6 +1,5 @@
 //! The strip of trajectory frames: every step of the current or last job.
 
-use eframe::egui;
 use egui::{Align2, CornerRadius, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
 
 use crate::app::actions::generate::ESCAPE;

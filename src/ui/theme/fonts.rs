@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use eframe::egui;
 use egui::{FontData, FontDefinitions, FontFamily, FontTweak};
 
 /// The family of titles and of the main button.

@@ -4,7 +4,6 @@
 mod fonts;
 mod tokens;
 
-use eframe::egui;
 use egui::style::{Selection, WidgetVisuals};
 use egui::{Color32, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, vec2};
 

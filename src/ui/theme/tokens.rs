@@ -1,6 +1,5 @@
 //! The numbers and colours of the look, named by their job.
 
-use eframe::egui;
 use egui::Color32;
 
 /// Distances: one grid of 4 points.

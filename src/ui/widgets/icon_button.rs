@@ -1,6 +1,5 @@
 //! Buttons that are an icon.
 
-use eframe::egui;
 use egui::{Color32, Sense, Ui};
 
 use crate::app::actions::Action;

@@ -5,7 +5,6 @@ mod number;
 mod primary_button;
 mod texture_cache;
 
-use eframe::egui;
 use egui::{RichText, Ui, WidgetText, vec2};
 
 use super::theme::{height, medium, space, tokens, type_size};

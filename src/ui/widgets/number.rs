@@ -1,6 +1,5 @@
 //! Controls for numbers that are described elsewhere.
 
-use eframe::egui;
 use egui::{DragValue, Response, Slider, SliderClamping, Ui};
 
 use super::row;

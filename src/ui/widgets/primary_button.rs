@@ -1,6 +1,5 @@
 //! The one button that matters most, and what it becomes while a job runs.
 
-use eframe::egui;
 use egui::{Align2, Color32, CornerRadius, FontId, Rect, Sense, Ui, vec2};
 
 use crate::ui::theme::{height, radius, semibold, space, tokens, type_size};

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use eframe::egui;
 use egui::{ColorImage, TextureHandle, TextureOptions};
 use image::RgbaImage;
 

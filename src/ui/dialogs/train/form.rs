@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui;
 use egui::{Button, RichText, TextEdit, Ui, vec2};
 
 use crate::app::training::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};

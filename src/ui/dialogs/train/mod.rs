@@ -3,7 +3,7 @@
 mod form;
 mod run;
 
-use eframe::egui::Ui;
+use egui::Ui;
 
 use crate::app::{AppState, CommandSink};
 use crate::ui::UiState;

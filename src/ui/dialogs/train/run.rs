@@ -1,6 +1,5 @@
 //! A training run: how far it is, its losses, its newest samples.
 
-use eframe::egui;
 use egui::{Button, RichText, Ui, vec2};
 use egui_plot::{Line, Plot, PlotPoints};
 
