@@ -54,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pixels",
             "recipe",
             "scenes",
+            "train",
         ],
     ),
     (

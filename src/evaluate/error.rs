@@ -7,6 +7,7 @@ use crate::diffusion::DiffusionError;
 use crate::model::ModelError;
 use crate::recipe::SpecError;
 use crate::scenes::SceneError;
+use crate::train::TrainError;
 
 /// Why a model could not be judged, in a sentence for the user.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum EvaluateError {
     /// The scenes cannot be drawn.
     #[error(transparent)]
     Scenes(#[from] SceneError),
+    /// The judge cannot be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
     /// The device failed.
     #[error("the device failed while judging: {0}")]
     Device(String),

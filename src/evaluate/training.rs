@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rayon::prelude::*;
 
@@ -12,6 +11,7 @@ use super::network::{Answers, CELLS, JudgeNetwork, SIZE_PX};
 use super::questions::{BACKGROUNDS, PLACES, TIMES, Truth};
 use crate::nn;
 use crate::scenes::{Scene, SceneSource, Style, label_of_class};
+use crate::train::{Learner, LearnerOptions};
 
 const WARM_UP: u32 = 50;
 
@@ -36,9 +36,15 @@ pub(super) fn train(
     let source = SceneSource::new(SIZE_PX as u32)?;
     let device = device.clone().autodiff();
     device.seed(training.seed);
-    let mut network = JudgeNetwork::new(&device);
+    let network = JudgeNetwork::new(&device);
     nn::draw_weights(&network);
-    let mut optimizer = AdamWConfig::new().with_weight_decay(0.01).init();
+    let options = LearnerOptions {
+        betas: (0.9, 0.999),
+        weight_decay: 0.01,
+        clip_norm: 0.0,
+        ema_decay: None,
+    };
+    let mut learner = Learner::new(network, options, &device);
     let batch = u64::from(training.batch.max(1));
     for step in 0..training.steps {
         let first = u64::from(step) * batch;
@@ -48,17 +54,17 @@ pub(super) fn train(
             .collect();
         let targets = Targets::of(&scenes);
         let pictures: Vec<_> = scenes.into_iter().map(|scene| scene.image).collect();
-        let answers = network.forward(tensor(&pictures, &device));
+        let answers = learner.module().forward(tensor(&pictures, &device));
         let loss = targets.loss(answers, &device);
         let value = host(loss.clone())?.first().copied().unwrap_or(f32::NAN);
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        network = optimizer.step(rate(training, step), network, gradients);
+        learner.accumulate(loss.backward());
+        learner.apply(rate(training, step), 1)?;
         if observe(step + 1, value).is_break() {
             return Err(EvaluateError::Stopped);
         }
     }
     use burn::module::Module as _;
-    Ok(network.valid())
+    Ok(learner.module().valid())
 }
 
 /// A short warm-up, then half a cosine down to nothing.

@@ -1,10 +1,10 @@
 //! A convolution with bias, as PyTorch's, but padded on each side by itself.
 
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::initializer::Initializer;
 use super::ops;
-use super::parameters::{lazy, uniform};
 
 /// Sizes of a [`Conv2d`].
 #[derive(Clone, Copy, Debug)]
@@ -47,15 +47,11 @@ impl Conv2dConfig {
         let draw = if self.zero {
             Initializer::Zeros
         } else {
-            uniform(self.input * self.kernel * self.kernel)
+            Initializer::of_fan_in(self.input * self.kernel * self.kernel)
         };
         Conv2d {
-            weight: lazy(
-                &draw,
-                [self.output, self.input, self.kernel, self.kernel],
-                device,
-            ),
-            bias: lazy(&draw, [self.output], device),
+            weight: draw.param([self.output, self.input, self.kernel, self.kernel], device),
+            bias: draw.param([self.output], device),
             stride: self.stride,
             padding: self.padding,
         }

@@ -1,10 +1,10 @@
 //! A table of learned vectors.
 
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
+use super::initializer::Initializer;
 use super::ops;
-use super::parameters::lazy;
 
 /// Sizes of an [`Embedding`].
 #[derive(Clone, Copy, Debug)]
@@ -20,12 +20,9 @@ pub struct EmbeddingConfig {
 impl EmbeddingConfig {
     /// Makes the table.
     pub fn init(&self, device: &Device) -> Embedding {
-        let draw = Initializer::Normal {
-            mean: 0.0,
-            std: self.std,
-        };
+        let draw = Initializer::Normal { std: self.std };
         Embedding {
-            weight: lazy(&draw, [self.count, self.width], device),
+            weight: draw.param([self.count, self.width], device),
         }
     }
 }

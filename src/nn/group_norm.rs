@@ -1,10 +1,10 @@
 //! Group normalisation (Wu and He 2018, <https://arxiv.org/abs/1803.08494>).
 
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::initializer::Initializer;
 use super::ops;
-use super::parameters::lazy;
 
 /// Sizes of a [`GroupNorm`].
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,8 @@ impl GroupNormConfig {
     /// Makes the layer.
     pub fn init(&self, device: &Device) -> GroupNorm {
         GroupNorm {
-            weight: lazy(&Initializer::Ones, [self.channels], device),
-            bias: lazy(&Initializer::Zeros, [self.channels], device),
+            weight: Initializer::Ones.param([self.channels], device),
+            bias: Initializer::Zeros.param([self.channels], device),
             groups: self.groups,
             eps: self.eps,
         }

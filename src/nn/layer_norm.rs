@@ -1,10 +1,10 @@
 //! Layer normalisation (Ba et al. 2016, <https://arxiv.org/abs/1607.06450>).
 
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::initializer::Initializer;
 use super::ops;
-use super::parameters::lazy;
 
 /// Sizes of a [`LayerNorm`].
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ impl LayerNormConfig {
     /// Makes the layer.
     pub fn init(&self, device: &Device) -> LayerNorm {
         LayerNorm {
-            weight: lazy(&Initializer::Ones, [self.width], device),
-            bias: lazy(&Initializer::Zeros, [self.width], device),
+            weight: Initializer::Ones.param([self.width], device),
+            bias: Initializer::Zeros.param([self.width], device),
             eps: self.eps,
         }
     }

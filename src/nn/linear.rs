@@ -1,10 +1,10 @@
 //! A matrix product with optional bias.
 
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::initializer::Initializer;
 use super::ops;
-use super::parameters::{lazy, uniform};
 
 /// Sizes of a [`Linear`].
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +47,11 @@ impl LinearConfig {
         let draw = if self.zero {
             Initializer::Zeros
         } else {
-            uniform(self.input)
+            Initializer::of_fan_in(self.input)
         };
         Linear {
-            weight: lazy(&draw, [self.input, self.output], device),
-            bias: self.bias.then(|| lazy(&draw, [self.output], device)),
+            weight: draw.param([self.input, self.output], device),
+            bias: self.bias.then(|| draw.param([self.output], device)),
         }
     }
 }

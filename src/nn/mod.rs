@@ -12,6 +12,7 @@ mod attention;
 mod conv2d;
 mod embedding;
 mod group_norm;
+mod initializer;
 mod layer_norm;
 mod linear;
 pub mod ops;

@@ -1,25 +1,7 @@
-//! Parameters: how they are drawn, and counted without being drawn.
+//! All parameters of a network: drawn, and counted without being drawn.
 
-use burn::module::{Initializer, Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
-
-/// PyTorch's default for weights and biases: uniform in ±1/√(fan in).
-pub(super) fn uniform(fan_in: usize) -> Initializer {
-    let bound = (fan_in as f64).sqrt().recip();
-    Initializer::Uniform {
-        min: -bound,
-        max: bound,
-    }
-}
-
-/// A parameter that is drawn when it is first used, so that loading allocates nothing twice.
-pub(super) fn lazy<const D: usize>(
-    initializer: &Initializer,
-    shape: [usize; D],
-    device: &Device,
-) -> Param<Tensor<D>> {
-    initializer.init_with(shape, None, None, device)
-}
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
 
 /// Number of weights in a module, counted from their shapes: nothing is allocated.
 pub fn parameter_count<M: Module>(module: &M) -> usize {

@@ -17,7 +17,7 @@ use super::tensors::host;
 
 /// Constants of the optimiser.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LearnerOptions {
+pub struct LearnerOptions {
     /// Decays of the two moments.
     pub betas: (f64, f64),
     /// Decay of the weights; biases, normalisations and other vectors have none.
@@ -30,7 +30,7 @@ pub(super) struct LearnerOptions {
 
 /// What a step did.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Update {
+pub struct Update {
     /// Norm of all gradients together, before clipping.
     pub grad_norm: f32,
     /// Whether the weights were changed; they are not when a gradient is no number.
@@ -38,7 +38,7 @@ pub(super) struct Update {
 }
 
 /// A network and everything that its optimiser remembers.
-pub(super) struct Learner<M: Module> {
+pub struct Learner<M: Module> {
     /// Taken out only while a step replaces its weights.
     module: Option<M>,
     slots: Vec<Slot>,

@@ -51,6 +51,7 @@ pub use config::{TokenizerConfig, TrainConfig, TrainingConfig};
 pub use error::TrainError;
 pub use event::{StepReport, TrainEvent, TrainOutcome};
 pub use folder::{FolderReport, ImageFolder};
+pub use learner::{Learner, LearnerOptions, Update};
 pub use memory::memory_needed;
 pub use run_file::{FoundRun, is_free_for_run};
 pub use scene_pictures::ScenePictures;
