@@ -78,6 +78,9 @@ pub fn take_commands(
 
     let mut commands = Vec::new();
     for (keys, action) in listening {
+        if action.is_once {
+            input.events.retain(|event| !is_held(event, &keys));
+        }
         let pressed: usize = match action.listens {
             // Left in place: text fields and menus close by it too.
             Listens::Escape => usize::from(input.key_pressed(keys.logical_key)),
@@ -89,6 +92,15 @@ pub fn take_commands(
     }
     commands.extend(take_clipboard(input, context, state));
     commands
+}
+
+/// Whether an event tells that keys are still held down.
+fn is_held(event: &egui::Event, keys: &KeyboardShortcut) -> bool {
+    matches!(
+        event,
+        egui::Event::Key { key, modifiers, repeat: true, .. }
+            if *key == keys.logical_key && modifiers.matches_logically(keys.modifiers)
+    )
 }
 
 /// The keys as keyboards say them.
@@ -147,12 +159,16 @@ mod tests {
     use egui::Modifiers;
 
     fn pressed(keys: &[(Key, Modifiers)], context: KeyContext) -> Vec<Command> {
+        told(keys, false, context)
+    }
+
+    fn told(keys: &[(Key, Modifiers)], repeat: bool, context: KeyContext) -> Vec<Command> {
         let mut input = egui::InputState::default();
         let events = keys.iter().map(|(key, modifiers)| egui::Event::Key {
             key: *key,
             physical_key: None,
             pressed: true,
-            repeat: false,
+            repeat,
             modifiers: *modifiers,
         });
         input.events.extend(events);
@@ -198,6 +214,13 @@ mod tests {
     fn two_presses_in_one_frame_are_two() {
         let twice = [(Key::Z, Modifiers::COMMAND); 2];
         assert_eq!(pressed(&twice, KeyContext::default()).len(), 2);
+    }
+
+    #[test]
+    fn keys_that_are_held_paint_once_and_undo_on() {
+        let held = |key| told(&[(key, Modifiers::COMMAND); 3], true, KeyContext::default()).len();
+        assert_eq!(held(Key::Enter), 0);
+        assert_eq!(held(Key::Z), 3);
     }
 
     #[test]

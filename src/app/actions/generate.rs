@@ -11,6 +11,7 @@ pub static GENERATE: Action = Action::new(Group::Generate, "Generate", |_| Some(
     .icon(icons::SPARKLE)
     .key(Modifiers::COMMAND, Key::Enter)
     .listens(Listens::WhileTyping)
+    .once()
     .unless(|state| state.obstacle());
 
 /// Leaves what is in hand: a stroke, a dialog, a chosen step, a job.

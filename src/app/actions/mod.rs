@@ -102,6 +102,8 @@ pub struct Action {
     pub group: Group,
     /// When its keys are listened to.
     pub listens: Listens,
+    /// Whether keys that are held down do it once only.
+    pub is_once: bool,
     keys: [Option<KeyboardShortcut>; 2],
     deed: Deed,
     obstacle: fn(&AppState) -> Option<&str>,
@@ -128,6 +130,7 @@ impl Action {
             hint: None,
             group,
             listens: Listens::Plain,
+            is_once: false,
             keys: [None, None],
             deed: Deed::Command(command),
             obstacle: |_| None,
@@ -160,6 +163,12 @@ impl Action {
 
     const fn listens(mut self, listens: Listens) -> Self {
         self.listens = listens;
+        self
+    }
+
+    /// Once for each press, however long the keys are held.
+    const fn once(mut self) -> Self {
+        self.is_once = true;
         self
     }
 
