@@ -71,7 +71,10 @@ fn engine(choice: DeviceChoice, weights: Precision, alive: Sender<()>) -> Engine
 fn shared(window: &gpu::WindowDevice, choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
     let must = choice == DeviceChoice::Gpu;
     match gpu::window_device(window, false) {
-        Ok(Some((device, name))) => Ok(ComputeDevice::gpu(device, name).shared_with_window()),
+        Ok(Some((device, name))) => {
+            let card = window.device.clone();
+            Ok(ComputeDevice::gpu(device, name, card).shared_with_window())
+        }
         Ok(None) if must => Err(EngineError::Device(
             "The window has no graphics card that computes; install its driver, or start without `--device gpu`."
                 .to_owned(),

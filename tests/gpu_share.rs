@@ -5,6 +5,7 @@ mod gpu_support;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use gpu_support::card;
+use velatura::engine::device::ComputeDevice;
 use velatura::gpu::PreviewPass;
 use velatura::gpu::share::SharedTensor;
 
@@ -65,6 +66,29 @@ fn tensors_are_drawn_where_they_lie() {
     let published = SharedTensor::publish(four).unwrap();
     let refused = pass.draw_planes(&published).unwrap_err().to_string();
     assert!(refused.contains("[1, 4, 7, 13]"), "{refused}");
+}
+
+#[test]
+fn a_lost_device_is_told_after_a_job() {
+    let card = card();
+    let device = ComputeDevice::gpu(card.register(), "card".to_owned(), card.device.clone());
+    let ones = Tensor::<1>::ones([8], &device.device);
+    let sum = (ones.clone() + 1.0)
+        .into_data()
+        .try_to_vec::<f32>()
+        .unwrap();
+    assert_eq!(sum, [2.0; 8]);
+    assert_eq!(device.lost(), None);
+
+    card.device.destroy();
+    // Whether a job that meets it fails, panics or goes on is burn's affair.
+    let after = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        (ones + 1.0).try_into_data().is_ok()
+    }));
+    println!("the job after that: {after:?}");
+    assert!(device.lost().is_some());
+    // It stays so.
+    assert!(device.lost().is_some());
 }
 
 #[test]

@@ -110,7 +110,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Rooms of which a user may see only some parts.
 const ONLY_PARTS: &[(&str, &str, &[&str])] = &[
     ("cli", "gpu", &["Adapter", "adapters"]),
-    ("engine", "gpu", &["Adapter", "adapters", "share"]),
+    (
+        "engine",
+        "gpu",
+        &["Adapter", "adapters", "answers", "share"],
+    ),
     // Tools describe their numbers as recipes do, and know nothing of jobs.
     ("tools", "recipe", &["param"]),
 ];

@@ -32,6 +32,8 @@ pub struct ComputeDevice {
     pub shares_window: bool,
     /// How models hold their weights that are loaded to paint with.
     pub weights: WeightDtype,
+    /// The graphics card itself, where it is one.
+    card: Option<wgpu::Device>,
 }
 
 impl ComputeDevice {
@@ -47,16 +49,18 @@ impl ComputeDevice {
             },
             shares_window: false,
             weights: WeightDtype::F32,
+            card: None,
         }
     }
 
     /// A device that computes on the graphics card `name`.
-    pub fn gpu(device: Device, name: String) -> Self {
+    pub fn gpu(device: Device, name: String, card: wgpu::Device) -> Self {
         Self {
             device,
             summary: AdapterSummary { name, is_gpu: true },
             shares_window: false,
             weights: WeightDtype::F32,
+            card: Some(card),
         }
     }
 
@@ -78,12 +82,11 @@ impl ComputeDevice {
     /// went wrong: the driver tells of a lost device once, and never with the
     /// operation that suffers from it.
     pub fn lost(&self) -> Option<String> {
-        if !self.summary.is_gpu {
-            return None;
-        }
+        let card = self.card.as_ref()?;
         match catch_unwind(AssertUnwindSafe(|| self.device.sync())) {
             Ok(Err(error)) if error.is_device_poisoned() => Some(error.reason().to_owned()),
-            _ => None,
+            // burn may work on for a while, with numbers that are none.
+            _ => (!gpu::answers(card)).then(|| "it gives no answer".to_owned()),
         }
     }
 
@@ -109,8 +112,12 @@ pub fn open_device(choice: DeviceChoice) -> Result<ComputeDevice, EngineError> {
     }
     let adapters = gpu::adapters();
     match adapters.iter().find(|adapter| adapter.is_real) {
-        Some(adapter) => match Device::wgpu_options().init() {
-            Ok(device) => Ok(ComputeDevice::gpu(device, adapter.name.clone())),
+        Some(adapter) => match Device::wgpu_options().init_with_setup() {
+            Ok((device, setup)) => Ok(ComputeDevice::gpu(
+                device,
+                adapter.name.clone(),
+                setup.device,
+            )),
             Err(error) if choice == DeviceChoice::Gpu => Err(EngineError::Device(format!(
                 "The graphics card {} cannot be used ({error}); update its driver, or start with `--device cpu`.",
                 adapter.name

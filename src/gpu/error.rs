@@ -1,5 +1,8 @@
 //! What can go wrong with the graphics card.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// Why something cannot be drawn or shared.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum GpuError {
@@ -60,6 +63,27 @@ pub(super) fn in_error_scope<T>(
     }
 }
 
+/// Whether a device still does what it is asked. Asked with a buffer that is mapped:
+/// wgpu says nothing against other work on a device that was lost, and a handler
+/// for the loss itself there can be only one of, which is burn's.
+pub fn answers(device: &wgpu::Device) -> bool {
+    let mapped = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&mapped);
+    let asked = in_error_scope(device, "question whether it answers", || {
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 4,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        buffer.map_async(wgpu::MapMode::Read, .., move |result| {
+            told.store(result.is_ok(), Ordering::Release);
+        });
+        device.poll(wgpu::PollType::wait_indefinitely()).is_ok()
+    });
+    asked == Ok(true) && mapped.load(Ordering::Acquire)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +141,15 @@ mod tests {
             "{error}"
         );
         assert!(in_error_scope(&device, "dot", || texture(&device, 1, 1)).is_ok());
+    }
+
+    #[test]
+    fn a_lost_device_gives_no_answer() {
+        let device = device();
+        assert!(answers(&device));
+        assert!(answers(&device));
+        device.destroy();
+        assert!(!answers(&device));
+        assert!(!answers(&device));
     }
 }
