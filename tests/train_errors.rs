@@ -24,6 +24,7 @@ fn folders_without_pictures_are_named() {
     std::fs::create_dir(root.path().join("empty")).expect("a folder");
     std::fs::write(root.path().join("empty/notes.txt"), "no picture").expect("a file");
     let error = message(&job("empty"));
+    assert!(!job("empty").output.exists(), "an empty folder is left");
     assert!(
         error.contains("no pictures") && error.contains("empty"),
         "{error}"

@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::TrainError;
 use crate::files::write_atomically;
 
+/// Its name in the folder of a run.
+pub(super) const NAME: &str = "metrics.jsonl";
+
 /// The growing file of figures.
 pub(super) struct Metrics {
     path: PathBuf,
@@ -89,7 +92,7 @@ mod tests {
     #[test]
     fn a_run_that_goes_on_forgets_later_steps_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("metrics.jsonl");
+        let path = folder.path().join(NAME);
         let old = "{\"step\":1}\n# mine\n{\"step\":2}\n{\"step\":3}\n{\"st";
         fs::write(&path, old).unwrap();
         let (mut metrics, aside) = Metrics::open(&path, 2).unwrap();
@@ -102,7 +105,7 @@ mod tests {
     #[test]
     fn a_file_of_somebody_else_is_kept_under_another_name() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("metrics.jsonl");
+        let path = folder.path().join(NAME);
         for (old, name) in [("mine", "metrics-1.jsonl"), ("yours", "metrics-2.jsonl")] {
             fs::write(&path, old).unwrap();
             let (_, aside) = Metrics::open(&path, 0).unwrap();

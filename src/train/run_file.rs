@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::TrainError;
 use super::checkpoint::Checkpoints;
+use super::metrics;
 use crate::files::write_atomically;
 use crate::recipe::TrainSpec;
 
@@ -40,7 +41,11 @@ pub fn is_free_for_run(folder: &Path) -> bool {
         Ok(mut entries) => entries.all(|entry| {
             entry.is_ok_and(|entry| {
                 let name = entry.file_name();
-                name == NAME || name == super::run_folder::LOCK
+                // A run that was ended while it prepared itself has no figures yet.
+                let is_empty = || entry.metadata().is_ok_and(|file| file.len() == 0);
+                name == NAME
+                    || name == super::run_folder::LOCK
+                    || (name == metrics::NAME && is_empty())
             })
         }),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
@@ -65,4 +70,22 @@ pub(super) fn write(spec: &TrainSpec) -> Result<(), TrainError> {
         .map_err(std::io::Error::other)
         .and_then(|text| write_atomically(&path, |file| file.write_all(&text)));
     written.map_err(TrainError::io("write", &path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_left_that_did_no_step_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(is_free_for_run(folder.path()));
+        let metrics = folder.path().join(metrics::NAME);
+        for name in [NAME, super::super::run_folder::LOCK, metrics::NAME] {
+            fs::write(folder.path().join(name), "").expect("a file");
+        }
+        assert!(is_free_for_run(folder.path()));
+        fs::write(&metrics, "{}").expect("a file");
+        assert!(!is_free_for_run(folder.path()));
+    }
 }

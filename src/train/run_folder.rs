@@ -8,7 +8,8 @@ use super::TrainError;
 use super::checkpoint::Checkpoints;
 use crate::recipe::TrainSpec;
 
-/// A file that a run holds locked. It stays; the lock ends with the process.
+/// A file that a run holds locked. It stays with what a run wrote; the lock ends
+/// with the process.
 pub(super) const LOCK: &str = ".velatura-run";
 
 /// The output folder, taken for a run.
@@ -16,6 +17,8 @@ pub(super) struct RunFolder {
     pub checkpoints: Checkpoints,
     /// Where the model of now lies.
     pub model: PathBuf,
+    /// The folder, where there was none before.
+    made: Option<PathBuf>,
     _lock: File,
 }
 
@@ -33,6 +36,7 @@ impl RunFolder {
         } else if model.exists() {
             return Err(TrainError::InTheWay(model));
         }
+        let made = (!path.exists()).then(|| path.clone());
         fs::create_dir_all(path).map_err(TrainError::io("make the folder", path))?;
         let lock = OpenOptions::new()
             .write(true)
@@ -52,7 +56,21 @@ impl RunFolder {
         Ok(Self {
             checkpoints,
             model,
+            made,
             _lock: lock,
         })
+    }
+}
+
+impl Drop for RunFolder {
+    /// A run that came to nothing, for want of pictures for instance, leaves nothing.
+    fn drop(&mut self) {
+        let Some(made) = &self.made else { return };
+        let is_bare = fs::read_dir(made).is_ok_and(|mut entries| {
+            entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOCK))
+        });
+        if is_bare && fs::remove_file(made.join(LOCK)).is_ok() {
+            fs::remove_dir(made).ok();
+        }
     }
 }

@@ -19,7 +19,7 @@ use super::config::TrainConfig;
 use super::diffusion::DiffusionStage;
 use super::event::{StepReport, TrainEvent, TrainOutcome};
 use super::folder::FolderReport;
-use super::metrics::Metrics;
+use super::metrics::{self, Metrics};
 use super::run_folder::RunFolder;
 use super::schedule::{Decay, learning_rate};
 use super::source::SkippedPicture;
@@ -195,8 +195,7 @@ impl<'a> Run<'a> {
             reporter.skip(state.skipped.clone());
         }
         run_file::write(spec)?;
-        let (metrics, other_metrics) =
-            Metrics::open(&spec.output.join("metrics.jsonl"), state.step)?;
+        let (metrics, other_metrics) = Metrics::open(&spec.output.join(metrics::NAME), state.step)?;
         if let Some(other) = other_metrics {
             let other = other.display();
             reporter.warn(format!(
@@ -311,7 +310,7 @@ impl<'a> Run<'a> {
         }
         self.checkpoint()?;
         Ok(TrainOutcome {
-            model: self.folder.model,
+            model: self.folder.model.clone(),
             step: self.state.step,
             is_complete: self.state.step >= self.spec.steps,
             loss: self.loss,

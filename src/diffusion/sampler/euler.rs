@@ -22,7 +22,8 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     build: |config, options| Ok(Box::new(Euler::new(config, options)?)),
 };
 
-const READS: ConfigReading = ConfigReading {
+/// Ancestral steps read it in the same way.
+pub(super) const READS: ConfigReading = ConfigReading {
     betas: (1e-4, 0.02),
     spacing: TimestepSpacing::Linspace,
     clip: Clip::Never,

@@ -5,11 +5,10 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
-    SigmaLimits, Sigmas, ZeroSnr,
+    Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, SigmaLimits, Sigmas, euler,
 };
 use crate::diffusion::DiffusionError;
-use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::SchedulerConfig;
 use crate::diffusion::torch_random::NoiseSource;
 
 /// diffusers' `EulerAncestralDiscreteScheduler`.
@@ -19,16 +18,8 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     class_names: &["EulerAncestralDiscreteScheduler"],
     takes_karras: false,
     takes_eta: false,
-    reads: READS,
+    reads: euler::READS,
     build: |config, options| Ok(Box::new(EulerAncestral::new(config, options)?)),
-};
-
-const READS: ConfigReading = ConfigReading {
-    betas: (1e-4, 0.02),
-    spacing: TimestepSpacing::Linspace,
-    clip: Clip::Never,
-    zero_snr: ZeroSnr::AlmostReached,
-    takes_fractions: true,
 };
 
 struct EulerAncestral {
