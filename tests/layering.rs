@@ -139,6 +139,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
             "burn_cubecl",
             "burn_flex",
             "burn_wgpu",
+            "cubecl",
             "cubecl_runtime",
             "gemm",
             "libc",

@@ -6,12 +6,12 @@
 //! never waits for the compute server; only it may leave that thread, never a
 //! `Tensor`.
 
-use burn::cubecl::wgpu::WgpuServer;
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_wgpu::{
     AutoCompiler, CubeBackend, CubeTensor, MemoryConfiguration, Wgpu, WgpuResource, WgpuSetup,
 };
+use cubecl::wgpu::WgpuServer;
 use cubecl_runtime::storage::ManagedResource;
 
 /// Tasks that burn gathers before it submits them. The queue is first in,

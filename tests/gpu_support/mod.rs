@@ -11,10 +11,10 @@
 
 use std::time::Duration;
 
-use burn::cubecl::ir::{ElemType, FloatKind};
 use burn::tensor::{Device, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_wgpu::Wgpu;
+use cubecl::ir::{ElemType, FloatKind};
 use cubecl_runtime::config::autotune::AutotuneLevel;
 use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig as _};
 use cubecl_runtime::throughput::{
