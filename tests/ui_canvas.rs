@@ -76,11 +76,12 @@ impl eframe::App for Bench {
                 let input = CanvasInput {
                     document: self.editor.document(),
                     view: self.view,
-                    overlay: self.toolbox.overlay(),
+                    overlay: self.toolbox.overlay(self.editor.document()),
                     is_tool_blocked: false,
                     is_gesture_active: self.toolbox.is_active(),
                     live: self.live.clone(),
                     is_mask_outlined: self.is_mask_outlined,
+                    boxes: None,
                 };
                 let mut commands = CommandSink::default();
                 self.canvas.show(ui, &input, &mut commands);

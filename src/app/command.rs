@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::actions::Action;
 use super::background::{OpenedFile, PickPurpose};
+use super::boxes::BoxCommand;
 use super::form::FormChange;
 use super::losses::Question;
 use super::settings::ThemeChoice;
@@ -75,6 +76,8 @@ pub enum Command {
     InvertMask,
     /// Adds a mask layer.
     AddMask,
+    /// Does something to boxes.
+    Boxes(BoxCommand),
 
     /// Chooses the layer that tools act on.
     SelectLayer(LayerId),
@@ -147,6 +150,8 @@ pub enum Command {
     ToggleSidePanel,
     /// Shows or hides the trajectory strip.
     ToggleStrip,
+    /// Shows boxes with every tool, or only with theirs.
+    ToggleBoxesOnCanvas,
 
     /// Changes a field of the Generate panel.
     SetForm(FormChange),

@@ -8,6 +8,7 @@
 
 pub mod actions;
 mod background;
+pub mod boxes;
 mod command;
 mod dispatch;
 pub mod documents;

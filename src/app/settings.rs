@@ -49,6 +49,8 @@ pub struct Panels {
     pub side: bool,
     /// The trajectory strip, below.
     pub strip: bool,
+    /// Boxes on the canvas while another tool than theirs is in hand.
+    pub boxes_on_canvas: bool,
 }
 
 impl Default for Panels {
@@ -56,6 +58,7 @@ impl Default for Panels {
         Self {
             side: true,
             strip: true,
+            boxes_on_canvas: true,
         }
     }
 }

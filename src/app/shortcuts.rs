@@ -10,6 +10,9 @@ use super::state::AppState;
 pub const GESTURES: &[(Group, &str, &str)] = &[
     (Group::Tools, "Straight line", "Shift and click"),
     (Group::Tools, "The opposite", "Ctrl, or right button"),
+    (Group::Boxes, "Draw on top of a box", "Ctrl and drag"),
+    (Group::Boxes, "Copy a box", "Alt and drag"),
+    (Group::Boxes, "No snapping", "Ctrl while dragging"),
     (Group::View, "Zoom about the pointer", "Wheel"),
     (Group::View, "Move the picture", "Space, or middle button"),
 ];
@@ -22,6 +25,10 @@ pub fn keys_text(keys: &KeyboardShortcut) -> String {
     }
     let text = keys.format(&egui::ModifierNames::NAMES, cfg!(target_os = "macos"));
     text.replace("Escape", "Esc")
+        .replace("Left", "←")
+        .replace("Right", "→")
+        .replace("Up", "↑")
+        .replace("Down", "↓")
         .replace("Plus", "+")
         .replace("Minus", "\u{2212}")
         .replace("OpenBracket", "[")
@@ -69,12 +76,14 @@ pub fn take_commands(
     state: &AppState,
 ) -> Vec<Command> {
     let mut listening: Vec<(KeyboardShortcut, &Action)> = actions::all()
-        .filter(|action| context.allows(action))
+        .filter(|action| context.allows(action) && action.when.is_none_or(|when| when(state)))
         .flat_map(|action| action.keys().map(move |keys| (keys, action)))
         .collect();
     // More modifiers come first: keys also match when Shift is held that they do
     // not ask for.
-    listening.sort_by_key(|(keys, _)| std::cmp::Reverse(modifiers_of(keys)));
+    listening.sort_by_key(|(keys, action)| {
+        (std::cmp::Reverse(modifiers_of(keys)), action.when.is_none())
+    });
 
     let mut commands = Vec::new();
     for (keys, action) in listening {

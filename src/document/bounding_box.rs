@@ -9,8 +9,12 @@ pub struct BoundingBox {
     pub min: CanvasPoint,
     /// The opposite corner.
     pub max: CanvasPoint,
-    /// What the box holds, in words.
+    /// The class of what the box holds, in words; empty for one that has none yet.
     pub label: String,
+    /// A word for its colour, where one is wanted.
+    pub colour: Option<String>,
+    /// Whether the pointer passes over it.
+    pub is_locked: bool,
 }
 
 impl BoundingBox {
@@ -20,6 +24,8 @@ impl BoundingBox {
             min: CanvasPoint::new(a.x.min(b.x), a.y.min(b.y)),
             max: CanvasPoint::new(a.x.max(b.x), a.y.max(b.y)),
             label: label.into(),
+            colour: None,
+            is_locked: false,
         }
     }
 
@@ -29,5 +35,54 @@ impl BoundingBox {
             && self.max.is_finite()
             && self.min.x <= self.max.x
             && self.min.y <= self.max.y
+    }
+
+    /// Width and height in pixels.
+    pub fn size_px(&self) -> [f32; 2] {
+        [self.max.x - self.min.x, self.max.y - self.min.y]
+    }
+
+    /// Its area in square pixels.
+    pub fn area_px(&self) -> f32 {
+        let [width, height] = self.size_px();
+        width * height
+    }
+
+    /// Its middle.
+    pub fn center(&self) -> CanvasPoint {
+        self.min.lerp(self.max, 0.5)
+    }
+
+    /// Whether the point lies inside or on an edge.
+    pub fn contains(&self, point: CanvasPoint) -> bool {
+        (self.min.x..=self.max.x).contains(&point.x) && (self.min.y..=self.max.y).contains(&point.y)
+    }
+
+    /// Whether a part of it lies outside of a picture of the given size.
+    pub fn reaches_over(&self, size_px: [u32; 2]) -> bool {
+        let [width, height] = size_px.map(|side| side as f32);
+        self.min.x < 0.0 || self.min.y < 0.0 || self.max.x > width || self.max.y > height
+    }
+
+    /// Whether no part of it lies inside of a picture of the given size.
+    pub fn is_outside(&self, size_px: [u32; 2]) -> bool {
+        let [width, height] = size_px.map(|side| side as f32);
+        self.max.x <= 0.0 || self.max.y <= 0.0 || self.min.x >= width || self.min.y >= height
+    }
+
+    /// The same at another place, so many pixels to the right and down.
+    #[must_use]
+    pub fn moved_by(&self, [dx, dy]: [f32; 2]) -> Self {
+        let moved = |point: CanvasPoint| CanvasPoint::new(point.x + dx, point.y + dy);
+        Self {
+            min: moved(self.min),
+            max: moved(self.max),
+            ..self.clone()
+        }
+    }
+
+    /// Memory that keeping it takes.
+    pub(super) fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.label.len() + self.colour.as_ref().map_or(0, String::len)
     }
 }

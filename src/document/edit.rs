@@ -192,7 +192,8 @@ impl Edit {
             }
             Self::RenameLayer { before, after, .. } => before.len() + after.len(),
             Self::ReplaceBoxes { before, after, .. } => {
-                (before.len() + after.len()) * size_of::<BoundingBox>()
+                let boxes = before.iter().chain(after);
+                boxes.map(BoundingBox::size_bytes).sum()
             }
             Self::ReplaceContents { before, after } => before.size_bytes() + after.size_bytes(),
             Self::MoveLayer { .. } | Self::SetOpacity { .. } | Self::SetVisible { .. } => 0,
@@ -258,6 +259,14 @@ impl Edit {
                     ..
                 },
             ) if *layer == same => *after = newer,
+            (
+                Self::ReplaceBoxes { layer, after, .. },
+                Self::ReplaceBoxes {
+                    layer: same,
+                    after: newer,
+                    ..
+                },
+            ) if *layer == same => *after = newer,
             (_, later) => return Some(later),
         }
         None
@@ -318,7 +327,12 @@ impl Edit {
                 let LayerContent::Layout(boxes) = &mut layer_mut(document, *layer)?.content else {
                     return Err(DocumentError::Stale("replace boxes"));
                 };
+                let is_same_count = boxes.len() == after.len();
                 boxes.clone_from(after);
+                if !is_same_count && document.selected == Some(*layer) {
+                    // The positions mean other boxes now.
+                    document.selected_boxes.clear();
+                }
             }
             Self::ReplaceContents { after, .. } => {
                 document.contents = (**after).clone();

@@ -8,6 +8,7 @@ use super::layer::LayerId;
 use super::picture::{Document, DocumentSnapshot};
 use super::transaction::Transaction;
 
+mod boxes;
 mod operations;
 mod results;
 
@@ -183,7 +184,10 @@ impl DocumentEditor {
     /// When the layer is not in the document.
     pub fn select_layer(&mut self, id: LayerId) -> Result<(), DocumentError> {
         self.document.layer_index(id)?;
-        self.document.selected = Some(id);
+        if self.document.selected != Some(id) {
+            self.document.selected = Some(id);
+            self.document.selected_boxes.clear();
+        }
         Ok(())
     }
 

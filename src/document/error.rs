@@ -33,6 +33,9 @@ pub enum DocumentError {
     /// There is nothing to erase, clear or invert.
     #[error("there is no mask to change; paint one with the brush first")]
     NoMask,
+    /// There is no layer of boxes.
+    #[error("there are no boxes to change; draw one with the box tool first")]
+    NoBoxes,
     /// An edit does not fit the document it is applied to.
     #[error("the change “{0}” does not fit the document; undo it or reopen the document")]
     Stale(&'static str),

@@ -14,6 +14,8 @@ pub const DEFAULT_HISTORY_BUDGET_BYTES: usize = 512 << 20;
 pub(super) enum MergeKey {
     /// The opacity of a layer.
     Opacity(LayerId),
+    /// One thing about the boxes of a layer.
+    Boxes(LayerId, &'static str),
 }
 
 #[derive(Clone, Debug)]

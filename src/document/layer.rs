@@ -73,10 +73,7 @@ impl LayerContent {
         match self {
             Self::Raster(grid) => grid.size_bytes(),
             Self::Mask(grid) | Self::Semantic(grid) => grid.size_bytes(),
-            Self::Layout(boxes) => boxes
-                .iter()
-                .map(|b| size_of::<BoundingBox>() + b.label.len())
-                .sum(),
+            Self::Layout(boxes) => boxes.iter().map(BoundingBox::size_bytes).sum(),
         }
     }
 
@@ -144,6 +141,14 @@ impl Layer {
     pub fn mask(&self) -> Option<&TileGrid<u8>> {
         match &self.content {
             LayerContent::Mask(grid) => Some(grid),
+            _ => None,
+        }
+    }
+
+    /// The boxes, if it is a layout layer: the lowest first.
+    pub fn boxes(&self) -> Option<&[BoundingBox]> {
+        match &self.content {
+            LayerContent::Layout(boxes) => Some(boxes),
             _ => None,
         }
     }

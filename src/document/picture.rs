@@ -28,6 +28,8 @@ pub struct Document {
     pub(super) id: DocumentId,
     pub(super) contents: CanvasContents,
     pub(super) selected: Option<LayerId>,
+    /// Positions in the selected layer, rising, each of a box that is there.
+    pub(super) selected_boxes: Vec<usize>,
     pub(super) next_layer: u64,
     pub(super) revision: DocumentRevision,
 }
@@ -54,6 +56,7 @@ impl Document {
         Ok(Self {
             id: DocumentId::fresh(),
             selected: Some(mask.id),
+            selected_boxes: Vec::new(),
             contents: CanvasContents {
                 size_px,
                 layers: vec![mask],
@@ -137,6 +140,22 @@ impl Document {
         self.selected.and_then(|id| self.layer(id))
     }
 
+    /// The boxes of the selected layer that are chosen, by their positions, rising.
+    pub fn selected_boxes(&self) -> &[usize] {
+        &self.selected_boxes
+    }
+
+    /// The layout layer that boxes are drawn on: the selected one, or else the
+    /// topmost that is seen, or else the topmost.
+    pub fn active_layout(&self) -> Option<&Layer> {
+        let is_layout = |layer: &&Layer| layer.kind() == LayerKind::Layout;
+        let selected = self.selected_layer().filter(is_layout);
+        let layouts = || self.layers().iter().rev().filter(is_layout);
+        selected
+            .or_else(|| layouts().find(|layer| layer.visible))
+            .or_else(|| layouts().next())
+    }
+
     /// Counts the changes so far.
     pub fn revision(&self) -> DocumentRevision {
         self.revision
@@ -160,6 +179,13 @@ impl Document {
     pub fn has_picture(&self) -> bool {
         self.layers().iter().any(|layer| {
             layer.visible && layer.kind() == LayerKind::Raster && !layer.content.is_blank()
+        })
+    }
+
+    /// Whether a mask, a layout or a label map is seen on which something is.
+    pub fn has_visible_conditions(&self) -> bool {
+        self.layers().iter().any(|layer| {
+            layer.visible && layer.kind() != LayerKind::Raster && !layer.content.is_blank()
         })
     }
 
@@ -220,6 +246,15 @@ impl Document {
         if self.selected.is_none() && !self.layers().is_empty() {
             return Err("there are layers but none is selected".into());
         }
+        let boxes = self.selected_layer().and_then(Layer::boxes);
+        let count = boxes.map_or(0, <[_]>::len);
+        let is_rising = self.selected_boxes.is_sorted_by(|a, b| a < b);
+        if !is_rising || self.selected_boxes.iter().any(|index| *index >= count) {
+            return Err(format!(
+                "of {count} boxes {:?} are chosen",
+                self.selected_boxes
+            ));
+        }
         for (index, layer) in self.layers().iter().enumerate() {
             let fail = |what: &str| Err(format!("layer {} {what}", layer.id));
             if layer.id.0 >= self.next_layer {
@@ -258,7 +293,11 @@ impl Document {
         if self.selected_layer().is_none() {
             let last = self.layers().len().checked_sub(1);
             self.selected = last.map(|last| self.layers()[near.min(last)].id);
+            self.selected_boxes.clear();
         }
+        let boxes = self.selected_layer().and_then(Layer::boxes);
+        let count = boxes.map_or(0, <[_]>::len);
+        self.selected_boxes.retain(|index| *index < count);
     }
 }
 

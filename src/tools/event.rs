@@ -49,6 +49,10 @@ pub struct PointerEvent {
     pub button: PointerButton,
     /// The modifier keys that are held.
     pub modifiers: Modifiers,
+    /// Window points in one document pixel: what a hand can hit.
+    pub points_per_pixel: f32,
+    /// Whether this release ends a double click.
+    pub is_double_click: bool,
 }
 
 impl PointerEvent {
@@ -60,6 +64,8 @@ impl PointerEvent {
             pressure: None,
             button: PointerButton::Primary,
             modifiers: Modifiers::default(),
+            points_per_pixel: 1.0,
+            is_double_click: false,
         }
     }
 }

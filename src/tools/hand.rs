@@ -112,7 +112,7 @@ impl Tool for HandTool {
         self.state != State::Ready
     }
 
-    fn overlay(&self) -> Overlay {
+    fn overlay(&self, _document: &Document) -> Overlay {
         if self.is_active() {
             Cursor::Grabbing.into()
         } else {

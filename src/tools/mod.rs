@@ -9,6 +9,7 @@
 //! one by name. A new tool is a file and its line in [`all`].
 //! [`Toolbox`] holds one of each and is what the app talks to.
 
+mod boxes;
 mod brush;
 mod event;
 mod hand;
@@ -22,10 +23,15 @@ mod toolbox;
 pub use event::{Modifiers, PointerButton, PointerEvent, PointerPhase};
 pub use options::ToolOptions;
 pub use overlay::{Cursor, Overlay, OverlayShape};
-pub use tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo};
+pub use tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
 pub use toolbox::Toolbox;
 
 /// One of each tool, at rest, in the order of the tool strip.
 pub fn all() -> Vec<Box<dyn Tool>> {
-    vec![mask_brush::tool(), mask_eraser::tool(), hand::tool()]
+    vec![
+        mask_brush::tool(),
+        mask_eraser::tool(),
+        boxes::tool(),
+        hand::tool(),
+    ]
 }

@@ -56,6 +56,13 @@ pub enum Target {
     View,
 }
 
+/// What a tool cannot do itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The chosen boxes are to be given a class.
+    NameBoxes,
+}
+
 /// A tool: a state machine fed with pointer events.
 pub trait Tool: std::fmt::Debug {
     /// What it says of itself.
@@ -96,5 +103,10 @@ pub trait Tool: std::fmt::Debug {
     fn is_active(&self) -> bool;
 
     /// What is drawn over the canvas.
-    fn overlay(&self) -> Overlay;
+    fn overlay(&self, document: &Document) -> Overlay;
+
+    /// What the gesture that just ended asks for, once.
+    fn take_wish(&mut self) -> Option<Wish> {
+        None
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::event::PointerEvent;
 use super::options::stepped;
 use super::overlay::Overlay;
-use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo};
+use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
 use crate::document::{Document, DocumentEditor};
 use crate::geometry::CanvasView;
 use crate::recipe::param::{Number, Value};
@@ -72,8 +72,13 @@ impl Toolbox {
     }
 
     /// What the tool in hand draws over the canvas.
-    pub fn overlay(&self) -> Overlay {
-        self.tool().overlay()
+    pub fn overlay(&self, document: &Document) -> Overlay {
+        self.tool().overlay(document)
+    }
+
+    /// What a gesture that just ended asks for, once.
+    pub fn take_wish(&mut self) -> Option<Wish> {
+        self.tool_mut().take_wish()
     }
 
     /// What the tool in hand would act on.

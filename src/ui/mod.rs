@@ -7,6 +7,7 @@
 //! [`actions`](crate::app::actions) where it shows one.
 
 pub mod canvas;
+mod class_colour;
 mod dialogs;
 mod panels;
 pub mod theme;

@@ -7,6 +7,7 @@
 //! a new action is one `static` in its file and its place in that file's
 //! `ENTRIES`.
 
+pub mod boxes;
 pub mod edit;
 pub mod file;
 pub mod generate;
@@ -36,17 +37,20 @@ pub enum Group {
     Edit,
     /// Tools.
     Tools,
+    /// Boxes of layout layers.
+    Boxes,
     /// What is seen.
     View,
 }
 
 impl Group {
     /// Every group, in the order of the list.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Generate,
         Self::File,
         Self::Edit,
         Self::Tools,
+        Self::Boxes,
         Self::View,
     ];
 
@@ -57,6 +61,7 @@ impl Group {
             Self::File => "File",
             Self::Edit => "Edit",
             Self::Tools => "Tools",
+            Self::Boxes => "Boxes",
             Self::View => "View",
         }
     }
@@ -104,6 +109,9 @@ pub struct Action {
     pub listens: Listens,
     /// Whether keys that are held down do it once only.
     pub is_once: bool,
+    /// When its keys mean it, before any other action that has them; `None` is
+    /// always, after those.
+    pub when: Option<fn(&AppState) -> bool>,
     keys: [Option<KeyboardShortcut>; 2],
     deed: Deed,
     obstacle: fn(&AppState) -> Option<&str>,
@@ -131,6 +139,7 @@ impl Action {
             group,
             listens: Listens::Plain,
             is_once: false,
+            when: None,
             keys: [None, None],
             deed: Deed::Command(command),
             obstacle: |_| None,
@@ -169,6 +178,12 @@ impl Action {
     /// Once for each press, however long the keys are held.
     const fn once(mut self) -> Self {
         self.is_once = true;
+        self
+    }
+
+    /// Keys that mean it only when something is so, and then nothing else.
+    const fn when(mut self, when: fn(&AppState) -> bool) -> Self {
+        self.when = Some(when);
         self
     }
 
@@ -273,7 +288,7 @@ pub static MENUS: &[Menu] = &[
     },
     Menu {
         label: "Edit",
-        groups: &[edit::ENTRIES, mask::ENTRIES],
+        groups: &[edit::ENTRIES, mask::ENTRIES, boxes::ENTRIES],
     },
     Menu {
         label: "View",
@@ -297,6 +312,8 @@ static GROUPS: &[&[Entry]] = &[
     edit::ENTRIES,
     mask::ENTRIES,
     layer::ENTRIES,
+    boxes::ENTRIES,
+    boxes::KEYS,
     view::ENTRIES,
     train::ENTRIES,
     help::ENTRIES,

@@ -40,6 +40,11 @@ static SIDE_PANEL: Action = Action::new(Group::View, "Generate and layers", |_| 
 static STRIP: Action = Action::new(Group::View, "Trajectory", |_| Some(Command::ToggleStrip))
     .switch(|state| state.settings.panels.strip);
 
+static BOXES_ON_CANVAS: Action = Action::new(Group::View, "Boxes with every tool", |_| {
+    Some(Command::ToggleBoxesOnCanvas)
+})
+.switch(|state| state.settings.panels.boxes_on_canvas);
+
 static DARK: Action = Action::new(Group::View, ThemeChoice::Dark.label(), |_| {
     Some(Command::SetTheme(ThemeChoice::Dark))
 })
@@ -64,6 +69,7 @@ pub static ENTRIES: &[Entry] = &[
     Entry::Line,
     Entry::Action(&SIDE_PANEL),
     Entry::Action(&STRIP),
+    Entry::Action(&BOXES_ON_CANVAS),
     Entry::Line,
     Entry::Submenu {
         label: "Theme",

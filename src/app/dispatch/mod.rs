@@ -1,6 +1,7 @@
 //! Carries commands out: here what takes a line, in a file for each subject what
 //! takes more.
 
+mod boxes;
 mod file;
 mod generation;
 mod training;
@@ -89,6 +90,8 @@ impl Core {
                 front.editor.add_layer(LayerKind::Mask)?;
             }
 
+            Command::Boxes(command) => self.change_boxes(command)?,
+
             Command::SelectLayer(layer) => front.editor.select_layer(layer)?,
             Command::SetLayerVisible { layer, visible } => {
                 front.editor.set_layer_visible(layer, visible)?;
@@ -130,6 +133,7 @@ impl Core {
             Command::SetTheme(theme) => settings.theme = theme,
             Command::ToggleSidePanel => settings.panels.side ^= true,
             Command::ToggleStrip => settings.panels.strip ^= true,
+            Command::ToggleBoxesOnCanvas => settings.panels.boxes_on_canvas ^= true,
 
             Command::SetForm(change) => {
                 settings.form.change(change);

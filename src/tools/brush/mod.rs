@@ -218,7 +218,7 @@ impl Tool for BrushTool {
         self.stroke.is_some()
     }
 
-    fn overlay(&self) -> Overlay {
+    fn overlay(&self, _document: &Document) -> Overlay {
         let cursor = Cursor::Ring {
             size_px: self.settings.size_px,
             core_px: self.settings.size_px * self.settings.hardness,
@@ -228,6 +228,7 @@ impl Tool for BrushTool {
         Overlay {
             cursor,
             shapes: line.into_iter().collect(),
+            standing: Vec::new(),
         }
     }
 }

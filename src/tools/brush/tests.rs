@@ -267,15 +267,27 @@ fn a_straight_line_is_shown_before_it_is_drawn() {
     bench.stroke(&[(20.0, 20.0), (40.0, 20.0)]);
     let mut hover = event(PointerPhase::Hover, (90.0, 70.0));
     bench.send(hover);
-    assert!(bench.tool.overlay().shapes.is_empty());
+    assert!(
+        bench
+            .tool
+            .overlay(bench.editor.document())
+            .shapes
+            .is_empty()
+    );
     hover.modifiers.shift = true;
     bench.send(hover);
     let (from, to) = (CanvasPoint::new(40.0, 20.0), hover.position);
-    let shapes = bench.tool.overlay().shapes;
+    let shapes = bench.tool.overlay(bench.editor.document()).shapes;
     assert_eq!(shapes, [OverlayShape::Line { from, to }]);
     hover.modifiers.shift = false;
     bench.send(hover);
-    assert!(bench.tool.overlay().shapes.is_empty());
+    assert!(
+        bench
+            .tool
+            .overlay(bench.editor.document())
+            .shapes
+            .is_empty()
+    );
 }
 
 #[test]

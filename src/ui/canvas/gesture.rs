@@ -58,12 +58,14 @@ impl Gesture {
         commands: &mut CommandSink,
     ) {
         let typing = ui.ctx().text_edit_focused();
-        let (events, modifiers, pinch, latest) = ui.input(|i| {
+        let (events, modifiers, pinch, latest, is_double_click) = ui.input(|i| {
             (
                 i.events.clone(),
                 i.modifiers,
                 i.multi_touch(),
                 i.pointer.latest_pos(),
+                i.pointer
+                    .button_double_clicked(egui::PointerButton::Primary),
             )
         });
         self.is_space_held = !typing && ui.input(|i| i.key_down(Key::Space));
@@ -99,6 +101,7 @@ impl Gesture {
             view,
             viewport,
             modifiers,
+            is_double_click: false,
             told: Vec::new(),
         };
         for event in &events {
@@ -127,6 +130,7 @@ impl Gesture {
                     modifiers,
                 } => {
                     frame.modifiers = *modifiers;
+                    frame.is_double_click = is_double_click;
                     self.release(*pos, *button, &mut frame);
                 }
                 Event::PointerMoved(pos) => self.moved(*pos, is_over(*pos), &mut frame),
@@ -217,6 +221,7 @@ struct Frame<'a> {
     view: &'a mut CanvasView,
     viewport: &'a Viewport,
     modifiers: egui::Modifiers,
+    is_double_click: bool,
     /// What the tool is told.
     told: Vec<PointerEvent>,
 }
@@ -245,6 +250,8 @@ impl Frame<'_> {
                 command: self.modifiers.command,
                 alt: self.modifiers.alt,
             },
+            points_per_pixel: self.view.transform(self.viewport).points_per_pixel,
+            is_double_click: phase == PointerPhase::Release && self.is_double_click,
         };
         // Of a pointer that only hovers the newest place is enough.
         let is_hover = |event: &mut PointerEvent| event.phase == PointerPhase::Hover;

@@ -11,8 +11,10 @@
 //! The wheel of a mouse zooms. Two fingers on a touchpad pan, and zoom with
 //! Ctrl or by pinching.
 
+mod boxes;
 mod gesture;
 mod overlay;
+mod tags;
 
 use egui::{Rect, Response, Sense, Ui};
 use egui_wgpu::RenderState;
@@ -25,6 +27,7 @@ use crate::gpu::{
 };
 use crate::tools::Overlay;
 
+pub use boxes::BoxLook;
 use gesture::Gesture;
 
 /// What the canvas shows.
@@ -44,6 +47,8 @@ pub struct CanvasInput<'a> {
     pub live: Option<LiveFrame>,
     /// Whether the mask is only outlined, and not tinted.
     pub is_mask_outlined: bool,
+    /// How boxes are drawn; `None` draws none.
+    pub boxes: Option<BoxLook<'a>>,
 }
 
 /// The canvas of a window: what only the screen knows.
@@ -102,6 +107,9 @@ impl CanvasUi {
             commands.push(Command::SetView(view));
         }
         self.paint(ui, rect, input, &viewport, view);
+        if let Some(look) = &input.boxes {
+            boxes::boxes_ui(ui, rect, input.document, look, &view.transform(&viewport));
+        }
         overlay::overlay_ui(ui, &response, input, &viewport, view, &self.gesture);
         response
     }

@@ -14,7 +14,7 @@ pub fn shortcut_list_ui(ui: &mut Ui) {
     ui.spacing_mut().item_spacing = vec2(space::XL, 2.0);
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
     ui.columns_const(|[left, right]| {
-        for group in [Group::Generate, Group::File, Group::Edit] {
+        for group in [Group::Generate, Group::File, Group::Edit, Group::Boxes] {
             group_ui(left, group);
         }
         for group in [Group::Tools, Group::View] {

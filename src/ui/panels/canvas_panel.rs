@@ -5,11 +5,13 @@ use egui::{Align, Layout, RichText, Ui, vec2};
 
 use crate::app::actions::{Action, file::OPEN, generate::GENERATE};
 use crate::app::shortcuts::keys_of;
-use crate::app::{AppState, CommandSink};
+use crate::app::{AppState, CommandSink, boxes};
+use crate::document::LayerKind;
 use crate::geometry::CanvasRect;
 use crate::gpu::{LiveFrame, LivePicture};
+use crate::tools::Target;
 use crate::ui::UiState;
-use crate::ui::canvas::CanvasInput;
+use crate::ui::canvas::{BoxLook, CanvasInput};
 use crate::ui::theme::{radius, semibold, space, tokens, type_size};
 
 /// Shows the canvas.
@@ -43,19 +45,39 @@ fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut 
     let input = CanvasInput {
         document: state.document(),
         view: state.front().view,
-        overlay: state.toolbox.overlay(),
+        overlay: state.toolbox.overlay(state.document()),
         is_tool_blocked: state.toolbox.target(state.document()).is_err(),
         is_gesture_active: state.toolbox.is_active(),
         live,
         is_mask_outlined: state.is_result_new(),
+        boxes: box_look(state),
     };
     own.canvas.show(ui, &input, commands);
 }
 
-/// Whether there is nothing to see or to wait for.
+/// How boxes are drawn now, if they are.
+fn box_look(state: &AppState) -> Option<BoxLook<'_>> {
+    let is_in_hand = boxes::are_in_hand(state);
+    (is_in_hand || state.settings.panels.boxes_on_canvas).then(|| BoxLook {
+        classes: boxes::vocabulary(state).map(|vocabulary| vocabulary.classes),
+        is_in_hand,
+    })
+}
+
+/// Whether there is nothing to see or to wait for, and nothing about to be drawn.
 fn is_empty(state: &AppState) -> bool {
     let document = state.document();
-    !document.has_picture() && !document.has_mask_content() && state.jobs.generation().is_none()
+    let is_about_to_draw = match state.toolbox.target(document) {
+        Ok(Target::Layer(id)) => document
+            .layer(id)
+            .is_some_and(|layer| layer.kind() != LayerKind::Mask),
+        Ok(Target::NewLayer) => true,
+        Ok(Target::View) | Err(_) => false,
+    };
+    !is_about_to_draw
+        && !document.has_picture()
+        && !document.has_visible_conditions()
+        && state.jobs.generation().is_none()
 }
 
 fn empty_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut CommandSink) {

@@ -8,12 +8,15 @@ use egui::{
 };
 use image::RgbaImage;
 
-use crate::app::actions::{layer, mask};
-use crate::app::{AppState, Command, CommandSink};
-use crate::document::{Document, DocumentRevision, Layer, LayerContent, LayerId, LayerKind};
+use crate::app::actions::{self, layer, mask};
+use crate::app::{AppState, Command, CommandSink, boxes};
+use crate::document::{
+    BoundingBox, Document, DocumentRevision, Layer, LayerContent, LayerId, LayerKind,
+};
 use crate::icons;
 use crate::recipe::param::{Number, Range, Shown, Value};
 use crate::ui::UiState;
+use crate::ui::class_colour::class_colour;
 use crate::ui::theme::{height, radius, space, tokens, type_size};
 use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, number_row, title};
 
@@ -40,7 +43,7 @@ pub struct LayerThumbnails {
 }
 
 impl LayerThumbnails {
-    fn update(&mut self, document: &Document, is_drawing: bool) {
+    fn update(&mut self, document: &Document, classes: &[String], is_drawing: bool) {
         // While a stroke goes on the list may lag: the canvas is what counts.
         if self.revision == Some(document.revision()) || (is_drawing && self.revision.is_some()) {
             return;
@@ -49,12 +52,15 @@ impl LayerThumbnails {
         self.pictures = document
             .layers()
             .iter()
-            .filter_map(|layer| Some((layer.id, Arc::new(thumbnail(layer, document.size_px())?))))
+            .filter_map(|layer| {
+                let picture = thumbnail(layer, document.size_px(), classes)?;
+                Some((layer.id, Arc::new(picture)))
+            })
             .collect();
     }
 }
 
-fn thumbnail(layer: &Layer, size_px: [u32; 2]) -> Option<RgbaImage> {
+fn thumbnail(layer: &Layer, size_px: [u32; 2], classes: &[String]) -> Option<RgbaImage> {
     let longest = size_px[0].max(size_px[1]).max(1);
     let shrink = (longest as f32 / THUMBNAIL_PX as f32).max(1.0);
     let side = |axis: usize| ((size_px[axis] as f32 / shrink).round() as u32).max(1);
@@ -67,15 +73,48 @@ fn thumbnail(layer: &Layer, size_px: [u32; 2]) -> Option<RgbaImage> {
             let value = grid.pixel(at(x), at(y));
             image::Rgba([value, value, value, 255])
         }),
-        LayerContent::Layout(_) | LayerContent::Semantic(_) => return None,
+        LayerContent::Layout(boxes) => {
+            let mut picture = RgbaImage::new(side(0), side(1));
+            for found in boxes {
+                outline(
+                    &mut picture,
+                    found,
+                    shrink,
+                    class_colour(&found.label, classes),
+                );
+            }
+            picture
+        }
+        LayerContent::Semantic(_) => return None,
     };
     Some(picture)
+}
+
+/// Draws the outline of a box on a small picture.
+fn outline(picture: &mut RgbaImage, found: &BoundingBox, shrink: f32, color: Color32) {
+    let at = |value: f32| (value / shrink).round() as i32;
+    let [left, right] = [at(found.min.x), at(found.max.x) - 1];
+    let [top, bottom] = [at(found.min.y), at(found.max.y) - 1];
+    let [width, height] = [picture.width(), picture.height()].map(|side| side as i32);
+    let mut put = |x: i32, y: i32| {
+        if (0..width).contains(&x) && (0..height).contains(&y) {
+            picture.put_pixel(x as u32, y as u32, image::Rgba(color.to_array()));
+        }
+    };
+    for x in left.max(0)..=right.min(width) {
+        [top, bottom].into_iter().for_each(|y| put(x, y));
+    }
+    for y in top.max(0)..=bottom.min(height) {
+        [left, right].into_iter().for_each(|x| put(x, y));
+    }
 }
 
 /// Shows the list, top layer first.
 pub fn layers_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     let document = state.document();
-    own.layers.update(document, state.front().editor.is_busy());
+    let is_drawing = state.front().editor.is_busy();
+    own.layers
+        .update(document, boxes::classes(state), is_drawing);
     egui::Frame::new()
         .inner_margin(egui::Margin {
             left: 12,
@@ -105,6 +144,7 @@ fn header_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 &layer::DELETE,
                 &layer::MOVE_DOWN,
                 &layer::MOVE_UP,
+                &actions::boxes::ADD,
                 &mask::ADD,
             ] {
                 action_button(ui, action, CONTROL_ICON, state, commands);
@@ -261,10 +301,14 @@ fn name_ui(ui: &mut Ui, layer: &Layer) {
         ui.add_space(3.0);
         ui.add(egui::Label::new(RichText::new(&layer.name).color(color)).truncate());
         let kind = match layer.kind() {
-            LayerKind::Mask => "Mask: what is painted here is repainted",
-            LayerKind::Raster => "Picture",
-            LayerKind::Layout => "Layout",
-            LayerKind::Semantic => "Semantic map",
+            LayerKind::Mask => "Mask: what is painted here is repainted".to_owned(),
+            LayerKind::Raster => "Picture".to_owned(),
+            LayerKind::Layout => match layer.boxes().map_or(0, <[_]>::len) {
+                0 => "Boxes: draw where something is to appear".to_owned(),
+                1 => "1 box".to_owned(),
+                count => format!("{count} boxes"),
+            },
+            LayerKind::Semantic => "Semantic map".to_owned(),
         };
         let note = RichText::new(kind)
             .size(type_size::SMALL)

@@ -100,6 +100,8 @@ pub struct Tokens {
     pub warning: Color32,
     /// Things that went well.
     pub success: Color32,
+    /// Lines over a picture that say what is in line with what.
+    pub guide: Color32,
     /// Under windows and menus.
     pub shadow: Color32,
 }
@@ -127,6 +129,7 @@ pub const DARK: Tokens = Tokens {
     danger: Color32::from_rgb(0xF0, 0x7C, 0x72),
     warning: Color32::from_rgb(0xE5, 0xB4, 0x5C),
     success: Color32::from_rgb(0x6C, 0xC4, 0x8A),
+    guide: Color32::from_rgb(0xFF, 0x5A, 0xB4),
     shadow: Color32::from_black_alpha(120),
 };
 
@@ -153,6 +156,7 @@ pub const LIGHT: Tokens = Tokens {
     danger: Color32::from_rgb(0xB3, 0x2D, 0x22),
     warning: Color32::from_rgb(0x8F, 0x5F, 0x00),
     success: Color32::from_rgb(0x1F, 0x74, 0x42),
+    guide: Color32::from_rgb(0xD6, 0x1F, 0x8A),
     shadow: Color32::from_black_alpha(40),
 };
 

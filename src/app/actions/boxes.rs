@@ -1,0 +1,177 @@
+//! The boxes of a layout layer.
+
+use egui::{Key, Modifiers};
+
+use super::{Action, Entry, Group};
+use crate::app::boxes::{BoxChange, BoxCommand, are_in_hand, chosen};
+use crate::app::command::Command;
+use crate::app::state::AppState;
+use crate::icons;
+
+/// Adds a layout layer.
+pub static ADD: Action = Action::new(Group::Edit, "Add boxes", |_| {
+    Some(BoxCommand::AddLayer.into())
+})
+.icon(icons::BOUNDING_BOX);
+
+/// Makes copies of the chosen boxes.
+pub static DUPLICATE: Action = Action::new(Group::Boxes, "Duplicate boxes", |state| {
+    on_chosen(state, BoxCommand::Duplicate)
+})
+.icon(icons::COPY_SIMPLE)
+.key(Modifiers::COMMAND, Key::J)
+.when(has_choice)
+.unless(no_choice);
+
+/// Deletes the chosen boxes.
+pub static DELETE: Action = Action::new(Group::Boxes, "Delete boxes", |state| {
+    on_chosen(state, BoxCommand::Delete)
+})
+.icon(icons::TRASH)
+.key(Modifiers::NONE, Key::Delete)
+.or_key(Modifiers::NONE, Key::Backspace)
+.when(are_in_hand)
+.unless(no_choice);
+
+/// Sends the chosen boxes up.
+pub static UP: Action = Action::new(Group::Boxes, "Send boxes up", |state| {
+    on_chosen(state, BoxCommand::Restack { is_up: true })
+})
+.in_full("Send boxes up or down")
+.icon(icons::ARROW_LINE_UP)
+.key(Modifiers::COMMAND, Key::CloseBracket)
+.when(has_choice)
+.unless(no_choice);
+
+/// Sends the chosen boxes down.
+pub static DOWN: Action = Action::new(Group::Boxes, "Send boxes down", |state| {
+    on_chosen(state, BoxCommand::Restack { is_up: false })
+})
+.in_full(UP.full_label)
+.icon(icons::ARROW_LINE_DOWN)
+.key(Modifiers::COMMAND, Key::OpenBracket)
+.when(has_choice)
+.unless(no_choice);
+
+/// Locks the chosen boxes, or unlocks them.
+pub static LOCK: Action = Action::new(Group::Boxes, "Lock boxes", |state| {
+    let chosen = chosen(state);
+    let is_locked = chosen.iter().all(|found| found.is_locked);
+    let change = BoxChange::Locked(!is_locked);
+    on_chosen(state, BoxCommand::Change { change, done: true })
+})
+.icon(icons::LOCK_SIMPLE)
+.key(Modifiers::SHIFT, Key::L)
+.when(has_choice)
+.unless(no_choice)
+.switch(|state| {
+    let chosen = chosen(state);
+    !chosen.is_empty() && chosen.iter().all(|found| found.is_locked)
+});
+
+/// Chooses every box that is not locked.
+pub static SELECT_ALL: Action = Action::new(Group::Boxes, "Select all boxes", |state| {
+    let layer = state.document().active_layout()?;
+    let boxes = layer.boxes()?.iter().enumerate();
+    let free = boxes.filter(|(_, found)| !found.is_locked);
+    let command = BoxCommand::Select {
+        layer: layer.id,
+        boxes: free.map(|(index, _)| index).collect(),
+    };
+    Some(command.into())
+})
+.icon(icons::SELECTION_ALL)
+.key(Modifiers::COMMAND, Key::A)
+.when(are_in_hand)
+.unless(|state| {
+    let layer = state.document().active_layout();
+    layer
+        .is_none_or(|layer| layer.content.is_blank())
+        .then_some("There are no boxes")
+});
+
+/// What arrows do: a name, a key, pixels to the right and down.
+const fn nudge(
+    label: &'static str,
+    (modifiers, key): (Modifiers, Key),
+    command: fn(&AppState) -> Option<Command>,
+) -> Action {
+    Action::new(Group::Boxes, label, command)
+        .in_full(match modifiers.shift {
+            true => "Move boxes by 10 px",
+            false => "Move boxes by 1 px",
+        })
+        .key(modifiers, key)
+        .when(has_choice)
+        .unless(no_choice)
+}
+
+static LEFT: Action = nudge("Left", (Modifiers::NONE, Key::ArrowLeft), |state| {
+    on_chosen(state, BoxCommand::Nudge([-1.0, 0.0]))
+});
+static RIGHT: Action = nudge("Right", (Modifiers::NONE, Key::ArrowRight), |state| {
+    on_chosen(state, BoxCommand::Nudge([1.0, 0.0]))
+});
+static HIGHER: Action = nudge("Higher", (Modifiers::NONE, Key::ArrowUp), |state| {
+    on_chosen(state, BoxCommand::Nudge([0.0, -1.0]))
+});
+static LOWER: Action = nudge("Lower", (Modifiers::NONE, Key::ArrowDown), |state| {
+    on_chosen(state, BoxCommand::Nudge([0.0, 1.0]))
+});
+static FAR_LEFT: Action = nudge("Far left", (Modifiers::SHIFT, Key::ArrowLeft), |state| {
+    on_chosen(state, BoxCommand::Nudge([-10.0, 0.0]))
+});
+static FAR_RIGHT: Action = nudge("Far right", (Modifiers::SHIFT, Key::ArrowRight), |state| {
+    on_chosen(state, BoxCommand::Nudge([10.0, 0.0]))
+});
+static MUCH_HIGHER: Action = nudge("Much higher", (Modifiers::SHIFT, Key::ArrowUp), |state| {
+    on_chosen(state, BoxCommand::Nudge([0.0, -10.0]))
+});
+static MUCH_LOWER: Action = nudge("Much lower", (Modifiers::SHIFT, Key::ArrowDown), |state| {
+    on_chosen(state, BoxCommand::Nudge([0.0, 10.0]))
+});
+
+/// The group, as the menu shows it.
+pub static ENTRIES: &[Entry] = &[
+    Entry::Action(&ADD),
+    Entry::Submenu {
+        label: "Boxes",
+        icon: icons::BOUNDING_BOX,
+        entries: &[
+            Entry::Action(&SELECT_ALL),
+            Entry::Line,
+            Entry::Action(&DUPLICATE),
+            Entry::Action(&DELETE),
+            Entry::Action(&LOCK),
+            Entry::Line,
+            Entry::Action(&UP),
+            Entry::Action(&DOWN),
+        ],
+    },
+];
+
+/// What only keys do.
+pub static KEYS: &[Entry] = &[
+    Entry::Action(&LEFT),
+    Entry::Action(&RIGHT),
+    Entry::Action(&HIGHER),
+    Entry::Action(&LOWER),
+    Entry::Action(&FAR_LEFT),
+    Entry::Action(&FAR_RIGHT),
+    Entry::Action(&MUCH_HIGHER),
+    Entry::Action(&MUCH_LOWER),
+];
+
+fn on_chosen(state: &AppState, command: BoxCommand) -> Option<Command> {
+    (!state.document().selected_boxes().is_empty()).then(|| command.into())
+}
+
+/// Whether keys mean boxes: some are chosen and their tool is in hand.
+fn has_choice(state: &AppState) -> bool {
+    are_in_hand(state) && !state.document().selected_boxes().is_empty()
+}
+
+fn no_choice(state: &AppState) -> Option<&str> {
+    let has_choice = !state.document().selected_boxes().is_empty();
+    (!has_choice).then_some("Choose a box first")
+}

@@ -1,0 +1,135 @@
+//! Boxes of layout layers: what can be done to them, and what the chosen model
+//! makes of them.
+
+use super::command::Command;
+use super::state::AppState;
+use crate::document::{BoundingBox, LayerId, LayerKind};
+use crate::tools::Target;
+
+/// Something that is done to boxes. Those that name none act on the chosen ones.
+#[derive(Clone, Debug)]
+pub enum BoxCommand {
+    /// Adds an empty layout layer.
+    AddLayer,
+    /// Chooses boxes.
+    Select {
+        /// Their layer.
+        layer: LayerId,
+        /// Their positions in it.
+        boxes: Vec<usize>,
+    },
+    /// Makes copies.
+    Duplicate,
+    /// Deletes those that are not locked.
+    Delete,
+    /// Sends them one place up or down.
+    Restack {
+        /// Towards the top.
+        is_up: bool,
+    },
+    /// Moves those that are not locked, so many pixels to the right and down.
+    Nudge([f32; 2]),
+    /// Changes them.
+    Change {
+        /// What is changed.
+        change: BoxChange,
+        /// Whether this is the end of the change: one undo step per drag.
+        done: bool,
+    },
+}
+
+/// A change of boxes. Lengths are document pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BoxChange {
+    /// Where the left edge is; the width stays.
+    Left(f32),
+    /// Where the upper edge is; the height stays.
+    Top(f32),
+    /// From the left edge to the right one.
+    Width(f32),
+    /// From the upper edge to the lower one.
+    Height(f32),
+    /// What it holds.
+    Class(String),
+    /// A word for its colour.
+    Colour(Option<String>),
+    /// Whether the pointer passes over it.
+    Locked(bool),
+}
+
+impl BoxChange {
+    /// What the menu calls it.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Left(_) | Self::Top(_) => "Move box",
+            Self::Width(_) | Self::Height(_) => "Resize box",
+            Self::Class(_) => "Class of box",
+            Self::Colour(_) => "Colour of box",
+            Self::Locked(true) => "Lock box",
+            Self::Locked(false) => "Unlock box",
+        }
+    }
+
+    /// Carries it out. Numbers that are none leave the box as it is.
+    pub(super) fn apply(&self, found: &mut BoundingBox) {
+        let by = |to: f32, from: f32| if to.is_finite() { to - from } else { 0.0 };
+        match self {
+            Self::Left(to) => *found = found.moved_by([by(*to, found.min.x), 0.0]),
+            Self::Top(to) => *found = found.moved_by([0.0, by(*to, found.min.y)]),
+            Self::Width(to) if to.is_finite() => found.max.x = found.min.x + to.max(0.0),
+            Self::Height(to) if to.is_finite() => found.max.y = found.min.y + to.max(0.0),
+            Self::Width(_) | Self::Height(_) => {}
+            Self::Class(name) => found.label.clone_from(name),
+            Self::Colour(word) => found.colour.clone_from(word),
+            Self::Locked(is_locked) => found.is_locked = *is_locked,
+        }
+    }
+}
+
+impl From<BoxCommand> for Command {
+    fn from(command: BoxCommand) -> Self {
+        Self::Boxes(command)
+    }
+}
+
+/// What the chosen model knows of boxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vocabulary<'a> {
+    /// The classes.
+    pub classes: &'a [String],
+    /// The words for colours; none when it takes no colour.
+    pub colours: &'a [String],
+    /// Most boxes that it takes.
+    pub max_boxes: usize,
+}
+
+/// What the chosen model knows of boxes; `None` when it takes none or is not there.
+pub fn vocabulary(state: &AppState) -> Option<Vocabulary<'_>> {
+    state.model_summary()?;
+    None
+}
+
+/// The classes that the chosen model knows.
+pub fn classes(state: &AppState) -> &[String] {
+    vocabulary(state).map_or(&[], |vocabulary| vocabulary.classes)
+}
+
+/// Whether the tool in hand works on boxes that are there.
+pub fn are_in_hand(state: &AppState) -> bool {
+    let document = state.document();
+    let Ok(Target::Layer(id)) = state.toolbox.target(document) else {
+        return false;
+    };
+    let layer = document.layer(id);
+    layer.is_some_and(|layer| layer.kind() == LayerKind::Layout)
+}
+
+/// The chosen boxes, the lowest first.
+pub fn chosen(state: &AppState) -> Vec<&BoundingBox> {
+    let document = state.document();
+    let boxes = document.selected_layer().and_then(|layer| layer.boxes());
+    let indices = document.selected_boxes().iter();
+    boxes.map_or_else(Vec::new, |boxes| {
+        indices.filter_map(|index| boxes.get(*index)).collect()
+    })
+}
