@@ -70,7 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
-    ("document", &["geometry"]),
+    ("document", &["geometry", "recipe"]),
     ("tools", &["document", "geometry", "icons", "recipe"]),
     ("gpu", &["document", "geometry"]),
     (
@@ -114,6 +114,18 @@ const ONLY_PARTS: &[(&str, &str, &[&str])] = &[
         "engine",
         "gpu",
         &["Adapter", "adapters", "answers", "share"],
+    ),
+    // A label map means the same in a document and in a job.
+    (
+        "document",
+        "recipe",
+        &[
+            "NOTHING",
+            "Palette",
+            "PaletteClass",
+            "PaletteError",
+            "palette",
+        ],
     ),
     // Tools describe their numbers as recipes do, and know nothing of jobs.
     ("tools", "recipe", &["param"]),

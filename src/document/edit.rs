@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::bounding_box::BoundingBox;
 use super::error::DocumentError;
 use super::layer::{Layer, LayerContent, LayerId};
-use super::palette::Palette;
 use super::picture::Document;
 use super::tile_grid::{Pixel, Tile, TileGrid, TileIndex};
+use crate::recipe::Palette;
 
 /// Everything of a document that history covers.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,8 @@
 //! graphics card all share the pixels that did not change. That is why the
 //! history can be bounded in bytes instead of in steps.
 //!
-//! The room knows nothing of windows, graphics cards or models.
+//! The room knows nothing of windows, graphics cards or models; of jobs it knows
+//! what their inputs mean ([`Palette`]).
 
 mod bounding_box;
 mod composite;
@@ -17,7 +18,6 @@ mod error;
 mod history;
 mod identity;
 mod layer;
-mod palette;
 mod picture;
 mod tile_grid;
 mod transaction;
@@ -31,7 +31,8 @@ pub use error::DocumentError;
 pub use history::{DEFAULT_HISTORY_BUDGET_BYTES, History};
 pub use identity::{DocumentId, DocumentRevision, SavePoint};
 pub use layer::{Layer, LayerContent, LayerId, LayerKind};
-pub use palette::{Palette, PaletteClass};
 pub use picture::{Document, DocumentSnapshot, MAX_SIDE_PX, check_size};
 pub use tile_grid::{Pixel, TILE_SIDE_PX, Tile, TileGrid, TileIndex};
 pub use transaction::Transaction;
+
+pub use crate::recipe::{Palette, PaletteClass};

@@ -10,9 +10,9 @@ use super::edit::CanvasContents;
 use super::error::DocumentError;
 use super::identity::{DocumentId, DocumentRevision};
 use super::layer::{Layer, LayerContent, LayerId, LayerKind};
-use super::palette::Palette;
 use super::tile_grid::{TILE_SIDE_PX, TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
+use crate::recipe::Palette;
 
 /// Largest side of a document in pixels: the largest texture that every
 /// graphics card can hold.
@@ -234,9 +234,9 @@ impl Document {
     /// What does not hold, in words.
     pub fn validate_invariants(&self) -> Result<(), String> {
         check_size(self.size_px()).map_err(|error| error.to_string())?;
-        if self.palette().classes.len() > 256 {
-            return Err("the palette has more than 256 classes".into());
-        }
+        self.palette()
+            .validate()
+            .map_err(|error| error.to_string())?;
         if self.selected.is_some() && self.selected_layer().is_none() {
             return Err(format!(
                 "the selected layer {:?} does not exist",

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::SamplerId;
+use super::layout::{LayoutError, LayoutInput};
 use super::param::{Param, Range, Value, WIDTH};
+use super::semantic::{SemanticError, SemanticInput};
 
 /// Largest side, in pixels, that a job may ask for.
 pub const MAX_SIDE_PX: u32 = 8192;
@@ -66,12 +68,25 @@ pub struct GenerateSpec {
     pub feather_px: f32,
     /// Number of pictures.
     pub batch: u32,
+    /// How strongly boxes act: 0 not at all, 1 as the model was trained.
+    pub layout_weight: f32,
+    /// How strongly the label map acts: 0 not at all, 1 as the model was trained.
+    pub semantic_weight: f32,
     /// The picture to start from.
     #[serde(skip)]
     pub init: Option<ImageInput>,
     /// Where to repaint; only with `init`.
     #[serde(skip)]
     pub mask: Option<MaskInput>,
+    /// Where what is to appear.
+    #[serde(skip)]
+    pub layout: Option<LayoutInput>,
+    /// What every pixel is to be.
+    #[serde(skip)]
+    pub semantic: Option<SemanticInput>,
+    /// The whole picture in small, of which the model makes a larger one.
+    #[serde(skip)]
+    pub low_resolution: Option<ImageInput>,
 }
 
 impl Default for GenerateSpec {
@@ -91,8 +106,13 @@ impl Default for GenerateSpec {
             strength: 1.0,
             feather_px: 4.0,
             batch: 1,
+            layout_weight: 1.0,
+            semantic_weight: 1.0,
             init: None,
             mask: None,
+            layout: None,
+            semantic: None,
+            low_resolution: None,
         }
     }
 }
@@ -127,6 +147,12 @@ pub enum SpecError {
     /// A mask without a picture.
     #[error("a mask was given without a picture; give the picture to repaint too")]
     MaskWithoutImage,
+    /// A box cannot be.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A label map cannot be.
+    #[error(transparent)]
+    Semantic(#[from] SemanticError),
 }
 
 /// A picture size that cannot be painted.
@@ -143,7 +169,7 @@ pub struct SizeError {
 }
 
 impl GenerateSpec {
-    /// Checks every number and the sizes of the inputs.
+    /// Checks every number and the sizes of the inputs, but looks at no pixel.
     ///
     /// # Errors
     /// The first thing that is wrong, as a sentence for the user.
@@ -171,6 +197,12 @@ impl GenerateSpec {
                 });
             }
             _ => {}
+        }
+        if let Some(layout) = &self.layout {
+            layout.validate()?;
+        }
+        if let Some(semantic) = &self.semantic {
+            semantic.validate(sides)?;
         }
         Ok(())
     }

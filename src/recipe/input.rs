@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::palette::PaletteClass;
+
 /// What the numbers of a mask mean to a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,5 +39,24 @@ pub enum InputSpec {
     Mask {
         /// What the numbers mean that the denoiser gets.
         convention: MaskConvention,
+    },
+    /// Boxes that say where what is to appear.
+    Layout {
+        /// What a box may hold, by name.
+        classes: Vec<String>,
+        /// The colour words that a box may have.
+        colours: Vec<String>,
+        /// Boxes that are seen at most.
+        max_boxes: u32,
+    },
+    /// A class for every pixel.
+    Semantic {
+        /// What a pixel may be.
+        classes: Vec<PaletteClass>,
+    },
+    /// The whole picture in small.
+    LowResolution {
+        /// How often the side of the small picture goes into that of the large one.
+        factor: u32,
     },
 }

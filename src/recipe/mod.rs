@@ -13,14 +13,17 @@ mod generate;
 mod infotext;
 mod input;
 mod jpeg_end;
+mod layout;
 mod naming;
 mod painted;
+pub mod palette;
 pub mod param;
 mod picture_files;
 mod picture_reading;
 mod png_text;
 mod sampler_id;
 mod scaling;
+mod semantic;
 mod train;
 mod webp_chunks;
 
@@ -29,8 +32,10 @@ pub use generate::{
 };
 pub use infotext::{read_infotext, write_infotext};
 pub use input::{InputSpec, MaskConvention};
+pub use layout::{LayoutBox, LayoutError, LayoutInput, MAX_BOXES};
 pub use naming::{next_picture_path, today};
 pub use painted::{FoundRecipe, PRIVATE_KEYWORD, PaintedRecipe, RecipeForm};
+pub use palette::{Palette, PaletteClass, PaletteError};
 pub use picture_files::{LeftOut, PictureFormat, RecipeFileError, SaveOptions, save_picture};
 pub use picture_reading::{
     DecodedPicture, OpenedPicture, PictureWarning, decode_picture, open_picture, picture_size,
@@ -38,4 +43,5 @@ pub use picture_reading::{
 };
 pub use sampler_id::SamplerId;
 pub use scaling::scale_picture;
+pub use semantic::{SemanticError, SemanticInput};
 pub use train::{TrainSpec, TrainTarget};

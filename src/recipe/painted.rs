@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::param::{BATCH, FEATHER, Number, STRENGTH};
+use super::param::{BATCH, FEATHER, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
 use super::{GenerateSpec, ModelSource};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
@@ -186,6 +186,10 @@ impl FoundRecipe {
             self.used_picture
         } else if *number == FEATHER {
             self.used_mask
+        } else if *number == LAYOUT_WEIGHT {
+            self.spec.layout.is_some()
+        } else if *number == SEMANTIC_WEIGHT {
+            self.spec.semantic.is_some()
         } else {
             // A file has one picture, whatever its batch had.
             *number != BATCH

@@ -277,6 +277,26 @@ pub static BATCH: Number = Number {
     infotext: None,
 };
 
+/// How strongly boxes act.
+pub static LAYOUT_WEIGHT: Number = Number {
+    id: "layout_weight",
+    label: "Boxes",
+    hint: "How strongly the boxes act: 0 not at all, 1 as the model was trained",
+    unit: None,
+    allowed: Range::real(0.0, 1.0),
+    offered: Range::real(0.0, 1.0),
+    shown: Shown::Percent,
+    infotext: None,
+};
+
+/// How strongly a label map acts.
+pub static SEMANTIC_WEIGHT: Number = Number {
+    id: "semantic_weight",
+    label: "Label map",
+    hint: "How strongly the label map acts: 0 not at all, 1 as the model was trained",
+    ..LAYOUT_WEIGHT
+};
+
 /// A number, and where a `T` keeps it.
 #[derive(Debug)]
 pub struct Param<T: 'static> {
@@ -344,6 +364,16 @@ impl GenerateSpec {
             number: &BATCH,
             get: |spec| spec.batch.into(),
             set: |spec, value| spec.batch = value.as_u32(),
+        },
+        Param {
+            number: &LAYOUT_WEIGHT,
+            get: |spec| Value::Real(spec.layout_weight),
+            set: |spec, value| spec.layout_weight = value.as_f32(),
+        },
+        Param {
+            number: &SEMANTIC_WEIGHT,
+            get: |spec| Value::Real(spec.semantic_weight),
+            set: |spec, value| spec.semantic_weight = value.as_f32(),
         },
     ];
 }

@@ -48,6 +48,23 @@ pub fn kind(spec: &InputSpec) -> ConditionerKind {
     match spec {
         InputSpec::Text { .. } => clip_text::kind(),
         InputSpec::Mask { convention } => inpaint::kind(*convention),
+        InputSpec::Layout { .. } => unknown("layout"),
+        InputSpec::Semantic { .. } => unknown("semantic"),
+        InputSpec::LowResolution { .. } => unknown("low_resolution"),
+    }
+}
+
+/// What can be described but not yet told a denoiser.
+fn unknown(kind: &'static str) -> ConditionerKind {
+    ConditionerKind {
+        groups: &[],
+        open: Box::new(move |_, _| {
+            Err(ModelError::Studio {
+                key: "inputs",
+                value: kind.to_owned(),
+                supported: "this version opens models of text and masks only".to_owned(),
+            })
+        }),
     }
 }
 

@@ -44,6 +44,10 @@ impl DiffusionStage {
                 InputSpec::Mask { convention } => {
                     conditioners.push(Box::new(InpaintMask::new(*convention)));
                 }
+                // A run that begins with such a model is refused where it is opened.
+                InputSpec::Layout { .. }
+                | InputSpec::Semantic { .. }
+                | InputSpec::LowResolution { .. } => {}
             }
         }
         let first_stage = Box::new(self.encoder.network().clone());

@@ -41,8 +41,13 @@ fn every_option_ends_in_the_spec() {
         strength: 0.9,
         feather_px: 4.0,
         batch: 3,
+        layout_weight: 1.0,
+        semantic_weight: 1.0,
         init: None,
         mask: None,
+        layout: None,
+        semantic: None,
+        low_resolution: None,
     };
     assert_eq!(args(&options).spec(&mut silent).unwrap(), expected);
 }
