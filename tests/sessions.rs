@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use burn::tensor::{Device, Tensor};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use proptest::prelude::*;
-use velatura::diffusion::{DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, Session};
+use velatura::diffusion::{
+    Conditions, DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, Session,
+};
 use velatura::model::ModelFolder;
 
 fn load(name: &str) -> LatentDiffusion {
@@ -36,6 +38,7 @@ fn request() -> GenerationRequest {
         strength: 1.0,
         init: None,
         mask: None,
+        conditions: Conditions::default(),
     }
 }
 

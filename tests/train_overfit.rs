@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use image::GenericImageView;
 use train_support::{make_data, spec, train};
-use velatura::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion};
+use velatura::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
 use velatura::model::ModelFolder;
 use velatura::recipe::{TrainSpec, TrainTarget};
 use velatura::train::TrainEvent;
@@ -104,6 +104,7 @@ fn both_stages_learn_four_pictures() {
             strength: 1.0,
             init: None,
             mask: None,
+            conditions: Conditions::default(),
         };
         let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()));
         match outcome.expect("a picture") {

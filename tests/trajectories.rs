@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 use velatura::diffusion::{
-    DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion, SAMPLERS,
+    Conditions, DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion, SAMPLERS,
 };
 use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::SamplerId;
@@ -132,6 +132,7 @@ impl Check {
             strength: case.strength,
             init: has_image.then(|| self.image.clone()),
             mask: (case.kind == Kind::Inpaint).then(|| self.mask.clone()),
+            conditions: Conditions::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What can go wrong on the way from a prompt to a picture.
 
 use crate::model::ModelError;
-use crate::recipe::SamplerId;
+use crate::recipe::{LayoutError, SamplerId, SemanticError};
 
 /// Why a picture cannot be painted, in a sentence for the user.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,28 @@ pub enum DiffusionError {
         found_px: [u32; 2],
         /// The size of the job.
         wanted_px: [u32; 2],
+    },
+    /// The model cannot be told something.
+    #[error("this model takes no {0}; choose a model that does, or leave it out")]
+    NotTaken(&'static str),
+    /// Boxes cannot be painted.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A label map cannot be painted.
+    #[error(transparent)]
+    Semantic(#[from] SemanticError),
+    /// The small picture does not have its size.
+    #[error(
+        "the low-resolution picture is {} × {} pixels; for a picture of {} × {} it must be {} × {}",
+        found_px[0], found_px[1], size_px[0], size_px[1], wanted_px[0], wanted_px[1]
+    )]
+    SmallSize {
+        /// Its size.
+        found_px: [u32; 2],
+        /// The size that it should have.
+        wanted_px: [u32; 2],
+        /// The size of the job.
+        size_px: [u32; 2],
     },
     /// A run cannot go on from a state of another one.
     #[error("this step belongs to a run with other steps or of another size; begin a new run")]

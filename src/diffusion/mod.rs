@@ -29,7 +29,7 @@ pub use error::DiffusionError;
 pub use latent_diffusion::LatentDiffusion;
 pub use paste::paste_back;
 pub use prediction::PredictionType;
-pub use request::{GenerationOutcome, GenerationRequest};
+pub use request::{Conditions, GenerationOutcome, GenerationRequest};
 pub use sampler::{
     OpenStep, SAMPLERS, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
     sampler_info,

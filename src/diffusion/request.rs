@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 use image::{GrayImage, RgbImage};
 
 use super::DiffusionError;
-use crate::recipe::SamplerId;
+use crate::model::Manifest;
+use crate::recipe::{InputSpec, LayoutInput, SamplerId, SemanticInput};
 
 /// What to paint.
 #[derive(Clone, Debug)]
@@ -36,6 +37,80 @@ pub struct GenerationRequest {
     pub init: Option<RgbImage>,
     /// Where it is repainted: 255 is yes. Of the size of the job.
     pub mask: Option<GrayImage>,
+    /// What else the model is told.
+    pub conditions: Conditions,
+}
+
+/// What a model may be told besides words, and a picture to repaint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conditions {
+    /// Where what is to appear.
+    pub layout: Option<LayoutInput>,
+    /// How strongly the boxes act, from 0 to 1.
+    pub layout_weight: f32,
+    /// What every pixel is to be; of the size of the job.
+    pub semantic: Option<SemanticInput>,
+    /// How strongly the label map acts, from 0 to 1.
+    pub semantic_weight: f32,
+    /// The whole picture in small; each side is that of the job over the model's
+    /// factor, rounded up.
+    pub low_resolution: Option<RgbImage>,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self {
+            layout: None,
+            layout_weight: 1.0,
+            semantic: None,
+            semantic_weight: 1.0,
+            low_resolution: None,
+        }
+    }
+}
+
+impl Conditions {
+    /// Checks that a model can be told all of it, for a picture of a size.
+    ///
+    /// # Errors
+    /// The first thing that it cannot be told.
+    pub fn check(&self, manifest: &Manifest, size_px: [u32; 2]) -> Result<(), DiffusionError> {
+        let inputs = &manifest.inputs;
+        if let Some(layout) = &self.layout {
+            layout.validate()?;
+            let known = inputs.iter().find_map(|input| match input {
+                InputSpec::Layout {
+                    classes,
+                    colours,
+                    max_boxes,
+                } => Some(layout.check_known(classes, colours, *max_boxes)),
+                _ => None,
+            });
+            known.ok_or(DiffusionError::NotTaken("boxes"))??;
+        }
+        if let Some(semantic) = &self.semantic {
+            semantic.validate(size_px)?;
+            semantic.check_values()?;
+            let known = inputs.iter().find_map(|input| match input {
+                InputSpec::Semantic { classes } => Some(semantic.check_known(classes)),
+                _ => None,
+            });
+            known.ok_or(DiffusionError::NotTaken("label map"))??;
+        }
+        if let Some(small) = &self.low_resolution {
+            let factor = manifest.low_resolution_factor();
+            let factor = factor.ok_or(DiffusionError::NotTaken("low-resolution picture"))?;
+            let wanted_px = size_px.map(|side| side.div_ceil(factor));
+            if <[u32; 2]>::from(small.dimensions()) != wanted_px {
+                return Err(DiffusionError::SmallSize {
+                    found_px: small.dimensions().into(),
+                    wanted_px,
+                    size_px,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl GenerationRequest {

@@ -83,6 +83,8 @@ impl<'m> Session<'m> {
         request: &GenerationRequest,
     ) -> Result<Self, DiffusionError> {
         request.check_sizes()?;
+        let size_px = [request.width_px, request.height_px];
+        request.conditions.check(model.manifest(), size_px)?;
         let info = match &request.sampler {
             Some(id) => sampler_info(id)?,
             None => model.default_sampler(),
@@ -110,7 +112,7 @@ impl<'m> Session<'m> {
             first,
             told,
             kept,
-            size_px: [request.width_px, request.height_px],
+            size_px,
             sampler,
         };
         let state = StepState {
@@ -153,11 +155,13 @@ impl<'m> Session<'m> {
     }
 
     /// Tells the denoiser other words from the next step on; what it was told of
-    /// a picture and its mask stays.
+    /// anything else stays.
     pub fn tell(&mut self, told: Told) {
-        let concat = std::mem::take(&mut self.plan.told.conditioning.concat);
-        self.plan.told = told;
-        self.plan.told.conditioning.concat = concat;
+        let before = std::mem::take(&mut self.plan.told.conditioning);
+        self.plan.told = Told {
+            conditioning: before.but(told.conditioning),
+            guidance_scale: told.guidance_scale,
+        };
     }
 
     /// Number of steps of the run.

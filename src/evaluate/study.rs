@@ -9,7 +9,9 @@ use super::EvaluateError;
 use super::judge::{Judge, Reading, host};
 use super::questions::{Question, Truth};
 use super::report::{EvaluationReport, Reconstruction, Row, Share, rows};
-use crate::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back};
+use crate::diffusion::{
+    Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back,
+};
 use crate::pixels::{opaque, planes, psnr_db};
 use crate::recipe::{GenerateSpec, SamplerId};
 use crate::scenes::{Scene, SceneObject, SceneSource};
@@ -212,6 +214,7 @@ fn paint_scene(
         strength: 1.0,
         init: hole.map(|_| scene.image.clone()),
         mask: hole.map(|hole| hole.mask.clone()),
+        conditions: Conditions::default(),
     };
     let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()))?;
     let GenerationOutcome::Finished { image, .. } = outcome else {

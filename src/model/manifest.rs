@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::conditioner::{self, LATENT, inpaint};
 use super::{AutoencoderKlConfig, ClipTextConfig, ModelError, UNet2dConfig};
-use crate::recipe::{InputSpec, MAX_SIDE_PX, MaskConvention};
+use crate::recipe::{InputSpec, MAX_BOXES, MAX_SIDE_PX, MaskConvention, Palette};
 
 /// What a model is for and how it is used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,6 +172,17 @@ impl Manifest {
         })
     }
 
+    /// How often the side of a small picture that the model takes goes into that of
+    /// the large one; `None` for one that takes none.
+    pub fn low_resolution_factor(&self) -> Option<u32> {
+        self.inputs.iter().find_map(|input| {
+            let InputSpec::LowResolution { factor } = input else {
+                return None;
+            };
+            Some(*factor)
+        })
+    }
+
     /// Checks every number, and that each group of channels is there once and
     /// comes from something that can be asked for.
     ///
@@ -216,12 +227,14 @@ impl Manifest {
                 "each kind may be there once".into(),
             )?;
         }
-        let given = self.groups();
-        let known = || {
-            [LATENT]
-                .into_iter()
-                .chain(given.iter().map(|group| group.name))
-        };
+        for input in &self.inputs {
+            if let Err(supported) = check_input(input) {
+                check(false, "inputs", format!("{input:?}"), supported)?;
+            }
+        }
+        let kinds = self.inputs.iter().map(conditioner::kind);
+        let given: Vec<&str> = kinds.flat_map(|kind| kind.groups).copied().collect();
+        let known = || [LATENT].into_iter().chain(given.iter().copied());
         let count = |name: &str| self.channels.iter().filter(|found| *found == name).count();
         let is_known = |name: &String| known().any(|known| known == name);
         let is_right = count(LATENT) == 1
@@ -236,20 +249,22 @@ impl Manifest {
         )
     }
 
-    /// Checks that the groups add up to the channels of the denoiser.
+    /// Checks that the groups, with their numbers of channels, add up to the
+    /// channels of the denoiser.
     ///
     /// # Errors
     /// If they do not.
-    pub fn fits(&self, unet: &UNet2dConfig, latent_channels: usize) -> Result<(), ModelError> {
-        let given = self.groups();
-        let channels: usize = self
-            .channels
-            .iter()
-            .map(|name| {
-                let group = given.iter().find(|group| group.name == name);
-                group.map_or(latent_channels, |group| (group.channels)(latent_channels))
-            })
-            .sum();
+    pub fn fits(
+        &self,
+        unet: &UNet2dConfig,
+        latent_channels: usize,
+        groups: &[(&'static str, usize)],
+    ) -> Result<(), ModelError> {
+        let count = |name: &String| {
+            let group = groups.iter().find(|(known, _)| known == name);
+            group.map_or(latent_channels, |(_, channels)| *channels)
+        };
+        let channels: usize = self.channels.iter().map(count).sum();
         if channels == unet.in_channels {
             return Ok(());
         }
@@ -264,11 +279,40 @@ impl Manifest {
             supported,
         ))
     }
+}
 
-    /// The groups of channels that what can be asked for gives.
-    fn groups(&self) -> Vec<conditioner::ChannelGroup> {
-        let kinds = self.inputs.iter().map(conditioner::kind);
-        kinds.flat_map(|kind| kind.groups.iter().copied()).collect()
+/// Checks the lists and numbers of something that can be asked for; the error says
+/// what would be right.
+fn check_input(input: &InputSpec) -> Result<(), String> {
+    match input {
+        InputSpec::Layout {
+            classes,
+            colours,
+            max_boxes,
+        } => {
+            let names = classes.iter().chain(colours);
+            if classes.is_empty() || names.clone().any(|name| name.trim().is_empty()) {
+                return Err("boxes need classes and colours with names".to_owned());
+            }
+            if *max_boxes == 0 || *max_boxes as usize > MAX_BOXES {
+                return Err(format!("max_boxes must be from 1 to {MAX_BOXES}"));
+            }
+            Ok(())
+        }
+        InputSpec::Semantic { classes } => {
+            let palette = Palette {
+                name: String::new(),
+                classes: classes.clone(),
+            };
+            if classes.is_empty() {
+                return Err("a label map needs classes".to_owned());
+            }
+            palette.validate().map_err(|error| error.to_string())
+        }
+        InputSpec::LowResolution { factor } if !(2..=64).contains(factor) => {
+            Err("factor must be from 2 to 64".to_owned())
+        }
+        InputSpec::Text { .. } | InputSpec::Mask { .. } | InputSpec::LowResolution { .. } => Ok(()),
     }
 }
 

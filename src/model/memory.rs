@@ -74,6 +74,16 @@ impl ModelFolder {
         if let Ok(config) = self.text_encoder_config() {
             weights += config.parameter_count()?;
         }
+        if let Ok(config) = self.layout_encoder_config() {
+            weights += config.parameter_count()?;
+        }
+        if let Ok(config) = self.semantic_encoder_config() {
+            weights += config.parameter_count()?;
+            // The map, cell by cell: what each class has of it, and what that makes.
+            let places = size_px.map(|side| (side as usize).div_ceil(factor) * config.cells);
+            let cells = (places[0] * places[1]) as f64;
+            working = working.max(cells * (config.classes + 2 * config.width) as f64);
+        }
         Ok(MemoryEstimate {
             weights_bytes: (weights * self.held().bytes()) as u64,
             working_bytes: (working * NUMBER * SLACK) as u64,

@@ -46,7 +46,8 @@ impl Model {
         denoiser: UNet2d,
         conditioners: Vec<Box<dyn Conditioner>>,
     ) -> Result<Self, ModelError> {
-        let (told, made) = (denoiser.config().out_channels, first_stage.info().channels);
+        let latents = first_stage.info();
+        let (told, made) = (denoiser.config().out_channels, latents.channels);
         if told != made {
             return Err(ModelError::unsupported(
                 "UNet2DConditionModel",
@@ -55,7 +56,8 @@ impl Model {
                 format!("the denoiser must answer in {made} channels, as latents have"),
             ));
         }
-        manifest.fits(denoiser.config(), made)?;
+        let groups = conditioners.iter().flat_map(|it| it.groups(latents));
+        manifest.fits(denoiser.config(), made, &groups.collect::<Vec<_>>())?;
         Ok(Self {
             manifest,
             first_stage,
@@ -112,15 +114,9 @@ impl Model {
     /// `latents`: `[1, channels, h, w]`; `timestep`: `[1]`; result: `[rows, channels, h, w]`.
     pub fn said(&self, latents: &Tensor<4>, timestep: Tensor<1>, told: &Conditioning) -> Tensor<4> {
         let input = told.around(latents, &self.manifest.channels);
-        let rows = told.rows();
-        let input = if rows == 1 {
-            input
-        } else {
-            Tensor::cat(vec![input; rows], 0)
-        };
-        let context = told.context.clone().unwrap_or_else(|| {
+        let context = told.tokens().unwrap_or_else(|| {
             let width = self.denoiser.config().cross_attention_dim;
-            Tensor::zeros([rows, 1, width], &input.device())
+            Tensor::zeros([told.rows(), 1, width], &input.device())
         });
         self.denoiser.forward(input, timestep, context)
     }

@@ -27,6 +27,11 @@ impl EmbeddingConfig {
     }
 }
 
+/// A learned vector; `std` is the standard deviation of its first numbers.
+pub fn learned_vector(width: usize, std: f64, device: &Device) -> Param<Tensor<1>> {
+    Initializer::Normal { std }.param([width], device)
+}
+
 /// A table of learned vectors.
 #[derive(Module, Debug)]
 pub struct Embedding {

@@ -24,7 +24,7 @@ mod transformer;
 
 pub use attention::{Attention, AttentionConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
-pub use embedding::{Embedding, EmbeddingConfig};
+pub use embedding::{Embedding, EmbeddingConfig, learned_vector};
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};

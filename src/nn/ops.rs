@@ -217,3 +217,16 @@ pub fn upsample_nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     }
     y
 }
+
+/// Brings blocks of `factor` × `factor` places into channels, in PyTorch's order:
+/// channel, row of the block, column of the block.
+///
+/// # Shapes
+/// `[batch, channels, h, w]` to `[batch, channels · factor², h / factor, w / factor]`.
+pub fn pixel_unshuffle(x: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    let (rows, columns) = (height / factor, width / factor);
+    x.reshape([batch, channels, rows, factor, columns, factor])
+        .permute([0, 1, 3, 5, 2, 4])
+        .reshape([batch, channels * factor * factor, rows, columns])
+}

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::palette::is_same_name;
+
 /// Boxes that a job may have, far more than anybody draws.
 pub const MAX_BOXES: usize = 10_000;
 
@@ -63,6 +65,44 @@ pub enum LayoutError {
     /// There are absurdly many.
     #[error("there are {0} boxes; at most {MAX_BOXES} can be given")]
     TooMany(usize),
+    /// The model does not know what boxes hold.
+    #[error(
+        "the model does not know {}; it knows {}",
+        listed(unknown),
+        listed(known)
+    )]
+    Unknown {
+        /// Classes or colour words of boxes.
+        unknown: Vec<String>,
+        /// Those of the model.
+        known: Vec<String>,
+    },
+    /// The model sees fewer.
+    #[error("there are {given} boxes, and the model sees at most {most}; remove some")]
+    MoreThanSeen {
+        /// Boxes of the job.
+        given: usize,
+        /// Boxes that the model sees.
+        most: u32,
+    },
+}
+
+/// Names that one sentence lists.
+const MOST_NAMED: usize = 12;
+
+/// The first of some names.
+pub(super) fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(MOST_NAMED);
+    let mut shown: Vec<String> = shown
+        .map(|name| {
+            let short: String = name.chars().take(60).collect();
+            format!("\u{201c}{short}\u{201d}")
+        })
+        .collect();
+    if let Some(more @ 1..) = names.len().checked_sub(MOST_NAMED) {
+        shown.push(format!("{more} more"));
+    }
+    shown.join(", ")
 }
 
 impl LayoutInput {
@@ -95,6 +135,44 @@ impl LayoutInput {
                     height_px,
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that a model knows the classes and colour words, and sees so many boxes.
+    ///
+    /// # Errors
+    /// What it does not know, or that there are too many.
+    pub fn check_known(
+        &self,
+        classes: &[String],
+        colours: &[String],
+        max_boxes: u32,
+    ) -> Result<(), LayoutError> {
+        let check = |names: &mut dyn Iterator<Item = &String>, known: &[String]| {
+            let mut unknown: Vec<String> = Vec::new();
+            for name in names {
+                let is_same = |other: &String| is_same_name(other, name);
+                if !known.iter().any(is_same) && !unknown.iter().any(is_same) {
+                    unknown.push(name.clone());
+                }
+            }
+            if unknown.is_empty() {
+                return Ok(());
+            }
+            Err(LayoutError::Unknown {
+                unknown,
+                known: known.to_vec(),
+            })
+        };
+        check(&mut self.0.iter().map(|it| &it.class), classes)?;
+        let words = self.0.iter().filter_map(|it| it.colour.as_ref());
+        check(&mut { words }, colours)?;
+        if self.0.len() > max_boxes as usize {
+            return Err(LayoutError::MoreThanSeen {
+                given: self.0.len(),
+                most: max_boxes,
+            });
         }
         Ok(())
     }
@@ -149,6 +227,30 @@ mod tests {
         let many = one("bus", [0.0, 0.0, 1.0, 1.0]).0[0].clone();
         let many = LayoutInput(vec![many; MAX_BOXES + 1].into());
         assert!(sentence(many).contains("10001 boxes"));
+    }
+
+    #[test]
+    fn what_a_model_does_not_know_is_named() {
+        let known = ["bus", "boat"].map(str::to_owned);
+        let words = ["red".to_owned()];
+        let mut input = one("BUS", [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(input.check_known(&known, &words, 1), Ok(()));
+        input = one("unicorn", [0.0, 0.0, 1.0, 1.0]);
+        let error = input
+            .check_known(&known, &words, 1)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("unicorn") && error.contains("boat"),
+            "{error}"
+        );
+        let mut coloured = one("bus", [0.0, 0.0, 1.0, 1.0]).0.to_vec();
+        coloured[0].colour = Some("mauve".to_owned());
+        let error = LayoutInput(coloured.into()).check_known(&known, &words, 1);
+        assert!(error.unwrap_err().to_string().contains("mauve"));
+        let two = vec![one("bus", [0.0, 0.0, 1.0, 1.0]).0[0].clone(); 2];
+        let error = LayoutInput(two.into()).check_known(&known, &words, 1);
+        assert!(error.unwrap_err().to_string().contains("at most 1"));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use image::{GrayImage, Luma};
 
-use super::palette::{NOTHING, Palette, PaletteError};
+use super::layout::listed;
+use super::palette::{NOTHING, Palette, PaletteClass, PaletteError, is_same_name};
 
 /// Numbers that one sentence names.
 const MOST_NAMED: usize = 12;
@@ -43,6 +44,18 @@ pub enum SemanticError {
         named(.0)
     )]
     Unknown(Vec<u8>),
+    /// It has classes that the model does not know.
+    #[error(
+        "the model does not know {}; it knows {}",
+        listed(unknown),
+        listed(known)
+    )]
+    UnknownClasses {
+        /// Classes that are somewhere in the map.
+        unknown: Vec<String>,
+        /// Those of the model.
+        known: Vec<String>,
+    },
 }
 
 /// The first numbers of a list.
@@ -85,6 +98,31 @@ impl SemanticInput {
         } else {
             Err(SemanticError::Unknown(unknown))
         }
+    }
+
+    /// Checks that a model knows every class that is somewhere in the map; not for the
+    /// thread of the window.
+    ///
+    /// # Errors
+    /// If it does not know some.
+    pub fn check_known(&self, classes: &[PaletteClass]) -> Result<(), SemanticError> {
+        let counts = self.counts();
+        let there = self.palette.classes.iter();
+        let there = there.filter(|class| counts[usize::from(class.index)] > 0);
+        let is_known = |class: &&PaletteClass| {
+            let mut known = classes.iter();
+            known.any(|known| is_same_name(&known.name, &class.name))
+        };
+        let names = |class: &PaletteClass| class.name.clone();
+        let unknown = there.filter(|class| !is_known(class)).map(names);
+        let unknown: Vec<String> = unknown.collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(SemanticError::UnknownClasses {
+            unknown,
+            known: classes.iter().map(names).collect(),
+        })
     }
 
     /// How many pixels have each number.
@@ -130,7 +168,6 @@ impl SemanticInput {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::palette::PaletteClass;
 
     fn input(width: u32, values: &[u8]) -> SemanticInput {
         let class = |index: u8| PaletteClass {
@@ -162,6 +199,24 @@ mod tests {
         let error = input(16, &values).check_values().unwrap_err().to_string();
         assert!(error.contains("the values 1, 2, 3"), "{error}");
         assert!(error.contains("241 more"), "{error}");
+    }
+
+    #[test]
+    fn classes_that_a_model_does_not_know_are_named_where_they_are_used() {
+        let map = input(2, &[0, 7, 255, 0]);
+        let known = |name: &str| PaletteClass {
+            index: 3,
+            name: name.to_owned(),
+            color: [0; 3],
+        };
+        let both = [known("Class 0"), known("class 7")];
+        assert_eq!(map.check_known(&both), Ok(()));
+        let error = map.check_known(&both[..1]).unwrap_err().to_string();
+        assert!(
+            error.contains("class 7") && !error.contains("class 0"),
+            "{error}"
+        );
+        assert_eq!(input(1, &[0]).check_known(&both[..1]), Ok(()));
     }
 
     #[test]

@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 use super::TrainError;
 use super::config::TrainConfig;
 use super::usual;
-use crate::model::{AutoencoderKl, ClipTextModel, ClipTokenizer, Manifest, ModelFolder, UNet2d};
-use crate::recipe::TrainSpec;
+use crate::model::conditioner::inpaint;
+use crate::model::{
+    AutoencoderKl, ClipTextModel, ClipTokenizer, LatentInfo, Manifest, ModelFolder, UNet2d,
+};
+use crate::recipe::{InputSpec, TrainSpec};
 
 /// Everything that a diffusion run is made of.
 pub(super) struct SecondStage {
@@ -48,8 +51,21 @@ pub(super) fn open(
         )));
     }
     stage.studio.validate()?;
-    stage.studio.fits(stage.unet.config(), latent)?;
-    let factor = stage.autoencoder.config().downsampling() as u32;
+    let is_trained =
+        |input: &InputSpec| matches!(input, InputSpec::Text { .. } | InputSpec::Mask { .. });
+    if !stage.studio.inputs.iter().all(is_trained) {
+        return Err(TrainError::setting(
+            "a model that takes boxes, label maps or small pictures cannot be trained further yet; \
+             begin with one that takes words and masks",
+        ));
+    }
+    let factor = stage.autoencoder.config().downsampling();
+    let groups = inpaint::groups(LatentInfo {
+        channels: latent,
+        factor,
+    });
+    stage.studio.fits(stage.unet.config(), latent, &groups)?;
+    let factor = factor as u32;
     if !spec.size_px.is_multiple_of(factor) {
         return Err(TrainError::setting(format!(
             "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"

@@ -133,6 +133,8 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
+    use crate::model::LatentInfo;
+    use crate::model::conditioner::inpaint;
     use crate::nn::parameter_count;
 
     #[test]
@@ -147,7 +149,14 @@ mod tests {
             unet.validate().expect("a denoiser");
             let studio = studio(&unet, &autoencoder);
             studio.validate().expect("numbers that can be");
-            studio.fits(&unet, 8).expect("channels that add up");
+            let latents = LatentInfo {
+                channels: 8,
+                factor: autoencoder.downsampling(),
+            };
+            let groups = inpaint::groups(latents);
+            studio
+                .fits(&unet, 8, &groups)
+                .expect("channels that add up");
             assert!(studio.takes_mask());
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use velatura::diffusion::{GenerationRequest, LatentDiffusion};
+use velatura::diffusion::{Conditions, GenerationRequest, LatentDiffusion};
 use velatura::model::ModelFolder;
 use velatura::recipe::SamplerId;
 
@@ -86,6 +86,7 @@ impl Folder {
                 strength: 1.0,
                 init: None,
                 mask: None,
+                conditions: Conditions::default(),
             };
             drop(model.generate(&request, &mut |_| ControlFlow::Continue(())));
         }

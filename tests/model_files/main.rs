@@ -131,6 +131,7 @@ fn saved_models_are_the_same_again() {
                 scheduler: Some(&scheduler),
                 manifest: Some(&studio),
                 dtype,
+                ..ModelParts::default()
             };
             // The second time replaces the first.
             let again = ModelFolder::save(scratch.path().join(name), &parts).unwrap();

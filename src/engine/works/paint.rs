@@ -6,7 +6,8 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::diffusion::{
-    DiffusionError, GenerationRequest, RunPlan, Session, StepState, StepView, paste_back,
+    Conditions, DiffusionError, GenerationRequest, RunPlan, Session, StepState, StepView,
+    paste_back,
 };
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
@@ -86,6 +87,16 @@ impl Paint {
             strength: spec.strength,
             init: spec.init.as_ref().map(|init| flattened(&init.0, WHITE)),
             mask: spec.mask.as_ref().map(|mask| mask.0.as_ref().clone()),
+            conditions: Conditions {
+                layout: spec.layout.clone(),
+                layout_weight: spec.layout_weight,
+                semantic: spec.semantic.clone(),
+                semantic_weight: spec.semantic_weight,
+                low_resolution: spec
+                    .low_resolution
+                    .as_ref()
+                    .map(|small| flattened(&small.0, WHITE)),
+            },
         };
         let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
         Ok(Picture { spec, plan, state })

@@ -7,6 +7,9 @@ use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning};
 use crate::model::{ClipTextModel, ClipTokenizer};
 use crate::nn;
 
+/// The part of what a denoiser is told that words are.
+const TEXT: &str = "text";
+
 pub(super) fn kind() -> ConditionerKind {
     ConditionerKind {
         groups: &[],
@@ -36,7 +39,7 @@ impl ClipText {
         let shape = [texts.len(), self.tokenizer.max_length()];
         let tokens = Tensor::<2, Int>::from_data(TensorData::new(tokens, shape), device);
         Conditioning {
-            context: Some(self.network.forward(tokens)),
+            context: vec![(TEXT, self.network.forward(tokens))],
             concat: Vec::new(),
         }
     }

@@ -4,7 +4,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Asked, Bench, ChannelGroup, Conditioner, ConditionerKind, Conditioning, MaskPlanes};
+use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning, MaskPlanes};
+use crate::model::LatentInfo;
 use crate::recipe::MaskConvention;
 
 /// The mask, one channel.
@@ -12,22 +13,16 @@ pub const MASK: &str = "mask";
 /// The latents of the picture without its masked part.
 pub const MASKED_IMAGE: &str = "masked_image";
 
-const GROUPS: [ChannelGroup; 2] = [
-    ChannelGroup {
-        name: MASK,
-        channels: |_| 1,
-    },
-    ChannelGroup {
-        name: MASKED_IMAGE,
-        channels: |latent| latent,
-    },
-];
-
 pub(super) fn kind(convention: MaskConvention) -> ConditionerKind {
     ConditionerKind {
-        groups: &GROUPS,
+        groups: &[MASK, MASKED_IMAGE],
         open: Box::new(move |_, _| Ok(Box::new(InpaintMask::new(convention)))),
     }
+}
+
+/// The groups of channels that masks give, with their numbers.
+pub fn groups(latents: LatentInfo) -> Vec<(&'static str, usize)> {
+    vec![(MASK, 1), (MASKED_IMAGE, latents.channels)]
 }
 
 /// A mask and the latents of the picture without its masked part, as plain numbers.
@@ -84,7 +79,7 @@ impl InpaintMask {
         let kept = plane(mask.kept.clone(), height, width);
         let latents = bench.first_stage.to_latents(picture * kept, bench.noise);
         Conditioning {
-            context: None,
+            context: Vec::new(),
             concat: vec![(MASK, small), (MASKED_IMAGE, latents)],
         }
     }
@@ -104,6 +99,10 @@ impl Conditioner for InpaintMask {
         let picture = Tensor::zeros([1, 3, height, width], bench.device);
         let mask = MaskPlanes::whole(bench.size_px, bench.first_stage.info().factor);
         self.channels(picture, &mask, bench)
+    }
+
+    fn groups(&self, latents: LatentInfo) -> Vec<(&'static str, usize)> {
+        groups(latents)
     }
 }
 

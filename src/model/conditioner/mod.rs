@@ -2,13 +2,18 @@
 //!
 //! A model can be asked for several things, each by a [`Conditioner`] of its own,
 //! in a file of its own: [`clip_text`] for words, [`inpaint`] for a picture and
-//! the part of it that is to be painted anew. Painting, training and sample
-//! sheets use the same ones. A further one is a file here, its line in [`kind`],
-//! and what can be asked: a variant of [`InputSpec`] and of [`Asked`].
+//! the part of it that is to be painted anew, [`layout`] for boxes, [`semantic`]
+//! for label maps, [`low_resolution`] for a small picture. Painting, training and
+//! sample sheets use the same ones. A further one is a file here, its line in
+//! [`kind`], and what can be asked: a variant of [`InputSpec`] and of [`Asked`].
 
 pub mod clip_text;
 pub mod inpaint;
+pub mod layout;
+pub mod low_resolution;
 mod mask_planes;
+pub mod semantic;
+mod told;
 mod unread;
 
 use std::fmt::Debug;
@@ -16,29 +21,21 @@ use std::fmt::Debug;
 use burn::tensor::{Device, Tensor};
 
 pub use mask_planes::MaskPlanes;
+pub use told::Conditioning;
 
-use super::{FirstStage, ModelError, ModelFolder};
-use crate::recipe::InputSpec;
+use super::{FirstStage, LatentInfo, ModelError, ModelFolder};
+use crate::recipe::{InputSpec, LayoutBox, SemanticInput};
 
 /// The name of the group of channels that holds the latents themselves.
 pub const LATENT: &str = "latent";
-
-/// A group of channels that a conditioner adds to the latents.
-#[derive(Clone, Copy, Debug)]
-pub struct ChannelGroup {
-    /// Its name in `studio.json`.
-    pub name: &'static str,
-    /// Its number of channels, given those of a latent.
-    pub channels: fn(usize) -> usize,
-}
 
 /// Opens a conditioner out of a model.
 type Open = Box<dyn Fn(&ModelFolder, &Device) -> Result<Box<dyn Conditioner>, ModelError>>;
 
 /// What is known of a conditioner before its weights are read.
 pub struct ConditionerKind {
-    /// The groups of channels that it gives.
-    pub groups: &'static [ChannelGroup],
+    /// The names of the groups of channels that it gives.
+    pub groups: &'static [&'static str],
     /// Opens it.
     pub open: Open,
 }
@@ -48,23 +45,11 @@ pub fn kind(spec: &InputSpec) -> ConditionerKind {
     match spec {
         InputSpec::Text { .. } => clip_text::kind(),
         InputSpec::Mask { convention } => inpaint::kind(*convention),
-        InputSpec::Layout { .. } => unknown("layout"),
-        InputSpec::Semantic { .. } => unknown("semantic"),
-        InputSpec::LowResolution { .. } => unknown("low_resolution"),
-    }
-}
-
-/// What can be described but not yet told a denoiser.
-fn unknown(kind: &'static str) -> ConditionerKind {
-    ConditionerKind {
-        groups: &[],
-        open: Box::new(move |_, _| {
-            Err(ModelError::Studio {
-                key: "inputs",
-                value: kind.to_owned(),
-                supported: "this version opens models of text and masks only".to_owned(),
-            })
-        }),
+        InputSpec::Layout {
+            classes, colours, ..
+        } => layout::kind(classes, colours),
+        InputSpec::Semantic { classes } => semantic::kind(classes),
+        InputSpec::LowResolution { factor } => low_resolution::kind(*factor),
     }
 }
 
@@ -88,6 +73,30 @@ pub enum Asked<'a> {
         /// Which part.
         mask: &'a MaskPlanes,
     },
+    /// Where what is to appear.
+    Layout {
+        /// The boxes, in pixels.
+        boxes: &'a [LayoutBox],
+        /// How strongly they act, from 0 to 1.
+        weight: f32,
+        /// Whether there is guidance: then the other branch sees no box.
+        is_guided: bool,
+    },
+    /// What every pixel is to be.
+    Semantic {
+        /// The map, at the size of the picture or smaller by less than a latent.
+        input: &'a SemanticInput,
+        /// How strongly it acts, from 0 to 1.
+        weight: f32,
+        /// Whether there is guidance: then the other branch sees no map.
+        is_guided: bool,
+    },
+    /// The whole picture in small.
+    LowResolution {
+        /// # Shapes
+        /// `[1, 3, height / factor, width / factor]`.
+        picture: &'a Tensor<4>,
+    },
 }
 
 /// What a conditioner may need of the run.
@@ -102,6 +111,27 @@ pub struct Bench<'a> {
     pub device: &'a Device,
 }
 
+impl Bench<'_> {
+    /// Columns and rows of the latents.
+    pub fn latent_size(&self) -> [usize; 2] {
+        let factor = self.first_stage.info().factor;
+        self.size_px.map(|side| side / factor)
+    }
+
+    /// Groups of channels in which nothing is said.
+    fn zeros(&self, groups: &[(&'static str, usize)]) -> Conditioning {
+        let [columns, rows] = self.latent_size();
+        let zeros = |(name, channels): &(&'static str, usize)| {
+            let zeros = Tensor::zeros([1, *channels, rows, columns], self.device);
+            (*name, zeros)
+        };
+        Conditioning {
+            context: Vec::new(),
+            concat: groups.iter().map(zeros).collect(),
+        }
+    }
+}
+
 /// Turns what is asked for into what the denoiser is told.
 pub trait Conditioner: Debug + Send + Sync {
     /// What the denoiser is told of something asked for; `None` where that is
@@ -111,6 +141,11 @@ pub trait Conditioner: Debug + Send + Sync {
     /// What the denoiser is told where nothing was asked for.
     fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning;
 
+    /// The groups of channels that it gives, with their numbers.
+    fn groups(&self, _latents: LatentInfo) -> Vec<(&'static str, usize)> {
+        Vec::new()
+    }
+
     /// The end of a text that would not be read because it is too long.
     fn unread<'t>(&self, _text: &'t str) -> &'t str {
         ""
@@ -119,55 +154,5 @@ pub trait Conditioner: Debug + Send + Sync {
     /// Number of weights.
     fn parameter_count(&self) -> usize {
         0
-    }
-}
-
-/// What a denoiser is told. Rows are the branches of guidance: the one to steer
-/// away from first.
-#[derive(Clone, Debug, Default)]
-pub struct Conditioning {
-    /// What its attention looks at.
-    ///
-    /// # Shapes
-    /// `[rows, tokens, width]`.
-    pub context: Option<Tensor<3>>,
-    /// Channels beside the latents by the names of their groups, the same for all rows.
-    ///
-    /// # Shapes
-    /// Each `[1, channels, h, w]`.
-    pub concat: Vec<(&'static str, Tensor<4>)>,
-}
-
-impl Conditioning {
-    /// Both: the tokens of one after those of the other.
-    #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.context = match (self.context, other.context) {
-            (Some(one), Some(other)) => Some(Tensor::cat(vec![one, other], 1)),
-            (one, other) => one.or(other),
-        };
-        self.concat.extend(other.concat);
-        self
-    }
-
-    /// Number of branches of guidance.
-    pub fn rows(&self) -> usize {
-        self.context.as_ref().map_or(1, |context| context.dims()[0])
-    }
-
-    /// The latents among the other channels, in the order of the manifest.
-    ///
-    /// # Shapes
-    /// `[1, channels, h, w]` to `[1, in_channels, h, w]`.
-    pub fn around(&self, latents: &Tensor<4>, order: &[String]) -> Tensor<4> {
-        let groups = order.iter().filter_map(|name| {
-            if name == LATENT {
-                return Some(latents.clone());
-            }
-            let mut concat = self.concat.iter();
-            let group = concat.find(|(known, _)| known == name);
-            group.map(|(_, channels)| channels.clone())
-        });
-        Tensor::cat(groups.collect(), 1)
     }
 }

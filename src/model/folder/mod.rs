@@ -1,5 +1,6 @@
 //! A model on disk: the folder layout of diffusers.
 
+mod conditions;
 mod place;
 mod save;
 
@@ -11,6 +12,8 @@ use serde_json::Value;
 
 pub use save::ModelParts;
 
+use super::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
+use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
 use super::json::{read_config, read_json};
 use super::weights::{self, FileStamp, WeightDigest, WeightDtype, WeightSource, names};
 use super::{
@@ -21,7 +24,17 @@ use super::{
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
 /// The folders of the parts.
-const PARTS: [&str; 5] = ["unet", "vae", "text_encoder", "tokenizer", "scheduler"];
+const PARTS: [&str; 7] = [
+    "unet",
+    "vae",
+    "text_encoder",
+    "tokenizer",
+    "scheduler",
+    LAYOUT,
+    SEMANTIC,
+];
+const LAYOUT: &str = "layout_encoder";
+const SEMANTIC: &str = "semantic_encoder";
 
 /// A diffusers folder whose configurations are read and whose weights are not.
 ///
@@ -32,6 +45,8 @@ pub struct ModelFolder {
     unet: Option<UNet2dConfig>,
     autoencoder: Option<AutoencoderKlConfig>,
     text_encoder: Option<ClipTextConfig>,
+    layout_encoder: Option<LayoutEncoderConfig>,
+    semantic_encoder: Option<SemanticEncoderConfig>,
     scheduler: Value,
     manifest: Manifest,
     held: WeightDtype,
@@ -48,6 +63,10 @@ impl ModelFolder {
         let autoencoder: Option<AutoencoderKlConfig> = read_config(&path.join("vae/config.json"))?;
         let text_encoder: Option<ClipTextConfig> =
             read_config(&path.join("text_encoder/config.json"))?;
+        let layout_encoder: Option<LayoutEncoderConfig> =
+            read_config(&path.join(LAYOUT).join("config.json"))?;
+        let semantic_encoder: Option<SemanticEncoderConfig> =
+            read_config(&path.join(SEMANTIC).join("config.json"))?;
         let index: Option<Value> = read_json(&path.join("model_index.json"))?;
         if index.is_none() && unet.is_none() && autoencoder.is_none() && text_encoder.is_none() {
             return Err(ModelError::NotAModel(path));
@@ -59,6 +78,12 @@ impl ModelFolder {
             config.validate()?;
         }
         if let Some(config) = &text_encoder {
+            config.validate()?;
+        }
+        if let Some(config) = &layout_encoder {
+            config.validate()?;
+        }
+        if let Some(config) = &semantic_encoder {
             config.validate()?;
         }
         let scheduler =
@@ -74,9 +99,6 @@ impl ModelFolder {
         };
         let manifest = manifest.with_text(text_encoder.as_ref());
         manifest.validate()?;
-        if let (Some(unet), Some(autoencoder)) = (&unet, &autoencoder) {
-            manifest.fits(unet, autoencoder.latent_channels)?;
-        }
         if let (Some(unet), Some(text)) = (&unet, &text_encoder)
             && unet.cross_attention_dim != text.hidden_size
         {
@@ -88,15 +110,19 @@ impl ModelFolder {
                 supported,
             ));
         }
-        Ok(Self {
+        let folder = Self {
             path,
             unet,
             autoencoder,
             text_encoder,
+            layout_encoder,
+            semantic_encoder,
             scheduler,
             manifest,
             held: WeightDtype::F32,
-        })
+        };
+        folder.check_conditions()?;
+        Ok(folder)
     }
 
     /// The same folder, whose weights will be held as `dtype` in memory.
@@ -147,6 +173,26 @@ impl ModelFolder {
         self.text_encoder
             .as_ref()
             .ok_or_else(|| self.missing("text encoder (text_encoder)"))
+    }
+
+    /// Configuration of the encoder of boxes.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn layout_encoder_config(&self) -> Result<&LayoutEncoderConfig, ModelError> {
+        self.layout_encoder
+            .as_ref()
+            .ok_or_else(|| self.missing("encoder of boxes (layout_encoder)"))
+    }
+
+    /// Configuration of the encoder of label maps.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn semantic_encoder_config(&self) -> Result<&SemanticEncoderConfig, ModelError> {
+        self.semantic_encoder
+            .as_ref()
+            .ok_or_else(|| self.missing("encoder of label maps (semantic_encoder)"))
     }
 
     /// The JSON of `scheduler_config.json`; null where there is none.
@@ -204,6 +250,38 @@ impl ModelFolder {
             source.as_ref(),
             &names::CLIP_TEXT,
             "CLIPTextModel",
+            self.held,
+        )
+    }
+
+    /// Reads the encoder of boxes.
+    ///
+    /// # Errors
+    /// If there is none, or its weights are damaged or do not fit.
+    pub fn load_layout_encoder(&self, device: &Device) -> Result<LayoutEncoder, ModelError> {
+        let network = self.layout_encoder_config()?.init(device)?;
+        let source = self.weights(LAYOUT, UNET)?;
+        weights::load(
+            network,
+            source.as_ref(),
+            &names::DIFFUSERS,
+            "LayoutEncoder",
+            self.held,
+        )
+    }
+
+    /// Reads the encoder of label maps.
+    ///
+    /// # Errors
+    /// If there is none, or its weights are damaged or do not fit.
+    pub fn load_semantic_encoder(&self, device: &Device) -> Result<SemanticEncoder, ModelError> {
+        let network = self.semantic_encoder_config()?.init(device)?;
+        let source = self.weights(SEMANTIC, UNET)?;
+        weights::load(
+            network,
+            source.as_ref(),
+            &names::DIFFUSERS,
+            "SemanticEncoder",
             self.held,
         )
     }

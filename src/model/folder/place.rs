@@ -15,7 +15,7 @@ const CARD: &str = "README.md";
 const STUDIO: &str = "studio.json";
 
 /// All that [`super::ModelFolder::save`] ever writes, but for the card.
-const OURS: [&str; 14] = [
+const OURS: [&str; 18] = [
     INDEX,
     STUDIO,
     "unet/config.json",
@@ -30,6 +30,10 @@ const OURS: [&str; 14] = [
     "tokenizer/tokenizer_config.json",
     "tokenizer/special_tokens_map.json",
     "scheduler/scheduler_config.json",
+    "layout_encoder/config.json",
+    "layout_encoder/diffusion_pytorch_model.safetensors",
+    "semantic_encoder/config.json",
+    "semantic_encoder/diffusion_pytorch_model.safetensors",
 ];
 
 /// What desktops leave in folders that they show.

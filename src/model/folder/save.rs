@@ -7,10 +7,12 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 
+use super::super::conditioner::layout::LayoutEncoder;
+use super::super::conditioner::semantic::SemanticEncoder;
 use super::super::json::write_json;
 use super::super::weights::{self, WeightDtype, names};
 use super::super::{AutoencoderKl, ClipTextModel, ClipTokenizer, Manifest, ModelError, UNet2d};
-use super::{ModelFolder, TEXT, UNET, place};
+use super::{LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET, place};
 use crate::files::write_atomically;
 
 /// What [`ModelFolder::save`] writes; parts that are `None` are left out.
@@ -22,6 +24,10 @@ pub struct ModelParts<'a> {
     pub autoencoder: Option<&'a AutoencoderKl>,
     /// The text encoder.
     pub text_encoder: Option<&'a ClipTextModel>,
+    /// The encoder of boxes.
+    pub layout_encoder: Option<&'a LayoutEncoder>,
+    /// The encoder of label maps.
+    pub semantic_encoder: Option<&'a SemanticEncoder>,
     /// The tokenizer.
     pub tokenizer: Option<&'a ClipTokenizer>,
     /// `scheduler_config.json`, with its `_class_name`.
@@ -96,12 +102,24 @@ impl ModelFolder {
             .as_ref()
             .map(|_| self.load_text_encoder(&device));
         let text_encoder = text_encoder.transpose()?;
+        let layout_encoder = self
+            .layout_encoder
+            .as_ref()
+            .map(|_| self.load_layout_encoder(&device));
+        let layout_encoder = layout_encoder.transpose()?;
+        let semantic_encoder = self
+            .semantic_encoder
+            .as_ref()
+            .map(|_| self.load_semantic_encoder(&device));
+        let semantic_encoder = semantic_encoder.transpose()?;
         let tokenizer = has("tokenizer").then(|| self.tokenizer()).transpose()?;
         let scheduler = self.scheduler_config();
         let parts = ModelParts {
             unet: unet.as_ref(),
             autoencoder: autoencoder.as_ref(),
             text_encoder: text_encoder.as_ref(),
+            layout_encoder: layout_encoder.as_ref(),
+            semantic_encoder: semantic_encoder.as_ref(),
             tokenizer: tokenizer.as_ref(),
             scheduler: scheduler.is_object().then_some(&scheduler),
             manifest: Some(manifest),
@@ -153,6 +171,18 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
             &names::CLIP_TEXT,
             parts.dtype,
         )?;
+    }
+    if let Some(encoder) = parts.layout_encoder {
+        let path = part(LAYOUT)?;
+        write_json(&path.join("config.json"), encoder.config())?;
+        let file = path.join(format!("{UNET}.safetensors"));
+        weights::save(encoder, &file, &names::DIFFUSERS, parts.dtype)?;
+    }
+    if let Some(encoder) = parts.semantic_encoder {
+        let path = part(SEMANTIC)?;
+        write_json(&path.join("config.json"), encoder.config())?;
+        let file = path.join(format!("{UNET}.safetensors"));
+        weights::save(encoder, &file, &names::DIFFUSERS, parts.dtype)?;
     }
     if let Some(tokenizer) = parts.tokenizer {
         tokenizer.save(&part("tokenizer")?)?;

@@ -5,8 +5,8 @@ use image::{Rgb, RgbImage, RgbaImage};
 
 use super::DiffusionStage;
 use crate::diffusion::{
-    DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, SchedulerConfig, Session,
-    paste_back,
+    Conditions, DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, SchedulerConfig,
+    Session, paste_back,
 };
 use crate::model::Model;
 use crate::model::conditioner::Conditioner;
@@ -44,7 +44,7 @@ impl DiffusionStage {
                 InputSpec::Mask { convention } => {
                     conditioners.push(Box::new(InpaintMask::new(*convention)));
                 }
-                // A run that begins with such a model is refused where it is opened.
+                // Runs that begin with such a model are refused.
                 InputSpec::Layout { .. }
                 | InputSpec::Semantic { .. }
                 | InputSpec::LowResolution { .. } => {}
@@ -89,6 +89,7 @@ impl DiffusionStage {
             strength: 1.0,
             init: None,
             mask: None,
+            conditions: Conditions::default(),
         }
     }
 

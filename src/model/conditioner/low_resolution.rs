@@ -1,0 +1,75 @@
+//! The whole picture in small, as channels beside the latents (Rombach et al. 2022,
+//! §4.4): of it the denoiser makes a larger one.
+
+use burn::tensor::Tensor;
+
+use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning};
+use crate::model::LatentInfo;
+use crate::nn::ops;
+
+/// The small picture, and a channel that says whether there is one.
+pub const LOW_RESOLUTION: &str = "low_resolution";
+
+pub(super) fn kind(factor: u32) -> ConditionerKind {
+    ConditionerKind {
+        groups: &[LOW_RESOLUTION],
+        open: Box::new(move |_, _| Ok(Box::new(SmallPicture::new(factor as usize)))),
+    }
+}
+
+/// The groups of channels that small pictures give, with their numbers. `factor` is
+/// how often their side goes into that of the large one.
+pub fn groups(factor: usize, latents: LatentInfo) -> Vec<(&'static str, usize)> {
+    vec![(LOW_RESOLUTION, 3 * block(factor, latents).pow(2) + 1)]
+}
+
+/// Pixels of the small picture per side of a latent's place.
+fn block(factor: usize, latents: LatentInfo) -> usize {
+    latents.factor / factor.max(1)
+}
+
+/// Tells the denoiser of small pictures.
+#[derive(Clone, Copy, Debug)]
+pub struct SmallPicture {
+    factor: usize,
+}
+
+impl SmallPicture {
+    /// For pictures whose side is a `factor`-th of what is painted.
+    pub fn new(factor: usize) -> Self {
+        Self { factor }
+    }
+
+    /// The channels of small pictures.
+    ///
+    /// # Shapes
+    /// `[batch, 3, height, width]` to `[batch, 3 c² + 1, height / c, width / c]`, where
+    /// c is the factor of the latents over that of the pictures.
+    pub fn channels(self, pictures: Tensor<4>, latents: LatentInfo) -> Tensor<4> {
+        let blocks = ops::pixel_unshuffle(pictures, block(self.factor, latents));
+        let [batch, _, rows, columns] = blocks.dims();
+        let is_there = Tensor::ones([batch, 1, rows, columns], &blocks.device());
+        Tensor::cat(vec![blocks, is_there], 1)
+    }
+}
+
+impl Conditioner for SmallPicture {
+    fn encode(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Option<Conditioning> {
+        let Asked::LowResolution { picture } = *asked else {
+            return None;
+        };
+        let channels = self.channels(picture.clone(), bench.first_stage.info());
+        Some(Conditioning {
+            context: Vec::new(),
+            concat: vec![(LOW_RESOLUTION, channels)],
+        })
+    }
+
+    fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning {
+        bench.zeros(&groups(self.factor, bench.first_stage.info()))
+    }
+
+    fn groups(&self, latents: LatentInfo) -> Vec<(&'static str, usize)> {
+        groups(self.factor, latents)
+    }
+}

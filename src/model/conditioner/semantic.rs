@@ -1,0 +1,316 @@
+//! A class for every pixel, as channels at the size of the latents (Rombach et al.
+//! 2022, §4.3.2): the map is brought there by area, so that a place that is partly
+//! sky says so.
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use image::{GrayImage, Luma};
+use serde::{Deserialize, Serialize};
+
+use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning};
+use crate::model::{LatentInfo, ModelError, limits};
+use crate::nn::{Embedding, EmbeddingConfig, ops, parameter_count};
+use crate::recipe::palette::is_same_name;
+use crate::recipe::{PaletteClass, SemanticInput};
+
+/// The map.
+pub const LABEL_MAP: &str = "label_map";
+
+const CLASS: &str = "SemanticEncoder";
+
+pub(super) fn kind(classes: &[PaletteClass]) -> ConditionerKind {
+    let classes = classes.to_vec();
+    ConditionerKind {
+        groups: &[LABEL_MAP],
+        open: Box::new(move |folder, device| {
+            let network = folder.load_semantic_encoder(device)?;
+            Ok(Box::new(LabelMap::new(classes.clone(), network)))
+        }),
+    }
+}
+
+/// The groups of channels that such an encoder gives, with their numbers.
+pub fn groups(config: &SemanticEncoderConfig) -> Vec<(&'static str, usize)> {
+    vec![(LABEL_MAP, config.width * config.cells * config.cells)]
+}
+
+/// `config.json` of a [`SemanticEncoder`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SemanticEncoderConfig {
+    /// Always `SemanticEncoder`.
+    #[serde(rename = "_class_name")]
+    pub class_name: String,
+    /// What a pixel may be.
+    pub classes: usize,
+    /// Numbers that stand for a class.
+    pub width: usize,
+    /// Cells of the map for each place of the latents, along each side.
+    pub cells: usize,
+}
+
+impl Default for SemanticEncoderConfig {
+    fn default() -> Self {
+        Self {
+            class_name: CLASS.into(),
+            classes: 1,
+            width: 12,
+            cells: 2,
+        }
+    }
+}
+
+impl SemanticEncoderConfig {
+    /// Checks that the network can be built.
+    ///
+    /// # Errors
+    /// The first key that is not supported.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        if self.class_name != CLASS {
+            let supported = "only SemanticEncoder is";
+            return Err(ModelError::unsupported(
+                CLASS,
+                "_class_name",
+                &self.class_name,
+                supported,
+            ));
+        }
+        for (key, value, range) in [
+            ("classes", self.classes, 1..=255),
+            ("width", self.width, 1..=4096),
+            ("cells", self.cells, 1..=16),
+        ] {
+            limits::within(CLASS, key, value, &range)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the network; weights are drawn when first used.
+    ///
+    /// # Errors
+    /// Where the configuration asks for something that is not supported.
+    pub fn init(&self, device: &Device) -> Result<SemanticEncoder, ModelError> {
+        self.validate()?;
+        let table = EmbeddingConfig {
+            count: self.classes,
+            width: self.width,
+            std: 0.02,
+        };
+        Ok(SemanticEncoder {
+            class_embedding: table.init(device),
+            config: self.clone(),
+        })
+    }
+
+    /// Number of weights of the network, without making any.
+    ///
+    /// # Errors
+    /// As [`Self::init`].
+    pub fn parameter_count(&self) -> Result<usize, ModelError> {
+        Ok(parameter_count(&self.init(&Device::flex())?))
+    }
+}
+
+/// The network of a [`LabelMap`].
+#[derive(Module, Debug)]
+pub struct SemanticEncoder {
+    class_embedding: Embedding,
+    #[module(skip)]
+    config: SemanticEncoderConfig,
+}
+
+impl SemanticEncoder {
+    /// The configuration the network was made from.
+    pub fn config(&self) -> &SemanticEncoderConfig {
+        &self.config
+    }
+
+    /// The channels of maps, given the share of each cell that each of some classes
+    /// has; `size` is that of the map in cells (columns, rows).
+    ///
+    /// # Shapes
+    /// `classes`: `[batch, classes]`; `shares`: `[batch, cells, classes]`; result:
+    /// `[batch, width · cells², rows / cells, columns / cells]`.
+    pub fn forward(
+        &self,
+        classes: Tensor<2, Int>,
+        shares: Tensor<3>,
+        [columns, rows]: [usize; 2],
+    ) -> Tensor<4> {
+        let cells = shares.matmul(self.class_embedding.forward(classes));
+        let [batch, _, width] = cells.dims();
+        let planes = cells.swap_dims(1, 2).reshape([batch, width, rows, columns]);
+        ops::pixel_unshuffle(planes, self.config.cells)
+    }
+}
+
+/// The share of each cell that each class has of those in the map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassShares {
+    /// Classes that are somewhere, as the model numbers them.
+    pub classes: Vec<i32>,
+    /// For each cell, row by row, the share of each of them.
+    pub shares: Vec<f32>,
+}
+
+/// Brings a map to a size in cells, each `side` pixels wide. What `class` has no
+/// number for is nothing; beyond its edges the map goes on as it ends.
+pub fn class_shares(
+    map: &GrayImage,
+    class: impl Fn(u8) -> Option<usize>,
+    [columns, rows]: [usize; 2],
+    side: usize,
+) -> ClassShares {
+    let mut is_there = [false; 256];
+    for value in map.as_raw() {
+        is_there[usize::from(*value)] = true;
+    }
+    let mut places = [None; 256];
+    let mut classes = Vec::new();
+    for value in 0..=u8::MAX {
+        if is_there[usize::from(value)]
+            && let Some(class) = class(value)
+        {
+            places[usize::from(value)] = Some(classes.len());
+            classes.push(class as i32);
+        }
+    }
+    let count = classes.len();
+    let mut shares = vec![0.0; columns * rows * count];
+    let (Some(right), Some(bottom)) = (map.width().checked_sub(1), map.height().checked_sub(1))
+    else {
+        return ClassShares { classes, shares };
+    };
+    let part = ((side * side) as f32).recip();
+    for y in 0..rows * side {
+        for x in 0..columns * side {
+            let Luma([value]) = map.get_pixel((x as u32).min(right), (y as u32).min(bottom));
+            if let Some(place) = places[usize::from(*value)] {
+                shares[(y / side * columns + x / side) * count + place] += part;
+            }
+        }
+    }
+    ClassShares { classes, shares }
+}
+
+/// Tells the denoiser of label maps.
+#[derive(Debug)]
+pub struct LabelMap {
+    classes: Vec<PaletteClass>,
+    network: SemanticEncoder,
+}
+
+impl LabelMap {
+    /// For a denoiser that knows these classes, in this order.
+    pub fn new(classes: Vec<PaletteClass>, network: SemanticEncoder) -> Self {
+        Self { classes, network }
+    }
+
+    /// The model's number of a class of another palette, by its name.
+    fn number(&self, input: &SemanticInput, value: u8) -> Option<usize> {
+        let class = input.palette.class(value)?;
+        let mut known = self.classes.iter();
+        known.position(|known| is_same_name(&known.name, &class.name))
+    }
+
+    /// What the denoiser is told of a map in one branch.
+    fn told(&self, input: &SemanticInput, weight: f32, bench: &Bench<'_>) -> Conditioning {
+        let cells = self.network.config().cells;
+        let side = bench.first_stage.info().factor / cells;
+        let size = bench.latent_size().map(|places| places * cells);
+        let number = |value| self.number(input, value);
+        let ClassShares { classes, shares } = class_shares(&input.map, number, size, side);
+        let count = classes.len();
+        if count == 0 {
+            return self.free(bench);
+        }
+        let device = bench.device;
+        let classes = Tensor::from_data(TensorData::new(classes, [1, count]), device);
+        let shape = [1, size[0] * size[1], count];
+        let shares = Tensor::from_data(TensorData::new(shares, shape), device);
+        let channels = self.network.forward(classes, shares, size) * weight;
+        Conditioning {
+            context: Vec::new(),
+            concat: vec![(LABEL_MAP, channels)],
+        }
+    }
+
+    /// What it is told where there is none.
+    fn free(&self, bench: &Bench<'_>) -> Conditioning {
+        bench.zeros(&groups(self.network.config()))
+    }
+}
+
+impl Conditioner for LabelMap {
+    fn encode(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Option<Conditioning> {
+        let Asked::Semantic {
+            input,
+            weight,
+            is_guided,
+        } = *asked
+        else {
+            return None;
+        };
+        let told = self.told(input, weight, bench);
+        Some(if is_guided {
+            Conditioning::branches(self.free(bench), told)
+        } else {
+            told
+        })
+    }
+
+    fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning {
+        self.free(bench)
+    }
+
+    fn groups(&self, _latents: LatentInfo) -> Vec<(&'static str, usize)> {
+        groups(self.network.config())
+    }
+
+    fn parameter_count(&self) -> usize {
+        parameter_count(&self.network)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_have_shares_of_classes() {
+        // Classes 3 and 9 are known as 1 and 0; 255 is nothing.
+        let map = GrayImage::from_raw(4, 2, vec![3, 3, 9, 255, 3, 9, 9, 255]).expect("a map");
+        let class = |value| match value {
+            3 => Some(1),
+            9 => Some(0),
+            _ => None,
+        };
+        let told = class_shares(&map, class, [3, 1], 2);
+        assert_eq!(told.classes, [1, 0]);
+        // The last cell lies beyond the edge, where there is nothing.
+        assert_eq!(told.shares, [0.75, 0.25, 0.0, 0.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn blocks_become_channels_in_torchs_order() {
+        let numbers: Vec<f32> = (0..32).map(|number| number as f32).collect();
+        let x = Tensor::from_data(TensorData::new(numbers, [1, 2, 4, 4]), &Device::flex());
+        let y = ops::pixel_unshuffle(x, 2);
+        assert_eq!(y.dims(), [1, 8, 2, 2]);
+        let numbers: Vec<f32> = y.into_data().try_to_vec().expect("numbers");
+        assert_eq!(numbers[..8], [0.0, 2.0, 8.0, 10.0, 1.0, 3.0, 9.0, 11.0]);
+        assert_eq!(numbers[16..20], [16.0, 18.0, 24.0, 26.0]);
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_by_name() {
+        for key in ["classes", "width", "cells"] {
+            for value in [0_u64, 4_294_967_295] {
+                let json = serde_json::json!({ key: value });
+                let config: SemanticEncoderConfig = serde_json::from_value(json).expect("a number");
+                let error = config.validate().expect_err("absurd").to_string();
+                assert!(error.contains(key), "{error}");
+            }
+        }
+    }
+}

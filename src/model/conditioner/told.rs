@@ -1,0 +1,174 @@
+//! What a denoiser is told of everything, part by part.
+
+use burn::tensor::Tensor;
+
+use super::LATENT;
+
+/// What a denoiser is told. Rows are the branches of guidance: the one to steer
+/// away from first. What has one row says the same in all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Conditioning {
+    /// What its attention looks at, by the names of the parts.
+    ///
+    /// # Shapes
+    /// Each `[1 or rows, tokens, width]`.
+    pub context: Vec<(&'static str, Tensor<3>)>,
+    /// Channels beside the latents, by the names of their groups.
+    ///
+    /// # Shapes
+    /// Each `[1 or rows, channels, h, w]`.
+    pub concat: Vec<(&'static str, Tensor<4>)>,
+}
+
+impl Conditioning {
+    /// The two branches of guidance, of the same parts with one row each: the one
+    /// to steer away from, and the other.
+    #[must_use]
+    pub fn branches(free: Self, told: Self) -> Self {
+        Self {
+            context: both(free.context, told.context),
+            concat: both(free.concat, told.concat),
+        }
+    }
+
+    /// Both: the tokens of one after those of the other.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.context.extend(other.context);
+        self.concat.extend(other.concat);
+        self
+    }
+
+    /// The same, but for the parts that the other one tells of.
+    #[must_use]
+    pub fn but(mut self, other: Self) -> Self {
+        replace(&mut self.context, other.context);
+        replace(&mut self.concat, other.concat);
+        self
+    }
+
+    /// Number of branches of guidance.
+    pub fn rows(&self) -> usize {
+        let tokens = self.context.iter().map(|(_, tokens)| tokens.dims()[0]);
+        let channels = self.concat.iter().map(|(_, channels)| channels.dims()[0]);
+        tokens.chain(channels).max().unwrap_or(1)
+    }
+
+    /// All tokens, one part after the other; `None` where there are none.
+    ///
+    /// # Shapes
+    /// `[rows, tokens, width]`.
+    pub fn tokens(&self) -> Option<Tensor<3>> {
+        let rows = self.rows();
+        let parts = self.context.iter();
+        let parts: Vec<_> = parts.map(|(_, tokens)| in_rows(tokens, rows)).collect();
+        (!parts.is_empty()).then(|| Tensor::cat(parts, 1))
+    }
+
+    /// The latents among the other channels, in the order of the manifest.
+    ///
+    /// # Shapes
+    /// `[1, channels, h, w]` to `[rows, in_channels, h, w]`.
+    pub fn around(&self, latents: &Tensor<4>, order: &[String]) -> Tensor<4> {
+        let groups = order.iter().filter_map(|name| {
+            if name == LATENT {
+                return Some(latents);
+            }
+            let mut concat = self.concat.iter();
+            let group = concat.find(|(known, _)| known == name);
+            group.map(|(_, channels)| channels)
+        });
+        let groups: Vec<&Tensor<4>> = groups.collect();
+        // What is the same in all branches is put together once.
+        let own = groups.iter().map(|group| group.dims()[0]).max();
+        let own = own.unwrap_or(1);
+        let groups = groups.into_iter().map(|group| in_rows(group, own));
+        in_rows(&Tensor::cat(groups.collect(), 1), self.rows())
+    }
+}
+
+/// So many equal rows of one; what has rows of its own keeps them.
+fn in_rows<const D: usize>(tensor: &Tensor<D>, rows: usize) -> Tensor<D> {
+    if rows == 1 || tensor.dims()[0] != 1 {
+        tensor.clone()
+    } else {
+        Tensor::cat(vec![tensor.clone(); rows], 0)
+    }
+}
+
+fn both<const D: usize>(
+    free: Vec<(&'static str, Tensor<D>)>,
+    told: Vec<(&'static str, Tensor<D>)>,
+) -> Vec<(&'static str, Tensor<D>)> {
+    let pairs = free.into_iter().zip(told);
+    pairs
+        .map(|((name, free), (_, told))| (name, Tensor::cat(vec![free, told], 0)))
+        .collect()
+}
+
+fn replace<const D: usize>(
+    parts: &mut Vec<(&'static str, Tensor<D>)>,
+    others: Vec<(&'static str, Tensor<D>)>,
+) {
+    for (name, other) in others {
+        match parts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, part)) => *part = other,
+            None => parts.push((name, other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn plane(value: f32, rows: usize, channels: usize) -> Tensor<4> {
+        Tensor::ones([rows, channels, 1, 2], &Device::flex()) * value
+    }
+
+    fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().expect("numbers")
+    }
+
+    #[test]
+    fn branches_share_what_is_the_same_in_both() {
+        let part = |value: f32| Conditioning {
+            context: vec![("boxes", Tensor::ones([1, 2, 1], &Device::flex()) * value)],
+            concat: vec![("boxes", plane(value, 1, 1))],
+        };
+        let mask = Conditioning {
+            context: vec![("text", Tensor::ones([1, 1, 1], &Device::flex()) * 9.0)],
+            concat: vec![("mask", plane(7.0, 1, 1))],
+        };
+        let told = mask.and(Conditioning::branches(part(0.0), part(1.0)));
+        assert_eq!(told.rows(), 2);
+        let tokens = told.tokens().expect("tokens");
+        assert_eq!(numbers(tokens), [9.0, 0.0, 0.0, 9.0, 1.0, 1.0]);
+        let order = ["boxes", "latent", "mask"].map(str::to_owned);
+        let seen = told.around(&plane(5.0, 1, 1), &order);
+        assert_eq!(seen.dims(), [2, 3, 1, 2]);
+        let wanted = [0.0, 0.0, 5.0, 5.0, 7.0, 7.0, 1.0, 1.0, 5.0, 5.0, 7.0, 7.0];
+        assert_eq!(numbers(seen), wanted);
+    }
+
+    #[test]
+    fn parts_are_told_anew_one_by_one() {
+        let part = |value: f32| Conditioning {
+            context: Vec::new(),
+            concat: vec![("boxes", plane(value, 1, 1))],
+        };
+        let both = part(1.0).and(Conditioning {
+            context: Vec::new(),
+            concat: vec![("mask", plane(2.0, 1, 1))],
+        });
+        let told = both.but(part(3.0));
+        let values: Vec<f32> = told
+            .concat
+            .into_iter()
+            .map(|(_, it)| numbers(it)[0])
+            .collect();
+        assert_eq!(values, [3.0, 2.0]);
+    }
+}

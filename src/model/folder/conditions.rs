@@ -1,0 +1,108 @@
+//! Whether the encoders of a folder give what its denoiser takes.
+
+use super::ModelFolder;
+use crate::model::conditioner::{inpaint, layout, low_resolution, semantic};
+use crate::model::{LatentInfo, ModelError};
+use crate::recipe::InputSpec;
+
+impl ModelFolder {
+    /// Checks that what can be asked for has its encoder, whose lists are as long as
+    /// those of the manifest, and that everything is as wide as the denoiser takes
+    /// it. Folders without a denoiser are not looked at.
+    pub(super) fn check_conditions(&self) -> Result<(), ModelError> {
+        let (Some(unet), Some(autoencoder)) = (&self.unet, &self.autoencoder) else {
+            return Ok(());
+        };
+        let latents = LatentInfo {
+            channels: autoencoder.latent_channels,
+            factor: autoencoder.downsampling(),
+        };
+        let mut groups = Vec::new();
+        for input in &self.manifest.inputs {
+            groups.extend(self.groups_of(input, latents)?);
+        }
+        self.manifest.fits(unet, latents.channels, &groups)?;
+        let states = self.text_encoder.as_ref().map(|text| text.hidden_size);
+        let tokens = self.layout_encoder.as_ref().map(|boxes| boxes.hidden_size);
+        for (whose, width) in [("text encoder's states", states), ("box tokens", tokens)] {
+            if let Some(width) = width
+                && unet.cross_attention_dim != width
+            {
+                return Err(ModelError::unsupported(
+                    "UNet2DConditionModel",
+                    "cross_attention_dim",
+                    unet.cross_attention_dim,
+                    format!("the {whose} are {width} wide"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The groups of channels of something that can be asked for.
+    fn groups_of(
+        &self,
+        input: &InputSpec,
+        latents: LatentInfo,
+    ) -> Result<Vec<(&'static str, usize)>, ModelError> {
+        let is_divided = |part: usize| part > 0 && latents.factor.is_multiple_of(part);
+        let factor = latents.factor;
+        Ok(match input {
+            InputSpec::Text { .. } => Vec::new(),
+            InputSpec::Mask { .. } => inpaint::groups(latents),
+            InputSpec::Layout {
+                classes,
+                colours,
+                max_boxes,
+            } => {
+                let config = self.layout_encoder_config()?;
+                let counts = [
+                    ("classes", config.classes, classes.len()),
+                    ("colours", config.colours, colours.len()),
+                    ("max_boxes", config.max_boxes, *max_boxes as usize),
+                ];
+                check_counts("LayoutEncoder", counts)?;
+                layout::groups(config)
+            }
+            InputSpec::Semantic { classes } => {
+                let config = self.semantic_encoder_config()?;
+                let counts = [("classes", config.classes, classes.len())];
+                check_counts("SemanticEncoder", counts)?;
+                if !is_divided(config.cells) {
+                    return Err(ModelError::unsupported(
+                        "SemanticEncoder",
+                        "cells",
+                        config.cells,
+                        format!("it must divide the {factor} pixels of a latent's side"),
+                    ));
+                }
+                semantic::groups(config)
+            }
+            InputSpec::LowResolution { factor: small } => {
+                let small = *small as usize;
+                if !is_divided(small) {
+                    return Err(ModelError::Studio {
+                        key: "inputs",
+                        value: format!("a low resolution of factor {small}"),
+                        supported: format!("it must divide the {factor} pixels of a latent's side"),
+                    });
+                }
+                low_resolution::groups(small, latents)
+            }
+        })
+    }
+}
+
+/// Checks that an encoder knows as many things as the manifest names.
+fn check_counts<const N: usize>(
+    part: &'static str,
+    counts: [(&'static str, usize, usize); N],
+) -> Result<(), ModelError> {
+    for (key, has, named) in counts {
+        if has != named {
+            let supported = format!("studio.json says {named}");
+            return Err(ModelError::unsupported(part, key, has, supported));
+        }
+    }
+    Ok(())
+}
