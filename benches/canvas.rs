@@ -94,6 +94,7 @@ fn brush(c: &mut Criterion) {
                 document: stroke.editor.snapshot(),
                 live: None,
                 is_mask_outlined: false,
+                classes: Default::default(),
                 transform,
                 viewport,
             };

@@ -1,5 +1,5 @@
 // Draws the canvas into the window's own target: the ground, each layer, a
-// step of a running job, and the mask. One rectangle for each draw; the target
+// step of a running job, label maps, and the mask. One rectangle for each draw; the target
 // blends premultiplied colours over each other in gamma space.
 
 struct Draw {
@@ -27,6 +27,10 @@ struct Draw {
     is_masked: u32,
     // The colour of the mask.
     tint: vec4<f32>,
+    // 1 when the borders of regions are drawn.
+    is_outlined: u32,
+    // One more than the stored class that stands out; 0 is none.
+    isolated: u32,
 }
 
 const SAMPLING_LINEAR: u32 = 0u;
@@ -178,4 +182,59 @@ fn fs_mask(corner: Corner) -> @location(0) vec4<f32> {
     let covered = mix(TINT_LEAST, TINT_FULL, here) * smoothstep(0.0, 0.02, here);
     let alpha = covered * stripe * draw.opacity;
     return output(vec4(draw.tint.rgb * alpha, alpha));
+}
+
+// Opacity of the classes that step back for an isolated one, and of what has no
+// class when that is isolated.
+const ASIDE: f32 = 0.18;
+const NOTHING_SHOWN: f32 = 0.75;
+
+// The class stored at a position: the nearest texel, never one between two.
+fn class_at(px: vec2<f32>, level: i32) -> u32 {
+    let size = vec2<i32>(textureDimensions(mask_texture, level));
+    let scale = draw.texels_per_px / f32(1u << u32(level));
+    let texel = clamp(vec2<i32>(floor(px * scale)), vec2(0), size - 1);
+    return u32(round(textureLoad(mask_texture, texel, level).r * 255.0));
+}
+
+fn stripes(position: vec2<f32>) -> bool {
+    return fract((position.x + position.y) / (2.0 * STRIPE_PX)) < 0.5;
+}
+
+// A label map: each class in its colour of the palette, which is the colour
+// texture, one texel a stored class. A class without a colour is striped.
+@fragment
+fn fs_classes(corner: Corner) -> @location(0) vec4<f32> {
+    let last = i32(textureNumLevels(mask_texture)) - 1;
+    let level = clamp(i32(floor(draw.lod + 0.5)), 0, last);
+    let here = class_at(corner.px, level);
+    let is_apart = draw.isolated != 0u && here + 1u != draw.isolated;
+    if draw.is_outlined == 1u {
+        let reach = 1.0 / draw.zoom;
+        var least = here;
+        var most = here;
+        var touches_isolated = !is_apart;
+        for (var i = 0u; i < 4u; i++) {
+            let angle = f32(i) * 1.57079633;
+            let there = class_at(corner.px + vec2(cos(angle), sin(angle)) * reach, level);
+            least = min(least, there);
+            most = max(most, there);
+            touches_isolated = touches_isolated || there + 1u == draw.isolated;
+        }
+        if least != most && (draw.isolated == 0u || touches_isolated) {
+            // Light on the side of the later class, dark on the other.
+            let shade = select(0.0, 1.0, here > least);
+            return output(vec4(vec3(shade), 1.0) * 0.7);
+        }
+    }
+    if here == 0u {
+        let is_shown = draw.isolated == 1u && stripes(corner.position.xy);
+        return output(vec4(1.0) * select(0.0, NOTHING_SHOWN * draw.opacity, is_shown));
+    }
+    var color = textureLoad(color_texture, vec2(i32(here), 0), 0);
+    if color.a == 0.0 {
+        color = select(vec4(0.1, 0.1, 0.1, 1.0), vec4(1.0, 0.1, 0.9, 1.0), stripes(corner.position.xy));
+    }
+    let alpha = draw.opacity * select(1.0, ASIDE, is_apart);
+    return output(vec4(color.rgb * alpha, alpha));
 }

@@ -53,6 +53,8 @@ pub const CHECK_SQUARE: &str = "\u{E186}";
 pub const CIRCLE: &str = "\u{E18A}";
 /// `circle-half`.
 pub const CIRCLE_HALF: &str = "\u{E18C}";
+/// `circles-three`.
+pub const CIRCLES_THREE: &str = "\u{E192}";
 /// `clipboard`.
 pub const CLIPBOARD: &str = "\u{E196}";
 /// `clock`.
@@ -69,6 +71,8 @@ pub const CORNERS_OUT: &str = "\u{E1D0}";
 pub const CPU: &str = "\u{E610}";
 /// `crop`.
 pub const CROP: &str = "\u{E1D4}";
+/// `crosshair-simple`.
+pub const CROSSHAIR_SIMPLE: &str = "\u{E1D8}";
 /// `cube`.
 pub const CUBE: &str = "\u{E1DA}";
 /// `dice-five`.
@@ -107,6 +111,8 @@ pub const FLOPPY_DISK: &str = "\u{E248}";
 pub const FOLDER_OPEN: &str = "\u{E256}";
 /// `frame-corners`.
 pub const FRAME_CORNERS: &str = "\u{E626}";
+/// `funnel-simple`.
+pub const FUNNEL_SIMPLE: &str = "\u{E268}";
 /// `gradient`.
 pub const GRADIENT: &str = "\u{EB42}";
 /// `graduation-cap`.
@@ -181,6 +187,8 @@ pub const PLUS: &str = "\u{E3D4}";
 pub const PLUS_CIRCLE: &str = "\u{E3D6}";
 /// `polygon`.
 pub const POLYGON: &str = "\u{E6D0}";
+/// `puzzle-piece`.
+pub const PUZZLE_PIECE: &str = "\u{E596}";
 /// `question`.
 pub const QUESTION: &str = "\u{E3E8}";
 /// `rectangle`.
@@ -199,6 +207,8 @@ pub const SELECTION_INVERSE: &str = "\u{E744}";
 pub const SELECTION_PLUS: &str = "\u{E69C}";
 /// `selection-slash`.
 pub const SELECTION_SLASH: &str = "\u{E69E}";
+/// `shapes`.
+pub const SHAPES: &str = "\u{EC5E}";
 /// `sign-out`.
 pub const SIGN_OUT: &str = "\u{E42A}";
 /// `sliders-horizontal`.

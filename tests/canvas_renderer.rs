@@ -72,6 +72,7 @@ impl Bench {
             document: document.snapshot(),
             live: None,
             is_mask_outlined: false,
+            classes: Default::default(),
             transform: view.transform(&viewport),
             viewport,
         }

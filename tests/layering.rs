@@ -77,7 +77,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "app",
         &[
             "files", "document", "engine", "folders", "geometry", "gpu", "icons", "random",
-            "recipe", "tools",
+            "recipe", "scenes", "tools",
         ],
     ),
     (
@@ -128,7 +128,9 @@ const ONLY_PARTS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     // Tools describe their numbers as recipes do, and know nothing of jobs.
-    ("tools", "recipe", &["param"]),
+    ("tools", "recipe", &["palette", "param"]),
+    // The window offers the classes of storybook scenes, and draws none.
+    ("app", "scenes", &["PaletteEntry", "palette"]),
 ];
 
 /// Files of the engine that the window reads too: they name no tensor.

@@ -77,12 +77,20 @@ impl Studio {
 fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
     let mut studio = Studio::with_quick_tooltips();
     let grey = studio.look_through_the_menus();
-    let expected = ["Save as…", "Copy picture", "Undo", "Redo", "Clear mask"];
+    let expected = [
+        "Save as…",
+        "Copy picture",
+        "Undo",
+        "Redo",
+        "Clear mask",
+        "Show all classes",
+    ];
     assert_eq!(grey, expected);
     studio.paint("a red house");
     studio.command(Command::AddMask);
     studio.command(Command::Undo);
-    assert_eq!(studio.look_through_the_menus(), ["Clear mask"]);
+    let expected = ["Clear mask", "Show all classes"];
+    assert_eq!(studio.look_through_the_menus(), expected);
 }
 
 #[test]

@@ -82,6 +82,7 @@ impl eframe::App for Bench {
                     live: self.live.clone(),
                     is_mask_outlined: self.is_mask_outlined,
                     boxes: None,
+                    classes: Default::default(),
                 };
                 let mut commands = CommandSink::default();
                 self.canvas.show(ui, &input, &mut commands);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::actions::Action;
 use super::background::{OpenedFile, PickPurpose};
 use super::boxes::BoxCommand;
+use super::classes::{ClassCommand, PaletteDraft};
 use super::form::FormChange;
 use super::losses::Question;
 use super::settings::ThemeChoice;
@@ -29,6 +30,8 @@ pub enum Dialog {
     About,
     /// Training.
     Train,
+    /// The classes of the document, to be edited.
+    Palette(Box<PaletteDraft>),
     /// Asks for a path, where the system has no file dialog.
     Path {
         /// What for.
@@ -78,6 +81,8 @@ pub enum Command {
     AddMask,
     /// Does something to boxes.
     Boxes(BoxCommand),
+    /// Does something with label maps and their classes.
+    Classes(ClassCommand),
 
     /// Chooses the layer that tools act on.
     SelectLayer(LayerId),
@@ -130,6 +135,15 @@ pub enum Command {
         /// How many steps: up if positive.
         steps: i32,
     },
+    /// Chooses an option of the tool in hand.
+    SetToolChoice {
+        /// The choice's id.
+        id: &'static str,
+        /// The place of the option.
+        option: usize,
+    },
+    /// Ends what the tool in hand is drawing, as it stands.
+    FinishGesture,
     /// Gives the pointer events of a frame to the tool in hand.
     Pointer(Vec<PointerEvent>),
     /// Breaks the tool's gesture off.
@@ -209,6 +223,12 @@ pub enum Command {
     Agree,
     /// Removes a notice.
     DismissNotice(u64),
+}
+
+impl From<ClassCommand> for Command {
+    fn from(command: ClassCommand) -> Self {
+        Self::Classes(command)
+    }
 }
 
 impl From<FormChange> for Command {

@@ -23,6 +23,8 @@ pub struct OpenDocument {
     pub view: CanvasView,
     /// The file it was opened from or saved to.
     pub file: Option<PathBuf>,
+    /// The class of a label map that is shown apart from the others, as it is stored.
+    pub isolated: Option<(LayerId, u8)>,
     /// What the document was when the last result came.
     result_revision: Option<DocumentRevision>,
     /// How its layers were painted, for the saved file.
@@ -36,6 +38,7 @@ impl OpenDocument {
             editor: DocumentEditor::new(document),
             view: CanvasView::default(),
             file,
+            isolated: None,
             result_revision: None,
             recipes: BTreeMap::new(),
         }

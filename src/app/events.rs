@@ -27,6 +27,7 @@ impl Core {
             self.take_background_event(event);
         }
         self.place_arrivals();
+        self.count_classes();
         self.state.jobs.forget_old();
     }
 
@@ -254,6 +255,11 @@ impl Core {
                 self.take_restored_model(found, name);
             }
             BackgroundEvent::Prepared { origin, spec } => self.submit(&origin, *spec),
+            BackgroundEvent::Classes(event) => {
+                if let Err(error) = self.take_class_event(*event) {
+                    self.take_error(&error.to_string());
+                }
+            }
             BackgroundEvent::Copied => {
                 self.state.notices.push(Severity::Success, "Picture copied");
             }

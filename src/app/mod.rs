@@ -9,6 +9,7 @@
 pub mod actions;
 mod background;
 pub mod boxes;
+pub mod classes;
 mod command;
 mod dispatch;
 pub mod documents;

@@ -51,6 +51,8 @@ pub struct Panels {
     pub strip: bool,
     /// Boxes on the canvas while another tool than theirs is in hand.
     pub boxes_on_canvas: bool,
+    /// The borders of regions on label maps.
+    pub outlines: bool,
 }
 
 impl Default for Panels {
@@ -59,6 +61,7 @@ impl Default for Panels {
             side: true,
             strip: true,
             boxes_on_canvas: true,
+            outlines: true,
         }
     }
 }

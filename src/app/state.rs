@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::background::Arrival;
+use super::classes::ClassShares;
 use super::command::Dialog;
 use super::documents::{Documents, OpenDocument};
 use super::form::{GenerateForm, Intent};
@@ -40,6 +41,8 @@ pub struct AppState {
     pub settings: Settings,
     /// The engine's jobs.
     pub jobs: Jobs,
+    /// How much of the label maps each class covers.
+    pub shares: ClassShares,
     /// Finished pictures that wait for a brush stroke to end.
     pub(super) arrivals: VecDeque<Arrival>,
     /// Messages.
@@ -77,6 +80,7 @@ impl AppState {
             toolbox: Toolbox::new(&settings.tools),
             settings,
             jobs: Jobs::default(),
+            shares: ClassShares::default(),
             arrivals: VecDeque::new(),
             notices: Notices::default(),
             dialog: None,
@@ -106,6 +110,13 @@ impl AppState {
     /// stands back, so that what it was made for can be seen.
     pub fn is_result_new(&self) -> bool {
         self.front().is_result_new()
+    }
+
+    /// The class of the chosen label map that is shown apart, as it is stored.
+    pub fn isolated_class(&self) -> Option<u8> {
+        let chosen = self.document().selected_layer()?.id;
+        let (layer, stored) = self.front().isolated?;
+        (layer == chosen).then_some(stored)
     }
 
     /// The form of the Generate panel.

@@ -8,7 +8,7 @@ use super::error::DocumentError;
 use super::layer::{Layer, LayerContent, LayerId};
 use super::picture::Document;
 use super::tile_grid::{Pixel, Tile, TileGrid, TileIndex};
-use crate::recipe::Palette;
+use crate::recipe::{Palette, PaletteClass};
 
 /// Everything of a document that history covers.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,6 +113,13 @@ pub enum Edit {
         /// The boxes afterwards.
         after: Vec<BoundingBox>,
     },
+    /// Changes what the values of semantic layers mean.
+    SetPalette {
+        /// The classes before.
+        before: Box<Palette>,
+        /// The classes afterwards.
+        after: Box<Palette>,
+    },
     /// Replaces everything: another size, or another picture.
     ReplaceContents {
         /// What was there.
@@ -168,6 +175,10 @@ impl Edit {
                 before: after,
                 after: before,
             },
+            Self::SetPalette { before, after } => Self::SetPalette {
+                before: after,
+                after: before,
+            },
             Self::ReplaceContents { before, after } => Self::ReplaceContents {
                 before: after,
                 after: before,
@@ -195,6 +206,12 @@ impl Edit {
                 let boxes = before.iter().chain(after);
                 boxes.map(BoundingBox::size_bytes).sum()
             }
+            Self::SetPalette { before, after } => {
+                let names = before.classes.iter().chain(&after.classes);
+                names
+                    .map(|class| size_of::<PaletteClass>() + class.name.len())
+                    .sum()
+            }
             Self::ReplaceContents { before, after } => before.size_bytes() + after.size_bytes(),
             Self::MoveLayer { .. } | Self::SetOpacity { .. } | Self::SetVisible { .. } => 0,
         };
@@ -215,7 +232,8 @@ impl Edit {
             | Self::RenameLayer { .. }
             | Self::SetOpacity { .. }
             | Self::SetVisible { .. }
-            | Self::ReplaceBoxes { .. } => false,
+            | Self::ReplaceBoxes { .. }
+            | Self::SetPalette { .. } => false,
         }
     }
 
@@ -267,6 +285,9 @@ impl Edit {
                     ..
                 },
             ) if *layer == same => *after = newer,
+            (Self::SetPalette { after, .. }, Self::SetPalette { after: newer, .. }) => {
+                *after = newer
+            }
             (_, later) => return Some(later),
         }
         None
@@ -333,6 +354,9 @@ impl Edit {
                     // The positions mean other boxes now.
                     document.selected_boxes.clear();
                 }
+            }
+            Self::SetPalette { after, .. } => {
+                document.contents.palette.clone_from(after);
             }
             Self::ReplaceContents { after, .. } => {
                 document.contents = (**after).clone();

@@ -11,6 +11,7 @@ use super::transaction::Transaction;
 mod boxes;
 mod operations;
 mod results;
+mod semantic;
 
 /// A document with its history, and the transaction in progress.
 ///

@@ -53,7 +53,8 @@ pub enum LayerContent {
     Mask(TileGrid<u8>),
     /// Where what is to appear.
     Layout(Vec<BoundingBox>),
-    /// A class of the document's palette for every pixel.
+    /// A class of the document's palette for every pixel, as it is stored (see
+    /// [`stored_class`](super::stored_class)).
     Semantic(TileGrid<u8>),
 }
 
@@ -150,6 +151,23 @@ impl Layer {
         match &self.content {
             LayerContent::Layout(boxes) => Some(boxes),
             _ => None,
+        }
+    }
+
+    /// The classes, as they are stored (see [`stored_class`](super::stored_class)),
+    /// if it is a semantic layer.
+    pub fn semantic(&self) -> Option<&TileGrid<u8>> {
+        match &self.content {
+            LayerContent::Semantic(grid) => Some(grid),
+            _ => None,
+        }
+    }
+
+    /// The values of a layer that has one for every pixel: a mask or a semantic layer.
+    pub fn values(&self) -> Option<&TileGrid<u8>> {
+        match &self.content {
+            LayerContent::Mask(grid) | LayerContent::Semantic(grid) => Some(grid),
+            LayerContent::Raster(_) | LayerContent::Layout(_) => None,
         }
     }
 }

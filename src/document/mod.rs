@@ -11,6 +11,7 @@
 //! what their inputs mean ([`Palette`]).
 
 mod bounding_box;
+mod class_map;
 mod composite;
 mod edit;
 mod editor;
@@ -19,10 +20,12 @@ mod history;
 mod identity;
 mod layer;
 mod picture;
+mod recoding;
 mod tile_grid;
 mod transaction;
 
 pub use bounding_box::BoundingBox;
+pub use class_map::{class_index, stored_class};
 pub use composite::blend_over;
 pub(crate) use composite::mul_255;
 pub use edit::{CanvasContents, Edit, PixelChanges, TileChange};
@@ -32,6 +35,7 @@ pub use history::{DEFAULT_HISTORY_BUDGET_BYTES, History};
 pub use identity::{DocumentId, DocumentRevision, SavePoint};
 pub use layer::{Layer, LayerContent, LayerId, LayerKind};
 pub use picture::{Document, DocumentSnapshot, MAX_SIDE_PX, check_size};
+pub use recoding::{ClassChanges, Recoding, joined};
 pub use tile_grid::{Pixel, TILE_SIDE_PX, Tile, TileGrid, TileIndex};
 pub use transaction::Transaction;
 

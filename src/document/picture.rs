@@ -12,7 +12,7 @@ use super::identity::{DocumentId, DocumentRevision};
 use super::layer::{Layer, LayerContent, LayerId, LayerKind};
 use super::tile_grid::{TILE_SIDE_PX, TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
-use crate::recipe::Palette;
+use crate::recipe::{Palette, PaletteClass};
 
 /// Largest side of a document in pixels: the largest texture that every
 /// graphics card can hold.
@@ -30,6 +30,8 @@ pub struct Document {
     pub(super) selected: Option<LayerId>,
     /// Positions in the selected layer, rising, each of a box that is there.
     pub(super) selected_boxes: Vec<usize>,
+    /// The index of the class that tools paint with.
+    pub(super) selected_class: Option<u8>,
     pub(super) next_layer: u64,
     pub(super) revision: DocumentRevision,
 }
@@ -57,6 +59,7 @@ impl Document {
             id: DocumentId::fresh(),
             selected: Some(mask.id),
             selected_boxes: Vec::new(),
+            selected_class: None,
             contents: CanvasContents {
                 size_px,
                 layers: vec![mask],
@@ -154,6 +157,13 @@ impl Document {
         selected
             .or_else(|| layouts().find(|layer| layer.visible))
             .or_else(|| layouts().next())
+    }
+
+    /// The class that tools paint with: the chosen one, or the first.
+    pub fn selected_class(&self) -> Option<&PaletteClass> {
+        let palette = self.palette();
+        let chosen = self.selected_class.and_then(|index| palette.class(index));
+        chosen.or_else(|| palette.classes.first())
     }
 
     /// Counts the changes so far.

@@ -25,6 +25,8 @@ pub struct Tile<P> {
     pixels: Box<[P]>,
     /// Whether it is blank, once somebody asked: the window asks every frame.
     is_blank: OnceLock<bool>,
+    /// How often each value stands on it, once somebody asked.
+    pub(super) counts: OnceLock<Arc<[u32; 256]>>,
 }
 
 impl<P: PartialEq> PartialEq for Tile<P> {
@@ -45,6 +47,7 @@ impl<P: Pixel> Tile<P> {
         Self {
             pixels: vec![P::default(); SIDE * SIDE].into_boxed_slice(),
             is_blank: OnceLock::new(),
+            counts: OnceLock::new(),
         }
     }
 
@@ -56,6 +59,7 @@ impl<P: Pixel> Tile<P> {
     /// All pixels for writing, row-major.
     pub fn pixels_mut(&mut self) -> &mut [P] {
         self.is_blank.take();
+        self.counts.take();
         &mut self.pixels
     }
 

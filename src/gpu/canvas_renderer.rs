@@ -14,11 +14,13 @@ use crate::geometry::{CanvasRect, UiPoint, Viewport};
 mod draw;
 mod layers;
 mod live;
+mod palette;
 mod pipelines;
 
 use draw::{Draw, Sampling};
 use layers::{Frame, LayerTextures};
 use live::LiveTexture;
+use palette::PaletteTexture;
 use pipelines::{Pipelines, Stage};
 
 /// From this zoom on, document pixels have hard edges.
@@ -55,6 +57,7 @@ pub struct CanvasRenderer {
     pipelines: Pipelines,
     limits: CanvasLimits,
     layers: LayerTextures,
+    palette: PaletteTexture,
     /// With the memory that it takes.
     live: Option<(LiveTexture, u64)>,
     draws: Vec<PreparedDraw>,
@@ -84,6 +87,7 @@ impl CanvasRenderer {
             pipelines,
             limits,
             layers: LayerTextures::new(TextureMemory::new(limits.texture_bytes)),
+            palette: PaletteTexture::new(device),
             live: None,
             draws: Vec::new(),
             monitor: CanvasMonitor::default(),
@@ -132,10 +136,12 @@ impl CanvasRenderer {
         queue: &wgpu::Queue,
         scene: &CanvasScene,
     ) {
+        self.palette.renew(queue, scene.document.class_colors());
         let mut frame = Frame {
             device,
             queue,
             pipelines: &self.pipelines,
+            palette: self.palette.view(),
             in_view: scene.in_view(),
             allowance: Allowance::new(self.limits.frame_upload_bytes),
         };
@@ -190,6 +196,7 @@ impl CanvasRenderer {
             );
             self.push(Stage::Live, bound, draw);
         }
+        self.collect_classes(scene, ground);
         let Some(mask) = document.active_mask() else {
             return;
         };
@@ -212,6 +219,34 @@ impl CanvasRenderer {
         .reading(&bound.texture);
         let bind_group = bound.bind_group.clone();
         self.push(Stage::Mask, bind_group, draw);
+    }
+
+    /// Label maps lie over every picture, as the mask does: they say what is to be
+    /// painted, and are no part of it.
+    fn collect_classes(&mut self, scene: &CanvasScene, ground: Draw) {
+        // As with the mask, what appears under them is to be seen.
+        let is_result_seen = scene.live.is_some() || scene.is_mask_outlined;
+        let document: &Document = &scene.document;
+        for layer in document.layers().iter().filter(|layer| layer.visible) {
+            let Some(bound) = self.layers.classes(layer.id) else {
+                continue;
+            };
+            if bound.texture.is_blank() {
+                continue;
+            }
+            let is_selected = document.selected_layer().map(|layer| layer.id) == Some(layer.id);
+            let isolated = scene.classes.isolated.filter(|_| is_selected);
+            let is_hidden = is_result_seen && isolated.is_none();
+            let draw = Draw {
+                opacity: if is_hidden { 0.0 } else { layer.opacity },
+                is_outlined: scene.classes.is_outlined,
+                isolated,
+                ..ground
+            }
+            .reading(&bound.texture);
+            let bind_group = bound.bind_group.clone();
+            self.push(Stage::Classes, bind_group, draw);
+        }
     }
 
     fn push(&mut self, stage: Stage, bind_group: wgpu::BindGroup, draw: Draw) {

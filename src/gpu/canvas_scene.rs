@@ -38,6 +38,16 @@ pub struct LiveFrame {
     pub mask: Option<Arc<GrayImage>>,
 }
 
+/// How label maps are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassesShown {
+    /// Whether the borders of regions are drawn.
+    pub is_outlined: bool,
+    /// The one class of the selected layer that stands out, as it is stored; 0 is
+    /// what has no class.
+    pub isolated: Option<u8>,
+}
+
 /// Everything that the canvas shows in one frame.
 #[derive(Clone, Debug)]
 pub struct CanvasScene {
@@ -48,6 +58,8 @@ pub struct CanvasScene {
     /// Whether the mask is only outlined, so that what was just painted inside of
     /// it can be seen.
     pub is_mask_outlined: bool,
+    /// How label maps are shown.
+    pub classes: ClassesShown,
     /// Where the document lies in the window.
     pub transform: CanvasTransform,
     /// The part of the window that shows it.

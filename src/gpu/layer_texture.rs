@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::canvas_limits::Allowance;
-use super::texture_pixel::{TexturePixel, halved};
+use super::texture_pixel::{Reduce, TexturePixel, halved};
 use super::tile_area::TileArea;
 use crate::document::{TILE_SIDE_PX, Tile, TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
@@ -28,12 +28,19 @@ pub(super) struct LayerTexture<P> {
     size_px: [u32; 2],
     area: TileArea,
     halvings: u32,
+    reduce: Reduce<P>,
     uploaded: Vec<Option<Arc<Tile<P>>>>,
 }
 
 impl<P: TexturePixel> LayerTexture<P> {
     /// A blank texture for a part of a grid of the given size.
-    pub fn new(device: &wgpu::Device, size_px: [u32; 2], area: TileArea, halvings: u32) -> Self {
+    pub fn new(
+        device: &wgpu::Device,
+        size_px: [u32; 2],
+        area: TileArea,
+        halvings: u32,
+        reduce: Reduce<P>,
+    ) -> Self {
         let [width, height] = area.counts.map(|count| count * (TILE_SIDE_PX >> halvings));
         let texture = device.create_texture(&wgpu::TextureDescriptor {
             label: Some("canvas layer"),
@@ -58,6 +65,7 @@ impl<P: TexturePixel> LayerTexture<P> {
             size_px,
             area,
             halvings,
+            reduce,
             uploaded: vec![None; area.tile_count() as usize],
         }
     }
@@ -176,7 +184,7 @@ impl<P: TexturePixel> LayerTexture<P> {
         for level in 0..MIP_LEVELS {
             let side = TILE_SIDE_PX >> level;
             if level > 0 {
-                pixels = halved(&pixels, side as usize);
+                pixels = halved(&pixels, side as usize, self.reduce);
             }
             if level < self.halvings {
                 continue;

@@ -29,7 +29,7 @@ mod wgpu_configuration;
 pub use adapters::{Adapter, adapters};
 pub use canvas_limits::{CanvasLimits, CanvasStatus};
 pub use canvas_renderer::{CanvasMonitor, CanvasRenderer, canvas_callback};
-pub use canvas_scene::{CanvasScene, LiveFrame, LivePicture};
+pub use canvas_scene::{CanvasScene, ClassesShown, LiveFrame, LivePicture};
 pub use error::{GpuError, answers};
 pub use plane_painter::PlanePainter;
 pub use preview::{PreviewPass, PreviewTexture};

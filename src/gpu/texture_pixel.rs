@@ -69,8 +69,25 @@ impl TexturePixel for [u8; 4] {
     }
 }
 
+/// How four values become one where a picture is halved.
+pub(super) type Reduce<P> = fn([P; 4]) -> P;
+
+/// The value that most of four have, the first of those; for classes, between which
+/// there is nothing.
+pub(super) fn most_frequent(values: [u8; 4]) -> u8 {
+    let count = |value: u8| values.iter().filter(|other| **other == value).count();
+    let [first, rest @ ..] = values;
+    rest.into_iter().fold(first, |best, value| {
+        if count(value) > count(best) {
+            value
+        } else {
+            best
+        }
+    })
+}
+
 /// A square picture at half its size; `side` is the new one.
-pub(super) fn halved<P: TexturePixel>(pixels: &[P], side: usize) -> Vec<P> {
+pub(super) fn halved<P: TexturePixel>(pixels: &[P], side: usize, reduce: Reduce<P>) -> Vec<P> {
     let full = side * 2;
     let mut half = Vec::with_capacity(side * side);
     for y in 0..side {
@@ -81,7 +98,7 @@ pub(super) fn halved<P: TexturePixel>(pixels: &[P], side: usize) -> Vec<P> {
             .0
             .iter()
             .zip(lower.as_chunks::<2>().0);
-        half.extend(columns.map(|(a, b)| P::mean([a[0], a[1], b[0], b[1]])));
+        half.extend(columns.map(|(a, b)| reduce([a[0], a[1], b[0], b[1]])));
     }
     half
 }
@@ -98,9 +115,16 @@ mod tests {
             [0, 0, 0, 0],
             [255, 0, 100, 255],
         ];
-        assert_eq!(halved(&pixels, 1), [[128, 0, 50, 128]]);
-        assert_eq!(halved(&[0, 0, 0, 1], 1), [1]);
-        assert_eq!(halved(&[255, 255, 255, 255], 1), [255]);
+        assert_eq!(halved(&pixels, 1, TexturePixel::mean), [[128, 0, 50, 128]]);
+        assert_eq!(halved(&[0, 0, 0, 1], 1, u8::mean), [1]);
+        assert_eq!(halved(&[255, 255, 255, 255], 1, u8::mean), [255]);
+    }
+
+    #[test]
+    fn halving_classes_makes_no_class_that_was_not_there() {
+        assert_eq!(halved(&[1, 5, 9, 5], 1, most_frequent), [5]);
+        assert_eq!(halved(&[7, 0, 0, 7], 1, most_frequent), [7]);
+        assert_eq!(halved(&[1, 2, 3, 4], 1, most_frequent), [1]);
     }
 
     #[test]

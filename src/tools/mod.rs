@@ -9,19 +9,25 @@
 //! one by name. A new tool is a file and its line in [`all`].
 //! [`Toolbox`] holds one of each and is what the app talks to.
 
+mod area;
 mod boxes;
 mod brush;
+mod bucket;
+mod eraser;
 mod event;
 mod hand;
-mod mask_brush;
-mod mask_eraser;
+mod lasso;
 mod options;
 mod overlay;
+mod paint_brush;
+mod picker;
+mod shape;
 mod tool;
 mod toolbox;
+mod values;
 
 pub use event::{Modifiers, PointerButton, PointerEvent, PointerPhase};
-pub use options::ToolOptions;
+pub use options::{Choice, ChoiceOption, ToolOptions};
 pub use overlay::{Cursor, Overlay, OverlayShape};
 pub use tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
 pub use toolbox::Toolbox;
@@ -29,8 +35,12 @@ pub use toolbox::Toolbox;
 /// One of each tool, at rest, in the order of the tool strip.
 pub fn all() -> Vec<Box<dyn Tool>> {
     vec![
-        mask_brush::tool(),
-        mask_eraser::tool(),
+        paint_brush::tool(),
+        eraser::tool(),
+        bucket::tool(),
+        shape::tool(),
+        lasso::tool(),
+        picker::tool(),
         boxes::tool(),
         hand::tool(),
     ]

@@ -6,10 +6,43 @@ use serde::de::DeserializeOwned;
 
 use crate::recipe::param::{Number, Param, Shown, Value};
 
+/// A setting that is one of several.
+#[derive(Debug)]
+pub struct Choice {
+    /// Names it in the program.
+    pub id: &'static str,
+    /// Its name for people.
+    pub label: &'static str,
+    /// What there is to choose from, in the order in which it is shown.
+    pub options: &'static [ChoiceOption],
+}
+
+/// One of what there is to choose from.
+#[derive(Debug)]
+pub struct ChoiceOption {
+    /// Its name for people.
+    pub label: &'static str,
+    /// Its icon.
+    pub icon: &'static str,
+}
+
+/// A choice with the field that holds it, as a place among its options.
+pub struct ChoiceParam<T> {
+    /// The choice.
+    pub choice: &'static Choice,
+    /// Reads the field.
+    pub get: fn(&T) -> usize,
+    /// Writes the field.
+    pub set: fn(&mut T, usize),
+}
+
 /// The settings of a tool: plain data that describes its numbers.
 pub trait Described: Default + Serialize + DeserializeOwned + std::fmt::Debug + 'static {
     /// The numbers that are offered, in the order in which they are shown.
     const PARAMS: &'static [Param<Self>];
+
+    /// The choices that are offered, in the order in which they are shown.
+    const CHOICES: &'static [ChoiceParam<Self>] = &[];
 }
 
 /// What can be set on a tool. Everything that is [`Described`] can.
@@ -19,6 +52,13 @@ pub trait ToolOptions {
 
     /// Sets a number, brought into its range. Another tool's is passed over.
     fn set(&mut self, id: &str, value: Value);
+
+    /// The choices, and which option of each is chosen.
+    fn choices(&self) -> Vec<(&'static Choice, usize)>;
+
+    /// Chooses an option by its place. Another tool's choice, or an option that there
+    /// is not, is passed over.
+    fn choose(&mut self, id: &str, option: usize);
 
     /// All settings for the settings file.
     fn to_json(&self) -> serde_json::Value;
@@ -40,6 +80,20 @@ impl<T: Described> ToolOptions for T {
         if let Some(param) = T::PARAMS.iter().find(|param| param.number.id == id) {
             let present = (param.get)(self);
             (param.set)(self, param.number.allowed.nearest(value, present));
+        }
+    }
+
+    fn choices(&self) -> Vec<(&'static Choice, usize)> {
+        let choices = T::CHOICES.iter();
+        choices
+            .map(|param| (param.choice, (param.get)(self)))
+            .collect()
+    }
+
+    fn choose(&mut self, id: &str, option: usize) {
+        let param = T::CHOICES.iter().find(|param| param.choice.id == id);
+        if let Some(param) = param.filter(|param| option < param.choice.options.len()) {
+            (param.set)(self, option);
         }
     }
 

@@ -61,6 +61,19 @@ pub enum OverlayShape {
     },
 }
 
+impl OverlayShape {
+    /// A closed line through the given corners; none for fewer than two.
+    pub(super) fn closed(corners: &[CanvasPoint]) -> Vec<Self> {
+        let next = corners.iter().cycle().skip(1);
+        let sides = corners.iter().zip(next);
+        let lines = sides.map(|(from, to)| Self::Line {
+            from: *from,
+            to: *to,
+        });
+        lines.collect()
+    }
+}
+
 /// What a tool draws over the canvas.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overlay {

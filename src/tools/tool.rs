@@ -34,6 +34,12 @@ pub enum ToolError {
     /// The layer to be painted on is hidden.
     #[error("layer “{0}” is hidden; show it before painting on it")]
     HiddenLayer(String),
+    /// There is no label map to pick a class from.
+    #[error("there is no label map to be seen; add one, or show it, before picking a class")]
+    NoMap,
+    /// A semantic layer is in hand, but nothing to paint on it.
+    #[error("there are no classes to paint with; choose a palette in the list of classes first")]
+    NoClass,
 }
 
 /// What a tool may use and change.
@@ -78,6 +84,11 @@ pub trait Tool: std::fmt::Debug {
         None
     }
 
+    /// Whether a setting has no effect on the layer that it would act on.
+    fn is_option_idle(&self, _id: &str, _document: &Document) -> bool {
+        false
+    }
+
     /// What it would act on now.
     ///
     /// # Errors
@@ -98,6 +109,20 @@ pub trait Tool: std::fmt::Debug {
 
     /// Breaks the gesture off and takes its changes back.
     fn cancel(&mut self, context: &mut ToolContext<'_>);
+
+    /// Ends a gesture that goes on over several presses, as it stands. `false` when
+    /// there is none.
+    ///
+    /// # Errors
+    /// When the document refuses the change; it is then as before the gesture.
+    fn finish(&mut self, _context: &mut ToolContext<'_>) -> Result<bool, ToolError> {
+        Ok(false)
+    }
+
+    /// Whether there is a gesture that [`Self::finish`] would end.
+    fn can_finish(&self) -> bool {
+        false
+    }
 
     /// Whether a gesture is in progress.
     fn is_active(&self) -> bool;

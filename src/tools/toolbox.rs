@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::PointerEvent;
-use super::options::stepped;
+use super::options::{Choice, stepped};
 use super::overlay::Overlay;
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
 use crate::document::{Document, DocumentEditor};
@@ -116,6 +116,42 @@ impl Toolbox {
     pub fn options(&self) -> Vec<(&'static Number, Value)> {
         let options = self.tool().options();
         options.map_or_else(Vec::new, |options| options.numbers())
+    }
+
+    /// Whether a number has no effect on what the tool in hand would act on.
+    pub fn is_option_idle(&self, id: &str, document: &Document) -> bool {
+        self.tool().is_option_idle(id, document)
+    }
+
+    /// The choices of the tool in hand, and which option of each is chosen.
+    pub fn choices(&self) -> Vec<(&'static Choice, usize)> {
+        let options = self.tool().options();
+        options.map_or_else(Vec::new, |options| options.choices())
+    }
+
+    /// Chooses an option of the tool in hand.
+    pub fn choose(&mut self, id: &str, option: usize) {
+        if let Some(options) = self.tool_mut().options_mut() {
+            options.choose(id, option);
+        }
+    }
+
+    /// Ends the gesture of the tool in hand as it stands. `false` when it has none
+    /// that can be ended so.
+    ///
+    /// # Errors
+    /// When the document refuses the change; it is then as before the gesture.
+    pub fn finish(
+        &mut self,
+        editor: &mut DocumentEditor,
+        view: &mut CanvasView,
+    ) -> Result<bool, ToolError> {
+        self.tool_mut().finish(&mut ToolContext { editor, view })
+    }
+
+    /// Whether the gesture of the tool in hand can be ended by [`Self::finish`].
+    pub fn can_finish(&self) -> bool {
+        self.tool().can_finish()
     }
 
     /// Sets a number of the tool in hand, brought into its range.

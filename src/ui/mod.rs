@@ -35,6 +35,8 @@ pub struct UiState {
     new_size_px: [u32; 2],
     /// Steps that lie on the graphics card.
     planes: PlanePainter,
+    /// The list of classes.
+    classes: panels::ClassListUi,
     /// The canvas.
     canvas: canvas::CanvasUi,
 }
@@ -49,6 +51,7 @@ impl UiState {
             typed_path: None,
             new_size_px: [64, 64],
             planes: PlanePainter::new(render_state),
+            classes: panels::ClassListUi::default(),
             canvas: canvas::CanvasUi::new(render_state, CanvasLimits::default()),
         }
     }
@@ -89,6 +92,12 @@ pub fn studio_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         .exact_size(40.0)
         .frame(panel_frame(tokens, Margin::symmetric(12, 6)))
         .show(ui, |ui| panels::tool_options_ui(ui, state, commands));
+    if crate::app::actions::semantic::is_in_hand(state) {
+        line(Panel::left("classes"))
+            .exact_size(panels::CLASSES_WIDTH)
+            .frame(panel_frame(tokens, Margin::ZERO))
+            .show(ui, |ui| panels::classes_ui(ui, state, own, commands));
+    }
     let canvas = CentralPanel::default()
         .frame(egui::Frame::new().fill(tokens.canvas))
         .show(ui, |ui| panels::canvas_panel_ui(ui, state, own, commands))

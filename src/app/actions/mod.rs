@@ -14,6 +14,7 @@ pub mod generate;
 pub mod help;
 pub mod layer;
 pub mod mask;
+pub mod semantic;
 pub mod tools;
 pub mod train;
 pub mod view;
@@ -291,6 +292,10 @@ pub static MENUS: &[Menu] = &[
         groups: &[edit::ENTRIES, mask::ENTRIES, boxes::ENTRIES],
     },
     Menu {
+        label: "Label map",
+        groups: &[semantic::ENTRIES],
+    },
+    Menu {
         label: "View",
         groups: &[view::ENTRIES],
     },
@@ -311,6 +316,7 @@ static GROUPS: &[&[Entry]] = &[
     file::ENTRIES,
     edit::ENTRIES,
     mask::ENTRIES,
+    semantic::ENTRIES,
     layer::ENTRIES,
     boxes::ENTRIES,
     boxes::KEYS,

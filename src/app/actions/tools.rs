@@ -24,12 +24,20 @@ static HARDER: Action = Action::new(Group::Tools, "Harder", |_| step("hardness",
     .in_full(SOFTER.full_label)
     .key(Modifiers::SHIFT, Key::CloseBracket);
 
+/// Ends an outline that is being drawn.
+static FINISH: Action = Action::new(Group::Tools, "Close the outline", |_| {
+    Some(Command::FinishGesture)
+})
+.key(Modifiers::NONE, Key::Enter)
+.unless(|state| (!state.toolbox.can_finish()).then_some("No outline is being drawn"));
+
 /// What keys set on the tool in hand.
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&SMALLER),
     Entry::Action(&LARGER),
     Entry::Action(&SOFTER),
     Entry::Action(&HARDER),
+    Entry::Action(&FINISH),
 ];
 
 fn step(id: &'static str, steps: i32) -> Option<Command> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::{GrayImage, RgbaImage};
 
 use super::PickPurpose;
+use super::classes::ClassEvent;
 use crate::app::training::OutputPlace;
 use crate::document::{DocumentId, DocumentRevision, SavePoint, TileGrid};
 use crate::engine::library::PaintedWith;
@@ -120,6 +121,8 @@ pub enum BackgroundEvent {
         /// Why, as a sentence.
         text: String,
     },
+    /// Label maps and their classes.
+    Classes(Box<ClassEvent>),
     /// The picture is on the clipboard.
     Copied,
     /// A job with large pictures is described.

@@ -6,6 +6,7 @@
 //! are written one after the other, so that of two saves the later one stays,
 //! and pictures come to their documents in the order in which they were painted.
 
+mod classes;
 mod clipboard;
 mod dialogs;
 mod events;
@@ -28,6 +29,7 @@ use crate::recipe::{
     save_picture,
 };
 
+pub use classes::{ClassEvent, ClassWish};
 pub use dialogs::PickPurpose;
 pub use events::{Arrival, BackgroundEvent, OpenedFile, Origin, SaveTicket};
 use lane::Lane;
@@ -44,6 +46,7 @@ pub struct Background {
     receiver: Receiver<BackgroundEvent>,
     writer: Lane<()>,
     placer: Lane<()>,
+    counter: Lane<()>,
     clipboard: Lane<Option<arboard::Clipboard>>,
 }
 
@@ -97,6 +100,7 @@ impl Background {
         Self {
             writer: Lane::new("writer", reports.clone()),
             placer: Lane::new("placer", reports.clone()),
+            counter: Lane::new("counter", reports.clone()),
             clipboard: Lane::new("clipboard", reports.clone()),
             reports,
             receiver,

@@ -2,6 +2,7 @@
 //! takes more.
 
 mod boxes;
+mod classes;
 mod file;
 mod generation;
 mod training;
@@ -92,6 +93,8 @@ impl Core {
 
             Command::Boxes(command) => self.change_boxes(command)?,
 
+            Command::Classes(command) => self.dispatch_classes(command)?,
+
             Command::SelectLayer(layer) => front.editor.select_layer(layer)?,
             Command::SetLayerVisible { layer, visible } => {
                 front.editor.set_layer_visible(layer, visible)?;
@@ -118,6 +121,13 @@ impl Core {
             Command::StepToolOption { id, steps } => {
                 toolbox.step_option(id, steps);
                 settings.tools = toolbox.settings();
+            }
+            Command::SetToolChoice { id, option } => {
+                toolbox.choose(id, option);
+                settings.tools = toolbox.settings();
+            }
+            Command::FinishGesture => {
+                toolbox.finish(&mut front.editor, &mut front.view)?;
             }
             Command::Pointer(events) => {
                 toolbox.handle(&events, &mut front.editor, &mut front.view)?;

@@ -30,7 +30,7 @@ impl DocumentEditor {
             LayerKind::Raster => "Layer",
             LayerKind::Mask => "Mask",
             LayerKind::Layout => "Layout",
-            LayerKind::Semantic => "Semantic map",
+            LayerKind::Semantic => "Label map",
         };
         let top = self.document.layers().len();
         let index = match (kind, self.document.selected_layer()) {
@@ -229,7 +229,7 @@ impl DocumentEditor {
     }
 
     /// `base`, or `base 2`, `base 3`, … if there is a layer of that name.
-    fn free_name(&self, base: &str) -> String {
+    pub(super) fn free_name(&self, base: &str) -> String {
         let is_taken = |name: &str| {
             self.document
                 .layers()

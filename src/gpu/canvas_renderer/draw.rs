@@ -31,11 +31,15 @@ pub(super) struct Draw {
     pub is_target_linear: bool,
     pub is_masked: bool,
     pub tint: [f32; 4],
+    /// Whether the borders of regions are drawn.
+    pub is_outlined: bool,
+    /// The one class that stands out, as it is stored.
+    pub isolated: Option<u8>,
 }
 
 impl Draw {
     /// Size of the uniform in bytes.
-    pub const SIZE_BYTES: u64 = 80;
+    pub const SIZE_BYTES: u64 = 96;
 
     /// The rectangle of the whole document.
     pub fn of_document(scene: &CanvasScene) -> Self {
@@ -64,6 +68,8 @@ impl Draw {
             is_target_linear: false,
             is_masked: false,
             tint: [0.0; 4],
+            is_outlined: false,
+            isolated: None,
         }
     }
 
@@ -112,9 +118,12 @@ impl Draw {
         words[13] = sampling;
         words[14] = u32::from(self.is_target_linear);
         words[15] = u32::from(self.is_masked);
-        for (word, value) in words[16..].iter_mut().zip(self.tint) {
+        for (word, value) in words[16..20].iter_mut().zip(self.tint) {
             *word = value.to_bits();
         }
+        words[20] = u32::from(self.is_outlined);
+        // 0 is none: a class, or nothing, is counted from 1.
+        words[21] = self.isolated.map_or(0, |stored| u32::from(stored) + 1);
         words
     }
 }

@@ -8,7 +8,7 @@ use crate::geometry::CanvasRect;
 use crate::gpu::canvas_limits::{Allowance, TextureMemory};
 use crate::gpu::error::in_error_scope;
 use crate::gpu::layer_texture::{LayerTexture, MOST_HALVINGS};
-use crate::gpu::texture_pixel::TexturePixel;
+use crate::gpu::texture_pixel::{Reduce, TexturePixel, most_frequent};
 use crate::gpu::tile_area::TileArea;
 
 /// What the textures are made with in one frame.
@@ -16,6 +16,8 @@ pub(super) struct Frame<'a> {
     pub device: &'a wgpu::Device,
     pub queue: &'a wgpu::Queue,
     pub pipelines: &'a Pipelines,
+    /// The colours of classes.
+    pub palette: &'a wgpu::TextureView,
     /// The pixels of the document that are on the screen.
     pub in_view: CanvasRect,
     pub allowance: Allowance,
@@ -32,20 +34,21 @@ pub(super) struct Bound<P> {
 enum Held {
     Color(Bound<[u8; 4]>),
     Mask(Bound<u8>),
+    Classes(Bound<u8>),
 }
 
 impl Held {
     fn size_bytes(&self) -> u64 {
         match self {
             Self::Color(bound) => size_bytes(&bound.texture),
-            Self::Mask(bound) => size_bytes(&bound.texture),
+            Self::Mask(bound) | Self::Classes(bound) => size_bytes(&bound.texture),
         }
     }
 
     fn is_coarse(&self) -> bool {
         match self {
             Self::Color(bound) => bound.texture.halvings() > 0,
-            Self::Mask(bound) => bound.texture.halvings() > 0,
+            Self::Mask(bound) | Self::Classes(bound) => bound.texture.halvings() > 0,
         }
     }
 }
@@ -101,6 +104,14 @@ impl LayerTextures {
         }
     }
 
+    /// The texture of a semantic layer.
+    pub fn classes(&self, id: LayerId) -> Option<&Bound<u8>> {
+        match self.held.get(&id) {
+            Some(Held::Classes(bound)) => Some(bound),
+            _ => None,
+        }
+    }
+
     /// How many are smaller than their layers.
     pub fn coarse_count(&self) -> usize {
         self.held.values().filter(|held| held.is_coarse()).count()
@@ -115,9 +126,9 @@ impl LayerTextures {
     pub fn renew(&mut self, frame: &mut Frame<'_>, document: &Document) {
         let active_mask = document.active_mask().map(|mask| mask.id);
         let is_drawn = |layer: &Layer| match layer.content {
-            LayerContent::Raster(_) => layer.visible,
+            LayerContent::Raster(_) | LayerContent::Semantic(_) => layer.visible,
             LayerContent::Mask(_) => Some(layer.id) == active_mask,
-            LayerContent::Layout(_) | LayerContent::Semantic(_) => false,
+            LayerContent::Layout(_) => false,
         };
         // What is hidden may be shown again soon, unless its room is needed.
         let is_tight = self.missing > 0 || self.coarse_count() > 0;
@@ -146,7 +157,9 @@ impl LayerTextures {
                         _ => None,
                     };
                     let bind = |view: &_| pipelines.bind(device, Some(view), None);
-                    self.layer(frame, known, grid, bind).map(Held::Color)
+                    let reduce = TexturePixel::mean;
+                    self.layer(frame, known, grid, reduce, bind)
+                        .map(Held::Color)
                 }
                 (LayerContent::Mask(grid), known) => {
                     let known = match known {
@@ -154,9 +167,20 @@ impl LayerTextures {
                         _ => None,
                     };
                     let bind = |view: &_| pipelines.bind(device, None, Some(view));
-                    self.layer(frame, known, grid, bind).map(Held::Mask)
+                    let reduce = TexturePixel::mean;
+                    self.layer(frame, known, grid, reduce, bind).map(Held::Mask)
                 }
-                (LayerContent::Layout(_) | LayerContent::Semantic(_), _) => None,
+                (LayerContent::Semantic(grid), known) => {
+                    let known = match known {
+                        Some(Held::Classes(bound)) => Some(bound),
+                        _ => None,
+                    };
+                    let palette = frame.palette;
+                    let bind = |view: &_| pipelines.bind(device, Some(palette), Some(view));
+                    self.layer(frame, known, grid, most_frequent, bind)
+                        .map(Held::Classes)
+                }
+                (LayerContent::Layout(_), _) => None,
             };
             if let Some(held) = held {
                 self.held.insert(layer.id, held);
@@ -170,6 +194,7 @@ impl LayerTextures {
         frame: &mut Frame<'_>,
         known: Option<Bound<P>>,
         grid: &TileGrid<P>,
+        reduce: Reduce<P>,
         bind: impl Fn(&wgpu::TextureView) -> wgpu::BindGroup,
     ) -> Option<Bound<P>> {
         let Some(area) = TileArea::around(grid) else {
@@ -190,7 +215,7 @@ impl LayerTextures {
             {
                 Some(known)
             }
-            other => self.made(frame, other, size_px, area, bind),
+            other => self.made(frame, other, (size_px, area, reduce), bind),
         };
         let Some(mut bound) = bound else {
             self.missing += 1;
@@ -226,8 +251,7 @@ impl LayerTextures {
         &mut self,
         frame: &Frame<'_>,
         mut old: Option<Bound<P>>,
-        size_px: [u32; 2],
-        area: TileArea,
+        (size_px, area, reduce): ([u32; 2], TileArea, Reduce<P>),
         bind: impl Fn(&wgpu::TextureView) -> wgpu::BindGroup,
     ) -> Option<Bound<P>> {
         let mut halvings = 0;
@@ -244,7 +268,7 @@ impl LayerTextures {
                 continue;
             }
             let made = in_error_scope(frame.device, "picture on the canvas", || {
-                let mut texture = LayerTexture::new(frame.device, size_px, area, halvings);
+                let mut texture = LayerTexture::new(frame.device, size_px, area, halvings, reduce);
                 if let Some(old) = &old {
                     texture.take_over(frame.device, frame.queue, &old.texture);
                 }

@@ -19,6 +19,8 @@ pub(super) enum Stage {
     Layer,
     /// A step of a running job.
     Live,
+    /// A semantic layer.
+    Classes,
     /// The mask.
     Mask,
 }
@@ -29,6 +31,7 @@ pub(super) struct Pipelines {
     ground: wgpu::RenderPipeline,
     layer: wgpu::RenderPipeline,
     live: wgpu::RenderPipeline,
+    classes: wgpu::RenderPipeline,
     mask: wgpu::RenderPipeline,
     draw_layout: wgpu::BindGroupLayout,
     texture_layout: wgpu::BindGroupLayout,
@@ -99,6 +102,7 @@ impl Pipelines {
             ground: pipeline("fs_ground"),
             layer: pipeline("fs_layer"),
             live: pipeline("fs_live"),
+            classes: pipeline("fs_classes"),
             mask: pipeline("fs_mask"),
             draw_layout,
             texture_layout,
@@ -160,6 +164,7 @@ impl Pipelines {
             Stage::Ground => &self.ground,
             Stage::Layer => &self.layer,
             Stage::Live => &self.live,
+            Stage::Classes => &self.classes,
             Stage::Mask => &self.mask,
         });
         pass.set_bind_group(0, &self.draws_bound, &[index as u32 * STRIDE_BYTES as u32]);

@@ -1,30 +1,28 @@
-//! A round brush that paints masks or erases them.
+//! A round brush that paints masks and classes, or erases them.
 
 mod settings;
 mod stamp;
 mod stroke;
 mod stroke_path;
 
-use settings::BrushSettings;
+use settings::{BrushSettings, SIZE_ID};
 
 use super::event::{PointerButton, PointerEvent, PointerPhase};
 use super::options::ToolOptions;
 use super::overlay::{Cursor, Overlay, OverlayShape};
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolInfo};
-use crate::document::{
-    Document, DocumentEditor, DocumentError, Edit, Layer, LayerContent, LayerId, LayerKind,
-    TileGrid,
-};
+use super::values::{open_target, paint_value, pick_class, target, target_kind};
+use crate::document::{Document, DocumentError, LayerId, LayerKind};
 use crate::geometry::CanvasPoint;
 use stamp::StrokePoint;
-use stroke::Stroke;
+use stroke::{Ink, Stroke};
 
 /// Whether a brush adds or takes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BrushMode {
-    /// Covers a mask.
+    /// Covers a mask, or gives a class.
     Paint,
-    /// Uncovers a mask.
+    /// Uncovers a mask, or takes the class away.
     Erase,
 }
 
@@ -44,12 +42,14 @@ impl BrushMode {
     }
 }
 
-/// A round brush, or eraser, for masks.
+/// A round brush, or eraser, for masks and semantic layers.
 ///
 /// Pressing starts a stroke, releasing commits it as one step. With Ctrl, or
 /// the secondary button, it does the opposite; with Shift it draws a straight
-/// line from where the last stroke ended. It acts on the selected layer if that
-/// is a mask, and otherwise takes the active mask, or a new one, and selects it.
+/// line from where the last stroke ended; with Alt it takes the class under the
+/// pointer in hand. It acts on the selected layer if that is a mask or a semantic
+/// layer, and otherwise takes the active mask, or a new one, and selects it.
+/// Classes have hard edges, whatever is set.
 #[derive(Debug)]
 pub(super) struct BrushTool {
     info: &'static ToolInfo,
@@ -61,6 +61,10 @@ pub(super) struct BrushTool {
     last_end: Option<(LayerId, CanvasPoint)>,
     /// Where a pointer hovers that would draw a straight line if it were pressed.
     line_to: Option<CanvasPoint>,
+    /// Whether it paints classes, which have hard edges.
+    is_hard: bool,
+    /// Whether a press would take a class in hand.
+    is_picking: bool,
 }
 
 impl BrushTool {
@@ -73,6 +77,8 @@ impl BrushTool {
             stroke: None,
             last_end: None,
             line_to: None,
+            is_hard: false,
+            is_picking: false,
         }
     }
 
@@ -90,6 +96,7 @@ impl BrushTool {
                 PointerPhase::Drag if is_drawing => self.draw(event),
                 PointerPhase::Release if is_drawing => self.release(event, context)?,
                 PointerPhase::Hover => {
+                    self.is_picking = event.modifiers.alt && self.is_hard;
                     self.line_to = event.modifiers.shift.then_some(event.position);
                 }
                 _ => {}
@@ -107,29 +114,36 @@ impl BrushTool {
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
         self.line_to = None;
+        let paints_classes = target_kind(context.editor.document()) == LayerKind::Semantic;
+        if event.modifiers.alt && paints_classes {
+            pick_class(context.editor, event.position);
+            return Ok(());
+        }
         let flips = event.modifiers.command || event.button == PointerButton::Secondary;
         let mode = if flips {
             self.mode.opposite()
         } else {
             self.mode
         };
+        let is_erasing = mode == BrushMode::Erase;
         context.editor.begin(mode.label())?;
-        let id = match target(context.editor.document(), mode)? {
-            Target::Layer(id) => id,
-            Target::NewLayer | Target::View => insert_mask(context.editor)?,
+        let id = open_target(context.editor, is_erasing)?;
+        let document = context.editor.document();
+        let layer = document.layer(id).ok_or(DocumentError::NoSuchLayer(id))?;
+        let values = layer.values().ok_or(DocumentError::NoSuchLayer(id))?;
+        let ink = match (layer.kind(), mode) {
+            (LayerKind::Semantic, _) => {
+                Ink::Class(paint_value(document, LayerKind::Semantic, is_erasing)?)
+            }
+            (_, BrushMode::Paint) => Ink::Cover,
+            (_, BrushMode::Erase) => Ink::Uncover,
         };
-        // The list of layers shows where the paint goes.
-        context.editor.select_layer(id)?;
-        let layer = context.editor.document().layer(id);
-        let mask = layer
-            .and_then(Layer::mask)
-            .ok_or(DocumentError::NoSuchLayer(id))?;
         let at = stroke_point(event, &self.settings);
         let line_from = self
             .last_end
             .filter(|(known, _)| event.modifiers.shift && *known == id);
         let start = line_from.map_or(at, |(_, position)| StrokePoint { position, ..at });
-        let mut stroke = Stroke::start(id, mask, start, &self.settings, mode);
+        let mut stroke = Stroke::start(id, values, start, &self.settings, ink);
         if line_from.is_some() {
             stroke.straight_to(at);
         }
@@ -190,7 +204,11 @@ impl Tool for BrushTool {
     }
 
     fn target(&self, document: &Document) -> Result<Target, ToolError> {
-        target(document, self.mode)
+        target(document, self.mode == BrushMode::Erase)
+    }
+
+    fn is_option_idle(&self, id: &str, document: &Document) -> bool {
+        id != SIZE_ID && target_kind(document) == LayerKind::Semantic
     }
 
     fn handle(
@@ -198,6 +216,7 @@ impl Tool for BrushTool {
         events: &[PointerEvent],
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
+        self.is_hard = target_kind(context.editor.document()) == LayerKind::Semantic;
         if !context.editor.is_busy() {
             // Undo, or another document, ended the stroke.
             self.stroke = None;
@@ -219,9 +238,15 @@ impl Tool for BrushTool {
     }
 
     fn overlay(&self, _document: &Document) -> Overlay {
+        if self.is_picking && self.stroke.is_none() {
+            return Cursor::Crosshair.into();
+        }
         let cursor = Cursor::Ring {
             size_px: self.settings.size_px,
-            core_px: self.settings.size_px * self.settings.hardness,
+            core_px: match self.is_hard {
+                true => self.settings.size_px,
+                false => self.settings.size_px * self.settings.hardness,
+            },
         };
         let line = self.last_end.zip(self.line_to);
         let line = line.map(|((_, from), to)| OverlayShape::Line { from, to });
@@ -231,33 +256,6 @@ impl Tool for BrushTool {
             standing: Vec::new(),
         }
     }
-}
-
-/// The mask that a stroke goes to.
-fn target(document: &Document, mode: BrushMode) -> Result<Target, ToolError> {
-    let is_mask = |layer: &&Layer| layer.kind() == LayerKind::Mask;
-    let layer = document
-        .selected_layer()
-        .filter(is_mask)
-        .or_else(|| document.active_mask())
-        .or_else(|| document.layers().iter().rfind(is_mask));
-    match layer {
-        Some(layer) if layer.visible => Ok(Target::Layer(layer.id)),
-        Some(layer) => Err(ToolError::HiddenLayer(layer.name.clone())),
-        None if mode == BrushMode::Erase => Err(DocumentError::NoMask.into()),
-        None => Ok(Target::NewLayer),
-    }
-}
-
-/// Adds a mask layer on top, as a part of the transaction in progress.
-fn insert_mask(editor: &mut DocumentEditor) -> Result<LayerId, ToolError> {
-    let id = editor.fresh_layer_id();
-    let document = editor.document();
-    let content = LayerContent::Mask(TileGrid::new(document.size_px()));
-    let index = document.layers().len();
-    let layer = Box::new(Layer::new(id, "Mask", content));
-    editor.apply(Edit::InsertLayer { index, layer })?;
-    Ok(id)
 }
 
 /// What the brush is at an event: its size and strength follow the pressure

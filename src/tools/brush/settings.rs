@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::recipe::param::{Number, Param, Range, Shown, Value};
 use crate::tools::options::Described;
 
+/// Names the diameter.
+pub(super) const SIZE_ID: &str = "size";
+
 /// The diameter.
 static SIZE: Number = Number {
-    id: "size",
+    id: SIZE_ID,
     label: "Size",
     hint: "Diameter of the brush",
     unit: Some("px"),

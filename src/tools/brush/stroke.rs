@@ -1,9 +1,8 @@
-//! A stroke in progress: what it covers and what it does to the mask.
+//! A stroke in progress: what it covers and what it does to the layer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::BrushMode;
 use super::settings::BrushSettings;
 use super::stamp::{StrokePoint, sweep};
 use super::stroke_path::{Stretch, StrokePath};
@@ -11,7 +10,46 @@ use crate::document::{
     DocumentEditor, DocumentError, Edit, LayerId, PixelChanges, Tile, TileChange, TileGrid,
     TileIndex, mul_255,
 };
-use crate::geometry::CanvasRect;
+use crate::geometry::{CanvasPoint, CanvasRect};
+
+/// Coverage from which a pixel gets a class: its middle is under the brush.
+const CLASS_COVERAGE: u8 = 128;
+
+/// Largest diameter, in pixels, of a brush that is laid on the middles of pixels when
+/// it paints classes: between them it would reach none, or two.
+const PIXEL_BRUSH_PX: f32 = 1.5;
+
+/// What a stroke does to the values under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ink {
+    /// Covers a mask.
+    Cover,
+    /// Uncovers a mask.
+    Uncover,
+    /// Gives a class, as it is stored; 0 takes it away. There is nothing in between.
+    Class(u8),
+}
+
+impl Ink {
+    /// What becomes of a value under a coverage.
+    fn over(self, under: u8, amount: u8) -> u8 {
+        match self {
+            Self::Cover => 255 - remaining(255 - under, amount),
+            Self::Uncover => remaining(under, amount),
+            Self::Class(stored) if amount >= CLASS_COVERAGE => stored,
+            Self::Class(_) => under,
+        }
+    }
+
+    /// Whether it only takes away.
+    fn erases(self) -> bool {
+        matches!(self, Self::Uncover | Self::Class(0))
+    }
+
+    fn is_class(self) -> bool {
+        matches!(self, Self::Class(_))
+    }
+}
 
 /// Most and least distance of two dabs, as a part of the diameter.
 const SPACINGS: std::ops::RangeInclusive<f32> = 0.0..=10.0;
@@ -19,7 +57,7 @@ const SPACINGS: std::ops::RangeInclusive<f32> = 0.0..=10.0;
 /// A stroke in progress.
 ///
 /// The stroke gathers the largest coverage of every pixel and lays it over the
-/// mask as it was *before* the stroke, so that crossing itself does not make it
+/// layer as it was *before* the stroke, so that crossing itself does not make it
 /// denser and the opacity is what the user set.
 #[derive(Debug)]
 pub(super) struct Stroke {
@@ -31,29 +69,37 @@ pub(super) struct Stroke {
     pending: Vec<Stretch>,
     hardness: f32,
     opacity: f32,
-    mode: BrushMode,
+    ink: Ink,
 }
 
 impl Stroke {
-    /// A stroke on a mask layer that starts at a point.
+    /// A stroke on the values of a layer that starts at a point.
     pub fn start(
         layer: LayerId,
-        mask: &TileGrid<u8>,
+        values: &TileGrid<u8>,
         at: StrokePoint,
         settings: &BrushSettings,
-        mode: BrushMode,
+        ink: Ink,
     ) -> Self {
         let spacing = settings.spacing.clamp(*SPACINGS.start(), *SPACINGS.end());
-        let (path, first) = StrokePath::start(at, spacing);
+        let (path, first) = StrokePath::start(laid(at, ink), spacing);
         Self {
             layer,
-            before: mask.clone(),
-            coverage: TileGrid::new(mask.size_px()),
+            before: values.clone(),
+            coverage: TileGrid::new(values.size_px()),
             path,
             pending: vec![first],
-            hardness: settings.hardness,
-            opacity: settings.opacity,
-            mode,
+            hardness: if ink.is_class() {
+                1.0
+            } else {
+                settings.hardness
+            },
+            opacity: if ink.is_class() {
+                1.0
+            } else {
+                settings.opacity
+            },
+            ink,
         }
     }
 
@@ -64,12 +110,13 @@ impl Stroke {
 
     /// Goes on to a point.
     pub fn extend_to(&mut self, at: StrokePoint) {
-        self.pending.extend(self.path.extend_to(at));
+        self.pending.extend(self.path.extend_to(laid(at, self.ink)));
     }
 
     /// Goes straight to a point.
     pub fn straight_to(&mut self, at: StrokePoint) {
-        self.pending.extend(self.path.straight_to(at));
+        self.pending
+            .extend(self.path.straight_to(laid(at, self.ink)));
     }
 
     /// Ends at the last reported point.
@@ -98,15 +145,10 @@ impl Stroke {
         let Some(layer) = editor.document().layer(self.layer) else {
             return Err(DocumentError::NoSuchLayer(self.layer));
         };
-        let Some(now) = layer.mask() else {
+        let Some(now) = layer.values() else {
             return Err(DocumentError::Stale("paint"));
         };
-        let changes = match self.mode {
-            BrushMode::Paint => self.renewed(&parts, now, |under, amount| {
-                255 - remaining(255 - under, amount)
-            }),
-            BrushMode::Erase => self.renewed(&parts, now, remaining),
-        };
+        let changes = self.renewed(&parts, now);
         editor.apply(Edit::ReplaceTiles {
             layer: self.layer,
             changes: PixelChanges::Value(changes),
@@ -118,7 +160,6 @@ impl Stroke {
         &self,
         parts: &BTreeMap<TileIndex, CanvasRect>,
         now: &TileGrid<u8>,
-        blend: impl Fn(u8, u8) -> u8,
     ) -> BTreeMap<TileIndex, TileChange<u8>> {
         let opacity = (self.opacity * 255.0).round() as u8;
         let mut changes = BTreeMap::new();
@@ -127,7 +168,7 @@ impl Stroke {
                 continue;
             };
             let current = now.tile(*index);
-            if current.is_none() && self.mode == BrushMode::Erase {
+            if current.is_none() && self.ink.erases() {
                 continue;
             }
             let mut tile = current.map_or_else(Tile::blank, |tile| (**tile).clone());
@@ -143,12 +184,12 @@ impl Stroke {
                 for (x, (pixel, amount)) in row.iter_mut().zip(amounts).enumerate() {
                     if *amount > 0 {
                         let under = under.map_or(0, |under| under[x]);
-                        *pixel = blend(under, mul_255(*amount, opacity));
+                        *pixel = self.ink.over(under, mul_255(*amount, opacity));
                     }
                 }
             }
             // What was erased takes no memory.
-            let is_gone = self.mode == BrushMode::Erase && tile.is_blank();
+            let is_gone = self.ink.erases() && tile.is_blank();
             let change = TileChange {
                 before: current.cloned(),
                 after: (!is_gone).then(|| Arc::new(tile)),
@@ -156,6 +197,23 @@ impl Stroke {
             changes.insert(*index, change);
         }
         changes
+    }
+}
+
+/// How a brush is laid down: when it paints classes always with full strength and, as
+/// wide as a pixel, on the middle of one.
+fn laid(at: StrokePoint, ink: Ink) -> StrokePoint {
+    if !ink.is_class() {
+        return at;
+    }
+    let at = StrokePoint { flow: 1.0, ..at };
+    if 2.0 * at.radius_px > PIXEL_BRUSH_PX {
+        return at;
+    }
+    let middle = |v: f32| v.floor() + 0.5;
+    StrokePoint {
+        position: CanvasPoint::new(middle(at.position.x), middle(at.position.y)),
+        ..at
     }
 }
 

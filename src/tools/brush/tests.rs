@@ -1,4 +1,5 @@
 use super::*;
+use crate::document::DocumentEditor;
 use crate::geometry::CanvasView;
 use crate::tools::{Modifiers, ToolId};
 

@@ -23,7 +23,8 @@ use crate::app::{Command, CommandSink};
 use crate::document::Document;
 use crate::geometry::{CanvasView, UiPoint, Viewport};
 use crate::gpu::{
-    CanvasLimits, CanvasMonitor, CanvasRenderer, CanvasScene, GpuError, LiveFrame, canvas_callback,
+    CanvasLimits, CanvasMonitor, CanvasRenderer, CanvasScene, ClassesShown, GpuError, LiveFrame,
+    canvas_callback,
 };
 use crate::tools::Overlay;
 
@@ -49,6 +50,8 @@ pub struct CanvasInput<'a> {
     pub is_mask_outlined: bool,
     /// How boxes are drawn; `None` draws none.
     pub boxes: Option<BoxLook<'a>>,
+    /// How label maps are shown.
+    pub classes: ClassesShown,
 }
 
 /// The canvas of a window: what only the screen knows.
@@ -154,6 +157,7 @@ impl CanvasUi {
             document: input.document.snapshot(),
             live: input.live.clone(),
             is_mask_outlined: input.is_mask_outlined,
+            classes: input.classes,
             transform,
             viewport: *viewport,
         };

@@ -2,6 +2,7 @@
 
 mod about;
 mod new_picture;
+mod palette;
 mod path;
 mod shortcut_list;
 mod train;
@@ -37,6 +38,9 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         }
         Some(Dialog::Train) => frame(ui, "Train on a folder", 560.0, commands, |ui, commands| {
             train::train_ui(ui, state, own, commands);
+        }),
+        Some(Dialog::Palette(draft)) => frame(ui, "Classes", 440.0, commands, |ui, commands| {
+            palette::palette_ui(ui, draft, commands);
         }),
         Some(Dialog::Path {
             purpose,

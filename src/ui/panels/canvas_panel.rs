@@ -8,7 +8,7 @@ use crate::app::shortcuts::keys_of;
 use crate::app::{AppState, CommandSink, boxes};
 use crate::document::LayerKind;
 use crate::geometry::CanvasRect;
-use crate::gpu::{LiveFrame, LivePicture};
+use crate::gpu::{ClassesShown, LiveFrame, LivePicture};
 use crate::tools::Target;
 use crate::ui::UiState;
 use crate::ui::canvas::{BoxLook, CanvasInput};
@@ -51,8 +51,16 @@ fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut 
         live,
         is_mask_outlined: state.is_result_new(),
         boxes: box_look(state),
+        classes: classes_shown(state),
     };
     own.canvas.show(ui, &input, commands);
+}
+
+fn classes_shown(state: &AppState) -> ClassesShown {
+    ClassesShown {
+        is_outlined: state.settings.panels.outlines,
+        isolated: state.isolated_class(),
+    }
 }
 
 /// How boxes are drawn now, if they are.

@@ -8,7 +8,7 @@ use egui::{
 };
 use image::RgbaImage;
 
-use crate::app::actions::{self, layer, mask};
+use crate::app::actions::{self, layer, mask, semantic};
 use crate::app::{AppState, Command, CommandSink, boxes};
 use crate::document::{
     BoundingBox, Document, DocumentRevision, Layer, LayerContent, LayerId, LayerKind,
@@ -49,18 +49,24 @@ impl LayerThumbnails {
             return;
         }
         self.revision = Some(document.revision());
+        let colors = document.class_colors();
         self.pictures = document
             .layers()
             .iter()
             .filter_map(|layer| {
-                let picture = thumbnail(layer, document.size_px(), classes)?;
+                let picture = thumbnail(layer, document.size_px(), classes, &colors)?;
                 Some((layer.id, Arc::new(picture)))
             })
             .collect();
     }
 }
 
-fn thumbnail(layer: &Layer, size_px: [u32; 2], classes: &[String]) -> Option<RgbaImage> {
+fn thumbnail(
+    layer: &Layer,
+    size_px: [u32; 2],
+    classes: &[String],
+    colors: &[[u8; 4]; 256],
+) -> Option<RgbaImage> {
     let longest = size_px[0].max(size_px[1]).max(1);
     let shrink = (longest as f32 / THUMBNAIL_PX as f32).max(1.0);
     let side = |axis: usize| ((size_px[axis] as f32 / shrink).round() as u32).max(1);
@@ -85,7 +91,9 @@ fn thumbnail(layer: &Layer, size_px: [u32; 2], classes: &[String]) -> Option<Rgb
             }
             picture
         }
-        LayerContent::Semantic(_) => return None,
+        LayerContent::Semantic(grid) => RgbaImage::from_fn(side(0), side(1), |x, y| {
+            image::Rgba(colors[usize::from(grid.pixel(at(x), at(y)))])
+        }),
     };
     Some(picture)
 }
@@ -145,6 +153,7 @@ fn header_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 &layer::MOVE_DOWN,
                 &layer::MOVE_UP,
                 &actions::boxes::ADD,
+                &semantic::ADD,
                 &mask::ADD,
             ] {
                 action_button(ui, action, CONTROL_ICON, state, commands);
@@ -308,7 +317,7 @@ fn name_ui(ui: &mut Ui, layer: &Layer) {
                 1 => "1 box".to_owned(),
                 count => format!("{count} boxes"),
             },
-            LayerKind::Semantic => "Semantic map".to_owned(),
+            LayerKind::Semantic => "Label map: which class is where".to_owned(),
         };
         let note = RichText::new(kind)
             .size(type_size::SMALL)

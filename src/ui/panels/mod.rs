@@ -1,6 +1,7 @@
 //! The parts of the window, one per file.
 
 mod canvas_panel;
+mod classes;
 mod generate;
 mod generate_button;
 mod layers;
@@ -12,6 +13,7 @@ mod tool_strip;
 mod trajectory;
 
 pub use canvas_panel::canvas_panel_ui;
+pub use classes::{CLASSES_WIDTH, ClassListUi, classes_ui};
 pub use generate::generate_ui;
 pub use generate_button::generate_button_ui;
 pub use layers::{LayerThumbnails, layers_ui};

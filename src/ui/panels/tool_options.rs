@@ -2,11 +2,12 @@
 
 use egui::{RichText, Ui};
 
-use crate::app::actions::view;
+use crate::app::actions::{semantic, view};
 use crate::app::{AppState, Command, CommandSink, sentence};
 use crate::recipe::param::{Number, Value};
-use crate::ui::theme::{height, medium, space, tokens};
-use crate::ui::widgets::{CONTROL_ICON, action_button, number_field, number_slider};
+use crate::tools::Choice;
+use crate::ui::theme::{height, medium, radius, space, tokens};
+use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, number_field, number_slider};
 
 const SLIDER_WIDTH: f32 = 72.0;
 const NUMBER_WIDTH: f32 = 60.0;
@@ -23,9 +24,21 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
             // Instead of the settings, which have nothing to act on: there is
             // not room for both.
             Err(obstacle) => (sentence(&obstacle.to_string()), tokens(ui).warning),
-            Ok(_) if options.is_empty() => (tool.hint.to_owned(), tokens(ui).text_muted),
+            Ok(_) if options.is_empty() && state.toolbox.choices().is_empty() => {
+                class_ui(ui, state);
+                (tool.hint.to_owned(), tokens(ui).text_muted)
+            }
             Ok(_) => {
-                for (number, value) in &options {
+                class_ui(ui, state);
+                for (choice, chosen) in state.toolbox.choices() {
+                    if let Some(option) = choice_ui(ui, choice, chosen) {
+                        let id = choice.id;
+                        commands.push(Command::SetToolChoice { id, option });
+                    }
+                }
+                let document = state.document();
+                let is_used = |number: &Number| !state.toolbox.is_option_idle(number.id, document);
+                for (number, value) in options.iter().filter(|(number, _)| is_used(number)) {
                     if let Some(value) = option_ui(ui, number, *value) {
                         let id = number.id;
                         commands.push(Command::SetToolOption { id, value });
@@ -48,6 +61,36 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
             });
         });
     });
+}
+
+/// The class that is painted with, where a label map is in hand.
+fn class_ui(ui: &mut Ui, state: &AppState) {
+    if !semantic::is_in_hand(state) {
+        return;
+    }
+    let Some(class) = state.document().selected_class() else {
+        return;
+    };
+    let [r, g, b] = class.color;
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(16.0, 16.0), egui::Sense::hover());
+    ui.painter()
+        .rect_filled(rect, radius::CONTROL, egui::Color32::from_rgb(r, g, b));
+    ui.add(egui::Label::new(&*class.name).truncate());
+    ui.add_space(space::S);
+}
+
+/// The options of a choice beside each other; gives the one that was chosen.
+fn choice_ui(ui: &mut Ui, choice: &'static Choice, chosen: usize) -> Option<usize> {
+    let mut clicked = None;
+    ui.spacing_mut().item_spacing.x = space::XS;
+    for (place, option) in choice.options.iter().enumerate() {
+        let button = IconButton::new(option.icon, option.label).selected(place == chosen);
+        if button.show(ui).clicked() {
+            clicked = Some(place);
+        }
+    }
+    ui.add_space(space::S);
+    clicked
 }
 
 /// A slider and its number; gives the value that was set.

@@ -1,4 +1,4 @@
-//! The brush for masks.
+//! The brush for masks and classes.
 
 use super::brush::{BrushMode, BrushTool};
 use super::tool::{Tool, ToolId, ToolInfo};
@@ -6,10 +6,10 @@ use crate::icons;
 
 static INFO: ToolInfo = ToolInfo {
     id: ToolId("brush"),
-    label: "Mask brush",
+    label: "Brush",
     icon: icons::PAINT_BRUSH,
     key: "B",
-    hint: "Paint where the picture is to change. Shift draws a straight line, Ctrl erases.",
+    hint: "Paint where the picture is to change, or a class on a label map. Shift draws a straight line, Ctrl erases, Alt picks a class.",
 };
 
 /// The tool at rest.

@@ -1,4 +1,4 @@
-//! The eraser for masks.
+//! The eraser for masks and classes.
 
 use super::brush::{BrushMode, BrushTool};
 use super::tool::{Tool, ToolId, ToolInfo};
@@ -6,7 +6,7 @@ use crate::icons;
 
 static INFO: ToolInfo = ToolInfo {
     id: ToolId("eraser"),
-    label: "Mask eraser",
+    label: "Eraser",
     icon: icons::ERASER,
     key: "E",
     hint: "Take paint away. Shift draws a straight line, Ctrl paints.",

@@ -1,0 +1,89 @@
+//! Label maps and their classes.
+
+use super::{Action, Entry, Group};
+use crate::app::classes::{BuiltInPalette, ClassCommand};
+use crate::app::command::Command;
+use crate::app::state::AppState;
+use crate::document::LayerKind;
+use crate::icons;
+
+/// Adds an empty label map.
+pub static ADD: Action = Action::new(Group::Edit, "Add label map", |_| {
+    Some(Command::Classes(ClassCommand::AddLayer))
+})
+.icon(icons::MAP_TRIFOLD);
+
+/// Opens the editor of classes.
+pub static EDIT: Action = Action::new(Group::Edit, "Edit classes…", |_| {
+    Some(Command::Classes(ClassCommand::EditPalette))
+})
+.icon(icons::PENCIL_SIMPLE);
+
+/// Shows or hides the borders of regions.
+pub static OUTLINES: Action = Action::new(Group::View, "Outlines of regions", |_| {
+    Some(Command::Classes(ClassCommand::ToggleOutlines))
+})
+.icon(icons::PUZZLE_PIECE)
+.switch(|state| state.settings.panels.outlines);
+
+/// Shows all classes after one was shown apart.
+pub static SHOW_ALL: Action = Action::new(Group::View, "Show all classes", |_| {
+    Some(Command::Classes(ClassCommand::Isolate(None)))
+})
+.icon(icons::EYE)
+.unless(|state| {
+    let is_apart = state.isolated_class().is_some();
+    (!is_apart).then_some("All classes are shown")
+});
+
+static STORYBOOK: Action = Action::new(Group::Edit, "Classes of Storybook", |_| {
+    chosen(BuiltInPalette::Storybook)
+})
+.unless(|state| is_chosen(state, BuiltInPalette::Storybook));
+
+static COCO_STUFF: Action = Action::new(Group::Edit, "Classes of COCO-Stuff", |_| {
+    chosen(BuiltInPalette::CocoStuff)
+})
+.unless(|state| is_chosen(state, BuiltInPalette::CocoStuff));
+
+static ADE20K: Action = Action::new(Group::Edit, "Classes of ADE20K", |_| {
+    chosen(BuiltInPalette::Ade20k)
+})
+.unless(|state| is_chosen(state, BuiltInPalette::Ade20k));
+
+/// The palettes that come with the program.
+pub static PALETTES: &[Entry] = &[
+    Entry::Action(&STORYBOOK),
+    Entry::Action(&COCO_STUFF),
+    Entry::Action(&ADE20K),
+];
+
+/// The group, as the menu shows it.
+pub static ENTRIES: &[Entry] = &[
+    Entry::Action(&ADD),
+    Entry::Line,
+    Entry::Submenu {
+        label: "Palette",
+        icon: icons::PALETTE,
+        entries: PALETTES,
+    },
+    Entry::Action(&EDIT),
+    Entry::Line,
+    Entry::Action(&OUTLINES),
+    Entry::Action(&SHOW_ALL),
+];
+
+fn chosen(palette: BuiltInPalette) -> Option<Command> {
+    Some(Command::Classes(ClassCommand::ChoosePalette(palette)))
+}
+
+fn is_chosen(state: &AppState, palette: BuiltInPalette) -> Option<&str> {
+    let is_in_use = state.document().palette().name == palette.label();
+    is_in_use.then_some("These are the classes of this document")
+}
+
+/// Whether a label map is in hand.
+pub fn is_in_hand(state: &AppState) -> bool {
+    let selected = state.document().selected_layer();
+    selected.is_some_and(|layer| layer.kind() == LayerKind::Semantic)
+}
