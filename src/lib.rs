@@ -12,6 +12,7 @@
 //! - [`pixels`]: between pictures and the numbers that networks see of them.
 //! - [`random`]: streams of random numbers, and seeds nobody can foresee.
 //! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
+//! - [`exchange`]: boxes and label maps in the files of others.
 //! - [`scenes`]: storybook scenes, endless captioned pictures to train on.
 //! - [`kernels`]: fast arithmetic for the processor, under the tensor library.
 //! - [`nn`]: the layers that networks are made of.
@@ -44,6 +45,7 @@ pub mod diffusion;
 pub mod document;
 pub mod engine;
 pub mod evaluate;
+pub mod exchange;
 pub mod files;
 pub mod folders;
 pub mod geometry;

@@ -338,3 +338,46 @@ fn wrong_input_is_told_in_one_sentence() {
     let misunderstood = velatura(home.path(), &["generate", "--sampler", "lms"]);
     assert_eq!(misunderstood.status.code(), Some(2));
 }
+
+/// Boxes and a label map, and the picture that was painted from them once more from
+/// nothing but its own file.
+#[test]
+fn boxes_and_a_label_map_are_painted_and_kept_in_the_picture() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name).display().to_string();
+    let boxes = r#"{"images": [{"id": 1, "width": 40, "height": 24}, {"id": 2}],
+        "annotations": [{"image_id": 1, "category_id": 18, "bbox": [4, 2, 20, 12]}],
+        "categories": [{"id": 18, "name": "Dog"}]}"#;
+    std::fs::write(home.path().join("boxes.json"), boxes).unwrap();
+    let map = image::GrayImage::from_fn(40, 24, |x, _| image::Luma([if x < 20 { 0 } else { 9 }]));
+    map.save(home.path().join("map.png")).unwrap();
+    let model = reference("joint-tiny");
+    let paint = |name: &str, further: &[&str]| {
+        let output = at(name);
+        let options = ["generate", "--model", &model, "--out", &output, "--json"];
+        velatura(home.path(), &[&options, further].concat())
+    };
+    let (layout, semantic) = (at("boxes.json"), at("map.png"));
+    let given = ["--layout", &layout, "--semantic", &semantic, "--seed", "7"];
+
+    // Which of the images is meant must be said.
+    let refused = paint("a.png", &given);
+    assert!(!refused.status.success());
+    let sentence = text(&refused.stderr) + &text(&refused.stdout);
+    assert!(
+        sentence.contains("choose one by its id: 1, 2"),
+        "{sentence}"
+    );
+
+    let weighed = ["--layout-image", "1", "--condition-weight", "boxes=0.8"];
+    events(&paint("a.png", &[&given[..], &weighed[..]].concat()));
+    let picture = |name: &str| image::open(home.path().join(name)).unwrap().into_rgba8();
+    let first = picture("a.png");
+    assert_eq!(first.dimensions(), (40, 24));
+    let recipe = at("a.png");
+    events(&paint("b.png", &["--recipe", &recipe]));
+    assert_eq!(picture("b.png"), first, "the picture alone is enough");
+    let lighter = ["--recipe", &recipe, "--condition-weight", "boxes=0"];
+    events(&paint("c.png", &lighter));
+    assert_ne!(picture("c.png"), first, "the boxes act");
+}

@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pixels", &[]),
     ("random", &[]),
     ("recipe", &["files", "pixels"]),
+    ("exchange", &["files", "recipe"]),
     ("scenes", &["files", "random"]),
     ("kernels", &[]),
     ("nn", &["kernels"]),
@@ -76,8 +77,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "files", "document", "engine", "folders", "geometry", "gpu", "icons", "random",
-            "recipe", "scenes", "tools",
+            "files", "document", "engine", "exchange", "folders", "geometry", "gpu", "icons",
+            "random", "recipe", "scenes", "tools",
         ],
     ),
     (
@@ -93,6 +94,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "diffusion",
             "engine",
             "evaluate",
+            "exchange",
             "files",
             "folders",
             "gpu",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::diffusion::DiffusionError;
 use crate::engine::protocol::EngineError;
 use crate::evaluate::EvaluateError;
+use crate::exchange::ExchangeError;
 use crate::model::ModelError;
 use crate::recipe::{RecipeFileError, SpecError};
 use crate::scenes::SceneError;
@@ -15,6 +16,9 @@ pub enum CliError {
     /// A picture file cannot be read or written.
     #[error(transparent)]
     Picture(#[from] RecipeFileError),
+    /// A file of boxes or a label map cannot be used.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// The job cannot be done as described.
     #[error(transparent)]
     Spec(#[from] SpecError),

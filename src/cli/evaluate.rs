@@ -45,7 +45,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "DIR")]
     judge: Option<PathBuf>,
     /// Folder that receives the pictures, named by number and kind
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, visible_aliases = ["output", "out"], value_name = "DIR")]
     pictures: Option<PathBuf>,
     /// Device that paints
     #[arg(long, value_enum, default_value_t)]

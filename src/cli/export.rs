@@ -17,7 +17,7 @@ pub struct ExportArgs {
     /// Folder or name of the model
     model: PathBuf,
     /// Folder to write; a model that lies there is replaced
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, visible_alias = "output", value_name = "DIR")]
     out: PathBuf,
     /// How weights are stored
     #[arg(long, value_enum, default_value_t = Precision::F16)]

@@ -11,6 +11,7 @@ use super::{CliError, DeviceArg};
 use crate::engine::device::open_device;
 use crate::engine::memory::Memory;
 use crate::model::ModelFolder;
+use crate::recipe::InputSpec;
 use crate::{folders, gpu};
 
 /// What `velatura info` takes.
@@ -34,7 +35,11 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let memory = Memory::now();
     let folders = folders_used();
-    let storybook_bytes = storybook_memory_bytes();
+    let storybook = folders::storybook_model().and_then(|folder| ModelFolder::open(folder).ok());
+    let storybook_bytes = storybook.as_ref().and_then(painting_memory_bytes);
+    let storybook_inputs = storybook.map(|model| model.manifest().inputs);
+    let storybook_inputs = storybook_inputs.unwrap_or_default();
+    let storybook_inputs: Vec<&str> = storybook_inputs.iter().map(InputSpec::label).collect();
 
     let fields = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -52,6 +57,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
         "memory_bytes": memory.map(|memory| memory.total_bytes),
         "available_memory_bytes": memory.map(|memory| memory.available_bytes),
         "storybook_memory_bytes": storybook_bytes,
+        "storybook_inputs": storybook_inputs,
         "folders": folders.iter().cloned().collect::<serde_json::Map<_, _>>(),
     });
 
@@ -101,6 +107,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
             "Storybook",
             &format!("paints with about {:.0} MB of memory", bytes as f64 / 1e6),
         );
+        line("", &format!("takes {}", storybook_inputs.join(" + ")));
     }
     for (label, folder) in &folders {
         line(label, folder.as_str().unwrap_or("unknown"));
@@ -109,9 +116,8 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What the model that comes with the program needs to paint a picture of its size.
-fn storybook_memory_bytes() -> Option<u64> {
-    let model = ModelFolder::open(folders::storybook_model()?).ok()?;
+/// What a model needs to paint a picture of its size.
+fn painting_memory_bytes(model: &ModelFolder) -> Option<u64> {
     let side_px = model.manifest().resolution_px;
     let estimate = model.painting_memory([side_px; 2], 1).ok()?;
     Some(estimate.total_bytes())

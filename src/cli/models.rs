@@ -10,6 +10,7 @@ use super::report::Reporter;
 use crate::engine::library;
 use crate::folders;
 use crate::model::ModelFolder;
+use crate::recipe::InputSpec;
 
 /// What `velatura models` takes.
 #[derive(Debug, Args)]
@@ -43,6 +44,11 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
         count += 1;
         let kind = kind_of(&model);
         let manifest = model.manifest();
+        let inputs: Vec<&str> = manifest.inputs.iter().map(InputSpec::label).collect();
+        let takes = match inputs.is_empty() {
+            true => String::new(),
+            false => format!(", takes {}", inputs.join(" + ")),
+        };
         let size_bytes = size_bytes(&folder);
         let megabytes = size_bytes as f64 / 1e6;
         let (name, side_px) = (&manifest.name, manifest.resolution_px);
@@ -54,13 +60,14 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
             json!({
                 "name": name,
                 "kind": kind,
+                "inputs": inputs,
                 "resolution_px": side_px,
                 "size_bytes": size_bytes,
                 "painting_memory_bytes": memory_bytes,
                 "folder": folder.display().to_string(),
             }),
             &format!(
-                "{name}: {kind}, {side_px} px, {megabytes:.1} MB, paints with about \
+                "{name}: {kind}{takes}, {side_px} px, {megabytes:.1} MB, paints with about \
                  {memory_megabytes:.0} MB of memory, in {}",
                 folder.display()
             ),

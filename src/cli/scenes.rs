@@ -23,7 +23,7 @@ pub struct ScenesArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Folder to write into; it is made if it does not exist
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, visible_alias = "output", value_name = "DIR")]
     out: PathBuf,
     /// Print lines of JSON instead of text
     #[arg(long)]

@@ -73,7 +73,7 @@ struct CommonArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder for checkpoints, metrics, sample sheets and the model
-    #[arg(short, long, value_name = "DIR", default_value_os_t = TrainSpec::default().output)]
+    #[arg(short, long, visible_alias = "out", value_name = "DIR", default_value_os_t = TrainSpec::default().output)]
     output: PathBuf,
     /// Go on from the newest checkpoint in the output folder
     #[arg(long)]

@@ -25,6 +25,19 @@ impl MaskConvention {
     }
 }
 
+impl InputSpec {
+    /// What it is called in lists of what a model takes.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "words",
+            Self::Mask { .. } => "mask",
+            Self::Layout { .. } => "boxes",
+            Self::Semantic { .. } => "label map",
+            Self::LowResolution { .. } => "low resolution",
+        }
+    }
+}
+
 /// Something that a model can be asked for. This is the only closed list that a
 /// new kind of input extends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

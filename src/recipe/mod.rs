@@ -13,6 +13,7 @@ mod generate;
 mod infotext;
 mod input;
 mod jpeg_end;
+mod kept_inputs;
 mod layout;
 mod naming;
 mod painted;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::kept_inputs::KeptInputs;
 use super::param::{BATCH, FEATHER, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
 use super::{GenerateSpec, ModelSource};
 
@@ -23,7 +24,7 @@ const MOST_LETTERS: usize = 60;
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaintedRecipe {
     /// The job, with every default filled in and this picture's own seed, but
-    /// without its input pictures: a recipe is kept as long as its layer is.
+    /// without the picture and the mask it began with, which the document has.
     pub spec: GenerateSpec,
     /// How menus call the sampler; where this is not known, its name.
     pub sampler_label: Option<String>,
@@ -42,8 +43,8 @@ pub struct PaintedRecipe {
 /// A recipe found in a picture file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundRecipe {
-    /// The job, as far as the file tells it; the rest has its default value.
-    /// `init`, `mask` and `model` are never there: a file may come from anybody,
+    /// The job, as far as the file tells it, with boxes, label map and small picture;
+    /// the rest has its default value. `init`, `mask` and `model` are never there: a file may come from anybody,
     /// so what it says of places on this computer is not looked at.
     pub spec: GenerateSpec,
     /// Which form it was read from.
@@ -95,6 +96,8 @@ struct ModelNote {
 struct InputNote {
     picture: bool,
     mask: bool,
+    #[serde(flatten)]
+    kept: KeptInputs,
 }
 
 impl PaintedRecipe {
@@ -119,6 +122,17 @@ impl PaintedRecipe {
         }
     }
 
+    /// Whether there were boxes, a label map or a small picture.
+    pub(super) fn has_inputs(&self) -> bool {
+        let GenerateSpec {
+            layout,
+            semantic,
+            low_resolution,
+            ..
+        } = &self.spec;
+        layout.is_some() || semantic.is_some() || low_resolution.is_some()
+    }
+
     /// The recipe with the name under which the sampler is known elsewhere, for
     /// [infotext](super::write_infotext).
     pub fn with_sampler_label(mut self, label: impl Into<String>) -> Self {
@@ -126,12 +140,17 @@ impl PaintedRecipe {
         self
     }
 
-    /// Our own JSON form: the whole job but for its input pictures, of which it
-    /// only says that there were some.
+    /// Our own JSON form: the whole job but for the picture and the mask it began
+    /// with, of which it only says that they were there.
     ///
     /// # Errors
     /// None that is known: every job has a JSON form.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        self.json_with(KeptInputs::of(&self.spec)?)
+    }
+
+    /// As [`Self::to_json`], with the inputs put into their form already.
+    pub(super) fn json_with(&self, kept: KeptInputs) -> Result<String, serde_json::Error> {
         // Pictures are shown around: where the model lies, and with it the name
         // of its user, is nobody's business.
         let mut spec = serde_json::to_value(GenerateSpec {
@@ -151,6 +170,7 @@ impl PaintedRecipe {
             inputs: InputNote {
                 picture: self.used_picture,
                 mask: self.used_mask,
+                kept,
             },
             spec,
         })
@@ -206,6 +226,9 @@ impl FoundRecipe {
             spec.sampler.clone_from(&self.spec.sampler);
         }
         spec.karras = self.spec.karras.or(spec.karras);
+        spec.layout.clone_from(&self.spec.layout);
+        spec.semantic.clone_from(&self.spec.semantic);
+        spec.low_resolution.clone_from(&self.spec.low_resolution);
         for param in GenerateSpec::PARAMS {
             if self.tells(param.number) {
                 (param.set)(spec, (param.get)(&self.spec));
@@ -254,7 +277,9 @@ impl FoundRecipe {
         }
         let mut spec: GenerateSpec = serde_json::from_value(form.spec).ok()?;
         spec.model = ModelSource::default();
+        let unread = form.inputs.kept.restore(&mut spec);
         Some(Self {
+            unread,
             model_name: Some(form.model.name),
             model_hash: Some(form.model.hash),
             program: Some(form.program),

@@ -13,6 +13,7 @@ use image::{ImageEncoder, Rgb, RgbaImage};
 use super::exif::{MAX_JPEG_EXIF_BYTES, exif_with_comment};
 use super::generate::MAX_SIDE_PX;
 use super::infotext::write_infotext;
+use super::kept_inputs::KeptInputs;
 use super::painted::{PRIVATE_KEYWORD, PaintedRecipe};
 use super::png_text::write_png;
 use crate::files::write_atomically;
@@ -187,6 +188,25 @@ pub enum LeftOut {
         /// Its format.
         format: PictureFormat,
     },
+    /// The format has no place for what was drawn for the picture.
+    #[error(
+        "\u{201c}{}\u{201d} was saved without its boxes and label map, which a {} file cannot hold; \
+         save as PNG to keep them",
+        path.display(), format.label()
+    )]
+    Inputs {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: PictureFormat,
+    },
+    /// What was drawn for the picture is too large for any file.
+    #[error(
+        "\u{201c}{}\u{201d} was saved without its label map, which is too large for a recipe; \
+         export the map to keep it",
+        .0.display()
+    )]
+    LargeMap(PathBuf),
 }
 
 /// Saves a picture, with its recipe if there is one, in the format that the
@@ -226,8 +246,14 @@ pub fn save_picture(
         reason,
     };
     let infotext = recipe.map(write_infotext);
+    let kept = recipe.map(|recipe| KeptInputs::of(&recipe.spec));
+    let kept = kept
+        .transpose()
+        .map_err(|error| failed(error.to_string()))?;
+    let has_large_map = kept.as_ref().is_some_and(KeptInputs::are_cut);
     let json = recipe
-        .map(PaintedRecipe::to_json)
+        .zip(kept)
+        .map(|(recipe, kept)| recipe.json_with(kept))
         .transpose()
         .map_err(|error| failed(error.to_string()))?;
     let mut exif = infotext.as_deref().map(exif_with_comment);
@@ -239,6 +265,15 @@ pub fn save_picture(
             format,
         });
     }
+    let has_inputs = recipe.is_some_and(PaintedRecipe::has_inputs);
+    let inputs_left_out = match format {
+        PictureFormat::Png => has_large_map.then(|| LeftOut::LargeMap(path.to_owned())),
+        PictureFormat::Jpeg | PictureFormat::Webp => has_inputs.then(|| LeftOut::Inputs {
+            path: path.to_owned(),
+            format,
+        }),
+    };
+    left_out = left_out.or(inputs_left_out);
     write_atomically(path, |file| {
         let mut writer = BufWriter::new(file);
         match format {
@@ -247,7 +282,8 @@ pub fn save_picture(
                     (INFOTEXT_KEYWORD, infotext.as_deref()),
                     (PRIVATE_KEYWORD, json.as_deref()),
                 ];
-                write_png(&mut writer, image, &texts).map_err(std::io::Error::other)?;
+                write_png(&mut writer, image, &texts, PRIVATE_KEYWORD)
+                    .map_err(std::io::Error::other)?;
             }
             PictureFormat::Jpeg => {
                 let flat = flattened(image, Rgb(options.background));

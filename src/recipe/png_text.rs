@@ -8,14 +8,19 @@ use png::text_metadata::{ITXtChunk, TEXtChunk};
 /// Bytes that may be taken for the chunks of one file.
 const MAX_DECODER_BYTES: usize = 64 << 20;
 
+/// Letters of a text that is only for us from which on it is compressed.
+const LONG_TEXT: usize = 4096;
+
 /// Writes a PNG file with the texts that are there.
 ///
 /// A text goes into a tEXt chunk when Latin-1 can hold it, else into iTXt: that
-/// is what Pillow does, and some readers of infotext know only tEXt.
+/// is what Pillow does, and some readers of infotext know only tEXt. A long text
+/// under `own` keyword is compressed.
 pub(super) fn write_png(
     writer: impl Write,
     image: &RgbaImage,
     texts: &[(&str, Option<&str>)],
+    own: &str,
 ) -> Result<(), png::EncodingError> {
     let mut encoder = png::Encoder::new(writer, image.width(), image.height());
     encoder.set_color(png::ColorType::Rgba);
@@ -24,7 +29,11 @@ pub(super) fn write_png(
     let mut writer = encoder.write_header()?;
     for &(keyword, text) in texts {
         let Some(text) = text else { continue };
-        if text.chars().all(|letter| u32::from(letter) <= 0xff) {
+        if keyword == own && text.len() >= LONG_TEXT {
+            let mut chunk = ITXtChunk::new(keyword, text);
+            chunk.compressed = true;
+            writer.write_text_chunk(&chunk)?;
+        } else if text.chars().all(|letter| u32::from(letter) <= 0xff) {
             writer.write_text_chunk(&TEXtChunk::new(keyword, text))?;
         } else {
             writer.write_text_chunk(&ITXtChunk::new(keyword, text))?;

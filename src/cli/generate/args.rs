@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use image::imageops::{self, FilterType};
 use image::{GrayImage, Pixel as _, RgbaImage};
 
+use super::conditions::ConditionArgs;
 use crate::cli::model_name::find_model;
 use crate::cli::{CliError, DeviceArg, Precision};
 use crate::diffusion::{SAMPLERS, sampler_info};
@@ -67,6 +68,8 @@ pub struct GenerateArgs {
     feather: Option<f32>,
     #[arg(long, help = help(&STRENGTH, "0.75, or 1 inside a mask"))]
     strength: Option<f32>,
+    #[command(flatten)]
+    conditions: ConditionArgs,
     #[arg(long, help = help(&BATCH, "1"))]
     batch: Option<u32>,
     /// Take the settings from a picture painted before; other options given
@@ -75,7 +78,7 @@ pub struct GenerateArgs {
     recipe: Option<PathBuf>,
     /// File to write, ending in .png, .jpg or .webp; pictures of a batch are
     /// numbered [default: a dated file in the folder for pictures]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
     /// Also write the final latents, before they are decoded
     #[arg(long, value_name = "FILE")]
@@ -125,9 +128,10 @@ impl GenerateArgs {
             (None, Some(path), Some(recipe)) => model_of(path, recipe, warn)?,
             (None, _, _) => ModelSource::Storybook,
         };
+        let manifest = manifest_of(&model)?;
         let mut spec = GenerateSpec {
             seed: random::fresh_seed(),
-            ..defaults_of(&model)?
+            ..defaults_of(&manifest)
         };
         if let Some(recipe) = &recipe {
             recipe.restore_into(&mut spec);
@@ -152,19 +156,23 @@ impl GenerateArgs {
         spec.eta = self.eta.unwrap_or(spec.eta);
         spec.batch = self.batch.unwrap_or(1);
         spec.seed = self.seed.unwrap_or(spec.seed);
+        let recipe_px = recipe.as_ref().map(|_| [spec.width_px, spec.height_px]);
         let strength = recipe.filter(|recipe| recipe.tells(&STRENGTH));
         let strength = strength.map(|recipe| recipe.spec.strength);
         self.read_inputs(&mut spec, strength, warn)?;
+        self.conditions.read(&mut spec, &manifest, warn)?;
         spec.width_px = self.width.unwrap_or(spec.width_px);
         spec.height_px = self.height.unwrap_or(spec.height_px);
         // Wrong numbers are told before pictures are scaled to them.
         let without_inputs = GenerateSpec {
             init: None,
             mask: None,
+            semantic: None,
             ..spec.clone()
         };
         without_inputs.validate()?;
         scale_inputs(&mut spec);
+        self.conditions.fit(&mut spec, &manifest, recipe_px, warn)?;
         spec.validate()?;
         Ok(spec)
     }
@@ -293,25 +301,24 @@ fn model_of(
     }
 }
 
-/// The settings that suit a model.
-fn defaults_of(model: &ModelSource) -> Result<GenerateSpec, CliError> {
+/// What a model can be asked for, and how.
+fn manifest_of(model: &ModelSource) -> Result<Manifest, CliError> {
     let folder = match model {
         ModelSource::Folder(folder) => folder.clone(),
         ModelSource::Storybook => folders::storybook_model().ok_or(CliError::NoStorybook)?,
     };
-    let Manifest {
-        resolution_px,
-        default_steps,
-        default_guidance_scale,
-        ..
-    } = ModelFolder::open(folder)?.manifest();
-    Ok(GenerateSpec {
-        steps: default_steps,
-        guidance_scale: default_guidance_scale,
-        width_px: resolution_px,
-        height_px: resolution_px,
+    Ok(ModelFolder::open(folder)?.manifest())
+}
+
+/// The settings that suit a model.
+fn defaults_of(manifest: &Manifest) -> GenerateSpec {
+    GenerateSpec {
+        steps: manifest.default_steps,
+        guidance_scale: manifest.default_guidance_scale,
+        width_px: manifest.resolution_px,
+        height_px: manifest.resolution_px,
         ..Default::default()
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `velatura generate`: from a description to picture files.
 
 mod args;
+mod conditions;
 mod latents;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,208 @@
+//! Boxes, label map and small picture of `velatura generate`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::cli::CliError;
+use crate::diffusion::{Conditions, DiffusionError};
+use crate::exchange::{ExchangeError, read_boxes, read_label_map};
+use crate::model::Manifest;
+use crate::recipe::param::{LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
+use crate::recipe::{
+    GenerateSpec, ImageInput, InputSpec, LayoutInput, Palette, SemanticInput, open_picture,
+    scale_picture,
+};
+
+/// What a picture is painted from besides words and pictures to repaint.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ConditionArgs {
+    /// Boxes that say where what is to appear: the JSON of a scene, or COCO's
+    #[arg(long, value_name = "JSON")]
+    layout: Option<PathBuf>,
+    /// The image of the file whose boxes are meant, by its id
+    #[arg(long, value_name = "ID", requires = "layout")]
+    layout_image: Option<String>,
+    /// Label map: a PNG with the number of a class for every pixel, or its colour;
+    /// 255 stands for nothing
+    #[arg(long, value_name = "PNG")]
+    semantic: Option<PathBuf>,
+    /// Small picture of which a larger one is made
+    #[arg(long, value_name = "IMG")]
+    low_resolution: Option<PathBuf>,
+    /// How strongly boxes or the label map act, from 0 to 1, as in boxes=0.8
+    /// or map=0.5
+    #[arg(long, value_name = "NAME=WEIGHT", value_parser = weight)]
+    condition_weight: Vec<(Weighed, f32)>,
+}
+
+/// What has a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weighed {
+    Boxes,
+    Map,
+}
+
+/// Reads a weight as it is typed.
+fn weight(text: &str) -> Result<(Weighed, f32), String> {
+    let usage = "give it as boxes=0.8 or map=0.5";
+    let (name, number) = text.split_once('=').ok_or(usage)?;
+    let (weighed, range) = match name.trim() {
+        "boxes" | "layout" => (Weighed::Boxes, LAYOUT_WEIGHT.allowed),
+        "map" | "label-map" | "semantic" => (Weighed::Map, SEMANTIC_WEIGHT.allowed),
+        other => {
+            return Err(format!(
+                "there is no condition \u{201c}{other}\u{201d}; {usage}"
+            ));
+        }
+    };
+    match range.read(number) {
+        Some(Value::Real(number)) => Ok((weighed, number)),
+        _ => Err(format!("the weight must be {range}")),
+    }
+}
+
+impl ConditionArgs {
+    /// Reads the files. A label map says how large the picture is, else a small
+    /// picture does, unless the job has a picture to repaint.
+    pub(super) fn read(
+        &self,
+        spec: &mut GenerateSpec,
+        manifest: &Manifest,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<(), CliError> {
+        for (weighed, weight) in &self.condition_weight {
+            match weighed {
+                Weighed::Boxes => spec.layout_weight = *weight,
+                Weighed::Map => spec.semantic_weight = *weight,
+            }
+        }
+        let is_free = spec.init.is_none();
+        if let Some(path) = &self.low_resolution {
+            let factor = manifest.low_resolution_factor();
+            let factor = factor.ok_or(DiffusionError::NotTaken("low-resolution picture"))?;
+            let opened = open_picture(path)?;
+            opened
+                .warnings
+                .iter()
+                .for_each(|warning| warn(warning.to_string()));
+            if is_free {
+                let (width, height) = opened.image.dimensions();
+                let large = |side: u32| side.saturating_mul(factor);
+                (spec.width_px, spec.height_px) = (large(width), large(height));
+            }
+            spec.low_resolution = Some(ImageInput(Arc::new(opened.image)));
+        }
+        if let Some(path) = &self.semantic {
+            let semantic = label_map(path, manifest)?;
+            if is_free {
+                (spec.width_px, spec.height_px) = semantic.map.dimensions();
+            }
+            spec.semantic = Some(semantic);
+        }
+        Ok(())
+    }
+
+    /// Brings everything to the size of the job, which is settled now, and finds out
+    /// whether the model can be told it.
+    pub(super) fn fit(
+        &self,
+        spec: &mut GenerateSpec,
+        manifest: &Manifest,
+        recipe_px: Option<[u32; 2]>,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<(), CliError> {
+        let size_px = [spec.width_px, spec.height_px];
+        if let Some(path) = &self.layout {
+            let file = read_boxes(path)?;
+            let image = file.image(path, self.layout_image.as_deref())?;
+            let name_of = |id| class_of_number(manifest, id);
+            let boxes = image.boxes_at(size_px);
+            let boxes = boxes.iter().map(|found| found.named(name_of)).collect();
+            spec.layout = Some(LayoutInput(boxes));
+        } else if let (Some(layout), Some(before)) = (&spec.layout, recipe_px) {
+            let [across, down] = [0, 1].map(|side| size_px[side] as f32 / before[side] as f32);
+            spec.layout = Some(layout.scaled(across, down));
+        }
+        if let Some(semantic) = &spec.semantic {
+            spec.semantic = Some(semantic.resized(size_px));
+        }
+        if let Some(ImageInput(small)) = &spec.low_resolution
+            && let Some(factor) = manifest.low_resolution_factor()
+        {
+            let [width, height] = size_px.map(|side| side.div_ceil(factor));
+            if small.dimensions() != (width, height) {
+                let scaled = scale_picture(small, width, height);
+                spec.low_resolution = Some(ImageInput(Arc::new(scaled)));
+            }
+        }
+        let weighs = |which| self.condition_weight.iter().any(|(it, _)| *it == which);
+        if weighs(Weighed::Boxes) && spec.layout.is_none() {
+            warn("there are no boxes for their weight to act on".to_owned());
+        }
+        if weighs(Weighed::Map) && spec.semantic.is_none() {
+            warn("there is no label map for its weight to act on".to_owned());
+        }
+        // The engine would say the same, but only once the model is loaded.
+        let conditions = Conditions {
+            layout: spec.layout.clone(),
+            semantic: spec.semantic.clone(),
+            ..Conditions::default()
+        };
+        Ok(conditions.check(manifest, size_px)?)
+    }
+}
+
+/// Reads a label map by the classes of the model.
+fn label_map(path: &Path, manifest: &Manifest) -> Result<SemanticInput, CliError> {
+    let classes = manifest.inputs.iter().find_map(|input| match input {
+        InputSpec::Semantic { classes } => Some(classes.clone()),
+        _ => None,
+    });
+    let palette = Palette {
+        name: manifest.name.clone(),
+        classes: classes.ok_or(DiffusionError::NotTaken("label map"))?,
+    };
+    let numbers = read_label_map(path)?.numbers(&palette, &BTreeMap::new());
+    let map = numbers.map_err(|colours| ExchangeError::UnknownColours {
+        path: path.to_owned(),
+        colours,
+    })?;
+    Ok(SemanticInput {
+        map: Arc::new(map),
+        palette,
+    })
+}
+
+/// What a model calls a number of a file without names: as in its label maps where
+/// it has any, else by the place in its list of what boxes may hold.
+fn class_of_number(manifest: &Manifest, id: u64) -> Option<String> {
+    let labels = manifest.inputs.iter().find_map(|input| match input {
+        InputSpec::Semantic { classes } => Some(classes),
+        _ => None,
+    });
+    if let Some(labels) = labels {
+        let class = labels.iter().find(|class| u64::from(class.index) == id);
+        return class.map(|class| class.name.clone());
+    }
+    manifest.inputs.iter().find_map(|input| match input {
+        InputSpec::Layout { classes, .. } => classes.get(usize::try_from(id).ok()?).cloned(),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_read_as_they_are_typed() {
+        assert_eq!(weight("boxes=0.8"), Ok((Weighed::Boxes, 0.8)));
+        assert_eq!(weight("map=0"), Ok((Weighed::Map, 0.0)));
+        for text in ["boxes", "boxes=2", "boxes=NaN", "text=0.5", "=1"] {
+            assert!(weight(text).is_err(), "{text}");
+        }
+    }
+}

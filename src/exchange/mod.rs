@@ -1,0 +1,15 @@
+//! Boxes and label maps in the files of others: COCO JSON, the JSON of storybook
+//! scenes, and PNG.
+//!
+//! Uses `files` and `recipe`; the command line and the window read and write by it.
+//! Nothing is guessed in silence: what a file says and a palette or a model does not
+//! know comes back by name or by colour, for somebody to decide. Every size that a
+//! file claims is checked against a bound before memory is taken for it.
+
+mod boxes;
+mod error;
+mod label_map;
+
+pub use boxes::{BoxFile, BoxImage, FoundBox, read_boxes};
+pub use error::ExchangeError;
+pub use label_map::{LabelMapFile, UnknownColour, read_label_map, write_label_map};

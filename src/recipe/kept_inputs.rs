@@ -1,0 +1,259 @@
+//! What a recipe keeps of a job's inputs, so that the picture alone is enough to
+//! paint it again: boxes, the label map and the small picture, as JSON in which
+//! pictures are PNG files in Base64.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use image::{DynamicImage, ImageReader, Limits};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::generate::{GenerateSpec, ImageInput, MAX_SIDE_PX};
+use super::layout::{LayoutBox, LayoutInput};
+use super::palette::Palette;
+use super::semantic::SemanticInput;
+
+/// Letters that one picture may take: a recipe of more is not read.
+const MOST_LETTERS: usize = 1 << 20;
+
+/// The inputs, as they stand in a recipe. Each is read by itself: what a stranger or
+/// a newer program has written of one costs the others nothing.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct KeptInputs {
+    #[serde(skip_serializing_if = "Value::is_null")]
+    layout: Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    semantic: Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    low_resolution: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptMap {
+    palette: Palette,
+    map: String,
+}
+
+impl KeptInputs {
+    /// Those of a job. A picture that would make the recipe too long is only said
+    /// to have been there.
+    ///
+    /// # Errors
+    /// None that is known: all of it has a JSON form.
+    pub(super) fn of(spec: &GenerateSpec) -> Result<Self, serde_json::Error> {
+        let layout = spec.layout.as_ref().map(|layout| &layout.0);
+        let semantic = match &spec.semantic {
+            None => Value::Null,
+            Some(input) => match packed(png::ColorType::Grayscale, &input.map) {
+                None => Value::Bool(true),
+                Some(map) => serde_json::to_value(KeptMap {
+                    palette: input.palette.clone(),
+                    map,
+                })?,
+            },
+        };
+        let low_resolution = match &spec.low_resolution {
+            None => Value::Null,
+            Some(small) => match packed(png::ColorType::Rgba, &small.0) {
+                None => Value::Bool(true),
+                Some(picture) => Value::String(picture),
+            },
+        };
+        Ok(Self {
+            layout: layout.map_or(Ok(Value::Null), serde_json::to_value)?,
+            semantic,
+            low_resolution,
+        })
+    }
+
+    /// Whether a picture of the job is too large to be kept.
+    pub(super) fn are_cut(&self) -> bool {
+        self.semantic.is_boolean() || self.low_resolution.is_boolean()
+    }
+
+    /// Puts them into a job whose size is known; what cannot be is named.
+    pub(super) fn restore(self, spec: &mut GenerateSpec) -> Vec<String> {
+        let mut unread = Vec::new();
+        let size_px = [spec.width_px, spec.height_px];
+        if !self.layout.is_null() {
+            spec.layout = layout_of(self.layout);
+            if spec.layout.is_none() {
+                unread.push("Boxes".to_owned());
+            }
+        }
+        if !self.semantic.is_null() {
+            spec.semantic = semantic_of(self.semantic, size_px);
+            if spec.semantic.is_none() {
+                unread.push("Label map".to_owned());
+            }
+        }
+        if !self.low_resolution.is_null() {
+            let picture = self.low_resolution.as_str().and_then(unpacked);
+            spec.low_resolution = picture.map(|it| ImageInput(Arc::new(it.into_rgba8())));
+            if spec.low_resolution.is_none() {
+                unread.push("Low-resolution picture".to_owned());
+            }
+        }
+        unread
+    }
+}
+
+fn layout_of(kept: Value) -> Option<LayoutInput> {
+    let boxes: Vec<LayoutBox> = serde_json::from_value(kept).ok()?;
+    let layout = LayoutInput(boxes.into());
+    layout.validate().is_ok().then_some(layout)
+}
+
+fn semantic_of(kept: Value, size_px: [u32; 2]) -> Option<SemanticInput> {
+    let KeptMap { palette, map } = serde_json::from_value(kept).ok()?;
+    let DynamicImage::ImageLuma8(map) = unpacked(&map)? else {
+        return None;
+    };
+    let semantic = SemanticInput {
+        map: Arc::new(map),
+        palette,
+    };
+    let is_whole = semantic.validate(size_px).is_ok() && semantic.check_values().is_ok();
+    is_whole.then_some(semantic)
+}
+
+/// A picture as the letters of a PNG file; `None` for one that takes too many.
+fn packed<P>(colour: png::ColorType, picture: &image::ImageBuffer<P, Vec<u8>>) -> Option<String>
+where
+    P: image::Pixel<Subpixel = u8>,
+{
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
+    encoder.set_color(colour);
+    encoder.set_depth(png::BitDepth::Eight);
+    if colour == png::ColorType::Grayscale {
+        // Numbers of classes have no slopes.
+        encoder.set_filter(png::Filter::NoFilter);
+    }
+    let mut writer = encoder.write_header().ok()?;
+    writer.write_image_data(picture.as_raw()).ok()?;
+    writer.finish().ok()?;
+    let letters = BASE64_STANDARD.encode(bytes);
+    (letters.len() <= MOST_LETTERS).then_some(letters)
+}
+
+fn unpacked(letters: &str) -> Option<DynamicImage> {
+    let bytes = BASE64_STANDARD.decode(letters).ok()?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), image::ImageFormat::Png);
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE_PX);
+    limits.max_image_height = Some(MAX_SIDE_PX);
+    reader.limits(limits);
+    reader.decode().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Luma, Rgba, RgbaImage};
+
+    use super::*;
+    use crate::recipe::PaletteClass;
+
+    fn spec() -> GenerateSpec {
+        let it = |class: &str, colour: Option<&str>| LayoutBox {
+            class: class.to_owned(),
+            rect: [-3.25, 4.0, 20.5, 7.0],
+            colour: colour.map(str::to_owned),
+        };
+        let class = |index: u8| PaletteClass {
+            index,
+            name: format!("class {index}"),
+            color: [index, 7, 9],
+        };
+        let map = GrayImage::from_fn(40, 24, |x, y| {
+            Luma([[0, 7, 255][((x + y) / 9 % 3) as usize]])
+        });
+        GenerateSpec {
+            width_px: 40,
+            height_px: 24,
+            layout: Some(LayoutInput(
+                [it("bus", Some("red")), it("水 boat", None)].into(),
+            )),
+            semantic: Some(SemanticInput {
+                map: Arc::new(map),
+                palette: Palette {
+                    name: "Two".to_owned(),
+                    classes: [0, 7].map(class).to_vec(),
+                },
+            }),
+            low_resolution: Some(ImageInput(Arc::new(RgbaImage::from_pixel(
+                10,
+                6,
+                Rgba([1, 2, 3, 200]),
+            )))),
+            ..GenerateSpec::default()
+        }
+    }
+
+    fn restored(kept: KeptInputs, of: &GenerateSpec) -> (GenerateSpec, Vec<String>) {
+        let mut bare = GenerateSpec {
+            layout: None,
+            semantic: None,
+            low_resolution: None,
+            ..of.clone()
+        };
+        let unread = kept.restore(&mut bare);
+        (bare, unread)
+    }
+
+    #[test]
+    fn inputs_come_back_value_for_value() {
+        let spec = spec();
+        let text = serde_json::to_string(&KeptInputs::of(&spec).unwrap()).unwrap();
+        let kept: KeptInputs = serde_json::from_str(&text).unwrap();
+        assert!(!kept.are_cut());
+        assert_eq!(restored(kept, &spec), (spec, Vec::new()));
+        let none = serde_json::to_string(&KeptInputs::of(&GenerateSpec::default()).unwrap());
+        assert_eq!(none.unwrap(), "{}");
+    }
+
+    #[test]
+    fn what_is_damaged_is_named_and_costs_nothing_else() {
+        let spec = spec();
+        let kept = || KeptInputs::of(&spec).unwrap();
+        let damaged = KeptInputs {
+            layout: serde_json::json!([{"class": "bus", "rect": [0, 0, -4, 1]}]),
+            ..kept()
+        };
+        let (found, unread) = restored(damaged, &spec);
+        assert_eq!((found.layout, unread), (None, vec!["Boxes".to_owned()]));
+        assert_eq!(found.semantic, spec.semantic);
+        for map in ["", "AAAA", "no letters!"] {
+            let mut damaged = kept();
+            damaged.semantic["map"] = map.into();
+            assert_eq!(restored(damaged, &spec).1, ["Label map"]);
+        }
+        let other = GenerateSpec {
+            width_px: 48,
+            ..spec.clone()
+        };
+        assert_eq!(restored(kept(), &other).1, ["Label map"]);
+        let mut same_index = kept();
+        same_index.semantic["palette"]["classes"][1]["index"] = 0.into();
+        assert_eq!(restored(same_index, &spec).1, ["Label map"]);
+    }
+
+    #[test]
+    fn maps_of_noise_are_too_large_to_be_kept() {
+        let mut state = 1_u32;
+        let map = GrayImage::from_fn(1200, 1200, |_, _| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            Luma([(state >> 24) as u8])
+        });
+        let mut large = spec();
+        large.semantic.as_mut().unwrap().map = Arc::new(map);
+        (large.width_px, large.height_px) = (1200, 1200);
+        let kept = KeptInputs::of(&large).unwrap();
+        assert!(kept.are_cut());
+        assert_eq!(restored(kept, &large).1, ["Label map"]);
+    }
+}
