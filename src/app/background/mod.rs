@@ -10,6 +10,7 @@ mod classes;
 mod clipboard;
 mod dialogs;
 mod events;
+mod label_maps;
 mod lane;
 mod models;
 
@@ -32,6 +33,7 @@ use crate::recipe::{
 pub use classes::{ClassEvent, ClassWish};
 pub use dialogs::PickPurpose;
 pub use events::{Arrival, BackgroundEvent, OpenedFile, Origin, SaveTicket};
+pub use label_maps::ImportedMap;
 use lane::Lane;
 
 /// Makes a picture when it is needed, away from the window's thread.
