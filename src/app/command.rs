@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::actions::Action;
 use super::background::{OpenedFile, PickPurpose};
 use super::boxes::BoxCommand;
-use super::classes::{ClassCommand, MapImport, PaletteDraft};
+use super::classes::{ClassCommand, PaletteDraft};
 use super::form::FormChange;
 use super::losses::Question;
 use super::settings::ThemeChoice;
@@ -32,8 +32,6 @@ pub enum Dialog {
     Train,
     /// The classes of the document, to be edited.
     Palette(Box<PaletteDraft>),
-    /// A label map from a file, before it is taken in.
-    ImportMap(Box<MapImport>),
     /// Asks for a path, where the system has no file dialog.
     Path {
         /// What for.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::background::{Arrival, BackgroundEvent, Origin, PickPurpose};
-use super::classes::ClassCommand;
 use super::command::{Command, Dialog};
 use super::dispatch::{Core, sentence};
 use super::jobs::{JobKind, JobRecord};
@@ -280,15 +279,7 @@ impl Core {
         match purpose {
             PickPurpose::SavePicture => path.push(self.save_name()),
             // A separator at the end, ready for the name.
-            PickPurpose::OpenPicture | PickPurpose::LabelMap | PickPurpose::Palette => {
-                path.push("");
-            }
-            PickPurpose::SaveLabelMap(_) => {
-                path.push(format!("{}.png", self.map_name("label")));
-            }
-            PickPurpose::SavePalette => {
-                path.push(format!("{}.json", self.map_name("palette")));
-            }
+            PickPurpose::OpenPicture => path.push(""),
             PickPurpose::ModelFolder | PickPurpose::TrainFolder | PickPurpose::TrainOutput => {
                 return String::new();
             }
@@ -300,12 +291,6 @@ impl Core {
         match purpose {
             PickPurpose::OpenPicture => self.dispatch(Command::OpenFile(path)),
             PickPurpose::SavePicture => self.dispatch(Command::SaveTo(path)),
-            PickPurpose::LabelMap => self.dispatch(ClassCommand::ReadMap(path).into()),
-            PickPurpose::SaveLabelMap(coding) => {
-                self.dispatch(ClassCommand::WriteMap(path, coding).into());
-            }
-            PickPurpose::Palette => self.dispatch(ClassCommand::ReadPalette(path).into()),
-            PickPurpose::SavePalette => self.dispatch(ClassCommand::WritePalette(path).into()),
             PickPurpose::ModelFolder => {
                 self.dispatch(Command::ChooseModel(ModelSource::Folder(path)));
             }

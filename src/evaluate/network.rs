@@ -7,14 +7,14 @@ use super::questions::{BACKGROUNDS, PLACES, STYLES, TIMES, label_count};
 use crate::nn::{Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, Linear, LinearConfig, ops};
 
 /// Side in pixels of the pictures that the judge looks at.
-pub(super) const SIZE_PX: usize = 64;
+pub(super) const SIZE_PX: usize = 128;
 /// Pixels per side of a cell, the smallest part of which it says what it shows.
 pub(super) const CELL_PX: usize = 4;
 /// Cells per side.
 pub(super) const CELLS: usize = SIZE_PX / CELL_PX;
 
 const GROUPS: usize = 8;
-const WIDTHS: [usize; 3] = [32, 64, 96];
+const WIDTHS: [usize; 4] = [32, 64, 96, 128];
 
 /// A convolution, a normalisation and SiLU.
 #[derive(Module, Debug)]
@@ -45,7 +45,7 @@ impl Layer {
     }
 }
 
-/// A small segmenter: down to an eighth, back to a quarter of the side.
+/// A small segmenter: down to a sixteenth, back to a quarter of the side.
 ///
 /// It says for every cell what it shows, because that is how much more can be
 /// learnt from a scene than from its caption.
@@ -58,6 +58,11 @@ pub(super) struct JudgeNetwork {
     down_2: Layer,
     coarse_1: Layer,
     coarse_2: Layer,
+    down_3: Layer,
+    deep_1: Layer,
+    deep_2: Layer,
+    back_2: Layer,
+    joined_2: Layer,
     back: Layer,
     joined: Layer,
     cells: Conv2d,
@@ -86,7 +91,7 @@ pub(super) struct Answers {
 
 impl JudgeNetwork {
     pub fn new(device: &Device) -> Self {
-        let [narrow, middle, wide] = WIDTHS;
+        let [narrow, middle, wide, deep] = WIDTHS;
         let cells = Conv2dConfig::same(middle, label_count() + STYLES, 1);
         Self {
             stem: Layer::new(3, narrow, 3, 2, device),
@@ -96,10 +101,15 @@ impl JudgeNetwork {
             down_2: Layer::new(middle, wide, 3, 2, device),
             coarse_1: Layer::new(wide, wide, 3, 1, device),
             coarse_2: Layer::new(wide, wide, 3, 1, device),
+            down_3: Layer::new(wide, deep, 3, 2, device),
+            deep_1: Layer::new(deep, deep, 3, 1, device),
+            deep_2: Layer::new(deep, deep, 3, 1, device),
+            back_2: Layer::new(deep, wide, 1, 1, device),
+            joined_2: Layer::new(wide, wide, 3, 1, device),
             back: Layer::new(wide, middle, 1, 1, device),
             joined: Layer::new(middle, middle, 3, 1, device),
             cells: cells.init(device),
-            setting: LinearConfig::new(middle + wide, TIMES + PLACES + BACKGROUNDS).init(device),
+            setting: LinearConfig::new(middle + deep, TIMES + PLACES + BACKGROUNDS).init(device),
         }
     }
 
@@ -113,7 +123,12 @@ impl JudgeNetwork {
         let x = self.down_2.forward(quarter.clone());
         let x = x.clone() + self.coarse_1.forward(x);
         let eighth = x.clone() + self.coarse_2.forward(x);
-        let back = ops::upsample_nearest(self.back.forward(eighth.clone()), [CELLS; 2]);
+        let x = self.down_3.forward(eighth.clone());
+        let x = x.clone() + self.deep_1.forward(x);
+        let deep = x.clone() + self.deep_2.forward(x);
+        let back = ops::upsample_nearest(self.back_2.forward(deep.clone()), [CELLS / 2; 2]);
+        let eighth = self.joined_2.forward(eighth + back);
+        let back = ops::upsample_nearest(self.back.forward(eighth), [CELLS; 2]);
         let joined = self.joined.forward(quarter + back);
         let both = self.cells.forward(joined.clone());
         let mean = |x: Tensor<4>| {
@@ -122,7 +137,7 @@ impl JudgeNetwork {
                 .mean_dim(2)
                 .reshape([batch, channels])
         };
-        let whole = Tensor::cat(vec![mean(joined), mean(eighth)], 1);
+        let whole = Tensor::cat(vec![mean(joined), mean(deep)], 1);
         let setting = self.setting.forward(whole);
         Answers {
             labels: both.clone().narrow(1, 0, label_count()),
@@ -142,7 +157,7 @@ mod tests {
     fn the_network_is_small_and_its_answers_have_the_shapes_they_say() {
         let device = Device::flex();
         let network = JudgeNetwork::new(&device);
-        assert!(crate::nn::parameter_count(&network) < 400_000);
+        assert!(crate::nn::parameter_count(&network) < 1_000_000);
         let answers = network.forward(Tensor::zeros([2, 3, SIZE_PX, SIZE_PX], &device));
         assert_eq!(answers.labels.dims(), [2, label_count(), CELLS, CELLS]);
         assert_eq!(answers.styles.dims(), [2, STYLES, CELLS, CELLS]);

@@ -1,5 +1,5 @@
-//! Boxes, label maps and palettes in the files of others: COCO JSON, the JSON of storybook
-//! scenes, PNG, and JSON.
+//! Boxes and label maps in the files of others: COCO JSON, the JSON of storybook
+//! scenes, and PNG.
 //!
 //! Uses `files` and `recipe`; the command line and the window read and write by it.
 //! Nothing is guessed in silence: what a file says and a palette or a model does not
@@ -9,11 +9,7 @@
 mod boxes;
 mod error;
 mod label_map;
-mod palette;
 
 pub use boxes::{BoxFile, BoxImage, FoundBox, read_boxes};
 pub use error::ExchangeError;
-pub use label_map::{
-    LabelMapFile, UnknownColour, read_label_map, write_coloured_label_map, write_label_map,
-};
-pub use palette::{read_palette, write_palette};
+pub use label_map::{LabelMapFile, UnknownColour, read_label_map, write_label_map};

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use super::objects::Wish;
 use super::random::Dice;
 use super::scene::Attributes;
-use super::vocabulary::{GROUNDS, Place, Style, Time, Tint, classes};
+use super::tint::Tint;
+use super::vocabulary::{GROUNDS, Place, Style, Time, classes};
 
 const NUMBERS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
 
-fn article(next: &str) -> &'static str {
+/// The article before a word; no word here begins with a spoken "you".
+pub fn article(next: &str) -> &'static str {
     if next.starts_with(['a', 'e', 'i', 'o', 'u']) {
         "an"
     } else {

@@ -10,20 +10,25 @@ mod caption;
 mod colour;
 mod dataset;
 mod error;
+mod held_out;
 mod landscape;
 mod objects;
 mod painter;
 mod random;
 mod scene;
+mod sprite_files;
 mod sprites;
+mod tint;
 mod vocabulary;
 
 pub use caption::caption_words;
 pub use dataset::{DatasetSummary, write_dataset};
 pub use error::SceneError;
+pub use held_out::{FIRST_UNSEEN_SEED, HeldOut, Setting, held_out};
 pub use objects::{MAX_OVERLAP, SceneObject};
 pub use scene::{Attributes, Scene, SceneSource, is_sticker, sample_prompt};
+pub use tint::Tint;
 pub use vocabulary::{
-    GROUNDS, ObjectClass, PaletteEntry, Place, Realm, Stuff, Style, Time, Tint, classes,
-    label_of_class, palette,
+    GROUNDS, ObjectClass, PaletteEntry, Place, Realm, Stuff, Style, Time, classes, label_of_class,
+    palette,
 };

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::colour::{Rgb, multiply};
+use super::held_out::Allowed;
 use super::landscape::Ground;
 use super::painter::Painter;
 use super::random::Dice;
 use super::sprites::SpriteSet;
-use super::vocabulary::{Realm, Style, Tint, classes, label_of_class};
+use super::tint::Tint;
+use super::vocabulary::{Realm, Style, classes, label_of_class};
 
 /// The largest share that two boxes may have in common (intersection over union).
 pub const MAX_OVERLAP: f32 = 0.3;
@@ -51,13 +53,17 @@ pub struct Wish {
 }
 
 /// Draws a class that can be in a scene, with a colour if it takes one.
-pub fn choose(dice: &mut Dice, realms: &[Realm], taken: &[Wish]) -> Wish {
+pub fn choose(dice: &mut Dice, realms: &[Realm], taken: &[Wish], allowed: Allowed) -> Wish {
     let fits = |index: &usize| {
-        realms.contains(&classes()[*index].realm) && taken.iter().all(|wish| wish.class != *index)
+        realms.contains(&classes()[*index].realm)
+            && taken.iter().all(|wish| wish.class != *index)
+            && allowed.class(*index)
     };
     let candidates: Vec<usize> = (0..classes().len()).filter(fits).collect();
     let class = *dice.pick(&candidates);
-    let tint = classes()[class].recolours.then(|| *dice.pick(&Tint::ALL));
+    let tint = classes()[class]
+        .recolours
+        .then(|| *dice.pick(&allowed.tints(class)));
     Wish {
         class,
         tint,

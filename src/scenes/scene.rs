@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::SceneError;
 use super::caption::caption;
 use super::colour::{mix, rgb};
+use super::held_out::Allowed;
 use super::landscape;
 use super::objects::{self, SceneObject, Wish};
 use super::painter::Painter;
@@ -77,9 +78,11 @@ fn plan(seed: u64, index: u64) -> Plan {
         path: dice.chance(0.3) && matches!(place, Place::Meadow | Place::Mountains),
         sticker_ground: sticker,
     };
+    let allowed = Allowed::new(seed, sticker.is_none().then_some(place));
     let mut wishes: Vec<Wish> = Vec::new();
     if sticker.is_some() {
-        let mut wish = objects::choose(&mut dice, &[Realm::Ground, Realm::Sky, Realm::Water], &[]);
+        let realms = [Realm::Ground, Realm::Sky, Realm::Water];
+        let mut wish = objects::choose(&mut dice, &realms, &[], allowed);
         if dice.chance(0.12) {
             wish.count = 2;
         }
@@ -91,7 +94,7 @@ fn plan(seed: u64, index: u64) -> Plan {
         }
         let kinds = dice.weighted(&[0.08, 0.52, 0.3, 0.1]);
         for _ in 0..kinds {
-            let mut wish = objects::choose(&mut dice, &realms, &wishes);
+            let mut wish = objects::choose(&mut dice, &realms, &wishes, allowed);
             wish.count = 1 + dice.weighted(&[0.76, 0.14, 0.06, 0.04]);
             wishes.push(wish);
         }

@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use super::SceneError;
 use super::colour::{hsv_to_rgb, rgb_to_hsv};
-use super::vocabulary::{ObjectClass, Style, Tint, classes};
+use super::sprite_files::WEBP;
+use super::tint::Tint;
+use super::vocabulary::{ObjectClass, Style, classes};
 
 /// A square picture with premultiplied alpha.
 #[derive(Clone)]
@@ -98,17 +100,10 @@ impl Sprite {
                 if amount <= 0.0 {
                     return *pixel;
                 }
-                // Yellow and orange read as such only when they are light.
-                let lift = if matches!(tint, Tint::Yellow | Tint::Orange) {
-                    0.25
-                } else {
-                    0.0
-                };
-                let value_new = value + (1.0 - value) * lift;
                 let turned = hsv_to_rgb([
                     (tint.hue() + away * 0.3 + 1.0).fract(),
-                    saturation,
-                    value_new,
+                    saturation * tint.saturation(),
+                    value + (1.0 - value) * tint.lift(),
                 ]);
                 let old = straight(pixel);
                 let a = pixel[3];
@@ -169,71 +164,6 @@ struct Vectors {
 
 /// Side at which sprites are first drawn.
 const MASTER_PX: u32 = 256;
-
-macro_rules! webp_files {
-    ($($slug:literal),+ $(,)?) => {
-        &[$(($slug, include_bytes!(concat!("../../assets/sprites/fluent-3d/", $slug, ".webp")).as_slice())),+]
-    };
-}
-
-const WEBP: &[(&str, &[u8])] = webp_files!(
-    "airplane",
-    "automobile",
-    "balloon",
-    "banana",
-    "bicycle",
-    "bucket",
-    "bus",
-    "butterfly",
-    "cactus",
-    "camel",
-    "castle",
-    "cat",
-    "cow",
-    "deciduous-tree",
-    "deer",
-    "dog",
-    "dolphin",
-    "duck",
-    "elephant",
-    "evergreen-tree",
-    "ewe",
-    "flamingo",
-    "giraffe",
-    "helicopter",
-    "honeybee",
-    "horse",
-    "house",
-    "jack-o-lantern",
-    "kite",
-    "locomotive",
-    "mushroom",
-    "owl",
-    "palm-tree",
-    "pear",
-    "penguin",
-    "pig",
-    "rabbit",
-    "red-apple",
-    "rocket",
-    "rooster",
-    "rose",
-    "sailboat",
-    "sauropod",
-    "snail",
-    "snowman",
-    "soccer-ball",
-    "sunflower",
-    "swan",
-    "teddy-bear",
-    "tiger",
-    "tractor",
-    "tulip",
-    "turtle",
-    "umbrella",
-    "wrapped-gift",
-    "zebra",
-);
 
 impl SpriteSet {
     /// Draws every look at the sizes that scenes of `scene_px` need.

@@ -323,60 +323,6 @@ impl Place {
     }
 }
 
-/// A named colour of a recoloured object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tint {
-    /// Red.
-    Red,
-    /// Orange.
-    Orange,
-    /// Yellow.
-    Yellow,
-    /// Green.
-    Green,
-    /// Blue.
-    Blue,
-    /// Purple.
-    Purple,
-}
-
-impl Tint {
-    /// Every colour.
-    pub const ALL: [Self; 6] = [
-        Self::Red,
-        Self::Orange,
-        Self::Yellow,
-        Self::Green,
-        Self::Blue,
-        Self::Purple,
-    ];
-
-    /// Its name in captions.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Red => "red",
-            Self::Orange => "orange",
-            Self::Yellow => "yellow",
-            Self::Green => "green",
-            Self::Blue => "blue",
-            Self::Purple => "purple",
-        }
-    }
-
-    /// Its hue, in turns.
-    pub fn hue(self) -> f32 {
-        match self {
-            Self::Red => 0.985,
-            Self::Orange => 0.075,
-            Self::Yellow => 0.135,
-            Self::Green => 0.34,
-            Self::Blue => 0.58,
-            Self::Purple => 0.77,
-        }
-    }
-}
-
 /// Plain grounds of stickers: name and colour.
 pub const GROUNDS: [(&str, [u8; 3]); 8] = [
     ("white", [250, 249, 246]),

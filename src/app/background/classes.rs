@@ -1,11 +1,7 @@
 //! Errands for label maps: whatever reads every pixel of one.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use super::label_maps::ImportedMap;
 use super::{Background, BackgroundEvent};
-use crate::app::classes::{Counted, ReadMap};
+use crate::app::classes::Counted;
 use crate::document::{ClassChanges, DocumentSnapshot, LayerId, Recoding, joined};
 use crate::recipe::palette::Palette;
 
@@ -31,14 +27,6 @@ pub enum ClassWish {
 pub enum ClassEvent {
     /// The classes of a document were counted; `None` when that went wrong.
     Counted(Option<Counted>),
-    /// A label map was read from a file.
-    MapRead(Arc<ReadMap>),
-    /// A label map from a file is ready for its place.
-    Imported(Box<ImportedMap>),
-    /// A palette was read from a file.
-    PaletteRead(Palette),
-    /// A label map or a palette was saved.
-    Written(PathBuf),
     /// A change of classes is worked out.
     Changed {
         /// What the menu calls it.
@@ -50,12 +38,6 @@ pub enum ClassEvent {
         /// What is to be told, as a sentence.
         note: Option<String>,
     },
-}
-
-impl From<ClassEvent> for BackgroundEvent {
-    fn from(event: ClassEvent) -> Self {
-        Self::Classes(Box::new(event))
-    }
 }
 
 impl Background {
@@ -79,7 +61,7 @@ impl Background {
     ) {
         let failed = Box::new(BackgroundEvent::Failed);
         self.counter.send(failed, move |()| {
-            let (changes, note) = wish.worked_out(&document)?;
+            let (changes, note) = wish.worked_out(&document);
             Ok(BackgroundEvent::Classes(Box::new(ClassEvent::Changed {
                 label,
                 wish,
@@ -91,10 +73,7 @@ impl Background {
 }
 
 impl ClassWish {
-    fn worked_out(
-        &self,
-        document: &DocumentSnapshot,
-    ) -> Result<(ClassChanges, Option<String>), String> {
+    fn worked_out(&self, document: &DocumentSnapshot) -> (ClassChanges, Option<String>) {
         match self {
             Self::Recode {
                 only,
@@ -102,44 +81,39 @@ impl ClassWish {
                 palette,
             } => {
                 let changes = ClassChanges::of(document, *only, recoding, palette.clone());
-                Ok((changes, None))
+                (changes, None)
             }
             Self::Palette(palette) => {
                 let counts = document.class_counts();
                 let is_used = |index: u8| counts[usize::from(index)] > 0;
                 let (both, recoding, left_out) = joined(palette, document.palette(), is_used);
-                if !left_out.is_empty() {
-                    return Err(no_room(&left_out));
-                }
                 let changes = ClassChanges::of(document, None, &recoding, Some(both.clone()));
                 let kept = both.classes.iter().skip(palette.classes.len());
                 let kept: Vec<&str> = kept.map(|class| class.name.as_str()).collect();
-                Ok((changes, kept_note(&kept)))
+                (changes, palette_note(&kept, &left_out))
             }
         }
     }
 }
 
-/// What is told when classes that are painted were added to a palette that lacks them.
-fn kept_note(kept: &[&str]) -> Option<String> {
-    (!kept.is_empty()).then(|| {
-        let text = "Classes that are painted and that the palette lacks were added to it";
-        format!("{text}: {}", named(kept))
-    })
-}
-
-/// Why a palette cannot be used when it has no room for classes that are painted.
-pub(super) fn no_room(left_out: &[String]) -> String {
-    let left_out: Vec<&str> = left_out.iter().map(String::as_str).collect();
-    let text = "The palette has no room for classes that are painted already";
-    format!("{text} ({}); replace some of them first", named(&left_out))
-}
-
-fn named(names: &[&str]) -> String {
-    match names {
+/// What is told when a palette lacks classes that are painted.
+fn palette_note(kept: &[&str], left_out: &[String]) -> Option<String> {
+    let named = |names: &[&str]| match names {
         [first, second, third, _, ..] => {
             format!("{first}, {second}, {third} and {} more", names.len() - 3)
         }
         _ => names.join(", "),
+    };
+    if !left_out.is_empty() {
+        let left_out: Vec<&str> = left_out.iter().map(String::as_str).collect();
+        let text = "The palette has no room for classes that are painted already";
+        return Some(format!(
+            "{text}; they have no name now: {}",
+            named(&left_out)
+        ));
     }
+    (!kept.is_empty()).then(|| {
+        let text = "Classes that are painted and that the palette lacks were added to it";
+        format!("{text}: {}", named(kept))
+    })
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::Background;
 use super::events::BackgroundEvent;
-use crate::app::classes::MapCoding;
 use crate::recipe::PictureFormat;
 
 /// A dialog that ends sooner without a choice never opened: no hand is as fast.
@@ -19,14 +18,6 @@ pub enum PickPurpose {
     OpenPicture,
     /// Where to save the picture.
     SavePicture,
-    /// A label map to import.
-    LabelMap,
-    /// Where a label map is saved, and how its file tells classes.
-    SaveLabelMap(MapCoding),
-    /// A palette to read.
-    Palette,
-    /// Where the palette is saved.
-    SavePalette,
     /// A model folder.
     ModelFolder,
     /// A folder of training pictures.
@@ -61,32 +52,6 @@ impl Background {
                 for format in PictureFormat::ALL {
                     dialog = dialog.add_filter(format.label(), format.extensions());
                 }
-                self.await_dialog(purpose, dialog.save_file());
-            }
-            PickPurpose::LabelMap => {
-                let dialog = dialog
-                    .set_title("Import a label map")
-                    .add_filter("PNG", &["png"]);
-                self.await_dialog(purpose, dialog.pick_file());
-            }
-            PickPurpose::SaveLabelMap(_) => {
-                let dialog = dialog
-                    .set_title("Export the label map")
-                    .set_file_name(file_name)
-                    .add_filter("PNG", &["png"]);
-                self.await_dialog(purpose, dialog.save_file());
-            }
-            PickPurpose::Palette => {
-                let dialog = dialog
-                    .set_title("Open a palette")
-                    .add_filter("JSON", &["json"]);
-                self.await_dialog(purpose, dialog.pick_file());
-            }
-            PickPurpose::SavePalette => {
-                let dialog = dialog
-                    .set_title("Save the palette")
-                    .set_file_name(file_name)
-                    .add_filter("JSON", &["json"]);
                 self.await_dialog(purpose, dialog.save_file());
             }
             PickPurpose::ModelFolder => {

@@ -10,7 +10,6 @@ mod classes;
 mod clipboard;
 mod dialogs;
 mod events;
-mod label_maps;
 mod lane;
 mod models;
 
@@ -33,7 +32,6 @@ use crate::recipe::{
 pub use classes::{ClassEvent, ClassWish};
 pub use dialogs::PickPurpose;
 pub use events::{Arrival, BackgroundEvent, OpenedFile, Origin, SaveTicket};
-pub use label_maps::ImportedMap;
 use lane::Lane;
 
 /// Makes a picture when it is needed, away from the window's thread.

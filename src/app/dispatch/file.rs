@@ -196,7 +196,7 @@ impl Core {
         self.writing = self.writing.saturating_sub(1);
     }
 
-    pub(super) fn note_written(&mut self) {
+    fn note_written(&mut self) {
         self.writing = self.writing.saturating_sub(1);
         if self.writing == 0 && self.quits_when_written {
             self.quit();

@@ -1,7 +1,6 @@
 //! What stands in front of the window: dialogs, one per file.
 
 mod about;
-mod import_map;
 mod new_picture;
 mod palette;
 mod path;
@@ -40,11 +39,6 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         Some(Dialog::Train) => frame(ui, "Train on a folder", 560.0, commands, |ui, commands| {
             train::train_ui(ui, state, own, commands);
         }),
-        Some(Dialog::ImportMap(import)) => {
-            frame(ui, "Import label map", 440.0, commands, |ui, commands| {
-                import_map::import_map_ui(ui, state, import, commands);
-            });
-        }
         Some(Dialog::Palette(draft)) => frame(ui, "Classes", 440.0, commands, |ui, commands| {
             palette::palette_ui(ui, draft, commands);
         }),

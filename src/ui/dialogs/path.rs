@@ -14,10 +14,6 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
     match purpose {
         PickPurpose::OpenPicture => "Open a picture",
         PickPurpose::SavePicture => "Save as",
-        PickPurpose::LabelMap => "Import a label map",
-        PickPurpose::SaveLabelMap(_) => "Export the label map",
-        PickPurpose::Palette => "Open a palette",
-        PickPurpose::SavePalette => "Save the palette",
         PickPurpose::ModelFolder => "Open a model folder",
         PickPurpose::TrainFolder => "Choose a folder of pictures",
         PickPurpose::TrainOutput => "Choose where the model is saved",
@@ -55,13 +51,8 @@ pub fn path_ui(
     let path = text.trim();
     buttons(ui, |ui| {
         let word = match purpose {
-            PickPurpose::SavePicture | PickPurpose::SaveLabelMap(_) | PickPurpose::SavePalette => {
-                "Save"
-            }
-            PickPurpose::OpenPicture
-            | PickPurpose::ModelFolder
-            | PickPurpose::LabelMap
-            | PickPurpose::Palette => "Open",
+            PickPurpose::SavePicture => "Save",
+            PickPurpose::OpenPicture | PickPurpose::ModelFolder => "Open",
             PickPurpose::TrainFolder | PickPurpose::TrainOutput => "Choose",
         };
         let agreed = main_button(ui, word, !path.is_empty()).clicked() || entered;
