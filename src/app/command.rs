@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::actions::Action;
 use super::background::{OpenedFile, PickPurpose};
-use super::boxes::BoxCommand;
+use super::boxes::{BoxCommand, ImportedBoxes};
 use super::classes::{ClassCommand, PaletteDraft};
 use super::form::FormChange;
 use super::losses::Question;
@@ -32,6 +32,10 @@ pub enum Dialog {
     Train,
     /// The classes of the document, to be edited.
     Palette(Box<PaletteDraft>),
+    /// Asks which picture's boxes are taken from a file.
+    ChooseBoxes(Box<ImportedBoxes>),
+    /// Gives classes that the model does not know others.
+    MapClasses,
     /// Asks for a path, where the system has no file dialog.
     Path {
         /// What for.
@@ -164,6 +168,10 @@ pub enum Command {
     ToggleSidePanel,
     /// Shows or hides the trajectory strip.
     ToggleStrip,
+    /// Shows or hides the table of boxes.
+    ToggleBoxes,
+    /// Has the table of boxes in per cent, or in pixels.
+    ToggleBoxUnit,
     /// Shows boxes with every tool, or only with theirs.
     ToggleBoxesOnCanvas,
 

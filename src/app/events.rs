@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::background::{Arrival, BackgroundEvent, Origin, PickPurpose};
+use super::boxes::BoxCommand;
 use super::command::{Command, Dialog};
 use super::dispatch::{Core, sentence};
 use super::jobs::{JobKind, JobRecord};
@@ -263,6 +264,16 @@ impl Core {
             BackgroundEvent::Copied => {
                 self.state.notices.push(Severity::Success, "Picture copied");
             }
+            BackgroundEvent::BoxesRead(file) => {
+                if let Err(error) = self.take_boxes(*file) {
+                    self.take_error(&error.to_string());
+                }
+            }
+            BackgroundEvent::BoxesWritten(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                let text = format!("Exported {}", name.to_string_lossy());
+                self.state.notices.push(Severity::Success, text);
+            }
             BackgroundEvent::OutputSeen(place) => self.take_output_place(*place),
             BackgroundEvent::ModelsListed(models) => self.state.user_models = models,
             BackgroundEvent::Failed(text) => self.take_error(&text),
@@ -278,8 +289,9 @@ impl Core {
         let mut path = self.state.settings.last_folder.clone().unwrap_or_default();
         match purpose {
             PickPurpose::SavePicture => path.push(self.save_name()),
+            PickPurpose::ExportBoxes(_) => path.push(self.boxes_name()),
             // A separator at the end, ready for the name.
-            PickPurpose::OpenPicture => path.push(""),
+            PickPurpose::OpenPicture | PickPurpose::ImportBoxes => path.push(""),
             PickPurpose::ModelFolder | PickPurpose::TrainFolder | PickPurpose::TrainOutput => {
                 return String::new();
             }
@@ -293,6 +305,10 @@ impl Core {
             PickPurpose::SavePicture => self.dispatch(Command::SaveTo(path)),
             PickPurpose::ModelFolder => {
                 self.dispatch(Command::ChooseModel(ModelSource::Folder(path)));
+            }
+            PickPurpose::ImportBoxes => self.dispatch(BoxCommand::Read(path).into()),
+            PickPurpose::ExportBoxes(form) => {
+                self.dispatch(BoxCommand::Write { path, form }.into());
             }
             PickPurpose::TrainFolder => {
                 self.state.train_form.folder = Some(path);

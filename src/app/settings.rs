@@ -49,6 +49,10 @@ pub struct Panels {
     pub side: bool,
     /// The trajectory strip, below.
     pub strip: bool,
+    /// The table of boxes, below, while a layer of them is chosen.
+    pub boxes: bool,
+    /// Whether the table has shares of the picture, in per cent, and no pixels.
+    pub boxes_in_percent: bool,
     /// Boxes on the canvas while another tool than theirs is in hand.
     pub boxes_on_canvas: bool,
     /// The borders of regions on label maps.
@@ -60,6 +64,8 @@ impl Default for Panels {
         Self {
             side: true,
             strip: true,
+            boxes: true,
+            boxes_in_percent: false,
             boxes_on_canvas: true,
             outlines: true,
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::background::Arrival;
+use super::boxes::Naming;
 use super::classes::ClassShares;
 use super::command::Dialog;
 use super::documents::{Documents, OpenDocument};
@@ -49,6 +50,10 @@ pub struct AppState {
     pub notices: Notices,
     /// The dialog in front of the window.
     pub dialog: Option<Dialog>,
+    /// The boxes that the list of classes is open for, while they are chosen.
+    pub(super) naming: Option<Naming>,
+    /// The class that was given last.
+    pub last_class: Option<String>,
     /// What the training dialog edits.
     pub train_form: TrainForm,
     /// The folder that a training run is to write into, once it was looked at.
@@ -84,6 +89,8 @@ impl AppState {
             arrivals: VecDeque::new(),
             notices: Notices::default(),
             dialog: None,
+            naming: None,
+            last_class: None,
             train_form: TrainForm::default(),
             train_place: None,
             user_models: Vec::new(),

@@ -7,9 +7,11 @@
 //! file claims is checked against a bound before memory is taken for it.
 
 mod boxes;
+mod boxes_writing;
 mod error;
 mod label_map;
 
 pub use boxes::{BoxFile, BoxImage, FoundBox, read_boxes};
+pub use boxes_writing::{BoxForm, write_boxes};
 pub use error::ExchangeError;
 pub use label_map::{LabelMapFile, UnknownColour, read_label_map, write_label_map};

@@ -3,7 +3,7 @@
 use super::event::PointerEvent;
 use super::options::ToolOptions;
 use super::overlay::Overlay;
-use crate::document::{Document, DocumentEditor, DocumentError, LayerId};
+use crate::document::{Document, DocumentEditor, DocumentError, LayerId, LayerKind};
 use crate::geometry::CanvasView;
 
 /// Names a tool, also in the settings file.
@@ -87,6 +87,11 @@ pub trait Tool: std::fmt::Debug {
     /// Whether a setting has no effect on the layer that it would act on.
     fn is_option_idle(&self, _id: &str, _document: &Document) -> bool {
         false
+    }
+
+    /// The kind of layer that it is for, if it is for one only.
+    fn kind(&self) -> Option<LayerKind> {
+        None
     }
 
     /// What it would act on now.

@@ -6,7 +6,7 @@ use super::event::PointerEvent;
 use super::options::{Choice, stepped};
 use super::overlay::Overlay;
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
-use crate::document::{Document, DocumentEditor};
+use crate::document::{Document, DocumentEditor, LayerKind};
 use crate::geometry::CanvasView;
 use crate::recipe::param::{Number, Value};
 
@@ -55,6 +55,11 @@ impl Toolbox {
     /// What the tool in hand says of itself.
     pub fn active(&self) -> &'static ToolInfo {
         self.tool().info()
+    }
+
+    /// The kind of layer that the tool in hand is for, if it is for one only.
+    pub fn kind(&self) -> Option<LayerKind> {
+        self.tool().kind()
     }
 
     /// Takes another tool in hand. A gesture in progress goes on with the old

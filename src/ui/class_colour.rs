@@ -32,6 +32,29 @@ pub fn class_colour(label: &str, classes: &[String]) -> Color32 {
     Hsva::new(hue, saturation, value, 1.0).into()
 }
 
+/// The colour that a word means; `None` for a word that is not among the common ones.
+pub fn word_colour(word: &str) -> Option<Color32> {
+    let [r, g, b] = match word.to_lowercase().as_str() {
+        "red" => [0xD9, 0x36, 0x36],
+        "orange" => [0xF0, 0x8A, 0x24],
+        "yellow" => [0xF2, 0xD0, 0x3A],
+        "green" => [0x3F, 0xA6, 0x4B],
+        "teal" | "cyan" | "turquoise" => [0x2F, 0xB5, 0xB0],
+        "blue" => [0x3A, 0x6F, 0xD8],
+        "purple" | "violet" => [0x8B, 0x4F, 0xC8],
+        "pink" => [0xF0, 0x8C, 0xB4],
+        "brown" => [0x8A, 0x5A, 0x36],
+        "black" => [0x20, 0x20, 0x20],
+        "white" => [0xF4, 0xF4, 0xF4],
+        "grey" | "gray" => [0x90, 0x90, 0x90],
+        "gold" | "golden" => [0xD8, 0xA8, 0x2E],
+        "silver" => [0xBC, 0xC2, 0xC8],
+        "beige" | "cream" => [0xE8, 0xDC, 0xBE],
+        _ => return None,
+    };
+    Some(Color32::from_rgb(r, g, b))
+}
+
 /// Black or white, whichever can be read on a colour.
 pub fn text_on(ground: Color32) -> Color32 {
     let [r, g, b] = [ground.r(), ground.g(), ground.b()].map(f32::from);

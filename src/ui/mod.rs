@@ -29,6 +29,14 @@ pub struct UiState {
     layers: panels::LayerThumbnails,
     /// The layer whose name is being typed, and the name so far.
     renaming: Option<(LayerId, String)>,
+    /// What is typed in the list of classes, while it is open.
+    class_query: Option<panels::ClassQuery>,
+    /// What is typed to find a picture in a file of boxes.
+    image_query: Option<String>,
+    /// What classes become, while their dialog is open.
+    class_map: Option<dialogs::ClassMap>,
+    /// The table of boxes.
+    box_table: panels::BoxTable,
     /// The path in the dialog for paths, while it is open.
     typed_path: Option<String>,
     /// The size in the dialog for a new picture.
@@ -48,6 +56,10 @@ impl UiState {
             thumbnails: TextureCache::default(),
             layers: panels::LayerThumbnails::default(),
             renaming: None,
+            class_query: None,
+            image_query: None,
+            class_map: None,
+            box_table: panels::BoxTable::default(),
             typed_path: None,
             new_size_px: [64, 64],
             planes: PlanePainter::new(render_state),
@@ -87,6 +99,14 @@ pub fn studio_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
             .exact_size(height::STRIP)
             .frame(panel_frame(tokens, Margin::symmetric(12, 8)))
             .show(ui, |ui| panels::trajectory_ui(ui, state, own, commands));
+    }
+    if panels::shows_box_table(state, own) {
+        Panel::bottom("boxes")
+            .resizable(true)
+            .default_size(152.0)
+            .size_range(96.0..=320.0)
+            .frame(panel_frame(tokens, Margin::ZERO))
+            .show(ui, |ui| panels::box_table_ui(ui, state, own, commands));
     }
     line(Panel::top("tool_options"))
         .exact_size(40.0)
@@ -129,7 +149,9 @@ fn side_panel_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
                 bottom: 12,
             },
         ))
-        .show(ui, |ui| panels::generate_button_ui(ui, state, commands));
+        .show(ui, |ui| {
+            panels::generate_button_ui(ui, state, own, commands)
+        });
     CentralPanel::default()
         .frame(panel_frame(tokens, Margin::ZERO))
         .show(ui, |ui| panels::generate_ui(ui, state, commands));

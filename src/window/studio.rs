@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::options::StudioOptions;
 use crate::app::settings::{STORAGE_KEY, Settings, ThemeChoice};
 use crate::app::shortcuts::{self, KeyContext};
-use crate::app::{AppState, Background, Command, CommandSink, Core};
+use crate::app::{AppState, Background, Command, CommandSink, Core, boxes};
 use crate::engine::{EngineHandle, Waker};
 use crate::ui::{UiState, studio_ui, theme};
 
@@ -94,7 +94,7 @@ impl StudioApp {
         let context = KeyContext {
             is_typing: self.was_typing || ctx.text_edit_focused(),
             is_dialog_open: self.core.state.dialog.is_some(),
-            is_popup_open: egui::Popup::is_any_open(ctx),
+            is_popup_open: egui::Popup::is_any_open(ctx) || boxes::are_named(&self.core.state),
             is_generating: self.core.state.jobs.generation().is_some(),
         };
         let state = &self.core.state;

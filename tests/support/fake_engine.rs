@@ -218,6 +218,11 @@ fn summary(source: ModelSource) -> ModelSummary {
             InputSpec::Mask {
                 convention: MaskConvention::OneIsRepainted,
             },
+            InputSpec::Layout {
+                classes: ["cat", "bus", "balloon"].map(str::to_owned).to_vec(),
+                colours: ["red", "blue"].map(str::to_owned).to_vec(),
+                max_boxes: 3,
+            },
         ],
         parameters: 8_400_000,
     }

@@ -3,9 +3,10 @@
 use egui::{Key, Modifiers};
 
 use super::{Action, Entry, Group};
-use crate::app::boxes::{BoxChange, BoxCommand, are_in_hand, chosen};
-use crate::app::command::Command;
+use crate::app::boxes::{BoxChange, BoxCommand, are_in_hand, chosen, vocabulary};
+use crate::app::command::{Command, Dialog};
 use crate::app::state::AppState;
+use crate::exchange::BoxForm;
 use crate::icons;
 
 /// Adds a layout layer.
@@ -69,6 +70,16 @@ pub static LOCK: Action = Action::new(Group::Boxes, "Lock boxes", |state| {
     !chosen.is_empty() && chosen.iter().all(|found| found.is_locked)
 });
 
+/// Opens the list of classes for the chosen boxes.
+pub static NAME: Action = Action::new(Group::Boxes, "Class of boxes…", |state| {
+    on_chosen(state, BoxCommand::Name)
+})
+.in_full("Class of boxes")
+.icon(icons::TAG)
+.key(Modifiers::NONE, Key::Enter)
+.when(has_choice)
+.unless(no_choice);
+
 /// Chooses every box that is not locked.
 pub static SELECT_ALL: Action = Action::new(Group::Boxes, "Select all boxes", |state| {
     let layer = state.document().active_layout()?;
@@ -83,11 +94,36 @@ pub static SELECT_ALL: Action = Action::new(Group::Boxes, "Select all boxes", |s
 .icon(icons::SELECTION_ALL)
 .key(Modifiers::COMMAND, Key::A)
 .when(are_in_hand)
-.unless(|state| {
-    let layer = state.document().active_layout();
-    layer
-        .is_none_or(|layer| layer.content.is_blank())
-        .then_some("There are no boxes")
+.unless(no_boxes);
+
+/// Takes boxes from a file.
+pub static IMPORT: Action = Action::new(Group::File, "Import boxes…", |_| {
+    Some(BoxCommand::Import.into())
+})
+.icon(icons::DOWNLOAD_SIMPLE);
+
+/// Writes the boxes of the layer in hand as COCO does.
+pub static EXPORT_COCO: Action = Action::new(Group::File, "Export boxes as COCO…", |_| {
+    Some(BoxCommand::Export(BoxForm::Coco).into())
+})
+.icon(icons::UPLOAD_SIMPLE)
+.unless(no_boxes);
+
+/// Writes them as a scene's.
+pub static EXPORT_SCENE: Action = Action::new(Group::File, "Export boxes as a scene…", |_| {
+    Some(BoxCommand::Export(BoxForm::Scene).into())
+})
+.icon(icons::UPLOAD_SIMPLE)
+.unless(no_boxes);
+
+/// Gives classes that the model does not know others.
+pub static MAP: Action = Action::new(Group::Boxes, "Map classes…", |_| {
+    Some(Command::Show(Dialog::MapClasses))
+})
+.icon(icons::SWAP)
+.unless(|state| match vocabulary(state) {
+    None => Some("The model takes no boxes"),
+    Some(_) => no_boxes(state),
 });
 
 /// What arrows do: a name, a key, pixels to the right and down.
@@ -139,6 +175,7 @@ pub static ENTRIES: &[Entry] = &[
         icon: icons::BOUNDING_BOX,
         entries: &[
             Entry::Action(&SELECT_ALL),
+            Entry::Action(&NAME),
             Entry::Line,
             Entry::Action(&DUPLICATE),
             Entry::Action(&DELETE),
@@ -146,6 +183,11 @@ pub static ENTRIES: &[Entry] = &[
             Entry::Line,
             Entry::Action(&UP),
             Entry::Action(&DOWN),
+            Entry::Line,
+            Entry::Action(&MAP),
+            Entry::Action(&IMPORT),
+            Entry::Action(&EXPORT_COCO),
+            Entry::Action(&EXPORT_SCENE),
         ],
     },
 ];
@@ -169,6 +211,12 @@ fn on_chosen(state: &AppState, command: BoxCommand) -> Option<Command> {
 /// Whether keys mean boxes: some are chosen and their tool is in hand.
 fn has_choice(state: &AppState) -> bool {
     are_in_hand(state) && !state.document().selected_boxes().is_empty()
+}
+
+fn no_boxes(state: &AppState) -> Option<&str> {
+    let layer = state.document().active_layout();
+    let is_blank = layer.is_none_or(|layer| layer.content.is_blank());
+    is_blank.then_some("There are no boxes")
 }
 
 fn no_choice(state: &AppState) -> Option<&str> {

@@ -40,6 +40,11 @@ static SIDE_PANEL: Action = Action::new(Group::View, "Generate and layers", |_| 
 static STRIP: Action = Action::new(Group::View, "Trajectory", |_| Some(Command::ToggleStrip))
     .switch(|state| state.settings.panels.strip);
 
+static BOXES: Action = Action::new(Group::View, "Table of boxes", |_| {
+    Some(Command::ToggleBoxes)
+})
+.switch(|state| state.settings.panels.boxes);
+
 static BOXES_ON_CANVAS: Action = Action::new(Group::View, "Boxes with every tool", |_| {
     Some(Command::ToggleBoxesOnCanvas)
 })
@@ -69,6 +74,7 @@ pub static ENTRIES: &[Entry] = &[
     Entry::Line,
     Entry::Action(&SIDE_PANEL),
     Entry::Action(&STRIP),
+    Entry::Action(&BOXES),
     Entry::Action(&BOXES_ON_CANVAS),
     Entry::Line,
     Entry::Submenu {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Background;
 use super::events::BackgroundEvent;
+use crate::exchange::BoxForm;
 use crate::recipe::PictureFormat;
 
 /// A dialog that ends sooner without a choice never opened: no hand is as fast.
@@ -24,6 +25,10 @@ pub enum PickPurpose {
     TrainFolder,
     /// Where a trained model goes.
     TrainOutput,
+    /// A file of boxes to take in.
+    ImportBoxes,
+    /// Where to write boxes.
+    ExportBoxes(BoxForm),
 }
 
 impl Background {
@@ -59,6 +64,19 @@ impl Background {
                     purpose,
                     dialog.set_title("Open a model folder").pick_folder(),
                 );
+            }
+            PickPurpose::ImportBoxes => {
+                let dialog = dialog
+                    .set_title("Import boxes")
+                    .add_filter("COCO or scene", &["json"]);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::ExportBoxes(_) => {
+                let dialog = dialog
+                    .set_title("Export boxes")
+                    .set_file_name(file_name)
+                    .add_filter("JSON", &["json"]);
+                self.await_dialog(purpose, dialog.save_file());
             }
             PickPurpose::TrainFolder => {
                 let dialog = dialog.set_title("Choose a folder of pictures");

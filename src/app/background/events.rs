@@ -7,6 +7,7 @@ use image::{GrayImage, RgbaImage};
 
 use super::PickPurpose;
 use super::classes::ClassEvent;
+use crate::app::boxes::ImportedBoxes;
 use crate::app::training::OutputPlace;
 use crate::document::{DocumentId, DocumentRevision, SavePoint, TileGrid};
 use crate::engine::library::PaintedWith;
@@ -132,6 +133,10 @@ pub enum BackgroundEvent {
         /// The job.
         spec: Box<GenerateSpec>,
     },
+    /// A file of boxes was read.
+    BoxesRead(Box<ImportedBoxes>),
+    /// Boxes were written.
+    BoxesWritten(PathBuf),
     /// The folder that a training run is to write into was looked at.
     OutputSeen(Box<OutputPlace>),
     /// The models in the user's folder for them, by name.

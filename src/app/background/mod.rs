@@ -21,12 +21,14 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::RgbaImage;
 
+use super::boxes::ImportedBoxes;
 use super::training::OutputPlace;
 use crate::document::{DocumentId, TileGrid, check_size};
 use crate::engine::{Waker, library};
+use crate::exchange::{BoxForm, read_boxes, write_boxes};
 use crate::recipe::{
-    FoundRecipe, GenerateSpec, PaintedRecipe, SaveOptions, next_picture_path, open_picture,
-    save_picture,
+    FoundRecipe, GenerateSpec, LayoutBox, PaintedRecipe, SaveOptions, next_picture_path,
+    open_picture, save_picture,
 };
 
 pub use classes::{ClassEvent, ClassWish};
@@ -215,6 +217,33 @@ impl Background {
             let place = Box::new(OutputPlace::look(wanted));
             Ok(BackgroundEvent::OutputSeen(place))
         });
+    }
+
+    /// Reads a file of boxes for a document.
+    pub fn read_boxes(&self, document: DocumentId, path: PathBuf) {
+        self.spawn("boxes", Box::new(BackgroundEvent::Failed), move || {
+            let file = read_boxes(&path).map_err(|error| error.to_string())?;
+            Ok(BackgroundEvent::BoxesRead(Box::new(ImportedBoxes {
+                document,
+                path,
+                images: file.images,
+            })))
+        });
+    }
+
+    /// Writes boxes of a picture of the given size.
+    pub fn write_boxes(
+        &mut self,
+        path: PathBuf,
+        form: BoxForm,
+        boxes: Vec<LayoutBox>,
+        size_px: [u32; 2],
+    ) {
+        self.writer
+            .send(Box::new(BackgroundEvent::Failed), move |()| {
+                write_boxes(&path, form, size_px, &boxes).map_err(|error| error.to_string())?;
+                Ok(BackgroundEvent::BoxesWritten(path))
+            });
     }
 
     /// Lists the models in the user's folder for them.

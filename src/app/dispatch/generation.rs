@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Core, sentence};
 use crate::app::background::Origin;
+use crate::app::boxes::Report;
 use crate::app::form::Intent;
 use crate::app::notices::Severity;
 use crate::app::state::ModelState;
@@ -61,6 +62,7 @@ impl Core {
             job: None,
             inside: None,
         };
+        let layout = Report::new(&snapshot, state.model_summary()).input();
         let describe = move || {
             let init = intent
                 .uses_strength()
@@ -71,7 +73,10 @@ impl Core {
                     .map(|coverage| MaskInput(Arc::new(coverage))),
                 Intent::TextToImage | Intent::ImageToImage => None,
             };
-            form.spec(size_px, init, mask)
+            GenerateSpec {
+                layout,
+                ..form.spec(size_px, init, mask)
+            }
         };
         if intent.uses_strength() && u64::from(size_px[0]) * u64::from(size_px[1]) > LARGE_PX {
             self.background.prepare(origin, Box::new(describe));
@@ -106,7 +111,7 @@ impl Core {
         if state.toolbox.cancel(&mut front.editor, &mut front.view) {
             return;
         }
-        if state.dialog.take().is_some() {
+        if state.dialog.take().is_some() || state.naming.take().is_some() {
             return;
         }
         if state.jobs.shown().is_some() {
@@ -116,6 +121,14 @@ impl Core {
         if let Some(job) = state.jobs.generation().map(|job| job.id) {
             self.engine.cancel(job);
             state.jobs.mark_cancelling(job);
+            return;
+        }
+        // At last the boxes in hand are let go.
+        let editor = &mut state.documents.front_mut().editor;
+        if let Some(layer) = editor.document().selected_layer().map(|layer| layer.id)
+            && !editor.document().selected_boxes().is_empty()
+        {
+            editor.select_boxes(layer, []).ok();
         }
     }
 

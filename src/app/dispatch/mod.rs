@@ -8,6 +8,7 @@ mod generation;
 mod training;
 
 use super::background::{Background, PickPurpose};
+use super::boxes::BoxCommand;
 use super::command::{Command, Dialog};
 use super::notices::Severity;
 use super::state::AppState;
@@ -71,6 +72,9 @@ impl Core {
         match command {
             Command::New { size_px } => self.start_blank(size_px)?,
             Command::OpenPicture => self.pick_picture(),
+            Command::OpenFile(path) if is_json(&path) => {
+                self.change_boxes(BoxCommand::Read(path))?;
+            }
             Command::OpenFile(path) => self.background.open(path),
             Command::Replace(opened) => self.show_opened(*opened)?,
             Command::SaveAs => self.save_as(),
@@ -129,9 +133,7 @@ impl Core {
             Command::FinishGesture => {
                 toolbox.finish(&mut front.editor, &mut front.view)?;
             }
-            Command::Pointer(events) => {
-                toolbox.handle(&events, &mut front.editor, &mut front.view)?;
-            }
+            Command::Pointer(events) => self.point(&events)?,
             Command::ZoomFit => front.view.is_fitted = true,
             Command::ZoomActual => front.view = front.view.at_actual_size(),
             Command::ZoomIn => front.view = front.view.zoomed_in(front.view.center),
@@ -143,6 +145,8 @@ impl Core {
             Command::SetTheme(theme) => settings.theme = theme,
             Command::ToggleSidePanel => settings.panels.side ^= true,
             Command::ToggleStrip => settings.panels.strip ^= true,
+            Command::ToggleBoxes => settings.panels.boxes ^= true,
+            Command::ToggleBoxUnit => settings.panels.boxes_in_percent ^= true,
             Command::ToggleBoxesOnCanvas => settings.panels.boxes_on_canvas ^= true,
 
             Command::SetForm(change) => {
@@ -195,6 +199,12 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// Whether a file holds boxes and no picture, by its name.
+fn is_json(path: &std::path::Path) -> bool {
+    let ending = path.extension();
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
 }
 
 /// An error text as a sentence for a notice.

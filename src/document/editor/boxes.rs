@@ -168,6 +168,47 @@ impl DocumentEditor {
         self.select_boxes(layer, indices)
     }
 
+    /// Gives the boxes of some classes others, on every layer; case does not count.
+    ///
+    /// # Errors
+    /// While a transaction is in progress.
+    pub fn rename_classes(&mut self, pairs: &[(String, String)]) -> Result<(), DocumentError> {
+        let lower: Vec<(String, &String)> = pairs
+            .iter()
+            .map(|(from, to)| (from.to_lowercase(), to))
+            .collect();
+        let renamed = |found: &BoundingBox| {
+            let label = found.label.to_lowercase();
+            let pair = lower.iter().find(|(from, _)| *from == label);
+            BoundingBox {
+                label: pair.map_or(&found.label, |(_, to)| to).clone(),
+                ..found.clone()
+            }
+        };
+        let layers = self.document.layers().iter();
+        let edits: Vec<Edit> = layers
+            .filter_map(|layer| {
+                let before = layer.boxes()?.to_vec();
+                let after: Vec<BoundingBox> = before.iter().map(renamed).collect();
+                let layer = layer.id;
+                (after != before).then_some(Edit::ReplaceBoxes {
+                    layer,
+                    before,
+                    after,
+                })
+            })
+            .collect();
+        self.begin("Map classes")?;
+        for edit in edits {
+            if let Err(error) = self.apply(edit) {
+                self.cancel();
+                return Err(error);
+            }
+        }
+        self.commit();
+        Ok(())
+    }
+
     /// Adds a layer with the given boxes on top and selects it.
     ///
     /// # Errors

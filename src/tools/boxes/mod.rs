@@ -15,6 +15,7 @@ use super::overlay::{Cursor, Overlay, OverlayShape};
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
 use crate::document::{
     BoundingBox, Document, DocumentEditor, DocumentError, Edit, Layer, LayerContent, LayerId,
+    LayerKind,
 };
 use crate::geometry::CanvasPoint;
 use crate::icons;
@@ -348,6 +349,10 @@ impl Gesture {
 impl Tool for BoxTool {
     fn info(&self) -> &'static ToolInfo {
         &INFO
+    }
+
+    fn kind(&self) -> Option<LayerKind> {
+        Some(LayerKind::Layout)
     }
 
     fn target(&self, document: &Document) -> Result<Target, ToolError> {

@@ -4,7 +4,6 @@
 )]
 
 use super::*;
-use crate::document::LayerKind;
 use crate::geometry::CanvasView;
 use crate::tools::event::Modifiers;
 

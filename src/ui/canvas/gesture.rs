@@ -134,6 +134,13 @@ impl Gesture {
                     self.release(*pos, *button, &mut frame);
                 }
                 Event::PointerMoved(pos) => self.moved(*pos, is_over(*pos), &mut frame),
+                Event::ModifiersChanged(modifiers) => {
+                    frame.modifiers = *modifiers;
+                    // A tool that means something else by them shows it at once.
+                    if let (State::Tool(_), Some(pos)) = (self.state, latest) {
+                        self.moved(pos, true, &mut frame);
+                    }
+                }
                 Event::WindowFocused(false) => {
                     frame.flush(commands);
                     self.abandon(commands);

@@ -178,7 +178,8 @@ fn notice_ui(ui: &mut Ui, canvas: Rect, notice: &str) {
     ui.put(place.shrink(6.0), egui::Label::new(text).wrap());
 }
 
-fn viewport_of(rect: Rect, pixels_per_point: f32) -> Viewport {
+/// The part of the window that a canvas takes.
+pub fn viewport_of(rect: Rect, pixels_per_point: f32) -> Viewport {
     Viewport {
         min: UiPoint::new(rect.min.x, rect.min.y),
         size: [rect.width(), rect.height()],

@@ -1,6 +1,8 @@
 //! What stands in front of the window: dialogs, one per file.
 
 mod about;
+mod choose_boxes;
+mod map_classes;
 mod new_picture;
 mod palette;
 mod path;
@@ -16,13 +18,31 @@ use crate::app::{AppState, Command, CommandSink, Dialog, Question};
 use crate::icons;
 use crate::ui::widgets::IconButton;
 
+pub(super) use map_classes::ClassMap;
+
 /// Shows the open dialog, if there is one.
 pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     if !matches!(state.dialog, Some(Dialog::Path { .. })) {
         own.typed_path = None;
     }
+    if !matches!(state.dialog, Some(Dialog::ChooseBoxes(_))) {
+        own.image_query = None;
+    }
+    if !matches!(state.dialog, Some(Dialog::MapClasses)) {
+        own.class_map = None;
+    }
     match &state.dialog {
         None => {}
+        Some(Dialog::ChooseBoxes(file)) => {
+            frame(ui, "Choose a picture", 440.0, commands, |ui, commands| {
+                choose_boxes::choose_boxes_ui(ui, file, own, commands);
+            });
+        }
+        Some(Dialog::MapClasses) => {
+            frame(ui, "Map classes", 440.0, commands, |ui, commands| {
+                map_classes::map_classes_ui(ui, state, own, commands);
+            });
+        }
         Some(Dialog::New) => frame(ui, "New picture", 320.0, commands, |ui, commands| {
             new_picture::new_picture_ui(ui, state, own, commands);
         }),

@@ -17,6 +17,8 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
         PickPurpose::ModelFolder => "Open a model folder",
         PickPurpose::TrainFolder => "Choose a folder of pictures",
         PickPurpose::TrainOutput => "Choose where the model is saved",
+        PickPurpose::ImportBoxes => "Import boxes",
+        PickPurpose::ExportBoxes(_) => "Export boxes",
     }
 }
 
@@ -33,6 +35,9 @@ pub fn path_ui(
     let note = match purpose {
         PickPurpose::SavePicture => {
             "This system has no file dialog. Type the whole path; its ending, .png, .jpg or .webp, decides the format. A file of that name is replaced."
+        }
+        PickPurpose::ExportBoxes(_) => {
+            "This system has no file dialog. Type the whole path. A file of that name is replaced."
         }
         _ => "This system has no file dialog. Type the whole path.",
     };
@@ -52,6 +57,8 @@ pub fn path_ui(
     buttons(ui, |ui| {
         let word = match purpose {
             PickPurpose::SavePicture => "Save",
+            PickPurpose::ExportBoxes(_) => "Export",
+            PickPurpose::ImportBoxes => "Import",
             PickPurpose::OpenPicture | PickPurpose::ModelFolder => "Open",
             PickPurpose::TrainFolder | PickPurpose::TrainOutput => "Choose",
         };

@@ -7,12 +7,14 @@ use crate::app::actions::{Action, file::OPEN, generate::GENERATE};
 use crate::app::shortcuts::keys_of;
 use crate::app::{AppState, CommandSink, boxes};
 use crate::document::LayerKind;
-use crate::geometry::CanvasRect;
+use crate::geometry::{CanvasRect, UiPoint};
 use crate::gpu::{ClassesShown, LiveFrame, LivePicture};
 use crate::tools::Target;
 use crate::ui::UiState;
-use crate::ui::canvas::{BoxLook, CanvasInput};
+use crate::ui::canvas::{BoxLook, CanvasInput, viewport_of};
 use crate::ui::theme::{radius, semibold, space, tokens, type_size};
+
+use super::class_list::class_list_ui;
 
 /// Shows the canvas.
 pub fn canvas_panel_ui(
@@ -23,6 +25,8 @@ pub fn canvas_panel_ui(
 ) {
     let rect = ui.max_rect();
     show_canvas(ui, state, own, commands);
+    let at = chosen_on_screen(ui, rect, state);
+    class_list_ui(ui, rect, at, state, &mut own.class_query, commands);
     if ui.ctx().input(|input| !input.raw.hovered_files.is_empty()) {
         drop_hint_ui(ui, rect);
     } else if is_empty(state) {
@@ -61,6 +65,21 @@ fn classes_shown(state: &AppState) -> ClassesShown {
         is_outlined: state.settings.panels.outlines,
         isolated: state.isolated_class(),
     }
+}
+
+/// Where the chosen boxes are in the window.
+fn chosen_on_screen(ui: &Ui, canvas: egui::Rect, state: &AppState) -> egui::Rect {
+    let viewport = viewport_of(canvas, ui.pixels_per_point());
+    let transform = state.front().view.transform(&viewport);
+    let at = |point| {
+        let UiPoint { x, y } = transform.ui_from_canvas(point);
+        egui::pos2(x, y)
+    };
+    let chosen = boxes::chosen(state);
+    let places = chosen
+        .iter()
+        .map(|found| egui::Rect::from_min_max(at(found.min), at(found.max)));
+    places.reduce(|a, b| a.union(b)).unwrap_or(canvas)
 }
 
 /// How boxes are drawn now, if they are.

@@ -2,15 +2,25 @@
 
 use egui::{RichText, Ui};
 
+use super::box_concerns::box_concerns_ui;
 use crate::app::actions::generate::{ESCAPE, GENERATE};
 use crate::app::shortcuts::keys_of;
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
+use crate::ui::UiState;
 use crate::ui::theme::{height, space, tokens, type_size};
 use crate::ui::widgets::{IconButton, PrimaryButton, duration_text, progress_button};
 
+/// Lines about boxes that there is room for.
+const CONCERN_LINES: usize = 2;
+
 /// Shows the sentence and the button.
-pub fn generate_button_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+pub fn generate_button_ui(
+    ui: &mut Ui,
+    state: &AppState,
+    own: &mut UiState,
+    commands: &mut CommandSink,
+) {
     ui.spacing_mut().item_spacing.y = space::XS + 2.0;
     let sentence = match state.obstacle() {
         Some(obstacle) => obstacle.to_owned(),
@@ -22,6 +32,9 @@ pub fn generate_button_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandS
             .size(type_size::SMALL + 1.0);
         ui.add(egui::Label::new(text).truncate());
     });
+
+    let report = own.box_table.report(state);
+    box_concerns_ui(ui, state, report, CONCERN_LINES, commands);
 
     let Some(job) = state.jobs.generation() else {
         let button = PrimaryButton::new(GENERATE.icon, GENERATE.label)

@@ -1,6 +1,9 @@
 //! The parts of the window, one per file.
 
+mod box_concerns;
+mod box_table;
 mod canvas_panel;
+mod class_list;
 mod classes;
 mod generate;
 mod generate_button;
@@ -12,7 +15,9 @@ mod tool_options;
 mod tool_strip;
 mod trajectory;
 
+pub use box_table::{BoxTable, box_table_ui, shows_box_table};
 pub use canvas_panel::canvas_panel_ui;
+pub use class_list::ClassQuery;
 pub use classes::{CLASSES_WIDTH, ClassListUi, classes_ui};
 pub use generate::generate_ui;
 pub use generate_button::generate_button_ui;

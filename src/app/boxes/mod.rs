@@ -1,10 +1,20 @@
 //! Boxes of layout layers: what can be done to them, and what the chosen model
 //! makes of them.
 
+mod choices;
+mod import;
+mod report;
+
+use std::path::PathBuf;
+
 use super::command::Command;
 use super::state::AppState;
 use crate::document::{BoundingBox, LayerId, LayerKind};
-use crate::tools::Target;
+use crate::exchange::BoxForm;
+
+pub use choices::{ClassChoice, Typed, choices};
+pub use import::ImportedBoxes;
+pub use report::{Concern, Report, layout_box};
 
 /// Something that is done to boxes. Those that name none act on the chosen ones.
 #[derive(Clone, Debug)]
@@ -29,6 +39,32 @@ pub enum BoxCommand {
     },
     /// Moves those that are not locked, so many pixels to the right and down.
     Nudge([f32; 2]),
+    /// Asks for a file of boxes.
+    Import,
+    /// Reads a file of boxes.
+    Read(PathBuf),
+    /// Adds the boxes of one picture of a file as a layer.
+    Insert {
+        /// The file.
+        file: Box<ImportedBoxes>,
+        /// Which of its pictures.
+        index: usize,
+    },
+    /// Asks where to write the boxes of the layer in hand.
+    Export(BoxForm),
+    /// Writes them.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Its form.
+        form: BoxForm,
+    },
+    /// Gives all boxes of some classes others.
+    Rename(Vec<(String, String)>),
+    /// Opens the list of classes for them.
+    Name,
+    /// Closes the list of classes.
+    EndNaming,
     /// Changes them.
     Change {
         /// What is changed.
@@ -50,7 +86,12 @@ pub enum BoxChange {
     /// From the upper edge to the lower one.
     Height(f32),
     /// What it holds.
-    Class(String),
+    Class {
+        /// The class.
+        name: String,
+        /// A word for its colour; none leaves the colour as it is.
+        colour: Option<String>,
+    },
     /// A word for its colour.
     Colour(Option<String>),
     /// Whether the pointer passes over it.
@@ -63,7 +104,7 @@ impl BoxChange {
         match self {
             Self::Left(_) | Self::Top(_) => "Move box",
             Self::Width(_) | Self::Height(_) => "Resize box",
-            Self::Class(_) => "Class of box",
+            Self::Class { .. } => "Class of box",
             Self::Colour(_) => "Colour of box",
             Self::Locked(true) => "Lock box",
             Self::Locked(false) => "Unlock box",
@@ -79,7 +120,12 @@ impl BoxChange {
             Self::Width(to) if to.is_finite() => found.max.x = found.min.x + to.max(0.0),
             Self::Height(to) if to.is_finite() => found.max.y = found.min.y + to.max(0.0),
             Self::Width(_) | Self::Height(_) => {}
-            Self::Class(name) => found.label.clone_from(name),
+            Self::Class { name, colour } => {
+                found.label.clone_from(name);
+                if colour.is_some() {
+                    found.colour.clone_from(colour);
+                }
+            }
             Self::Colour(word) => found.colour.clone_from(word),
             Self::Locked(is_locked) => found.is_locked = *is_locked,
         }
@@ -105,8 +151,7 @@ pub struct Vocabulary<'a> {
 
 /// What the chosen model knows of boxes; `None` when it takes none or is not there.
 pub fn vocabulary(state: &AppState) -> Option<Vocabulary<'_>> {
-    state.model_summary()?;
-    None
+    state.model_summary().and_then(report::vocabulary_of)
 }
 
 /// The classes that the chosen model knows.
@@ -114,14 +159,31 @@ pub fn classes(state: &AppState) -> &[String] {
     vocabulary(state).map_or(&[], |vocabulary| vocabulary.classes)
 }
 
-/// Whether the tool in hand works on boxes that are there.
+/// Whether the tool in hand is for boxes.
 pub fn are_in_hand(state: &AppState) -> bool {
-    let document = state.document();
-    let Ok(Target::Layer(id)) = state.toolbox.target(document) else {
-        return false;
-    };
-    let layer = document.layer(id);
-    layer.is_some_and(|layer| layer.kind() == LayerKind::Layout)
+    state.toolbox.kind() == Some(LayerKind::Layout)
+}
+
+/// Boxes that are being given a class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    layer: LayerId,
+    boxes: Vec<usize>,
+}
+
+impl Naming {
+    /// For the boxes that are chosen; `None` when there are none.
+    pub(super) fn of_chosen(state: &AppState) -> Option<Self> {
+        let document = state.document();
+        let boxes = document.selected_boxes().to_vec();
+        let layer = document.selected_layer()?.id;
+        (!boxes.is_empty()).then_some(Self { layer, boxes })
+    }
+}
+
+/// Whether the chosen boxes are being given a class: the list of classes is open.
+pub fn are_named(state: &AppState) -> bool {
+    state.naming.is_some() && state.naming == Naming::of_chosen(state)
 }
 
 /// The chosen boxes, the lowest first.

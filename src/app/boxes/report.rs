@@ -1,0 +1,408 @@
+//! What a model makes of the boxes of a document: which it is given, and what it
+//! cannot do with the others.
+
+use std::collections::BTreeSet;
+
+use super::Vocabulary;
+use crate::document::{BoundingBox, Document, LayerId};
+use crate::engine::protocol::ModelSummary;
+use crate::recipe::{InputSpec, LayoutBox, LayoutInput};
+
+/// What a model cannot do with a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Concern {
+    /// It takes no boxes.
+    NotTaken,
+    /// The box does not say what it holds.
+    NoClass,
+    /// No part of the box lies inside of the picture.
+    Outside,
+    /// It does not know the class.
+    Unknown,
+    /// It takes fewer boxes.
+    TooMany,
+    /// What is painted is coarser than the box.
+    Small,
+    /// A part of the box lies outside of the picture.
+    OverEdge,
+    /// It does not know the colour.
+    Colour,
+}
+
+impl Concern {
+    /// Whether the model is not given the box.
+    pub fn is_left_out(self) -> bool {
+        match self {
+            Self::NotTaken | Self::NoClass | Self::Outside | Self::Unknown | Self::TooMany => true,
+            Self::Small | Self::OverEdge | Self::Colour => false,
+        }
+    }
+
+    /// A few words for the line of a table.
+    pub fn note(self) -> &'static str {
+        match self {
+            Self::NotTaken => "left out: the model takes no boxes",
+            Self::NoClass => "left out: no class",
+            Self::Outside => "left out: outside of the picture",
+            Self::Unknown => "left out: class not in the model",
+            Self::TooMany => "left out: one too many",
+            Self::Small => "smaller than the model paints",
+            Self::OverEdge => "reaches over the edge",
+            Self::Colour => "colour not in the model",
+        }
+    }
+}
+
+/// What a model makes of the boxes that are seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// What it is given, the lowest first.
+    pub given: Vec<LayoutBox>,
+    /// Its concerns: layer, position in it, and what is the matter.
+    pub concerns: Vec<(LayerId, usize, Concern)>,
+    /// The same in sentences for the user, the weightiest first.
+    pub sentences: Vec<String>,
+    /// The classes that it does not know, each once.
+    pub unknown: Vec<String>,
+}
+
+/// A box as jobs and files have it.
+pub fn layout_box(found: &BoundingBox) -> LayoutBox {
+    let [width, height] = found.size_px();
+    LayoutBox {
+        class: found.label.trim().to_owned(),
+        rect: [found.min.x, found.min.y, width, height],
+        colour: found.colour.clone(),
+    }
+}
+
+impl Report {
+    /// What the model is given; `None` where that is nothing.
+    pub fn input(&self) -> Option<LayoutInput> {
+        (!self.given.is_empty()).then(|| LayoutInput(self.given.as_slice().into()))
+    }
+
+    /// What a model makes of a document's boxes; `None` while there is no model,
+    /// which then is taken to know everything.
+    pub fn new(document: &Document, model: Option<&ModelSummary>) -> Self {
+        let mut report = Self::default();
+        let mut colours = BTreeSet::new();
+        let vocabulary = model.and_then(vocabulary_of);
+        for (layer, index, found) in seen(document) {
+            let mut concern = |concern| report.concerns.push((layer, index, concern));
+            let size_px = document.size_px();
+            let is_full = vocabulary.is_some_and(|it| report.given.len() >= it.max_boxes);
+            let knows = |words: &[String], word: &str| {
+                words.iter().any(|known| known.eq_ignore_ascii_case(word))
+            };
+            let why = if model.is_some() && vocabulary.is_none() {
+                Some(Concern::NotTaken)
+            } else if found.label.trim().is_empty() {
+                Some(Concern::NoClass)
+            } else if found.is_outside(size_px) || found.area_px() <= 0.0 {
+                Some(Concern::Outside)
+            } else if vocabulary.is_some_and(|it| !knows(it.classes, &found.label)) {
+                report.unknown.push(found.label.clone());
+                Some(Concern::Unknown)
+            } else if is_full {
+                Some(Concern::TooMany)
+            } else {
+                None
+            };
+            if let Some(why) = why {
+                concern(why);
+                continue;
+            }
+            let latent_px = model.map_or(1, |model| model.size_multiple_px) as f32;
+            if inside_px(found, size_px)
+                .iter()
+                .any(|side| *side < latent_px)
+            {
+                concern(Concern::Small);
+            }
+            if found.reaches_over(size_px) {
+                concern(Concern::OverEdge);
+            }
+            let is_known = |word: &&String| vocabulary.is_none_or(|it| knows(it.colours, word));
+            let colour = found.colour.as_ref().filter(is_known);
+            if let (Some(word), None) = (&found.colour, colour) {
+                concern(Concern::Colour);
+                colours.insert(word.to_lowercase());
+            }
+            report.given.push(LayoutBox {
+                colour: colour.cloned(),
+                ..layout_box(found)
+            });
+        }
+        let mut met = BTreeSet::new();
+        report
+            .unknown
+            .retain(|class| met.insert(class.to_lowercase()));
+        report.sentences = sentences(&report, model, &Vec::from_iter(colours));
+        report
+    }
+
+    /// The weightiest concern about a box.
+    pub fn of_box(&self, layer: LayerId, index: usize) -> Option<Concern> {
+        let own = self
+            .concerns
+            .iter()
+            .filter(|it| (it.0, it.1) == (layer, index));
+        own.map(|it| it.2).min()
+    }
+
+    fn count(&self, concern: Concern) -> usize {
+        self.concerns.iter().filter(|it| it.2 == concern).count()
+    }
+}
+
+/// What a model knows of boxes; `None` when it takes none.
+pub(super) fn vocabulary_of(model: &ModelSummary) -> Option<Vocabulary<'_>> {
+    let inputs = model.inputs.iter();
+    inputs
+        .filter_map(|input| match input {
+            InputSpec::Layout {
+                classes,
+                colours,
+                max_boxes,
+            } => Some(Vocabulary {
+                classes,
+                colours,
+                max_boxes: usize::try_from(*max_boxes).unwrap_or(usize::MAX),
+            }),
+            _ => None,
+        })
+        .next()
+}
+
+/// The boxes of the layers that are seen, with their places.
+fn seen(document: &Document) -> impl Iterator<Item = (LayerId, usize, &BoundingBox)> {
+    let layers = document.layers().iter().filter(|layer| layer.visible);
+    layers.flat_map(|layer| {
+        let boxes = layer.boxes().unwrap_or_default().iter().enumerate();
+        boxes.map(|(index, found)| (layer.id, index, found))
+    })
+}
+
+/// Width and height of the part of a box that lies inside of a picture.
+fn inside_px(found: &BoundingBox, size_px: [u32; 2]) -> [f32; 2] {
+    let [width, height] = size_px.map(|side| side as f32);
+    [
+        found.max.x.min(width) - found.min.x.max(0.0),
+        found.max.y.min(height) - found.min.y.max(0.0),
+    ]
+}
+
+fn sentences(report: &Report, model: Option<&ModelSummary>, colours: &[String]) -> Vec<String> {
+    let name = model.map_or("The model", |model| model.name.as_str());
+    let latent_px = model.map_or(1, |model| model.size_multiple_px);
+    let max_boxes = model.and_then(vocabulary_of).map_or(0, |it| it.max_boxes);
+    let tell =
+        |concern: Concern, one: &dyn Fn() -> String, many: &dyn Fn(usize) -> String| match report
+            .count(concern)
+        {
+            0 => None,
+            1 => Some(one()),
+            count => Some(many(count)),
+        };
+    let simple = |concern, one: &str, many: &str| {
+        tell(concern, &|| format!("1 box {one}"), &|count| {
+            format!("{count} boxes {many}")
+        })
+    };
+    let told = [
+        tell(
+            Concern::NotTaken,
+            &|| format!("{name} takes no boxes: the box is left out"),
+            &|count| format!("{name} takes no boxes: {count} boxes are left out"),
+        ),
+        simple(
+            Concern::NoClass,
+            "has no class and is left out",
+            "have no class and are left out",
+        ),
+        tell(
+            Concern::Unknown,
+            &|| {
+                format!(
+                    "{name} does not know {}: its box is left out",
+                    listed(&report.unknown)
+                )
+            },
+            &|count| {
+                let unknown = listed(&report.unknown);
+                format!("{name} does not know {unknown}: {count} boxes are left out")
+            },
+        ),
+        tell(
+            Concern::TooMany,
+            &|| format!("{name} takes {max_boxes} boxes: the uppermost is left out"),
+            &|count| format!("{name} takes {max_boxes} boxes: the upper {count} are left out"),
+        ),
+        simple(
+            Concern::Outside,
+            "lies outside of the picture and is left out",
+            "lie outside of the picture and are left out",
+        ),
+        tell(
+            Concern::Small,
+            &|| format!("1 box is smaller than {latent_px} × {latent_px} px and may not be seen"),
+            &|count| {
+                format!(
+                    "{count} boxes are smaller than {latent_px} × {latent_px} px and may not be seen"
+                )
+            },
+        ),
+        simple(
+            Concern::OverEdge,
+            "reaches over the edge: only the part inside is painted",
+            "reach over the edge: only the parts inside are painted",
+        ),
+        tell(
+            Concern::Colour,
+            &|| {
+                format!(
+                    "{name} has no colour {}: the box may have any",
+                    listed(colours)
+                )
+            },
+            &|count| {
+                let colours = listed(colours);
+                format!("{name} has no colour {colours}: {count} boxes may have any")
+            },
+        ),
+    ];
+    told.into_iter().flatten().collect()
+}
+
+/// Words in quotation marks, the first three of them.
+fn listed(words: &[String]) -> String {
+    const MOST_WORDS: usize = 3;
+    let mut quoted: Vec<String> = words
+        .iter()
+        .take(MOST_WORDS)
+        .map(|word| format!("“{word}”"))
+        .collect();
+    if words.len() > MOST_WORDS {
+        quoted.push(format!("{} others", words.len() - MOST_WORDS));
+    }
+    match quoted.pop() {
+        None => String::new(),
+        Some(last) if quoted.is_empty() => last,
+        Some(last) => format!("{} and {last}", quoted.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::DocumentEditor;
+    use crate::geometry::CanvasPoint;
+    use crate::recipe::{ModelSource, SamplerId};
+
+    fn model(inputs: Vec<InputSpec>) -> ModelSummary {
+        ModelSummary {
+            source: ModelSource::Storybook,
+            name: "Storybook".to_owned(),
+            native_size_px: 128,
+            size_multiple_px: 8,
+            default_sampler: SamplerId::new("euler"),
+            default_karras: false,
+            default_steps: 20,
+            default_guidance: 4.0,
+            inputs,
+            parameters: 1,
+        }
+    }
+
+    fn layout() -> ModelSummary {
+        model(vec![InputSpec::Layout {
+            classes: ["bus", "cat"].map(str::to_owned).to_vec(),
+            colours: ["red".to_owned()].to_vec(),
+            max_boxes: 2,
+        }])
+    }
+
+    fn document(boxes: &[(&str, [f32; 4], Option<&str>)]) -> Document {
+        let boxes = boxes.iter().map(|(label, [x, y, w, h], colour)| {
+            let corners = [CanvasPoint::new(*x, *y), CanvasPoint::new(x + w, y + h)];
+            BoundingBox {
+                colour: colour.map(str::to_owned),
+                ..BoundingBox::from_corners(corners[0], corners[1], *label)
+            }
+        });
+        let document = Document::blank([128, 128]).expect("an allowed size");
+        let mut editor = DocumentEditor::new(document);
+        editor
+            .insert_layout("Import", "Layout", boxes.collect())
+            .expect("added");
+        editor.document().clone()
+    }
+
+    const USUAL: [f32; 4] = [10.0, 10.0, 40.0, 40.0];
+
+    #[test]
+    fn what_is_given_is_what_no_concern_leaves_out() {
+        let document = document(&[
+            ("Bus", USUAL, Some("red")),
+            ("", USUAL, None),
+            ("dragon", USUAL, None),
+            ("cat", [200.0, 0.0, 10.0, 10.0], None),
+            ("cat", [-20.0, 0.0, 24.0, 40.0], Some("teal")),
+            ("cat", USUAL, None),
+        ]);
+        let report = Report::new(&document, Some(&layout()));
+        let given: Vec<_> = report.given.iter().map(|it| it.class.as_str()).collect();
+        assert_eq!(given, ["Bus", "cat"]);
+        assert_eq!(report.given[0].colour.as_deref(), Some("red"));
+        assert_eq!(report.given[1].colour, None);
+        assert_eq!(report.given[1].rect, [-20.0, 0.0, 24.0, 40.0]);
+        let kinds: Vec<_> = report.concerns.iter().map(|it| (it.1, it.2)).collect();
+        assert_eq!(
+            kinds,
+            [
+                (1, Concern::NoClass),
+                (2, Concern::Unknown),
+                (3, Concern::Outside),
+                (4, Concern::Small),
+                (4, Concern::OverEdge),
+                (4, Concern::Colour),
+                (5, Concern::TooMany),
+            ]
+        );
+        assert_eq!(
+            report.sentences,
+            [
+                "1 box has no class and is left out",
+                "Storybook does not know “dragon”: its box is left out",
+                "Storybook takes 2 boxes: the uppermost is left out",
+                "1 box lies outside of the picture and is left out",
+                "1 box is smaller than 8 × 8 px and may not be seen",
+                "1 box reaches over the edge: only the part inside is painted",
+                "Storybook has no colour “teal”: the box may have any",
+            ]
+        );
+        assert_eq!(report.unknown, ["dragon"]);
+    }
+
+    #[test]
+    fn a_model_without_boxes_says_so_and_none_at_all_knows_everything() {
+        let document = document(&[("dragon", USUAL, Some("teal")), ("bus", USUAL, None)]);
+        let report = Report::new(&document, Some(&model(Vec::new())));
+        assert!(report.given.is_empty());
+        assert_eq!(
+            report.sentences,
+            ["Storybook takes no boxes: 2 boxes are left out"]
+        );
+        let report = Report::new(&document, None);
+        assert_eq!((report.given.len(), report.sentences.len()), (2, 0));
+    }
+
+    #[test]
+    fn many_unknown_classes_are_not_all_told() {
+        let words = ["a", "b", "c", "d", "e"].map(str::to_owned);
+        assert_eq!(listed(&words[..1]), "“a”");
+        assert_eq!(listed(&words[..2]), "“a” and “b”");
+        assert_eq!(listed(&words), "“a”, “b”, “c” and 2 others");
+    }
+}
