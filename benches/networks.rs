@@ -6,11 +6,14 @@
 
 use std::hint::black_box;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group};
-use velatura::model::{AutoencoderKlConfig, ClipTextConfig, UNet2d, UNet2dConfig};
+use image::{Rgba, RgbaImage};
+use velatura::diffusion::Enlargement;
+use velatura::model::{AutoencoderKlConfig, ClipTextConfig, UNet2d, UNet2dConfig, Upscaler};
 use velatura::nn::ops::on_workers;
 
 /// Reproducible values without a random generator: their size is all that matters here.
@@ -126,6 +129,26 @@ fn text(c: &mut Criterion) {
     });
 }
 
+/// A picture of 128 px becomes one of 512 px, with the weights that are shipped.
+fn upscale(c: &mut Criterion) {
+    let device = Device::flex();
+    let weights = velatura::folders::upscaler().expect("it lies in the source tree");
+    let network = Upscaler::open(&weights, &device).expect("the weights are whole");
+    let picture = RgbaImage::from_fn(128, 128, |x, y| Rgba([x as u8 * 2, y as u8 * 2, 90, 255]));
+    let picture = Arc::new(picture);
+    let mut group = c.benchmark_group("upscale");
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(5));
+    group.bench_function("128_to_512px", |b| {
+        b.iter(|| {
+            let mut enlargement = Enlargement::new(Arc::clone(&picture));
+            while enlargement.step(&network, &device).expect("it computes") {}
+            black_box(enlargement.into_picture())
+        });
+    });
+}
+
 fn training_steps(c: &mut Criterion) {
     let device = Device::flex().autodiff();
     let mut group = c.benchmark_group("training_step");
@@ -191,6 +214,7 @@ criterion_group!(
     unet_steps,
     decode,
     text,
+    upscale,
     training_steps,
     whole_processes
 );

@@ -95,6 +95,13 @@ def main():
             tokens = torch.full((2, 77), 320)
             measure("text/clip_l_batch_2", lambda: text(tokens), only)
 
+        if not only or "upscale" in only:
+            sys.path.insert(0, str(ROOT / "tests/data/reference"))
+            from make_upscaler_reference import enlarge
+
+            picture = torch.rand(1, 3, 128, 128)
+            measure("upscale/128_to_512px", lambda: enlarge(picture), only)
+
     unet = UNet2DConditionModel.from_config(recipe["unet"])
     x, context = torch.randn(32, unet.config.in_channels, 16, 16), torch.randn(32, 40, 128)
 

@@ -64,6 +64,12 @@ pub fn storybook_model() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
+/// The weights of the network that enlarges pictures, if they are there.
+pub fn upscaler() -> Option<PathBuf> {
+    let weights = assets()?.join("upscaler/realesrgan-x4.safetensors");
+    weights.is_file().then_some(weights)
+}
+
 /// The folder in which the user keeps models, one folder each. It may not exist.
 pub fn user_models() -> Option<PathBuf> {
     from_environment(MODELS_VARIABLE).or_else(|| Some(project()?.data_dir().join("models")))

@@ -381,3 +381,92 @@ fn boxes_and_a_label_map_are_painted_and_kept_in_the_picture() {
     events(&paint("c.png", &lighter));
     assert_ne!(picture("c.png"), first, "the boxes act");
 }
+
+#[test]
+fn a_picture_is_enlarged_and_keeps_alpha_and_recipe() {
+    let home = tempfile::tempdir().unwrap();
+    let cut_out = image::RgbaImage::from_fn(20, 14, |x, y| {
+        image::Rgba([200, 90, 20, if x > 9 && y > 3 { 255 } else { 0 }])
+    });
+    cut_out.save(home.path().join("small.png")).unwrap();
+    let options = [
+        "upscale",
+        "small.png",
+        "--out",
+        "large.webp",
+        "--device",
+        "cpu",
+        "--json",
+    ];
+    let told = events(&velatura(home.path(), &options));
+    let [picture] = of_kind(&told, "picture")[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(
+        (&picture["width_px"], &picture["height_px"]),
+        (&80.into(), &56.into())
+    );
+    assert!(!of_kind(&told, "progress").is_empty());
+    let large = image::open(home.path().join("large.webp"))
+        .unwrap()
+        .into_rgba8();
+    assert_eq!(
+        (large.get_pixel(4, 4)[3], large.get_pixel(72, 40)[3]),
+        (0, 255)
+    );
+
+    let model = reference("sd1-tiny");
+    let options = [
+        "generate", "--model", &model, "--prompt", "a barn", "--steps", "2", "--seed", "5",
+        "--width", "32", "--height", "24", "--device", "cpu", "--json", "--output",
+    ];
+    events(&velatura(home.path(), &[&options[..], &["a.png"]].concat()));
+    let enlarge = [
+        "upscale", "a.png", "--output", "a4.png", "--device", "cpu", "--json",
+    ];
+    events(&velatura(home.path(), &enlarge));
+    let finished = [&options[..], &["b.png", "--finish", "x4"]].concat();
+    events(&velatura(home.path(), &finished));
+    let open = |name: &str| image::open(home.path().join(name)).unwrap().into_rgba8();
+    assert_eq!(open("b.png").dimensions(), (128, 96));
+    // From the bytes of the first file, or straight from the painter: the same.
+    assert_eq!(open("a4.png"), open("b.png"));
+
+    // The recipe of either paints the large picture again.
+    for (from, to) in [("a4.png", "c.png"), ("b.png", "d.png")] {
+        let again = [
+            "generate", "--model", &model, "--recipe", from, "--device", "cpu", "--json",
+            "--output", to,
+        ];
+        events(&velatura(home.path(), &again));
+        assert_eq!(open(to), open("b.png"), "{from}");
+    }
+}
+
+#[test]
+fn what_cannot_be_enlarged_is_told_in_one_sentence() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    image::RgbaImage::new(4, 4)
+        .save(folder.join("a.png"))
+        .unwrap();
+    image::RgbImage::new(5000, 1)
+        .save(folder.join("wide.png"))
+        .unwrap();
+    std::fs::write(folder.join("text.png"), "no picture").unwrap();
+    let whole = std::fs::read(folder.join("a.png")).unwrap();
+    std::fs::write(folder.join("cut.png"), &whole[..30]).unwrap();
+    let upscale = |from, to| {
+        velatura(
+            folder,
+            &["upscale", from, "--output", to, "--device", "cpu"],
+        )
+    };
+    assert_fails(&upscale("none.png", "b.png"), &["none.png"]);
+    assert_fails(&upscale("text.png", "b.png"), &["text.png"]);
+    assert_fails(&upscale("cut.png", "b.png"), &["cut.png"]);
+    assert_fails(&upscale("a.png", "b.gif"), &["b.gif", ".png"]);
+    assert_fails(&upscale("a.png", "none/b.png"), &["none"]);
+    assert_fails(&upscale("wide.png", "b.webp"), &["20000 × 4", "PNG"]);
+    assert!(!folder.join("b.png").exists() && !folder.join("b.webp").exists());
+}

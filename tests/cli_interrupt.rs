@@ -154,3 +154,18 @@ fn a_second_interruption_ends_the_program() {
     let ended = interrupt(child, "step", &["-INT", "-INT"]);
     assert_eq!(ended.code, Some(130), "{}", ended.errors);
 }
+
+#[test]
+fn an_enlargement_that_is_interrupted_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let picture = image::RgbImage::from_fn(900, 900, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    picture.save(home.path().join("small.png")).unwrap();
+    let child = start(
+        home.path(),
+        &["upscale", "small.png", "--output", "large.png"],
+    );
+    let ended = interrupt(child, "progress", &["-INT"]);
+    assert_eq!(ended.code, Some(130), "{}", ended.errors);
+    assert!(ended.of_kind("picture").is_empty());
+    assert!(!home.path().join("large.png").exists());
+}

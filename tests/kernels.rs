@@ -109,6 +109,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
+    fn prelu(batch in 1usize..3, channels in 1usize..9, height in 1usize..40, width in 1usize..40) {
+        let (x, slopes) = (random([batch, channels, height, width], 1), random([channels], 2));
+        let plain = activation::relu(x.clone())
+            - activation::relu(-x.clone()) * slopes.clone().reshape([1, -1, 1, 1]);
+        same!([x, slopes], kernels::prelu(x.clone(), slopes.clone()), plain, 1e-4);
+    }
+
+    #[test]
     fn pointwise(threads in 1usize..9, rows in 1usize..40, width in 1usize..70, seed in any::<u64>()) {
         on_threads(threads, || {
             let x = random([rows, width], seed) * 6.0;

@@ -15,10 +15,12 @@ install -D -m 644 "$source/packaging/linux/velatura.metainfo.xml" \
 install -D -m 644 "$source/packaging/linux/velatura.svg" \
     "$prefix/share/icons/hicolor/scalable/apps/velatura.svg"
 mkdir -p "$prefix/share/velatura"
-rm -rf "$prefix/share/velatura/models"
-if [ -d "$source/assets/models" ]; then
-    cp -R "$source/assets/models" "$prefix/share/velatura/"
-fi
+for folder in models upscaler; do
+    rm -rf "$prefix/share/velatura/$folder"
+    if [ -d "$source/assets/$folder" ]; then
+        cp -R "$source/assets/$folder" "$prefix/share/velatura/"
+    fi
+done
 for file in NOTICE LICENSE-MIT LICENSE-APACHE; do
     install -D -m 644 "$source/$file" "$prefix/share/doc/velatura/$file"
 done

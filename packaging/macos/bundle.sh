@@ -11,9 +11,11 @@ rm -rf "$app"
 mkdir -p "$app/Contents/MacOS" "$app/Contents/Resources/assets"
 cp "$source/packaging/macos/Info.plist" "$app/Contents/Info.plist"
 cp "$program" "$app/Contents/MacOS/velatura"
-if [ -d "$source/assets/models" ]; then
-    cp -R "$source/assets/models" "$app/Contents/Resources/assets/"
-fi
+for folder in models upscaler; do
+    if [ -d "$source/assets/$folder" ]; then
+        cp -R "$source/assets/$folder" "$app/Contents/Resources/assets/"
+    fi
+done
 cp "$source/NOTICE" "$source/LICENSE-MIT" "$source/LICENSE-APACHE" "$app/Contents/Resources/"
 
 # The icon, where the tools for it are (qlmanage and iconutil come with macOS).

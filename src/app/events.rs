@@ -83,7 +83,7 @@ impl Core {
     fn take_outcome(&mut self, outcome: JobOutcome) {
         match outcome {
             // The pictures came one by one.
-            JobOutcome::Painted => {}
+            JobOutcome::Painted | JobOutcome::Enlarged(_) => {}
             JobOutcome::ModelLoaded(summary) => self.take_model(summary),
             JobOutcome::Trained(outcome) => self.take_trained(&outcome),
         }

@@ -17,9 +17,11 @@ mod info;
 mod interrupt;
 mod model_name;
 mod models;
+mod place;
 mod report;
 mod scenes;
 mod train;
+mod upscale;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +65,8 @@ pub struct Cli {
 pub enum Command {
     /// Paint pictures from text, or repaint parts of one
     Generate(generate::GenerateArgs),
+    /// Make a picture four times as large
+    Upscale(upscale::UpscaleArgs),
     /// Train a model on a folder of pictures
     #[command(subcommand)]
     Train(train::TrainCommand),
@@ -85,6 +89,7 @@ type Work<'a> = Box<dyn Fn(Reporter) -> Result<(), CliError> + 'a>;
 pub fn run(command: &Command) -> ExitCode {
     let (json, run): (bool, Work<'_>) = match command {
         Command::Generate(args) => (args.json, Box::new(|report| generate::run(args, report))),
+        Command::Upscale(args) => (args.json, Box::new(|report| upscale::run(args, report))),
         Command::Train(args) => (args.json(), Box::new(|report| train::run(args, report))),
         Command::Evaluate(args) => (args.json, Box::new(|report| evaluate::run(args, report))),
         Command::Export(args) => (args.json, Box::new(|report| export::run(args, report))),

@@ -8,6 +8,7 @@
 //! call, so that the window, the command line and the tests share it.
 
 mod distance;
+mod enlarge;
 mod error;
 mod latent_diffusion;
 mod paste;
@@ -25,6 +26,7 @@ mod tensors;
 mod torch_random;
 mod vector_math;
 
+pub use enlarge::Enlargement;
 pub use error::DiffusionError;
 pub use latent_diffusion::LatentDiffusion;
 pub use paste::paste_back;

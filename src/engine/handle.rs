@@ -11,7 +11,7 @@ use super::FrameBacklog;
 use super::job::{EngineFactory, EventSink};
 use super::protocol::{EngineEvent, JobControl, JobId, JobSpec, TrajectoryFrame};
 use super::worker_loop::{self, Order, Wiring};
-use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
+use crate::recipe::{GenerateSpec, ModelSource, TrainSpec, UpscaleSpec};
 
 /// Called by the engine thread when there is something to read.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -72,6 +72,11 @@ impl EngineHandle {
     /// Queues a training run. It gives way to everything else.
     pub fn train(&mut self, spec: TrainSpec) -> JobId {
         self.submit(JobSpec::Train(Box::new(spec)))
+    }
+
+    /// Queues the enlarging of pictures.
+    pub fn upscale(&mut self, spec: UpscaleSpec) -> JobId {
+        self.submit(JobSpec::Upscale(Box::new(spec)))
     }
 
     fn submit(&mut self, spec: JobSpec) -> JobId {

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::gpu::share::SharedTensor;
-use crate::recipe::{GenerateSpec, InputSpec, ModelSource, SamplerId, SpecError, TrainSpec};
+use crate::recipe::{
+    GenerateSpec, InputSpec, ModelSource, SamplerId, SpecError, TrainSpec, UpscaleSpec,
+};
 
 pub use crate::train::{
     FoundRun, SkippedPicture, StepReport, TrainEvent, TrainOutcome, is_free_for_run,
@@ -29,6 +31,8 @@ pub enum JobSpec {
     Generate(Box<GenerateSpec>),
     /// Train.
     Train(Box<TrainSpec>),
+    /// Make pictures four times as large.
+    Upscale(Box<UpscaleSpec>),
 }
 
 impl JobSpec {
@@ -117,6 +121,8 @@ pub enum EngineEvent {
 pub enum JobOutcome {
     /// Every picture is painted; each came as [`EngineEvent::Painted`].
     Painted,
+    /// The pictures four times as large, in the order in which they were given.
+    Enlarged(Vec<Arc<image::RgbaImage>>),
     /// A model is trained.
     Trained(TrainOutcome),
     /// The model is in memory.
@@ -126,7 +132,7 @@ pub enum JobOutcome {
 /// One painted picture.
 #[derive(Clone, Debug)]
 pub struct PaintedImage {
-    /// The picture, at the job's size. For an inpainting job the pixels
+    /// The picture, at the job's size or as it was finished. For an inpainting job the pixels
     /// outside the mask are those of the input, bit for bit.
     pub image: Arc<image::RgbaImage>,
     /// The recipe with every default filled in and this picture's own seed.
@@ -227,6 +233,9 @@ pub enum EngineError {
     /// The model could not be opened.
     #[error("{0}")]
     Model(String),
+    /// The picture could not be enlarged.
+    #[error("{0}")]
+    Upscale(String),
     /// The training run failed.
     #[error("{0}")]
     Train(String),

@@ -7,7 +7,7 @@ use super::job::{Engine, EngineFactory};
 use super::protocol::{AdapterSummary, JobSpec};
 use super::work::Work;
 use super::workbench::Workbench;
-use super::works::{LoadModel, Paint, Train};
+use super::works::{LoadModel, Paint, Train, Upscale};
 
 /// Does jobs on one device, keeping models in memory.
 pub struct StudioEngine {
@@ -33,6 +33,7 @@ impl Engine for StudioEngine {
             JobSpec::LoadModel(source) => Box::new(LoadModel::new(source, bench)),
             JobSpec::Generate(spec) => Box::new(Paint::new(*spec, bench)),
             JobSpec::Train(spec) => Box::new(Train::new(*spec, bench)),
+            JobSpec::Upscale(spec) => Box::new(Upscale::new(*spec, bench)),
         }
     }
 

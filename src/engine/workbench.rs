@@ -1,6 +1,6 @@
 //! What the works of one engine share: the device and the models in memory.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::device::ComputeDevice;
@@ -8,16 +8,22 @@ use super::job::JobContext;
 use super::memory::{Memory, memory_in_use};
 use super::model_cache::{Loaded, ModelCache, bad_model, folder_of};
 use super::protocol::{EngineError, StopReason};
-use crate::recipe::{GenerateSpec, ModelSource, TrainSpec};
+use crate::folders;
+use crate::model::Upscaler;
+use crate::recipe::{GenerateSpec, ModelSource, TrainSpec, UpscaleSpec};
 use crate::train;
 
 /// Part of the computer's memory that models may keep after their jobs.
 const SHARE_FOR_MODELS: u64 = 4;
 
+/// Memory that the network which enlarges pictures works in, about.
+const ENLARGING_BYTES: u64 = 256 << 20;
+
 /// What the works of one engine share.
 pub(super) struct Workbench {
     pub device: ComputeDevice,
     models: RefCell<ModelCache>,
+    upscaler: OnceCell<Rc<Upscaler>>,
     /// Bytes that training runs in hand need.
     reserved_bytes: Cell<u64>,
 }
@@ -27,6 +33,7 @@ impl Workbench {
         Self {
             device,
             models: RefCell::default(),
+            upscaler: OnceCell::new(),
             reserved_bytes: Cell::new(0),
         }
     }
@@ -80,6 +87,35 @@ impl Workbench {
             estimate.total_bytes(),
             Memory::now().map(|memory| memory.available_bytes + spare_bytes),
             "take a smaller batch and more forward passes a step, or smaller pictures",
+        )
+        .map_err(StopReason::Failed)
+    }
+
+    /// The network that enlarges pictures. It is so small that it stays in memory.
+    pub fn upscaler(&self) -> Result<Rc<Upscaler>, StopReason> {
+        if let Some(network) = self.upscaler.get() {
+            return Ok(Rc::clone(network));
+        }
+        let weights = folders::upscaler().ok_or_else(|| {
+            bad_model(&format!(
+                "The network that enlarges pictures is missing; reinstall Velatura, or set {} to its assets folder.",
+                folders::ASSETS_VARIABLE
+            ))
+        })?;
+        let network = Upscaler::open(&weights, &self.device.device);
+        let network = Rc::new(network.map_err(|error| bad_model(&error))?);
+        Ok(Rc::clone(self.upscaler.get_or_init(|| network)))
+    }
+
+    /// Refuses to make pictures that are larger than the memory there is, which is
+    /// the computer's, whatever computes.
+    pub fn check_enlarging(&self, spec: &UpscaleSpec) -> Result<(), StopReason> {
+        let (spare_bytes, _) = self.models.borrow().spare_bytes(None);
+        check_room(
+            "The enlarged picture",
+            spec.result_bytes() + ENLARGING_BYTES,
+            Memory::now().map(|memory| memory.available_bytes + spare_bytes),
+            "begin with a smaller picture, or close other programs",
         )
         .map_err(StopReason::Failed)
     }

@@ -136,6 +136,57 @@ pub fn geglu_backward(x: &[f32], dy: &[f32], width: usize) -> Vec<f32> {
     out
 }
 
+/// `x` where it is positive, elsewhere `x` times the slope of its plane (He et al. 2015).
+///
+/// # Shapes
+/// - `x`: `[batch, channels, area]`
+/// - `slopes`: `[channels]`
+pub fn prelu(x: &[f32], slopes: &[f32], area: usize) -> Vec<f32> {
+    let mut out = vec![0.0; x.len()];
+    for_rows(&mut out, area, |first, rows| {
+        for (row, out) in (first..).zip(rows.chunks_exact_mut(area)) {
+            let (x, slope) = (&x[row * area..][..area], slopes[row % slopes.len()]);
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (out, x) in out.iter_mut().zip(x) {
+                        *out = if *x > 0.0 { *x } else { *x * slope };
+                    }
+                },
+            );
+        }
+    });
+    out
+}
+
+/// Gradients of [`prelu`] by its input and its slopes.
+pub fn prelu_backward(x: &[f32], slopes: &[f32], dy: &[f32], area: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut dx = vec![0.0; x.len()];
+    for_rows(&mut dx, area, |first, rows| {
+        for (row, dx) in (first..).zip(rows.chunks_exact_mut(area)) {
+            let slope = slopes[row % slopes.len()];
+            let (x, dy) = (&x[row * area..][..area], &dy[row * area..][..area]);
+            vectorized(
+                #[inline(always)]
+                || {
+                    for i in 0..area {
+                        dx[i] = if x[i] > 0.0 { dy[i] } else { dy[i] * slope };
+                    }
+                },
+            );
+        }
+    });
+    let mut dslopes = vec![0.0; slopes.len()];
+    let planes = x
+        .chunks_exact(area.max(1))
+        .zip(dy.chunks_exact(area.max(1)));
+    for (index, (x, dy)) in planes.enumerate() {
+        let below = x.iter().zip(dy).filter(|(x, _)| **x <= 0.0);
+        dslopes[index % slopes.len()] += below.map(|(x, dy)| x * dy).sum::<f32>();
+    }
+    (dx, dslopes)
+}
+
 #[inline(always)]
 fn gelu_at(x: f32) -> f32 {
     0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))

@@ -6,7 +6,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{DType, TensorData};
 
-use super::activation::{Activation, activate, geglu};
+use super::activation::{Activation, activate, geglu, prelu};
 use super::attention::AttentionShape;
 use super::conv::{self, ConvShape};
 use super::linear as affine;
@@ -23,6 +23,8 @@ type Plain = FloatTensor<Flex>;
 pub trait FastOps: Backend {
     /// An activation, element by element.
     fn fast_activation(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+    /// PReLU of `[batch, channels, …]` with a slope for each channel.
+    fn fast_prelu(x: FloatTensor<Self>, slopes: FloatTensor<Self>) -> FloatTensor<Self>;
     /// GEGLU over the last axis.
     fn fast_geglu(x: FloatTensor<Self>) -> FloatTensor<Self>;
     /// Group normalisation of `[batch, channels, …]`, then SiLU if asked.
@@ -90,6 +92,11 @@ fn tensor(values: Vec<f32>, shape: impl Into<Vec<usize>>) -> Plain {
 
 fn dims(tensor: &Plain) -> Vec<usize> {
     tensor.shape().to_vec()
+}
+
+/// Values of each channel of a picture.
+fn plane_area(x: &Plain) -> usize {
+    dims(x)[2..].iter().product()
 }
 
 fn last(tensor: &Plain) -> usize {
@@ -171,6 +178,11 @@ impl FastOps for Flex {
     fn fast_activation(x: Plain, activation: Activation) -> Plain {
         let x = x.to_contiguous();
         tensor(activate(values(&x), activation), dims(&x))
+    }
+
+    fn fast_prelu(x: Plain, slopes: Plain) -> Plain {
+        let (x, slopes) = (x.to_contiguous(), slopes.to_contiguous());
+        tensor(prelu(values(&x), values(&slopes), plane_area(&x)), dims(&x))
     }
 
     fn fast_geglu(x: Plain) -> Plain {

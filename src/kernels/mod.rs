@@ -26,6 +26,6 @@ pub use activation::Activation;
 pub use heap::keep_freed_memory;
 pub use ops::{
     activation, attention, conv2d, geglu, group_norm, is_accelerated, is_on_processor, layer_norm,
-    linear,
+    linear, prelu,
 };
 pub use share::{give_way, give_way_everywhere, on_workers};

@@ -26,6 +26,14 @@ pub fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tenso
     Tensor::from_dispatch(Dispatch::fast_activation(x.into_dispatch(), activation))
 }
 
+/// PReLU of an accelerated `[batch, channels, …]` tensor with a slope for each channel.
+pub fn prelu<const D: usize>(x: Tensor<D>, slopes: Tensor<1>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::fast_prelu(
+        x.into_dispatch(),
+        slopes.into_dispatch(),
+    ))
+}
+
 /// GEGLU of an accelerated tensor: `a · gelu(gate)` with `a` and `gate` the
 /// halves of the last axis.
 pub fn geglu<const D: usize>(x: Tensor<D>) -> Tensor<D> {

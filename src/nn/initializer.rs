@@ -10,6 +10,11 @@ pub(super) enum Initializer {
     Zeros,
     /// With ones.
     Ones,
+    /// With one number.
+    Constant {
+        /// The number.
+        value: f64,
+    },
     /// From a uniform distribution.
     Uniform {
         /// Largest absolute value.
@@ -56,6 +61,7 @@ impl Initializer {
         match self {
             Self::Zeros => Tensor::zeros(shape, device),
             Self::Ones => Tensor::ones(shape, device),
+            Self::Constant { value } => Tensor::full(shape, value, device),
             Self::Uniform { bound } => drawn(Distribution::Uniform(-bound, bound)),
             Self::Normal { std } => drawn(Distribution::Normal(0.0, std)),
         }

@@ -45,6 +45,19 @@ pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x.clone() * activation::sigmoid(x * 1.702)
 }
 
+/// x where it is positive, elsewhere x times the slope of its channel (He et al. 2015,
+/// <https://arxiv.org/abs/1502.01852>).
+///
+/// # Shapes
+/// `x`: `[batch, channels, height, width]`; `slopes`: `[channels]`.
+pub fn prelu(x: Tensor<4>, slopes: Tensor<1>) -> Tensor<4> {
+    if kernels::is_accelerated(&x) {
+        return kernels::prelu(x, slopes);
+    }
+    let slopes = slopes.reshape([1, -1, 1, 1]);
+    activation::relu(x.clone()) - activation::relu(-x) * slopes
+}
+
 /// Splits the last axis into halves (a, gate) and returns a · GELU(gate)
 /// (Shazeer 2020, <https://arxiv.org/abs/2002.05202>).
 ///
@@ -229,4 +242,17 @@ pub fn pixel_unshuffle(x: Tensor<4>, factor: usize) -> Tensor<4> {
     x.reshape([batch, channels, rows, factor, columns, factor])
         .permute([0, 1, 3, 5, 2, 4])
         .reshape([batch, channels * factor * factor, rows, columns])
+}
+
+/// Spreads channels over blocks of `factor` × `factor` places: [`pixel_unshuffle`]
+/// turned round (Shi et al. 2016, <https://arxiv.org/abs/1609.05158>).
+///
+/// # Shapes
+/// `[batch, channels · factor², h, w]` to `[batch, channels, factor · h, factor · w]`.
+pub fn pixel_shuffle(x: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    let channels = channels / (factor * factor);
+    x.reshape([batch, channels, factor, factor, height, width])
+        .permute([0, 1, 4, 2, 5, 3])
+        .reshape([batch, channels, height * factor, width * factor])
 }

@@ -9,6 +9,7 @@ use super::SamplerId;
 use super::layout::{LayoutError, LayoutInput};
 use super::param::{Param, Range, Value, WIDTH};
 use super::semantic::{SemanticError, SemanticInput};
+use super::upscale::Finish;
 
 /// Largest side, in pixels, that a job may ask for.
 pub const MAX_SIDE_PX: u32 = 8192;
@@ -72,6 +73,9 @@ pub struct GenerateSpec {
     pub layout_weight: f32,
     /// How strongly the label map acts: 0 not at all, 1 as the model was trained.
     pub semantic_weight: f32,
+    /// What is done with the painted picture; sizes above are those before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
     /// The picture to start from.
     #[serde(skip)]
     pub init: Option<ImageInput>,
@@ -108,6 +112,7 @@ impl Default for GenerateSpec {
             batch: 1,
             layout_weight: 1.0,
             semantic_weight: 1.0,
+            finish: None,
             init: None,
             mask: None,
             layout: None,
@@ -132,6 +137,16 @@ pub enum SpecError {
         value: Value,
         /// What is allowed.
         allowed: Range,
+    },
+    /// A picture cannot be enlarged.
+    #[error(
+        "{width_px} × {height_px} pixels cannot be enlarged; each side must be from 1 to {MAX_SIDE_PX}"
+    )]
+    Enlarged {
+        /// Its width.
+        width_px: u32,
+        /// Its height.
+        height_px: u32,
     },
     /// A mask without a picture, or of another size.
     #[error(

@@ -26,6 +26,7 @@ mod sampler_id;
 mod scaling;
 mod semantic;
 mod train;
+mod upscale;
 mod webp_chunks;
 
 pub use generate::{
@@ -46,3 +47,4 @@ pub use sampler_id::SamplerId;
 pub use scaling::scale_picture;
 pub use semantic::{SemanticError, SemanticInput};
 pub use train::{TrainSpec, TrainTarget};
+pub use upscale::{Finish, UpscaleSpec};

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::kept_inputs::KeptInputs;
 use super::param::{BATCH, FEATHER, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
-use super::{GenerateSpec, ModelSource};
+use super::{Finish, GenerateSpec, ModelSource};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
 pub const PRIVATE_KEYWORD: &str = "velatura";
@@ -226,6 +226,7 @@ impl FoundRecipe {
             spec.sampler.clone_from(&self.spec.sampler);
         }
         spec.karras = self.spec.karras.or(spec.karras);
+        spec.finish = self.spec.finish.or(spec.finish);
         spec.layout.clone_from(&self.spec.layout);
         spec.semantic.clone_from(&self.spec.semantic);
         spec.low_resolution.clone_from(&self.spec.low_resolution);
@@ -234,6 +235,26 @@ impl FoundRecipe {
                 (param.set)(spec, (param.get)(&self.spec));
             }
         }
+    }
+
+    /// The recipe of the picture once it was finished otherwise; `None` where that
+    /// cannot be told: from a recipe of another program, or of one that was finished.
+    pub fn finished(self, finish: Finish) -> Option<PaintedRecipe> {
+        if self.form != RecipeForm::Velatura || self.spec.finish.is_some() {
+            return None;
+        }
+        Some(PaintedRecipe {
+            sampler_label: self.spec.sampler.as_ref().map(ToString::to_string),
+            used_picture: self.used_picture,
+            used_mask: self.used_mask,
+            spec: GenerateSpec {
+                finish: Some(finish),
+                ..self.spec
+            },
+            model_name: self.model_name?,
+            model_hash: self.model_hash?,
+            program: self.program?,
+        })
     }
 
     /// Takes a sampler that is not known here out of the job, to be told.

@@ -68,6 +68,26 @@ impl PictureFormat {
             .into_iter()
             .find(|format| format.extensions().contains(&extension.as_str()))
     }
+
+    /// Whether a picture of that size can be saved.
+    ///
+    /// # Errors
+    /// If it has a side of no pixels, or one that is too long for the format.
+    pub fn check_size(self, [width_px, height_px]: [u32; 2]) -> Result<(), RecipeFileError> {
+        let side_px = 1..=match self {
+            Self::Png => i32::MAX.unsigned_abs(),
+            Self::Jpeg => MAX_JPEG_SIDE_PX,
+            Self::Webp => MAX_WEBP_SIDE_PX,
+        };
+        if side_px.contains(&width_px) && side_px.contains(&height_px) {
+            return Ok(());
+        }
+        Err(RecipeFileError::BadSize {
+            width_px,
+            height_px,
+            format: self,
+        })
+    }
 }
 
 /// How a picture is saved.
@@ -227,20 +247,7 @@ pub fn save_picture(
     let format = PictureFormat::from_path(path).ok_or_else(|| RecipeFileError::UnknownFormat {
         path: path.to_owned(),
     })?;
-    let (width_px, height_px) = image.dimensions();
-    let max_side_px = match format {
-        PictureFormat::Png => i32::MAX.unsigned_abs(),
-        PictureFormat::Jpeg => MAX_JPEG_SIDE_PX,
-        PictureFormat::Webp => MAX_WEBP_SIDE_PX,
-    };
-    let side_px = 1..=max_side_px;
-    if !side_px.contains(&width_px) || !side_px.contains(&height_px) {
-        return Err(RecipeFileError::BadSize {
-            width_px,
-            height_px,
-            format,
-        });
-    }
+    format.check_size(image.dimensions().into())?;
     let failed = |reason: String| RecipeFileError::Write {
         path: path.to_owned(),
         reason,

@@ -18,6 +18,7 @@ impl Reference {
         Self(std::fs::read(folder().join(name)).unwrap())
     }
 
+    #[allow(dead_code, reason = "not every reference has several cases")]
     pub fn cases<T: DeserializeOwned>(&self) -> T {
         let (_, metadata) = SafeTensors::read_metadata(&self.0).unwrap();
         let words = metadata.metadata().clone().unwrap();

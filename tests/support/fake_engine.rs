@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use image::{Rgba, RgbaImage};
+use image::{Rgba, RgbaImage, imageops};
 
 use velatura::engine::protocol::{
     AdapterSummary, EngineError, JobOutcome, JobSpec, MemorySummary, ModelSummary, PaintedImage,
@@ -14,7 +14,7 @@ use velatura::engine::protocol::{
 };
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
 use velatura::recipe::{
-    GenerateSpec, InputSpec, MaskConvention, ModelSource, SamplerId, TrainSpec,
+    GenerateSpec, InputSpec, MaskConvention, ModelSource, SamplerId, TrainSpec, UpscaleSpec,
 };
 
 /// What passes between two steps of a [`FakeEngine`].
@@ -81,6 +81,7 @@ impl Work for FakeWork {
             JobSpec::LoadModel(source) => Ok(Flow::Done(JobOutcome::ModelLoaded(summary(source)))),
             JobSpec::Generate(spec) => self.paint(&spec, context),
             JobSpec::Train(spec) => self.train(&spec, context),
+            JobSpec::Upscale(spec) => self.upscale(&spec, context),
         }
     }
 }
@@ -155,6 +156,28 @@ impl FakeWork {
         } else {
             Flow::Done(JobOutcome::Painted)
         })
+    }
+
+    /// By repetition, a picture a step.
+    fn upscale(&mut self, spec: &UpscaleSpec, context: &JobContext) -> Result<Flow, StopReason> {
+        self.wait(context)?;
+        self.done += 1;
+        let total = spec.pictures.len() as u64;
+        context.progress(self.done as u32, total as u32);
+        if self.done < total {
+            return Ok(Flow::More);
+        }
+        let enlarged = spec.pictures.iter().map(|picture| {
+            let (width, height) = picture.0.dimensions();
+            let picture = imageops::resize(
+                picture.0.as_ref(),
+                width * 4,
+                height * 4,
+                imageops::FilterType::Nearest,
+            );
+            Arc::new(picture)
+        });
+        Ok(Flow::Done(JobOutcome::Enlarged(enlarged.collect())))
     }
 
     fn train(&mut self, spec: &TrainSpec, context: &JobContext) -> Result<Flow, StopReason> {

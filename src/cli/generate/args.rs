@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, ValueEnum};
 use image::imageops::{self, FilterType};
 use image::{GrayImage, Pixel as _, RgbaImage};
 
@@ -20,7 +20,7 @@ use crate::recipe::param::{
     BATCH, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
 };
 use crate::recipe::{
-    FoundRecipe, GenerateSpec, ImageInput, MaskInput, ModelSource, RecipeForm, SamplerId,
+    Finish, FoundRecipe, GenerateSpec, ImageInput, MaskInput, ModelSource, RecipeForm, SamplerId,
     open_picture, read_recipe, scale_picture,
 };
 
@@ -70,6 +70,9 @@ pub struct GenerateArgs {
     strength: Option<f32>,
     #[command(flatten)]
     conditions: ConditionArgs,
+    /// Make the painted picture four times as large, crisply [default: the recipe's, or none]
+    #[arg(long, value_enum, value_name = "HOW")]
+    finish: Option<FinishArg>,
     #[arg(long, help = help(&BATCH, "1"))]
     batch: Option<u32>,
     /// Take the settings from a picture painted before; other options given
@@ -95,6 +98,15 @@ pub struct GenerateArgs {
     /// Print lines of JSON instead of text
     #[arg(long)]
     pub(in crate::cli) json: bool,
+}
+
+/// What is done with a painted picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FinishArg {
+    /// Nothing
+    None,
+    /// Four times the width and height
+    X4,
 }
 
 /// Where width and height come from if they are not given.
@@ -155,6 +167,11 @@ impl GenerateArgs {
         spec.guidance_scale = self.cfg_scale.unwrap_or(spec.guidance_scale);
         spec.eta = self.eta.unwrap_or(spec.eta);
         spec.batch = self.batch.unwrap_or(1);
+        spec.finish = match self.finish {
+            Some(FinishArg::None) => None,
+            Some(FinishArg::X4) => Some(Finish::X4),
+            None => spec.finish,
+        };
         spec.seed = self.seed.unwrap_or(spec.seed);
         let recipe_px = recipe.as_ref().map(|_| [spec.width_px, spec.height_px]);
         let strength = recipe.filter(|recipe| recipe.tells(&STRENGTH));

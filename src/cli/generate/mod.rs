@@ -11,14 +11,13 @@ use serde_json::json;
 pub use args::GenerateArgs;
 
 use super::follow::follow;
+use super::place::{check_folder, check_output, try_place};
 use super::report::Reporter;
 use super::{CliError, devices};
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::{EngineEvent, PaintedImage};
-use crate::recipe::{
-    PaintedRecipe, PictureFormat, RecipeFileError, SaveOptions, next_picture_path, save_picture,
-};
-use crate::{files, folders};
+use crate::folders;
+use crate::recipe::{PaintedRecipe, SaveOptions, next_picture_path, save_picture};
 
 /// Paints and saves.
 pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError> {
@@ -133,42 +132,9 @@ fn numbered(path: &Path, index: usize, count: usize) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Finds out whether a file can be written before anything is painted.
-fn try_place(path: &Path) -> Result<(), CliError> {
-    files::can_write(path).map_err(|error| CliError::Write {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
-}
-
-/// Refuses a file name before hours are spent on a picture that it cannot hold.
-fn check_output(path: &Path) -> Result<(), CliError> {
-    if PictureFormat::from_path(path).is_none() {
-        let path = path.to_owned();
-        return Err(RecipeFileError::UnknownFormat { path }.into());
-    }
-    check_folder(path)
-}
-
-fn check_folder(path: &Path) -> Result<(), CliError> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(CliError::NoFolder(folder.to_owned()))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_name_is_refused_before_anything_is_painted() {
-        assert!(check_output(Path::new("a.gif")).is_err());
-        assert!(check_output(Path::new("/no/such/folder/a.png")).is_err());
-        assert!(check_output(Path::new("a.webp")).is_ok());
-    }
 
     #[test]
     fn pictures_of_a_batch_are_numbered() {

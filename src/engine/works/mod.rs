@@ -3,7 +3,9 @@
 mod load_model;
 mod paint;
 mod train;
+mod upscale;
 
 pub(super) use load_model::LoadModel;
 pub(super) use paint::Paint;
 pub(super) use train::Train;
+pub(super) use upscale::Upscale;

@@ -1,4 +1,4 @@
-//! Paints the pictures of a job, one step a slice.
+//! Paints the pictures of a job, one step a slice, and finishes them, one tile a slice.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::diffusion::{
-    Conditions, DiffusionError, GenerationRequest, RunPlan, Session, StepState, StepView,
-    paste_back,
+    Conditions, DiffusionError, Enlargement, GenerationRequest, RunPlan, Session, StepState,
+    StepView, paste_back,
 };
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
@@ -18,8 +18,9 @@ use crate::engine::settle::settled;
 use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::gpu::share::SharedTensor;
+use crate::model::Upscaler;
 use crate::pixels::{WHITE, flattened, opaque};
-use crate::recipe::GenerateSpec;
+use crate::recipe::{Finish, GenerateSpec};
 
 /// Longest side of the thumbnails of steps whose picture stays on the graphics card.
 const THUMBNAIL_PX: u32 = 128;
@@ -39,6 +40,11 @@ pub(in crate::engine) struct Paint {
     /// Index of the picture in hand.
     index: u32,
     picture: Option<Picture>,
+    /// Steps that the last picture took.
+    steps: u32,
+    /// What enlarges the pictures, if that is asked for.
+    upscaler: Option<Rc<Upscaler>>,
+    finishing: Option<(PaintedImage, Enlargement)>,
 }
 
 /// A picture in hand.
@@ -57,6 +63,9 @@ impl Paint {
             model: None,
             index: 0,
             picture: None,
+            steps: 0,
+            upscaler: None,
+            finishing: None,
         }
     }
 
@@ -126,10 +135,48 @@ impl Paint {
                 planes,
             });
         }
-        context.progress(self.index * total + step, self.spec.batch * total);
+        self.steps = total;
+        self.tell_progress(step, context);
         let (plan, state) = session.into_parts();
         self.picture = Some(Picture { spec, plan, state });
         Ok(None)
+    }
+
+    /// Tells how much of the job is done when so much of the picture in hand is.
+    fn tell_progress(&self, done: u32, context: &JobContext) {
+        let size_px = [self.spec.width_px, self.spec.height_px];
+        let tiles = self.spec.finish.map(|_| Enlargement::tiles_of(size_px));
+        let each = self.steps + tiles.unwrap_or(0);
+        context.progress(self.index * each + done, self.spec.batch * each);
+    }
+
+    /// Does a tile of a painted picture that is being enlarged.
+    fn finish(
+        &mut self,
+        mut painted: PaintedImage,
+        mut enlargement: Enlargement,
+        context: &JobContext,
+    ) -> Result<Flow, StopReason> {
+        let device = &self.bench.device.device;
+        if let Some(network) = &self.upscaler
+            && enlargement.step(network, device).map_err(failed)?
+        {
+            self.tell_progress(self.steps + enlargement.progress().0, context);
+            self.finishing = Some((painted, enlargement));
+            return Ok(Flow::More);
+        }
+        painted.image = Arc::new(enlargement.into_picture());
+        Ok(self.hand_over(painted, context))
+    }
+
+    fn hand_over(&mut self, painted: PaintedImage, context: &JobContext) -> Flow {
+        context.painted(painted);
+        self.index += 1;
+        if self.index < self.spec.batch {
+            return Flow::More;
+        }
+        self.bench.tell_memory(context);
+        Flow::Done(JobOutcome::Painted)
     }
 }
 
@@ -140,9 +187,15 @@ impl Work for Paint {
                 .validate()
                 .map_err(|error| StopReason::Failed(error.into()))?;
             self.bench.check_painting(&self.spec)?;
+            if self.spec.finish.is_some() {
+                self.upscaler = Some(self.bench.upscaler()?);
+            }
             self.model = Some(self.bench.model(&self.spec.model, context)?);
             return Ok(Flow::More);
         };
+        if let Some((painted, enlargement)) = self.finishing.take() {
+            return self.finish(painted, enlargement, context);
+        }
         let Some(picture) = self.picture.take() else {
             self.picture = Some(self.begin(&model, context).map_err(failed)?);
             return Ok(Flow::More);
@@ -150,13 +203,12 @@ impl Work for Paint {
         let Some(painted) = self.step(picture, &model, context).map_err(failed)? else {
             return Ok(Flow::More);
         };
-        context.painted(painted);
-        self.index += 1;
-        if self.index < self.spec.batch {
-            return Ok(Flow::More);
-        }
-        self.bench.tell_memory(context);
-        Ok(Flow::Done(JobOutcome::Painted))
+        let Some(Finish::X4) = self.spec.finish else {
+            return Ok(self.hand_over(painted, context));
+        };
+        let enlargement = Enlargement::new(Arc::clone(&painted.image));
+        self.finishing = Some((painted, enlargement));
+        Ok(Flow::More)
     }
 }
 

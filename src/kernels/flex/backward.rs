@@ -9,14 +9,14 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::FloatDType;
 
-use super::super::activation::{Activation, activate_backward, geglu_backward};
+use super::super::activation::{Activation, activate_backward, geglu_backward, prelu_backward};
 use super::super::attention::{AttentionShape, attention, attention_backward};
 use super::super::conv::{self, ConvShape};
 use super::super::linear as affine;
 use super::super::norm::{self, GroupNormShape, Moments};
 use super::{
-    FastOps, Plain, attention_shape, conv_shape, dims, group_norm_shape, last, run_conv2d,
-    run_linear, tensor, values,
+    FastOps, Plain, attention_shape, conv_shape, dims, group_norm_shape, last, plane_area,
+    run_conv2d, run_linear, tensor, values,
 };
 
 /// Records an operation and its state on the graph, or only passes its output on.
@@ -50,6 +50,27 @@ impl Backward<Flex, 1> for Activate {
         if let [Some(parent)] = ops.parents {
             let dx = activate_backward(values(&x), values(&dy), activation);
             grads.register::<Flex>(parent.id, tensor(dx, dims(&x)));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PRelu;
+
+impl Backward<Flex, 2> for PRelu {
+    type State = (Plain, Plain);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (x, slopes) = ops.state;
+        let [parent_x, parent_slopes] = ops.parents;
+        let (dx, dslopes) =
+            prelu_backward(values(&x), values(&slopes), values(&dy), plane_area(&x));
+        if let Some(parent) = parent_x {
+            grads.register::<Flex>(parent.id, tensor(dx, dims(&x)));
+        }
+        if let Some(parent) = parent_slopes {
+            grads.register::<Flex>(parent.id, tensor(dslopes, dims(&slopes)));
         }
     }
 }
@@ -240,6 +261,13 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         part!(x => value, node);
         let out = Flex::fast_activation(value.clone(), activation);
         record!(Activate, C, [node], (value, activation), out)
+    }
+
+    fn fast_prelu(x: FloatTensor<Self>, slopes: FloatTensor<Self>) -> FloatTensor<Self> {
+        part!(x => x, node_x);
+        part!(slopes => slopes, node_slopes);
+        let out = Flex::fast_prelu(x.clone(), slopes.clone());
+        record!(PRelu, C, [node_x, node_slopes], (x, slopes), out)
     }
 
     fn fast_geglu(x: FloatTensor<Self>) -> FloatTensor<Self> {

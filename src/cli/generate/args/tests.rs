@@ -28,7 +28,7 @@ fn silent(warning: String) {
 #[test]
 fn every_option_ends_in_the_spec() {
     let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
-        --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --prompt";
+        --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 --prompt";
     let options: Vec<_> = options.split_whitespace().chain(["a red barn"]).collect();
     let expected = GenerateSpec {
         model: ModelSource::Folder(MODEL.into()),
@@ -47,6 +47,7 @@ fn every_option_ends_in_the_spec() {
         batch: 3,
         layout_weight: 1.0,
         semantic_weight: 1.0,
+        finish: Some(Finish::X4),
         init: None,
         mask: None,
         layout: None,

@@ -1,0 +1,87 @@
+//! The description of a job that enlarges pictures.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::generate::MAX_SIDE_PX;
+use super::{GenerateSpec, ImageInput, LayoutInput, SemanticInput, SpecError, scale_picture};
+
+/// What is done with a painted picture before it is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// It is made four times as large.
+    X4,
+}
+
+impl Finish {
+    /// Sides of the finished picture for one of the painted.
+    pub const fn factor(self) -> u32 {
+        match self {
+            Self::X4 => 4,
+        }
+    }
+}
+
+impl GenerateSpec {
+    /// The job whose finished picture has the size that this one's painted picture
+    /// would have: all that it is given becomes smaller with it.
+    #[must_use]
+    pub fn painted_smaller(self, finish: Finish) -> Self {
+        let factor = finish.factor();
+        let [width_px, height_px] = [self.width_px, self.height_px].map(|side| side / factor);
+        let share = |small: u32, large: u32| small as f32 / large.max(1) as f32;
+        let shares = [
+            share(width_px, self.width_px),
+            share(height_px, self.height_px),
+        ];
+        let smaller = |layout: &LayoutInput| layout.scaled(shares[0], shares[1]);
+        let resized = |semantic: &SemanticInput| semantic.resized([width_px, height_px]);
+        Self {
+            width_px,
+            height_px,
+            init: self.init.map(|ImageInput(picture)| {
+                ImageInput(Arc::new(scale_picture(&picture, width_px, height_px)))
+            }),
+            layout: self.layout.as_ref().map(smaller),
+            semantic: self.semantic.as_ref().map(resized),
+            finish: Some(finish),
+            ..self
+        }
+    }
+}
+
+/// Pictures to be made four times as large.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpscaleSpec {
+    /// The pictures.
+    pub pictures: Vec<ImageInput>,
+}
+
+impl UpscaleSpec {
+    /// Checks the sizes, but looks at no pixel.
+    ///
+    /// # Errors
+    /// If a picture has no pixels or is too large.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let allowed = 1..=MAX_SIDE_PX;
+        for ImageInput(picture) in &self.pictures {
+            let (width_px, height_px) = picture.dimensions();
+            if !allowed.contains(&width_px) || !allowed.contains(&height_px) {
+                return Err(SpecError::Enlarged {
+                    width_px,
+                    height_px,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the large pictures.
+    pub fn result_bytes(&self) -> u64 {
+        let factor = u64::from(Finish::X4.factor());
+        let small = self.pictures.iter().map(|picture| picture.0.as_raw().len());
+        small.map(|bytes| bytes as u64 * factor * factor).sum()
+    }
+}
