@@ -179,6 +179,10 @@ pub enum Command {
     SetForm(FormChange),
     /// Draws a new seed.
     RollSeed,
+    /// Paints on the picture in front, or a new one.
+    StartFromPicture(bool),
+    /// Repaints only the inside of the mask in front, or everything.
+    HeedMask(bool),
     /// Paints.
     Generate,
     /// Ends a job.

@@ -25,6 +25,11 @@ pub struct OpenDocument {
     pub file: Option<PathBuf>,
     /// The class of a label map that is shown apart from the others, as it is stored.
     pub isolated: Option<(LayerId, u8)>,
+    /// Whether the picture is painted on, where there is one and no mask is heeded;
+    /// else a new one is painted.
+    pub starts_from_picture: bool,
+    /// Whether only the inside of the mask is repainted, where there is one.
+    pub heeds_mask: bool,
     /// What the document was when the last result came.
     result_revision: Option<DocumentRevision>,
     /// How its layers were painted, for the saved file.
@@ -39,6 +44,8 @@ impl OpenDocument {
             view: CanvasView::default(),
             file,
             isolated: None,
+            starts_from_picture: true,
+            heeds_mask: true,
             result_revision: None,
             recipes: BTreeMap::new(),
         }

@@ -105,6 +105,9 @@ impl Core {
 
     fn take_model(&mut self, summary: ModelSummary) {
         let state = &mut self.state;
+        let is_other = |met: &ModelSummary| met.source != summary.source;
+        state.met_models.retain(is_other);
+        state.met_models.push(summary.clone());
         if summary.source != state.settings.form.spec.model {
             // Another model was chosen meanwhile; its own job follows.
             return;

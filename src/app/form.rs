@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::conditions::{Condition, Told};
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
@@ -30,6 +31,10 @@ pub struct GenerateForm {
     pub mask_strength: f32,
     /// Whether the seed stays from job to job.
     pub seed_locked: bool,
+    /// Whether the model is told of boxes, where there are some.
+    pub uses_boxes: bool,
+    /// Whether the model is told of the label map, where there is one.
+    pub uses_label_map: bool,
 }
 
 impl Default for GenerateForm {
@@ -46,6 +51,8 @@ impl Default for GenerateForm {
             },
             mask_strength: 1.0,
             seed_locked: false,
+            uses_boxes: true,
+            uses_label_map: true,
         }
     }
 }
@@ -63,6 +70,8 @@ pub enum FormChange {
     Karras(bool),
     /// Whether the seed stays from job to job.
     SeedLocked(bool),
+    /// Whether something that is drawn is used.
+    Uses(Condition, bool),
     /// A number; brought into its range.
     Number(&'static Number, Value),
 }
@@ -104,7 +113,7 @@ impl Intent {
     }
 
     /// One line for the user.
-    pub fn sentence(self, form: &GenerateForm, size_px: [u32; 2]) -> String {
+    pub fn sentence(self, form: &GenerateForm, size_px: [u32; 2], told: Told) -> String {
         let [width, height] = size_px;
         let percent = (form.strength_for(self) * 100.0).round();
         let what = match self {
@@ -112,6 +121,11 @@ impl Intent {
             Self::Inpaint if percent >= 100.0 => "Repaint inside the mask".to_owned(),
             Self::Inpaint => format!("Repaint inside the mask, {percent} %"),
             Self::ImageToImage => format!("Image to image, {percent} %"),
+        };
+        let what = match (self, told.words()) {
+            (_, None) => what,
+            (Self::TextToImage, Some(told)) => format!("Paint {width} × {height} from {told}"),
+            (_, Some(told)) => format!("{what}, with {told}"),
         };
         match form.spec.batch {
             0 | 1 => what,
@@ -159,6 +173,8 @@ impl GenerateForm {
             FormChange::Sampler(sampler) => self.spec.sampler = Some(sampler),
             FormChange::Karras(karras) => self.spec.karras = Some(karras),
             FormChange::SeedLocked(locked) => self.seed_locked = locked,
+            FormChange::Uses(Condition::Boxes, uses) => self.uses_boxes = uses,
+            FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
             FormChange::Number(number, value) => self.set_number(number, value),
         }
     }
@@ -221,6 +237,12 @@ impl GenerateForm {
     pub fn restore(&mut self, recipe: &FoundRecipe) {
         let own = (self.spec.strength, self.spec.sampler.clone());
         recipe.restore_into(&mut self.spec);
+        // These go to the document.
+        self.spec.layout = None;
+        self.spec.semantic = None;
+        self.spec.low_resolution = None;
+        self.uses_boxes |= recipe.spec.layout.is_some();
+        self.uses_label_map |= recipe.spec.semantic.is_some();
         if recipe.used_mask {
             // What was painted inside of a mask says nothing of whole pictures.
             let told = std::mem::replace(&mut self.spec.strength, own.0);

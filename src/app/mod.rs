@@ -11,6 +11,7 @@ mod background;
 pub mod boxes;
 pub mod classes;
 mod command;
+pub mod conditions;
 mod dispatch;
 pub mod documents;
 mod events;

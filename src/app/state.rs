@@ -66,6 +66,8 @@ pub struct AppState {
     pub memory: Option<MemorySummary>,
     /// How the chosen model stands.
     pub model: ModelState,
+    /// The models that were loaded since the start, by their source.
+    pub(super) met_models: Vec<ModelSummary>,
     /// Whether the form takes over the defaults of the model being loaded.
     pub adopt_defaults: bool,
     /// Folder of the model that is shipped with the program.
@@ -97,6 +99,7 @@ impl AppState {
             device: None,
             memory: None,
             model: ModelState::Loading,
+            met_models: Vec::new(),
             adopt_defaults: false,
             storybook_folder,
             pictures_folder: None,
@@ -133,17 +136,26 @@ impl AppState {
 
     /// What a press on Generate would do now.
     pub fn intent(&self) -> Intent {
-        let document = self.document();
-        Intent::of(document.has_picture(), document.has_mask_content())
+        let front = self.front();
+        let document = front.document();
+        let has_mask = document.has_mask_content() && front.heeds_mask;
+        let has_picture = document.has_picture() && (has_mask || front.starts_from_picture);
+        Intent::of(has_picture, has_mask)
     }
 
     /// The size of the pictures that a press on Generate would paint.
     pub fn job_size_px(&self) -> [u32; 2] {
-        if self.intent() == Intent::TextToImage {
+        if self.is_size_free() {
             [self.form().spec.width_px, self.form().spec.height_px]
         } else {
             self.document().size_px()
         }
+    }
+
+    /// Whether the picture that would be painted may have any size: where there is
+    /// something on the canvas, that says how large it is.
+    pub fn is_size_free(&self) -> bool {
+        !self.document().has_picture() && !self.has_conditions()
     }
 
     /// Why nothing can be generated now, as a sentence.

@@ -15,6 +15,9 @@ use crate::recipe::palette::{NOTHING, Palette};
 /// Bytes that the decoder may take beside the picture.
 const MAX_DECODER_BYTES: usize = 64 << 20;
 
+/// Unknown colours that are counted: a photograph has millions.
+const MOST_UNKNOWN: usize = 1024;
+
 /// A label map as a file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabelMapFile {
@@ -46,7 +49,7 @@ impl LabelMapFile {
     /// which go first; a colour that several classes share is none of theirs.
     ///
     /// # Errors
-    /// All colours that are left, the most frequent first.
+    /// The colours that are left, the most frequent first; of very many the first.
     pub fn numbers(
         &self,
         palette: &Palette,
@@ -74,7 +77,11 @@ impl LabelMapFile {
             Luma([match known.get(&color) {
                 Some(Some(index)) => *index,
                 _ => {
-                    *unknown.entry(color).or_default() += 1;
+                    if unknown.len() < MOST_UNKNOWN {
+                        *unknown.entry(color).or_default() += 1;
+                    } else if let Some(pixels) = unknown.get_mut(&color) {
+                        *pixels += 1;
+                    }
                     NOTHING
                 }
             }])

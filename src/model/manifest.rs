@@ -223,13 +223,13 @@ impl Manifest {
             check(
                 !self.inputs[..i].iter().any(is_alike),
                 "inputs",
-                format!("{:?}", self.inputs),
+                input.label().to_owned(),
                 "each kind may be there once".into(),
             )?;
         }
         for input in &self.inputs {
             if let Err(supported) = check_input(input) {
-                check(false, "inputs", format!("{input:?}"), supported)?;
+                check(false, "inputs", input.label().to_owned(), supported)?;
             }
         }
         let kinds = self.inputs.iter().map(conditioner::kind);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use image::{DynamicImage, ImageReader, Limits};
+use image::{GrayImage, RgbaImage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,6 +18,8 @@ use super::semantic::SemanticInput;
 
 /// Letters that one picture may take: a recipe of more is not read.
 const MOST_LETTERS: usize = 1 << 20;
+/// Bytes that the decoder may take beside a picture.
+const MAX_DECODER_BYTES: usize = 64 << 20;
 
 /// The inputs, as they stand in a recipe. Each is read by itself: what a stranger or
 /// a newer program has written of one costs the others nothing.
@@ -92,8 +94,7 @@ impl KeptInputs {
             }
         }
         if !self.low_resolution.is_null() {
-            let picture = self.low_resolution.as_str().and_then(unpacked);
-            spec.low_resolution = picture.map(|it| ImageInput(Arc::new(it.into_rgba8())));
+            spec.low_resolution = small_of(&self.low_resolution);
             if spec.low_resolution.is_none() {
                 unread.push("Low-resolution picture".to_owned());
             }
@@ -110,15 +111,19 @@ fn layout_of(kept: Value) -> Option<LayoutInput> {
 
 fn semantic_of(kept: Value, size_px: [u32; 2]) -> Option<SemanticInput> {
     let KeptMap { palette, map } = serde_json::from_value(kept).ok()?;
-    let DynamicImage::ImageLuma8(map) = unpacked(&map)? else {
-        return None;
-    };
+    let (width, height, numbers) = unpacked(png::ColorType::Grayscale, &map)?;
     let semantic = SemanticInput {
-        map: Arc::new(map),
+        map: Arc::new(GrayImage::from_raw(width, height, numbers)?),
         palette,
     };
     let is_whole = semantic.validate(size_px).is_ok() && semantic.check_values().is_ok();
     is_whole.then_some(semantic)
+}
+
+fn small_of(kept: &Value) -> Option<ImageInput> {
+    let (width, height, pixels) = unpacked(png::ColorType::Rgba, kept.as_str()?)?;
+    let picture = RgbaImage::from_raw(width, height, pixels)?;
+    Some(ImageInput(Arc::new(picture)))
 }
 
 /// A picture as the letters of a PNG file; `None` for one that takes too many.
@@ -141,19 +146,29 @@ where
     (letters.len() <= MOST_LETTERS).then_some(letters)
 }
 
-fn unpacked(letters: &str) -> Option<DynamicImage> {
+/// Width, height and bytes of a picture that was packed. It is read as what it was
+/// packed as and nothing else: a recipe may come from anybody.
+fn unpacked(colour: png::ColorType, letters: &str) -> Option<(u32, u32, Vec<u8>)> {
     let bytes = BASE64_STANDARD.decode(letters).ok()?;
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), image::ImageFormat::Png);
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE_PX);
-    limits.max_image_height = Some(MAX_SIDE_PX);
-    reader.limits(limits);
-    reader.decode().ok()
+    let limits = png::Limits {
+        bytes: MAX_DECODER_BYTES,
+    };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
+    let head = decoder.read_header_info().ok()?;
+    let (width, height) = head.size();
+    let is_ours = head.color_type == colour && head.bit_depth == png::BitDepth::Eight;
+    if !is_ours || width.max(height) > MAX_SIDE_PX {
+        return None;
+    }
+    let mut reader = decoder.read_info().ok()?;
+    let mut pixels = vec![0; reader.output_buffer_size()?];
+    reader.next_frame(&mut pixels).ok()?;
+    Some((width, height, pixels))
 }
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, Luma, Rgba, RgbaImage};
+    use image::{Luma, Rgba};
 
     use super::*;
     use crate::recipe::PaletteClass;

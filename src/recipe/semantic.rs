@@ -125,6 +125,29 @@ impl SemanticInput {
         })
     }
 
+    /// The map with nothing where a model does not know the class; `None` if then
+    /// there is nothing left. Not for the thread of the window.
+    pub fn limited_to(mut self, classes: &[PaletteClass]) -> Option<Self> {
+        let is_known = |value: u8| {
+            let class = self.palette.class(value);
+            class.is_some_and(|class| {
+                let mut known = classes.iter();
+                known.any(|known| is_same_name(&known.name, &class.name))
+            })
+        };
+        let kept: [u8; 256] = std::array::from_fn(|value| {
+            let value = value as u8;
+            if is_known(value) { value } else { NOTHING }
+        });
+        let map = Arc::make_mut(&mut self.map);
+        let mut is_empty = true;
+        for value in map.as_mut() {
+            *value = kept[usize::from(*value)];
+            is_empty &= *value == NOTHING;
+        }
+        (!is_empty).then_some(self)
+    }
+
     /// How many pixels have each number.
     pub fn counts(&self) -> [u64; 256] {
         let mut counts = [0; 256];
@@ -217,6 +240,9 @@ mod tests {
             "{error}"
         );
         assert_eq!(input(1, &[0]).check_known(&both[..1]), Ok(()));
+        let limited = map.limited_to(&both[..1]).expect("something is left");
+        assert_eq!(limited.map.as_raw(), &[0, 255, 255, 0]);
+        assert_eq!(limited.limited_to(&[]), None);
     }
 
     #[test]

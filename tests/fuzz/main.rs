@@ -19,6 +19,7 @@
 
 mod containers;
 mod drive;
+mod exchange;
 mod json;
 mod memory;
 mod models;

@@ -1,6 +1,12 @@
 //! Targets that read texts from memory.
 
-use velatura::recipe::{FoundRecipe, GenerateSpec, PaintedRecipe, read_infotext};
+use std::sync::Arc;
+
+use image::{GrayImage, Luma, RgbaImage};
+use velatura::recipe::{
+    FoundRecipe, GenerateSpec, ImageInput, LayoutBox, LayoutInput, PaintedRecipe, Palette,
+    PaletteClass, SemanticInput, read_infotext,
+};
 
 use super::drive::{MOST_BYTES, Target};
 use super::{json, mutate};
@@ -10,6 +16,28 @@ fn recipe() -> PaintedRecipe {
         prompt: "a red barn,\nby a lake (oil:1.2), \"水車\"".to_owned(),
         negative_prompt: "fog".to_owned(),
         karras: Some(true),
+        layout: Some(LayoutInput(
+            [LayoutBox {
+                class: "bus".to_owned(),
+                rect: [4.0, -2.0, 20.0, 9.0],
+                colour: Some("red".to_owned()),
+            }]
+            .into(),
+        )),
+        semantic: Some(SemanticInput {
+            map: Arc::new(GrayImage::from_fn(64, 64, |x, _| {
+                Luma([if x < 9 { 3 } else { 255 }])
+            })),
+            palette: Palette {
+                name: "One".to_owned(),
+                classes: vec![PaletteClass {
+                    index: 3,
+                    name: "sky".to_owned(),
+                    color: [1, 2, 3],
+                }],
+            },
+        }),
+        low_resolution: Some(ImageInput(Arc::new(RgbaImage::new(16, 16)))),
         ..Default::default()
     };
     PaintedRecipe::new(spec, "Story, \"book\"", "0123456789")

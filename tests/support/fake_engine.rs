@@ -14,7 +14,8 @@ use velatura::engine::protocol::{
 };
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
 use velatura::recipe::{
-    GenerateSpec, InputSpec, MaskConvention, ModelSource, SamplerId, TrainSpec, UpscaleSpec,
+    GenerateSpec, InputSpec, MaskConvention, ModelSource, PaletteClass, SamplerId, TrainSpec,
+    UpscaleSpec,
 };
 
 /// What passes between two steps of a [`FakeEngine`].
@@ -219,6 +220,11 @@ impl FakeWork {
     }
 }
 
+/// The name of a folder whose model takes label maps too.
+const JOINT: &str = "joint";
+/// The name of one whose model takes no boxes.
+const PLAIN: &str = "plain";
+
 fn summary(source: ModelSource) -> ModelSummary {
     let name = match &source {
         ModelSource::Storybook => "Storybook".to_owned(),
@@ -227,6 +233,28 @@ fn summary(source: ModelSource) -> ModelSummary {
             |name| name.to_string_lossy().into_owned(),
         ),
     };
+    let mut inputs = vec![
+        InputSpec::Text { max_tokens: 77 },
+        InputSpec::Mask {
+            convention: MaskConvention::OneIsRepainted,
+        },
+    ];
+    if name != PLAIN {
+        inputs.push(InputSpec::Layout {
+            classes: ["cat", "bus", "balloon"].map(str::to_owned).to_vec(),
+            colours: ["red", "blue"].map(str::to_owned).to_vec(),
+            max_boxes: 3,
+        });
+    }
+    if name == JOINT {
+        inputs.push(InputSpec::Semantic {
+            classes: vec![PaletteClass {
+                index: 7,
+                name: "sky".to_owned(),
+                color: [120, 180, 240],
+            }],
+        });
+    }
     ModelSummary {
         source,
         name,
@@ -236,17 +264,7 @@ fn summary(source: ModelSource) -> ModelSummary {
         default_karras: false,
         default_steps: 20,
         default_guidance: 4.0,
-        inputs: vec![
-            InputSpec::Text { max_tokens: 77 },
-            InputSpec::Mask {
-                convention: MaskConvention::OneIsRepainted,
-            },
-            InputSpec::Layout {
-                classes: ["cat", "bus", "balloon"].map(str::to_owned).to_vec(),
-                colours: ["red", "blue"].map(str::to_owned).to_vec(),
-                max_boxes: 3,
-            },
-        ],
+        inputs,
         parameters: 8_400_000,
     }
 }

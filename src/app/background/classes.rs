@@ -2,7 +2,8 @@
 
 use super::{Background, BackgroundEvent};
 use crate::app::classes::Counted;
-use crate::document::{ClassChanges, DocumentSnapshot, LayerId, Recoding, joined};
+use crate::document::{ClassChanges, DocumentSnapshot, LayerId, Recoding, TileGrid, joined};
+use crate::recipe::SemanticInput;
 use crate::recipe::palette::Palette;
 
 /// A change of classes that is wanted, told so that it can be worked out anew when the
@@ -38,6 +39,23 @@ pub enum ClassEvent {
         /// What is to be told, as a sentence.
         note: Option<String>,
     },
+    /// The label map of a recipe is ready for a document.
+    Restored(RestoredMap),
+}
+
+/// The label map of a recipe, as a layer of a document.
+#[derive(Debug)]
+pub struct RestoredMap {
+    /// The map as the recipe has it.
+    pub input: SemanticInput,
+    /// The document that it was made for, as it was.
+    pub document: DocumentSnapshot,
+    /// What the layer stores.
+    pub map: TileGrid<u8>,
+    /// The classes of the document afterwards.
+    pub palette: Palette,
+    /// What is to be told, as a sentence.
+    pub note: Option<String>,
 }
 
 impl Background {
@@ -68,6 +86,31 @@ impl Background {
                 changes,
                 note,
             })))
+        });
+    }
+}
+
+impl Background {
+    /// Makes a layer of the label map of a recipe: at the size of the document, and
+    /// with the numbers that its classes have there.
+    pub fn restore_map(&mut self, input: SemanticInput, document: DocumentSnapshot) {
+        let failed = Box::new(BackgroundEvent::Failed);
+        self.counter.send(failed, move |()| {
+            let fitting = input.resized(document.size_px());
+            let counts = fitting.counts();
+            let is_used = |index: u8| counts[usize::from(index)] > 0;
+            let (palette, recoding, left_out) =
+                joined(document.palette(), &fitting.palette, is_used);
+            let map = recoding.applied(&TileGrid::from_class_map(&fitting.map));
+            let restored = RestoredMap {
+                input,
+                document,
+                map,
+                palette,
+                note: palette_note(&[], &left_out),
+            };
+            let event = ClassEvent::Restored(restored);
+            Ok(BackgroundEvent::Classes(Box::new(event)))
         });
     }
 }

@@ -31,7 +31,7 @@ use crate::recipe::{
     open_picture, save_picture,
 };
 
-pub use classes::{ClassEvent, ClassWish};
+pub use classes::{ClassEvent, ClassWish, RestoredMap};
 pub use dialogs::PickPurpose;
 pub use events::{Arrival, BackgroundEvent, OpenedFile, Origin, SaveTicket};
 use lane::Lane;

@@ -89,6 +89,7 @@ impl Core {
     ) -> Result<(), DocumentError> {
         match event {
             ClassEvent::Counted(counted) => self.state.shares.end(counted),
+            ClassEvent::Restored(restored) => self.take_restored_map(restored)?,
             ClassEvent::Changed {
                 label,
                 wish,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Core, sentence};
 use crate::app::background::Origin;
-use crate::app::boxes::Report;
 use crate::app::form::Intent;
 use crate::app::notices::Severity;
 use crate::app::state::ModelState;
@@ -46,6 +45,10 @@ impl Core {
             state.settings.form.spec.seed = random::fresh_seed();
         }
         state.jobs.show(None);
+        if intent == Intent::TextToImage && state.has_conditions() {
+            // The next press does the same again, with what was moved meanwhile.
+            state.documents.front_mut().starts_from_picture = false;
+        }
         let editor = &mut state.documents.front_mut().editor;
         if intent == Intent::TextToImage
             && let Err(error) = editor.resize_canvas(size_px)
@@ -55,14 +58,15 @@ impl Core {
             return;
         }
         let form = state.settings.form.clone();
-        let snapshot = editor.snapshot();
+        let drawn = state.drawn();
+        let snapshot = state.front().editor.snapshot();
         let origin = Origin {
             document: snapshot.id(),
             revision: snapshot.revision(),
             job: None,
             inside: None,
         };
-        let layout = Report::new(&snapshot, state.model_summary()).input();
+        let reads_pixels = intent.uses_strength() || drawn.has_map();
         let describe = move || {
             let init = intent
                 .uses_strength()
@@ -73,12 +77,11 @@ impl Core {
                     .map(|coverage| MaskInput(Arc::new(coverage))),
                 Intent::TextToImage | Intent::ImageToImage => None,
             };
-            GenerateSpec {
-                layout,
-                ..form.spec(size_px, init, mask)
-            }
+            let mut spec = form.spec(size_px, init, mask);
+            drawn.put_into(&mut spec, &snapshot);
+            spec
         };
-        if intent.uses_strength() && u64::from(size_px[0]) * u64::from(size_px[1]) > LARGE_PX {
+        if reads_pixels && u64::from(size_px[0]) * u64::from(size_px[1]) > LARGE_PX {
             self.background.prepare(origin, Box::new(describe));
         } else {
             self.submit(&origin, describe());
@@ -154,6 +157,8 @@ impl Core {
             let text = sentence(&complaint);
             state.notices.push(Severity::Warning, text);
         }
+        self.restore_conditions(&recipe.spec);
+        let state = &mut self.state;
         let mut further = state.settings.recent_models.clone();
         further.extend(state.user_models.iter().cloned());
         self.background.find_model(recipe, further);

@@ -3,6 +3,7 @@
 
 mod boxes;
 mod classes;
+mod conditions;
 mod file;
 mod generation;
 mod training;
@@ -153,6 +154,10 @@ impl Core {
                 settings.form.change(change);
                 self.fit_empty_canvas();
             }
+            Command::StartFromPicture(starts) => {
+                self.state.documents.front_mut().starts_from_picture = starts;
+            }
+            Command::HeedMask(heeds) => self.state.documents.front_mut().heeds_mask = heeds,
             Command::RollSeed => settings.form.spec.seed = random::fresh_seed(),
             Command::Generate => self.generate(),
             Command::CancelJob(job) => {

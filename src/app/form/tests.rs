@@ -10,10 +10,16 @@ fn real(value: f32) -> Value {
 fn the_sentence_says_what_will_happen() {
     let form = GenerateForm::default();
     let size = [64, 48];
-    let says = |intent: Intent| intent.sentence(&form, size);
+    let told = |boxes, has_map| Told { boxes, has_map };
+    let says = |intent: Intent| intent.sentence(&form, size, told(0, false));
     assert_eq!(says(Intent::of(false, true)), "Text to image, 64 × 48");
     assert_eq!(says(Intent::of(true, true)), "Repaint inside the mask");
     assert_eq!(says(Intent::of(true, false)), "Image to image, 60 %");
+    let from = |intent: Intent, told| intent.sentence(&form, size, told);
+    let words = "Paint 64 × 48 from 3 boxes and a label map";
+    assert_eq!(from(Intent::TextToImage, told(3, true)), words);
+    let words = "Repaint inside the mask, with 1 box";
+    assert_eq!(from(Intent::Inpaint, told(1, false)), words);
 }
 
 #[test]

@@ -119,6 +119,9 @@ impl ConditionArgs {
             let file = read_boxes(path)?;
             let image = file.image(path, self.layout_image.as_deref())?;
             let name_of = |id| class_of_number(manifest, id);
+            if image.boxes.is_empty() {
+                warn(format!("\u{201c}{}\u{201d} has no boxes", path.display()));
+            }
             let boxes = image.boxes_at(size_px);
             let boxes = boxes.iter().map(|found| found.named(name_of)).collect();
             spec.layout = Some(LayoutInput(boxes));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
+use super::conditions::conditions_ui;
 use crate::app::form::{FormChange, GenerateForm, Intent};
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::engine::SamplerChoice;
@@ -33,6 +34,8 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                     ui.set_width(ui.available_width());
                     model_ui(ui, state, commands);
                     prompt_ui(ui, state, commands);
+                    beginning_ui(ui, state, commands);
+                    conditions_ui(ui, state, commands);
                     sampling_ui(ui, state.form(), commands);
                     seed_ui(ui, state.form(), commands);
                     picture_ui(ui, state, commands);
@@ -200,13 +203,41 @@ fn seed_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
 
 fn picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let intent = state.intent();
-    if intent == Intent::TextToImage {
+    if state.is_size_free() {
         size_ui(ui, state, commands);
     }
     let strength = intent.strength();
     let feather = (intent == Intent::Inpaint).then_some(&FEATHER);
     for number in strength.into_iter().chain(feather).chain([&BATCH]) {
         param_ui(ui, state.form(), number, commands);
+    }
+}
+
+/// Switches for the picture and the mask that are there.
+fn beginning_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let document = state.document();
+    if !document.has_picture() {
+        return;
+    }
+    if document.has_mask_content() {
+        let mut heeds = state.front().heeds_mask;
+        let hint = "Off: the mask is left alone, and the picture is repainted everywhere";
+        row(ui, "Mask", |ui, _| {
+            let tick = ui.checkbox(&mut heeds, "Repaint inside only");
+            if tick.on_hover_text(hint).changed() {
+                commands.push(Command::HeedMask(heeds));
+            }
+        });
+    }
+    if state.intent() != Intent::Inpaint {
+        let mut starts = state.front().starts_from_picture;
+        let hint = "Off: a new picture is painted, on a layer of its own";
+        row(ui, "Picture", |ui, _| {
+            let tick = ui.checkbox(&mut starts, "Start from it");
+            if tick.on_hover_text(hint).changed() {
+                commands.push(Command::StartFromPicture(starts));
+            }
+        });
     }
 }
 

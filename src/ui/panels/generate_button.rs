@@ -4,6 +4,7 @@ use egui::{RichText, Ui};
 
 use super::box_concerns::box_concerns_ui;
 use crate::app::actions::generate::{ESCAPE, GENERATE};
+use crate::app::conditions::Condition;
 use crate::app::shortcuts::keys_of;
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
@@ -22,9 +23,14 @@ pub fn generate_button_ui(
     commands: &mut CommandSink,
 ) {
     ui.spacing_mut().item_spacing.y = space::XS + 2.0;
+    let report = own.box_table.report(state);
     let sentence = match state.obstacle() {
         Some(obstacle) => obstacle.to_owned(),
-        None => state.intent().sentence(state.form(), state.job_size_px()),
+        None => {
+            let told = state.told(report.given.len());
+            let intent = state.intent();
+            intent.sentence(state.form(), state.job_size_px(), told)
+        }
     };
     ui.horizontal(|ui| {
         let text = RichText::new(sentence)
@@ -33,8 +39,10 @@ pub fn generate_button_ui(
         ui.add(egui::Label::new(text).truncate());
     });
 
-    let report = own.box_table.report(state);
-    box_concerns_ui(ui, state, report, CONCERN_LINES, commands);
+    // Boxes that a model takes not at all are told of where they are switched.
+    if state.tells(Condition::Boxes) {
+        box_concerns_ui(ui, state, report, CONCERN_LINES, commands);
+    }
 
     let Some(job) = state.jobs.generation() else {
         let button = PrimaryButton::new(GENERATE.icon, GENERATE.label)

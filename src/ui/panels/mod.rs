@@ -5,6 +5,7 @@ mod box_table;
 mod canvas_panel;
 mod class_list;
 mod classes;
+mod conditions;
 mod generate;
 mod generate_button;
 mod layers;

@@ -1,0 +1,264 @@
+//! What a job is told of a document besides words and pictures: the boxes and label
+//! maps that are seen, as far as they are switched on and the chosen model takes them.
+
+use std::sync::Arc;
+
+use super::boxes::Report;
+use super::form::GenerateForm;
+use super::state::AppState;
+use crate::document::{BoundingBox, DocumentSnapshot, LayerKind, stored_class};
+use crate::geometry::CanvasPoint;
+use crate::recipe::palette::is_same_name;
+use crate::recipe::param::{LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
+use crate::recipe::{
+    GenerateSpec, InputSpec, LayoutInput, ModelSource, PaletteClass, SemanticInput,
+};
+
+/// Something that may be drawn for a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Where what is to appear.
+    Boxes,
+    /// What every pixel is to be.
+    LabelMap,
+}
+
+impl Condition {
+    /// All, in the order in which panels list them.
+    pub const ALL: [Self; 2] = [Self::Boxes, Self::LabelMap];
+
+    /// How strongly it acts.
+    pub fn weight(self) -> &'static Number {
+        match self {
+            Self::Boxes => &LAYOUT_WEIGHT,
+            Self::LabelMap => &SEMANTIC_WEIGHT,
+        }
+    }
+
+    /// What a model takes or takes not.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Boxes => "boxes",
+            Self::LabelMap => "label maps",
+        }
+    }
+
+    fn layer_kind(self) -> LayerKind {
+        match self {
+            Self::Boxes => LayerKind::Layout,
+            Self::LabelMap => LayerKind::Semantic,
+        }
+    }
+
+    fn is_among(self, inputs: &[InputSpec]) -> bool {
+        inputs.iter().any(|input| match self {
+            Self::Boxes => matches!(input, InputSpec::Layout { .. }),
+            Self::LabelMap => matches!(input, InputSpec::Semantic { .. }),
+        })
+    }
+}
+
+impl GenerateForm {
+    /// Whether something is switched on, if it is drawn.
+    pub fn uses(&self, condition: Condition) -> bool {
+        match condition {
+            Condition::Boxes => self.uses_boxes,
+            Condition::LabelMap => self.uses_label_map,
+        }
+    }
+}
+
+/// What the next job will be told, for a sentence about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Number of boxes.
+    pub boxes: usize,
+    /// Whether there is a label map.
+    pub has_map: bool,
+}
+
+impl Told {
+    /// As in "3 boxes and a label map"; `None` for neither.
+    pub fn words(self) -> Option<String> {
+        let boxes = match self.boxes {
+            0 => None,
+            1 => Some("1 box".to_owned()),
+            count => Some(format!("{count} boxes")),
+        };
+        let map = self.has_map.then(|| "a label map".to_owned());
+        match (boxes, map) {
+            (Some(boxes), Some(map)) => Some(format!("{boxes} and {map}")),
+            (boxes, map) => boxes.or(map),
+        }
+    }
+}
+
+impl AppState {
+    /// Whether something of the kind is drawn on a layer that is seen.
+    pub fn has_drawn(&self, condition: Condition) -> bool {
+        let mut layers = self.document().layers().iter();
+        layers.any(|layer| {
+            layer.visible && layer.kind() == condition.layer_kind() && !layer.content.is_blank()
+        })
+    }
+
+    /// Whether anything is drawn that a picture is to be painted from. Then the canvas
+    /// says how large that is.
+    pub fn has_conditions(&self) -> bool {
+        Condition::ALL.iter().any(|it| self.has_drawn(*it))
+    }
+
+    /// Why the chosen model cannot be told something, as a sentence; `None` where it
+    /// can, or is not known yet.
+    pub fn refusal(&self, condition: Condition) -> Option<String> {
+        let model = self.model_summary()?;
+        let takes = condition.is_among(&model.inputs);
+        (!takes).then(|| format!("{} takes no {}", model.name, condition.plural()))
+    }
+
+    /// Whether the next job is told of something.
+    pub fn tells(&self, condition: Condition) -> bool {
+        self.has_drawn(condition)
+            && self.form().uses(condition)
+            && self.refusal(condition).is_none()
+    }
+
+    /// What the next job will be told, given the number of boxes that the model takes.
+    pub fn told(&self, boxes: usize) -> Told {
+        Told {
+            boxes: if self.tells(Condition::Boxes) {
+                boxes
+            } else {
+                0
+            },
+            has_map: self.tells(Condition::LabelMap),
+        }
+    }
+
+    /// What of the label maps that are seen the model does not know and will not be
+    /// told, as a sentence; from what was counted last.
+    pub fn unknown_classes(&self) -> Option<String> {
+        let model = self.model_summary()?;
+        let known = model.inputs.iter().find_map(|input| match input {
+            InputSpec::Semantic { classes } => Some(classes),
+            _ => None,
+        })?;
+        let document = self.document();
+        let layers = document.layers().iter();
+        let seen = layers.filter(|layer| layer.visible && layer.kind() == LayerKind::Semantic);
+        let counts: Vec<_> = seen
+            .filter_map(|layer| self.shares.of(document.id(), layer.id))
+            .collect();
+        let is_painted = |class: &&PaletteClass| {
+            let stored = usize::from(stored_class(class.index));
+            counts.iter().any(|counts| counts[stored] > 0)
+        };
+        let is_known = |name: &str| known.iter().any(|known| is_same_name(&known.name, name));
+        let painted = document.palette().classes.iter().filter(is_painted);
+        let unknown = painted.map(|class| class.name.as_str());
+        let unknown: Vec<&str> = unknown.filter(|name| !is_known(name)).collect();
+        let name = &model.name;
+        match unknown[..] {
+            [] => None,
+            [only] => Some(format!("{name} does not know {only}: it is left out")),
+            [first, second] => Some(format!(
+                "{name} does not know {first} and {second}: they are left out"
+            )),
+            [first, ref others @ ..] => Some(format!(
+                "{name} does not know {first} and {} others: they are left out",
+                others.len()
+            )),
+        }
+    }
+
+    /// Another model that can be told something, and its name: the first of those that
+    /// were loaded since the start.
+    pub fn model_for(&self, condition: Condition) -> Option<(&ModelSource, &str)> {
+        let mut met = self.met_models.iter();
+        let found = met.find(|model| condition.is_among(&model.inputs));
+        found.map(|model| (&model.source, model.name.as_str()))
+    }
+
+    /// What a job will be told of the document, to be worked out from a snapshot.
+    pub(super) fn drawn(&self) -> Drawn {
+        let model = self.model_summary();
+        let boxes = self
+            .tells(Condition::Boxes)
+            .then(|| Report::new(self.document(), model).input());
+        let inputs = model.map(|model| model.inputs.iter());
+        let classes = inputs.into_iter().flatten().find_map(|input| match input {
+            InputSpec::Semantic { classes } => Some(classes.clone()),
+            _ => None,
+        });
+        Drawn {
+            boxes: boxes.flatten(),
+            has_map: self.tells(Condition::LabelMap),
+            classes,
+        }
+    }
+}
+
+/// What was drawn for a job.
+#[derive(Clone, Debug)]
+pub(super) struct Drawn {
+    boxes: Option<LayoutInput>,
+    has_map: bool,
+    /// The classes that the model knows; none while there is no model yet.
+    classes: Option<Vec<PaletteClass>>,
+}
+
+impl Drawn {
+    /// Whether there is a label map to be read, which takes time.
+    pub fn has_map(&self) -> bool {
+        self.has_map
+    }
+
+    /// Puts it into a job. What the model does not know is left out: the panel has
+    /// said so. Reads every pixel of the label maps.
+    pub fn put_into(self, spec: &mut GenerateSpec, document: &DocumentSnapshot) {
+        spec.layout = self.boxes;
+        let map = self.has_map.then(|| document.label_map()).flatten();
+        let semantic = map.map(|map| SemanticInput {
+            map: Arc::new(map),
+            palette: document.palette().clone(),
+        });
+        spec.semantic = match (semantic, &self.classes) {
+            (Some(semantic), Some(classes)) => semantic.limited_to(classes),
+            (semantic, _) => semantic,
+        };
+    }
+}
+
+/// The boxes of a recipe as those of a canvas of another size.
+pub(super) fn boxes_on_canvas(
+    layout: &LayoutInput,
+    painted_px: [u32; 2],
+    canvas_px: [u32; 2],
+) -> Vec<BoundingBox> {
+    let [across, down] = [0, 1].map(|side| canvas_px[side] as f32 / painted_px[side].max(1) as f32);
+    let scaled = layout.scaled(across, down);
+    let boxes = scaled.0.iter().map(|it| {
+        let [x, y, width, height] = it.rect;
+        let min = CanvasPoint::new(x, y);
+        let max = CanvasPoint::new(x + width, y + height);
+        BoundingBox {
+            colour: it.colour.clone(),
+            ..BoundingBox::from_corners(min, max, &it.class)
+        }
+    });
+    boxes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_said_in_words() {
+        let words = |boxes, has_map| Told { boxes, has_map }.words();
+        assert_eq!(words(0, false), None);
+        assert_eq!(words(1, false).as_deref(), Some("1 box"));
+        assert_eq!(words(0, true).as_deref(), Some("a label map"));
+        assert_eq!(words(3, true).as_deref(), Some("3 boxes and a label map"));
+    }
+}

@@ -1,0 +1,96 @@
+//! What the document holds for the model besides pictures: a switch and a weight for
+//! each, and why the model cannot be told of it.
+
+use egui::{Align, Layout, RichText, Ui, vec2};
+
+use crate::app::conditions::Condition;
+use crate::app::form::FormChange;
+use crate::app::{AppState, Command, CommandSink};
+use crate::icons;
+use crate::ui::theme::{height, space, tokens, type_size};
+use crate::ui::widgets::{number_field, number_slider, row};
+
+/// Width of the weight at the end of a row.
+const NUMBER_WIDTH: f32 = 56.0;
+
+/// Shows a row for everything that is drawn.
+pub(super) fn conditions_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let drawn = Condition::ALL.into_iter();
+    for condition in drawn.filter(|condition| state.has_drawn(*condition)) {
+        let refusal = state.refusal(condition);
+        condition_ui(ui, state, condition, refusal.as_deref(), commands);
+        if let Some(refusal) = refusal {
+            refusal_ui(ui, state, condition, &refusal, commands);
+        } else if condition == Condition::LabelMap
+            && state.tells(condition)
+            && let Some(unknown) = state.unknown_classes()
+        {
+            let text = warning(ui, &unknown);
+            ui.add(egui::Label::new(text).truncate());
+        }
+    }
+}
+
+fn warning(ui: &Ui, sentence: &str) -> RichText {
+    RichText::new(format!("{}  {sentence}", icons::WARNING))
+        .color(tokens(ui).warning)
+        .size(type_size::SMALL + 1.0)
+}
+
+fn condition_ui(
+    ui: &mut Ui,
+    state: &AppState,
+    condition: Condition,
+    refusal: Option<&str>,
+    commands: &mut CommandSink,
+) {
+    let form = state.form();
+    let number = condition.weight();
+    row(ui, number.label, |ui, label| {
+        let mut is_on = form.uses(condition) && refusal.is_none();
+        let name = format!("Use the {}", number.label.to_lowercase());
+        let tick = ui
+            .add_enabled(refusal.is_none(), egui::Checkbox::without_text(&mut is_on))
+            .accessible_name(&name)
+            .on_hover_text(&name)
+            .on_disabled_hover_text(refusal.unwrap_or_default());
+        if tick.changed() {
+            commands.set(FormChange::Uses(condition, is_on));
+        }
+        ui.add_enabled_ui(is_on, |ui| {
+            let before = form.number(number);
+            let mut weight = before;
+            let width = ui.available_width() - NUMBER_WIDTH - space::S;
+            let slid = number_slider(ui, number, &mut weight, width).labelled_by(label);
+            let size = [NUMBER_WIDTH, height::CONTROL];
+            let typed = number_field(ui, number, &mut weight, size).labelled_by(label);
+            (slid | typed).on_hover_text(number.hint);
+            if weight != before {
+                commands.set(FormChange::Number(number, weight));
+            }
+        });
+    });
+}
+
+/// Why the model cannot be told of something, and a model that can.
+fn refusal_ui(
+    ui: &mut Ui,
+    state: &AppState,
+    condition: Condition,
+    refusal: &str,
+    commands: &mut CommandSink,
+) {
+    let text = warning(ui, refusal);
+    let size = vec2(ui.available_width(), height::CONTROL);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        if let Some((source, name)) = state.model_for(condition) {
+            let button = ui.small_button(format!("Use {name}"));
+            if button.clicked() {
+                commands.push(Command::ChooseModel(source.clone()));
+            }
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.add(egui::Label::new(text).truncate());
+        });
+    });
+}

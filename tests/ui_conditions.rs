@@ -1,0 +1,261 @@
+//! Boxes and label maps on their way from the document into a job and from a recipe
+//! back into the document.
+
+#[path = "support/studio.rs"]
+mod studio;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image::{GrayImage, Luma, Rgba, RgbaImage};
+use studio::{Studio, number};
+use velatura::app::Command;
+use velatura::app::conditions::Condition;
+use velatura::app::form::FormChange;
+use velatura::document::{Layer, LayerKind};
+use velatura::recipe::param::{LAYOUT_WEIGHT, STEPS, Value};
+use velatura::recipe::{
+    GenerateSpec, LayoutBox, LayoutInput, ModelSource, PaintedRecipe, Palette, PaletteClass,
+    SaveOptions, SemanticInput, save_picture,
+};
+
+/// The sky above and a class that no model knows below.
+fn semantic() -> SemanticInput {
+    let class = |index: u8, name: &str| PaletteClass {
+        index,
+        name: name.to_owned(),
+        color: [index, 80, 200],
+    };
+    let map = GrayImage::from_fn(48, 32, |_, y| Luma([if y < 16 { 0 } else { 9 }]));
+    SemanticInput {
+        map: Arc::new(map),
+        palette: Palette {
+            name: "Two".to_owned(),
+            classes: vec![class(0, "Sky"), class(9, "moor")],
+        },
+    }
+}
+
+/// A picture that was painted from two boxes and a label map.
+fn painted(folder: &Path) -> PathBuf {
+    let it = |class: &str, rect, colour: Option<&str>| LayoutBox {
+        class: class.to_owned(),
+        rect,
+        colour: colour.map(str::to_owned),
+    };
+    let boxes = [
+        it("bus", [4.0, 5.0, 20.0, 10.0], Some("red")),
+        it("cat", [30.0, 16.0, 30.0, 12.0], None),
+    ];
+    let spec = GenerateSpec {
+        prompt: "a meadow".to_owned(),
+        width_px: 48,
+        height_px: 32,
+        layout_weight: 0.5,
+        layout: Some(LayoutInput(boxes.into())),
+        semantic: Some(semantic()),
+        ..GenerateSpec::default()
+    };
+    let path = folder.join("painted.png");
+    let image = RgbaImage::from_pixel(48, 32, Rgba([10, 20, 30, 255]));
+    // Of no model: none is looked for while another is being chosen.
+    let recipe = PaintedRecipe::new(spec, "", "");
+    save_picture(&path, &image, Some(&recipe), &SaveOptions::default()).expect("a file");
+    path
+}
+
+/// A studio in which they were restored.
+fn restored() -> Studio {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = painted(folder.path());
+    let mut studio = Studio::start_with(Some(&path));
+    studio.wait("the picture", |state| state.document().has_picture());
+    studio.click("Restore settings");
+    studio.wait("the label map", |state| {
+        state.has_drawn(Condition::LabelMap)
+    });
+    studio
+}
+
+fn layer(studio: &Studio, kind: LayerKind) -> &Layer {
+    let layers = studio.state().document().layers();
+    let layer = layers.iter().rev().find(|layer| layer.kind() == kind);
+    layer.expect("a layer of the kind")
+}
+
+fn take_model(studio: &mut Studio, name: &str) {
+    let folder = ModelSource::Folder(Path::new("models").join(name));
+    studio.command(Command::ChooseModel(folder));
+    wait_for_model(studio, name);
+}
+
+fn wait_for_model(studio: &mut Studio, name: &str) {
+    studio.wait("the model", |state| {
+        let model = state.model_summary();
+        model.is_some_and(|model| model.name == name)
+    });
+}
+
+/// Paints once more; what the picture was painted from.
+fn paint(studio: &mut Studio) -> GenerateSpec {
+    let before = studio.state().document().layers().len();
+    studio.set([number(&STEPS, 2)]);
+    studio.permit(2);
+    studio.click("Generate");
+    studio.wait("the picture", |state| {
+        state.document().layers().len() > before
+    });
+    let recipes = studio.state().front().recipes();
+    let (_, newest) = recipes.last_key_value().expect("a recipe");
+    newest.spec.clone()
+}
+
+#[test]
+fn boxes_and_label_map_come_back_as_layers() {
+    let mut studio = restored();
+    let boxes = layer(&studio, LayerKind::Layout).boxes().expect("boxes");
+    assert_eq!(boxes.len(), 2);
+    assert_eq!((boxes[0].label.as_str(), boxes[0].min.x), ("bus", 4.0));
+    assert_eq!(boxes[0].colour.as_deref(), Some("red"));
+    let document = studio.state().document();
+    assert_eq!(document.label_map().expect("a map"), *semantic().map);
+    assert_eq!(document.palette().classes, semantic().palette.classes);
+    let form = studio.state().form();
+    assert_eq!(form.spec.layout_weight, 0.5);
+    assert_eq!((&form.spec.layout, &form.spec.semantic), (&None, &None));
+    // Once more: what is seen is what the recipe says, and no more.
+    let seen = |studio: &Studio, kind| {
+        let layers = studio.state().document().layers();
+        let seen = layers.iter().filter(|it| it.visible && it.kind() == kind);
+        seen.count()
+    };
+    let layers = studio.state().document().layers().len();
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = velatura::recipe::open_picture(&painted(folder.path())).expect("a picture");
+    let recipe = opened.recipe.expect("a recipe");
+    studio.command(Command::RestoreSettings(Box::new(recipe)));
+    studio.wait("the layers", |state| {
+        state.document().layers().len() == layers + 2
+    });
+    assert_eq!(seen(&studio, LayerKind::Layout), 1);
+    assert_eq!(seen(&studio, LayerKind::Semantic), 1);
+    // And away again.
+    while studio
+        .state()
+        .front()
+        .editor
+        .history()
+        .undo_label()
+        .is_some()
+    {
+        studio.command(Command::Undo);
+    }
+    assert!(!studio.state().has_conditions());
+}
+
+#[test]
+fn what_a_model_does_not_take_is_greyed_and_another_is_offered() {
+    let mut studio = restored();
+    assert!(!studio.sees("Storybook takes no boxes"));
+    assert!(studio.sees("Storybook takes no label maps"));
+    assert!(studio.sees("with 2 boxes"));
+    take_model(&mut studio, "plain");
+    assert!(studio.sees("plain takes no boxes"));
+    assert!(studio.sees("plain takes no label maps"));
+    assert!(!studio.sees("with 2 boxes"));
+    let spec = paint(&mut studio);
+    assert_eq!((spec.layout, spec.semantic), (None, None));
+
+    take_model(&mut studio, "joint");
+    assert!(!studio.sees("takes no"));
+    assert!(studio.sees("with 2 boxes and a label map"));
+    assert!(studio.sees("joint does not know moor: it is left out"));
+    // Back with one that cannot: the other is a click away.
+    studio.command(Command::ChooseModel(ModelSource::Storybook));
+    wait_for_model(&mut studio, "Storybook");
+    studio.click("Use joint");
+    wait_for_model(&mut studio, "joint");
+}
+
+#[test]
+fn boxes_and_label_map_go_into_the_job_as_they_are_switched() {
+    let mut studio = restored();
+    take_model(&mut studio, "joint");
+    studio.set([FormChange::Number(&LAYOUT_WEIGHT, Value::Real(0.25))]);
+    let spec = paint(&mut studio);
+    assert_eq!(spec.layout_weight, 0.25);
+    let layout = spec.layout.expect("boxes");
+    assert_eq!(layout.0[0].rect, [4.0, 5.0, 20.0, 10.0]);
+    assert_eq!(layout.0[1].class, "cat");
+    // What the model does not know is nothing.
+    let map = spec.semantic.expect("a map").map;
+    assert_eq!(
+        [map.get_pixel(3, 3).0, map.get_pixel(3, 30).0],
+        [[0], [255]]
+    );
+
+    studio.click("Use the boxes");
+    assert!(studio.sees("with a label map"));
+    let spec = paint(&mut studio);
+    assert!(spec.layout.is_none() && spec.semantic.is_some());
+
+    let map = layer(&studio, LayerKind::Semantic).id;
+    let editor = |studio: &mut Studio, visible| {
+        studio.command(Command::SetLayerVisible {
+            layer: map,
+            visible,
+        });
+    };
+    editor(&mut studio, false);
+    let spec = paint(&mut studio);
+    assert!(spec.layout.is_none() && spec.semantic.is_none());
+    assert!(!studio.sees("label map, "));
+}
+
+#[test]
+fn picture_and_mask_have_their_switches_too() {
+    let mut studio = restored();
+    take_model(&mut studio, "joint");
+    assert!(studio.sees("Image to image, 60 %, with 2 boxes and a label map"));
+    studio.click("Start from it");
+    assert!(studio.sees("Paint 48 × 32 from 2 boxes and a label map"));
+    let spec = paint(&mut studio);
+    assert!(spec.init.is_none() && spec.layout.is_some());
+    // Again: the same, although there is a picture now.
+    assert!(studio.sees("Paint 48 × 32 from"));
+    studio.command(Command::InvertMask);
+    assert!(studio.sees("Repaint inside the mask, with 2 boxes"));
+    studio.click("Repaint inside only");
+    assert!(studio.sees("Paint 48 × 32 from"));
+    studio.click("Start from it");
+    assert!(studio.sees("Image to image, 60 %"));
+}
+
+/// A canvas on which something is drawn says how large the picture is, and the
+/// second press does what the first one did.
+#[test]
+fn a_drawing_is_painted_at_the_size_of_its_canvas() {
+    let mut studio = Studio::start();
+    studio.command(Command::New { size_px: [96, 48] });
+    let recipe = {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = painted(folder.path());
+        velatura::recipe::read_recipe(&path)
+            .expect("a picture")
+            .expect("a recipe")
+    };
+    studio.command(Command::RestoreSettings(Box::new(recipe)));
+    take_model(&mut studio, "joint");
+    studio.wait("the label map", |state| {
+        state.has_drawn(Condition::LabelMap)
+    });
+    assert_eq!(studio.state().document().size_px(), [96, 48]);
+    assert!(studio.sees("Paint 96 × 48 from 2 boxes and a label map"));
+    for _ in 0..2 {
+        let spec = paint(&mut studio);
+        assert_eq!((spec.width_px, spec.height_px), (96, 48));
+        let boxes = spec.layout.expect("boxes");
+        assert_eq!(boxes.0[0].rect, [8.0, 7.5, 40.0, 15.0]);
+        assert!(studio.sees("Paint 96 × 48 from"));
+    }
+}
