@@ -77,19 +77,34 @@ impl Studio {
 fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
     let mut studio = Studio::with_quick_tooltips();
     let grey = studio.look_through_the_menus();
-    let expected = [
-        "Save as…",
-        "Copy picture",
-        "Undo",
-        "Redo",
-        "Clear mask",
-        "Show all classes",
+    // Without boxes there is nothing to be done to them.
+    let boxes = [
+        "Select all boxes",
+        "Class of boxes…",
+        "Map classes…",
+        "Duplicate boxes",
+        "Delete boxes",
+        "Lock boxes",
+        "Send boxes up",
+        "Send boxes down",
+        "Export boxes as COCO…",
+        "Export boxes as a scene…",
     ];
+    let file_and_edit = ["Save as…", "Copy picture", "Undo", "Redo", "Clear mask"];
+    let expected: Vec<&str> = file_and_edit
+        .into_iter()
+        .chain(boxes)
+        .chain(["Show all classes"])
+        .collect();
     assert_eq!(grey, expected);
     studio.paint("a red house");
     studio.command(Command::AddMask);
     studio.command(Command::Undo);
-    let expected = ["Clear mask", "Show all classes"];
+    let expected: Vec<&str> = ["Clear mask"]
+        .into_iter()
+        .chain(boxes)
+        .chain(["Show all classes"])
+        .collect();
     assert_eq!(studio.look_through_the_menus(), expected);
 }
 

@@ -342,7 +342,10 @@ fn files_of_boxes_come_in_are_mapped_and_go_out_again() {
     );
     assert_eq!(studio.layer_names().last().map(String::as_str), Some("two"));
     // The model knows cats, however they are written, and no trams.
-    assert!(matches!(studio.state().dialog, Some(Dialog::MapClasses)));
+    assert!(matches!(
+        studio.state().dialog,
+        Some(Dialog::MapClasses { .. })
+    ));
     assert!(studio.sees("Tram becomes"));
     studio.click("Tram becomes");
     studio.click("bus");

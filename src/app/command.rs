@@ -35,7 +35,10 @@ pub enum Dialog {
     /// Asks which picture's boxes are taken from a file.
     ChooseBoxes(Box<ImportedBoxes>),
     /// Gives classes that the model does not know others.
-    MapClasses,
+    MapClasses {
+        /// What was done before, as a sentence.
+        news: Option<String>,
+    },
     /// Asks for a path, where the system has no file dialog.
     Path {
         /// What for.

@@ -86,3 +86,30 @@ impl BoundingBox {
         size_of::<Self>() + self.label.len() + self.colour.as_ref().map_or(0, String::len)
     }
 }
+
+/// Where the boxes at some positions are after a change: in their places, or where
+/// they were moved in the order. None of them where boxes came or went, because
+/// then positions mean other boxes.
+pub(super) fn followed(
+    positions: &[usize],
+    before: &[BoundingBox],
+    after: &[BoundingBox],
+) -> Vec<usize> {
+    if before.len() != after.len() {
+        return Vec::new();
+    }
+    let mut followed: Vec<usize> = positions
+        .iter()
+        .map(|index| {
+            let found = &before[*index];
+            let is_there = |at: &usize| after[*at] == *found && before[*at] != *found;
+            if after[*index] == *found {
+                return *index;
+            }
+            (0..after.len()).find(is_there).unwrap_or(*index)
+        })
+        .collect();
+    followed.sort_unstable();
+    followed.dedup();
+    followed
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::bounding_box::BoundingBox;
+use super::bounding_box::{self, BoundingBox};
 use super::error::DocumentError;
 use super::layer::{Layer, LayerContent, LayerId};
 use super::picture::Document;
@@ -348,11 +348,10 @@ impl Edit {
                 let LayerContent::Layout(boxes) = &mut layer_mut(document, *layer)?.content else {
                     return Err(DocumentError::Stale("replace boxes"));
                 };
-                let is_same_count = boxes.len() == after.len();
-                boxes.clone_from(after);
-                if !is_same_count && document.selected == Some(*layer) {
-                    // The positions mean other boxes now.
-                    document.selected_boxes.clear();
+                let before = std::mem::replace(boxes, after.clone());
+                if document.selected == Some(*layer) {
+                    let chosen = &document.selected_boxes;
+                    document.selected_boxes = bounding_box::followed(chosen, &before, after);
                 }
             }
             Self::SetPalette { after, .. } => {

@@ -118,7 +118,7 @@ pub static EXPORT_SCENE: Action = Action::new(Group::File, "Export boxes as a sc
 
 /// Gives classes that the model does not know others.
 pub static MAP: Action = Action::new(Group::Boxes, "Map classes…", |_| {
-    Some(Command::Show(Dialog::MapClasses))
+    Some(Command::Show(Dialog::MapClasses { news: None }))
 })
 .icon(icons::SWAP)
 .unless(|state| match vocabulary(state) {
@@ -170,26 +170,19 @@ static MUCH_LOWER: Action = nudge("Much lower", (Modifiers::SHIFT, Key::ArrowDow
 /// The group, as the menu shows it.
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&ADD),
-    Entry::Submenu {
-        label: "Boxes",
-        icon: icons::BOUNDING_BOX,
-        entries: &[
-            Entry::Action(&SELECT_ALL),
-            Entry::Action(&NAME),
-            Entry::Line,
-            Entry::Action(&DUPLICATE),
-            Entry::Action(&DELETE),
-            Entry::Action(&LOCK),
-            Entry::Line,
-            Entry::Action(&UP),
-            Entry::Action(&DOWN),
-            Entry::Line,
-            Entry::Action(&MAP),
-            Entry::Action(&IMPORT),
-            Entry::Action(&EXPORT_COCO),
-            Entry::Action(&EXPORT_SCENE),
-        ],
-    },
+    Entry::Action(&SELECT_ALL),
+    Entry::Action(&NAME),
+    Entry::Action(&MAP),
+    Entry::Line,
+    Entry::Action(&DUPLICATE),
+    Entry::Action(&DELETE),
+    Entry::Action(&LOCK),
+    Entry::Action(&UP),
+    Entry::Action(&DOWN),
+    Entry::Line,
+    Entry::Action(&IMPORT),
+    Entry::Action(&EXPORT_COCO),
+    Entry::Action(&EXPORT_SCENE),
 ];
 
 /// What only keys do.

@@ -289,7 +289,11 @@ pub static MENUS: &[Menu] = &[
     },
     Menu {
         label: "Edit",
-        groups: &[edit::ENTRIES, mask::ENTRIES, boxes::ENTRIES],
+        groups: &[edit::ENTRIES, mask::ENTRIES],
+    },
+    Menu {
+        label: "Layout",
+        groups: &[boxes::ENTRIES],
     },
     Menu {
         label: "Label map",

@@ -121,10 +121,11 @@ impl Core {
             let scaled = format!(", scaled from {width} × {height} to {across} × {down}");
             text.push_str(&scaled);
         }
-        state.notices.push(Severity::Success, text);
         let report = Report::new(state.document(), state.model_summary());
-        if !report.unknown.is_empty() {
-            state.dialog = Some(Dialog::MapClasses);
+        if report.unknown.is_empty() {
+            state.notices.push(Severity::Success, text);
+        } else {
+            state.dialog = Some(Dialog::MapClasses { news: Some(text) });
         }
         Ok(())
     }

@@ -326,6 +326,11 @@ mod tests {
         }
         assert_eq!(labels(&editor), "abdce");
         assert_eq!(editor.document().selected_boxes(), [0, 1, 2]);
+        // Undo leads the choice back with its boxes.
+        while labels(&editor) != "cabed" {
+            editor.undo();
+        }
+        assert_eq!(editor.document().selected_boxes(), [1, 2, 4]);
     }
 
     #[test]

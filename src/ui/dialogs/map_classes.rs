@@ -21,9 +21,13 @@ pub type ClassMap = BTreeMap<String, Option<String>>;
 pub fn map_classes_ui(
     ui: &mut Ui,
     state: &AppState,
+    news: Option<&str>,
     own: &mut UiState,
     commands: &mut CommandSink,
 ) {
+    if let Some(news) = news {
+        ui.label(format!("{news}."));
+    }
     let Some(vocabulary) = vocabulary(state) else {
         let text = "The chosen model takes no boxes. Choose one that does in the Generate panel.";
         ui.label(text);

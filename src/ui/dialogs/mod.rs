@@ -28,7 +28,7 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
     if !matches!(state.dialog, Some(Dialog::ChooseBoxes(_))) {
         own.image_query = None;
     }
-    if !matches!(state.dialog, Some(Dialog::MapClasses)) {
+    if !matches!(state.dialog, Some(Dialog::MapClasses { .. })) {
         own.class_map = None;
     }
     match &state.dialog {
@@ -38,9 +38,9 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
                 choose_boxes::choose_boxes_ui(ui, file, own, commands);
             });
         }
-        Some(Dialog::MapClasses) => {
+        Some(Dialog::MapClasses { news }) => {
             frame(ui, "Map classes", 440.0, commands, |ui, commands| {
-                map_classes::map_classes_ui(ui, state, own, commands);
+                map_classes::map_classes_ui(ui, state, news.as_deref(), own, commands);
             });
         }
         Some(Dialog::New) => frame(ui, "New picture", 320.0, commands, |ui, commands| {

@@ -40,12 +40,27 @@ fn group_ui(ui: &mut Ui, group: Group) {
         }
     }
     for (label, keys) in lines.iter().filter(|(_, keys)| !keys.is_empty()) {
-        line_ui(ui, label, &keys.join(" or "));
+        line_ui(ui, label, &joined(keys));
     }
     for (_, label, keys) in GESTURES.iter().filter(|gesture| gesture.0 == group) {
         line_ui(ui, label, keys);
     }
     ui.add_space(space::S);
+}
+
+/// Several keys for one thing; the arrows by one word.
+fn joined(keys: &[String]) -> String {
+    const ARROWS: [&str; 4] = ["←", "→", "↑", "↓"];
+    let with = keys[0].strip_suffix(ARROWS[0]);
+    let are_arrows = |with: &str| {
+        let all = ARROWS.iter().map(|arrow| format!("{with}{arrow}"));
+        all.eq(keys.iter().cloned())
+    };
+    match with {
+        Some("") if are_arrows("") => "Arrows".to_owned(),
+        Some(with) if are_arrows(with) => format!("{with}arrows"),
+        _ => keys.join(" or "),
+    }
 }
 
 /// What it does at the left, the keys at the right.

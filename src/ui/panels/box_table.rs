@@ -4,7 +4,7 @@ mod row;
 
 use egui::{Align, Layout, RichText, ScrollArea, Ui, vec2};
 
-use super::box_concerns::box_concerns_ui;
+use super::box_concerns::box_concerns_line_ui;
 use crate::app::actions::boxes as actions;
 use crate::app::boxes::{Report, are_in_hand, vocabulary};
 use crate::app::{AppState, Command, CommandSink};
@@ -96,6 +96,7 @@ pub fn box_table_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: 
         },
         vocabulary: vocabulary(state),
         is_in_percent: state.settings.panels.boxes_in_percent,
+        widths: row::Widths::within(ui.available_width()),
     };
     ui.spacing_mut().item_spacing.y = 0.0;
     egui::Frame::new()
@@ -153,7 +154,7 @@ fn header_ui(
             ui.add_space(space::S);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.add_space(space::S);
-                box_concerns_ui(ui, state, &own.box_table.report, 1, commands);
+                box_concerns_line_ui(ui, state, &own.box_table.report, commands);
             });
         });
     });

@@ -12,9 +12,6 @@ use crate::ui::UiState;
 use crate::ui::theme::{height, space, tokens, type_size};
 use crate::ui::widgets::{IconButton, PrimaryButton, duration_text, progress_button};
 
-/// Lines about boxes that there is room for.
-const CONCERN_LINES: usize = 2;
-
 /// Shows the sentence and the button.
 pub fn generate_button_ui(
     ui: &mut Ui,
@@ -41,7 +38,7 @@ pub fn generate_button_ui(
 
     // Boxes that a model takes not at all are told of where they are switched.
     if state.tells(Condition::Boxes) {
-        box_concerns_ui(ui, state, report, CONCERN_LINES, commands);
+        box_concerns_ui(ui, state, report, commands);
     }
 
     let Some(job) = state.jobs.generation() else {

@@ -13,9 +13,33 @@ use crate::ui::widgets::{IconButton, combo};
 
 const NUMBER_WIDTH: f32 = 28.0;
 const LOCK_WIDTH: f32 = 24.0;
-const CLASS_WIDTH: f32 = 156.0;
-const COLOUR_WIDTH: f32 = 92.0;
-const LENGTH_WIDTH: f32 = 66.0;
+
+/// Widths of the columns that give way in a narrow window.
+#[derive(Clone, Copy)]
+pub(super) struct Widths {
+    class: f32,
+    colour: f32,
+    length: f32,
+}
+
+impl Widths {
+    /// Those for a table of the given width.
+    pub fn within(width: f32) -> Self {
+        if width < 680.0 {
+            Self {
+                class: 96.0,
+                colour: 76.0,
+                length: 54.0,
+            }
+        } else {
+            Self {
+                class: 156.0,
+                colour: 92.0,
+                length: 66.0,
+            }
+        }
+    }
+}
 
 /// What the lines have in common.
 pub(super) struct View<'a> {
@@ -24,6 +48,7 @@ pub(super) struct View<'a> {
     pub chosen: &'a [usize],
     pub vocabulary: Option<Vocabulary<'a>>,
     pub is_in_percent: bool,
+    pub widths: Widths,
 }
 
 impl View<'_> {
@@ -94,12 +119,12 @@ pub(super) fn captions_ui(ui: &mut Ui, view: &View<'_>) {
         };
         caption("No.".into(), NUMBER_WIDTH);
         caption(String::new(), LOCK_WIDTH);
-        caption("Class".into(), CLASS_WIDTH);
+        caption("Class".into(), view.widths.class);
         if view.has_colours() {
-            caption("Colour".into(), COLOUR_WIDTH);
+            caption("Colour".into(), view.widths.colour);
         }
         for length in &LENGTHS {
-            caption(format!("{}, {unit}", length.name), LENGTH_WIDTH);
+            caption(format!("{}, {unit}", length.name), view.widths.length);
         }
     });
 }
@@ -216,7 +241,7 @@ fn class_ui(
     commands: &mut CommandSink,
 ) {
     let tokens = tokens(ui);
-    let (rect, response) = ui.allocate_exact_size(cell(CLASS_WIDTH), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(cell(view.widths.class), Sense::click());
     let name = format!("Class of box {}", index + 1);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), &name));
     if response.hovered() {
@@ -260,7 +285,7 @@ fn colour_ui(
     commands: &mut CommandSink,
 ) {
     let now = found.colour.as_deref();
-    let list = combo("colour", now.unwrap_or("any"), COLOUR_WIDTH);
+    let list = combo("colour", now.unwrap_or("any"), view.widths.colour);
     let shown = list.show_ui(ui, |ui| {
         let words = view.vocabulary.map_or(&[][..], |it| it.colours);
         for word in std::iter::once(None).chain(words.iter().map(|word| Some(word.as_str()))) {
@@ -297,7 +322,7 @@ fn length_ui(
         .custom_formatter(|value, _| ((value * 10.0).round() / 10.0).to_string())
         .update_while_editing(false);
     let response = ui
-        .add_sized(cell(LENGTH_WIDTH), field)
+        .add_sized(cell(view.widths.length), field)
         .accessible_name(format!("{} of box {}", length.name, index + 1));
     let ends = response.drag_stopped();
     if response.changed() {
