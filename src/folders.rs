@@ -89,6 +89,11 @@ pub fn settings() -> Option<PathBuf> {
     Some(project()?.data_dir().to_owned())
 }
 
+/// The folder for copies of unsaved work, from which it comes back after a crash.
+pub fn recovery() -> Option<PathBuf> {
+    Some(project()?.data_dir().join("recovery"))
+}
+
 fn project() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "Velatura")
 }

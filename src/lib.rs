@@ -21,6 +21,7 @@
 //! - [`train`]: from pictures to a model.
 //! - [`evaluate`]: whether a model does what it is told, in figures.
 //! - [`document`]: layers, masks, edits and their history.
+//! - [`project`]: documents in files of their own, and copies that survive a crash.
 //! - [`tools`]: what the pointer does on the canvas.
 //! - [`gpu`]: the graphics device, shared by the window and the tensor library.
 //! - [`engine`]: the thread that does jobs, and the words to talk with it.
@@ -55,6 +56,7 @@ pub mod kernels;
 pub mod model;
 pub mod nn;
 pub mod pixels;
+pub mod project;
 pub mod random;
 pub mod recipe;
 pub mod scenes;

@@ -72,19 +72,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("document", &["geometry", "recipe"]),
+    ("project", &["document", "files", "geometry", "recipe"]),
     ("tools", &["document", "geometry", "icons", "recipe"]),
     ("gpu", &["document", "geometry"]),
     (
         "app",
         &[
             "files", "document", "engine", "exchange", "folders", "geometry", "gpu", "icons",
-            "random", "recipe", "scenes", "tools",
+            "project", "random", "recipe", "scenes", "tools",
         ],
     ),
     (
         "ui",
         &[
-            "app", "document", "engine", "geometry", "gpu", "icons", "recipe", "tools",
+            "app", "document", "engine", "geometry", "gpu", "icons", "project", "recipe", "tools",
         ],
     ),
     ("window", &["app", "engine", "folders", "gpu", "ui"]),
@@ -182,6 +183,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
     (&["clap", "indicatif", "signal_hook"], &["cli", "main"]),
     (&["resvg"], &["scenes", "ui"]),
     (&["thread_priority"], &["kernels"]),
+    (&["zip"], &["project"]),
 ];
 
 struct SourceFile {

@@ -90,7 +90,16 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         "Export boxes as COCO…",
         "Export boxes as a scene…",
     ];
-    let file_and_edit = ["Save as…", "Copy picture", "Undo", "Redo", "Clear mask"];
+    let file_and_edit = [
+        "Save",
+        "Save as…",
+        "Export picture…",
+        "Recover unsaved work…",
+        "Copy picture",
+        "Undo",
+        "Redo",
+        "Clear mask",
+    ];
     let expected: Vec<&str> = file_and_edit
         .into_iter()
         .chain(boxes)
@@ -100,7 +109,7 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
     studio.paint("a red house");
     studio.command(Command::AddMask);
     studio.command(Command::Undo);
-    let expected: Vec<&str> = ["Clear mask"]
+    let expected: Vec<&str> = ["Recover unsaved work…", "Clear mask"]
         .into_iter()
         .chain(boxes)
         .chain(["Show all classes"])

@@ -37,6 +37,7 @@ impl Studio {
         let engine = Box::new(|_: Option<&_>| studio::factory(ComputeDevice::cpu()));
         let mut options = StudioOptions::new(engine);
         options.remembers = false;
+        options.recovery_folder = None;
         options.open = picture.map(Path::to_owned);
         let harness = Harness::builder()
             .with_size([1280.0, 800.0])

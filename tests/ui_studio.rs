@@ -21,6 +21,8 @@ use velatura::tools::ToolId;
 
 #[path = "ui_studio/documents.rs"]
 mod documents;
+#[path = "ui_studio/projects.rs"]
+mod projects;
 #[path = "ui_studio/training.rs"]
 mod training;
 

@@ -12,6 +12,11 @@ install -D -m 644 "$source/packaging/linux/velatura.desktop" \
     "$prefix/share/applications/velatura.desktop"
 install -D -m 644 "$source/packaging/linux/velatura.metainfo.xml" \
     "$prefix/share/metainfo/velatura.metainfo.xml"
+install -D -m 644 "$source/packaging/linux/velatura-mime.xml" \
+    "$prefix/share/mime/packages/velatura.xml"
+if command -v update-mime-database >/dev/null; then
+    update-mime-database "$prefix/share/mime"
+fi
 install -D -m 644 "$source/packaging/linux/velatura.svg" \
     "$prefix/share/icons/hicolor/scalable/apps/velatura.svg"
 mkdir -p "$prefix/share/velatura"

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::actions::Action;
-use super::background::{OpenedFile, PickPurpose};
+use super::background::{OpenedFile, OpenedProjectFile, PickPurpose};
 use super::boxes::{BoxCommand, ImportedBoxes};
 use super::classes::{ClassCommand, PaletteDraft};
 use super::form::FormChange;
@@ -48,6 +48,8 @@ pub enum Dialog {
     },
     /// Asks before something is lost.
     Discard(Question),
+    /// Offers the copies of unsaved work that a crash left behind.
+    Recover,
 }
 
 /// One thing the user (or a test) wants. Menus, shortcuts, buttons and drops
@@ -59,15 +61,25 @@ pub enum Command {
         /// Width and height.
         size_px: [u32; 2],
     },
-    /// Asks for a picture to open.
+    /// Asks for a picture or a project to open.
     OpenPicture,
-    /// Opens a picture file.
+    /// Opens a picture or a project.
     OpenFile(PathBuf),
     /// Shows a picture that was read from a file, in place of the document.
     Replace(Box<OpenedFile>),
-    /// Asks where to save the picture.
+    /// Shows a project that was read from a file, in place of the document.
+    ReplaceByProject(Box<OpenedProjectFile>),
+    /// Opens a copy of unsaved work that a crash left behind.
+    Recover(PathBuf),
+    /// Removes a copy of unsaved work that a crash left behind.
+    GiveUp(PathBuf),
+    /// Saves the project to where it came from, or asks where.
+    Save,
+    /// Asks where to save the project.
     SaveAs,
-    /// Saves the picture; the name's ending decides the format.
+    /// Asks where to save the picture.
+    Export,
+    /// Saves the project or the picture; the name's ending decides the format.
     SaveTo(PathBuf),
     /// Copies the picture.
     Copy,
@@ -236,6 +248,8 @@ pub enum Command {
     CloseDialog,
     /// Does what the open question is about.
     Agree,
+    /// Saves the project, and then does what the open question is about.
+    SaveAndGoOn,
     /// Removes a notice.
     DismissNotice(u64),
 }

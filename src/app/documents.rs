@@ -6,12 +6,13 @@
 //! document, or learns that it was closed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::document::{
     Document, DocumentEditor, DocumentError, DocumentId, DocumentRevision, LayerId, TileGrid,
 };
 use crate::geometry::CanvasView;
+use crate::project::{Home, Project};
 use crate::recipe::PaintedRecipe;
 
 /// A document with everything that belongs to it alone.
@@ -30,6 +31,8 @@ pub struct OpenDocument {
     pub starts_from_picture: bool,
     /// Whether only the inside of the mask is repainted, where there is one.
     pub heeds_mask: bool,
+    /// Whether that file is a project, which the next save replaces.
+    pub is_project: bool,
     /// What the document was when the last result came.
     result_revision: Option<DocumentRevision>,
     /// How its layers were painted, for the saved file.
@@ -46,9 +49,50 @@ impl OpenDocument {
             isolated: None,
             starts_from_picture: true,
             heeds_mask: true,
+            is_project: false,
             result_revision: None,
             recipes: BTreeMap::new(),
         }
+    }
+
+    /// A document that counts as saved in the project file that it comes from, if
+    /// that is known.
+    pub fn of_project(project: Project) -> Self {
+        let Project {
+            document,
+            view,
+            recipes,
+            home,
+        } = project;
+        Self {
+            view,
+            is_project: home.as_ref().is_some_and(|home| home.is_project),
+            recipes,
+            ..Self::new(document, home.map(|home| home.path))
+        }
+    }
+
+    /// Everything that a project file holds of it, as it is now.
+    pub fn to_project(&self) -> Project {
+        Project {
+            document: self.document().clone(),
+            view: self.view,
+            recipes: self.recipes.clone(),
+            home: None,
+        }
+    }
+
+    /// The file it belongs to, wherever the next program starts from.
+    pub fn home(&self) -> Option<Home> {
+        self.file.as_deref().map(|file| Home {
+            path: std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()),
+            is_project: self.is_project,
+        })
+    }
+
+    /// The project file that the next save replaces.
+    pub fn project_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|_| self.is_project)
     }
 
     /// Names the document.
@@ -90,9 +134,9 @@ impl OpenDocument {
     }
 
     /// Whether something was painted that no file holds, on a layer that is seen
-    /// or not.
+    /// or not, or taken away of what a project holds.
     pub fn has_unsaved_work(&self) -> bool {
-        self.editor.is_dirty() && self.document().has_content()
+        self.editor.is_dirty() && (self.is_project || self.document().has_content())
     }
 
     /// Puts a finished picture into the document as one step.

@@ -209,7 +209,7 @@ impl Core {
 
     fn take_background_event(&mut self, event: BackgroundEvent) {
         match event {
-            BackgroundEvent::Picked { path: None, .. } => {}
+            BackgroundEvent::Picked { path: None, .. } => self.forget_after_save(),
             BackgroundEvent::Picked {
                 purpose,
                 path: Some(path),
@@ -232,6 +232,12 @@ impl Core {
                     self.take_error(&error.to_string());
                 }
             }
+            BackgroundEvent::OpenedProject(opened) => self.show_project(&opened),
+            BackgroundEvent::LeftBehind(copies) => self.take_left_behind(copies),
+            BackgroundEvent::CopyKept => self.take_copy_kept(),
+            BackgroundEvent::CopyFailed(text) => self.take_copy_failed(&text),
+            BackgroundEvent::CopyForgotten => {}
+            BackgroundEvent::RecoveryEnded => self.wants_to_close = true,
             BackgroundEvent::Pasted { document, picture } => {
                 if let Err(error) = self.insert(document, picture) {
                     self.take_error(&error.to_string());
@@ -291,7 +297,9 @@ impl Core {
     fn suggestion(&self, purpose: PickPurpose) -> String {
         let mut path = self.state.settings.last_folder.clone().unwrap_or_default();
         match purpose {
-            PickPurpose::SavePicture => path.push(self.save_name()),
+            PickPurpose::SaveProject | PickPurpose::SavePicture => {
+                path.push(self.save_name(purpose));
+            }
             PickPurpose::ExportBoxes(_) => path.push(self.boxes_name()),
             // A separator at the end, ready for the name.
             PickPurpose::OpenPicture | PickPurpose::ImportBoxes => path.push(""),
@@ -305,6 +313,7 @@ impl Core {
     pub(super) fn take_path(&mut self, purpose: PickPurpose, path: PathBuf) {
         match purpose {
             PickPurpose::OpenPicture => self.dispatch(Command::OpenFile(path)),
+            PickPurpose::SaveProject => self.save_project_to(path),
             PickPurpose::SavePicture => self.dispatch(Command::SaveTo(path)),
             PickPurpose::ModelFolder => {
                 self.dispatch(Command::ChooseModel(ModelSource::Folder(path)));

@@ -51,9 +51,9 @@ impl Question {
         }
     }
 
-    /// Whether saving the picture would help.
+    /// Whether saving the project would help.
     pub fn offers_save(&self) -> bool {
-        self.losses.contains(&Loss::Changes)
+        self.is_about_document()
     }
 
     /// What would be lost, a sentence each. `title` names the document.
@@ -91,15 +91,12 @@ impl AppState {
         if !front.has_unsaved_work() {
             return Vec::new();
         }
-        let document = front.document();
-        let has_layers = document
-            .layers()
-            .iter()
-            .any(|layer| layer.raster().is_some() && !layer.content.is_blank());
-        vec![if has_layers {
-            Loss::Changes
-        } else {
+        let mut painted = front.document().layers().iter();
+        let is_all_mask = painted.all(|layer| layer.mask().is_some() || layer.content.is_blank());
+        vec![if is_all_mask && !front.is_project {
             Loss::Mask
+        } else {
+            Loss::Changes
         }]
     }
 

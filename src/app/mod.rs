@@ -19,13 +19,14 @@ pub mod form;
 pub mod jobs;
 mod losses;
 mod notices;
+mod recovery;
 pub mod settings;
 pub mod shortcuts;
 mod state;
 pub mod training;
 pub mod trajectory;
 
-pub use background::{Background, OpenedFile, PickPurpose};
+pub use background::{Background, OpenedFile, OpenedProjectFile, PickPurpose};
 pub use command::{Command, CommandSink, Dialog};
 pub use dispatch::{Core, sentence};
 pub use losses::{Loss, Question};

@@ -84,7 +84,7 @@ pub struct Settings {
     pub form: GenerateForm,
     /// What is set on the tools, by their ids; each reads its own.
     pub tools: BTreeMap<String, serde_json::Value>,
-    /// Pictures opened or saved, newest first.
+    /// Projects and pictures opened or saved, newest first.
     pub recent_files: Vec<PathBuf>,
     /// Model folders used, newest first.
     pub recent_models: Vec<PathBuf>,
@@ -128,7 +128,7 @@ impl Settings {
         }
     }
 
-    /// Puts a picture first in the list of recent files.
+    /// Puts a file first in the list of recent ones.
     pub fn remember_file(&mut self, path: &Path) {
         self.last_folder = path.parent().map(Path::to_path_buf);
         remember(&mut self.recent_files, path);

@@ -16,6 +16,7 @@ use super::training::{OutputPlace, TrainForm};
 use super::trajectory::Preview;
 use crate::document::Document;
 use crate::engine::protocol::{AdapterSummary, MemorySummary, ModelSummary};
+use crate::project::recovery::LeftBehind;
 use crate::recipe::ModelSource;
 use crate::tools::Toolbox;
 
@@ -70,6 +71,8 @@ pub struct AppState {
     pub(super) met_models: Vec<ModelSummary>,
     /// Whether the form takes over the defaults of the model being loaded.
     pub adopt_defaults: bool,
+    /// Copies of unsaved work that a crash left behind, the newest first.
+    pub left_behind: Vec<LeftBehind>,
     /// Folder of the model that is shipped with the program.
     pub storybook_folder: Option<PathBuf>,
     /// Folder for pictures that have no other place.
@@ -101,6 +104,7 @@ impl AppState {
             model: ModelState::Loading,
             met_models: Vec::new(),
             adopt_defaults: false,
+            left_behind: Vec::new(),
             storybook_folder,
             pictures_folder: None,
         }
@@ -209,6 +213,11 @@ impl AppState {
             let painting = record.painting();
             painting.is_some_and(|painting| painting.place.document == self.front().id())
         })
+    }
+
+    /// Takes a copy off the list of those left behind.
+    pub(super) fn forget_left_behind(&mut self, copy: &Path) {
+        self.left_behind.retain(|known| known.copy != copy);
     }
 
     /// The name of the picture for titles and dialogs.

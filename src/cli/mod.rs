@@ -40,11 +40,11 @@ use report::Reporter;
     version,
     about = "An image studio for latent diffusion models",
     long_about = "An image studio for latent diffusion models.\n\n\
-        Without a command the studio's window opens, with PICTURE on the canvas if one is given.",
+        Without a command the studio's window opens, with PICTURE (a picture or a project) on the canvas if one is given.",
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
-    /// Picture to open in the studio
+    /// Picture or project to open in the studio
     pub picture: Option<PathBuf>,
 
     /// Device that computes in the studio

@@ -174,6 +174,11 @@ impl DocumentEditor {
         self.history.mark_saved(point);
     }
 
+    /// Declares that no file holds any state: the document was restored from a copy.
+    pub fn mark_unsaved(&mut self) {
+        self.history.mark_unsaved();
+    }
+
     /// Tells that a slider was let go: its steps so far are one undo step.
     pub fn end_slider_drag(&mut self) {
         self.history.seal();

@@ -106,6 +106,11 @@ impl History {
         self.saved_state = Some(point.0);
     }
 
+    /// Declares that no file holds any state.
+    pub fn mark_unsaved(&mut self) {
+        self.saved_state = None;
+    }
+
     /// Ends the merging of slider steps: the next one is a step of its own.
     pub fn seal(&mut self) {
         if let Some(index) = self.position.checked_sub(1) {

@@ -17,6 +17,12 @@ impl DocumentId {
     }
 }
 
+impl std::fmt::Display for DocumentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 /// Counts the changes of a document, so that a result can tell whether it was
 /// made from what is there now. Grows with every change, also with undo.
 ///

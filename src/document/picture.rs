@@ -92,6 +92,30 @@ impl Document {
         Ok(document)
     }
 
+    /// A new document with the given contents, as they come from a file. Where
+    /// `selected` is no layer of it, the topmost one is.
+    ///
+    /// # Errors
+    /// What about them cannot be, in words.
+    pub fn from_contents(
+        contents: CanvasContents,
+        selected: Option<LayerId>,
+    ) -> Result<Self, String> {
+        let highest = contents.layers.iter().map(|layer| layer.id.0).max();
+        let mut document = Self {
+            id: DocumentId::fresh(),
+            contents,
+            selected,
+            selected_boxes: Vec::new(),
+            selected_class: None,
+            next_layer: highest.unwrap_or(0).saturating_add(1),
+            revision: DocumentRevision::first(),
+        };
+        document.repair_selection(usize::MAX);
+        document.validate_invariants()?;
+        Ok(document)
+    }
+
     /// An identifier that no layer of this document has or had.
     pub(super) fn fresh_layer_id(&mut self) -> LayerId {
         let id = LayerId(self.next_layer);
@@ -238,7 +262,7 @@ impl Document {
         }
     }
 
-    /// Checks what must hold at any time; for tests.
+    /// Checks what must hold at any time: for what comes from a file, and for tests.
     ///
     /// # Errors
     /// What does not hold, in words.

@@ -289,6 +289,24 @@ impl FoundRecipe {
         ))
     }
 
+    /// The same for a layer that is painted on: `None` when it is not known which
+    /// program painted with which model.
+    pub fn into_painted(self) -> Option<PaintedRecipe> {
+        let recipe = PaintedRecipe {
+            sampler_label: self.spec.sampler.as_ref().map(ToString::to_string),
+            used_picture: self.used_picture,
+            used_mask: self.used_mask,
+            model_name: self.model_name?,
+            model_hash: self.model_hash?,
+            program: self.program?,
+            spec: self.spec,
+        };
+        Some(match self.sampler_label {
+            Some(label) => recipe.with_sampler_label(label),
+            None => recipe,
+        })
+    }
+
     /// Reads our own JSON form; `None` when it is not that form, is damaged, or
     /// was written by a newer program whose form may mean something else.
     pub fn from_json(json: &str) -> Option<Self> {

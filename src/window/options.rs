@@ -24,7 +24,9 @@ pub struct StudioOptions {
     pub storybook_folder: Option<PathBuf>,
     /// Folder for pictures that have no other place.
     pub pictures_folder: Option<PathBuf>,
-    /// A picture to open at once.
+    /// Folder for copies of unsaved work; without, none are made.
+    pub recovery_folder: Option<PathBuf>,
+    /// A project or a picture to open at once.
     pub open: Option<PathBuf>,
     /// Whether settings are read and written; off in tests.
     pub remembers: bool,
@@ -38,6 +40,7 @@ impl StudioOptions {
             wgpu: gpu::wgpu_configuration(),
             storybook_folder: folders::storybook_model(),
             pictures_folder: folders::pictures(),
+            recovery_folder: folders::recovery(),
             open: None,
             remembers: true,
         }

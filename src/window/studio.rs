@@ -42,6 +42,7 @@ impl StudioApp {
             wgpu: _,
             storybook_folder,
             pictures_folder,
+            recovery_folder,
             open,
             remembers,
         } = options;
@@ -66,6 +67,9 @@ impl StudioApp {
             stored.is_none_or(|storage| storage.get_string(STORAGE_KEY).is_none()),
         );
         core.list_models();
+        if let Some(folder) = recovery_folder {
+            core.start_recovery(folder);
+        }
         if let Some(path) = open {
             core.dispatch(Command::OpenFile(path));
         }
@@ -126,11 +130,11 @@ impl StudioApp {
             ThemeChoice::System => egui::ThemePreference::System,
         });
         let mark = if state.front().editor.is_dirty() {
-            "• "
+            " (unsaved)"
         } else {
             ""
         };
-        let title = format!("{mark}{} — Velatura", state.title());
+        let title = format!("{}{mark} — Velatura", state.title());
         if title != self.shown_title {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.shown_title = title;
@@ -154,6 +158,9 @@ impl eframe::App for StudioApp {
         let now_secs = ctx.input(|input| input.time);
         if let Some(wait_secs) = self.core.state.notices.tick(now_secs) {
             ctx.request_repaint_after(Duration::from_secs_f64(wait_secs.max(0.0)));
+        }
+        if let Some(wait_secs) = self.core.tend_recovery(now_secs) {
+            ctx.request_repaint_after(Duration::from_secs_f64(wait_secs));
         }
         self.update_window(ctx);
         self.logic_secs = start.elapsed().as_secs_f32();

@@ -25,6 +25,7 @@ mod memory;
 mod models;
 mod mutate;
 mod pictures;
+mod projects;
 mod random;
 mod texts;
 

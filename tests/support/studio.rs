@@ -34,10 +34,16 @@ impl Studio {
 
     /// A studio whose model is loaded.
     pub fn start_with(open: Option<&Path>) -> Self {
+        Self::start_in(None, open)
+    }
+
+    /// A studio that keeps copies of unsaved work in a folder.
+    pub fn start_in(recovery: Option<&Path>, open: Option<&Path>) -> Self {
         let (permits, gate) = unbounded();
         let engine = Box::new(move |_: Option<&_>| FakeEngine::factory(FakePace::Gate(gate)));
         let mut options = StudioOptions::new(engine);
         options.remembers = false;
+        options.recovery_folder = recovery.map(Path::to_path_buf);
         let pictures = tempfile::tempdir().expect("a folder");
         options.pictures_folder = Some(pictures.path().to_path_buf());
         options.open = open.map(Path::to_path_buf);

@@ -22,7 +22,7 @@ fn file(folder: &Path, name: &str, value: u8) -> PathBuf {
 }
 
 impl Studio {
-    fn open(&mut self, path: &Path) {
+    pub(super) fn open(&mut self, path: &Path) {
         let name = path.file_name().expect("a name").to_string_lossy();
         self.command(Command::OpenFile(path.to_path_buf()));
         let name = name.into_owned();
@@ -30,7 +30,7 @@ impl Studio {
     }
 
     /// A stroke from left to right, in canvas pixels.
-    fn stroke(&mut self, y: f32) {
+    pub(super) fn stroke(&mut self, y: f32) {
         for (phase, x) in [
             (PointerPhase::Press, 5.0),
             (PointerPhase::Drag, 30.0),
@@ -47,7 +47,7 @@ impl Studio {
     }
 
     /// Whether the window asks to be closed in one of the next frames.
-    fn closes_within(&mut self, frames: usize) -> bool {
+    pub(super) fn closes_within(&mut self, frames: usize) -> bool {
         (0..frames).any(|_| {
             self.harness.step();
             let output = &self.harness.output().viewport_output;

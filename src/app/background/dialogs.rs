@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Background;
 use super::events::BackgroundEvent;
 use crate::exchange::BoxForm;
+use crate::project::EXTENSION;
 use crate::recipe::PictureFormat;
 
 /// A dialog that ends sooner without a choice never opened: no hand is as fast.
@@ -15,8 +16,10 @@ const FASTEST_HAND: Duration = Duration::from_millis(250);
 /// What a dialog was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PickPurpose {
-    /// A picture to open.
+    /// A picture or a project to open.
     OpenPicture,
+    /// Where to save the project.
+    SaveProject,
     /// Where to save the picture.
     SavePicture,
     /// A model folder.
@@ -42,18 +45,24 @@ impl Background {
         // waited for on another.
         match purpose {
             PickPurpose::OpenPicture => {
-                let all: Vec<&str> = PictureFormat::ALL
-                    .iter()
-                    .flat_map(|format| format.extensions())
-                    .copied()
-                    .collect();
+                let pictures = PictureFormat::ALL.iter();
+                let pictures = pictures.flat_map(|format| format.extensions()).copied();
+                let all: Vec<&str> = [EXTENSION].into_iter().chain(pictures).collect();
                 let dialog = dialog
-                    .set_title("Open a picture")
-                    .add_filter("Pictures", &all);
+                    .set_title("Open")
+                    .add_filter("Projects and pictures", &all);
                 self.await_dialog(purpose, dialog.pick_file());
             }
+            PickPurpose::SaveProject => {
+                let dialog = dialog
+                    .set_title("Save as")
+                    .set_file_name(file_name)
+                    .add_filter("Velatura project", &[EXTENSION]);
+                self.await_dialog(purpose, dialog.save_file());
+            }
             PickPurpose::SavePicture => {
-                let mut dialog = dialog.set_title("Save as").set_file_name(file_name);
+                let dialog = dialog.set_title("Export picture");
+                let mut dialog = dialog.set_file_name(file_name);
                 for format in PictureFormat::ALL {
                     dialog = dialog.add_filter(format.label(), format.extensions());
                 }

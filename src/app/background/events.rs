@@ -12,7 +12,21 @@ use crate::app::training::OutputPlace;
 use crate::document::{DocumentId, DocumentRevision, SavePoint, TileGrid};
 use crate::engine::library::PaintedWith;
 use crate::engine::protocol::JobId;
+use crate::project::Project;
+use crate::project::recovery::LeftBehind;
 use crate::recipe::{FoundRecipe, GenerateSpec, PaintedRecipe};
+
+/// What a save makes of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveForm {
+    /// A project, which holds all of it.
+    Project,
+    /// A picture.
+    Picture {
+        /// Whether the document holds more than the file can: layers, a mask, boxes.
+        is_flattened: bool,
+    },
+}
 
 /// What a save writes: which state of which document, and where.
 #[derive(Clone, Debug)]
@@ -25,8 +39,8 @@ pub struct SaveTicket {
     pub point: Option<SavePoint>,
     /// The file.
     pub path: PathBuf,
-    /// Whether the document holds more than the file can: layers, a mask.
-    pub is_flattened: bool,
+    /// What is made of it.
+    pub form: SaveForm,
 }
 
 /// A picture that was read from a file, and not shown yet.
@@ -40,6 +54,19 @@ pub struct OpenedFile {
     pub recipe: Option<FoundRecipe>,
     /// What is not as it should be, as sentences for the user.
     pub warnings: Vec<String>,
+}
+
+/// A project that was read from a file, and not shown yet.
+#[derive(Clone, Debug)]
+pub struct OpenedProjectFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub project: Project,
+    /// What is not as it should be, as sentences for the user.
+    pub warnings: Vec<String>,
+    /// Whether it is a copy of unsaved work that a crash left behind.
+    pub is_left_behind: bool,
 }
 
 /// What a job or a picture was made for.
@@ -85,6 +112,18 @@ pub enum BackgroundEvent {
     },
     /// A picture was read from a file.
     Opened(Box<OpenedFile>),
+    /// A project was read from a file.
+    OpenedProject(Box<OpenedProjectFile>),
+    /// Copies of unsaved work were found that a crash left behind.
+    LeftBehind(Vec<LeftBehind>),
+    /// There is a copy of unsaved work.
+    CopyKept,
+    /// There is no copy of unsaved work, and why.
+    CopyFailed(String),
+    /// A copy was removed, or has another place now.
+    CopyForgotten,
+    /// The folder for copies is gone: the window may close.
+    RecoveryEnded,
     /// A picture was taken from the clipboard.
     Pasted {
         /// For which document.
@@ -92,14 +131,14 @@ pub enum BackgroundEvent {
         /// The picture.
         picture: TileGrid<[u8; 4]>,
     },
-    /// A picture was saved.
+    /// A project or a picture was saved.
     Saved {
         /// What was saved.
         ticket: SaveTicket,
         /// What the file lacks, as a sentence for the user.
         left_out: Option<String>,
     },
-    /// A picture could not be saved.
+    /// A project or a picture could not be saved.
     SaveFailed {
         /// What was to be saved.
         ticket: SaveTicket,

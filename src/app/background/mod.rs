@@ -12,6 +12,7 @@ mod dialogs;
 mod events;
 mod lane;
 mod models;
+mod projects;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,8 @@ use super::training::OutputPlace;
 use crate::document::{DocumentId, TileGrid, check_size};
 use crate::engine::{Waker, library};
 use crate::exchange::{BoxForm, read_boxes, write_boxes};
+use crate::project::is_project;
+use crate::project::recovery::Recovery;
 use crate::recipe::{
     FoundRecipe, GenerateSpec, LayoutBox, PaintedRecipe, SaveOptions, next_picture_path,
     open_picture, save_picture,
@@ -33,7 +36,9 @@ use crate::recipe::{
 
 pub use classes::{ClassEvent, ClassWish, RestoredMap};
 pub use dialogs::PickPurpose;
-pub use events::{Arrival, BackgroundEvent, OpenedFile, Origin, SaveTicket};
+pub use events::{
+    Arrival, BackgroundEvent, OpenedFile, OpenedProjectFile, Origin, SaveForm, SaveTicket,
+};
 use lane::Lane;
 
 /// Makes a picture when it is needed, away from the window's thread.
@@ -50,6 +55,9 @@ pub struct Background {
     placer: Lane<()>,
     counter: Lane<()>,
     clipboard: Lane<Option<arboard::Clipboard>>,
+    keeper: Lane<Option<Recovery>>,
+    /// The folder for copies of unsaved work; none are made without.
+    recovery_root: Option<PathBuf>,
 }
 
 /// Where errands report.
@@ -104,6 +112,8 @@ impl Background {
             placer: Lane::new("placer", reports.clone()),
             counter: Lane::new("counter", reports.clone()),
             clipboard: Lane::new("clipboard", reports.clone()),
+            keeper: Lane::new("keeper", reports.clone()),
+            recovery_root: None,
             reports,
             receiver,
         }
@@ -114,9 +124,12 @@ impl Background {
         self.receiver.try_recv().ok()
     }
 
-    /// Reads a picture file.
+    /// Reads a picture or a project.
     pub fn open(&self, path: PathBuf) {
         self.spawn("open", Box::new(BackgroundEvent::Failed), move || {
+            if is_project(&path) {
+                return projects::opened_project(path);
+            }
             let opened = open_picture(&path).map_err(|error| error.to_string())?;
             let picture = tiles_of(&opened.image)?;
             Ok(BackgroundEvent::Opened(Box::new(OpenedFile {

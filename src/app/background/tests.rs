@@ -31,7 +31,9 @@ impl Bench {
             revision: self.document.revision(),
             point: None,
             path,
-            is_flattened: false,
+            form: SaveForm::Picture {
+                is_flattened: false,
+            },
         }
     }
 }

@@ -1,4 +1,4 @@
-//! New, open, save, quit: what happens to a document as a whole.
+//! New, open, quit: what happens to a document as a whole.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use image::RgbaImage;
 
 use super::{Core, sentence};
-use crate::app::actions;
-use crate::app::background::{OpenedFile, PickPurpose, SaveTicket};
+use crate::app::background::{OpenedFile, OpenedProjectFile, PickPurpose};
 use crate::app::command::{Command, Dialog};
 use crate::app::documents::OpenDocument;
 use crate::app::losses::{Loss, Question};
 use crate::app::notices::{NoticeAction, Severity, Topic};
-use crate::document::{Document, DocumentError, DocumentId, LayerKind, TileGrid};
+use crate::document::{Document, DocumentError, DocumentId, TileGrid};
 use crate::folders;
+use crate::project::Home;
 use crate::recipe::{FoundRecipe, PaintedRecipe};
 
 impl Core {
@@ -64,6 +64,36 @@ impl Core {
         Ok(())
     }
 
+    /// Shows a project that was read from a file, or a copy that was left behind.
+    /// Only now that it is there, work that it would replace is worth a question.
+    pub(in crate::app) fn show_project(&mut self, opened: &OpenedProjectFile) {
+        let losses = self.state.losses_of_document();
+        if self.must_ask(Command::ReplaceByProject(Box::new(opened.clone())), losses) {
+            return;
+        }
+        for warning in &opened.warnings {
+            let text = sentence(warning);
+            self.state.notices.push(Severity::Warning, text);
+        }
+        let mut project = opened.project.clone();
+        if !opened.is_left_behind {
+            self.state.settings.remember_file(&opened.path);
+            project.home = Some(Home {
+                path: opened.path.clone(),
+                is_project: true,
+            });
+        }
+        self.bring_to_front(OpenDocument::of_project(project));
+        if opened.is_left_behind {
+            self.adopt(opened);
+        }
+        let recipe = self.state.front().recipe().map(PaintedRecipe::to_json);
+        let recipe = recipe.and_then(Result::ok);
+        if let Some(recipe) = recipe.as_deref().and_then(FoundRecipe::from_json) {
+            self.offer_settings(&recipe);
+        }
+    }
+
     /// Puts a document in front, which closes the one that was there.
     fn bring_to_front(&mut self, document: OpenDocument) {
         let state = &mut self.state;
@@ -99,7 +129,7 @@ impl Core {
         }
         let losses = self.state.losses_of_program();
         if !self.must_ask(Command::Quit, losses) {
-            self.wants_to_close = true;
+            self.close();
         }
     }
 
@@ -125,82 +155,6 @@ impl Core {
             state.notices.push(Severity::Warning, text);
         }
         Ok(())
-    }
-
-    pub(super) fn save_as(&mut self) {
-        if let Some(obstacle) = actions::file::SAVE_AS.obstacle(&self.state) {
-            let text = obstacle.to_owned();
-            self.state.notices.push(Severity::Info, text);
-            return;
-        }
-        let name = self.save_name();
-        let folder = self.state.settings.last_folder.clone();
-        self.background
-            .pick(PickPurpose::SavePicture, folder.as_deref(), &name);
-    }
-
-    /// The file name that the dialog for saving offers.
-    pub(in crate::app) fn save_name(&self) -> String {
-        match &self.state.front().file {
-            Some(_) => self.state.title(),
-            None => "picture.png".to_owned(),
-        }
-    }
-
-    /// Flattens and writes the picture; the extension decides the format.
-    pub(super) fn save_to(&mut self, mut path: PathBuf) {
-        if path.extension().is_none() {
-            path.set_extension("png");
-        }
-        let front = self.state.documents.front_mut();
-        let snapshot = front.editor.snapshot();
-        let ticket = SaveTicket {
-            document: snapshot.id(),
-            revision: snapshot.revision(),
-            point: front.editor.save_point(),
-            path,
-            is_flattened: holds_more_than_a_picture(&snapshot),
-        };
-        let recipe = front.recipe().cloned();
-        self.writing += 1;
-        self.background
-            .save(ticket, Box::new(move || snapshot.composite()), recipe);
-    }
-
-    /// Notes that a file was written.
-    pub(in crate::app) fn take_saved(&mut self, ticket: SaveTicket) {
-        let state = &mut self.state;
-        let name = ticket.path.file_name().unwrap_or(ticket.path.as_os_str());
-        let mut text = format!("Saved {}", name.to_string_lossy());
-        if ticket.is_flattened {
-            text.push_str("; a picture file keeps no layers and no mask");
-        }
-        state.notices.push(Severity::Success, text);
-        state.settings.remember_file(&ticket.path);
-        // Changes made while the file was written are not in it, and neither are
-        // those of another document.
-        if let Some(open) = state.documents.get_mut(ticket.document) {
-            if let Some(point) = ticket.point {
-                open.editor.mark_saved(point);
-            }
-            open.file = Some(ticket.path);
-        }
-        self.note_written();
-    }
-
-    /// Notes that a file could not be written.
-    pub(in crate::app) fn take_unsaved(&mut self, text: &str) {
-        self.state.notices.push(Severity::Error, sentence(text));
-        // The window stays open, with the work that has no file.
-        self.quits_when_written = false;
-        self.writing = self.writing.saturating_sub(1);
-    }
-
-    fn note_written(&mut self) {
-        self.writing = self.writing.saturating_sub(1);
-        if self.writing == 0 && self.quits_when_written {
-            self.quit();
-        }
     }
 
     /// A painted picture whose document was closed goes to the folder for pictures.
@@ -255,15 +209,4 @@ impl Core {
             .notices
             .ask(text, NoticeAction { label, command });
     }
-}
-
-/// Whether a file with one picture would lose something of the document.
-fn holds_more_than_a_picture(document: &Document) -> bool {
-    let painted = |kind: LayerKind| {
-        let layers = document.layers().iter();
-        layers
-            .filter(|layer| layer.kind() == kind && !layer.content.is_blank())
-            .count()
-    };
-    painted(LayerKind::Raster) > 1 || painted(LayerKind::Mask) > 0
 }

@@ -20,12 +20,16 @@ impl Core {
     /// An untouched canvas has the size of the picture that would be painted.
     pub(in crate::app) fn fit_empty_canvas(&mut self) {
         let size_px = self.state.job_size_px();
-        let editor = &mut self.state.documents.front_mut().editor;
+        let front = self.state.documents.front_mut();
+        // What lies in a file has the size that it has there.
+        let has_no_file = front.file.is_none();
+        let editor = &mut front.editor;
         let document = editor.document();
         let is_untouched = editor.history().undo_label().is_none()
             && editor.history().redo_label().is_none()
-            && !document.has_picture()
-            && !editor.is_busy();
+            && !document.has_content()
+            && !editor.is_busy()
+            && has_no_file;
         if is_untouched && document.size_px() != size_px {
             // A size that the form allows is one that a document may have.
             editor.refit_blank(size_px).ok();
@@ -38,6 +42,7 @@ impl Core {
             self.state.notices.push(Severity::Info, text);
             return;
         }
+        self.copy_before_generation();
         let intent = self.state.intent();
         let size_px = self.state.job_size_px();
         let state = &mut self.state;

@@ -6,14 +6,16 @@ mod classes;
 mod conditions;
 mod file;
 mod generation;
+mod saving;
 mod training;
 
 use super::background::{Background, PickPurpose};
 use super::boxes::BoxCommand;
 use super::command::{Command, Dialog};
 use super::notices::Severity;
+use super::recovery::RecoveryClock;
 use super::state::AppState;
-use crate::document::{DocumentRevision, LayerKind};
+use crate::document::{DocumentId, DocumentRevision, LayerKind};
 use crate::engine::EngineHandle;
 use crate::random;
 use crate::tools::ToolError;
@@ -32,6 +34,10 @@ pub struct Core {
     writing: usize,
     /// Whether the window should close once they are.
     quits_when_written: bool,
+    /// What was asked for, and waits for a document to be saved.
+    after_save: Option<(DocumentId, Box<Command>)>,
+    /// When copies of unsaved work are made.
+    pub(super) recovery: RecoveryClock,
     /// What the document was when the user agreed to lose it, while the command
     /// is carried out that it was about.
     agreed: Option<DocumentRevision>,
@@ -47,6 +53,8 @@ impl Core {
             wants_to_close: false,
             writing: 0,
             quits_when_written: false,
+            after_save: None,
+            recovery: RecoveryClock::default(),
             agreed: None,
         }
     }
@@ -78,7 +86,15 @@ impl Core {
             }
             Command::OpenFile(path) => self.background.open(path),
             Command::Replace(opened) => self.show_opened(*opened)?,
+            Command::ReplaceByProject(opened) => self.show_project(&opened),
+            Command::Recover(copy) => {
+                *dialog = None;
+                self.background.open_left_behind(copy);
+            }
+            Command::GiveUp(copy) => self.give_up(copy),
+            Command::Save => self.save(),
             Command::SaveAs => self.save_as(),
+            Command::Export => self.export(),
             Command::SaveTo(path) => self.save_to(path),
             Command::Copy => self.copy(),
             Command::Paste => self.background.paste(front.id()),
@@ -200,6 +216,7 @@ impl Core {
                     done?;
                 }
             }
+            Command::SaveAndGoOn => self.save_and_go_on(),
             Command::DismissNotice(id) => notices.dismiss(id),
         }
         Ok(())

@@ -6,6 +6,7 @@ mod map_classes;
 mod new_picture;
 mod palette;
 mod path;
+mod recover;
 mod shortcut_list;
 mod train;
 
@@ -13,7 +14,7 @@ use egui::{Align, Id, Layout, Modal, RichText, Ui};
 
 use super::UiState;
 use super::theme::{semibold, space, tokens, type_size};
-use crate::app::actions::file::SAVE_AS;
+use crate::app::actions::file::SAVE;
 use crate::app::{AppState, Command, CommandSink, Dialog, Question};
 use crate::icons;
 use crate::ui::widgets::IconButton;
@@ -70,6 +71,17 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
             frame(ui, title, 480.0, commands, |ui, commands| {
                 path::path_ui(ui, *purpose, suggestion, own, commands);
             });
+        }
+        Some(Dialog::Recover) => {
+            frame(
+                ui,
+                "Recover unsaved work",
+                520.0,
+                commands,
+                |ui, commands| {
+                    recover::recover_ui(ui, state, commands);
+                },
+            );
         }
         Some(Dialog::Discard(question)) => {
             frame(ui, question.title(), 400.0, commands, |ui, commands| {
@@ -149,9 +161,8 @@ fn discard_ui(ui: &mut Ui, state: &AppState, question: &Question, commands: &mut
         if agree.clicked() {
             commands.push(Command::Agree);
         }
-        if question.offers_save() && ui.button(SAVE_AS.label).clicked() {
-            commands.push(Command::CloseDialog);
-            commands.act(&SAVE_AS, state);
+        if question.offers_save() && ui.button(SAVE.label).clicked() {
+            commands.push(Command::SaveAndGoOn);
         }
         if ui.button("Keep working").clicked() {
             commands.push(Command::CloseDialog);

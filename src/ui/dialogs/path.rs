@@ -12,8 +12,9 @@ use crate::ui::theme::tokens;
 /// The title of the dialog.
 pub fn path_title(purpose: PickPurpose) -> &'static str {
     match purpose {
-        PickPurpose::OpenPicture => "Open a picture",
-        PickPurpose::SavePicture => "Save as",
+        PickPurpose::OpenPicture => "Open a project or a picture",
+        PickPurpose::SaveProject => "Save as",
+        PickPurpose::SavePicture => "Export picture",
         PickPurpose::ModelFolder => "Open a model folder",
         PickPurpose::TrainFolder => "Choose a folder of pictures",
         PickPurpose::TrainOutput => "Choose where the model is saved",
@@ -36,7 +37,7 @@ pub fn path_ui(
         PickPurpose::SavePicture => {
             "This system has no file dialog. Type the whole path; its ending, .png, .jpg or .webp, decides the format. A file of that name is replaced."
         }
-        PickPurpose::ExportBoxes(_) => {
+        PickPurpose::SaveProject | PickPurpose::ExportBoxes(_) => {
             "This system has no file dialog. Type the whole path. A file of that name is replaced."
         }
         _ => "This system has no file dialog. Type the whole path.",
@@ -56,7 +57,7 @@ pub fn path_ui(
     let path = text.trim();
     buttons(ui, |ui| {
         let word = match purpose {
-            PickPurpose::SavePicture => "Save",
+            PickPurpose::SaveProject | PickPurpose::SavePicture => "Save",
             PickPurpose::ExportBoxes(_) => "Export",
             PickPurpose::ImportBoxes => "Import",
             PickPurpose::OpenPicture | PickPurpose::ModelFolder => "Open",

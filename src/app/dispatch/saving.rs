@@ -1,0 +1,182 @@
+//! Saving projects and exporting pictures.
+
+use std::path::{Path, PathBuf};
+
+use super::{Core, sentence};
+use crate::app::actions;
+use crate::app::background::{PickPurpose, SaveForm, SaveTicket};
+use crate::app::command::Dialog;
+use crate::app::notices::Severity;
+use crate::document::{Document, LayerKind};
+use crate::project::{EXTENSION, is_project_name};
+use crate::recipe::PictureFormat;
+
+impl Core {
+    /// Saves the project to where it came from, or asks where.
+    pub(super) fn save(&mut self) {
+        match self.state.front().project_file().map(Path::to_path_buf) {
+            Some(path) => self.save_to(path),
+            None => self.save_as(),
+        }
+    }
+
+    pub(super) fn save_as(&mut self) {
+        self.pick_place(&actions::file::SAVE_AS, PickPurpose::SaveProject);
+    }
+
+    pub(super) fn export(&mut self) {
+        self.pick_place(&actions::file::EXPORT, PickPurpose::SavePicture);
+    }
+
+    fn pick_place(&mut self, action: &actions::Action, purpose: PickPurpose) {
+        if let Some(obstacle) = action.obstacle(&self.state) {
+            let text = obstacle.to_owned();
+            self.state.notices.push(Severity::Info, text);
+            return;
+        }
+        let name = self.save_name(purpose);
+        let folder = self.state.settings.last_folder.clone();
+        self.background.pick(purpose, folder.as_deref(), &name);
+    }
+
+    /// Saves the project; when it is saved, does what the open question is about.
+    pub(super) fn save_and_go_on(&mut self) {
+        if let Some(Dialog::Discard(question)) = self.state.dialog.take() {
+            let document = self.state.front().id();
+            self.after_save = Some((document, question.command));
+            self.save();
+        }
+    }
+
+    /// Leaves what waited for a save that does not come.
+    pub(in crate::app) fn forget_after_save(&mut self) {
+        self.after_save = None;
+    }
+
+    /// The file name that a dialog for saving offers.
+    pub(in crate::app) fn save_name(&self, purpose: PickPurpose) -> String {
+        let front = self.state.front();
+        let Some(file) = &front.file else {
+            return match purpose {
+                PickPurpose::SaveProject => format!("picture.{EXTENSION}"),
+                _ => "picture.png".to_owned(),
+            };
+        };
+        let ending = match purpose {
+            PickPurpose::SaveProject => EXTENSION,
+            _ if front.is_project => "png",
+            _ => return self.state.title(),
+        };
+        let name = file.with_extension(ending);
+        let name = name.file_name().unwrap_or(file.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Saves a project where the dialog for projects was answered. Who types the
+    /// name of a picture there wants a picture.
+    pub(in crate::app) fn save_project_to(&mut self, mut path: PathBuf) {
+        if !is_project_name(&path) && PictureFormat::from_path(&path).is_none() {
+            // Added, not put in place of one: a name may have points.
+            path.as_mut_os_string().push(format!(".{EXTENSION}"));
+        }
+        self.save_to(path);
+    }
+
+    /// Writes the project or the picture; the extension decides.
+    pub(super) fn save_to(&mut self, mut path: PathBuf) {
+        if path.extension().is_none() {
+            path.set_extension("png");
+        }
+        let front = self.state.documents.front_mut();
+        let snapshot = front.editor.snapshot();
+        let form = if is_project_name(&path) || front.project_file() == Some(&path) {
+            SaveForm::Project
+        } else {
+            SaveForm::Picture {
+                is_flattened: holds_more_than_a_picture(&snapshot),
+            }
+        };
+        let ticket = SaveTicket {
+            document: snapshot.id(),
+            revision: snapshot.revision(),
+            point: front.editor.save_point(),
+            path,
+            form,
+        };
+        self.writing += 1;
+        match form {
+            SaveForm::Project => self.background.save_project(ticket, front.to_project()),
+            SaveForm::Picture { .. } => {
+                let recipe = front.recipe().cloned();
+                self.background
+                    .save(ticket, Box::new(move || snapshot.composite()), recipe);
+            }
+        }
+    }
+
+    /// Notes that a file was written.
+    pub(in crate::app) fn take_saved(&mut self, ticket: SaveTicket) {
+        let state = &mut self.state;
+        let name = ticket.path.file_name().unwrap_or(ticket.path.as_os_str());
+        let mut text = format!("Saved {}", name.to_string_lossy());
+        if ticket.form == (SaveForm::Picture { is_flattened: true }) {
+            text.push_str("; a picture file keeps no layers, masks or boxes: a project does");
+        }
+        state.notices.push(Severity::Success, text);
+        state.settings.remember_file(&ticket.path);
+        // Changes made while the file was written are not in it, and neither are
+        // those of another document.
+        let mut is_saved = false;
+        if let Some(open) = state.documents.get_mut(ticket.document) {
+            let is_project = ticket.form == SaveForm::Project;
+            // A picture beside a project is a copy. One that lacks something of the
+            // document does not make up for it.
+            let is_whole = ticket.form
+                == (SaveForm::Picture {
+                    is_flattened: false,
+                });
+            if is_project || (is_whole && !open.is_project) {
+                if let Some(point) = ticket.point {
+                    open.editor.mark_saved(point);
+                }
+                open.file = Some(ticket.path);
+                open.is_project = is_project;
+            }
+            is_saved = !open.has_unsaved_work();
+        }
+        self.note_written();
+        let waits = |(document, _): &mut (_, _)| *document == ticket.document;
+        if let Some((_, command)) = self.after_save.take_if(waits).filter(|_| is_saved) {
+            self.dispatch(*command);
+        }
+    }
+
+    /// Notes that a file could not be written.
+    pub(in crate::app) fn take_unsaved(&mut self, text: &str) {
+        self.state.notices.push(Severity::Error, sentence(text));
+        // The window stays open, with the work that has no file.
+        self.quits_when_written = false;
+        self.forget_after_save();
+        self.writing = self.writing.saturating_sub(1);
+    }
+
+    /// Notes that one file less is being written.
+    pub(super) fn note_written(&mut self) {
+        self.writing = self.writing.saturating_sub(1);
+        if self.writing == 0 && self.quits_when_written {
+            self.quit();
+        }
+    }
+}
+
+/// Whether a file with one picture would lose something of the document.
+fn holds_more_than_a_picture(document: &Document) -> bool {
+    let painted = |kind: LayerKind| {
+        let layers = document.layers().iter();
+        layers
+            .filter(|layer| layer.kind() == kind && !layer.content.is_blank())
+            .count()
+    };
+    let others = [LayerKind::Mask, LayerKind::Layout, LayerKind::Semantic];
+    painted(LayerKind::Raster) > 1 || others.into_iter().any(|kind| painted(kind) > 0)
+}
