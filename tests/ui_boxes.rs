@@ -148,6 +148,21 @@ fn a_box_is_drawn_and_named_by_its_first_letters() {
     assert_eq!(studio.boxes().len(), 2);
 }
 
+/// The list of classes once went away under the gesture that made the layer, and
+/// the canvas moved beneath the pointer.
+#[test]
+fn the_first_box_over_a_label_map_lies_where_it_was_drawn() {
+    let mut studio = Studio::start();
+    studio.harness.get_by_label("Add label map").click();
+    studio.harness.run();
+    assert!(studio.sees("Classes"));
+    studio.press(Key::R);
+    studio.drag((20.0, 12.0), (51.0, 40.0), [NONE, CTRL]);
+    assert_eq!(studio.corners(), [[20.0, 12.0, 51.0, 40.0]]);
+    studio.press(Key::Escape);
+    assert!(!studio.sees("Classes"));
+}
+
 #[test]
 fn every_gesture_is_one_step_and_escape_aborts_it() {
     let mut studio = Studio::start();

@@ -112,7 +112,7 @@ pub fn studio_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         .exact_size(40.0)
         .frame(panel_frame(tokens, Margin::symmetric(12, 6)))
         .show(ui, |ui| panels::tool_options_ui(ui, state, commands));
-    if crate::app::actions::semantic::is_in_hand(state) {
+    if panels::shows_classes(state, own) {
         line(Panel::left("classes"))
             .exact_size(panels::CLASSES_WIDTH)
             .frame(panel_frame(tokens, Margin::ZERO))

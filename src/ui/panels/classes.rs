@@ -24,6 +24,7 @@ pub struct ClassListUi {
     search: String,
     /// Whether only classes of the map are listed.
     is_in_map_only: bool,
+    is_shown: bool,
 }
 
 /// A line of the list.
@@ -37,7 +38,16 @@ struct Line<'a> {
     share: Option<f64>,
 }
 
-/// Shows the list, if a label map is in hand.
+/// Whether the list is shown: while a label map is in hand. It stays or is away as
+/// long as a gesture goes on, under which the canvas must not move.
+pub fn shows_classes(state: &AppState, own: &mut UiState) -> bool {
+    if !state.toolbox.is_active() {
+        own.classes.is_shown = semantic::is_in_hand(state);
+    }
+    own.classes.is_shown
+}
+
+/// Shows the list.
 pub fn classes_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     let margin = egui::Margin {
         left: 12,

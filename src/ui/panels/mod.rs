@@ -19,7 +19,7 @@ mod trajectory;
 pub use box_table::{BoxTable, box_table_ui, shows_box_table};
 pub use canvas_panel::canvas_panel_ui;
 pub use class_list::ClassQuery;
-pub use classes::{CLASSES_WIDTH, ClassListUi, classes_ui};
+pub use classes::{CLASSES_WIDTH, ClassListUi, classes_ui, shows_classes};
 pub use generate::generate_ui;
 pub use generate_button::generate_button_ui;
 pub use layers::{LayerThumbnails, layers_ui};
