@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::actions::Action;
 use super::background::{OpenedFile, OpenedProjectFile, PickPurpose};
 use super::boxes::{BoxCommand, ImportedBoxes};
-use super::classes::{ClassCommand, PaletteDraft};
+use super::classes::{ClassCommand, MapImport, PaletteDraft};
 use super::form::FormChange;
 use super::losses::Question;
 use super::settings::ThemeChoice;
@@ -39,6 +39,8 @@ pub enum Dialog {
         /// What was done before, as a sentence.
         news: Option<String>,
     },
+    /// A label map from a file, before it is taken in.
+    ImportMap(Box<MapImport>),
     /// Asks for a path, where the system has no file dialog.
     Path {
         /// What for.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::background::{Arrival, BackgroundEvent, Origin, PickPurpose};
 use super::boxes::BoxCommand;
+use super::classes::ClassCommand;
 use super::command::{Command, Dialog};
 use super::dispatch::{Core, sentence};
 use super::jobs::{JobKind, JobRecord};
@@ -302,7 +303,18 @@ impl Core {
             }
             PickPurpose::ExportBoxes(_) => path.push(self.boxes_name()),
             // A separator at the end, ready for the name.
-            PickPurpose::OpenPicture | PickPurpose::ImportBoxes => path.push(""),
+            PickPurpose::OpenPicture
+            | PickPurpose::ImportBoxes
+            | PickPurpose::LabelMap
+            | PickPurpose::Palette => {
+                path.push("");
+            }
+            PickPurpose::SaveLabelMap(_) => {
+                path.push(format!("{}.png", self.map_name("label")));
+            }
+            PickPurpose::SavePalette => {
+                path.push(format!("{}.json", self.map_name("palette")));
+            }
             PickPurpose::ModelFolder | PickPurpose::TrainFolder | PickPurpose::TrainOutput => {
                 return String::new();
             }
@@ -315,6 +327,12 @@ impl Core {
             PickPurpose::OpenPicture => self.dispatch(Command::OpenFile(path)),
             PickPurpose::SaveProject => self.save_project_to(path),
             PickPurpose::SavePicture => self.dispatch(Command::SaveTo(path)),
+            PickPurpose::LabelMap => self.dispatch(ClassCommand::ReadMap(path).into()),
+            PickPurpose::SaveLabelMap(coding) => {
+                self.dispatch(ClassCommand::WriteMap(path, coding).into());
+            }
+            PickPurpose::Palette => self.dispatch(ClassCommand::ReadPalette(path).into()),
+            PickPurpose::SavePalette => self.dispatch(ClassCommand::WritePalette(path).into()),
             PickPurpose::ModelFolder => {
                 self.dispatch(Command::ChooseModel(ModelSource::Folder(path)));
             }

@@ -156,6 +156,40 @@ pub enum ExchangeError {
         /// The colours and their numbers of pixels.
         colours: Vec<super::UnknownColour>,
     },
+    /// Colours cannot tell two classes apart.
+    #[error(
+        "the classes \u{201c}{0}\u{201d} and \u{201c}{1}\u{201d} have the same colour, so colours cannot tell \
+         them apart; give one another colour, or export by index"
+    )]
+    SameColour(String, String),
+    /// A class has no colour.
+    #[error(
+        "the map has the class {0}, which is not in the palette and has no colour; give these \
+         pixels another class, or export by index"
+    )]
+    NoColour(u8),
+    /// It is far longer than a palette can be.
+    #[error("\u{201c}{}\u{201d} is too long for a palette; choose the JSON file of one", .0.display())]
+    LongPalette(PathBuf),
+    /// It is no palette.
+    #[error(
+        "\u{201c}{}\u{201d} is no palette ({reason}); it needs a list \u{201c}classes\u{201d} of index, name and color",
+        path.display()
+    )]
+    NoPalette {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// Its classes make no palette.
+    #[error("\u{201c}{}\u{201d} cannot be used: {source}", path.display())]
+    Palette {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: crate::recipe::PaletteError,
+    },
 }
 
 /// Things that one sentence names.

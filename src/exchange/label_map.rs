@@ -206,14 +206,61 @@ pub fn write_label_map(
     for class in &palette.classes {
         colours[usize::from(class.index)] = class.color;
     }
+    let palette = colours.as_flattened().to_vec();
+    let kind = png::ColorType::Indexed;
+    write_png(path, map.dimensions(), kind, Some(palette), map.as_raw())
+}
+
+/// Writes a label map as a PNG file in the colours of its palette; what is nothing is
+/// transparent.
+///
+/// # Errors
+/// If two classes of the map share a colour, one has none, or the file cannot be
+/// written.
+pub fn write_coloured_label_map(
+    path: &Path,
+    map: &GrayImage,
+    palette: &Palette,
+) -> Result<(), ExchangeError> {
+    let mut is_used = [false; 256];
+    for index in map.as_raw() {
+        is_used[usize::from(*index)] = true;
+    }
+    let mut colours = [[0; 4]; 256];
+    let mut known: BTreeMap<[u8; 3], &str> = BTreeMap::new();
+    for index in (0..NOTHING).filter(|index| is_used[usize::from(*index)]) {
+        let class = palette.class(index).ok_or(ExchangeError::NoColour(index))?;
+        if let Some(other) = known.insert(class.color, &class.name) {
+            let names = (other.to_owned(), class.name.clone());
+            return Err(ExchangeError::SameColour(names.0, names.1));
+        }
+        let [r, g, b] = class.color;
+        colours[usize::from(index)] = [r, g, b, 255];
+    }
+    let values = map.as_raw().iter();
+    let pixels: Vec<u8> = values
+        .flat_map(|index| colours[usize::from(*index)])
+        .collect();
+    write_png(path, map.dimensions(), png::ColorType::Rgba, None, &pixels)
+}
+
+fn write_png(
+    path: &Path,
+    (width, height): (u32, u32),
+    kind: png::ColorType,
+    palette: Option<Vec<u8>>,
+    bytes: &[u8],
+) -> Result<(), ExchangeError> {
     write_atomically(path, |file| {
         let mut writer = BufWriter::new(file);
-        let mut encoder = png::Encoder::new(&mut writer, map.width(), map.height());
-        encoder.set_color(png::ColorType::Indexed);
+        let mut encoder = png::Encoder::new(&mut writer, width, height);
+        encoder.set_color(kind);
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_palette(colours.as_flattened().to_vec());
+        if let Some(palette) = palette {
+            encoder.set_palette(palette);
+        }
         let mut png = encoder.write_header()?;
-        png.write_image_data(map.as_raw())?;
+        png.write_image_data(bytes)?;
         png.finish()?;
         writer.flush()
     })
@@ -332,6 +379,26 @@ mod tests {
         let map = read_label_map(&path).unwrap();
         let map = map.numbers(&palette(), &BTreeMap::new()).unwrap();
         assert_eq!(map.as_raw(), &[255, 0]);
+    }
+
+    #[test]
+    fn coloured_maps_come_back_and_colours_of_two_classes_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("map.png");
+        let map = GrayImage::from_fn(37, 12, |x, y| {
+            Luma([[0, 3, 4, 255][((x * y) % 4) as usize]])
+        });
+        write_coloured_label_map(&path, &map, &palette()).unwrap();
+        let mut told_apart = palette();
+        told_apart.classes.pop();
+        let found = read_label_map(&path).unwrap();
+        let found = found.numbers(&told_apart, &BTreeMap::new());
+        assert_eq!(found, Ok(map));
+        for (values, part) in [(vec![4, 5], "same colour"), (vec![0, 77], "class 77")] {
+            let map = GrayImage::from_raw(2, 1, values).unwrap();
+            let error = write_coloured_label_map(&path, &map, &palette()).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Label maps and their classes.
 
 use super::{Action, Entry, Group};
-use crate::app::classes::{BuiltInPalette, ClassCommand};
+use crate::app::classes::{BuiltInPalette, ClassCommand, MapCoding};
 use crate::app::command::Command;
 use crate::app::state::AppState;
 use crate::document::LayerKind;
@@ -36,6 +36,40 @@ pub static SHOW_ALL: Action = Action::new(Group::View, "Show all classes", |_| {
     (!is_apart).then_some("All classes are shown")
 });
 
+/// Asks for a file of a label map.
+pub static IMPORT: Action = Action::new(Group::File, "Import label map…", |_| {
+    Some(Command::Classes(ClassCommand::OpenMap))
+})
+.icon(icons::FILE_ARROW_DOWN);
+
+/// Saves the label map in hand, value for value.
+pub static EXPORT_INDEXED: Action = Action::new(Group::File, "Export by index…", |_| {
+    Some(Command::Classes(ClassCommand::SaveMap(MapCoding::Index)))
+})
+.icon(icons::FILE_ARROW_UP)
+.unless(without_map);
+
+/// Saves the label map in hand in the colours of its classes.
+pub static EXPORT_COLOURED: Action = Action::new(Group::File, "Export by colour…", |_| {
+    Some(Command::Classes(ClassCommand::SaveMap(MapCoding::Color)))
+})
+.icon(icons::FILE_ARROW_UP)
+.unless(without_map);
+
+static OPEN_PALETTE: Action = Action::new(Group::File, "Open palette…", |_| {
+    Some(Command::Classes(ClassCommand::OpenPalette))
+})
+.icon(icons::FOLDER_OPEN);
+
+static SAVE_PALETTE: Action = Action::new(Group::File, "Save palette…", |_| {
+    Some(Command::Classes(ClassCommand::SavePalette))
+})
+.icon(icons::FLOPPY_DISK)
+.unless(|state| {
+    let is_empty = state.document().palette().classes.is_empty();
+    is_empty.then_some("This document has no classes yet")
+});
+
 static STORYBOOK: Action = Action::new(Group::Edit, "Classes of Storybook", |_| {
     chosen(BuiltInPalette::Storybook)
 })
@@ -56,11 +90,18 @@ pub static PALETTES: &[Entry] = &[
     Entry::Action(&STORYBOOK),
     Entry::Action(&COCO_STUFF),
     Entry::Action(&ADE20K),
+    Entry::Line,
+    Entry::Action(&OPEN_PALETTE),
+    Entry::Action(&SAVE_PALETTE),
 ];
 
 /// The group, as the menu shows it.
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&ADD),
+    Entry::Line,
+    Entry::Action(&IMPORT),
+    Entry::Action(&EXPORT_INDEXED),
+    Entry::Action(&EXPORT_COLOURED),
     Entry::Line,
     Entry::Submenu {
         label: "Palette",
@@ -80,6 +121,10 @@ fn chosen(palette: BuiltInPalette) -> Option<Command> {
 fn is_chosen(state: &AppState, palette: BuiltInPalette) -> Option<&str> {
     let is_in_use = state.document().palette().name == palette.label();
     is_in_use.then_some("These are the classes of this document")
+}
+
+fn without_map(state: &AppState) -> Option<&str> {
+    (!is_in_hand(state)).then_some("Choose a label map in the list of layers first")
 }
 
 /// Whether a label map is in hand.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Background;
 use super::events::BackgroundEvent;
+use crate::app::classes::MapCoding;
 use crate::exchange::BoxForm;
 use crate::project::EXTENSION;
 use crate::recipe::PictureFormat;
@@ -22,6 +23,14 @@ pub enum PickPurpose {
     SaveProject,
     /// Where to save the picture.
     SavePicture,
+    /// A label map to import.
+    LabelMap,
+    /// Where a label map is saved, and how its file tells classes.
+    SaveLabelMap(MapCoding),
+    /// A palette to read.
+    Palette,
+    /// Where the palette is saved.
+    SavePalette,
     /// A model folder.
     ModelFolder,
     /// A folder of training pictures.
@@ -66,6 +75,32 @@ impl Background {
                 for format in PictureFormat::ALL {
                     dialog = dialog.add_filter(format.label(), format.extensions());
                 }
+                self.await_dialog(purpose, dialog.save_file());
+            }
+            PickPurpose::LabelMap => {
+                let dialog = dialog
+                    .set_title("Import a label map")
+                    .add_filter("PNG", &["png"]);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::SaveLabelMap(_) => {
+                let dialog = dialog
+                    .set_title("Export the label map")
+                    .set_file_name(file_name)
+                    .add_filter("PNG", &["png"]);
+                self.await_dialog(purpose, dialog.save_file());
+            }
+            PickPurpose::Palette => {
+                let dialog = dialog
+                    .set_title("Open a palette")
+                    .add_filter("JSON", &["json"]);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::SavePalette => {
+                let dialog = dialog
+                    .set_title("Save the palette")
+                    .set_file_name(file_name)
+                    .add_filter("JSON", &["json"]);
                 self.await_dialog(purpose, dialog.save_file());
             }
             PickPurpose::ModelFolder => {

@@ -10,6 +10,7 @@ mod classes;
 mod clipboard;
 mod dialogs;
 mod events;
+mod label_maps;
 mod lane;
 mod models;
 mod projects;
@@ -34,11 +35,12 @@ use crate::recipe::{
     open_picture, save_picture,
 };
 
-pub use classes::{ClassEvent, ClassWish, RestoredMap};
+pub use classes::{ClassEvent, ClassWish};
 pub use dialogs::PickPurpose;
 pub use events::{
     Arrival, BackgroundEvent, OpenedFile, OpenedProjectFile, Origin, SaveForm, SaveTicket,
 };
+pub use label_maps::{FittedMap, MapArrival};
 use lane::Lane;
 
 /// Makes a picture when it is needed, away from the window's thread.

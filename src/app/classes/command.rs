@@ -1,8 +1,20 @@
 //! Everything that can be asked of label maps and their classes.
 
+use std::path::PathBuf;
+
+use super::import::MapImport;
 use super::palettes::{BuiltInPalette, PaletteDraft};
 use crate::document::Recoding;
 use crate::recipe::palette::Palette;
+
+/// How a file tells classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapCoding {
+    /// By their indices.
+    Index,
+    /// By their colours.
+    Color,
+}
 
 /// One thing the user wants of a label map or its classes.
 #[derive(Clone, Debug)]
@@ -33,4 +45,24 @@ pub enum ClassCommand {
     Draft(PaletteDraft),
     /// Carries out what is written in the editor of classes.
     ApplyDraft,
+    /// Asks for a file of a palette.
+    OpenPalette,
+    /// Reads a palette and takes up its classes.
+    ReadPalette(PathBuf),
+    /// Asks where the classes are saved.
+    SavePalette,
+    /// Saves the classes.
+    WritePalette(PathBuf),
+    /// Asks for a file of a label map.
+    OpenMap,
+    /// Reads a label map and shows what is in it.
+    ReadMap(PathBuf),
+    /// What is chosen in the dialog for a label map.
+    ImportDraft(Box<MapImport>),
+    /// Takes the label map of the dialog in.
+    ApplyImport,
+    /// Asks where the chosen label map is saved.
+    SaveMap(MapCoding),
+    /// Saves the chosen label map.
+    WriteMap(PathBuf, MapCoding),
 }

@@ -1,8 +1,11 @@
 //! Label maps: added, their classes counted, changed and chosen.
 
 use super::Core;
-use crate::app::background::{ClassEvent, ClassWish};
-use crate::app::classes::{BuiltInPalette, ClassCommand, PaletteDraft};
+use super::conditions::hide_all;
+use std::path::PathBuf;
+
+use crate::app::background::{ClassEvent, ClassWish, FittedMap, MapArrival, PickPurpose};
+use crate::app::classes::{BuiltInPalette, ClassCommand, MapImport, PaletteDraft};
 use crate::app::command::Dialog;
 use crate::app::notices::Severity;
 use crate::document::{DocumentError, LayerKind};
@@ -50,8 +53,63 @@ impl Core {
                 }
             }
             ClassCommand::ApplyDraft => self.apply_draft(),
+            ClassCommand::OpenPalette => self.pick_beside(PickPurpose::Palette, ""),
+            ClassCommand::ReadPalette(path) => self.background.read_palette(path),
+            ClassCommand::SavePalette => {
+                let name = format!("{}.json", self.map_name("palette"));
+                self.pick_beside(PickPurpose::SavePalette, &name);
+            }
+            ClassCommand::WritePalette(path) => {
+                let palette = front.document().palette().clone();
+                self.writing += 1;
+                self.background
+                    .write_palette(with_ending(path, "json"), palette);
+            }
+            ClassCommand::OpenMap => self.pick_beside(PickPurpose::LabelMap, ""),
+            ClassCommand::ReadMap(path) => self.background.read_map(path),
+            ClassCommand::ImportDraft(import) => {
+                if let Some(Dialog::ImportMap(shown)) = &mut self.state.dialog {
+                    *shown = import;
+                }
+            }
+            ClassCommand::ApplyImport => {
+                if let Some(Dialog::ImportMap(import)) = self.state.dialog.take() {
+                    let snapshot = self.state.front().editor.snapshot();
+                    self.background.import_map(*import, snapshot);
+                }
+            }
+            ClassCommand::SaveMap(coding) => {
+                let name = format!("{}.png", self.map_name("label"));
+                self.pick_beside(PickPurpose::SaveLabelMap(coding), &name);
+            }
+            ClassCommand::WriteMap(path, coding) => {
+                let document = front.document();
+                let layer = document.selected_layer();
+                let map = layer.and_then(|layer| layer.semantic()).cloned();
+                let palette = document.palette().clone();
+                if let Some(map) = map {
+                    self.writing += 1;
+                    let path = with_ending(path, "png");
+                    self.background.write_map(path, coding, map, palette);
+                }
+            }
         }
         Ok(())
+    }
+
+    fn pick_beside(&mut self, purpose: PickPurpose, name: &str) {
+        let folder = self.state.settings.last_folder.clone();
+        self.background.pick(purpose, folder.as_deref(), name);
+    }
+
+    /// A file name that goes with that of the document, without its ending.
+    pub(in crate::app) fn map_name(&self, what: &str) -> String {
+        let file = self.state.front().file.as_ref();
+        let stem = file.and_then(|path| path.file_stem());
+        match stem {
+            Some(stem) => format!("{}.{what}", stem.to_string_lossy()),
+            None => what.to_owned(),
+        }
     }
 
     fn apply_draft(&mut self) {
@@ -89,7 +147,20 @@ impl Core {
     ) -> Result<(), DocumentError> {
         match event {
             ClassEvent::Counted(counted) => self.state.shares.end(counted),
-            ClassEvent::Restored(restored) => self.take_restored_map(restored)?,
+            ClassEvent::MapRead(file) => {
+                let import = MapImport::new(file, self.state.document());
+                self.state.dialog = Some(Dialog::ImportMap(Box::new(import)));
+            }
+            ClassEvent::Fitted(fitted) => self.place_map(*fitted)?,
+            ClassEvent::PaletteRead(palette) => {
+                self.wish_classes("Change palette", ClassWish::Palette(palette));
+            }
+            ClassEvent::Written(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                let text = format!("Saved {}", name.to_string_lossy());
+                self.state.notices.push(Severity::Success, text);
+                self.note_written();
+            }
             ClassEvent::Changed {
                 label,
                 wish,
@@ -110,4 +181,43 @@ impl Core {
         }
         Ok(())
     }
+    /// Makes a label map of any size and palette a layer of the document in front.
+    pub(in crate::app) fn add_label_map(&mut self, arrival: MapArrival) {
+        let snapshot = self.state.front().editor.snapshot();
+        self.background.fit_map(arrival, snapshot);
+    }
+
+    /// Puts a label map into the document that it was made ready for; makes it ready
+    /// anew if that has other classes or another size meanwhile.
+    fn place_map(&mut self, fitted: FittedMap) -> Result<(), DocumentError> {
+        let FittedMap {
+            arrival,
+            document,
+            map,
+            palette,
+        } = fitted;
+        let Some(open) = self.state.documents.get_mut(document.id()) else {
+            let text = "The label map has no place any more: its document was closed";
+            self.state.notices.push(Severity::Info, text);
+            return Ok(());
+        };
+        let now = open.document();
+        if (now.size_px(), now.palette()) != (document.size_px(), document.palette()) {
+            self.add_label_map(arrival);
+            return Ok(());
+        }
+        if arrival.hides_others {
+            hide_all(&mut open.editor, LayerKind::Semantic)?;
+        }
+        open.editor
+            .insert_semantic_layer(arrival.label, &arrival.name, map, palette)?;
+        Ok(())
+    }
+}
+
+fn with_ending(mut path: PathBuf, ending: &str) -> PathBuf {
+    if path.extension().is_none() {
+        path.set_extension(ending);
+    }
+    path
 }

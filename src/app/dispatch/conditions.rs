@@ -1,7 +1,7 @@
 //! What a picture was painted from comes back as layers.
 
 use super::{Core, sentence};
-use crate::app::background::RestoredMap;
+use crate::app::background::MapArrival;
 use crate::app::conditions::boxes_on_canvas;
 use crate::app::notices::Severity;
 use crate::document::{DocumentEditor, DocumentError, LayerId, LayerKind};
@@ -23,42 +23,18 @@ impl Core {
             }
         }
         if let Some(semantic) = &spec.semantic {
-            let document = self.state.front().editor.snapshot();
-            self.background.restore_map(semantic.clone(), document);
+            self.add_label_map(MapArrival {
+                label: "Restore label map",
+                name: "Label map".to_owned(),
+                input: semantic.clone(),
+                hides_others: true,
+            });
         }
-    }
-
-    pub(super) fn take_restored_map(&mut self, restored: RestoredMap) -> Result<(), DocumentError> {
-        let RestoredMap {
-            input,
-            document,
-            map,
-            palette,
-            note,
-        } = restored;
-        let Some(open) = self.state.documents.get_mut(document.id()) else {
-            // It was closed: nobody waits for it any more.
-            return Ok(());
-        };
-        let now = open.document();
-        if now.palette() != document.palette() || now.size_px() != document.size_px() {
-            let now = open.editor.snapshot();
-            self.background.restore_map(input, now);
-            return Ok(());
-        }
-        hide_all(&mut open.editor, LayerKind::Semantic)?;
-        let label = "Restore label map";
-        open.editor
-            .insert_semantic_layer(label, "Label map", map, palette)?;
-        if let Some(note) = note {
-            self.state.notices.push(Severity::Info, note);
-        }
-        Ok(())
     }
 }
 
 /// Hides the layers of a kind that are seen and not empty.
-fn hide_all(editor: &mut DocumentEditor, kind: LayerKind) -> Result<(), DocumentError> {
+pub(super) fn hide_all(editor: &mut DocumentEditor, kind: LayerKind) -> Result<(), DocumentError> {
     let layers = editor.document().layers().iter();
     let seen = layers.filter(|layer| layer.visible && layer.kind() == kind);
     let seen: Vec<LayerId> = seen

@@ -2,6 +2,7 @@
 
 mod about;
 mod choose_boxes;
+mod import_map;
 mod map_classes;
 mod new_picture;
 mod palette;
@@ -60,6 +61,11 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         Some(Dialog::Train) => frame(ui, "Train on a folder", 560.0, commands, |ui, commands| {
             train::train_ui(ui, state, own, commands);
         }),
+        Some(Dialog::ImportMap(import)) => {
+            frame(ui, "Import label map", 440.0, commands, |ui, commands| {
+                import_map::import_map_ui(ui, state, import, commands);
+            });
+        }
         Some(Dialog::Palette(draft)) => frame(ui, "Classes", 440.0, commands, |ui, commands| {
             palette::palette_ui(ui, draft, commands);
         }),

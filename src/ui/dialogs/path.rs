@@ -15,6 +15,10 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
         PickPurpose::OpenPicture => "Open a project or a picture",
         PickPurpose::SaveProject => "Save as",
         PickPurpose::SavePicture => "Export picture",
+        PickPurpose::LabelMap => "Import a label map",
+        PickPurpose::SaveLabelMap(_) => "Export the label map",
+        PickPurpose::Palette => "Open a palette",
+        PickPurpose::SavePalette => "Save the palette",
         PickPurpose::ModelFolder => "Open a model folder",
         PickPurpose::TrainFolder => "Choose a folder of pictures",
         PickPurpose::TrainOutput => "Choose where the model is saved",
@@ -57,10 +61,16 @@ pub fn path_ui(
     let path = text.trim();
     buttons(ui, |ui| {
         let word = match purpose {
-            PickPurpose::SaveProject | PickPurpose::SavePicture => "Save",
+            PickPurpose::SaveProject
+            | PickPurpose::SavePicture
+            | PickPurpose::SaveLabelMap(_)
+            | PickPurpose::SavePalette => "Save",
             PickPurpose::ExportBoxes(_) => "Export",
             PickPurpose::ImportBoxes => "Import",
-            PickPurpose::OpenPicture | PickPurpose::ModelFolder => "Open",
+            PickPurpose::OpenPicture
+            | PickPurpose::ModelFolder
+            | PickPurpose::LabelMap
+            | PickPurpose::Palette => "Open",
             PickPurpose::TrainFolder | PickPurpose::TrainOutput => "Choose",
         };
         let agreed = main_button(ui, word, !path.is_empty()).clicked() || entered;

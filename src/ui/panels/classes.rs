@@ -235,6 +235,19 @@ fn line_ui(ui: &mut Ui, state: &AppState, line: &Line<'_>, commands: &mut Comman
         font,
         tokens.text_muted,
     );
+    if !shown.is_negative() && shown.width() > 0.0 {
+        let place = Rect::from_x_y_ranges(shown.x_range(), rect.y_range());
+        let id = ui.scope_id().with(("share", line.stored));
+        let name = "Show this class apart";
+        if ui
+            .interact(place, id, Sense::click())
+            .on_hover_text(name)
+            .clicked()
+        {
+            let isolated = (!is_apart).then_some(line.stored);
+            commands.push(ClassCommand::Isolate(isolated).into());
+        }
+    }
     let left = rect.left() + 36.0;
     let place = Rect::from_min_max(
         pos2(left, rect.top()),
@@ -256,12 +269,12 @@ fn line_ui(ui: &mut Ui, state: &AppState, line: &Line<'_>, commands: &mut Comman
             .sense(Sense::hover()),
     );
 
-    if let Some(class) = line.class {
-        if response.clicked() {
-            commands.push(ClassCommand::Select(class.index).into());
-        }
-        menu_ui(&response, class, in_hand, commands);
+    if let Some(class) = line.class
+        && response.clicked()
+    {
+        commands.push(ClassCommand::Select(class.index).into());
     }
+    menu_ui(&response, line, in_hand, commands);
 }
 
 fn swatch_ui(ui: &Ui, line_rect: Rect, line: &Line<'_>) {
@@ -293,12 +306,13 @@ fn swatch_ui(ui: &Ui, line_rect: Rect, line: &Line<'_>) {
 /// What can be done to the class of a line together with the one in hand.
 fn menu_ui(
     response: &egui::Response,
-    class: &PaletteClass,
+    line: &Line<'_>,
     in_hand: Option<&PaletteClass>,
     commands: &mut CommandSink,
 ) {
+    let index = class_index(line.stored);
     response.context_menu(|ui| {
-        let Some(other) = in_hand.filter(|other| other.index != class.index) else {
+        let Some(other) = in_hand.filter(|other| other.index != index) else {
             let text = "Choose another class, then right-click this one to swap the two in the map";
             ui.set_max_width(220.0);
             ui.label(RichText::new(text).color(tokens(ui).text_muted));
@@ -310,19 +324,18 @@ fn menu_ui(
                 ui.close();
             }
         };
-        let swap = Recoding::swap(class.index, other.index);
         let name = &other.name;
-        entry(
-            format!("Swap with {name} in this map"),
-            "Swap classes",
-            swap,
-        );
-        let replace = Recoding::default().with(class.index, other.index);
-        entry(
-            format!("Replace by {name} in this map"),
-            "Replace class",
-            replace,
-        );
+        if line.class.is_some() {
+            let swap = Recoding::swap(index, other.index);
+            entry(
+                format!("Swap with {name} in this map"),
+                "Swap classes",
+                swap,
+            );
+        }
+        let replace = Recoding::default().with(index, other.index);
+        let text = format!("Replace by {name} in this map");
+        entry(text, "Replace class", replace);
     });
 }
 

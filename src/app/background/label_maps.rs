@@ -1,0 +1,189 @@
+//! Errands for files of label maps and palettes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::classes::{ClassEvent, no_room};
+use super::{Background, BackgroundEvent};
+use crate::app::classes::{MapCoding, MapImport, ReadMap};
+use crate::document::{DocumentSnapshot, Recoding, TileGrid, joined};
+use crate::exchange::{read_palette, write_coloured_label_map, write_label_map, write_palette};
+use crate::recipe::SemanticInput;
+use crate::recipe::palette::Palette;
+
+/// A label map that is to become a layer.
+#[derive(Clone, Debug)]
+pub struct MapArrival {
+    /// What the menu calls the step.
+    pub label: &'static str,
+    /// What the layer is called.
+    pub name: String,
+    /// The map, of any size, and what its numbers mean.
+    pub input: SemanticInput,
+    /// Whether it takes the place of the label maps that are seen, which are hidden.
+    pub hides_others: bool,
+}
+
+/// A label map that is ready for its place.
+#[derive(Debug)]
+pub struct FittedMap {
+    /// What it was made from.
+    pub arrival: MapArrival,
+    /// The document as it was then.
+    pub document: DocumentSnapshot,
+    /// The classes, as the document stores them, at its size.
+    pub map: TileGrid<u8>,
+    /// The classes of the document afterwards.
+    pub palette: Palette,
+}
+
+impl Background {
+    /// Reads a label map.
+    pub fn read_map(&self, path: PathBuf) {
+        self.spawn("map", Box::new(BackgroundEvent::Failed), move || {
+            let file = ReadMap::read(path)?;
+            Ok(ClassEvent::MapRead(Arc::new(file)).into())
+        });
+    }
+
+    /// Makes a label map from a file ready for a document.
+    pub fn import_map(&self, import: MapImport, document: DocumentSnapshot) {
+        self.spawn("map", Box::new(BackgroundEvent::Failed), move || {
+            let palette = import.palette_of(&document);
+            let map = Arc::new(import.decoded(&palette)?);
+            let stem = import.file.path().file_stem().unwrap_or_default();
+            let arrival = MapArrival {
+                label: "Import label map",
+                name: stem.to_string_lossy().into_owned(),
+                input: SemanticInput { map, palette },
+                hides_others: false,
+            };
+            Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
+        });
+    }
+
+    /// Makes any label map ready for a document.
+    pub fn fit_map(&self, arrival: MapArrival, document: DocumentSnapshot) {
+        self.spawn("map", Box::new(BackgroundEvent::Failed), move || {
+            Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
+        });
+    }
+
+    /// Saves a label map.
+    pub fn write_map(
+        &mut self,
+        path: PathBuf,
+        coding: MapCoding,
+        map: TileGrid<u8>,
+        palette: Palette,
+    ) {
+        self.write(move || {
+            let map = map.to_class_map();
+            let written = match coding {
+                MapCoding::Index => write_label_map(&path, &map, &palette),
+                MapCoding::Color => write_coloured_label_map(&path, &map, &palette),
+            };
+            written.map_err(|error| error.to_string())?;
+            Ok(path)
+        });
+    }
+
+    /// Saves a palette.
+    pub fn write_palette(&mut self, path: PathBuf, palette: Palette) {
+        self.write(move || {
+            write_palette(&path, &palette).map_err(|error| error.to_string())?;
+            Ok(path)
+        });
+    }
+
+    /// Reads a palette.
+    pub fn read_palette(&self, path: PathBuf) {
+        self.spawn("palette", Box::new(BackgroundEvent::Failed), move || {
+            let palette = read_palette(&path).map_err(|error| error.to_string())?;
+            Ok(ClassEvent::PaletteRead(palette).into())
+        });
+    }
+
+    fn write(&mut self, write: impl FnOnce() -> Result<PathBuf, String> + Send + 'static) {
+        let failed = Box::new(BackgroundEvent::KeepFailed);
+        self.writer
+            .send(failed, move |()| Ok(ClassEvent::Written(write()?).into()));
+    }
+}
+
+/// Brings a label map to the size of a document, by the nearest pixel, and its classes
+/// to those of the document, by name. A document without a painted map takes the
+/// palette over; to the classes of another one those that it lacks are added.
+fn fitted(arrival: MapArrival, document: DocumentSnapshot) -> Result<FittedMap, String> {
+    let scaled = arrival.input.resized(document.size_px());
+    let grid = TileGrid::from_class_map(&scaled.map);
+    let mut maps = document
+        .layers()
+        .iter()
+        .filter_map(|layer| layer.semantic());
+    let is_alone = maps.all(TileGrid::is_blank);
+    let (palette, recoding) = if is_alone || scaled.palette == *document.palette() {
+        (scaled.palette, Recoding::default())
+    } else {
+        let counts = scaled.counts();
+        let is_used = |index: u8| counts[usize::from(index)] > 0;
+        let (both, recoding, left_out) = joined(document.palette(), &scaled.palette, is_used);
+        if !left_out.is_empty() {
+            return Err(no_room(&left_out));
+        }
+        (both, recoding)
+    };
+    Ok(FittedMap {
+        map: recoding.applied(&grid),
+        arrival,
+        document,
+        palette,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::classes::BuiltInPalette;
+    use crate::document::{Document, DocumentEditor, LayerKind, class_index};
+    use image::{GrayImage, Luma};
+
+    fn arrival(index: u8, palette: BuiltInPalette) -> MapArrival {
+        MapArrival {
+            label: "Import label map",
+            name: "Map".to_owned(),
+            input: SemanticInput {
+                map: Arc::new(GrayImage::from_pixel(4, 4, Luma([index]))),
+                palette: palette.palette(),
+            },
+            hides_others: false,
+        }
+    }
+
+    #[test]
+    fn a_map_takes_the_size_and_keeps_its_classes_by_name() {
+        let mut editor = DocumentEditor::new(Document::blank([30, 20]).expect("a size"));
+        let steps = [
+            // An empty document takes the palette; a painted one adds to its own.
+            (3, BuiltInPalette::Ade20k, "sky", 150),
+            (1, BuiltInPalette::Storybook, "sky", 150),
+            (0, BuiltInPalette::Storybook, "plain", 151),
+        ];
+        for (index, palette, name, count) in steps {
+            let fitted = fitted(arrival(index, palette), editor.snapshot()).expect("room");
+            editor
+                .insert_semantic_layer("Import", "Map", fitted.map, fitted.palette)
+                .expect("a layer");
+            let document = editor.document();
+            let layer = document.selected_layer().expect("a layer");
+            let map = layer.semantic().expect("a label map");
+            assert_eq!(
+                (layer.kind(), map.size_px()),
+                (LayerKind::Semantic, [30, 20])
+            );
+            let class = document.palette().class(class_index(map.pixel(29, 19)));
+            assert_eq!(class.map(|class| &*class.name), Some(name));
+            assert_eq!(document.palette().classes.len(), count);
+        }
+    }
+}
