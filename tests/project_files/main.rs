@@ -283,11 +283,9 @@ fn the_first_file_of_this_form_opens() {
 #[test]
 #[ignore = "writes the file that the test above reads; it is kept and not made again"]
 fn write_the_first_file() {
-    assert!(
-        !Path::new(FIRST).exists(),
-        "the first file is there already"
-    );
-    save_project(Path::new(FIRST), &first_project()).unwrap();
+    if !Path::new(FIRST).exists() {
+        save_project(Path::new(FIRST), &first_project()).unwrap();
+    }
 }
 
 #[test]
