@@ -7,6 +7,7 @@ use super::background::{OpenedFile, OpenedProjectFile, PickPurpose};
 use super::boxes::{BoxCommand, ImportedBoxes};
 use super::classes::{ClassCommand, MapImport, PaletteDraft};
 use super::form::FormChange;
+use super::live::LiveCommand;
 use super::losses::Question;
 use super::settings::ThemeChoice;
 use super::state::AppState;
@@ -202,10 +203,12 @@ pub enum Command {
     HeedMask(bool),
     /// Paints.
     Generate,
+    /// Does something to live painting.
+    Live(LiveCommand),
     /// Ends a job.
     CancelJob(JobId),
     /// Leaves what is in hand: the stroke first, then the dialog, then the step
-    /// chosen in the strip, then the generation.
+    /// chosen in the strip, then the live picture, then the generation.
     Escape,
     /// Holds a job or lets it go on.
     SetPaused {

@@ -8,6 +8,7 @@ use super::classes::ClassCommand;
 use super::command::{Command, Dialog};
 use super::dispatch::{Core, sentence};
 use super::jobs::{JobKind, JobRecord};
+use super::live::Draft;
 use super::notices::{NoticeAction, Severity, Topic};
 use super::state::{ModelState, layer_name};
 use crate::engine::SamplerChoice;
@@ -29,19 +30,23 @@ impl Core {
             self.take_background_event(event);
         }
         self.place_arrivals();
+        self.go_on_live();
         self.count_classes();
         self.state.jobs.forget_old();
     }
 
     fn take_engine_event(&mut self, event: EngineEvent) {
         self.state.jobs.apply(&event);
+        self.note_live(&event);
         match event {
             EngineEvent::Ready { adapter } => self.state.device = Some(adapter),
             EngineEvent::Memory(memory) => self.state.memory = Some(memory),
-            EngineEvent::Warning { message, .. } => {
-                self.state
-                    .notices
-                    .push(Severity::Warning, sentence(&message));
+            EngineEvent::Warning { job, message } => {
+                let state = &mut self.state;
+                // With every stroke the same would be said anew.
+                if !state.jobs.is_live(job) || state.live.is_new_warning(&message) {
+                    state.notices.push(Severity::Warning, sentence(&message));
+                }
             }
             EngineEvent::Painted { job, image } => self.take_painted(job, image),
             EngineEvent::Training { job, news } => self.take_training_news(job, &news),
@@ -152,6 +157,15 @@ impl Core {
             self.keep(image, recipe);
             return;
         };
+        if self.state.jobs.is_live(job) {
+            self.take_draft(Draft {
+                job,
+                image,
+                recipe,
+                place,
+            });
+            return;
+        }
         let origin = Origin {
             document: place.document,
             revision: place.revision,
@@ -196,10 +210,12 @@ impl Core {
                 return;
             }
             let name = layer_name(&recipe.spec.prompt);
+            let is_new_picture = recipe.spec.init.is_none();
             if let Err(error) = open.place(&name, picture, recipe) {
                 let text = sentence(&error.to_string());
                 state.notices.push(Severity::Error, text);
             }
+            self.settle_placed(job, is_new_picture);
         } else {
             self.keep(image, recipe);
         }
@@ -260,12 +276,18 @@ impl Core {
                 self.take_error(&text);
                 if let Some(job) = job {
                     self.state.jobs.mark_placed(job);
+                    self.state.live.not_placed(job);
                 }
             }
             BackgroundEvent::ModelLookedFor { found, name } => {
                 self.take_restored_model(found, name);
             }
             BackgroundEvent::Prepared { origin, spec } => self.submit(&origin, *spec),
+            BackgroundEvent::LiveDescribed {
+                ticket,
+                origin,
+                spec,
+            } => self.submit_live(ticket, &origin, *spec),
             BackgroundEvent::Classes(event) => {
                 if let Err(error) = self.take_class_event(*event) {
                     self.take_error(&error.to_string());

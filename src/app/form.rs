@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conditions::{Condition, Told};
+use super::live::LIVE_STEPS;
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
@@ -31,6 +32,8 @@ pub struct GenerateForm {
     pub mask_strength: f32,
     /// Whether the seed stays from job to job.
     pub seed_locked: bool,
+    /// Most steps of a live picture.
+    pub live_steps: u32,
     /// Whether the model is told of boxes, where there are some.
     pub uses_boxes: bool,
     /// Whether the model is told of the label map, where there is one.
@@ -51,6 +54,7 @@ impl Default for GenerateForm {
             },
             mask_strength: 1.0,
             seed_locked: false,
+            live_steps: 8,
             uses_boxes: true,
             uses_label_map: true,
         }
@@ -136,11 +140,18 @@ impl Intent {
 
 impl GenerateForm {
     /// What the form has beside the numbers of a job.
-    const PARAMS: &'static [Param<Self>] = &[Param {
-        number: &MASK_STRENGTH,
-        get: |form| Value::Real(form.mask_strength),
-        set: |form, value| form.mask_strength = value.as_f32(),
-    }];
+    const PARAMS: &'static [Param<Self>] = &[
+        Param {
+            number: &MASK_STRENGTH,
+            get: |form| Value::Real(form.mask_strength),
+            set: |form, value| form.mask_strength = value.as_f32(),
+        },
+        Param {
+            number: &LIVE_STEPS,
+            get: |form| form.live_steps.into(),
+            set: |form, value| form.live_steps = value.as_u32(),
+        },
+    ];
 
     /// What a number is; 0 for one that the form has not.
     pub fn number(&self, number: &Number) -> Value {

@@ -29,6 +29,8 @@ pub struct Painting {
     pub place: Placement,
     /// Its steps.
     pub run: Run,
+    /// Whether it paints a live picture, which no button ends and no layer waits for.
+    pub is_live: bool,
     /// Pictures that were painted and are on their way to their place.
     unplaced: usize,
 }
@@ -121,6 +123,10 @@ impl JobRecord {
             .is_some_and(|painting| !painting.run.frames().is_empty())
     }
 
+    fn is_generation(&self) -> bool {
+        self.painting().is_some_and(|painting| !painting.is_live)
+    }
+
     fn is_active(&self) -> bool {
         let unplaced = self.painting().map_or(0, |painting| painting.unplaced);
         !self.has_ended() || unplaced > 0
@@ -158,10 +164,23 @@ impl Jobs {
         self.records.iter().find(|record| record.is_running())
     }
 
-    /// The generation that runs, or else the first one that waits.
+    /// The generation that runs, or else the first one that waits. Live ones do not
+    /// count.
     pub fn generation(&self) -> Option<&JobRecord> {
         let mut records = self.records.iter();
-        records.find(|record| record.painting().is_some() && !record.has_ended())
+        records.find(|record| record.is_generation() && !record.has_ended())
+    }
+
+    /// Whether pictures that were asked for by name are to come or to be placed.
+    pub fn has_unfinished_pictures(&self) -> bool {
+        let mut records = self.records.iter();
+        records.any(|record| record.is_generation() && record.is_active())
+    }
+
+    /// Whether a job paints a live picture.
+    pub fn is_live(&self, id: JobId) -> bool {
+        let painting = self.get(id).and_then(JobRecord::painting);
+        painting.is_some_and(|painting| painting.is_live)
     }
 
     /// Jobs that wait.
@@ -194,9 +213,11 @@ impl Jobs {
             .map(|painting| &painting.run)
     }
 
-    /// The newest step of the job in hand.
+    /// The newest step of the generation in hand. Those of live pictures are seen only
+    /// while they are wanted, which is known elsewhere.
     pub fn live_frame(&self) -> Option<&TrajectoryFrame> {
-        let painting = self.running().and_then(JobRecord::painting)?;
+        let running = self.running().filter(|record| record.is_generation());
+        let painting = running.and_then(JobRecord::painting)?;
         painting.run.frames().last()
     }
 
@@ -221,6 +242,16 @@ impl Jobs {
             Some(step) => self.get(step.job)?.painting()?.run.frame(step)?,
             None => self.live_frame()?,
         };
+        self.preview_of(frame)
+    }
+
+    /// The newest step of a job, as it stands on the canvas.
+    pub fn newest_step(&self, id: JobId) -> Option<Preview> {
+        let frame = self.get(id)?.painting()?.run.frames().last()?;
+        self.preview_of(frame)
+    }
+
+    fn preview_of(&self, frame: &TrajectoryFrame) -> Option<Preview> {
         let place = self.get(frame.job)?.painting()?.place.clone();
         Some(Preview {
             image: frame.image.clone(),
@@ -231,9 +262,19 @@ impl Jobs {
 
     /// Notes a new generation of so many steps in all.
     pub fn add_generation(&mut self, id: JobId, place: Placement, steps: u32) {
+        self.add_painting(id, place, steps, false);
+    }
+
+    /// Notes a new live picture of so many steps.
+    pub fn add_live(&mut self, id: JobId, place: Placement, steps: u32) {
+        self.add_painting(id, place, steps, true);
+    }
+
+    fn add_painting(&mut self, id: JobId, place: Placement, steps: u32, is_live: bool) {
         let painting = Painting {
             place,
             run: Run::default(),
+            is_live,
             unplaced: 0,
         };
         self.add(id, JobKind::Generate(Box::new(painting)), steps);
@@ -334,7 +375,8 @@ impl Jobs {
                 self.set_phase(*job, JobPhase::Ended);
             }
             EngineEvent::Painted { job, .. } => {
-                if let Some(painting) = self.find(*job).and_then(JobRecord::painting_mut) {
+                let painting = self.find(*job).and_then(JobRecord::painting_mut);
+                if let Some(painting) = painting.filter(|painting| !painting.is_live) {
                     painting.unplaced += 1;
                 }
             }

@@ -17,6 +17,7 @@ pub mod documents;
 mod events;
 pub mod form;
 pub mod jobs;
+pub mod live;
 mod losses;
 mod notices;
 mod recovery;

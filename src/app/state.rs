@@ -10,6 +10,7 @@ use super::command::Dialog;
 use super::documents::{Documents, OpenDocument};
 use super::form::{GenerateForm, Intent};
 use super::jobs::{JobRecord, Jobs};
+use super::live::Live;
 use super::notices::Notices;
 use super::settings::Settings;
 use super::training::{OutputPlace, TrainForm};
@@ -43,6 +44,8 @@ pub struct AppState {
     pub settings: Settings,
     /// The engine's jobs.
     pub jobs: Jobs,
+    /// Live painting.
+    pub live: Live,
     /// How much of the label maps each class covers.
     pub shares: ClassShares,
     /// Finished pictures that wait for a brush stroke to end.
@@ -90,6 +93,7 @@ impl AppState {
             toolbox: Toolbox::new(&settings.tools),
             settings,
             jobs: Jobs::default(),
+            live: Live::default(),
             shares: ClassShares::default(),
             arrivals: VecDeque::new(),
             notices: Notices::default(),
@@ -201,9 +205,10 @@ impl AppState {
     }
 
     /// The trajectory step that stands on the canvas, if any: the one chosen in
-    /// the strip, or else the newest one of a running job of this document.
+    /// the strip, or else the newest one of a running job of this document, or else the
+    /// live picture.
     pub fn preview(&self) -> Option<Preview> {
-        let preview = self.jobs.preview();
+        let preview = self.jobs.preview().or_else(|| self.live.preview());
         preview.filter(|preview| preview.place.document == self.front().id())
     }
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use image::{GrayImage, RgbaImage};
 
+use super::background::Origin;
 use crate::document::{DocumentId, DocumentRevision};
 use crate::engine::protocol::{JobId, TrajectoryFrame};
 use crate::gpu::share::SharedTensor;
+use crate::recipe::GenerateSpec;
 
 /// Most bytes of trajectory frames that are kept for the strip.
 const STRIP_BUDGET_BYTES: usize = 256 << 20;
@@ -27,6 +29,18 @@ pub struct Placement {
     pub size_px: [u32; 2],
     /// Where they show; everywhere if there is none.
     pub mask: Option<Arc<GrayImage>>,
+}
+
+impl Placement {
+    /// Where the pictures of a job belong that was described from a document.
+    pub(super) fn of(origin: &Origin, spec: &GenerateSpec) -> Self {
+        Self {
+            document: origin.document,
+            revision: origin.revision,
+            size_px: [spec.width_px, spec.height_px],
+            mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.0)),
+        }
+    }
 }
 
 /// Names a step of a trajectory for as long as the program runs.

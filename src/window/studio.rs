@@ -105,6 +105,8 @@ impl StudioApp {
         let keyed = ctx.input_mut(|input| shortcuts::take_commands(input, context, state));
         self.commands.push_keyed(keyed);
 
+        let is_visible = ctx.input(|input| input.viewport().visible());
+        self.core.set_hidden(is_visible == Some(false));
         let dropped: Vec<PathBuf> = ctx.input(|input| {
             input
                 .raw

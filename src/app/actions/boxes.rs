@@ -77,7 +77,7 @@ pub static NAME: Action = Action::new(Group::Boxes, "Class of boxes…", |state|
 .in_full("Class of boxes")
 .icon(icons::TAG)
 .key(Modifiers::NONE, Key::Enter)
-.when(has_choice)
+.when(|state| has_choice(state) && !state.live.has_draft())
 .unless(no_choice);
 
 /// Chooses every box that is not locked.

@@ -160,6 +160,12 @@ impl Action {
         self
     }
 
+    /// One sentence more, for a tooltip.
+    const fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+
     const fn key(mut self, modifiers: Modifiers, key: Key) -> Self {
         self.keys[0] = Some(KeyboardShortcut::new(modifiers, key));
         self

@@ -8,6 +8,7 @@ use image::{GrayImage, RgbaImage};
 use super::PickPurpose;
 use super::classes::ClassEvent;
 use crate::app::boxes::ImportedBoxes;
+use crate::app::live::Ticket;
 use crate::app::training::OutputPlace;
 use crate::document::{DocumentId, DocumentRevision, SavePoint, TileGrid};
 use crate::engine::library::PaintedWith;
@@ -167,6 +168,15 @@ pub enum BackgroundEvent {
     Copied,
     /// A job with large pictures is described.
     Prepared {
+        /// What it was described from.
+        origin: Origin,
+        /// The job.
+        spec: Box<GenerateSpec>,
+    },
+    /// A live picture of a large document is described.
+    LiveDescribed {
+        /// What asked for it.
+        ticket: Ticket,
         /// What it was described from.
         origin: Origin,
         /// The job.

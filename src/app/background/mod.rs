@@ -24,6 +24,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::RgbaImage;
 
 use super::boxes::ImportedBoxes;
+use super::live::Ticket;
 use super::training::OutputPlace;
 use crate::document::{DocumentId, TileGrid, check_size};
 use crate::engine::{Waker, library};
@@ -205,6 +206,18 @@ impl Background {
         self.spawn("prepare", Box::new(BackgroundEvent::Failed), move || {
             let spec = Box::new(describe());
             Ok(BackgroundEvent::Prepared { origin, spec })
+        });
+    }
+
+    /// Describes a live picture of that document.
+    pub fn describe_live(&self, ticket: Ticket, origin: Origin, describe: Describer) {
+        self.spawn("live", Box::new(BackgroundEvent::Failed), move || {
+            let spec = Box::new(describe());
+            Ok(BackgroundEvent::LiveDescribed {
+                ticket,
+                origin,
+                spec,
+            })
         });
     }
 

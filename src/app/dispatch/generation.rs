@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Core, sentence};
-use crate::app::background::Origin;
-use crate::app::form::Intent;
+use crate::app::background::{Describer, Origin};
+use crate::app::form::{GenerateForm, Intent};
 use crate::app::notices::Severity;
 use crate::app::state::ModelState;
 use crate::app::trajectory::Placement;
@@ -15,6 +15,16 @@ use crate::recipe::{FoundRecipe, GenerateSpec, ImageInput, MaskInput, ModelSourc
 
 /// Pictures of more pixels are flattened away from the window's thread.
 const LARGE_PX: u64 = 1 << 16;
+
+/// A job, to be described when it is needed.
+pub(super) struct Description {
+    /// What it is described from.
+    pub origin: Origin,
+    /// Whether describing it takes too long for the window's thread.
+    pub is_large: bool,
+    /// Describes it.
+    pub describe: Describer,
+}
 
 impl Core {
     /// An untouched canvas has the size of the picture that would be painted.
@@ -43,10 +53,16 @@ impl Core {
             return;
         }
         self.copy_before_generation();
+        if self.state.live.is_on() {
+            // The same is painted once more, in all its steps.
+            self.take_live_away();
+        } else {
+            self.keep_live();
+        }
         let intent = self.state.intent();
         let size_px = self.state.job_size_px();
         let state = &mut self.state;
-        if !state.settings.form.seed_locked {
+        if !state.settings.form.seed_locked && !state.live.is_on() {
             state.settings.form.spec.seed = random::fresh_seed();
         }
         state.jobs.show(None);
@@ -62,7 +78,26 @@ impl Core {
             state.notices.push(Severity::Warning, text);
             return;
         }
-        let form = state.settings.form.clone();
+        let Description {
+            origin,
+            is_large,
+            describe,
+        } = self.description(self.state.settings.form.clone());
+        if is_large {
+            self.background.prepare(origin, describe);
+        } else {
+            self.submit(&origin, describe());
+        }
+        if self.state.live.is_on() {
+            self.settle_live();
+        }
+    }
+
+    /// What a job of the document in front would be, with these settings.
+    pub(super) fn description(&self, form: GenerateForm) -> Description {
+        let state = &self.state;
+        let intent = state.intent();
+        let size_px = state.job_size_px();
         let drawn = state.drawn();
         let snapshot = state.front().editor.snapshot();
         let origin = Origin {
@@ -86,10 +121,10 @@ impl Core {
             drawn.put_into(&mut spec, &snapshot);
             spec
         };
-        if reads_pixels && u64::from(size_px[0]) * u64::from(size_px[1]) > LARGE_PX {
-            self.background.prepare(origin, Box::new(describe));
-        } else {
-            self.submit(&origin, describe());
+        Description {
+            origin,
+            is_large: reads_pixels && u64::from(size_px[0]) * u64::from(size_px[1]) > LARGE_PX,
+            describe: Box::new(describe),
         }
     }
 
@@ -100,19 +135,14 @@ impl Core {
             self.state.notices.push(Severity::Warning, text);
             return;
         }
-        let place = Placement {
-            document: origin.document,
-            revision: origin.revision,
-            size_px: [spec.width_px, spec.height_px],
-            mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.0)),
-        };
+        let place = Placement::of(origin, &spec);
         let steps = spec.steps * spec.batch;
         let job = self.engine.generate(spec);
         self.state.jobs.add_generation(job, place, steps);
     }
 
     /// Leaves what is in hand: the stroke in progress first, then the dialog, then the step
-    /// chosen in the strip, then the generation in hand.
+    /// chosen in the strip, then the live picture, then the generation in hand.
     pub(super) fn escape(&mut self) {
         let state = &mut self.state;
         let front = state.documents.front_mut();
@@ -126,6 +156,10 @@ impl Core {
             state.jobs.show(None);
             return;
         }
+        if self.take_live_away() {
+            return;
+        }
+        let state = &mut self.state;
         if let Some(job) = state.jobs.generation().map(|job| job.id) {
             self.engine.cancel(job);
             state.jobs.mark_cancelling(job);

@@ -6,6 +6,7 @@ mod classes;
 mod conditions;
 mod file;
 mod generation;
+mod live;
 mod saving;
 mod training;
 
@@ -68,6 +69,7 @@ impl Core {
     }
 
     fn try_dispatch(&mut self, command: Command) -> Result<(), ToolError> {
+        self.tell_of_draft(&command);
         let AppState {
             documents,
             toolbox,
@@ -176,6 +178,7 @@ impl Core {
             Command::HeedMask(heeds) => self.state.documents.front_mut().heeds_mask = heeds,
             Command::RollSeed => settings.form.spec.seed = random::fresh_seed(),
             Command::Generate => self.generate(),
+            Command::Live(command) => self.change_live(command),
             Command::CancelJob(job) => {
                 self.engine.cancel(job);
                 jobs.mark_cancelling(job);

@@ -105,6 +105,8 @@ fn is_empty(state: &AppState) -> bool {
         && !document.has_picture()
         && !document.has_visible_conditions()
         && state.jobs.generation().is_none()
+        && !state.live.is_on()
+        && state.preview().is_none()
 }
 
 fn empty_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut CommandSink) {

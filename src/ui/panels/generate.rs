@@ -6,6 +6,7 @@ use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::conditions::conditions_ui;
 use crate::app::form::{FormChange, GenerateForm, Intent};
+use crate::app::live::LIVE_STEPS;
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::engine::SamplerChoice;
 use crate::icons;
@@ -36,7 +37,7 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                     prompt_ui(ui, state, commands);
                     beginning_ui(ui, state, commands);
                     conditions_ui(ui, state, commands);
-                    sampling_ui(ui, state.form(), commands);
+                    sampling_ui(ui, state, commands);
                     seed_ui(ui, state.form(), commands);
                     picture_ui(ui, state, commands);
                 });
@@ -137,7 +138,8 @@ fn text_area(ui: &mut Ui, text: &mut String, hint: &str, rows: usize) -> egui::R
     .inner
 }
 
-fn sampling_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
+fn sampling_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let (form, is_live) = (state.form(), state.live.is_on());
     let sampler = form.sampler();
     row(ui, "Sampler", |ui, label| {
         let karras_width = 76.0;
@@ -162,7 +164,8 @@ fn sampling_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
             commands.set(FormChange::Karras(karras));
         }
     });
-    for number in [&STEPS, &GUIDANCE] {
+    let live = is_live.then_some(&LIVE_STEPS);
+    for number in [&STEPS].into_iter().chain(live).chain([&GUIDANCE]) {
         param_ui(ui, form, number, commands);
     }
     if form.takes_eta() {

@@ -9,6 +9,7 @@ mod conditions;
 mod generate;
 mod generate_button;
 mod layers;
+mod live;
 mod menu_bar;
 mod notices;
 mod status_bar;

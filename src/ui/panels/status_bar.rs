@@ -63,6 +63,7 @@ fn job_ui(ui: &mut Ui, state: &AppState) {
     };
     let what = match &job.kind {
         JobKind::LoadModel(_) => "Loading the model",
+        JobKind::Generate(painting) if painting.is_live => "Live",
         JobKind::Generate(_) => "Generating",
         JobKind::Train(_) => "Training",
     };
