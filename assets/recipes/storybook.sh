@@ -38,7 +38,7 @@ train() {
         return
     fi
     "$velatura" train "$target" --scenes --config "$recipes/$config" \
-        --output "$output" --size 64 --device "$device" \
+        --output "$output" --size 128 --device "$device" \
         --steps "$steps" "${resume[@]}" "$@"
 }
 
@@ -52,7 +52,7 @@ train autoencoder "$work/autoencoder" "$autoencoder_steps" \
 
 # 2. The denoiser and its text encoder; the last tenth at a quarter of the rate.
 common=(storybook.json --seed 1 --first-stage "$work/autoencoder/model" --batch 32 --warmup-steps 200
-    --ema-decay 0.999 --caption-dropout 0.1 --checkpoint-every 250 --sample-every 500)
+    --ema-decay 0.999 --caption-dropout 0.22 --checkpoint-every 250 --sample-every 500)
 train diffusion "$work/diffusion" $((diffusion_steps * 9 / 10)) \
     "${common[@]}" --learning-rate 6e-4
 train diffusion "$work/diffusion" "$diffusion_steps" \
@@ -69,7 +69,7 @@ cp "$work"/decoder/model/vae/*.safetensors "$work/whole/vae/"
 
 # 4. The figures, of the weights as they are shipped, and the model card.
 "$velatura" export "$work/whole" --out "$work/model" --precision f16
-"$velatura" evaluate --model "$work/model" --prompts "$prompts" --judge assets/judge \
+"$velatura" evaluate --model "$work/model" --count "$prompts" --judge assets/judge \
     --pictures "$work/pictures" --device "$device" > "$work/figures.md"
 sed -e "s/@AUTOENCODER_STEPS@/$autoencoder_steps/" -e "s/@DIFFUSION_STEPS@/$diffusion_steps/" \
     -e "s/@DECODER_STEPS@/$decoder_steps/" \

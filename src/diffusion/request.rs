@@ -70,6 +70,37 @@ impl Default for Conditions {
 }
 
 impl Conditions {
+    /// The same without what a model does not know or cannot be told: boxes and regions
+    /// of unknown classes, unknown colours, boxes beyond the most that it sees.
+    #[must_use]
+    pub fn limited_to(mut self, manifest: &Manifest) -> Self {
+        let (mut layout, mut semantic) = (None, None);
+        for input in &manifest.inputs {
+            match input {
+                InputSpec::Layout {
+                    classes,
+                    colours,
+                    max_boxes,
+                } => {
+                    let given = self.layout.take();
+                    layout = given.map(|it| it.limited_to(classes, colours, *max_boxes));
+                }
+                InputSpec::Semantic { classes } => {
+                    let given = self.semantic.take();
+                    semantic = given.and_then(|it| it.limited_to(classes));
+                }
+                _ => {}
+            }
+        }
+        let factor = manifest.low_resolution_factor();
+        Self {
+            layout: layout.filter(|layout| !layout.0.is_empty()),
+            semantic,
+            low_resolution: self.low_resolution.filter(|_| factor.is_some()),
+            ..self
+        }
+    }
+
     /// Checks that a model can be told all of it, for a picture of a size.
     ///
     /// # Errors

@@ -232,8 +232,8 @@ impl Manifest {
                 check(false, "inputs", input.label().to_owned(), supported)?;
             }
         }
-        let kinds = self.inputs.iter().map(conditioner::kind);
-        let given: Vec<&str> = kinds.flat_map(|kind| kind.groups).copied().collect();
+        let given = self.inputs.iter().flat_map(conditioner::groups);
+        let given: Vec<&str> = given.copied().collect();
         let known = || [LATENT].into_iter().chain(given.iter().copied());
         let count = |name: &str| self.channels.iter().filter(|found| *found == name).count();
         let is_known = |name: &String| known().any(|known| known == name);

@@ -28,7 +28,7 @@ pub use autoencoder::{AutoencoderKl, AutoencoderKlConfig, DiagonalGaussian};
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use error::ModelError;
 pub use first_stage::{FirstStage, LatentInfo};
-pub use folder::{ModelFolder, ModelParts};
+pub use folder::{ModelFolder, ModelParts, groups_of};
 pub use manifest::Manifest;
 pub use memory::MemoryEstimate;
 pub use unet::{Architecture, Level, PerLevel, UNet2d, UNet2dConfig};

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::conditioner::{self, Asked, Bench, Conditioner, Conditioning};
+use super::conditioner::{Asked, Bench, Conditioner, Conditioning, Encoders};
 use super::{FirstStage, LatentInfo, Manifest, ModelError, ModelFolder, UNet2d, work};
 use crate::nn;
 
@@ -27,12 +27,11 @@ impl Model {
             // Denoisers with cross-attention must be told something.
             folder.text_encoder_config()?;
         }
-        let open = |spec| (conditioner::kind(spec).open)(folder, device);
         Self::new(
-            folder.manifest(),
+            manifest,
             Box::new(folder.load_autoencoder(device)?),
             folder.load_unet(device)?,
-            manifest.inputs.iter().map(open).collect::<Result<_, _>>()?,
+            Encoders::load(folder, device)?,
         )
     }
 
@@ -44,9 +43,10 @@ impl Model {
         manifest: Manifest,
         first_stage: Box<dyn FirstStage>,
         denoiser: UNet2d,
-        conditioners: Vec<Box<dyn Conditioner>>,
+        encoders: Encoders,
     ) -> Result<Self, ModelError> {
         let latents = first_stage.info();
+        let conditioners = encoders.conditioners(&manifest.inputs);
         let (told, made) = (denoiser.config().out_channels, latents.channels);
         if told != made {
             return Err(ModelError::unsupported(
@@ -113,12 +113,7 @@ impl Model {
     /// # Shapes
     /// `latents`: `[1, channels, h, w]`; `timestep`: `[1]`; result: `[rows, channels, h, w]`.
     pub fn said(&self, latents: &Tensor<4>, timestep: Tensor<1>, told: &Conditioning) -> Tensor<4> {
-        let input = told.around(latents, &self.manifest.channels);
-        let context = told.tokens().unwrap_or_else(|| {
-            let width = self.denoiser.config().cross_attention_dim;
-            Tensor::zeros([told.rows(), 1, width], &input.device())
-        });
-        self.denoiser.forward(input, timestep, context)
+        told.ask(&self.denoiser, latents, timestep, &self.manifest.channels)
     }
 
     /// Number of weights of all networks.

@@ -177,6 +177,22 @@ impl LayoutInput {
         Ok(())
     }
 
+    /// The same without boxes of classes that a model does not know, without colour
+    /// words that it does not know, and no more than it sees.
+    #[must_use]
+    pub fn limited_to(&self, classes: &[String], colours: &[String], max_boxes: u32) -> Self {
+        let knows = |names: &[String], name: &str| {
+            let mut names = names.iter();
+            names.any(|known| is_same_name(known, name))
+        };
+        let known = self.0.iter().filter(|it| knows(classes, &it.class));
+        let known = known.take(max_boxes as usize).map(|it| LayoutBox {
+            colour: it.colour.clone().filter(|word| knows(colours, word)),
+            ..it.clone()
+        });
+        Self(known.collect())
+    }
+
     /// The same boxes on a picture of another size.
     #[must_use]
     pub fn scaled(&self, across: f32, down: f32) -> Self {
@@ -248,6 +264,8 @@ mod tests {
         coloured[0].colour = Some("mauve".to_owned());
         let error = LayoutInput(coloured.into()).check_known(&known, &words, 1);
         assert!(error.unwrap_err().to_string().contains("mauve"));
+        let limited = input.limited_to(&known, &words, 1);
+        assert!(limited.0.is_empty());
         let two = vec![one("bus", [0.0, 0.0, 1.0, 1.0]).0[0].clone(); 2];
         let error = LayoutInput(two.into()).check_known(&known, &words, 1);
         assert!(error.unwrap_err().to_string().contains("at most 1"));

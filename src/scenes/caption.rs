@@ -39,7 +39,7 @@ fn group(wish: &Wish) -> String {
 }
 
 /// `a cat, a red car and two trees`.
-fn list(wishes: &[Wish]) -> String {
+pub(super) fn list(wishes: &[Wish]) -> String {
     let groups: Vec<String> = wishes.iter().map(group).collect();
     match groups.as_slice() {
         [] => String::new(),

@@ -14,6 +14,7 @@ mod held_out;
 mod landscape;
 mod objects;
 mod painter;
+mod partial_caption;
 mod random;
 mod scene;
 mod sprite_files;
@@ -26,6 +27,7 @@ pub use dataset::{DatasetSummary, write_dataset};
 pub use error::SceneError;
 pub use held_out::{FIRST_UNSEEN_SEED, HeldOut, Setting, held_out};
 pub use objects::{MAX_OVERLAP, SceneObject};
+pub use partial_caption::partial_captions;
 pub use scene::{Attributes, Scene, SceneSource, is_sticker, sample_prompt};
 pub use tint::Tint;
 pub use vocabulary::{

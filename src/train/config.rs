@@ -9,6 +9,8 @@ use serde_json::Value;
 use super::TrainError;
 use super::limits;
 use super::schedule::Decay;
+use crate::model::conditioner::layout::LayoutEncoderConfig;
+use crate::model::conditioner::semantic::SemanticEncoderConfig;
 use crate::model::{AutoencoderKlConfig, ClipTextConfig, Manifest, UNet2dConfig};
 
 /// What the file named by `TrainSpec::config` says: the sizes of the networks
@@ -23,6 +25,10 @@ pub struct TrainConfig {
     pub unet: Option<UNet2dConfig>,
     /// `config.json` of the text encoder; its vocabulary follows from the tokenizer.
     pub text_encoder: Option<ClipTextConfig>,
+    /// `config.json` of the encoder of boxes, for a model that takes them.
+    pub layout_encoder: Option<LayoutEncoderConfig>,
+    /// `config.json` of the encoder of label maps, for a model that takes them.
+    pub semantic_encoder: Option<SemanticEncoderConfig>,
     /// How the vocabulary is learnt from the captions.
     pub tokenizer: TokenizerConfig,
     /// `scheduler_config.json`.
@@ -70,6 +76,35 @@ pub enum TimestepSampling {
     },
 }
 
+/// How often a model that takes more than words and masks is told of what, where that
+/// is known of a picture. Words are left out as often as the job says, besides.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConditionShares {
+    /// Nothing at all, so that guidance has something to steer away from.
+    pub nothing: f32,
+    /// Of the captions, those that leave something out.
+    pub partial_caption: f32,
+    /// Boxes.
+    pub boxes: f32,
+    /// The label map.
+    pub label_map: f32,
+    /// The picture in small.
+    pub low_resolution: f32,
+}
+
+impl Default for ConditionShares {
+    fn default() -> Self {
+        Self {
+            nothing: 0.1,
+            partial_caption: 0.45,
+            boxes: 0.5,
+            label_map: 0.42,
+            low_resolution: 0.12,
+        }
+    }
+}
+
 /// Fine points of the training, with defaults that suit most runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -97,6 +132,8 @@ pub struct TrainingConfig {
     /// How much more the loss, of an autoencoder the absolute difference, counts
     /// where such a thing is than elsewhere.
     pub object_weight: f32,
+    /// How often boxes, label maps and small pictures are told.
+    pub conditions: ConditionShares,
     /// Share of the storybook scenes that are stickers; their own when absent.
     pub sticker_share: Option<f32>,
     /// γ of min-SNR weighting (Hang et al. 2023, <https://arxiv.org/abs/2303.09556>);
@@ -120,6 +157,7 @@ impl Default for TrainingConfig {
             full_mask_share: 0.4,
             object_mask_share: 0.0,
             object_weight: 1.0,
+            conditions: ConditionShares::default(),
             sticker_share: None,
             min_snr_gamma: None,
             timestep_sampling: TimestepSampling::Uniform,

@@ -4,21 +4,26 @@
 //! as the configuration says; spread evenly over the batch, so that batches resemble
 //! each other), noise ε;
 //! the denoiser sees √ᾱ z + √(1 − ᾱ) ε, for inpainting also a mask and the latent
-//! of the masked picture, and the caption's states; the loss is the mean square
+//! of the masked picture, the caption's states, and of boxes, label map and small
+//! picture what [`super::telling`] tells; the loss is the mean square
 //! of what it got wrong (facts: LDM `ddpm.py`). Captions are dropped at random
 //! for classifier-free guidance (Ho and Salimans 2022,
 //! <https://arxiv.org/abs/2207.12598>). From random weights the text encoder
-//! learns along; a model that is trained further keeps its own.
+//! learns along; a model that is trained further keeps its own. The encoders of boxes
+//! and label maps always learn along.
 
 mod batch;
+#[cfg(test)]
+mod gradient_tests;
 mod paint;
+mod said;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbaImage;
 use serde_json::{Map, Value, json};
 
@@ -32,8 +37,11 @@ use super::noising::Noising;
 use super::pictures::Pictures;
 use super::second_stage::{SecondStage, open};
 use super::session::{Figures, Reporter, Stage};
+use super::telling::Teller;
 use super::tensors::{host, scalar};
 use crate::model::conditioner::inpaint::MaskedLatent;
+use crate::model::conditioner::layout::LayoutEncoder;
+use crate::model::conditioner::semantic::SemanticEncoder;
 use crate::model::{ClipTextModel, ClipTokenizer, Manifest, ModelFolder, ModelParts, UNet2d};
 use crate::nn;
 use crate::recipe::TrainSpec;
@@ -53,6 +61,10 @@ pub(super) struct Denoiser {
     unet: UNet2d,
     /// Absent where the text encoder is not trained.
     text_encoder: Option<ClipTextModel>,
+    /// For models that take boxes.
+    layout_encoder: Option<LayoutEncoder>,
+    /// For models that take label maps.
+    semantic_encoder: Option<SemanticEncoder>,
 }
 
 /// A denoiser in training.
@@ -66,6 +78,7 @@ pub(super) struct DiffusionStage {
     frozen_text: Option<ClipTextModel>,
     encoder: Encoder,
     tokenizer: Arc<ClipTokenizer>,
+    teller: Teller,
     scheduler: Value,
     noising: Noising,
     studio: Manifest,
@@ -91,6 +104,8 @@ impl DiffusionStage {
             unet,
             text_encoder,
             is_text_trained,
+            layout_encoder,
+            semantic_encoder,
             autoencoder,
             tokenizer,
             scheduler,
@@ -100,6 +115,8 @@ impl DiffusionStage {
         let noising = Noising::from_config(&scheduler, config.training.timestep_sampling)?;
         nn::draw_weights(&unet);
         nn::draw_weights(&text_encoder);
+        layout_encoder.iter().for_each(nn::draw_weights);
+        semantic_encoder.iter().for_each(nn::draw_weights);
         let (trained, frozen) = if is_text_trained {
             (Some(text_encoder), None)
         } else {
@@ -114,12 +131,16 @@ impl DiffusionStage {
         let denoiser = Denoiser {
             unet,
             text_encoder: trained,
+            layout_encoder,
+            semantic_encoder,
         };
         let mut encoder = Encoder::new(autoencoder, &plain, spec.size_px, spec.seed);
         if let Some(factor) = factor {
             encoder.set_factor(factor);
         }
+        let tokenizer = Arc::new(tokenizer);
         Ok(Self {
+            teller: teller(&studio, &tokenizer, config),
             learner: Learner::new(denoiser, options, &device),
             spec: spec.clone(),
             config: config.clone(),
@@ -127,7 +148,7 @@ impl DiffusionStage {
             device,
             frozen_text: frozen,
             encoder,
-            tokenizer: Arc::new(tokenizer),
+            tokenizer,
             scheduler,
             noising,
             studio,
@@ -139,7 +160,7 @@ impl DiffusionStage {
 
     fn preparation(&self) -> Preparation {
         Preparation {
-            tokenizer: Arc::clone(&self.tokenizer),
+            teller: self.teller.clone(),
             seed: self.spec.seed,
             masks: if self.studio.takes_mask() {
                 self.config.training.masks_per_picture
@@ -159,13 +180,7 @@ impl DiffusionStage {
     /// `[batch]`.
     fn errors(&self, denoiser: &Denoiser, batch: &Batch, device: &Device) -> Tensor<1> {
         let count = batch.steps.len();
-        let said = self.predict(
-            denoiser,
-            batch.input.clone(),
-            &batch.steps,
-            &batch.tokens,
-            device,
-        );
+        let said = self.said(denoiser, batch, device);
         let target = TensorData::new(batch.target.clone(), said.dims());
         let wrong = said - Tensor::from_data(target, device);
         let squares = wrong.clone() * wrong;
@@ -180,47 +195,6 @@ impl DiffusionStage {
             .reshape([count, channels * height * width])
             .mean_dim(1)
             .reshape([count])
-    }
-
-    /// What the denoiser says.
-    fn predict(
-        &self,
-        denoiser: &Denoiser,
-        input: Vec<f32>,
-        steps: &[usize],
-        tokens: &[i32],
-        device: &Device,
-    ) -> Tensor<4> {
-        let count = steps.len();
-        let [_, height, width] = self.encoder.latent_shape();
-        let channels = input.len() / (count * height * width);
-        let input = TensorData::new(input, [count, channels, height, width]);
-        let steps: Vec<f32> = steps.iter().map(|step| *step as f32).collect();
-        let steps = TensorData::new(steps, [count]);
-        let tokens = TensorData::new(tokens.to_vec(), [count, tokens.len() / count]);
-        let tokens = Tensor::<2, Int>::from_data(tokens, device);
-        let context = match (&denoiser.text_encoder, &self.frozen_text) {
-            (Some(text), _) => text.forward(tokens),
-            (None, Some(text)) => {
-                let plain =
-                    Tensor::<2, Int>::from_data(tokens.into_data(), &device.clone().inner());
-                let context = text.forward(plain);
-                if device.is_autodiff() {
-                    Tensor::from_inner(context)
-                } else {
-                    context
-                }
-            }
-            (None, None) => Tensor::zeros(
-                [count, 1, denoiser.unet.config().cross_attention_dim],
-                device,
-            ),
-        };
-        denoiser.unet.forward(
-            Tensor::from_data(input, device),
-            Tensor::from_data(steps, device),
-            context,
-        )
     }
 }
 
@@ -239,6 +213,10 @@ impl DiffusionStage {
     }
 }
 
+fn teller(studio: &Manifest, tokenizer: &Arc<ClipTokenizer>, config: &TrainConfig) -> Teller {
+    Teller::new(studio, Arc::clone(tokenizer), config.training.conditions)
+}
+
 impl Stage for DiffusionStage {
     fn networks(&self) -> Value {
         let denoiser = self.learner.module();
@@ -247,13 +225,21 @@ impl Stage for DiffusionStage {
         if let Some(sizes) = autoencoder.as_object_mut() {
             sizes.remove(FACTOR);
         }
-        json!({
+        let mut networks = json!({
             "unet": denoiser.unet.config(),
             "text_encoder": text.map(ClipTextModel::config),
             "is_text_trained": denoiser.text_encoder.is_some(),
             "autoencoder": autoencoder,
             "scheduler": self.scheduler,
-        })
+        });
+        // Absent in older checkpoints, of models without them.
+        if let Some(encoder) = &denoiser.layout_encoder {
+            networks["layout_encoder"] = json!(encoder.config());
+        }
+        if let Some(encoder) = &denoiser.semantic_encoder {
+            networks["semantic_encoder"] = json!(encoder.config());
+        }
+        networks
     }
 
     fn parameters(&self) -> usize {
@@ -264,6 +250,7 @@ impl Stage for DiffusionStage {
         let updates = state.updates.get("denoiser").copied().unwrap_or(0);
         self.learner.load(folder, "denoiser", updates)?;
         self.tokenizer = Arc::new(ClipTokenizer::open(&folder.join("tokenizer"))?);
+        self.teller = teller(&self.studio, &self.tokenizer, &self.config);
         if let Some(factor) = state.measured.get(FACTOR) {
             self.encoder.set_factor(*factor);
         }
@@ -386,6 +373,8 @@ impl Stage for DiffusionStage {
             unet: Some(&denoiser.unet),
             autoencoder: Some(self.encoder.network()),
             text_encoder: denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref()),
+            layout_encoder: denoiser.layout_encoder.as_ref(),
+            semantic_encoder: denoiser.semantic_encoder.as_ref(),
             tokenizer: Some(&self.tokenizer),
             scheduler: Some(&self.scheduler),
             manifest: Some(&self.studio),

@@ -1,7 +1,5 @@
 //! From pictures with captions and masks to what the denoiser sees of them.
 
-use std::sync::Arc;
-
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::TrainError;
@@ -10,10 +8,11 @@ use super::loader::planes;
 use super::masks::PixelMask;
 use super::random::Purpose;
 use super::source::Sample;
+use super::telling::{Tellable, Teller};
 use super::tensors::host;
+use crate::model::AutoencoderKl;
 use crate::model::conditioner::MaskPlanes;
 use crate::model::conditioner::inpaint::MaskedLatent;
-use crate::model::{AutoencoderKl, ClipTokenizer};
 use crate::random::Random;
 
 /// Values of pictures that go through the autoencoder at a time.
@@ -109,10 +108,10 @@ impl Encoder {
 }
 
 /// A picture as the denoiser sees it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Cached {
-    /// Its caption.
-    pub tokens: Vec<i32>,
+    /// What can be told of it.
+    pub about: Tellable,
     /// Its latent.
     pub latent: Vec<f32>,
     /// Ways of masking it; none for models without masks.
@@ -127,14 +126,14 @@ pub(super) struct Prepared {
     /// The pictures, then for each of them its masked versions.
     values: Vec<f32>,
     masks: Vec<Vec<f32>>,
-    tokens: Vec<Vec<i32>>,
+    about: Vec<Tellable>,
     weights: Vec<Vec<f32>>,
 }
 
 /// Turns pictures into what the cache wants.
 #[derive(Clone)]
 pub(super) struct Preparation {
-    pub tokenizer: Arc<ClipTokenizer>,
+    pub teller: Teller,
     pub seed: u64,
     /// Masks for each picture.
     pub masks: usize,
@@ -165,7 +164,7 @@ impl Preparation {
         Prepared {
             values,
             masks,
-            tokens: samples.iter().map(|s| self.tokens(&s.caption)).collect(),
+            about: samples.iter().map(|s| self.teller.tellable(s)).collect(),
             weights: samples
                 .iter()
                 .map(|sample| sample.weights(self.factor, self.object_weight))
@@ -192,14 +191,8 @@ impl Preparation {
         let numbers = (1 + self.masks) * channels * area + (self.masks + 1) * area;
         Footprint {
             pixels: 4 * (1 + self.masks) * 3 * encoder.size * encoder.size,
-            latents: 4 * numbers,
+            latents: 4 * numbers + self.teller.footprint(encoder.size),
         }
-    }
-
-    /// The numbers of a caption.
-    pub fn tokens(&self, caption: &str) -> Vec<i32> {
-        let tokens = self.tokenizer.encode(caption);
-        tokens.into_iter().map(|token| token as i32).collect()
     }
 }
 
@@ -209,10 +202,10 @@ impl Encoder {
         let Prepared {
             values,
             masks,
-            tokens,
+            about,
             weights,
         } = prepared;
-        let count = tokens.len();
+        let count = about.len();
         let per_picture = masks.len() / count.max(1);
         let mut latents = self.encode(&values, number)?;
         let mut masked = latents
@@ -221,12 +214,12 @@ impl Encoder {
             .zip(masks)
             .map(|(latent, mask)| MaskedLatent { mask, latent });
         let cached =
-            tokens
+            about
                 .into_iter()
                 .zip(latents)
                 .zip(weights)
-                .map(|((tokens, latent), weights)| Cached {
-                    tokens,
+                .map(|((about, latent), weights)| Cached {
+                    about,
                     latent,
                     weights,
                     masked: masked.by_ref().take(per_picture).collect(),

@@ -153,15 +153,7 @@ impl LatentCache {
         for (i, cached) in group.into_iter().enumerate() {
             // A resumed run may begin in the middle of the ring.
             if self.ring.len() <= place + i {
-                self.ring.resize(
-                    place + i + 1,
-                    Cached {
-                        tokens: Vec::new(),
-                        latent: Vec::new(),
-                        masked: Vec::new(),
-                        weights: Vec::new(),
-                    },
-                );
+                self.ring.resize(place + i + 1, Cached::default());
             }
             if self.ring[place + i].latent.is_empty() {
                 self.filled += 1;

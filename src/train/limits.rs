@@ -68,6 +68,15 @@ const TRAINING: &[Limit<TrainingConfig>] = &[
         c.object_mask_share.into()
     }),
     limit("object_weight", 1.0, 100.0, |c| c.object_weight.into()),
+    limit("nothing", 0.0, 1.0, |c| c.conditions.nothing.into()),
+    limit("partial_caption", 0.0, 1.0, |c| {
+        c.conditions.partial_caption.into()
+    }),
+    limit("boxes", 0.0, 1.0, |c| c.conditions.boxes.into()),
+    limit("label_map", 0.0, 1.0, |c| c.conditions.label_map.into()),
+    limit("low_resolution", 0.0, 1.0, |c| {
+        c.conditions.low_resolution.into()
+    }),
     limit("sticker_share", 0.0, 1.0, |c| {
         c.sticker_share.unwrap_or(0.0).into()
     }),

@@ -30,6 +30,7 @@ mod pictures;
 mod random;
 #[cfg(test)]
 mod reference;
+mod rough_map;
 mod run_file;
 mod run_folder;
 mod scene_pictures;
@@ -38,6 +39,7 @@ mod second_stage;
 mod session;
 mod sheet;
 mod source;
+mod telling;
 mod tensor_file;
 mod tensors;
 mod usual;
@@ -47,7 +49,7 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Device;
 
-pub use config::{TokenizerConfig, TrainConfig, TrainingConfig};
+pub use config::{ConditionShares, TokenizerConfig, TrainConfig, TrainingConfig};
 pub use error::TrainError;
 pub use event::{StepReport, TrainEvent, TrainOutcome};
 pub use folder::{FolderReport, ImageFolder};
@@ -57,7 +59,7 @@ pub use run_file::{FoundRun, is_free_for_run};
 pub use scene_pictures::ScenePictures;
 pub use schedule::Decay;
 pub use session::Run;
-pub use source::{PictureSource, Sample, SkippedPicture, SourceIdentity};
+pub use source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity};
 
 use crate::recipe::TrainSpec;
 

@@ -34,6 +34,8 @@ pub(super) enum Purpose {
     HeldOut = 11,
     /// Which kind of scene is shown.
     Kind = 12,
+    /// What of what is known of a picture is told.
+    Conditions = 13,
 }
 
 impl Purpose {

@@ -1,10 +1,13 @@
 //! Storybook scenes as an endless source of pictures.
 
+use std::sync::Arc;
+
 use super::TrainError;
 use super::random::Purpose;
-use super::source::{PictureSource, Sample, SkippedPicture, SourceIdentity};
+use super::source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity};
 use crate::random::Random;
-use crate::scenes::{SceneSource, is_sticker, sample_prompt};
+use crate::recipe::{LayoutBox, Palette, PaletteClass, SemanticInput};
+use crate::scenes::{SceneSource, classes, is_sticker, palette, partial_captions, sample_prompt};
 
 /// Scenes of one seed, drawn when they are asked for.
 pub struct ScenePictures {
@@ -12,6 +15,7 @@ pub struct ScenePictures {
     size_px: u32,
     seed: u64,
     sticker_share: Option<f32>,
+    palette: Palette,
 }
 
 /// Scenes among which one of the wanted kind is looked for.
@@ -28,6 +32,7 @@ impl ScenePictures {
             size_px,
             seed,
             sticker_share: None,
+            palette: scene_palette(),
         })
     }
 
@@ -55,17 +60,45 @@ impl ScenePictures {
     }
 }
 
+/// What the numbers of the scenes' label maps mean.
+fn scene_palette() -> Palette {
+    let class = |entry: crate::scenes::PaletteEntry| PaletteClass {
+        index: entry.id,
+        name: entry.name,
+        color: entry.colour,
+    };
+    Palette {
+        name: "Storybook".to_owned(),
+        classes: palette().into_iter().map(class).collect(),
+    }
+}
+
 impl PictureSource for ScenePictures {
     fn len(&self) -> Option<usize> {
         None
     }
 
     fn get(&self, index: u64, _random: &mut Random) -> Result<Sample, SkippedPicture> {
-        let scene = self.scenes.scene(self.seed, self.number(index));
+        let number = self.number(index);
+        let scene = self.scenes.scene(self.seed, number);
+        let boxes = scene.objects.iter().map(|object| LayoutBox {
+            class: classes()[object.class].noun.clone(),
+            rect: object.bbox,
+            colour: object.tint.map(|tint| tint.name().to_owned()),
+        });
+        let known = Known {
+            partial_captions: partial_captions(&scene, self.seed, number).into(),
+            boxes: boxes.collect(),
+            label_map: Some(SemanticInput {
+                map: Arc::new(scene.labels),
+                palette: self.palette.clone(),
+            }),
+        };
         Ok(Sample {
             rgb: scene.image,
             caption: scene.caption,
             objects: scene.objects.iter().map(|object| object.bbox).collect(),
+            known,
         })
     }
 

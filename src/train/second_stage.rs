@@ -8,17 +8,24 @@ use serde_json::{Value, json};
 use super::TrainError;
 use super::config::TrainConfig;
 use super::usual;
-use crate::model::conditioner::inpaint;
+use crate::model::conditioner::Encoders;
+use crate::model::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
+use crate::model::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
 use crate::model::{
     AutoencoderKl, ClipTextModel, ClipTokenizer, LatentInfo, Manifest, ModelFolder, UNet2d,
+    groups_of,
 };
-use crate::recipe::{InputSpec, TrainSpec};
+use crate::recipe::TrainSpec;
 
 /// Everything that a diffusion run is made of.
 pub(super) struct SecondStage {
     pub unet: UNet2d,
     pub text_encoder: ClipTextModel,
     pub is_text_trained: bool,
+    /// For a model that takes boxes.
+    pub layout_encoder: Option<LayoutEncoder>,
+    /// For a model that takes label maps.
+    pub semantic_encoder: Option<SemanticEncoder>,
     /// Without autodiff.
     pub autoencoder: AutoencoderKl,
     pub tokenizer: ClipTokenizer,
@@ -51,19 +58,27 @@ pub(super) fn open(
         )));
     }
     stage.studio.validate()?;
-    let is_trained =
-        |input: &InputSpec| matches!(input, InputSpec::Text { .. } | InputSpec::Mask { .. });
-    if !stage.studio.inputs.iter().all(is_trained) {
-        return Err(TrainError::setting(
-            "a model that takes boxes, label maps or small pictures cannot be trained further yet; \
-             begin with one that takes words and masks",
-        ));
-    }
     let factor = stage.autoencoder.config().downsampling();
-    let groups = inpaint::groups(LatentInfo {
+    let latents = LatentInfo {
         channels: latent,
         factor,
-    });
+    };
+    let layout = stage.layout_encoder.as_ref().map(LayoutEncoder::config);
+    let semantic = stage.semantic_encoder.as_ref();
+    let semantic = semantic.map(SemanticEncoder::config);
+    let mut groups = Vec::new();
+    for input in &stage.studio.inputs {
+        groups.extend(groups_of(input, latents, layout, semantic)?);
+    }
+    if let Some(layout) = layout
+        && layout.hidden_size != stage.unet.config().cross_attention_dim
+    {
+        return Err(TrainError::setting(format!(
+            "the denoiser listens to tokens {} wide, but those of boxes are {}",
+            stage.unet.config().cross_attention_dim,
+            layout.hidden_size
+        )));
+    }
     stage.studio.fits(stage.unet.config(), latent, &groups)?;
     let factor = factor as u32;
     if !spec.size_px.is_multiple_of(factor) {
@@ -110,12 +125,20 @@ fn from_model(
             folder.path().display()
         )));
     }
+    // A model that says of itself nothing else can be told words.
+    folder.text_encoder_config()?;
+    let encoders = Encoders::load(folder, device)?;
+    let Some((tokenizer, text_encoder)) = encoders.text else {
+        return Err(TrainError::setting("the model cannot be told words"));
+    };
     Ok(SecondStage {
         unet: folder.load_unet(device)?,
-        text_encoder: folder.load_text_encoder(device)?,
+        text_encoder,
         is_text_trained: false,
+        layout_encoder: encoders.layout,
+        semantic_encoder: encoders.semantic,
         autoencoder: folder.load_autoencoder(&plain)?,
-        tokenizer: folder.tokenizer()?,
+        tokenizer,
         scheduler,
         studio: folder.manifest(),
         factor: Some(folder.autoencoder_config()?.scaling_factor),
@@ -189,10 +212,16 @@ fn from_scratch(
         .unwrap_or_else(|| usual::studio(&unet, autoencoder.config()));
     studio.resolution_px = spec.size_px;
     let studio = studio.with_text(Some(&text));
+    let layout = config.layout_encoder.as_ref();
+    let layout = layout.map(|sizes: &LayoutEncoderConfig| sizes.init(device));
+    let semantic = config.semantic_encoder.as_ref();
+    let semantic = semantic.map(|sizes: &SemanticEncoderConfig| sizes.init(device));
     Ok(SecondStage {
         unet: unet.init(device)?,
         text_encoder: text.init(device)?,
         is_text_trained: true,
+        layout_encoder: layout.transpose()?,
+        semantic_encoder: semantic.transpose()?,
         autoencoder,
         tokenizer,
         scheduler,

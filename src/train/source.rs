@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::random::Random;
+use crate::recipe::{LayoutBox, SemanticInput};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,20 @@ pub struct Sample {
     /// Left, top, width and height in pixels of the things that the caption names,
     /// where that is known.
     pub objects: Vec<[f32; 4]>,
+    /// What else is known of it.
+    pub known: Known,
+}
+
+/// What a model can be told of a picture besides its caption, as far as it is known;
+/// nothing for most pictures.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Captions that leave something out.
+    pub partial_captions: Vec<String>,
+    /// Where what is.
+    pub boxes: Vec<LayoutBox>,
+    /// What every pixel is.
+    pub label_map: Option<SemanticInput>,
 }
 
 impl Sample {

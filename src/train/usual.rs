@@ -1,6 +1,6 @@
 //! Networks for those who name none: sizes that suit a side of pictures.
 //!
-//! The small ones are those of Storybook. Larger pictures get more channels and
+//! The small ones are those of the first Storybook, of 64 pixels. Larger pictures get more channels and
 //! levels, in the proportions of Rombach et al. 2022
 //! (<https://arxiv.org/abs/2112.10752>); heads have 32 channels everywhere.
 
@@ -130,12 +130,11 @@ pub(super) fn studio(unet: &UNet2dConfig, autoencoder: &AutoencoderKlConfig) -> 
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
-    use crate::model::LatentInfo;
     use crate::model::conditioner::inpaint;
-    use crate::nn::parameter_count;
+    use crate::model::{LatentInfo, groups_of};
+    use crate::recipe::InputSpec;
+    use crate::scenes::{classes, palette};
 
     #[test]
     fn networks_for_every_size_can_be_built() {
@@ -162,19 +161,40 @@ mod tests {
     }
 
     #[test]
-    fn small_networks_are_those_of_storybook() {
+    fn the_recipe_of_storybook_fits_together_and_to_the_scenes() {
         let file = include_str!("../../assets/recipes/storybook.json");
-        let theirs: super::super::TrainConfig = serde_json::from_str(file).expect("a recipe");
-        let count = |config: &UNet2dConfig| {
-            parameter_count(&config.init(&Device::flex()).expect("a denoiser"))
+        let recipe: super::super::TrainConfig = serde_json::from_str(file).expect("a recipe");
+        let (unet, studio) = (recipe.unet.expect("sizes"), recipe.studio.expect("inputs"));
+        studio.validate().expect("a manifest");
+        let latents = recipe.autoencoder.expect("an autoencoder");
+        let latents = LatentInfo {
+            channels: latents.latent_channels,
+            factor: latents.downsampling(),
         };
-        let ours = unet(16, 8, text_width(16));
-        assert_eq!(count(&ours), count(&theirs.unet.expect("a denoiser")));
-        let theirs = theirs.autoencoder.expect("an autoencoder");
-        assert_eq!(
-            autoencoder(64).block_out_channels,
-            theirs.block_out_channels
-        );
-        assert_eq!(autoencoder(64).latent_channels, theirs.latent_channels);
+        let layout = recipe.layout_encoder.expect("an encoder of boxes");
+        let semantic = recipe.semantic_encoder.expect("an encoder of label maps");
+        let groups = studio.inputs.iter().flat_map(|input| {
+            groups_of(input, latents, Some(&layout), Some(&semantic)).expect("an encoder that fits")
+        });
+        let groups: Vec<_> = groups.collect();
+        studio
+            .fits(&unet, latents.channels, &groups)
+            .expect("channels that add up");
+        let text = recipe.text_encoder.expect("a text encoder").hidden_size;
+        let width = unet.cross_attention_dim;
+        assert_eq!((text, layout.hidden_size), (width, width));
+        for input in &studio.inputs {
+            match input {
+                InputSpec::Layout { classes: known, .. } => {
+                    let nouns = classes().iter().map(|class| &class.noun);
+                    assert!(nouns.eq(known));
+                }
+                InputSpec::Semantic { classes: known } => {
+                    let names = palette().into_iter().map(|entry| (entry.id, entry.name));
+                    assert!(names.eq(known.iter().map(|it| (it.index, it.name.clone()))));
+                }
+                _ => {}
+            }
+        }
     }
 }

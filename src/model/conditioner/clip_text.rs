@@ -3,21 +3,28 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::unread::unread;
-use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning};
+use super::{Asked, Bench, Conditioner, Conditioning};
 use crate::model::{ClipTextModel, ClipTokenizer};
 use crate::nn;
 
 /// The part of what a denoiser is told that words are.
-const TEXT: &str = "text";
+pub const TEXT: &str = "text";
 
-pub(super) fn kind() -> ConditionerKind {
-    ConditionerKind {
-        groups: &[],
-        open: Box::new(|folder, device| {
-            let network = folder.load_text_encoder(device)?;
-            Ok(Box::new(ClipText::new(folder.tokenizer()?, network)))
-        }),
-    }
+/// The states of texts, given as tokens, one text after the other.
+///
+/// # Shapes
+/// `[texts, tokens, width]`.
+pub fn states(
+    network: &ClipTextModel,
+    tokens: Vec<i32>,
+    texts: usize,
+    device: &Device,
+) -> Tensor<3> {
+    let shape = [texts, tokens.len() / texts.max(1)];
+    network.forward(Tensor::<2, Int>::from_data(
+        TensorData::new(tokens, shape),
+        device,
+    ))
 }
 
 /// Tells the denoiser of words.
@@ -36,10 +43,9 @@ impl ClipText {
     fn states(&self, texts: &[&str], device: &Device) -> Conditioning {
         let tokens = texts.iter().flat_map(|text| self.tokenizer.encode(text));
         let tokens: Vec<i32> = tokens.map(|token| token as i32).collect();
-        let shape = [texts.len(), self.tokenizer.max_length()];
-        let tokens = Tensor::<2, Int>::from_data(TensorData::new(tokens, shape), device);
+        let states = states(&self.network, tokens, texts.len(), device);
         Conditioning {
-            context: vec![(TEXT, self.network.forward(tokens))],
+            context: vec![(TEXT, states)],
             concat: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning, MaskPlanes};
+use super::{Asked, Bench, Conditioner, Conditioning, MaskPlanes};
 use crate::model::LatentInfo;
 use crate::recipe::MaskConvention;
 
@@ -12,13 +12,6 @@ use crate::recipe::MaskConvention;
 pub const MASK: &str = "mask";
 /// The latents of the picture without its masked part.
 pub const MASKED_IMAGE: &str = "masked_image";
-
-pub(super) fn kind(convention: MaskConvention) -> ConditionerKind {
-    ConditionerKind {
-        groups: &[MASK, MASKED_IMAGE],
-        open: Box::new(move |_, _| Ok(Box::new(InpaintMask::new(convention)))),
-    }
-}
 
 /// The groups of channels that masks give, with their numbers.
 pub fn groups(latents: LatentInfo) -> Vec<(&'static str, usize)> {

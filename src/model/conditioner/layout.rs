@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning};
+use super::{Asked, Bench, Conditioner, Conditioning};
 use crate::model::{LatentInfo, ModelError, limits};
 use crate::nn::{
     Embedding, EmbeddingConfig, Linear, LinearConfig, learned_vector, ops, parameter_count,
@@ -20,21 +20,6 @@ pub const BOXES: &str = "boxes";
 const CLASS: &str = "LayoutEncoder";
 /// The corners of a box: x0, y0, x1, y1.
 const CORNERS: usize = 4;
-
-pub(super) fn kind(classes: &[String], colours: &[String]) -> ConditionerKind {
-    let (classes, colours) = (classes.to_vec(), colours.to_vec());
-    ConditionerKind {
-        groups: &[BOXES],
-        open: Box::new(move |folder, device| {
-            let network = folder.load_layout_encoder(device)?;
-            Ok(Box::new(BoxLayout {
-                classes: classes.clone(),
-                colours: colours.clone(),
-                network,
-            }))
-        }),
-    }
-}
 
 /// The groups of channels that such an encoder gives, with their numbers.
 pub fn groups(config: &LayoutEncoderConfig) -> Vec<(&'static str, usize)> {
@@ -168,39 +153,135 @@ impl LayoutEncoder {
         &self.config
     }
 
-    /// The tokens of boxes; `features` are those of [`fourier_features`].
-    ///
-    /// # Shapes
-    /// `classes` and `colours` (0 for none): `[batch, boxes]`; `features`:
-    /// `[batch, boxes, 8 · frequencies]`; result: `[batch, boxes, hidden_size]`.
-    pub fn tokens(
-        &self,
-        classes: Tensor<2, Int>,
-        colours: Tensor<2, Int>,
-        features: Tensor<3>,
-    ) -> Tensor<3> {
-        let what = self.class_embedding.forward(classes) + self.colour_embedding.forward(colours);
-        let hidden = self.linear_1.forward(Tensor::cat(vec![what, features], 2));
-        self.linear_2.forward(ops::silu(hidden))
-    }
-
     /// The token of a place that no box has.
     ///
     /// # Shapes
     /// `[1, 1, hidden_size]`.
-    pub fn null(&self) -> Tensor<3> {
+    fn null(&self) -> Tensor<3> {
         self.null_token
             .val()
             .reshape([1, 1, self.config.hidden_size])
     }
 
-    /// The planes of boxes, given the share of each place that each box covers.
+    /// Tokens and planes of the boxes of several pictures, which act with `weight`;
+    /// boxes beyond those that it takes are passed over. `size` is that of the latents
+    /// (columns, rows).
     ///
     /// # Shapes
-    /// `classes`: `[batch, boxes]`; `covered`: `[batch, places, boxes]`; result:
-    /// `[batch, places, plane_channels]`.
-    pub fn planes(&self, classes: Tensor<2, Int>, covered: Tensor<3>) -> Tensor<3> {
-        covered.matmul(self.plane_embedding.forward(classes))
+    /// `[pictures, max_boxes, hidden_size]` and
+    /// `[pictures, plane_channels, rows, columns]`.
+    pub fn tell(
+        &self,
+        pictures: &[&[NumberedBox]],
+        weight: f32,
+        [columns, rows]: [usize; 2],
+        device: &Device,
+    ) -> (Tensor<3>, Tensor<4>) {
+        let LayoutEncoderConfig {
+            max_boxes,
+            frequencies,
+            plane_channels,
+            ..
+        } = self.config;
+        let batch = pictures.len();
+        let count = pictures.iter().map(|boxes| boxes.len()).max();
+        let count = count.unwrap_or(0).min(max_boxes);
+        let null = self.null();
+        let free = |places: usize| null.clone().repeat_dim(0, batch).repeat_dim(1, places);
+        if count == 0 {
+            let planes = Tensor::zeros([batch, plane_channels, rows, columns], device);
+            return (free(max_boxes), planes);
+        }
+        // As many places for each picture; some are nobody's.
+        let places = pictures
+            .iter()
+            .flat_map(|boxes| (0..count).map(|place| boxes.get(place)));
+        let places: Vec<Option<&NumberedBox>> = places.collect();
+        let numbers = |which: fn(&NumberedBox) -> usize| {
+            let numbers = places.iter().map(|it| it.map_or(0, which) as i32);
+            let data = TensorData::new(numbers.collect::<Vec<i32>>(), [batch, count]);
+            Tensor::<2, Int>::from_data(data, device)
+        };
+        let table = |width: usize, row: &dyn Fn(&NumberedBox) -> Vec<f32>| {
+            let rows = places
+                .iter()
+                .flat_map(|it| it.map_or_else(|| vec![0.0; width], row));
+            let data = TensorData::new(rows.collect::<Vec<f32>>(), [batch, count, width]);
+            Tensor::<3>::from_data(data, device)
+        };
+        let (classes, colours) = (numbers(|it| it.class), numbers(|it| it.colour));
+        let features = table(2 * CORNERS * frequencies, &|it| {
+            fourier_features(it.corners, frequencies)
+        });
+        let acts = table(1, &|_| vec![weight]);
+        let what =
+            self.class_embedding.forward(classes.clone()) + self.colour_embedding.forward(colours);
+        let hidden = self.linear_1.forward(Tensor::cat(vec![what, features], 2));
+        let tokens = self.linear_2.forward(ops::silu(hidden));
+        let mut tokens = null.clone() + (tokens - null.clone()) * acts.clone();
+        if count < max_boxes {
+            tokens = Tensor::cat(vec![tokens, free(max_boxes - count)], 1);
+        }
+        let (across, down) = (columns as f32, rows as f32);
+        let shares = table(columns * rows, &|it| {
+            let [x0, y0, x1, y1] = it.corners;
+            covered(
+                [x0 * across, y0 * down, x1 * across, y1 * down],
+                [columns, rows],
+            )
+        });
+        let drawn = self.plane_embedding.forward(classes) * acts;
+        let planes = shares.swap_dims(1, 2).matmul(drawn).swap_dims(1, 2);
+        (
+            tokens,
+            planes.reshape([batch, plane_channels, rows, columns]),
+        )
+    }
+}
+
+/// A box as the network knows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NumberedBox {
+    /// Which class.
+    pub class: usize,
+    /// Which colour word, counted from 1; 0 for none.
+    pub colour: usize,
+    /// x0, y0, x1, y1 as shares of the picture.
+    pub corners: [f32; CORNERS],
+}
+
+/// The names of what boxes may hold, in the order of the network's numbers.
+#[derive(Clone, Debug)]
+pub struct BoxNames {
+    classes: Vec<String>,
+    colours: Vec<String>,
+}
+
+impl BoxNames {
+    /// For a network that knows these classes and colour words.
+    pub fn new(classes: Vec<String>, colours: Vec<String>) -> Self {
+        Self { classes, colours }
+    }
+
+    /// A box of a picture of so many pixels; `None` for a class that is not known.
+    pub fn numbered(&self, it: &LayoutBox, [across, down]: [f32; 2]) -> Option<NumberedBox> {
+        let find = |names: &[String], name: &str| {
+            let mut names = names.iter();
+            names.position(|known| is_same_name(known, name))
+        };
+        let colour = it.colour.as_deref();
+        let colour = colour.and_then(|word| find(&self.colours, word));
+        let [x, y, width, height] = it.rect;
+        Some(NumberedBox {
+            class: find(&self.classes, &it.class)?,
+            colour: colour.map_or(0, |at| at + 1),
+            corners: [
+                x / across,
+                y / down,
+                (x + width) / across,
+                (y + height) / down,
+            ],
+        })
     }
 }
 
@@ -233,104 +314,35 @@ pub fn covered([x0, y0, x1, y1]: [f32; CORNERS], [columns, rows]: [usize; 2]) ->
 /// Tells the denoiser of boxes.
 #[derive(Debug)]
 pub struct BoxLayout {
-    classes: Vec<String>,
-    colours: Vec<String>,
+    names: BoxNames,
     network: LayoutEncoder,
 }
 
 impl BoxLayout {
-    /// For a denoiser that knows these classes and colour words, in this order.
-    pub fn new(classes: Vec<String>, colours: Vec<String>, network: LayoutEncoder) -> Self {
-        Self {
-            classes,
-            colours,
-            network,
-        }
-    }
-
-    /// Numbers of class and colour; a colour of 0 is none.
-    fn numbers(&self, it: &LayoutBox) -> Option<[i32; 2]> {
-        let find = |names: &[String], name: &str| {
-            let found = names.iter().position(|known| is_same_name(known, name));
-            found.map(|at| at as i32)
-        };
-        let class = find(&self.classes, &it.class)?;
-        let colour = it.colour.as_deref();
-        let colour = colour.and_then(|word| find(&self.colours, word));
-        Some([class, colour.map_or(0, |at| at + 1)])
+    /// For a denoiser that knows these names.
+    pub fn new(names: BoxNames, network: LayoutEncoder) -> Self {
+        Self { names, network }
     }
 
     /// What the denoiser is told of boxes in one branch; those that the model does not
     /// know are passed over.
     fn told(&self, boxes: &[LayoutBox], weight: f32, bench: &Bench<'_>) -> Conditioning {
-        let LayoutEncoderConfig {
-            max_boxes,
-            frequencies,
-            plane_channels,
-            ..
-        } = *self.network.config();
-        let device = bench.device;
-        let known = boxes.iter().filter_map(|it| {
-            let [x, y, across, down] = it.rect;
-            let corners = [x, y, x + across, y + down];
-            self.numbers(it).map(|numbers| (numbers, corners))
-        });
-        let known: Vec<([i32; 2], [f32; CORNERS])> = known.take(max_boxes).collect();
-        let count = known.len();
-        if count == 0 {
-            return self.free(bench);
-        }
-        let column = |which: usize| {
-            let numbers: Vec<i32> = known.iter().map(|(numbers, _)| numbers[which]).collect();
-            Tensor::<2, Int>::from_data(TensorData::new(numbers, [1, count]), device)
-        };
-        let table = |rows: Vec<f32>, width: usize| {
-            Tensor::<3>::from_data(TensorData::new(rows, [1, count, width]), device)
-        };
-        let scaled = |corners: [f32; CORNERS], [across, down]: [f32; 2]| {
-            let [x0, y0, x1, y1] = corners;
-            [x0 / across, y0 / down, x1 / across, y1 / down]
-        };
         let size_px = bench.size_px.map(|side| side as f32);
-        let features = known
+        let known = boxes
             .iter()
-            .flat_map(|(_, corners)| fourier_features(scaled(*corners, size_px), frequencies));
-        let features = table(features.collect(), 2 * CORNERS * frequencies);
-        let (null, classes) = (self.network.null(), column(0));
-        let tokens = self.network.tokens(classes.clone(), column(1), features);
-        let mut tokens = null.clone() + (tokens - null.clone()) * weight;
-        if count < max_boxes {
-            let free = null.repeat_dim(1, max_boxes - count);
-            tokens = Tensor::cat(vec![tokens, free], 1);
-        }
-        let latent = bench.latent_size();
-        let factor = [bench.first_stage.info().factor as f32; 2];
-        let shares = known
-            .iter()
-            .flat_map(|(_, corners)| covered(scaled(*corners, factor), latent));
-        let [columns, rows] = latent;
-        let shares = table(shares.collect(), columns * rows).swap_dims(1, 2);
-        let planes = self.network.planes(classes, shares) * weight;
-        let planes = planes.swap_dims(1, 2);
+            .filter_map(|it| self.names.numbered(it, size_px));
+        let known: Vec<NumberedBox> = known.collect();
+        let latents = bench.latent_size();
+        let (tokens, planes) = self.network.tell(&[&known], weight, latents, bench.device);
         Conditioning {
             context: vec![(BOXES, tokens)],
-            concat: vec![(BOXES, planes.reshape([1, plane_channels, rows, columns]))],
+            concat: vec![(BOXES, planes)],
         }
     }
 
     /// What it is told where there are none.
     fn free(&self, bench: &Bench<'_>) -> Conditioning {
-        let LayoutEncoderConfig {
-            max_boxes,
-            plane_channels,
-            ..
-        } = *self.network.config();
-        let [columns, rows] = bench.latent_size();
-        let planes = Tensor::zeros([1, plane_channels, rows, columns], bench.device);
-        Conditioning {
-            context: vec![(BOXES, self.network.null().repeat_dim(1, max_boxes))],
-            concat: vec![(BOXES, planes)],
-        }
+        self.told(&[], 1.0, bench)
     }
 }
 

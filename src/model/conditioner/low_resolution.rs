@@ -3,19 +3,12 @@
 
 use burn::tensor::Tensor;
 
-use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning};
+use super::{Asked, Bench, Conditioner, Conditioning};
 use crate::model::LatentInfo;
 use crate::nn::ops;
 
 /// The small picture, and a channel that says whether there is one.
 pub const LOW_RESOLUTION: &str = "low_resolution";
-
-pub(super) fn kind(factor: u32) -> ConditionerKind {
-    ConditionerKind {
-        groups: &[LOW_RESOLUTION],
-        open: Box::new(move |_, _| Ok(Box::new(SmallPicture::new(factor as usize)))),
-    }
-}
 
 /// The groups of channels that small pictures give, with their numbers. `factor` is
 /// how often their side goes into that of the large one.

@@ -4,10 +4,12 @@
 //! in a file of its own: [`clip_text`] for words, [`inpaint`] for a picture and
 //! the part of it that is to be painted anew, [`layout`] for boxes, [`semantic`]
 //! for label maps, [`low_resolution`] for a small picture. Painting, training and
-//! sample sheets use the same ones. A further one is a file here, its line in
-//! [`kind`], and what can be asked: a variant of [`InputSpec`] and of [`Asked`].
+//! sample sheets use the same ones, made of their networks by [`Encoders`]. A
+//! further one is a file here, its lines in [`groups`] and in [`Encoders`], and what
+//! can be asked: a variant of [`InputSpec`] and of [`Asked`].
 
 pub mod clip_text;
+mod encoders;
 pub mod inpaint;
 pub mod layout;
 pub mod low_resolution;
@@ -20,36 +22,25 @@ use std::fmt::Debug;
 
 use burn::tensor::{Device, Tensor};
 
+pub use encoders::Encoders;
 pub use mask_planes::MaskPlanes;
 pub use told::Conditioning;
 
-use super::{FirstStage, LatentInfo, ModelError, ModelFolder};
+use super::{FirstStage, LatentInfo};
 use crate::recipe::{InputSpec, LayoutBox, SemanticInput};
 
 /// The name of the group of channels that holds the latents themselves.
 pub const LATENT: &str = "latent";
 
-/// Opens a conditioner out of a model.
-type Open = Box<dyn Fn(&ModelFolder, &Device) -> Result<Box<dyn Conditioner>, ModelError>>;
-
-/// What is known of a conditioner before its weights are read.
-pub struct ConditionerKind {
-    /// The names of the groups of channels that it gives.
-    pub groups: &'static [&'static str],
-    /// Opens it.
-    pub open: Open,
-}
-
-/// The conditioner for something that can be asked for.
-pub fn kind(spec: &InputSpec) -> ConditionerKind {
+/// The names of the groups of channels that the conditioner gives for something that
+/// can be asked for.
+pub fn groups(spec: &InputSpec) -> &'static [&'static str] {
     match spec {
-        InputSpec::Text { .. } => clip_text::kind(),
-        InputSpec::Mask { convention } => inpaint::kind(*convention),
-        InputSpec::Layout {
-            classes, colours, ..
-        } => layout::kind(classes, colours),
-        InputSpec::Semantic { classes } => semantic::kind(classes),
-        InputSpec::LowResolution { factor } => low_resolution::kind(*factor),
+        InputSpec::Text { .. } => &[],
+        InputSpec::Mask { .. } => &[inpaint::MASK, inpaint::MASKED_IMAGE],
+        InputSpec::Layout { .. } => &[layout::BOXES],
+        InputSpec::Semantic { .. } => &[semantic::LABEL_MAP],
+        InputSpec::LowResolution { .. } => &[low_resolution::LOW_RESOLUTION],
     }
 }
 

@@ -7,27 +7,16 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::{GrayImage, Luma};
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Bench, Conditioner, ConditionerKind, Conditioning};
+use super::{Asked, Bench, Conditioner, Conditioning};
 use crate::model::{LatentInfo, ModelError, limits};
 use crate::nn::{Embedding, EmbeddingConfig, ops, parameter_count};
 use crate::recipe::palette::is_same_name;
-use crate::recipe::{PaletteClass, SemanticInput};
+use crate::recipe::{Palette, PaletteClass, SemanticInput};
 
 /// The map.
 pub const LABEL_MAP: &str = "label_map";
 
 const CLASS: &str = "SemanticEncoder";
-
-pub(super) fn kind(classes: &[PaletteClass]) -> ConditionerKind {
-    let classes = classes.to_vec();
-    ConditionerKind {
-        groups: &[LABEL_MAP],
-        open: Box::new(move |folder, device| {
-            let network = folder.load_semantic_encoder(device)?;
-            Ok(Box::new(LabelMap::new(classes.clone(), network)))
-        }),
-    }
-}
 
 /// The groups of channels that such an encoder gives, with their numbers.
 pub fn groups(config: &SemanticEncoderConfig) -> Vec<(&'static str, usize)> {
@@ -125,27 +114,43 @@ impl SemanticEncoder {
         &self.config
     }
 
-    /// The channels of maps, given the share of each cell that each of some classes
-    /// has; `size` is that of the map in cells (columns, rows).
+    /// The channels of the maps of several pictures; `size` is that of the latents
+    /// (columns, rows).
     ///
     /// # Shapes
-    /// `classes`: `[batch, classes]`; `shares`: `[batch, cells, classes]`; result:
-    /// `[batch, width · cells², rows / cells, columns / cells]`.
-    pub fn forward(
-        &self,
-        classes: Tensor<2, Int>,
-        shares: Tensor<3>,
-        [columns, rows]: [usize; 2],
-    ) -> Tensor<4> {
-        let cells = shares.matmul(self.class_embedding.forward(classes));
-        let [batch, _, width] = cells.dims();
-        let planes = cells.swap_dims(1, 2).reshape([batch, width, rows, columns]);
-        ops::pixel_unshuffle(planes, self.config.cells)
+    /// `[pictures, width · cells², rows, columns]`.
+    pub fn channels(&self, maps: &[ClassShares], size: [usize; 2], device: &Device) -> Tensor<4> {
+        let SemanticEncoderConfig { width, cells, .. } = self.config;
+        let batch = maps.len();
+        let [columns, rows] = size.map(|places| places * cells);
+        let most = maps.iter().map(|map| map.classes.len()).max();
+        let Some(most @ 1..) = most else {
+            let [across, down] = size;
+            return Tensor::zeros([batch, width * cells * cells, down, across], device);
+        };
+        let mut classes = Vec::with_capacity(batch * most);
+        let mut shares = vec![0.0; batch * rows * columns * most];
+        for (map, shares) in maps.iter().zip(shares.chunks_mut(rows * columns * most)) {
+            let count = map.classes.len();
+            classes.extend(&map.classes);
+            // Of what is only in other maps, nothing is there.
+            classes.resize(classes.len() + most - count, 0);
+            if count > 0 {
+                let cells = map.shares.chunks(count).zip(shares.chunks_mut(most));
+                cells.for_each(|(from, to)| to[..count].copy_from_slice(from));
+            }
+        }
+        let classes = Tensor::<2, Int>::from_data(TensorData::new(classes, [batch, most]), device);
+        let shape = [batch, rows * columns, most];
+        let shares = Tensor::<3>::from_data(TensorData::new(shares, shape), device);
+        let embedded = shares.matmul(self.class_embedding.forward(classes));
+        let planes = embedded.swap_dims(1, 2);
+        ops::pixel_unshuffle(planes.reshape([batch, width, rows, columns]), cells)
     }
 }
 
 /// The share of each cell that each class has of those in the map.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClassShares {
     /// Classes that are somewhere, as the model numbers them.
     pub classes: Vec<i32>,
@@ -193,6 +198,13 @@ pub fn class_shares(
     ClassShares { classes, shares }
 }
 
+/// Which of a model's classes a number of another palette means, by its name.
+pub fn class_number(known: &[PaletteClass], palette: &Palette, value: u8) -> Option<usize> {
+    let class = palette.class(value)?;
+    let mut known = known.iter();
+    known.position(|known| is_same_name(&known.name, &class.name))
+}
+
 /// Tells the denoiser of label maps.
 #[derive(Debug)]
 pub struct LabelMap {
@@ -206,32 +218,19 @@ impl LabelMap {
         Self { classes, network }
     }
 
-    /// The model's number of a class of another palette, by its name.
-    fn number(&self, input: &SemanticInput, value: u8) -> Option<usize> {
-        let class = input.palette.class(value)?;
-        let mut known = self.classes.iter();
-        known.position(|known| is_same_name(&known.name, &class.name))
-    }
-
     /// What the denoiser is told of a map in one branch.
     fn told(&self, input: &SemanticInput, weight: f32, bench: &Bench<'_>) -> Conditioning {
         let cells = self.network.config().cells;
         let side = bench.first_stage.info().factor / cells;
         let size = bench.latent_size().map(|places| places * cells);
-        let number = |value| self.number(input, value);
-        let ClassShares { classes, shares } = class_shares(&input.map, number, size, side);
-        let count = classes.len();
-        if count == 0 {
-            return self.free(bench);
-        }
-        let device = bench.device;
-        let classes = Tensor::from_data(TensorData::new(classes, [1, count]), device);
-        let shape = [1, size[0] * size[1], count];
-        let shares = Tensor::from_data(TensorData::new(shares, shape), device);
-        let channels = self.network.forward(classes, shares, size) * weight;
+        let number = |value| class_number(&self.classes, &input.palette, value);
+        let shares = class_shares(&input.map, number, size, side);
+        let channels = self
+            .network
+            .channels(&[shares], bench.latent_size(), bench.device);
         Conditioning {
             context: Vec::new(),
-            concat: vec![(LABEL_MAP, channels)],
+            concat: vec![(LABEL_MAP, channels * weight)],
         }
     }
 

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::LATENT;
+use crate::model::UNet2d;
 
 /// What a denoiser is told. Rows are the branches of guidance: the one to steer
 /// away from first. What has one row says the same in all of them.
@@ -65,10 +66,31 @@ impl Conditioning {
         (!parts.is_empty()).then(|| Tensor::cat(parts, 1))
     }
 
+    /// What a denoiser that is told so says of noisy latents; `order` is that of its
+    /// channels.
+    ///
+    /// # Shapes
+    /// `latents`: `[1 or rows, channels, h, w]`; `timestep`: `[1 or rows]`; result:
+    /// `[rows, channels, h, w]`.
+    pub fn ask(
+        &self,
+        denoiser: &UNet2d,
+        latents: &Tensor<4>,
+        timestep: Tensor<1>,
+        order: &[String],
+    ) -> Tensor<4> {
+        let input = self.around(latents, order);
+        let context = self.tokens().unwrap_or_else(|| {
+            let width = denoiser.config().cross_attention_dim;
+            Tensor::zeros([input.dims()[0], 1, width], &input.device())
+        });
+        denoiser.forward(input, timestep, context)
+    }
+
     /// The latents among the other channels, in the order of the manifest.
     ///
     /// # Shapes
-    /// `[1, channels, h, w]` to `[rows, in_channels, h, w]`.
+    /// `[1 or rows, channels, h, w]` to `[rows, in_channels, h, w]`.
     pub fn around(&self, latents: &Tensor<4>, order: &[String]) -> Tensor<4> {
         let groups = order.iter().filter_map(|name| {
             if name == LATENT {

@@ -1,7 +1,9 @@
 //! Whether the encoders of a folder give what its denoiser takes.
 
 use super::ModelFolder;
-use crate::model::conditioner::{inpaint, layout, low_resolution, semantic};
+use crate::model::conditioner::layout::{self, LayoutEncoderConfig};
+use crate::model::conditioner::semantic::{self, SemanticEncoderConfig};
+use crate::model::conditioner::{inpaint, low_resolution};
 use crate::model::{LatentInfo, ModelError};
 use crate::recipe::InputSpec;
 
@@ -19,7 +21,23 @@ impl ModelFolder {
         };
         let mut groups = Vec::new();
         for input in &self.manifest.inputs {
-            groups.extend(self.groups_of(input, latents)?);
+            // What is missing is told with the folder that it is missing in.
+            match input {
+                InputSpec::Layout { .. } => {
+                    self.layout_encoder_config()?;
+                }
+                InputSpec::Semantic { .. } => {
+                    self.semantic_encoder_config()?;
+                }
+                _ => {}
+            }
+            let (layout, semantic) = (&self.layout_encoder, &self.semantic_encoder);
+            groups.extend(groups_of(
+                input,
+                latents,
+                layout.as_ref(),
+                semantic.as_ref(),
+            )?);
         }
         self.manifest.fits(unet, latents.channels, &groups)?;
         let states = self.text_encoder.as_ref().map(|text| text.hidden_size);
@@ -38,59 +56,70 @@ impl ModelFolder {
         }
         Ok(())
     }
+}
 
-    /// The groups of channels of something that can be asked for.
-    fn groups_of(
-        &self,
-        input: &InputSpec,
-        latents: LatentInfo,
-    ) -> Result<Vec<(&'static str, usize)>, ModelError> {
-        let is_divided = |part: usize| part > 0 && latents.factor.is_multiple_of(part);
-        let factor = latents.factor;
-        Ok(match input {
-            InputSpec::Text { .. } => Vec::new(),
-            InputSpec::Mask { .. } => inpaint::groups(latents),
-            InputSpec::Layout {
-                classes,
-                colours,
-                max_boxes,
-            } => {
-                let config = self.layout_encoder_config()?;
-                let counts = [
-                    ("classes", config.classes, classes.len()),
-                    ("colours", config.colours, colours.len()),
-                    ("max_boxes", config.max_boxes, *max_boxes as usize),
-                ];
-                check_counts("LayoutEncoder", counts)?;
-                layout::groups(config)
+/// The groups of channels of something that can be asked for, given the encoders that
+/// there are.
+///
+/// # Errors
+/// If its encoder is missing, or does not fit to the lists of the manifest or to the
+/// latents.
+pub fn groups_of(
+    input: &InputSpec,
+    latents: LatentInfo,
+    layout: Option<&LayoutEncoderConfig>,
+    semantic: Option<&SemanticEncoderConfig>,
+) -> Result<Vec<(&'static str, usize)>, ModelError> {
+    let missing = |part: &str| ModelError::Studio {
+        key: "inputs",
+        value: input.label().to_owned(),
+        supported: format!("there must be the sizes of a {part} for it"),
+    };
+    let is_divided = |part: usize| part > 0 && latents.factor.is_multiple_of(part);
+    let factor = latents.factor;
+    Ok(match input {
+        InputSpec::Text { .. } => Vec::new(),
+        InputSpec::Mask { .. } => inpaint::groups(latents),
+        InputSpec::Layout {
+            classes,
+            colours,
+            max_boxes,
+        } => {
+            let config = layout.ok_or_else(|| missing("layout_encoder"))?;
+            let counts = [
+                ("classes", config.classes, classes.len()),
+                ("colours", config.colours, colours.len()),
+                ("max_boxes", config.max_boxes, *max_boxes as usize),
+            ];
+            check_counts("LayoutEncoder", counts)?;
+            layout::groups(config)
+        }
+        InputSpec::Semantic { classes } => {
+            let config = semantic.ok_or_else(|| missing("semantic_encoder"))?;
+            let counts = [("classes", config.classes, classes.len())];
+            check_counts("SemanticEncoder", counts)?;
+            if !is_divided(config.cells) {
+                return Err(ModelError::unsupported(
+                    "SemanticEncoder",
+                    "cells",
+                    config.cells,
+                    format!("it must divide the {factor} pixels of a latent's side"),
+                ));
             }
-            InputSpec::Semantic { classes } => {
-                let config = self.semantic_encoder_config()?;
-                let counts = [("classes", config.classes, classes.len())];
-                check_counts("SemanticEncoder", counts)?;
-                if !is_divided(config.cells) {
-                    return Err(ModelError::unsupported(
-                        "SemanticEncoder",
-                        "cells",
-                        config.cells,
-                        format!("it must divide the {factor} pixels of a latent's side"),
-                    ));
-                }
-                semantic::groups(config)
+            semantic::groups(config)
+        }
+        InputSpec::LowResolution { factor: small } => {
+            let small = *small as usize;
+            if !is_divided(small) {
+                return Err(ModelError::Studio {
+                    key: "inputs",
+                    value: format!("a low resolution of factor {small}"),
+                    supported: format!("it must divide the {factor} pixels of a latent's side"),
+                });
             }
-            InputSpec::LowResolution { factor: small } => {
-                let small = *small as usize;
-                if !is_divided(small) {
-                    return Err(ModelError::Studio {
-                        key: "inputs",
-                        value: format!("a low resolution of factor {small}"),
-                        supported: format!("it must divide the {factor} pixels of a latent's side"),
-                    });
-                }
-                low_resolution::groups(small, latents)
-            }
-        })
-    }
+            low_resolution::groups(small, latents)
+        }
+    })
 }
 
 /// Checks that an encoder knows as many things as the manifest names.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use serde_json::Value;
 
+pub use conditions::groups_of;
 pub use save::ModelParts;
 
 use super::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};

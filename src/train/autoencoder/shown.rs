@@ -62,6 +62,7 @@ mod tests {
             rgb: image::RgbImage::new(8, 8),
             caption: String::new(),
             objects: Vec::new(),
+            known: Default::default(),
         };
         let mut with_thing = plain.clone();
         // The middles of four by two pixels lie in it.

@@ -1,38 +1,63 @@
-//! What a denoiser learns from at a time: noisy latents, masks, captions.
+//! What a denoiser learns from at a time: noisy latents, masks, and what it is told.
+
+use image::GrayImage;
 
 use super::DiffusionStage;
-use crate::model::conditioner::LATENT;
+use crate::model::conditioner::groups;
 use crate::model::conditioner::inpaint::{InpaintMask, MaskedLatent};
+use crate::model::conditioner::layout::NumberedBox;
+use crate::recipe::InputSpec;
 use crate::train::latent_cache::LatentCache;
 use crate::train::random::Purpose;
+use crate::train::telling::Told;
 
 /// What the denoiser gets and what it should say.
+#[derive(Default)]
 pub(super) struct Batch {
-    pub input: Vec<f32>,
+    pub noisy: Vec<f32>,
     pub target: Vec<f32>,
     pub steps: Vec<usize>,
     pub tokens: Vec<i32>,
+    /// Groups of channels of masks; none for models without.
+    pub masks: Vec<(&'static str, Vec<f32>)>,
+    pub boxes: Vec<Vec<NumberedBox>>,
+    /// In the model's own numbers.
+    pub label_maps: Vec<Option<GrayImage>>,
+    /// Planes of small pictures; empty for none.
+    pub small: Vec<Vec<f32>>,
     /// How much each place counts, with a mean of 1 for each picture; empty where
     /// all are alike.
     pub weights: Vec<f32>,
 }
 
+impl Batch {
+    /// Adds what is told of a picture; `empty` is the text without words.
+    fn tell(&mut self, told: Told<'_>, empty: &[i32]) {
+        let tokens = match told.caption {
+            [] => empty,
+            caption => caption,
+        };
+        self.tokens.extend_from_slice(tokens);
+        self.boxes.push(told.boxes);
+        self.label_maps.push(told.label_map);
+        self.small.push(told.small.to_vec());
+    }
+}
+
 impl DiffusionStage {
-    /// The channels of one picture, as the model wants them; without `masked`
-    /// everything is painted anew.
-    pub(super) fn push_input(
-        &self,
-        input: &mut Vec<f32>,
-        noisy: &[f32],
-        masked: Option<&MaskedLatent>,
-    ) {
+    /// Adds the channels of one picture's mask, as the model wants them; without
+    /// `masked` everything is painted anew.
+    fn push_mask(&self, batch: &mut Batch, masked: Option<&MaskedLatent>) {
+        let Some(convention) = self.studio.mask_convention() else {
+            return;
+        };
+        if batch.masks.is_empty() {
+            let names = groups(&InputSpec::Mask { convention });
+            batch.masks = names.iter().map(|name| (*name, Vec::new())).collect();
+        }
         let masked = masked.unwrap_or(&self.blank);
-        for name in &self.studio.channels {
-            if name == LATENT {
-                input.extend_from_slice(noisy);
-            } else if let Some(convention) = self.studio.mask_convention() {
-                InpaintMask::new(convention).push(name, masked, input);
-            }
+        for (name, values) in &mut batch.masks {
+            InpaintMask::new(convention).push(name, masked, values);
         }
     }
 
@@ -47,17 +72,12 @@ impl DiffusionStage {
         let mut pick = stream(Purpose::Pick);
         let mut time = stream(Purpose::Timestep);
         let mut drop = stream(Purpose::Caption);
-        let empty = self.preparation().tokens("");
-        let mut batch = Batch {
-            input: Vec::new(),
-            target: Vec::with_capacity(count * latent),
-            steps: Vec::with_capacity(count),
-            tokens: Vec::with_capacity(count * empty.len()),
-            weights: Vec::new(),
-        };
+        let mut choice = stream(Purpose::Conditions);
+        let teller = &self.teller;
+        let empty = teller.tokens("");
+        let mut batch = Batch::default();
         let [_, height, width] = self.encoder.latent_shape();
         let has_weights = training.object_weight != 1.0;
-        let mut noisy = Vec::with_capacity(latent);
         for (i, noise) in noise.chunks(latent).enumerate() {
             let cached = cache.pick(&mut pick);
             let part = (i as f32 + time.unit()) / count as f32;
@@ -70,10 +90,10 @@ impl DiffusionStage {
                     (!is_full).then_some(chosen)
                 }
             };
-            noisy.clear();
+            let Batch { noisy, target, .. } = &mut batch;
             self.noising
-                .corrupt(step, &cached.latent, noise, &mut noisy, &mut batch.target);
-            self.push_input(&mut batch.input, &noisy, masked);
+                .corrupt(step, &cached.latent, noise, noisy, target);
+            self.push_mask(&mut batch, masked);
             batch.steps.push(step);
             if has_weights && cached.weights.is_empty() {
                 let count = batch.weights.len() + height * width;
@@ -84,12 +104,15 @@ impl DiffusionStage {
                     .weights
                     .extend(cached.weights.iter().map(|weight| weight / mean));
             }
-            let tokens = if drop.happens(spec.caption_dropout) {
-                &empty
-            } else {
-                &cached.tokens
-            };
-            batch.tokens.extend_from_slice(tokens);
+            let told = teller.tell(&cached.about, &mut choice);
+            let is_dropped = drop.happens(spec.caption_dropout);
+            batch.tell(
+                Told {
+                    caption: if is_dropped { &[] } else { told.caption },
+                    ..told
+                },
+                &empty,
+            );
         }
         batch
     }
@@ -101,25 +124,21 @@ impl DiffusionStage {
         let noise = Purpose::Sheet
             .random(self.spec.seed, 1)
             .normals(count * latent);
-        let mut batch = Batch {
-            input: Vec::new(),
-            target: Vec::new(),
-            steps: Vec::new(),
-            tokens: Vec::new(),
-            // Judged alike, however the model was trained.
-            weights: Vec::new(),
-        };
-        let mut noisy = Vec::new();
+        let mut choice = Purpose::Conditions.random(self.spec.seed, u64::from(u32::MAX));
+        let teller = &self.teller;
+        let empty = teller.tokens("");
+        // Judged alike, however the model was trained: without weights.
+        let mut batch = Batch::default();
         for (i, (cached, noise)) in self.judged.iter().zip(noise.chunks(latent)).enumerate() {
             let step = (2 * i + 1) * self.noising.steps() / (2 * count);
-            noisy.clear();
+            let Batch { noisy, target, .. } = &mut batch;
             self.noising
-                .corrupt(step, &cached.latent, noise, &mut noisy, &mut batch.target);
-            // Every other one is painted from its text alone.
+                .corrupt(step, &cached.latent, noise, noisy, target);
+            // Every other one is painted without a picture around it.
             let masked = cached.masked.first().filter(|_| i % 2 == 1);
-            self.push_input(&mut batch.input, &noisy, masked);
+            self.push_mask(&mut batch, masked);
             batch.steps.push(step);
-            batch.tokens.extend_from_slice(&cached.tokens);
+            batch.tell(teller.tell(&cached.about, &mut choice), &empty);
         }
         batch
     }

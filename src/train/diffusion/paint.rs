@@ -9,11 +9,9 @@ use crate::diffusion::{
     Session, paste_back,
 };
 use crate::model::Model;
-use crate::model::conditioner::Conditioner;
-use crate::model::conditioner::clip_text::ClipText;
-use crate::model::conditioner::inpaint::InpaintMask;
+use crate::model::conditioner::Encoders;
 use crate::pixels::opaque;
-use crate::recipe::InputSpec;
+use crate::recipe::LayoutInput;
 use crate::train::TrainError;
 use crate::train::random::Purpose;
 use crate::train::sheet;
@@ -33,30 +31,13 @@ impl DiffusionStage {
             .text_encoder
             .or_else(|| self.frozen_text.clone())
             .ok_or_else(|| TrainError::device("the run has no text encoder"))?;
-        let tokenizer = self.tokenizer.as_ref().clone();
-        let mut text = Some(ClipText::new(tokenizer, text_encoder));
-        let mut conditioners: Vec<Box<dyn Conditioner>> = Vec::new();
-        for input in &self.studio.inputs {
-            match input {
-                InputSpec::Text { .. } => {
-                    conditioners.extend(text.take().map(|it| Box::new(it) as _));
-                }
-                InputSpec::Mask { convention } => {
-                    conditioners.push(Box::new(InpaintMask::new(*convention)));
-                }
-                // Runs that begin with such a model are refused.
-                InputSpec::Layout { .. }
-                | InputSpec::Semantic { .. }
-                | InputSpec::LowResolution { .. } => {}
-            }
-        }
+        let encoders = Encoders {
+            text: Some((self.tokenizer.as_ref().clone(), text_encoder)),
+            layout: denoiser.layout_encoder,
+            semantic: denoiser.semantic_encoder,
+        };
         let first_stage = Box::new(self.encoder.network().clone());
-        let model = Model::new(
-            self.studio.clone(),
-            first_stage,
-            denoiser.unet,
-            conditioners,
-        )?;
+        let model = Model::new(self.studio.clone(), first_stage, denoiser.unet, encoders)?;
         let scheduler = SchedulerConfig::from_json(&self.scheduler)?;
         let device = self.device.clone().inner();
         Ok(LatentDiffusion::new(model, scheduler, &device))
@@ -93,7 +74,7 @@ impl DiffusionStage {
         }
     }
 
-    /// Prompts, and for inpainting also pictures with a part masked, and painted anew.
+    /// Prompts, and what is asked for in other ways than by words.
     pub(super) fn paint_sheet(&self) -> Result<RgbaImage, TrainError> {
         let model = self.model()?;
         let painted = self.prompts().enumerate().map(|(index, prompt)| {
@@ -101,9 +82,15 @@ impl DiffusionStage {
             Ok(opaque(&picture))
         });
         let mut rows = vec![painted.collect::<Result<Vec<_>, TrainError>>()?];
-        if !self.studio.takes_mask() {
-            return Ok(sheet::grid(&rows));
+        if self.studio.takes_mask() {
+            rows.extend(self.filled(&model)?);
         }
+        rows.extend(self.arranged(&model)?);
+        Ok(sheet::grid(&rows))
+    }
+
+    /// Pictures with a part masked, and painted anew.
+    fn filled(&self, model: &LatentDiffusion) -> Result<[Vec<RgbaImage>; 2], TrainError> {
         let (mut before, mut filled) = (Vec::new(), Vec::new());
         let preparation = self.preparation();
         for (index, sample) in self.pictures.judged.iter().take(SHEET).enumerate() {
@@ -121,12 +108,40 @@ impl DiffusionStage {
                 mask: Some(coverage.clone()),
                 ..self.request(&sample.caption, index)
             };
-            let result = opaque(&paint(&model, &request)?);
+            let result = opaque(&paint(model, &request)?);
             filled.push(paste_back(&opaque(&sample.rgb), &result, &coverage, 0.0));
             before.push(opaque(&greyed));
         }
-        rows.extend([before, filled]);
-        Ok(sheet::grid(&rows))
+        Ok([before, filled])
+    }
+
+    /// Where boxes and label maps of pictures are known: these pictures, and what is
+    /// painted of their boxes and maps alone. No rows where nothing is known, or the
+    /// model takes neither.
+    fn arranged(&self, model: &LatentDiffusion) -> Result<Vec<Vec<RgbaImage>>, TrainError> {
+        let (mut shown, mut arranged) = (Vec::new(), Vec::new());
+        for (index, sample) in self.pictures.judged.iter().take(SHEET).enumerate() {
+            let known = &sample.known;
+            let conditions = Conditions {
+                layout: Some(LayoutInput(known.boxes.clone().into())),
+                semantic: known.label_map.clone(),
+                ..Conditions::default()
+            };
+            let conditions = conditions.limited_to(&self.studio);
+            if conditions.layout.is_none() && conditions.semantic.is_none() {
+                continue;
+            }
+            let request = GenerationRequest {
+                conditions,
+                ..self.request("", index)
+            };
+            shown.push(opaque(&sample.rgb));
+            arranged.push(opaque(&paint(model, &request)?));
+        }
+        Ok(match shown.is_empty() {
+            true => Vec::new(),
+            false => vec![shown, arranged],
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use image::{RgbImage, imageops};
 
 use self::scan::{Found, Picture};
 use super::TrainError;
-use super::source::{PictureSource, Sample, SkippedPicture, SourceIdentity};
+use super::source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity};
 use crate::random::Random;
 
 /// Decoded pictures that are kept for the next epoch.
@@ -175,6 +175,7 @@ impl PictureSource for ImageFolder {
             rgb: imageops::crop_imm(&resized, left, top, size, size).to_image(),
             caption: picture.caption.clone(),
             objects: seen(&picture.objects, [width, height], [left, top], size),
+            known: Known::default(),
         })
     }
 

@@ -1,0 +1,76 @@
+//! The networks of all conditioners of a model, and the conditioners made of them.
+
+use burn::tensor::Device;
+
+use super::Conditioner;
+use super::clip_text::ClipText;
+use super::inpaint::InpaintMask;
+use super::layout::{BoxLayout, BoxNames, LayoutEncoder};
+use super::low_resolution::SmallPicture;
+use super::semantic::{LabelMap, SemanticEncoder};
+use crate::model::{ClipTextModel, ClipTokenizer, ModelError, ModelFolder};
+use crate::recipe::InputSpec;
+
+/// What conditioners learn: read out of a model, or in training.
+#[derive(Debug, Default)]
+pub struct Encoders {
+    /// For words.
+    pub text: Option<(ClipTokenizer, ClipTextModel)>,
+    /// For boxes.
+    pub layout: Option<LayoutEncoder>,
+    /// For label maps.
+    pub semantic: Option<SemanticEncoder>,
+}
+
+impl Encoders {
+    /// Reads those that the model needs for what it can be asked for.
+    ///
+    /// # Errors
+    /// If one is missing or damaged.
+    pub fn load(folder: &ModelFolder, device: &Device) -> Result<Self, ModelError> {
+        let mut encoders = Self::default();
+        for input in &folder.manifest().inputs {
+            match input {
+                InputSpec::Text { .. } => {
+                    let network = folder.load_text_encoder(device)?;
+                    encoders.text = Some((folder.tokenizer()?, network));
+                }
+                InputSpec::Layout { .. } => {
+                    encoders.layout = Some(folder.load_layout_encoder(device)?);
+                }
+                InputSpec::Semantic { .. } => {
+                    encoders.semantic = Some(folder.load_semantic_encoder(device)?);
+                }
+                InputSpec::Mask { .. } | InputSpec::LowResolution { .. } => {}
+            }
+        }
+        Ok(encoders)
+    }
+
+    /// The conditioners for what can be asked for, in its order; without those whose
+    /// networks are not there.
+    pub fn conditioners(mut self, inputs: &[InputSpec]) -> Vec<Box<dyn Conditioner>> {
+        let conditioner = |input: &InputSpec| -> Option<Box<dyn Conditioner>> {
+            Some(match input {
+                InputSpec::Text { .. } => {
+                    let (tokenizer, network) = self.text.take()?;
+                    Box::new(ClipText::new(tokenizer, network))
+                }
+                InputSpec::Mask { convention } => Box::new(InpaintMask::new(*convention)),
+                InputSpec::Layout {
+                    classes, colours, ..
+                } => {
+                    let names = BoxNames::new(classes.clone(), colours.clone());
+                    Box::new(BoxLayout::new(names, self.layout.take()?))
+                }
+                InputSpec::Semantic { classes } => {
+                    Box::new(LabelMap::new(classes.clone(), self.semantic.take()?))
+                }
+                InputSpec::LowResolution { factor } => {
+                    Box::new(SmallPicture::new(*factor as usize))
+                }
+            })
+        };
+        inputs.iter().filter_map(conditioner).collect()
+    }
+}

@@ -1,0 +1,352 @@
+//! What a denoiser can be told of a picture besides masks, and how much of it it is
+//! told at a time.
+//!
+//! Each condition is left out at random, alone and all together, so that every mix
+//! of them works and guidance has its branch without any; and what is told is as
+//! people tell it: captions that name some things only, boxes that are a little off
+//! or missing, maps that are rough.
+
+use std::sync::Arc;
+
+use image::{GrayImage, Luma, imageops};
+
+use super::config::ConditionShares;
+use super::rough_map::roughened;
+use super::source::Sample;
+use crate::model::conditioner::layout::{BoxNames, NumberedBox};
+use crate::model::conditioner::semantic::class_number;
+use crate::model::{ClipTokenizer, Manifest};
+use crate::pixels::planes;
+use crate::random::Random;
+use crate::recipe::palette::{NOTHING, is_same_name};
+use crate::recipe::{InputSpec, PaletteClass, SemanticInput};
+
+/// Share of the layouts that have all boxes of the picture.
+const ALL_BOXES: f32 = 0.65;
+/// Share of the boxes that the others have.
+const KEPT_BOXES: f32 = 0.6;
+/// Share of the layouts that tell colours.
+const COLOURS: f32 = 0.7;
+/// Standard deviation of what corners are off, as a share of the picture.
+const OFF: f32 = 0.012;
+
+/// Everything that can be told of a picture besides masks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Tellable {
+    /// Its caption as tokens, and captions that leave something out.
+    pub captions: Vec<Vec<i32>>,
+    pub boxes: Vec<NumberedBox>,
+    /// The model's number of a class for each pixel, or [`NOTHING`].
+    pub label_map: Option<Arc<GrayImage>>,
+    /// Planes of the small picture, in [-1, 1]; empty where the model takes none.
+    pub small: Vec<f32>,
+}
+
+/// What is told of a picture once.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Told<'a> {
+    /// Tokens; empty for no words.
+    pub caption: &'a [i32],
+    pub boxes: Vec<NumberedBox>,
+    pub label_map: Option<GrayImage>,
+    /// Empty for no picture.
+    pub small: &'a [f32],
+}
+
+/// Knows what a model can be told, and in which numbers.
+#[derive(Clone)]
+pub(super) struct Teller {
+    tokenizer: Arc<ClipTokenizer>,
+    boxes: Option<BoxNames>,
+    classes: Vec<PaletteClass>,
+    /// Which of `classes` are things: what boxes may hold.
+    is_thing: [bool; 256],
+    small_factor: Option<u32>,
+    shares: ConditionShares,
+}
+
+impl Teller {
+    pub fn new(
+        manifest: &Manifest,
+        tokenizer: Arc<ClipTokenizer>,
+        shares: ConditionShares,
+    ) -> Self {
+        let mut teller = Self {
+            tokenizer,
+            boxes: None,
+            classes: Vec::new(),
+            is_thing: [false; 256],
+            small_factor: manifest.low_resolution_factor(),
+            shares,
+        };
+        let mut things: &[String] = &[];
+        for input in &manifest.inputs {
+            match input {
+                InputSpec::Layout {
+                    classes, colours, ..
+                } => {
+                    things = classes;
+                    teller.boxes = Some(BoxNames::new(classes.clone(), colours.clone()));
+                }
+                InputSpec::Semantic { classes } => teller.classes.clone_from(classes),
+                InputSpec::Text { .. }
+                | InputSpec::Mask { .. }
+                | InputSpec::LowResolution { .. } => {}
+            }
+        }
+        for (class, is_thing) in teller.classes.iter().zip(&mut teller.is_thing) {
+            *is_thing = things.iter().any(|thing| is_same_name(thing, &class.name));
+        }
+        teller
+    }
+
+    /// Whether there is more to tell than words.
+    fn tells_more(&self) -> bool {
+        self.boxes.is_some() || !self.classes.is_empty() || self.small_factor.is_some()
+    }
+
+    /// The numbers of a caption.
+    pub fn tokens(&self, caption: &str) -> Vec<i32> {
+        let tokens = self.tokenizer.encode(caption);
+        tokens.into_iter().map(|token| token as i32).collect()
+    }
+
+    /// Everything that the model can be told of a picture.
+    pub fn tellable(&self, sample: &Sample) -> Tellable {
+        let mut captions = vec![self.tokens(&sample.caption)];
+        if self.tells_more() {
+            let partial = sample.known.partial_captions.iter();
+            captions.extend(partial.map(|caption| self.tokens(caption)));
+        }
+        let side = sample.rgb.width() as f32;
+        let boxes = self.boxes.as_ref().map(|names| {
+            let boxes = sample.known.boxes.iter();
+            let numbered = boxes.filter_map(|it| names.numbered(it, [side; 2]));
+            numbered.collect()
+        });
+        let small = self.small_factor.map(|factor| {
+            let (width, height) = sample.rgb.dimensions();
+            let size = [width, height].map(|side| side.div_ceil(factor));
+            let filter = imageops::FilterType::CatmullRom;
+            planes(&imageops::resize(&sample.rgb, size[0], size[1], filter))
+        });
+        let map = sample.known.label_map.as_ref();
+        let map = map.filter(|_| !self.classes.is_empty());
+        Tellable {
+            captions,
+            boxes: boxes.unwrap_or_default(),
+            label_map: map.map(|input| Arc::new(self.numbered(input))),
+            small: small.unwrap_or_default(),
+        }
+    }
+
+    /// A map in the model's own numbers.
+    fn numbered(&self, input: &SemanticInput) -> GrayImage {
+        let mut numbers = [NOTHING; 256];
+        for (value, number) in (0..=u8::MAX).zip(&mut numbers) {
+            let class = class_number(&self.classes, &input.palette, value);
+            *number = class.map_or(NOTHING, |class| class as u8);
+        }
+        let mut map = input.map.as_ref().clone();
+        for Luma([value]) in map.pixels_mut() {
+            *value = numbers[usize::from(*value)];
+        }
+        map
+    }
+
+    /// Bytes that a picture of a side takes.
+    pub fn footprint(&self, side_px: usize) -> usize {
+        let area = side_px * side_px;
+        let map = if self.classes.is_empty() { 0 } else { area };
+        let small = self.small_factor.map_or(0, |factor| {
+            let side = side_px.div_ceil(factor as usize);
+            4 * 3 * side * side
+        });
+        map + small
+    }
+
+    /// What is told of a picture this time. Without anything more than words to tell,
+    /// nothing is drawn and the caption is told.
+    pub fn tell<'a>(&self, about: &'a Tellable, random: &mut Random) -> Told<'a> {
+        let captions = &about.captions;
+        let whole = captions.first().map_or(&[][..], Vec::as_slice);
+        if !self.tells_more() {
+            return Told {
+                caption: whole,
+                ..Told::default()
+            };
+        }
+        let shares = &self.shares;
+        let is_silent = random.happens(shares.nothing);
+        let partial = captions.len().saturating_sub(1) as u64;
+        let chosen = random.happens(shares.partial_caption) && partial > 0;
+        let caption = match chosen {
+            true => &captions[1 + random.below(partial) as usize],
+            false => whole,
+        };
+        let boxes = if random.happens(shares.boxes) && !is_silent {
+            drawn(&about.boxes, random)
+        } else {
+            Vec::new()
+        };
+        let has_map = random.happens(shares.label_map) && !is_silent;
+        let map = about.label_map.as_ref().filter(|_| has_map);
+        let label_map = map.map(|map| roughened(map, &self.is_thing, random));
+        let has_small = random.happens(shares.low_resolution) && !is_silent;
+        Told {
+            caption: if is_silent { &[] } else { caption },
+            boxes,
+            label_map,
+            small: if has_small { &about.small } else { &[] },
+        }
+    }
+}
+
+/// Boxes as hands draw them.
+fn drawn(boxes: &[NumberedBox], random: &mut Random) -> Vec<NumberedBox> {
+    let has_all = random.happens(ALL_BOXES);
+    let has_colours = random.happens(COLOURS);
+    let off = random.normals(4 * boxes.len());
+    let moved = boxes.iter().zip(off.chunks(4)).map(|(it, off)| {
+        let mut it = *it;
+        for (corner, off) in it.corners.iter_mut().zip(off) {
+            *corner += OFF * off;
+        }
+        it.colour = if has_colours { it.colour } else { 0 };
+        it
+    });
+    let mut kept = Vec::with_capacity(boxes.len());
+    for it in moved {
+        // Drawn for all of them, so that the stream goes on alike.
+        if random.happens(KEPT_BOXES) || has_all {
+            kept.push(it);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+    use crate::model::ModelFolder;
+    use crate::recipe::{LayoutBox, Palette};
+    use crate::train::source::Known;
+
+    fn teller(folder: &str, shares: ConditionShares) -> Teller {
+        let folder = ModelFolder::open(folder).expect("a model");
+        let tokenizer = Arc::new(folder.tokenizer().expect("a tokenizer"));
+        Teller::new(&folder.manifest(), tokenizer, shares)
+    }
+
+    fn sample() -> Sample {
+        let class = |index, name: &str| PaletteClass {
+            index,
+            name: name.to_owned(),
+            color: [index; 3],
+        };
+        Sample {
+            rgb: RgbImage::from_pixel(16, 16, image::Rgb([255, 0, 128])),
+            caption: "a red bus".to_owned(),
+            objects: Vec::new(),
+            known: Known {
+                partial_captions: vec![String::new()],
+                boxes: vec![
+                    LayoutBox {
+                        class: "BUS".to_owned(),
+                        rect: [4.0, 8.0, 8.0, 4.0],
+                        colour: Some("red".to_owned()),
+                    },
+                    LayoutBox {
+                        class: "unicorn".to_owned(),
+                        rect: [0.0, 0.0, 1.0, 1.0],
+                        colour: None,
+                    },
+                ],
+                label_map: Some(SemanticInput {
+                    map: Arc::new(GrayImage::from_fn(16, 16, |x, _| Luma([(x % 3) as u8]))),
+                    palette: Palette {
+                        name: String::new(),
+                        classes: vec![class(0, "Sky"), class(2, "bus stop")],
+                    },
+                }),
+            },
+        }
+    }
+
+    #[test]
+    fn everything_known_is_told_in_the_models_numbers() {
+        let always = ConditionShares {
+            nothing: 0.0,
+            partial_caption: 0.0,
+            boxes: 1.0,
+            label_map: 1.0,
+            low_resolution: 1.0,
+        };
+        let teller = teller("tests/data/reference/joint-tiny", always);
+        let about = teller.tellable(&sample());
+        assert_eq!(about.captions.len(), 2);
+        let bus = about.boxes[0];
+        assert_eq!((about.boxes.len(), bus.class, bus.colour), (1, 0, 1));
+        assert_eq!(bus.corners, [0.25, 0.5, 0.75, 0.75]);
+        let map = about.label_map.clone().expect("a map");
+        // The sky is second in the model's list; it knows no bus stop, and 1 is nothing.
+        assert_eq!(map.as_raw()[..3], [1, NOTHING, NOTHING]);
+        assert_eq!(about.small.len(), 3 * 4 * 4);
+        assert!(about.small[..16].iter().all(|value| *value == 1.0));
+        let told = teller.tell(&about, &mut Random::new(1, 0));
+        assert_eq!(told.caption, about.captions[0]);
+        assert!(told.label_map.is_some() && told.small == about.small);
+    }
+
+    #[test]
+    fn each_condition_is_left_out_alone_and_all_together() {
+        let teller = teller(
+            "tests/data/reference/joint-tiny",
+            ConditionShares::default(),
+        );
+        let about = teller.tellable(&sample());
+        let mut counts = [0; 5];
+        for seed in 0..1000 {
+            let told = teller.tell(&about, &mut Random::new(seed, 0));
+            let is_there = [
+                told.caption == about.captions[0],
+                !told.boxes.is_empty(),
+                told.label_map.is_some(),
+                !told.small.is_empty(),
+            ];
+            for (count, is_there) in counts.iter_mut().zip(is_there) {
+                *count += usize::from(is_there);
+            }
+            counts[4] += usize::from(told.caption.is_empty());
+            if told.caption.is_empty() {
+                assert!(is_there.iter().all(|is| !is));
+            }
+            for it in &told.boxes {
+                let wrong = it.corners.iter().zip(about.boxes[0].corners);
+                assert!(wrong.into_iter().all(|(a, b)| (a - b).abs() < 0.08));
+            }
+        }
+        for (count, range) in counts
+            .iter()
+            .zip([420..580, 310..460, 320..440, 70..150, 70..140])
+        {
+            assert!(range.contains(count), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn models_without_boxes_are_told_the_caption_and_nothing_is_drawn() {
+        let teller = teller(
+            "tests/data/reference/inpaint-tiny",
+            ConditionShares::default(),
+        );
+        let about = teller.tellable(&sample());
+        let mut random = Random::new(3, 0);
+        let told = teller.tell(&about, &mut random);
+        assert_eq!(told.caption, teller.tokens("a red bus"));
+        assert_eq!(random.unit(), Random::new(3, 0).unit());
+        assert_eq!(teller.footprint(16), 0);
+    }
+}
