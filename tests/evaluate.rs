@@ -6,7 +6,7 @@ use std::path::Path;
 
 use velatura::diffusion::LatentDiffusion;
 use velatura::evaluate::{
-    EvaluateError, EvaluationPlan, EvaluationReport, Judge, PictureKind, Question, evaluate,
+    EvaluateError, EvaluationPlan, EvaluationReport, Judge, PictureKind, Question, Task, evaluate,
 };
 use velatura::model::ModelFolder;
 use velatura::scenes::SceneSource;
@@ -27,7 +27,8 @@ fn judge() -> Judge {
 
 fn plan() -> EvaluationPlan {
     EvaluationPlan {
-        prompts: PROMPTS,
+        tasks: Vec::new(),
+        count: PROMPTS,
         seed: SEED,
         sampler: None,
         steps: 2,
@@ -102,10 +103,7 @@ fn an_evaluation_can_be_stopped_and_needs_two_captions() {
         ControlFlow::Break(())
     });
     assert!(matches!(stop, Err(EvaluateError::Stopped)));
-    let one = EvaluationPlan {
-        prompts: 1,
-        ..plan()
-    };
+    let one = EvaluationPlan { count: 1, ..plan() };
     let error = evaluate(&model, &device, &judge, &one, &mut |_| {
         ControlFlow::Continue(())
     });
@@ -118,4 +116,66 @@ fn an_evaluation_can_be_stopped_and_needs_two_captions() {
         let error = senseless.validate().expect_err("out of range");
         assert!(error.to_string().contains("guidance"), "{error}");
     }
+}
+
+#[test]
+fn a_model_that_takes_boxes_and_maps_is_asked_for_all_of_it() {
+    let device = burn::tensor::Device::flex();
+    let folder = ModelFolder::open("tests/data/reference/joint-tiny").expect("a model");
+    let model = LatentDiffusion::load(&folder, &device).expect("its networks");
+    let judge = judge();
+    let all = EvaluationPlan {
+        count: 4,
+        steps: 1,
+        ..plan()
+    };
+    let mut kinds = Vec::new();
+    let report = evaluate(&model, &device, &judge, &all, &mut |event| {
+        kinds.push(event.kind.slug());
+        assert!(event.done <= event.total);
+        ControlFlow::Continue(())
+    });
+    let report = report.expect("a report");
+    for kind in PictureKind::ALL {
+        let count = kinds.iter().filter(|slug| **slug == kind.slug()).count();
+        assert!(
+            count == 4 || kind == PictureKind::Inpainting,
+            "{kind}: {count}"
+        );
+    }
+    // Boxes with and without text, label maps with and without text.
+    assert_eq!(report.conditions.len(), 2 * 2 + 2 * 3);
+    for row in &report.conditions {
+        assert!(row.real > row.painted && row.real <= 1.0, "{row:?}");
+    }
+    let found = report.super_resolution.expect("small pictures");
+    assert!(found.bicubic_psnr_db > found.psnr_db, "{found:?}");
+    let json = serde_json::to_value(&report).expect("plain data");
+    assert_eq!(json["conditions"][0]["told"], "boxes");
+    assert_eq!(json["conditions"][0]["measure"], "objects");
+    assert!(json["text_to_image"].is_array() && json["prompts"] == 4);
+
+    // One task alone, and one that another model cannot be asked for.
+    let one = EvaluationPlan {
+        tasks: vec![Task::Semantic],
+        ..all.clone()
+    };
+    let report = evaluate(&model, &device, &judge, &one, &mut |event| {
+        assert_eq!((event.kind.task(), event.total), (Task::Semantic, 12));
+        ControlFlow::Continue(())
+    });
+    let report = report.expect("a report");
+    assert_eq!(
+        (report.text_to_image.len(), report.conditions.len()),
+        (0, 6)
+    );
+    let other = ModelFolder::open("tests/data/reference/inpaint-tiny").expect("a model");
+    let error = one.tasks_for(&other.manifest()).expect_err("no maps");
+    assert!(error.to_string().contains("semantic"), "{error}");
+    assert_eq!("super-resolution".parse(), Ok(Task::SuperResolution));
+    assert!(
+        "depth"
+            .parse::<Task>()
+            .is_err_and(|told| told.contains("inpaint"))
+    );
 }

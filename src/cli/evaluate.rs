@@ -13,12 +13,13 @@ use super::report::Reporter;
 use super::{CliError, DeviceArg, devices};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::{
-    EvaluationEvent, EvaluationPlan, Judge, JudgeTraining, PictureKind, evaluate,
+    EvaluationEvent, EvaluationPlan, Judge, JudgeTraining, PictureKind, Task, evaluate,
 };
 use crate::files::write_whole;
 use crate::folders;
 use crate::model::ModelFolder;
 use crate::recipe::param::{GUIDANCE, STEPS, Value};
+use crate::scenes::FIRST_UNSEEN_SEED;
 
 /// What `velatura evaluate` takes.
 #[derive(Debug, Args)]
@@ -27,11 +28,16 @@ pub struct EvaluateArgs {
     /// model]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// Captions of unseen scenes to paint
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..))]
-    prompts: u32,
-    /// Seed of the scenes and of the noise; not one that the model was trained on
-    #[arg(long, default_value_t = 20_260)]
+    /// What the model is asked to do: text, layout, semantic, inpaint,
+    /// super-resolution [default: all that it can be asked for]
+    #[arg(long, value_name = "TASKS", value_delimiter = ',')]
+    tasks: Vec<Task>,
+    /// Unseen scenes to paint for each way of asking
+    #[arg(long, visible_alias = "prompts", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..))]
+    count: u32,
+    /// Seed of the scenes and of the noise; from 900000000 on no Storybook was
+    /// trained on them
+    #[arg(long, default_value_t = FIRST_UNSEEN_SEED)]
     seed: u64,
     /// Number of sampling steps [default: the model's]
     #[arg(long)]
@@ -55,7 +61,7 @@ pub struct EvaluateArgs {
     pub(super) json: bool,
 }
 
-/// Paints unseen captions and prints what came of it.
+/// Paints unseen scenes and prints what came of it.
 pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError> {
     if let Some(steps) = args.steps {
         STEPS.check(steps.into())?;
@@ -70,7 +76,8 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
     let model = ModelFolder::open(&folder)?;
     let studio = model.manifest();
     let plan = EvaluationPlan {
-        prompts: args.prompts,
+        tasks: args.tasks.clone(),
+        count: args.count,
         seed: args.seed,
         sampler: None,
         steps: args.steps.unwrap_or(studio.default_steps),
@@ -78,13 +85,14 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
     };
     // What was asked and where it goes is looked at before minutes are spent on it.
     plan.validate()?;
+    let tasks = plan.tasks_for(&studio)?;
     let pictures = args.pictures.as_deref();
-    let album = pictures.map(|folder| Album::open(folder, args.prompts));
+    let album = pictures.map(|folder| Album::open(folder, args.count));
     let album = album.transpose()?;
     let judge = judge(args.judge.as_deref(), report)?;
     let device = devices::open(args.device, report)?.device;
     let model = LatentDiffusion::load(&model, &device)?;
-    let mut progress = report.progress(u64::from(2 * args.prompts), "pictures");
+    let mut progress = report.progress(plan.pictures(&tasks), "pictures");
     let mut failure = None;
     let result = evaluate(&model, &device, &judge, &plan, &mut |event| {
         progress.show(u64::from(event.done), u64::from(event.total), event.caption);
@@ -138,10 +146,10 @@ struct Album<'a>(&'a Path);
 impl<'a> Album<'a> {
     /// Makes the folder, if need be; of one that is there only the pictures of an
     /// earlier evaluation will be replaced, which have captions beside them.
-    fn open(folder: &'a Path, prompts: u32) -> Result<Self, CliError> {
+    fn open(folder: &'a Path, count: u32) -> Result<Self, CliError> {
         std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
         let album = Self(folder);
-        for index in 0..prompts {
+        for index in 0..count {
             for kind in PictureKind::ALL {
                 let [picture, caption] = album.files(index, kind);
                 if picture.exists() != caption.exists() {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::Task;
 use crate::diffusion::DiffusionError;
 use crate::model::ModelError;
 use crate::recipe::SpecError;
@@ -30,6 +31,9 @@ pub enum EvaluateError {
     /// Nothing to judge by.
     #[error("at least 2 captions are needed to tell obedience from chance")]
     TooFew,
+    /// The model cannot be asked for a task.
+    #[error("the model cannot be asked for {}; leave this task out", .0.name())]
+    NotTaken(Task),
     /// A number of the pictures is out of range.
     #[error(transparent)]
     Spec(#[from] SpecError),

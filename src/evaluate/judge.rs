@@ -77,6 +77,8 @@ pub struct Reading {
     style: usize,
     /// Probability of each kind of object in each cell: `[class][cell]`.
     objects: Vec<Vec<f32>>,
+    /// The likeliest label of each cell, row by row.
+    pub(super) cells: Vec<usize>,
 }
 
 impl Judge {
@@ -251,6 +253,11 @@ fn read_answers(answers: Answers, count: usize) -> Result<Vec<Reading>, Evaluate
         .map(|(i, (labels, styles))| {
             let things = &labels[Stuff::ALL.len() * cells..];
             let objects: Vec<Vec<f32>> = things.chunks(cells).map(<[f32]>::to_vec).collect();
+            let likeliest = |cell: usize| {
+                let of = |label: &usize| labels[label * cells + cell];
+                let best = (0..label_count()).max_by(|a, b| of(a).total_cmp(&of(b)));
+                best.unwrap_or(0)
+            };
             // Only objects have a style, so each cell counts as far as it is one.
             let weight = |cell: usize| objects.iter().map(|class| class[cell]).sum::<f32>();
             let styles: Vec<f32> = styles
@@ -262,6 +269,7 @@ fn read_answers(answers: Answers, count: usize) -> Result<Vec<Reading>, Evaluate
                 place: place[i],
                 background: background[i],
                 style: largest(&styles),
+                cells: (0..cells).map(likeliest).collect(),
                 objects,
             }
         });

@@ -5,21 +5,27 @@
 //! scenes know what they show, so a [`Judge`], a small network trained on them
 //! and on nothing else, can read pictures: time of day, place, style,
 //! background, and where which objects are. [`evaluate`] asks the model for
-//! the pictures of unseen captions and lets the judge read them. Decision: no
-//! figure stands alone. Beside it are what the judge makes of real scenes, the
-//! most that can be reached, and how often a picture fits the caption of
-//! another one, which is chance.
+//! pictures of unseen scenes, by their captions, boxes and label maps, and lets the
+//! judge read them. Decision: no figure stands alone. Beside it are what the judge
+//! makes of real scenes, the most that can be reached, how often a picture fits what
+//! was asked of another one, which is chance, and what is left of it when a condition
+//! is wrong.
 
 mod error;
 mod judge;
 mod network;
+mod obedience;
 mod questions;
 mod report;
 mod study;
+mod super_resolution;
+mod task;
+mod told;
 mod training;
 
 pub use error::EvaluateError;
 pub use judge::{Judge, JudgeTraining, Reading};
 pub use questions::{Question, Truth};
-pub use report::{EvaluationReport, Reconstruction, Row, Share};
-pub use study::{EvaluationEvent, EvaluationPlan, PictureKind, evaluate};
+pub use report::{ConditionRow, EvaluationReport, Reconstruction, Row, Share, SuperResolution};
+pub use study::{EvaluationEvent, EvaluationPlan, evaluate};
+pub use task::{PictureKind, Task};

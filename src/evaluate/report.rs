@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Question;
 use super::judge::Reading;
 use super::questions::Truth;
+use super::{PictureKind, Question};
 
 /// How many of those asked were right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +59,43 @@ pub struct Reconstruction {
     pub objects_psnr_db: Option<f64>,
 }
 
+/// The measure that is no share but a mean.
+pub(super) const LABEL_MAP: &str = "label_map";
+
+/// What boxes or label maps ask for, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ConditionRow {
+    /// What was told.
+    pub told: PictureKind,
+    /// What was looked for: `objects`, `boxes`, or `label_map`, the mean intersection
+    /// over union.
+    pub measure: &'static str,
+    /// Things that were looked for.
+    pub asked: u32,
+    /// In painted pictures.
+    pub painted: f64,
+    /// In real scenes: what the judge can see at all.
+    pub real: f64,
+    /// In painted pictures, what was asked of others.
+    pub chance: f64,
+    /// In pictures that were painted from a wrong condition.
+    pub wrong: f64,
+}
+
+/// How near pictures come to the real ones that were painted from these in small:
+/// peak signal-to-noise ratios in dB, of all pixels together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SuperResolution {
+    /// Of whole pictures.
+    pub psnr_db: f64,
+    /// In the boxes of objects.
+    pub objects_psnr_db: f64,
+    /// The same of small pictures enlarged by bicubic interpolation.
+    pub bicubic_psnr_db: f64,
+    /// The same in the boxes of objects.
+    pub bicubic_objects_psnr_db: f64,
+}
+
 /// All figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationReport {
@@ -76,6 +113,10 @@ pub struct EvaluationReport {
     pub text_to_image: Vec<Row>,
     /// One object of a scene painted anew.
     pub inpainting: Vec<Row>,
+    /// From boxes and label maps.
+    pub conditions: Vec<ConditionRow>,
+    /// From small pictures.
+    pub super_resolution: Option<SuperResolution>,
 }
 
 impl EvaluationReport {
@@ -111,7 +152,55 @@ impl EvaluationReport {
             )
             .ok();
         }
+        text + &self.conditions_table() + &self.super_resolution_sentence()
+    }
+
+    /// What boxes and label maps came to; empty where they were not asked for.
+    fn conditions_table(&self) -> String {
+        if self.conditions.is_empty() {
+            return String::new();
+        }
+        let mut text = "\nBoxes count as found where the cells of their class fill half of them \
+             (intersection over union); a label map's figure is the mean intersection over union of \
+             its classes. A wrong condition is the boxes moved by half a picture, or the map of \
+             another scene:\n\n\
+             | told: looked for | asked | painted | real scenes | chance | wrong condition |\n\
+             |---|---:|---:|---:|---:|---:|\n"
+            .to_owned();
+        for row in &self.conditions {
+            let is_mean = row.measure == LABEL_MAP;
+            let number = |value: f64| match is_mean {
+                true => format!("{value:.2}"),
+                false => format!("{:.0} %", 100.0 * value),
+            };
+            writeln!(
+                text,
+                "| {}: {} | {} | {} | {} | {} | {} |",
+                row.told,
+                if is_mean { "label map" } else { row.measure },
+                row.asked,
+                number(row.painted),
+                number(row.real),
+                number(row.chance),
+                number(row.wrong)
+            )
+            .ok();
+        }
         text
+    }
+
+    fn super_resolution_sentence(&self) -> String {
+        let Some(found) = &self.super_resolution else {
+            return String::new();
+        };
+        format!(
+            "\nFrom small pictures: {:.1} dB PSNR, {:.1} dB in the boxes of objects; enlarged by bicubic \
+             interpolation {:.1} and {:.1} dB.\n",
+            found.psnr_db,
+            found.objects_psnr_db,
+            found.bicubic_psnr_db,
+            found.bicubic_objects_psnr_db
+        )
     }
 }
 
@@ -179,6 +268,16 @@ mod tests {
                 chance: share(1, 4),
             }],
             inpainting: Vec::new(),
+            conditions: vec![ConditionRow {
+                told: PictureKind::LabelMap,
+                measure: LABEL_MAP,
+                asked: 9,
+                painted: 0.625,
+                real: 0.9,
+                chance: 0.1,
+                wrong: 0.05,
+            }],
+            super_resolution: None,
         };
         let table = report.table();
         assert!(table.contains("26.0 dB"), "{table}");
@@ -186,6 +285,8 @@ mod tests {
             table.contains("| text to image: time of day | 4 | 75 % | 100 % | 25 % |"),
             "{table}"
         );
+        let row = "| label map alone: label map | 9 | 0.62 | 0.90 | 0.10 | 0.05 |";
+        assert!(table.contains(row), "{table}");
         let json = serde_json::to_value(&report).expect("plain data");
         assert_eq!(json["text_to_image"][0]["question"], "time");
         assert_eq!(Share::default().part(), None);

@@ -1,17 +1,22 @@
-//! The evaluation: unseen captions are painted, and read by the judge.
+//! The evaluation: unseen scenes are painted by what is asked of them, and read by
+//! the judge.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{DynamicImage, GrayImage, Luma, RgbImage};
 
-use super::EvaluateError;
 use super::judge::{Judge, Reading, host};
+use super::obedience::{self, Measure, Places};
 use super::questions::{Question, Truth};
-use super::report::{EvaluationReport, Reconstruction, Row, Share, rows};
+use super::report::{ConditionRow, EvaluationReport, LABEL_MAP, Reconstruction, Row, Share, rows};
+use super::super_resolution::super_resolution;
+use super::{EvaluateError, PictureKind, Task, told};
 use crate::diffusion::{
     Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back,
 };
+use crate::model::Manifest;
 use crate::pixels::{opaque, planes, psnr_db};
 use crate::recipe::{GenerateSpec, SamplerId};
 use crate::scenes::{Scene, SceneObject, SceneSource};
@@ -24,8 +29,10 @@ const LEAST_VISIBLE: f32 = 0.6;
 /// What is painted, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationPlan {
-    /// Number of captions.
-    pub prompts: u32,
+    /// What the model is asked to do; nothing for everything that it can be asked for.
+    pub tasks: Vec<Task>,
+    /// Number of scenes.
+    pub count: u32,
     /// Seed of the scenes and of the noise; not one that the model was trained on.
     pub seed: u64,
     /// The sampler; `None` takes the model's own.
@@ -42,7 +49,7 @@ impl EvaluationPlan {
     /// # Errors
     /// The first that is out of range.
     pub fn validate(&self) -> Result<(), EvaluateError> {
-        if self.prompts < 2 {
+        if self.count < 2 {
             return Err(EvaluateError::TooFew);
         }
         // The numbers of a picture have their ranges there.
@@ -53,27 +60,28 @@ impl EvaluationPlan {
         };
         Ok(painted.validate()?)
     }
-}
 
-/// How a picture was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PictureKind {
-    /// From its caption alone.
-    TextToImage,
-    /// A scene of which one object was painted anew.
-    Inpainting,
-}
-
-impl PictureKind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::TextToImage, Self::Inpainting];
-
-    /// A word for file names.
-    pub fn slug(self) -> &'static str {
-        match self {
-            Self::TextToImage => "text",
-            Self::Inpainting => "inpaint",
+    /// The tasks for a model.
+    ///
+    /// # Errors
+    /// The first that it cannot be asked for.
+    pub fn tasks_for(&self, manifest: &Manifest) -> Result<Vec<Task>, EvaluateError> {
+        if self.tasks.is_empty() {
+            let all = Task::ALL.into_iter();
+            return Ok(all.filter(|task| task.is_for(manifest)).collect());
         }
+        let mut tasks = self.tasks.iter();
+        match tasks.find(|task| !task.is_for(manifest)) {
+            Some(task) => Err(EvaluateError::NotTaken(*task)),
+            None => Ok(self.tasks.clone()),
+        }
+    }
+
+    /// Pictures that are painted of a model for at most so many scenes.
+    pub fn pictures(&self, tasks: &[Task]) -> u64 {
+        let kinds = PictureKind::ALL.into_iter();
+        let kinds = kinds.filter(|kind| tasks.contains(&kind.task()));
+        kinds.count() as u64 * u64::from(self.count)
     }
 }
 
@@ -101,12 +109,12 @@ struct Hole {
     mask: GrayImage,
 }
 
-/// Paints the captions of unseen scenes, and counts what the judge finds of
-/// them. The same model, judge and plan give the same figures.
+/// Paints unseen scenes, and counts what the judge finds of what was asked. The same
+/// model, judge and plan give the same figures.
 ///
 /// # Errors
-/// If a number of the plan is out of range, the model cannot paint, a device fails,
-/// or `observe` has enough.
+/// If a number of the plan is out of range, the model cannot be asked for a task or
+/// cannot paint, a device fails, or `observe` has enough.
 pub fn evaluate(
     model: &LatentDiffusion,
     device: &Device,
@@ -115,27 +123,32 @@ pub fn evaluate(
     observe: &mut dyn FnMut(EvaluationEvent<'_>) -> ControlFlow<()>,
 ) -> Result<EvaluationReport, EvaluateError> {
     plan.validate()?;
+    let tasks = plan.tasks_for(model.manifest())?;
     let side = model.manifest().resolution_px;
     let source = SceneSource::new(side)?;
     let scenes: Vec<Scene> = source
         .endless(plan.seed, 0)
-        .take(plan.prompts as usize)
+        .take(plan.count as usize)
         .collect();
     let holes: Vec<Hole> = scenes.iter().enumerate().filter_map(hole).collect();
-    let total = (scenes.len() + holes.len()) as u32;
+    let kinds = PictureKind::ALL.into_iter();
+    let kinds: Vec<PictureKind> = kinds.filter(|kind| tasks.contains(&kind.task())).collect();
+    let pictures_of = |kind: &PictureKind| match kind {
+        PictureKind::Inpainting => holes.len(),
+        _ => scenes.len(),
+    };
+    let total = kinds.iter().map(pictures_of).sum::<usize>() as u32;
     let mut done = 0;
-    let mut paint = |index: usize, hole: Option<&Hole>| -> Result<RgbImage, EvaluateError> {
+    let mut paint = |kind: PictureKind, index: usize, hole: Option<&Hole>| {
         let scene = &scenes[index];
-        let picture = paint_scene(model, plan, scene, index, hole)?;
+        let conditions = told::conditions(kind, &scenes, index, model.manifest());
+        let picture = paint_scene(model, plan, (kind, index), scene, (conditions, hole))?;
         done += 1;
         let event = EvaluationEvent {
             done,
             total,
             index: index as u32,
-            kind: match hole {
-                Some(_) => PictureKind::Inpainting,
-                None => PictureKind::TextToImage,
-            },
+            kind,
             caption: &scene.caption,
             picture: &picture,
         };
@@ -144,26 +157,82 @@ pub fn evaluate(
             ControlFlow::Break(()) => Err(EvaluateError::Stopped),
         }
     };
-    let painted: Vec<RgbImage> = (0..scenes.len())
-        .map(|index| paint(index, None))
-        .collect::<Result<_, _>>()?;
-    let filled: Vec<RgbImage> = holes
-        .iter()
-        .map(|hole| paint(hole.scene, Some(hole)))
-        .collect::<Result<_, _>>()?;
+    let mut read = BTreeMap::new();
+    let mut enlarged = Vec::new();
+    for kind in kinds {
+        let painted: Vec<RgbImage> = match kind {
+            PictureKind::Inpainting => holes
+                .iter()
+                .map(|hole| paint(kind, hole.scene, Some(hole)))
+                .collect::<Result<_, _>>()?,
+            _ => (0..scenes.len())
+                .map(|index| paint(kind, index, None))
+                .collect::<Result<_, _>>()?,
+        };
+        read.insert(kind.slug(), judge.read(&painted)?);
+        if kind == PictureKind::SmallPicture {
+            enlarged = painted;
+        }
+    }
 
     let originals: Vec<RgbImage> = scenes.iter().map(|scene| scene.image.clone()).collect();
     let real = judge.read(&originals)?;
     let truths: Vec<Truth> = scenes.iter().map(Truth::of).collect();
+    let from_text = read.get(PictureKind::TextToImage.slug());
+    let filled = read.get(PictureKind::Inpainting.slug());
     Ok(EvaluationReport {
-        prompts: plan.prompts,
+        prompts: plan.count,
         seed: plan.seed,
         steps: plan.steps,
         guidance_scale: plan.guidance_scale,
         reconstruction: reconstruction(model, device, &scenes)?,
-        text_to_image: rows(&judge.read(&painted)?, &real, &truths),
-        inpainting: inpainting(&holes, &judge.read(&filled)?, &real),
+        text_to_image: from_text.map_or_else(Vec::new, |read| rows(read, &real, &truths)),
+        inpainting: filled.map_or_else(Vec::new, |read| inpainting(&holes, read, &real)),
+        conditions: condition_rows(&scenes, &real, &read),
+        super_resolution: (!enlarged.is_empty())
+            .then(|| super_resolution(&scenes, model.manifest(), &enlarged)),
     })
+}
+
+/// What boxes and label maps came to, where they were asked for.
+fn condition_rows(
+    scenes: &[Scene],
+    real: &[Reading],
+    read: &BTreeMap<&'static str, Vec<Reading>>,
+) -> Vec<ConditionRow> {
+    use PictureKind as Kind;
+    let places: Vec<Places> = scenes.iter().map(Places::of).collect();
+    let of_boxes: &[(&str, Measure)] =
+        &[("objects", obedience::objects), ("boxes", obedience::boxes)];
+    let of_maps: &[(&str, Measure)] = &[
+        (LABEL_MAP, obedience::label_map),
+        ("objects", obedience::objects),
+        ("boxes", obedience::boxes),
+    ];
+    let mut rows = Vec::new();
+    for (told, wrong, measures) in [
+        (Kind::Boxes, Kind::MovedBoxes, of_boxes),
+        (Kind::TextAndBoxes, Kind::MovedBoxes, of_boxes),
+        (Kind::LabelMap, Kind::ForeignLabelMap, of_maps),
+        (Kind::TextAndLabelMap, Kind::ForeignLabelMap, of_maps),
+    ] {
+        let (Some(painted), Some(wrong)) = (read.get(told.slug()), read.get(wrong.slug())) else {
+            continue;
+        };
+        for (name, measure) in measures {
+            let own = obedience::mean(painted, &places, 0, *measure);
+            rows.push(ConditionRow {
+                told,
+                measure: name,
+                asked: own.count,
+                painted: own.value(),
+                real: obedience::mean(real, &places, 0, *measure).value(),
+                chance: obedience::mean(painted, &places, 1, *measure).value(),
+                wrong: obedience::mean(wrong, &places, 0, *measure).value(),
+            });
+        }
+    }
+    rows
 }
 
 /// The largest object of a scene that can be seen well.
@@ -195,13 +264,17 @@ fn hole((index, scene): (usize, &Scene)) -> Option<Hole> {
 fn paint_scene(
     model: &LatentDiffusion,
     plan: &EvaluationPlan,
+    (kind, index): (PictureKind, usize),
     scene: &Scene,
-    index: usize,
-    hole: Option<&Hole>,
+    (conditions, hole): (Conditions, Option<&Hole>),
 ) -> Result<RgbImage, EvaluateError> {
     let (width_px, height_px) = scene.image.dimensions();
     let request = GenerationRequest {
-        prompt: scene.caption.clone(),
+        prompt: if kind.has_caption() {
+            scene.caption.clone()
+        } else {
+            String::new()
+        },
         negative_prompt: String::new(),
         sampler: plan.sampler.clone(),
         karras: None,
@@ -214,7 +287,7 @@ fn paint_scene(
         strength: 1.0,
         init: hole.map(|_| scene.image.clone()),
         mask: hole.map(|hole| hole.mask.clone()),
-        conditions: Conditions::default(),
+        conditions,
     };
     let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()))?;
     let GenerationOutcome::Finished { image, .. } = outcome else {
