@@ -101,6 +101,8 @@ pub enum Command {
     InvertMask,
     /// Adds a mask layer.
     AddMask,
+    /// Makes the document four times as large.
+    Enlarge,
     /// Does something to boxes.
     Boxes(BoxCommand),
     /// Does something with label maps and their classes.

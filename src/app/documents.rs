@@ -8,10 +8,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::background::FinishedPicture;
 use crate::document::{
-    Document, DocumentEditor, DocumentError, DocumentId, DocumentRevision, LayerId, TileGrid,
+    CanvasContents, Document, DocumentEditor, DocumentError, DocumentId, DocumentRevision, LayerId,
+    TileGrid,
 };
-use crate::geometry::CanvasView;
+use crate::geometry::{CanvasPoint, CanvasView};
 use crate::project::{Home, Project};
 use crate::recipe::PaintedRecipe;
 
@@ -150,12 +152,50 @@ impl OpenDocument {
         recipe: PaintedRecipe,
     ) -> Result<(), DocumentError> {
         let layer = self.editor.place_picture("Generate", name, picture)?;
+        self.note_result(layer, recipe);
+        Ok(())
+    }
+
+    /// Lets the document become larger as one step, with a finished picture if one
+    /// comes along; the canvas goes on to look at the same place.
+    ///
+    /// # Errors
+    /// While a transaction is in progress, or when it would be too large.
+    pub fn grow(
+        &mut self,
+        label: &str,
+        contents: CanvasContents,
+        finished: Option<FinishedPicture>,
+    ) -> Result<(), DocumentError> {
+        let grows_by = contents.size_px[0] as f32 / self.document().size_px()[0] as f32;
+        let picture = finished.map(|finished| {
+            let FinishedPicture {
+                name,
+                picture,
+                recipe,
+                ..
+            } = finished;
+            ((name, picture), recipe)
+        });
+        let (picture, recipe) = picture.unzip();
+        let layer = self.editor.enlarge(label, contents, picture)?;
+        if let Some((layer, recipe)) = layer.zip(recipe) {
+            self.note_result(layer, recipe);
+        }
+        if !self.view.is_fitted {
+            let CanvasView { center, zoom, .. } = self.view;
+            self.view.center = CanvasPoint::new(center.x * grows_by, center.y * grows_by);
+            self.view.zoom = zoom / grows_by;
+        }
+        Ok(())
+    }
+
+    fn note_result(&mut self, layer: LayerId, recipe: PaintedRecipe) {
         let editor = &self.editor;
         // Layers that were deleted and that no undo brings back need none.
         self.recipes.retain(|id, _| editor.remembers_layer(*id));
         self.recipes.insert(layer, recipe);
         self.result_revision = Some(self.editor.revision());
-        Ok(())
     }
 }
 

@@ -30,6 +30,7 @@ impl Core {
             self.take_background_event(event);
         }
         self.place_arrivals();
+        self.place_growths();
         self.go_on_live();
         self.count_classes();
         self.state.jobs.forget_old();
@@ -50,7 +51,7 @@ impl Core {
             }
             EngineEvent::Painted { job, image } => self.take_painted(job, image),
             EngineEvent::Training { job, news } => self.take_training_news(job, &news),
-            EngineEvent::Finished { outcome, .. } => self.take_outcome(outcome),
+            EngineEvent::Finished { job, outcome } => self.take_outcome(job, outcome),
             EngineEvent::Stopped {
                 job,
                 reason: StopReason::Failed(error),
@@ -86,10 +87,11 @@ impl Core {
         }
     }
 
-    fn take_outcome(&mut self, outcome: JobOutcome) {
+    fn take_outcome(&mut self, job: JobId, outcome: JobOutcome) {
         match outcome {
             // The pictures came one by one.
-            JobOutcome::Painted | JobOutcome::Enlarged(_) => {}
+            JobOutcome::Painted => {}
+            JobOutcome::Enlarged(pictures) => self.take_enlarged(job, pictures),
             JobOutcome::ModelLoaded(summary) => self.take_model(summary),
             JobOutcome::Trained(outcome) => self.take_trained(&outcome),
         }
@@ -189,6 +191,9 @@ impl Core {
     }
 
     fn place(&mut self, arrival: Arrival) {
+        let Some(arrival) = self.unless_it_grows(arrival) else {
+            return;
+        };
         let Arrival {
             mut origin,
             picture,
@@ -293,6 +298,7 @@ impl Core {
                     self.take_error(&error.to_string());
                 }
             }
+            BackgroundEvent::Enlarge(event) => self.take_enlarge_event(*event),
             BackgroundEvent::Copied => {
                 self.state.notices.push(Severity::Success, "Picture copied");
             }
@@ -312,7 +318,7 @@ impl Core {
         }
     }
 
-    fn take_error(&mut self, text: &str) {
+    pub(super) fn take_error(&mut self, text: &str) {
         self.state.notices.push(Severity::Error, sentence(text));
     }
 

@@ -7,7 +7,7 @@ use super::live::LIVE_STEPS;
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
-use crate::recipe::{FoundRecipe, GenerateSpec, ImageInput, MaskInput, SamplerId};
+use crate::recipe::{Finish, FoundRecipe, GenerateSpec, ImageInput, MaskInput, SamplerId};
 
 /// The prompt of a first start: what the first press on Generate paints, and how
 /// Storybook wants to be spoken to.
@@ -76,6 +76,8 @@ pub enum FormChange {
     SeedLocked(bool),
     /// Whether something that is drawn is used.
     Uses(Condition, bool),
+    /// Whether pictures are made four times as large.
+    Finish(bool),
     /// A number; brought into its range.
     Number(&'static Number, Value),
 }
@@ -131,6 +133,12 @@ impl Intent {
             (Self::TextToImage, Some(told)) => format!("Paint {width} × {height} from {told}"),
             (_, Some(told)) => format!("{what}, with {told}"),
         };
+        let finish = if form.finishes(self) {
+            ", then ×4"
+        } else {
+            ""
+        };
+        let what = format!("{what}{finish}");
         match form.spec.batch {
             0 | 1 => what,
             batch => format!("{what}, {batch} pictures"),
@@ -186,6 +194,7 @@ impl GenerateForm {
             FormChange::SeedLocked(locked) => self.seed_locked = locked,
             FormChange::Uses(Condition::Boxes, uses) => self.uses_boxes = uses,
             FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
+            FormChange::Finish(on) => self.spec.finish = on.then_some(Finish::X4),
             FormChange::Number(number, value) => self.set_number(number, value),
         }
     }
@@ -269,6 +278,12 @@ impl GenerateForm {
         *self = std::mem::take(self).validated();
     }
 
+    /// Whether what is painted is made four times as large: what is repainted inside
+    /// of a mask goes back to where it was.
+    pub fn finishes(&self, intent: Intent) -> bool {
+        self.spec.finish.is_some() && intent != Intent::Inpaint
+    }
+
     /// The strength that acts for an intent.
     pub fn strength_for(&self, intent: Intent) -> f32 {
         let strength = intent.strength();
@@ -290,6 +305,7 @@ impl GenerateForm {
             width_px: size_px[0],
             height_px: size_px[1],
             strength: self.strength_for(Intent::of(init.is_some(), mask.is_some())),
+            finish: self.spec.finish.filter(|_| mask.is_none()),
             init,
             mask,
             ..self.spec.clone()

@@ -8,6 +8,7 @@ use image::GrayImage;
 
 use super::training::Training;
 use super::trajectory::{Placement, Preview, Run, StepId};
+use crate::document::{DocumentId, DocumentSnapshot, LayerId};
 use crate::engine::protocol::{EngineEvent, JobId, TrajectoryFrame};
 use crate::recipe::{ModelSource, TrainSpec};
 
@@ -20,6 +21,17 @@ pub enum JobKind {
     Generate(Box<Painting>),
     /// Trains.
     Train(Box<Training>),
+    /// Enlarges the pictures of a document.
+    Enlarge(Box<Enlarging>),
+}
+
+/// What is known of a job that enlarges a document.
+#[derive(Clone, Debug)]
+pub struct Enlarging {
+    /// The document as it was given to the engine.
+    pub document: DocumentSnapshot,
+    /// The layers of the pictures, in their order.
+    pub layers: Vec<LayerId>,
 }
 
 /// What is known of a job that paints.
@@ -98,14 +110,22 @@ impl JobRecord {
     pub fn painting(&self) -> Option<&Painting> {
         match &self.kind {
             JobKind::Generate(painting) => Some(painting),
-            JobKind::LoadModel(_) | JobKind::Train(_) => None,
+            _ => None,
+        }
+    }
+
+    /// What is known of it, if it enlarges a document.
+    pub fn enlarging(&self) -> Option<&Enlarging> {
+        match &self.kind {
+            JobKind::Enlarge(enlarging) => Some(enlarging),
+            _ => None,
         }
     }
 
     fn painting_mut(&mut self) -> Option<&mut Painting> {
         match &mut self.kind {
             JobKind::Generate(painting) => Some(painting),
-            JobKind::LoadModel(_) | JobKind::Train(_) => None,
+            _ => None,
         }
     }
 
@@ -113,7 +133,7 @@ impl JobRecord {
     pub fn training(&self) -> Option<&Training> {
         match &self.kind {
             JobKind::Train(training) => Some(training),
-            JobKind::LoadModel(_) | JobKind::Generate(_) => None,
+            _ => None,
         }
     }
 
@@ -124,7 +144,8 @@ impl JobRecord {
     }
 
     fn is_generation(&self) -> bool {
-        self.painting().is_some_and(|painting| !painting.is_live)
+        let is_painted = self.painting().is_some_and(|painting| !painting.is_live);
+        is_painted || self.enlarging().is_some()
     }
 
     fn is_active(&self) -> bool {
@@ -164,8 +185,8 @@ impl Jobs {
         self.records.iter().find(|record| record.is_running())
     }
 
-    /// The generation that runs, or else the first one that waits. Live ones do not
-    /// count.
+    /// The generation or enlargement that runs, or else the first one that waits. Live
+    /// ones do not count.
     pub fn generation(&self) -> Option<&JobRecord> {
         let mut records = self.records.iter();
         records.find(|record| record.is_generation() && !record.has_ended())
@@ -181,6 +202,18 @@ impl Jobs {
     pub fn is_live(&self, id: JobId) -> bool {
         let painting = self.get(id).and_then(JobRecord::painting);
         painting.is_some_and(|painting| painting.is_live)
+    }
+
+    /// What is known of a job that enlarges a document.
+    pub fn enlarging(&self, id: JobId) -> Option<&Enlarging> {
+        self.get(id)?.enlarging()
+    }
+
+    /// Whether a document is being enlarged.
+    pub fn is_enlarging(&self, document: DocumentId) -> bool {
+        let active = self.records.iter().filter(|record| !record.has_ended());
+        let mut enlarging = active.filter_map(JobRecord::enlarging);
+        enlarging.any(|enlarging| enlarging.document.id() == document)
     }
 
     /// Jobs that wait.
@@ -290,6 +323,22 @@ impl Jobs {
         let steps = u32::try_from(training.spec.steps).unwrap_or(u32::MAX);
         let id = training.job;
         self.add(id, JobKind::Train(Box::new(training)), steps);
+    }
+
+    /// Notes that a document is being enlarged.
+    pub fn add_enlarging(&mut self, id: JobId, enlarging: Enlarging) {
+        self.add(id, JobKind::Enlarge(Box::new(enlarging)), 0);
+    }
+
+    /// Notes that the canvas of a document grew: what is painted for all of it goes
+    /// on to cover all of it.
+    pub fn canvas_grew(&mut self, document: DocumentId, from_px: [u32; 2], to_px: [u32; 2]) {
+        let paintings = self.records.iter_mut().filter_map(JobRecord::painting_mut);
+        let places = paintings.map(|painting| &mut painting.place);
+        let covering = places.filter(|place| {
+            place.document == document && place.size_px == from_px && place.mask.is_none()
+        });
+        covering.for_each(|place| place.size_px = to_px);
     }
 
     /// Notes that a model is being loaded.

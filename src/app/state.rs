@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::background::Arrival;
+use super::background::{Arrival, Grown};
 use super::boxes::Naming;
 use super::classes::ClassShares;
 use super::command::Dialog;
@@ -50,6 +50,8 @@ pub struct AppState {
     pub shares: ClassShares,
     /// Finished pictures that wait for a brush stroke to end.
     pub(super) arrivals: VecDeque<Arrival>,
+    /// Larger documents that wait for a brush stroke to end.
+    pub(super) growths: VecDeque<Grown>,
     /// Messages.
     pub notices: Notices,
     /// The dialog in front of the window.
@@ -96,6 +98,7 @@ impl AppState {
             live: Live::default(),
             shares: ClassShares::default(),
             arrivals: VecDeque::new(),
+            growths: VecDeque::new(),
             notices: Notices::default(),
             dialog: None,
             naming: None,

@@ -32,12 +32,18 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Where the pictures of a job belong that was described from a document.
-    pub(super) fn of(origin: &Origin, spec: &GenerateSpec) -> Self {
+    /// Where the pictures of a job belong that was described from a document, which
+    /// is of that size now. What is painted smaller and finished to its size covers it.
+    pub(super) fn of(origin: &Origin, spec: &GenerateSpec, canvas_px: Option<[u32; 2]>) -> Self {
+        let painted_px = [spec.width_px, spec.height_px];
+        let finished_px = spec
+            .finish
+            .map(|finish| painted_px.map(|side| side * finish.factor()));
+        let covered_px = finished_px.filter(|finished_px| canvas_px == Some(*finished_px));
         Self {
             document: origin.document,
             revision: origin.revision,
-            size_px: [spec.width_px, spec.height_px],
+            size_px: covered_px.unwrap_or(painted_px),
             mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.0)),
         }
     }

@@ -85,3 +85,51 @@ impl UpscaleSpec {
         small.map(|bytes| bytes as u64 * factor * factor).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, RgbaImage};
+
+    use super::*;
+    use crate::recipe::{LayoutBox, Palette};
+
+    #[test]
+    fn all_that_a_job_is_given_becomes_smaller_with_it() {
+        let spec = GenerateSpec {
+            width_px: 256,
+            height_px: 128,
+            init: Some(ImageInput(Arc::new(RgbaImage::new(256, 128)))),
+            layout: Some(LayoutInput(Arc::new([LayoutBox {
+                class: "bus".to_owned(),
+                rect: [40.0, -8.0, 100.0, 64.0],
+                colour: None,
+            }]))),
+            semantic: Some(SemanticInput {
+                map: Arc::new(GrayImage::from_pixel(256, 128, image::Luma([3]))),
+                palette: Palette::default(),
+            }),
+            ..GenerateSpec::default()
+        };
+        let small = spec.painted_smaller(Finish::X4);
+        assert_eq!([small.width_px, small.height_px], [64, 32]);
+        assert_eq!(small.finish, Some(Finish::X4));
+        assert_eq!(small.init.unwrap().0.dimensions(), (64, 32));
+        assert_eq!(small.layout.unwrap().0[0].rect, [10.0, -2.0, 25.0, 16.0]);
+        let map = small.semantic.unwrap().map;
+        assert_eq!((map.dimensions(), map.get_pixel(5, 5)[0]), ((64, 32), 3));
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_are_refused() {
+        let spec = |width, height| UpscaleSpec {
+            pictures: vec![ImageInput(Arc::new(RgbaImage::new(width, height)))],
+        };
+        assert_eq!(spec(3, 5).validate(), Ok(()));
+        assert_eq!(spec(3, 5).result_bytes(), 12 * 20 * 4);
+        let told = spec(MAX_SIDE_PX + 1, 1).validate().unwrap_err().to_string();
+        assert!(
+            told.contains("8193 × 1 pixels cannot be enlarged"),
+            "{told}"
+        );
+    }
+}

@@ -139,8 +139,12 @@ impl FakeWork {
         if step < spec.steps {
             return Ok(Flow::More);
         }
+        let painted = paste_back(target, spec);
         context.painted(PaintedImage {
-            image: Arc::new(paste_back(target, spec)),
+            image: Arc::new(match spec.finish {
+                Some(_) => repeated(&painted),
+                None => painted,
+            }),
             spec: Box::new(GenerateSpec {
                 seed,
                 sampler: spec.sampler.clone().or(Some(SamplerId::new("euler"))),
@@ -168,16 +172,8 @@ impl FakeWork {
         if self.done < total {
             return Ok(Flow::More);
         }
-        let enlarged = spec.pictures.iter().map(|picture| {
-            let (width, height) = picture.0.dimensions();
-            let picture = imageops::resize(
-                picture.0.as_ref(),
-                width * 4,
-                height * 4,
-                imageops::FilterType::Nearest,
-            );
-            Arc::new(picture)
-        });
+        let enlarged = spec.pictures.iter();
+        let enlarged = enlarged.map(|picture| Arc::new(repeated(&picture.0)));
         Ok(Flow::Done(JobOutcome::Enlarged(enlarged.collect())))
     }
 
@@ -224,6 +220,16 @@ impl FakeWork {
 const JOINT: &str = "joint";
 /// The name of one whose model takes no boxes.
 const PLAIN: &str = "plain";
+/// Four times as large.
+fn repeated(picture: &RgbaImage) -> RgbaImage {
+    let (width, height) = picture.dimensions();
+    imageops::resize(
+        picture,
+        width * 4,
+        height * 4,
+        imageops::FilterType::Nearest,
+    )
+}
 
 fn summary(source: ModelSource) -> ModelSummary {
     let name = match &source {

@@ -1,5 +1,7 @@
 //! The chosen layer.
 
+use egui::{Key, Modifiers};
+
 use super::{Action, Entry, Group};
 use crate::app::command::Command;
 use crate::app::state::AppState;
@@ -27,8 +29,26 @@ pub static MOVE_UP: Action = Action::new(Group::Edit, "Move layer up", |state| m
     .icon(icons::ARROW_UP)
     .unless(|state| cannot_move(state, 1, "This is the topmost layer"));
 
+/// Makes the document four times as large.
+pub static ENLARGE: Action = Action::new(Group::Edit, "Enlarge ×4", |_| Some(Command::Enlarge))
+    .in_full("Enlarge everything ×4")
+    .icon(icons::ARROWS_OUT)
+    .key(COMMAND_ALT, Key::I)
+    .hint("The pictures that can be seen become crisply four times as wide and high; masks, boxes and label maps grow with them")
+    .unless(|state| state.enlarge_obstacle());
+
+/// What is done with everything, as the menu shows it.
+pub static WHOLE: &[Entry] = &[Entry::Action(&ENLARGE)];
+
+/// Ctrl, or Cmd on a Mac, and Alt.
+const COMMAND_ALT: Modifiers = Modifiers {
+    alt: true,
+    ..Modifiers::COMMAND
+};
+
 /// The group.
 pub static ENTRIES: &[Entry] = &[
+    Entry::Action(&ENLARGE),
     Entry::Action(&MOVE_UP),
     Entry::Action(&MOVE_DOWN),
     Entry::Action(&DELETE),

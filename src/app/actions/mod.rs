@@ -295,7 +295,7 @@ pub static MENUS: &[Menu] = &[
     },
     Menu {
         label: "Edit",
-        groups: &[edit::ENTRIES, mask::ENTRIES],
+        groups: &[edit::ENTRIES, layer::WHOLE, mask::ENTRIES],
     },
     Menu {
         label: "Layout",

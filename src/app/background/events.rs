@@ -7,6 +7,7 @@ use image::{GrayImage, RgbaImage};
 
 use super::PickPurpose;
 use super::classes::ClassEvent;
+use super::enlarge::EnlargeEvent;
 use crate::app::boxes::ImportedBoxes;
 use crate::app::live::Ticket;
 use crate::app::training::OutputPlace;
@@ -164,6 +165,8 @@ pub enum BackgroundEvent {
     },
     /// Label maps and their classes.
     Classes(Box<ClassEvent>),
+    /// Documents that become larger.
+    Enlarge(Box<EnlargeEvent>),
     /// The picture is on the clipboard.
     Copied,
     /// A job with large pictures is described.

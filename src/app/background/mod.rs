@@ -9,6 +9,7 @@
 mod classes;
 mod clipboard;
 mod dialogs;
+mod enlarge;
 mod events;
 mod label_maps;
 mod lane;
@@ -38,6 +39,7 @@ use crate::recipe::{
 
 pub use classes::{ClassEvent, ClassWish};
 pub use dialogs::PickPurpose;
+pub use enlarge::{EnlargeEvent, FinishedPicture, Growing, Grown, LargeLayer};
 pub use events::{
     Arrival, BackgroundEvent, OpenedFile, OpenedProjectFile, Origin, SaveForm, SaveTicket,
 };

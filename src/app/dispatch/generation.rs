@@ -98,6 +98,7 @@ impl Core {
         let state = &self.state;
         let intent = state.intent();
         let size_px = state.job_size_px();
+        let smaller = state.paints_smaller();
         let drawn = state.drawn();
         let snapshot = state.front().editor.snapshot();
         let origin = Origin {
@@ -119,7 +120,10 @@ impl Core {
             };
             let mut spec = form.spec(size_px, init, mask);
             drawn.put_into(&mut spec, &snapshot);
-            spec
+            match smaller {
+                Some(finish) => spec.painted_smaller(finish),
+                None => spec,
+            }
         };
         Description {
             origin,
@@ -135,7 +139,7 @@ impl Core {
             self.state.notices.push(Severity::Warning, text);
             return;
         }
-        let place = Placement::of(origin, &spec);
+        let place = Placement::of(origin, &spec, self.canvas_px(origin));
         let steps = spec.steps * spec.batch;
         let job = self.engine.generate(spec);
         self.state.jobs.add_generation(job, place, steps);

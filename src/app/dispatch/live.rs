@@ -109,6 +109,8 @@ impl Core {
         let mut form = wish.form;
         form.spec.steps = form.spec.steps.min(form.live_steps);
         form.spec.batch = 1;
+        // A canvas that grows under the hand would be in the way.
+        form.spec.finish = self.state.paints_smaller();
         let Description {
             origin,
             is_large,
@@ -137,7 +139,7 @@ impl Core {
             self.state.notices.push(Severity::Warning, text);
             return;
         }
-        let place = Placement::of(origin, &spec);
+        let place = Placement::of(origin, &spec, self.canvas_px(origin));
         let (size_px, steps) = (place.size_px, spec.steps);
         let job = self.engine.generate(spec);
         self.state.jobs.add_live(job, place, steps);

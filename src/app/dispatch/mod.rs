@@ -4,6 +4,7 @@
 mod boxes;
 mod classes;
 mod conditions;
+mod enlarging;
 mod file;
 mod generation;
 mod live;
@@ -114,6 +115,7 @@ impl Core {
                 front.editor.add_layer(LayerKind::Mask)?;
             }
 
+            Command::Enlarge => self.enlarge(),
             Command::Boxes(command) => self.change_boxes(command)?,
 
             Command::Classes(command) => self.dispatch_classes(command)?,

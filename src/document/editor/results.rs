@@ -77,6 +77,33 @@ impl DocumentEditor {
         self.replace_contents("Resize canvas", after)
     }
 
+    /// Replaces everything by what it is at another size, in one step; with a picture
+    /// of a name that comes along above the other pictures. `label` is what the menu
+    /// calls the step.
+    ///
+    /// # Errors
+    /// While a transaction is in progress, or when the size is not allowed.
+    pub fn enlarge(
+        &mut self,
+        label: &str,
+        mut after: CanvasContents,
+        picture: Option<(String, TileGrid<[u8; 4]>)>,
+    ) -> Result<Option<LayerId>, DocumentError> {
+        check_size(after.size_px)?;
+        let size_px = after.size_px;
+        let layer = picture.map(|(name, picture)| {
+            let content = LayerContent::Raster(picture.resized(size_px));
+            Layer::new(self.fresh_layer_id(), name, content)
+        });
+        let id = layer.as_ref().map(|layer| layer.id);
+        if let Some(layer) = layer {
+            let index = index_above_pictures(&after.layers);
+            after.layers.insert(index, layer);
+        }
+        self.replace_contents(label, after)?;
+        Ok(id)
+    }
+
     fn replace_contents(
         &mut self,
         label: &str,

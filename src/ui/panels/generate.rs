@@ -5,6 +5,7 @@ use std::path::Path;
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::conditions::conditions_ui;
+use super::finish::finish_ui;
 use crate::app::form::{FormChange, GenerateForm, Intent};
 use crate::app::live::LIVE_STEPS;
 use crate::app::{AppState, Command, CommandSink, ModelState};
@@ -214,6 +215,7 @@ fn picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     for number in strength.into_iter().chain(feather).chain([&BATCH]) {
         param_ui(ui, state.form(), number, commands);
     }
+    finish_ui(ui, state, intent, commands);
 }
 
 /// Switches for the picture and the mask that are there.

@@ -34,7 +34,7 @@ pub fn generate_button_ui(
         None => {
             let told = state.told(report.given.len());
             let intent = state.intent();
-            intent.sentence(state.form(), state.job_size_px(), told)
+            intent.sentence(state.form(), state.painted_size_px(), told)
         }
     };
     ui.horizontal(|ui| {

@@ -6,6 +6,7 @@ mod canvas_panel;
 mod class_list;
 mod classes;
 mod conditions;
+mod finish;
 mod generate;
 mod generate_button;
 mod layers;

@@ -1,0 +1,212 @@
+//! "Enlarge ×4" and the switch "Finish ×4", from the outside. The engine is the fake
+//! one: it enlarges by repetition, a picture for each permit.
+
+#[path = "support/studio.rs"]
+mod studio;
+
+use egui::{Key, Modifiers, vec2};
+use studio::{Studio, number};
+use velatura::app::Command;
+use velatura::app::form::FormChange;
+use velatura::document::Document;
+use velatura::recipe::Finish;
+use velatura::recipe::param::{BATCH, STEPS};
+use velatura::tools::ToolId;
+
+const CTRL_ALT: Modifiers = Modifiers {
+    alt: true,
+    ..Modifiers::COMMAND
+};
+
+fn drag(studio: &mut Studio, from: egui::Vec2, to: egui::Vec2) {
+    use egui_kittest::kittest::Queryable as _;
+    let centre = studio.harness.get_by_label("Canvas").rect().center();
+    studio.harness.drag_at(centre + from);
+    studio.harness.run();
+    for part in [0.3, 0.6, 1.0] {
+        studio.harness.hover_at(centre + from + (to - from) * part);
+        studio.harness.run();
+    }
+    studio.harness.drop_at(centre + to);
+    studio.harness.run();
+}
+
+/// A picture with a mask and a box on it.
+fn furnished() -> Studio {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    studio.command(Command::SelectTool(ToolId("brush")));
+    drag(&mut studio, vec2(-60.0, 0.0), vec2(-20.0, 20.0));
+    studio.command(Command::SelectTool(ToolId("boxes")));
+    drag(&mut studio, vec2(10.0, 10.0), vec2(90.0, 70.0));
+    studio.harness.key_press(Key::Escape);
+    studio.harness.run();
+    assert!(studio.state().document().has_mask_content());
+    studio
+}
+
+fn wait_for_size(studio: &mut Studio, size_px: [u32; 2]) {
+    studio.wait("the canvas to grow", move |state| {
+        state.document().size_px() == size_px && state.jobs.active().is_empty()
+    });
+}
+
+fn boxes(document: &Document) -> Vec<[f32; 4]> {
+    let boxes = document.layers().iter().filter_map(|layer| layer.boxes());
+    let boxes = boxes.flatten();
+    boxes
+        .map(|found| [found.min.x, found.min.y, found.max.x, found.max.y])
+        .collect()
+}
+
+#[test]
+fn everything_grows_in_one_step_that_can_be_undone() {
+    let mut studio = furnished();
+    let before = studio.state().document().clone();
+    studio.harness.key_press_modifiers(CTRL_ALT, Key::I);
+    studio.harness.run();
+    studio.wait("the job", |state| state.jobs.running().is_some());
+    assert!(studio.sees("Enlarging"));
+    studio.permit(1);
+    wait_for_size(&mut studio, [256, 256]);
+
+    let after = studio.state().document().clone();
+    after.validate_invariants().expect("a whole document");
+    let [small, large] = [&before, &after].map(Document::composite);
+    for (x, y, pixel) in large.enumerate_pixels() {
+        assert_eq!(pixel, small.get_pixel(x / 4, y / 4), "at {x}, {y}");
+    }
+    let grown: Vec<_> = boxes(&before);
+    let grown: Vec<_> = grown
+        .iter()
+        .map(|rect| rect.map(|side| side * 4.0))
+        .collect();
+    assert_eq!(boxes(&after), grown);
+    assert_eq!(grown.len(), 1);
+    let share = |document: &Document| {
+        let coverage = document.mask_coverage().expect("a mask");
+        let sum: u64 = coverage.pixels().map(|pixel| u64::from(pixel[0])).sum();
+        sum as f64 / coverage.pixels().len() as f64
+    };
+    assert!((share(&after) / share(&before) - 1.0).abs() < 0.02);
+
+    studio.command(Command::Undo);
+    assert_eq!(*studio.state().document(), before);
+    studio.command(Command::Redo);
+    assert_eq!(*studio.state().document(), after);
+}
+
+#[test]
+fn escape_ends_an_enlargement_and_nothing_changed() {
+    let mut studio = furnished();
+    let before = studio.state().document().clone();
+    studio.command(Command::Enlarge);
+    studio.wait("the job", |state| state.jobs.generation().is_some());
+    studio.command(Command::Escape);
+    studio.wait("the end", |state| state.jobs.active().is_empty());
+    studio.permit(2);
+    studio.harness.run();
+    assert_eq!(*studio.state().document(), before);
+    assert!(studio.state().notices.iter().next().is_none());
+}
+
+#[test]
+fn what_is_drawn_meanwhile_grows_too() {
+    let mut studio = furnished();
+    studio.command(Command::Enlarge);
+    studio.wait("the job", |state| state.jobs.generation().is_some());
+    studio.command(Command::AddMask);
+    studio.command(Command::SelectTool(ToolId("brush")));
+    drag(&mut studio, vec2(40.0, -60.0), vec2(60.0, -40.0));
+    let drawn = studio.state().document().mask_coverage().expect("a mask");
+    studio.permit(1);
+    wait_for_size(&mut studio, [256, 256]);
+    let grown = studio.state().document().mask_coverage().expect("a mask");
+    for (x, y, value) in drawn.enumerate_pixels() {
+        if value[0] == 255 {
+            assert!(
+                grown.get_pixel(4 * x + 2, 4 * y + 2)[0] > 128,
+                "at {x}, {y}"
+            );
+        }
+    }
+    assert_eq!(studio.layer_names().len(), 4);
+}
+
+#[test]
+fn an_empty_canvas_and_one_that_is_too_large_say_why_not() {
+    let mut studio = Studio::start();
+    studio.command(Command::Enlarge);
+    assert!(studio.sees("There is no picture that can be seen"));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let wide = folder.path().join("wide.png");
+    image::RgbImage::new(2049, 8).save(&wide).expect("saved");
+    let mut studio = Studio::start_with(Some(&wide));
+    studio.wait("the file", |state| state.document().has_picture());
+    studio.command(Command::Enlarge);
+    assert!(studio.sees("more than 8192 pixels a side"));
+    assert!(studio.state().jobs.active().is_empty());
+}
+
+#[test]
+fn a_finished_picture_makes_the_canvas_grow_and_the_next_one_fills_it() {
+    let mut studio = Studio::start();
+    studio.click("Finish ×4");
+    assert_eq!(studio.state().form().spec.finish, Some(Finish::X4));
+    assert!(studio.sees("64 × 64, then ×4"));
+    studio.paint("a red house");
+    wait_for_size(&mut studio, [256, 256]);
+    assert_eq!(studio.layer_names(), ["a red house", "Mask"]);
+    let recipe = studio.state().front().recipe().expect("a recipe");
+    assert_eq!(recipe.spec.finish, Some(Finish::X4));
+    assert_eq!([recipe.spec.width_px, recipe.spec.height_px], [64, 64]);
+    assert!(studio.state().is_result_new());
+
+    // On what is there already: painted at a quarter, it has the size of the canvas.
+    studio.set([number(&STEPS, 2)]);
+    studio.permit(2);
+    studio.click("Generate");
+    studio.wait("the second picture", |state| {
+        state.document().layers().len() == 3
+    });
+    assert_eq!(studio.state().document().size_px(), [256, 256]);
+    let recipe = studio.state().front().recipe().expect("a recipe");
+    assert_eq!([recipe.spec.width_px, recipe.spec.height_px], [64, 64]);
+
+    studio.command(Command::Undo);
+    studio.command(Command::Undo);
+    assert_eq!(studio.state().document().size_px(), [64, 64]);
+    assert_eq!(studio.layer_names(), ["Mask"]);
+}
+
+#[test]
+fn a_batch_is_finished_picture_by_picture() {
+    let mut studio = Studio::start();
+    studio.set([
+        FormChange::Finish(true),
+        number(&BATCH, 3),
+        number(&STEPS, 2),
+    ]);
+    studio.permit(6);
+    studio.click("Generate");
+    studio.wait("the pictures", |state| state.document().layers().len() == 4);
+    wait_for_size(&mut studio, [256, 256]);
+    studio
+        .state()
+        .document()
+        .validate_invariants()
+        .expect("a whole document");
+}
+
+#[test]
+fn inside_of_a_mask_nothing_is_enlarged() {
+    let mut studio = furnished();
+    studio.set([FormChange::Finish(true)]);
+    assert!(studio.sees("Repaint inside the mask"));
+    assert!(!studio.sees("then ×4"));
+    studio.permit(2);
+    studio.click("Generate");
+    studio.wait("the picture", |state| state.jobs.active().is_empty());
+    assert_eq!(studio.state().document().size_px(), [64, 64]);
+}
