@@ -26,6 +26,36 @@ impl StrokePoint {
     }
 }
 
+/// Sweeps a brush with a hard edge in a straight line and covers fully the pixels whose
+/// middles it touches, and no others. Gives the pixels that may have changed.
+///
+/// In each row these lie side by side: only where they begin and end is looked for, so
+/// that a brush of a thousand pixels costs as much as its rim.
+pub(super) fn sweep_hard(
+    coverage: &mut TileGrid<u8>,
+    from: StrokePoint,
+    to: StrokePoint,
+) -> CanvasRect {
+    let around = |point: StrokePoint| CanvasRect::around(point.position, point.radius_px + 1.0);
+    let whole = CanvasRect::from_size(coverage.size_px());
+    let dirty = around(from).union(&around(to)).intersect(&whole);
+    let segment = Segment::new(from, to, 1.0);
+    for y in dirty.min[1]..dirty.max[1] {
+        let Some((first, last)) = segment.span(y as f32 + 0.5) else {
+            continue;
+        };
+        let (first, end) = (first.max(dirty.min[0]), last.min(dirty.max[0] - 1) + 1);
+        let row = CanvasRect::from_min_max([first, y], [end, y + 1]);
+        for index in coverage.indices_in(row) {
+            let part = index.rect().intersect(&row);
+            let [left, top] = index.rect().min;
+            let columns = (part.min[0] - left) as usize..(part.max[0] - left) as usize;
+            coverage.tile_mut(index).row_mut((y - top) as u32)[columns].fill(255);
+        }
+    }
+    dirty
+}
+
 /// Sweeps the brush in a straight line and raises `coverage` to what it covers.
 /// Gives the pixels that may have changed.
 ///
@@ -114,6 +144,52 @@ impl Segment {
         }
     }
 
+    /// Whether a point is under the brush.
+    fn touches(&self, x: f32, y: f32) -> bool {
+        let (dx, dy) = (x - self.start.x, y - self.start.y);
+        let along = (dx * self.direction[0] + dy * self.direction[1]) * self.inverse_length_sq;
+        let t = along.clamp(0.0, 1.0);
+        let to_path = [dx - t * self.direction[0], dy - t * self.direction[1]];
+        let radius = self.from.radius_px + t * self.radius_change;
+        to_path[0] * to_path[0] + to_path[1] * to_path[1] <= radius * radius
+    }
+
+    /// The first and the last pixel of a row whose middles are touched.
+    fn span(&self, y: f32) -> Option<(i32, i32)> {
+        let end = [
+            self.start.x + self.direction[0],
+            self.start.y + self.direction[1],
+        ];
+        let across = (y - self.start.y) / self.direction[1];
+        let crossing = self.start.x + across.clamp(0.0, 1.0) * self.direction[0];
+        // A place under the brush, if the row has any: on the path, or beside its ends.
+        let candidates = [crossing, self.start.x, end[0]];
+        let candidates = candidates.into_iter().filter(|x| x.is_finite());
+        let pixel = |x: f32| x.floor() as i32;
+        let inside = candidates
+            .flat_map(|x| [pixel(x), pixel(x - 0.5), pixel(x + 0.5)])
+            .find(|x| self.touches(*x as f32 + 0.5, y))?;
+        let reach = self.direction[0].abs()
+            + 2.0
+                * self
+                    .from
+                    .radius_px
+                    .max(self.from.radius_px + self.radius_change);
+        let most = reach.ceil() as i32 + 2;
+        let farthest = |sign: i32| {
+            let (mut near, mut far) = (0, most);
+            while far - near > 1 {
+                let middle = (near + far) / 2;
+                match self.touches((inside + sign * middle) as f32 + 0.5, y) {
+                    true => near = middle,
+                    false => far = middle,
+                }
+            }
+            inside + sign * near
+        };
+        Some((farthest(-1), farthest(1)))
+    }
+
     /// Raises a row of pixels to the coverage; `x` and `y` are the middle of the first.
     fn cover_row(&self, row: &mut [u8], x: f32, y: f32) {
         let dy = y - self.start.y;
@@ -189,6 +265,34 @@ mod tests {
             assert!(a.abs_diff(b) <= 1, "{a} against {b}");
         }
         assert_eq!(dirty.union(&swept.content_bounds()), dirty);
+    }
+
+    #[test]
+    fn a_hard_sweep_covers_the_middles_that_a_soft_one_covers_by_half() {
+        let ends = [
+            (40.0, 50.0, 9.0, 9.0, 300.2, 210.7),
+            (300.0, 20.0, 30.0, 4.0, 17.3, 20.0),
+            (50.3, 260.0, 12.5, 25.0, 50.3, 30.0),
+            (200.5, 150.5, 0.5, 0.5, 201.5, 180.5),
+            (390.0, 5.0, 200.0, 200.0, 390.0, 5.0),
+        ];
+        for (x0, y0, r0, r1, x1, y1) in ends {
+            let (from, to) = (point(x0, y0, r0), point(x1, y1, r1));
+            let mut soft = TileGrid::new([400, 300]);
+            sweep(&mut soft, from, to, 1.0);
+            let mut hard = TileGrid::new([400, 300]);
+            let dirty = sweep_hard(&mut hard, from, to);
+            let pairs = soft.to_pixels().into_iter().zip(hard.to_pixels());
+            let off = pairs.filter(|(soft, hard)| (*soft >= 128) != (*hard == 255));
+            // Middles that lie on the rim but for rounding.
+            assert!(off.count() <= 6, "{from:?} {to:?}");
+            assert_eq!(dirty.union(&hard.content_bounds()), dirty);
+            assert!(
+                hard.to_pixels()
+                    .iter()
+                    .all(|value| [0, 255].contains(value))
+            );
+        }
     }
 
     #[test]

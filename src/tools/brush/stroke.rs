@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::settings::BrushSettings;
-use super::stamp::{StrokePoint, sweep};
+use super::stamp::{StrokePoint, sweep, sweep_hard};
 use super::stroke_path::{Stretch, StrokePath};
 use crate::document::{
     DocumentEditor, DocumentError, Edit, LayerId, PixelChanges, Tile, TileChange, TileGrid,
@@ -89,11 +89,7 @@ impl Stroke {
             coverage: TileGrid::new(values.size_px()),
             path,
             pending: vec![first],
-            hardness: if ink.is_class() {
-                1.0
-            } else {
-                settings.hardness
-            },
+            hardness: settings.hardness,
             opacity: if ink.is_class() {
                 1.0
             } else {
@@ -133,7 +129,10 @@ impl Stroke {
         // them all: a fast diagonal move would otherwise renew mostly nothing.
         let mut parts: BTreeMap<TileIndex, CanvasRect> = BTreeMap::new();
         for (from, to) in std::mem::take(&mut self.pending) {
-            let swept = sweep(&mut self.coverage, from, to, self.hardness);
+            let swept = match self.ink {
+                Ink::Class(_) => sweep_hard(&mut self.coverage, from, to),
+                _ => sweep(&mut self.coverage, from, to, self.hardness),
+            };
             for index in self.coverage.indices_in(swept) {
                 let part = parts.entry(index).or_default();
                 *part = part.union(&index.rect().intersect(&swept));
