@@ -100,6 +100,7 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         "Copy picture",
         "Undo",
         "Redo",
+        "Enlarge ×4",
         "Clear mask",
     ];
     let expected: Vec<&str> = file_and_edit.into_iter().chain(boxes).chain(maps).collect();
