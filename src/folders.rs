@@ -70,6 +70,12 @@ pub fn upscaler() -> Option<PathBuf> {
     weights.is_file().then_some(weights)
 }
 
+/// The folder of the network that reads scenes, if it is there.
+pub fn judge() -> Option<PathBuf> {
+    let folder = assets()?.join("judge");
+    folder.is_dir().then_some(folder)
+}
+
 /// The folder in which the user keeps models, one folder each. It may not exist.
 pub fn user_models() -> Option<PathBuf> {
     from_environment(MODELS_VARIABLE).or_else(|| Some(project()?.data_dir().join("models")))

@@ -62,6 +62,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "engine",
         &[
             "diffusion",
+            // Its judge reads pictures, for label maps and boxes to draw on.
+            "evaluate",
             "folders",
             "gpu",
             "model",
@@ -132,6 +134,8 @@ const ONLY_PARTS: &[(&str, &str, &[&str])] = &[
     ),
     // Tools describe their numbers as recipes do, and know nothing of jobs.
     ("tools", "recipe", &["palette", "param"]),
+    // The engine reads pictures, and judges no model.
+    ("engine", "evaluate", &["Judge", "Segmentation"]),
     // The window offers the classes of storybook scenes, and draws none.
     ("app", "scenes", &["PaletteEntry", "palette"]),
 ];

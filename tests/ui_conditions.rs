@@ -139,6 +139,12 @@ fn boxes_and_label_map_come_back_as_layers() {
     });
     assert_eq!(seen(&studio, LayerKind::Layout), 1);
     assert_eq!(seen(&studio, LayerKind::Semantic), 1);
+    // In one step, with what it hid.
+    studio.command(Command::Undo);
+    assert_eq!(studio.state().document().layers().len(), layers);
+    assert_eq!(seen(&studio, LayerKind::Layout), 1);
+    assert_eq!(seen(&studio, LayerKind::Semantic), 1);
+    studio.command(Command::Redo);
     // And away again.
     while studio
         .state()

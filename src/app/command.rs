@@ -11,6 +11,7 @@ use super::live::LiveCommand;
 use super::losses::Question;
 use super::settings::ThemeChoice;
 use super::state::AppState;
+use super::tracing::Tracing;
 use super::training::TrainChange;
 use super::trajectory::StepId;
 use crate::document::LayerId;
@@ -103,6 +104,8 @@ pub enum Command {
     AddMask,
     /// Makes the document four times as large.
     Enlarge,
+    /// Makes a label map or boxes of the picture.
+    Trace(Tracing),
     /// Does something to boxes.
     Boxes(BoxCommand),
     /// Does something with label maps and their classes.

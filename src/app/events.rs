@@ -31,6 +31,7 @@ impl Core {
         }
         self.place_arrivals();
         self.place_growths();
+        self.place_drawings();
         self.go_on_live();
         self.count_classes();
         self.state.jobs.forget_old();
@@ -92,6 +93,7 @@ impl Core {
             // The pictures came one by one.
             JobOutcome::Painted => {}
             JobOutcome::Enlarged(pictures) => self.take_enlarged(job, pictures),
+            JobOutcome::Segmented(read) => self.take_segmented(job, read),
             JobOutcome::ModelLoaded(summary) => self.take_model(summary),
             JobOutcome::Trained(outcome) => self.take_trained(&outcome),
         }
@@ -299,6 +301,7 @@ impl Core {
                 }
             }
             BackgroundEvent::Enlarge(event) => self.take_enlarge_event(*event),
+            BackgroundEvent::Flattened { traced, picture } => self.read_picture(traced, picture),
             BackgroundEvent::Copied => {
                 self.state.notices.push(Severity::Success, "Picture copied");
             }

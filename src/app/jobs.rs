@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use image::GrayImage;
 
+use super::tracing::Traced;
 use super::training::Training;
 use super::trajectory::{Placement, Preview, Run, StepId};
 use crate::document::{DocumentId, DocumentSnapshot, LayerId};
@@ -23,6 +24,8 @@ pub enum JobKind {
     Train(Box<Training>),
     /// Enlarges the pictures of a document.
     Enlarge(Box<Enlarging>),
+    /// Reads what a picture shows where.
+    Trace(Traced),
 }
 
 /// What is known of a job that enlarges a document.
@@ -122,6 +125,14 @@ impl JobRecord {
         }
     }
 
+    /// What is known of it, if it reads a picture.
+    pub fn tracing(&self) -> Option<Traced> {
+        match &self.kind {
+            JobKind::Trace(traced) => Some(*traced),
+            _ => None,
+        }
+    }
+
     fn painting_mut(&mut self) -> Option<&mut Painting> {
         match &mut self.kind {
             JobKind::Generate(painting) => Some(painting),
@@ -214,6 +225,18 @@ impl Jobs {
         let active = self.records.iter().filter(|record| !record.has_ended());
         let mut enlarging = active.filter_map(JobRecord::enlarging);
         enlarging.any(|enlarging| enlarging.document.id() == document)
+    }
+
+    /// What is known of a job that reads a picture.
+    pub fn tracing(&self, id: JobId) -> Option<Traced> {
+        self.get(id)?.tracing()
+    }
+
+    /// Whether the picture of a document is being read.
+    pub fn is_tracing(&self, document: DocumentId) -> bool {
+        let active = self.records.iter().filter(|record| !record.has_ended());
+        let mut traced = active.filter_map(JobRecord::tracing);
+        traced.any(|traced| traced.document == document)
     }
 
     /// Jobs that wait.
@@ -328,6 +351,11 @@ impl Jobs {
     /// Notes that a document is being enlarged.
     pub fn add_enlarging(&mut self, id: JobId, enlarging: Enlarging) {
         self.add(id, JobKind::Enlarge(Box::new(enlarging)), 0);
+    }
+
+    /// Notes that a picture is being read.
+    pub fn add_tracing(&mut self, id: JobId, traced: Traced) {
+        self.add(id, JobKind::Trace(traced), 0);
     }
 
     /// Notes that the canvas of a document grew: what is painted for all of it goes

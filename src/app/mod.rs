@@ -24,6 +24,7 @@ mod recovery;
 pub mod settings;
 pub mod shortcuts;
 mod state;
+pub mod tracing;
 pub mod training;
 pub mod trajectory;
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::background::{Arrival, Grown};
+use super::background::{Arrival, FittedDrawing, Grown};
 use super::boxes::Naming;
 use super::classes::ClassShares;
 use super::command::Dialog;
@@ -52,6 +52,8 @@ pub struct AppState {
     pub(super) arrivals: VecDeque<Arrival>,
     /// Larger documents that wait for a brush stroke to end.
     pub(super) growths: VecDeque<Grown>,
+    /// Boxes and label maps that wait for a brush stroke to end.
+    pub(super) drawings: VecDeque<FittedDrawing>,
     /// Messages.
     pub notices: Notices,
     /// The dialog in front of the window.
@@ -99,6 +101,7 @@ impl AppState {
             shares: ClassShares::default(),
             arrivals: VecDeque::new(),
             growths: VecDeque::new(),
+            drawings: VecDeque::new(),
             notices: Notices::default(),
             dialog: None,
             naming: None,

@@ -116,8 +116,7 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
 
 /// Reads the judge, or trains one.
 fn judge(named: Option<&Path>, report: Reporter) -> Result<Judge, CliError> {
-    let bundled = folders::assets().map(|assets| assets.join("judge"));
-    let folder = named.map(Path::to_owned).or(bundled);
+    let folder = named.map(Path::to_owned).or_else(folders::judge);
     if let Some(folder) = folder.as_deref().filter(|folder| Judge::is_in(folder)) {
         return Ok(Judge::open(folder)?);
     }

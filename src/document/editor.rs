@@ -9,9 +9,12 @@ use super::picture::{Document, DocumentSnapshot};
 use super::transaction::Transaction;
 
 mod boxes;
+mod drawing;
 mod operations;
 mod results;
 mod semantic;
+
+pub use drawing::{Drawing, DrawnMap};
 
 /// A document with its history, and the transaction in progress.
 ///

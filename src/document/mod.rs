@@ -29,7 +29,7 @@ pub use class_map::{class_index, stored_class};
 pub use composite::blend_over;
 pub(crate) use composite::mul_255;
 pub use edit::{CanvasContents, Edit, PixelChanges, TileChange};
-pub use editor::DocumentEditor;
+pub use editor::{DocumentEditor, Drawing, DrawnMap};
 pub use error::DocumentError;
 pub use history::{DEFAULT_HISTORY_BUDGET_BYTES, History};
 pub use identity::{DocumentId, DocumentRevision, SavePoint};

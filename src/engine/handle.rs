@@ -11,7 +11,7 @@ use super::FrameBacklog;
 use super::job::{EngineFactory, EventSink};
 use super::protocol::{EngineEvent, JobControl, JobId, JobSpec, TrajectoryFrame};
 use super::worker_loop::{self, Order, Wiring};
-use crate::recipe::{GenerateSpec, ModelSource, TrainSpec, UpscaleSpec};
+use crate::recipe::{GenerateSpec, ImageInput, ModelSource, TrainSpec, UpscaleSpec};
 
 /// Called by the engine thread when there is something to read.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -77,6 +77,11 @@ impl EngineHandle {
     /// Queues the enlarging of pictures.
     pub fn upscale(&mut self, spec: UpscaleSpec) -> JobId {
         self.submit(JobSpec::Upscale(Box::new(spec)))
+    }
+
+    /// Queues the reading of what a picture shows where.
+    pub fn segment(&mut self, picture: ImageInput) -> JobId {
+        self.submit(JobSpec::Segment(picture))
     }
 
     fn submit(&mut self, spec: JobSpec) -> JobId {

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use crate::gpu::share::SharedTensor;
 use crate::recipe::{
-    GenerateSpec, InputSpec, ModelSource, SamplerId, SpecError, TrainSpec, UpscaleSpec,
+    GenerateSpec, ImageInput, InputSpec, ModelSource, SamplerId, SpecError, TrainSpec, UpscaleSpec,
 };
 
+pub use crate::evaluate::Segmentation;
 pub use crate::train::{
     FoundRun, SkippedPicture, StepReport, TrainEvent, TrainOutcome, is_free_for_run,
 };
@@ -33,6 +34,8 @@ pub enum JobSpec {
     Train(Box<TrainSpec>),
     /// Make pictures four times as large.
     Upscale(Box<UpscaleSpec>),
+    /// Read what a picture shows where.
+    Segment(ImageInput),
 }
 
 impl JobSpec {
@@ -123,6 +126,8 @@ pub enum JobOutcome {
     Painted,
     /// The pictures four times as large, in the order in which they were given.
     Enlarged(Vec<Arc<image::RgbaImage>>),
+    /// What the picture shows where.
+    Segmented(Segmentation),
     /// A model is trained.
     Trained(TrainOutcome),
     /// The model is in memory.
@@ -236,6 +241,9 @@ pub enum EngineError {
     /// The picture could not be enlarged.
     #[error("{0}")]
     Upscale(String),
+    /// The picture could not be read.
+    #[error("{0}")]
+    Segment(String),
     /// The training run failed.
     #[error("{0}")]
     Train(String),

@@ -7,7 +7,7 @@ use super::job::{Engine, EngineFactory};
 use super::protocol::{AdapterSummary, JobSpec};
 use super::work::Work;
 use super::workbench::Workbench;
-use super::works::{LoadModel, Paint, Train, Upscale};
+use super::works::{LoadModel, Paint, Segment, Train, Upscale};
 
 /// Does jobs on one device, keeping models in memory.
 pub struct StudioEngine {
@@ -34,6 +34,7 @@ impl Engine for StudioEngine {
             JobSpec::Generate(spec) => Box::new(Paint::new(*spec, bench)),
             JobSpec::Train(spec) => Box::new(Train::new(*spec, bench)),
             JobSpec::Upscale(spec) => Box::new(Upscale::new(*spec, bench)),
+            JobSpec::Segment(picture) => Box::new(Segment::new(picture, bench)),
         }
     }
 

@@ -8,6 +8,7 @@ use super::job::JobContext;
 use super::memory::{Memory, memory_in_use};
 use super::model_cache::{Loaded, ModelCache, bad_model, folder_of};
 use super::protocol::{EngineError, StopReason};
+use crate::evaluate::Judge;
 use crate::folders;
 use crate::model::Upscaler;
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec, UpscaleSpec};
@@ -24,6 +25,7 @@ pub(super) struct Workbench {
     pub device: ComputeDevice,
     models: RefCell<ModelCache>,
     upscaler: OnceCell<Rc<Upscaler>>,
+    judge: OnceCell<Rc<Judge>>,
     /// Bytes that training runs in hand need.
     reserved_bytes: Cell<u64>,
 }
@@ -34,6 +36,7 @@ impl Workbench {
             device,
             models: RefCell::default(),
             upscaler: OnceCell::new(),
+            judge: OnceCell::new(),
             reserved_bytes: Cell::new(0),
         }
     }
@@ -105,6 +108,21 @@ impl Workbench {
         let network = Upscaler::open(&weights, &self.device.device);
         let network = Rc::new(network.map_err(|error| bad_model(&error))?);
         Ok(Rc::clone(self.upscaler.get_or_init(|| network)))
+    }
+
+    /// The network that reads scenes. It is so small that it stays in memory.
+    pub fn judge(&self) -> Result<Rc<Judge>, StopReason> {
+        if let Some(judge) = self.judge.get() {
+            return Ok(Rc::clone(judge));
+        }
+        let folder = folders::judge().ok_or_else(|| {
+            bad_model(&format!(
+                "The network that reads pictures is missing; reinstall Velatura, or set {} to its assets folder.",
+                folders::ASSETS_VARIABLE
+            ))
+        })?;
+        let judge = Judge::open(&folder).map_err(|error| bad_model(&error))?;
+        Ok(Rc::clone(self.judge.get_or_init(|| Rc::new(judge))))
     }
 
     /// Refuses to make pictures that are larger than the memory there is, which is

@@ -201,6 +201,22 @@ impl Judge {
         }
         Ok(readings)
     }
+
+    /// How likely each label is in each cell of pictures of its own size, one list for
+    /// each: `[label][cell]`.
+    pub(super) fn label_shares(
+        &self,
+        pictures: &[RgbImage],
+    ) -> Result<Vec<Vec<f32>>, EvaluateError> {
+        let mut shares = Vec::with_capacity(pictures.len());
+        for group in pictures.chunks(AT_ONCE) {
+            let answers = self.network.valid().forward(tensor(group, &self.device));
+            let labels = host(activation::softmax(answers.labels, 1))?;
+            let each = label_count() * CELLS * CELLS;
+            shares.extend(labels.chunks(each).map(<[f32]>::to_vec));
+        }
+        Ok(shares)
+    }
 }
 
 /// Pictures as the network wants them.

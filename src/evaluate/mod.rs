@@ -1,7 +1,8 @@
 //! Does a model do what it is told? Figures for a model that was trained on
 //! storybook scenes.
 //!
-//! Built on `diffusion` and `scenes`; called by the command line only. The
+//! Built on `diffusion` and `scenes`; called by the command line, and by the engine
+//! for the judge alone ([`Judge::segment`]: label maps and boxes to draw on). The
 //! scenes know what they show, so a [`Judge`], a small network trained on them
 //! and on nothing else, can read pictures: time of day, place, style,
 //! background, and where which objects are. [`evaluate`] asks the model for
@@ -16,7 +17,9 @@ mod judge;
 mod network;
 mod obedience;
 mod questions;
+mod regions;
 mod report;
+mod segment;
 mod study;
 mod super_resolution;
 mod task;
@@ -27,5 +30,6 @@ pub use error::EvaluateError;
 pub use judge::{Judge, JudgeTraining, Reading};
 pub use questions::{Question, Truth};
 pub use report::{ConditionRow, EvaluationReport, Reconstruction, Row, Share, SuperResolution};
+pub use segment::Segmentation;
 pub use study::{EvaluationEvent, EvaluationPlan, evaluate};
 pub use task::{PictureKind, Task};

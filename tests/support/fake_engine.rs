@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use image::{Rgba, RgbaImage, imageops};
+use image::{GrayImage, Luma, Rgba, RgbaImage, imageops};
 
 use velatura::engine::protocol::{
     AdapterSummary, EngineError, JobOutcome, JobSpec, MemorySummary, ModelSummary, PaintedImage,
-    StepReport, StopReason, TrainEvent, TrainOutcome, TrajectoryFrame,
+    Segmentation, StepReport, StopReason, TrainEvent, TrainOutcome, TrajectoryFrame,
 };
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
 use velatura::recipe::{
-    GenerateSpec, InputSpec, MaskConvention, ModelSource, PaletteClass, SamplerId, TrainSpec,
-    UpscaleSpec,
+    GenerateSpec, InputSpec, LayoutBox, MaskConvention, ModelSource, PaletteClass, SamplerId,
+    TrainSpec, UpscaleSpec,
 };
 
 /// What passes between two steps of a [`FakeEngine`].
@@ -83,6 +83,7 @@ impl Work for FakeWork {
             JobSpec::Generate(spec) => self.paint(&spec, context),
             JobSpec::Train(spec) => self.train(&spec, context),
             JobSpec::Upscale(spec) => self.upscale(&spec, context),
+            JobSpec::Segment(picture) => self.segment(&picture.0, context),
         }
     }
 }
@@ -175,6 +176,30 @@ impl FakeWork {
         let enlarged = spec.pictures.iter();
         let enlarged = enlarged.map(|picture| Arc::new(repeated(&picture.0)));
         Ok(Flow::Done(JobOutcome::Enlarged(enlarged.collect())))
+    }
+
+    /// Sky above, grass below, and a red bus in the lower right quarter.
+    fn segment(&self, picture: &RgbaImage, context: &JobContext) -> Result<Flow, StopReason> {
+        const SKY: u8 = 1;
+        const GRASS: u8 = 7;
+        const BUS: u8 = 57;
+        self.wait(context)?;
+        let (width, height) = picture.dimensions();
+        let half = [width / 2, height / 2].map(|side| side as f32);
+        let labels = GrayImage::from_fn(8, 8, |x, y| {
+            Luma([match (x >= 4, y >= 4) {
+                (_, false) => SKY,
+                (false, true) => GRASS,
+                (true, true) => BUS,
+            }])
+        });
+        let boxes = vec![LayoutBox {
+            class: "bus".to_owned(),
+            rect: [half[0], half[1], half[0], half[1]],
+            colour: Some("red".to_owned()),
+        }];
+        let read = Segmentation { labels, boxes };
+        Ok(Flow::Done(JobOutcome::Segmented(read)))
     }
 
     fn train(&mut self, spec: &TrainSpec, context: &JobContext) -> Result<Flow, StopReason> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
 use velatura::app::{Command, Dialog, Severity};
 use velatura::document::{
     BoundingBox, CanvasContents, Document, Layer, LayerContent, LayerId, LayerKind,

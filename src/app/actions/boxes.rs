@@ -6,6 +6,7 @@ use super::{Action, Entry, Group};
 use crate::app::boxes::{BoxChange, BoxCommand, are_in_hand, chosen, vocabulary};
 use crate::app::command::{Command, Dialog};
 use crate::app::state::AppState;
+use crate::app::tracing::Tracing;
 use crate::exchange::BoxForm;
 use crate::icons;
 
@@ -14,6 +15,14 @@ pub static ADD: Action = Action::new(Group::Edit, "Add boxes", |_| {
     Some(BoxCommand::AddLayer.into())
 })
 .icon(icons::BOUNDING_BOX);
+
+/// Makes boxes of the picture.
+pub static FROM_PICTURE: Action = Action::new(Group::Edit, "Boxes from this picture", |_| {
+    Some(Command::Trace(Tracing::Boxes))
+})
+.icon(icons::SCAN)
+.hint("A network that knows Storybook's scenes looks for objects in the picture")
+.unless(|state| state.tracing_obstacle());
 
 /// Makes copies of the chosen boxes.
 pub static DUPLICATE: Action = Action::new(Group::Boxes, "Duplicate boxes", |state| {
@@ -170,6 +179,8 @@ static MUCH_LOWER: Action = nudge("Much lower", (Modifiers::SHIFT, Key::ArrowDow
 /// The group, as the menu shows it.
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&ADD),
+    Entry::Action(&FROM_PICTURE),
+    Entry::Line,
     Entry::Action(&SELECT_ALL),
     Entry::Action(&NAME),
     Entry::Action(&MAP),

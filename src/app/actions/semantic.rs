@@ -4,6 +4,7 @@ use super::{Action, Entry, Group};
 use crate::app::classes::{BuiltInPalette, ClassCommand, MapCoding};
 use crate::app::command::Command;
 use crate::app::state::AppState;
+use crate::app::tracing::Tracing;
 use crate::document::LayerKind;
 use crate::icons;
 
@@ -12,6 +13,14 @@ pub static ADD: Action = Action::new(Group::Edit, "Add label map", |_| {
     Some(Command::Classes(ClassCommand::AddLayer))
 })
 .icon(icons::MAP_TRIFOLD);
+
+/// Makes a label map of the picture.
+pub static FROM_PICTURE: Action = Action::new(Group::Edit, "Label map from this picture", |_| {
+    Some(Command::Trace(Tracing::LabelMap))
+})
+.icon(icons::SCAN)
+.hint("A network that knows Storybook's scenes reads the picture: a start to paint on")
+.unless(|state| state.tracing_obstacle());
 
 /// Opens the editor of classes.
 pub static EDIT: Action = Action::new(Group::Edit, "Edit classes…", |_| {
@@ -98,6 +107,7 @@ pub static PALETTES: &[Entry] = &[
 /// The group, as the menu shows it.
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&ADD),
+    Entry::Action(&FROM_PICTURE),
     Entry::Line,
     Entry::Action(&IMPORT),
     Entry::Action(&EXPORT_INDEXED),

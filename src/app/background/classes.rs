@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::label_maps::FittedMap;
+use super::label_maps::FittedDrawing;
 use super::{Background, BackgroundEvent};
 use crate::app::classes::{Counted, ReadMap};
 use crate::document::{ClassChanges, DocumentSnapshot, LayerId, Recoding, joined};
@@ -33,8 +33,8 @@ pub enum ClassEvent {
     Counted(Option<Counted>),
     /// A label map was read from a file.
     MapRead(Arc<ReadMap>),
-    /// A label map is ready for its place.
-    Fitted(Box<FittedMap>),
+    /// Boxes and a label map are ready for their place.
+    Fitted(Box<FittedDrawing>),
     /// A palette was read from a file.
     PaletteRead(Palette),
     /// A label map or a palette was saved.

@@ -10,13 +10,14 @@ use super::classes::ClassEvent;
 use super::enlarge::EnlargeEvent;
 use crate::app::boxes::ImportedBoxes;
 use crate::app::live::Ticket;
+use crate::app::tracing::Traced;
 use crate::app::training::OutputPlace;
 use crate::document::{DocumentId, DocumentRevision, SavePoint, TileGrid};
 use crate::engine::library::PaintedWith;
 use crate::engine::protocol::JobId;
 use crate::project::Project;
 use crate::project::recovery::LeftBehind;
-use crate::recipe::{FoundRecipe, GenerateSpec, PaintedRecipe};
+use crate::recipe::{FoundRecipe, GenerateSpec, ImageInput, PaintedRecipe};
 
 /// What a save makes of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +168,13 @@ pub enum BackgroundEvent {
     Classes(Box<ClassEvent>),
     /// Documents that become larger.
     Enlarge(Box<EnlargeEvent>),
+    /// A picture that something is to be made of is ready for the engine.
+    Flattened {
+        /// What for.
+        traced: Traced,
+        /// The picture.
+        picture: ImageInput,
+    },
     /// The picture is on the clipboard.
     Copied,
     /// A job with large pictures is described.

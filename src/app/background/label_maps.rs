@@ -1,4 +1,5 @@
-//! Errands for files of label maps and palettes.
+//! Errands for files of label maps and palettes, and for drawings on their way into a
+//! document.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,35 +7,46 @@ use std::sync::Arc;
 use super::classes::{ClassEvent, no_room};
 use super::{Background, BackgroundEvent};
 use crate::app::classes::{MapCoding, MapImport, ReadMap};
-use crate::document::{DocumentSnapshot, Recoding, TileGrid, joined};
+use crate::app::conditions::boxes_on_canvas;
+use crate::document::{DocumentSnapshot, Drawing, DrawnMap, TileGrid, joined};
 use crate::exchange::{read_palette, write_coloured_label_map, write_label_map, write_palette};
-use crate::recipe::SemanticInput;
 use crate::recipe::palette::Palette;
+use crate::recipe::{LayoutInput, SemanticInput};
 
-/// A label map that is to become a layer.
+/// Boxes and a label map that are to become layers, as one step.
 #[derive(Clone, Debug)]
-pub struct MapArrival {
+pub struct DrawingArrival {
     /// What the menu calls the step.
     pub label: &'static str,
-    /// What the layer is called.
-    pub name: String,
-    /// The map, of any size, and what its numbers mean.
-    pub input: SemanticInput,
-    /// Whether it takes the place of the label maps that are seen, which are hidden.
+    /// The boxes.
+    pub boxes: Option<ArrivingBoxes>,
+    /// What the layer of the map is called; the map, of any size, and what its
+    /// numbers mean.
+    pub map: Option<(String, SemanticInput)>,
+    /// Whether they take the place of those that are seen, which are hidden.
     pub hides_others: bool,
 }
 
-/// A label map that is ready for its place.
-#[derive(Debug)]
-pub struct FittedMap {
+/// Boxes of a picture of some size.
+#[derive(Clone, Debug)]
+pub struct ArrivingBoxes {
+    /// What their layer is called.
+    pub name: String,
+    /// The boxes.
+    pub boxes: LayoutInput,
+    /// The size of the picture that they lie in.
+    pub size_px: [u32; 2],
+}
+
+/// A drawing that is ready for its place.
+#[derive(Clone, Debug)]
+pub struct FittedDrawing {
     /// What it was made from.
-    pub arrival: MapArrival,
+    pub arrival: DrawingArrival,
     /// The document as it was then.
     pub document: DocumentSnapshot,
-    /// The classes, as the document stores them, at its size.
-    pub map: TileGrid<u8>,
-    /// The classes of the document afterwards.
-    pub palette: Palette,
+    /// What becomes layers of it.
+    pub drawing: Drawing,
 }
 
 impl Background {
@@ -52,18 +64,19 @@ impl Background {
             let palette = import.palette_of(&document);
             let map = Arc::new(import.decoded(&palette)?);
             let stem = import.file.path().file_stem().unwrap_or_default();
-            let arrival = MapArrival {
+            let name = stem.to_string_lossy().into_owned();
+            let arrival = DrawingArrival {
                 label: "Import label map",
-                name: stem.to_string_lossy().into_owned(),
-                input: SemanticInput { map, palette },
+                boxes: None,
+                map: Some((name, SemanticInput { map, palette })),
                 hides_others: false,
             };
             Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
         });
     }
 
-    /// Makes any label map ready for a document.
-    pub fn fit_map(&self, arrival: MapArrival, document: DocumentSnapshot) {
+    /// Makes any drawing ready for a document.
+    pub fn fit_drawing(&self, arrival: DrawingArrival, document: DocumentSnapshot) {
         self.spawn("map", Box::new(BackgroundEvent::Failed), move || {
             Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
         });
@@ -111,34 +124,56 @@ impl Background {
     }
 }
 
+/// Brings a drawing to the size of a document.
+fn fitted(arrival: DrawingArrival, document: DocumentSnapshot) -> Result<FittedDrawing, String> {
+    let map = arrival
+        .map
+        .as_ref()
+        .map(|(name, input)| -> Result<_, String> {
+            let (map, palette) = fitted_map(input, &document)?;
+            let name = name.clone();
+            Ok(DrawnMap { name, map, palette })
+        });
+    let boxes = arrival.boxes.as_ref().map(|it| {
+        let boxes = boxes_on_canvas(&it.boxes, it.size_px, document.size_px());
+        (it.name.clone(), boxes)
+    });
+    Ok(FittedDrawing {
+        drawing: Drawing {
+            boxes,
+            map: map.transpose()?,
+            hides_others: arrival.hides_others,
+        },
+        arrival,
+        document,
+    })
+}
+
 /// Brings a label map to the size of a document, by the nearest pixel, and its classes
 /// to those of the document, by name. A document without a painted map takes the
 /// palette over; to the classes of another one those that it lacks are added.
-fn fitted(arrival: MapArrival, document: DocumentSnapshot) -> Result<FittedMap, String> {
-    let scaled = arrival.input.resized(document.size_px());
+fn fitted_map(
+    input: &SemanticInput,
+    document: &DocumentSnapshot,
+) -> Result<(TileGrid<u8>, Palette), String> {
+    let scaled = input.resized(document.size_px());
     let grid = TileGrid::from_class_map(&scaled.map);
     let mut maps = document
         .layers()
         .iter()
         .filter_map(|layer| layer.semantic());
     let is_alone = maps.all(TileGrid::is_blank);
-    let (palette, recoding) = if is_alone || scaled.palette == *document.palette() {
-        (scaled.palette, Recoding::default())
+    if is_alone || scaled.palette == *document.palette() {
+        return Ok((grid, scaled.palette));
+    }
+    let counts = scaled.counts();
+    let is_used = |index: u8| counts[usize::from(index)] > 0;
+    let (both, recoding, left_out) = joined(document.palette(), &scaled.palette, is_used);
+    if left_out.is_empty() {
+        Ok((recoding.applied(&grid), both))
     } else {
-        let counts = scaled.counts();
-        let is_used = |index: u8| counts[usize::from(index)] > 0;
-        let (both, recoding, left_out) = joined(document.palette(), &scaled.palette, is_used);
-        if !left_out.is_empty() {
-            return Err(no_room(&left_out));
-        }
-        (both, recoding)
-    };
-    Ok(FittedMap {
-        map: recoding.applied(&grid),
-        arrival,
-        document,
-        palette,
-    })
+        Err(no_room(&left_out))
+    }
 }
 
 #[cfg(test)]
@@ -148,14 +183,15 @@ mod tests {
     use crate::document::{Document, DocumentEditor, LayerKind, class_index};
     use image::{GrayImage, Luma};
 
-    fn arrival(index: u8, palette: BuiltInPalette) -> MapArrival {
-        MapArrival {
+    fn arrival(index: u8, palette: BuiltInPalette) -> DrawingArrival {
+        let input = SemanticInput {
+            map: Arc::new(GrayImage::from_pixel(4, 4, Luma([index]))),
+            palette: palette.palette(),
+        };
+        DrawingArrival {
             label: "Import label map",
-            name: "Map".to_owned(),
-            input: SemanticInput {
-                map: Arc::new(GrayImage::from_pixel(4, 4, Luma([index]))),
-                palette: palette.palette(),
-            },
+            boxes: None,
+            map: Some(("Map".to_owned(), input)),
             hides_others: false,
         }
     }
@@ -172,7 +208,7 @@ mod tests {
         for (index, palette, name, count) in steps {
             let fitted = fitted(arrival(index, palette), editor.snapshot()).expect("room");
             editor
-                .insert_semantic_layer("Import", "Map", fitted.map, fitted.palette)
+                .insert_drawing("Import", fitted.drawing)
                 .expect("a layer");
             let document = editor.document();
             let layer = document.selected_layer().expect("a layer");

@@ -15,6 +15,7 @@ mod label_maps;
 mod lane;
 mod models;
 mod projects;
+mod tracing;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,7 +44,7 @@ pub use enlarge::{EnlargeEvent, FinishedPicture, Growing, Grown, LargeLayer};
 pub use events::{
     Arrival, BackgroundEvent, OpenedFile, OpenedProjectFile, Origin, SaveForm, SaveTicket,
 };
-pub use label_maps::{FittedMap, MapArrival};
+pub use label_maps::{ArrivingBoxes, DrawingArrival, FittedDrawing};
 use lane::Lane;
 
 /// Makes a picture when it is needed, away from the window's thread.

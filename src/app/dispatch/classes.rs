@@ -1,14 +1,13 @@
 //! Label maps: added, their classes counted, changed and chosen.
 
 use super::Core;
-use super::conditions::hide_all;
 use std::path::PathBuf;
 
-use crate::app::background::{ClassEvent, ClassWish, FittedMap, MapArrival, PickPurpose};
+use crate::app::background::{ClassEvent, ClassWish, DrawingArrival, FittedDrawing, PickPurpose};
 use crate::app::classes::{BuiltInPalette, ClassCommand, MapImport, PaletteDraft};
 use crate::app::command::Dialog;
 use crate::app::notices::Severity;
-use crate::document::{DocumentError, LayerKind};
+use crate::document::{DocumentError, DocumentId, LayerKind};
 use crate::tools::ToolError;
 
 impl Core {
@@ -151,7 +150,7 @@ impl Core {
                 let import = MapImport::new(file, self.state.document());
                 self.state.dialog = Some(Dialog::ImportMap(Box::new(import)));
             }
-            ClassEvent::Fitted(fitted) => self.place_map(*fitted)?,
+            ClassEvent::Fitted(fitted) => self.state.drawings.push_back(*fitted),
             ClassEvent::PaletteRead(palette) => {
                 self.wish_classes("Change palette", ClassWish::Palette(palette));
             }
@@ -181,36 +180,55 @@ impl Core {
         }
         Ok(())
     }
-    /// Makes a label map of any size and palette a layer of the document in front.
-    pub(in crate::app) fn add_label_map(&mut self, arrival: MapArrival) {
-        let snapshot = self.state.front().editor.snapshot();
-        self.background.fit_map(arrival, snapshot);
+
+    /// Makes boxes and a label map of any size and palette layers of a document.
+    pub(in crate::app) fn add_drawing(&mut self, document: DocumentId, arrival: DrawingArrival) {
+        match self.state.documents.get_mut(document) {
+            Some(open) => {
+                let snapshot = open.editor.snapshot();
+                self.background.fit_drawing(arrival, snapshot);
+            }
+            None => self.tell_closed(arrival.label),
+        }
     }
 
-    /// Puts a label map into the document that it was made ready for; makes it ready
+    fn tell_closed(&mut self, label: &str) {
+        let text = format!("{label}: the document was closed before it was there");
+        self.state.notices.push(Severity::Info, text);
+    }
+
+    /// Puts drawings into their documents, unless a stroke is being drawn.
+    pub(in crate::app) fn place_drawings(&mut self) {
+        while let Some(fitted) = self.state.drawings.pop_front() {
+            let open = self.state.documents.get_mut(fitted.document.id());
+            if open.is_some_and(|open| open.editor.is_busy()) {
+                self.state.drawings.push_front(fitted);
+                return;
+            }
+            if let Err(error) = self.place_drawing(fitted) {
+                self.take_error(&error.to_string());
+            }
+        }
+    }
+
+    /// Puts a drawing into the document that it was made ready for; makes it ready
     /// anew if that has other classes or another size meanwhile.
-    fn place_map(&mut self, fitted: FittedMap) -> Result<(), DocumentError> {
-        let FittedMap {
+    fn place_drawing(&mut self, fitted: FittedDrawing) -> Result<(), DocumentError> {
+        let FittedDrawing {
             arrival,
             document,
-            map,
-            palette,
+            drawing,
         } = fitted;
         let Some(open) = self.state.documents.get_mut(document.id()) else {
-            let text = "The label map has no place any more: its document was closed";
-            self.state.notices.push(Severity::Info, text);
+            self.tell_closed(arrival.label);
             return Ok(());
         };
         let now = open.document();
         if (now.size_px(), now.palette()) != (document.size_px(), document.palette()) {
-            self.add_label_map(arrival);
+            self.add_drawing(document.id(), arrival);
             return Ok(());
         }
-        if arrival.hides_others {
-            hide_all(&mut open.editor, LayerKind::Semantic)?;
-        }
-        open.editor
-            .insert_semantic_layer(arrival.label, &arrival.name, map, palette)?;
+        open.editor.insert_drawing(arrival.label, drawing)?;
         Ok(())
     }
 }

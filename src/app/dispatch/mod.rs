@@ -9,6 +9,7 @@ mod file;
 mod generation;
 mod live;
 mod saving;
+mod tracing;
 mod training;
 
 use super::background::{Background, PickPurpose};
@@ -116,6 +117,7 @@ impl Core {
             }
 
             Command::Enlarge => self.enlarge(),
+            Command::Trace(tracing) => self.trace(tracing),
             Command::Boxes(command) => self.change_boxes(command)?,
 
             Command::Classes(command) => self.dispatch_classes(command)?,

@@ -2,12 +2,12 @@
 //!
 //! What is locked is neither moved nor deleted; it can be chosen only in a list.
 
-use super::DocumentEditor;
+use super::{DocumentEditor, Drawing};
 use crate::document::bounding_box::BoundingBox;
 use crate::document::edit::Edit;
 use crate::document::error::DocumentError;
 use crate::document::history::MergeKey;
-use crate::document::layer::{Layer, LayerContent, LayerId, LayerKind};
+use crate::document::layer::{LayerId, LayerKind};
 
 /// How far a duplicate lies from what it was made of, so that both can be seen.
 const DUPLICATE_OFFSET_PX: f32 = 8.0;
@@ -219,13 +219,12 @@ impl DocumentEditor {
         name: &str,
         boxes: Vec<BoundingBox>,
     ) -> Result<LayerId, DocumentError> {
-        let index = self.document.layers().len();
-        let id = self.fresh_layer_id();
-        let content = LayerContent::Layout(boxes);
-        let layer = Box::new(Layer::new(id, name, content));
-        self.apply_alone(label, Edit::InsertLayer { index, layer }, None)?;
-        self.select_layer(id)?;
-        Ok(id)
+        let drawing = Drawing {
+            boxes: Some((name.to_owned(), boxes)),
+            ..Drawing::default()
+        };
+        let layer = self.insert_drawing(label, drawing)?;
+        Ok(layer.expect("boxes become a layer"))
     }
 
     fn boxes(&self, layer: LayerId) -> Result<&[BoundingBox], DocumentError> {
@@ -288,6 +287,7 @@ fn of<'a>(
 mod tests {
     use super::*;
     use crate::document::Document;
+    use crate::document::layer::Layer;
     use crate::geometry::CanvasPoint;
 
     fn editor(labels: &str) -> (DocumentEditor, LayerId) {

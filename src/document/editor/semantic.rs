@@ -1,16 +1,12 @@
 //! Semantic layers: added, filled from label maps, their classes changed.
 
-use super::DocumentEditor;
+use super::{DocumentEditor, Drawing, DrawnMap};
 use crate::document::edit::{Edit, PixelChanges};
 use crate::document::error::DocumentError;
-use crate::document::layer::{Layer, LayerContent, LayerId};
+use crate::document::layer::LayerId;
 use crate::document::recoding::ClassChanges;
 use crate::document::tile_grid::TileGrid;
 use crate::recipe::palette::Palette;
-
-/// Opacity of a new semantic layer: its colours are told apart, and what lies under
-/// it is seen.
-const OVERLAY_OPACITY: f32 = 0.7;
 
 impl DocumentEditor {
     /// Adds a blank semantic layer on top and selects it. A document without classes
@@ -40,30 +36,16 @@ impl DocumentEditor {
         map: TileGrid<u8>,
         palette: Palette,
     ) -> Result<LayerId, DocumentError> {
-        let size_px = self.document.size_px();
-        let map = if map.size_px() == size_px {
-            map
-        } else {
-            map.resized(size_px)
+        let drawing = Drawing {
+            map: Some(DrawnMap {
+                name: name.to_owned(),
+                map,
+                palette,
+            }),
+            ..Drawing::default()
         };
-        let id = self.fresh_layer_id();
-        let mut layer = Layer::new(id, self.free_name(name), LayerContent::Semantic(map));
-        layer.opacity = OVERLAY_OPACITY;
-        let insert = Edit::InsertLayer {
-            index: self.document.layers().len(),
-            layer: Box::new(layer),
-        };
-        self.begin(label)?;
-        let applied = self
-            .apply_palette(palette)
-            .and_then(|()| self.apply(insert));
-        if let Err(error) = applied {
-            self.cancel();
-            return Err(error);
-        }
-        self.commit();
-        self.select_layer(id)?;
-        Ok(id)
+        let layer = self.insert_drawing(label, drawing)?;
+        Ok(layer.expect("a map becomes a layer"))
     }
 
     /// Gives the document other classes; the values of its maps stay. Nothing happens
@@ -78,7 +60,7 @@ impl DocumentEditor {
         applied
     }
 
-    fn apply_palette(&mut self, after: Palette) -> Result<(), DocumentError> {
+    pub(super) fn apply_palette(&mut self, after: Palette) -> Result<(), DocumentError> {
         let before = &self.document.contents.palette;
         if *before == after {
             return Ok(());

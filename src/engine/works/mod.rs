@@ -2,10 +2,12 @@
 
 mod load_model;
 mod paint;
+mod segment;
 mod train;
 mod upscale;
 
 pub(super) use load_model::LoadModel;
 pub(super) use paint::Paint;
+pub(super) use segment::Segment;
 pub(super) use train::Train;
 pub(super) use upscale::Upscale;

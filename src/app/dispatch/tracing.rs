@@ -1,0 +1,67 @@
+//! Label maps and boxes that are made of the picture.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::app::background::{ArrivingBoxes, DrawingArrival};
+use crate::app::classes::BuiltInPalette;
+use crate::app::notices::Severity;
+use crate::app::tracing::{Traced, Tracing};
+use crate::engine::protocol::{JobId, Segmentation};
+use crate::recipe::{ImageInput, LayoutInput, SemanticInput};
+
+impl Core {
+    pub(super) fn trace(&mut self, tracing: Tracing) {
+        if let Some(obstacle) = self.state.tracing_obstacle() {
+            self.state.notices.push(Severity::Info, obstacle);
+            return;
+        }
+        let snapshot = self.state.front().editor.snapshot();
+        self.background.flatten_for(tracing, snapshot);
+    }
+
+    /// Has the engine read a picture.
+    pub(in crate::app) fn read_picture(&mut self, traced: Traced, picture: ImageInput) {
+        if !self.state.jobs.is_tracing(traced.document) {
+            let job = self.engine.segment(picture);
+            self.state.jobs.add_tracing(job, traced);
+        }
+    }
+
+    /// Takes in what a picture shows where.
+    pub(in crate::app) fn take_segmented(&mut self, job: JobId, read: Segmentation) {
+        let Some(traced) = self.state.jobs.tracing(job) else {
+            return;
+        };
+        let Segmentation { labels, boxes } = read;
+        let mut drawing = DrawingArrival {
+            label: traced.tracing.label(),
+            boxes: None,
+            map: None,
+            hides_others: false,
+        };
+        match traced.tracing {
+            Tracing::Boxes if boxes.is_empty() => {
+                let text = "No objects were recognised: this is made for pictures like \
+                            Storybook's, with objects that stand clear";
+                self.state.notices.push(Severity::Info, text);
+                return;
+            }
+            Tracing::Boxes => {
+                drawing.boxes = Some(ArrivingBoxes {
+                    name: "Boxes".to_owned(),
+                    boxes: LayoutInput(boxes.into()),
+                    size_px: traced.size_px,
+                });
+            }
+            Tracing::LabelMap => {
+                let input = SemanticInput {
+                    map: Arc::new(labels),
+                    palette: BuiltInPalette::Storybook.palette(),
+                };
+                drawing.map = Some(("Label map".to_owned(), input));
+            }
+        }
+        self.add_drawing(traced.document, drawing);
+    }
+}

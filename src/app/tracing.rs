@@ -1,0 +1,60 @@
+//! A label map or boxes made of the picture, as a start to draw on.
+
+use super::state::AppState;
+use crate::document::{DocumentId, DocumentSnapshot, Layer, LayerKind};
+
+/// What is made of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    /// A label map.
+    LabelMap,
+    /// Boxes around its objects.
+    Boxes,
+}
+
+impl Tracing {
+    /// What the menu calls the step.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::LabelMap => "Label map from picture",
+            Self::Boxes => "Boxes from picture",
+        }
+    }
+}
+
+/// What is known of a job that reads a picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Traced {
+    /// The document that it is read for.
+    pub document: DocumentId,
+    /// The size of the picture.
+    pub size_px: [u32; 2],
+    /// What is made of it.
+    pub tracing: Tracing,
+}
+
+impl AppState {
+    /// Why nothing can be made of the picture now, as a sentence.
+    pub fn tracing_obstacle(&self) -> Option<&'static str> {
+        if !self.document().has_picture() {
+            return Some("There is no picture that can be seen");
+        }
+        let is_read = self.jobs.is_tracing(self.document().id());
+        is_read.then_some("The picture is being read already")
+    }
+}
+
+/// The picture that is meant: that of the chosen layer if it is one that can be seen,
+/// else all that is seen. Reads every pixel: not for the window's thread.
+pub(super) fn picture_of(document: &DocumentSnapshot) -> image::RgbaImage {
+    let chosen = document.selected_layer().filter(|layer| {
+        layer.visible && layer.kind() == LayerKind::Raster && !layer.content.is_blank()
+    });
+    let [width, height] = document.size_px();
+    chosen
+        .and_then(Layer::raster)
+        .and_then(|grid| {
+            image::RgbaImage::from_raw(width, height, grid.to_pixels().into_flattened())
+        })
+        .unwrap_or_else(|| document.composite())
+}
