@@ -12,6 +12,7 @@
 //! - [`pixels`]: between pictures and the numbers that networks see of them.
 //! - [`random`]: streams of random numbers, and seeds nobody can foresee.
 //! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
+//! - [`frame`]: the part of a picture that a model sees and paints.
 //! - [`exchange`]: boxes and label maps in the files of others.
 //! - [`scenes`]: storybook scenes, endless captioned pictures to train on.
 //! - [`kernels`]: fast arithmetic for the processor, under the tensor library.
@@ -49,6 +50,7 @@ pub mod evaluate;
 pub mod exchange;
 pub mod files;
 pub mod folders;
+pub mod frame;
 pub mod geometry;
 pub mod gpu;
 pub mod icons;

@@ -12,8 +12,9 @@ use image::{GrayImage, Rgba, RgbaImage};
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use velatura::engine::SamplerChoice;
 use velatura::recipe::{
-    FoundRecipe, GenerateSpec, ImageInput, MaskInput, PaintedRecipe, RecipeFileError, RecipeForm,
-    SamplerId, SaveOptions, open_picture, read_infotext, read_recipe, save_picture, write_infotext,
+    FoundRecipe, FrameSpec, Framing, GenerateSpec, ImageInput, Infill, MaskInput, MaskedContent,
+    PaintedRecipe, RecipeFileError, RecipeForm, SamplerId, SaveOptions, open_picture,
+    read_infotext, read_recipe, save_picture, write_infotext,
 };
 
 fn picture() -> RgbaImage {
@@ -83,6 +84,77 @@ fn an_inpainting_job_tells_its_strength_and_blur() {
 }
 
 #[test]
+fn the_frame_of_a_mask_is_told_and_comes_back() {
+    let frame = FrameSpec {
+        x: -8,
+        y: 400,
+        width_px: 212,
+        height_px: 180,
+        framing: Framing {
+            padding_px: Some(48),
+            infill: Infill::Blur,
+            masked_content: MaskedContent::LatentNothing,
+        },
+    };
+    let spec = GenerateSpec {
+        frame: Some(frame),
+        init: Some(ImageInput(Arc::new(RgbaImage::new(212, 180)))),
+        mask: Some(MaskInput(Arc::new(GrayImage::new(212, 180)))),
+        ..recipe().spec
+    };
+    spec.validate().unwrap();
+    let recipe = PaintedRecipe::new(spec, "barn", "0123456789");
+    let text = write_infotext(&recipe);
+    assert!(
+        text.contains(
+            "Inpaint area: Only masked, Masked area padding: 48, Masked content: latent nothing, "
+        ),
+        "{text}"
+    );
+    let found = read_infotext(&text).unwrap();
+    let framing = found.framing.unwrap();
+    assert_eq!(framing.padding_px, Some(48));
+    assert_eq!(framing.masked_content, MaskedContent::LatentNothing);
+    assert_eq!(found.unread, Vec::<String>::new());
+
+    // Our own form tells all of it, but for frames that cannot be.
+    let json = recipe.to_json().unwrap();
+    let found = FoundRecipe::from_json(&json).unwrap();
+    assert_eq!(
+        (found.spec, found.framing),
+        (recipe.spec, Some(frame.framing))
+    );
+    let absurd = json.replace("\"width_px\":212", "\"width_px\":2120000");
+    let found = FoundRecipe::from_json(&absurd).unwrap();
+    assert_eq!((found.spec.frame, found.framing), (None, None));
+}
+
+#[test]
+fn what_is_repainted_in_a_frame_has_its_size() {
+    let spec = |side| GenerateSpec {
+        frame: Some(FrameSpec {
+            width_px: 80,
+            height_px: 80,
+            ..FrameSpec::default()
+        }),
+        init: Some(ImageInput(Arc::new(RgbaImage::new(side, side)))),
+        ..GenerateSpec::default()
+    };
+    assert_eq!(spec(80).validate(), Ok(()));
+    let told = spec(64).validate().unwrap_err().to_string();
+    assert!(
+        told.contains("64 × 64") && told.contains("80 × 80"),
+        "{told}"
+    );
+    let strengths = GenerateSpec {
+        strengths: Some(MaskInput(Arc::new(GrayImage::new(80, 80)))),
+        ..spec(80)
+    };
+    let told = strengths.validate().unwrap_err().to_string();
+    assert!(told.contains("without a mask"), "{told}");
+}
+
+#[test]
 fn the_text_of_a_web_ui_is_read() {
     let text = "portrait of a fox, (oil:1.2),\n  thick paint\nNegative prompt: photo,\nblurry\n\
         Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 965400086, \
@@ -108,14 +180,12 @@ fn the_text_of_a_web_ui_is_read() {
     assert_eq!(found.model_hash.as_deref(), Some("6ce0161689"));
     assert_eq!(found.program.as_deref(), Some("v1.10.1"));
     assert!(found.used_picture && found.used_mask);
+    let framing = found.framing.unwrap();
+    assert_eq!(framing.padding_px, Some(32));
+    assert_eq!(framing.masked_content, MaskedContent::Original);
     assert_eq!(
         found.unread,
-        [
-            "Clip skip: 2",
-            "Inpaint area: Only masked",
-            "Masked area padding: 32",
-            "Lora hashes: oil: aa, paint: bb",
-        ]
+        ["Clip skip: 2", "Lora hashes: oil: aa, paint: bb",]
     );
 }
 

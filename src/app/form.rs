@@ -258,6 +258,7 @@ impl GenerateForm {
         let own = (self.spec.strength, self.spec.sampler.clone());
         recipe.restore_into(&mut self.spec);
         // These go to the document.
+        self.spec.frame = None;
         self.spec.layout = None;
         self.spec.semantic = None;
         self.spec.low_resolution = None;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::SamplerId;
+use super::frame::{FrameError, FrameSpec};
 use super::layout::{LayoutError, LayoutInput};
 use super::param::{Param, Range, Value, WIDTH};
 use super::semantic::{SemanticError, SemanticInput};
@@ -76,12 +77,21 @@ pub struct GenerateSpec {
     /// What is done with the painted picture; sizes above are those before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish: Option<Finish>,
+    /// The part of a picture that is seen and painted. With it, `width_px` and
+    /// `height_px`, boxes and label map are those of what is painted, whereas `init`,
+    /// `mask` and `strengths` have the frame's own size, as the finished patch has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<FrameSpec>,
     /// The picture to start from.
     #[serde(skip)]
     pub init: Option<ImageInput>,
     /// Where to repaint; only with `init`.
     #[serde(skip)]
     pub mask: Option<MaskInput>,
+    /// How strongly each place of the mask is repainted where that is not the same
+    /// everywhere: 255 as `strength` says, 0 not at all. Only with `mask`.
+    #[serde(skip)]
+    pub strengths: Option<MaskInput>,
     /// Where what is to appear.
     #[serde(skip)]
     pub layout: Option<LayoutInput>,
@@ -113,8 +123,10 @@ impl Default for GenerateSpec {
             layout_weight: 1.0,
             semantic_weight: 1.0,
             finish: None,
+            frame: None,
             init: None,
             mask: None,
+            strengths: None,
             layout: None,
             semantic: None,
             low_resolution: None,
@@ -162,6 +174,23 @@ pub enum SpecError {
     /// A mask without a picture.
     #[error("a mask was given without a picture; give the picture to repaint too")]
     MaskWithoutImage,
+    /// Strengths without a mask.
+    #[error("strengths were given without a mask; give the mask that they are for")]
+    StrengthsWithoutMask,
+    /// A frame cannot be.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// What is to be repainted in a frame has another size.
+    #[error(
+        "the picture is {} × {} pixels but its frame is {} × {}; cut it to the frame",
+        image_px[0], image_px[1], frame_px[0], frame_px[1]
+    )]
+    FrameSize {
+        /// Size of the picture.
+        image_px: [u32; 2],
+        /// Size of the frame.
+        frame_px: [u32; 2],
+    },
     /// A box cannot be.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -203,15 +232,32 @@ impl GenerateSpec {
         for Param { number, get, .. } in Self::PARAMS {
             number.check(get(self))?;
         }
-        match (&self.init, &self.mask) {
-            (None, Some(_)) => return Err(SpecError::MaskWithoutImage),
-            (Some(image), Some(mask)) if image.0.dimensions() != mask.0.dimensions() => {
-                return Err(SpecError::MaskSize {
-                    mask_px: mask.0.dimensions().into(),
-                    image_px: image.0.dimensions().into(),
-                });
+        let image_px = self.init.as_ref().map(|image| image.0.dimensions());
+        let masks = [&self.mask, &self.strengths].into_iter().flatten();
+        for mask_px in masks.map(|mask| mask.0.dimensions()) {
+            match image_px {
+                None => return Err(SpecError::MaskWithoutImage),
+                Some(image_px) if image_px != mask_px => {
+                    return Err(SpecError::MaskSize {
+                        mask_px: mask_px.into(),
+                        image_px: image_px.into(),
+                    });
+                }
+                Some(_) => {}
             }
-            _ => {}
+        }
+        if self.strengths.is_some() && self.mask.is_none() {
+            return Err(SpecError::StrengthsWithoutMask);
+        }
+        if let Some(frame) = &self.frame {
+            frame.validate()?;
+            let frame_px = frame.size_px();
+            match image_px.map(<[u32; 2]>::from) {
+                Some(image_px) if image_px != frame_px => {
+                    return Err(SpecError::FrameSize { image_px, frame_px });
+                }
+                _ => {}
+            }
         }
         if let Some(layout) = &self.layout {
             layout.validate()?;

@@ -11,9 +11,18 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::param::{ETA, FEATHER, GUIDANCE, HEIGHT, Number, Param, SEED, STEPS, STRENGTH, WIDTH};
-use super::{FoundRecipe, GenerateSpec, PaintedRecipe, RecipeForm, SamplerId};
+use super::{
+    FoundRecipe, FrameSpec, GenerateSpec, MAX_SIDE_PX, MaskedContent, PaintedRecipe, RecipeForm,
+    SamplerId,
+};
 
 const NEGATIVE: &str = "Negative prompt:";
+
+/// How masks are framed there: the keys, and the value that says that they are.
+const INPAINT_AREA: &str = "Inpaint area";
+const ONLY_MASKED: &str = "Only masked";
+const PADDING: &str = "Masked area padding";
+const MASKED_CONTENT: &str = "Masked content";
 
 /// A last line with fewer pairs than this belongs to the prompt.
 const FEWEST_PAIRS: usize = 3;
@@ -56,6 +65,11 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     }
     if recipe.used_mask {
         pairs.add_number(&FEATHER, spec.feather_px);
+        if let Some(FrameSpec { framing, .. }) = &spec.frame {
+            pairs.add(INPAINT_AREA, ONLY_MASKED);
+            pairs.add_some(PADDING, framing.padding_px);
+            pairs.add_some(MASKED_CONTENT, framing.masked_content.infotext());
+        }
     }
     pairs.add("Version", &recipe.program);
 
@@ -204,6 +218,22 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             let height = WIDTH.allowed.read(height)?;
             (spec.width_px, spec.height_px) = (width.as_u32(), height.as_u32());
             found.told.extend([WIDTH.id, HEIGHT.id]);
+        }
+        INPAINT_AREA => {
+            if value == ONLY_MASKED {
+                found.framing.get_or_insert_default();
+            } else if value != "Whole picture" {
+                return None;
+            }
+        }
+        PADDING => {
+            let padding_px = value.parse().ok().filter(|it| *it <= MAX_SIDE_PX)?;
+            found.framing.get_or_insert_default().padding_px = Some(padding_px);
+        }
+        MASKED_CONTENT => {
+            let mut known = MaskedContent::ALL.into_iter();
+            let content = known.find(|it| it.infotext() == Some(value))?;
+            found.framing.get_or_insert_default().masked_content = content;
         }
         "Model hash" => found.model_hash = Some(value.to_owned()),
         "Model" => found.model_name = Some(value.to_owned()),

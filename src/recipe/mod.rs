@@ -1,14 +1,15 @@
 //! What a job is made of: plain, serialisable descriptions of a generation or a
 //! training run, and the forms in which they travel inside picture files.
 //!
-//! Everybody may use this room; it uses only `files` and `pixels`, and no window
-//! or tensor library: only `std`, `serde` and crates that read and write files.
+//! Everybody may use this room; it uses only `files`, `geometry` and `pixels`, and no
+//! window or tensor library: only `std`, `serde` and crates that read and write files.
 //! It is the one vocabulary shared by the window, the command line, the engine and
 //! the samplers, so that a picture made in one of them can be made again in
 //! any other.
 
 mod colour;
 mod exif;
+mod frame;
 mod generate;
 mod infotext;
 mod input;
@@ -29,6 +30,7 @@ mod train;
 mod upscale;
 mod webp_chunks;
 
+pub use frame::{FrameError, FrameSpec, Framing, Infill, MaskedContent};
 pub use generate::{
     GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SizeError, SpecError,
 };

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::kept_inputs::KeptInputs;
 use super::param::{BATCH, FEATHER, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
-use super::{Finish, GenerateSpec, ModelSource};
+use super::{Finish, Framing, GenerateSpec, ModelSource};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
 pub const PRIVATE_KEYWORD: &str = "velatura";
@@ -63,6 +63,9 @@ pub struct FoundRecipe {
     pub used_picture: bool,
     /// Whether the job repainted inside of a mask, which is needed to repeat it.
     pub used_mask: bool,
+    /// How a frame was put around the mask and filled, as far as the file tells it; where
+    /// it lay is in `spec`, if that is told.
+    pub framing: Option<Framing>,
     /// Settings in the file that cannot be restored here, as `key: value`.
     pub unread: Vec<String>,
 }
@@ -114,6 +117,7 @@ impl PaintedRecipe {
             spec: GenerateSpec {
                 init: None,
                 mask: None,
+                strengths: None,
                 ..spec
             },
             model_name: model_name.into(),
@@ -195,6 +199,7 @@ impl FoundRecipe {
             program: None,
             used_picture: false,
             used_mask: false,
+            framing: None,
             unread: Vec::new(),
         }
     }
@@ -227,6 +232,7 @@ impl FoundRecipe {
         }
         spec.karras = self.spec.karras.or(spec.karras);
         spec.finish = self.spec.finish.or(spec.finish);
+        spec.frame = self.spec.frame;
         spec.layout.clone_from(&self.spec.layout);
         spec.semantic.clone_from(&self.spec.semantic);
         spec.low_resolution.clone_from(&self.spec.low_resolution);
@@ -316,6 +322,7 @@ impl FoundRecipe {
         }
         let mut spec: GenerateSpec = serde_json::from_value(form.spec).ok()?;
         spec.model = ModelSource::default();
+        spec.frame = spec.frame.filter(|frame| frame.validate().is_ok());
         let unread = form.inputs.kept.restore(&mut spec);
         Some(Self {
             unread,
@@ -324,6 +331,7 @@ impl FoundRecipe {
             program: Some(form.program),
             used_picture: form.inputs.picture,
             used_mask: form.inputs.mask,
+            framing: spec.frame.map(|frame| frame.framing),
             ..Self::new(spec, RecipeForm::Velatura)
         })
     }

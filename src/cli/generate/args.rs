@@ -184,6 +184,7 @@ impl GenerateArgs {
         let without_inputs = GenerateSpec {
             init: None,
             mask: None,
+            strengths: None,
             semantic: None,
             ..spec.clone()
         };
