@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
 use super::network::{Answers, CELL_PX, CELLS, JudgeNetwork, SIZE_PX};
-use super::questions::{Question, STYLES, label_count, label_names};
+use super::questions::{BACKGROUNDS, Question, STYLES, label_count, label_names};
 use super::training;
 use crate::files::write_atomically;
 use crate::model::weights::{self, SafetensorsFile, WeightDtype, names};
@@ -202,21 +202,30 @@ impl Judge {
         Ok(readings)
     }
 
-    /// How likely each label is in each cell of pictures of its own size, one list for
-    /// each: `[label][cell]`.
-    pub(super) fn label_shares(
-        &self,
-        pictures: &[RgbImage],
-    ) -> Result<Vec<Vec<f32>>, EvaluateError> {
-        let mut shares = Vec::with_capacity(pictures.len());
+    /// What pictures of its own size show.
+    pub(super) fn look(&self, pictures: &[RgbImage]) -> Result<Vec<Sight>, EvaluateError> {
+        let mut sights = Vec::with_capacity(pictures.len());
         for group in pictures.chunks(AT_ONCE) {
             let answers = self.network.valid().forward(tensor(group, &self.device));
             let labels = host(activation::softmax(answers.labels, 1))?;
-            let each = label_count() * CELLS * CELLS;
-            shares.extend(labels.chunks(each).map(<[f32]>::to_vec));
+            let grounds = host(answers.background)?;
+            let labels = labels.chunks(label_count() * CELLS * CELLS);
+            let seen = labels.zip(grounds.chunks(BACKGROUNDS));
+            sights.extend(seen.map(|(shares, grounds)| Sight {
+                shares: shares.to_vec(),
+                is_sticker: largest(grounds) + 1 < BACKGROUNDS,
+            }));
         }
-        Ok(shares)
+        Ok(sights)
     }
+}
+
+/// What a picture shows, as likely as it is.
+pub(super) struct Sight {
+    /// How likely each label is in each cell: `[label][cell]`.
+    pub shares: Vec<f32>,
+    /// Whether its objects lie on a plain ground.
+    pub is_sticker: bool,
 }
 
 /// Pictures as the network wants them.

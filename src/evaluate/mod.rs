@@ -13,6 +13,7 @@
 //! is wrong.
 
 mod error;
+mod grid;
 mod judge;
 mod network;
 mod obedience;
