@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use image::{GrayImage, Luma, RgbImage};
-use velatura::exchange::{read_boxes, read_label_map, write_label_map};
+use velatura::exchange::{
+    read_boxes, read_label_map, read_palette, write_label_map, write_palette,
+};
 use velatura::recipe::{LayoutInput, Palette, PaletteClass};
 
 use super::drive::{MOST_BYTES, Target};
@@ -41,6 +43,31 @@ fn boxes() {
                     // What it says of them is a sentence, whatever they are.
                     LayoutInput(boxes.collect()).validate().ok();
                 }
+            });
+        },
+    }
+    .fuzz();
+}
+
+#[test]
+fn palettes() {
+    let ours = r#"{"name": "Mine", "classes": [{"index": 3, "name": "sky", "color": [1, 2, 3]},
+        {"index": 0, "name": "sea", "color": [0, 0, 255]}]}"#;
+    let scenes = r#"[{"id": 3, "name": "sky", "colour": [1, 2, 3], "is_thing": false},
+        {"id": 31, "name": "bus", "colour": [200, 2, 3], "is_thing": true}]"#;
+    Target {
+        name: "palettes",
+        corpus: vec![ours.into(), scenes.into()],
+        mutate: json::values,
+        most_bytes: MOST_BYTES,
+        read: &|input| {
+            in_file(input, |path| {
+                let Ok(palette) = read_palette(path) else {
+                    return;
+                };
+                // What is read can be written, and is read again as it was.
+                write_palette(path, &palette).unwrap();
+                assert_eq!(read_palette(path).unwrap(), palette);
             });
         },
     }

@@ -28,6 +28,9 @@ mod pictures;
 mod projects;
 mod random;
 mod texts;
+#[path = "../train_support/mod.rs"]
+mod train_support;
+mod training;
 
 #[global_allocator]
 static MEMORY: memory::Counting = memory::Counting;

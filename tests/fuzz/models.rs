@@ -13,24 +13,32 @@ use super::drive::{MOST_BYTES, Target};
 use super::random::Random;
 use super::{json as values, mutate};
 
-/// A copy of the smallest reference model, one file of which is exchanged.
+/// A copy of a small reference model, one file of which is exchanged.
 struct Folder {
     _scratch: tempfile::TempDir,
     path: PathBuf,
 }
 
 impl Folder {
+    /// The smallest.
     fn new() -> Self {
+        Self::of("sd1-tiny")
+    }
+
+    fn of(model: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("model");
-        let from = Path::new("tests/data/reference/sd1-tiny");
+        let from = &Path::new("tests/data/reference").join(model);
         for entry in walkdir::WalkDir::new(from) {
             let entry = entry.unwrap();
             let to = path.join(entry.path().strip_prefix(from).unwrap());
             let name = entry.file_name().to_string_lossy();
             if entry.file_type().is_dir() {
                 std::fs::create_dir_all(to).unwrap();
-            } else if !name.contains("reference") && !name.contains("trajectories") {
+            } else if !["reference", "trajectories", "joint"]
+                .iter()
+                .any(|part| name.contains(part))
+            {
                 std::fs::copy(entry.path(), to).unwrap();
             }
         }
@@ -95,7 +103,10 @@ impl Folder {
 
 /// Fuzzes a file of JSON in a model folder.
 fn fuzz_json(name: &'static str, file: &str, more: &[Value]) {
-    let folder = Folder::new();
+    fuzz_json_of(&Folder::new(), name, file, more);
+}
+
+fn fuzz_json_of(folder: &Folder, name: &'static str, file: &str, more: &[Value]) {
     let mut corpus: Vec<Vec<u8>> = more.iter().map(|json| json.to_string().into()).collect();
     if folder.path.join(file).is_file() {
         corpus.push(folder.read(file));
@@ -158,6 +169,26 @@ fn studio_json() {
         "default_guidance_scale": 4.0, "model_card": "# Data",
     });
     fuzz_json("studio_json", "studio.json", &[studio]);
+}
+
+/// What a model that takes boxes, label maps and small pictures says of them.
+#[test]
+fn joint_json() {
+    let folder = Folder::of("joint-tiny");
+    fuzz_json_of(&folder, "joint_json", "studio.json", &[]);
+}
+
+#[test]
+fn layout_config() {
+    let folder = Folder::of("joint-tiny");
+    fuzz_json_of(&folder, "layout_config", "layout_encoder/config.json", &[]);
+}
+
+#[test]
+fn semantic_config() {
+    let folder = Folder::of("joint-tiny");
+    let file = "semantic_encoder/config.json";
+    fuzz_json_of(&folder, "semantic_config", file, &[]);
 }
 
 #[test]
