@@ -17,7 +17,7 @@ use velatura::engine::protocol::{
 use velatura::engine::{Engine, EngineFactory, EngineHandle, Flow, JobContext, Work};
 use velatura::recipe::{GenerateSpec, ModelSource, TrainSpec};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn spawn(factory: EngineFactory) -> EngineHandle {
     EngineHandle::spawn(factory, Arc::new(|| {})).expect("a thread")

@@ -16,7 +16,8 @@ use velatura::app::{AppState, Command, ModelState};
 use velatura::recipe::param::{Number, STEPS};
 use velatura::window::{StudioApp, StudioOptions};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A machine may have much else to do.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The window with an engine that makes a step for each permit.
 pub struct Studio {
@@ -77,8 +78,18 @@ impl Studio {
         (0..steps).for_each(|_| self.permits.send(()).expect("the engine runs"));
     }
 
-    /// Draws until something is so.
+    /// Draws until something is so. The window's clock stands still meanwhile: how
+    /// many frames it takes is no matter of the test, and messages go with time.
     pub fn wait(&mut self, what: &str, is_so: impl Fn(&AppState) -> bool) {
+        let now_secs = self.harness.ctx.input(|input| input.time);
+        self.harness.input_mut().time = Some(now_secs);
+        self.wait_long(what, is_so);
+        self.harness.input_mut().time = None;
+        self.harness.run();
+    }
+
+    /// Draws until something is so that comes with time.
+    pub fn wait_long(&mut self, what: &str, is_so: impl Fn(&AppState) -> bool) {
         let start = Instant::now();
         loop {
             self.harness.step();
@@ -88,7 +99,29 @@ impl Studio {
             assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
             std::thread::sleep(Duration::from_millis(2));
         }
-        self.harness.run();
+    }
+
+    /// Whether the window asks to be closed before long. From then on every frame
+    /// does, so that it is never settled.
+    pub fn closes(&mut self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if self.closes_within(1) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        false
+    }
+
+    /// Whether the window asks to be closed in one of the next frames.
+    pub fn closes_within(&mut self, frames: usize) -> bool {
+        (0..frames).any(|_| {
+            self.harness.step();
+            let output = &self.harness.output().viewport_output;
+            let mut commands = output.values().flat_map(|viewport| &viewport.commands);
+            commands.any(|command| matches!(command, egui::ViewportCommand::Close))
+        })
     }
 
     pub fn click(&mut self, label: &str) {

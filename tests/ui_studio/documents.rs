@@ -46,16 +46,6 @@ impl Studio {
         self.closes_within(3)
     }
 
-    /// Whether the window asks to be closed in one of the next frames.
-    pub(super) fn closes_within(&mut self, frames: usize) -> bool {
-        (0..frames).any(|_| {
-            self.harness.step();
-            let output = &self.harness.output().viewport_output;
-            let mut commands = output.values().flat_map(|viewport| &viewport.commands);
-            commands.any(|command| matches!(command, egui::ViewportCommand::Close))
-        })
-    }
-
     fn kept(&self) -> Vec<PathBuf> {
         let files = walkdir::WalkDir::new(self.pictures.path()).into_iter();
         let files = files
@@ -226,11 +216,7 @@ fn quitting_waits_for_the_file_that_is_being_written() {
     app.command(Command::SaveTo(path.clone()));
     app.command(Command::Quit);
     assert!(studio.state().dialog.is_none());
-    let closes = (0..2000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        studio.closes_within(1)
-    });
-    assert!(closes && path.is_file());
+    assert!(studio.closes() && path.is_file());
 }
 
 #[test]

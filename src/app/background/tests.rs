@@ -20,7 +20,7 @@ impl Bench {
     }
 
     fn next(&self) -> BackgroundEvent {
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_secs(300);
         self.wakes.recv_timeout(patience).expect("a wake");
         self.background.poll().expect("a report")
     }
