@@ -2,6 +2,10 @@
 
 use crate::geometry::CanvasPoint;
 
+/// How far from the origin a corner may lie: as far as jobs take boxes, and no
+/// number that grows with the canvas gets out of hand from there.
+const REACH_PX: f32 = 1e6;
+
 /// A box that says where something of a class is to appear.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoundingBox {
@@ -78,6 +82,22 @@ impl BoundingBox {
             min: moved(self.min),
             max: moved(self.max),
             ..self.clone()
+        }
+    }
+
+    /// The same with corners that are numbers and within reach, whatever a file or a
+    /// field says: a document with others could not be saved.
+    #[must_use]
+    pub(super) fn within_reach(self) -> Self {
+        let held = |side: f32| match side.is_nan() {
+            true => 0.0,
+            false => side.clamp(-REACH_PX, REACH_PX),
+        };
+        let point = |at: CanvasPoint| CanvasPoint::new(held(at.x), held(at.y));
+        Self {
+            min: point(self.min),
+            max: point(self.max),
+            ..self
         }
     }
 

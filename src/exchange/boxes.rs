@@ -1,6 +1,7 @@
 //! Boxes as JSON: COCO's form for many images, and that of one storybook scene.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -169,7 +170,16 @@ pub fn read_boxes(path: &Path) -> Result<BoxFile, ExchangeError> {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(read_error)?.len();
+    let file = std::fs::File::open(path).map_err(read_error)?;
+    let bytes = file.metadata().map_err(read_error)?.len();
+    let mut text = Vec::new();
+    if bytes <= MOST_BYTES {
+        // What says nothing of its length, such as a device, may have no end.
+        file.take(MOST_BYTES + 1)
+            .read_to_end(&mut text)
+            .map_err(read_error)?;
+    }
+    let bytes = bytes.max(text.len() as u64);
     if bytes > MOST_BYTES {
         return Err(ExchangeError::TooLong {
             path: path.to_owned(),
@@ -177,7 +187,6 @@ pub fn read_boxes(path: &Path) -> Result<BoxFile, ExchangeError> {
             most: MOST_BYTES >> 20,
         });
     }
-    let text = std::fs::read(path).map_err(read_error)?;
     // Editors on Windows put a byte order mark in front.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
     let no_boxes = |reason: String| ExchangeError::NoBoxes {

@@ -122,7 +122,9 @@ fn run_json() {
                 from: None,
                 first_stage: None,
                 output: runs.root.path().join("again"),
+                // Of many it says the truth: they take long.
                 steps: found.spec.steps.min(2),
+                accumulate: found.spec.accumulate.min(2),
                 resume: false,
                 ..found.spec
             };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
-use velatura::app::{Command, Dialog, Severity};
+use velatura::app::{Command, Dialog, PickPurpose, Severity};
 use velatura::document::{
     BoundingBox, CanvasContents, Document, Layer, LayerContent, LayerId, LayerKind,
 };
@@ -44,7 +44,7 @@ impl Studio {
     /// Draws until a copy of the work as it is lies in a folder.
     fn wait_for_copy(&mut self, folder: &Path) {
         let document = self.state().document().clone();
-        self.wait("the copy", |_| {
+        self.wait_long("the copy", |_| {
             let copies = copies_in(folder);
             let opened = copies
                 .iter()
@@ -53,6 +53,7 @@ impl Studio {
                 .into_iter()
                 .any(|opened| opened.project.document == document)
         });
+        self.harness.run();
     }
 }
 
@@ -160,6 +161,27 @@ fn a_picture_is_exported_beside_the_project() {
     assert!(at("mill.webp").is_file());
 }
 
+/// A picture of it would be empty, and the work would count as saved.
+#[test]
+fn a_layer_that_is_not_seen_is_not_saved_by_a_picture() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    studio.command(Command::SetLayerVisible {
+        layer: studio.state().document().layers()[0].id,
+        visible: false,
+    });
+    studio.command(Command::SaveTo(folder.path().join("empty.png")));
+    studio.wait("the picture", |state| {
+        let mut notices = state.notices.iter();
+        notices.any(|notice| notice.text.contains("empty.png"))
+    });
+    assert!(studio.sees("keeps no layers, masks or boxes"));
+    assert!(studio.state().front().editor.is_dirty());
+    studio.command(Command::New { size_px: [32, 32] });
+    assert!(studio.sees("Discard unsaved changes?"));
+}
+
 #[test]
 fn where_there_is_no_dialog_a_name_without_ending_is_a_project() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -167,7 +189,7 @@ fn where_there_is_no_dialog_a_name_without_ending_is_a_project() {
     studio.paint("a red house");
     for (typed, written) in [("mill no. 2", "mill no. 2.velatura"), ("b.png", "b.png")] {
         studio.command(Command::TakePath {
-            purpose: velatura::app::PickPurpose::SaveProject,
+            purpose: PickPurpose::SaveProject,
             path: folder.path().join(typed),
         });
         studio.wait("the file", |_| folder.path().join(written).is_file());
@@ -277,7 +299,12 @@ fn unsaved_work_comes_back_after_a_crash() {
     assert!(next.state().left_behind.is_empty());
     assert_eq!(next.state().front().project_file(), Some(home.as_path()));
     // A second crash loses it as little as the first.
-    next.wait("its own copy", |_| copies_in(crashed.path()).len() == 1);
+    next.wait("its own copy", |_| {
+        let folders = std::fs::read_dir(crashed.path()).expect("a folder");
+        let folders = folders.filter(|entry| entry.as_ref().is_ok_and(|it| it.path().is_dir()));
+        folders.count() == 1
+    });
+    assert_eq!(copies_in(crashed.path()).len(), 1);
     let again = disk_of(crashed.path());
     let mut last = Studio::start_in(Some(again.path()), None);
     last.wait("the offer", |state| !state.left_behind.is_empty());
@@ -304,11 +331,7 @@ fn work_that_was_given_up_is_not_offered_again() {
     studio.command(Command::Quit);
     // The copy may be gone at once; from then on every frame closes the window.
     studio.harness.get_by_label("Discard").click();
-    let closes = (0..2000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        studio.closes_within(1)
-    });
-    assert!(closes && copies_in(recovery.path()).is_empty());
+    assert!(studio.closes() && copies_in(recovery.path()).is_empty());
 
     // Given up when it is offered.
     let mut next = Studio::start_in(Some(crashed.path()), None);

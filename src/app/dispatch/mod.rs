@@ -96,9 +96,18 @@ impl Core {
                 self.background.open_left_behind(copy);
             }
             Command::GiveUp(copy) => self.give_up(copy),
-            Command::Save => self.save(),
-            Command::SaveAs => self.save_as(),
-            Command::Export => self.export(),
+            Command::Save => {
+                self.forget_after_save();
+                self.save();
+            }
+            Command::SaveAs => {
+                self.forget_after_save();
+                self.save_as();
+            }
+            Command::Export => {
+                self.forget_after_save();
+                self.export();
+            }
             Command::SaveTo(path) => self.save_to(path),
             Command::Copy => self.copy(),
             Command::Paste => self.background.paste(front.id()),

@@ -48,7 +48,8 @@ impl Core {
         }
     }
 
-    /// Leaves what waited for a save that does not come.
+    /// Leaves what waited for a save that does not come: the question for a place was
+    /// left, or somebody saves of their own accord.
     pub(in crate::app) fn forget_after_save(&mut self) {
         self.after_save = None;
     }
@@ -177,6 +178,52 @@ fn holds_more_than_a_picture(document: &Document) -> bool {
             .filter(|layer| layer.kind() == kind && !layer.content.is_blank())
             .count()
     };
+    let mut layers = document.layers().iter();
+    let is_unseen = layers.any(|layer| {
+        let is_seen = layer.visible && layer.opacity > 0.0;
+        !is_seen && !layer.content.is_blank()
+    });
     let others = [LayerKind::Mask, LayerKind::Layout, LayerKind::Semantic];
-    painted(LayerKind::Raster) > 1 || others.into_iter().any(|kind| painted(kind) > 0)
+    is_unseen || painted(LayerKind::Raster) > 1 || others.into_iter().any(|kind| painted(kind) > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crossbeam_channel::unbounded;
+
+    use super::*;
+    use crate::app::command::Command;
+    use crate::app::settings::Settings;
+    use crate::app::{AppState, Background};
+    use crate::engine::protocol::EngineError;
+    use crate::engine::{EngineHandle, Waker};
+
+    /// Whoever is asked for a place to save to may leave it.
+    #[test]
+    fn a_later_save_does_not_go_on_with_a_question_that_was_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (woken, wakes) = unbounded();
+        let waker: Waker = Arc::new(move || woken.send(()).unwrap_or_default());
+        let factory = || Err(EngineError::Paint("none is needed".to_owned()));
+        let engine = EngineHandle::spawn(Box::new(factory), Arc::clone(&waker));
+        let state = AppState::new(Settings::default(), None);
+        let mut core = Core::new(state, engine.expect("a thread"), Background::new(waker));
+        let until_written = |core: &mut Core| {
+            while core.writing > 0 {
+                let patience = Duration::from_secs(300);
+                wakes.recv_timeout(patience).expect("a report");
+                core.take_reports();
+            }
+        };
+        core.dispatch(Command::SaveTo(folder.path().join("mill.velatura")));
+        until_written(&mut core);
+        let document = core.state.front().id();
+        core.after_save = Some((document, Box::new(Command::New { size_px: [32; 2] })));
+        core.dispatch(Command::Save);
+        until_written(&mut core);
+        assert_eq!(core.state.front().id(), document);
+    }
 }

@@ -259,6 +259,7 @@ impl DocumentEditor {
         merge_key: Option<MergeKey>,
     ) -> Result<(), DocumentError> {
         let before = self.boxes(layer)?.to_vec();
+        let after = after.into_iter().map(BoundingBox::within_reach).collect();
         if after == before {
             return Ok(());
         }
@@ -289,6 +290,29 @@ mod tests {
     use crate::document::Document;
     use crate::document::layer::Layer;
     use crate::geometry::CanvasPoint;
+
+    #[test]
+    fn boxes_at_no_place_are_held_within_reach() {
+        let (mut editor, layer) = editor("ab");
+        let nowhere = BoundingBox {
+            min: CanvasPoint::new(f32::NEG_INFINITY, f32::NAN),
+            max: CanvasPoint::new(3e38, f32::INFINITY),
+            ..BoundingBox::from_corners(CanvasPoint::default(), CanvasPoint::default(), "c")
+        };
+        let boxes = vec![nowhere.clone()];
+        editor.insert_layout("Import", "Far", boxes).expect("added");
+        let document = editor.document();
+        document.validate_invariants().expect("it can be saved");
+        editor.select_boxes(layer, [0]).expect("there");
+        editor
+            .adjust_boxes("Move", |found| *found = found.moved_by([f32::MAX, 0.0]))
+            .expect("moved");
+        editor
+            .adjust_boxes("Move", |found| *found = found.moved_by([f32::MAX, 0.0]))
+            .expect("moved");
+        let document = editor.document();
+        document.validate_invariants().expect("it can be saved");
+    }
 
     fn editor(labels: &str) -> (DocumentEditor, LayerId) {
         let document = Document::blank([64, 64]).expect("an allowed size");

@@ -62,7 +62,9 @@ impl DocumentEditor {
             inserted = self.hide_all(&kinds).map(|()| None);
         }
         if let (Ok(_), Some((name, boxes))) = (&inserted, boxes) {
-            inserted = self.insert_on_top(name, LayerContent::Layout(boxes));
+            let boxes = boxes.into_iter().map(BoundingBox::within_reach);
+            let content = LayerContent::Layout(boxes.collect());
+            inserted = self.insert_on_top(name, content);
         }
         if let (Ok(_), Some(map)) = (&inserted, map) {
             inserted = self.insert_map(map);

@@ -357,11 +357,7 @@ impl Conditioner for BoxLayout {
             return None;
         };
         let told = self.told(boxes, weight, bench);
-        Some(if is_guided {
-            Conditioning::branches(self.free(bench), told)
-        } else {
-            told
-        })
+        Some(told.beside(is_guided, || self.free(bench)))
     }
 
     fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning {

@@ -251,11 +251,7 @@ impl Conditioner for LabelMap {
             return None;
         };
         let told = self.told(input, weight, bench);
-        Some(if is_guided {
-            Conditioning::branches(self.free(bench), told)
-        } else {
-            told
-        })
+        Some(told.beside(is_guided, || self.free(bench)))
     }
 
     fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning {

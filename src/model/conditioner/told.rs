@@ -32,6 +32,15 @@ impl Conditioning {
         }
     }
 
+    /// The same, and where there is guidance, beside it the branch to steer away from.
+    #[must_use]
+    pub fn beside(self, is_guided: bool, free: impl FnOnce() -> Self) -> Self {
+        match is_guided {
+            true => Self::branches(free(), self),
+            false => self,
+        }
+    }
+
     /// Both: the tokens of one after those of the other.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
