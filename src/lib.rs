@@ -7,7 +7,7 @@
 //!
 //! - [`geometry`]: points, rectangles and the view of the canvas.
 //! - [`folders`]: where models, pictures and settings lie on this computer.
-//! - [`files`]: files that appear whole or not at all.
+//! - [`files`]: files that appear whole or not at all, and zip archives of strangers.
 //! - [`icons`]: the icons of the window, by name.
 //! - [`pixels`]: between pictures and the numbers that networks see of them.
 //! - [`random`]: streams of random numbers, and seeds nobody can foresee.

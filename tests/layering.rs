@@ -195,7 +195,7 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
     (&["clap", "indicatif", "signal_hook"], &["cli", "main"]),
     (&["resvg"], &["scenes", "ui"]),
     (&["thread_priority"], &["kernels"]),
-    (&["zip"], &["project"]),
+    (&["zip"], &["files", "project"]),
 ];
 
 struct SourceFile {

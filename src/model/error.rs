@@ -35,13 +35,14 @@ pub enum ModelError {
         /// File names that would do.
         expected: Vec<String>,
     },
-    /// The weights are a Python pickle.
-    #[error(
-        "{} is a Python pickle, which cannot be read yet; convert it once in Python with \
-         `DiffusionPipeline.from_pretrained(folder).save_pretrained(new_folder)`, which writes safetensors",
-        .0.display()
-    )]
-    Pickle(PathBuf),
+    /// A PyTorch checkpoint is damaged, hostile or none.
+    #[error("{} cannot be read as a PyTorch checkpoint: {message}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A large file was not fetched.
     #[error(
         "{} only stands for a file that Git LFS keeps elsewhere; fetch it with `git lfs pull` in that folder, \

@@ -9,7 +9,6 @@
 //! What a file claims is checked before memory is taken for it: anybody may have
 //! made it. A file appears under its name only when it is whole.
 
-mod archive;
 mod error;
 mod layer_png;
 mod manifest;

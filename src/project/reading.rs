@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use super::archive::{Archive, ArchiveError};
 use super::layer_png::{Budget, LayerError, PngPixel, decode};
 use super::manifest::{
     ContentEntry, FORMAT, Head, HomeEntry, LayerEntry, MANIFEST_NAME, MAX_LAYERS,
@@ -17,6 +16,7 @@ use super::{Home, Project, ProjectError, ProjectWarning};
 use crate::document::{
     BoundingBox, CanvasContents, Document, Layer, LayerContent, LayerId, TileGrid, check_size,
 };
+use crate::files::{Archive, ArchiveError};
 use crate::geometry::{CanvasPoint, CanvasRect, CanvasView, MAX_ZOOM, MIN_ZOOM};
 use crate::recipe::palette::{Palette, PaletteClass};
 use crate::recipe::{FoundRecipe, PaintedRecipe};

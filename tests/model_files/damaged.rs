@@ -229,16 +229,13 @@ fn damaged_and_foreign_files_are_explained() {
         );
     }
     fs::write(&path, b"PK\x03\x04 this is a zip file and nothing else").unwrap();
-    assert!(matches!(unet_error(&folder), ModelError::Damaged { .. }));
+    assert!(matches!(unet_error(&folder), ModelError::Checkpoint { .. }));
     fs::write(&path, [&u64::MAX.to_le_bytes()[..], &good[8..]].concat()).unwrap();
     assert!(matches!(unet_error(&folder), ModelError::Damaged { .. }));
 
     fs::rename(&path, folder.join("unet/diffusion_pytorch_model.bin")).unwrap();
     let error = unet_error(&folder);
-    assert!(
-        matches!(error, ModelError::Pickle(_)) && error.to_string().contains("save_pretrained"),
-        "{error}"
-    );
+    assert!(matches!(error, ModelError::Damaged { .. }), "{error}");
     fs::remove_file(folder.join("unet/diffusion_pytorch_model.bin")).unwrap();
     assert!(matches!(
         unet_error(&folder),

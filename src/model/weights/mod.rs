@@ -1,7 +1,7 @@
 //! Weights on disk, asked for by name.
 //!
-//! Whatever holds tensors under names is a [`WeightSource`]: a safetensors file,
-//! or several with an index. A parameter's path in the module tree is its name
+//! Whatever holds tensors under names is a [`WeightSource`]: a safetensors file, a
+//! PyTorch checkpoint, or several with an index. A parameter's path in the module tree is its name
 //! in a diffusers file, but for what the tables in [`names`] rename. A module is
 //! compared with the source as a whole before anything is read; then tensors are
 //! read one at a time and converted straight into those of the module, whose own
@@ -15,9 +15,12 @@ mod numbers;
 mod places;
 mod safetensors;
 mod sharded;
+mod torch;
 mod write;
 
 use std::fmt::Debug;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
@@ -25,6 +28,7 @@ use burn::tensor::TensorData;
 pub use digest::{FileStamp, WeightDigest};
 pub use module::{layout, load, save};
 pub use safetensors::SafetensorsFile;
+pub use torch::TorchFile;
 
 pub(super) use places::{LFS_POINTER, find};
 
@@ -66,6 +70,9 @@ pub trait WeightSource: Debug + Send + Sync {
     /// The shape stored under a name.
     fn shape(&self, name: &str) -> Option<&[usize]>;
 
+    /// The kind of number stored under a name.
+    fn dtype(&self, name: &str) -> Option<::safetensors::Dtype>;
+
     /// The numbers stored under a name, as `dtype`; `is_transposed` swaps the
     /// first two axes, and `shape` is that of the result.
     ///
@@ -79,4 +86,29 @@ pub trait WeightSource: Debug + Send + Sync {
         is_transposed: bool,
         dtype: WeightDtype,
     ) -> Result<TensorData, ModelError>;
+}
+
+/// Opens a file of weights, whichever of the kinds that can be read it is.
+///
+/// # Errors
+/// If it cannot be read, is of no such kind, or is damaged.
+pub fn open(path: &Path) -> Result<Box<dyn WeightSource>, ModelError> {
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(16).read_to_end(&mut start))
+        .map_err(ModelError::io("read", path))?;
+    // The oldest pickles begin with anything at all.
+    let is_named_so = path.extension().is_some_and(|extension| {
+        ["bin", "ckpt", "pt", "pth"]
+            .iter()
+            .any(|known| extension == *known)
+    });
+    let is_other = start == places::LFS_POINTER[..start.len()] || start.get(8) == Some(&b'{');
+    Ok(
+        if TorchFile::is_begun_by(&start) || (is_named_so && !is_other) {
+            Box::new(TorchFile::open(path)?)
+        } else {
+            Box::new(SafetensorsFile::open(path)?)
+        },
+    )
 }

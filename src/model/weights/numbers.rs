@@ -21,13 +21,36 @@ const TILE: usize = 32;
 
 /// Where the numbers of a tensor lie.
 pub(super) struct Stored<'a> {
-    pub file: &'a File,
+    pub bytes: Bytes<'a>,
     pub path: &'a Path,
     pub name: &'a str,
     pub dtype: Dtype,
     pub shape: &'a [usize],
-    pub offset: u64,
     pub length: usize,
+}
+
+/// The bytes of a tensor, in the order of its shape.
+#[derive(Clone, Copy)]
+pub(super) enum Bytes<'a> {
+    /// In a file, from here on.
+    InFile(&'a File, u64),
+    /// Gathered from where they lay apart.
+    InMemory(&'a [u8]),
+}
+
+impl Bytes<'_> {
+    fn read_exact_at(self, buffer: &mut [u8], start: u64) -> io::Result<()> {
+        match self {
+            Self::InFile(file, offset) => read_exact_at(file, buffer, offset + start),
+            Self::InMemory(bytes) => {
+                let part = bytes
+                    .get(start as usize..)
+                    .and_then(|rest| rest.get(..buffer.len()));
+                buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Reads the numbers of a tensor as `dtype`; [`super::WeightSource::read`] says the rest.
@@ -54,10 +77,11 @@ fn read_as<T: Held>(
         Dtype::F32 => (decode_f32, 4),
         Dtype::F16 => (decode_f16, 2),
         Dtype::BF16 => (decode_bf16, 2),
+        Dtype::F64 => (decode_f64, 8),
         other => {
             return Err(damaged(
                 path,
-                format!("{name} holds {other:?} instead of F32, F16 or BF16"),
+                format!("{name} holds {other:?} instead of F32, F16, BF16 or F64"),
             ));
         }
     };
@@ -101,7 +125,7 @@ fn fetch(stored: &Stored<'_>, bytes: &mut [u8]) -> io::Result<()> {
     parts
         .map(|(part, bytes)| {
             let start = (part * 4 * CHUNK) as u64;
-            read_exact_at(stored.file, bytes, stored.offset + start)
+            stored.bytes.read_exact_at(bytes, start)
         })
         .collect()
 }
@@ -116,12 +140,12 @@ fn convert<T: Held>(
     let parts = values.par_chunks_mut(CHUNK).enumerate();
     parts
         .map_init(
-            || vec![0_u32; CHUNK],
+            || vec![0_u32; CHUNK * size.div_ceil(4)],
             |buffer, (part, values)| {
                 let bytes: &mut [u8] = bytemuck::cast_slice_mut(buffer);
                 let bytes = &mut bytes[..values.len() * size];
                 let start = (part * CHUNK * size) as u64;
-                read_exact_at(stored.file, bytes, stored.offset + start)?;
+                stored.bytes.read_exact_at(bytes, start)?;
                 Ok(T::decode(decode, bytes, size, values))
             },
         )
@@ -185,6 +209,13 @@ fn decode_bf16(bytes: &[u8], values: &mut [f32]) {
                 *value = bf16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
             }
         }
+    }
+}
+
+fn decode_f64(bytes: &[u8], values: &mut [f32]) {
+    let wide = bytes.as_chunks::<8>().0;
+    for (value, bytes) in values.iter_mut().zip(wide) {
+        *value = f64::from_le_bytes(*bytes) as f32;
     }
 }
 

@@ -1,11 +1,10 @@
 //! The names under which diffusers and transformers put the weights of a network.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::ModelError;
-use super::WeightSource;
-use super::safetensors::SafetensorsFile;
 use super::sharded::Sharded;
+use super::{WeightSource, open};
 
 /// How a file begins that Git LFS left in place of a large one.
 pub(in crate::model) const LFS_POINTER: &[u8; 34] = b"version https://git-lfs.github.com";
@@ -28,47 +27,38 @@ fn file_names(stem: &str) -> Vec<String> {
             format!("{stem}.safetensors.{variant}.index.json"),
         ]
     });
-    plain.into_iter().chain(variants).collect()
-}
-
-/// Python pickles that may lie there instead.
-fn pickle(folder: &Path, stem: &str) -> Option<PathBuf> {
-    let names = [
-        format!("{stem}.bin"),
-        format!("pytorch_{stem}.bin"),
-        format!("{stem}.fp16.bin"),
-        format!("{stem}.bin.index.json"),
-    ];
-    names
-        .into_iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file())
+    // Before there were safetensors, PyTorch's own files, which other programs keep.
+    let older = [stem.to_owned(), format!("pytorch_{stem}")].into_iter();
+    let older = older.flat_map(|stem| {
+        [
+            format!("{stem}.bin"),
+            format!("{stem}.bin.index.json"),
+            format!("{stem}.fp16.bin"),
+        ]
+    });
+    plain.into_iter().chain(variants).chain(older).collect()
 }
 
 /// Opens the weights in a network's folder.
 ///
 /// # Errors
-/// If there are none, they are pickles, or a file is damaged.
+/// If there are none, or a file is damaged.
 pub(in crate::model) fn find(
     folder: &Path,
     stem: &str,
 ) -> Result<Box<dyn WeightSource>, ModelError> {
     let mut paths = file_names(stem).into_iter().map(|name| folder.join(name));
     let Some(path) = paths.find(|path| path.is_file()) else {
-        return Err(match pickle(folder, stem) {
-            Some(pickle) => ModelError::Pickle(pickle),
-            None => ModelError::MissingWeights {
-                folder: folder.to_path_buf(),
-                expected: file_names(stem).into_iter().take(3).collect(),
-            },
+        return Err(ModelError::MissingWeights {
+            folder: folder.to_path_buf(),
+            expected: file_names(stem).into_iter().take(3).collect(),
         });
     };
     let is_index = path
         .extension()
         .is_some_and(|extension| extension == "json");
-    Ok(if is_index {
-        Box::new(Sharded::open(&path)?)
-    } else {
-        Box::new(SafetensorsFile::open(&path)?)
-    })
+    if is_index {
+        return Ok(Box::new(Sharded::open(&path)?));
+    }
+    open(&path)
 }

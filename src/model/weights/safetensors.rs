@@ -8,7 +8,7 @@ use burn::tensor::TensorData;
 use safetensors::tensor::Metadata;
 
 use super::super::ModelError;
-use super::numbers::{self, Stored, read_exact_at};
+use super::numbers::{self, Bytes, Stored, read_exact_at};
 use super::places::LFS_POINTER;
 use super::{WeightDtype, WeightSource};
 
@@ -66,6 +66,10 @@ impl WeightSource for SafetensorsFile {
         self.entries.get(name).map(|entry| entry.shape.as_slice())
     }
 
+    fn dtype(&self, name: &str) -> Option<safetensors::Dtype> {
+        self.entries.get(name).map(|entry| entry.dtype)
+    }
+
     fn read(
         &self,
         name: &str,
@@ -77,12 +81,11 @@ impl WeightSource for SafetensorsFile {
             return Err(damaged(&self.path, format!("it has no {name}")));
         };
         let stored = Stored {
-            file: &self.file,
+            bytes: Bytes::InFile(&self.file, entry.offset),
             path: &self.path,
             name,
             dtype: entry.dtype,
             shape: &entry.shape,
-            offset: entry.offset,
             length: entry.length,
         };
         numbers::read(&stored, shape, is_transposed, dtype)

@@ -7,14 +7,14 @@ use burn::tensor::TensorData;
 
 use super::super::ModelError;
 use super::super::json::read_json;
-use super::safetensors::{SafetensorsFile, damaged};
-use super::{WeightDtype, WeightSource};
+use super::safetensors::damaged;
+use super::{WeightDtype, WeightSource, open};
 
 /// The files that an index names, taken as one.
 #[derive(Debug)]
 pub(super) struct Sharded {
     index: PathBuf,
-    shards: Vec<SafetensorsFile>,
+    shards: Vec<Box<dyn WeightSource>>,
     /// In which of them each tensor lies.
     owners: BTreeMap<String, usize>,
 }
@@ -44,7 +44,7 @@ impl Sharded {
         let folder = index.parent().unwrap_or(Path::new(""));
         let shards = names
             .iter()
-            .map(|name| SafetensorsFile::open(&folder.join(name)))
+            .map(|name| open(&folder.join(name)))
             .collect::<Result<Vec<_>, _>>()?;
         let mut owners = BTreeMap::new();
         for (number, shard) in shards.iter().enumerate() {
@@ -57,8 +57,8 @@ impl Sharded {
         })
     }
 
-    fn shard(&self, name: &str) -> Option<&SafetensorsFile> {
-        self.shards.get(*self.owners.get(name)?)
+    fn shard(&self, name: &str) -> Option<&dyn WeightSource> {
+        self.shards.get(*self.owners.get(name)?).map(Box::as_ref)
     }
 }
 
@@ -68,7 +68,7 @@ impl WeightSource for Sharded {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        self.shards.iter().flat_map(WeightSource::files).collect()
+        self.shards.iter().flat_map(|shard| shard.files()).collect()
     }
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
@@ -77,6 +77,10 @@ impl WeightSource for Sharded {
 
     fn shape(&self, name: &str) -> Option<&[usize]> {
         self.shard(name)?.shape(name)
+    }
+
+    fn dtype(&self, name: &str) -> Option<safetensors::Dtype> {
+        self.shard(name)?.dtype(name)
     }
 
     fn read(

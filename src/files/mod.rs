@@ -1,10 +1,14 @@
-//! Files that appear whole or not at all.
+//! Files that appear whole or not at all, and zip archives of strangers.
 //!
-//! Every room that saves something may use this one; it uses nothing of ours.
+//! Every room that saves or opens something may use this one; it uses nothing of ours.
+
+mod archive;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+
+pub use archive::{Archive, ArchiveEntry, ArchiveError};
 
 /// Links that may lead to links.
 const MOST_LINKS: usize = 40;

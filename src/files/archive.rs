@@ -6,8 +6,8 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zip::ZipArchive;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 /// Most bytes that are read to learn what an archive holds.
 const MAX_DIRECTORY_BYTES: u64 = 16 << 20;
@@ -20,11 +20,30 @@ const TAIL_BYTES: u64 = (1 << 16) + 128;
 
 /// An archive whose directory was found to be sound: no name stands twice, no two
 /// files share bytes, nothing is hidden. Several threads may read files of it.
-pub(super) struct Archive(Mutex<ZipArchive<Bounded>>);
+#[derive(Debug)]
+pub struct Archive {
+    zip: Mutex<ZipArchive<Bounded>>,
+    entries: Vec<ArchiveEntry>,
+}
+
+/// A file of an archive.
+#[derive(Clone, Debug)]
+pub struct ArchiveEntry {
+    /// Its name, with slashes.
+    pub name: String,
+    /// Where its bytes begin in the archive.
+    pub offset: u64,
+    /// How many there are in the archive.
+    pub packed_bytes: u64,
+    /// How many there are said to be when they are unpacked.
+    pub bytes: u64,
+    /// Whether they lie in the archive as they are.
+    pub is_stored: bool,
+}
 
 /// Why a file is not read.
 #[derive(Debug)]
-pub(super) enum ArchiveError {
+pub enum ArchiveError {
     /// There is none of that name.
     Missing,
     /// It is longer than it can be.
@@ -53,7 +72,7 @@ impl Archive {
     ///
     /// # Errors
     /// When the file is no archive, or one that is not as it should be.
-    pub(super) fn open(mut file: File) -> Result<Self, ArchiveError> {
+    pub fn open(mut file: File) -> Result<Self, ArchiveError> {
         if claims_too_many(&mut file)? {
             return Err(ArchiveError::Damaged(
                 "it claims more files than it can hold".to_owned(),
@@ -64,10 +83,18 @@ impl Archive {
             inner: BufReader::new(file),
             left: Arc::clone(&left),
         })?;
-        check_directory(&mut archive)?;
+        let entries = check_directory(&mut archive)?;
         // From here on who reads a file says how much it may be.
         left.store(u64::MAX, Ordering::Relaxed);
-        Ok(Self(Mutex::new(archive)))
+        Ok(Self {
+            zip: Mutex::new(archive),
+            entries,
+        })
+    }
+
+    /// All files of the archive.
+    pub fn entries(&self) -> &[ArchiveEntry] {
+        &self.entries
     }
 
     /// The bytes of a file of the archive, unpacked.
@@ -75,8 +102,8 @@ impl Archive {
     /// # Errors
     /// When there is none of that name, it has more than `most` bytes, or it is
     /// damaged.
-    pub(super) fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, ArchiveError> {
-        let mut archive = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, ArchiveError> {
+        let mut archive = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
         let file = archive.by_name(name)?;
         if file.size() > most {
             return Err(ArchiveError::TooLong);
@@ -89,13 +116,31 @@ impl Archive {
         }
         Ok(bytes)
     }
+
+    /// Fills a buffer from a file of the archive, unpacked, leaving out its first
+    /// `skipped` bytes.
+    ///
+    /// # Errors
+    /// When there is none of that name, it ends before, or it is damaged.
+    pub fn read_part(
+        &self,
+        name: &str,
+        skipped: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), ArchiveError> {
+        let mut archive = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = archive.by_name(name)?;
+        io::copy(&mut file.by_ref().take(skipped), &mut io::sink())?;
+        file.read_exact(buffer)?;
+        Ok(())
+    }
 }
 
 /// Whether every name stands once and no two files share bytes: a few bytes that
 /// are the contents of many files would unpack to any length.
-fn check_directory(archive: &mut ZipArchive<Bounded>) -> Result<(), ArchiveError> {
+fn check_directory(archive: &mut ZipArchive<Bounded>) -> Result<Vec<ArchiveEntry>, ArchiveError> {
     let mut names = BTreeSet::new();
-    let mut ranges = Vec::new();
+    let (mut ranges, mut entries) = (Vec::new(), Vec::new());
     for index in 0..archive.len() {
         let file = archive.by_index_raw(index)?;
         if !names.insert(file.name_raw().to_vec()) {
@@ -105,6 +150,13 @@ fn check_directory(archive: &mut ZipArchive<Bounded>) -> Result<(), ArchiveError
         }
         let end = file.data_start().saturating_add(file.compressed_size());
         ranges.push((file.header_start(), end));
+        entries.push(ArchiveEntry {
+            name: file.name().to_owned(),
+            offset: file.data_start(),
+            packed_bytes: file.compressed_size(),
+            bytes: file.size(),
+            is_stored: file.compression() == CompressionMethod::Stored,
+        });
     }
     ranges.sort_unstable();
     if ranges.windows(2).any(|two| two[0].1 > two[1].0) {
@@ -112,7 +164,7 @@ fn check_directory(archive: &mut ZipArchive<Bounded>) -> Result<(), ArchiveError
             "two of its files share their bytes".to_owned(),
         ));
     }
-    Ok(())
+    Ok(entries)
 }
 
 /// Whether the end of an archive claims more files than [`MAX_FILES`]. Only the
@@ -152,6 +204,7 @@ fn number(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// A reader that ends with an error when too much was read.
+#[derive(Debug)]
 struct Bounded {
     inner: BufReader<File>,
     left: Arc<AtomicU64>,
@@ -163,9 +216,9 @@ impl Read for Bounded {
         let order = Ordering::Relaxed;
         let taken = |left: u64| left.checked_sub(read as u64);
         let is_within = self.left.fetch_update(order, order, taken).is_ok();
-        is_within
-            .then_some(read)
-            .ok_or_else(|| io::Error::other("its list of files is longer than that of any project"))
+        is_within.then_some(read).ok_or_else(|| {
+            io::Error::other("its list of files is longer than that of any such file")
+        })
     }
 }
 
