@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use velatura::document::{CanvasContents, Document, Layer, LayerContent, LayerId, TileGrid};
+use velatura::document::{
+    CanvasContents, Document, FrameChoice, Layer, LayerContent, LayerId, TileGrid,
+};
 use velatura::geometry::CanvasView;
 use velatura::project::{Project, ReadLimits, open_project, save_project};
 use velatura::recipe::Palette;
@@ -45,6 +47,8 @@ fn project() -> Project {
         size_px: SIZE_PX,
         layers: layers.collect(),
         palette: Palette::default(),
+        frame: FrameChoice::Automatic,
+        origin_px: [0, 0],
     };
     Project {
         document: Document::from_contents(contents, None).expect("a document"),

@@ -134,6 +134,27 @@ impl CanvasRect {
         }
     }
 
+    /// Whether all of another rectangle lies inside.
+    pub fn holds(&self, other: &Self) -> bool {
+        other.is_empty() || self.intersect(other) == *other
+    }
+
+    /// The same at another place, so many pixels to the right and down.
+    #[must_use]
+    pub fn moved_by(&self, by_px: [i32; 2]) -> Self {
+        let moved =
+            |corner: [i32; 2]| [0, 1].map(|axis: usize| corner[axis].saturating_add(by_px[axis]));
+        Self {
+            min: moved(self.min),
+            max: moved(self.max),
+        }
+    }
+
+    /// Width and height.
+    pub fn size_px(&self) -> [u32; 2] {
+        [self.width(), self.height()]
+    }
+
     /// Whether the point lies inside.
     pub fn contains(&self, point: CanvasPoint) -> bool {
         let inside = |v: f32, axis: usize| v >= self.min[axis] as f32 && v < self.max[axis] as f32;

@@ -331,16 +331,25 @@ fn jobs_see_the_document_as_it_was() {
 }
 
 #[test]
-fn the_topmost_visible_mask_is_the_one_that_acts() {
+fn visible_masks_act_together_and_the_topmost_is_edited() {
     let mut bench = bench();
     stroke(&mut bench, (20, 20), (60, 60));
     let lower = bench.editor.document().active_mask().unwrap().id;
     let upper = bench.editor.add_layer(LayerKind::Mask).unwrap();
     assert_eq!(bench.editor.document().active_mask().unwrap().id, upper);
+    assert!(bench.editor.document().has_mask_content());
+    bench.editor.set_layer_visible(lower, false).unwrap();
     assert!(!bench.editor.document().has_mask_content());
+    bench.editor.set_layer_visible(lower, true).unwrap();
     bench.editor.set_layer_visible(upper, false).unwrap();
     assert_eq!(bench.editor.document().active_mask().unwrap().id, lower);
     assert!(bench.editor.document().has_mask_content());
+    bench.editor.set_mask_strength(lower, 0.25).unwrap();
+    bench.editor.set_mask_strength(lower, 0.5).unwrap();
+    let strength = |bench: &Bench| bench.editor.document().layer(lower).unwrap().strength;
+    assert_eq!(strength(&bench), 0.5);
+    bench.editor.undo();
+    assert_eq!(strength(&bench), 1.0, "one step of a slider");
 }
 
 #[test]

@@ -89,6 +89,8 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         "Send boxes down",
         "Export boxes as COCO…",
         "Export boxes as a scene…",
+        // Without a mask there is nothing to fit a frame to.
+        "Fit frame to mask",
     ];
     // Without a label map in hand there is none to be written or shown.
     let maps = ["Export by index…", "Export by colour…", "Show all classes"];
@@ -103,7 +105,13 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         "Enlarge ×4",
         "Clear mask",
     ];
-    let expected: Vec<&str> = file_and_edit.into_iter().chain(boxes).chain(maps).collect();
+    let expected: Vec<&str> = file_and_edit
+        .into_iter()
+        .chain(["Boxes from this picture"])
+        .chain(boxes)
+        .chain(["Label map from this picture"])
+        .chain(maps)
+        .collect();
     assert_eq!(grey, expected);
     studio.paint("a red house");
     studio.command(Command::AddMask);

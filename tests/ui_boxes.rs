@@ -157,10 +157,12 @@ fn the_first_box_over_a_label_map_lies_where_it_was_drawn() {
     studio.harness.run();
     assert!(studio.sees("Classes"));
     studio.press(Key::R);
+    assert!(!studio.sees("Classes"), "boxes have no classes of maps");
+    let canvas = studio.harness.get_by_label("Canvas").rect();
     studio.drag((20.0, 12.0), (51.0, 40.0), [NONE, CTRL]);
     assert_eq!(studio.corners(), [[20.0, 12.0, 51.0, 40.0]]);
     studio.press(Key::Escape);
-    assert!(!studio.sees("Classes"));
+    assert_eq!(studio.harness.get_by_label("Canvas").rect(), canvas);
 }
 
 #[test]

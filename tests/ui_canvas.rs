@@ -83,6 +83,7 @@ impl eframe::App for Bench {
                     is_mask_outlined: self.is_mask_outlined,
                     boxes: None,
                     classes: Default::default(),
+                    frame: None,
                 };
                 let mut commands = CommandSink::default();
                 self.canvas.show(ui, &input, &mut commands);

@@ -7,6 +7,7 @@ use super::background::{OpenedFile, OpenedProjectFile, PickPurpose};
 use super::boxes::{BoxCommand, ImportedBoxes};
 use super::classes::{ClassCommand, MapImport, PaletteDraft};
 use super::form::FormChange;
+use super::frame::FrameCommand;
 use super::live::LiveCommand;
 use super::losses::Question;
 use super::settings::ThemeChoice;
@@ -110,6 +111,8 @@ pub enum Command {
     Boxes(BoxCommand),
     /// Does something with label maps and their classes.
     Classes(ClassCommand),
+    /// Does something to the frame of the next job.
+    Frame(FrameCommand),
 
     /// Chooses the layer that tools act on.
     SelectLayer(LayerId),
@@ -126,6 +129,15 @@ pub enum Command {
         layer: LayerId,
         /// 0 to 1.
         opacity: f32,
+        /// Whether the slider was let go: one undo step per drag.
+        done: bool,
+    },
+    /// Changes how strongly what a mask covers is repainted.
+    SetMaskStrength {
+        /// The layer.
+        layer: LayerId,
+        /// 0 to 1.
+        strength: f32,
         /// Whether the slider was let go: one undo step per drag.
         done: bool,
     },

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::boxes::Report;
 use super::form::GenerateForm;
+use super::frame::JobFrame;
 use super::state::AppState;
 use crate::document::{BoundingBox, DocumentSnapshot, LayerKind, stored_class};
-use crate::geometry::CanvasPoint;
+use crate::geometry::{CanvasPoint, CanvasRect};
 use crate::recipe::palette::is_same_name;
 use crate::recipe::param::{LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
 use crate::recipe::{
@@ -184,7 +185,7 @@ impl AppState {
         let model = self.model_summary();
         let boxes = self
             .tells(Condition::Boxes)
-            .then(|| Report::new(self.document(), model).input());
+            .then(|| Report::in_frame(self.document(), self.job_frame(), model).input());
         let inputs = model.map(|model| model.inputs.iter());
         let classes = inputs.into_iter().flatten().find_map(|input| match input {
             InputSpec::Semantic { classes } => Some(classes.clone()),
@@ -194,6 +195,7 @@ impl AppState {
             boxes: boxes.flatten(),
             has_map: self.tells(Condition::LabelMap),
             classes,
+            frame: self.job_frame(),
         }
     }
 }
@@ -205,6 +207,8 @@ pub(super) struct Drawn {
     has_map: bool,
     /// The classes that the model knows; none while there is no model yet.
     classes: Option<Vec<PaletteClass>>,
+    /// What is painted; none for the whole canvas.
+    frame: Option<JobFrame>,
 }
 
 impl Drawn {
@@ -217,10 +221,17 @@ impl Drawn {
     /// said so. Reads every pixel of the label maps.
     pub fn put_into(self, spec: &mut GenerateSpec, document: &DocumentSnapshot) {
         spec.layout = self.boxes;
-        let map = self.has_map.then(|| document.label_map()).flatten();
+        let part = self
+            .frame
+            .map_or_else(|| document.rect(), |frame| frame.rect);
+        let map = self.has_map.then(|| document.label_map_in(part)).flatten();
         let semantic = map.map(|map| SemanticInput {
             map: Arc::new(map),
             palette: document.palette().clone(),
+        });
+        let semantic = semantic.map(|semantic| match self.frame {
+            Some(frame) => semantic.resized(frame.painted_px),
+            None => semantic,
         });
         spec.semantic = match (semantic, &self.classes) {
             (Some(semantic), Some(classes)) => semantic.limited_to(classes),
@@ -229,22 +240,25 @@ impl Drawn {
     }
 }
 
-/// The boxes of a recipe as those of a canvas of another size.
+/// The boxes of a recipe as those of the part of the canvas that was painted.
 pub(super) fn boxes_on_canvas(
     layout: &LayoutInput,
     painted_px: [u32; 2],
-    canvas_px: [u32; 2],
+    part: CanvasRect,
 ) -> Vec<BoundingBox> {
-    let [across, down] = [0, 1].map(|side| canvas_px[side] as f32 / painted_px[side].max(1) as f32);
+    let part_px = part.size_px();
+    let [across, down] = [0, 1].map(|side| part_px[side] as f32 / painted_px[side].max(1) as f32);
+    let origin = part.min.map(|at| at as f32);
     let scaled = layout.scaled(across, down);
     let boxes = scaled.0.iter().map(|it| {
         let [x, y, width, height] = it.rect;
         let min = CanvasPoint::new(x, y);
         let max = CanvasPoint::new(x + width, y + height);
-        BoundingBox {
+        let found = BoundingBox {
             colour: it.colour.clone(),
             ..BoundingBox::from_corners(min, max, &it.class)
-        }
+        };
+        found.moved_by(origin)
     });
     boxes.collect()
 }

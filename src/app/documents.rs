@@ -15,7 +15,7 @@ use crate::document::{
 };
 use crate::geometry::{CanvasPoint, CanvasView};
 use crate::project::{Home, Project};
-use crate::recipe::PaintedRecipe;
+use crate::recipe::{FrameSpec, PaintedRecipe};
 
 /// A document with everything that belongs to it alone.
 #[derive(Debug)]
@@ -79,7 +79,11 @@ impl OpenDocument {
         Project {
             document: self.document().clone(),
             view: self.view,
-            recipes: self.recipes.clone(),
+            recipes: self
+                .recipes
+                .iter()
+                .map(|(layer, recipe)| (*layer, self.on_canvas(recipe)))
+                .collect(),
             home: None,
         }
     }
@@ -107,18 +111,26 @@ impl OpenDocument {
         self.editor.document()
     }
 
-    /// How its layers were painted.
+    /// How its layers were painted; frames count on the plane of the document.
     pub fn recipes(&self) -> &BTreeMap<LayerId, PaintedRecipe> {
         &self.recipes
     }
 
     /// The recipe of the topmost visible painted layer, for the saved file.
-    pub fn recipe(&self) -> Option<&PaintedRecipe> {
+    pub fn recipe(&self) -> Option<PaintedRecipe> {
         let layers = self.document().layers().iter().rev();
-        let visible = layers.filter(|layer| layer.visible);
-        visible
-            .filter_map(|layer| self.recipes.get(&layer.id))
-            .next()
+        let mut visible = layers.filter(|layer| layer.visible);
+        visible.find_map(|layer| Some(self.on_canvas(self.recipes.get(&layer.id)?)))
+    }
+
+    /// A recipe whose frame counts from the corner of the canvas as it is now.
+    fn on_canvas(&self, recipe: &PaintedRecipe) -> PaintedRecipe {
+        let mut recipe = recipe.clone();
+        if let Some(frame) = &mut recipe.spec.frame {
+            let rect = self.document().on_canvas(frame.rect());
+            *frame = FrameSpec::new(rect, frame.framing);
+        }
+        recipe
     }
 
     /// The name of the picture for titles and dialogs.
@@ -188,6 +200,37 @@ impl OpenDocument {
             self.view.zoom = zoom / grows_by;
         }
         Ok(())
+    }
+
+    /// Puts a finished picture into the document as one step with the canvas that grew to
+    /// hold it.
+    ///
+    /// # Errors
+    /// While a transaction is in progress, or when the canvas would be too large.
+    pub fn place_beyond(
+        &mut self,
+        name: &str,
+        picture: TileGrid<[u8; 4]>,
+        recipe: PaintedRecipe,
+        canvas: CanvasContents,
+    ) -> Result<(), DocumentError> {
+        let picture = (name.to_owned(), picture);
+        let placed = self.keeping_sight(|editor| editor.enlarge("Generate", canvas, Some(picture)));
+        if let Some(layer) = placed? {
+            self.note_result(layer, recipe);
+        }
+        Ok(())
+    }
+
+    /// Changes the document; where everything moves because the canvas begins elsewhere
+    /// then, what is looked at stays in sight.
+    pub fn keeping_sight<T>(&mut self, change: impl FnOnce(&mut DocumentEditor) -> T) -> T {
+        let [x, y] = self.document().origin_px();
+        let done = change(&mut self.editor);
+        let [new_x, new_y] = self.document().origin_px();
+        self.view.center.x += (x - new_x) as f32;
+        self.view.center.y += (y - new_y) as f32;
+        done
     }
 
     fn note_result(&mut self, layer: LayerId, recipe: PaintedRecipe) {

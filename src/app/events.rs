@@ -1,8 +1,11 @@
 //! Takes in what the engine and the errands report.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::background::{Arrival, BackgroundEvent, Origin, PickPurpose};
+use image::RgbaImage;
+
+use super::background::{Arrival, BackgroundEvent, Ground, Origin, PickPurpose};
 use super::boxes::BoxCommand;
 use super::classes::ClassCommand;
 use super::command::{Command, Dialog};
@@ -16,7 +19,7 @@ use crate::engine::protocol::{
     EngineEvent, JobId, JobOutcome, ModelSummary, PaintedImage, StopReason, TrainEvent,
     TrainOutcome,
 };
-use crate::recipe::{ModelSource, PaintedRecipe};
+use crate::recipe::{FrameSpec, ModelSource, PaintedRecipe};
 
 impl Core {
     /// Takes in everything that was reported since the last call.
@@ -155,12 +158,17 @@ impl Core {
         } = painted;
         let label = spec.sampler.as_ref().map(SamplerChoice::label_of);
         let label = label.unwrap_or_default().to_owned();
-        let recipe = PaintedRecipe::new(*spec, model_name, model_hash).with_sampler_label(label);
+        let mut recipe =
+            PaintedRecipe::new(*spec, model_name, model_hash).with_sampler_label(label);
         let record = self.state.jobs.get(job).and_then(JobRecord::painting);
         let Some(place) = record.map(|painting| painting.place.clone()) else {
             self.keep(image, recipe);
             return;
         };
+        if let Some(frame) = &mut recipe.spec.frame {
+            // Until it is written, a frame counts from where the canvas may not end.
+            *frame = FrameSpec::new(place.area, frame.framing);
+        }
         if self.state.jobs.is_live(job) {
             self.take_draft(Draft {
                 job,
@@ -174,9 +182,18 @@ impl Core {
             document: place.document,
             revision: place.revision,
             job: Some(job),
-            inside: None,
+            // What was in the frame outside of the mask is there already.
+            inside: place.mask.filter(|_| place.is_framed),
+            area: place.is_framed.then_some(place.area),
         };
-        self.background.lay_out(origin, image, recipe);
+        self.lay_out(origin, image, recipe);
+    }
+
+    /// Makes a painted picture ready for its document as that is now.
+    pub(super) fn lay_out(&mut self, origin: Origin, image: Arc<RgbaImage>, recipe: PaintedRecipe) {
+        let open = self.state.documents.get_mut(origin.document);
+        let canvas = open.map(|open| open.editor.snapshot());
+        self.background.lay_out(origin, image, recipe, canvas);
     }
 
     /// Puts finished pictures into their documents, unless a stroke is being drawn.
@@ -201,6 +218,7 @@ impl Core {
             picture,
             image,
             recipe,
+            ground,
         } = arrival;
         let state = &mut self.state;
         let open = state.documents.get_mut(origin.document);
@@ -213,12 +231,23 @@ impl Core {
                 && let Some(mask) = job.and_then(|job| state.jobs.mask(job))
             {
                 origin.inside = Some(mask);
-                self.background.lay_out(origin, image, recipe);
+                self.lay_out(origin, image, recipe);
+                return;
+            }
+            let is_misplaced = |ground: &Ground| !ground.is(open.document());
+            if ground.as_ref().is_some_and(is_misplaced) {
+                // The canvas became another one, or what is to move with it was changed.
+                self.lay_out(origin, image, recipe);
                 return;
             }
             let name = layer_name(&recipe.spec.prompt);
             let is_new_picture = recipe.spec.init.is_none();
-            if let Err(error) = open.place(&name, picture, recipe) {
+            let grown = ground.and_then(|ground| ground.grown);
+            let placed = match grown {
+                Some(grown) => open.place_beyond(&name, picture, recipe, *grown),
+                None => open.place(&name, picture, recipe),
+            };
+            if let Err(error) = placed {
                 let text = sentence(&error.to_string());
                 state.notices.push(Severity::Error, text);
             }

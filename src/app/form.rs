@@ -7,7 +7,10 @@ use super::live::LIVE_STEPS;
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
-use crate::recipe::{Finish, FoundRecipe, GenerateSpec, ImageInput, MaskInput, SamplerId};
+use crate::recipe::{
+    Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, ImageInput, Infill, MaskInput,
+    MaskedContent, SamplerId,
+};
 
 /// The prompt of a first start: what the first press on Generate paints, and how
 /// Storybook wants to be spoken to.
@@ -38,6 +41,8 @@ pub struct GenerateForm {
     pub uses_boxes: bool,
     /// Whether the model is told of the label map, where there is one.
     pub uses_label_map: bool,
+    /// How frames are put around masks, and what stands in them at first.
+    pub framing: Framing,
 }
 
 impl Default for GenerateForm {
@@ -57,6 +62,7 @@ impl Default for GenerateForm {
             live_steps: 8,
             uses_boxes: true,
             uses_label_map: true,
+            framing: Framing::default(),
         }
     }
 }
@@ -78,6 +84,12 @@ pub enum FormChange {
     Uses(Condition, bool),
     /// Whether pictures are made four times as large.
     Finish(bool),
+    /// Pixels around a mask that the model sees; none for what suits the mask.
+    Padding(Option<u32>),
+    /// What stands at first where the picture has nothing.
+    Infill(Infill),
+    /// What stands at first inside of a mask.
+    MaskedContent(MaskedContent),
     /// A number; brought into its range.
     Number(&'static Number, Value),
 }
@@ -89,6 +101,8 @@ pub enum Intent {
     TextToImage,
     /// Only what the mask covers.
     Inpaint,
+    /// What the mask covers, and where there is no picture.
+    Outpaint,
     /// The whole picture, keeping some of it.
     ImageToImage,
 }
@@ -104,6 +118,11 @@ impl Intent {
         }
     }
 
+    /// Whether only a part is repainted.
+    pub fn is_inside_mask(self) -> bool {
+        matches!(self, Self::Inpaint | Self::Outpaint)
+    }
+
     /// Whether the strength acts.
     pub fn uses_strength(self) -> bool {
         self.strength().is_some()
@@ -113,27 +132,45 @@ impl Intent {
     pub fn strength(self) -> Option<&'static Number> {
         match self {
             Self::TextToImage => None,
-            Self::Inpaint => Some(&MASK_STRENGTH),
+            Self::Inpaint | Self::Outpaint => Some(&MASK_STRENGTH),
             Self::ImageToImage => Some(&STRENGTH),
         }
     }
 
-    /// One line for the user.
-    pub fn sentence(self, form: &GenerateForm, size_px: [u32; 2], told: Told) -> String {
+    /// One line for the user; `size_px` is the frame's where the job has one.
+    pub fn sentence(
+        self,
+        form: &GenerateForm,
+        size_px: [u32; 2],
+        is_framed: bool,
+        told: Told,
+    ) -> String {
         let [width, height] = size_px;
         let percent = (form.strength_for(self) * 100.0).round();
         let what = match self {
+            Self::TextToImage if is_framed => format!("Paint {width} × {height} inside the frame"),
             Self::TextToImage => format!("Text to image, {width} × {height}"),
-            Self::Inpaint if percent >= 100.0 => "Repaint inside the mask".to_owned(),
-            Self::Inpaint => format!("Repaint inside the mask, {percent} %"),
-            Self::ImageToImage => format!("Image to image, {percent} %"),
+            Self::Inpaint if is_framed => format!("Inpaint {width} × {height} inside the frame"),
+            Self::Inpaint => "Repaint inside the mask".to_owned(),
+            Self::Outpaint => format!("Outpaint {width} × {height} inside the frame"),
+            Self::ImageToImage if is_framed => {
+                format!("Image to image, {width} × {height} inside the frame")
+            }
+            Self::ImageToImage => "Image to image".to_owned(),
+        };
+        let what = match self {
+            Self::TextToImage => what,
+            Self::Inpaint | Self::Outpaint if percent >= 100.0 => what,
+            _ => format!("{what}, {percent} %"),
         };
         let what = match (self, told.words()) {
             (_, None) => what,
-            (Self::TextToImage, Some(told)) => format!("Paint {width} × {height} from {told}"),
+            (Self::TextToImage, Some(told)) if !is_framed => {
+                format!("Paint {width} × {height} from {told}")
+            }
             (_, Some(told)) => format!("{what}, with {told}"),
         };
-        let finish = if form.finishes(self) {
+        let finish = if form.finishes(self, is_framed) {
             ", then ×4"
         } else {
             ""
@@ -195,6 +232,9 @@ impl GenerateForm {
             FormChange::Uses(Condition::Boxes, uses) => self.uses_boxes = uses,
             FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
             FormChange::Finish(on) => self.spec.finish = on.then_some(Finish::X4),
+            FormChange::Padding(padding_px) => self.framing.padding_px = padding_px,
+            FormChange::Infill(infill) => self.framing.infill = infill,
+            FormChange::MaskedContent(content) => self.framing.masked_content = content,
             FormChange::Number(number, value) => self.set_number(number, value),
         }
     }
@@ -264,6 +304,9 @@ impl GenerateForm {
         self.spec.low_resolution = None;
         self.uses_boxes |= recipe.spec.layout.is_some();
         self.uses_label_map |= recipe.spec.semantic.is_some();
+        if let Some(framing) = recipe.framing {
+            self.framing = framing;
+        }
         if recipe.used_mask {
             // What was painted inside of a mask says nothing of whole pictures.
             let told = std::mem::replace(&mut self.spec.strength, own.0);
@@ -280,15 +323,33 @@ impl GenerateForm {
     }
 
     /// Whether what is painted is made four times as large: what is repainted inside
-    /// of a mask goes back to where it was.
-    pub fn finishes(&self, intent: Intent) -> bool {
-        self.spec.finish.is_some() && intent != Intent::Inpaint
+    /// of a mask goes back to where it was. A frame is finished anyway, and then scaled to
+    /// its own size.
+    pub fn finishes(&self, intent: Intent, is_framed: bool) -> bool {
+        self.spec.finish.is_some() && (is_framed || intent != Intent::Inpaint)
     }
 
     /// The strength that acts for an intent.
     pub fn strength_for(&self, intent: Intent) -> f32 {
         let strength = intent.strength();
         strength.map_or(1.0, |number| self.number(number).as_f32())
+    }
+
+    /// The job that these settings describe, in a frame if there is one.
+    pub fn spec_in(
+        &self,
+        frame: Option<FrameSpec>,
+        size_px: [u32; 2],
+        init: Option<ImageInput>,
+        mask: Option<MaskInput>,
+    ) -> GenerateSpec {
+        let finish = self.spec.finish.filter(|_| frame.is_some());
+        let spec = self.spec(size_px, init, mask);
+        GenerateSpec {
+            finish: finish.or(spec.finish),
+            frame,
+            ..spec
+        }
     }
 
     /// The job that these settings describe.

@@ -11,6 +11,7 @@ use super::training::Training;
 use super::trajectory::{Placement, Preview, Run, StepId};
 use crate::document::{DocumentId, DocumentSnapshot, LayerId};
 use crate::engine::protocol::{EngineEvent, JobId, TrajectoryFrame};
+use crate::geometry::CanvasRect;
 use crate::recipe::{ModelSource, TrainSpec};
 
 /// What a job does, with what is known of it.
@@ -364,9 +365,10 @@ impl Jobs {
         let paintings = self.records.iter_mut().filter_map(JobRecord::painting_mut);
         let places = paintings.map(|painting| &mut painting.place);
         let covering = places.filter(|place| {
-            place.document == document && place.size_px == from_px && place.mask.is_none()
+            let covers = place.area.size_px() == from_px && place.mask.is_none();
+            place.document == document && (place.is_framed || covers)
         });
-        covering.for_each(|place| place.size_px = to_px);
+        covering.for_each(|place| place.area = scaled(place.area, from_px, to_px));
     }
 
     /// Notes that a model is being loaded.
@@ -491,6 +493,18 @@ impl Jobs {
     fn find(&mut self, id: JobId) -> Option<&mut JobRecord> {
         self.records.iter_mut().find(|record| record.id == id)
     }
+}
+
+/// A part of a plane that became so many times as large as a canvas on it.
+fn scaled(part: CanvasRect, from_px: [u32; 2], to_px: [u32; 2]) -> CanvasRect {
+    let scaled = |corner: [i32; 2]| {
+        // Within canvases, whose sides are far below what fits.
+        [0, 1].map(|axis: usize| {
+            let at = i64::from(corner[axis]) * i64::from(to_px[axis]);
+            at.div_euclid(i64::from(from_px[axis].max(1))) as i32
+        })
+    };
+    CanvasRect::from_min_max(scaled(part.min), scaled(part.max))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod dispatch;
 pub mod documents;
 mod events;
 pub mod form;
+pub mod frame;
 pub mod jobs;
 pub mod live;
 mod losses;

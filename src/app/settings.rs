@@ -57,6 +57,8 @@ pub struct Panels {
     pub boxes_on_canvas: bool,
     /// The borders of regions on label maps.
     pub outlines: bool,
+    /// The frame of the next job while another tool than its own is in hand.
+    pub frame_on_canvas: bool,
 }
 
 impl Default for Panels {
@@ -68,6 +70,7 @@ impl Default for Panels {
             boxes_in_percent: false,
             boxes_on_canvas: true,
             outlines: true,
+            frame_on_canvas: true,
         }
     }
 }

@@ -10,6 +10,8 @@ use super::state::AppState;
 pub const GESTURES: &[(Group, &str, &str)] = &[
     (Group::Tools, "Straight line", "Shift and click"),
     (Group::Tools, "The opposite", "Ctrl, or right button"),
+    (Group::Frame, "Keep the ratio", "Shift while dragging"),
+    (Group::Frame, "No snapping", "Ctrl while dragging"),
     (Group::Boxes, "Draw on top of a box", "Ctrl and drag"),
     (Group::Boxes, "Copy a box", "Alt and drag"),
     (Group::Boxes, "No snapping", "Ctrl while dragging"),

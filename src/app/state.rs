@@ -9,6 +9,7 @@ use super::classes::ClassShares;
 use super::command::Dialog;
 use super::documents::{Documents, OpenDocument};
 use super::form::{GenerateForm, Intent};
+use super::frame::KnownFilling;
 use super::jobs::{JobRecord, Jobs};
 use super::live::Live;
 use super::notices::Notices;
@@ -48,6 +49,8 @@ pub struct AppState {
     pub live: Live,
     /// How much of the label maps each class covers.
     pub shares: ClassShares,
+    /// How much there is in the frame of the next job.
+    pub(super) known_filling: KnownFilling,
     /// Finished pictures that wait for a brush stroke to end.
     pub(super) arrivals: VecDeque<Arrival>,
     /// Larger documents that wait for a brush stroke to end.
@@ -99,6 +102,7 @@ impl AppState {
             jobs: Jobs::default(),
             live: Live::default(),
             shares: ClassShares::default(),
+            known_filling: KnownFilling::default(),
             arrivals: VecDeque::new(),
             growths: VecDeque::new(),
             drawings: VecDeque::new(),
@@ -150,6 +154,9 @@ impl AppState {
 
     /// What a press on Generate would do now.
     pub fn intent(&self) -> Intent {
+        if let Some(frame) = self.job_frame() {
+            return self.intent_in(frame);
+        }
         let front = self.front();
         let document = front.document();
         let has_mask = document.has_mask_content() && front.heeds_mask;
@@ -157,9 +164,12 @@ impl AppState {
         Intent::of(has_picture, has_mask)
     }
 
-    /// The size of the pictures that a press on Generate would paint.
+    /// The size of the pictures that a press on Generate would paint, before they are
+    /// scaled to their frame.
     pub fn job_size_px(&self) -> [u32; 2] {
-        if self.is_size_free() {
+        if let Some(frame) = self.job_frame() {
+            frame.painted_px
+        } else if self.is_size_free() {
             [self.form().spec.width_px, self.form().spec.height_px]
         } else {
             self.document().size_px()
@@ -167,16 +177,16 @@ impl AppState {
     }
 
     /// Whether the picture that would be painted may have any size: where there is
-    /// something on the canvas, that says how large it is.
+    /// something on the canvas, or a frame, that says how large it is.
     pub fn is_size_free(&self) -> bool {
-        !self.document().has_picture() && !self.has_conditions()
+        !self.document().has_picture() && !self.has_conditions() && self.job_frame().is_none()
     }
 
     /// Why nothing can be generated now, as a sentence.
     pub fn obstacle(&self) -> Option<&str> {
         match &self.model {
             ModelState::Failed(_) => Some("Choose a model first"),
-            ModelState::Loading | ModelState::Ready(_) => None,
+            ModelState::Loading | ModelState::Ready(_) => self.frame_obstacle(),
         }
     }
 

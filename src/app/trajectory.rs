@@ -5,8 +5,9 @@ use std::sync::Arc;
 use image::{GrayImage, RgbaImage};
 
 use super::background::Origin;
-use crate::document::{DocumentId, DocumentRevision};
+use crate::document::{Document, DocumentId, DocumentRevision};
 use crate::engine::protocol::{JobId, TrajectoryFrame};
+use crate::geometry::CanvasRect;
 use crate::gpu::share::SharedTensor;
 use crate::recipe::GenerateSpec;
 
@@ -25,25 +26,32 @@ pub struct Placement {
     pub document: DocumentId,
     /// What the document was then.
     pub revision: DocumentRevision,
-    /// The pictures' size in canvas pixels, from the top-left corner.
-    pub size_px: [u32; 2],
+    /// The part of the document's plane that the pictures cover: the whole canvas as it
+    /// was then, or the frame.
+    pub area: CanvasRect,
+    /// Whether it is a frame.
+    pub is_framed: bool,
     /// Where they show; everywhere if there is none.
     pub mask: Option<Arc<GrayImage>>,
 }
 
 impl Placement {
-    /// Where the pictures of a job belong that was described from a document, which
-    /// is of that size now. What is painted smaller and finished to its size covers it.
-    pub(super) fn of(origin: &Origin, spec: &GenerateSpec, canvas_px: Option<[u32; 2]>) -> Self {
+    /// Where the pictures of a job belong that was described from a document, as that is
+    /// now. What is painted smaller and finished to its size covers it.
+    pub(super) fn of(origin: &Origin, spec: &GenerateSpec, canvas: Option<&Document>) -> Self {
         let painted_px = [spec.width_px, spec.height_px];
         let finished_px = spec
             .finish
             .map(|finish| painted_px.map(|side| side * finish.factor()));
+        let canvas_px = canvas.map(Document::size_px);
         let covered_px = finished_px.filter(|finished_px| canvas_px == Some(*finished_px));
+        let covered = CanvasRect::from_size(covered_px.unwrap_or(painted_px));
+        let covered = canvas.map_or(covered, |canvas| canvas.on_plane(covered));
         Self {
             document: origin.document,
             revision: origin.revision,
-            size_px: covered_px.unwrap_or(painted_px),
+            area: origin.area.unwrap_or(covered),
+            is_framed: origin.area.is_some(),
             mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.0)),
         }
     }

@@ -93,24 +93,10 @@ impl Document {
         colors
     }
 
-    /// The label map that a job is made from: class indices, 255 for none, of the
-    /// visible semantic layers, of which the upper cover the lower. `None` when they
-    /// hold nothing. Reads every pixel: not for the window's thread.
+    /// The label map of the whole canvas that a job is made from; see
+    /// [`Self::label_map_in`]. Not for the window's thread.
     pub fn label_map(&self) -> Option<GrayImage> {
-        let layers = self.layers().iter().filter(|layer| layer.visible);
-        let mut grids = layers
-            .filter_map(|layer| layer.semantic())
-            .filter(|grid| !grid.is_blank());
-        let mut map = grids.next()?.to_class_map();
-        for grid in grids {
-            let upper = grid.to_pixels();
-            for (index, stored) in map.as_mut().iter_mut().zip(upper) {
-                if stored != 0 {
-                    *index = class_index(stored);
-                }
-            }
-        }
-        Some(map)
+        self.label_map_in(self.rect())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::bounding_box::{self, BoundingBox};
 use super::error::DocumentError;
+use super::frame_choice::FrameChoice;
 use super::layer::{Layer, LayerContent, LayerId};
 use super::picture::Document;
 use super::tile_grid::{Pixel, Tile, TileGrid, TileIndex};
@@ -19,6 +20,11 @@ pub struct CanvasContents {
     pub layers: Vec<Layer>,
     /// What the values of semantic layers mean.
     pub palette: Palette,
+    /// What the next job paints.
+    pub frame: FrameChoice,
+    /// Where its top-left corner lies in a plane that stays when the canvas grows to the
+    /// left or above: so a job that goes on meanwhile finds its place.
+    pub origin_px: [i32; 2],
 }
 
 impl CanvasContents {
@@ -97,6 +103,15 @@ pub enum Edit {
         /// The opacity afterwards.
         after: f32,
     },
+    /// Changes how strongly what a mask covers is repainted.
+    SetStrength {
+        /// The layer.
+        layer: LayerId,
+        /// The strength before.
+        before: f32,
+        /// The strength afterwards.
+        after: f32,
+    },
     /// Shows or hides a layer.
     SetVisible {
         /// The layer.
@@ -119,6 +134,13 @@ pub enum Edit {
         before: Box<Palette>,
         /// The classes afterwards.
         after: Box<Palette>,
+    },
+    /// Changes what the next job paints.
+    SetFrame {
+        /// What it would have painted.
+        before: FrameChoice,
+        /// What it would paint afterwards.
+        after: FrameChoice,
     },
     /// Replaces everything: another size, or another picture.
     ReplaceContents {
@@ -162,6 +184,15 @@ impl Edit {
                 before: after,
                 after: before,
             },
+            Self::SetStrength {
+                layer,
+                before,
+                after,
+            } => Self::SetStrength {
+                layer,
+                before: after,
+                after: before,
+            },
             Self::SetVisible { layer, visible } => Self::SetVisible {
                 layer,
                 visible: !visible,
@@ -176,6 +207,10 @@ impl Edit {
                 after: before,
             },
             Self::SetPalette { before, after } => Self::SetPalette {
+                before: after,
+                after: before,
+            },
+            Self::SetFrame { before, after } => Self::SetFrame {
                 before: after,
                 after: before,
             },
@@ -213,7 +248,11 @@ impl Edit {
                     .sum()
             }
             Self::ReplaceContents { before, after } => before.size_bytes() + after.size_bytes(),
-            Self::MoveLayer { .. } | Self::SetOpacity { .. } | Self::SetVisible { .. } => 0,
+            Self::MoveLayer { .. }
+            | Self::SetOpacity { .. }
+            | Self::SetStrength { .. }
+            | Self::SetVisible { .. }
+            | Self::SetFrame { .. } => 0,
         };
         own + size_of::<Self>()
     }
@@ -231,9 +270,11 @@ impl Edit {
             | Self::MoveLayer { .. }
             | Self::RenameLayer { .. }
             | Self::SetOpacity { .. }
+            | Self::SetStrength { .. }
             | Self::SetVisible { .. }
             | Self::ReplaceBoxes { .. }
-            | Self::SetPalette { .. } => false,
+            | Self::SetPalette { .. }
+            | Self::SetFrame { .. } => false,
         }
     }
 
@@ -269,6 +310,15 @@ impl Edit {
                     ..
                 },
             ) if *layer == same => *after = newer,
+            (
+                Self::SetStrength { layer, after, .. },
+                Self::SetStrength {
+                    layer: same,
+                    after: newer,
+                    ..
+                },
+            ) if *layer == same => *after = newer,
+            (Self::SetFrame { after, .. }, Self::SetFrame { after: newer, .. }) => *after = newer,
             (
                 Self::RenameLayer { layer, after, .. },
                 Self::RenameLayer {
@@ -343,6 +393,9 @@ impl Edit {
                 layer_mut(document, *layer)?.name.clone_from(after);
             }
             Self::SetOpacity { layer, after, .. } => layer_mut(document, *layer)?.opacity = *after,
+            Self::SetStrength { layer, after, .. } => {
+                layer_mut(document, *layer)?.strength = *after;
+            }
             Self::SetVisible { layer, visible } => layer_mut(document, *layer)?.visible = *visible,
             Self::ReplaceBoxes { layer, after, .. } => {
                 let LayerContent::Layout(boxes) = &mut layer_mut(document, *layer)?.content else {
@@ -357,6 +410,7 @@ impl Edit {
             Self::SetPalette { after, .. } => {
                 document.contents.palette.clone_from(after);
             }
+            Self::SetFrame { after, .. } => document.contents.frame = *after,
             Self::ReplaceContents { after, .. } => {
                 document.contents = (**after).clone();
                 document.repair_selection(usize::MAX);

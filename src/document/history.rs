@@ -14,6 +14,10 @@ pub const DEFAULT_HISTORY_BUDGET_BYTES: usize = 512 << 20;
 pub(super) enum MergeKey {
     /// The opacity of a layer.
     Opacity(LayerId),
+    /// The strength of a mask.
+    Strength(LayerId),
+    /// The frame of the next job.
+    Frame(&'static str),
     /// One thing about the boxes of a layer.
     Boxes(LayerId, &'static str),
 }

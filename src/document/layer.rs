@@ -109,6 +109,9 @@ pub struct Layer {
     pub opacity: f32,
     /// Whether it is shown, and takes part in the picture or the job.
     pub visible: bool,
+    /// How strongly what a mask covers is repainted: 1 as strongly as the job says, 0
+    /// not at all. Other layers have no use for it.
+    pub strength: f32,
     /// What it holds.
     pub content: LayerContent,
 }
@@ -121,6 +124,7 @@ impl Layer {
             name: name.into(),
             opacity: 1.0,
             visible: true,
+            strength: 1.0,
             content,
         }
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use image::{GrayImage, RgbaImage};
 
-use super::composite::{blend_over, opacity_to_u8};
 use super::edit::CanvasContents;
 use super::error::DocumentError;
+use super::frame_choice::FrameChoice;
 use super::identity::{DocumentId, DocumentRevision};
 use super::layer::{Layer, LayerContent, LayerId, LayerKind};
-use super::tile_grid::{TILE_SIDE_PX, TileGrid, TileIndex};
+use super::tile_grid::TileGrid;
 use crate::geometry::CanvasRect;
 use crate::recipe::{Palette, PaletteClass};
 
@@ -64,6 +64,8 @@ impl Document {
                 size_px,
                 layers: vec![mask],
                 palette: Palette::default(),
+                frame: FrameChoice::default(),
+                origin_px: [0, 0],
             },
             next_layer: 2,
             revision: DocumentRevision::first(),
@@ -195,7 +197,7 @@ impl Document {
         self.revision
     }
 
-    /// The mask that a job repaints: the topmost visible mask layer.
+    /// The mask that is edited as a whole: the topmost visible mask layer.
     pub fn active_mask(&self) -> Option<&Layer> {
         self.layers()
             .iter()
@@ -203,10 +205,9 @@ impl Document {
             .find(|layer| layer.visible && layer.kind() == LayerKind::Mask)
     }
 
-    /// Whether the active mask asks for anything to be repainted.
+    /// Whether a mask that is seen asks for anything to be repainted.
     pub fn has_mask_content(&self) -> bool {
-        self.active_mask()
-            .is_some_and(|layer| !layer.content.is_blank())
+        self.seen_masks().any(|layer| !layer.content.is_blank())
     }
 
     /// Whether any colour can be seen.
@@ -228,31 +229,22 @@ impl Document {
         self.layers().iter().any(|layer| !layer.content.is_blank())
     }
 
-    /// The coverage of the active mask at the size of the document, if it
-    /// covers anything: 255 = repaint, 0 = keep.
+    /// What the visible masks cover together, at the size of the document, if they cover
+    /// anything: 255 = repaint, 0 = keep.
     pub fn mask_coverage(&self) -> Option<GrayImage> {
-        let grid = self.active_mask()?.mask()?;
-        if grid.is_blank() {
-            return None;
-        }
-        let [width, height] = self.size_px();
-        GrayImage::from_raw(width, height, grid.to_pixels())
+        self.mask_in(self.rect())
+    }
+
+    /// What the next job paints.
+    pub fn frame(&self) -> FrameChoice {
+        self.contents.frame
     }
 
     /// The visible picture layers laid over each other, with straight alpha.
     ///
     /// A single opaque layer comes out bit for bit.
     pub fn composite(&self) -> RgbaImage {
-        let [width, height] = self.size_px();
-        let mut image = RgbaImage::new(width, height);
-        for layer in self.layers().iter().filter(|layer| layer.visible) {
-            let Some(grid) = layer.raster() else { continue };
-            let opacity = opacity_to_u8(layer.opacity);
-            for index in grid.indices() {
-                lay_tile_over(&mut image, grid, index, opacity);
-            }
-        }
-        image
+        self.composite_in(self.rect())
     }
 
     /// An immutable copy that shares all pixels.
@@ -303,6 +295,9 @@ impl Document {
             if !(0.0..=1.0).contains(&layer.opacity) {
                 return fail("has an opacity outside of 0 to 1");
             }
+            if !(0.0..=1.0).contains(&layer.strength) {
+                return fail("has a strength outside of 0 to 1");
+            }
             if layer
                 .content
                 .size_px()
@@ -332,22 +327,6 @@ impl Document {
         let boxes = self.selected_layer().and_then(Layer::boxes);
         let count = boxes.map_or(0, <[_]>::len);
         self.selected_boxes.retain(|index| *index < count);
-    }
-}
-
-fn lay_tile_over(image: &mut RgbaImage, grid: &TileGrid<[u8; 4]>, index: TileIndex, opacity: u8) {
-    let Some(tile) = grid.tile(index) else { return };
-    let width = image.width() as usize;
-    let rect = index
-        .rect()
-        .intersect(&CanvasRect::from_size(grid.size_px()));
-    for y in 0..rect.height() {
-        let start = ((index.row * TILE_SIDE_PX + y) as usize * width + rect.min[0] as usize) * 4;
-        let count = rect.width() as usize;
-        let (below, _) = image.as_mut()[start..start + count * 4].as_chunks_mut::<4>();
-        for (under, over) in below.iter_mut().zip(tile.row(y)) {
-            *under = blend_over(*under, *over, opacity);
-        }
     }
 }
 

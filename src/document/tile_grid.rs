@@ -25,6 +25,9 @@ pub struct Tile<P> {
     pixels: Box<[P]>,
     /// Whether it is blank, once somebody asked: the window asks every frame.
     is_blank: OnceLock<bool>,
+    /// What is painted on it, and how many pixels can be seen, once somebody asked.
+    bounds: OnceLock<CanvasRect>,
+    seen_px: OnceLock<u32>,
     /// How often each value stands on it, once somebody asked.
     pub(super) counts: OnceLock<Arc<[u32; 256]>>,
 }
@@ -47,6 +50,8 @@ impl<P: Pixel> Tile<P> {
         Self {
             pixels: vec![P::default(); SIDE * SIDE].into_boxed_slice(),
             is_blank: OnceLock::new(),
+            bounds: OnceLock::new(),
+            seen_px: OnceLock::new(),
             counts: OnceLock::new(),
         }
     }
@@ -59,6 +64,8 @@ impl<P: Pixel> Tile<P> {
     /// All pixels for writing, row-major.
     pub fn pixels_mut(&mut self) -> &mut [P] {
         self.is_blank.take();
+        self.bounds.take();
+        self.seen_px.take();
         self.counts.take();
         &mut self.pixels
     }
@@ -82,9 +89,41 @@ impl<P: Pixel> Tile<P> {
             .get_or_init(|| self.pixels.iter().all(|pixel| *pixel == P::default()))
     }
 
+    /// The smallest rectangle that holds everything painted, from the tile's corner.
+    /// Looked for once for as long as the tile stays as it is.
+    fn bounds(&self) -> CanvasRect {
+        let found = || {
+            let mut bounds = CanvasRect::EMPTY;
+            for y in 0..TILE_SIDE_PX {
+                let row = self.row(y);
+                let painted = |pixel: &P| *pixel != P::default();
+                let (Some(first), Some(last)) =
+                    (row.iter().position(painted), row.iter().rposition(painted))
+                else {
+                    continue;
+                };
+                bounds = bounds.union(&CanvasRect::from_min_max(
+                    [first as i32, y as i32],
+                    [last as i32 + 1, y as i32 + 1],
+                ));
+            }
+            bounds
+        };
+        *self.bounds.get_or_init(found)
+    }
+
     /// Memory taken by the pixels.
     pub const fn size_bytes() -> usize {
         SIDE * SIDE * size_of::<P>()
+    }
+}
+
+impl Tile<[u8; 4]> {
+    /// Whether something can be seen everywhere; `inside` is the part of the tile that
+    /// lies in the picture.
+    pub(super) fn is_whole(&self, inside: CanvasRect) -> bool {
+        let seen = || self.pixels.iter().filter(|pixel| pixel[3] > 0).count() as u32;
+        *self.seen_px.get_or_init(seen) == inside.width() * inside.height()
     }
 }
 
@@ -185,6 +224,44 @@ impl<P: Pixel> TileGrid<P> {
                 unless_blank(cut)
             };
             grid.set_tile(index, tile);
+        }
+        grid
+    }
+
+    /// The grid on a canvas of another size, with its top-left corner at the given
+    /// place; what lies outside is cut off. Moves every row that is painted: not for the
+    /// window's thread.
+    pub fn placed(&self, size_px: [u32; 2], at: [i32; 2]) -> Self {
+        if at == [0, 0] {
+            return self.resized(size_px);
+        }
+        let mut grid = Self::new(size_px);
+        let (own, whole) = (
+            CanvasRect::from_size(self.size_px),
+            CanvasRect::from_size(size_px),
+        );
+        for from in self.indices() {
+            let Some(tile) = self.tile(from).filter(|tile| !tile.is_blank()) else {
+                continue;
+            };
+            let moved = from.rect().intersect(&own).moved_by(at).intersect(&whole);
+            for to in grid.indices_in(moved) {
+                let area = to.rect().intersect(&moved);
+                let width = area.width() as usize;
+                let [left, top] = [0, 1].map(|axis: usize| area.min[axis] - to.rect().min[axis]);
+                let source =
+                    [0, 1].map(|axis: usize| area.min[axis] - at[axis] - from.rect().min[axis]);
+                let target = grid.tile_mut(to);
+                for y in 0..area.height() {
+                    let row = &tile.row(source[1] as u32 + y)[source[0] as usize..][..width];
+                    target.row_mut(top as u32 + y)[left as usize..][..width].copy_from_slice(row);
+                }
+            }
+        }
+        for index in grid.indices() {
+            if grid.tile(index).is_some_and(|tile| tile.is_blank()) {
+                grid.set_tile(index, None);
+            }
         }
         grid
     }
@@ -302,19 +379,9 @@ impl<P: Pixel> TileGrid<P> {
             let Some(tile) = self.tile(index) else {
                 continue;
             };
-            let [left, top] = index.rect().min;
-            for y in 0..TILE_SIDE_PX {
-                let row = tile.row(y);
-                let painted = |pixel: &P| *pixel != P::default();
-                let (Some(first), Some(last)) =
-                    (row.iter().position(painted), row.iter().rposition(painted))
-                else {
-                    continue;
-                };
-                bounds = bounds.union(&CanvasRect::from_min_max(
-                    [left + first as i32, top + y as i32],
-                    [left + last as i32 + 1, top + y as i32 + 1],
-                ));
+            let own = tile.bounds();
+            if !own.is_empty() {
+                bounds = bounds.union(&own.moved_by(index.rect().min));
             }
         }
         bounds
@@ -391,6 +458,26 @@ mod tests {
                 .zip(grid.tile(first))
                 .is_some_and(|(a, b)| Arc::ptr_eq(a, b));
             assert_eq!(is_shared, size_px[0] >= 256 && size_px[1] >= 256);
+        }
+    }
+
+    #[test]
+    fn a_grid_that_is_placed_is_cut_at_the_edges() {
+        let value = |x: u32, y: u32| (x * 7 + y * 13) as u8 | 1;
+        let grid = TileGrid::from_fn([300, 270], value);
+        for (size_px, at) in [
+            ([700, 600], [256, 256]),
+            ([600, 700], [17, 301]),
+            ([310, 280], [-20, -5]),
+            ([64, 64], [60, -265]),
+            ([64, 64], [-400, 0]),
+        ] {
+            let placed = grid.placed(size_px, at);
+            assert!(placed.is_valid());
+            let expected = TileGrid::from_fn(size_px, |x, y| {
+                grid.pixel(x as i32 - at[0], y as i32 - at[1])
+            });
+            assert_eq!(placed, expected, "{size_px:?} {at:?}");
         }
     }
 

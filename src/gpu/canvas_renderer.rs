@@ -32,6 +32,9 @@ const MASK_TINT: [f32; 3] = [0.93, 0.2, 0.36];
 /// Least strength of the tint of a mask that acts, however transparent its layer.
 const LEAST_TINT: f32 = 0.35;
 
+/// The part of that strength which is left to a mask that repaints nothing.
+const LEAST_SHARE: f32 = 0.4;
+
 /// How the canvas fares, for those who do not draw it; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct CanvasMonitor(Arc<Mutex<CanvasStatus>>);
@@ -197,28 +200,27 @@ impl CanvasRenderer {
             self.push(Stage::Live, bound, draw);
         }
         self.collect_classes(scene, ground);
-        let Some(mask) = document.active_mask() else {
-            return;
-        };
-        let Some(bound) = self.layers.mask(mask.id) else {
-            return;
-        };
-        // A picture that appears under the mask is to be seen: only the
-        // outline stays then.
-        let opacity = if scene.live.is_some() || scene.is_mask_outlined {
-            0.0
-        } else {
-            mask.opacity.max(LEAST_TINT)
-        };
-        let [r, g, b] = MASK_TINT;
-        let draw = Draw {
-            opacity,
-            tint: [r, g, b, 1.0],
-            ..ground
+        for mask in document.seen_masks() {
+            let Some(bound) = self.layers.mask(mask.id) else {
+                continue;
+            };
+            // A picture that appears under the mask is to be seen: only the
+            // outline stays then.
+            let opacity = if scene.live.is_some() || scene.is_mask_outlined {
+                0.0
+            } else {
+                mask.opacity.max(LEAST_TINT) * (LEAST_SHARE + (1.0 - LEAST_SHARE) * mask.strength)
+            };
+            let [r, g, b] = MASK_TINT;
+            let draw = Draw {
+                opacity,
+                tint: [r, g, b, 1.0],
+                ..ground
+            }
+            .reading(&bound.texture);
+            let bind_group = bound.bind_group.clone();
+            self.push(Stage::Mask, bind_group, draw);
         }
-        .reading(&bound.texture);
-        let bind_group = bound.bind_group.clone();
-        self.push(Stage::Mask, bind_group, draw);
     }
 
     /// Label maps lie over every picture, as the mask does: they say what is to be

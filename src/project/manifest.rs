@@ -46,6 +46,9 @@ pub(super) struct Manifest {
     pub(super) palette: PaletteEntry,
     #[serde(default)]
     pub(super) view: Option<ViewEntry>,
+    /// What the next job paints.
+    #[serde(default, skip_serializing_if = "FrameEntry::is_automatic")]
+    pub(super) frame: FrameEntry,
     /// Only in a copy for recovery: a project that is passed on says nothing of
     /// where it lay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +61,10 @@ pub(super) struct LayerEntry {
     pub(super) name: String,
     pub(super) opacity: f32,
     pub(super) is_visible: bool,
+    /// How strongly what a mask covers is repainted; as strongly as the job says where
+    /// it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) strength: Option<f32>,
     pub(super) content: ContentEntry,
     /// How it was painted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +134,26 @@ pub(super) struct ViewEntry {
     pub(super) center: [f32; 2],
     pub(super) zoom: f32,
     pub(super) is_fitted: bool,
+}
+
+/// Which part of the canvas the next job paints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FrameEntry {
+    #[default]
+    Automatic,
+    Canvas,
+    /// Left, top, width and height in pixels; it may reach over the edges.
+    Fixed {
+        origin_px: [i32; 2],
+        size_px: [u32; 2],
+    },
+}
+
+impl FrameEntry {
+    fn is_automatic(&self) -> bool {
+        *self == Self::Automatic
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,13 +8,14 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::layer_png::{Budget, LayerError, PngPixel, decode};
 use super::manifest::{
-    ContentEntry, FORMAT, Head, HomeEntry, LayerEntry, MANIFEST_NAME, MAX_LAYERS,
+    ContentEntry, FORMAT, FrameEntry, Head, HomeEntry, LayerEntry, MANIFEST_NAME, MAX_LAYERS,
     MAX_MANIFEST_BYTES, MAX_RECIPE_BYTES, Manifest, PaletteEntry, PixelsEntry, RecipeEntry,
     VERSION, ViewEntry,
 };
 use super::{Home, Project, ProjectError, ProjectWarning};
 use crate::document::{
-    BoundingBox, CanvasContents, Document, Layer, LayerContent, LayerId, TileGrid, check_size,
+    BoundingBox, CanvasContents, Document, FrameChoice, Layer, LayerContent, LayerId, MAX_SIDE_PX,
+    TileGrid, check_size,
 };
 use crate::files::{Archive, ArchiveError};
 use crate::geometry::{CanvasPoint, CanvasRect, CanvasView, MAX_ZOOM, MIN_ZOOM};
@@ -172,6 +173,8 @@ impl<'a> Source<'a> {
             size_px,
             layers: layers.collect::<Result<_, _>>()?,
             palette: palette_of(manifest.palette),
+            frame: frame_of(manifest.frame),
+            origin_px: [0, 0],
         };
         let selected = manifest.selected_layer.map(LayerId);
         let document = Document::from_contents(contents, selected);
@@ -227,6 +230,7 @@ impl<'a> Source<'a> {
             Ok(content) => Ok(Layer {
                 opacity: entry.opacity,
                 visible: entry.is_visible,
+                strength: entry.strength.unwrap_or(1.0),
                 ..Layer::new(LayerId(entry.id), entry.name, content)
             }),
             Err(error) => Err((entry.name, error)),
@@ -320,6 +324,22 @@ fn palette_of(entry: PaletteEntry) -> Palette {
     Palette {
         name: entry.name,
         classes: classes.collect(),
+    }
+}
+
+/// A frame that no canvas can have is forgotten.
+fn frame_of(entry: FrameEntry) -> FrameChoice {
+    match entry {
+        FrameEntry::Automatic => FrameChoice::Automatic,
+        FrameEntry::Canvas => FrameChoice::Canvas,
+        FrameEntry::Fixed { origin_px, size_px } => {
+            let is_near = |at: &i32| at.unsigned_abs() <= MAX_SIDE_PX;
+            if check_size(size_px).is_ok() && origin_px.iter().all(is_near) {
+                FrameChoice::Fixed(CanvasRect::from_min_size(origin_px, size_px))
+            } else {
+                FrameChoice::Automatic
+            }
+        }
     }
 }
 

@@ -10,11 +10,12 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::layer_png::{PngPixel, encode};
 use super::manifest::{
-    BoxEntry, ClassEntry, ContentEntry, FORMAT, HomeEntry, LayerEntry, MANIFEST_NAME, MAX_LAYERS,
-    MAX_MANIFEST_BYTES, Manifest, PaletteEntry, PixelsEntry, RecipeEntry, VERSION, ViewEntry,
+    BoxEntry, ClassEntry, ContentEntry, FORMAT, FrameEntry, HomeEntry, LayerEntry, MANIFEST_NAME,
+    MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, PaletteEntry, PixelsEntry, RecipeEntry, VERSION,
+    ViewEntry,
 };
 use super::{Home, Project, ProjectError};
-use crate::document::{BoundingBox, Layer, LayerContent, TileGrid};
+use crate::document::{BoundingBox, FrameChoice, Layer, LayerContent, TileGrid};
 use crate::files::write_atomically;
 use crate::geometry::{CanvasRect, CanvasView};
 use crate::recipe::PaintedRecipe;
@@ -118,6 +119,7 @@ fn manifest_of(project: &Project) -> Result<Manifest, String> {
         name: layer.name.clone(),
         opacity: layer.opacity,
         is_visible: layer.visible,
+        strength: (layer.strength < 1.0).then_some(layer.strength),
         content: content_of(layer),
         recipe: project.recipes.get(&layer.id).map(|recipe| RecipeEntry {
             file: recipe_name(layer),
@@ -133,6 +135,7 @@ fn manifest_of(project: &Project) -> Result<Manifest, String> {
         selected_layer: document.selected_layer().map(|layer| layer.id.0),
         palette: palette_of(document.palette()),
         view: view_of(project.view),
+        frame: frame_of(document.frame()),
         home: project.home.as_ref().and_then(home_of),
     })
 }
@@ -172,6 +175,17 @@ fn palette_of(palette: &Palette) -> PaletteEntry {
     PaletteEntry {
         name: palette.name.clone(),
         classes: classes.collect(),
+    }
+}
+
+fn frame_of(frame: FrameChoice) -> FrameEntry {
+    match frame {
+        FrameChoice::Automatic => FrameEntry::Automatic,
+        FrameChoice::Canvas => FrameEntry::Canvas,
+        FrameChoice::Fixed(rect) => FrameEntry::Fixed {
+            origin_px: rect.min,
+            size_px: rect.size_px(),
+        },
     }
 }
 

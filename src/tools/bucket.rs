@@ -146,6 +146,7 @@ mod tests {
     use super::*;
     use crate::document::{DocumentEditor, stored_class};
     use crate::geometry::{CanvasPoint, CanvasView};
+    use crate::tools::FrameGuide;
     use crate::tools::values::tests::{label_map, values};
 
     fn click(tool: &mut BucketTool, editor: &mut DocumentEditor, x: f32, is_erasing: bool) {
@@ -155,6 +156,7 @@ mod tests {
         let mut context = ToolContext {
             editor,
             view: &mut view,
+            frame: FrameGuide::default(),
         };
         tool.handle(&[event], &mut context).unwrap();
     }
@@ -188,6 +190,7 @@ mod tests {
         let mut context = ToolContext {
             editor: &mut editor,
             view: &mut view,
+            frame: FrameGuide::default(),
         };
         BucketTool::default()
             .handle(&[event], &mut context)

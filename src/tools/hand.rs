@@ -125,6 +125,7 @@ impl Tool for HandTool {
 mod tests {
     use super::*;
     use crate::document::DocumentEditor;
+    use crate::tools::FrameGuide;
 
     fn event(phase: PointerPhase, x: f32) -> PointerEvent {
         PointerEvent::new(phase, CanvasPoint::new(x, 0.0))
@@ -174,6 +175,7 @@ mod tests {
             let mut context = ToolContext {
                 editor: &mut editor,
                 view: &mut view,
+                frame: FrameGuide::default(),
             };
             HandTool::default().handle(events, &mut context).unwrap();
             view.center.x

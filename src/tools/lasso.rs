@@ -203,6 +203,7 @@ mod tests {
     use super::*;
     use crate::document::DocumentEditor;
     use crate::geometry::CanvasView;
+    use crate::tools::FrameGuide;
     use crate::tools::values::tests::{label_map, values};
 
     struct Bench {
@@ -230,6 +231,7 @@ mod tests {
             let mut context = ToolContext {
                 editor: &mut self.editor,
                 view: &mut self.view,
+                frame: FrameGuide::default(),
             };
             self.tool.handle(&[event], &mut context).unwrap();
         }
@@ -270,6 +272,7 @@ mod tests {
         let mut context = ToolContext {
             editor: &mut bench.editor,
             view: &mut bench.view,
+            frame: FrameGuide::default(),
         };
         assert!(bench.tool.can_finish());
         assert_eq!(bench.tool.finish(&mut context), Ok(true));

@@ -15,9 +15,11 @@ mod brush;
 mod bucket;
 mod eraser;
 mod event;
+mod frame;
 mod hand;
 mod lasso;
 mod options;
+mod outline;
 mod overlay;
 mod paint_brush;
 mod picker;
@@ -27,9 +29,10 @@ mod toolbox;
 mod values;
 
 pub use event::{Modifiers, PointerButton, PointerEvent, PointerPhase};
+pub use frame::{FRAME, handle_places};
 pub use options::{Choice, ChoiceOption, ToolOptions};
 pub use overlay::{Cursor, Overlay, OverlayShape};
-pub use tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
+pub use tool::{FrameGuide, Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
 pub use toolbox::Toolbox;
 
 /// One of each tool, at rest, in the order of the tool strip.
@@ -42,6 +45,7 @@ pub fn all() -> Vec<Box<dyn Tool>> {
         lasso::tool(),
         picker::tool(),
         boxes::tool(),
+        frame::tool(),
         hand::tool(),
     ]
 }

@@ -336,6 +336,7 @@ mod tests {
     use super::*;
     use crate::document::DocumentEditor;
     use crate::geometry::CanvasView;
+    use crate::tools::FrameGuide;
     use crate::tools::values::tests::{label_map, values};
 
     fn drag(
@@ -348,6 +349,7 @@ mod tests {
         let mut context = ToolContext {
             editor,
             view: &mut view,
+            frame: FrameGuide::default(),
         };
         let phases = [
             (PointerPhase::Press, from),
@@ -425,6 +427,7 @@ mod tests {
         let mut context = ToolContext {
             editor: &mut editor,
             view: &mut view,
+            frame: FrameGuide::default(),
         };
         let event = |phase, x| PointerEvent::new(phase, CanvasPoint::new(x, 9.0));
         let events = [

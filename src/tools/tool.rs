@@ -4,7 +4,7 @@ use super::event::PointerEvent;
 use super::options::ToolOptions;
 use super::overlay::Overlay;
 use crate::document::{Document, DocumentEditor, DocumentError, LayerId, LayerKind};
-use crate::geometry::CanvasView;
+use crate::geometry::{CanvasRect, CanvasView};
 
 /// Names a tool, also in the settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +49,17 @@ pub struct ToolContext<'a> {
     pub editor: &'a mut DocumentEditor,
     /// The view of it.
     pub view: &'a mut CanvasView,
+    /// What the next job would paint.
+    pub frame: FrameGuide,
+}
+
+/// What the next job would paint, and what suits the model that paints it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameGuide {
+    /// The part of the canvas: the whole of it where there is no frame.
+    pub rect: CanvasRect,
+    /// Places and sides of frames lie on multiples of this.
+    pub multiple_px: u32,
 }
 
 /// What a tool acts on.
@@ -60,6 +71,8 @@ pub enum Target {
     NewLayer,
     /// What is seen of the picture, and not the picture.
     View,
+    /// What the next job paints.
+    Frame,
 }
 
 /// What a tool cannot do itself.

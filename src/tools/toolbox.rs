@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::event::PointerEvent;
 use super::options::{Choice, stepped};
 use super::overlay::Overlay;
-use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
+use super::tool::{FrameGuide, Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
 use crate::document::{Document, DocumentEditor, LayerKind};
 use crate::geometry::CanvasView;
 use crate::recipe::param::{Number, Value};
@@ -16,6 +16,7 @@ pub struct Toolbox {
     tools: Vec<Box<dyn Tool>>,
     /// Index of the tool in hand.
     in_hand: usize,
+    frame: FrameGuide,
 }
 
 impl Default for Toolbox {
@@ -23,6 +24,7 @@ impl Default for Toolbox {
         Self {
             tools: super::all(),
             in_hand: 0,
+            frame: FrameGuide::default(),
         }
     }
 }
@@ -94,6 +96,11 @@ impl Toolbox {
         self.tool().target(document)
     }
 
+    /// Says what the next job would paint, before events that may change it.
+    pub fn guide(&mut self, frame: FrameGuide) {
+        self.frame = frame;
+    }
+
     /// Gives the events of a frame to the tool in hand.
     ///
     /// # Errors
@@ -104,7 +111,12 @@ impl Toolbox {
         editor: &mut DocumentEditor,
         view: &mut CanvasView,
     ) -> Result<(), ToolError> {
-        let mut context = ToolContext { editor, view };
+        let frame = self.frame;
+        let mut context = ToolContext {
+            editor,
+            view,
+            frame,
+        };
         self.tool_mut().handle(events, &mut context)
     }
 
@@ -112,7 +124,12 @@ impl Toolbox {
     pub fn cancel(&mut self, editor: &mut DocumentEditor, view: &mut CanvasView) -> bool {
         let was_active = self.is_active();
         if was_active {
-            self.tool_mut().cancel(&mut ToolContext { editor, view });
+            let frame = self.frame;
+            self.tool_mut().cancel(&mut ToolContext {
+                editor,
+                view,
+                frame,
+            });
         }
         was_active
     }
@@ -151,7 +168,12 @@ impl Toolbox {
         editor: &mut DocumentEditor,
         view: &mut CanvasView,
     ) -> Result<bool, ToolError> {
-        self.tool_mut().finish(&mut ToolContext { editor, view })
+        let frame = self.frame;
+        self.tool_mut().finish(&mut ToolContext {
+            editor,
+            view,
+            frame,
+        })
     }
 
     /// Whether the gesture of the tool in hand can be ended by [`Self::finish`].

@@ -57,7 +57,7 @@ pub(super) fn open_target(
 ) -> Result<LayerId, ToolError> {
     let id = match target(editor.document(), is_erasing)? {
         Target::Layer(id) => id,
-        Target::NewLayer | Target::View => insert_mask(editor)?,
+        Target::NewLayer | Target::View | Target::Frame => insert_mask(editor)?,
     };
     editor.select_layer(id)?;
     Ok(id)

@@ -13,9 +13,10 @@ use std::path::Path;
 use proptest::prelude::{Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 use proptest::test_runner::Config;
 use velatura::document::{
-    BoundingBox, CanvasContents, Document, Layer, LayerContent, LayerId, Pixel, TileGrid,
+    BoundingBox, CanvasContents, Document, FrameChoice, Layer, LayerContent, LayerId, Pixel,
+    TileGrid,
 };
-use velatura::geometry::{CanvasPoint, CanvasView};
+use velatura::geometry::{CanvasPoint, CanvasRect, CanvasView};
 use velatura::project::{Home, Project, ReadLimits, open_project, save_project};
 use velatura::recipe::{
     GenerateSpec, LayoutBox, LayoutInput, PaintedRecipe, Palette, PaletteClass, SamplerId,
@@ -154,6 +155,7 @@ fn projects() -> impl Strategy<Value = Project> {
                 Layer {
                     opacity,
                     visible,
+                    strength: if visible { 1.0 - opacity } else { 1.0 },
                     ..Layer::new(id, name, content(size_px, inside))
                 }
             });
@@ -172,6 +174,12 @@ fn projects() -> impl Strategy<Value = Project> {
                         .map(|(index, (name, color))| PaletteClass { index, name, color })
                         .collect(),
                 },
+                frame: match count % 3 {
+                    0 => FrameChoice::Automatic,
+                    1 => FrameChoice::Canvas,
+                    _ => FrameChoice::Fixed(CanvasRect::from_min_size([-20, 7], [64, 300])),
+                },
+                origin_px: [0, 0],
             };
             Project {
                 document: Document::from_contents(contents, selected).unwrap(),
@@ -254,6 +262,8 @@ fn first_project() -> Project {
                 })
                 .to_vec(),
         },
+        frame: FrameChoice::Automatic,
+        origin_px: [0, 0],
     };
     Project {
         document: Document::from_contents(contents, Some(LayerId(4))).unwrap(),

@@ -123,7 +123,9 @@ impl FakeWork {
             return Err(StopReason::Failed(EngineError::Paint(message.to_owned())));
         }
         let seed = spec.seed.wrapping_add(u64::from(index));
-        let target = scene(spec.width_px, spec.height_px, seed);
+        let painted_px = [spec.width_px, spec.height_px];
+        let [width_px, height_px] = spec.frame.map_or(painted_px, |frame| frame.size_px());
+        let target = scene(width_px, height_px, seed);
         let noise = 1.0 - step as f32 / spec.steps as f32;
         if context.is_watched() {
             context.frame(TrajectoryFrame {
@@ -143,8 +145,8 @@ impl FakeWork {
         let painted = paste_back(target, spec);
         context.painted(PaintedImage {
             image: Arc::new(match spec.finish {
-                Some(_) => repeated(&painted),
-                None => painted,
+                Some(_) if spec.frame.is_none() => repeated(&painted),
+                _ => painted,
             }),
             spec: Box::new(GenerateSpec {
                 seed,

@@ -7,7 +7,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use velatura::app::{Command, Dialog, PickPurpose, Severity};
 use velatura::document::{
-    BoundingBox, CanvasContents, Document, Layer, LayerContent, LayerId, LayerKind,
+    BoundingBox, CanvasContents, Document, FrameChoice, Layer, LayerContent, LayerId, LayerKind,
 };
 use velatura::geometry::{CanvasPoint, CanvasView};
 use velatura::project::{Project, ReadLimits, open_project, save_project};
@@ -230,6 +230,8 @@ fn an_opened_project_keeps_its_size_and_its_boxes() {
         size_px: [100, 80],
         layers: vec![layer],
         palette: Document::blank([1, 1]).expect("a size").palette().clone(),
+        frame: FrameChoice::Automatic,
+        origin_px: [0, 0],
     };
     let document = Document::from_contents(contents, None).expect("a document");
     let project = Project {

@@ -12,7 +12,9 @@ pub static CLEAR: Action = Action::new(Group::Edit, "Clear mask", |_| Some(Comma
     .icon(icons::SELECTION_SLASH)
     .key(Modifiers::NONE, Key::Delete)
     .unless(|state| {
-        (!state.document().has_mask_content()).then_some("Nothing is painted on the mask")
+        let mask = state.document().active_mask();
+        let is_blank = mask.is_none_or(|mask| mask.content.is_blank());
+        is_blank.then_some("Nothing is painted on the mask")
     });
 
 /// Turns the mask inside out.

@@ -10,6 +10,7 @@
 pub mod boxes;
 pub mod edit;
 pub mod file;
+pub mod frame;
 pub mod generate;
 pub mod help;
 pub mod layer;
@@ -38,6 +39,8 @@ pub enum Group {
     Edit,
     /// Tools.
     Tools,
+    /// The frame of the next job.
+    Frame,
     /// Boxes of layout layers.
     Boxes,
     /// What is seen.
@@ -46,11 +49,12 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of the list.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Generate,
         Self::File,
         Self::Edit,
         Self::Tools,
+        Self::Frame,
         Self::Boxes,
         Self::View,
     ];
@@ -62,6 +66,7 @@ impl Group {
             Self::File => "File",
             Self::Edit => "Edit",
             Self::Tools => "Tools",
+            Self::Frame => "Frame",
             Self::Boxes => "Boxes",
             Self::View => "View",
         }
@@ -299,7 +304,7 @@ pub static MENUS: &[Menu] = &[
     },
     Menu {
         label: "Layout",
-        groups: &[boxes::ENTRIES],
+        groups: &[boxes::ENTRIES, frame::ENTRIES],
     },
     Menu {
         label: "Label map",
@@ -330,6 +335,8 @@ static GROUPS: &[&[Entry]] = &[
     layer::ENTRIES,
     boxes::ENTRIES,
     boxes::KEYS,
+    frame::ENTRIES,
+    frame::KEYS,
     view::ENTRIES,
     train::ENTRIES,
     help::ENTRIES,

@@ -12,7 +12,11 @@ fn no_two_actions_share_their_keys() {
         // Those that mean something only sometimes go first then.
         let is_twin = |other: &&(&Action, KeyboardShortcut)| {
             let labels = [action.label, other.0.label];
-            other.1 == *keys_here
+            // Only one of two tools is in hand.
+            let groups = [action.group, other.0.group];
+            let are_of_tools = [[Group::Boxes, Group::Frame], [Group::Frame, Group::Boxes]];
+            !are_of_tools.contains(&groups)
+                && other.1 == *keys_here
                 && other.0.when.is_some() == action.when.is_some()
                 && !labels.iter().all(|label| TOLD_APART.contains(label))
         };

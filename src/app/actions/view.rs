@@ -2,7 +2,7 @@
 
 use egui::{Key, Modifiers};
 
-use super::{Action, Entry, Group, Listens};
+use super::{Action, Entry, Group, Listens, frame};
 use crate::app::command::Command;
 use crate::app::settings::ThemeChoice;
 use crate::icons;
@@ -76,6 +76,7 @@ pub static ENTRIES: &[Entry] = &[
     Entry::Action(&STRIP),
     Entry::Action(&BOXES),
     Entry::Action(&BOXES_ON_CANVAS),
+    Entry::Action(&frame::ON_CANVAS),
     Entry::Line,
     Entry::Submenu {
         label: "Theme",

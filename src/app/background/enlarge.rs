@@ -119,6 +119,10 @@ impl Background {
                 size_px: document.size_px().map(|side| side * FACTOR),
                 layers: grown.collect(),
                 palette: document.palette().clone(),
+                frame: document.frame().enlarged(FACTOR),
+                origin_px: document
+                    .origin_px()
+                    .map(|at| at.saturating_mul(FACTOR as i32)),
             };
             let grown = Grown {
                 document,

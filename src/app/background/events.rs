@@ -12,9 +12,12 @@ use crate::app::boxes::ImportedBoxes;
 use crate::app::live::Ticket;
 use crate::app::tracing::Traced;
 use crate::app::training::OutputPlace;
-use crate::document::{DocumentId, DocumentRevision, SavePoint, TileGrid};
+use crate::document::{
+    CanvasContents, Document, DocumentId, DocumentRevision, SavePoint, TileGrid,
+};
 use crate::engine::library::PaintedWith;
 use crate::engine::protocol::JobId;
+use crate::geometry::CanvasRect;
 use crate::project::Project;
 use crate::project::recovery::LeftBehind;
 use crate::recipe::{FoundRecipe, GenerateSpec, ImageInput, PaintedRecipe};
@@ -83,6 +86,38 @@ pub struct Origin {
     pub job: Option<JobId>,
     /// The mask outside of which the picture is clear; none keeps all of it.
     pub inside: Option<Arc<GrayImage>>,
+    /// The frame that it was painted in, on the plane of the document; none for the whole
+    /// canvas.
+    pub area: Option<CanvasRect>,
+}
+
+/// The canvas that a picture of a frame was made ready for.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    size_px: [u32; 2],
+    origin_px: [i32; 2],
+    revision: DocumentRevision,
+    /// The document on a canvas that reaches as far as the frame, if it did not.
+    pub grown: Option<Box<CanvasContents>>,
+}
+
+impl Ground {
+    /// A document as it is.
+    pub fn of(document: &Document) -> Self {
+        Self {
+            size_px: document.size_px(),
+            origin_px: document.origin_px(),
+            revision: document.revision(),
+            grown: None,
+        }
+    }
+
+    /// Whether a document still is what the picture was made ready for.
+    pub fn is(&self, document: &Document) -> bool {
+        let is_same_canvas =
+            (self.size_px, self.origin_px) == (document.size_px(), document.origin_px());
+        is_same_canvas && (self.grown.is_none() || self.revision == document.revision())
+    }
 }
 
 /// A painted picture that is ready for its place.
@@ -96,6 +131,8 @@ pub struct Arrival {
     pub image: Arc<RgbaImage>,
     /// How it was painted.
     pub recipe: PaintedRecipe,
+    /// What it was made ready for, if it is a part of the canvas.
+    pub ground: Option<Ground>,
 }
 
 /// What an errand reports.

@@ -10,6 +10,7 @@ use crate::app::classes::{MapCoding, MapImport, ReadMap};
 use crate::app::conditions::boxes_on_canvas;
 use crate::document::{DocumentSnapshot, Drawing, DrawnMap, TileGrid, joined};
 use crate::exchange::{read_palette, write_coloured_label_map, write_label_map, write_palette};
+use crate::geometry::CanvasRect;
 use crate::recipe::palette::Palette;
 use crate::recipe::{LayoutInput, SemanticInput};
 
@@ -25,6 +26,8 @@ pub struct DrawingArrival {
     pub map: Option<(String, SemanticInput)>,
     /// Whether they take the place of those that are seen, which are hidden.
     pub hides_others: bool,
+    /// The part of the canvas that they are of; none for the whole.
+    pub within: Option<CanvasRect>,
 }
 
 /// Boxes of a picture of some size.
@@ -70,6 +73,7 @@ impl Background {
                 boxes: None,
                 map: Some((name, SemanticInput { map, palette })),
                 hides_others: false,
+                within: None,
             };
             Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
         });
@@ -124,18 +128,19 @@ impl Background {
     }
 }
 
-/// Brings a drawing to the size of a document.
+/// Brings a drawing to the size of a document, or of the part of it that it is of.
 fn fitted(arrival: DrawingArrival, document: DocumentSnapshot) -> Result<FittedDrawing, String> {
+    let part = arrival.within.unwrap_or_else(|| document.rect());
     let map = arrival
         .map
         .as_ref()
         .map(|(name, input)| -> Result<_, String> {
-            let (map, palette) = fitted_map(input, &document)?;
+            let (map, palette) = fitted_map(input, &document, part)?;
             let name = name.clone();
             Ok(DrawnMap { name, map, palette })
         });
     let boxes = arrival.boxes.as_ref().map(|it| {
-        let boxes = boxes_on_canvas(&it.boxes, it.size_px, document.size_px());
+        let boxes = boxes_on_canvas(&it.boxes, it.size_px, part);
         (it.name.clone(), boxes)
     });
     Ok(FittedDrawing {
@@ -155,9 +160,10 @@ fn fitted(arrival: DrawingArrival, document: DocumentSnapshot) -> Result<FittedD
 fn fitted_map(
     input: &SemanticInput,
     document: &DocumentSnapshot,
+    part: CanvasRect,
 ) -> Result<(TileGrid<u8>, Palette), String> {
-    let scaled = input.resized(document.size_px());
-    let grid = TileGrid::from_class_map(&scaled.map);
+    let scaled = input.resized(part.size_px());
+    let grid = TileGrid::from_class_map(&scaled.map).placed(document.size_px(), part.min);
     let mut maps = document
         .layers()
         .iter()
@@ -193,6 +199,7 @@ mod tests {
             boxes: None,
             map: Some(("Map".to_owned(), input)),
             hides_others: false,
+            within: None,
         }
     }
 

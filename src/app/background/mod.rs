@@ -23,26 +23,27 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use image::RgbaImage;
+use image::{GrayImage, RgbaImage, imageops};
 
 use super::boxes::ImportedBoxes;
 use super::live::Ticket;
 use super::training::OutputPlace;
-use crate::document::{DocumentId, TileGrid, check_size};
+use crate::document::{Document, DocumentId, DocumentSnapshot, TileGrid, check_size};
 use crate::engine::{Waker, library};
 use crate::exchange::{BoxForm, read_boxes, write_boxes};
+use crate::geometry::CanvasRect;
 use crate::project::is_project;
 use crate::project::recovery::Recovery;
 use crate::recipe::{
     FoundRecipe, GenerateSpec, LayoutBox, PaintedRecipe, SaveOptions, next_picture_path,
-    open_picture, save_picture,
+    open_picture, save_picture, scale_picture,
 };
 
 pub use classes::{ClassEvent, ClassWish};
 pub use dialogs::PickPurpose;
 pub use enlarge::{EnlargeEvent, FinishedPicture, Growing, Grown, LargeLayer};
 pub use events::{
-    Arrival, BackgroundEvent, OpenedFile, OpenedProjectFile, Origin, SaveForm, SaveTicket,
+    Arrival, BackgroundEvent, Ground, OpenedFile, OpenedProjectFile, Origin, SaveForm, SaveTicket,
 };
 pub use label_maps::{ArrivingBoxes, DrawingArrival, FittedDrawing};
 use lane::Lane;
@@ -184,22 +185,37 @@ impl Background {
             });
     }
 
-    /// Makes a painted picture ready for its place, after those before it.
-    pub fn lay_out(&mut self, origin: Origin, image: Arc<RgbaImage>, recipe: PaintedRecipe) {
+    /// Makes a painted picture ready for its place, after those before it. A picture of a
+    /// frame comes to lie there on the canvas of the document, as it is now.
+    pub fn lay_out(
+        &mut self,
+        origin: Origin,
+        image: Arc<RgbaImage>,
+        recipe: PaintedRecipe,
+        canvas: Option<DocumentSnapshot>,
+    ) {
         let failed = {
             let job = origin.job;
             Box::new(move |text| BackgroundEvent::LayOutFailed { job, text })
         };
         self.placer.send(failed, move |()| {
-            let picture = match &origin.inside {
-                Some(mask) => TileGrid::from_image_inside(&image, mask),
-                None => TileGrid::from_image(&image),
+            let (picture, ground) = match (origin.area, canvas) {
+                (Some(area), Some(canvas)) => {
+                    let patch = patch(&image, origin.inside.as_deref(), area.size_px());
+                    let (picture, ground) = on_canvas(&patch, &canvas, canvas.on_canvas(area))?;
+                    (picture, Some(ground))
+                }
+                _ => {
+                    let size_px = image.dimensions().into();
+                    (patch(&image, origin.inside.as_deref(), size_px), None)
+                }
             };
             Ok(BackgroundEvent::LaidOut(Box::new(Arrival {
                 origin,
                 picture,
                 image,
                 recipe,
+                ground,
             })))
         });
     }
@@ -310,6 +326,38 @@ impl Background {
                 .send(BackgroundEvent::Failed(no_thread(&error)));
         }
     }
+}
+
+/// A painted picture as tiles, clear outside of a mask. Where the frame that it was
+/// painted in became larger meanwhile it is scaled.
+fn patch(image: &RgbaImage, inside: Option<&GrayImage>, size_px: [u32; 2]) -> TileGrid<[u8; 4]> {
+    let [width, height] = size_px;
+    if image.dimensions() != (width, height) {
+        let image = scale_picture(image, width, height);
+        let scaled = |mask| imageops::resize(mask, width, height, imageops::FilterType::Triangle);
+        let mask = inside.map(scaled);
+        return patch(&image, mask.as_ref(), size_px);
+    }
+    match inside {
+        Some(mask) => TileGrid::from_image_inside(image, mask),
+        None => TileGrid::from_image(image),
+    }
+}
+
+/// A patch as a layer of a document, whose canvas grows where it does not reach as far.
+fn on_canvas(
+    patch: &TileGrid<[u8; 4]>,
+    document: &Document,
+    part: CanvasRect,
+) -> Result<(TileGrid<[u8; 4]>, Ground), String> {
+    let mut ground = Ground::of(document);
+    let whole = document.rect().union(&part);
+    if whole != document.rect() {
+        let grown = document.reaching(part).map_err(|error| error.to_string())?;
+        ground.grown = Some(Box::new(grown));
+    }
+    let at = [0, 1].map(|axis: usize| part.min[axis] - whole.min[axis]);
+    Ok((patch.placed(whole.size_px(), at), ground))
 }
 
 /// The picture as the tiles of a layer, if it is one that a document may have.

@@ -102,6 +102,7 @@ fn an_errand_that_panics_says_so_and_the_next_one_is_done() {
         revision: bench.document.revision(),
         job: None,
         inside: None,
+        area: None,
     };
     let broken = || panic!("a broken describer");
     bench.background.prepare(origin, Box::new(broken));

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Vocabulary;
+use crate::app::frame::JobFrame;
 use crate::document::{BoundingBox, Document, LayerId};
 use crate::engine::protocol::ModelSummary;
 use crate::recipe::{InputSpec, LayoutBox, LayoutInput};
@@ -43,7 +44,7 @@ impl Concern {
         match self {
             Self::NotTaken => "left out: the model takes no boxes",
             Self::NoClass => "left out: no class",
-            Self::Outside => "left out: outside of the picture",
+            Self::Outside => "left out: outside of what is painted",
             Self::Unknown => "left out: class not in the model",
             Self::TooMany => "left out: one too many",
             Self::Small => "smaller than the model paints",
@@ -64,6 +65,8 @@ pub struct Report {
     pub sentences: Vec<String>,
     /// The classes that it does not know, each once.
     pub unknown: Vec<String>,
+    /// Whether what is painted is a frame, and not the whole picture.
+    is_framed: bool,
 }
 
 /// A box as jobs and files have it.
@@ -85,12 +88,26 @@ impl Report {
     /// What a model makes of a document's boxes; `None` while there is no model,
     /// which then is taken to know everything.
     pub fn new(document: &Document, model: Option<&ModelSummary>) -> Self {
-        let mut report = Self::default();
+        Self::in_frame(document, None, model)
+    }
+
+    /// What it makes of them where it paints a part of the canvas only: they are given as
+    /// they lie in what is painted.
+    pub fn in_frame(
+        document: &Document,
+        frame: Option<JobFrame>,
+        model: Option<&ModelSummary>,
+    ) -> Self {
+        let mut report = Self {
+            is_framed: frame.is_some(),
+            ..Self::default()
+        };
         let mut colours = BTreeSet::new();
         let vocabulary = model.and_then(vocabulary_of);
+        let size_px = frame.map_or_else(|| document.size_px(), |frame| frame.painted_px);
         for (layer, index, found) in seen(document) {
+            let found = &frame.map_or_else(|| found.clone(), |frame| painted(found, frame));
             let mut concern = |concern| report.concerns.push((layer, index, concern));
-            let size_px = document.size_px();
             let is_full = vocabulary.is_some_and(|it| report.given.len() >= it.max_boxes);
             let knows = |words: &[String], word: &str| {
                 words.iter().any(|known| known.eq_ignore_ascii_case(word))
@@ -175,6 +192,15 @@ pub(super) fn vocabulary_of(model: &ModelSummary) -> Option<Vocabulary<'_>> {
         .next()
 }
 
+/// A box as it lies in what is painted of a frame.
+fn painted(found: &BoundingBox, frame: JobFrame) -> BoundingBox {
+    BoundingBox {
+        min: frame.painted_at(found.min),
+        max: frame.painted_at(found.max),
+        ..found.clone()
+    }
+}
+
 /// The boxes of the layers that are seen, with their places.
 fn seen(document: &Document) -> impl Iterator<Item = (LayerId, usize, &BoundingBox)> {
     let layers = document.layers().iter().filter(|layer| layer.visible);
@@ -239,11 +265,18 @@ fn sentences(report: &Report, model: Option<&ModelSummary>, colours: &[String]) 
             &|| format!("{name} takes {max_boxes} boxes: the uppermost is left out"),
             &|count| format!("{name} takes {max_boxes} boxes: the upper {count} are left out"),
         ),
-        simple(
-            Concern::Outside,
-            "lies outside of the picture and is left out",
-            "lie outside of the picture and are left out",
-        ),
+        match report.is_framed {
+            false => simple(
+                Concern::Outside,
+                "lies outside of the picture and is left out",
+                "lie outside of the picture and are left out",
+            ),
+            true => simple(
+                Concern::Outside,
+                "lies outside of the frame and is left out",
+                "lie outside of the frame and are left out",
+            ),
+        },
         tell(
             Concern::Small,
             &|| format!("1 box is smaller than {latent_px} × {latent_px} px and may not be seen"),
@@ -294,115 +327,4 @@ fn listed(words: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::DocumentEditor;
-    use crate::geometry::CanvasPoint;
-    use crate::recipe::{ModelSource, SamplerId};
-
-    fn model(inputs: Vec<InputSpec>) -> ModelSummary {
-        ModelSummary {
-            source: ModelSource::Storybook,
-            name: "Storybook".to_owned(),
-            native_size_px: 128,
-            size_multiple_px: 8,
-            default_sampler: SamplerId::new("euler"),
-            default_karras: false,
-            default_steps: 20,
-            default_guidance: 4.0,
-            inputs,
-            parameters: 1,
-        }
-    }
-
-    fn layout() -> ModelSummary {
-        model(vec![InputSpec::Layout {
-            classes: ["bus", "cat"].map(str::to_owned).to_vec(),
-            colours: ["red".to_owned()].to_vec(),
-            max_boxes: 2,
-        }])
-    }
-
-    fn document(boxes: &[(&str, [f32; 4], Option<&str>)]) -> Document {
-        let boxes = boxes.iter().map(|(label, [x, y, w, h], colour)| {
-            let corners = [CanvasPoint::new(*x, *y), CanvasPoint::new(x + w, y + h)];
-            BoundingBox {
-                colour: colour.map(str::to_owned),
-                ..BoundingBox::from_corners(corners[0], corners[1], *label)
-            }
-        });
-        let document = Document::blank([128, 128]).expect("an allowed size");
-        let mut editor = DocumentEditor::new(document);
-        editor
-            .insert_layout("Import", "Layout", boxes.collect())
-            .expect("added");
-        editor.document().clone()
-    }
-
-    const USUAL: [f32; 4] = [10.0, 10.0, 40.0, 40.0];
-
-    #[test]
-    fn what_is_given_is_what_no_concern_leaves_out() {
-        let document = document(&[
-            ("Bus", USUAL, Some("red")),
-            ("", USUAL, None),
-            ("dragon", USUAL, None),
-            ("cat", [200.0, 0.0, 10.0, 10.0], None),
-            ("cat", [-20.0, 0.0, 24.0, 40.0], Some("teal")),
-            ("cat", USUAL, None),
-        ]);
-        let report = Report::new(&document, Some(&layout()));
-        let given: Vec<_> = report.given.iter().map(|it| it.class.as_str()).collect();
-        assert_eq!(given, ["Bus", "cat"]);
-        assert_eq!(report.given[0].colour.as_deref(), Some("red"));
-        assert_eq!(report.given[1].colour, None);
-        assert_eq!(report.given[1].rect, [-20.0, 0.0, 24.0, 40.0]);
-        let kinds: Vec<_> = report.concerns.iter().map(|it| (it.1, it.2)).collect();
-        assert_eq!(
-            kinds,
-            [
-                (1, Concern::NoClass),
-                (2, Concern::Unknown),
-                (3, Concern::Outside),
-                (4, Concern::Small),
-                (4, Concern::OverEdge),
-                (4, Concern::Colour),
-                (5, Concern::TooMany),
-            ]
-        );
-        assert_eq!(
-            report.sentences,
-            [
-                "1 box has no class and is left out",
-                "Storybook does not know “dragon”: its box is left out",
-                "Storybook takes 2 boxes: the uppermost is left out",
-                "1 box lies outside of the picture and is left out",
-                "1 box is smaller than 8 × 8 px and may not be seen",
-                "1 box reaches over the edge: only the part inside is painted",
-                "Storybook has no colour “teal”: the box may have any",
-            ]
-        );
-        assert_eq!(report.unknown, ["dragon"]);
-    }
-
-    #[test]
-    fn a_model_without_boxes_says_so_and_none_at_all_knows_everything() {
-        let document = document(&[("dragon", USUAL, Some("teal")), ("bus", USUAL, None)]);
-        let report = Report::new(&document, Some(&model(Vec::new())));
-        assert!(report.given.is_empty());
-        assert_eq!(
-            report.sentences,
-            ["Storybook takes no boxes: 2 boxes are left out"]
-        );
-        let report = Report::new(&document, None);
-        assert_eq!((report.given.len(), report.sentences.len()), (2, 0));
-    }
-
-    #[test]
-    fn many_unknown_classes_are_not_all_told() {
-        let words = ["a", "b", "c", "d", "e"].map(str::to_owned);
-        assert_eq!(listed(&words[..1]), "“a”");
-        assert_eq!(listed(&words[..2]), "“a” and “b”");
-        assert_eq!(listed(&words), "“a”, “b”, “c” and 2 others");
-    }
-}
+mod tests;

@@ -14,7 +14,9 @@ use crate::tools::{PointerEvent, PointerPhase, ToolError, Wish};
 impl Core {
     /// Gives events to the tool in hand, and then does what it asks for.
     pub(super) fn point(&mut self, events: &[PointerEvent]) -> Result<(), ToolError> {
+        let frame = self.state.frame_guide();
         let state = &mut self.state;
+        state.toolbox.guide(frame);
         let front = state.documents.front_mut();
         if events
             .iter()

@@ -1,13 +1,24 @@
 //! What a picture was painted from comes back as layers.
 
-use super::Core;
+use super::{Core, sentence};
 use crate::app::background::{ArrivingBoxes, DrawingArrival};
+use crate::app::notices::Severity;
+use crate::document::FrameChoice;
 use crate::recipe::GenerateSpec;
 
 impl Core {
-    /// Brings back the boxes and the label map of a recipe as one step, at the size of
-    /// the document in front. Others that are seen are hidden, for they would act too.
+    /// Brings back the frame of a recipe, and its boxes and label map as one step, at the
+    /// size of the document in front. Others that are seen are hidden, for they would act
+    /// too.
     pub(super) fn restore_conditions(&mut self, spec: &GenerateSpec) {
+        let editor = &mut self.state.documents.front_mut().editor;
+        let frame = spec.frame.map(|frame| frame.rect());
+        if let Some(rect) = frame.filter(|rect| editor.document().allows_frame(*rect, 1))
+            && let Err(error) = editor.set_frame("Restore frame", FrameChoice::Fixed(rect))
+        {
+            let text = sentence(&error.to_string());
+            self.state.notices.push(Severity::Warning, text);
+        }
         let boxes = spec.layout.as_ref().map(|layout| ArrivingBoxes {
             name: "Boxes".to_owned(),
             boxes: layout.clone(),
@@ -27,6 +38,7 @@ impl Core {
             boxes,
             map,
             hides_others: true,
+            within: frame,
         };
         self.add_drawing(document, arrival);
     }

@@ -11,7 +11,7 @@ use crate::app::background::{
 use crate::app::jobs::Enlarging;
 use crate::app::notices::Severity;
 use crate::app::state::{AppState, layer_name};
-use crate::document::MAX_SIDE_PX;
+use crate::document::{Document, MAX_SIDE_PX};
 use crate::engine::protocol::JobId;
 use crate::recipe::Finish;
 
@@ -41,6 +41,9 @@ impl AppState {
     /// size then: where it has a picture and is so large that a quarter of its side
     /// still suits the model.
     pub fn paints_smaller(&self) -> Option<Finish> {
+        if self.job_frame().is_some() {
+            return None;
+        }
         let finish = self.form().spec.finish?;
         let model = self.model_summary()?;
         let size_px = self.job_size_px();
@@ -48,7 +51,7 @@ impl AppState {
         let is_large = |side: &u32| {
             side.is_multiple_of(part) && *side / finish.factor() >= model.native_size_px
         };
-        let suits = self.form().finishes(self.intent())
+        let suits = self.form().finishes(self.intent(), false)
             && self.document().has_picture()
             && size_px == self.document().size_px()
             && size_px.iter().all(is_large);
@@ -124,6 +127,7 @@ impl Core {
         };
         let grown_px = open.document().size_px().map(|side| side * FACTOR);
         let grows = arrival.recipe.spec.finish.is_some()
+            && arrival.origin.area.is_none()
             && arrival.picture.size_px() == grown_px
             && grown_px.iter().all(|side| *side <= MAX_SIDE_PX);
         if !grows {
@@ -135,6 +139,7 @@ impl Core {
             picture,
             image,
             recipe,
+            ground: _,
         } = arrival;
         let growing = Growing {
             job: origin.job,
@@ -150,10 +155,10 @@ impl Core {
         None
     }
 
-    /// The size of the document that a job was described from; `None` once it is closed.
-    pub(super) fn canvas_px(&mut self, origin: &Origin) -> Option<[u32; 2]> {
+    /// The document that a job was described from; `None` once it is closed.
+    pub(super) fn canvas(&mut self, origin: &Origin) -> Option<&Document> {
         let open = self.state.documents.get_mut(origin.document)?;
-        Some(open.document().size_px())
+        Some(open.document())
     }
 
     /// Lets documents grow, unless a stroke is being drawn.

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use image::{GrayImage, Luma};
+
 use super::{Core, sentence};
 use crate::app::background::{Describer, Origin};
 use crate::app::form::{GenerateForm, Intent};
 use crate::app::notices::Severity;
 use crate::app::state::ModelState;
 use crate::app::trajectory::Placement;
+use crate::document::Document;
 use crate::engine::SamplerChoice;
 use crate::engine::library::PaintedWith;
+use crate::geometry::CanvasRect;
 use crate::random;
-use crate::recipe::{FoundRecipe, GenerateSpec, ImageInput, MaskInput, ModelSource};
+use crate::recipe::{FoundRecipe, FrameSpec, GenerateSpec, ImageInput, MaskInput, ModelSource};
 
 /// Pictures of more pixels are flattened away from the window's thread.
 const LARGE_PX: u64 = 1 << 16;
@@ -26,9 +30,48 @@ pub(super) struct Description {
     pub describe: Describer,
 }
 
+/// What a job starts from.
+struct Start {
+    init: Option<ImageInput>,
+    mask: Option<MaskInput>,
+    strengths: Option<MaskInput>,
+}
+
+impl Start {
+    /// What is in a part of a document, as far as the job looks at it.
+    fn of(document: &Document, part: CanvasRect, intent: Intent, heeds_mask: bool) -> Self {
+        let init = intent.uses_strength().then(|| document.composite_in(part));
+        let is_masked = heeds_mask && intent.is_inside_mask();
+        let mut mask = is_masked.then(|| document.mask_in(part)).flatten();
+        let mut strengths = mask.as_ref().and_then(|_| document.strengths_in(part));
+        if let (Intent::Outpaint, Some(init)) = (intent, &init) {
+            // Where there is nothing is to be painted too, in full.
+            let blank = || GrayImage::new(part.width(), part.height());
+            let masks = [Some(mask.get_or_insert_with(blank)), strengths.as_mut()];
+            for values in masks.into_iter().flatten() {
+                for (value, pixel) in values.pixels_mut().zip(init.pixels()) {
+                    if pixel[3] == 0 {
+                        *value = Luma([255]);
+                    }
+                }
+            }
+        }
+        let input = |mask| MaskInput(Arc::new(mask));
+        Self {
+            init: init.map(|init| ImageInput(Arc::new(init))),
+            mask: mask.map(input),
+            strengths: strengths.map(input),
+        }
+    }
+}
+
 impl Core {
     /// An untouched canvas has the size of the picture that would be painted.
     pub(in crate::app) fn fit_empty_canvas(&mut self) {
+        if self.state.job_frame().is_some() {
+            // It is painted somewhere on the canvas, or beside it.
+            return;
+        }
         let size_px = self.state.job_size_px();
         let front = self.state.documents.front_mut();
         // What lies in a file has the size that it has there.
@@ -61,6 +104,7 @@ impl Core {
         }
         let intent = self.state.intent();
         let size_px = self.state.job_size_px();
+        let is_framed = self.state.job_frame().is_some();
         let state = &mut self.state;
         if !state.settings.form.seed_locked && !state.live.is_on() {
             state.settings.form.spec.seed = random::fresh_seed();
@@ -72,6 +116,7 @@ impl Core {
         }
         let editor = &mut state.documents.front_mut().editor;
         if intent == Intent::TextToImage
+            && !is_framed
             && let Err(error) = editor.resize_canvas(size_px)
         {
             let text = sentence(&error.to_string());
@@ -100,25 +145,23 @@ impl Core {
         let size_px = state.job_size_px();
         let smaller = state.paints_smaller();
         let drawn = state.drawn();
+        let frame = state.job_frame().map(|frame| frame.rect);
         let snapshot = state.front().editor.snapshot();
         let origin = Origin {
             document: snapshot.id(),
             revision: snapshot.revision(),
             job: None,
             inside: None,
+            area: frame.map(|rect| snapshot.on_plane(rect)),
         };
+        let part = frame.unwrap_or_else(|| snapshot.rect());
+        let heeds_mask = state.heeds_mask();
         let reads_pixels = intent.uses_strength() || drawn.has_map();
         let describe = move || {
-            let init = intent
-                .uses_strength()
-                .then(|| ImageInput(Arc::new(snapshot.composite())));
-            let mask = match intent {
-                Intent::Inpaint => snapshot
-                    .mask_coverage()
-                    .map(|coverage| MaskInput(Arc::new(coverage))),
-                Intent::TextToImage | Intent::ImageToImage => None,
-            };
-            let mut spec = form.spec(size_px, init, mask);
+            let start = Start::of(&snapshot, part, intent, heeds_mask);
+            let frame = frame.map(|rect| FrameSpec::new(rect, form.framing));
+            let mut spec = form.spec_in(frame, size_px, start.init, start.mask);
+            spec.strengths = start.strengths;
             drawn.put_into(&mut spec, &snapshot);
             match smaller {
                 Some(finish) => spec.painted_smaller(finish),
@@ -127,7 +170,7 @@ impl Core {
         };
         Description {
             origin,
-            is_large: reads_pixels && u64::from(size_px[0]) * u64::from(size_px[1]) > LARGE_PX,
+            is_large: reads_pixels && u64::from(part.width()) * u64::from(part.height()) > LARGE_PX,
             describe: Box::new(describe),
         }
     }
@@ -139,7 +182,7 @@ impl Core {
             self.state.notices.push(Severity::Warning, text);
             return;
         }
-        let place = Placement::of(origin, &spec, self.canvas_px(origin));
+        let place = Placement::of(origin, &spec, self.canvas(origin));
         let steps = spec.steps * spec.batch;
         let job = self.engine.generate(spec);
         self.state.jobs.add_generation(job, place, steps);
@@ -222,5 +265,83 @@ impl Core {
             }
             (None, None) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{DocumentEditor, LayerKind, TileGrid};
+    use image::{Rgba, RgbaImage};
+
+    fn rect(x: i32, y: i32, width: u32, height: u32) -> CanvasRect {
+        CanvasRect::from_min_size([x, y], [width, height])
+    }
+
+    /// A picture of 600 × 400 with two masks, of which the second acts by half.
+    fn document() -> Document {
+        let picture = RgbaImage::from_fn(600, 400, |x, y| Rgba([x as u8, y as u8, 9, 255]));
+        let document = Document::from_image("Picture", &picture).expect("a size");
+        let mut editor = DocumentEditor::new(document);
+        editor.invert_mask().expect("a mask");
+        let second = editor.add_layer(LayerKind::Mask).expect("a layer");
+        editor.invert_mask().expect("a mask");
+        editor.set_mask_strength(second, 0.5).expect("a mask");
+        let first = editor.document().layers()[1].id;
+        editor.delete_layer(first).expect("deleted");
+        editor.document().clone()
+    }
+
+    #[test]
+    fn a_job_starts_from_what_is_in_its_frame() {
+        let document = document();
+        let part = rect(100, 50, 64, 48);
+        let start = Start::of(&document, part, Intent::Inpaint, true);
+        let init = start.init.expect("a picture").0;
+        assert_eq!(init.dimensions(), (64, 48));
+        assert_eq!(init.get_pixel(3, 4).0, [103, 54, 9, 255]);
+        let mask = start.mask.expect("a mask").0;
+        assert!(mask.dimensions() == (64, 48) && mask.pixels().all(|it| it.0 == [255]));
+        let strengths = start.strengths.expect("strengths").0;
+        assert!(strengths.pixels().all(|it| it.0 == [128]));
+        // The mask is not heeded.
+        let start = Start::of(&document, part, Intent::ImageToImage, true);
+        assert!(start.init.is_some() && start.mask.is_none() && start.strengths.is_none());
+        let start = Start::of(&document, part, Intent::TextToImage, true);
+        assert!(start.init.is_none() && start.mask.is_none());
+    }
+
+    #[test]
+    fn what_is_empty_joins_the_mask() {
+        let mut document = document();
+        let part = rect(580, -10, 40, 30);
+        let start = Start::of(&document, part, Intent::Outpaint, false);
+        let mask = start.mask.expect("a mask").0;
+        let at = |x, y| mask.get_pixel(x, y).0[0];
+        assert_eq!([at(5, 5), at(5, 15), at(25, 15)], [255, 0, 255]);
+        assert!(start.strengths.is_none());
+        // In full, whatever the mask says.
+        let start = Start::of(&document, part, Intent::Outpaint, true);
+        let strengths = start.strengths.expect("strengths").0;
+        let at = |x, y| strengths.get_pixel(x, y).0[0];
+        assert_eq!([at(5, 5), at(5, 15), at(25, 15)], [255, 128, 255]);
+        // A hole in the picture is nothing too.
+        let mut editor = DocumentEditor::new(document.clone());
+        let picture = editor.document().layers()[0].id;
+        editor.delete_layer(picture).expect("deleted");
+        let patch = TileGrid::from_fn([600, 400], |x, _| match x {
+            300.. => [1, 2, 3, 255],
+            _ => [0; 4],
+        });
+        editor
+            .insert_picture("Patch", "Patch", patch)
+            .expect("inserted");
+        document = editor.document().clone();
+        let start = Start::of(&document, rect(290, 10, 20, 4), Intent::Outpaint, false);
+        let mask = start.mask.expect("a mask").0;
+        assert_eq!(
+            [mask.get_pixel(9, 1).0, mask.get_pixel(10, 1).0],
+            [[255], [0]]
+        );
     }
 }

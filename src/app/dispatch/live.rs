@@ -139,8 +139,8 @@ impl Core {
             self.state.notices.push(Severity::Warning, text);
             return;
         }
-        let place = Placement::of(origin, &spec, self.canvas_px(origin));
-        let (size_px, steps) = (place.size_px, spec.steps);
+        let place = Placement::of(origin, &spec, self.canvas(origin));
+        let (size_px, steps) = ([spec.width_px, spec.height_px], spec.steps);
         let job = self.engine.generate(spec);
         self.state.jobs.add_live(job, place, steps);
         self.state.live.submitted(ticket, job, size_px);
@@ -220,8 +220,9 @@ impl Core {
                 // What was changed outside of the mask since must not disappear
                 // under the picture of then.
                 inside: draft.place.mask.as_ref().map(Arc::clone),
+                area: draft.place.is_framed.then_some(draft.place.area),
             };
-            self.background.lay_out(origin, draft.image, draft.recipe);
+            self.lay_out(origin, draft.image, draft.recipe);
         }
     }
 

@@ -6,6 +6,7 @@ mod classes;
 mod conditions;
 mod enlarging;
 mod file;
+mod frame;
 mod generation;
 mod live;
 mod saving;
@@ -18,7 +19,7 @@ use super::command::{Command, Dialog};
 use super::notices::Severity;
 use super::recovery::RecoveryClock;
 use super::state::AppState;
-use crate::document::{DocumentId, DocumentRevision, LayerKind};
+use crate::document::{DocumentEditor, DocumentId, DocumentRevision, LayerKind};
 use crate::engine::EngineHandle;
 use crate::random;
 use crate::tools::ToolError;
@@ -114,10 +115,10 @@ impl Core {
             Command::Quit => self.quit(),
 
             Command::Undo => {
-                front.editor.undo();
+                front.keeping_sight(DocumentEditor::undo);
             }
             Command::Redo => {
-                front.editor.redo();
+                front.keeping_sight(DocumentEditor::redo);
             }
             Command::ClearMask => front.editor.clear_mask()?,
             Command::InvertMask => front.editor.invert_mask()?,
@@ -131,6 +132,8 @@ impl Core {
 
             Command::Classes(command) => self.dispatch_classes(command)?,
 
+            Command::Frame(command) => self.change_frame(command)?,
+
             Command::SelectLayer(layer) => front.editor.select_layer(layer)?,
             Command::SetLayerVisible { layer, visible } => {
                 front.editor.set_layer_visible(layer, visible)?;
@@ -141,6 +144,16 @@ impl Core {
                 done,
             } => {
                 front.editor.set_layer_opacity(layer, opacity)?;
+                if done {
+                    front.editor.end_slider_drag();
+                }
+            }
+            Command::SetMaskStrength {
+                layer,
+                strength,
+                done,
+            } => {
+                front.editor.set_mask_strength(layer, strength)?;
                 if done {
                     front.editor.end_slider_drag();
                 }

@@ -108,7 +108,7 @@ impl Core {
         match form {
             SaveForm::Project => self.background.save_project(ticket, front.to_project()),
             SaveForm::Picture { .. } => {
-                let recipe = front.recipe().cloned();
+                let recipe = front.recipe();
                 self.background
                     .save(ticket, Box::new(move || snapshot.composite()), recipe);
             }

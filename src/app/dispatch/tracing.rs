@@ -39,6 +39,7 @@ impl Core {
             boxes: None,
             map: None,
             hides_others: false,
+            within: None,
         };
         match traced.tracing {
             Tracing::Boxes if boxes.is_empty() => {

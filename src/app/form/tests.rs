@@ -11,15 +11,24 @@ fn the_sentence_says_what_will_happen() {
     let form = GenerateForm::default();
     let size = [64, 48];
     let told = |boxes, has_map| Told { boxes, has_map };
-    let says = |intent: Intent| intent.sentence(&form, size, told(0, false));
+    let says = |intent: Intent| intent.sentence(&form, size, false, told(0, false));
     assert_eq!(says(Intent::of(false, true)), "Text to image, 64 × 48");
     assert_eq!(says(Intent::of(true, true)), "Repaint inside the mask");
     assert_eq!(says(Intent::of(true, false)), "Image to image, 60 %");
-    let from = |intent: Intent, told| intent.sentence(&form, size, told);
+    let from = |intent: Intent, told| intent.sentence(&form, size, false, told);
     let words = "Paint 64 × 48 from 3 boxes and a label map";
     assert_eq!(from(Intent::TextToImage, told(3, true)), words);
     let words = "Repaint inside the mask, with 1 box";
     assert_eq!(from(Intent::Inpaint, told(1, false)), words);
+    let framed = |intent: Intent, told| intent.sentence(&form, [212, 180], true, told);
+    let words = "Inpaint 212 × 180 inside the frame, with 3 boxes";
+    assert_eq!(framed(Intent::Inpaint, told(3, false)), words);
+    let words = "Outpaint 212 × 180 inside the frame";
+    assert_eq!(framed(Intent::Outpaint, told(0, false)), words);
+    let words = "Paint 212 × 180 inside the frame, with a label map";
+    assert_eq!(framed(Intent::TextToImage, told(0, true)), words);
+    let words = "Image to image, 212 × 180 inside the frame, 60 %";
+    assert_eq!(framed(Intent::ImageToImage, told(0, false)), words);
 }
 
 #[test]

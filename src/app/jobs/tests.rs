@@ -23,7 +23,8 @@ fn place() -> Placement {
     Placement {
         document: document.id(),
         revision: document.revision(),
-        size_px: [32, 16],
+        area: document.rect(),
+        is_framed: false,
         mask: None,
     }
 }

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::document::Document;
+use crate::geometry::CanvasRect;
 use crate::recipe::GenerateSpec;
 
 fn wish_of(document: DocumentId, revision: u64) -> Wish {
@@ -27,7 +28,8 @@ fn draft_of(job: JobId, wish: &Wish) -> Draft {
         place: Placement {
             document: wish.document,
             revision: wish.revision,
-            size_px: [8, 8],
+            area: CanvasRect::from_size([8, 8]),
+            is_framed: false,
             mask: None,
         },
     }

@@ -7,6 +7,7 @@ use super::DocumentEditor;
 use super::results::index_above_pictures;
 use crate::document::edit::{Edit, PixelChanges, TileChange};
 use crate::document::error::DocumentError;
+use crate::document::frame_choice::FrameChoice;
 use crate::document::history::MergeKey;
 use crate::document::layer::{Layer, LayerContent, LayerId, LayerKind};
 use crate::document::tile_grid::{Tile, TileGrid, TileIndex};
@@ -142,6 +143,46 @@ impl DocumentEditor {
             after,
         };
         self.apply_alone("Layer opacity", edit, Some(MergeKey::Opacity(id)))
+    }
+
+    /// Changes how strongly what a mask covers is repainted. Steps that follow each
+    /// other merge into one until [`Self::end_slider_drag`].
+    ///
+    /// # Errors
+    /// When the layer is not in the document, or while a transaction is in progress.
+    pub fn set_mask_strength(&mut self, id: LayerId, strength: f32) -> Result<(), DocumentError> {
+        let index = self.document.layer_index(id)?;
+        let before = self.document.layers()[index].strength;
+        if !strength.is_finite() || strength.clamp(0.0, 1.0) == before {
+            return Ok(());
+        }
+        let edit = Edit::SetStrength {
+            layer: id,
+            before,
+            after: strength.clamp(0.0, 1.0),
+        };
+        self.apply_alone("Mask strength", edit, Some(MergeKey::Strength(id)))
+    }
+
+    /// Chooses what the next job paints. Steps of one name that follow each other merge
+    /// into one until [`Self::end_slider_drag`].
+    ///
+    /// # Errors
+    /// While a transaction is in progress.
+    pub fn set_frame(
+        &mut self,
+        label: &'static str,
+        frame: FrameChoice,
+    ) -> Result<(), DocumentError> {
+        let before = self.document.frame();
+        if before == frame {
+            return Ok(());
+        }
+        let edit = Edit::SetFrame {
+            before,
+            after: frame,
+        };
+        self.apply_alone(label, edit, Some(MergeKey::Frame(label)))
     }
 
     /// Shows or hides a layer.

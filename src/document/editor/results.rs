@@ -9,6 +9,7 @@ use crate::document::error::DocumentError;
 use crate::document::layer::{Layer, LayerContent, LayerId, LayerKind};
 use crate::document::picture::{Document, check_size};
 use crate::document::tile_grid::TileGrid;
+use crate::geometry::CanvasRect;
 
 impl DocumentEditor {
     /// Puts a picture above the other pictures, below the masks; what lies
@@ -127,6 +128,40 @@ pub(super) fn index_above_pictures(layers: &[Layer]) -> usize {
         .iter()
         .rposition(|layer| layer.kind() == LayerKind::Raster)
         .map_or(0, |index| index + 1)
+}
+
+impl Document {
+    /// What the document becomes on a canvas that reaches as far as a part of which some
+    /// lies beyond its edges: everything moves where it grows to the left or above. Moves
+    /// every row that is painted: not for the window's thread.
+    ///
+    /// # Errors
+    /// When the canvas would be too large.
+    pub fn reaching(&self, part: CanvasRect) -> Result<CanvasContents, DocumentError> {
+        let whole = self.rect().union(&part);
+        let size_px = whole.size_px();
+        check_size(size_px)?;
+        let by_px = whole.min.map(i32::saturating_neg);
+        let mut contents = self.contents.clone();
+        contents.size_px = size_px;
+        contents.frame = contents.frame.moved_by(by_px);
+        contents.origin_px = [0, 1].map(|axis: usize| contents.origin_px[axis] - by_px[axis]);
+        for layer in &mut contents.layers {
+            match &mut layer.content {
+                LayerContent::Raster(grid) => *grid = grid.placed(size_px, by_px),
+                LayerContent::Mask(grid) | LayerContent::Semantic(grid) => {
+                    *grid = grid.placed(size_px, by_px);
+                }
+                LayerContent::Layout(boxes) => {
+                    let by_px = by_px.map(|by| by as f32);
+                    boxes
+                        .iter_mut()
+                        .for_each(|found| *found = found.moved_by(by_px));
+                }
+            }
+        }
+        Ok(contents)
+    }
 }
 
 /// The contents of a document cut or extended to another size.

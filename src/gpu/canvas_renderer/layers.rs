@@ -124,10 +124,10 @@ impl LayerTextures {
 
     /// Brings the textures to what the document holds.
     pub fn renew(&mut self, frame: &mut Frame<'_>, document: &Document) {
-        let active_mask = document.active_mask().map(|mask| mask.id);
         let is_drawn = |layer: &Layer| match layer.content {
-            LayerContent::Raster(_) | LayerContent::Semantic(_) => layer.visible,
-            LayerContent::Mask(_) => Some(layer.id) == active_mask,
+            LayerContent::Raster(_) | LayerContent::Semantic(_) | LayerContent::Mask(_) => {
+                layer.visible
+            }
             LayerContent::Layout(_) => false,
         };
         // What is hidden may be shown again soon, unless its room is needed.

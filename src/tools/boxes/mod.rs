@@ -1,16 +1,12 @@
 //! The box tool: draws the boxes of a layout layer, picks, moves and pulls them.
 
-mod grip;
-mod motion;
 mod pick;
 mod shown;
-mod snap;
-
-use grip::{Grip, Side};
-use motion::{Snap, bounds, drawn, moved_by, place, pulled_to};
-use snap::Lines;
 
 use super::event::{PointerButton, PointerEvent, PointerPhase};
+use super::outline::{
+    Grip, Lines, REACH_POINTS, SLOP_POINTS, Side, Snap, bounds, drawn, guides, moved_by, pulled_to,
+};
 use super::overlay::{Cursor, Overlay, OverlayShape};
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
 use crate::document::{
@@ -32,12 +28,6 @@ static INFO: ToolInfo = ToolInfo {
 pub fn tool() -> Box<dyn Tool> {
     Box::new(BoxTool::default())
 }
-
-/// What a hand hits, in points of the window.
-const REACH_POINTS: f32 = 6.0;
-
-/// How far a hand moves that only wanted to click, in points of the window.
-const SLOP_POINTS: f32 = 3.0;
 
 /// Boxes less wide or high than this were not meant to be drawn.
 const LEAST_SIDE_PX: f32 = 1.0;
@@ -159,7 +149,7 @@ impl BoxTool {
         }
         let layer = match target(editor.document())? {
             Target::Layer(id) => Some(id),
-            Target::NewLayer | Target::View => None,
+            Target::NewLayer | Target::View | Target::Frame => None,
         };
         let deed = deed_at(editor.document(), event);
         let selected = editor.document().selected_layer().map(|layer| layer.id);
@@ -238,14 +228,17 @@ impl Gesture {
         let others = self.before.iter().enumerate();
         let others = others.filter(|(index, _)| !is_held(*index));
         let lines = Lines::new(size_px, others.map(|(_, other)| other));
-        let snap = Snap { lines, reach_px };
+        let snap = Snap {
+            lines,
+            reach_px,
+            grid_px: 1.0,
+        };
 
         let mut boxes = self.before.clone();
-        let sides: [Vec<Side>; 2];
-        match &self.deed {
+        let sides = match &self.deed {
             Deed::Draw => {
                 boxes.push(drawn(self.grabbed, event, &snap));
-                sides = [vec![Side::Min, Side::Max], vec![Side::Min, Side::Max]];
+                [Side::EDGES; 2]
             }
             Deed::Move { moved, is_copy, .. } => {
                 let by_px = moved_by(&self.before, moved, self.grabbed, event, &snap);
@@ -256,8 +249,7 @@ impl Gesture {
                         false => boxes[*index] = found,
                     }
                 }
-                let all = vec![Side::Min, Side::Middle, Side::Max];
-                sides = [all.clone(), all];
+                [Side::ALL; 2]
             }
             Deed::Pull { index, grip } => {
                 let start = &self.before[*index];
@@ -265,22 +257,10 @@ impl Gesture {
                 let found = BoundingBox::from_corners(min, max, "");
                 boxes[*index].min = found.min;
                 boxes[*index].max = found.max;
-                sides = [grip.x, grip.y].map(|side| match side {
-                    Side::Middle => Vec::new(),
-                    Side::Min | Side::Max => vec![Side::Min, Side::Max],
-                });
+                grip.moving_sides()
             }
-        }
-        let bounds = bounds(&boxes, &held);
-        self.met = [0, 1].map(|axis| {
-            let places = sides[axis].iter();
-            let places: Vec<f32> = places.map(|side| place(&bounds, axis, *side)).collect();
-            if snaps {
-                snap.lines.met(axis, &places)
-            } else {
-                Vec::new()
-            }
-        });
+        };
+        self.met = snap.met(&bounds(&boxes, &held), sides);
         (boxes, held)
     }
 
@@ -404,7 +384,7 @@ impl Tool for BoxTool {
         let mut shapes = Vec::new();
         if let Some(gesture) = gesture.filter(|gesture| gesture.is_drag) {
             let bounds = bounds(boxes, chosen);
-            shapes.extend(shown::guides(&gesture.met, &bounds, document.size_px()));
+            shapes.extend(guides(&gesture.met, &bounds, document.size_px()));
             shapes.push(shown::note(&gesture.deed, &bounds, document.size_px()));
         }
         let hovered = self.hovered.unwrap_or(Cursor::Crosshair);

@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::geometry::CanvasView;
+use crate::tools::FrameGuide;
 use crate::tools::event::Modifiers;
 
 const NONE: Modifiers = Modifiers {
@@ -45,6 +46,7 @@ impl Bench {
         let mut context = ToolContext {
             editor: &mut self.editor,
             view: &mut self.view,
+            frame: FrameGuide::default(),
         };
         self.tool.handle(&[event], &mut context).unwrap();
         self.editor.document().validate_invariants().unwrap();
@@ -199,6 +201,7 @@ fn handles_and_edges_pull_and_escape_lets_go() {
     let mut context = ToolContext {
         editor: &mut bench.editor,
         view: &mut bench.view,
+        frame: FrameGuide::default(),
     };
     bench.tool.cancel(&mut context);
     assert_eq!(bench.editor.document(), &before);
@@ -218,6 +221,7 @@ fn an_aborted_first_box_leaves_the_layer_that_was_chosen() {
     let mut context = ToolContext {
         editor: &mut bench.editor,
         view: &mut bench.view,
+        frame: FrameGuide::default(),
     };
     bench.tool.cancel(&mut context);
     assert_eq!(bench.editor.document().selected_layer().unwrap().id, mask);
@@ -273,6 +277,7 @@ fn a_double_click_names_the_box() {
     let mut context = ToolContext {
         editor: &mut bench.editor,
         view: &mut bench.view,
+        frame: FrameGuide::default(),
     };
     bench.tool.handle(&[release], &mut context).unwrap();
     assert_eq!(bench.tool.take_wish(), Some(Wish::NameBoxes));

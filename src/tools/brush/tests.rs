@@ -1,7 +1,7 @@
 use super::*;
 use crate::document::DocumentEditor;
 use crate::geometry::CanvasView;
-use crate::tools::{Modifiers, ToolId};
+use crate::tools::{FrameGuide, Modifiers, ToolId};
 
 static INFO: ToolInfo = ToolInfo {
     id: ToolId("test"),
@@ -33,6 +33,7 @@ impl Bench {
         let context = ToolContext {
             editor: &mut self.editor,
             view: &mut self.view,
+            frame: FrameGuide::default(),
         };
         (&mut self.tool, context)
     }

@@ -12,6 +12,7 @@
 //! Ctrl or by pinching.
 
 mod boxes;
+mod frame;
 mod gesture;
 mod overlay;
 mod tags;
@@ -19,6 +20,7 @@ mod tags;
 use egui::{Rect, Response, Sense, Ui};
 use egui_wgpu::RenderState;
 
+use crate::app::frame::FrameShown;
 use crate::app::{Command, CommandSink};
 use crate::document::Document;
 use crate::geometry::{CanvasView, UiPoint, Viewport};
@@ -52,6 +54,8 @@ pub struct CanvasInput<'a> {
     pub boxes: Option<BoxLook<'a>>,
     /// How label maps are shown.
     pub classes: ClassesShown,
+    /// The frame of the next job; `None` shows none.
+    pub frame: Option<FrameShown>,
 }
 
 /// The canvas of a window: what only the screen knows.
@@ -112,6 +116,9 @@ impl CanvasUi {
         self.paint(ui, rect, input, &viewport, view);
         if let Some(look) = &input.boxes {
             boxes::boxes_ui(ui, rect, input.document, look, &view.transform(&viewport));
+        }
+        if let Some(shown) = &input.frame {
+            frame::frame_ui(ui, rect, shown, &view.transform(&viewport));
         }
         overlay::overlay_ui(ui, &response, input, &viewport, view, &self.gesture);
         response

@@ -91,14 +91,17 @@ fn shape_ui(ui: &Ui, painter: &Painter, shape: &OverlayShape, transform: &Canvas
             let ends = [at(*from), at(*to)].map(|end| egui::pos2(crisp(end.x), crisp(end.y)));
             painter.line_segment(ends, Stroke::new(line, tokens(ui).guide));
         }
-        OverlayShape::Handle(point) => {
-            let side = egui::Vec2::splat(HANDLE_POINTS);
-            let knob = egui::Rect::from_center_size(at(*point), side);
-            let stroke = Stroke::new(1.0, Color32::from_black_alpha(200));
-            painter.rect(knob, 1.0, Color32::WHITE, stroke, egui::StrokeKind::Inside);
-        }
+        OverlayShape::Handle(point) => handle(painter, at(*point)),
         OverlayShape::Note { at: point, text } => note_ui(ui, painter, at(*point), text),
     }
+}
+
+/// A knob to pull at.
+pub(super) fn handle(painter: &Painter, at: Pos2) {
+    let side = egui::Vec2::splat(HANDLE_POINTS);
+    let knob = egui::Rect::from_center_size(at, side);
+    let stroke = Stroke::new(1.0, Color32::from_black_alpha(200));
+    painter.rect(knob, 1.0, Color32::WHITE, stroke, egui::StrokeKind::Inside);
 }
 
 /// Words on a dark ground, which can be read on any picture.

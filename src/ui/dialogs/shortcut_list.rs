@@ -17,7 +17,7 @@ pub fn shortcut_list_ui(ui: &mut Ui) {
         for group in [Group::Generate, Group::File, Group::Edit, Group::Boxes] {
             group_ui(left, group);
         }
-        for group in [Group::Tools, Group::View] {
+        for group in [Group::Tools, Group::Frame, Group::View] {
             group_ui(right, group);
         }
     });

@@ -7,6 +7,7 @@ use egui::{Align, Layout, RichText, ScrollArea, Ui, vec2};
 use super::box_concerns::box_concerns_line_ui;
 use crate::app::actions::boxes as actions;
 use crate::app::boxes::{Report, are_in_hand, vocabulary};
+use crate::app::frame::JobFrame;
 use crate::app::{AppState, Command, CommandSink};
 use crate::document::{DocumentRevision, Layer, LayerId, LayerKind};
 use crate::icons;
@@ -24,7 +25,7 @@ pub struct BoxTable {
     /// What the model makes of the boxes, for the state of the document and the
     /// model that it was made of.
     report: Report,
-    made_of: Option<(DocumentRevision, Option<ModelSource>)>,
+    made_of: Option<(DocumentRevision, Option<ModelSource>, Option<JobFrame>)>,
     is_shown: bool,
     /// The line from which Shift chooses.
     last: Option<(LayerId, usize)>,
@@ -35,11 +36,12 @@ impl BoxTable {
     pub fn report(&mut self, state: &AppState) -> &Report {
         let model = state.model_summary();
         let revision = state.document().revision();
-        let made_of = Some((revision, model.map(|model| model.source.clone())));
+        let frame = state.job_frame();
+        let made_of = Some((revision, model.map(|model| model.source.clone()), frame));
         // While boxes follow the pointer the sentences may lag.
         let may_lag = state.front().editor.is_busy() && self.made_of.is_some();
         if self.made_of != made_of && !may_lag {
-            self.report = Report::new(state.document(), model);
+            self.report = Report::in_frame(state.document(), frame, model);
             self.made_of = made_of;
         }
         &self.report

@@ -7,7 +7,7 @@ use crate::app::actions::{Action, file::OPEN, generate::GENERATE};
 use crate::app::shortcuts::keys_of;
 use crate::app::{AppState, CommandSink, boxes};
 use crate::document::LayerKind;
-use crate::geometry::{CanvasRect, UiPoint};
+use crate::geometry::UiPoint;
 use crate::gpu::{ClassesShown, LiveFrame, LivePicture};
 use crate::tools::Target;
 use crate::ui::UiState;
@@ -40,7 +40,7 @@ fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut 
             .planes
             .and_then(|planes| own.planes.picture(&planes))
             .unwrap_or(LivePicture::Image(preview.image)),
-        target: CanvasRect::from_size(preview.place.size_px),
+        target: state.document().on_canvas(preview.place.area),
         mask: preview.place.mask,
     });
     if live.is_none() {
@@ -56,6 +56,7 @@ fn show_canvas(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut 
         is_mask_outlined: state.is_result_new(),
         boxes: box_look(state),
         classes: classes_shown(state),
+        frame: state.frame_shown(),
     };
     own.canvas.show(ui, &input, commands);
 }
@@ -98,7 +99,7 @@ fn is_empty(state: &AppState) -> bool {
         Ok(Target::Layer(id)) => document
             .layer(id)
             .is_some_and(|layer| layer.kind() != LayerKind::Mask),
-        Ok(Target::NewLayer) => true,
+        Ok(Target::NewLayer | Target::Frame) => true,
         Ok(Target::View) | Err(_) => false,
     };
     !is_about_to_draw

@@ -6,7 +6,7 @@ use egui::{Sense, Stroke, TextEdit, Ui, pos2, vec2};
 
 use crate::app::actions::{Entry, semantic};
 use crate::app::classes::ClassCommand;
-use crate::app::{AppState, CommandSink};
+use crate::app::{AppState, CommandSink, boxes};
 use crate::document::{Recoding, class_index, stored_class};
 use crate::icons;
 use crate::recipe::palette::PaletteClass;
@@ -38,11 +38,12 @@ struct Line<'a> {
     share: Option<f64>,
 }
 
-/// Whether the list is shown: while a label map is in hand. It stays or is away as
-/// long as a gesture goes on, under which the canvas must not move.
+/// Whether the list is shown: while a label map is in hand, and no tool for boxes, which
+/// leaves it for a layer of theirs. It stays or is away as long as a gesture goes on, under
+/// which the canvas must not move.
 pub fn shows_classes(state: &AppState, own: &mut UiState) -> bool {
     if !state.toolbox.is_active() {
-        own.classes.is_shown = semantic::is_in_hand(state);
+        own.classes.is_shown = semantic::is_in_hand(state) && !boxes::are_in_hand(state);
     }
     own.classes.is_shown
 }

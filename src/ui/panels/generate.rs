@@ -6,7 +6,8 @@ use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::conditions::conditions_ui;
 use super::finish::finish_ui;
-use crate::app::form::{FormChange, GenerateForm, Intent};
+use super::framing::framing_ui;
+use crate::app::form::{FormChange, GenerateForm};
 use crate::app::live::LIVE_STEPS;
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::engine::SamplerChoice;
@@ -211,10 +212,11 @@ fn picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         size_ui(ui, state, commands);
     }
     let strength = intent.strength();
-    let feather = (intent == Intent::Inpaint).then_some(&FEATHER);
+    let feather = intent.is_inside_mask().then_some(&FEATHER);
     for number in strength.into_iter().chain(feather).chain([&BATCH]) {
         param_ui(ui, state.form(), number, commands);
     }
+    framing_ui(ui, state, commands);
     finish_ui(ui, state, intent, commands);
 }
 
@@ -234,7 +236,7 @@ fn beginning_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             }
         });
     }
-    if state.intent() != Intent::Inpaint {
+    if !state.heeds_mask() {
         let mut starts = state.front().starts_from_picture;
         let hint = "Off: a new picture is painted, on a layer of its own";
         row(ui, "Picture", |ui, _| {

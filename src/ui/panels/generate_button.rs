@@ -33,8 +33,10 @@ pub fn generate_button_ui(
         Some(obstacle) => obstacle.to_owned(),
         None => {
             let told = state.told(report.given.len());
+            let frame = state.job_frame();
+            let size_px = frame.map_or_else(|| state.painted_size_px(), |it| it.rect.size_px());
             let intent = state.intent();
-            intent.sentence(state.form(), state.painted_size_px(), told)
+            intent.sentence(state.form(), size_px, frame.is_some(), told)
         }
     };
     ui.horizontal(|ui| {
@@ -43,6 +45,13 @@ pub fn generate_button_ui(
             .size(type_size::SMALL + 1.0);
         ui.add(egui::Label::new(text).truncate());
     });
+
+    if let Some(concern) = state.frame_concern() {
+        let text = RichText::new(format!("{}  {concern}", icons::WARNING))
+            .color(tokens(ui).warning)
+            .size(type_size::SMALL + 1.0);
+        ui.add(egui::Label::new(text).truncate());
+    }
 
     // Boxes that a model takes not at all are told of where they are switched.
     if state.tells(Condition::Boxes) {

@@ -35,6 +35,14 @@ static OPACITY: Number = Number {
     infotext: None,
 };
 
+/// How strongly what a mask covers is repainted.
+static MASK_STRENGTH: Number = Number {
+    id: "mask_layer_strength",
+    label: "Strength",
+    hint: "How strongly what this mask covers is repainted, of the strength of the job",
+    ..OPACITY
+};
+
 /// Small pictures of the layers, made anew when the document changes.
 #[derive(Default)]
 pub struct LayerThumbnails {
@@ -167,6 +175,18 @@ fn header_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             commands.push(Command::SetLayerOpacity {
                 layer: layer.id,
                 opacity: changed.map_or(layer.opacity, Value::as_f32),
+                done,
+            });
+        }
+    }
+    if let Some(layer) = selected.filter(|layer| layer.kind() == LayerKind::Mask) {
+        let value = Value::Real(layer.strength);
+        let (response, changed) = number_row(ui, &MASK_STRENGTH, value);
+        let done = response.drag_stopped() || (response.changed() && !response.dragged());
+        if changed.is_some() || done {
+            commands.push(Command::SetMaskStrength {
+                layer: layer.id,
+                strength: changed.map_or(layer.strength, Value::as_f32),
                 done,
             });
         }
@@ -310,6 +330,9 @@ fn name_ui(ui: &mut Ui, layer: &Layer) {
         ui.add_space(3.0);
         ui.add(egui::Label::new(RichText::new(&layer.name).color(color)).truncate());
         let kind = match layer.kind() {
+            LayerKind::Mask if layer.strength < 1.0 => {
+                format!("Mask, at {:.0} % of the strength", layer.strength * 100.0)
+            }
             LayerKind::Mask => "Mask: what is painted here is repainted".to_owned(),
             LayerKind::Raster => "Picture".to_owned(),
             LayerKind::Layout => match layer.boxes().map_or(0, <[_]>::len) {

@@ -39,7 +39,8 @@ fn bar_style(style: &mut egui::Style) {
     flat(style);
 }
 
-fn menu_style(style: &mut egui::Style) {
+/// How entries of a menu look.
+pub(super) fn menu_style(style: &mut egui::Style) {
     style.spacing.button_padding = vec2(space::S, 2.0);
     style.spacing.interact_size.y = 26.0;
     style.spacing.item_spacing.y = 0.0;
@@ -71,7 +72,13 @@ fn groups_ui(ui: &mut Ui, menu: &Menu, state: &AppState, commands: &mut CommandS
     }
 }
 
-fn entries_ui(ui: &mut Ui, entries: &[Entry], state: &AppState, commands: &mut CommandSink) {
+/// The entries of a menu.
+pub(super) fn entries_ui(
+    ui: &mut Ui,
+    entries: &[Entry],
+    state: &AppState,
+    commands: &mut CommandSink,
+) {
     for entry in entries {
         match entry {
             Entry::Action(action) => action_ui(ui, action, state, commands),

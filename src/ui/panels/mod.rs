@@ -7,6 +7,8 @@ mod class_list;
 mod classes;
 mod conditions;
 mod finish;
+mod frame_options;
+mod framing;
 mod generate;
 mod generate_button;
 mod layers;

@@ -2,6 +2,7 @@
 
 use egui::{Align, Layout, RichText, Ui};
 
+use super::tool_options::has_settings;
 use crate::app::actions::view::ACTUAL_SIZE;
 use crate::app::jobs::JobKind;
 use crate::app::{AppState, CommandSink};
@@ -53,8 +54,22 @@ pub fn status_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) 
             let [width, height] = state.document().size_px();
             item(ui, icons::FRAME_CORNERS, &format!("{width} × {height} px"))
                 .on_hover_text("Size of the picture");
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                hint_ui(ui, state)
+            });
         });
     });
+}
+
+/// What the tool in hand does, where nothing is at work and its settings leave no room for
+/// that above the canvas.
+fn hint_ui(ui: &mut Ui, state: &AppState) {
+    let tool = state.toolbox.active();
+    if state.jobs.running().is_none() && has_settings(state) {
+        let text = format!("{}  {}", tool.icon, tool.hint);
+        let text = RichText::new(text).color(tokens(ui).text_faint);
+        ui.add(egui::Label::new(text).truncate());
+    }
 }
 
 fn job_ui(ui: &mut Ui, state: &AppState) {

@@ -2,7 +2,9 @@
 
 use egui::{RichText, Ui};
 
+use super::frame_options::frame_options_ui;
 use crate::app::actions::{semantic, view};
+use crate::app::frame::frame_is_in_hand;
 use crate::app::{AppState, Command, CommandSink, sentence};
 use crate::recipe::param::{Number, Value};
 use crate::tools::Choice;
@@ -24,7 +26,11 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
             // Instead of the settings, which have nothing to act on: there is
             // not room for both.
             Err(obstacle) => (sentence(&obstacle.to_string()), tokens(ui).warning),
-            Ok(_) if options.is_empty() && state.toolbox.choices().is_empty() => {
+            Ok(_) if frame_is_in_hand(state) => {
+                frame_options_ui(ui, state, commands);
+                Default::default()
+            }
+            Ok(_) if !has_settings(state) => {
                 class_ui(ui, state);
                 (tool.hint.to_owned(), tokens(ui).text_muted)
             }
@@ -61,6 +67,12 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
             });
         });
     });
+}
+
+/// Whether the tool in hand has settings.
+pub(super) fn has_settings(state: &AppState) -> bool {
+    let toolbox = &state.toolbox;
+    frame_is_in_hand(state) || !toolbox.options().is_empty() || !toolbox.choices().is_empty()
 }
 
 /// The class that is painted with, where a label map is in hand.

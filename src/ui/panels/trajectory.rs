@@ -93,7 +93,8 @@ fn frame_ui(
     chosen: bool,
 ) -> egui::Response {
     let tokens = tokens(ui);
-    let aspect = painting.place.size_px[0] as f32 / painting.place.size_px[1].max(1) as f32;
+    let [width, height] = painting.place.area.size_px();
+    let aspect = width as f32 / height.max(1) as f32;
     let size = vec2(
         (THUMBNAIL * aspect).clamp(THUMBNAIL * 0.5, THUMBNAIL * 2.0),
         THUMBNAIL,

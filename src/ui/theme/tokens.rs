@@ -102,6 +102,10 @@ pub struct Tokens {
     pub success: Color32,
     /// Lines over a picture that say what is in line with what.
     pub guide: Color32,
+    /// The outline of the part of a picture that is painted next.
+    pub frame: Color32,
+    /// Text on that colour.
+    pub on_frame: Color32,
     /// Under windows and menus.
     pub shadow: Color32,
 }
@@ -130,6 +134,8 @@ pub const DARK: Tokens = Tokens {
     warning: Color32::from_rgb(0xE5, 0xB4, 0x5C),
     success: Color32::from_rgb(0x6C, 0xC4, 0x8A),
     guide: Color32::from_rgb(0xFF, 0x5A, 0xB4),
+    frame: Color32::from_rgb(0xF2, 0xC9, 0x4C),
+    on_frame: Color32::from_rgb(0x1A, 0x1A, 0x1A),
     shadow: Color32::from_black_alpha(120),
 };
 
@@ -157,6 +163,8 @@ pub const LIGHT: Tokens = Tokens {
     warning: Color32::from_rgb(0x8F, 0x5F, 0x00),
     success: Color32::from_rgb(0x1F, 0x74, 0x42),
     guide: Color32::from_rgb(0xD6, 0x1F, 0x8A),
+    frame: Color32::from_rgb(0xF0, 0xB8, 0x2C),
+    on_frame: Color32::from_rgb(0x1A, 0x1A, 0x1A),
     shadow: Color32::from_black_alpha(40),
 };
 

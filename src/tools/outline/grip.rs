@@ -15,6 +15,12 @@ pub enum Side {
 }
 
 impl Side {
+    /// Both edges.
+    pub const EDGES: &'static [Self] = &[Self::Min, Self::Max];
+
+    /// All places.
+    pub const ALL: &'static [Self] = &[Self::Min, Self::Middle, Self::Max];
+
     /// -1, 0 or 1.
     pub fn sign(self) -> i8 {
         match self {
@@ -60,6 +66,15 @@ pub struct Grip {
 }
 
 impl Grip {
+    /// What can be pulled along each axis, for what is in line: both edges of those that
+    /// move.
+    pub fn moving_sides(self) -> [&'static [Side]; 2] {
+        [self.x, self.y].map(|side| match side {
+            Side::Middle => &[][..],
+            Side::Min | Side::Max => Side::EDGES,
+        })
+    }
+
     /// The corners and edges, which have handles.
     pub const HANDLES: [Self; 8] = [
         Self::new(Side::Min, Side::Min),

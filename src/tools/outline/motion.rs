@@ -1,4 +1,4 @@
-//! How boxes follow the pointer.
+//! How rectangles follow the pointer.
 
 use super::grip::{Grip, Pull, Side, pulled};
 use super::snap::Lines;
@@ -12,13 +12,31 @@ pub struct Snap {
     pub lines: Lines,
     /// Negative when nothing snaps.
     pub reach_px: f32,
+    /// What is in line with nothing lies on a multiple of this.
+    pub grid_px: f32,
 }
 
 impl Snap {
-    /// A position brought in line, or else to a whole pixel.
+    /// A position brought in line, or else onto the grid.
     fn edge(&self, axis: usize, at: f32) -> f32 {
         let offset = self.lines.offset(axis, &[at], self.reach_px);
-        offset.map_or_else(|| at.round(), |offset| at + offset)
+        offset.map_or_else(|| self.on_grid(at), |offset| at + offset)
+    }
+
+    fn on_grid(&self, at: f32) -> f32 {
+        (at / self.grid_px).round() * self.grid_px
+    }
+
+    /// What of some sides along each axis is in line, where anything snaps.
+    pub fn met(&self, bounds: &BoundingBox, sides: [&[Side]; 2]) -> [Vec<f32>; 2] {
+        [0, 1].map(|axis: usize| {
+            if self.reach_px < 0.0 {
+                return Vec::new();
+            }
+            let places = sides[axis].iter();
+            let places: Vec<f32> = places.map(|side| place(bounds, axis, *side)).collect();
+            self.lines.met(axis, &places)
+        })
     }
 
     fn point(&self, at: CanvasPoint) -> CanvasPoint {
@@ -64,7 +82,7 @@ pub fn moved_by(
             [Side::Min, Side::Middle, Side::Max].map(|side| place(&bounds, axis, side) + *by_px);
         *by_px += match snap.lines.offset(axis, &places, snap.reach_px) {
             Some(offset) => offset,
-            None => places[0].round() - places[0],
+            None => snap.on_grid(places[0]) - places[0],
         };
     }
     by_px
@@ -108,7 +126,7 @@ pub fn bounds(boxes: &[BoundingBox], of: &[usize]) -> BoundingBox {
 }
 
 /// A place of a box along an axis.
-pub fn place(found: &BoundingBox, axis: usize, side: Side) -> f32 {
+fn place(found: &BoundingBox, axis: usize, side: Side) -> f32 {
     let grip = Grip { x: side, y: side };
     let point = grip.place(found);
     [point.x, point.y][axis]

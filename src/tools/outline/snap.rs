@@ -2,6 +2,8 @@
 //! and its thirds.
 
 use crate::document::BoundingBox;
+use crate::geometry::CanvasPoint;
+use crate::tools::overlay::OverlayShape;
 
 /// Two positions in pixels that are nearer than this are in line.
 const IN_LINE_PX: f32 = 1e-2;
@@ -24,6 +26,11 @@ impl Lines {
             lines[1].extend([other.min.y, other.max.y, center.y]);
         }
         Self(lines)
+    }
+
+    /// The edges of a picture alone.
+    pub fn edges(size_px: [u32; 2]) -> Self {
+        Self(size_px.map(|side| vec![0.0, side as f32]))
     }
 
     /// How far to move along an axis so that the nearest of some positions comes
@@ -50,10 +57,29 @@ impl Lines {
     }
 }
 
+/// Lines through everything that is in line, from edge to edge of the picture.
+pub fn guides(
+    met: &[Vec<f32>; 2],
+    bounds: &BoundingBox,
+    size_px: [u32; 2],
+) -> impl Iterator<Item = OverlayShape> {
+    let [width, height] = size_px.map(|side| side as f32);
+    let (left, right) = (bounds.min.x.min(0.0), bounds.max.x.max(width));
+    let (top, bottom) = (bounds.min.y.min(0.0), bounds.max.y.max(height));
+    let upright = met[0].iter().map(move |x| OverlayShape::Guide {
+        from: CanvasPoint::new(*x, top),
+        to: CanvasPoint::new(*x, bottom),
+    });
+    let level = met[1].iter().map(move |y| OverlayShape::Guide {
+        from: CanvasPoint::new(left, *y),
+        to: CanvasPoint::new(right, *y),
+    });
+    upright.chain(level)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::CanvasPoint;
     use proptest::prelude::{prop, proptest};
 
     fn boxed(min: [f32; 2], max: [f32; 2]) -> BoundingBox {
