@@ -4,6 +4,7 @@ mod train_support;
 
 use std::ops::ControlFlow;
 
+use burn::tensor::Device;
 use image::GenericImageView;
 use train_support::{make_data, spec, train};
 use velatura::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
@@ -49,9 +50,10 @@ fn both_stages_learn_four_pictures() {
 
     let model = ModelFolder::open(&outcome.model).expect("a model folder");
     let factor = model
-        .autoencoder_config()
+        .load_first_stage(&Device::flex())
         .expect("an autoencoder")
-        .scaling_factor;
+        .scaling()
+        .factor;
     assert!(factor.is_finite() && factor != 0.18215, "{factor}");
 
     let job = TrainSpec {

@@ -6,7 +6,7 @@ mod train_support;
 use std::path::Path;
 
 use burn::tensor::Tensor;
-use train_support::{make_data, spec, train};
+use train_support::{CONFIG, make_data, spec, train};
 use velatura::model::{AutoencoderKl, ModelFolder};
 use velatura::recipe::{TrainSpec, TrainTarget};
 
@@ -66,6 +66,73 @@ fn compare(root: &Path, job: &TrainSpec) {
     assert_eq!(steps, (1..=job.steps).collect::<Vec<u64>>());
 }
 
+/// Vectors of a codebook that nobody uses are put elsewhere at the same steps; and
+/// its latents, or pixels themselves, serve a denoiser.
+fn compare_codebooks(root: &Path) {
+    let config = root.join("codebook.json");
+    let text = CONFIG
+        .replace(
+            r#""autoencoder": {"#,
+            r#""autoencoder": { "_class_name": "VQModel", "num_vq_embeddings": 48,"#,
+        )
+        .replace(
+            r#""tokenizer":"#,
+            r#""training": { "codebook_restart_steps": 3 }, "tokenizer":"#,
+        );
+    std::fs::write(&config, text).expect("written");
+    let codebook = TrainSpec {
+        steps: 12,
+        batch: 3,
+        accumulate: 2,
+        sample_every: 5,
+        config: Some(config.clone()),
+        ..spec(root, TrainTarget::Autoencoder)
+    };
+    compare(&root.join("codebook"), &codebook);
+    let metrics = root.join("codebook/whole/metrics.jsonl");
+    let metrics = std::fs::read_to_string(metrics).expect("metrics");
+    let last = metrics.lines().rfind(|line| line.contains("\"loss\""));
+    let last: serde_json::Value = serde_json::from_str(last.expect("a step")).expect("JSON");
+    let column = |name: &str| last[name].as_f64().expect("a number");
+    assert!((1.0..=48.0).contains(&column("code_perplexity")), "{last}");
+    assert!((0.0..=1.0).contains(&column("codes_used_share")), "{last}");
+    assert!(
+        column("codes_restarted") > 0.0 && column("codebook") > 0.0,
+        "{last}"
+    );
+    let model = root.join("codebook/whole/model");
+    let folder = ModelFolder::open(&model).expect("a model");
+    let class = folder.first_stage_config().expect("a first stage").class();
+    assert_eq!(class, "VQModel");
+
+    let diffusion = TrainSpec {
+        steps: 2,
+        config: Some(config),
+        first_stage: Some(model),
+        output: root.join("on-codebook"),
+        ..spec(root, TrainTarget::Diffusion)
+    };
+    let told = train(&diffusion, None);
+    told.outcome.as_ref().expect("a run to the end");
+    let config = root.join("pixels.json");
+    let text = CONFIG.replace(
+        r#""in_channels": 9, "out_channels": 4"#,
+        r#""in_channels": 7, "out_channels": 3"#,
+    );
+    std::fs::write(&config, text).expect("written");
+    let pixels = TrainSpec {
+        config: Some(config),
+        first_stage: Some("pixels".into()),
+        output: root.join("on-pixels"),
+        ..diffusion
+    };
+    let told = train(&pixels, None);
+    let model = &told.outcome.as_ref().expect("a run to the end").model;
+    let folder = ModelFolder::open(model).expect("a model");
+    let info = folder.first_stage_config().expect("pixels").info();
+    assert_eq!((info.channels, info.factor), (3, 1));
+}
+
 #[test]
 fn resumed_runs_equal_uninterrupted_ones() {
     let root = tempfile::tempdir().expect("a folder");
@@ -91,6 +158,8 @@ fn resumed_runs_equal_uninterrupted_ones() {
         ..spec(root.path(), TrainTarget::Diffusion)
     };
     compare(&root.path().join("diffusion"), &diffusion);
+
+    compare_codebooks(root.path());
 
     // A model trained further keeps its text encoder.
     let further = TrainSpec {

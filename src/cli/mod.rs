@@ -7,6 +7,7 @@
 //! (Ctrl+C, SIGTERM): a generation with the pictures that were finished, a
 //! training run with its checkpoint.
 
+mod autoencoder;
 mod devices;
 mod error;
 mod evaluate;
@@ -15,6 +16,7 @@ mod follow;
 mod generate;
 mod info;
 mod interrupt;
+mod latents;
 mod model_name;
 mod models;
 mod place;
@@ -67,6 +69,9 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Make a picture four times as large
     Upscale(upscale::UpscaleArgs),
+    /// Turn pictures into latents and back, without a denoiser
+    #[command(subcommand)]
+    Autoencoder(autoencoder::AutoencoderCommand),
     /// Train a model on a folder of pictures
     #[command(subcommand)]
     Train(train::TrainCommand),
@@ -90,6 +95,10 @@ pub fn run(command: &Command) -> ExitCode {
     let (json, run): (bool, Work<'_>) = match command {
         Command::Generate(args) => (args.json, Box::new(|report| generate::run(args, report))),
         Command::Upscale(args) => (args.json, Box::new(|report| upscale::run(args, report))),
+        Command::Autoencoder(args) => (
+            args.json(),
+            Box::new(|report| autoencoder::run(args, report)),
+        ),
         Command::Train(args) => (args.json(), Box::new(|report| train::run(args, report))),
         Command::Evaluate(args) => (args.json, Box::new(|report| evaluate::run(args, report))),
         Command::Export(args) => (args.json, Box::new(|report| export::run(args, report))),

@@ -94,7 +94,7 @@ fn kind_of(model: &ModelFolder) -> &'static str {
         (true, true) => "text to image",
         (true, false) if model.manifest().takes_mask() => "inpainting without text",
         (true, false) => "unconditional",
-        (false, _) if model.autoencoder_config().is_ok() => "autoencoder",
+        (false, _) if model.first_stage_config().is_ok() => "autoencoder",
         (false, _) => "incomplete",
     }
 }

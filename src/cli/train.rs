@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::follow::follow;
@@ -10,7 +10,7 @@ use super::report::{Progress, Reporter};
 use super::{CliError, DeviceArg, Precision, devices};
 use crate::engine::protocol::{EngineEvent, JobOutcome, TrainEvent};
 use crate::folders;
-use crate::recipe::{TrainSpec, TrainTarget};
+use crate::recipe::{LatentKind, TrainSpec, TrainTarget};
 
 /// What can be trained.
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,32 @@ pub struct AutoencoderArgs {
     /// Weight of the Kullback-Leibler loss
     #[arg(long, value_name = "WEIGHT", default_value_t = TrainSpec::default().kl_weight)]
     kl_weight: f64,
+    /// What keeps the latents of a run from random weights in bounds
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["from", "config"])]
+    latents: LatentsArg,
+    /// Pixels per side of a latent of such a run: 2, 4, 8, 16 or 32 [default: what
+    /// suits the pictures]
+    #[arg(long, value_name = "F", conflicts_with_all = ["from", "config"])]
+    factor: Option<u32>,
+}
+
+/// What keeps latents in bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum LatentsArg {
+    /// A distribution near the standard normal one
+    #[default]
+    Kl,
+    /// A codebook
+    Vq,
+}
+
+impl From<LatentsArg> for LatentKind {
+    fn from(arg: LatentsArg) -> Self {
+        match arg {
+            LatentsArg::Kl => Self::Kl,
+            LatentsArg::Vq => Self::Vq,
+        }
+    }
 }
 
 /// What `velatura train diffusion` takes.
@@ -42,9 +68,9 @@ pub struct AutoencoderArgs {
 pub struct DiffusionArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Model folder whose autoencoder encodes the pictures of a run from random
-    /// weights [default: the Storybook model]
-    #[arg(long, value_name = "DIR")]
+    /// What encodes the pictures of a run from random weights: a model folder, an
+    /// autoencoder alone, or `pixels` for none [default: the Storybook model]
+    #[arg(long, value_name = "MODEL")]
     first_stage: Option<PathBuf>,
     /// Probability that a caption is left out, for guidance
     #[arg(long, value_name = "P", default_value_t = TrainSpec::default().caption_dropout)]
@@ -164,6 +190,8 @@ impl TrainCommand {
                 discriminator_start: args.discriminator_start,
                 perceptual_weight: args.perceptual_weight,
                 kl_weight: args.kl_weight,
+                latents: args.latents.into(),
+                latent_factor: args.factor,
                 ..spec
             },
             Self::Diffusion(args) => TrainSpec {

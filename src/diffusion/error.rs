@@ -93,6 +93,43 @@ pub enum DiffusionError {
         /// The step, from 1.
         step: usize,
     },
+    /// A picture cannot be cut into places of latents.
+    #[error(
+        "the picture is {} × {} pixels, but this autoencoder needs sides that {factor} divides; \
+         crop it to {} × {}",
+        found_px[0], found_px[1], found_px[0].max(*factor) / factor * factor,
+        found_px[1].max(*factor) / factor * factor
+    )]
+    Sides {
+        /// Pixels per side of a latent's place.
+        factor: u32,
+        /// The size of the picture.
+        found_px: [u32; 2],
+    },
+    /// Latents are of another autoencoder.
+    #[error(
+        "the latents have {found} channels, but those of this autoencoder have {wanted}; \
+         decode them with the one that made them"
+    )]
+    Channels {
+        /// Channels of the latents.
+        found: usize,
+        /// Channels of the autoencoder's.
+        wanted: usize,
+    },
+    /// Latents would make a picture larger than any.
+    #[error(
+        "the latents are too large; with this autoencoder they may be {most} places wide and high"
+    )]
+    TooLarge {
+        /// Places of a side.
+        most: usize,
+    },
+    /// Latents decode to numbers that are none.
+    #[error(
+        "the latents decode to numbers that are not finite; they are damaged, or of another autoencoder"
+    )]
+    NoPicture,
     /// The tensor library could not hand over its numbers.
     #[error("the result could not be read from the device: {0}; try again, or compute on the CPU")]
     Device(String),

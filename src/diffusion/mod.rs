@@ -10,6 +10,7 @@
 mod distance;
 mod enlarge;
 mod error;
+mod latent_coder;
 mod latent_diffusion;
 mod paste;
 mod prediction;
@@ -28,6 +29,7 @@ mod vector_math;
 
 pub use enlarge::Enlargement;
 pub use error::DiffusionError;
+pub use latent_coder::{LatentCoder, UnscaledLatents};
 pub use latent_diffusion::LatentDiffusion;
 pub use paste::paste_back;
 pub use prediction::PredictionType;

@@ -19,6 +19,15 @@ pub enum ModelError {
     /// The folder is not a model.
     #[error("{} is not a model folder: it has no model_index.json and no unet, vae or text_encoder folder", .0.display())]
     NotAModel(PathBuf),
+    /// There is no autoencoder in a folder.
+    #[error("{} holds no autoencoder: neither a vae or vqvae folder nor a config.json of one", .0.display())]
+    NoFirstStage(PathBuf),
+    /// A lone file of weights tells nothing of its sizes.
+    #[error(
+        "{} is none of the released autoencoders; put its config.json beside it",
+        .0.display()
+    )]
+    UnknownFirstStage(PathBuf),
     /// A part that is needed is not in the folder.
     #[error("the model {} has no {part}; choose a model that has one", folder.display())]
     MissingPart {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::conditioner::{self, LATENT, inpaint};
-use super::{AutoencoderKlConfig, ClipTextConfig, ModelError, UNet2dConfig};
+use super::{ClipTextConfig, FirstStageConfig, ModelError, UNet2dConfig};
 use crate::recipe::{InputSpec, MAX_BOXES, MAX_SIDE_PX, MaskConvention, Palette};
 
 /// What a model is for and how it is used.
@@ -106,19 +106,19 @@ impl Manifest {
     pub fn derive(
         name: String,
         unet: Option<&UNet2dConfig>,
-        autoencoder: Option<&AutoencoderKlConfig>,
+        first_stage: Option<&FirstStageConfig>,
     ) -> Self {
-        let side = |value: &Option<Value>| match value {
-            Some(Value::Array(sides)) => sides.first().and_then(Value::as_u64),
-            Some(value) => value.as_u64(),
-            None => None,
+        let side = |value: &Value| match value {
+            Value::Array(sides) => sides.first().and_then(Value::as_u64),
+            value => value.as_u64(),
         };
-        let factor = autoencoder.map_or(8, AutoencoderKlConfig::downsampling) as u64;
+        let latents = first_stage.map(FirstStageConfig::info);
+        let factor = latents.map_or(8, |latents| latents.factor) as u64;
         let trained = unet
-            .and_then(|unet| side(&unet.sample_size))
+            .and_then(|unet| side(unet.sample_size.as_ref()?))
             .and_then(|latent| latent.checked_mul(factor))
-            .or_else(|| autoencoder.and_then(|config| side(&config.sample_size)));
-        let latent = autoencoder.map_or(4, |config| config.latent_channels);
+            .or_else(|| side(first_stage?.kind().sample_size()?));
+        let latent = latents.map_or(4, |latents| latents.channels);
         let inpaints = unet.is_some_and(|unet| unet.in_channels == 2 * latent + 1);
         let default = ManifestFile::default();
         let channels: &[&str] = if inpaints {

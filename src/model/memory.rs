@@ -6,7 +6,8 @@
 //! `docs/performance.md` (peak memory) and are meant to be right within a third:
 //! enough to refuse what cannot go well.
 
-use super::{Architecture, AutoencoderKlConfig, ModelError, ModelFolder, UNet2dConfig};
+use super::autoencoder::codec::Codec;
+use super::{Architecture, FirstStageConfig, ModelError, ModelFolder, UNet2dConfig};
 
 /// Bytes of a number that is computed with.
 const NUMBER: f64 = 4.0;
@@ -59,10 +60,12 @@ impl ModelFolder {
         // The networks run one after the other: the hungriest decides.
         let mut working = 0.0_f64;
         let mut factor = 8;
-        if let Ok(config) = self.autoencoder_config() {
+        if let Ok(config) = self.first_stage_config() {
             weights += config.parameter_count()?;
-            factor = config.downsampling();
-            working = working.max(decoder_working(config, size_px) * f64::from(at_once));
+            factor = config.info().factor;
+            if let Some(codec) = config.kind().codec()? {
+                working = working.max(decoder_working(&codec, size_px) * f64::from(at_once));
+            }
         }
         if let Ok(config) = self.unet_config() {
             weights += config.parameter_count()?;
@@ -122,7 +125,7 @@ impl UNet2dConfig {
     }
 }
 
-impl AutoencoderKlConfig {
+impl FirstStageConfig {
     /// Memory for training the autoencoder on pictures of so many pixels (width,
     /// height), so many at a time, without the networks that judge it.
     ///
@@ -133,21 +136,31 @@ impl AutoencoderKlConfig {
         size_px: [u32; 2],
         batch: u32,
     ) -> Result<MemoryEstimate, ModelError> {
-        let layers = self.layers_per_block as f64;
-        let levels = self.block_out_channels.iter().enumerate();
-        let mut kept: f64 = levels
-            .map(|(level, channels)| {
-                // The encoder's, and one more in the decoder.
-                let width = (2.0 * layers + 1.0) * RES_BLOCK_KEPT;
-                width * *channels as f64 * places(size_px.map(|side| side as usize), level)
-            })
-            .sum();
-        if let Some((lowest, channels)) = self.block_out_channels.iter().enumerate().next_back() {
-            let width = 4.0 * RES_BLOCK_KEPT + TRANSFORMER_KEPT;
-            kept += width * *channels as f64 * places(size_px.map(|side| side as usize), lowest);
-        }
+        let kept = match self.kind().codec()? {
+            Some(codec) => codec_kept(&codec, size_px.map(|side| side as usize)),
+            None => 0.0,
+        };
         Ok(trained(self.parameter_count()?, kept * f64::from(batch)))
     }
+}
+
+/// Numbers that training keeps of encoder and decoder for a picture.
+fn codec_kept(codec: &Codec, size: [usize; 2]) -> f64 {
+    let layers = codec.layers as f64;
+    let levels = codec.levels.iter().enumerate();
+    let mut kept: f64 = levels
+        .map(|(index, level)| {
+            // The encoder's, and one more in the decoder.
+            let attended = f64::from(u8::from(level.attends_down || level.attends_up));
+            let width = (2.0 * layers + 1.0) * (RES_BLOCK_KEPT + attended * TRANSFORMER_KEPT);
+            width * level.channels as f64 * places(size, index)
+        })
+        .sum();
+    if let Some((lowest, level)) = codec.levels.iter().enumerate().next_back() {
+        let width = 4.0 * RES_BLOCK_KEPT + TRANSFORMER_KEPT;
+        kept += width * level.channels as f64 * places(size, lowest);
+    }
+    kept
 }
 
 fn trained(weights: usize, kept: f64) -> MemoryEstimate {
@@ -200,12 +213,12 @@ fn denoiser_working(architecture: &Architecture, latent: [usize; 2]) -> f64 {
 
 /// Numbers that a decoder holds at most for a picture: where it doubles the sides,
 /// the channels of the level below stand at the size of the one above.
-fn decoder_working(config: &AutoencoderKlConfig, size_px: [u32; 2]) -> f64 {
+fn decoder_working(codec: &Codec, size_px: [u32; 2]) -> f64 {
     let size = size_px.map(|side| side as usize);
-    let channels = &config.block_out_channels;
-    let levels = (0..channels.len()).map(|level| {
-        let below = channels[(level + 1).min(channels.len() - 1)];
-        2.25 * channels[level].max(below) as f64 * places(size, level)
+    let channels = |level: usize| codec.levels[level.min(codec.levels.len() - 1)].channels;
+    let levels = (0..codec.levels.len()).map(|level| {
+        let widest = channels(level).max(channels(level + 1));
+        2.25 * widest as f64 * places(size, level)
     });
     levels.fold(0.0, f64::max)
 }
@@ -213,7 +226,7 @@ fn decoder_working(config: &AutoencoderKlConfig, size_px: [u32; 2]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PerLevel;
+    use crate::model::{AutoencoderKlConfig, PerLevel};
 
     const MB: f64 = 1e6;
 
@@ -241,9 +254,11 @@ mod tests {
         is_within_a_third((2.0 * denoiser * NUMBER) as u64, 3646.0 - 3438.0);
         let decoder = AutoencoderKlConfig {
             block_out_channels: vec![128, 256, 512, 512],
+            down_block_types: vec!["DownEncoderBlock2D".into(); 4],
+            up_block_types: vec!["UpDecoderBlock2D".into(); 4],
             ..Default::default()
         };
-        let decoder = decoder_working(&decoder, [512, 512]);
+        let decoder = decoder_working(&decoder.codec().unwrap(), [512, 512]);
         is_within_a_third((decoder * NUMBER) as u64, 936.0 - 335.0);
         // The training figures are of Storybook's first edition, which was smaller.
         let storybook = ModelFolder::open("assets/models/storybook").unwrap();
@@ -262,8 +277,10 @@ mod tests {
             down_block_types: vec!["DownEncoderBlock2D".into(); 3],
             up_block_types: vec!["UpDecoderBlock2D".into(); 3],
             latent_channels: 8,
-            ..storybook.autoencoder_config().unwrap().clone()
+            norm_num_groups: 8,
+            ..Default::default()
         };
+        let autoencoder = FirstStageConfig::Kl(autoencoder);
         let training = autoencoder.training_memory([64, 64], 8).unwrap();
         is_within_a_third(training.total_bytes(), 177.0);
         let painting = storybook.painting_memory([128, 128], 1).unwrap();

@@ -24,10 +24,16 @@ pub mod weights;
 mod whole;
 mod work;
 
-pub use autoencoder::{AutoencoderKl, AutoencoderKlConfig, DiagonalGaussian};
+pub use autoencoder::{
+    AutoencoderKl, AutoencoderKlConfig, CodebookLoss, DiagonalGaussian, Quantized, VqModel,
+    VqModelConfig, original, presets,
+};
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use error::ModelError;
-pub use first_stage::{FirstStage, LatentInfo};
+pub use first_stage::{
+    Draw, FirstStage, FirstStageConfig, LatentInfo, Pixels, Scaling, first_stage_config, is_pixels,
+    load_first_stage,
+};
 pub use folder::{ModelFolder, ModelParts, groups_of};
 pub use manifest::Manifest;
 pub use memory::MemoryEstimate;

@@ -29,7 +29,7 @@ impl Model {
         }
         Self::new(
             manifest,
-            Box::new(folder.load_autoencoder(device)?),
+            folder.load_first_stage(device)?,
             folder.load_unet(device)?,
             Encoders::load(folder, device)?,
         )

@@ -6,7 +6,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use super::{AutoencoderKl, UNet2d};
+use super::UNet2d;
 
 /// Multiply-adds of a pass through a denoiser for each place of its input,
 /// without those between the places that attention makes.
@@ -22,14 +22,16 @@ pub(super) fn denoiser_work(unet: &UNet2d) -> f64 {
     })
 }
 
-/// Multiply-adds of a pass through a decoder for each place of its latents.
-pub(super) fn decoder_work(autoencoder: &AutoencoderKl) -> f64 {
-    let highest = autoencoder.config().block_out_channels.len() - 1;
+/// Multiply-adds of a pass through the decoder of an autoencoder of so many levels
+/// for each place of its latents.
+pub(super) fn decoder_work<M: Module>(autoencoder: &M, levels: usize) -> f64 {
+    let highest = levels - 1;
     work(autoencoder, |path| match *path {
         ["decoder", "up_blocks", block, .., "upsampler", "conv", _] => 4.0 / halvings(block),
         ["decoder", "up_blocks", block, ..] => 1.0 / halvings(block),
         ["decoder", "conv_out" | "conv_norm_out", ..] => 1.0 / shrunk(highest),
-        ["decoder", ..] => 1.0,
+        // A place is compared with every vector of a codebook.
+        ["decoder" | "quantize", ..] => 1.0,
         _ => 0.0,
     })
 }
@@ -98,7 +100,7 @@ mod tests {
             layers_per_block: 2,
             ..Default::default()
         };
-        let decoder = decoder_work(&decoder.init(&device).unwrap()) * 4096.0;
+        let decoder = decoder_work(&decoder.init(&device).unwrap(), 4) * 4096.0;
         assert!((1.1e12..1.3e12).contains(&decoder), "{decoder:e}");
     }
 }

@@ -27,6 +27,17 @@ impl EmbeddingConfig {
     }
 }
 
+/// A table of `count` vectors to choose from, whose first numbers are uniform in
+/// ± 1 / `count` (van den Oord et al. 2017, <https://arxiv.org/abs/1711.00937>).
+pub fn codebook(count: usize, width: usize, device: &Device) -> Embedding {
+    let draw = Initializer::Uniform {
+        bound: (count as f64).recip(),
+    };
+    Embedding {
+        weight: draw.param([count, width], device),
+    }
+}
+
 /// A learned vector; `std` is the standard deviation of its first numbers.
 pub fn learned_vector(width: usize, std: f64, device: &Device) -> Param<Tensor<1>> {
     Initializer::Normal { std }.param([width], device)

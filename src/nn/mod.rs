@@ -25,7 +25,7 @@ mod transformer;
 
 pub use attention::{Attention, AttentionConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
-pub use embedding::{Embedding, EmbeddingConfig, learned_vector};
+pub use embedding::{Embedding, EmbeddingConfig, codebook, learned_vector};
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};

@@ -14,6 +14,17 @@ pub enum TrainTarget {
     Diffusion,
 }
 
+/// What keeps the latents of an autoencoder in bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LatentKind {
+    /// A distribution near the standard normal one (KL).
+    #[default]
+    Kl,
+    /// A codebook (VQ).
+    Vq,
+}
+
 /// Everything that decides what a training run does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -26,8 +37,8 @@ pub struct TrainSpec {
     /// Model folder to start from. `None` starts from random weights (a
     /// diffusion run then needs `first_stage`).
     pub from: Option<PathBuf>,
-    /// Model folder whose autoencoder encodes the pictures of a diffusion run
-    /// that starts from random weights.
+    /// Model whose autoencoder encodes the pictures of a diffusion run that starts
+    /// from random weights, an autoencoder alone, or `pixels`.
     pub first_stage: Option<PathBuf>,
     /// JSON file with the network sizes of a run from random weights; `None`
     /// takes sizes that suit the pictures.
@@ -68,6 +79,12 @@ pub struct TrainSpec {
     pub perceptual_weight: f64,
     /// Weight of the Kullback-Leibler term of the autoencoder's loss.
     pub kl_weight: f64,
+    /// What keeps the latents of an autoencoder from random weights in bounds, where
+    /// `config` says nothing.
+    pub latents: LatentKind,
+    /// Pixels per side of a latent's place of such an autoencoder; `None` takes what
+    /// suits the pictures.
+    pub latent_factor: Option<u32>,
 }
 
 impl Default for TrainSpec {
@@ -96,6 +113,8 @@ impl Default for TrainSpec {
             discriminator_start: None,
             perceptual_weight: 1.0,
             kl_weight: 1e-6,
+            latents: LatentKind::Kl,
+            latent_factor: None,
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Loss, by the mean over all values of a batch (LDM `contperceptual.py` sums
 //! over a picture; the weights between the terms are the same):
-//! mean w |x − x̂| + `perceptual_weight` · perceptual + `kl_weight` · KL / values
-//! and, from the discriminator's first step on, − d · mean D(x̂).
+//! mean w |x − x̂| + `perceptual_weight` · perceptual + what keeps the latents in
+//! bounds: `kl_weight` · KL / values ([`divergence`]), or the loss of the codebook
+//! ([`codebook`]); and, from the discriminator's first step on, − d · mean D(x̂).
 //! The weight w, 1 in the mean, is `object_weight` times as large over the things
 //! that a caption names: most of a picture is plain ground, which is learnt at once.
 //!
@@ -13,17 +14,23 @@
 //! the decoder; it compares gradients by the decoded picture, where LDM compares
 //! them by the decoder's last convolution, which is a linear function of these.
 
+mod bounds;
+mod codebook;
+mod divergence;
 mod loss;
 mod shown;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::module::Module;
+use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbaImage;
 use serde_json::{Map, Value, json};
 
+use self::bounds::{Bounds, Passed};
+use self::codebook::CodebookBounds;
+use self::divergence::DivergenceBounds;
 use self::loss::{PictureLoss, Terms};
 use self::shown::Shown;
 use super::TrainError;
@@ -41,7 +48,7 @@ use super::sheet;
 use super::source::Sample;
 use super::tensors::{host, scalar};
 use super::usual;
-use crate::model::{AutoencoderKl, Manifest, ModelFolder, ModelParts};
+use crate::model::{FirstStage as _, FirstStageConfig, Manifest, ModelFolder, ModelParts};
 use crate::nn;
 use crate::pixels::psnr_db;
 use crate::recipe::TrainSpec;
@@ -49,54 +56,101 @@ use crate::recipe::TrainSpec;
 /// Columns of a sample sheet.
 const SHEET: usize = 8;
 
+/// Makes or loads the network that a job names.
+pub(super) fn open(
+    spec: &TrainSpec,
+    config: &TrainConfig,
+    device: &Device,
+    pictures: Pictures,
+) -> Result<Box<dyn Stage>, TrainError> {
+    let device = device.clone().autodiff();
+    device.seed(spec.seed);
+    let from = spec.from.as_ref().map(ModelFolder::open).transpose()?;
+    let sizes = match (&from, &config.autoencoder) {
+        (Some(from), _) => from.first_stage_config()?.clone(),
+        (None, Some(sizes)) => sizes.clone(),
+        (None, None) => usual::first_stage(spec)?,
+    };
+    check_sizes(&sizes, spec.size_px)?;
+    Ok(match &sizes {
+        FirstStageConfig::Kl(sizes) => {
+            let network = match &from {
+                Some(from) => from.load_autoencoder(&device)?,
+                None => sizes.init(&device)?,
+            };
+            let bounds = DivergenceBounds::new(spec);
+            let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds);
+            Box::new(stage)
+        }
+        FirstStageConfig::Vq(sizes) => {
+            let network = match &from {
+                Some(from) => from.load_vq_model(&device)?,
+                None => sizes.init(&device)?,
+            };
+            let bounds = CodebookBounds::new(spec, &config.training, sizes.num_vq_embeddings);
+            let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds);
+            Box::new(stage)
+        }
+        FirstStageConfig::Pixels(_) => {
+            return Err(TrainError::setting(
+                "pixels as latents have no network that could be trained",
+            ));
+        }
+    })
+}
+
+/// Checks that pictures of this side can be taken apart and put together again.
+fn check_sizes(sizes: &FirstStageConfig, size_px: u32) -> Result<(), TrainError> {
+    let channels = match sizes {
+        FirstStageConfig::Kl(sizes) => [sizes.in_channels, sizes.out_channels],
+        FirstStageConfig::Vq(sizes) => [sizes.in_channels, sizes.out_channels],
+        FirstStageConfig::Pixels(_) => [3; 2],
+    };
+    if channels != [3; 2] {
+        return Err(TrainError::setting(
+            "only autoencoders of red, green and blue can be trained",
+        ));
+    }
+    let factor = sizes.info().factor as u32;
+    if !size_px.is_multiple_of(factor) {
+        return Err(TrainError::setting(format!(
+            "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"
+        )));
+    }
+    Ok(())
+}
+
 /// An autoencoder in training.
-pub(super) struct AutoencoderStage {
+struct AutoencoderStage<B: Bounds> {
     spec: TrainSpec,
     config: TrainConfig,
     pictures: Pictures,
     /// With autodiff.
     device: Device,
-    learner: Learner<AutoencoderKl>,
+    learner: Learner<B::Network>,
+    bounds: B,
     critic: Option<Learner<PatchDiscriminator>>,
     loss: PictureLoss,
     loader: Option<Loader<Shown>>,
 }
 
-impl AutoencoderStage {
-    /// Makes or loads the network.
-    pub fn new(
+impl<B: Bounds> AutoencoderStage<B> {
+    fn new(
         spec: &TrainSpec,
         config: &TrainConfig,
         device: &Device,
         pictures: Pictures,
-    ) -> Result<Self, TrainError> {
-        let device = device.clone().autodiff();
-        device.seed(spec.seed);
-        let network = match (&spec.from, &config.autoencoder) {
-            (Some(from), _) => ModelFolder::open(from)?.load_autoencoder(&device)?,
-            (None, Some(config)) => config.init(&device)?,
-            (None, None) => usual::autoencoder(spec.size_px).init(&device)?,
-        };
-        let sizes = network.config();
-        if sizes.in_channels != 3 || sizes.out_channels != 3 {
-            return Err(TrainError::setting(
-                "only autoencoders of red, green and blue can be trained",
-            ));
-        }
-        let factor = sizes.downsampling() as u32;
-        if !spec.size_px.is_multiple_of(factor) {
-            return Err(TrainError::setting(format!(
-                "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"
-            )));
-        }
+        network: B::Network,
+        bounds: B,
+    ) -> Self {
         nn::draw_weights(&network);
         let network = if config.training.decoder_only {
-            network.with_fixed_encoder()
+            B::with_fixed_latents(network)
         } else {
             network
         };
         let critic = spec.discriminator_start.map(|_| {
-            let network = PatchDiscriminatorConfig::for_size(spec.size_px).init(&device);
+            let network = PatchDiscriminatorConfig::for_size(spec.size_px).init(device);
             nn::draw_weights(&network);
             let options = LearnerOptions {
                 // LDM's for the adversarial pair.
@@ -105,7 +159,7 @@ impl AutoencoderStage {
                 clip_norm: spec.clip_norm,
                 ema_decay: None,
             };
-            Learner::new(network, options, &device)
+            Learner::new(network, options, device)
         });
         let options = LearnerOptions {
             betas: (0.9, 0.999),
@@ -113,20 +167,21 @@ impl AutoencoderStage {
             clip_norm: spec.clip_norm,
             ema_decay: Some(spec.ema_decay),
         };
-        Ok(Self {
-            learner: Learner::new(network, options, &device),
+        Self {
+            learner: Learner::new(network, options, device),
+            bounds,
             loss: PictureLoss {
-                perceptual: PerceptualLoss::new(&device),
+                perceptual: PerceptualLoss::new(device),
                 perceptual_weight: spec.perceptual_weight,
                 discriminator_weight: config.training.discriminator_weight,
             },
             spec: spec.clone(),
             config: config.clone(),
             pictures,
-            device,
+            device: device.clone(),
             critic,
             loader: None,
-        })
+        }
     }
 
     /// Values of one picture.
@@ -149,14 +204,7 @@ impl AutoencoderStage {
     ) -> Result<Terms, TrainError> {
         let x = self.batch(std::mem::take(&mut shown.values), &self.device);
         let network = self.learner.module();
-        let posterior = network.encode(x.clone());
-        let dims = posterior.mean.dims();
-        let noise = Purpose::Posterior
-            .random(self.spec.seed, counter)
-            .normals(dims.iter().product());
-        let noise = Tensor::<4>::from_data(TensorData::new(noise, dims), &self.device);
-        let made = network.decode(posterior.sample(noise));
-
+        let Passed { made, pull, told } = self.bounds.pass(network, x.clone(), counter)?;
         let picture = made.clone().inner();
         let critic = self.critic.as_mut().filter(|_| is_adversarial);
         // The opinion on made pictures, through weights that stand still here.
@@ -176,9 +224,7 @@ impl AutoencoderStage {
             critic.accumulate(nn::ops::on_workers(&hinge, || hinge.backward()));
         }
 
-        let divergence = posterior.kl().mean();
-        terms.divergence = scalar(divergence.clone())?;
-        let pull = divergence * (self.spec.kl_weight / self.values() as f64);
+        (terms.bounds, terms.told) = (scalar(pull.clone())?, told);
         let surrogate = (made * Tensor::from_inner(direction)).sum() + pull;
         let gradients = nn::ops::on_workers(&surrogate, || surrogate.backward());
         self.learner.accumulate(gradients);
@@ -192,15 +238,17 @@ impl AutoencoderStage {
         let mut made = Vec::with_capacity(samples.len());
         for group in samples.chunks(self.spec.batch as usize) {
             let x = self.batch(planes(group), &device);
-            made.extend(sheet::pictures(network.decode(network.encode(x).mode()))?);
+            made.extend(sheet::pictures(
+                network.decode_unscaled(network.likeliest_unscaled(x)),
+            )?);
         }
         Ok(made)
     }
 }
 
-impl Stage for AutoencoderStage {
+impl<B: Bounds> Stage for AutoencoderStage<B> {
     fn networks(&self) -> Value {
-        let mut sizes = json!(self.learner.module().config());
+        let mut sizes = json!(self.learner.module().configuration());
         // Measured again at every export; it does not make another network.
         if let Some(sizes) = sizes.as_object_mut() {
             sizes.remove("scaling_factor");
@@ -219,7 +267,7 @@ impl Stage for AutoencoderStage {
         if let Some(critic) = &mut self.critic {
             critic.load(folder, "discriminator", updates("discriminator"))?;
         }
-        Ok(())
+        self.bounds.load(folder)
     }
 
     fn begin(&mut self, step: u64, _reporter: &mut Reporter<'_>) -> Result<bool, TrainError> {
@@ -263,15 +311,19 @@ impl Stage for AutoencoderStage {
         if let (true, Some(critic)) = (is_adversarial, &mut self.critic) {
             is_applied &= critic.apply(learning_rate, passes)?.is_applied;
         }
-        let divergence = sum.divergence / self.values() as f32;
         let loss = sum.absolute
             + self.spec.perceptual_weight as f32 * sum.perceptual
-            + self.spec.kl_weight as f32 * divergence
+            + sum.bounds
             + sum.adaptive_weight * sum.adversarial;
         let mut more = Map::new();
         more.insert("l1".into(), json!(sum.absolute));
         more.insert("perceptual".into(), json!(sum.perceptual));
-        more.insert("kl".into(), json!(sum.divergence));
+        more.insert(B::COLUMN.into(), json!(sum.told));
+        if update.is_applied {
+            self.bounds.after_step(step, &mut self.learner)?;
+        }
+        let figures = self.bounds.figures().into_iter();
+        more.extend(figures.map(|(name, value)| (name.to_owned(), json!(value))));
         if is_adversarial {
             more.insert("adversarial".into(), json!(sum.adversarial));
             more.insert("adaptive_weight".into(), json!(sum.adaptive_weight));
@@ -292,7 +344,9 @@ impl Stage for AutoencoderStage {
         let each = each.map(|(sample, made)| psnr_db(mean_square(sample, made)));
         let mean = each.sum::<f64>() / samples.len().max(1) as f64;
         let name = self.pictures.figure("psnr_db", "train_psnr_db");
-        Ok(vec![(name, mean)])
+        let mut figures = vec![(name, mean)];
+        figures.extend(self.bounds.figures());
+        Ok(figures)
     }
 
     fn sheet(&mut self) -> Result<RgbaImage, TrainError> {
@@ -310,6 +364,7 @@ impl Stage for AutoencoderStage {
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {
         self.learner.save(folder, "autoencoder")?;
+        self.bounds.save(folder)?;
         match &self.critic {
             Some(critic) => critic.save(folder, "discriminator"),
             None => Ok(()),
@@ -338,13 +393,13 @@ impl Stage for AutoencoderStage {
             .chunks(self.spec.batch as usize)
             .zip(0..)
         {
-            let posterior = network.encode(self.batch(planes(group), &device));
-            let dims = posterior.mean.dims();
-            let noise = Purpose::Sheet
-                .random(self.spec.seed, counter)
-                .normals(dims.iter().product());
-            let noise = Tensor::from_data(TensorData::new(noise, dims), &device);
-            latents.extend(host(posterior.sample(noise))?);
+            let pictures = self.batch(planes(group), &device);
+            let mut noise = |dims: [usize; 4]| {
+                let mut random = Purpose::Sheet.random(self.spec.seed, counter);
+                let noise = random.normals(dims.iter().product());
+                Tensor::from_data(TensorData::new(noise, dims), &device)
+            };
+            latents.extend(host(network.draw_unscaled(pictures, &mut noise))?);
         }
         // Denoisers know the latents of a fixed encoder by the factor it has.
         let is_fixed = self.config.training.decoder_only;
@@ -352,11 +407,12 @@ impl Stage for AutoencoderStage {
             network.set_scaling_factor(factor);
         }
         let mut studio = self.config.studio.clone().unwrap_or_else(|| {
-            Manifest::derive("Trained autoencoder".into(), None, Some(network.config()))
+            let config = network.configuration();
+            Manifest::derive("Trained autoencoder".into(), None, Some(&config))
         });
         studio.resolution_px = self.spec.size_px;
         let parts = ModelParts {
-            autoencoder: Some(&network),
+            first_stage: Some(&network),
             manifest: Some(&studio),
             ..Default::default()
         };

@@ -11,7 +11,7 @@ use super::limits;
 use super::schedule::Decay;
 use crate::model::conditioner::layout::LayoutEncoderConfig;
 use crate::model::conditioner::semantic::SemanticEncoderConfig;
-use crate::model::{AutoencoderKlConfig, ClipTextConfig, Manifest, UNet2dConfig};
+use crate::model::{ClipTextConfig, FirstStageConfig, Manifest, UNet2dConfig};
 
 /// What the file named by `TrainSpec::config` says: the sizes of the networks
 /// in diffusers' own words, and fine points of the training. A run from random
@@ -19,8 +19,8 @@ use crate::model::{AutoencoderKlConfig, ClipTextConfig, Manifest, UNet2dConfig};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// `config.json` of the autoencoder.
-    pub autoencoder: Option<AutoencoderKlConfig>,
+    /// `config.json` of the autoencoder, or the name of a released one.
+    pub autoencoder: Option<FirstStageConfig>,
     /// `config.json` of the denoiser.
     pub unet: Option<UNet2dConfig>,
     /// `config.json` of the text encoder; its vocabulary follows from the tokenizer.
@@ -113,6 +113,14 @@ pub struct TrainingConfig {
     pub decay: Decay,
     /// Weight of the adversarial term of the autoencoder's loss.
     pub discriminator_weight: f32,
+    /// Weight β in the loss of a codebook.
+    pub codebook_beta: f64,
+    /// Whether β sits on the term that moves the codebook, as in the paper's code,
+    /// instead of on the one that moves the latents.
+    pub is_codebook_loss_legacy: bool,
+    /// Steps after which a vector of the codebook that was never the nearest is put
+    /// where latents are; 0 leaves it where it is.
+    pub codebook_restart_steps: u32,
     /// Whether only the decoder of an autoencoder learns, so that its latents, and
     /// with them the denoisers trained on them, stay what they are.
     pub decoder_only: bool,
@@ -150,6 +158,9 @@ impl Default for TrainingConfig {
         Self {
             decay: Decay::Constant,
             discriminator_weight: 0.5,
+            codebook_beta: 0.25,
+            is_codebook_loss_legacy: true,
+            codebook_restart_steps: 100,
             decoder_only: false,
             cached_pictures: 2048,
             cache_reuse: 8.0,

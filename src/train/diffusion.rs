@@ -106,7 +106,7 @@ impl DiffusionStage {
             is_text_trained,
             layout_encoder,
             semantic_encoder,
-            autoencoder,
+            first_stage,
             tokenizer,
             scheduler,
             studio,
@@ -134,7 +134,7 @@ impl DiffusionStage {
             layout_encoder,
             semantic_encoder,
         };
-        let mut encoder = Encoder::new(autoencoder, &plain, spec.size_px, spec.seed);
+        let mut encoder = Encoder::new(first_stage, &plain, spec.size_px, spec.seed);
         if let Some(factor) = factor {
             encoder.set_factor(factor);
         }
@@ -167,7 +167,7 @@ impl DiffusionStage {
             } else {
                 0
             },
-            factor: self.encoder.network().config().downsampling(),
+            factor: self.encoder.network().info().factor,
             object_mask_share: self.config.training.object_mask_share,
             object_weight: self.config.training.object_weight,
         }
@@ -221,7 +221,7 @@ impl Stage for DiffusionStage {
     fn networks(&self) -> Value {
         let denoiser = self.learner.module();
         let text = denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref());
-        let mut autoencoder = json!(self.encoder.network().config());
+        let mut autoencoder = json!(self.encoder.network().configuration());
         if let Some(sizes) = autoencoder.as_object_mut() {
             sizes.remove(FACTOR);
         }
@@ -371,7 +371,7 @@ impl Stage for DiffusionStage {
         let denoiser = self.learner.averaged();
         let parts = ModelParts {
             unet: Some(&denoiser.unet),
-            autoencoder: Some(self.encoder.network()),
+            first_stage: Some(self.encoder.network()),
             text_encoder: denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref()),
             layout_encoder: denoiser.layout_encoder.as_ref(),
             semantic_encoder: denoiser.semantic_encoder.as_ref(),

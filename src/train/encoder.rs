@@ -10,7 +10,7 @@ use super::random::Purpose;
 use super::source::Sample;
 use super::telling::{Tellable, Teller};
 use super::tensors::host;
-use crate::model::AutoencoderKl;
+use crate::model::FirstStage;
 use crate::model::conditioner::MaskPlanes;
 use crate::model::conditioner::inpaint::MaskedLatent;
 use crate::random::Random;
@@ -20,7 +20,7 @@ const ENCODED_VALUES: usize = 1 << 21;
 
 /// Pixels to latents that suit the denoiser.
 pub(super) struct Encoder {
-    network: AutoencoderKl,
+    network: Box<dyn FirstStage>,
     device: Device,
     size: usize,
     seed: u64,
@@ -30,7 +30,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// `network` and `device` are without autodiff.
-    pub fn new(mut network: AutoencoderKl, device: &Device, size_px: u32, seed: u64) -> Self {
+    pub fn new(mut network: Box<dyn FirstStage>, device: &Device, size_px: u32, seed: u64) -> Self {
         network.set_scaling_factor(1.0);
         Self {
             network,
@@ -41,14 +41,14 @@ impl Encoder {
         }
     }
 
-    /// The autoencoder.
-    pub fn network(&self) -> &AutoencoderKl {
-        &self.network
+    /// The first stage.
+    pub fn network(&self) -> &dyn FirstStage {
+        self.network.as_ref()
     }
 
     /// What latents are multiplied by; 1 until it was measured.
     pub fn factor(&self) -> f64 {
-        self.network.config().scaling_factor
+        self.network.scaling().factor
     }
 
     /// Whether the factor was measured.
@@ -64,9 +64,9 @@ impl Encoder {
 
     /// Channels and side of a latent.
     pub fn latent_shape(&self) -> [usize; 3] {
-        let config = self.network.config();
-        let side = self.size / config.downsampling();
-        [config.latent_channels, side, side]
+        let latents = self.network.info();
+        let side = self.size / latents.factor;
+        [latents.channels, side, side]
     }
 
     /// Latents of pictures, drawn from their distributions with the noise of `counter`.
@@ -85,10 +85,11 @@ impl Encoder {
         {
             let dims = [values.len() / picture, 3, self.size, self.size];
             let data = TensorData::new(values.to_vec(), dims);
-            let posterior = self.network.encode(Tensor::from_data(data, &self.device));
-            let data = TensorData::new(noise.to_vec(), posterior.mean.dims());
-            let drawn = posterior.sample(Tensor::from_data(data, &self.device));
-            let drawn = host(self.network.scale(drawn))?;
+            let pictures = Tensor::from_data(data, &self.device);
+            let mut noise = |dims: [usize; 4]| {
+                Tensor::from_data(TensorData::new(noise.to_vec(), dims), &self.device)
+            };
+            let drawn = host(self.network.to_latents(pictures, &mut noise))?;
             latents.extend(drawn.chunks(latent).map(<[f32]>::to_vec));
         }
         Ok(latents)
@@ -99,7 +100,7 @@ impl Encoder {
     pub fn encode_blank(&self) -> Result<MaskedLatent, TrainError> {
         // A counter that no group reaches.
         let latents = self.encode(&vec![0.0; 3 * self.size * self.size], u64::MAX)?;
-        let whole = MaskPlanes::whole([self.size; 2], self.network.config().downsampling());
+        let whole = MaskPlanes::whole([self.size; 2], self.network.info().factor);
         Ok(MaskedLatent {
             mask: whole.latent,
             latent: latents.concat(),

@@ -7,7 +7,7 @@ mod slots;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use self::adamw::Rule;
 use self::slots::Slot;
@@ -120,6 +120,45 @@ impl<M: Module> Learner<M> {
                 is_applied: true,
             }),
         }
+    }
+
+    /// Puts other numbers into rows of a matrix, without autodiff: each number of a
+    /// row, and its average with it, while its moments begin anew.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn replace_rows(
+        &mut self,
+        name: &str,
+        rows: &[(usize, Vec<f32>)],
+    ) -> Result<(), TrainError> {
+        let Some(index) = self.slots.iter().position(|slot| slot.name == name) else {
+            return Ok(());
+        };
+        let device = self.device.clone();
+        let replaced = |tensor: Tensor<1>, is_moment: bool| -> Result<Tensor<1>, TrainError> {
+            let mut values = host(tensor)?;
+            for (row, numbers) in rows {
+                let place = row * numbers.len();
+                let place = &mut values[place..place + numbers.len()];
+                match is_moment {
+                    true => place.fill(0.0),
+                    false => place.copy_from_slice(numbers),
+                }
+            }
+            let count = values.len();
+            Ok(Tensor::from_data(TensorData::new(values, [count]), &device))
+        };
+        let mut weights = slots::weights(self.module());
+        weights[index] = replaced(weights[index].clone(), false)?;
+        let slot = &mut self.slots[index];
+        slot.first = replaced(slot.first.clone(), true)?;
+        slot.second = replaced(slot.second.clone(), true)?;
+        let average = slot.average.take();
+        slot.average = average.map(|it| replaced(it, false)).transpose()?;
+        let module = self.module.take().expect("as in `module`");
+        self.module = Some(slots::with_weights(module, weights));
+        Ok(())
     }
 
     /// The network with averaged weights, without autodiff.

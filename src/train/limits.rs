@@ -58,6 +58,10 @@ const TRAINING: &[Limit<TrainingConfig>] = &[
     limit("discriminator_weight", 0.0, 1e4, |c| {
         c.discriminator_weight.into()
     }),
+    limit("codebook_beta", 0.0, 1e4, |c| c.codebook_beta),
+    limit("codebook_restart_steps", 0.0, 1e9, |c| {
+        c.codebook_restart_steps.into()
+    }),
     limit("cached_pictures", 1.0, 1e9, |c| c.cached_pictures as f64),
     limit("cache_reuse", 1.0, 1e9, |c| c.cache_reuse.into()),
     limit("masks_per_picture", 1.0, 64.0, |c| {

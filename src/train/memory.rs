@@ -3,7 +3,7 @@
 use super::TrainError;
 use super::config::TrainConfig;
 use super::usual;
-use crate::model::{MemoryEstimate, ModelFolder};
+use crate::model::{MemoryEstimate, ModelFolder, first_stage_config};
 use crate::recipe::{TrainSpec, TrainTarget};
 
 /// Memory for a run, about: of the networks that are trained.
@@ -15,23 +15,22 @@ pub fn memory_needed(spec: &TrainSpec) -> Result<MemoryEstimate, TrainError> {
     let from = spec.from.as_ref().map(ModelFolder::open).transpose()?;
     if spec.target == TrainTarget::Autoencoder {
         let sizes = match (&from, config.autoencoder) {
-            (Some(model), _) => model.autoencoder_config()?.clone(),
+            (Some(model), _) => model.first_stage_config()?.clone(),
             (None, Some(sizes)) => sizes,
-            (None, None) => usual::autoencoder(spec.size_px),
+            (None, None) => usual::first_stage(spec)?,
         };
         return Ok(sizes.training_memory([spec.size_px; 2], spec.batch)?);
     }
-    let first_stage = match (&from, &spec.first_stage) {
-        (Some(model), _) => model.clone(),
-        (None, Some(path)) => ModelFolder::open(path)?,
+    let latents = match (&from, &spec.first_stage) {
+        (Some(model), _) => model.first_stage_config()?.info(),
+        (None, Some(path)) => first_stage_config(path)?.info(),
         (None, None) => return Err(TrainError::setting("there is no first stage")),
     };
-    let latents = first_stage.autoencoder_config()?;
-    let side = spec.size_px as usize / latents.downsampling();
+    let side = spec.size_px as usize / latents.factor;
     let sizes = match (&from, config.unet) {
         (Some(model), _) => model.unet_config()?.clone(),
         (None, Some(sizes)) => sizes,
-        (None, None) => usual::unet(side, latents.latent_channels, usual::text_width(side)),
+        (None, None) => usual::unet(side, latents.channels, usual::text_width(side)),
     };
     Ok(sizes.training_memory([side; 2], spec.batch)?)
 }

@@ -36,6 +36,8 @@ pub(super) enum Purpose {
     Kind = 12,
     /// What of what is known of a picture is told.
     Conditions = 13,
+    /// Which latents take the place of unused vectors of a codebook.
+    Codebook = 14,
 }
 
 impl Purpose {

@@ -9,6 +9,7 @@ use super::TrainError;
 use super::checkpoint::Checkpoints;
 use super::metrics;
 use crate::files::write_atomically;
+use crate::model::is_pixels;
 use crate::recipe::TrainSpec;
 
 const NAME: &str = "run.json";
@@ -57,10 +58,14 @@ pub fn is_free_for_run(folder: &Path) -> bool {
 pub(super) fn write(spec: &TrainSpec) -> Result<(), TrainError> {
     let path = spec.output.join(NAME);
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let first_stage = |path: &PathBuf| match is_pixels(path) {
+        true => path.clone(),
+        false => absolute(path),
+    };
     let spec = TrainSpec {
         data: spec.data.as_ref().map(absolute),
         from: spec.from.as_ref().map(absolute),
-        first_stage: spec.first_stage.as_ref().map(absolute),
+        first_stage: spec.first_stage.as_ref().map(first_stage),
         config: spec.config.as_ref().map(absolute),
         output: absolute(&spec.output),
         resume: false,

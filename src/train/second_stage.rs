@@ -12,8 +12,8 @@ use crate::model::conditioner::Encoders;
 use crate::model::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
 use crate::model::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
 use crate::model::{
-    AutoencoderKl, ClipTextModel, ClipTokenizer, LatentInfo, Manifest, ModelFolder, UNet2d,
-    groups_of,
+    ClipTextModel, ClipTokenizer, FirstStage, Manifest, ModelFolder, UNet2d, WeightDtype,
+    groups_of, load_first_stage,
 };
 use crate::recipe::TrainSpec;
 
@@ -27,7 +27,7 @@ pub(super) struct SecondStage {
     /// For a model that takes label maps.
     pub semantic_encoder: Option<SemanticEncoder>,
     /// Without autodiff.
-    pub autoencoder: AutoencoderKl,
+    pub first_stage: Box<dyn FirstStage>,
     pub tokenizer: ClipTokenizer,
     pub scheduler: Value,
     pub studio: Manifest,
@@ -50,7 +50,8 @@ pub(super) fn open(
         }
         None => from_scratch(spec, config, device, captions)?,
     };
-    let latent = stage.autoencoder.config().latent_channels;
+    let latents = stage.first_stage.info();
+    let latent = latents.channels;
     if stage.unet.config().out_channels != latent {
         return Err(TrainError::setting(format!(
             "the denoiser answers in {} channels, but the autoencoder's latents have {latent}",
@@ -58,11 +59,6 @@ pub(super) fn open(
         )));
     }
     stage.studio.validate()?;
-    let factor = stage.autoencoder.config().downsampling();
-    let latents = LatentInfo {
-        channels: latent,
-        factor,
-    };
     let layout = stage.layout_encoder.as_ref().map(LayoutEncoder::config);
     let semantic = stage.semantic_encoder.as_ref();
     let semantic = semantic.map(SemanticEncoder::config);
@@ -80,7 +76,7 @@ pub(super) fn open(
         )));
     }
     stage.studio.fits(stage.unet.config(), latent, &groups)?;
-    let factor = factor as u32;
+    let factor = latents.factor as u32;
     if !spec.size_px.is_multiple_of(factor) {
         return Err(TrainError::setting(format!(
             "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"
@@ -131,17 +127,18 @@ fn from_model(
     let Some((tokenizer, text_encoder)) = encoders.text else {
         return Err(TrainError::setting("the model cannot be told words"));
     };
+    let first_stage = folder.load_first_stage(&plain)?;
     Ok(SecondStage {
         unet: folder.load_unet(device)?,
         text_encoder,
         is_text_trained: false,
         layout_encoder: encoders.layout,
         semantic_encoder: encoders.semantic,
-        autoencoder: folder.load_autoencoder(&plain)?,
+        factor: Some(first_stage.scaling().factor),
+        first_stage,
         tokenizer,
         scheduler,
         studio: folder.manifest(),
-        factor: Some(folder.autoencoder_config()?.scaling_factor),
     })
 }
 
@@ -156,9 +153,9 @@ fn from_scratch(
             "a diffusion model from random weights needs a first stage: a model with a trained autoencoder",
         )
     })?;
-    let autoencoder = ModelFolder::open(first_stage)?.load_autoencoder(&device.clone().inner())?;
-    let sizes = autoencoder.config();
-    let latent_side = spec.size_px as usize / sizes.downsampling();
+    let first_stage = load_first_stage(first_stage, WeightDtype::F32, &device.clone().inner())?;
+    let latents = first_stage.info();
+    let latent_side = spec.size_px as usize / latents.factor;
     // What the configuration leaves open fits to what it says.
     let text_width = match (&config.unet, &config.text_encoder) {
         (Some(unet), _) => unet.cross_attention_dim,
@@ -168,7 +165,7 @@ fn from_scratch(
     let mut unet = config
         .unet
         .clone()
-        .unwrap_or_else(|| usual::unet(latent_side, sizes.latent_channels, text_width));
+        .unwrap_or_else(|| usual::unet(latent_side, latents.channels, text_width));
     let mut text = config
         .text_encoder
         .clone()
@@ -204,12 +201,11 @@ fn from_scratch(
     ] {
         text.other.insert(key.into(), json!(token));
     }
-    let factor = autoencoder.config().downsampling();
-    unet.sample_size = Some(json!(spec.size_px as usize / factor));
+    unet.sample_size = Some(json!(latent_side));
     let mut studio = config
         .studio
         .clone()
-        .unwrap_or_else(|| usual::studio(&unet, autoencoder.config()));
+        .unwrap_or_else(|| usual::studio(&unet, &first_stage.configuration()));
     studio.resolution_px = spec.size_px;
     let studio = studio.with_text(Some(&text));
     let layout = config.layout_encoder.as_ref();
@@ -222,7 +218,7 @@ fn from_scratch(
         is_text_trained: true,
         layout_encoder: layout.transpose()?,
         semantic_encoder: semantic.transpose()?,
-        autoencoder,
+        first_stage,
         tokenizer,
         scheduler,
         studio,

@@ -13,7 +13,7 @@ use image::RgbaImage;
 use serde_json::{Map, Value, json};
 
 use super::TrainError;
-use super::autoencoder::AutoencoderStage;
+use super::autoencoder;
 use super::checkpoint::{Identity, RunState};
 use super::config::TrainConfig;
 use super::diffusion::DiffusionStage;
@@ -175,9 +175,7 @@ impl<'a> Run<'a> {
         let pictures = found.describe();
         let source = found.source.identity();
         let mut stage: Box<dyn Stage> = match spec.target {
-            TrainTarget::Autoencoder => {
-                Box::new(AutoencoderStage::new(spec, &config, device, found)?)
-            }
+            TrainTarget::Autoencoder => autoencoder::open(spec, &config, device, found)?,
             TrainTarget::Diffusion => Box::new(DiffusionStage::new(spec, &config, device, found)?),
         };
         let identity = Identity::new(spec, pictures.clone(), source, stage.networks());

@@ -6,7 +6,13 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{AutoencoderKlConfig, ClipTextConfig, Manifest, PerLevel, UNet2dConfig};
+use super::TrainError;
+
+use crate::model::{
+    AutoencoderKlConfig, ClipTextConfig, FirstStageConfig, Manifest, PerLevel, UNet2dConfig,
+    VqModelConfig,
+};
+use crate::recipe::{LatentKind, TrainSpec};
 
 /// Channels of a head of attention.
 const HEAD: usize = 32;
@@ -17,18 +23,35 @@ const LEAST_LATENT_SIDE: usize = 4;
 /// Guidance that suits small networks trained from nothing.
 const GUIDANCE: f32 = 4.0;
 
-/// An autoencoder for pictures of this side: a quarter of it for small pictures,
-/// an eighth for large ones, in 8 channels.
-pub(super) fn autoencoder(size_px: u32) -> AutoencoderKlConfig {
-    let (channels, layers) = match size_px {
-        ..=96 => (vec![24, 48, 96], 1),
-        97..=191 => (vec![32, 64, 128], 1),
-        _ => (vec![48, 96, 192, 192], 2),
+/// The first stage that a run from random weights trains if it says nothing else.
+///
+/// # Errors
+/// If no network makes a latent of so many pixels.
+pub(super) fn first_stage(spec: &TrainSpec) -> Result<FirstStageConfig, TrainError> {
+    let levels = match spec.latent_factor {
+        None => None,
+        Some(factor @ (2 | 4 | 8 | 16 | 32)) => Some(factor.ilog2() as usize + 1),
+        Some(factor) => {
+            return Err(TrainError::setting(format!(
+                "an autoencoder makes 1 latent of 2, 4, 8, 16 or 32 pixels a side, not of {factor}"
+            )));
+        }
     };
+    Ok(match spec.latents {
+        LatentKind::Kl => FirstStageConfig::Kl(autoencoder(spec.size_px, levels)),
+        LatentKind::Vq => FirstStageConfig::Vq(vq_model(spec.size_px, levels)),
+    })
+}
+
+/// An autoencoder for pictures of this side: a quarter of it for small pictures,
+/// an eighth for large ones, unless told the number of levels, in 8 channels.
+pub(super) fn autoencoder(size_px: u32, levels: Option<usize>) -> AutoencoderKlConfig {
+    let (channels, layers) = channels(size_px, levels);
     let levels = channels.len();
     AutoencoderKlConfig {
         down_block_types: vec!["DownEncoderBlock2D".into(); levels],
         up_block_types: vec!["UpDecoderBlock2D".into(); levels],
+        mid_block_add_attention: has_attention(size_px, levels),
         block_out_channels: channels,
         layers_per_block: layers,
         latent_channels: 8,
@@ -38,6 +61,43 @@ pub(super) fn autoencoder(size_px: u32) -> AutoencoderKlConfig {
         scaling_factor: 1.0,
         ..AutoencoderKlConfig::default()
     }
+}
+
+/// The same with a codebook: few channels, so that its vectors are near to any latent
+/// (Yu et al. 2021, <https://arxiv.org/abs/2110.04627>, §3.2).
+fn vq_model(size_px: u32, levels: Option<usize>) -> VqModelConfig {
+    let sizes = autoencoder(size_px, levels);
+    VqModelConfig {
+        down_block_types: sizes.down_block_types,
+        up_block_types: sizes.up_block_types,
+        mid_block_add_attention: sizes.mid_block_add_attention,
+        block_out_channels: sizes.block_out_channels,
+        layers_per_block: sizes.layers_per_block,
+        latent_channels: 4,
+        num_vq_embeddings: 1024,
+        norm_num_groups: sizes.norm_num_groups,
+        sample_size: sizes.sample_size,
+        scaling_factor: 1.0,
+        ..VqModelConfig::default()
+    }
+}
+
+/// Channels of each level, and blocks of each.
+fn channels(size_px: u32, levels: Option<usize>) -> (Vec<usize>, usize) {
+    let (base, usual, layers) = match size_px {
+        ..=96 => (24, 3, 1),
+        97..=191 => (32, 3, 1),
+        _ => (48, 4, 2),
+    };
+    let levels = levels.unwrap_or(usual);
+    let channels = (0..levels).map(|level| base << level.min(2)).collect();
+    (channels, layers)
+}
+
+/// Attention in the middle costs the square of its places.
+fn has_attention(size_px: u32, levels: usize) -> bool {
+    const MOST_SIDE: u32 = 128;
+    size_px >> (levels - 1) <= MOST_SIDE
 }
 
 /// A denoiser that inpaints, for latents of this side and number of channels.
@@ -121,10 +181,10 @@ pub(super) fn scheduler() -> Value {
 }
 
 /// `studio.json` of a new denoiser, but for its size of pictures.
-pub(super) fn studio(unet: &UNet2dConfig, autoencoder: &AutoencoderKlConfig) -> Manifest {
+pub(super) fn studio(unet: &UNet2dConfig, first_stage: &FirstStageConfig) -> Manifest {
     Manifest {
         default_guidance_scale: GUIDANCE,
-        ..Manifest::derive("Trained model".into(), Some(unet), Some(autoencoder))
+        ..Manifest::derive("Trained model".into(), Some(unet), Some(first_stage))
     }
 }
 
@@ -139,14 +199,14 @@ mod tests {
     #[test]
     fn networks_for_every_size_can_be_built() {
         for size_px in [16, 64, 96, 128, 192, 256, 512, 1024] {
-            let autoencoder = autoencoder(size_px);
+            let autoencoder = autoencoder(size_px, None);
             autoencoder.validate().expect("an autoencoder");
             let side = size_px as usize / autoencoder.downsampling();
             let text = text_encoder(text_width(side));
             text.validate().expect("a text encoder");
             let unet = unet(side, autoencoder.latent_channels, text.hidden_size);
             unet.validate().expect("a denoiser");
-            let studio = studio(&unet, &autoencoder);
+            let studio = studio(&unet, &FirstStageConfig::Kl(autoencoder.clone()));
             studio.validate().expect("numbers that can be");
             let latents = LatentInfo {
                 channels: 8,
@@ -161,16 +221,37 @@ mod tests {
     }
 
     #[test]
+    fn first_stages_of_every_factor_and_kind_can_be_built() {
+        for latents in [LatentKind::Kl, LatentKind::Vq] {
+            for factor in [2, 4, 8, 16, 32] {
+                for size_px in [32, 64, 128, 512] {
+                    let spec = TrainSpec {
+                        latents,
+                        size_px,
+                        latent_factor: Some(factor),
+                        ..TrainSpec::default()
+                    };
+                    let stage = first_stage(&spec).expect("a first stage");
+                    stage.validate().expect("sizes that can be");
+                    assert_eq!(stage.info().factor, factor as usize);
+                }
+            }
+        }
+        let odd = TrainSpec {
+            latent_factor: Some(6),
+            ..TrainSpec::default()
+        };
+        assert!(first_stage(&odd).is_err());
+    }
+
+    #[test]
     fn the_recipe_of_storybook_fits_together_and_to_the_scenes() {
         let file = include_str!("../../assets/recipes/storybook.json");
         let recipe: super::super::TrainConfig = serde_json::from_str(file).expect("a recipe");
         let (unet, studio) = (recipe.unet.expect("sizes"), recipe.studio.expect("inputs"));
         studio.validate().expect("a manifest");
         let latents = recipe.autoencoder.expect("an autoencoder");
-        let latents = LatentInfo {
-            channels: latents.latent_channels,
-            factor: latents.downsampling(),
-        };
+        let latents = latents.info();
         let layout = recipe.layout_encoder.expect("an encoder of boxes");
         let semantic = recipe.semantic_encoder.expect("an encoder of label maps");
         let groups = studio.inputs.iter().flat_map(|input| {

@@ -14,7 +14,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Int, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use velatura::model::weights::{self as store, SafetensorsFile, names};
-use velatura::model::{ModelError, ModelFolder, ModelParts, WeightDtype};
+use velatura::model::{FirstStage as _, ModelError, ModelFolder, ModelParts, WeightDtype};
 use velatura::nn;
 
 fn reference(name: &str) -> PathBuf {
@@ -125,7 +125,7 @@ fn saved_models_are_the_same_again() {
         for dtype in [WeightDtype::F32, WeightDtype::F16] {
             let parts = ModelParts {
                 unet: Some(&unet),
-                autoencoder: Some(&autoencoder),
+                first_stage: Some(&autoencoder),
                 text_encoder: Some(&text_encoder),
                 tokenizer: Some(&tokenizer),
                 scheduler: Some(&scheduler),
@@ -275,14 +275,15 @@ fn latents_are_shifted_before_they_are_scaled() {
         .unwrap()
         .load_autoencoder(&device)
         .unwrap();
-    let factor = autoencoder.config().scaling_factor as f32;
+    let scaling = autoencoder.scaling();
+    let factor = scaling.factor as f32;
     let latents = Tensor::<4>::from_floats([[[[-1.0, 0.25, 3.0]]]], &device);
-    let scaled = autoencoder.scale(latents.clone());
+    let scaled = scaling.apply(latents.clone());
     let values: Vec<f32> = scaled.clone().into_data().try_into_vec_as().unwrap();
     for (value, wanted) in values.iter().zip([-1.25, 0.0, 2.75]) {
         assert!((value - wanted * factor).abs() < 1e-6);
     }
-    let back = (autoencoder.unscale(scaled) - latents).abs();
+    let back = (scaling.undo(scaled) - latents).abs();
     assert!(back.max().into_scalar::<f32>() < 1e-6);
 }
 

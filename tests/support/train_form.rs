@@ -3,10 +3,11 @@
 use velatura::app::training::{TrainChange, TrainForm};
 
 /// The changes that make any form the given one.
-pub fn changes_to(form: &TrainForm) -> [TrainChange; 7] {
+pub fn changes_to(form: &TrainForm) -> [TrainChange; 8] {
     [
         TrainChange::Folder(form.folder.clone()),
         TrainChange::Target(form.target),
+        TrainChange::Latents(form.latents),
         TrainChange::Start(form.start),
         TrainChange::Steps(form.steps),
         TrainChange::SizePx(form.size_px),

@@ -59,6 +59,7 @@ fn form(root: &Path, target: TrainTarget) -> TrainForm {
         size_px: 16,
         batch: 1,
         output: Some(root.join("mine")),
+        ..TrainForm::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::OutputPlace;
 use crate::folders;
 use crate::recipe::param::{Number, Range, Shown};
-use crate::recipe::{TrainSpec, TrainTarget};
+use crate::recipe::{LatentKind, TrainSpec, TrainTarget};
 
 /// From which weights a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum TrainChange {
     Folder(Option<PathBuf>),
     /// Which stage.
     Target(TrainTarget),
+    /// What keeps the latents of a new autoencoder in bounds.
+    Latents(LatentKind),
     /// From which weights.
     Start(StartFrom),
     /// Optimiser steps.
@@ -68,6 +70,8 @@ pub struct TrainForm {
     pub folder: Option<PathBuf>,
     /// Which stage.
     pub target: TrainTarget,
+    /// What keeps the latents of a new autoencoder in bounds.
+    pub latents: LatentKind,
     /// From which weights.
     pub start: StartFrom,
     /// Optimiser steps.
@@ -85,6 +89,7 @@ impl Default for TrainForm {
         Self {
             folder: None,
             target: TrainTarget::Diffusion,
+            latents: LatentKind::Kl,
             start: StartFrom::CurrentModel,
             steps: 2000,
             size_px: 64,
@@ -95,11 +100,17 @@ impl Default for TrainForm {
 }
 
 impl TrainForm {
+    /// Whether an autoencoder begins anew, so that its kind can be chosen.
+    pub fn chooses_latents(&self) -> bool {
+        self.target == TrainTarget::Autoencoder && self.start == StartFrom::Scratch
+    }
+
     /// Changes one field.
     pub fn change(&mut self, change: TrainChange) {
         match change {
             TrainChange::Folder(folder) => self.folder = folder,
             TrainChange::Target(target) => self.target = target,
+            TrainChange::Latents(latents) => self.latents = latents,
             TrainChange::Start(start) => self.start = start,
             TrainChange::Steps(steps) => self.steps = steps,
             TrainChange::SizePx(size_px) => self.size_px = size_px,
@@ -181,6 +192,7 @@ impl TrainForm {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         Some(TrainSpec {
             target: self.target,
+            latents: self.latents,
             data: Some(absolute(self.folder.clone()?)),
             from,
             first_stage,
@@ -235,6 +247,12 @@ mod tests {
             .expect("a whole form");
         assert_eq!(spec.from, None);
         assert_eq!(spec.first_stage, Some("/models/storybook".into()));
+        assert!(!form.chooses_latents());
+        form.change(TrainChange::Target(TrainTarget::Autoencoder));
+        form.change(TrainChange::Latents(LatentKind::Vq));
+        assert!(form.chooses_latents());
+        let spec = form.spec(None, Some(&free)).expect("a whole form");
+        assert_eq!((spec.latents, spec.first_stage), (LatentKind::Vq, None));
     }
 
     #[test]

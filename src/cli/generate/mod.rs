@@ -2,7 +2,6 @@
 
 mod args;
 mod conditions;
-mod latents;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ pub use args::GenerateArgs;
 use super::follow::follow;
 use super::place::{check_folder, check_output, try_place};
 use super::report::Reporter;
-use super::{CliError, devices};
+use super::{CliError, devices, latents};
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::{EngineEvent, PaintedImage};
 use crate::folders;

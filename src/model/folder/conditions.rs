@@ -12,13 +12,10 @@ impl ModelFolder {
     /// those of the manifest, and that everything is as wide as the denoiser takes
     /// it. Folders without a denoiser are not looked at.
     pub(super) fn check_conditions(&self) -> Result<(), ModelError> {
-        let (Some(unet), Some(autoencoder)) = (&self.unet, &self.autoencoder) else {
+        let (Some(unet), Some(first_stage)) = (&self.unet, &self.first_stage) else {
             return Ok(());
         };
-        let latents = LatentInfo {
-            channels: autoencoder.latent_channels,
-            factor: autoencoder.downsampling(),
-        };
+        let latents = first_stage.config.info();
         let mut groups = Vec::new();
         for input in &self.manifest.inputs {
             // What is missing is told with the folder that it is missing in.

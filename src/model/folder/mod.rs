@@ -15,19 +15,21 @@ pub use save::ModelParts;
 
 use super::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
 use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
+use super::first_stage::FirstStagePlace;
 use super::json::{read_config, read_json};
 use super::weights::{self, FileStamp, WeightDigest, WeightDtype, WeightSource, names};
 use super::{
-    AutoencoderKl, AutoencoderKlConfig, ClipTextConfig, ClipTextModel, ClipTokenizer, Manifest,
-    ModelError, UNet2d, UNet2dConfig,
+    AutoencoderKl, ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig,
+    Manifest, ModelError, UNet2d, UNet2dConfig, VqModel,
 };
 
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
 /// The folders of the parts.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "unet",
     "vae",
+    "vqvae",
     "text_encoder",
     "tokenizer",
     "scheduler",
@@ -44,7 +46,7 @@ const SEMANTIC: &str = "semantic_encoder";
 pub struct ModelFolder {
     path: PathBuf,
     unet: Option<UNet2dConfig>,
-    autoencoder: Option<AutoencoderKlConfig>,
+    first_stage: Option<FirstStagePlace>,
     text_encoder: Option<ClipTextConfig>,
     layout_encoder: Option<LayoutEncoderConfig>,
     semantic_encoder: Option<SemanticEncoderConfig>,
@@ -61,7 +63,6 @@ impl ModelFolder {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref().to_path_buf();
         let unet: Option<UNet2dConfig> = read_config(&path.join("unet/config.json"))?;
-        let autoencoder: Option<AutoencoderKlConfig> = read_config(&path.join("vae/config.json"))?;
         let text_encoder: Option<ClipTextConfig> =
             read_config(&path.join("text_encoder/config.json"))?;
         let layout_encoder: Option<LayoutEncoderConfig> =
@@ -69,13 +70,11 @@ impl ModelFolder {
         let semantic_encoder: Option<SemanticEncoderConfig> =
             read_config(&path.join(SEMANTIC).join("config.json"))?;
         let index: Option<Value> = read_json(&path.join("model_index.json"))?;
-        if index.is_none() && unet.is_none() && autoencoder.is_none() && text_encoder.is_none() {
+        let first_stage = FirstStagePlace::find(&path, index.as_ref())?;
+        if index.is_none() && unet.is_none() && first_stage.is_none() && text_encoder.is_none() {
             return Err(ModelError::NotAModel(path));
         }
         if let Some(config) = &unet {
-            config.validate()?;
-        }
-        if let Some(config) = &autoencoder {
             config.validate()?;
         }
         if let Some(config) = &text_encoder {
@@ -95,7 +94,8 @@ impl ModelFolder {
                 let name = path
                     .file_name()
                     .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                Manifest::derive(name, unet.as_ref(), autoencoder.as_ref())
+                let first_stage = first_stage.as_ref().map(|place| &place.config);
+                Manifest::derive(name, unet.as_ref(), first_stage)
             }
         };
         let manifest = manifest.with_text(text_encoder.as_ref());
@@ -114,7 +114,7 @@ impl ModelFolder {
         let folder = Self {
             path,
             unet,
-            autoencoder,
+            first_stage,
             text_encoder,
             layout_encoder,
             semantic_encoder,
@@ -156,12 +156,16 @@ impl ModelFolder {
             .ok_or_else(|| self.missing("denoiser (unet)"))
     }
 
-    /// Configuration of the autoencoder.
+    /// Configuration of the first stage.
     ///
     /// # Errors
     /// If the model has none.
-    pub fn autoencoder_config(&self) -> Result<&AutoencoderKlConfig, ModelError> {
-        self.autoencoder
+    pub fn first_stage_config(&self) -> Result<&FirstStageConfig, ModelError> {
+        self.first_stage_place().map(|place| &place.config)
+    }
+
+    fn first_stage_place(&self) -> Result<&FirstStagePlace, ModelError> {
+        self.first_stage
             .as_ref()
             .ok_or_else(|| self.missing("autoencoder (vae)"))
     }
@@ -223,20 +227,36 @@ impl ModelFolder {
         )
     }
 
-    /// Reads the autoencoder.
+    /// Reads the first stage, of whichever kind.
     ///
     /// # Errors
     /// If there is none, or its weights are damaged or do not fit.
+    pub fn load_first_stage(&self, device: &Device) -> Result<Box<dyn FirstStage>, ModelError> {
+        self.first_stage_place()?.load(self.held, device)
+    }
+
+    /// Reads the first stage where it is one that a distribution keeps in bounds.
+    ///
+    /// # Errors
+    /// As [`Self::load_first_stage`], or if it is of another kind.
     pub fn load_autoencoder(&self, device: &Device) -> Result<AutoencoderKl, ModelError> {
-        let network = self.autoencoder_config()?.init(device)?;
-        let source = self.weights("vae", UNET)?;
-        weights::load(
-            network,
-            source.as_ref(),
-            &names::AUTOENCODER,
-            "AutoencoderKL",
-            self.held,
-        )
+        let place = self.first_stage_place()?;
+        let FirstStageConfig::Kl(config) = &place.config else {
+            return Err(self.missing("AutoencoderKL"));
+        };
+        config.load(place.weights()?.as_ref(), self.held, device)
+    }
+
+    /// Reads the first stage where it is one that a codebook keeps in bounds.
+    ///
+    /// # Errors
+    /// As [`Self::load_first_stage`], or if it is of another kind.
+    pub fn load_vq_model(&self, device: &Device) -> Result<VqModel, ModelError> {
+        let place = self.first_stage_place()?;
+        let FirstStageConfig::Vq(config) = &place.config else {
+            return Err(self.missing("VQModel"));
+        };
+        config.load(place.weights()?.as_ref(), self.held, device)
     }
 
     /// Reads the text encoder.

@@ -11,7 +11,9 @@ use super::super::conditioner::layout::LayoutEncoder;
 use super::super::conditioner::semantic::SemanticEncoder;
 use super::super::json::write_json;
 use super::super::weights::{self, WeightDtype, names};
-use super::super::{AutoencoderKl, ClipTextModel, ClipTokenizer, Manifest, ModelError, UNet2d};
+use super::super::{
+    ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig, Manifest, ModelError, UNet2d,
+};
 use super::{LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET, place};
 use crate::files::write_atomically;
 
@@ -20,8 +22,8 @@ use crate::files::write_atomically;
 pub struct ModelParts<'a> {
     /// The denoiser.
     pub unet: Option<&'a UNet2d>,
-    /// The autoencoder.
-    pub autoencoder: Option<&'a AutoencoderKl>,
+    /// The first stage.
+    pub first_stage: Option<&'a dyn FirstStage>,
     /// The text encoder.
     pub text_encoder: Option<&'a ClipTextModel>,
     /// The encoder of boxes.
@@ -92,11 +94,11 @@ impl ModelFolder {
             .as_ref()
             .map(|_| self.load_unet(&device))
             .transpose()?;
-        let autoencoder = self
-            .autoencoder
+        let first_stage = self
+            .first_stage
             .as_ref()
-            .map(|_| self.load_autoencoder(&device));
-        let autoencoder = autoencoder.transpose()?;
+            .map(|_| self.load_first_stage(&device));
+        let first_stage = first_stage.transpose()?;
         let text_encoder = self
             .text_encoder
             .as_ref()
@@ -116,7 +118,7 @@ impl ModelFolder {
         let scheduler = self.scheduler_config();
         let parts = ModelParts {
             unet: unet.as_ref(),
-            autoencoder: autoencoder.as_ref(),
+            first_stage: first_stage.as_deref(),
             text_encoder: text_encoder.as_ref(),
             layout_encoder: layout_encoder.as_ref(),
             semantic_encoder: semantic_encoder.as_ref(),
@@ -146,15 +148,11 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
             parts.dtype,
         )?;
     }
-    if let Some(autoencoder) = parts.autoencoder {
+    if let Some(first_stage) = parts.first_stage {
         let path = part("vae")?;
-        write_json(&path.join("config.json"), autoencoder.config())?;
-        weights::save(
-            autoencoder,
-            &path.join(format!("{UNET}.safetensors")),
-            &names::AUTOENCODER,
-            parts.dtype,
-        )?;
+        write_json(&path.join("config.json"), &first_stage.configuration())?;
+        let file = path.join(format!("{UNET}.safetensors"));
+        first_stage.save_weights(&file, parts.dtype)?;
     }
     if let Some(text_encoder) = parts.text_encoder {
         let path = part("text_encoder")?;
@@ -208,9 +206,9 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
 
 /// `model_index.json`: the classes with which Python opens the parts.
 fn index(parts: &ModelParts<'_>) -> Value {
-    let inpaints = match (parts.unet, parts.autoencoder) {
-        (Some(unet), Some(autoencoder)) => {
-            unet.config().in_channels == 2 * autoencoder.config().latent_channels + 1
+    let inpaints = match (parts.unet, parts.first_stage) {
+        (Some(unet), Some(first_stage)) => {
+            unet.config().in_channels == 2 * first_stage.info().channels + 1
         }
         _ => false,
     };
@@ -226,6 +224,12 @@ fn index(parts: &ModelParts<'_>) -> Value {
             json!([null, null])
         }
     };
+    let first_stage = parts.first_stage.map(FirstStage::configuration);
+    // diffusers has no class for pixels as latents.
+    let first_stage = first_stage
+        .as_ref()
+        .filter(|config| !matches!(config, FirstStageConfig::Pixels(_)))
+        .map(FirstStageConfig::class);
     let scheduler = parts
         .scheduler
         .and_then(|config| config["_class_name"].as_str());
@@ -240,6 +244,6 @@ fn index(parts: &ModelParts<'_>) -> Value {
         "text_encoder": part(parts.text_encoder.is_some(), "transformers", "CLIPTextModel"),
         "tokenizer": part(parts.tokenizer.is_some(), "transformers", "CLIPTokenizer"),
         "unet": part(parts.unet.is_some(), "diffusers", "UNet2DConditionModel"),
-        "vae": part(parts.autoencoder.is_some(), "diffusers", "AutoencoderKL"),
+        "vae": part(first_stage.is_some(), "diffusers", first_stage.unwrap_or_default()),
     })
 }

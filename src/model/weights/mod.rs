@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::TensorData;
 
 pub use digest::{FileStamp, WeightDigest};
-pub use module::{layout, load, save};
+pub use module::{fits, layout, load, save};
 pub use safetensors::SafetensorsFile;
 pub use torch::TorchFile;
 

@@ -46,6 +46,11 @@ pub fn load<M: Module>(
     }
 }
 
+/// Whether a source holds exactly the weights of a module.
+pub fn fits<M: Module>(module: &M, source: &dyn WeightSource, names: &Names) -> bool {
+    compare(module, source, names).is_ok()
+}
+
 /// Writes the weights of a module to one file, which appears whole or not at all.
 ///
 /// # Errors
@@ -58,7 +63,7 @@ pub fn save<M: Module>(
 ) -> Result<(), ModelError> {
     let mut collector = Collector::default();
     module.visit(&mut collector);
-    let speller = Speller::new(names);
+    let speller = collector.speller(names);
     let entries = collector.parameters.into_iter().map(|parameter| {
         let key = speller.first(&parameter.name);
         write::Entry {
@@ -75,7 +80,7 @@ pub fn save<M: Module>(
 pub fn layout<M: Module>(module: &M, names: &Names) -> Vec<(String, Vec<usize>)> {
     let mut collector = Collector::default();
     module.visit(&mut collector);
-    let speller = Speller::new(names);
+    let speller = collector.speller(names);
     let parameters = collector.parameters.iter();
     parameters
         .map(|parameter| (speller.first(&parameter.name), parameter.stored_shape()))
@@ -91,7 +96,7 @@ fn compare<M: Module>(
 ) -> Result<BTreeMap<String, String>, String> {
     let mut collector = Collector::default();
     module.visit(&mut collector);
-    let speller = Speller::new(names);
+    let speller = collector.speller(names);
     let mut found = BTreeMap::new();
     let mut used = BTreeSet::new();
     let (mut missing, mut shapes) = (Vec::new(), Vec::new());
@@ -220,6 +225,14 @@ impl Parameter {
 struct Collector {
     path: FieldPath,
     parameters: Vec<Parameter>,
+}
+
+impl Collector {
+    fn speller(&self, names: &Names) -> Speller {
+        let parameters = self.parameters.iter();
+        let parameters: Vec<&str> = parameters.map(|it| it.name.as_str()).collect();
+        Speller::new(names, &parameters)
+    }
 }
 
 impl ModuleVisitor for Collector {

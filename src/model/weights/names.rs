@@ -15,8 +15,12 @@ const FIELDS: [(&str, &str, &str); 6] = [
 ];
 
 /// Substitutions (regular expression, replacement) that turn our name of a
-/// parameter into a file's, one after the other.
+/// parameter into a file's, one after the other. In the replacement of a first one
+/// [`FROM_LAST`] stands for the number in the first group, counted from the last.
 pub type Spelling = &'static [(&'static str, &'static str)];
+
+/// In a replacement: a number counted from the last instead of from the first.
+const FROM_LAST: &str = "#";
 
 /// How the names of a network's parameters are spelled in files.
 #[derive(Debug)]
@@ -33,7 +37,8 @@ pub static DIFFUSERS: Names = Names {
     ignored: &[],
 };
 
-/// diffusers' names, or those of autoencoders from before its version 0.15.
+/// diffusers' names, or those of autoencoders from before its version 0.15, or those
+/// of the paper's code.
 pub static AUTOENCODER: Names = Names {
     spellings: &[
         &[],
@@ -43,8 +48,24 @@ pub static AUTOENCODER: Names = Names {
             (r"\.to_v\.", ".value."),
             (r"\.to_out\.0\.", ".proj_attn."),
         ],
+        &[
+            (r"^decoder\.up_blocks\.(\d+)\.", "decoder.up.#."),
+            (r"^encoder\.down_blocks\.", "encoder.down."),
+            (r"\.mid_block\.resnets\.0\.", ".mid.block_1."),
+            (r"\.mid_block\.resnets\.1\.", ".mid.block_2."),
+            (r"\.mid_block\.attentions\.0\.", ".mid.attn_1."),
+            (r"\.resnets\.", ".block."),
+            (r"\.attentions\.", ".attn."),
+            (r"\.(down|up)samplers\.0\.", ".${1}sample."),
+            (r"\.conv_shortcut\.", ".nin_shortcut."),
+            (r"\.conv_norm_out\.", ".norm_out."),
+            (r"\.group_norm\.", ".norm."),
+            (r"\.to_([qkv])\.", ".$1."),
+            (r"\.to_out\.0\.", ".proj_out."),
+        ],
     ],
-    ignored: &[],
+    // What only training needs.
+    ignored: &[r"^loss\.", r"^model_ema\."],
 };
 
 /// transformers' names, with or without `text_model.` in front.
@@ -55,17 +76,34 @@ pub static CLIP_TEXT: Names = Names {
 
 /// The tables of [`Names`], ready for use.
 pub(super) struct Speller {
-    spellings: Vec<Vec<(Regex, &'static str)>>,
+    spellings: Vec<Vec<Rule>>,
     ignored: Vec<Regex>,
 }
 
+/// One substitution.
+struct Rule {
+    from: Regex,
+    to: &'static str,
+    /// The largest number in the first group; only where it is counted from.
+    last: usize,
+}
+
 impl Speller {
-    pub fn new(names: &Names) -> Self {
-        let regex = |pattern| Regex::new(pattern).expect("the tables are constant and tested");
-        let spelling = |spelling: &Spelling| {
-            let rules = spelling.iter();
-            rules.map(|(from, to)| (regex(from), *to)).collect()
+    /// For a network with `parameters`, in our names.
+    pub fn new(names: &Names, parameters: &[&str]) -> Self {
+        let regex =
+            |pattern: &str| Regex::new(pattern).expect("the tables are constant and tested");
+        let rule = |(from, to): &(&str, &'static str)| {
+            let from = regex(from);
+            let numbers = parameters.iter().filter_map(|name| number(&from, name));
+            let last = if to.contains(FROM_LAST) {
+                numbers.max().unwrap_or(0)
+            } else {
+                0
+            };
+            Rule { from, to, last }
         };
+        let spelling = |spelling: &Spelling| spelling.iter().map(rule).collect();
         Self {
             spellings: names.spellings.iter().map(spelling).collect(),
             ignored: names.ignored.iter().map(|pattern| regex(pattern)).collect(),
@@ -74,10 +112,8 @@ impl Speller {
 
     /// What a parameter may be called in a file, best first.
     pub fn all(&self, name: &str) -> Vec<String> {
-        let spell = |rules: &Vec<(Regex, &str)>| {
-            let renamed = |name: String, (from, to): &(Regex, &str)| {
-                from.replace_all(&name, *to).into_owned()
-            };
+        let spell = |rules: &Vec<Rule>| {
+            let renamed = |name: String, rule: &Rule| rule.apply(&name);
             rules.iter().fold(name.to_owned(), renamed)
         };
         self.spellings.iter().map(spell).collect()
@@ -92,6 +128,24 @@ impl Speller {
     pub fn ignores(&self, name: &str) -> bool {
         self.ignored.iter().any(|pattern| pattern.is_match(name))
     }
+}
+
+impl Rule {
+    fn apply(&self, name: &str) -> String {
+        match number(&self.from, name) {
+            Some(number) if self.to.contains(FROM_LAST) => {
+                let counted = self.last.saturating_sub(number).to_string();
+                let to = self.to.replace(FROM_LAST, &counted);
+                self.from.replace_all(name, to).into_owned()
+            }
+            _ => self.from.replace_all(name, self.to).into_owned(),
+        }
+    }
+}
+
+/// The number in the first group of a pattern.
+fn number(pattern: &Regex, name: &str) -> Option<usize> {
+    pattern.captures(name)?.get(1)?.as_str().parse().ok()
 }
 
 /// A stack of fields and the structures they belong to.
@@ -145,14 +199,22 @@ mod tests {
     #[test]
     fn every_table_can_be_used() {
         for names in [&DIFFUSERS, &AUTOENCODER, &CLIP_TEXT] {
-            let speller = Speller::new(names);
+            let speller = Speller::new(names, &[]);
             assert_eq!(speller.all("a.b").len(), names.spellings.len());
         }
-        let speller = Speller::new(&AUTOENCODER);
+        let up = "decoder.up_blocks.0.upsamplers.0.conv.bias";
+        let parameters = [up, "decoder.up_blocks.2.resnets.1.norm1.bias"];
+        let speller = Speller::new(&AUTOENCODER, &parameters);
         let name = "encoder.mid_block.attentions.0.to_out.0.bias";
         let older = "encoder.mid_block.attentions.0.proj_attn.bias";
-        assert_eq!(speller.all(name), [name, older]);
-        let speller = Speller::new(&CLIP_TEXT);
+        let original = "encoder.mid.attn_1.proj_out.bias";
+        assert_eq!(speller.all(name), [name, older, original]);
+        assert_eq!(speller.all(up)[2], "decoder.up.2.upsample.conv.bias");
+        assert_eq!(
+            speller.all(parameters[1])[2],
+            "decoder.up.0.block.1.norm1.bias"
+        );
+        let speller = Speller::new(&CLIP_TEXT, &[]);
         assert_eq!(speller.first("embeddings.x"), "text_model.embeddings.x");
         assert!(speller.ignores("text_model.embeddings.position_ids"));
     }

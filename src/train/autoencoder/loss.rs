@@ -21,7 +21,10 @@ pub(super) struct PictureLoss {
 pub(super) struct Terms {
     pub absolute: f32,
     pub perceptual: f32,
-    pub divergence: f32,
+    /// What keeps the latents in bounds, with its weight.
+    pub bounds: f32,
+    /// The same as it is told in figures.
+    pub told: f32,
     pub adversarial: f32,
     pub adaptive_weight: f32,
     pub discriminator: f32,
@@ -32,7 +35,8 @@ impl Terms {
     pub fn add(&mut self, terms: &Self, share: f32) {
         self.absolute += terms.absolute * share;
         self.perceptual += terms.perceptual * share;
-        self.divergence += terms.divergence * share;
+        self.bounds += terms.bounds * share;
+        self.told += terms.told * share;
         self.adversarial += terms.adversarial * share;
         self.adaptive_weight += terms.adaptive_weight * share;
         self.discriminator += terms.discriminator * share;

@@ -36,7 +36,7 @@ impl DiffusionStage {
             layout: denoiser.layout_encoder,
             semantic: denoiser.semantic_encoder,
         };
-        let first_stage = Box::new(self.encoder.network().clone());
+        let first_stage = self.encoder.network().boxed();
         let model = Model::new(self.studio.clone(), first_stage, denoiser.unet, encoders)?;
         let scheduler = SchedulerConfig::from_json(&self.scheduler)?;
         let device = self.device.clone().inner();

@@ -4,10 +4,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::batch::Batch;
 use super::{Denoiser, DiffusionStage};
+use crate::model::LatentInfo;
 use crate::model::conditioner::low_resolution::{LOW_RESOLUTION, SmallPicture};
 use crate::model::conditioner::semantic::ClassShares;
 use crate::model::conditioner::{Conditioning, clip_text, layout, semantic};
-use crate::model::{FirstStage as _, LatentInfo};
 use crate::recipe::InputSpec;
 use crate::recipe::palette::NOTHING;
 

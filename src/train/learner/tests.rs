@@ -1,7 +1,6 @@
 //! The optimiser against PyTorch's, on both of its roads.
 
 use burn::module::Param;
-use burn::tensor::TensorData;
 
 use super::*;
 use crate::nn::{Linear, LinearConfig};

@@ -6,8 +6,8 @@ use egui::{Button, RichText, TextEdit, Ui, vec2};
 
 use crate::app::training::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
 use crate::app::{AppState, Command, CommandSink, ModelState};
-use crate::recipe::TrainTarget;
 use crate::recipe::param::Value;
+use crate::recipe::{LatentKind, TrainTarget};
 use crate::ui::dialogs::{buttons, main_button};
 use crate::ui::theme::{hairline, height, radius, space, tokens};
 use crate::ui::widgets::{number_field, number_row, row};
@@ -32,6 +32,9 @@ pub(super) fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink)
     folder.show(ui, commands);
     target_ui(ui, form, commands);
     start_ui(ui, state, commands);
+    if form.chooses_latents() {
+        latents_ui(ui, form, commands);
+    }
     if let (_, Some(steps)) = number_row(ui, &STEPS, Value::Whole(form.steps)) {
         commands.set(TrainChange::Steps(steps.as_u64()));
     }
@@ -86,6 +89,29 @@ fn target_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
             let shown = choice(ui, form.target == target, name);
             if shown.on_hover_text(hint).clicked() {
                 commands.set(TrainChange::Target(target));
+            }
+        }
+    });
+}
+
+fn latents_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
+    row(ui, "Latents", |ui, _| {
+        let kinds = [
+            (
+                LatentKind::Kl,
+                "Continuous (KL)",
+                "Any numbers, kept near a normal distribution",
+            ),
+            (
+                LatentKind::Vq,
+                "Codebook (VQ)",
+                "Each place is the nearest of 1024 learned vectors",
+            ),
+        ];
+        for (kind, name, hint) in kinds {
+            let shown = choice(ui, form.latents == kind, name);
+            if shown.on_hover_text(hint).clicked() {
+                commands.set(TrainChange::Latents(kind));
             }
         }
     });

@@ -1,4 +1,4 @@
-//! The final latents as a safetensors file, for comparison with other programs.
+//! Latents as a safetensors file, to exchange with other programs.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::cli::CliError;
 use crate::engine::protocol::Latents;
 use crate::files::write_atomically;
+use crate::model::weights::{SafetensorsFile, WeightDtype, WeightSource as _};
 use crate::recipe::PictureFormat;
 
 /// Name of the tensor.
@@ -21,6 +22,36 @@ pub(super) fn check_name(path: &Path) -> Result<(), CliError> {
         Some(_) => Err(CliError::LatentsName(path.to_owned())),
         None => Ok(()),
     }
+}
+
+/// Reads the latents of one picture.
+///
+/// # Errors
+/// When the file cannot be read, is damaged, or holds anything else.
+pub(super) fn read(path: &Path) -> Result<Latents, CliError> {
+    let unlike = |reason: String| CliError::Read {
+        path: path.to_owned(),
+        reason,
+    };
+    let file = SafetensorsFile::open(path)?;
+    let shape = file
+        .shape(NAME)
+        .ok_or_else(|| unlike(format!("it has no tensor \u{201c}{NAME}\u{201d}")))?;
+    let shape = match *shape {
+        [1, channels, height, width] if channels * height * width > 0 => {
+            [1, channels, height, width]
+        }
+        _ => {
+            return Err(unlike(format!(
+                "\u{201c}{NAME}\u{201d} has the shape {shape:?} instead of [1, channels, height, width]"
+            )));
+        }
+    };
+    let values = file.read(NAME, &shape, false, WeightDtype::F32)?;
+    let values = values
+        .try_into_vec_as::<f32>()
+        .map_err(|error| unlike(error.to_string()))?;
+    Ok(Latents { shape, values })
 }
 
 /// Writes the latents of a batch as one tensor, one picture after the other.
@@ -77,10 +108,13 @@ mod tests {
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let tensor = file.tensor(NAME).unwrap();
         assert_eq!(tensor.shape(), [2, 2, 1, 2]);
+        assert!(read(&path).is_err(), "two pictures");
         let number =
             |at: usize| f32::from_le_bytes(*tensor.data()[at * 4..].first_chunk().unwrap());
         assert_eq!([number(0), number(4), number(7)], [7.0, 8.0, 2.0]);
 
         assert!(save(&path, &[None]).is_err());
+        save(&path, &[latents(7.0)]).unwrap();
+        assert_eq!(Some(Arc::new(read(&path).unwrap())), latents(7.0));
     }
 }

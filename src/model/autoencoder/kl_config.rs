@@ -1,9 +1,11 @@
-//! `config.json` of an autoencoder.
+//! `config.json` of an autoencoder whose latents a distribution keeps in bounds.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::super::{ModelError, limits};
+use super::codec::{Codec, CodecKeys};
+use crate::model::first_stage::Scaling;
+use crate::model::{ModelError, limits};
 
 const CLASS: &str = "AutoencoderKL";
 
@@ -28,8 +30,11 @@ pub struct AutoencoderKlConfig {
     pub block_out_channels: Vec<usize>,
     /// Residual blocks of each level of the encoder; the decoder has one more.
     pub layers_per_block: usize,
-    /// Channels of the latents.
+    /// Channels between the networks and the 1×1 convolutions.
     pub latent_channels: usize,
+    /// Channels of the latents where they are others (the paper's `embed_dim`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embed_dim: Option<usize>,
     /// Groups of all group normalisations.
     pub norm_num_groups: usize,
     /// Side of the pictures trained on.
@@ -60,6 +65,7 @@ impl Default for AutoencoderKlConfig {
             block_out_channels: vec![64],
             layers_per_block: 1,
             latent_channels: 4,
+            embed_dim: None,
             norm_num_groups: 32,
             sample_size: Some(json!(32)),
             scaling_factor: 0.18215,
@@ -73,9 +79,49 @@ impl Default for AutoencoderKlConfig {
 }
 
 impl AutoencoderKlConfig {
+    /// Its class in diffusers.
+    pub(in crate::model) const CLASS: &str = CLASS;
+
     /// Pixels of a picture per side of a latent pixel.
     pub fn downsampling(&self) -> usize {
         1 << self.block_out_channels.len().saturating_sub(1)
+    }
+
+    /// Channels of the latents.
+    pub fn channels(&self) -> usize {
+        self.embed_dim.unwrap_or(self.latent_channels)
+    }
+
+    /// How latents are brought to unit variance.
+    pub fn scaling(&self) -> Scaling {
+        Scaling {
+            factor: self.scaling_factor,
+            shift: self.shift_factor.unwrap_or(0.0),
+        }
+    }
+
+    /// What encoder and decoder are made of.
+    ///
+    /// # Errors
+    /// If the kinds of levels are not known.
+    pub(in crate::model) fn codec(&self) -> Result<Codec, ModelError> {
+        let keys = CodecKeys {
+            class: CLASS,
+            down_block_types: &self.down_block_types,
+            up_block_types: &self.up_block_types,
+            block_out_channels: &self.block_out_channels,
+        };
+        Ok(Codec {
+            in_channels: self.in_channels,
+            out_channels: self.out_channels,
+            levels: keys.levels()?,
+            layers: self.layers_per_block,
+            // Means and logarithms of variances.
+            encoded: 2 * self.latent_channels,
+            decoded: self.latent_channels,
+            groups: self.norm_num_groups,
+            attends_in_middle: self.mid_block_add_attention,
+        })
     }
 
     /// Checks that the network can be built.
@@ -91,7 +137,7 @@ impl AutoencoderKlConfig {
                 "an autoencoder",
                 "_class_name",
                 &self.class_name,
-                format!("only {CLASS} is"),
+                format!("only {CLASS} and VQModel are"),
             ));
         }
         if let Some(value) = self.other.get("act_fn")
@@ -113,55 +159,18 @@ impl AutoencoderKlConfig {
         let levels = self.block_out_channels.len();
         let within = |key, value, range| limits::within(CLASS, key, value, range);
         within("levels of block_out_channels", levels, &limits::LEVELS)?;
-        for channels in &self.block_out_channels {
-            within("block_out_channels", *channels, &limits::WIDTH)?;
-        }
-        for (key, value, range) in [
-            ("in_channels", self.in_channels, &limits::WIDTH),
-            ("out_channels", self.out_channels, &limits::WIDTH),
-            ("latent_channels", self.latent_channels, &limits::WIDTH),
-            ("layers_per_block", self.layers_per_block, &limits::LAYERS),
-        ] {
-            within(key, value, range)?;
-        }
-        for (key, types, kind) in [
-            (
-                "down_block_types",
-                &self.down_block_types,
-                "DownEncoderBlock2D",
-            ),
-            ("up_block_types", &self.up_block_types, "UpDecoderBlock2D"),
-        ] {
-            if types.len() != levels || types.iter().any(|found| found != kind) {
-                return fail(
-                    key,
-                    format!("{types:?}"),
-                    &format!("each of the {levels} levels must be {kind}"),
-                );
-            }
-        }
-        for channels in &self.block_out_channels {
-            if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
-                return fail(
-                    "norm_num_groups",
-                    self.norm_num_groups.to_string(),
-                    &format!("it must divide {channels}"),
-                );
-            }
-        }
-        if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
+        within("latent_channels", self.latent_channels, &limits::WIDTH)?;
+        within("embed_dim", self.channels(), &limits::WIDTH)?;
+        self.codec()?.validate(CLASS)?;
+        let has_both = self.use_quant_conv && self.use_post_quant_conv;
+        if self.channels() != self.latent_channels && !has_both {
             return fail(
-                "scaling_factor",
-                self.scaling_factor.to_string(),
-                "it must be positive",
+                "embed_dim",
+                self.channels().to_string(),
+                "without both 1×1 convolutions it must be latent_channels",
             );
         }
-        if let Some(shift) = self.shift_factor
-            && !shift.is_finite()
-        {
-            return fail("shift_factor", shift.to_string(), "it must be finite");
-        }
-        Ok(())
+        self.scaling().validate(CLASS)
     }
 }
 

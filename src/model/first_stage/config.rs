@@ -1,0 +1,185 @@
+//! `config.json` of a first stage of any kind.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{FirstStage, LatentInfo, PixelsConfig};
+use crate::model::autoencoder::codec::Codec;
+use crate::model::autoencoder::presets;
+use crate::model::weights::{self, WeightDtype, WeightSource, names};
+use crate::model::{AutoencoderKlConfig, ModelError, VqModelConfig};
+
+/// The configuration of a first stage, told apart by its `_class_name`; files
+/// without one are of an `AutoencoderKL`. A name alone stands for the released
+/// autoencoder of that name ([`presets`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Value", untagged)]
+pub enum FirstStageConfig {
+    /// Latents that a distribution keeps in bounds.
+    Kl(AutoencoderKlConfig),
+    /// Latents that a codebook keeps in bounds.
+    Vq(VqModelConfig),
+    /// Pictures are their own latents.
+    Pixels(PixelsConfig),
+}
+
+impl Default for FirstStageConfig {
+    fn default() -> Self {
+        Self::Kl(AutoencoderKlConfig::default())
+    }
+}
+
+impl TryFrom<Value> for FirstStageConfig {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        if let Some(name) = value.as_str() {
+            let known = || presets::names().collect::<Vec<_>>().join(", ");
+            let preset = presets::find(name);
+            return preset.ok_or_else(|| format!("there is no {name}; there are {}", known()));
+        }
+        let read = match value["_class_name"].as_str() {
+            Some("VQModel") => serde_json::from_value(value).map(Self::Vq),
+            Some("IdentityFirstStage") => serde_json::from_value(value).map(Self::Pixels),
+            // Other classes are refused by name when they are validated.
+            _ => serde_json::from_value(value).map(Self::Kl),
+        };
+        read.map_err(|error| error.to_string())
+    }
+}
+
+/// What every configuration can tell of its network.
+pub(in crate::model) trait Kind {
+    /// Its class in diffusers or in the paper's code.
+    fn class(&self) -> &'static str;
+
+    /// Checks that the network can be built.
+    ///
+    /// # Errors
+    /// The first key that is not supported or contradicts another.
+    fn validate(&self) -> Result<(), ModelError>;
+
+    /// What latents are like.
+    fn info(&self) -> LatentInfo;
+
+    /// Side of the pictures trained on, as the file has it.
+    fn sample_size(&self) -> Option<&Value>;
+
+    /// What encoder and decoder are made of; `None` where there are none.
+    ///
+    /// # Errors
+    /// If the kinds of levels are not known.
+    fn codec(&self) -> Result<Option<Codec>, ModelError>;
+
+    /// Number of weights of the network, without making any.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    fn parameter_count(&self) -> Result<usize, ModelError>;
+
+    /// Whether a source holds exactly the weights of such a network.
+    fn fits(&self, source: &dyn WeightSource) -> bool;
+
+    /// Reads the network; `weights` is asked where there are any.
+    ///
+    /// # Errors
+    /// As [`Self::validate`], or if the weights are damaged or do not fit.
+    fn load(
+        &self,
+        weights: OpenWeights<'_>,
+        held: WeightDtype,
+        device: &Device,
+    ) -> Result<Box<dyn FirstStage>, ModelError>;
+}
+
+/// Opens the weights of a network.
+pub(in crate::model) type OpenWeights<'a> =
+    &'a dyn Fn() -> Result<Box<dyn WeightSource>, ModelError>;
+
+impl FirstStageConfig {
+    pub(in crate::model) fn kind(&self) -> &dyn Kind {
+        match self {
+            Self::Kl(config) => config,
+            Self::Vq(config) => config,
+            Self::Pixels(config) => config,
+        }
+    }
+
+    /// Its class in diffusers or in the paper's code.
+    pub fn class(&self) -> &'static str {
+        self.kind().class()
+    }
+
+    /// Checks that the network can be built.
+    ///
+    /// # Errors
+    /// The first key that is not supported or contradicts another.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        self.kind().validate()
+    }
+
+    /// What latents are like.
+    pub fn info(&self) -> LatentInfo {
+        self.kind().info()
+    }
+
+    /// Number of weights of the network, without making any.
+    ///
+    /// # Errors
+    /// If the configuration is not supported.
+    pub fn parameter_count(&self) -> Result<usize, ModelError> {
+        self.kind().parameter_count()
+    }
+}
+
+/// The two kinds of autoencoders tell the same in the same words.
+macro_rules! autoencoder_kind {
+    ($config:ty) => {
+        impl Kind for $config {
+            fn class(&self) -> &'static str {
+                <$config>::CLASS
+            }
+
+            fn validate(&self) -> Result<(), ModelError> {
+                self.validate()
+            }
+
+            fn info(&self) -> LatentInfo {
+                LatentInfo {
+                    channels: self.channels(),
+                    factor: self.downsampling(),
+                }
+            }
+
+            fn sample_size(&self) -> Option<&Value> {
+                self.sample_size.as_ref()
+            }
+
+            fn codec(&self) -> Result<Option<Codec>, ModelError> {
+                self.codec().map(Some)
+            }
+
+            fn parameter_count(&self) -> Result<usize, ModelError> {
+                self.parameter_count()
+            }
+
+            fn fits(&self, source: &dyn WeightSource) -> bool {
+                let network = self.init(&Device::flex());
+                network.is_ok_and(|it| weights::fits(&it, source, &names::AUTOENCODER))
+            }
+
+            fn load(
+                &self,
+                weights: OpenWeights<'_>,
+                held: WeightDtype,
+                device: &Device,
+            ) -> Result<Box<dyn FirstStage>, ModelError> {
+                Ok(Box::new(self.load(weights()?.as_ref(), held, device)?))
+            }
+        }
+    };
+}
+
+autoencoder_kind!(AutoencoderKlConfig);
+autoencoder_kind!(VqModelConfig);

@@ -1,0 +1,142 @@
+//! Between pictures and the latents that the denoiser works on, whichever way.
+//!
+//! A [`FirstStage`] is a network on a device, a [`FirstStageConfig`] its
+//! `config.json`. A further kind is a file that implements [`FirstStage`] and
+//! [`Kind`], and a variant in `config`.
+
+mod config;
+mod pixels;
+mod place;
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use burn::tensor::Tensor;
+
+use super::ModelError;
+use super::weights::WeightDtype;
+
+pub use config::FirstStageConfig;
+pub use pixels::{Pixels, PixelsConfig};
+pub use place::{first_stage_config, is_pixels, load_first_stage};
+
+pub(super) use config::Kind;
+pub(super) use place::FirstStagePlace;
+
+/// What latents are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatentInfo {
+    /// Channels of a latent.
+    pub channels: usize,
+    /// Pixels of a picture per side of a latent's place.
+    pub factor: usize,
+}
+
+/// How latents are brought to about unit variance for the denoiser (LDM §D.1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scaling {
+    /// What they are multiplied by, after the shift.
+    pub factor: f64,
+    /// What is taken from them.
+    pub shift: f64,
+}
+
+impl Scaling {
+    /// Checks that both numbers can be.
+    ///
+    /// # Errors
+    /// If the factor is not positive, or one is not finite.
+    pub(super) fn validate(self, class: &'static str) -> Result<(), ModelError> {
+        let (key, value, supported) = if !(self.factor.is_finite() && self.factor > 0.0) {
+            ("scaling_factor", self.factor, "it must be positive")
+        } else if !self.shift.is_finite() {
+            ("shift_factor", self.shift, "it must be finite")
+        } else {
+            return Ok(());
+        };
+        Err(ModelError::unsupported(class, key, value, supported))
+    }
+
+    /// Latents as the denoiser wants them.
+    pub fn apply(self, latents: Tensor<4>) -> Tensor<4> {
+        (latents - self.shift) * self.factor
+    }
+
+    /// The inverse of [`Self::apply`].
+    pub fn undo(self, latents: Tensor<4>) -> Tensor<4> {
+        latents / self.factor + self.shift
+    }
+}
+
+/// Gives normal numbers of a shape.
+pub type Draw<'a> = &'a mut dyn FnMut([usize; 4]) -> Tensor<4>;
+
+/// The first of the two stages of latent diffusion (Rombach et al. 2022,
+/// <https://arxiv.org/abs/2112.10752>, §3.1). Latents are meant as the denoiser
+/// wants them, of about unit variance, where it does not say "unscaled"; pictures
+/// are in [-1, 1].
+pub trait FirstStage: Debug + Send + Sync {
+    /// The configuration that such a network is made from.
+    fn configuration(&self) -> FirstStageConfig;
+
+    /// How latents are brought to unit variance.
+    fn scaling(&self) -> Scaling;
+
+    /// Replaces the factor of [`Self::scaling`], as measured by training.
+    fn set_scaling_factor(&mut self, factor: f64);
+
+    /// Unscaled latents of pictures; a stage that draws them from a distribution
+    /// asks `noise` once.
+    ///
+    /// # Shapes
+    /// `[batch, 3, height, width]` to `[batch, channels, height / f, width / f]`.
+    fn draw_unscaled(&self, pictures: Tensor<4>, noise: Draw<'_>) -> Tensor<4>;
+
+    /// The likeliest unscaled latents of pictures: the mean of a distribution, what
+    /// comes before a codebook.
+    ///
+    /// # Shapes
+    /// As [`Self::draw_unscaled`].
+    fn likeliest_unscaled(&self, pictures: Tensor<4>) -> Tensor<4>;
+
+    /// Pictures of unscaled latents.
+    ///
+    /// # Shapes
+    /// `[batch, channels, h, w]` to `[batch, 3, f · h, f · w]`.
+    fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4>;
+
+    /// Number of weights.
+    fn parameter_count(&self) -> usize;
+
+    /// Multiply-adds of [`Self::to_pictures`] for each place of the latents.
+    fn decoder_work(&self) -> f64;
+
+    /// Writes the weights, if there are any, to a file in diffusers' names.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or a weight does not fit `dtype`.
+    fn save_weights(&self, path: &Path, dtype: WeightDtype) -> Result<(), ModelError>;
+
+    /// The same stage once more; weights are shared.
+    fn boxed(&self) -> Box<dyn FirstStage>;
+
+    /// What the latents are like.
+    fn info(&self) -> LatentInfo {
+        self.configuration().info()
+    }
+
+    /// Latents of pictures, as [`Self::draw_unscaled`].
+    fn to_latents(&self, pictures: Tensor<4>, noise: Draw<'_>) -> Tensor<4> {
+        self.scaling().apply(self.draw_unscaled(pictures, noise))
+    }
+
+    /// The likeliest latents of pictures, as [`Self::likeliest_unscaled`].
+    fn likeliest_latents(&self, pictures: Tensor<4>) -> Tensor<4> {
+        self.scaling().apply(self.likeliest_unscaled(pictures))
+    }
+
+    /// Pictures of latents, as [`Self::decode_unscaled`].
+    fn to_pictures(&self, latents: Tensor<4>) -> Tensor<4> {
+        self.decode_unscaled(self.scaling().undo(latents))
+    }
+}

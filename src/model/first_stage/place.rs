@@ -1,0 +1,157 @@
+//! Where a first stage lies on disk: in a folder or file of its own, or among the
+//! parts of a model.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde_json::Value;
+
+use super::{FirstStage, FirstStageConfig, PixelsConfig};
+use crate::model::ModelError;
+use crate::model::autoencoder::presets;
+use crate::model::json::{read_config, read_json};
+use crate::model::weights::{self, WeightDtype, WeightSource};
+
+/// Folders of a model that may hold it; the first is the one that is written.
+const FOLDERS: [&str; 2] = ["vae", "vqvae"];
+/// Names of the weights without their endings.
+const WEIGHTS: &str = "diffusion_pytorch_model";
+/// diffusers' pipelines whose denoisers work on pixels.
+const PIXEL_PIPELINES: [&str; 3] = ["DDPMPipeline", "DDIMPipeline", "PNDMPipeline"];
+/// The pipeline that does not scale latents, whatever the configuration says.
+const UNSCALED_PIPELINE: &str = "LDMSuperResolutionPipeline";
+/// Stands for pixels as latents where a path is asked for.
+const PIXELS: &str = "pixels";
+
+/// Whether a path stands for pixels as latents: their name, and nothing lies there.
+pub fn is_pixels(path: &Path) -> bool {
+    path == Path::new(PIXELS) && !path.exists()
+}
+
+/// Reads the first stage of a model, or one that lies alone: a folder, or a file of
+/// weights, in the names of diffusers or of the paper's code, with its `config.json`
+/// beside it or of a released autoencoder; or `pixels`. Other parts of a model are
+/// not looked at.
+///
+/// # Errors
+/// If there is none, or it is damaged or not supported.
+pub fn load_first_stage(
+    path: &Path,
+    held: WeightDtype,
+    device: &Device,
+) -> Result<Box<dyn FirstStage>, ModelError> {
+    FirstStagePlace::open(path)?.load(held, device)
+}
+
+/// The configuration of what [`load_first_stage`] reads; its weights are not read.
+///
+/// # Errors
+/// As [`load_first_stage`].
+pub fn first_stage_config(path: &Path) -> Result<FirstStageConfig, ModelError> {
+    FirstStagePlace::open(path).map(|place| place.config)
+}
+
+/// A first stage whose configuration is read and whose weights are not.
+#[derive(Clone, Debug)]
+pub(in crate::model) struct FirstStagePlace {
+    pub config: FirstStageConfig,
+    /// The folder or the file with its weights.
+    weights: PathBuf,
+}
+
+impl FirstStagePlace {
+    /// Finds what [`load_first_stage`] reads.
+    fn open(path: &Path) -> Result<Self, ModelError> {
+        if is_pixels(path) {
+            return Self::new(PixelsConfig::default().into(), path);
+        }
+        if path.is_file() {
+            return Self::of_file(path);
+        }
+        let index = read_json(&path.join("model_index.json"))?;
+        let place = Self::find(path, index.as_ref())?;
+        place.ok_or_else(|| ModelError::NoFirstStage(path.to_owned()))
+    }
+
+    /// Finds the first stage of a model, or one that lies alone in a folder; `index`
+    /// is the `model_index.json`, if there is one.
+    ///
+    /// # Errors
+    /// If a configuration cannot be read or is not supported.
+    pub fn find(model: &Path, index: Option<&Value>) -> Result<Option<Self>, ModelError> {
+        let pipeline = index.and_then(|index| index["_class_name"].as_str());
+        let pipeline = pipeline.unwrap_or_default();
+        for folder in FOLDERS.map(|part| model.join(part)) {
+            if let Some(config) = read_config(&folder.join("config.json"))? {
+                return Self::new(as_used(config, pipeline), &folder).map(Some);
+            }
+        }
+        if PIXEL_PIPELINES.contains(&pipeline) {
+            return Self::new(PixelsConfig::default().into(), model).map(Some);
+        }
+        let alone = alone_in(model)?;
+        alone.map(|config| Self::new(config, model)).transpose()
+    }
+
+    fn of_file(path: &Path) -> Result<Self, ModelError> {
+        let file = weights::open(path)?;
+        if let Some(config) = alone_in(path.parent().unwrap_or(Path::new("")))? {
+            return Self::new(config, path);
+        }
+        let mut presets = presets::all().iter().map(|preset| &preset.config);
+        match presets.find(|config| config.kind().fits(file.as_ref())) {
+            Some(config) => Self::new(config.clone(), path),
+            None => Err(ModelError::UnknownFirstStage(path.to_owned())),
+        }
+    }
+
+    fn new(config: FirstStageConfig, weights: &Path) -> Result<Self, ModelError> {
+        config.validate()?;
+        let weights = weights.to_owned();
+        Ok(Self { config, weights })
+    }
+
+    /// Its weights.
+    ///
+    /// # Errors
+    /// If there are none, or a file is damaged.
+    pub fn weights(&self) -> Result<Box<dyn WeightSource>, ModelError> {
+        if self.weights.is_file() {
+            return weights::open(&self.weights);
+        }
+        weights::find(&self.weights, WEIGHTS)
+    }
+
+    /// Reads the network.
+    ///
+    /// # Errors
+    /// If its weights are damaged or do not fit.
+    pub fn load(
+        &self,
+        held: WeightDtype,
+        device: &Device,
+    ) -> Result<Box<dyn FirstStage>, ModelError> {
+        self.config.kind().load(&|| self.weights(), held, device)
+    }
+}
+
+/// The configuration of a first stage that lies alone in a folder.
+fn alone_in(folder: &Path) -> Result<Option<FirstStageConfig>, ModelError> {
+    let path = folder.join("config.json");
+    let class = read_json::<Value>(&path)?.map(|config| config["_class_name"].clone());
+    if class.is_some_and(|class| class == "AutoencoderKL" || class == "VQModel") {
+        return read_config(&path);
+    }
+    Ok(None)
+}
+
+/// The configuration as the model's pipeline understands it.
+fn as_used(config: FirstStageConfig, pipeline: &str) -> FirstStageConfig {
+    match config {
+        FirstStageConfig::Vq(mut config) if pipeline == UNSCALED_PIPELINE => {
+            config.scaling_factor = 1.0;
+            FirstStageConfig::Vq(config)
+        }
+        config => config,
+    }
+}
