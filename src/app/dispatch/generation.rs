@@ -153,6 +153,7 @@ impl Core {
             job: None,
             inside: None,
             area: frame.map(|rect| snapshot.on_plane(rect)),
+            keeps_opaque: intent == Intent::Outpaint,
         };
         let part = frame.unwrap_or_else(|| snapshot.rect());
         let heeds_mask = state.heeds_mask();
