@@ -4,7 +4,7 @@
 #[path = "support/studio.rs"]
 mod studio;
 
-use egui::{Event, Key, Modifiers, PointerButton, Pos2, pos2};
+use egui::{Event, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::kittest::Queryable as _;
 use proptest::prelude::{Strategy, prop, prop_oneof, proptest};
 use proptest::test_runner::Config;
@@ -13,7 +13,7 @@ use velatura::app::boxes::BoxCommand;
 use velatura::app::{Command, Dialog};
 use velatura::document::{BoundingBox, Document, DocumentEditor};
 use velatura::exchange::BoxForm;
-use velatura::geometry::{CanvasPoint, CanvasView, UiPoint, Viewport};
+use velatura::geometry::{CanvasPoint, CanvasView};
 use velatura::recipe::param::STEPS;
 use velatura::tools::{PointerEvent, PointerPhase, ToolId, Toolbox};
 
@@ -21,24 +21,6 @@ const NONE: Modifiers = Modifiers::NONE;
 const CTRL: Modifiers = Modifiers::COMMAND;
 
 impl Studio {
-    /// The window position of a document position.
-    fn at(&self, x: f32, y: f32) -> Pos2 {
-        let canvas = self.harness.get_by_label("Canvas").rect();
-        let viewport = Viewport {
-            min: UiPoint::new(canvas.min.x, canvas.min.y),
-            size: [canvas.width(), canvas.height()],
-            pixels_per_point: 1.0,
-        };
-        let transform = self.state().front().view.transform(&viewport);
-        let point = transform.ui_from_canvas(CanvasPoint::new(x, y));
-        pos2(point.x, point.y)
-    }
-
-    fn send(&mut self, event: Event) {
-        self.harness.event(event);
-        self.harness.step();
-    }
-
     fn button(&mut self, pos: Pos2, pressed: bool, modifiers: Modifiers) {
         self.send(Event::PointerButton {
             pos,
@@ -54,7 +36,7 @@ impl Studio {
 
     /// A drag; `held` at the press, `then` on the way.
     fn drag(&mut self, from: (f32, f32), to: (f32, f32), [held, then]: [Modifiers; 2]) {
-        let (from, to) = (self.at(from.0, from.1), self.at(to.0, to.1));
+        let (from, to) = (self.place_of(from.0, from.1), self.place_of(to.0, to.1));
         self.hold(held);
         self.send(Event::PointerMoved(from));
         self.button(from, true, held);
@@ -73,7 +55,7 @@ impl Studio {
     }
 
     fn click_at(&mut self, x: f32, y: f32) {
-        let pos = self.at(x, y);
+        let pos = self.place_of(x, y);
         self.send(Event::PointerMoved(pos));
         self.button(pos, true, NONE);
         self.button(pos, false, NONE);
@@ -210,7 +192,7 @@ fn every_gesture_is_one_step_and_escape_aborts_it() {
     one_more(&studio, "delete");
 
     let before = studio.state().document().clone();
-    let (from, to) = (studio.at(3.0, 3.0), studio.at(40.0, 60.0));
+    let (from, to) = (studio.place_of(3.0, 3.0), studio.place_of(40.0, 60.0));
     studio.send(Event::PointerMoved(from));
     studio.button(from, true, NONE);
     studio.send(Event::PointerMoved(to));

@@ -4,8 +4,7 @@
 #[path = "support/studio.rs"]
 mod studio;
 
-use egui::{Event, Key, Modifiers, PointerButton, Pos2, pos2};
-use egui_kittest::kittest::Queryable as _;
+use egui::{Event, Key, Modifiers, PointerButton, Pos2};
 use image::{Rgba, RgbaImage};
 use proptest::prelude::{Strategy, prop, proptest};
 use proptest::test_runner::Config;
@@ -15,7 +14,7 @@ use velatura::app::form::FormChange;
 use velatura::app::frame::FrameCommand;
 use velatura::app::{Command, frame::FrameShown};
 use velatura::document::{Document, FrameChoice, LayerKind};
-use velatura::geometry::{CanvasPoint, CanvasRect, UiPoint, Viewport};
+use velatura::geometry::{CanvasPoint, CanvasRect};
 use velatura::recipe::param::{BATCH, STEPS};
 use velatura::recipe::{
     FrameSpec, Framing, GenerateSpec, Infill, PaintedRecipe, SaveOptions, save_picture,
@@ -44,23 +43,6 @@ impl Studio {
         studio
     }
 
-    fn at(&self, x: f32, y: f32) -> Pos2 {
-        let canvas = self.harness.get_by_label("Canvas").rect();
-        let viewport = Viewport {
-            min: UiPoint::new(canvas.min.x, canvas.min.y),
-            size: [canvas.width(), canvas.height()],
-            pixels_per_point: 1.0,
-        };
-        let transform = self.state().front().view.transform(&viewport);
-        let point = transform.ui_from_canvas(CanvasPoint::new(x, y));
-        pos2(point.x, point.y)
-    }
-
-    fn send(&mut self, event: Event) {
-        self.harness.event(event);
-        self.harness.step();
-    }
-
     fn button(&mut self, pos: Pos2, pressed: bool, modifiers: Modifiers) {
         self.send(Event::PointerButton {
             pos,
@@ -72,7 +54,7 @@ impl Studio {
 
     /// A drag; `then` is held on the way.
     fn drag(&mut self, from: (f32, f32), to: (f32, f32), then: Modifiers) {
-        let (from, to) = (self.at(from.0, from.1), self.at(to.0, to.1));
+        let (from, to) = (self.place_of(from.0, from.1), self.place_of(to.0, to.1));
         self.send(Event::PointerMoved(from));
         self.button(from, true, NONE);
         self.send(Event::PointerMoved(from.lerp(to, 0.5)));
@@ -167,7 +149,7 @@ fn the_frame_follows_pointer_keys_and_numbers() {
     assert_eq!(studio.frame(), rect(-30, 144, 129, 128));
     // Escape lets go.
     let before = studio.frame();
-    let (from, to) = (studio.at(60.0, 200.0), studio.at(160.0, 100.0));
+    let (from, to) = (studio.place_of(60.0, 200.0), studio.place_of(160.0, 100.0));
     studio.send(Event::PointerMoved(from));
     studio.button(from, true, NONE);
     studio.send(Event::PointerMoved(to));
@@ -261,7 +243,7 @@ fn the_canvas_grows_with_what_is_painted_beyond_its_edges() {
         is_fitted: false,
         ..view
     }));
-    let place = studio.at(100.0, 100.0);
+    let place = studio.place_of(100.0, 100.0);
     let steps = studio.steps();
     // The second picture was begun before the canvas grew, and lies where it belongs.
     studio.generate(2);
@@ -280,14 +262,16 @@ fn the_canvas_grows_with_what_is_painted_beyond_its_edges() {
         if let Some(grid) = layer.raster() {
             let expected = rect(0, 0, 128, 128);
             assert_eq!(grid.content_bounds(), expected, "{}", layer.name);
+            // Only where there was nothing.
+            assert_eq!(grid.pixel(60, 60)[3], 0);
         }
     }
     // What was looked at stays in sight.
-    assert_eq!(studio.at(148.0, 132.0), place);
+    assert_eq!(studio.place_of(148.0, 132.0), place);
     studio.command(Command::Undo);
     assert_eq!(studio.document().size_px(), [368, 272]);
     studio.command(Command::Undo);
-    assert_eq!(studio.at(100.0, 100.0), place);
+    assert_eq!(studio.place_of(100.0, 100.0), place);
     assert_eq!(studio.document().composite(), whole);
     assert_eq!(studio.document().rect(), before.rect());
     (0..2).for_each(|_| studio.command(Command::Redo));

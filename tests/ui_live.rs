@@ -4,14 +4,12 @@
 #[path = "support/studio.rs"]
 mod studio;
 
-use egui::{Event, Key, Modifiers, PointerButton, Pos2, pos2};
-use egui_kittest::kittest::Queryable as _;
+use egui::{Event, Key, Modifiers, PointerButton};
 use studio::{Studio, number};
 use velatura::app::boxes::BoxCommand;
 use velatura::app::form::FormChange::Prompt;
 use velatura::app::live::LIVE_STEPS;
 use velatura::document::LayerKind;
-use velatura::geometry::{CanvasPoint, UiPoint, Viewport};
 use velatura::recipe::param::STEPS;
 use velatura::tools::ToolId;
 
@@ -29,25 +27,8 @@ impl Studio {
         studio
     }
 
-    fn at(&self, x: f32, y: f32) -> Pos2 {
-        let canvas = self.harness.get_by_label("Canvas").rect();
-        let viewport = Viewport {
-            min: UiPoint::new(canvas.min.x, canvas.min.y),
-            size: [canvas.width(), canvas.height()],
-            pixels_per_point: 1.0,
-        };
-        let transform = self.state().front().view.transform(&viewport);
-        let point = transform.ui_from_canvas(CanvasPoint::new(x, y));
-        pos2(point.x, point.y)
-    }
-
-    fn send(&mut self, event: Event) {
-        self.harness.event(event);
-        self.harness.step();
-    }
-
     fn button(&mut self, (x, y): (f32, f32), pressed: bool) {
-        let pos = self.at(x, y);
+        let pos = self.place_of(x, y);
         self.send(Event::PointerMoved(pos));
         self.send(Event::PointerButton {
             pos,
@@ -59,7 +40,7 @@ impl Studio {
     }
 
     fn move_to(&mut self, x: f32, y: f32) {
-        let pos = self.at(x, y);
+        let pos = self.place_of(x, y);
         self.send(Event::PointerMoved(pos));
         self.harness.run();
     }

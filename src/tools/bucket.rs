@@ -112,22 +112,19 @@ impl Tool for BucketTool {
         target(document, false)
     }
 
-    fn handle(
+    fn handle_one(
         &mut self,
-        events: &[PointerEvent],
+        event: &PointerEvent,
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
-        let presses = events
-            .iter()
-            .filter(|event| event.phase == PointerPhase::Press);
-        for event in presses.filter(|event| event.position.is_finite()) {
-            if event.modifiers.alt {
+        match event.phase {
+            PointerPhase::Press if event.modifiers.alt => {
                 pick_class(context.editor, event.position);
-            } else if !context.editor.is_busy() {
-                self.press(event, context)?;
+                Ok(())
             }
+            PointerPhase::Press if !context.editor.is_busy() => self.press(event, context),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn cancel(&mut self, _context: &mut ToolContext<'_>) {}

@@ -50,7 +50,58 @@ struct LassoTool {
 }
 
 impl LassoTool {
-    fn take(
+    fn begin(
+        &mut self,
+        event: &PointerEvent,
+        context: &mut ToolContext<'_>,
+    ) -> Result<(), ToolError> {
+        let is_erasing = event.modifiers.command || event.button == PointerButton::Secondary;
+        target(context.editor.document(), is_erasing)?;
+        self.outline = Some(Outline {
+            corners: vec![event.position],
+            strokes: vec![0],
+            here: event.position,
+            is_pressed: true,
+            is_erasing,
+        });
+        Ok(())
+    }
+
+    /// Fills what the outline goes around; fewer than three corners are nothing.
+    fn close(&mut self, context: &mut ToolContext<'_>) -> Result<(), ToolError> {
+        let Some(outline) = self.outline.take() else {
+            return Ok(());
+        };
+        if outline.corners.len() < 3 {
+            return Ok(());
+        }
+        let area = Polygon::new(outline.corners);
+        change_values(
+            context.editor,
+            "Lasso",
+            outline.is_erasing,
+            |_, grid, value| filled(grid, &area, value),
+        )
+    }
+}
+
+impl Outline {
+    fn take_back(&mut self) {
+        self.is_pressed = false;
+        self.corners.truncate(self.strokes.pop().unwrap_or(0));
+    }
+}
+
+impl Tool for LassoTool {
+    fn info(&self) -> &'static ToolInfo {
+        &INFO
+    }
+
+    fn target(&self, document: &Document) -> Result<Target, ToolError> {
+        target(document, false)
+    }
+
+    fn handle_one(
         &mut self,
         event: &PointerEvent,
         context: &mut ToolContext<'_>,
@@ -103,68 +154,6 @@ impl LassoTool {
                 }
             }
             _ => {}
-        }
-        Ok(())
-    }
-
-    fn begin(
-        &mut self,
-        event: &PointerEvent,
-        context: &mut ToolContext<'_>,
-    ) -> Result<(), ToolError> {
-        let is_erasing = event.modifiers.command || event.button == PointerButton::Secondary;
-        target(context.editor.document(), is_erasing)?;
-        self.outline = Some(Outline {
-            corners: vec![event.position],
-            strokes: vec![0],
-            here: event.position,
-            is_pressed: true,
-            is_erasing,
-        });
-        Ok(())
-    }
-
-    /// Fills what the outline goes around; fewer than three corners are nothing.
-    fn close(&mut self, context: &mut ToolContext<'_>) -> Result<(), ToolError> {
-        let Some(outline) = self.outline.take() else {
-            return Ok(());
-        };
-        if outline.corners.len() < 3 {
-            return Ok(());
-        }
-        let area = Polygon::new(outline.corners);
-        change_values(
-            context.editor,
-            "Lasso",
-            outline.is_erasing,
-            |_, grid, value| filled(grid, &area, value),
-        )
-    }
-}
-
-impl Outline {
-    fn take_back(&mut self) {
-        self.is_pressed = false;
-        self.corners.truncate(self.strokes.pop().unwrap_or(0));
-    }
-}
-
-impl Tool for LassoTool {
-    fn info(&self) -> &'static ToolInfo {
-        &INFO
-    }
-
-    fn target(&self, document: &Document) -> Result<Target, ToolError> {
-        target(document, false)
-    }
-
-    fn handle(
-        &mut self,
-        events: &[PointerEvent],
-        context: &mut ToolContext<'_>,
-    ) -> Result<(), ToolError> {
-        for event in events.iter().filter(|event| event.position.is_finite()) {
-            self.take(event, context)?;
         }
         Ok(())
     }

@@ -35,15 +35,13 @@ impl Tool for PickerTool {
         map.map(|map| Target::Layer(map.id)).ok_or(ToolError::NoMap)
     }
 
-    fn handle(
+    fn handle_one(
         &mut self,
-        events: &[PointerEvent],
+        event: &PointerEvent,
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
-        for event in events.iter().filter(|event| event.position.is_finite()) {
-            if matches!(event.phase, PointerPhase::Press | PointerPhase::Drag) {
-                pick_class(context.editor, event.position);
-            }
+        if matches!(event.phase, PointerPhase::Press | PointerPhase::Drag) {
+            pick_class(context.editor, event.position);
         }
         Ok(())
     }

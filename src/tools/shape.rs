@@ -244,8 +244,28 @@ struct ShapeTool {
     draft: Option<Draft>,
 }
 
-impl ShapeTool {
-    fn take(
+impl Tool for ShapeTool {
+    fn info(&self) -> &'static ToolInfo {
+        &INFO
+    }
+
+    fn options(&self) -> Option<&dyn ToolOptions> {
+        Some(&self.settings)
+    }
+
+    fn options_mut(&mut self) -> Option<&mut dyn ToolOptions> {
+        Some(&mut self.settings)
+    }
+
+    fn is_option_idle(&self, id: &str, _document: &Document) -> bool {
+        id == WIDTH.id && self.settings.form != Form::Line
+    }
+
+    fn target(&self, document: &Document) -> Result<Target, ToolError> {
+        target(document, false)
+    }
+
+    fn handle_one(
         &mut self,
         event: &PointerEvent,
         context: &mut ToolContext<'_>,
@@ -277,39 +297,6 @@ impl ShapeTool {
                 })?;
             }
             _ => {}
-        }
-        Ok(())
-    }
-}
-
-impl Tool for ShapeTool {
-    fn info(&self) -> &'static ToolInfo {
-        &INFO
-    }
-
-    fn options(&self) -> Option<&dyn ToolOptions> {
-        Some(&self.settings)
-    }
-
-    fn options_mut(&mut self) -> Option<&mut dyn ToolOptions> {
-        Some(&mut self.settings)
-    }
-
-    fn is_option_idle(&self, id: &str, _document: &Document) -> bool {
-        id == WIDTH.id && self.settings.form != Form::Line
-    }
-
-    fn target(&self, document: &Document) -> Result<Target, ToolError> {
-        target(document, false)
-    }
-
-    fn handle(
-        &mut self,
-        events: &[PointerEvent],
-        context: &mut ToolContext<'_>,
-    ) -> Result<(), ToolError> {
-        for event in events.iter().filter(|event| event.position.is_finite()) {
-            self.take(event, context)?;
         }
         Ok(())
     }

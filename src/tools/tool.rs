@@ -123,7 +123,25 @@ pub trait Tool: std::fmt::Debug {
         &mut self,
         events: &[PointerEvent],
         context: &mut ToolContext<'_>,
-    ) -> Result<(), ToolError>;
+    ) -> Result<(), ToolError> {
+        for event in events.iter().filter(|event| event.position.is_finite()) {
+            self.handle_one(event, context)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one event that lies somewhere, where a tool needs to know of one at a
+    /// time only.
+    ///
+    /// # Errors
+    /// As [`Self::handle`].
+    fn handle_one(
+        &mut self,
+        _event: &PointerEvent,
+        _context: &mut ToolContext<'_>,
+    ) -> Result<(), ToolError> {
+        Ok(())
+    }
 
     /// Breaks the gesture off and takes its changes back.
     fn cancel(&mut self, context: &mut ToolContext<'_>);
