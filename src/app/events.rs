@@ -185,7 +185,6 @@ impl Core {
             // What was in the frame outside of the mask is there already.
             inside: place.mask.filter(|_| place.is_framed),
             area: place.is_framed.then_some(place.area),
-            keeps_opaque: place.is_beyond,
         };
         self.lay_out(origin, image, recipe);
     }
@@ -232,12 +231,6 @@ impl Core {
                 && let Some(mask) = job.and_then(|job| state.jobs.mask(job))
             {
                 origin.inside = Some(mask);
-                self.lay_out(origin, image, recipe);
-                return;
-            }
-            if origin.keeps_opaque && origin.revision != open.editor.revision() {
-                // The same of what lies beside it.
-                origin.keeps_opaque = false;
                 self.lay_out(origin, image, recipe);
                 return;
             }
@@ -350,6 +343,7 @@ impl Core {
                 let name = path.file_name().unwrap_or(path.as_os_str());
                 let text = format!("Exported {}", name.to_string_lossy());
                 self.state.notices.push(Severity::Success, text);
+                self.note_written();
             }
             BackgroundEvent::OutputSeen(place) => self.take_output_place(*place),
             BackgroundEvent::ModelsListed(models) => self.state.user_models = models,

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use image::{Rgba, RgbaImage};
+use velatura::app::boxes::BoxCommand;
 use velatura::app::form::FormChange::Prompt;
 use velatura::app::{Command, Dialog, Severity};
 use velatura::document::LayerKind;
+use velatura::exchange::BoxForm;
 use velatura::geometry::CanvasPoint;
 use velatura::recipe::param::{BATCH, STEPS};
 use velatura::recipe::{SaveOptions, open_picture, save_picture};
@@ -217,6 +219,25 @@ fn quitting_waits_for_the_file_that_is_being_written() {
     app.command(Command::Quit);
     assert!(studio.state().dialog.is_none());
     assert!(studio.closes() && path.is_file());
+}
+
+#[test]
+fn quitting_waits_for_boxes_that_are_being_exported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let path = folder.path().join("boxes.json");
+    let write = BoxCommand::Write {
+        path: path.clone(),
+        form: BoxForm::Coco,
+    };
+    let app = studio.harness.state_mut();
+    app.command(write.into());
+    app.command(Command::Quit);
+    assert!(studio.state().dialog.is_none());
+    // What is not saved is asked for afterwards.
+    studio.wait("the question", |state| state.dialog.is_some());
+    assert!(path.is_file());
 }
 
 #[test]

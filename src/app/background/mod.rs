@@ -201,11 +201,7 @@ impl Background {
         self.placer.send(failed, move |()| {
             let (picture, ground) = match (origin.area, canvas) {
                 (Some(area), Some(canvas)) => {
-                    let inside = origin.inside.as_deref();
-                    let with_opaque = inside.filter(|_| origin.keeps_opaque);
-                    let with_opaque = with_opaque.map(|mask| joined(mask, &image));
-                    let inside = with_opaque.as_ref().or(inside);
-                    let patch = patch(&image, inside, area.size_px());
+                    let patch = patch(&image, origin.inside.as_deref(), area.size_px());
                     let (picture, ground) = on_canvas(&patch, &canvas, canvas.on_canvas(area))?;
                     (picture, Some(ground))
                 }
@@ -291,7 +287,7 @@ impl Background {
         size_px: [u32; 2],
     ) {
         self.writer
-            .send(Box::new(BackgroundEvent::Failed), move |()| {
+            .send(Box::new(BackgroundEvent::KeepFailed), move |()| {
                 write_boxes(&path, form, size_px, &boxes).map_err(|error| error.to_string())?;
                 Ok(BackgroundEvent::BoxesWritten(path))
             });
@@ -330,15 +326,6 @@ impl Background {
                 .send(BackgroundEvent::Failed(no_thread(&error)));
         }
     }
-}
-
-/// A mask that covers the opaque pixels of a picture too.
-fn joined(mask: &GrayImage, image: &RgbaImage) -> GrayImage {
-    let mut joined = mask.clone();
-    for (value, pixel) in joined.pixels_mut().zip(image.pixels()) {
-        value.0[0] = value.0[0].max(if pixel[3] == 255 { 255 } else { 0 });
-    }
-    joined
 }
 
 /// A painted picture as tiles, clear outside of a mask. Where the frame that it was

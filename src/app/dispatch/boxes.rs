@@ -162,6 +162,7 @@ impl Core {
             self.state.notices.push(Severity::Warning, text);
         }
         self.state.settings.last_folder = path.parent().map(Path::to_path_buf);
+        self.writing += 1;
         self.background.write_boxes(path, form, boxes, size_px);
     }
 }

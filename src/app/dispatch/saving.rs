@@ -162,7 +162,7 @@ impl Core {
     }
 
     /// Notes that one file less is being written.
-    pub(super) fn note_written(&mut self) {
+    pub(in crate::app) fn note_written(&mut self) {
         self.writing = self.writing.saturating_sub(1);
         if self.writing == 0 && self.quits_when_written {
             self.quit();

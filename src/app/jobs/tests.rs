@@ -25,7 +25,6 @@ fn place() -> Placement {
         revision: document.revision(),
         area: document.rect(),
         is_framed: false,
-        is_beyond: false,
         mask: None,
     }
 }
