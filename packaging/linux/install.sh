@@ -5,7 +5,7 @@ set -eu
 prefix="${1:-$HOME/.local}"
 source="$(cd "$(dirname "$0")/../.." && pwd)"
 program="${CARGO_TARGET_DIR:-$source/target}/release/velatura"
-[ -x "$program" ] || { echo "Build it first: cargo build --release" >&2; exit 1; }
+[ -x "$program" ] || { echo "Build it first: cargo rustc --release --bin velatura -- -C strip=symbols" >&2; exit 1; }
 
 install -D -m 755 "$program" "$prefix/bin/velatura"
 install -D -m 644 "$source/packaging/linux/velatura.desktop" \

@@ -4,7 +4,7 @@ set -eu
 source="$(cd "$(dirname "$0")/../.." && pwd)"
 target="${CARGO_TARGET_DIR:-$source/target}"
 program="$target/release/velatura"
-[ -x "$program" ] || { echo "Build it first: cargo build --release" >&2; exit 1; }
+[ -x "$program" ] || { echo "Build it first: cargo rustc --release --bin velatura -- -C strip=symbols" >&2; exit 1; }
 
 app="$target/Velatura.app"
 rm -rf "$app"
