@@ -38,7 +38,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "files",
             "diffusion",
-            "frame",
             "model",
             "nn",
             "pixels",
@@ -52,7 +51,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "diffusion",
             "files",
-            "frame",
             "model",
             "nn",
             "pixels",

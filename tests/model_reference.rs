@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
+use velatura::folders;
 use velatura::gpu::share;
-use velatura::model::ModelFolder;
+use velatura::model::{ModelFolder, Upscaler};
 
 /// Largest difference allowed between diffusers and us.
 const TOLERANCE: f32 = 1e-4;
@@ -194,4 +195,26 @@ fn wgpu_equals_diffusers() {
         check_unet("wgpu-tiny", &device, &[("odd", &[731])]);
         check_autoencoder("wgpu-tiny", &device);
     }
+}
+
+/// The road of convolutions: the network that enlarges, whose many layers share a few
+/// kernels, so that it is computed whole on any adapter.
+#[test]
+fn wgpu_enlarges_as_the_processor_does() {
+    let card = gpu_support::card();
+    let devices = [card.register(), Device::flex()];
+    let wave = |at: usize| (at as f32 * 0.37).sin() * 0.5 + 0.5;
+    let shape = [1, 3, 6, 5];
+    let values: Vec<f32> = (0..shape.iter().product()).map(wave).collect();
+    let [got, wanted] = devices.map(|device| {
+        let network = Upscaler::open(&folders::upscaler().unwrap(), &device).unwrap();
+        let x = Tensor::from_data(TensorData::new(values.clone(), shape), &device);
+        let enlarged = network.forward(x);
+        assert_eq!(enlarged.dims(), [1, 3, 24, 20]);
+        enlarged.into_data().try_into_vec_as::<f32>().unwrap()
+    });
+    let off = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs());
+    let worst = off.fold(0.0, f32::max);
+    println!("largest difference {worst:.2e}");
+    assert!(worst <= TOLERANCE, "{worst}");
 }

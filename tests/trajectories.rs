@@ -132,7 +132,6 @@ impl Check {
             strength: case.strength,
             init: has_image.then(|| self.image.clone()),
             mask: (case.kind == Kind::Inpaint).then(|| self.mask.clone()),
-            inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions::default(),
         }
     }

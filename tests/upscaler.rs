@@ -5,6 +5,8 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
+#[path = "support/lockstep.rs"]
+mod lockstep;
 mod reference_support;
 
 use std::sync::Arc;
@@ -12,10 +14,11 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{Rgba, RgbaImage};
+use lockstep::Lockstep;
 use reference_support::Reference;
 use velatura::diffusion::Enlargement;
 use velatura::engine::device::ComputeDevice;
-use velatura::engine::protocol::{EngineEvent, JobId, JobOutcome, StopReason};
+use velatura::engine::protocol::{EngineEvent, JobOutcome, StopReason};
 use velatura::engine::{EngineHandle, studio};
 use velatura::folders;
 use velatura::model::Upscaler;
@@ -150,21 +153,12 @@ fn spec(pictures: impl IntoIterator<Item = RgbaImage>) -> UpscaleSpec {
     }
 }
 
-/// How a job ends, and what progress it told; cancelled once so many steps are done.
-fn end(
-    engine: &mut EngineHandle,
-    job: JobId,
-    cancel_at: Option<u32>,
-) -> (Vec<(u32, u32)>, Result<JobOutcome, StopReason>) {
+/// How a job ends, and what progress it told.
+fn end(engine: &mut EngineHandle) -> (Vec<(u32, u32)>, Result<JobOutcome, StopReason>) {
     let mut steps = Vec::new();
     loop {
         match engine.wait(PATIENCE).unwrap() {
-            EngineEvent::Progress { step, total, .. } => {
-                steps.push((step, total));
-                if cancel_at == Some(step) {
-                    engine.cancel(job);
-                }
-            }
+            EngineEvent::Progress { step, total, .. } => steps.push((step, total)),
             EngineEvent::Finished { outcome, .. } => return (steps, Ok(outcome)),
             EngineEvent::Stopped { reason, .. } => return (steps, Err(reason)),
             _ => {}
@@ -176,8 +170,8 @@ fn end(
 fn the_engine_enlarges_several_pictures_and_tells_of_each_tile() {
     let mut engine = engine();
     let pictures = [landscape(20, 12), landscape(130, 8)];
-    let job = engine.upscale(spec(pictures.clone()));
-    let (steps, ended) = end(&mut engine, job, None);
+    engine.upscale(spec(pictures.clone()));
+    let (steps, ended) = end(&mut engine);
     assert_eq!(steps, [(1, 3), (2, 3), (3, 3)]);
     let Ok(JobOutcome::Enlarged(large)) = ended else {
         panic!("{ended:?}");
@@ -192,14 +186,25 @@ fn the_engine_enlarges_several_pictures_and_tells_of_each_tile() {
 
 #[test]
 fn an_enlargement_can_be_ended_and_bad_ones_are_told() {
-    let mut engine = engine();
-    let job = engine.upscale(spec([landscape(400, 400)]));
-    let (steps, ended) = end(&mut engine, job, Some(1));
-    assert_eq!(ended.unwrap_err(), StopReason::Cancelled);
-    assert!(steps.len() <= 2, "{steps:?}");
+    let mut lockstep = Lockstep::start(studio::factory(ComputeDevice::cpu()));
+    let job = lockstep.engine.upscale(spec([landscape(400, 400)]));
+    let mut steps = 0;
+    let reason = loop {
+        match lockstep.wait() {
+            EngineEvent::Progress { .. } => {
+                steps += 1;
+                lockstep.engine.cancel(job);
+            }
+            EngineEvent::Stopped { reason, .. } => break reason,
+            EngineEvent::Finished { outcome, .. } => panic!("it ran to its end: {outcome:?}"),
+            _ => {}
+        }
+    };
+    assert_eq!((reason, steps), (StopReason::Cancelled, 1));
 
-    let job = engine.upscale(spec([RgbaImage::new(0, 4)]));
-    let (_, ended) = end(&mut engine, job, None);
+    let mut engine = engine();
+    engine.upscale(spec([RgbaImage::new(0, 4)]));
+    let (_, ended) = end(&mut engine);
     let Err(StopReason::Failed(error)) = ended else {
         panic!("{ended:?}");
     };

@@ -8,11 +8,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
-use egui_kittest::Harness;
+use egui::{Event, Pos2, pos2};
 use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{Harness, HarnessBuilder};
+use egui_wgpu::{RenderState, WgpuSetup};
 use fake_engine::{FakeEngine, FakePace};
 use velatura::app::form::FormChange::{self, Prompt};
 use velatura::app::{AppState, Command, ModelState};
+use velatura::engine::EngineFactory;
+use velatura::geometry::{CanvasPoint, UiPoint, Viewport};
 use velatura::recipe::param::{Number, STEPS};
 use velatura::window::{StudioApp, StudioOptions};
 
@@ -40,18 +44,39 @@ impl Studio {
 
     /// A studio that keeps copies of unsaved work in a folder.
     pub fn start_in(recovery: Option<&Path>, open: Option<&Path>) -> Self {
+        Self::build(Harness::builder().wgpu(), recovery, open, |_, fake| fake)
+    }
+
+    /// A studio whose window draws on a device made so, and whose engine is made of
+    /// the window's device and the fake one.
+    pub fn start_on(
+        setup: WgpuSetup,
+        engine: impl FnOnce(&RenderState, EngineFactory) -> EngineFactory + 'static,
+    ) -> Self {
+        let builder = Harness::builder().wgpu_setup(setup);
+        Self::build(builder, None, None, |window, fake| {
+            engine(window.expect("the window draws with wgpu"), fake)
+        })
+    }
+
+    fn build(
+        builder: HarnessBuilder<StudioApp>,
+        recovery: Option<&Path>,
+        open: Option<&Path>,
+        engine: impl FnOnce(Option<&RenderState>, EngineFactory) -> EngineFactory + 'static,
+    ) -> Self {
         let (permits, gate) = unbounded();
-        let engine = Box::new(move |_: Option<&_>| FakeEngine::factory(FakePace::Gate(gate)));
+        let fake = FakeEngine::factory(FakePace::Gate(gate));
+        let engine = Box::new(move |window: Option<&_>| engine(window, fake));
         let mut options = StudioOptions::new(engine);
         options.remembers = false;
         options.recovery_folder = recovery.map(Path::to_path_buf);
         let pictures = tempfile::tempdir().expect("a folder");
         options.pictures_folder = Some(pictures.path().to_path_buf());
         options.open = open.map(Path::to_path_buf);
-        let harness = Harness::builder()
+        let harness = builder
             .with_size([1280.0, 800.0])
             .with_max_steps(32)
-            .wgpu()
             .build_eframe(|context| StudioApp::new(context, options).expect("a thread"));
         let mut studio = Self {
             harness,
@@ -122,6 +147,25 @@ impl Studio {
             let mut commands = output.values().flat_map(|viewport| &viewport.commands);
             commands.any(|command| matches!(command, egui::ViewportCommand::Close))
         })
+    }
+
+    /// The window position of a document position.
+    pub fn place_of(&self, x: f32, y: f32) -> Pos2 {
+        let canvas = self.harness.get_by_label("Canvas").rect();
+        let viewport = Viewport {
+            min: UiPoint::new(canvas.min.x, canvas.min.y),
+            size: [canvas.width(), canvas.height()],
+            pixels_per_point: 1.0,
+        };
+        let transform = self.state().front().view.transform(&viewport);
+        let point = transform.ui_from_canvas(CanvasPoint::new(x, y));
+        pos2(point.x, point.y)
+    }
+
+    /// An event in a frame of its own.
+    pub fn send(&mut self, event: Event) {
+        self.harness.event(event);
+        self.harness.step();
     }
 
     pub fn click(&mut self, label: &str) {

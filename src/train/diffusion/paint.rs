@@ -5,10 +5,9 @@ use image::{Rgb, RgbImage, RgbaImage};
 
 use super::DiffusionStage;
 use crate::diffusion::{
-    Conditions, DiffusionError, GenerationRequest, Inpainting, LatentDiffusion, SAMPLERS,
-    SchedulerConfig, Session,
+    Conditions, DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, SchedulerConfig,
+    Session, paste_back,
 };
-use crate::frame::paste_back;
 use crate::model::Model;
 use crate::model::conditioner::Encoders;
 use crate::pixels::opaque;
@@ -71,7 +70,6 @@ impl DiffusionStage {
             strength: 1.0,
             init: None,
             mask: None,
-            inpainting: Inpainting::default(),
             conditions: Conditions::default(),
         }
     }
