@@ -81,7 +81,7 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Make captioned, labelled scenes to train on
     Scenes(scenes::ScenesArgs),
-    /// List the models that can be found
+    /// List the models that can be found, or tell what a file is
     Models(models::ModelsArgs),
     /// Tell what this computer has and what the studio would use
     Info(info::InfoArgs),
@@ -103,7 +103,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Evaluate(args) => (args.json, Box::new(|report| evaluate::run(args, report))),
         Command::Export(args) => (args.json, Box::new(|report| export::run(args, report))),
         Command::Scenes(args) => (args.json, Box::new(|report| scenes::run(args, report))),
-        Command::Models(args) => (args.json, Box::new(|report| models::run(args, report))),
+        Command::Models(args) => (args.json(), Box::new(|report| models::run(args, report))),
         Command::Info(args) => (args.json, Box::new(|report| info::run(args, report))),
     };
     let report = Reporter::new(json);

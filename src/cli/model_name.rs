@@ -7,7 +7,7 @@ use crate::engine::library::candidates;
 use crate::folders;
 use crate::model::ModelFolder;
 
-/// A folder if there is one of that path, else the model of that name among
+/// A folder or file if there is one of that path, else the model of that name among
 /// those that are listed: of its folder, or its own. Case does not matter
 /// unless two differ by nothing else.
 pub(super) fn find_model(named: &Path) -> Result<PathBuf, CliError> {
@@ -15,8 +15,14 @@ pub(super) fn find_model(named: &Path) -> Result<PathBuf, CliError> {
     find_among(named, places.into_iter().flatten())
 }
 
+/// Whether a file of that path is there that may be a model; a plain name may be that
+/// of a listed one.
+fn is_file_of_weights(named: &Path) -> bool {
+    named.is_file() && (named.extension().is_some() || named.components().count() > 1)
+}
+
 fn find_among(named: &Path, places: impl Iterator<Item = PathBuf>) -> Result<PathBuf, CliError> {
-    if named.is_dir() {
+    if named.is_dir() || is_file_of_weights(named) {
         return Ok(named.to_owned());
     }
     let missing = || CliError::NoModel(named.to_owned());

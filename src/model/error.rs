@@ -59,7 +59,54 @@ pub enum ModelError {
         .0.display()
     )]
     LfsPointer(PathBuf),
-    /// A JSON file does not say what it should.
+    /// A file is of a kind that is no model here.
+    #[error("{} is {kind}, which does not open: {remedy}", path.display())]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+        /// What to do instead.
+        remedy: &'static str,
+    },
+    /// A model that is known and does not open yet.
+    #[error(
+        "{} is a {task} model of the family {family}, which does not open for painting yet; \
+         `velatura models inspect` tells what is in it",
+        path.display()
+    )]
+    NotYet {
+        /// The file.
+        path: PathBuf,
+        /// Whose models it is like.
+        family: &'static str,
+        /// What it is for.
+        task: &'static str,
+    },
+    /// A model lacks weights that it needs.
+    #[error(
+        "{} is a model of the family {family} and lacks {name}{}; fetch the file again",
+        path.display(), more(*count)
+    )]
+    Lacking {
+        /// The file.
+        path: PathBuf,
+        /// Whose models it is like.
+        family: &'static str,
+        /// The first weight that is missing, by its name in the file.
+        name: String,
+        /// How many are missing.
+        count: usize,
+    },
+    /// The weights in a file are those of no network that is known.
+    #[error("the weights in {} are those of no model that is known here, such as {first}", path.display())]
+    UnknownWeights {
+        /// The file.
+        path: PathBuf,
+        /// The first of their names.
+        first: String,
+    },
+    /// A JSON or YAML file does not say what it should.
     #[error("{} cannot be understood: {message}", path.display())]
     Json {
         /// The file.
@@ -138,6 +185,14 @@ pub enum ModelError {
         /// What is wrong.
         message: String,
     },
+}
+
+/// How many are not named.
+fn more(count: usize) -> String {
+    match count {
+        0 | 1 => String::new(),
+        count => format!(" and {} more weights", count - 1),
+    }
 }
 
 impl ModelError {

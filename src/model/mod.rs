@@ -6,7 +6,8 @@
 //! a diffusers folder ([`ModelFolder`]), so that what is trained here opens in
 //! Python and the other way round. What files say is turned into our own words
 //! at one place for each dialect: the sizes of a denoiser in `unet/diffusers.rs`,
-//! the names of weights in the tables of [`weights::names`].
+//! the names of weights in the tables of [`weights::names`], checkpoints of the paper's
+//! code in [`paper`]. What a file is that nobody has opened yet says [`inspect`].
 
 mod autoencoder;
 mod clip;
@@ -14,10 +15,12 @@ pub mod conditioner;
 mod error;
 mod first_stage;
 mod folder;
+pub mod inspect;
 mod json;
 mod limits;
 mod manifest;
 mod memory;
+pub mod paper;
 mod unet;
 mod upscaler;
 pub mod weights;

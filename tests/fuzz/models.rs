@@ -225,25 +225,26 @@ fn merges_txt() {
     .fuzz();
 }
 
+/// Changes the head of a file, and mostly makes its length right again.
+pub fn head(random: &mut Random, corpus: &[Vec<u8>]) -> Vec<u8> {
+    let file = random.pick(corpus);
+    let length = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+    let (head, data) = file[8..].split_at(length);
+    if random.one_in(8) {
+        return mutate::bytes(random, corpus);
+    }
+    let head = values::values(random, &[head.to_vec()]);
+    let mut changed = (head.len() as u64).to_le_bytes().to_vec();
+    changed.extend(head);
+    changed.extend(data);
+    if random.one_in(8) {
+        changed.truncate(random.below(changed.len()));
+    }
+    changed
+}
+
 #[test]
 fn safetensors() {
-    /// Changes the head of a file, and mostly makes its length right again.
-    fn head(random: &mut Random, corpus: &[Vec<u8>]) -> Vec<u8> {
-        let file = random.pick(corpus);
-        let length = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
-        let (head, data) = file[8..].split_at(length);
-        if random.one_in(8) {
-            return mutate::bytes(random, corpus);
-        }
-        let head = values::values(random, &[head.to_vec()]);
-        let mut changed = (head.len() as u64).to_le_bytes().to_vec();
-        changed.extend(head);
-        changed.extend(data);
-        if random.one_in(8) {
-            changed.truncate(random.below(changed.len()));
-        }
-        changed
-    }
     let folder = Folder::new();
     let file = "vae/diffusion_pytorch_model.safetensors";
     Target {

@@ -205,6 +205,15 @@ impl ClipTokenizer {
         self
     }
 
+    /// The same tokenizer, which fills texts up with another token if it knows that.
+    pub(in crate::model) fn padded_with(mut self, token: &str) -> Self {
+        if let Some(number) = self.rules.vocabulary.get(token) {
+            self.pad = *number;
+            self.rules.pad = token.to_owned();
+        }
+        self
+    }
+
     /// Number of tokens, counted up to the largest.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size

@@ -1,7 +1,9 @@
 //! Where a first stage lies on disk: in a folder or file of its own, or among the
 //! parts of a model.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use serde_json::Value;
@@ -10,7 +12,7 @@ use super::{FirstStage, FirstStageConfig, PixelsConfig};
 use crate::model::ModelError;
 use crate::model::autoencoder::presets;
 use crate::model::json::{read_config, read_json};
-use crate::model::weights::{self, WeightDtype, WeightSource};
+use crate::model::weights::{self, Piece, Renamed, WeightDtype, WeightSource};
 
 /// Folders of a model that may hold it; the first is the one that is written.
 const FOLDERS: [&str; 2] = ["vae", "vqvae"];
@@ -55,8 +57,16 @@ pub fn first_stage_config(path: &Path) -> Result<FirstStageConfig, ModelError> {
 #[derive(Clone, Debug)]
 pub(in crate::model) struct FirstStagePlace {
     pub config: FirstStageConfig,
-    /// The folder or the file with its weights.
-    weights: PathBuf,
+    weights: Weights,
+}
+
+/// Where the weights of a first stage lie.
+#[derive(Clone, Debug)]
+enum Weights {
+    /// In this folder or file.
+    At(PathBuf),
+    /// Among those of a whole model in one file.
+    Among(Arc<dyn WeightSource>, BTreeMap<String, Piece>),
 }
 
 impl FirstStagePlace {
@@ -107,7 +117,22 @@ impl FirstStagePlace {
 
     fn new(config: FirstStageConfig, weights: &Path) -> Result<Self, ModelError> {
         config.validate()?;
-        let weights = weights.to_owned();
+        let weights = Weights::At(weights.to_owned());
+        Ok(Self { config, weights })
+    }
+
+    /// A first stage whose weights lie among those of a whole model: where each of
+    /// them lies, by its name in diffusers.
+    ///
+    /// # Errors
+    /// If the configuration is not supported.
+    pub fn among(
+        config: FirstStageConfig,
+        source: Arc<dyn WeightSource>,
+        pieces: BTreeMap<String, Piece>,
+    ) -> Result<Self, ModelError> {
+        config.validate()?;
+        let weights = Weights::Among(source, pieces);
         Ok(Self { config, weights })
     }
 
@@ -116,10 +141,14 @@ impl FirstStagePlace {
     /// # Errors
     /// If there are none, or a file is damaged.
     pub fn weights(&self) -> Result<Box<dyn WeightSource>, ModelError> {
-        if self.weights.is_file() {
-            return weights::open(&self.weights);
+        match &self.weights {
+            Weights::At(path) if path.is_file() => weights::open(path),
+            Weights::At(path) => weights::find(path, WEIGHTS),
+            Weights::Among(source, pieces) => {
+                let part = Renamed::new(Arc::clone(source), pieces.clone());
+                Ok(Box::new(part))
+            }
         }
-        weights::find(&self.weights, WEIGHTS)
     }
 
     /// Reads the network.

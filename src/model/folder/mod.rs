@@ -1,8 +1,10 @@
-//! A model on disk: the folder layout of diffusers.
+//! A model on disk: the folder layout of diffusers, or one file that is taken for it.
 
 mod conditions;
+mod differences;
 mod place;
 mod save;
+mod single;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use serde_json::Value;
 
 pub use conditions::groups_of;
 pub use save::ModelParts;
+use single::OneFile;
 
 use super::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
 use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
@@ -53,15 +56,20 @@ pub struct ModelFolder {
     scheduler: Value,
     manifest: Manifest,
     held: WeightDtype,
+    /// The weights of all parts, for a model in one file.
+    one_file: Option<Arc<OneFile>>,
 }
 
 impl ModelFolder {
-    /// Reads the configurations of a folder.
+    /// Reads the configurations of a folder, or tells the sizes of a model in one file.
     ///
     /// # Errors
     /// If it is no model, or a configuration cannot be read or is not supported.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref().to_path_buf();
+        if path.is_file() {
+            return single::open(&path);
+        }
         let unet: Option<UNet2dConfig> = read_config(&path.join("unet/config.json"))?;
         let text_encoder: Option<ClipTextConfig> =
             read_config(&path.join("text_encoder/config.json"))?;
@@ -121,6 +129,7 @@ impl ModelFolder {
             scheduler,
             manifest,
             held: WeightDtype::F32,
+            one_file: None,
         };
         folder.check_conditions()?;
         Ok(folder)
@@ -314,10 +323,11 @@ impl ModelFolder {
     /// than the text encoder.
     pub fn tokenizer(&self) -> Result<ClipTokenizer, ModelError> {
         let folder = self.path.join("tokenizer");
-        if !folder.is_dir() {
-            return Err(self.missing("tokenizer"));
-        }
-        let tokenizer = ClipTokenizer::open(&folder)?;
+        let tokenizer = match &self.one_file {
+            Some(file) => file.tokenizer()?,
+            None if !folder.is_dir() => return Err(self.missing("tokenizer")),
+            None => ClipTokenizer::open(&folder)?,
+        };
         let Some(text) = &self.text_encoder else {
             return Ok(tokenizer);
         };
@@ -354,6 +364,9 @@ impl ModelFolder {
 
     /// As [`Self::stamp`], without opening the folder; empty where there is none.
     pub fn stamp_of(path: &Path) -> Vec<FileStamp> {
+        if path.is_file() {
+            return FileStamp::of(path).into_iter().collect();
+        }
         let folders = PARTS.iter().map(|part| path.join(part));
         let folders = [path.to_path_buf()].into_iter().chain(folders);
         let files = folders.filter_map(|folder| std::fs::read_dir(folder).ok());
@@ -373,6 +386,9 @@ impl ModelFolder {
     }
 
     fn weights(&self, component: &str, stem: &str) -> Result<Box<dyn WeightSource>, ModelError> {
-        weights::find(&self.path.join(component), stem)
+        match &self.one_file {
+            Some(file) => Ok(file.weights(component, stem)),
+            None => weights::find(&self.path.join(component), stem),
+        }
     }
 }

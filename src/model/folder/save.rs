@@ -88,7 +88,7 @@ impl ModelFolder {
         manifest: &Manifest,
     ) -> Result<Self, ModelError> {
         let device = Device::flex();
-        let has = |name: &str| self.path.join(name).is_dir();
+        let has = |name: &str| self.one_file.is_some() || self.path.join(name).is_dir();
         let unet = self
             .unet
             .as_ref()

@@ -13,6 +13,7 @@ mod module;
 pub mod names;
 mod numbers;
 mod places;
+mod renamed;
 mod safetensors;
 mod sharded;
 mod torch;
@@ -26,7 +27,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::TensorData;
 
 pub use digest::{FileStamp, WeightDigest};
-pub use module::{fits, layout, load, save};
+pub use module::{Differences, differences, fits, layout, load, save};
+pub use renamed::{Piece, Renamed};
 pub use safetensors::SafetensorsFile;
 pub use torch::TorchFile;
 
@@ -103,7 +105,8 @@ pub fn open(path: &Path) -> Result<Box<dyn WeightSource>, ModelError> {
             .iter()
             .any(|known| extension == *known)
     });
-    let is_other = start == places::LFS_POINTER[..start.len()] || start.get(8) == Some(&b'{');
+    let is_pointer = start.len() == 16 && places::LFS_POINTER.starts_with(&start);
+    let is_other = is_pointer || start.get(8) == Some(&b'{');
     Ok(
         if TorchFile::is_begun_by(&start) || (is_named_so && !is_other) {
             Box::new(TorchFile::open(path)?)

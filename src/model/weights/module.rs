@@ -87,26 +87,49 @@ pub fn layout<M: Module>(module: &M, names: &Names) -> Vec<(String, Vec<usize>)>
         .collect()
 }
 
-/// Where each parameter lies in a source, by our name of it; the error says what
-/// does not fit.
-fn compare<M: Module>(
-    module: &M,
-    source: &dyn WeightSource,
-    names: &Names,
-) -> Result<BTreeMap<String, String>, String> {
+/// What a source has of a module's weights.
+#[derive(Debug, Default)]
+pub struct Differences {
+    /// Where each parameter lies, by our name of it.
+    found: BTreeMap<String, String>,
+    /// Names that are needed and not there.
+    pub missing: Vec<String>,
+    /// Names that are there with another shape: name, shape found, shape needed.
+    pub mismatched: Vec<(String, Vec<usize>, Vec<usize>)>,
+    /// Names that nothing needs.
+    pub surplus: Vec<String>,
+}
+
+impl Differences {
+    /// A source that has nothing.
+    pub fn all_missing(names: Vec<String>) -> Self {
+        Self {
+            missing: names,
+            ..Self::default()
+        }
+    }
+
+    /// The names under which weights of the module lie in the source.
+    pub fn used(&self) -> impl Iterator<Item = &str> {
+        let mismatched = self.mismatched.iter().map(|(name, ..)| name.as_str());
+        self.found.values().map(String::as_str).chain(mismatched)
+    }
+}
+
+/// Compares a module with a source by names and shapes; nothing is read.
+pub fn differences<M: Module>(module: &M, source: &dyn WeightSource, names: &Names) -> Differences {
     let mut collector = Collector::default();
     module.visit(&mut collector);
     let speller = collector.speller(names);
-    let mut found = BTreeMap::new();
+    let mut differences = Differences::default();
     let mut used = BTreeSet::new();
-    let (mut missing, mut shapes) = (Vec::new(), Vec::new());
     for parameter in collector.parameters {
         let spellings = speller.all(&parameter.name);
         let mut there = spellings
             .iter()
             .filter_map(|name| source.shape(name).map(|shape| (name, shape)));
         let Some((name, stored)) = there.next() else {
-            missing.extend(spellings.into_iter().next());
+            differences.missing.extend(spellings.into_iter().next());
             continue;
         };
         used.insert(name.clone());
@@ -115,24 +138,39 @@ fn compare<M: Module>(
         let is_squeezed = parameter.is_transposed && stored.len() == 4 && stored[2..] == [1, 1];
         let matrix = if is_squeezed { &stored[..2] } else { stored };
         if matrix == wanted {
-            found.insert(parameter.name, name.clone());
+            differences.found.insert(parameter.name, name.clone());
         } else {
-            shapes.push(format!("{name} ({stored:?} instead of {wanted:?})"));
+            let mismatch = (name.clone(), stored.to_vec(), wanted);
+            differences.mismatched.push(mismatch);
         }
     }
-    let unexpected: Vec<String> = source
+    differences.surplus = source
         .names()
         .filter(|name| !used.contains(*name) && !speller.ignores(name))
         .map(str::to_owned)
         .collect();
+    differences
+}
+
+/// Where each parameter lies in a source, by our name of it; the error says what
+/// does not fit.
+fn compare<M: Module>(
+    module: &M,
+    source: &dyn WeightSource,
+    names: &Names,
+) -> Result<BTreeMap<String, String>, String> {
+    let differences = differences(module, source, names);
+    let shapes = differences.mismatched.iter();
+    let shapes =
+        shapes.map(|(name, stored, wanted)| format!("{name} ({stored:?} instead of {wanted:?})"));
     let parts = [
-        listed("missing are", &missing),
-        listed("of another shape are", &shapes),
-        listed("not expected are", &unexpected),
+        listed("missing are", &differences.missing),
+        listed("of another shape are", &shapes.collect::<Vec<_>>()),
+        listed("not expected are", &differences.surplus),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {
-        Ok(found)
+        Ok(differences.found)
     } else {
         Err(parts.join("; "))
     }

@@ -1,8 +1,11 @@
-//! `velatura models`: the models that can be found without being told where.
+//! `velatura models`: the models that can be found without being told where, and what
+//! a file or folder is.
+
+mod inspect;
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::CliError;
@@ -14,17 +17,41 @@ use crate::recipe::InputSpec;
 
 /// What `velatura models` takes.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ModelsArgs {
+    /// What to do instead of listing models
+    #[command(subcommand)]
+    command: Option<ModelsCommand>,
     /// Further folder to look into
     #[arg(value_name = "DIR")]
     folders: Vec<PathBuf>,
     /// Print lines of JSON instead of text
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
-/// Prints a line for every model.
+/// What can be done with models.
+#[derive(Debug, Subcommand)]
+enum ModelsCommand {
+    /// Tell what a file or folder is, and what it lacks
+    Inspect(inspect::InspectArgs),
+}
+
+impl ModelsArgs {
+    /// Whether lines of JSON are asked for.
+    pub(super) fn json(&self) -> bool {
+        match &self.command {
+            Some(ModelsCommand::Inspect(args)) => args.json,
+            None => self.json,
+        }
+    }
+}
+
+/// Prints a line for every model, or does what else is asked.
 pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
+    if let Some(ModelsCommand::Inspect(args)) = &args.command {
+        return inspect::run(args, report);
+    }
     for folder in &args.folders {
         if !folder.is_dir() {
             return Err(CliError::NoFolder(folder.clone()));

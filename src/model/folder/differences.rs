@@ -1,0 +1,97 @@
+//! What the weights of a folder lack, told from their headers.
+
+use burn::module::Module;
+use burn::tensor::Device;
+
+use super::{LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET};
+use crate::model::weights::names::Names;
+use crate::model::weights::{Differences, WeightSource, differences, layout, names};
+use crate::model::{FirstStageConfig, ModelError};
+
+/// The weights of one network, and what they lack.
+#[derive(Debug)]
+pub struct PartDifferences {
+    /// The weights; `None` where there is no file.
+    pub source: Option<Box<dyn WeightSource>>,
+    /// What they lack.
+    pub differences: Differences,
+}
+
+impl ModelFolder {
+    /// Compares every network that has a configuration with its weights. Nothing but
+    /// headers is read.
+    ///
+    /// # Errors
+    /// If a file is damaged, or a network cannot be built.
+    pub fn differences(&self) -> Result<Vec<PartDifferences>, ModelError> {
+        let device = Device::flex();
+        let mut parts = Vec::new();
+        if let Some(config) = &self.unet {
+            let network = config.init(&device)?;
+            parts.push(part(
+                &network,
+                self.weights("unet", UNET),
+                &names::DIFFUSERS,
+            )?);
+        }
+        if let Some(place) = &self.first_stage {
+            let names = &names::AUTOENCODER;
+            match &place.config {
+                FirstStageConfig::Kl(config) => {
+                    parts.push(part(&config.init(&device)?, place.weights(), names)?);
+                }
+                FirstStageConfig::Vq(config) => {
+                    parts.push(part(&config.init(&device)?, place.weights(), names)?);
+                }
+                FirstStageConfig::Pixels(_) => {}
+            }
+        }
+        if let Some(config) = &self.text_encoder {
+            let network = config.init(&device)?;
+            parts.push(part(
+                &network,
+                self.weights("text_encoder", TEXT),
+                &names::CLIP_TEXT,
+            )?);
+        }
+        if let Some(config) = &self.layout_encoder {
+            let network = config.init(&device)?;
+            parts.push(part(
+                &network,
+                self.weights(LAYOUT, UNET),
+                &names::DIFFUSERS,
+            )?);
+        }
+        if let Some(config) = &self.semantic_encoder {
+            let network = config.init(&device)?;
+            parts.push(part(
+                &network,
+                self.weights(SEMANTIC, UNET),
+                &names::DIFFUSERS,
+            )?);
+        }
+        Ok(parts)
+    }
+}
+
+fn part<M: Module>(
+    network: &M,
+    source: Result<Box<dyn WeightSource>, ModelError>,
+    names: &Names,
+) -> Result<PartDifferences, ModelError> {
+    match source {
+        Ok(source) => Ok(PartDifferences {
+            differences: differences(network, source.as_ref(), names),
+            source: Some(source),
+        }),
+        Err(ModelError::MissingWeights { .. }) => {
+            let names = layout(network, names).into_iter();
+            let missing = names.map(|(name, _)| name).collect();
+            Ok(PartDifferences {
+                source: None,
+                differences: Differences::all_missing(missing),
+            })
+        }
+        Err(error) => Err(error),
+    }
+}

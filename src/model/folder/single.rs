@@ -1,0 +1,344 @@
+//! A model in one file, with the original names, taken for a folder of diffusers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::{ModelFolder, TEXT, UNET};
+use crate::model::first_stage::FirstStagePlace;
+use crate::model::inspect::{Family, Inspection, Predicts, SingleFile, Task};
+use crate::model::paper::{
+    ClipSizes, OriginalAttention, OriginalConditioner, OriginalFirstStage, OriginalUnet,
+};
+use crate::model::weights::{Piece, Renamed, WeightDtype, WeightSource};
+use crate::model::{
+    AutoencoderKlConfig, ClipTextConfig, ClipTokenizer, FirstStageConfig, HiddenAct, Manifest,
+    ModelError, PerLevel, UNet2dConfig,
+};
+
+/// The vocabulary of CLIP, which single files are without.
+const MERGES: &str = include_str!("../../../assets/clip/merges.txt");
+
+/// Heads of attention of Stable Diffusion 1, which no file tells.
+const HEADS: usize = 8;
+/// Channels of a head of Stable Diffusion 2, and of all text encoders.
+const HEAD_WIDTH: usize = 64;
+/// Side of the latents that a model was trained on, and that of those that predict
+/// velocity.
+const SAMPLE_SIZES: [usize; 2] = [64, 96];
+/// Layers of OpenCLIP's text encoder that Stable Diffusion 2 does not use.
+const UNUSED_LAYERS: usize = 1;
+/// The token with which Stable Diffusion 2 fills up texts.
+const FILLER: &str = "!";
+
+/// The parts of a file, by the folders of diffusers in which they would lie.
+#[derive(Debug)]
+pub(super) struct OneFile {
+    parts: BTreeMap<&'static str, Pieces>,
+    source: Arc<dyn WeightSource>,
+    has_filler: bool,
+}
+
+/// Where the weights of a part lie, by diffusers' names.
+type Pieces = BTreeMap<String, Piece>;
+
+impl OneFile {
+    /// The weights of a part, by diffusers' names.
+    pub fn weights(&self, part: &str, stem: &str) -> Box<dyn WeightSource> {
+        debug_assert!(stem == UNET || stem == TEXT);
+        let names = self.parts.get(part).cloned().unwrap_or_default();
+        Box::new(Renamed::new(Arc::clone(&self.source), names))
+    }
+
+    /// CLIP's own tokenizer.
+    pub fn tokenizer(&self) -> Result<ClipTokenizer, ModelError> {
+        let tokenizer = ClipTokenizer::from_merges(MERGES)?;
+        if self.has_filler {
+            return Ok(tokenizer.padded_with(FILLER));
+        }
+        Ok(tokenizer)
+    }
+}
+
+/// Opens a model in one file.
+///
+/// # Errors
+/// If it is of a kind that does not open yet, or lacks weights: what it is and the
+/// first that is missing.
+pub(super) fn open(path: &Path) -> Result<ModelFolder, ModelError> {
+    let SingleFile {
+        source,
+        inspection,
+        unet,
+        first_stage,
+        conditioner,
+    } = SingleFile::open(path, None)?;
+    check(path, &inspection)?;
+    let (Some(unet), Some(first_stage)) = (unet, first_stage) else {
+        return Err(refused(path, &inspection));
+    };
+    let (text, is_second) = match conditioner {
+        OriginalConditioner::Clip(sizes) => (sizes, false),
+        OriginalConditioner::OpenClip(sizes) if sizes.layers > UNUSED_LAYERS => (sizes, true),
+        _ => return Err(refused(path, &inspection)),
+    };
+    let is_velocity = inspection.prediction == Some(Predicts::Velocity);
+    let sample_size = SAMPLE_SIZES[usize::from(is_velocity)];
+    let unet_config = unet_config(&unet, is_second, sample_size);
+    let unet_config = unet_config.ok_or_else(|| refused(path, &inspection))?;
+    let stage = FirstStageConfig::Kl(autoencoder_config(&first_stage, sample_size));
+    let stage = FirstStagePlace::among(stage, Arc::clone(&source), encoder(&first_stage))?;
+    let text_encoder = text_config(text, is_second);
+    unet_config.validate()?;
+    text_encoder.validate()?;
+    let name = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let manifest = Manifest::derive(name, Some(&unet_config), Some(&stage.config));
+    let manifest = manifest.with_text(Some(&text_encoder));
+    manifest.validate()?;
+    let folder = ModelFolder {
+        path: path.to_path_buf(),
+        unet: Some(unet_config),
+        first_stage: Some(stage),
+        text_encoder: Some(text_encoder),
+        layout_encoder: None,
+        semantic_encoder: None,
+        scheduler: scheduler(is_velocity),
+        manifest,
+        held: WeightDtype::F32,
+        one_file: Some(Arc::new(OneFile {
+            parts: BTreeMap::from([
+                ("unet", denoiser(&unet, inspection.has_averages)),
+                (
+                    "text_encoder",
+                    if is_second {
+                        open_clip(text)
+                    } else {
+                        clip(source.as_ref())
+                    },
+                ),
+            ]),
+            source,
+            has_filler: is_second,
+        })),
+    };
+    folder.check_conditions()?;
+    Ok(folder)
+}
+
+fn refused(path: &Path, inspection: &Inspection) -> ModelError {
+    ModelError::NotYet {
+        path: path.to_path_buf(),
+        family: inspection.family.label(),
+        task: inspection.task.id(),
+    }
+}
+
+fn check(path: &Path, inspection: &Inspection) -> Result<(), ModelError> {
+    let paints = [Task::TextToImage, Task::Inpainting].contains(&inspection.task);
+    let families = [Family::StableDiffusion1, Family::StableDiffusion2];
+    if !families.contains(&inspection.family) || !paints {
+        return Err(refused(path, inspection));
+    }
+    let shapes = inspection.mismatched.iter();
+    let shapes =
+        shapes.map(|(name, found, needed)| format!("{name} ({found:?} instead of {needed:?})"));
+    let lost = inspection.missing.iter().cloned().chain(shapes);
+    let lost: Vec<String> = lost.collect();
+    let Some(first) = lost.first() else {
+        return Ok(());
+    };
+    Err(ModelError::Lacking {
+        path: path.to_path_buf(),
+        family: inspection.family.label(),
+        name: first.clone(),
+        count: lost.len(),
+    })
+}
+
+/// The weights of the denoiser; averaged ones are those that one paints with.
+fn denoiser(unet: &OriginalUnet, has_averages: bool) -> Pieces {
+    let names = unet.layout("").into_keys();
+    names
+        .map(|name| {
+            let stored = match has_averages {
+                true => format!("model_ema.diffusion_model{}", name.replace('.', "")),
+                false => format!("model.diffusion_model.{name}"),
+            };
+            (unet.diffusers_name(&name), Piece::whole(stored))
+        })
+        .collect()
+}
+
+/// The weights of the first stage.
+fn encoder(first_stage: &OriginalFirstStage) -> Pieces {
+    let names = first_stage.layout("").into_keys();
+    names
+        .map(|name| {
+            let stored = format!("first_stage_model.{name}");
+            (first_stage.diffusers_name(&name), Piece::whole(stored))
+        })
+        .collect()
+}
+
+/// The weights of CLIP's text encoder, which has transformers' names already.
+fn clip(source: &dyn WeightSource) -> Pieces {
+    let mut pieces = Pieces::new();
+    for name in source.names() {
+        let Some(inner) = name.strip_prefix("cond_stage_model.transformer.") else {
+            continue;
+        };
+        if !inner.ends_with("position_ids") && !inner.starts_with("text_projection") {
+            let inner = inner.strip_prefix("text_model.").unwrap_or(inner);
+            pieces.insert(format!("text_model.{inner}"), Piece::whole(name));
+        }
+    }
+    pieces
+}
+
+/// The weights of OpenCLIP's text encoder but for its last layer. Queries, keys and
+/// values lie in one matrix.
+fn open_clip(sizes: ClipSizes) -> Pieces {
+    const PARTS: [(&str, &str); 5] = [
+        ("layer_norm1", "ln_1"),
+        ("layer_norm2", "ln_2"),
+        ("self_attn.out_proj", "attn.out_proj"),
+        ("mlp.fc1", "mlp.c_fc"),
+        ("mlp.fc2", "mlp.c_proj"),
+    ];
+    let place = "cond_stage_model.model";
+    let mut pieces = Pieces::new();
+    let mut put = |name: String, piece: Piece| {
+        pieces.insert(format!("text_model.{name}"), piece);
+    };
+    put(
+        "embeddings.token_embedding.weight".into(),
+        Piece::whole(format!("{place}.token_embedding.weight")),
+    );
+    put(
+        "embeddings.position_embedding.weight".into(),
+        Piece::whole(format!("{place}.positional_embedding")),
+    );
+    for end in ["weight", "bias"] {
+        let last = Piece::whole(format!("{place}.ln_final.{end}"));
+        put(format!("final_layer_norm.{end}"), last);
+        for layer in 0..sizes.layers - UNUSED_LAYERS {
+            let ours = format!("encoder.layers.{layer}");
+            let theirs = format!("{place}.transformer.resblocks.{layer}");
+            for (name, stored) in PARTS {
+                put(
+                    format!("{ours}.{name}.{end}"),
+                    Piece::whole(format!("{theirs}.{stored}.{end}")),
+                );
+            }
+            for (which, name) in ["q_proj", "k_proj", "v_proj"].into_iter().enumerate() {
+                let piece = Piece {
+                    name: format!("{theirs}.attn.in_proj_{end}"),
+                    part: Some((which, 3)),
+                };
+                put(format!("{ours}.self_attn.{name}.{end}"), piece);
+            }
+        }
+    }
+    pieces
+}
+
+fn unet_config(unet: &OriginalUnet, is_second: bool, sample_size: usize) -> Option<UNet2dConfig> {
+    let OriginalAttention::Transformer { context, is_linear } = unet.attention else {
+        return None;
+    };
+    let is_usual = !unet.is_scale_shift
+        && !unet.resamples_in_blocks
+        && unet.classes.is_none()
+        && unet.added_width.is_none()
+        && unet.levels.first()?.channels == unet.width;
+    let kind = |depth: usize, attends: &str, plain: &str| {
+        if depth > 0 { attends } else { plain }.to_owned()
+    };
+    let depths = unet.levels.iter().map(|level| level.depth.max(1));
+    let heads = unet
+        .levels
+        .iter()
+        .map(|level| (level.channels / HEAD_WIDTH).max(1));
+    let down = unet.levels.iter();
+    let down = down.map(|level| kind(level.depth, "CrossAttnDownBlock2D", "DownBlock2D"));
+    let up = unet.levels.iter().rev();
+    let up = up.map(|level| kind(level.depth, "CrossAttnUpBlock2D", "UpBlock2D"));
+    is_usual.then(|| UNet2dConfig {
+        sample_size: Some(json!(sample_size)),
+        in_channels: unet.input_channels,
+        out_channels: unet.output_channels,
+        down_block_types: down.collect(),
+        up_block_types: up.collect(),
+        block_out_channels: unet.levels.iter().map(|level| level.channels).collect(),
+        layers_per_block: PerLevel::All(unet.layers),
+        cross_attention_dim: context,
+        transformer_layers_per_block: PerLevel::Each(depths.collect()),
+        attention_head_dim: match is_second {
+            true => PerLevel::Each(heads.collect()),
+            false => PerLevel::All(HEADS),
+        },
+        use_linear_projection: is_linear,
+        ..UNet2dConfig::default()
+    })
+}
+
+fn autoencoder_config(stage: &OriginalFirstStage, sample_size: usize) -> AutoencoderKlConfig {
+    let count = stage.levels.len();
+    AutoencoderKlConfig {
+        in_channels: stage.input_channels,
+        out_channels: stage.output_channels,
+        down_block_types: vec!["DownEncoderBlock2D".into(); count],
+        up_block_types: vec!["UpDecoderBlock2D".into(); count],
+        block_out_channels: stage.levels.clone(),
+        layers_per_block: stage.layers,
+        latent_channels: stage.inner_channels,
+        embed_dim: (stage.latent_channels != stage.inner_channels).then_some(stage.latent_channels),
+        sample_size: Some(json!(sample_size << count.saturating_sub(1))),
+        mid_block_add_attention: stage.attends_in_middle,
+        ..AutoencoderKlConfig::default()
+    }
+}
+
+fn text_config(sizes: ClipSizes, is_second: bool) -> ClipTextConfig {
+    ClipTextConfig {
+        vocab_size: sizes.vocabulary,
+        hidden_size: sizes.width,
+        intermediate_size: sizes.inner_width,
+        num_hidden_layers: if is_second {
+            sizes.layers - UNUSED_LAYERS
+        } else {
+            sizes.layers
+        },
+        num_attention_heads: (sizes.width / HEAD_WIDTH).max(1),
+        max_position_embeddings: sizes.length,
+        hidden_act: if is_second {
+            HiddenAct::Gelu
+        } else {
+            HiddenAct::QuickGelu
+        },
+        other: Map::new(),
+        ..ClipTextConfig::default()
+    }
+}
+
+/// The noise of Stable Diffusion 1 and 2; each sampler spaces its steps as it does itself.
+fn scheduler(is_velocity: bool) -> Value {
+    json!({
+        "_class_name": "PNDMScheduler",
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "num_train_timesteps": 1000,
+        "prediction_type": if is_velocity { "v_prediction" } else { "epsilon" },
+        "set_alpha_to_one": false,
+        "skip_prk_steps": true,
+        "steps_offset": 1,
+        "clip_sample": false,
+    })
+}

@@ -1,0 +1,313 @@
+//! Kinds of files that are no models here, known by how they begin or by the names in
+//! them, each with what to do instead.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use safetensors::Dtype;
+
+use super::super::ModelError;
+use super::super::paper::{Seen, UNET};
+use super::super::weights::{LFS_POINTER, WeightSource};
+
+/// A kind and what to do.
+type Kind = (&'static str, &'static str);
+
+const PAGE: Kind = (
+    "a web page",
+    "download the file itself; the page may ask to log in or to accept a licence first",
+);
+const GGUF: Kind = (
+    "a GGUF file, which holds quantised weights",
+    "take the .safetensors file of that model",
+);
+const PACKED: Kind = (
+    "a packed archive",
+    "unpack it and take the .safetensors or .ckpt file in it",
+);
+const QUANTISED: Kind = (
+    "a model with quantised weights",
+    "take its version in f16, bf16 or f32",
+);
+
+/// How files begin.
+const BEGINNINGS: [(&[u8], Kind); 14] = [
+    (b"GGUF", GGUF),
+    (b"ggml", GGUF),
+    (b"ggjt", GGUF),
+    (b"lmgg", GGUF),
+    (b"tjgg", GGUF),
+    (
+        b"\x89HDF",
+        ("a Keras file", "take the .safetensors file of that model"),
+    ),
+    (b"\x1f\x8b", PACKED),
+    (b"7z\xbc\xaf", PACKED),
+    (b"Rar!", PACKED),
+    (b"\x28\xb5\x2f\xfd", PACKED),
+    (
+        b"\x89PNG",
+        ("a picture", "choose the model that painted it"),
+    ),
+    (
+        b"\xff\xd8\xff",
+        ("a picture", "choose the model that painted it"),
+    ),
+    (
+        b"{",
+        (
+            "a JSON file",
+            "choose the folder in which it lies, or the file of weights beside it",
+        ),
+    ),
+    (b"%PDF", ("a PDF document", "choose a file of weights")),
+];
+
+const LORA: Kind = (
+    "a LoRA, which changes a model and is none",
+    "choose the model that it was made for",
+);
+const CONTROLNET: Kind = (
+    "a ControlNet, which steers a model and is none",
+    "choose the model that it was made for",
+);
+const SD3: Kind = (
+    "Stable Diffusion 3",
+    "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
+);
+const FLUX: Kind = (
+    "Flux",
+    "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
+);
+const EMBEDDING: Kind = (
+    "a textual inversion, which is a word for a model and none itself",
+    "choose the model that it was made for",
+);
+const UPSCALER: Kind = (
+    "a network that enlarges pictures",
+    "velatura upscale brings its own",
+);
+
+/// Parts of names, the more telling first.
+const PARTS: [(&str, Kind); 44] = [
+    ("lora_", LORA),
+    ("_lora.", LORA),
+    (".lora.", LORA),
+    (
+        ".hada_w",
+        (
+            "a LoHa, which changes a model and is none",
+            "choose the model that it was made for",
+        ),
+    ),
+    (
+        ".lokr_w",
+        (
+            "a LoKr, which changes a model and is none",
+            "choose the model that it was made for",
+        ),
+    ),
+    (".oft_", LORA),
+    (".dora_scale", LORA),
+    ("string_to_param", EMBEDDING),
+    ("emb_params", EMBEDDING),
+    (
+        "ip_adapter.",
+        (
+            "an IP-Adapter, which steers a model and is none",
+            "choose the model that it was made for",
+        ),
+    ),
+    ("control_model.", CONTROLNET),
+    ("input_hint_block.", CONTROLNET),
+    ("controlnet_", CONTROLNET),
+    (
+        "motion_modules.",
+        (
+            "a motion module of AnimateDiff",
+            "choose a model of still pictures",
+        ),
+    ),
+    (
+        ".time_stack.",
+        (
+            "a model of moving pictures",
+            "choose a model of still pictures",
+        ),
+    ),
+    (".absmax", QUANTISED),
+    (".quant_map", QUANTISED),
+    (".quant_state", QUANTISED),
+    (".qweight", QUANTISED),
+    (".qzeros", QUANTISED),
+    ("scaled_fp8", QUANTISED),
+    (".scale_weight", QUANTISED),
+    (".weight_scale", QUANTISED),
+    (".comfy_quant", QUANTISED),
+    ("_packed_params", QUANTISED),
+    ("double_blocks.", FLUX),
+    ("single_transformer_blocks.", FLUX),
+    ("joint_blocks.", SD3),
+    (".add_q_proj.", SD3),
+    (
+        "clip_txt_mapper",
+        (
+            "Stable Cascade",
+            "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
+        ),
+    ),
+    (
+        "effnet_mapper",
+        (
+            "Stable Cascade",
+            "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
+        ),
+    ),
+    (
+        "caption_projection.",
+        (
+            "a diffusion transformer",
+            "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
+        ),
+    ),
+    (
+        "cap_embedder.",
+        (
+            "a diffusion transformer",
+            "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
+        ),
+    ),
+    (
+        "adaln_single.",
+        (
+            "a diffusion transformer",
+            "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
+        ),
+    ),
+    (
+        "adaLN_modulation.",
+        (
+            "a diffusion transformer",
+            "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
+        ),
+    ),
+    (
+        ".SelfAttention.",
+        ("a T5 text encoder", "choose the model that it belongs to"),
+    ),
+    ("RRDB_trunk", UPSCALER),
+    (".rdb1.", UPSCALER),
+    (".RDB1.", UPSCALER),
+    ("conv_first.", UPSCALER),
+    ("upsampler.blocks", UPSCALER),
+    (
+        "vision_model.",
+        (
+            "a CLIP model, which compares pictures and words",
+            "choose the model that it belongs to",
+        ),
+    ),
+    (
+        "visual.transformer",
+        (
+            "a CLIP model, which compares pictures and words",
+            "choose the model that it belongs to",
+        ),
+    ),
+    (
+        "model.layers.",
+        ("a language model", "choose a model of pictures"),
+    ),
+];
+
+/// Those that a whole model may have too.
+const WITHIN_MODELS: [&str; 4] = [
+    "vision_model.",
+    "visual.transformer",
+    "model.layers.",
+    ".SelfAttention.",
+];
+
+fn refusal(path: &Path, (kind, remedy): Kind) -> ModelError {
+    ModelError::OtherKind {
+        path: path.to_path_buf(),
+        kind,
+        remedy,
+    }
+}
+
+/// Refuses files that begin as something else does.
+///
+/// # Errors
+/// If the file cannot be read, or is of another kind: its name.
+pub(super) fn check_bytes(path: &Path) -> Result<(), ModelError> {
+    const TAR: usize = 257;
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(512).read_to_end(&mut start))
+        .map_err(ModelError::io("read", path))?;
+    if start.starts_with(LFS_POINTER) {
+        return Err(ModelError::LfsPointer(path.to_path_buf()));
+    }
+    // The first number of a safetensors file may look like anything.
+    if matches!(start.as_slice(), [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
+        return Ok(());
+    }
+    let text = start.trim_ascii_start();
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    if text.starts_with(b"<") {
+        return Err(refusal(path, PAGE));
+    }
+    if let Some((_, kind)) = BEGINNINGS
+        .iter()
+        .find(|(begin, _)| start.starts_with(begin))
+    {
+        return Err(refusal(path, *kind));
+    }
+    if start
+        .get(TAR..)
+        .is_some_and(|rest| rest.starts_with(b"ustar"))
+    {
+        return Err(refusal(path, PACKED));
+    }
+    Ok(())
+}
+
+/// Refuses files in which names are those of something else.
+///
+/// # Errors
+/// If it is of another kind: its name.
+pub(super) fn check_names(source: &dyn WeightSource, seen: &Seen<'_>) -> Result<(), ModelError> {
+    // A whole model has its encoders with it.
+    let is_whole = seen.has(UNET);
+    let belongs = |part: &str| is_whole && WITHIN_MODELS.contains(&part);
+    let found = PARTS
+        .iter()
+        .find(|(part, _)| seen.mentions(part) && !belongs(part));
+    if let Some((_, kind)) = found {
+        return Err(refusal(source.path(), *kind));
+    }
+    let is_quantised = |name: &str| {
+        let is_matrix = source.shape(name).is_some_and(|shape| shape.len() > 1);
+        let narrow = [
+            Dtype::U8,
+            Dtype::I8,
+            Dtype::F8_E4M3,
+            Dtype::F8_E5M2,
+            Dtype::F4,
+        ];
+        is_matrix
+            && source
+                .dtype(name)
+                .is_some_and(|dtype| narrow.contains(&dtype))
+    };
+    if source.names().any(is_quantised) {
+        return Err(refusal(source.path(), QUANTISED));
+    }
+    let is_embedding = |name: &str| ["clip_l", "clip_g"].contains(&name);
+    if source.names().all(is_embedding) && source.names().next().is_some() {
+        return Err(refusal(source.path(), EMBEDDING));
+    }
+    Ok(())
+}

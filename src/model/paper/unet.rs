@@ -1,0 +1,225 @@
+//! The denoiser of the paper's code, `UNetModel`, and the names of its weights
+//! (`ldm/modules/diffusionmodules/openaimodel.py`).
+
+use super::super::{ModelError, limits};
+use super::keys::{Keys, Layout};
+
+const PART: &str = "UNetModel";
+
+/// The sizes of a denoiser.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OriginalUnet {
+    /// Channels of latents and everything concatenated to them.
+    pub input_channels: usize,
+    /// Channels of the prediction.
+    pub output_channels: usize,
+    /// Channels before the first level, a quarter of the embedding of time.
+    pub width: usize,
+    /// From the highest resolution down.
+    pub levels: Vec<OriginalLevel>,
+    /// Residual blocks of each level on the way down; one more on the way up.
+    pub layers: usize,
+    /// Transformer blocks in the middle, where there always is attention.
+    pub middle_depth: usize,
+    /// What attention is like.
+    pub attention: OriginalAttention,
+    /// Heads of attention; `None` where only a configuration could tell.
+    pub heads: Option<OriginalHeads>,
+    /// Whether time scales and shifts instead of being added.
+    pub is_scale_shift: bool,
+    /// Whether residual blocks change the resolution, and not convolutions.
+    pub resamples_in_blocks: bool,
+    /// Classes whose embeddings are added to that of time.
+    pub classes: Option<usize>,
+    /// Width of a vector that is added to the embedding of time.
+    pub added_width: Option<usize>,
+}
+
+/// One resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginalLevel {
+    /// Channels.
+    pub channels: usize,
+    /// Transformer blocks at each place of attention; 0 without attention.
+    pub depth: usize,
+}
+
+/// What attention is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginalAttention {
+    /// Between the places of the picture only.
+    Plain,
+    /// Transformers, which also look at a context.
+    Transformer {
+        /// Width of the context.
+        context: usize,
+        /// Whether they are entered by a matrix instead of a 1×1 convolution.
+        is_linear: bool,
+    },
+}
+
+/// How channels are divided into heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginalHeads {
+    /// So many heads.
+    Count(usize),
+    /// Heads of so many channels.
+    Width(usize),
+}
+
+impl OriginalUnet {
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// The first that no denoiser has.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let within = |key, value, range| limits::within(PART, key, value, range);
+        within("levels of channel_mult", self.levels.len(), &limits::LEVELS)?;
+        within("num_res_blocks", self.layers, &limits::LAYERS)?;
+        for (key, value) in [
+            ("in_channels", self.input_channels),
+            ("out_channels", self.output_channels),
+            ("model_channels", self.width),
+        ] {
+            within(key, value, &limits::WIDTH)?;
+        }
+        let depths = 0..=*limits::LAYERS.end();
+        for level in &self.levels {
+            within("channels of a level", level.channels, &limits::WIDTH)?;
+            within("transformer_depth", level.depth, &depths)?;
+        }
+        within("transformer_depth", self.middle_depth, &limits::LAYERS)?;
+        if let OriginalAttention::Transformer { context, .. } = self.attention {
+            within("context_dim", context, &limits::WIDTH)?;
+        }
+        let depths = self
+            .levels
+            .iter()
+            .map(|level| (1 + level.depth) * (2 * self.layers + 1));
+        let blocks = depths.sum::<usize>() + self.middle_depth;
+        within("blocks", blocks, &(1..=limits::MOST_BLOCKS))?;
+        if let Some(classes) = self.classes {
+            within("num_classes", classes, &limits::TOKENS)?;
+        }
+        if let Some(width) = self.added_width {
+            within("adm_in_channels", width, &limits::WIDTH)?;
+        }
+        Ok(())
+    }
+
+    /// Names and shapes of the weights.
+    pub(in crate::model) fn layout(&self, prefix: &str) -> Layout {
+        let mut layout = Layout::new();
+        let mut keys = Keys::new(&mut layout, prefix);
+        let time = 4 * self.width;
+        keys.linear("time_embed.0", time, self.width);
+        keys.linear("time_embed.2", time, time);
+        if let Some(classes) = self.classes {
+            keys.matrix("label_emb", classes, time);
+        }
+        if let Some(width) = self.added_width {
+            keys.linear("label_emb.0.0", time, width);
+            keys.linear("label_emb.0.2", time, time);
+        }
+        keys.conv("input_blocks.0.0", [self.width, self.input_channels], 3);
+        let mut channels = self.width;
+        let mut skips = vec![channels];
+        let mut index = 1;
+        for (number, level) in self.levels.iter().enumerate() {
+            for _ in 0..self.layers {
+                let mut block = keys.at(format_args!("input_blocks.{index}"));
+                self.residual(&mut block.at(0), channels, level.channels);
+                channels = level.channels;
+                self.attention(&mut block.at(1), channels, level.depth);
+                skips.push(channels);
+                index += 1;
+            }
+            if number + 1 < self.levels.len() {
+                let mut block = keys.at(format_args!("input_blocks.{index}"));
+                if self.resamples_in_blocks {
+                    self.residual(&mut block.at(0), channels, channels);
+                } else {
+                    block.at(0).conv("op", [channels, channels], 3);
+                }
+                skips.push(channels);
+                index += 1;
+            }
+        }
+        let mut middle = keys.at("middle_block");
+        self.residual(&mut middle.at(0), channels, channels);
+        self.attention(&mut middle.at(1), channels, self.middle_depth);
+        self.residual(&mut middle.at(2), channels, channels);
+        let mut index = 0;
+        for (number, level) in self.levels.iter().enumerate().rev() {
+            for layer in 0..=self.layers {
+                let skip = skips.pop().unwrap_or(self.width);
+                let mut block = keys.at(format_args!("output_blocks.{index}"));
+                self.residual(&mut block.at(0), channels + skip, level.channels);
+                channels = level.channels;
+                self.attention(&mut block.at(1), channels, level.depth);
+                if number > 0 && layer == self.layers {
+                    let mut last = block.at(if level.depth > 0 { 2 } else { 1 });
+                    if self.resamples_in_blocks {
+                        self.residual(&mut last, channels, channels);
+                    } else {
+                        last.conv("conv", [channels, channels], 3);
+                    }
+                }
+                index += 1;
+            }
+        }
+        keys.norm("out.0", channels);
+        keys.conv("out.2", [self.output_channels, self.width], 3);
+        layout
+    }
+
+    fn residual(&self, keys: &mut Keys<'_>, inputs: usize, outputs: usize) {
+        let told = if self.is_scale_shift {
+            2 * outputs
+        } else {
+            outputs
+        };
+        keys.norm("in_layers.0", inputs);
+        keys.conv("in_layers.2", [outputs, inputs], 3);
+        keys.linear("emb_layers.1", told, 4 * self.width);
+        keys.norm("out_layers.0", outputs);
+        keys.conv("out_layers.3", [outputs, outputs], 3);
+        if inputs != outputs {
+            keys.conv("skip_connection", [outputs, inputs], 1);
+        }
+    }
+
+    fn attention(&self, keys: &mut Keys<'_>, channels: usize, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        keys.norm("norm", channels);
+        let OriginalAttention::Transformer { context, is_linear } = self.attention else {
+            keys.conv1d("qkv", 3 * channels, channels);
+            keys.conv1d("proj_out", channels, channels);
+            return;
+        };
+        for name in ["proj_in", "proj_out"] {
+            if is_linear {
+                keys.linear(name, channels, channels);
+            } else {
+                keys.conv(name, [channels, channels], 1);
+            }
+        }
+        for block in 0..depth {
+            let mut keys = keys.at(format_args!("transformer_blocks.{block}"));
+            for (name, source) in [("attn1", channels), ("attn2", context)] {
+                let mut keys = keys.at(name);
+                keys.matrix("to_q", channels, channels);
+                keys.matrix("to_k", channels, source);
+                keys.matrix("to_v", channels, source);
+                keys.linear("to_out.0", channels, channels);
+            }
+            keys.linear("ff.net.0.proj", 8 * channels, channels);
+            keys.linear("ff.net.2", channels, 4 * channels);
+            for norm in ["norm1", "norm2", "norm3"] {
+                keys.norm(norm, channels);
+            }
+        }
+    }
+}
