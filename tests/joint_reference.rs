@@ -111,6 +111,7 @@ impl Check {
             strength: 1.0,
             init: case.inpaint.then(|| self.rgb("image", 1)),
             mask: case.inpaint.then(|| self.grey("mask")),
+            inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions {
                 layout: (case.layout > 0).then_some(layout),
                 layout_weight: case.layout_weight,
@@ -236,6 +237,7 @@ fn odd_sizes_are_painted_with_all_conditions() {
         height_px: 33,
         init: None,
         mask: None,
+        inpainting: velatura::diffusion::Inpainting::default(),
         conditions: Conditions {
             semantic: Some(semantic.resized([50, 33])),
             low_resolution: Some(RgbImage::new(13, 9)),

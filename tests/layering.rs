@@ -38,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "files",
             "diffusion",
+            "frame",
             "model",
             "nn",
             "pixels",
@@ -51,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "diffusion",
             "files",
+            "frame",
             "model",
             "nn",
             "pixels",

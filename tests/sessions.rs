@@ -38,6 +38,7 @@ fn request() -> GenerationRequest {
         strength: 1.0,
         init: None,
         mask: None,
+        inpainting: velatura::diffusion::Inpainting::default(),
         conditions: Conditions::default(),
     }
 }

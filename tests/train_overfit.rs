@@ -106,6 +106,7 @@ fn both_stages_learn_four_pictures() {
             strength: 1.0,
             init: None,
             mask: None,
+            inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions::default(),
         };
         let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()));

@@ -132,6 +132,7 @@ impl Check {
             strength: case.strength,
             init: has_image.then(|| self.image.clone()),
             mask: (case.kind == Kind::Inpaint).then(|| self.mask.clone()),
+            inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions::default(),
         }
     }

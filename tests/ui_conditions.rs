@@ -251,10 +251,11 @@ fn a_drawing_is_painted_at_the_size_of_its_canvas() {
             .expect("a recipe")
     };
     studio.command(Command::RestoreSettings(Box::new(recipe)));
-    take_model(&mut studio, "joint");
+    // Before that an empty canvas takes the size of what would be painted.
     studio.wait("the label map", |state| {
         state.has_drawn(Condition::LabelMap)
     });
+    take_model(&mut studio, "joint");
     assert_eq!(studio.state().document().size_px(), [96, 48]);
     assert!(studio.sees("Paint 96 × 48 from 2 boxes and a label map"));
     for _ in 0..2 {

@@ -262,8 +262,6 @@ fn the_canvas_grows_with_what_is_painted_beyond_its_edges() {
         if let Some(grid) = layer.raster() {
             let expected = rect(0, 0, 128, 128);
             assert_eq!(grid.content_bounds(), expected, "{}", layer.name);
-            // Only where there was nothing.
-            assert_eq!(grid.pixel(60, 60)[3], 0);
         }
     }
     // What was looked at stays in sight.

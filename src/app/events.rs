@@ -185,6 +185,7 @@ impl Core {
             // What was in the frame outside of the mask is there already.
             inside: place.mask.filter(|_| place.is_framed),
             area: place.is_framed.then_some(place.area),
+            keeps_opaque: place.is_beyond,
         };
         self.lay_out(origin, image, recipe);
     }
@@ -231,6 +232,12 @@ impl Core {
                 && let Some(mask) = job.and_then(|job| state.jobs.mask(job))
             {
                 origin.inside = Some(mask);
+                self.lay_out(origin, image, recipe);
+                return;
+            }
+            if origin.keeps_opaque && origin.revision != open.editor.revision() {
+                // The same of what lies beside it.
+                origin.keeps_opaque = false;
                 self.lay_out(origin, image, recipe);
                 return;
             }

@@ -212,7 +212,10 @@ impl AppState {
             return is_large.then(|| {
                 let side = model.native_size_px;
                 let name = &model.name;
-                format!("{name} paints about {side} × {side} at once: draw a frame (C)")
+                format!(
+                    "This is far more than the {side} × {side} that {name} paints well: press C \
+                     and draw a frame"
+                )
             });
         };
         let mask = document.mask_bounds();

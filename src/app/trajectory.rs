@@ -31,6 +31,8 @@ pub struct Placement {
     pub area: CanvasRect,
     /// Whether it is a frame.
     pub is_framed: bool,
+    /// Whether the picture of the document ends in the frame.
+    pub is_beyond: bool,
     /// Where they show; everywhere if there is none.
     pub mask: Option<Arc<GrayImage>>,
 }
@@ -52,6 +54,7 @@ impl Placement {
             revision: origin.revision,
             area: origin.area.unwrap_or(covered),
             is_framed: origin.area.is_some(),
+            is_beyond: origin.keeps_opaque,
             mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.0)),
         }
     }

@@ -7,7 +7,8 @@ use crate::engine::protocol::EngineError;
 use crate::evaluate::EvaluateError;
 use crate::exchange::ExchangeError;
 use crate::model::ModelError;
-use crate::recipe::{RecipeFileError, SpecError};
+use crate::recipe::param::STRENGTH;
+use crate::recipe::{FrameSpec, MAX_SIDE_PX, RecipeFileError, SpecError};
 use crate::scenes::SceneError;
 
 /// Why a command failed, in one sentence for the user.
@@ -61,6 +62,43 @@ pub enum CliError {
         .0.display(), .1
     )]
     RecipeNeeds(PathBuf, &'static str),
+    /// A frame around a mask that is not given.
+    #[error("--frame mask needs a mask; give one with --mask, or the frame as x,y,width,height")]
+    NoMaskToFrame,
+    /// A mask that covers nothing.
+    #[error("the mask is empty; make white what is to be repainted")]
+    EmptyMask,
+    /// A mask that covers nothing of the frame.
+    #[error("nothing of the mask lies in the frame; move the frame, or give it as mask")]
+    MaskElsewhere,
+    /// A mask of an absurd strength.
+    #[error(
+        "the strength of the mask \u{201c}{}\u{201d} is \u{201c}{given}\u{201d}; it must be {}",
+        path.display(), STRENGTH.allowed
+    )]
+    MaskStrength {
+        /// The mask.
+        path: PathBuf,
+        /// What was given for it.
+        given: String,
+    },
+    /// A frame that does not touch the picture.
+    #[error(
+        "the frame {},{},{},{} lies outside of the picture, which is {} × {} pixels; move it so that they overlap",
+        frame.x, frame.y, frame.width_px, frame.height_px, picture_px[0], picture_px[1]
+    )]
+    FrameOutside {
+        /// The frame.
+        frame: FrameSpec,
+        /// Size of the picture.
+        picture_px: [u32; 2],
+    },
+    /// A frame that reaches too far over the picture's edge.
+    #[error(
+        "with this frame the picture would grow to {} × {} pixels; each side must be at most {MAX_SIDE_PX}",
+        .0[0], .0[1]
+    )]
+    TooGrown([u32; 2]),
     /// The model of a recipe is not known.
     #[error(
         "\u{201c}{}\u{201d} was painted with the model \u{201c}{name}\u{201d} ({hash}), which is not among \

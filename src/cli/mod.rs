@@ -66,7 +66,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Paint pictures from text, or repaint parts of one
-    Generate(generate::GenerateArgs),
+    Generate(Box<generate::GenerateArgs>),
     /// Make a picture four times as large
     Upscale(upscale::UpscaleArgs),
     /// Turn pictures into latents and back, without a denoiser

@@ -47,13 +47,13 @@ pub enum DiffusionError {
     /// The parts of the model do not fit each other.
     #[error("the parts of this model do not fit together: {0}")]
     Parts(String),
-    /// A picture or mask does not have the size of the job.
+    /// A picture, mask or map of strengths does not have the size of the job.
     #[error(
         "the {what} is {} × {} pixels but the picture to paint is {} × {}; make them the same size",
         found_px[0], found_px[1], wanted_px[0], wanted_px[1]
     )]
     Size {
-        /// "picture" or "mask".
+        /// "picture", "mask" or "map of strengths".
         what: &'static str,
         /// Its size.
         found_px: [u32; 2],

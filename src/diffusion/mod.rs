@@ -7,12 +7,11 @@
 //! copied and changed; [`LatentDiffusion::generate`] is the whole of it in one
 //! call, so that the window, the command line and the tests share it.
 
-mod distance;
 mod enlarge;
 mod error;
+mod kept;
 mod latent_coder;
 mod latent_diffusion;
-mod paste;
 mod prediction;
 mod preview;
 mod request;
@@ -31,9 +30,8 @@ pub use enlarge::Enlargement;
 pub use error::DiffusionError;
 pub use latent_coder::{LatentCoder, UnscaledLatents};
 pub use latent_diffusion::LatentDiffusion;
-pub use paste::paste_back;
 pub use prediction::PredictionType;
-pub use request::{Conditions, GenerationOutcome, GenerationRequest};
+pub use request::{Conditions, GenerationOutcome, GenerationRequest, Inpainting};
 pub use sampler::{
     OpenStep, SAMPLERS, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
     sampler_info,

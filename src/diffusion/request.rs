@@ -5,7 +5,7 @@ use image::{GrayImage, RgbImage};
 
 use super::DiffusionError;
 use crate::model::Manifest;
-use crate::recipe::{InputSpec, LayoutInput, SamplerId, SemanticInput};
+use crate::recipe::{InputSpec, LayoutInput, MaskedContent, SamplerId, SemanticInput};
 
 /// What to paint.
 #[derive(Clone, Debug)]
@@ -37,8 +37,21 @@ pub struct GenerationRequest {
     pub init: Option<RgbImage>,
     /// Where it is repainted: 255 is yes. Of the size of the job.
     pub mask: Option<GrayImage>,
+    /// How the masked part is begun and repainted.
+    pub inpainting: Inpainting,
     /// What else the model is told.
     pub conditions: Conditions,
+}
+
+/// How the masked part of a picture is begun and repainted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inpainting {
+    /// How strongly each place is repainted, of the size of the job: 255 as the job
+    /// says, 0 not at all. `None` repaints all places equally.
+    pub strengths: Option<GrayImage>,
+    /// What stands there before the noise, where the job keeps some of it. A picture
+    /// that is to be filled has been.
+    pub content: MaskedContent,
 }
 
 /// What a model may be told besides words, and a picture to repaint.
@@ -149,7 +162,13 @@ impl GenerationRequest {
         let wanted_px = [self.width_px, self.height_px];
         let init = self.init.as_ref().map(|image| image.dimensions());
         let mask = self.mask.as_ref().map(|mask| mask.dimensions());
-        for (what, found) in [("picture", init), ("mask", mask)] {
+        let strengths = self.inpainting.strengths.as_ref();
+        let strengths = strengths.map(|strengths| strengths.dimensions());
+        for (what, found) in [
+            ("picture", init),
+            ("mask", mask),
+            ("map of strengths", strengths),
+        ] {
             if let Some(found) = found
                 && <[u32; 2]>::from(found) != wanted_px
             {

@@ -4,8 +4,9 @@
 use burn::tensor::Tensor;
 use image::RgbImage;
 
+use super::kept::Kept;
 use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
-use super::start::{Kept, Start};
+use super::start::Start;
 use super::step_view::{StepView, cropped};
 use super::tensors::is_finite;
 use super::torch_random::TorchGenerator;

@@ -1,8 +1,9 @@
 //! What a run begins with: noise, or a picture under noise; and what the
 //! denoiser is shown of a mask.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
+use super::kept::{Kept, Strengths, plane};
 use super::latent_diffusion::text;
 use super::sampler::Sampler;
 use super::session::Told;
@@ -11,6 +12,7 @@ use super::torch_random::TorchGenerator;
 use super::{Conditions, DiffusionError, GenerationRequest, LatentDiffusion};
 use crate::model::LatentInfo;
 use crate::model::conditioner::Asked;
+use crate::recipe::MaskedContent;
 
 /// The latents to begin with, and what stays around them for the whole run.
 pub(super) struct Start {
@@ -18,29 +20,9 @@ pub(super) struct Start {
     /// Index of the first timestep.
     pub first: usize,
     pub told: Told,
-    /// For denoisers that do not see masks: what is kept is put back after each step.
+    /// For denoisers that do not see masks, and for places that are not repainted as
+    /// strongly as others: what is kept is put back after each step.
     pub kept: Option<Kept>,
-}
-
-/// What is kept of a picture, and the noise that it is put under.
-#[derive(Clone, Debug)]
-pub(super) struct Kept {
-    clean: Tensor<4>,
-    noise: Tensor<4>,
-    /// 1 where the picture is repainted.
-    mask: Tensor<4>,
-}
-
-impl Kept {
-    /// The latents with what is kept put back, at the noise of an index.
-    pub fn restored(&self, latents: Tensor<4>, sampler: &dyn Sampler, index: usize) -> Tensor<4> {
-        let around = if index == sampler.timesteps().len() {
-            self.clean.clone()
-        } else {
-            sampler.add_noise(self.clean.clone(), self.noise.clone(), index)
-        };
-        around * (1.0 - self.mask.clone()) + latents * self.mask.clone()
-    }
 }
 
 impl Start {
@@ -65,6 +47,9 @@ impl Start {
         });
         let mask = request.mask.as_ref();
         let mask = mask.map(|mask| mask_planes(mask, size, factor));
+        let strengths = request.inpainting.strengths.as_ref();
+        let strengths = strengths.zip(mask.as_ref());
+        let strengths = strengths.and_then(|(map, mask)| Strengths::of(map, mask, takes_mask));
         let first = match &init {
             Some(_) => first_index(request, sampler)?,
             None => 0,
@@ -72,7 +57,8 @@ impl Start {
         // diffusers begins from pure noise only when it inpaints.
         let begins_with_noise =
             init.is_none() || ((mask.is_some() || takes_mask) && request.strength >= 1.0);
-        let needs_clean = init.is_some() && (!begins_with_noise || (mask.is_some() && !takes_mask));
+        let puts_back = mask.is_some() && (!takes_mask || strengths.is_some());
+        let needs_clean = init.is_some() && (!begins_with_noise || puts_back);
         let mut draw = |shape: [usize; 4]| random.randn(shape, device);
         let clean = match (&init, needs_clean) {
             (Some(init), true) => {
@@ -84,7 +70,12 @@ impl Start {
         let noise = draw(shape);
         let latents = match &clean {
             Some(clean) if !begins_with_noise => {
-                sampler.add_noise(clean.clone(), noise.clone(), first)
+                let content = request.inpainting.content;
+                let begun = match &mask {
+                    Some(mask) => masked_content(content, clean, &noise, &mask.latent),
+                    None => clean.clone(),
+                };
+                sampler.add_noise(begun, noise.clone(), first)
             }
             _ => noise.clone() * sampler.init_noise_sigma(),
         };
@@ -137,16 +128,16 @@ impl Start {
             .model()
             .told(&asked, &mut model.bench(size, &mut draw));
         let kept = match (clean, &mask) {
-            (Some(clean), Some(mask)) if !takes_mask => {
-                let places = [1, 1, shape[2], shape[3]];
-                let mask = TensorData::new(mask.latent.clone(), places);
-                Some(Kept {
-                    clean,
-                    noise,
-                    mask: Tensor::from_data(mask, device),
-                })
+            (Some(clean), Some(mask)) if puts_back => {
+                let shares = strengths.as_ref().map_or(&mask.latent, |it| &it.0);
+                Some(Kept::new(clean, noise, shares, first))
             }
             _ => None,
+        };
+        let latents = match &kept {
+            // Places that are repainted less strongly do not begin yet.
+            Some(kept) if strengths.is_some() => kept.restored(latents, sampler, first),
+            _ => latents,
         };
         Ok(Self {
             latents,
@@ -157,6 +148,22 @@ impl Start {
             },
             kept,
         })
+    }
+}
+
+/// What stands at the latents of the mask before the noise, as in A1111's web UI.
+fn masked_content(
+    content: MaskedContent,
+    clean: &Tensor<4>,
+    noise: &Tensor<4>,
+    mask: &[f32],
+) -> Tensor<4> {
+    let mask = plane(mask, clean);
+    let around = |mask: Tensor<4>| clean.clone() * (1.0 - mask);
+    match content {
+        MaskedContent::Original | MaskedContent::Fill => clean.clone(),
+        MaskedContent::LatentNoise => around(mask.clone()) + noise.clone() * mask,
+        MaskedContent::LatentNothing => around(mask),
     }
 }
 

@@ -13,6 +13,7 @@
 mod backlog;
 pub mod device;
 pub mod handle;
+mod inputs;
 pub mod job;
 pub mod library;
 pub mod memory;

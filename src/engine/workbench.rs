@@ -10,6 +10,7 @@ use super::model_cache::{Loaded, ModelCache, bad_model, folder_of};
 use super::protocol::{EngineError, StopReason};
 use crate::evaluate::Judge;
 use crate::folders;
+use crate::frame::patch_bytes;
 use crate::model::Upscaler;
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec, UpscaleSpec};
 use crate::train;
@@ -64,11 +65,13 @@ impl Workbench {
             .painting_memory(size_px, 1)
             .map_err(|error| bad_model(&error))?;
         let (spare_bytes, is_loaded) = self.models.borrow().spare_bytes(Some(&spec.model));
-        let needed_bytes = if is_loaded {
+        let model_bytes = if is_loaded {
             estimate.working_bytes
         } else {
             estimate.total_bytes()
         };
+        let frame_px = spec.frame.map_or([0, 0], |frame| frame.size_px());
+        let needed_bytes = model_bytes.saturating_add(patch_bytes(frame_px));
         check_room(
             &format!("Painting {} × {} pixels", size_px[0], size_px[1]),
             needed_bytes,

@@ -14,8 +14,9 @@ use super::report::{ConditionRow, EvaluationReport, LABEL_MAP, Reconstruction, R
 use super::super_resolution::super_resolution;
 use super::{EvaluateError, PictureKind, Task, told};
 use crate::diffusion::{
-    Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion, paste_back,
+    Conditions, GenerationOutcome, GenerationRequest, Inpainting, LatentDiffusion,
 };
+use crate::frame::paste_back;
 use crate::model::Manifest;
 use crate::pixels::{opaque, planes, psnr_db};
 use crate::recipe::{GenerateSpec, SamplerId};
@@ -287,6 +288,7 @@ fn paint_scene(
         strength: 1.0,
         init: hole.map(|_| scene.image.clone()),
         mask: hole.map(|hole| hole.mask.clone()),
+        inpainting: Inpainting::default(),
         conditions,
     };
     let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()))?;

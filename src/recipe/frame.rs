@@ -28,6 +28,16 @@ impl Infill {
     /// All, in the order in which menus list them.
     pub const ALL: [Self; 4] = [Self::EdgeColour, Self::Blur, Self::Noise, Self::PatchMatch];
 
+    /// What the command line calls it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::EdgeColour => "edge-colour",
+            Self::Blur => "blur",
+            Self::Noise => "noise",
+            Self::PatchMatch => "patchmatch",
+        }
+    }
+
     /// What menus call it.
     pub fn label(self) -> &'static str {
         match self {
@@ -63,6 +73,16 @@ impl MaskedContent {
         Self::LatentNoise,
         Self::LatentNothing,
     ];
+
+    /// What the command line calls it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Fill => "fill",
+            Self::LatentNoise => "latent-noise",
+            Self::LatentNothing => "latent-nothing",
+        }
+    }
 
     /// What menus call it.
     pub fn label(self) -> &'static str {

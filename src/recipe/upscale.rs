@@ -41,8 +41,10 @@ impl GenerateSpec {
         Self {
             width_px,
             height_px,
-            init: self.init.map(|ImageInput(picture)| {
-                ImageInput(Arc::new(scale_picture(&picture, width_px, height_px)))
+            // What was cut for a frame keeps the frame's size.
+            init: self.init.map(|ImageInput(picture)| match self.frame {
+                Some(_) => ImageInput(picture),
+                None => ImageInput(Arc::new(scale_picture(&picture, width_px, height_px))),
             }),
             layout: self.layout.as_ref().map(smaller),
             semantic: self.semantic.as_ref().map(resized),

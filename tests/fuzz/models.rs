@@ -94,6 +94,7 @@ impl Folder {
                 strength: 1.0,
                 init: None,
                 mask: None,
+                inpainting: velatura::diffusion::Inpainting::default(),
                 conditions: Conditions::default(),
             };
             drop(model.generate(&request, &mut |_| ControlFlow::Continue(())));

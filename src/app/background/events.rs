@@ -89,6 +89,9 @@ pub struct Origin {
     /// The frame that it was painted in, on the plane of the document; none for the whole
     /// canvas.
     pub area: Option<CanvasRect>,
+    /// Whether opaque pixels outside of the mask are kept too: those of a picture that ends
+    /// in the frame, lest its edge and that of what is painted beside it show through.
+    pub keeps_opaque: bool,
 }
 
 /// The canvas that a picture of a frame was made ready for.

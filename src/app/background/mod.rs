@@ -201,7 +201,11 @@ impl Background {
         self.placer.send(failed, move |()| {
             let (picture, ground) = match (origin.area, canvas) {
                 (Some(area), Some(canvas)) => {
-                    let patch = patch(&image, origin.inside.as_deref(), area.size_px());
+                    let inside = origin.inside.as_deref();
+                    let with_opaque = inside.filter(|_| origin.keeps_opaque);
+                    let with_opaque = with_opaque.map(|mask| joined(mask, &image));
+                    let inside = with_opaque.as_ref().or(inside);
+                    let patch = patch(&image, inside, area.size_px());
                     let (picture, ground) = on_canvas(&patch, &canvas, canvas.on_canvas(area))?;
                     (picture, Some(ground))
                 }
@@ -326,6 +330,15 @@ impl Background {
                 .send(BackgroundEvent::Failed(no_thread(&error)));
         }
     }
+}
+
+/// A mask that covers the opaque pixels of a picture too.
+fn joined(mask: &GrayImage, image: &RgbaImage) -> GrayImage {
+    let mut joined = mask.clone();
+    for (value, pixel) in joined.pixels_mut().zip(image.pixels()) {
+        value.0[0] = value.0[0].max(if pixel[3] == 255 { 255 } else { 0 });
+    }
+    joined
 }
 
 /// A painted picture as tiles, clear outside of a mask. Where the frame that it was

@@ -103,6 +103,7 @@ fn an_errand_that_panics_says_so_and_the_next_one_is_done() {
         job: None,
         inside: None,
         area: None,
+        keeps_opaque: false,
     };
     let broken = || panic!("a broken describer");
     bench.background.prepare(origin, Box::new(broken));

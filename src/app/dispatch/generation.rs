@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use image::{GrayImage, Luma};
+use image::GrayImage;
 
 use super::{Core, sentence};
 use crate::app::background::{Describer, Origin};
@@ -13,6 +13,7 @@ use crate::app::trajectory::Placement;
 use crate::document::Document;
 use crate::engine::SamplerChoice;
 use crate::engine::library::PaintedWith;
+use crate::frame::{join_empty, keep_rim};
 use crate::geometry::CanvasRect;
 use crate::random;
 use crate::recipe::{FoundRecipe, FrameSpec, GenerateSpec, ImageInput, MaskInput, ModelSource};
@@ -48,13 +49,11 @@ impl Start {
             // Where there is nothing is to be painted too, in full.
             let blank = || GrayImage::new(part.width(), part.height());
             let masks = [Some(mask.get_or_insert_with(blank)), strengths.as_mut()];
-            for values in masks.into_iter().flatten() {
-                for (value, pixel) in values.pixels_mut().zip(init.pixels()) {
-                    if pixel[3] == 0 {
-                        *value = Luma([255]);
-                    }
-                }
-            }
+            let masks = masks.into_iter().flatten();
+            masks.for_each(|values| join_empty(values, init));
+        }
+        if let (Some(mask), Some(init)) = (&mut mask, &init) {
+            keep_rim(mask, init, part, document.size_px());
         }
         let input = |mask| MaskInput(Arc::new(mask));
         Self {
@@ -153,6 +152,7 @@ impl Core {
             job: None,
             inside: None,
             area: frame.map(|rect| snapshot.on_plane(rect)),
+            keeps_opaque: intent == Intent::Outpaint,
         };
         let part = frame.unwrap_or_else(|| snapshot.rect());
         let heeds_mask = state.heeds_mask();
@@ -301,7 +301,11 @@ mod tests {
         assert_eq!(init.dimensions(), (64, 48));
         assert_eq!(init.get_pixel(3, 4).0, [103, 54, 9, 255]);
         let mask = start.mask.expect("a mask").0;
-        assert!(mask.dimensions() == (64, 48) && mask.pixels().all(|it| it.0 == [255]));
+        // The picture goes on on all sides, so that there is a rim.
+        for (x, y, covered) in mask.enumerate_pixels() {
+            let is_rim = x == 0 || y == 0 || x == 63 || y == 47;
+            assert_eq!(covered.0, [if is_rim { 0 } else { 255 }], "{x}, {y}");
+        }
         let strengths = start.strengths.expect("strengths").0;
         assert!(strengths.pixels().all(|it| it.0 == [128]));
         // The mask is not heeded.

@@ -221,6 +221,7 @@ impl Core {
                 // under the picture of then.
                 inside: draft.place.mask.as_ref().map(Arc::clone),
                 area: draft.place.is_framed.then_some(draft.place.area),
+                keeps_opaque: draft.place.is_beyond,
             };
             self.lay_out(origin, draft.image, draft.recipe);
         }

@@ -25,6 +25,7 @@ fn place() -> Placement {
         revision: document.revision(),
         area: document.rect(),
         is_framed: false,
+        is_beyond: false,
         mask: None,
     }
 }

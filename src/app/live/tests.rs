@@ -30,6 +30,7 @@ fn draft_of(job: JobId, wish: &Wish) -> Draft {
             revision: wish.revision,
             area: CanvasRect::from_size([8, 8]),
             is_framed: false,
+            is_beyond: false,
             mask: None,
         },
     }

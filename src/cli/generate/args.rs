@@ -1,27 +1,24 @@
 //! From the options of `velatura generate` to the job they describe.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
-use image::imageops::{self, FilterType};
-use image::{GrayImage, Pixel as _, RgbaImage};
 
 use super::conditions::ConditionArgs;
+use super::frame::{self, FrameArgs, Framed};
+use super::pictures::{PictureArgs, scale_inputs};
 use crate::cli::model_name::find_model;
 use crate::cli::{CliError, DeviceArg, Precision};
 use crate::diffusion::{SAMPLERS, sampler_info};
 use crate::engine::library::{self, PaintedWith};
 use crate::folders;
+use crate::frame::FrameModel;
 use crate::model::{Manifest, ModelFolder};
 use crate::random;
-use crate::recipe::param::{
-    BATCH, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
-};
+use crate::recipe::param::{BATCH, ETA, GUIDANCE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH};
 use crate::recipe::{
-    Finish, FoundRecipe, GenerateSpec, ImageInput, MaskInput, ModelSource, RecipeForm, SamplerId,
-    open_picture, read_recipe, scale_picture,
+    Finish, FoundRecipe, GenerateSpec, ModelSource, RecipeForm, SamplerId, read_recipe,
 };
 
 /// What `velatura generate` takes.
@@ -58,16 +55,10 @@ pub struct GenerateArgs {
     width: Option<u32>,
     #[arg(long, value_name = "PX", help = help(&HEIGHT, SIZE_DEFAULT))]
     height: Option<u32>,
-    /// Picture to start from
-    #[arg(long, value_name = "IMG")]
-    init: Option<PathBuf>,
-    /// Repaint only where this picture is white
-    #[arg(long, value_name = "IMG", requires = "init")]
-    mask: Option<PathBuf>,
-    #[arg(long, value_name = "PX", requires = "mask", help = help(&FEATHER, "4"))]
-    feather: Option<f32>,
-    #[arg(long, help = help(&STRENGTH, "0.75, or 1 inside a mask"))]
-    strength: Option<f32>,
+    #[command(flatten)]
+    pictures: PictureArgs,
+    #[command(flatten)]
+    frame: FrameArgs,
     #[command(flatten)]
     conditions: ConditionArgs,
     /// Make the painted picture four times as large, crisply [default: the recipe's, or none]
@@ -113,7 +104,7 @@ enum FinishArg {
 const SIZE_DEFAULT: &str = "the input picture's, or the model's";
 
 /// The help of an option that sets a number.
-fn help(number: &Number, default: &str) -> String {
+pub(super) fn help(number: &Number, default: &str) -> String {
     let Number { hint, allowed, .. } = number;
     format!("{hint}; {allowed} [default: {default}]")
 }
@@ -123,13 +114,17 @@ fn sampler_parser() -> impl clap::builder::TypedValueParser<Value = SamplerId> {
 }
 
 impl GenerateArgs {
-    /// The job that the options describe, with inputs read from their files.
-    /// `warn` is told what of a recipe or picture had to be passed over.
+    /// The job that the options describe, with inputs read from their files, and the
+    /// picture that it paints a part of, if it does. `warn` is told what of a recipe or
+    /// picture had to be passed over.
     ///
     /// # Errors
     /// When a file cannot be read, a number is out of its range, or a recipe
     /// cannot be repeated here.
-    pub(super) fn spec(&self, warn: &mut dyn FnMut(String)) -> Result<GenerateSpec, CliError> {
+    pub(super) fn job(
+        &self,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<(GenerateSpec, Option<Framed>), CliError> {
         let recipe = self
             .recipe
             .as_deref()
@@ -140,7 +135,8 @@ impl GenerateArgs {
             (None, Some(path), Some(recipe)) => model_of(path, recipe, warn)?,
             (None, _, _) => ModelSource::Storybook,
         };
-        let manifest = manifest_of(&model)?;
+        let folder = folder_of(&model)?;
+        let manifest = folder.manifest();
         let mut spec = GenerateSpec {
             seed: random::fresh_seed(),
             ..defaults_of(&manifest)
@@ -174,10 +170,32 @@ impl GenerateArgs {
         };
         spec.seed = self.seed.unwrap_or(spec.seed);
         let recipe_px = recipe.as_ref().map(|_| [spec.width_px, spec.height_px]);
+        let before = recipe
+            .as_ref()
+            .map_or_else(frame::Recipe::default, |recipe| {
+                let frame = spec.frame.take();
+                frame::Recipe {
+                    framing: recipe.framing.unwrap_or_default(),
+                    frame: frame.map(|frame| (frame, [spec.width_px, spec.height_px])),
+                }
+            });
+        let used_mask = recipe.as_ref().is_some_and(|recipe| recipe.used_mask);
         let strength = recipe.filter(|recipe| recipe.tells(&STRENGTH));
         let strength = strength.map(|recipe| recipe.spec.strength);
-        self.read_inputs(&mut spec, strength, warn)?;
+        let most = self.pictures.read(&mut spec, warn)?;
         self.conditions.read(&mut spec, &manifest, warn)?;
+        let is_sized = self.width.is_some() || self.height.is_some();
+        let framed = match spec.init {
+            Some(_) => {
+                let model = frame_model(&folder, &manifest)?;
+                self.frame.cut(&mut spec, model, before, is_sized)?
+            }
+            None => None,
+        };
+        if let (Some(path), true, None) = (&self.recipe, used_mask, &spec.mask) {
+            return Err(needs_mask(path));
+        }
+        spec.strength = self.pictures.strength(&spec, strength, most);
         spec.width_px = self.width.unwrap_or(spec.width_px);
         spec.height_px = self.height.unwrap_or(spec.height_px);
         // Wrong numbers are told before pictures are scaled to them.
@@ -189,19 +207,25 @@ impl GenerateArgs {
             ..spec.clone()
         };
         without_inputs.validate()?;
-        scale_inputs(&mut spec);
-        self.conditions.fit(&mut spec, &manifest, recipe_px, warn)?;
+        if framed.is_none() {
+            scale_inputs(&mut spec);
+        }
+        let framed_by = framed.as_ref();
+        self.conditions
+            .fit(&mut spec, &manifest, recipe_px, framed_by, warn)?;
         spec.validate()?;
-        Ok(spec)
+        Ok((spec, framed))
     }
 
     fn recipe_in(&self, path: &Path) -> Result<FoundRecipe, CliError> {
         let mut found = read_recipe(path)?.ok_or_else(|| CliError::NoRecipe(path.to_owned()))?;
         // Without its inputs the job would paint something else altogether.
-        if found.used_mask && self.mask.is_none() {
-            return Err(CliError::RecipeNeeds(path.to_owned(), "--init and --mask"));
+        // What is empty in a frame is a mask too, which is known once it is cut.
+        let is_framed = found.spec.frame.is_some() && self.pictures.has_init();
+        if found.used_mask && !self.pictures.has_mask() && !is_framed {
+            return Err(needs_mask(path));
         }
-        if found.used_picture && self.init.is_none() {
+        if found.used_picture && !self.pictures.has_init() {
             return Err(CliError::RecipeNeeds(path.to_owned(), "--init"));
         }
         if self.sampler.is_none()
@@ -216,67 +240,10 @@ impl GenerateArgs {
         }
         Ok(found)
     }
-
-    /// Reads the input pictures. `recipe_strength` is that of the recipe's.
-    fn read_inputs(
-        &self,
-        spec: &mut GenerateSpec,
-        recipe_strength: Option<f32>,
-        warn: &mut dyn FnMut(String),
-    ) -> Result<(), CliError> {
-        let mut read = |path: &Path| -> Result<RgbaImage, CliError> {
-            let opened = open_picture(path)?;
-            for warning in opened.warnings {
-                warn(warning.to_string());
-            }
-            Ok(opened.image)
-        };
-        let Some(path) = &self.init else {
-            spec.strength = self.strength.unwrap_or(1.0);
-            return Ok(());
-        };
-        let picture = read(path)?;
-        (spec.width_px, spec.height_px) = picture.dimensions();
-        spec.init = Some(ImageInput(Arc::new(picture)));
-        if let Some(path) = &self.mask {
-            let coverage = coverage_of(&read(path)?);
-            spec.mask = Some(MaskInput(Arc::new(coverage)));
-            spec.feather_px = self.feather.unwrap_or(spec.feather_px);
-        }
-        let usual = if spec.mask.is_some() { 1.0 } else { 0.75 };
-        spec.strength = self.strength.or(recipe_strength).unwrap_or(usual);
-        Ok(())
-    }
 }
 
-/// Scales input pictures to the size asked for. A mask that does not fit its
-/// picture stays as it is, for [`GenerateSpec::validate`] to refuse.
-fn scale_inputs(spec: &mut GenerateSpec) {
-    let (width_px, height_px) = (spec.width_px, spec.height_px);
-    let Some(ImageInput(picture)) = &mut spec.init else {
-        return;
-    };
-    let size_px = picture.dimensions();
-    if size_px == (width_px, height_px) {
-        return;
-    }
-    *picture = Arc::new(scale_picture(picture, width_px, height_px));
-    if let Some(MaskInput(coverage)) = &mut spec.mask
-        && coverage.dimensions() == size_px
-    {
-        let scaled = imageops::resize(coverage.as_ref(), width_px, height_px, FilterType::Triangle);
-        *coverage = Arc::new(scaled);
-    }
-}
-
-/// White repaints, black keeps; transparent pixels keep too.
-fn coverage_of(mask: &RgbaImage) -> GrayImage {
-    GrayImage::from_fn(mask.width(), mask.height(), |x, y| {
-        let pixel = mask.get_pixel(x, y);
-        let covered = u32::from(pixel.to_luma()[0]) * u32::from(pixel[3]);
-        // At most (255 · 255 + 127) / 255 = 255.
-        image::Luma([((covered + 127) / 255) as u8])
-    })
+fn needs_mask(recipe: &Path) -> CliError {
+    CliError::RecipeNeeds(recipe.to_owned(), "--init and --mask")
 }
 
 /// The model that painted the picture of a recipe. Another program's cannot be
@@ -319,13 +286,22 @@ fn model_of(
     }
 }
 
-/// What a model can be asked for, and how.
-fn manifest_of(model: &ModelSource) -> Result<Manifest, CliError> {
+/// Where a model lies.
+fn folder_of(model: &ModelSource) -> Result<ModelFolder, CliError> {
     let folder = match model {
         ModelSource::Folder(folder) => folder.clone(),
         ModelSource::Storybook => folders::storybook_model().ok_or(CliError::NoStorybook)?,
     };
-    Ok(ModelFolder::open(folder)?.manifest())
+    Ok(ModelFolder::open(folder)?)
+}
+
+/// What a frame has to know of a model.
+fn frame_model(folder: &ModelFolder, manifest: &Manifest) -> Result<FrameModel, CliError> {
+    let multiple = folder.first_stage_config()?.info().factor;
+    Ok(FrameModel {
+        native_px: manifest.resolution_px,
+        multiple_px: u32::try_from(multiple).unwrap_or(u32::MAX),
+    })
 }
 
 /// The settings that suit a model.
@@ -339,5 +315,7 @@ fn defaults_of(manifest: &Manifest) -> GenerateSpec {
     }
 }
 
+#[cfg(test)]
+mod frame_tests;
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::frame::Framed;
 use crate::cli::CliError;
 use crate::diffusion::{Conditions, DiffusionError};
 use crate::exchange::{ExchangeError, read_boxes, read_label_map};
+use crate::frame::{cut_layout, cut_semantic};
 use crate::model::Manifest;
 use crate::recipe::param::{LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
 use crate::recipe::{
@@ -30,7 +32,7 @@ pub(in crate::cli) struct ConditionArgs {
     #[arg(long, value_name = "PNG")]
     semantic: Option<PathBuf>,
     /// Small picture of which a larger one is made
-    #[arg(long, value_name = "IMG")]
+    #[arg(long, value_name = "IMG", conflicts_with = "frame")]
     low_resolution: Option<PathBuf>,
     /// How strongly boxes or the label map act, from 0 to 1, as in boxes=0.8
     /// or map=0.5
@@ -105,13 +107,14 @@ impl ConditionArgs {
         Ok(())
     }
 
-    /// Brings everything to the size of the job, which is settled now, and finds out
-    /// whether the model can be told it.
+    /// Brings everything to the size of the job, which is settled now, or cuts it to the
+    /// frame, and finds out whether the model can be told it.
     pub(super) fn fit(
         &self,
         spec: &mut GenerateSpec,
         manifest: &Manifest,
         recipe_px: Option<[u32; 2]>,
+        framed: Option<&Framed>,
         warn: &mut dyn FnMut(String),
     ) -> Result<(), CliError> {
         let size_px = [spec.width_px, spec.height_px];
@@ -122,15 +125,27 @@ impl ConditionArgs {
             if image.boxes.is_empty() {
                 warn(format!("\u{201c}{}\u{201d} has no boxes", path.display()));
             }
-            let boxes = image.boxes_at(size_px);
+            let whole_px = framed.map_or(size_px, Framed::picture_px);
+            let boxes = image.boxes_at(whole_px);
             let boxes = boxes.iter().map(|found| found.named(name_of)).collect();
-            spec.layout = Some(LayoutInput(boxes));
+            let layout = LayoutInput(boxes);
+            spec.layout = Some(match framed {
+                Some(framed) => cut_layout(&layout, framed.rect, size_px),
+                None => layout,
+            });
         } else if let (Some(layout), Some(before)) = (&spec.layout, recipe_px) {
             let [across, down] = [0, 1].map(|side| size_px[side] as f32 / before[side] as f32);
             spec.layout = Some(layout.scaled(across, down));
         }
         if let Some(semantic) = &spec.semantic {
-            spec.semantic = Some(semantic.resized(size_px));
+            spec.semantic = match framed {
+                // A recipe has that of its own frame.
+                Some(framed) if self.semantic.is_some() => {
+                    let whole = semantic.resized(framed.picture_px());
+                    cut_semantic(&whole, framed.rect, size_px)
+                }
+                _ => Some(semantic.resized(size_px)),
+            };
         }
         if let Some(ImageInput(small)) = &spec.low_resolution
             && let Some(factor) = manifest.low_resolution_factor()

@@ -2,9 +2,12 @@
 
 mod args;
 mod conditions;
+mod frame;
+mod pictures;
 
 use std::path::{Path, PathBuf};
 
+use image::RgbaImage;
 use serde_json::json;
 
 pub use args::GenerateArgs;
@@ -26,7 +29,7 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
         .map(latents::check_name)
         .transpose()?;
     args.save_latents.as_deref().map(check_folder).transpose()?;
-    let spec = args.spec(&mut |text| report.warning(&text))?;
+    let (spec, framed) = args.job(&mut |text| report.warning(&text))?;
     let total = u64::from(spec.steps) * u64::from(spec.batch);
     let count = spec.batch as usize;
     match &args.output {
@@ -48,7 +51,9 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
                     Some(path) => numbered(path, kept.len(), count),
                     None => unnamed(image.spec.seed)?,
                 };
-                progress.above(|| save(args, path, &image, report))?;
+                let whole = framed.as_ref().map(|framed| framed.with(&image.image));
+                let whole = whole.as_ref().unwrap_or(&image.image);
+                progress.above(|| save(args, path, &image, whole, report))?;
                 kept.push(image.latents);
             }
             _ => {}
@@ -64,12 +69,13 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
     ended.map(|_| ())
 }
 
-/// Saves a picture as soon as it is painted. Where that fails, it is saved without
+/// Saves a picture as soon as it is painted, or the whole of which that is a part. Where that fails, it is saved without
 /// its recipe, or into the folder for pictures: it took long to make.
 fn save(
     args: &GenerateArgs,
     path: PathBuf,
     painted: &PaintedImage,
+    whole: &RgbaImage,
     report: Reporter,
 ) -> Result<(), CliError> {
     let recipe = PaintedRecipe::new(
@@ -82,8 +88,7 @@ fn save(
         None => recipe,
     };
     let recipe = (!args.no_recipe).then_some(&recipe);
-    let save_as =
-        |path: &Path, recipe| save_picture(path, &painted.image, recipe, &SaveOptions::default());
+    let save_as = |path: &Path, recipe| save_picture(path, whole, recipe, &SaveOptions::default());
     let mut path = path;
     match save_as(&path, recipe) {
         Ok(None) => {}

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::diffusion::{
-    Conditions, DiffusionError, Enlargement, GenerationRequest, RunPlan, Session, StepState,
-    StepView, paste_back,
-};
+use crate::diffusion::{DiffusionError, Enlargement, RunPlan, Session, StepState, StepView};
+use crate::engine::inputs::{in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
 use crate::engine::protocol::{
@@ -19,7 +17,7 @@ use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::gpu::share::SharedTensor;
 use crate::model::Upscaler;
-use crate::pixels::{WHITE, flattened, opaque};
+use crate::pixels::opaque;
 use crate::recipe::{Finish, GenerateSpec};
 
 /// Longest side of the thumbnails of steps whose picture stays on the graphics card.
@@ -82,31 +80,7 @@ impl Paint {
             batch: 1,
             ..settled
         };
-        let request = GenerationRequest {
-            prompt: spec.prompt.clone(),
-            negative_prompt: spec.negative_prompt.clone(),
-            sampler: spec.sampler.clone(),
-            karras: spec.karras,
-            steps: spec.steps,
-            guidance_scale: spec.guidance_scale,
-            eta: spec.eta,
-            seed: spec.seed,
-            width_px: spec.width_px,
-            height_px: spec.height_px,
-            strength: spec.strength,
-            init: spec.init.as_ref().map(|init| flattened(&init.0, WHITE)),
-            mask: spec.mask.as_ref().map(|mask| mask.0.as_ref().clone()),
-            conditions: Conditions {
-                layout: spec.layout.clone(),
-                layout_weight: spec.layout_weight,
-                semantic: spec.semantic.clone(),
-                semantic_weight: spec.semantic_weight,
-                low_resolution: spec
-                    .low_resolution
-                    .as_ref()
-                    .map(|small| flattened(&small.0, WHITE)),
-            },
-        };
+        let request = request_of(&spec);
         let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
         Ok(Picture { spec, plan, state })
     }
@@ -169,7 +143,10 @@ impl Paint {
         Ok(self.hand_over(painted, context))
     }
 
-    fn hand_over(&mut self, painted: PaintedImage, context: &JobContext) -> Flow {
+    fn hand_over(&mut self, mut painted: PaintedImage, context: &JobContext) -> Flow {
+        if let Some(frame) = painted.spec.frame {
+            painted.image = Arc::new(in_frame(&painted.spec, frame, &painted.image));
+        }
         context.painted(painted);
         self.index += 1;
         if self.index < self.spec.batch {
@@ -223,10 +200,7 @@ fn finished(
     loaded: &Loaded,
     context: &JobContext,
 ) -> Result<PaintedImage, DiffusionError> {
-    let mut image = opaque(&session.picture()?);
-    if let (Some(original), Some(mask)) = (&spec.init, &spec.mask) {
-        image = paste_back(&original.0, &image, &mask.0, spec.feather_px);
-    }
+    let image = pasted(&spec, opaque(&session.picture()?));
     let latents = session.state().latents;
     let shape = latents.dims();
     let values = latents

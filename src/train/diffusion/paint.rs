@@ -5,9 +5,10 @@ use image::{Rgb, RgbImage, RgbaImage};
 
 use super::DiffusionStage;
 use crate::diffusion::{
-    Conditions, DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, SchedulerConfig,
-    Session, paste_back,
+    Conditions, DiffusionError, GenerationRequest, Inpainting, LatentDiffusion, SAMPLERS,
+    SchedulerConfig, Session,
 };
+use crate::frame::paste_back;
 use crate::model::Model;
 use crate::model::conditioner::Encoders;
 use crate::pixels::opaque;
@@ -70,6 +71,7 @@ impl DiffusionStage {
             strength: 1.0,
             init: None,
             mask: None,
+            inpainting: Inpainting::default(),
             conditions: Conditions::default(),
         }
     }

@@ -9,7 +9,7 @@ use crate::tools::handle_places;
 use crate::ui::theme::{radius, space, tokens, type_size};
 
 /// How much of the light is taken from what lies outside of the frame, of 255.
-const DIM: u8 = 90;
+const DIM: u8 = 70;
 
 /// Draws the outline with its sizes; while its tool is in hand also the handles, and what
 /// lies outside stands back.

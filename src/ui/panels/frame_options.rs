@@ -4,13 +4,16 @@ use egui::{DragValue, RichText, Ui};
 
 use super::menu_bar::{entries_ui, menu_style};
 use crate::app::actions::frame;
-use crate::app::frame::FrameCommand;
+use crate::app::form::FormChange;
+use crate::app::frame::{FrameCommand, PADDING};
 use crate::app::{AppState, CommandSink};
 use crate::document::{FrameChoice, MAX_SIDE_PX};
 use crate::frame::RATIOS;
 use crate::geometry::CanvasRect;
 use crate::icons;
+use crate::recipe::param::Value;
 use crate::ui::theme::{height, space, tokens};
+use crate::ui::widgets::number_field;
 
 /// Width of a field.
 const FIELD_WIDTH: f32 = 64.0;
@@ -75,6 +78,24 @@ pub(super) fn frame_options_ui(ui: &mut Ui, state: &AppState, commands: &mut Com
             let done = has_ended;
             commands.push(FrameCommand::Place { rect: placed, done }.into());
         }
+    }
+    if state.uses_padding() {
+        padding_ui(ui, state, commands);
+    }
+}
+
+/// How much of the picture around the mask is seen, where that decides where the frame is.
+fn padding_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let before = Value::Whole(state.padding_px().into());
+    let mut now = before;
+    ui.add_space(space::XS);
+    let text = RichText::new(PADDING.label).color(tokens(ui).text_muted);
+    let id = ui.label(text).id;
+    number_field(ui, &PADDING, &mut now, [FIELD_WIDTH, height::CONTROL])
+        .labelled_by(id)
+        .on_hover_text(PADDING.hint);
+    if now != before {
+        commands.set(FormChange::Padding(Some(now.as_u32())));
     }
 }
 

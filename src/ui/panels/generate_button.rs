@@ -50,7 +50,7 @@ pub fn generate_button_ui(
         let text = RichText::new(format!("{}  {concern}", icons::WARNING))
             .color(tokens(ui).warning)
             .size(type_size::SMALL + 1.0);
-        ui.add(egui::Label::new(text).truncate());
+        ui.add(egui::Label::new(text).wrap());
     }
 
     // Boxes that a model takes not at all are told of where they are switched.

@@ -1,9 +1,18 @@
+use std::sync::Arc;
+
 use clap::Parser as _;
-use image::Rgba;
+use image::{GrayImage, Rgba, RgbaImage};
 
 use super::*;
 use crate::cli::{Cli, Command};
-use crate::recipe::{PaintedRecipe, SaveOptions, save_picture};
+use crate::recipe::{ImageInput, PaintedRecipe, SaveOptions, open_picture, save_picture};
+
+impl GenerateArgs {
+    /// The job alone.
+    fn spec(&self, warn: &mut dyn FnMut(String)) -> Result<GenerateSpec, CliError> {
+        self.job(warn).map(|(spec, _)| spec)
+    }
+}
 
 const MODEL: &str = "tests/data/reference/sd1-tiny";
 
@@ -11,17 +20,17 @@ fn args(options: &[&str]) -> GenerateArgs {
     args_for(MODEL, options)
 }
 
-fn args_for(model: &str, options: &[&str]) -> GenerateArgs {
+pub(super) fn args_for(model: &str, options: &[&str]) -> GenerateArgs {
     let line = ["velatura", "generate", "--model", model].into_iter();
     let cli = Cli::try_parse_from(line.chain(options.iter().copied())).unwrap();
     match cli.command {
-        Some(Command::Generate(args)) => args,
+        Some(Command::Generate(args)) => *args,
         other => panic!("not a generate command: {other:?}"),
     }
 }
 
 /// For what has nothing to warn of.
-fn silent(warning: String) {
+pub(super) fn silent(warning: String) {
     assert_eq!(vec![warning], Vec::<String>::new());
 }
 
@@ -133,7 +142,7 @@ fn inputs_are_read_and_scaled_together() {
 fn without_model(options: &[&str]) -> GenerateArgs {
     let line = ["velatura", "generate"].iter().chain(options);
     match Cli::try_parse_from(line).unwrap().command {
-        Some(Command::Generate(args)) => args,
+        Some(Command::Generate(args)) => *args,
         other => panic!("not a generate command: {other:?}"),
     }
 }
@@ -197,7 +206,7 @@ fn what_a_foreign_recipe_says_and_nobody_here_understands_is_told() {
         let spec = args.spec(&mut |text| warnings.push(text)).unwrap();
         (spec, warnings.join("\n"))
     };
-    let usual = defaults_of(&manifest_of(&ModelSource::Storybook).unwrap());
+    let usual = defaults_of(&folder_of(&ModelSource::Storybook).unwrap().manifest());
 
     let (spec, told) = read("infotext-foreign-model.png");
     assert!(
@@ -296,7 +305,7 @@ fn wrong_numbers_and_names_are_refused_before_anything_is_loaded() {
     assert!(Cli::try_parse_from(["velatura", "generate", "--mask", "m.png"]).is_err());
 }
 
-const JOINT: &str = "tests/data/reference/joint-tiny";
+pub(super) const JOINT: &str = "tests/data/reference/joint-tiny";
 
 fn joint(options: &[&str]) -> Result<GenerateSpec, CliError> {
     args_for(JOINT, options).spec(&mut silent)

@@ -1,4 +1,5 @@
-//! How far inside of a mask a pixel lies, and how thick the mask is there.
+//! How far inside of a mask a pixel lies, how thick the mask is there, and what lies
+//! nearest outside.
 //!
 //! Squares of distances are whole numbers, and so are the places where one
 //! parabola passes below another (Felzenszwalb and Huttenlocher 2012,
@@ -6,6 +7,8 @@
 //! however large the picture is.
 
 use image::GrayImage;
+
+use crate::geometry::CanvasRect;
 
 /// A part of a picture, without its right and bottom ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,25 +23,35 @@ pub(super) struct Area {
 /// the picture goes: what is nearest to a pixel inside lies there. `None` if
 /// nothing is covered.
 pub(super) fn covered_area(coverage: &GrayImage) -> Option<Area> {
-    let covered = || {
-        coverage
-            .enumerate_pixels()
-            .filter(|(_, _, pixel)| pixel.0[0] > 0)
-    };
-    let (left, right) = (
-        covered().map(|(x, ..)| x).min()?,
-        covered().map(|(x, ..)| x).max()?,
-    );
-    let (top, bottom) = (
-        covered().map(|(_, y, _)| y).next()?,
-        covered().map(|(_, y, _)| y).last()?,
-    );
+    let bounds = mask_bounds(coverage)?;
+    let ([left, top], [right, bottom]) = (bounds.min, bounds.max);
+    // The bounds lie in the picture, so that none is negative.
+    let before = |at: i32| (at as u32).saturating_sub(1);
     Some(Area {
-        left: left.saturating_sub(1),
-        top: top.saturating_sub(1),
-        right: (right + 2).min(coverage.width()),
-        bottom: (bottom + 2).min(coverage.height()),
+        left: before(left),
+        top: before(top),
+        right: (right as u32 + 1).min(coverage.width()),
+        bottom: (bottom as u32 + 1).min(coverage.height()),
     })
+}
+
+/// The smallest rectangle that holds all that is covered; `None` if nothing is.
+pub fn mask_bounds(mask: &GrayImage) -> Option<CanvasRect> {
+    let width = mask.width() as usize;
+    let is_covered = |row: &[u8]| row.iter().any(|it| *it > 0);
+    let rows = || mask.as_raw().chunks_exact(width.max(1));
+    let top = rows().position(is_covered)?;
+    let bottom = rows().rposition(is_covered)? + 1;
+    let covered = || rows().take(bottom).skip(top);
+    let left = covered().filter_map(|row| row.iter().position(|it| *it > 0));
+    let right = covered().filter_map(|row| row.iter().rposition(|it| *it > 0));
+    let (left, right) = (left.min()?, right.max()? + 1);
+    // Sides of pictures fit into 31 bits.
+    let corner = |x: usize, y: usize| [x as i32, y as i32];
+    Some(CanvasRect::from_min_max(
+        corner(left, top),
+        corner(right, bottom),
+    ))
 }
 
 /// Squares of distances that no pixel has.
@@ -103,6 +116,18 @@ impl Edges {
         let reach = (feather_px + 1.0).min(root(self.radii[at]));
         (root(self.depths[at]) / reach).min(1.0)
     }
+}
+
+/// For every place of a grid the nearest known one; `None` if none is known.
+pub(super) fn nearest(is_known: &[bool], width: usize) -> Option<Vec<usize>> {
+    if !is_known.contains(&true) {
+        return None;
+    }
+    let distance = |known: &bool| if *known { 0 } else { FAR };
+    let mut distances: Vec<i32> = is_known.iter().map(distance).collect();
+    let mut places: Vec<i32> = (0..).take(is_known.len()).collect();
+    transform(&mut distances, &mut places, width);
+    Some(places.into_iter().map(|place| place as usize).collect())
 }
 
 /// min over q of |p − q|² + f(q) for every pixel p; each pixel takes the mark of

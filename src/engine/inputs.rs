@@ -1,0 +1,95 @@
+//! What a model is given of a job's pictures, and where in them goes what it painted.
+
+use std::borrow::Cow;
+
+use image::{GrayImage, RgbaImage};
+
+use crate::diffusion::{Conditions, GenerationRequest, Inpainting};
+use crate::frame::{FrameView, paste_back, scaled_to, stitched};
+use crate::pixels::{WHITE, flattened};
+use crate::recipe::{FrameSpec, GenerateSpec};
+
+/// What is asked of the model. Of a frame it is shown all at the size at which it paints.
+pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
+    let init = spec.init.as_ref().map(|init| init.0.as_ref());
+    let mask = spec.mask.as_ref().map(|mask| mask.0.as_ref());
+    let strengths = spec.strengths.as_ref();
+    let strengths = strengths.map(|strengths| strengths.0.as_ref());
+    let seen = match (&spec.frame, init) {
+        (Some(FrameSpec { framing, .. }), Some(part)) => {
+            let painted_px = [spec.width_px, spec.height_px];
+            let view = FrameView::new(part, mask, strengths, framing, painted_px, spec.seed);
+            (Some(view.picture), view.mask, view.strengths)
+        }
+        _ => (
+            init.map(|init| flattened(init, WHITE)),
+            mask.cloned(),
+            strengths.cloned(),
+        ),
+    };
+    let (init, mask, strengths) = seen;
+    let framing = spec.frame.map(|frame| frame.framing).unwrap_or_default();
+    GenerationRequest {
+        prompt: spec.prompt.clone(),
+        negative_prompt: spec.negative_prompt.clone(),
+        sampler: spec.sampler.clone(),
+        karras: spec.karras,
+        steps: spec.steps,
+        guidance_scale: spec.guidance_scale,
+        eta: spec.eta,
+        seed: spec.seed,
+        width_px: spec.width_px,
+        height_px: spec.height_px,
+        strength: spec.strength,
+        init,
+        mask,
+        inpainting: Inpainting {
+            strengths,
+            content: framing.masked_content,
+        },
+        conditions: Conditions {
+            layout: spec.layout.clone(),
+            layout_weight: spec.layout_weight,
+            semantic: spec.semantic.clone(),
+            semantic_weight: spec.semantic_weight,
+            low_resolution: spec
+                .low_resolution
+                .as_ref()
+                .map(|small| flattened(&small.0, WHITE)),
+        },
+    }
+}
+
+/// What was painted, laid over the picture that the job began with where it has a mask.
+/// That of a frame goes back once it is finished: [`in_frame`].
+pub(super) fn pasted(spec: &GenerateSpec, painted: RgbaImage) -> RgbaImage {
+    match (&spec.init, repainted(spec)) {
+        (Some(original), Some(mask)) if spec.frame.is_none() => {
+            paste_back(&original.0, &painted, &mask, spec.feather_px)
+        }
+        _ => painted,
+    }
+}
+
+/// What was painted of a frame, at the frame's size and in its place.
+pub(super) fn in_frame(spec: &GenerateSpec, frame: FrameSpec, painted: &RgbaImage) -> RgbaImage {
+    match (&spec.init, repainted(spec)) {
+        (Some(original), Some(mask)) => stitched(&original.0, painted, &mask, spec.feather_px),
+        _ => scaled_to(painted, frame.size_px()),
+    }
+}
+
+/// The mask without what is not repainted at all.
+fn repainted(spec: &GenerateSpec) -> Option<Cow<'_, GrayImage>> {
+    let mask = spec.mask.as_ref()?;
+    let Some(strengths) = &spec.strengths else {
+        return Some(Cow::Borrowed(&mask.0));
+    };
+    let mut mask = mask.0.as_ref().clone();
+    for (covered, strength) in mask.iter_mut().zip(strengths.0.as_raw()) {
+        if *strength == 0 {
+            *covered = 0;
+        }
+    }
+    Some(Cow::Owned(mask))
+}

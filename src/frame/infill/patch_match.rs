@@ -1,0 +1,284 @@
+//! Completion by pieces of the picture itself.
+//!
+//! Every small patch that touches the hole looks for the known patch that is most like
+//! it, and every empty place becomes the mean of what the patches over it have found
+//! (Wexler et al. 2007, <https://doi.org/10.1109/TPAMI.2007.60>), from coarse to fine.
+//! The search is PatchMatch (Barnes et al. 2009,
+//! <https://doi.org/10.1145/1531326.1531330>): good finds spread to their neighbours.
+
+use image::imageops::{self, FilterType};
+use image::{ImageBuffer, Rgb};
+
+use super::Canvas;
+use crate::frame::membrane::Colour;
+use crate::random::Random;
+
+/// Patches reach so far from their middles.
+const REACH: usize = 3;
+/// Larger pictures are completed at this size, which bounds the time.
+const MOST_PX: usize = 256;
+/// The coarsest level has about so many places on its long side.
+const COARSEST_PX: usize = 32;
+/// Rounds of searching and averaging; the finest level only adds detail.
+const ROUNDS: usize = 4;
+const FINEST_ROUNDS: usize = 2;
+/// Passes of the search in a round.
+const PASSES: usize = 2;
+
+/// The colours with the empty places filled.
+pub(super) fn completed(canvas: &Canvas, seed: u64) -> Vec<Colour> {
+    let size = [canvas.width, canvas.height()];
+    let longest = size[0].max(size[1]);
+    let first = fitting(size, MOST_PX.min(longest));
+    let smooth = canvas.smooth();
+    let mut random = Random::new(seed, 0);
+    let mut levels = vec![first];
+    while let Some(last) = levels.last().copied()
+        && last[0].max(last[1]) > COARSEST_PX
+    {
+        levels.push(last.map(|side| side.div_ceil(2)));
+    }
+    let mut found: Option<Level> = None;
+    for (above, size) in levels.into_iter().enumerate().rev() {
+        let mut level = Level::of(canvas, &smooth, size);
+        if let Some(coarse) = &found {
+            level.take_empty_from(&coarse.canvas);
+        }
+        if level.sources.is_empty() {
+            // Too little is known for a single patch, so the smooth passage stays.
+            found = Some(level);
+            continue;
+        }
+        level.begin(found.as_ref(), &mut random);
+        let rounds = if above == 0 { FINEST_ROUNDS } else { ROUNDS };
+        for _ in 0..rounds {
+            (0..PASSES).for_each(|pass| level.search(pass % 2 == 1, &mut random));
+            level.vote();
+        }
+        found = Some(level);
+    }
+    match found {
+        Some(level) => resized(&level.canvas.colours, first, size),
+        None => smooth,
+    }
+}
+
+/// The size of the same shape with so many places on its long side.
+fn fitting(size: [usize; 2], longest: usize) -> [usize; 2] {
+    let now = size[0].max(size[1]).max(1);
+    size.map(|side| (side * longest).div_ceil(now).max(1))
+}
+
+fn resized(colours: &[Colour], from: [usize; 2], to: [usize; 2]) -> Vec<Colour> {
+    if from == to {
+        return colours.to_vec();
+    }
+    let picture = ImageBuffer::from_fn(from[0] as u32, from[1] as u32, |x, y| {
+        // Numbers of pictures are taken to end at 1.
+        Rgb(colours[y as usize * from[0] + x as usize].map(|it| it / 255.0))
+    });
+    let scaled = imageops::resize(&picture, to[0] as u32, to[1] as u32, FilterType::Triangle);
+    let whole = |pixel: &Rgb<f32>| pixel.0.map(|it| it * 255.0);
+    scaled.pixels().map(whole).collect()
+}
+
+/// The picture at one size.
+struct Level {
+    canvas: Canvas,
+    /// Middles of patches that are known as a whole.
+    sources: Vec<usize>,
+    is_source: Vec<bool>,
+    /// Middles of patches that touch the hole.
+    targets: Vec<usize>,
+    /// The most similar source of each target, and how far it is from it.
+    matches: Vec<(usize, f32)>,
+}
+
+impl Level {
+    /// The canvas at a size, with a smooth passage to begin with; a place is known where
+    /// all that it covers is.
+    fn of(canvas: &Canvas, smooth: &[Colour], size: [usize; 2]) -> Self {
+        let whole = [canvas.width, canvas.height()];
+        let [width, height] = size;
+        let colours = resized(smooth, whole, size);
+        let range =
+            |at: usize, to: usize, from: usize| at * from / to..((at + 1) * from).div_ceil(to);
+        let is_known = |at: usize| {
+            let mut rows = range(at / width, height, whole[1]);
+            rows.all(|y| {
+                let mut columns = range(at % width, width, whole[0]);
+                columns.all(|x| canvas.is_known[y * whole[0] + x])
+            })
+        };
+        let is_known: Vec<bool> = (0..width * height).map(is_known).collect();
+        let canvas = Canvas {
+            colours,
+            is_known,
+            width,
+        };
+        let touches_hole = |at: usize| {
+            let mut around = offsets().filter_map(|offset| shifted(at, offset, size));
+            around.any(|at| !canvas.is_known[at])
+        };
+        let is_whole = |at: usize| offsets().all(|offset| shifted(at, offset, size).is_some());
+        let targets: Vec<usize> = (0..width * height).filter(|at| touches_hole(*at)).collect();
+        let mut is_source: Vec<bool> = (0..width * height).map(is_whole).collect();
+        targets.iter().for_each(|at| is_source[*at] = false);
+        let sources = (0..width * height).filter(|at| is_source[*at]).collect();
+        Self {
+            canvas,
+            sources,
+            is_source,
+            targets,
+            matches: vec![(0, f32::INFINITY); width * height],
+        }
+    }
+
+    fn size(&self) -> [usize; 2] {
+        [self.canvas.width, self.canvas.height()]
+    }
+
+    fn take_empty_from(&mut self, coarse: &Canvas) {
+        let size = [coarse.width, coarse.height()];
+        let scaled = resized(&coarse.colours, size, self.size());
+        for (at, colour) in self.canvas.colours.iter_mut().enumerate() {
+            if !self.canvas.is_known[at] {
+                *colour = scaled[at];
+            }
+        }
+    }
+
+    /// Begins with the finds of the coarser level, or with any.
+    fn begin(&mut self, coarse: Option<&Self>, random: &mut Random) {
+        let width = self.canvas.width;
+        for at in self.targets.clone() {
+            let any = self.sources[random.below(self.sources.len() as u64) as usize];
+            let start = coarse.and_then(|coarse| {
+                let (x, y) = (at % width, at / width);
+                let place = y / 2 * coarse.canvas.width + x / 2;
+                let (find, distance) = *coarse.matches.get(place)?;
+                let (find_x, find_y) = (find % coarse.canvas.width, find / coarse.canvas.width);
+                let finer = (find_y * 2 + y % 2) * width + find_x * 2 + x % 2;
+                let is_source = self.is_source.get(finer) == Some(&true);
+                (distance.is_finite() && is_source).then_some(finer)
+            });
+            self.matches[at] = (start.unwrap_or(any), f32::INFINITY);
+        }
+    }
+
+    /// A pass over all targets, forwards or backwards.
+    fn search(&mut self, is_backward: bool, random: &mut Random) {
+        let [width, height] = self.size();
+        let count = self.targets.len();
+        for k in 0..count {
+            let at = self.targets[if is_backward { count - 1 - k } else { k }];
+            // The picture has changed since.
+            let find = self.matches[at].0;
+            self.matches[at] = (find, self.distance(at, find, f32::INFINITY));
+            let step: isize = if is_backward { 1 } else { -1 };
+            for offset in [[step, 0], [0, step]] {
+                if let Some(near) = shifted(at, offset, [width, height])
+                    && self.matches[near].1.is_finite()
+                    && let Some(find) = shifted(
+                        self.matches[near].0,
+                        [-offset[0], -offset[1]],
+                        [width, height],
+                    )
+                {
+                    self.offer(at, find);
+                }
+            }
+            let mut radius = width.max(height);
+            while radius >= 1 {
+                let find = self.matches[at].0;
+                let mut near = || random.below(2 * radius as u64 + 1) as isize - radius as isize;
+                let offset = [near(), near()];
+                if let Some(find) = shifted(find, offset, [width, height]) {
+                    self.offer(at, find);
+                }
+                radius /= 2;
+            }
+        }
+    }
+
+    /// Takes a source that is more like the target than the one before.
+    fn offer(&mut self, at: usize, find: usize) {
+        if self.is_source[find] {
+            let distance = self.distance(at, find, self.matches[at].1);
+            if distance < self.matches[at].1 {
+                self.matches[at] = (find, distance);
+            }
+        }
+    }
+
+    /// The mean square difference of two patches, as far as the target's lies in the
+    /// picture; given up beyond `most`.
+    fn distance(&self, target: usize, source: usize, most: f32) -> f32 {
+        let size @ [width, _] = self.size();
+        let reach = REACH as isize;
+        let (mut sum, mut count) = (0.0, 0.0_f32);
+        let area = ((2 * REACH + 1) * (2 * REACH + 1)) as f32;
+        for dy in -reach..=reach {
+            for dx in -reach..=reach {
+                let Some(at) = shifted(target, [dx, dy], size) else {
+                    continue;
+                };
+                // A source lies in the picture as a whole.
+                let from = source.wrapping_add_signed(dy * width as isize + dx);
+                let (a, b) = (self.canvas.colours[at], self.canvas.colours[from]);
+                sum += (0..3).map(|k| (a[k] - b[k]).powi(2)).sum::<f32>();
+                count += 1.0;
+            }
+            if sum > most * area {
+                return f32::INFINITY;
+            }
+        }
+        sum / count.max(1.0)
+    }
+
+    /// Every empty place becomes the mean of what the patches over it have found; better
+    /// finds weigh more.
+    fn vote(&mut self) {
+        let size @ [width, _] = self.size();
+        let mut distances: Vec<f32> = self.targets.iter().map(|at| self.matches[*at].1).collect();
+        let middle = distances.len() / 2;
+        let usual = *distances.select_nth_unstable_by(middle, f32::total_cmp).1;
+        let mut sums = vec![([0.0; 3], 0.0_f32); self.canvas.colours.len()];
+        for target in &self.targets {
+            let (source, distance) = self.matches[*target];
+            let weight = (-distance / (usual + 1.0)).exp() + 1e-6;
+            for [dx, dy] in offsets() {
+                let Some(at) = shifted(*target, [dx, dy], size) else {
+                    continue;
+                };
+                if self.canvas.is_known[at] {
+                    continue;
+                }
+                let from = source.wrapping_add_signed(dy * width as isize + dx);
+                let (sum, total) = &mut sums[at];
+                (0..3).for_each(|k| sum[k] += self.canvas.colours[from][k] * weight);
+                *total += weight;
+            }
+        }
+        for (at, (sum, total)) in sums.into_iter().enumerate() {
+            if total > 0.0 {
+                self.canvas.colours[at] = sum.map(|it| it / total);
+            }
+        }
+    }
+}
+
+/// From the middle of a patch to each of its places.
+fn offsets() -> impl Iterator<Item = [isize; 2]> {
+    let reach = REACH as isize;
+    (-reach..=reach).flat_map(move |dy| (-reach..=reach).map(move |dx| [dx, dy]))
+}
+
+/// The place so far away; `None` beyond the edges.
+fn shifted(at: usize, [dx, dy]: [isize; 2], [width, height]: [usize; 2]) -> Option<usize> {
+    let x = (at % width).checked_add_signed(dx).filter(|x| *x < width)?;
+    let y = (at / width)
+        .checked_add_signed(dy)
+        .filter(|y| *y < height)?;
+    Some(y * width + x)
+}
