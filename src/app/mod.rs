@@ -7,6 +7,7 @@
 //! [`window`](crate::window) calls both, frame by frame.
 
 pub mod actions;
+mod arrivals;
 mod background;
 pub mod boxes;
 pub mod classes;

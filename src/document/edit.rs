@@ -1,14 +1,11 @@
 //! Changes as data that can be undone.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::bounding_box::{self, BoundingBox};
 use super::error::DocumentError;
 use super::frame_choice::FrameChoice;
 use super::layer::{Layer, LayerContent, LayerId};
 use super::picture::Document;
-use super::tile_grid::{Pixel, Tile, TileGrid, TileIndex};
+use super::tile_changes::{PixelChanges, merge_tiles, replace_tiles, swapped, tiles_bytes};
 use crate::recipe::{Palette, PaletteClass};
 
 /// Everything of a document that history covers.
@@ -34,24 +31,6 @@ impl CanvasContents {
             .map(|layer| size_of::<Layer>() + layer.content.size_bytes())
             .sum()
     }
-}
-
-/// A tile before and after a change; `None` is blank.
-#[derive(Clone, Debug)]
-pub struct TileChange<P> {
-    /// What was there.
-    pub before: Option<Arc<Tile<P>>>,
-    /// What comes in its place.
-    pub after: Option<Arc<Tile<P>>>,
-}
-
-/// The changed tiles of one layer.
-#[derive(Clone, Debug)]
-pub enum PixelChanges {
-    /// Of a picture layer.
-    Color(BTreeMap<TileIndex, TileChange<[u8; 4]>>),
-    /// Of a mask or semantic layer.
-    Value(BTreeMap<TileIndex, TileChange<u8>>),
 }
 
 /// One change of a document that knows how to be undone.
@@ -428,59 +407,4 @@ fn layer_mut(document: &mut Document, id: LayerId) -> Result<&mut Layer, Documen
         .iter_mut()
         .find(|layer| layer.id == id);
     found.ok_or(DocumentError::NoSuchLayer(id))
-}
-
-fn replace_tiles<P: Pixel>(
-    grid: &mut TileGrid<P>,
-    tiles: &BTreeMap<TileIndex, TileChange<P>>,
-) -> Result<(), DocumentError> {
-    let [columns, rows] = grid.tile_counts();
-    if tiles
-        .keys()
-        .any(|index| index.column >= columns || index.row >= rows)
-    {
-        return Err(DocumentError::Stale("replace pixels"));
-    }
-    for (index, change) in tiles {
-        grid.set_tile(*index, change.after.clone());
-    }
-    Ok(())
-}
-
-fn swapped<P>(tiles: BTreeMap<TileIndex, TileChange<P>>) -> BTreeMap<TileIndex, TileChange<P>> {
-    tiles
-        .into_iter()
-        .map(|(index, change)| {
-            (
-                index,
-                TileChange {
-                    before: change.after,
-                    after: change.before,
-                },
-            )
-        })
-        .collect()
-}
-
-fn merge_tiles<P>(
-    tiles: &mut BTreeMap<TileIndex, TileChange<P>>,
-    newer: BTreeMap<TileIndex, TileChange<P>>,
-) {
-    for (index, change) in newer {
-        match tiles.entry(index) {
-            std::collections::btree_map::Entry::Occupied(mut known) => {
-                known.get_mut().after = change.after;
-            }
-            std::collections::btree_map::Entry::Vacant(free) => {
-                free.insert(change);
-            }
-        }
-    }
-}
-
-fn tiles_bytes<P: Pixel>(tiles: &BTreeMap<TileIndex, TileChange<P>>) -> usize {
-    let count = |change: &TileChange<P>| {
-        usize::from(change.before.is_some()) + usize::from(change.after.is_some())
-    };
-    tiles.values().map(count).sum::<usize>() * Tile::<P>::size_bytes()
 }

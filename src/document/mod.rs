@@ -23,6 +23,7 @@ mod layer;
 mod part;
 mod picture;
 mod recoding;
+mod tile_changes;
 mod tile_grid;
 mod transaction;
 
@@ -30,7 +31,7 @@ pub use bounding_box::BoundingBox;
 pub use class_map::{class_index, stored_class};
 pub use composite::blend_over;
 pub(crate) use composite::mul_255;
-pub use edit::{CanvasContents, Edit, PixelChanges, TileChange};
+pub use edit::{CanvasContents, Edit};
 pub use editor::{DocumentEditor, Drawing, DrawnMap};
 pub use error::DocumentError;
 pub use frame_choice::FrameChoice;
@@ -40,6 +41,7 @@ pub use layer::{Layer, LayerContent, LayerId, LayerKind};
 pub use part::Filling;
 pub use picture::{Document, DocumentSnapshot, MAX_SIDE_PX, check_size};
 pub use recoding::{ClassChanges, Recoding, joined};
+pub use tile_changes::{PixelChanges, TileChange};
 pub use tile_grid::{Pixel, TILE_SIDE_PX, Tile, TileGrid, TileIndex};
 pub use transaction::Transaction;
 

@@ -263,5 +263,4 @@ fn mixed(
 }
 
 #[cfg(test)]
-#[path = "part_tests.rs"]
 mod tests;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::class_map::stored_class;
-use super::edit::TileChange;
 use super::identity::{DocumentId, DocumentRevision};
 use super::layer::LayerId;
 use super::picture::{Document, DocumentSnapshot};
+use super::tile_changes::TileChange;
 use super::tile_grid::{TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
 use crate::recipe::palette::{NOTHING, Palette};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::DocumentEditor;
 use super::results::index_above_pictures;
-use crate::document::edit::{Edit, PixelChanges, TileChange};
+use crate::document::edit::Edit;
 use crate::document::error::DocumentError;
 use crate::document::frame_choice::FrameChoice;
 use crate::document::history::MergeKey;
 use crate::document::layer::{Layer, LayerContent, LayerId, LayerKind};
+use crate::document::tile_changes::{PixelChanges, TileChange};
 use crate::document::tile_grid::{Tile, TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
 

@@ -1,10 +1,11 @@
 //! Semantic layers: added, filled from label maps, their classes changed.
 
 use super::{DocumentEditor, Drawing, DrawnMap};
-use crate::document::edit::{Edit, PixelChanges};
+use crate::document::edit::Edit;
 use crate::document::error::DocumentError;
 use crate::document::layer::LayerId;
 use crate::document::recoding::ClassChanges;
+use crate::document::tile_changes::PixelChanges;
 use crate::document::tile_grid::TileGrid;
 use crate::recipe::palette::Palette;
 
