@@ -54,6 +54,7 @@ fn project() -> Project {
         document: Document::from_contents(contents, None).expect("a document"),
         view: CanvasView::default(),
         recipes: BTreeMap::new(),
+        choices: velatura::project::Choices::default(),
         home: None,
     }
 }

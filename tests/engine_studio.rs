@@ -15,7 +15,10 @@ use velatura::engine::protocol::{
     EngineError, EngineEvent, JobId, JobOutcome, PaintedImage, StopReason,
 };
 use velatura::engine::{EngineHandle, SamplerChoice, studio};
-use velatura::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource, SamplerId};
+use velatura::recipe::{
+    GenerateSpec, ImageInput, LayoutBox, LayoutInput, MaskInput, ModelSource, Palette,
+    PaletteClass, SamplerId, SemanticInput,
+};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -429,4 +432,84 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).expect("a copy");
         }
     }
+}
+
+/// Paints Storybook's picture of a box and tells the run something after its first
+/// step.
+fn retold(
+    engine: &mut EngineHandle,
+    told: Option<GenerateSpec>,
+    spec: &GenerateSpec,
+) -> PaintedImage {
+    let job = engine.generate(spec.clone());
+    loop {
+        match engine.wait(PATIENCE).expect("an event in time") {
+            EngineEvent::Progress { step: 1, .. } => {
+                if let Some(told) = told.clone() {
+                    engine.tell(job, told);
+                }
+            }
+            EngineEvent::Warning { message, .. } => panic!("{message}"),
+            EngineEvent::Painted { image, .. } => {
+                end(engine, job).1.expect("it ends well");
+                return image;
+            }
+            EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_run_follows_what_it_is_told_and_goes_on_unmoved_when_told_the_same() {
+    let mut engine = engine();
+    let spec = |left: f32| GenerateSpec {
+        prompt: "at sunset, 3d style".to_owned(),
+        steps: 12,
+        guidance_scale: 4.0,
+        seed: 5,
+        width_px: 128,
+        height_px: 128,
+        layout: Some(LayoutInput(Arc::new([LayoutBox {
+            class: "bus".to_owned(),
+            rect: [left, 60.0, 50.0, 40.0],
+            colour: Some("yellow".to_owned()),
+        }]))),
+        semantic: Some(SemanticInput {
+            map: Arc::new(GrayImage::from_fn(128, 128, |_, y| {
+                Luma([if y < 64 { 1 } else { 7 }])
+            })),
+            palette: Palette {
+                name: "Two".to_owned(),
+                classes: [(1, "sky"), (7, "grass")]
+                    .map(|(index, name)| PaletteClass {
+                        index,
+                        name: name.to_owned(),
+                        color: [index; 3],
+                    })
+                    .to_vec(),
+            },
+        }),
+        ..GenerateSpec::default()
+    };
+    let alone = retold(&mut engine, None, &spec(4.0));
+    let same = retold(&mut engine, Some(spec(4.0)), &spec(4.0));
+    assert_eq!(alone.latents, same.latents);
+    assert_eq!(alone.image, same.image);
+    assert!(!same.spec.was_retold);
+
+    let followed = retold(&mut engine, Some(spec(70.0)), &spec(4.0));
+    assert_ne!(alone.latents, followed.latents);
+    assert!(followed.spec.was_retold);
+    assert_eq!(followed.spec.layout, spec(70.0).layout);
+    // Nothing to be told of is heeded too.
+    let words = GenerateSpec {
+        layout: None,
+        semantic: None,
+        ..spec(4.0)
+    };
+    let freed = retold(&mut engine, Some(words), &spec(4.0));
+    assert_ne!(alone.latents, freed.latents);
+    assert_ne!(followed.latents, freed.latents);
+    assert!(freed.spec.layout.is_none() && freed.spec.semantic.is_none());
 }

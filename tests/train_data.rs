@@ -9,7 +9,7 @@ use std::path::Path;
 use train_support::{make_data, spec, train};
 use velatura::model::ModelFolder;
 use velatura::random::Random;
-use velatura::recipe::{TrainSpec, TrainTarget};
+use velatura::recipe::{Fit, TrainSpec, TrainTarget};
 use velatura::scenes::{SceneSource, write_dataset};
 use velatura::train::{FolderReport, ImageFolder, PictureSource as _, TrainEvent};
 
@@ -75,7 +75,7 @@ fn written_scenes_are_trained_on_with_their_captions() {
     let scenes = root.path().join("scenes");
     write_dataset(&scenes, 6, 16, 3, |_| ControlFlow::Continue(())).expect("scenes");
     let (folder, report) =
-        ImageFolder::open(&scenes, 16, &root.path().join("run")).expect("pictures");
+        ImageFolder::open(&scenes, 16, Fit::Auto, &root.path().join("run")).expect("pictures");
     assert_eq!(report, FolderReport::default());
     assert_eq!(folder.len(), Some(6));
     let source = SceneSource::new(16).expect("a size");

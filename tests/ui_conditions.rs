@@ -15,8 +15,8 @@ use velatura::app::form::FormChange;
 use velatura::document::{Layer, LayerKind};
 use velatura::recipe::param::{LAYOUT_WEIGHT, STEPS, Value};
 use velatura::recipe::{
-    GenerateSpec, LayoutBox, LayoutInput, ModelSource, PaintedRecipe, Palette, PaletteClass,
-    SaveOptions, SemanticInput, save_picture,
+    FoundRecipe, GenerateSpec, ImageInput, LayoutBox, LayoutInput, ModelSource, PaintedRecipe,
+    Palette, PaletteClass, RecipeForm, SaveOptions, SemanticInput, save_picture,
 };
 
 /// The sky above and a class that no model knows below.
@@ -235,6 +235,89 @@ fn picture_and_mask_have_their_switches_too() {
     assert!(studio.sees("Paint 48 × 32 from"));
     studio.click("Start from it");
     assert!(studio.sees("Image to image, 60 %"));
+}
+
+/// The folder of the bundled model says that it takes label maps, which the fake engine's
+/// own does not.
+#[test]
+fn a_model_is_offered_by_what_its_folder_says() {
+    let mut studio = restored();
+    assert_eq!(studio.state().model_for(Condition::Boxes), None);
+    take_model(&mut studio, "plain");
+    studio.wait("the models", |state| {
+        state.model_for(Condition::LabelMap).is_some()
+    });
+    studio.harness.run();
+    let offered = studio.state().model_for(Condition::LabelMap);
+    assert_eq!(offered, Some((&ModelSource::Storybook, "Storybook")));
+    assert!(studio.sees("Use Storybook"));
+    // One that takes them was loaded: it comes first.
+    take_model(&mut studio, "joint");
+    take_model(&mut studio, "plain");
+    let offered = studio.state().model_for(Condition::LabelMap);
+    assert_eq!(offered.map(|(_, name)| name), Some("joint"));
+}
+
+#[test]
+fn a_layer_is_shown_in_small_where_the_model_takes_it() {
+    let mut studio = restored();
+    let picture = layer(&studio, LayerKind::Raster).id;
+    assert!(!studio.sees("Low-res"));
+    take_model(&mut studio, "joint");
+    assert!(studio.sees("Low-res"));
+    studio.command(Command::ShowInSmall(Some(picture)));
+    assert!(studio.sees("Paint 48 × 32 from 2 boxes, a label map and a low-resolution picture"));
+    let spec = paint(&mut studio);
+    let small = spec.low_resolution.expect("a small picture").0;
+    assert_eq!(small.dimensions(), (12, 8));
+    assert_eq!(small.get_pixel(5, 5).0, [10, 20, 30, 255]);
+    assert!(spec.init.is_none());
+
+    take_model(&mut studio, "plain");
+    assert!(studio.sees("plain takes no low-resolution pictures"));
+    let other = studio.state().model_for_small_pictures();
+    assert_eq!(other.map(|(_, name)| name), Some("joint"));
+    let spec = paint(&mut studio);
+    assert!(spec.low_resolution.is_none());
+    take_model(&mut studio, "joint");
+    studio.command(Command::ShowInSmall(None));
+    assert!(studio.sees("Image to image, 60 %, with 2 boxes and a label map"));
+}
+
+#[test]
+fn a_small_picture_comes_back_as_a_layer_too() {
+    let mut studio = restored();
+    take_model(&mut studio, "joint");
+    let before = studio.state().document().clone();
+    let spec = GenerateSpec {
+        width_px: 48,
+        height_px: 32,
+        semantic: Some(semantic()),
+        low_resolution: Some(ImageInput(Arc::new(RgbaImage::from_pixel(
+            12,
+            8,
+            Rgba([200, 10, 10, 255]),
+        )))),
+        ..GenerateSpec::default()
+    };
+    let recipe = FoundRecipe::new(spec, RecipeForm::Velatura);
+    studio.command(Command::RestoreSettings(Box::new(recipe)));
+    studio.wait("the layers", |state| {
+        state.document().layers().len() == before.layers().len() + 2
+    });
+    let small = studio.state().small_picture().expect("a small picture");
+    assert_eq!(
+        (small.name.as_str(), small.visible),
+        ("Low-resolution picture", false)
+    );
+    assert!(studio.sees("a label map and a low-resolution picture"));
+    let spec = paint(&mut studio);
+    let small = spec.low_resolution.expect("a small picture").0;
+    assert_eq!(small.get_pixel(5, 5).0, [200, 10, 10, 255]);
+    studio.command(Command::Undo);
+    studio.command(Command::Undo);
+    assert_eq!(*studio.state().document(), before);
+    assert!(studio.state().small_picture().is_none());
 }
 
 /// A canvas on which something is drawn says how large the picture is, and the

@@ -170,6 +170,26 @@ fn escape_takes_the_picture_away_until_something_changes() {
     assert_eq!(studio.undo_count(), 0);
 }
 
+/// A save to a project that is known asks nothing: what it leaves out must be said.
+#[test]
+fn a_live_picture_is_not_lost_in_silence_when_the_project_is_saved() {
+    let mut studio = Studio::live();
+    let folder = tempfile::tempdir().expect("a folder");
+    studio.paint("a house");
+    let path = folder.path().join("a.velatura");
+    studio.command(velatura::app::Command::SaveTo(path));
+    studio.wait("the save", |state| !state.front().editor.is_dirty());
+    assert!(!studio.sees("The live picture is left out"));
+    studio.switch();
+    studio.finish();
+    assert!(studio.state().live.has_draft());
+    studio
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::S);
+    studio.harness.run();
+    assert!(studio.sees("The live picture is left out until it is kept"));
+}
+
 #[test]
 fn nothing_comes_after_it_is_switched_off() {
     let mut studio = Studio::live();

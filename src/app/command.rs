@@ -216,6 +216,8 @@ pub enum Command {
     RollSeed,
     /// Paints on the picture in front, or a new one.
     StartFromPicture(bool),
+    /// Shows the model a layer in small, or none.
+    ShowInSmall(Option<LayerId>),
     /// Repaints only the inside of the mask in front, or everything.
     HeedMask(bool),
     /// Paints.

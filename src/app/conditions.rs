@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::boxes::Report;
 use super::form::GenerateForm;
 use super::frame::JobFrame;
+use super::small_picture;
 use super::state::AppState;
-use crate::document::{BoundingBox, DocumentSnapshot, LayerKind, stored_class};
+use crate::document::{BoundingBox, DocumentSnapshot, LayerId, LayerKind, stored_class};
 use crate::geometry::{CanvasPoint, CanvasRect};
 use crate::recipe::palette::is_same_name;
 use crate::recipe::param::{LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
@@ -76,6 +77,8 @@ pub struct Told {
     pub boxes: usize,
     /// Whether there is a label map.
     pub has_map: bool,
+    /// Whether there is a low-resolution picture.
+    pub has_small_picture: bool,
 }
 
 impl Told {
@@ -87,10 +90,14 @@ impl Told {
             count => Some(format!("{count} boxes")),
         };
         let map = self.has_map.then(|| "a label map".to_owned());
-        match (boxes, map) {
-            (Some(boxes), Some(map)) => Some(format!("{boxes} and {map}")),
-            (boxes, map) => boxes.or(map),
-        }
+        let small = self.has_small_picture;
+        let small = small.then(|| "a low-resolution picture".to_owned());
+        let all: Vec<String> = [boxes, map, small].into_iter().flatten().collect();
+        let (last, others) = all.split_last()?;
+        Some(match others {
+            [] => last.clone(),
+            others => format!("{} and {last}", others.join(", ")),
+        })
     }
 }
 
@@ -106,7 +113,7 @@ impl AppState {
     /// Whether anything is drawn that a picture is to be painted from. Then the canvas
     /// says how large that is.
     pub fn has_conditions(&self) -> bool {
-        Condition::ALL.iter().any(|it| self.has_drawn(*it))
+        Condition::ALL.iter().any(|it| self.has_drawn(*it)) || self.small_picture().is_some()
     }
 
     /// Why the chosen model cannot be told something, as a sentence; `None` where it
@@ -133,6 +140,7 @@ impl AppState {
                 0
             },
             has_map: self.tells(Condition::LabelMap),
+            has_small_picture: self.shown_small().is_some(),
         }
     }
 
@@ -173,11 +181,25 @@ impl AppState {
     }
 
     /// Another model that can be told something, and its name: the first of those that
-    /// were loaded since the start.
+    /// were loaded since the start, or else of those that are known by their folders.
     pub fn model_for(&self, condition: Condition) -> Option<(&ModelSource, &str)> {
-        let mut met = self.met_models.iter();
-        let found = met.find(|model| condition.is_among(&model.inputs));
-        found.map(|model| (&model.source, model.name.as_str()))
+        self.model_that(|inputs| condition.is_among(inputs))
+    }
+
+    /// The same for one that can be shown a small picture.
+    pub fn model_for_small_pictures(&self) -> Option<(&ModelSource, &str)> {
+        self.model_that(small_picture::is_taken)
+    }
+
+    fn model_that(&self, is_so: impl Fn(&[InputSpec]) -> bool) -> Option<(&ModelSource, &str)> {
+        let met = self.met_models.iter();
+        let met = met.map(|it| (&it.source, it.name.as_str(), &it.inputs));
+        let known = self.known_inputs.iter();
+        let known = known.map(|it| (&it.source, it.name.as_str(), &it.inputs));
+        let chosen = &self.form().spec.model;
+        let mut others = met.chain(known).filter(|(source, ..)| *source != chosen);
+        let found = others.find(|(_, _, inputs)| is_so(inputs));
+        found.map(|(source, name, _)| (source, name))
     }
 
     /// What a job will be told of the document, to be worked out from a snapshot.
@@ -196,6 +218,7 @@ impl AppState {
             has_map: self.tells(Condition::LabelMap),
             classes,
             frame: self.job_frame(),
+            small: self.shown_small(),
         }
     }
 }
@@ -209,12 +232,14 @@ pub(super) struct Drawn {
     classes: Option<Vec<PaletteClass>>,
     /// What is painted; none for the whole canvas.
     frame: Option<JobFrame>,
+    /// The layer that is shown in small, and how much smaller.
+    small: Option<(LayerId, u32)>,
 }
 
 impl Drawn {
-    /// Whether there is a label map to be read, which takes time.
+    /// Whether there is a map or a picture to be read, which takes time.
     pub fn has_map(&self) -> bool {
-        self.has_map
+        self.has_map || self.small.is_some()
     }
 
     /// Puts it into a job. What the model does not know is left out: the panel has
@@ -224,6 +249,9 @@ impl Drawn {
         let part = self
             .frame
             .map_or_else(|| document.rect(), |frame| frame.rect);
+        if let Some(small) = self.small {
+            small_picture::show_small(spec, document, part, small);
+        }
         let map = self.has_map.then(|| document.label_map_in(part)).flatten();
         let semantic = map.map(|map| SemanticInput {
             map: Arc::new(map),
@@ -269,7 +297,16 @@ mod tests {
 
     #[test]
     fn what_is_told_is_said_in_words() {
-        let words = |boxes, has_map| Told { boxes, has_map }.words();
+        let told = |boxes, has_map, has_small_picture| Told {
+            boxes,
+            has_map,
+            has_small_picture,
+        };
+        let words = |boxes, has_map| told(boxes, has_map, false).words();
+        assert_eq!(
+            told(2, true, true).words().as_deref(),
+            Some("2 boxes, a label map and a low-resolution picture")
+        );
         assert_eq!(words(0, false), None);
         assert_eq!(words(1, false).as_deref(), Some("1 box"));
         assert_eq!(words(0, true).as_deref(), Some("a label map"));

@@ -14,7 +14,7 @@ use crate::document::{
     TileGrid,
 };
 use crate::geometry::{CanvasPoint, CanvasView};
-use crate::project::{Home, Project};
+use crate::project::{Choices, ConditionChoices, Home, Project};
 use crate::recipe::{FrameSpec, PaintedRecipe};
 
 /// A document with everything that belongs to it alone.
@@ -31,6 +31,8 @@ pub struct OpenDocument {
     /// Whether the picture is painted on, where there is one and no mask is heeded;
     /// else a new one is painted.
     pub starts_from_picture: bool,
+    /// The layer that the model is shown in small.
+    pub small_picture: Option<LayerId>,
     /// Whether only the inside of the mask is repainted, where there is one.
     pub heeds_mask: bool,
     /// Whether that file is a project, which the next save replaces.
@@ -50,6 +52,7 @@ impl OpenDocument {
             file,
             isolated: None,
             starts_from_picture: true,
+            small_picture: None,
             heeds_mask: true,
             is_project: false,
             result_revision: None,
@@ -64,18 +67,23 @@ impl OpenDocument {
             document,
             view,
             recipes,
+            choices,
             home,
         } = project;
         Self {
             view,
+            starts_from_picture: choices.starts_from_picture,
+            heeds_mask: choices.heeds_mask,
+            small_picture: choices.small_picture,
             is_project: home.as_ref().is_some_and(|home| home.is_project),
             recipes,
             ..Self::new(document, home.map(|home| home.path))
         }
     }
 
-    /// Everything that a project file holds of it, as it is now.
-    pub fn to_project(&self) -> Project {
+    /// Everything that a project file holds of it, as it is now; `conditions` is what is
+    /// said beside it.
+    pub fn to_project(&self, conditions: ConditionChoices) -> Project {
         Project {
             document: self.document().clone(),
             view: self.view,
@@ -84,6 +92,12 @@ impl OpenDocument {
                 .iter()
                 .map(|(layer, recipe)| (*layer, self.on_canvas(recipe)))
                 .collect(),
+            choices: Choices {
+                starts_from_picture: self.starts_from_picture,
+                heeds_mask: self.heeds_mask,
+                small_picture: self.small_picture,
+                conditions: Some(conditions),
+            },
             home: None,
         }
     }

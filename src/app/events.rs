@@ -30,6 +30,7 @@ impl Core {
         self.place_growths();
         self.place_drawings();
         self.go_on_live();
+        self.follow_changes();
         self.count_classes();
         self.state.jobs.forget_old();
     }
@@ -200,6 +201,7 @@ impl Core {
                 self.take_restored_model(found, name);
             }
             BackgroundEvent::Prepared { origin, spec } => self.submit(&origin, *spec),
+            BackgroundEvent::ChangeDescribed { job, spec } => self.tell_change(job, *spec),
             BackgroundEvent::LiveDescribed {
                 ticket,
                 origin,
@@ -226,8 +228,12 @@ impl Core {
                 self.state.notices.push(Severity::Success, text);
                 self.note_written();
             }
+            BackgroundEvent::PicturesSeen(preview) => self.take_preview(*preview),
             BackgroundEvent::OutputSeen(place) => self.take_output_place(*place),
-            BackgroundEvent::ModelsListed(models) => self.state.user_models = models,
+            BackgroundEvent::ModelsListed { own, known } => {
+                self.state.user_models = own;
+                self.state.known_inputs = known;
+            }
             BackgroundEvent::Failed(text) => self.take_error(&text),
         }
     }
@@ -285,6 +291,7 @@ impl Core {
             PickPurpose::TrainFolder => {
                 self.state.train_form.folder = Some(path);
                 self.look_at_output();
+                self.look_at_pictures();
             }
             PickPurpose::TrainOutput => {
                 self.state.train_form.output = Some(path);

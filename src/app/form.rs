@@ -6,6 +6,7 @@ use super::conditions::{Condition, Told};
 use super::live::LIVE_STEPS;
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
+use crate::project::ConditionChoices;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
 use crate::recipe::{
     Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, ImageInput, Infill, MaskInput,
@@ -37,6 +38,8 @@ pub struct GenerateForm {
     pub seed_locked: bool,
     /// Most steps of a live picture.
     pub live_steps: u32,
+    /// Whether a picture that is being painted follows what is changed meanwhile.
+    pub follows_changes: bool,
     /// Whether the model is told of boxes, where there are some.
     pub uses_boxes: bool,
     /// Whether the model is told of the label map, where there is one.
@@ -60,6 +63,7 @@ impl Default for GenerateForm {
             mask_strength: 1.0,
             seed_locked: false,
             live_steps: 8,
+            follows_changes: false,
             uses_boxes: true,
             uses_label_map: true,
             framing: Framing::default(),
@@ -90,6 +94,8 @@ pub enum FormChange {
     Infill(Infill),
     /// What stands at first inside of a mask.
     MaskedContent(MaskedContent),
+    /// Whether a picture that is being painted follows changes.
+    Follows(bool),
     /// A number; brought into its range.
     Number(&'static Number, Value),
 }
@@ -231,12 +237,31 @@ impl GenerateForm {
             FormChange::SeedLocked(locked) => self.seed_locked = locked,
             FormChange::Uses(Condition::Boxes, uses) => self.uses_boxes = uses,
             FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
+            FormChange::Follows(follows) => self.follows_changes = follows,
             FormChange::Finish(on) => self.spec.finish = on.then_some(Finish::X4),
             FormChange::Padding(padding_px) => self.framing.padding_px = padding_px,
             FormChange::Infill(infill) => self.framing.infill = infill,
             FormChange::MaskedContent(content) => self.framing.masked_content = content,
             FormChange::Number(number, value) => self.set_number(number, value),
         }
+    }
+
+    /// Which conditions are used, and how strongly they act.
+    pub fn conditions(&self) -> ConditionChoices {
+        ConditionChoices {
+            uses_boxes: self.uses_boxes,
+            uses_label_map: self.uses_label_map,
+            layout_weight: self.spec.layout_weight,
+            semantic_weight: self.spec.semantic_weight,
+        }
+    }
+
+    /// Takes over what a project says of conditions.
+    pub fn use_conditions(&mut self, choices: ConditionChoices) {
+        self.uses_boxes = choices.uses_boxes;
+        self.uses_label_map = choices.uses_label_map;
+        self.spec.layout_weight = choices.layout_weight;
+        self.spec.semantic_weight = choices.semantic_weight;
     }
 
     /// Brings every number into its range, and takes a sampler that there is.

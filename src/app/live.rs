@@ -16,7 +16,7 @@ use image::RgbaImage;
 use super::command::Command;
 use super::form::GenerateForm;
 use super::trajectory::{Placement, Preview};
-use crate::document::{DocumentId, DocumentRevision};
+use crate::document::{DocumentId, DocumentRevision, LayerId};
 use crate::engine::protocol::JobId;
 use crate::recipe::PaintedRecipe;
 use crate::recipe::param::{Number, Range, STEPS};
@@ -70,6 +70,8 @@ pub struct Wish {
     pub starts_from_picture: bool,
     /// Whether it keeps to the document's mask.
     pub heeds_mask: bool,
+    /// The layer that is shown in small.
+    pub small_picture: Option<LayerId>,
 }
 
 /// Names what was asked for, before there is a job.

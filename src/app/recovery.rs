@@ -83,7 +83,7 @@ impl Core {
         clock.begun_secs = Some(clock.now_secs);
         clock.is_writing = true;
         clock.is_due = false;
-        let mut project = front.to_project();
+        let mut project = front.to_project(self.state.form().conditions());
         project.home = front.home();
         self.background.keep_copy(project);
     }

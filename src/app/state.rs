@@ -8,15 +8,17 @@ use super::boxes::Naming;
 use super::classes::ClassShares;
 use super::command::Dialog;
 use super::documents::{Documents, OpenDocument};
+use super::following::Followers;
 use super::form::{GenerateForm, Intent};
 use super::frame::KnownFilling;
 use super::jobs::{JobRecord, Jobs};
 use super::live::Live;
 use super::notices::Notices;
 use super::settings::Settings;
-use super::training::{OutputPlace, TrainForm};
+use super::training::{OutputPlace, TrainForm, TrainPreview};
 use super::trajectory::Preview;
 use crate::document::Document;
+use crate::engine::library::KnownModel;
 use crate::engine::protocol::{AdapterSummary, MemorySummary, ModelSummary};
 use crate::project::recovery::LeftBehind;
 use crate::recipe::ModelSource;
@@ -47,6 +49,8 @@ pub struct AppState {
     pub jobs: Jobs,
     /// Live painting.
     pub live: Live,
+    /// What the pictures that are being painted were told.
+    pub followers: Followers,
     /// How much of the label maps each class covers.
     pub shares: ClassShares,
     /// How much there is in the frame of the next job.
@@ -69,8 +73,12 @@ pub struct AppState {
     pub train_form: TrainForm,
     /// The folder that a training run is to write into, once it was looked at.
     pub train_place: Option<OutputPlace>,
+    /// The pictures of the folder as they will be trained on.
+    pub train_preview: Option<TrainPreview>,
     /// The models in the user's folder for them.
     pub user_models: Vec<PathBuf>,
+    /// What models can be asked for that were not loaded yet.
+    pub(super) known_inputs: Vec<KnownModel>,
     /// The device that computes, once the engine runs.
     pub device: Option<AdapterSummary>,
     /// Memory in use.
@@ -101,6 +109,7 @@ impl AppState {
             settings,
             jobs: Jobs::default(),
             live: Live::default(),
+            followers: Followers::default(),
             shares: ClassShares::default(),
             known_filling: KnownFilling::default(),
             arrivals: VecDeque::new(),
@@ -112,7 +121,9 @@ impl AppState {
             last_class: None,
             train_form: TrainForm::default(),
             train_place: None,
+            train_preview: None,
             user_models: Vec::new(),
+            known_inputs: Vec::new(),
             device: None,
             memory: None,
             model: ModelState::Loading,

@@ -10,7 +10,7 @@ use super::report::{Progress, Reporter};
 use super::{CliError, DeviceArg, Precision, devices};
 use crate::engine::protocol::{EngineEvent, JobOutcome, TrainEvent};
 use crate::folders;
-use crate::recipe::{LatentKind, TrainSpec, TrainTarget};
+use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget};
 
 /// What can be trained.
 #[derive(Debug, Subcommand)]
@@ -107,6 +107,11 @@ struct CommonArgs {
     /// Side in pixels of the squares trained on
     #[arg(long, value_name = "PX", default_value_t = TrainSpec::default().size_px)]
     size: u32,
+    /// How pictures that are no squares become such: `auto` sees cut-outs, which are clear
+    /// in parts, as a whole and cuts a square of others; `crop` cuts all; `pad` sees
+    /// all as a whole, with the edge drawn out or white around cut-outs
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    fit: FitArg,
     /// Optimiser steps in all, those before a resume included
     #[arg(long, default_value_t = TrainSpec::default().steps)]
     steps: u64,
@@ -148,6 +153,28 @@ struct CommonArgs {
     json: bool,
 }
 
+/// How pictures that are no squares become such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum FitArg {
+    /// Cut-outs whole, others cut
+    #[default]
+    Auto,
+    /// All cut
+    Crop,
+    /// All whole
+    Pad,
+}
+
+impl From<FitArg> for Fit {
+    fn from(fit: FitArg) -> Self {
+        match fit {
+            FitArg::Auto => Self::Auto,
+            FitArg::Crop => Self::Crop,
+            FitArg::Pad => Self::Pad,
+        }
+    }
+}
+
 impl TrainCommand {
     fn common(&self) -> &CommonArgs {
         match self {
@@ -171,6 +198,7 @@ impl TrainCommand {
             output: common.output.clone(),
             resume: common.resume,
             size_px: common.size,
+            fit: common.fit.into(),
             steps: common.steps,
             batch: common.batch,
             accumulate: common.accumulate,
@@ -348,6 +376,7 @@ mod tests {
             output: "out/x".into(),
             resume: true,
             size_px: 128,
+            fit: Fit::Pad,
             steps: 9,
             batch: 2,
             accumulate: 3,
@@ -365,7 +394,7 @@ mod tests {
             ..Default::default()
         };
         let line = "velatura train autoencoder in --from old --config sizes.json --output out/x \
-            --resume --size 128 --steps 9 --batch 2 --accumulate 3 --learning-rate 1e-3 \
+            --resume --size 128 --fit pad --steps 9 --batch 2 --accumulate 3 --learning-rate 1e-3 \
             --warmup-steps 4 --weight-decay 0.5 --clip-norm 2 --ema-decay 0.9 --seed 8 \
             --checkpoint-every 5 --sample-every 6 --discriminator-start 7 \
             --perceptual-weight 0.25 --kl-weight 1e-4";

@@ -147,12 +147,17 @@ impl LatentDiffusion {
     pub fn told_of(&self, prompt: &str, negative_prompt: &str, guidance_scale: f32) -> Told {
         let asked = text(prompt, negative_prompt, guidance_scale);
         // Words need no noise.
-        let noise = &mut |shape: [usize; 4]| Tensor::<4>::zeros(shape, &self.device);
+        let noise = &mut |shape: [usize; 4]| self.blank(shape);
         let bench = &mut self.bench([0, 0], noise);
         Told {
             conditioning: self.model.told_of(&asked, bench),
             guidance_scale,
         }
+    }
+
+    /// Zeros.
+    pub(super) fn blank(&self, shape: [usize; 4]) -> Tensor<4> {
+        Tensor::zeros(shape, &self.device)
     }
 
     pub(super) fn bench<'a>(

@@ -22,6 +22,7 @@ mod scheduler_wishes;
 mod session;
 mod start;
 mod step_view;
+mod telling;
 mod tensors;
 mod torch_random;
 mod vector_math;
@@ -42,4 +43,5 @@ pub use scheduler_config::{
 };
 pub use session::{RunPlan, Session, StepState, Told};
 pub use step_view::StepView;
+pub use telling::Retelling;
 pub use torch_random::{BatchGenerators, NoiseSource, TorchGenerator};

@@ -57,8 +57,18 @@ impl RunPlan {
         (evaluations - self.warm_up).div_ceil(self.sampler.order())
     }
 
+    /// Tells the denoiser something else from the next step on; what it was told of
+    /// anything else stays.
+    pub fn tell(&mut self, told: Told) {
+        let before = std::mem::take(&mut self.told.conditioning);
+        self.told = Told {
+            conditioning: before.but(told.conditioning),
+            guidance_scale: told.guidance_scale,
+        };
+    }
+
     /// Steps that are done when an evaluation is next.
-    fn done(&self, index: usize) -> usize {
+    pub fn done(&self, index: usize) -> usize {
         // The last step may do without its last evaluation.
         if index == self.sampler.timesteps().len() {
             return self.total();
@@ -155,14 +165,10 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    /// Tells the denoiser other words from the next step on; what it was told of
+    /// Tells the denoiser something else from the next step on; what it was told of
     /// anything else stays.
     pub fn tell(&mut self, told: Told) {
-        let before = std::mem::take(&mut self.plan.told.conditioning);
-        self.plan.told = Told {
-            conditioning: before.but(told.conditioning),
-            guidance_scale: told.guidance_scale,
-        };
+        self.plan.tell(told);
     }
 
     /// Number of steps of the run.

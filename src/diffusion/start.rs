@@ -9,7 +9,7 @@ use super::sampler::Sampler;
 use super::session::Told;
 use super::tensors::{extended, mask_planes, tensor_from_rgb};
 use super::torch_random::TorchGenerator;
-use super::{Conditions, DiffusionError, GenerationRequest, LatentDiffusion};
+use super::{DiffusionError, GenerationRequest, LatentDiffusion};
 use crate::model::LatentInfo;
 use crate::model::conditioner::Asked;
 use crate::recipe::MaskedContent;
@@ -94,30 +94,10 @@ impl Start {
             let picture = &picture;
             asked.push(Asked::Mask { picture, mask });
         }
-        let Conditions {
-            layout,
-            layout_weight,
-            semantic,
-            semantic_weight,
-            low_resolution,
-        } = &request.conditions;
-        let is_guided = request.guidance_scale > 1.0;
-        if let Some(layout) = layout {
-            asked.push(Asked::Layout {
-                boxes: &layout.0,
-                weight: *layout_weight,
-                is_guided,
-            });
-        }
-        if let Some(input) = semantic {
-            asked.push(Asked::Semantic {
-                input,
-                weight: *semantic_weight,
-                is_guided,
-            });
-        }
+        let conditions = &request.conditions;
+        asked.extend(conditions.drawn(request.guidance_scale > 1.0));
         let small_factor = model.manifest().low_resolution_factor().unwrap_or(1);
-        let small = low_resolution.as_ref().map(|small| {
+        let small = conditions.low_resolution.as_ref().map(|small| {
             let [width, height] = size.map(|side| side as u32 / small_factor);
             tensor_from_rgb(&extended(small, width, height), device)
         });

@@ -14,7 +14,7 @@ mod operations;
 mod results;
 mod semantic;
 
-pub use drawing::{Drawing, DrawnMap};
+pub use drawing::{Drawing, DrawnMap, InsertedDrawing};
 
 /// A document with its history, and the transaction in progress.
 ///

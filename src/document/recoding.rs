@@ -153,6 +153,25 @@ impl ClassChanges {
         }
     }
 
+    /// A change of the values of one layer, worked out by a function.
+    pub fn of_tiles(
+        document: &DocumentSnapshot,
+        layer: LayerId,
+        changes: impl FnOnce(&Document) -> BTreeMap<TileIndex, TileChange<u8>>,
+    ) -> Self {
+        let changes = changes(document);
+        Self {
+            document: document.id(),
+            revision: document.revision(),
+            layers: if changes.is_empty() {
+                Vec::new()
+            } else {
+                vec![(layer, changes)]
+            },
+            palette: None,
+        }
+    }
+
     /// Whether it was worked out from a state of the document.
     pub fn is_of(&self, document: &Document) -> bool {
         self.document == document.id()

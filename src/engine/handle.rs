@@ -125,6 +125,14 @@ impl EngineHandle {
         }
     }
 
+    /// Tells a job that paints what another one would be told of words, boxes and a
+    /// label map, from its next step on.
+    pub fn tell(&self, job: JobId, spec: GenerateSpec) {
+        if let Some(control) = self.controls.get(&job) {
+            control.tell(Box::new(spec));
+        }
+    }
+
     /// Whether any job is queued or running.
     pub fn is_busy(&self) -> bool {
         !self.controls.is_empty()

@@ -13,6 +13,7 @@ use super::protocol::{
     PaintedImage, StopReason, TrainEvent, TrajectoryFrame,
 };
 use super::work::Work;
+use crate::recipe::GenerateSpec;
 
 /// Something that does jobs on the engine thread.
 ///
@@ -88,6 +89,11 @@ impl JobContext {
         } else {
             Ok(())
         }
+    }
+
+    /// What the job is told anew, if it was since it last listened.
+    pub fn take_told(&self) -> Option<Box<GenerateSpec>> {
+        self.control.take_told()
     }
 
     /// Reports that `step` of `total` steps are done.

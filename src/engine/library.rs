@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use crate::folders;
 use crate::model::ModelFolder;
-use crate::recipe::{FoundRecipe, ModelSource, RecipeForm};
+use crate::recipe::{FoundRecipe, InputSpec, ModelSource, RecipeForm};
 
 /// What was found for the model that a recipe names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,35 @@ impl PaintedWith {
             Self::Unknown | Self::Unsaid => None,
         }
     }
+}
+
+/// A model that could be loaded, as its folder describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownModel {
+    /// Where it is.
+    pub source: ModelSource,
+    /// Its name.
+    pub name: String,
+    /// What it can be asked for.
+    pub inputs: Vec<InputSpec>,
+}
+
+/// The model that came with the program and those of some folders, as far as they can
+/// be read. Weights are not.
+pub fn described(folders: &[PathBuf]) -> Vec<KnownModel> {
+    let own = folders::storybook_model();
+    let others = folders
+        .iter()
+        .filter(|folder| Some(*folder) != own.as_ref());
+    let models = own.iter().chain(others);
+    models
+        .filter_map(|folder| ModelFolder::open(folder).ok())
+        .map(|model| KnownModel {
+            source: source_of(&model),
+            name: model.manifest().name.clone(),
+            inputs: model.manifest().inputs.clone(),
+        })
+        .collect()
 }
 
 /// The folders in which models are looked for.
@@ -115,5 +144,27 @@ fn source_of(model: &ModelFolder) -> ModelSource {
         ModelSource::Storybook
     } else {
         ModelSource::Folder(folder.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_described_without_being_loaded() {
+        let tiny = PathBuf::from("tests/data/reference/sd1-tiny");
+        let missing = PathBuf::from("tests/data/reference/nowhere");
+        let known = described(&[missing, tiny.clone()]);
+        let sources: Vec<&ModelSource> = known.iter().map(|model| &model.source).collect();
+        assert_eq!(
+            sources,
+            [&ModelSource::Storybook, &ModelSource::Folder(tiny)]
+        );
+        let takes_boxes = |model: &KnownModel| {
+            let mut inputs = model.inputs.iter();
+            inputs.any(|input| matches!(input, InputSpec::Layout { .. }))
+        };
+        assert!(takes_boxes(&known[0]) && !takes_boxes(&known[1]));
     }
 }

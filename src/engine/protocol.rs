@@ -3,10 +3,11 @@
 //! Events are ordered and lossless; the steps of a trajectory are no events but
 //! wait in a [`FrameBacklog`](super::FrameBacklog) under a byte budget, because a
 //! slow reader must skip frames rather than fall behind. Cancel and pause are
-//! flags on the job ([`JobControl`]), so that they are seen within a slice.
+//! flags on the job ([`JobControl`]), so that they are seen within a slice; what a job
+//! is told on its way lies there too, and only the newest of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::gpu::share::SharedTensor;
@@ -17,6 +18,7 @@ use crate::recipe::{
 pub use crate::evaluate::Segmentation;
 pub use crate::train::{
     FoundRun, SkippedPicture, StepReport, TrainEvent, TrainOutcome, is_free_for_run,
+    preview_of_folder,
 };
 
 /// Names a job for as long as the program runs.
@@ -322,6 +324,7 @@ pub struct JobControl {
 struct Flags {
     cancel: AtomicBool,
     pause: AtomicBool,
+    told: Mutex<Option<Box<GenerateSpec>>>,
 }
 
 impl JobControl {
@@ -338,6 +341,24 @@ impl JobControl {
     /// Holds the job after the step in hand, or lets it go on.
     pub fn set_paused(&self, paused: bool) {
         self.flags.pause.store(paused, Ordering::Relaxed);
+    }
+
+    /// Tells a job that paints what another one would be told of words, boxes and a
+    /// label map, from its next step on. What it has not heard yet is forgotten.
+    pub fn tell(&self, spec: Box<GenerateSpec>) {
+        *self.told() = Some(spec);
+    }
+
+    /// What the job was told since it last listened.
+    pub fn take_told(&self) -> Option<Box<GenerateSpec>> {
+        self.told().take()
+    }
+
+    fn told(&self) -> MutexGuard<'_, Option<Box<GenerateSpec>>> {
+        self.flags
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the job is held.

@@ -83,14 +83,24 @@ impl Model {
 
     /// What the denoiser is told of everything that is asked for, and of what is not.
     pub fn told(&self, asked: &[Asked<'_>], bench: &mut Bench<'_>) -> Conditioning {
-        let mut told = Conditioning::default();
-        for conditioner in &self.conditioners {
-            let answer = asked
-                .iter()
-                .find_map(|asked| conditioner.encode(asked, bench));
-            told = told.and(answer.unwrap_or_else(|| conditioner.nothing(bench)));
-        }
-        told
+        self.told_but(asked, &[], bench)
+    }
+
+    /// The same without what gives some groups of channels.
+    pub fn told_but(
+        &self,
+        asked: &[Asked<'_>],
+        left_out: &[&str],
+        bench: &mut Bench<'_>,
+    ) -> Conditioning {
+        let gives = |it: &dyn Conditioner| {
+            let groups = it.groups(self.latents());
+            groups.iter().any(|(name, _)| left_out.contains(name))
+        };
+        let others = self.conditioners.iter().filter(|it| !gives(it.as_ref()));
+        others.fold(Conditioning::default(), |told, conditioner| {
+            told.and(answer(conditioner.as_ref(), asked, bench))
+        })
     }
 
     /// What the denoiser is told of one thing alone.
@@ -128,4 +138,16 @@ impl Model {
     pub fn denoiser_work(&self) -> f64 {
         work::denoiser_work(&self.denoiser)
     }
+}
+
+/// What a conditioner says of what is asked for, or of nothing.
+fn answer(
+    conditioner: &dyn Conditioner,
+    asked: &[Asked<'_>],
+    bench: &mut Bench<'_>,
+) -> Conditioning {
+    let answer = asked
+        .iter()
+        .find_map(|asked| conditioner.encode(asked, bench));
+    answer.unwrap_or_else(|| conditioner.nothing(bench))
 }

@@ -49,6 +49,8 @@ pub(super) struct Manifest {
     /// What the next job paints.
     #[serde(default, skip_serializing_if = "FrameEntry::is_automatic")]
     pub(super) frame: FrameEntry,
+    #[serde(default)]
+    pub(super) choices: ChoicesEntry,
     /// Only in a copy for recovery: a project that is passed on says nothing of
     /// where it lay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,6 +156,36 @@ impl FrameEntry {
     fn is_automatic(&self) -> bool {
         *self == Self::Automatic
     }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ChoicesEntry {
+    pub(super) starts_from_picture: bool,
+    pub(super) heeds_mask: bool,
+    /// The id of a layer.
+    pub(super) small_picture: Option<u64>,
+    pub(super) conditions: Option<ConditionsEntry>,
+}
+
+impl Default for ChoicesEntry {
+    fn default() -> Self {
+        Self {
+            starts_from_picture: true,
+            heeds_mask: true,
+            small_picture: None,
+            conditions: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct ConditionsEntry {
+    pub(super) uses_boxes: bool,
+    pub(super) uses_label_map: bool,
+    /// 0 to 1.
+    pub(super) layout_weight: f32,
+    pub(super) semantic_weight: f32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -41,8 +41,47 @@ pub struct Project {
     pub view: CanvasView,
     /// How layers were painted.
     pub recipes: BTreeMap<LayerId, PaintedRecipe>,
+    /// What the next picture is painted from.
+    pub choices: Choices,
     /// Where the document belongs: only in a copy for recovery.
     pub home: Option<Home>,
+}
+
+/// What of a document the next picture is painted from, and how strongly it acts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choices {
+    /// Whether a picture that is there is painted on.
+    pub starts_from_picture: bool,
+    /// Whether only the inside of the mask is repainted.
+    pub heeds_mask: bool,
+    /// The layer that the model is shown in small.
+    pub small_picture: Option<LayerId>,
+    /// What is said of boxes and label maps; none in files that are older.
+    pub conditions: Option<ConditionChoices>,
+}
+
+/// Which conditions are used, and how strongly they act, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConditionChoices {
+    /// Whether boxes are used.
+    pub uses_boxes: bool,
+    /// Whether the label map is used.
+    pub uses_label_map: bool,
+    /// How strongly boxes act.
+    pub layout_weight: f32,
+    /// How strongly the label map acts.
+    pub semantic_weight: f32,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            starts_from_picture: true,
+            heeds_mask: true,
+            small_picture: None,
+            conditions: None,
+        }
+    }
 }
 
 /// The file that a document was opened from or saved to.

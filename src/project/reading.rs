@@ -8,11 +8,11 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::layer_png::{Budget, LayerError, PngPixel, decode};
 use super::manifest::{
-    ContentEntry, FORMAT, FrameEntry, Head, HomeEntry, LayerEntry, MANIFEST_NAME, MAX_LAYERS,
-    MAX_MANIFEST_BYTES, MAX_RECIPE_BYTES, Manifest, PaletteEntry, PixelsEntry, RecipeEntry,
-    VERSION, ViewEntry,
+    ChoicesEntry, ContentEntry, FORMAT, FrameEntry, Head, HomeEntry, LayerEntry, MANIFEST_NAME,
+    MAX_LAYERS, MAX_MANIFEST_BYTES, MAX_RECIPE_BYTES, Manifest, PaletteEntry, PixelsEntry,
+    RecipeEntry, VERSION, ViewEntry,
 };
-use super::{Home, Project, ProjectError, ProjectWarning};
+use super::{Choices, ConditionChoices, Home, Project, ProjectError, ProjectWarning};
 use crate::document::{
     BoundingBox, CanvasContents, Document, FrameChoice, Layer, LayerContent, LayerId, MAX_SIDE_PX,
     TileGrid, check_size,
@@ -182,6 +182,7 @@ impl<'a> Source<'a> {
             document: document.map_err(|reason| self.damaged(reason))?,
             view: manifest.view.and_then(view_of).unwrap_or_default(),
             recipes,
+            choices: choices_of(manifest.choices),
             home: manifest.home.map(home_of),
         };
         Ok(OpenedProject { project, warnings })
@@ -340,6 +341,28 @@ fn frame_of(entry: FrameEntry) -> FrameChoice {
                 FrameChoice::Automatic
             }
         }
+    }
+}
+
+/// Numbers that are none are as usual.
+fn choices_of(entry: ChoicesEntry) -> Choices {
+    let weight = |weight: f32| {
+        if weight.is_finite() {
+            weight.clamp(0.0, 1.0)
+        } else {
+            1.0
+        }
+    };
+    Choices {
+        starts_from_picture: entry.starts_from_picture,
+        heeds_mask: entry.heeds_mask,
+        small_picture: entry.small_picture.map(LayerId),
+        conditions: entry.conditions.map(|it| ConditionChoices {
+            uses_boxes: it.uses_boxes,
+            uses_label_map: it.uses_label_map,
+            layout_weight: weight(it.layout_weight),
+            semantic_weight: weight(it.semantic_weight),
+        }),
     }
 }
 

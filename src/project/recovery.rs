@@ -248,6 +248,7 @@ mod tests {
             document: Document::from_image("Picture", &image).unwrap(),
             view: CanvasView::default(),
             recipes: BTreeMap::new(),
+            choices: super::super::Choices::default(),
             home,
         }
     }

@@ -10,11 +10,11 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::layer_png::{PngPixel, encode};
 use super::manifest::{
-    BoxEntry, ClassEntry, ContentEntry, FORMAT, FrameEntry, HomeEntry, LayerEntry, MANIFEST_NAME,
-    MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, PaletteEntry, PixelsEntry, RecipeEntry, VERSION,
-    ViewEntry,
+    BoxEntry, ChoicesEntry, ClassEntry, ConditionsEntry, ContentEntry, FORMAT, FrameEntry,
+    HomeEntry, LayerEntry, MANIFEST_NAME, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, PaletteEntry,
+    PixelsEntry, RecipeEntry, VERSION, ViewEntry,
 };
-use super::{Home, Project, ProjectError};
+use super::{Choices, Home, Project, ProjectError};
 use crate::document::{BoundingBox, FrameChoice, Layer, LayerContent, TileGrid};
 use crate::files::write_atomically;
 use crate::geometry::{CanvasRect, CanvasView};
@@ -136,8 +136,23 @@ fn manifest_of(project: &Project) -> Result<Manifest, String> {
         palette: palette_of(document.palette()),
         view: view_of(project.view),
         frame: frame_of(document.frame()),
+        choices: choices_of(&project.choices),
         home: project.home.as_ref().and_then(home_of),
     })
+}
+
+fn choices_of(choices: &Choices) -> ChoicesEntry {
+    ChoicesEntry {
+        starts_from_picture: choices.starts_from_picture,
+        heeds_mask: choices.heeds_mask,
+        small_picture: choices.small_picture.map(|layer| layer.0),
+        conditions: choices.conditions.map(|it| ConditionsEntry {
+            uses_boxes: it.uses_boxes,
+            uses_label_map: it.uses_label_map,
+            layout_weight: it.layout_weight,
+            semantic_weight: it.semantic_weight,
+        }),
+    }
 }
 
 fn content_of(layer: &Layer) -> ContentEntry {

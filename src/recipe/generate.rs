@@ -82,6 +82,10 @@ pub struct GenerateSpec {
     /// `mask` and `strengths` have the frame's own size, as the finished patch has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<FrameSpec>,
+    /// Whether it was told something else on its way: it is what was told last, and
+    /// paints another picture from the start.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub was_retold: bool,
     /// The picture to start from.
     #[serde(skip)]
     pub init: Option<ImageInput>,
@@ -124,6 +128,7 @@ impl Default for GenerateSpec {
             semantic_weight: 1.0,
             finish: None,
             frame: None,
+            was_retold: false,
             init: None,
             mask: None,
             strengths: None,
@@ -213,6 +218,21 @@ pub struct SizeError {
 }
 
 impl GenerateSpec {
+    /// The same job, told what another one is told of words, boxes and a label map.
+    #[must_use]
+    pub fn told_as(self, other: &Self) -> Self {
+        Self {
+            prompt: other.prompt.clone(),
+            negative_prompt: other.negative_prompt.clone(),
+            guidance_scale: other.guidance_scale,
+            layout: other.layout.clone(),
+            layout_weight: other.layout_weight,
+            semantic: other.semantic.clone(),
+            semantic_weight: other.semantic_weight,
+            ..self
+        }
+    }
+
     /// Checks every number and the sizes of the inputs, but looks at no pixel.
     ///
     /// # Errors

@@ -48,5 +48,5 @@ pub use picture_reading::{
 pub use sampler_id::SamplerId;
 pub use scaling::scale_picture;
 pub use semantic::{SemanticError, SemanticInput};
-pub use train::{LatentKind, TrainSpec, TrainTarget};
+pub use train::{Fit, LatentKind, TrainSpec, TrainTarget};
 pub use upscale::{Finish, UpscaleSpec};

@@ -323,7 +323,10 @@ impl FoundRecipe {
         let mut spec: GenerateSpec = serde_json::from_value(form.spec).ok()?;
         spec.model = ModelSource::default();
         spec.frame = spec.frame.filter(|frame| frame.validate().is_ok());
-        let unread = form.inputs.kept.restore(&mut spec);
+        let mut unread = form.inputs.kept.restore(&mut spec);
+        if std::mem::take(&mut spec.was_retold) {
+            unread.push("what it was told before it was told otherwise".to_owned());
+        }
         Some(Self {
             unread,
             model_name: Some(form.model.name),

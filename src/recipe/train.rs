@@ -25,6 +25,51 @@ pub enum LatentKind {
     Vq,
 }
 
+/// How a picture that is no square becomes one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// Cut-outs, which are clear in parts, as a whole; of others a square is cut.
+    #[default]
+    Auto,
+    /// A square of it is cut, at another place each time.
+    Crop,
+    /// All of it: its edge is drawn out, and around a cut-out is white.
+    Pad,
+}
+
+impl Fit {
+    /// Every way, in the order of menus.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Crop, Self::Pad];
+
+    /// Its name.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Auto => "Cut-outs whole",
+            Self::Crop => "Cropped",
+            Self::Pad => "All whole",
+        }
+    }
+
+    /// What it does, as a sentence.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Auto => {
+                "Pictures that are clear in parts are seen whole, on white; of others a square is cut, at another place each time"
+            }
+            Self::Crop => "A square is cut out of every picture, at another place each time",
+            Self::Pad => {
+                "Every picture is seen whole: its edge is drawn out to a square, and around a cut-out is white"
+            }
+        }
+    }
+
+    /// What runs did that do not say it.
+    const fn unsaid() -> Self {
+        Self::Crop
+    }
+}
+
 /// Everything that decides what a training run does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,6 +94,9 @@ pub struct TrainSpec {
     pub resume: bool,
     /// Side in pixels of the square pictures trained on.
     pub size_px: u32,
+    /// How pictures of a folder that are no squares become such.
+    #[serde(default = "Fit::unsaid")]
+    pub fit: Fit,
     /// Optimiser steps in all, counted from the first run on.
     pub steps: u64,
     /// Pictures per forward pass.
@@ -98,6 +146,7 @@ impl Default for TrainSpec {
             output: PathBuf::from("out/train"),
             resume: false,
             size_px: 64,
+            fit: Fit::Auto,
             steps: 1000,
             batch: 16,
             accumulate: 1,

@@ -48,6 +48,11 @@ impl GenerateSpec {
             }),
             layout: self.layout.as_ref().map(smaller),
             semantic: self.semantic.as_ref().map(resized),
+            low_resolution: self.low_resolution.map(|ImageInput(small)| {
+                let (across, down) = small.dimensions();
+                let [across, down] = [across, down].map(|side| side.div_ceil(factor));
+                ImageInput(Arc::new(scale_picture(&small, across, down)))
+            }),
             finish: Some(finish),
             ..self
         }

@@ -28,6 +28,7 @@ mod tool;
 mod toolbox;
 mod values;
 
+pub use bucket::Fill;
 pub use event::{Modifiers, PointerButton, PointerEvent, PointerPhase};
 pub use frame::{FRAME, handle_places};
 pub use options::{Choice, ChoiceOption, ToolOptions};

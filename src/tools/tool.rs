@@ -1,5 +1,6 @@
 //! What every tool is.
 
+use super::bucket::Fill;
 use super::event::PointerEvent;
 use super::options::ToolOptions;
 use super::overlay::Overlay;
@@ -80,6 +81,8 @@ pub enum Target {
 pub enum Wish {
     /// The chosen boxes are to be given a class.
     NameBoxes,
+    /// An area is to be filled that takes long to be found.
+    Fill(Fill),
 }
 
 /// A tool: a state machine fed with pointer events.

@@ -52,7 +52,7 @@ use burn::tensor::Device;
 pub use config::{ConditionShares, TokenizerConfig, TrainConfig, TrainingConfig};
 pub use error::TrainError;
 pub use event::{StepReport, TrainEvent, TrainOutcome};
-pub use folder::{FolderReport, ImageFolder};
+pub use folder::{FolderReport, ImageFolder, preview_of_folder};
 pub use learner::{Learner, LearnerOptions, Update};
 pub use memory::memory_needed;
 pub use run_file::{FoundRun, is_free_for_run};

@@ -85,7 +85,7 @@ pub(super) fn open(
             source: Arc::new(source),
         });
     };
-    let (folder, found) = ImageFolder::open(root, spec.size_px, &spec.output)?;
+    let (folder, found) = ImageFolder::open(root, spec.size_px, spec.fit, &spec.output)?;
     *report = found;
     if spec.target == TrainTarget::Diffusion {
         report.remarks.extend(without_captions(&folder));

@@ -37,6 +37,7 @@ fn project(side_px: u32) -> Vec<u8> {
         document: editor.document().clone(),
         view: CanvasView::default(),
         recipes: BTreeMap::from([(picture, recipe)]),
+        choices: velatura::project::Choices::default(),
         home: None,
     };
     let folder = tempfile::tempdir().unwrap();

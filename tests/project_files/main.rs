@@ -17,7 +17,9 @@ use velatura::document::{
     TileGrid,
 };
 use velatura::geometry::{CanvasPoint, CanvasRect, CanvasView};
-use velatura::project::{Home, Project, ReadLimits, open_project, save_project};
+use velatura::project::{
+    Choices, ConditionChoices, Home, Project, ReadLimits, open_project, save_project,
+};
 use velatura::recipe::{
     GenerateSpec, LayoutBox, LayoutInput, PaintedRecipe, Palette, PaletteClass, SamplerId,
 };
@@ -41,6 +43,7 @@ fn assert_same(a: &Project, b: &Project) {
     assert_eq!(selected(a), selected(b));
     assert_eq!(a.view, b.view);
     assert_eq!(a.recipes, b.recipes);
+    assert_eq!(a.choices, b.choices);
 }
 
 /// What is painted on a layer: rectangles of noise, in hundredths of its sides.
@@ -161,6 +164,17 @@ fn projects() -> impl Strategy<Value = Project> {
             });
             let layers: Vec<_> = layers.collect();
             let count = layers.len().max(1);
+            let choices = Choices {
+                starts_from_picture: selected % 2 == 0,
+                heeds_mask: selected % 3 == 0,
+                small_picture: layers.first().map(|layer| layer.id),
+                conditions: (selected % 5 > 0).then_some(ConditionChoices {
+                    uses_boxes: selected % 7 == 0,
+                    uses_label_map: selected % 11 == 0,
+                    layout_weight: f32::from(selected) / 255.0,
+                    semantic_weight: 0.25,
+                }),
+            };
             let selected = layers
                 .get(usize::from(selected) % count)
                 .map(|layer| layer.id);
@@ -189,6 +203,7 @@ fn projects() -> impl Strategy<Value = Project> {
                     is_fitted,
                 },
                 recipes,
+                choices,
                 home: None,
             }
         },
@@ -273,6 +288,7 @@ fn first_project() -> Project {
             is_fitted: false,
         },
         recipes: BTreeMap::from([(LayerId(1), recipe(1))]),
+        choices: Choices::default(),
         home: None,
     }
 }

@@ -78,6 +78,9 @@ struct FakeWork {
 
 impl Work for FakeWork {
     fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
+        if let (JobSpec::Generate(spec), Some(told)) = (&mut self.spec, context.take_told()) {
+            **spec = spec.as_ref().clone().told_as(&told);
+        }
         match self.spec.clone() {
             JobSpec::LoadModel(source) => Ok(Flow::Done(JobOutcome::ModelLoaded(summary(source)))),
             JobSpec::Generate(spec) => self.paint(&spec, context),
@@ -280,6 +283,7 @@ fn summary(source: ModelSource) -> ModelSummary {
         });
     }
     if name == JOINT {
+        inputs.push(InputSpec::LowResolution { factor: 4 });
         inputs.push(InputSpec::Semantic {
             classes: vec![PaletteClass {
                 index: 7,

@@ -57,6 +57,7 @@ fn form(root: &Path, target: TrainTarget) -> TrainForm {
         start: StartFrom::Scratch,
         steps: 10,
         size_px: 16,
+        fit: velatura::recipe::Fit::Auto,
         batch: 1,
         output: Some(root.join("mine")),
         ..TrainForm::default()

@@ -238,6 +238,7 @@ fn an_opened_project_keeps_its_size_and_its_boxes() {
         document,
         view: CanvasView::default(),
         recipes: BTreeMap::new(),
+        choices: velatura::project::Choices::default(),
         home: None,
     };
     save_project(&path, &project).expect("a file");

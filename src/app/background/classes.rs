@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::label_maps::FittedDrawing;
 use super::{Background, BackgroundEvent};
 use crate::app::classes::{Counted, ReadMap};
-use crate::document::{ClassChanges, DocumentSnapshot, LayerId, Recoding, joined};
+use crate::document::{ClassChanges, Document, DocumentSnapshot, LayerId, Recoding, joined};
 use crate::recipe::palette::Palette;
+use crate::tools::Fill;
 
 /// A change of classes that is wanted, told so that it can be worked out anew when the
 /// document changed meanwhile.
@@ -22,6 +23,8 @@ pub enum ClassWish {
         /// The classes afterwards.
         palette: Option<Palette>,
     },
+    /// An area gets a value.
+    Fill(Fill),
     /// The classes of a palette, joined by those in use that it lacks.
     Palette(Palette),
 }
@@ -103,6 +106,10 @@ impl ClassWish {
             } => {
                 let changes = ClassChanges::of(document, *only, recoding, palette.clone());
                 Ok((changes, None))
+            }
+            Self::Fill(fill) => {
+                let find = |document: &Document| fill.changes(document);
+                Ok((ClassChanges::of_tiles(document, fill.layer, find), None))
             }
             Self::Palette(palette) => {
                 let counts = document.class_counts();

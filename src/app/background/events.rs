@@ -11,11 +11,11 @@ use super::enlarge::EnlargeEvent;
 use crate::app::boxes::ImportedBoxes;
 use crate::app::live::Ticket;
 use crate::app::tracing::Traced;
-use crate::app::training::OutputPlace;
+use crate::app::training::{OutputPlace, TrainPreview};
 use crate::document::{
     CanvasContents, Document, DocumentId, DocumentRevision, SavePoint, TileGrid,
 };
-use crate::engine::library::PaintedWith;
+use crate::engine::library::{KnownModel, PaintedWith};
 use crate::engine::protocol::JobId;
 use crate::geometry::CanvasRect;
 use crate::project::Project;
@@ -224,6 +224,13 @@ pub enum BackgroundEvent {
         /// The job.
         spec: Box<GenerateSpec>,
     },
+    /// What a job is to be told anew is described.
+    ChangeDescribed {
+        /// The job.
+        job: JobId,
+        /// One that would be told so.
+        spec: Box<GenerateSpec>,
+    },
     /// A live picture of a large document is described.
     LiveDescribed {
         /// What asked for it.
@@ -239,8 +246,15 @@ pub enum BackgroundEvent {
     BoxesWritten(PathBuf),
     /// The folder that a training run is to write into was looked at.
     OutputSeen(Box<OutputPlace>),
-    /// The models in the user's folder for them, by name.
-    ModelsListed(Vec<PathBuf>),
+    /// Pictures to train on were looked at.
+    PicturesSeen(Box<TrainPreview>),
+    /// The models were listed.
+    ModelsListed {
+        /// Those in the user's folder for them, by name.
+        own: Vec<PathBuf>,
+        /// What each can be asked for, with those that lie elsewhere.
+        known: Vec<KnownModel>,
+    },
     /// The model that painted a picture was looked for.
     ModelLookedFor {
         /// What was found.

@@ -12,7 +12,7 @@ use crate::document::{DocumentSnapshot, Drawing, DrawnMap, TileGrid, joined};
 use crate::exchange::{read_palette, write_coloured_label_map, write_label_map, write_palette};
 use crate::geometry::CanvasRect;
 use crate::recipe::palette::Palette;
-use crate::recipe::{LayoutInput, SemanticInput};
+use crate::recipe::{ImageInput, LayoutInput, SemanticInput, scale_picture};
 
 /// Boxes and a label map that are to become layers, as one step.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct DrawingArrival {
     /// What the layer of the map is called; the map, of any size, and what its
     /// numbers mean.
     pub map: Option<(String, SemanticInput)>,
+    /// A picture that the model is to be shown in small.
+    pub small: Option<ImageInput>,
     /// Whether they take the place of those that are seen, which are hidden.
     pub hides_others: bool,
     /// The part of the canvas that they are of; none for the whole.
@@ -72,6 +74,7 @@ impl Background {
                 label: "Import label map",
                 boxes: None,
                 map: Some((name, SemanticInput { map, palette })),
+                small: None,
                 hides_others: false,
                 within: None,
             };
@@ -143,8 +146,14 @@ fn fitted(arrival: DrawingArrival, document: DocumentSnapshot) -> Result<FittedD
         let boxes = boxes_on_canvas(&it.boxes, it.size_px, part);
         (it.name.clone(), boxes)
     });
+    let picture = arrival.small.as_ref().map(|ImageInput(small)| {
+        let [width, height] = document.size_px();
+        let picture = TileGrid::from_image(&scale_picture(small, width, height));
+        ("Low-resolution picture".to_owned(), picture)
+    });
     Ok(FittedDrawing {
         drawing: Drawing {
+            picture,
             boxes,
             map: map.transpose()?,
             hides_others: arrival.hides_others,
@@ -198,6 +207,7 @@ mod tests {
             label: "Import label map",
             boxes: None,
             map: Some(("Map".to_owned(), input)),
+            small: None,
             hides_others: false,
             within: None,
         }

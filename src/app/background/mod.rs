@@ -27,8 +27,9 @@ use image::{GrayImage, RgbaImage, imageops};
 
 use super::boxes::ImportedBoxes;
 use super::live::Ticket;
-use super::training::OutputPlace;
+use super::training::{OutputPlace, PreviewOf, TrainPreview};
 use crate::document::{Document, DocumentId, DocumentSnapshot, TileGrid, check_size};
+use crate::engine::protocol::{JobId, preview_of_folder};
 use crate::engine::{Waker, library};
 use crate::exchange::{BoxForm, read_boxes, write_boxes};
 use crate::geometry::CanvasRect;
@@ -47,6 +48,9 @@ pub use events::{
 };
 pub use label_maps::{ArrivingBoxes, DrawingArrival, FittedDrawing};
 use lane::Lane;
+
+/// Pictures in a row that shows how a folder will be trained on.
+const PREVIEW_PICTURES: usize = 6;
 
 /// Makes a picture when it is needed, away from the window's thread.
 pub type Painter = Box<dyn FnOnce() -> RgbaImage + Send>;
@@ -244,6 +248,15 @@ impl Background {
         });
     }
 
+    /// Describes what a job is to be told anew, after what it was told before.
+    pub fn describe_change(&mut self, job: JobId, describe: Describer) {
+        let failed = Box::new(BackgroundEvent::Failed);
+        self.placer.send(failed, move |()| {
+            let spec = Box::new(describe());
+            Ok(BackgroundEvent::ChangeDescribed { job, spec })
+        });
+    }
+
     /// Puts a picture on the clipboard.
     pub fn copy(&mut self, paint: Painter) {
         self.clipboard
@@ -267,6 +280,23 @@ impl Background {
         self.spawn("look", Box::new(BackgroundEvent::Failed), move || {
             let place = Box::new(OutputPlace::look(wanted));
             Ok(BackgroundEvent::OutputSeen(place))
+        });
+    }
+
+    /// Shows some pictures of a folder as they will be trained on.
+    pub fn preview_pictures(&self, of: PreviewOf) {
+        let failed = {
+            let of = of.clone();
+            Box::new(move |text| seen(of, Err(text)))
+        };
+        self.spawn("preview", failed, move || {
+            let PreviewOf {
+                folder,
+                size_px,
+                fit,
+            } = &of;
+            let row = preview_of_folder(folder, *size_px, *fit, PREVIEW_PICTURES)?;
+            Ok(seen(of, Ok(Arc::new(row))))
         });
     }
 
@@ -297,10 +327,15 @@ impl Background {
             });
     }
 
-    /// Lists the models in the user's folder for them.
-    pub fn list_models(&self, folder: PathBuf) {
+    /// Lists the models in the user's folder for them, and says what they and `further`
+    /// ones can be asked for.
+    pub fn list_models(&self, folder: Option<PathBuf>, further: Vec<PathBuf>) {
         self.spawn("models", Box::new(BackgroundEvent::Failed), move || {
-            Ok(BackgroundEvent::ModelsListed(models::in_folder(&folder)))
+            let own = folder.map_or_else(Vec::new, |folder| models::in_folder(&folder));
+            let others = further.into_iter().filter(|folder| !own.contains(folder));
+            let all: Vec<PathBuf> = own.iter().cloned().chain(others).collect();
+            let known = library::described(&all);
+            Ok(BackgroundEvent::ModelsListed { own, known })
         });
     }
 
@@ -371,6 +406,11 @@ fn on_canvas(
     }
     let at = [0, 1].map(|axis: usize| part.min[axis] - whole.min[axis]);
     Ok((patch.placed(whole.size_px(), at), ground))
+}
+
+fn seen(of: PreviewOf, row: Result<Arc<RgbaImage>, String>) -> BackgroundEvent {
+    let row = Some(row);
+    BackgroundEvent::PicturesSeen(Box::new(TrainPreview { of, row }))
 }
 
 /// The picture as the tiles of a layer, if it is one that a document may have.

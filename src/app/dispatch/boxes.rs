@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Core;
-use crate::app::background::PickPurpose;
+use crate::app::background::{ClassWish, PickPurpose};
 use crate::app::boxes::{BoxChange, BoxCommand, ImportedBoxes, Naming, Report, layout_box};
 use crate::app::command::Dialog;
 use crate::app::notices::Severity;
@@ -27,8 +27,10 @@ impl Core {
         state
             .toolbox
             .handle(events, &mut front.editor, &mut front.view)?;
-        if let Some(Wish::NameBoxes) = state.toolbox.take_wish() {
-            state.naming = Naming::of_chosen(state);
+        match state.toolbox.take_wish() {
+            Some(Wish::NameBoxes) => state.naming = Naming::of_chosen(state),
+            Some(Wish::Fill(fill)) => self.wish_classes(fill.label, ClassWish::Fill(fill)),
+            None => {}
         }
         Ok(())
     }

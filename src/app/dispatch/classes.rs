@@ -125,7 +125,7 @@ impl Core {
         self.wish_classes("Edit classes", wish);
     }
 
-    fn wish_classes(&mut self, label: &'static str, wish: ClassWish) {
+    pub(super) fn wish_classes(&mut self, label: &'static str, wish: ClassWish) {
         let snapshot = self.state.front().editor.snapshot();
         self.background.change_classes(label, wish, snapshot);
     }
@@ -171,7 +171,8 @@ impl Core {
                     // Another document is in front: nobody waits for it any more.
                     return Ok(());
                 }
-                if !front.editor.change_classes(label, changes)? {
+                // A stroke that was begun meanwhile is not broken off for it.
+                if front.editor.is_busy() || !front.editor.change_classes(label, changes)? {
                     self.wish_classes(label, wish);
                 } else if let Some(note) = note {
                     self.state.notices.push(Severity::Info, note);
@@ -228,7 +229,11 @@ impl Core {
             self.add_drawing(document.id(), arrival);
             return Ok(());
         }
-        open.editor.insert_drawing(arrival.label, drawing)?;
+        let inserted = open.editor.insert_drawing(arrival.label, drawing)?;
+        if let Some(small) = inserted.picture {
+            open.small_picture = Some(small);
+            open.starts_from_picture = false;
+        }
         Ok(())
     }
 }

@@ -3,10 +3,18 @@
 use super::{Core, sentence};
 use crate::app::background::{ArrivingBoxes, DrawingArrival};
 use crate::app::notices::Severity;
-use crate::document::FrameChoice;
+use crate::document::{FrameChoice, LayerId};
 use crate::recipe::GenerateSpec;
 
 impl Core {
+    /// Shows the model a layer in small. A new picture is made of it, unless that is
+    /// switched back.
+    pub(super) fn show_in_small(&mut self, layer: Option<LayerId>) {
+        let front = self.state.documents.front_mut();
+        front.small_picture = layer;
+        front.starts_from_picture = layer.is_none();
+    }
+
     /// Brings back the frame of a recipe, and its boxes and label map as one step, at the
     /// size of the document in front. Others that are seen are hidden, for they would act
     /// too.
@@ -24,19 +32,23 @@ impl Core {
             boxes: layout.clone(),
             size_px: [spec.width_px, spec.height_px],
         });
+        let small = spec.low_resolution.clone().filter(|_| spec.frame.is_none());
         let map = spec.semantic.as_ref();
         let map = map.map(|semantic| ("Label map".to_owned(), semantic.clone()));
-        let label = match (&boxes, &map) {
-            (None, None) => return,
-            (Some(_), None) => "Restore boxes",
-            (None, Some(_)) => "Restore label map",
-            (Some(_), Some(_)) => "Restore boxes and label map",
+        let label = match (&boxes, &map, &small) {
+            (None, None, None) => return,
+            (Some(_), None, None) => "Restore boxes",
+            (None, Some(_), None) => "Restore label map",
+            (None, None, Some(_)) => "Restore low-resolution picture",
+            (Some(_), Some(_), None) => "Restore boxes and label map",
+            _ => "Restore what it was painted from",
         };
         let document = self.state.front().id();
         let arrival = DrawingArrival {
             label,
             boxes,
             map,
+            small,
             hides_others: true,
             within: frame,
         };

@@ -83,6 +83,9 @@ impl Core {
                 is_project: true,
             });
         }
+        if let Some(conditions) = project.choices.conditions {
+            self.state.settings.form.use_conditions(conditions);
+        }
         self.bring_to_front(OpenDocument::of_project(project));
         if opened.is_left_behind {
             self.adopt(opened);

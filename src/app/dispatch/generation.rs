@@ -184,8 +184,13 @@ impl Core {
         }
         let place = Placement::of(origin, &spec, self.canvas(origin));
         let steps = spec.steps * spec.batch;
-        let job = self.engine.generate(spec);
-        self.state.jobs.add_generation(job, place, steps);
+        let state = &mut self.state;
+        let told = (origin.document, origin.revision);
+        let job = self.engine.generate(spec.clone());
+        state
+            .followers
+            .begin(job, told, &state.settings.form, &spec);
+        state.jobs.add_generation(job, place, steps);
     }
 
     /// Leaves what is in hand: the stroke in progress first, then the dialog, then the step

@@ -71,6 +71,7 @@ impl Core {
             },
             starts_from_picture: front.starts_from_picture,
             heeds_mask: front.heeds_mask,
+            small_picture: front.small_picture,
         }
     }
 
@@ -259,7 +260,7 @@ impl Core {
     pub(super) fn tell_of_draft(&mut self, command: &Command) {
         let is_writing = matches!(
             command,
-            Command::SaveAs | Command::SaveTo(_) | Command::Copy
+            Command::Save | Command::SaveAs | Command::SaveTo(_) | Command::Copy
         );
         if is_writing && self.state.live.has_draft() {
             let text = "The live picture is left out until it is kept: press Enter on the canvas";

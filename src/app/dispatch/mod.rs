@@ -6,6 +6,7 @@ mod classes;
 mod conditions;
 mod enlarging;
 mod file;
+mod following;
 mod frame;
 mod generation;
 mod live;
@@ -201,6 +202,7 @@ impl Core {
             Command::StartFromPicture(starts) => {
                 self.state.documents.front_mut().starts_from_picture = starts;
             }
+            Command::ShowInSmall(layer) => self.show_in_small(layer),
             Command::HeedMask(heeds) => self.state.documents.front_mut().heeds_mask = heeds,
             Command::RollSeed => settings.form.spec.seed = random::fresh_seed(),
             Command::Generate => self.generate(),
@@ -234,6 +236,8 @@ impl Core {
                     // What lay there when the dialog was open before may be old.
                     self.state.train_place = None;
                     self.look_at_output();
+                    self.state.train_preview.take_if(|it| it.row.is_some());
+                    self.look_at_pictures();
                 }
             }
             Command::CloseDialog => *dialog = None,

@@ -106,7 +106,10 @@ impl Core {
         };
         self.writing += 1;
         match form {
-            SaveForm::Project => self.background.save_project(ticket, front.to_project()),
+            SaveForm::Project => {
+                let project = front.to_project(self.state.settings.form.conditions());
+                self.background.save_project(ticket, project);
+            }
             SaveForm::Picture { .. } => {
                 let recipe = front.recipe();
                 self.background

@@ -38,6 +38,7 @@ impl Core {
             label: traced.tracing.label(),
             boxes: None,
             map: None,
+            small: None,
             hides_others: false,
             within: None,
         };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Core;
-use crate::app::training::{OutputPlace, StartFrom, TrainChange};
+use crate::app::training::{OutputPlace, StartFrom, TrainChange, TrainPreview};
 use crate::folders;
 use crate::recipe::TrainSpec;
 
@@ -11,6 +11,29 @@ impl Core {
     pub(super) fn change_training(&mut self, change: TrainChange) {
         self.state.train_form.change(change);
         self.look_at_output();
+        self.look_at_pictures();
+    }
+
+    /// Has some pictures of the folder shown as they will be trained on, one look after
+    /// the other: a path that is being typed changes with every letter.
+    pub(in crate::app) fn look_at_pictures(&mut self) {
+        let state = &mut self.state;
+        let wanted = state.train_form.wanted_preview();
+        let known = state.train_preview.as_ref();
+        let is_looking = known.is_some_and(|preview| preview.row.is_none());
+        if is_looking || known.map(|preview| &preview.of) == wanted.as_ref() {
+            return;
+        }
+        state.train_preview = wanted.map(|of| {
+            self.background.preview_pictures(of.clone());
+            TrainPreview { of, row: None }
+        });
+    }
+
+    /// Notes what pictures of a folder look like.
+    pub(in crate::app) fn take_preview(&mut self, preview: TrainPreview) {
+        self.state.train_preview = Some(preview);
+        self.look_at_pictures();
     }
 
     /// Looks at what lies where the model is to go, unless that is known.
@@ -40,9 +63,8 @@ impl Core {
 
     /// Lists the user's models anew.
     pub fn list_models(&self) {
-        if let Some(folder) = folders::user_models() {
-            self.background.list_models(folder);
-        }
+        let further = self.state.settings.recent_models.clone();
+        self.background.list_models(folders::user_models(), further);
     }
 
     pub(super) fn start_training(&mut self) {

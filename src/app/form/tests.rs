@@ -10,7 +10,11 @@ fn real(value: f32) -> Value {
 fn the_sentence_says_what_will_happen() {
     let form = GenerateForm::default();
     let size = [64, 48];
-    let told = |boxes, has_map| Told { boxes, has_map };
+    let told = |boxes, has_map| Told {
+        boxes,
+        has_map,
+        has_small_picture: false,
+    };
     let says = |intent: Intent| intent.sentence(&form, size, false, told(0, false));
     assert_eq!(says(Intent::of(false, true)), "Text to image, 64 × 48");
     assert_eq!(says(Intent::of(true, true)), "Repaint inside the mask");

@@ -13,6 +13,7 @@ fn wish_of(document: DocumentId, revision: u64) -> Wish {
         form: GenerateForm::default(),
         starts_from_picture: true,
         heeds_mask: true,
+        small_picture: None,
     }
 }
 

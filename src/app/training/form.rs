@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::OutputPlace;
+use super::{OutputPlace, PreviewOf};
 use crate::folders;
 use crate::recipe::param::{Number, Range, Shown};
-use crate::recipe::{LatentKind, TrainSpec, TrainTarget};
+use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget};
 
 /// From which weights a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub enum TrainChange {
     Steps(u64),
     /// Side of the pictures in pixels.
     SizePx(u32),
+    /// How pictures that are no squares become such.
+    Fit(Fit),
     /// Pictures per step.
     Batch(u32),
     /// Where the model goes.
@@ -78,6 +80,8 @@ pub struct TrainForm {
     pub steps: u64,
     /// Side of the pictures in pixels.
     pub size_px: u32,
+    /// How pictures that are no squares become such.
+    pub fit: Fit,
     /// Pictures per step.
     pub batch: u32,
     /// Where the model goes; `None` is [`Self::usual_output`].
@@ -93,6 +97,7 @@ impl Default for TrainForm {
             start: StartFrom::CurrentModel,
             steps: 2000,
             size_px: 64,
+            fit: Fit::Auto,
             batch: 16,
             output: None,
         }
@@ -114,6 +119,7 @@ impl TrainForm {
             TrainChange::Start(start) => self.start = start,
             TrainChange::Steps(steps) => self.steps = steps,
             TrainChange::SizePx(size_px) => self.size_px = size_px,
+            TrainChange::Fit(fit) => self.fit = fit,
             TrainChange::Batch(batch) => self.batch = batch,
             TrainChange::Output(output) => self.output = output,
         }
@@ -140,6 +146,15 @@ impl TrainForm {
             &place.wanted
         } else {
             &place.free
+        })
+    }
+
+    /// What a preview of the pictures would show; `None` without a folder.
+    pub fn wanted_preview(&self) -> Option<PreviewOf> {
+        Some(PreviewOf {
+            folder: self.folder.clone()?,
+            size_px: self.size_px,
+            fit: self.fit,
         })
     }
 
@@ -198,6 +213,7 @@ impl TrainForm {
             first_stage,
             output: absolute(output),
             size_px: self.size_px,
+            fit: self.fit,
             steps: self.steps,
             batch: self.batch,
             warmup_steps: (self.steps / 20).min(200),

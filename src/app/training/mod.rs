@@ -2,8 +2,10 @@
 
 mod form;
 mod place;
+mod preview;
 mod run;
 
 pub use form::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
 pub use place::OutputPlace;
+pub use preview::{PreviewOf, TrainPreview};
 pub use run::{TrainPhase, Training};

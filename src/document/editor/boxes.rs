@@ -223,8 +223,8 @@ impl DocumentEditor {
             boxes: Some((name.to_owned(), boxes)),
             ..Drawing::default()
         };
-        let layer = self.insert_drawing(label, drawing)?;
-        Ok(layer.expect("boxes become a layer"))
+        let inserted = self.insert_drawing(label, drawing)?;
+        Ok(inserted.top.expect("boxes become a layer"))
     }
 
     fn boxes(&self, layer: LayerId) -> Result<&[BoundingBox], DocumentError> {

@@ -1,6 +1,7 @@
 //! Boxes and a label map that come from elsewhere, as one step.
 
 use super::DocumentEditor;
+use super::results::index_above_pictures;
 use crate::document::bounding_box::BoundingBox;
 use crate::document::edit::Edit;
 use crate::document::error::DocumentError;
@@ -15,6 +16,8 @@ const OVERLAY_OPACITY: f32 = 0.7;
 /// Boxes and a label map that are to become layers.
 #[derive(Clone, Debug, Default)]
 pub struct Drawing {
+    /// A picture that is there and not seen, and what its layer is called.
+    pub picture: Option<(String, TileGrid<[u8; 4]>)>,
     /// The boxes, and what their layer is called.
     pub boxes: Option<(String, Vec<BoundingBox>)>,
     /// The label map.
@@ -35,9 +38,18 @@ pub struct DrawnMap {
     pub palette: Palette,
 }
 
+/// The layers that a drawing became.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InsertedDrawing {
+    /// That of its picture.
+    pub picture: Option<LayerId>,
+    /// The uppermost one of its boxes and its map.
+    pub top: Option<LayerId>,
+}
+
 impl DocumentEditor {
-    /// Adds a drawing on top as one step, and selects its uppermost layer, whose
-    /// name is given back. Of a map, what lies outside of the canvas is cut off.
+    /// Adds a drawing on top, its picture above the others, as one step, and selects
+    /// the uppermost of its layers. Of a map, what lies outside of the canvas is cut off.
     /// `label` is what the menu calls the step.
     ///
     /// # Errors
@@ -46,41 +58,55 @@ impl DocumentEditor {
         &mut self,
         label: &str,
         drawing: Drawing,
-    ) -> Result<Option<LayerId>, DocumentError> {
-        let Drawing {
-            boxes,
-            map,
-            hides_others,
-        } = drawing;
-        let kinds = [
-            boxes.is_some().then_some(LayerKind::Layout),
-            map.is_some().then_some(LayerKind::Semantic),
-        ];
+    ) -> Result<InsertedDrawing, DocumentError> {
         self.begin(label)?;
-        let mut inserted = Ok(None);
-        if hides_others {
-            inserted = self.hide_all(&kinds).map(|()| None);
-        }
-        if let (Ok(_), Some((name, boxes))) = (&inserted, boxes) {
-            let boxes = boxes.into_iter().map(BoundingBox::within_reach);
-            let content = LayerContent::Layout(boxes.collect());
-            inserted = self.insert_on_top(name, content);
-        }
-        if let (Ok(_), Some(map)) = (&inserted, map) {
-            inserted = self.insert_map(map);
-        }
+        let inserted = self.insert_parts(drawing);
         if inserted.is_err() {
             self.cancel();
         } else {
             self.commit();
         }
-        if let Ok(Some(layer)) = inserted {
-            self.select_layer(layer)?;
+        if let Ok(InsertedDrawing { top: Some(top), .. }) = inserted {
+            self.select_layer(top)?;
         }
         inserted
     }
 
-    fn insert_map(&mut self, map: DrawnMap) -> Result<Option<LayerId>, DocumentError> {
+    fn insert_parts(&mut self, drawing: Drawing) -> Result<InsertedDrawing, DocumentError> {
+        let Drawing {
+            picture,
+            boxes,
+            map,
+            hides_others,
+        } = drawing;
+        let mut inserted = InsertedDrawing::default();
+        if hides_others {
+            self.hide_all(&[
+                boxes.is_some().then_some(LayerKind::Layout),
+                map.is_some().then_some(LayerKind::Semantic),
+            ])?;
+        }
+        if let Some((name, picture)) = picture {
+            let index = index_above_pictures(self.document.layers());
+            let content = LayerContent::Raster(picture.resized(self.document.size_px()));
+            let mut layer = Layer::new(self.fresh_layer_id(), name, content);
+            layer.visible = false;
+            inserted.picture = Some(layer.id);
+            let layer = Box::new(layer);
+            self.apply(Edit::InsertLayer { index, layer })?;
+        }
+        if let Some((name, boxes)) = boxes {
+            let boxes = boxes.into_iter().map(BoundingBox::within_reach);
+            let content = LayerContent::Layout(boxes.collect());
+            inserted.top = Some(self.insert_on_top(name, content)?);
+        }
+        if let Some(map) = map {
+            inserted.top = Some(self.insert_map(map)?);
+        }
+        Ok(inserted)
+    }
+
+    fn insert_map(&mut self, map: DrawnMap) -> Result<LayerId, DocumentError> {
         let DrawnMap { name, map, palette } = map;
         let size_px = self.document.size_px();
         let map = if map.size_px() == size_px {
@@ -97,7 +123,7 @@ impl DocumentEditor {
         &mut self,
         name: String,
         content: LayerContent,
-    ) -> Result<Option<LayerId>, DocumentError> {
+    ) -> Result<LayerId, DocumentError> {
         let id = self.fresh_layer_id();
         let mut layer = Layer::new(id, name, content);
         if layer.kind() == LayerKind::Semantic {
@@ -107,7 +133,7 @@ impl DocumentEditor {
             index: self.document.layers().len(),
             layer: Box::new(layer),
         })?;
-        Ok(Some(id))
+        Ok(id)
     }
 
     /// Hides the layers of some kinds that are seen and not empty.
@@ -142,6 +168,10 @@ mod tests {
             color: [1, 2, 3],
         };
         Drawing {
+            picture: Some((
+                "Small".to_owned(),
+                TileGrid::from_fn([20, 16], |x, _| [x as u8, 0, 0, 255]),
+            )),
             boxes: Some((
                 "Boxes".to_owned(),
                 vec![BoundingBox::from_corners(min, max, "bus")],

@@ -45,8 +45,8 @@ impl DocumentEditor {
             }),
             ..Drawing::default()
         };
-        let layer = self.insert_drawing(label, drawing)?;
-        Ok(layer.expect("a map becomes a layer"))
+        let inserted = self.insert_drawing(label, drawing)?;
+        Ok(inserted.top.expect("a map becomes a layer"))
     }
 
     /// Gives the document other classes; the values of its maps stay. Nothing happens

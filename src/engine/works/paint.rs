@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::diffusion::{DiffusionError, Enlargement, RunPlan, Session, StepState, StepView};
+use crate::diffusion::{
+    Conditions, DiffusionError, Enlargement, Retelling, RunPlan, Session, StepState, StepView,
+};
 use crate::engine::inputs::{in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
@@ -83,6 +85,34 @@ impl Paint {
         let request = request_of(&spec);
         let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
         Ok(Picture { spec, plan, state })
+    }
+
+    /// Tells the picture in hand, and those to come, something else.
+    fn retell(&mut self, told: &GenerateSpec, loaded: &Loaded) -> Result<(), DiffusionError> {
+        let spec = self.spec.clone().told_as(told);
+        if let Some(picture) = &mut self.picture {
+            let conditions = Conditions {
+                layout: spec.layout.clone(),
+                layout_weight: spec.layout_weight,
+                semantic: spec.semantic.clone(),
+                semantic_weight: spec.semantic_weight,
+                low_resolution: None,
+            };
+            let anew = loaded.model.told_anew(&Retelling {
+                prompt: &spec.prompt,
+                negative_prompt: &spec.negative_prompt,
+                guidance_scale: spec.guidance_scale,
+                conditions: &conditions,
+                size_px: [spec.width_px, spec.height_px],
+            })?;
+            picture.plan.tell(anew);
+            let before = picture.spec.clone();
+            picture.spec = before.clone().told_as(&spec);
+            let is_begun = picture.plan.done(picture.state.index) > 0;
+            picture.spec.was_retold |= is_begun && picture.spec != before;
+        }
+        self.spec = spec;
+        Ok(())
     }
 
     /// Does a step; the picture, once all are done.
@@ -172,6 +202,11 @@ impl Work for Paint {
         };
         if let Some((painted, enlargement)) = self.finishing.take() {
             return self.finish(painted, enlargement, context);
+        }
+        if let Some(told) = context.take_told()
+            && let Err(error) = self.retell(&told, &model)
+        {
+            context.warn(format!("The picture does not follow the change: {error}"));
         }
         let Some(picture) = self.picture.take() else {
             self.picture = Some(self.begin(&model, context).map_err(failed)?);

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::recipe::LayoutBox;
+
 /// Ends of the names of label maps and masks: nobody calls a picture so, and they
 /// are never trained on as such.
 const ALWAYS: [&str; 2] = [".label", ".mask"];
@@ -46,14 +48,20 @@ struct Size {
 struct Annotation {
     /// Left, top, width and height in pixels.
     bbox: [f32; 4],
+    /// What it is.
+    #[serde(default)]
+    category: Option<String>,
+    /// The word for its colour.
+    #[serde(default)]
+    colour: Option<String>,
 }
 
-/// Boxes of the things in a picture, by the picture's own sides; none where the
-/// file says nothing of boxes: a JSON file beside a picture may be anybody's.
+/// Boxes of the things in a picture, by the picture's own sides, without a class where
+/// none is said; none where the file says nothing of boxes: a JSON file beside a picture may be anybody's.
 ///
 /// # Errors
 /// The size that the boxes were drawn for, if it is not the picture's.
-pub(super) fn read_boxes(path: &Path, size_px: [u32; 2]) -> Result<Vec<[f32; 4]>, [u32; 2]> {
+pub(super) fn read_boxes(path: &Path, size_px: [u32; 2]) -> Result<Vec<LayoutBox>, [u32; 2]> {
     let mut bytes = Vec::new();
     let is_read = File::open(path)
         .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes))
@@ -72,8 +80,12 @@ pub(super) fn read_boxes(path: &Path, size_px: [u32; 2]) -> Result<Vec<[f32; 4]>
             // One pixel is what rounding may add.
             && left + wide <= width + 1.0 && top + high <= height + 1.0
     };
-    let boxes = found.annotations.into_iter().map(|thing| thing.bbox);
-    Ok(boxes.filter(|bbox| fits(*bbox)).take(MOST_BOXES).collect())
+    let boxes = found.annotations.into_iter().map(|thing| LayoutBox {
+        class: thing.category.unwrap_or_default(),
+        rect: thing.bbox,
+        colour: thing.colour,
+    });
+    Ok(boxes.filter(|it| fits(it.rect)).take(MOST_BOXES).collect())
 }
 
 #[cfg(test)]
@@ -114,9 +126,14 @@ mod tests {
             read_boxes(&path, size_px)
         };
         let ours = r#"{ "image": { "id": 3, "width": 64, "height": 32 }, "annotations": [
-            { "category": "cat", "bbox": [1.0, 2.0, 8.5, 9.0] }, { "bbox": [60, 0, 9, 9] },
+            { "category": "cat", "bbox": [1.0, 2.0, 8.5, 9.0], "colour": "red" }, { "bbox": [60, 0, 9, 9] },
             { "bbox": [1, 1, 0, 3] } ] }"#;
-        assert_eq!(read(ours, [64, 32]), Ok(vec![[1.0, 2.0, 8.5, 9.0]]));
+        let cat = LayoutBox {
+            class: "cat".to_owned(),
+            rect: [1.0, 2.0, 8.5, 9.0],
+            colour: Some("red".to_owned()),
+        };
+        assert_eq!(read(ours, [64, 32]), Ok(vec![cat]));
         assert_eq!(read(ours, [32, 32]), Err([64, 32]));
         for other in ["", "[]", r#"{ "prompt": "a cat" }"#, "\u{0}"] {
             assert_eq!(read(other, [64, 32]), Ok(Vec::new()));

@@ -1,24 +1,32 @@
 //! A folder of pictures, and what lies beside them.
 //!
 //! `barn.txt` (or `barn.caption`) is the caption of `barn.png`; `barn.json` may
-//! hold boxes of the things in it, as `velatura scenes` writes them;
-//! `barn.label.png` and `barn.mask.png` belong to it and are no pictures.
+//! hold boxes of the things in it and `barn.label.png` its label map, whose numbers the
+//! `palette.json` of the folder explains, as `velatura scenes` writes them.
+//! `barn.mask.png` belongs to it too and is no picture.
 //! Hidden files and folders, and the folder that the run writes into, are no data.
 
 mod caption;
 mod companion;
+mod labels;
 mod picture;
+mod preview;
 mod scan;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use image::{RgbImage, imageops};
+use image::imageops;
 
+use self::labels::Labels;
+use self::picture::Fitted;
 use self::scan::{Found, Picture};
 use super::TrainError;
 use super::source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity};
 use crate::random::Random;
+use crate::recipe::{Fit, LayoutBox, SemanticInput};
+
+pub use preview::preview_of_folder;
 
 /// Decoded pictures that are kept for the next epoch.
 const CACHE_BYTES: usize = 512 << 20;
@@ -27,11 +35,12 @@ const LEAST_SEEN: f32 = 0.5;
 
 /// The pictures of a folder and its subfolders.
 ///
-/// A picture is brought to the size by its shorter side and cut at a random place
-/// along its longer one.
+/// A picture is brought to the size as a whole, or by its shorter side and cut at a
+/// random place along its longer one (see [`Fit`]).
 pub struct ImageFolder {
     root: PathBuf,
     size_px: u32,
+    fit: Fit,
     pictures: Vec<Picture>,
     identity: SourceIdentity,
     cache: Mutex<Cache>,
@@ -47,14 +56,20 @@ pub struct FolderReport {
 }
 
 struct Cache {
-    resized: Vec<Option<RgbImage>>,
+    ready: Vec<Option<Arc<Ready>>>,
     bytes: usize,
+}
+
+/// A picture that is ready to be cut.
+struct Ready {
+    picture: Fitted,
+    labels: Option<SemanticInput>,
 }
 
 impl Cache {
     fn new(count: usize) -> Mutex<Self> {
         Mutex::new(Self {
-            resized: vec![None; count],
+            ready: vec![None; count],
             bytes: 0,
         })
     }
@@ -69,6 +84,7 @@ impl ImageFolder {
     pub fn open(
         root: &Path,
         size_px: u32,
+        fit: Fit,
         output: &Path,
     ) -> Result<(Self, FolderReport), TrainError> {
         let Found {
@@ -76,7 +92,7 @@ impl ImageFolder {
             skipped,
             remarks,
             identity,
-        } = scan::scan(root, size_px, output)?;
+        } = scan::scan(root, size_px, fit, output)?;
         if pictures.is_empty() {
             return Err(match skipped.first() {
                 None => TrainError::NoPictures(root.to_path_buf()),
@@ -87,15 +103,23 @@ impl ImageFolder {
                 },
             });
         }
-        let folder = Self::with(root.to_path_buf(), size_px, pictures, identity);
+        let root = root.to_path_buf();
+        let folder = Self::with(root, size_px, fit, pictures, identity);
         Ok((folder, FolderReport { skipped, remarks }))
     }
 
-    fn with(root: PathBuf, size_px: u32, pictures: Vec<Picture>, identity: SourceIdentity) -> Self {
+    fn with(
+        root: PathBuf,
+        size_px: u32,
+        fit: Fit,
+        pictures: Vec<Picture>,
+        identity: SourceIdentity,
+    ) -> Self {
         let cache = Cache::new(pictures.len());
         Self {
             root,
             size_px,
+            fit,
             pictures,
             identity,
             cache,
@@ -119,6 +143,7 @@ impl ImageFolder {
             Self::with(
                 self.root.clone(),
                 self.size_px,
+                self.fit,
                 pictures,
                 self.identity.clone(),
             )
@@ -131,27 +156,40 @@ impl ImageFolder {
         self.pictures.iter().map(|picture| picture.caption.as_str())
     }
 
-    /// The picture with its shorter side at the size, from the cache if it is there.
-    fn resized(&self, index: usize) -> Result<RgbImage, String> {
-        let cached = |cache: &Mutex<Cache>| {
-            let cache = cache.lock().unwrap_or_else(|poison| poison.into_inner());
-            cache.resized[index].clone()
+    /// The picture brought to the size, from the cache if it is there.
+    fn ready(&self, index: usize) -> Result<Arc<Ready>, String> {
+        let lock = || {
+            let lock = self.cache.lock();
+            lock.unwrap_or_else(|poison| poison.into_inner())
         };
-        if let Some(picture) = cached(&self.cache) {
-            return Ok(picture);
+        let cached = lock().ready[index].clone();
+        if let Some(ready) = cached {
+            return Ok(ready);
         }
-        let picture = picture::decode(&self.pictures[index].path)?;
-        let picture = picture::shrink(picture, self.size_px);
-        let bytes = picture.as_raw().len();
-        let mut cache = self
-            .cache
-            .lock()
-            .unwrap_or_else(|poison| poison.into_inner());
-        if cache.bytes + bytes <= CACHE_BYTES && cache.resized[index].is_none() {
+        let about = &self.pictures[index];
+        let picture = picture::decode(&about.path)?;
+        // As it is seen: a camera may have turned it.
+        let size_px = [picture.width(), picture.height()];
+        let picture = picture::fitted(picture, self.size_px, self.fit)?;
+        let labels = about.labels.as_ref().map(|Labels { path, palette }| {
+            let map = labels::read(path, size_px)?;
+            Ok::<_, String>(SemanticInput {
+                map: Arc::new(picture::fitted_labels(&map, &picture)),
+                palette: palette.as_ref().clone(),
+            })
+        });
+        let ready = Arc::new(Ready {
+            labels: labels.transpose()?,
+            picture,
+        });
+        let maps = ready.labels.iter().map(|labels| labels.map.as_raw().len());
+        let bytes = ready.picture.rgb.as_raw().len() + maps.sum::<usize>();
+        let mut cache = lock();
+        if cache.bytes + bytes <= CACHE_BYTES && cache.ready[index].is_none() {
             cache.bytes += bytes;
-            cache.resized[index] = Some(picture.clone());
+            cache.ready[index] = Some(Arc::clone(&ready));
         }
-        Ok(picture)
+        Ok(ready)
     }
 }
 
@@ -163,19 +201,34 @@ impl PictureSource for ImageFolder {
     fn get(&self, index: u64, random: &mut Random) -> Result<Sample, SkippedPicture> {
         let index = (index % self.pictures.len().max(1) as u64) as usize;
         let picture = &self.pictures[index];
-        let resized = self.resized(index).map_err(|reason| SkippedPicture {
+        let ready = self.ready(index).map_err(|reason| SkippedPicture {
             path: picture.path.clone(),
             reason,
         })?;
-        let (width, height) = resized.dimensions();
+        let Fitted { rgb, place, .. } = &ready.picture;
+        let (width, height) = rgb.dimensions();
         let size = self.size_px;
         let left = random.below(u64::from(width - size) + 1) as u32;
         let top = random.below(u64::from(height - size) + 1) as u32;
+        let boxes = seen(&picture.objects, *place, [left, top], size);
+        let label_map = ready.labels.as_ref().map(|labels| SemanticInput {
+            map: Arc::new(
+                imageops::crop_imm(labels.map.as_ref(), left, top, size, size).to_image(),
+            ),
+            palette: labels.palette.clone(),
+        });
         Ok(Sample {
-            rgb: imageops::crop_imm(&resized, left, top, size, size).to_image(),
+            rgb: imageops::crop_imm(rgb, left, top, size, size).to_image(),
             caption: picture.caption.clone(),
-            objects: seen(&picture.objects, [width, height], [left, top], size),
-            known: Known::default(),
+            objects: boxes.iter().map(|it| it.rect).collect(),
+            known: Known {
+                partial_captions: Vec::new(),
+                boxes: boxes
+                    .into_iter()
+                    .filter(|it| !it.class.is_empty())
+                    .collect(),
+                label_map,
+            },
         })
     }
 
@@ -192,24 +245,28 @@ impl PictureSource for ImageFolder {
     }
 }
 
-/// What is seen of things, given in parts of a picture of `size_px`, in the square
-/// of `side` pixels that was cut out at `corner`.
-fn seen(things: &[[f32; 4]], size_px: [u32; 2], corner: [u32; 2], side: u32) -> Vec<[f32; 4]> {
+/// What is seen of things, given in parts of a picture at a place (left, top, width and
+/// height), in the square of `side` pixels that was cut out at `corner`.
+fn seen(things: &[LayoutBox], place: [u32; 4], corner: [u32; 2], side: u32) -> Vec<LayoutBox> {
     let side = side as f32;
     let along = |from: f32, length: f32, axis: usize| {
-        let scale = size_px[axis] as f32;
-        let start = from * scale - corner[axis] as f32;
+        let scale = place[axis + 2] as f32;
+        let start = place[axis] as f32 + from * scale - corner[axis] as f32;
         (
             start.clamp(0.0, side),
             (start + length * scale).clamp(0.0, side),
             length * scale,
         )
     };
-    let things = things.iter().filter_map(|[left, top, width, height]| {
-        let (left, right, width) = along(*left, *width, 0);
-        let (top, bottom, height) = along(*top, *height, 1);
+    let things = things.iter().filter_map(|thing| {
+        let [left, top, width, height] = thing.rect;
+        let (left, right, width) = along(left, width, 0);
+        let (top, bottom, height) = along(top, height, 1);
         let part = (right - left) * (bottom - top) / (width * height);
-        (part >= LEAST_SEEN).then_some([left, top, right - left, bottom - top])
+        (part >= LEAST_SEEN).then(|| LayoutBox {
+            rect: [left, top, right - left, bottom - top],
+            ..thing.clone()
+        })
     });
     things.collect()
 }

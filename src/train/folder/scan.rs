@@ -5,11 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
+use super::labels::{self, Labels};
 use super::{caption, companion, picture};
+use crate::recipe::{Fit, LayoutBox, Palette};
 use crate::train::TrainError;
 use crate::train::source::{SkippedPicture, SourceIdentity};
 
@@ -29,8 +32,10 @@ const NAMED: usize = 5;
 pub(super) struct Picture {
     pub path: PathBuf,
     pub caption: String,
-    /// Left, top, width and height of things in it, in parts of its sides.
-    pub objects: Vec<[f32; 4]>,
+    /// Things in it, by parts of its sides.
+    pub objects: Vec<LayoutBox>,
+    /// Its label map.
+    pub labels: Option<Labels>,
 }
 
 /// What a folder holds.
@@ -43,7 +48,12 @@ pub(super) struct Found {
 }
 
 /// Looks through a folder and its subfolders, but for hidden ones and `output`.
-pub(super) fn scan(root: &Path, size_px: u32, output: &Path) -> Result<Found, TrainError> {
+pub(super) fn scan(
+    root: &Path,
+    size_px: u32,
+    fit: Fit,
+    output: &Path,
+) -> Result<Found, TrainError> {
     // Walking a missing folder would only say that one entry failed.
     let place = fs::canonicalize(root).map_err(TrainError::io("read the folder", root))?;
     fs::read_dir(root).map_err(TrainError::io("read the folder", root))?;
@@ -57,7 +67,7 @@ pub(super) fn scan(root: &Path, size_px: u32, output: &Path) -> Result<Found, Tr
         if beside.belongs_to_another(path) {
             continue;
         }
-        let size = match check(path, size_px) {
+        let size = match check(path, size_px, fit) {
             Ok(size) => size,
             Err(reason) => {
                 skipped.push(SkippedPicture {
@@ -70,6 +80,7 @@ pub(super) fn scan(root: &Path, size_px: u32, output: &Path) -> Result<Found, Tr
         let picture = Picture {
             caption: odd.caption(beside.caption(path)),
             objects: odd.objects(beside.boxes(path), size),
+            labels: beside.labels(path),
             path: path.clone(),
         };
         add(&mut digest, root, &picture).map_err(TrainError::io("read", path))?;
@@ -88,6 +99,27 @@ pub(super) fn scan(root: &Path, size_px: u32, output: &Path) -> Result<Found, Tr
                 .collect(),
         },
     })
+}
+
+/// Pictures of a folder and its subfolders, but for hidden ones, among its first files.
+pub(super) fn some_pictures(root: &Path, most_files: usize) -> Vec<PathBuf> {
+    let is_hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    let walk = WalkDir::new(root).follow_links(true).sort_by_file_name();
+    let entries = walk
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
+    let files: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_file())
+        .map(DirEntry::into_path)
+        .take(most_files)
+        .collect();
+    let beside = Beside::of(&files);
+    let pictures = files.iter().filter(|path| is_picture(path));
+    pictures
+        .filter(|path| !beside.belongs_to_another(path))
+        .cloned()
+        .collect()
 }
 
 /// All files that may be data, in an order that is the same everywhere.
@@ -146,6 +178,10 @@ struct Names<'a> {
     /// By the place of their ending among those of captions, then by stem.
     captions: [BTreeMap<&'a OsStr, &'a Path>; caption::ENDINGS.len()],
     boxes: BTreeMap<&'a OsStr, &'a Path>,
+    /// Label maps, by the stems of their pictures.
+    labels: BTreeMap<&'a str, &'a Path>,
+    /// What the numbers of the label maps mean.
+    palette: Option<Arc<Palette>>,
 }
 
 impl<'a> Beside<'a> {
@@ -160,10 +196,19 @@ impl<'a> Beside<'a> {
             let names = beside.folders.entry(folder).or_default();
             if ENDINGS.contains(&ending.as_str()) {
                 names.pictures.insert(stem);
+                let of = stem.to_str().and_then(|stem| stem.strip_suffix(".label"));
+                if let Some(of) = of.filter(|_| ending == "png") {
+                    names.labels.insert(of, path);
+                }
             } else if ending == "json" {
                 names.boxes.insert(stem, path);
             } else if let Some(i) = caption::ENDINGS.iter().position(|known| *known == ending) {
                 names.captions[i].insert(stem, path);
+            }
+        }
+        for (folder, names) in &mut beside.folders {
+            if !names.labels.is_empty() {
+                names.palette = labels::palette_of(folder).map(Arc::new);
             }
         }
         beside
@@ -185,6 +230,14 @@ impl<'a> Beside<'a> {
         let (names, stem) = self.names(picture)?;
         let found = names.captions.iter().find_map(|of| of.get(stem));
         found.copied()
+    }
+
+    fn labels(&self, picture: &'a Path) -> Option<Labels> {
+        let (names, stem) = self.names(picture)?;
+        Some(Labels {
+            path: names.labels.get(stem.to_str()?)?.to_path_buf(),
+            palette: Arc::clone(names.palette.as_ref()?),
+        })
     }
 
     fn boxes(&self, picture: &'a Path) -> Option<&'a Path> {
@@ -224,7 +277,7 @@ impl Oddities {
         }
     }
 
-    fn objects(&mut self, path: Option<&Path>, size_px: [u32; 2]) -> Vec<[f32; 4]> {
+    fn objects(&mut self, path: Option<&Path>, size_px: [u32; 2]) -> Vec<LayoutBox> {
         let Some(path) = path else {
             return Vec::new();
         };
@@ -232,7 +285,11 @@ impl Oddities {
         match companion::read_boxes(path, size_px) {
             Ok(boxes) => {
                 let part = |[x, y, w, h]: [f32; 4]| [x / width, y / height, w / width, h / height];
-                boxes.into_iter().map(part).collect()
+                let boxes = boxes.into_iter().map(|it| LayoutBox {
+                    rect: part(it.rect),
+                    ..it
+                });
+                boxes.collect()
             }
             Err(_) => {
                 self.other_size.push(path.into());
@@ -279,12 +336,16 @@ fn names(files: &[OsString]) -> String {
 
 /// Width and height of a picture, from its head only: a damaged body is met when
 /// it is decoded.
-fn check(path: &Path, size_px: u32) -> Result<[u32; 2], String> {
+fn check(path: &Path, size_px: u32, fit: Fit) -> Result<[u32; 2], String> {
     let (width, height) = picture::size_px(path)?;
-    if width.min(height) < size_px {
-        return Err(format!(
-            "its {width} × {height} pixels are fewer than the {size_px} × {size_px} trained on"
-        ));
+    let may_be_whole = || match fit {
+        Fit::Crop => false,
+        Fit::Pad => true,
+        Fit::Auto => picture::may_be_clear(path),
+    };
+    let is_small = width.max(height) < size_px || (width.min(height) < size_px && !may_be_whole());
+    if is_small {
+        return Err(picture::too_small([width, height], size_px));
     }
     if width.max(height) > LONGEST_STRIP * width.min(height) {
         return Err(format!("its {width} × {height} pixels are a strip"));

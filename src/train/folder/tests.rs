@@ -31,7 +31,8 @@ impl Folder {
     }
 
     fn open(&self) -> (ImageFolder, FolderReport) {
-        ImageFolder::open(self.0.path(), 16, &self.0.path().join("out")).expect("pictures")
+        ImageFolder::open(self.0.path(), 16, Fit::Auto, &self.0.path().join("out"))
+            .expect("pictures")
     }
 
     fn names(&self) -> Vec<String> {
@@ -79,7 +80,7 @@ fn hidden_files_and_the_output_folder_are_no_data() {
     folder.picture("samples/step-00000001.png");
     folder.picture("more/samples/b.png");
     let root = folder.0.path();
-    let (inside, _) = ImageFolder::open(root, 16, root).expect("pictures");
+    let (inside, _) = ImageFolder::open(root, 16, Fit::Auto, root).expect("pictures");
     assert_eq!(
         inside.pictures.len(),
         3,
@@ -165,10 +166,16 @@ fn boxes_follow_the_part_that_is_cut_out() {
     let sample = found.get(0, &mut random).expect("a picture");
     assert_eq!(sample.objects, [[0.0, 0.0, 16.0, 8.0]]);
 
-    assert_eq!(
-        seen(&[[0.25, 0.0, 0.25, 0.5]], [32, 16], [4, 0], 16),
-        [[4.0, 0.0, 8.0, 8.0]]
-    );
+    // Without a class they are no boxes that a model could be told.
+    assert!(sample.known.boxes.is_empty());
+
+    let thing = LayoutBox {
+        class: "cat".to_owned(),
+        rect: [0.25, 0.0, 0.25, 0.5],
+        colour: None,
+    };
+    let seen = seen(&[thing], [0, 0, 32, 16], [4, 0], 16);
+    assert_eq!(seen[0].rect, [4.0, 0.0, 8.0, 8.0]);
 }
 
 #[test]
@@ -204,7 +211,8 @@ fn a_folder_is_known_by_place_and_contents() {
     // The same folder by another path.
     let other = folder.0.path().join(".").join("out").join("..");
     fs::create_dir_all(folder.path("out/x")).expect("a folder");
-    let (again, _) = ImageFolder::open(&other, 16, Path::new("nowhere")).expect("pictures");
+    let (again, _) =
+        ImageFolder::open(&other, 16, Fit::Auto, Path::new("nowhere")).expect("pictures");
     assert_eq!(again.identity(), before);
     let both = again.split(1);
     assert_eq!(both.0.identity(), both.1.identity());
@@ -218,4 +226,104 @@ fn a_folder_is_known_by_place_and_contents() {
     assert_ne!(exchanged.digest, before.digest);
     folder.file("a.txt", b"a barn");
     assert_ne!(identity().digest, exchanged.digest);
+}
+
+/// What `velatura scenes` writes is all that a model can be told of its own scenes.
+#[test]
+fn scenes_in_a_folder_are_known_as_those_that_never_end() {
+    let folder = Folder::new();
+    let written = folder.0.path().join("scenes");
+    crate::scenes::write_dataset(&written, 6, 48, 9, |_| std::ops::ControlFlow::Continue(()))
+        .expect("scenes");
+    let (found, report) =
+        ImageFolder::open(&written, 48, Fit::Auto, Path::new("nowhere")).expect("pictures");
+    assert_eq!(report, FolderReport::default());
+    let endless = crate::train::ScenePictures::new(48, 9).expect("a size");
+    let mut random = Purpose::Crop.random(1, 0);
+    for index in 0..6 {
+        let sample = found.get(index, &mut random).expect("a picture");
+        let scene = endless.get(index, &mut random).expect("a scene");
+        assert_eq!(sample.rgb, scene.rgb);
+        assert_eq!(sample.known.boxes, scene.known.boxes);
+        assert_eq!(sample.objects, scene.objects);
+        let [own, other] = [sample, scene].map(|it| it.known.label_map.expect("a label map"));
+        assert_eq!(own.map, other.map);
+        assert_eq!(own.palette.classes, other.palette.classes);
+    }
+    // A label map of another size costs its picture, and says so.
+    GrayImage::new(9, 9)
+        .save(written.join("0000.label.png"))
+        .expect("a file");
+    let error = found.get(0, &mut random);
+    assert!(error.is_ok(), "it was read already");
+    let (found, _) =
+        ImageFolder::open(&written, 48, Fit::Auto, Path::new("nowhere")).expect("pictures");
+    let error = found
+        .get(0, &mut random)
+        .expect_err("a map of another size");
+    assert!(
+        error.reason.contains("0000.label.png has another size"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn pictures_that_are_no_squares_are_cut_or_seen_whole() {
+    let folder = Folder::new();
+    // Red at the left end, blue at the right one.
+    let ends = |x: u32| if x < 32 { [250, 0, 0] } else { [0, 0, 250] };
+    RgbImage::from_fn(64, 32, |x, _| image::Rgb(ends(x)))
+        .save(folder.path("photo.png"))
+        .expect("a picture");
+    image::RgbaImage::from_fn(64, 8, |x, y| {
+        let [r, g, b] = ends(x);
+        image::Rgba([r, g, b, if y == 0 { 0 } else { 255 }])
+    })
+    .save(folder.path("sticker.png"))
+    .expect("a picture");
+    folder.file(
+        "photo.json",
+        br#"{ "image": { "width": 64, "height": 32 },
+              "annotations": [{ "bbox": [32, 0, 32, 32], "category": "sea" }] }"#,
+    );
+    let open = |fit| {
+        let (found, report) =
+            ImageFolder::open(folder.0.path(), 16, fit, Path::new("nowhere")).expect("pictures");
+        (found, report.skipped.len())
+    };
+    let get = |found: &ImageFolder, index| {
+        let mut random = Purpose::Crop.random(1, 0);
+        found.get(index, &mut random).expect("a picture")
+    };
+    let [red, blue, white] = [[250, 0, 0], [0, 0, 250], [255; 3]].map(image::Rgb);
+
+    let (found, skipped) = open(Fit::Crop);
+    assert_eq!(
+        (found.len(), skipped),
+        (Some(1), 1),
+        "the sticker is too low"
+    );
+    assert_eq!(get(&found, 0).rgb.dimensions(), (16, 16));
+
+    for fit in [Fit::Auto, Fit::Pad] {
+        let (found, skipped) = open(fit);
+        assert_eq!((found.len(), skipped), (Some(2), 0));
+        let sticker = get(&found, 1).rgb;
+        assert_eq!(*sticker.get_pixel(1, 0), white);
+        assert_eq!(*sticker.get_pixel(1, 8), red);
+        assert_eq!(*sticker.get_pixel(14, 8), blue);
+    }
+    let (found, _) = open(Fit::Pad);
+    let photo = get(&found, 0);
+    for y in [0, 7, 15] {
+        assert_eq!(*photo.rgb.get_pixel(0, y), red);
+        assert_eq!(*photo.rgb.get_pixel(15, y), blue);
+    }
+    assert_eq!(photo.known.boxes[0].rect, [8.0, 4.0, 8.0, 8.0]);
+
+    let preview = preview_of_folder(folder.0.path(), 16, Fit::Auto, 5).expect("pictures");
+    assert!(preview.width() > 2 * 16 && preview.height() >= 16);
+    let empty = Folder::new();
+    let told = preview_of_folder(empty.0.path(), 16, Fit::Auto, 5).expect_err("none");
+    assert!(told.contains("no pictures"), "{told}");
 }

@@ -1,5 +1,7 @@
 //! Draws the boxes of layout layers: lines of the screen, as sharp at every zoom.
 
+use std::collections::HashMap;
+
 use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui};
 
 use super::tags::{Wish, placed};
@@ -11,6 +13,9 @@ use crate::ui::theme::{space, type_size};
 
 /// Most names that are shown at once; more could not be read.
 const MOST_TAGS: usize = 200;
+
+/// Of more boxes in sight only the outlines are drawn, but for the chosen ones.
+const MOST_IN_FULL: usize = 500;
 
 /// Dash and gap of the outline of a box that the model does not understand, in points.
 const DASH_POINTS: [f32; 2] = [6.0, 4.0];
@@ -31,6 +36,7 @@ struct Seen<'a> {
     outline: Rect,
     is_chosen: bool,
     is_known: bool,
+    color: Color32,
     /// How much of it is seen, from 0 to 1.
     strength: f32,
 }
@@ -46,11 +52,16 @@ pub(super) fn boxes_ui(
     let painter = ui.painter_at(canvas);
     let line = 1.0 / ui.pixels_per_point();
     let seen = seen(document, look, transform, canvas, line);
-    let classes = look.classes.unwrap_or_default();
+    let is_full = seen.len() <= MOST_IN_FULL;
     for one in &seen {
-        box_ui(&painter, one, class_colour(&one.found.label, classes), line);
+        if is_full || one.is_chosen {
+            box_ui(&painter, one, line);
+        } else {
+            let stroke = Stroke::new(line.max(0.5), one.color.gamma_multiply(one.strength));
+            painter.rect_stroke(one.outline, 0.0, stroke, StrokeKind::Middle);
+        }
     }
-    tags_ui(ui, &painter, &seen, document.size_px(), classes);
+    tags_ui(ui, &painter, &seen, document.size_px());
 }
 
 /// The boxes that lie in sight, the lowest first and the chosen ones last.
@@ -77,6 +88,9 @@ fn seen<'a>(
                 .any(|class| class.eq_ignore_ascii_case(label))
         })
     };
+    // Many boxes are of few classes: each is looked for once.
+    let mut looks: HashMap<&str, (bool, Color32)> = HashMap::new();
+    let classes = look.classes.unwrap_or_default();
     let mut seen = Vec::new();
     for layer in document.layers().iter().filter(|layer| layer.visible) {
         let chosen = if selected == Some(layer.id) && look.is_in_hand {
@@ -89,11 +103,17 @@ fn seen<'a>(
         for (index, found) in layer.boxes().unwrap_or_default().iter().enumerate() {
             let outline = Rect::from_min_max(crisp(found.min), crisp(found.max));
             if outline.expand(2.0).intersects(canvas) {
+                let label = found.label.as_str();
+                let (is_known, color) = *looks.entry(label).or_insert_with(|| {
+                    let is_known = !label.is_empty() && is_known(label);
+                    (is_known, class_colour(label, classes))
+                });
                 seen.push(Seen {
                     found,
                     outline,
                     is_chosen: chosen.binary_search(&index).is_ok(),
-                    is_known: !found.label.is_empty() && is_known(&found.label),
+                    is_known,
+                    color,
                     strength,
                 });
             }
@@ -103,7 +123,8 @@ fn seen<'a>(
     seen
 }
 
-fn box_ui(painter: &Painter, one: &Seen<'_>, color: Color32, line: f32) {
+fn box_ui(painter: &Painter, one: &Seen<'_>, line: f32) {
+    let color = one.color;
     let fade = |color: Color32, alpha: f32| color.gamma_multiply(alpha * one.strength);
     let ground = if one.is_chosen { 0.2 } else { 0.08 };
     painter.rect_filled(one.outline, 0.0, fade(color, ground));
@@ -128,7 +149,7 @@ fn box_ui(painter: &Painter, one: &Seen<'_>, color: Color32, line: f32) {
     }
 }
 
-fn tags_ui(ui: &Ui, painter: &Painter, seen: &[Seen<'_>], size_px: [u32; 2], classes: &[String]) {
+fn tags_ui(ui: &Ui, painter: &Painter, seen: &[Seen<'_>], size_px: [u32; 2]) {
     let font = egui::FontId::proportional(type_size::SMALL);
     // The chosen boxes and the upper ones are named first.
     let named: Vec<_> = seen
@@ -136,7 +157,7 @@ fn tags_ui(ui: &Ui, painter: &Painter, seen: &[Seen<'_>], size_px: [u32; 2], cla
         .rev()
         .take(MOST_TAGS)
         .map(|one| {
-            let ground = class_colour(&one.found.label, classes);
+            let ground = one.color;
             let text = tag_text(one, size_px);
             let galley =
                 ui.fonts_mut(|fonts| fonts.layout_no_wrap(text, font.clone(), text_on(ground)));

@@ -7,8 +7,9 @@ use crate::app::conditions::Condition;
 use crate::app::form::FormChange;
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
+use crate::recipe::ModelSource;
 use crate::ui::theme::{height, space, tokens, type_size};
-use crate::ui::widgets::{number_field, number_slider, row};
+use crate::ui::widgets::{combo, number_field, number_slider, row};
 
 /// Width of the weight at the end of a row.
 const NUMBER_WIDTH: f32 = 56.0;
@@ -20,7 +21,7 @@ pub(super) fn conditions_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
         let refusal = state.refusal(condition);
         condition_ui(ui, state, condition, refusal.as_deref(), commands);
         if let Some(refusal) = refusal {
-            refusal_ui(ui, state, condition, &refusal, commands);
+            refusal_ui(ui, &refusal, state.model_for(condition), commands);
         } else if condition == Condition::LabelMap
             && state.tells(condition)
             && let Some(unknown) = state.unknown_classes()
@@ -28,6 +29,44 @@ pub(super) fn conditions_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
             let text = warning(ui, &unknown);
             ui.add(egui::Label::new(text).truncate());
         }
+    }
+    small_picture_ui(ui, state, commands);
+}
+
+/// The layer that the model is shown in small.
+fn small_picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let pictures = state.small_pictures();
+    if pictures.is_empty() {
+        return;
+    }
+    let chosen = state.small_picture();
+    let refusal = state.small_picture_refusal();
+    row(ui, "Low-res", |ui, label| {
+        let text = chosen.map_or_else(|| "No picture".to_owned(), |layer| layer.name.clone());
+        let list = ui.add_enabled_ui(refusal.is_none(), |ui| {
+            combo("small picture", text, ui.available_width()).show_ui(ui, |ui| {
+                if ui
+                    .selectable_label(chosen.is_none(), "No picture")
+                    .clicked()
+                {
+                    commands.push(Command::ShowInSmall(None));
+                }
+                for layer in &pictures {
+                    let is_chosen = chosen.is_some_and(|chosen| chosen.id == layer.id);
+                    if ui.selectable_label(is_chosen, &layer.name).clicked() {
+                        commands.push(Command::ShowInSmall(Some(layer.id)));
+                    }
+                }
+            })
+        });
+        let list = list.inner.response.labelled_by(label);
+        list.on_hover_text(
+            "A layer that the model is shown in small: it paints it anew, with detail",
+        )
+        .on_disabled_hover_text(refusal.as_deref().unwrap_or_default());
+    });
+    if let Some(refusal) = refusal {
+        refusal_ui(ui, &refusal, state.model_for_small_pictures(), commands);
     }
 }
 
@@ -75,15 +114,14 @@ fn condition_ui(
 /// Why the model cannot be told of something, and a model that can.
 fn refusal_ui(
     ui: &mut Ui,
-    state: &AppState,
-    condition: Condition,
     refusal: &str,
+    other: Option<(&ModelSource, &str)>,
     commands: &mut CommandSink,
 ) {
     let text = warning(ui, refusal);
     let size = vec2(ui.available_width(), height::CONTROL);
     ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-        if let Some((source, name)) = state.model_for(condition) {
+        if let Some((source, name)) = other {
             let button = ui.small_button(format!("Use {name}"));
             if button.clicked() {
                 commands.push(Command::ChooseModel(source.clone()));

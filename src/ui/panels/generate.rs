@@ -6,6 +6,7 @@ use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::conditions::conditions_ui;
 use super::finish::finish_ui;
+use super::following::following_ui;
 use super::framing::framing_ui;
 use crate::app::form::{FormChange, GenerateForm};
 use crate::app::live::LIVE_STEPS;
@@ -39,6 +40,7 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                     prompt_ui(ui, state, commands);
                     beginning_ui(ui, state, commands);
                     conditions_ui(ui, state, commands);
+                    following_ui(ui, state, commands);
                     sampling_ui(ui, state, commands);
                     seed_ui(ui, state.form(), commands);
                     picture_ui(ui, state, commands);

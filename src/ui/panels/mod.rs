@@ -7,6 +7,7 @@ mod class_list;
 mod classes;
 mod conditions;
 mod finish;
+mod following;
 mod frame_options;
 mod framing;
 mod generate;

@@ -58,6 +58,7 @@ fn every_option_ends_in_the_spec() {
         semantic_weight: 1.0,
         finish: Some(Finish::X4),
         frame: None,
+        was_retold: false,
         init: None,
         mask: None,
         strengths: None,

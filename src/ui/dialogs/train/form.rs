@@ -7,7 +7,8 @@ use egui::{Button, RichText, TextEdit, Ui, vec2};
 use crate::app::training::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::recipe::param::Value;
-use crate::recipe::{LatentKind, TrainTarget};
+use crate::recipe::{Fit, LatentKind, TrainTarget};
+use crate::ui::UiState;
 use crate::ui::dialogs::{buttons, main_button};
 use crate::ui::theme::{hairline, height, radius, space, tokens};
 use crate::ui::widgets::{number_field, number_row, row};
@@ -15,8 +16,16 @@ use crate::ui::widgets::{number_field, number_row, row};
 /// Picture sizes on offer.
 const SIZES_PX: [u32; 4] = [64, 128, 256, 512];
 
+/// Most height of the row of pictures.
+const PREVIEW_HEIGHT: f32 = 72.0;
+
 /// Shows the form and the buttons.
-pub(super) fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+pub(super) fn form_ui(
+    ui: &mut Ui,
+    state: &AppState,
+    own: &mut UiState,
+    commands: &mut CommandSink,
+) {
     let form = &state.train_form;
     ui.label(
         RichText::new("Any folder of pictures will do. A text file of the same name beside a picture is its caption.")
@@ -46,6 +55,7 @@ pub(super) fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink)
             }
         }
     });
+    fit_ui(ui, state, own, commands);
     row(ui, BATCH.label, |ui, label| {
         let mut batch = form.batch.into();
         let field = number_field(ui, &BATCH, &mut batch, [160.0, height::CONTROL]);
@@ -69,6 +79,43 @@ pub(super) fn form_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink)
 
 fn choice(ui: &mut Ui, is_chosen: bool, text: impl Into<String>) -> egui::Response {
     ui.selectable_label(is_chosen, text.into())
+}
+
+/// How pictures become squares, and what some look like then.
+fn fit_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
+    let form = &state.train_form;
+    row(ui, "No squares", |ui, _| {
+        for fit in Fit::ALL {
+            let shown = choice(ui, form.fit == fit, fit.label());
+            if shown.on_hover_text(fit.hint()).clicked() {
+                commands.set(TrainChange::Fit(fit));
+            }
+        }
+    });
+    let Some(preview) = &state.train_preview else {
+        return;
+    };
+    let is_current = Some(&preview.of) == form.wanted_preview().as_ref();
+    row(ui, "", |ui, _| match &preview.row {
+        Some(Ok(pictures)) => {
+            let texture = own.thumbnails.large(ui.ctx(), pictures);
+            let [width, height] = [pictures.width(), pictures.height()].map(|side| side as f32);
+            let scale = (ui.available_width() / width).min(PREVIEW_HEIGHT / height);
+            let tint = if is_current { 255 } else { 120 };
+            let image = egui::Image::new((texture.id(), vec2(width, height) * scale))
+                .tint(egui::Color32::from_white_alpha(tint));
+            ui.add(image)
+                .on_hover_text("Some of the pictures, as they will be trained on");
+        }
+        Some(Err(reason)) if is_current => {
+            let text = RichText::new(reason).color(tokens(ui).text_muted);
+            ui.add(egui::Label::new(text).truncate());
+        }
+        _ => {
+            let text = RichText::new("Looking at the pictures").color(tokens(ui).text_muted);
+            ui.label(text);
+        }
+    });
 }
 
 fn target_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {

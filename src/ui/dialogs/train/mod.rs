@@ -12,6 +12,6 @@ use crate::ui::UiState;
 pub fn train_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     match state.jobs.training() {
         Some(training) => run::run_ui(ui, state, own, training, commands),
-        None => form::form_ui(ui, state, commands),
+        None => form::form_ui(ui, state, own, commands),
     }
 }

@@ -1,0 +1,79 @@
+//! What a run is told of words, boxes and label maps: at its start, and anew on its way.
+
+use super::latent_diffusion::text;
+use super::session::Told;
+use super::{Conditions, DiffusionError, LatentDiffusion};
+use crate::model::conditioner::{Asked, inpaint, low_resolution};
+
+/// What is told to a run on its way.
+#[derive(Clone, Debug)]
+pub struct Retelling<'a> {
+    /// What to paint.
+    pub prompt: &'a str,
+    /// What to steer away from.
+    pub negative_prompt: &'a str,
+    /// Scale of classifier-free guidance.
+    pub guidance_scale: f32,
+    /// Boxes and a label map; a small picture is passed over.
+    pub conditions: &'a Conditions,
+    /// The size of the picture that is being painted.
+    pub size_px: [u32; 2],
+}
+
+impl Conditions {
+    /// The boxes and the label map as something that is asked for.
+    pub(super) fn drawn(&self, is_guided: bool) -> Vec<Asked<'_>> {
+        let layout = self.layout.as_ref().map(|layout| Asked::Layout {
+            boxes: &layout.0,
+            weight: self.layout_weight,
+            is_guided,
+        });
+        let semantic = self.semantic.as_ref().map(|input| Asked::Semantic {
+            input,
+            weight: self.semantic_weight,
+            is_guided,
+        });
+        layout.into_iter().chain(semantic).collect()
+    }
+}
+
+impl LatentDiffusion {
+    /// What to tell a run that is going of everything but pictures and masks;
+    /// [`Session::tell`](super::Session::tell) takes it. Told the same as at its start,
+    /// the run goes on as if nothing was said, bit for bit.
+    ///
+    /// # Errors
+    /// If the model cannot be told it.
+    pub fn told_anew(&self, telling: &Retelling<'_>) -> Result<Told, DiffusionError> {
+        let Retelling {
+            prompt,
+            negative_prompt,
+            guidance_scale,
+            conditions,
+            size_px,
+        } = *telling;
+        let without_picture = Conditions {
+            low_resolution: None,
+            ..conditions.clone()
+        };
+        without_picture.check(self.manifest(), size_px)?;
+        let mut asked = vec![text(prompt, negative_prompt, guidance_scale)];
+        asked.extend(without_picture.drawn(guidance_scale > 1.0));
+        let factor = self.size_multiple_px();
+        let size = size_px.map(|side| (side.div_ceil(factor) * factor) as usize);
+        // Nothing of this needs noise.
+        let noise = &mut |shape: [usize; 4]| self.blank(shape);
+        let stays = [
+            inpaint::MASK,
+            inpaint::MASKED_IMAGE,
+            low_resolution::LOW_RESOLUTION,
+        ];
+        let conditioning = self
+            .model()
+            .told_but(&asked, &stays, &mut self.bench(size, noise));
+        Ok(Told {
+            conditioning,
+            guidance_scale,
+        })
+    }
+}

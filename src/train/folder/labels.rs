@@ -1,0 +1,85 @@
+//! Label maps beside pictures, as `velatura scenes` writes them: PNG files whose values
+//! are the numbers of classes, named by the `palette.json` of their folder.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image::GrayImage;
+use serde::Deserialize;
+
+use crate::recipe::{Palette, PaletteClass};
+use crate::scenes::PaletteEntry;
+
+/// The file that says what the numbers mean.
+pub(super) const PALETTE: &str = "palette.json";
+/// Bytes of it that are read.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The label map of a picture.
+#[derive(Clone, Debug)]
+pub(super) struct Labels {
+    pub path: PathBuf,
+    pub palette: Arc<Palette>,
+}
+
+/// A list of entries, or a palette as the window writes it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PaletteForm {
+    Entries(Vec<PaletteEntry>),
+    Palette(Palette),
+}
+
+/// The palette of a folder; `None` if it has none that can be read.
+pub(super) fn palette_of(folder: &Path) -> Option<Palette> {
+    let mut bytes = Vec::new();
+    let file = File::open(folder.join(PALETTE)).ok()?;
+    file.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+    let palette = match serde_json::from_slice(&bytes).ok()? {
+        PaletteForm::Palette(palette) => palette,
+        PaletteForm::Entries(entries) => Palette {
+            name: String::new(),
+            classes: entries
+                .into_iter()
+                .map(|entry| PaletteClass {
+                    index: entry.id,
+                    name: entry.name,
+                    color: entry.colour,
+                })
+                .collect(),
+        },
+    };
+    palette.validate().is_ok().then_some(palette)
+}
+
+/// The numbers of a map; `size_px` is that of its picture.
+///
+/// # Errors
+/// Why it cannot be used, in half a sentence.
+pub(super) fn read(path: &Path, size_px: [u32; 2]) -> Result<GrayImage, String> {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let bad = |what: &str| format!("its label map {} {what}", name.display());
+    let file = File::open(path).map_err(|error| bad(&format!("cannot be opened ({error})")))?;
+    let mut decoder = png::Decoder::new(BufReader::new(file));
+    // Numbers, not the colours that they are shown in.
+    decoder.set_transformations(png::Transformations::IDENTITY);
+    let damaged = |_| bad("is no PNG file that can be read");
+    let mut reader = decoder.read_info().map_err(damaged)?;
+    let info = reader.info();
+    let [width, height] = size_px;
+    if [info.width, info.height] != size_px {
+        return Err(bad(&format!("has another size than {width} × {height}")));
+    }
+    let is_numbers = matches!(
+        info.color_type,
+        png::ColorType::Indexed | png::ColorType::Grayscale
+    );
+    if !is_numbers || info.bit_depth != png::BitDepth::Eight {
+        return Err(bad("has no numbers of 8 bits"));
+    }
+    let mut numbers = vec![0; width as usize * height as usize];
+    reader.next_frame(&mut numbers).map_err(damaged)?;
+    GrayImage::from_raw(width, height, numbers).ok_or_else(|| bad("is cut off"))
+}
