@@ -29,7 +29,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// What the model is asked to do: text, layout, semantic, inpaint,
-    /// super-resolution [default: all that it can be asked for]
+    /// super-resolution, held-out [default: all that it can be asked for]
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     tasks: Vec<Task>,
     /// Unseen scenes to paint for each way of asking

@@ -12,6 +12,7 @@
 //! was asked of another one, which is chance, and what is left of it when a condition
 //! is wrong.
 
+mod combinations;
 mod error;
 mod grid;
 mod judge;
@@ -27,6 +28,7 @@ mod task;
 mod told;
 mod training;
 
+pub use combinations::{CombinationRow, Combinations};
 pub use error::EvaluateError;
 pub use judge::{Judge, JudgeTraining, Reading};
 pub use questions::{Question, Truth};

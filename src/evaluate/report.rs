@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::judge::Reading;
 use super::questions::Truth;
-use super::{PictureKind, Question};
+use super::{Combinations, PictureKind, Question};
 
 /// How many of those asked were right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -117,6 +117,8 @@ pub struct EvaluationReport {
     pub conditions: Vec<ConditionRow>,
     /// From small pictures.
     pub super_resolution: Option<SuperResolution>,
+    /// From captions of what no training scene shows together.
+    pub combinations: Option<Combinations>,
 }
 
 impl EvaluationReport {
@@ -152,7 +154,9 @@ impl EvaluationReport {
             )
             .ok();
         }
-        text + &self.conditions_table() + &self.super_resolution_sentence()
+        text + &self.conditions_table()
+            + &self.combinations_table()
+            + &self.super_resolution_sentence()
     }
 
     /// What boxes and label maps came to; empty where they were not asked for.
@@ -183,6 +187,32 @@ impl EvaluationReport {
                 number(row.real),
                 number(row.chance),
                 number(row.wrong)
+            )
+            .ok();
+        }
+        text
+    }
+
+    /// What came of combinations; empty where they were not asked for.
+    fn combinations_table(&self) -> String {
+        let Some(found) = &self.combinations else {
+            return String::new();
+        };
+        let mut text =
+            "\nAn object in a colour or a place in which no training scene shows it, beside \
+             the same objects as some do:\n\n\
+             | combination | asked | object | colour or place | both | chance |\n\
+             |---|---:|---:|---:|---:|---:|\n"
+                .to_owned();
+        for (name, row) in [("held out", &found.held_out), ("familiar", &found.familiar)] {
+            writeln!(
+                text,
+                "| {name} | {} | {} | {} | {} | {} |",
+                row.together.asked,
+                row.objects.percent(),
+                row.settings.percent(),
+                row.together.percent(),
+                row.chance.percent()
             )
             .ok();
         }
@@ -248,6 +278,7 @@ fn share(question: Question, readings: &[Reading], truths: &[Truth], offset: usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::CombinationRow;
 
     #[test]
     fn a_report_is_a_table() {
@@ -278,11 +309,22 @@ mod tests {
                 wrong: 0.05,
             }],
             super_resolution: None,
+            combinations: Some(Combinations {
+                held_out: CombinationRow {
+                    together: share(1, 4),
+                    ..CombinationRow::default()
+                },
+                familiar: CombinationRow::default(),
+            }),
         };
         let table = report.table();
         assert!(table.contains("26.0 dB"), "{table}");
         assert!(
             table.contains("| text to image: time of day | 4 | 75 % | 100 % | 25 % |"),
+            "{table}"
+        );
+        assert!(
+            table.contains("| held out | 4 | – | – | 25 % | – |"),
             "{table}"
         );
         let row = "| label map alone: label map | 9 | 0.62 | 0.90 | 0.10 | 0.05 |";

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{DynamicImage, GrayImage, Luma, RgbImage};
 
+use super::combinations::{self, Combination, Combinations};
 use super::judge::{Judge, Reading, host};
 use super::obedience::{self, Measure, Places};
 use super::questions::{Question, Truth};
@@ -143,14 +144,17 @@ pub fn evaluate(
     let mut paint = |kind: PictureKind, index: usize, hole: Option<&Hole>| {
         let scene = &scenes[index];
         let conditions = told::conditions(kind, &scenes, index, model.manifest());
-        let picture = paint_scene(model, plan, (kind, index), scene, (conditions, hole))?;
+        let combination = Combination::of(kind, index);
+        let caption = combination.map_or_else(|| scene.caption.clone(), |it| it.caption);
+        let prompt = if kind.has_caption() { &caption } else { "" };
+        let picture = paint_scene(model, plan, (prompt, index), scene, (conditions, hole))?;
         done += 1;
         let event = EvaluationEvent {
             done,
             total,
             index: index as u32,
             kind,
-            caption: &scene.caption,
+            caption: &caption,
             picture: &picture,
         };
         match observe(event) {
@@ -160,6 +164,7 @@ pub fn evaluate(
     };
     let mut read = BTreeMap::new();
     let mut enlarged = Vec::new();
+    let mut combined = BTreeMap::new();
     for kind in kinds {
         let painted: Vec<RgbImage> = match kind {
             PictureKind::Inpainting => holes
@@ -170,7 +175,12 @@ pub fn evaluate(
                 .map(|index| paint(kind, index, None))
                 .collect::<Result<_, _>>()?,
         };
-        read.insert(kind.slug(), judge.read(&painted)?);
+        let readings = judge.read(&painted)?;
+        if kind.task() == Task::HeldOut {
+            let row = combinations::row(judge, kind, &painted, &readings)?;
+            combined.insert(kind.slug(), row);
+        }
+        read.insert(kind.slug(), readings);
         if kind == PictureKind::SmallPicture {
             enlarged = painted;
         }
@@ -192,6 +202,10 @@ pub fn evaluate(
         conditions: condition_rows(&scenes, &real, &read),
         super_resolution: (!enlarged.is_empty())
             .then(|| super_resolution(&scenes, model.manifest(), &enlarged)),
+        combinations: combined
+            .remove(PictureKind::HeldOut.slug())
+            .zip(combined.remove(PictureKind::Familiar.slug()))
+            .map(|(held_out, familiar)| Combinations { held_out, familiar }),
     })
 }
 
@@ -265,17 +279,13 @@ fn hole((index, scene): (usize, &Scene)) -> Option<Hole> {
 fn paint_scene(
     model: &LatentDiffusion,
     plan: &EvaluationPlan,
-    (kind, index): (PictureKind, usize),
+    (prompt, index): (&str, usize),
     scene: &Scene,
     (conditions, hole): (Conditions, Option<&Hole>),
 ) -> Result<RgbImage, EvaluateError> {
     let (width_px, height_px) = scene.image.dimensions();
     let request = GenerationRequest {
-        prompt: if kind.has_caption() {
-            scene.caption.clone()
-        } else {
-            String::new()
-        },
+        prompt: prompt.to_owned(),
         negative_prompt: String::new(),
         sampler: plan.sampler.clone(),
         karras: None,

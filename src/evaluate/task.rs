@@ -22,16 +22,19 @@ pub enum Task {
     Inpaint,
     /// Make a larger picture of a small one.
     SuperResolution,
+    /// Paint combinations that no training scene shows.
+    HeldOut,
 }
 
 impl Task {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Text,
         Self::Layout,
         Self::Semantic,
         Self::Inpaint,
         Self::SuperResolution,
+        Self::HeldOut,
     ];
 
     /// Its name on the command line.
@@ -42,6 +45,7 @@ impl Task {
             Self::Semantic => "semantic",
             Self::Inpaint => "inpaint",
             Self::SuperResolution => "super-resolution",
+            Self::HeldOut => "held-out",
         }
     }
 
@@ -50,7 +54,7 @@ impl Task {
     pub fn is_for(self, manifest: &Manifest) -> bool {
         let takes = |is: fn(&InputSpec) -> bool| manifest.inputs.iter().any(is);
         match self {
-            Self::Text | Self::Inpaint => true,
+            Self::Text | Self::Inpaint | Self::HeldOut => true,
             Self::Layout => takes(|input| matches!(input, InputSpec::Layout { .. })),
             Self::Semantic => takes(|input| matches!(input, InputSpec::Semantic { .. })),
             Self::SuperResolution => {
@@ -96,11 +100,15 @@ pub enum PictureKind {
     Inpainting,
     /// From itself in small.
     SmallPicture,
+    /// From a caption of what no training scene shows together.
+    HeldOut,
+    /// From a caption of the same object as scenes show it.
+    Familiar,
 }
 
 impl PictureKind {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::TextToImage,
         Self::Boxes,
         Self::TextAndBoxes,
@@ -110,6 +118,8 @@ impl PictureKind {
         Self::ForeignLabelMap,
         Self::Inpainting,
         Self::SmallPicture,
+        Self::HeldOut,
+        Self::Familiar,
     ];
 
     /// What it is painted for.
@@ -120,6 +130,7 @@ impl PictureKind {
             Self::LabelMap | Self::TextAndLabelMap | Self::ForeignLabelMap => Task::Semantic,
             Self::Inpainting => Task::Inpaint,
             Self::SmallPicture => Task::SuperResolution,
+            Self::HeldOut | Self::Familiar => Task::HeldOut,
         }
     }
 
@@ -135,6 +146,8 @@ impl PictureKind {
             Self::ForeignLabelMap => "foreign-map",
             Self::Inpainting => "inpaint",
             Self::SmallPicture => "small",
+            Self::HeldOut => "held-out",
+            Self::Familiar => "familiar",
         }
     }
 
@@ -142,7 +155,12 @@ impl PictureKind {
     pub(super) fn has_caption(self) -> bool {
         matches!(
             self,
-            Self::TextToImage | Self::TextAndBoxes | Self::TextAndLabelMap | Self::Inpainting
+            Self::TextToImage
+                | Self::TextAndBoxes
+                | Self::TextAndLabelMap
+                | Self::Inpainting
+                | Self::HeldOut
+                | Self::Familiar
         )
     }
 }
@@ -159,6 +177,8 @@ impl fmt::Display for PictureKind {
             Self::ForeignLabelMap => "another's label map",
             Self::Inpainting => "inpainting",
             Self::SmallPicture => "small picture",
+            Self::HeldOut => "held-out combination",
+            Self::Familiar => "familiar combination",
         })
     }
 }

@@ -23,7 +23,10 @@ pub(super) fn conditions(
     let another = &scenes[(index + 1) % scenes.len()];
     let mut told = Conditions::default();
     match kind {
-        PictureKind::TextToImage | PictureKind::Inpainting => {}
+        PictureKind::TextToImage
+        | PictureKind::Inpainting
+        | PictureKind::HeldOut
+        | PictureKind::Familiar => {}
         PictureKind::Boxes | PictureKind::TextAndBoxes => told.layout = Some(boxes(scene, false)),
         PictureKind::MovedBoxes => told.layout = Some(boxes(scene, true)),
         PictureKind::LabelMap | PictureKind::TextAndLabelMap => {
