@@ -40,13 +40,13 @@ struct Follower {
 
 /// The place of a picture, for which boxes and label maps are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Painted {
+pub(super) struct Painted {
     size_px: [u32; 2],
     frame: Option<FrameSpec>,
 }
 
 impl Painted {
-    fn of(spec: &GenerateSpec) -> Self {
+    pub(super) fn of(spec: &GenerateSpec) -> Self {
         Self {
             size_px: [spec.width_px, spec.height_px],
             frame: spec.frame,
@@ -65,11 +65,11 @@ impl Followers {
         job: JobId,
         (document, revision): (DocumentId, DocumentRevision),
         form: &GenerateForm,
-        spec: &GenerateSpec,
+        painted: Painted,
     ) {
         let follower = Follower {
             told: Telling::new(document, revision, form),
-            painted: Painted::of(spec),
+            painted,
         };
         self.0.insert(job, follower);
     }

@@ -158,7 +158,7 @@ impl FrameEntry {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct ChoicesEntry {
     pub(super) starts_from_picture: bool,

@@ -6,6 +6,7 @@ use image::GrayImage;
 
 use super::{Core, sentence};
 use crate::app::background::{Describer, Origin};
+use crate::app::following::Painted;
 use crate::app::form::{GenerateForm, Intent};
 use crate::app::notices::Severity;
 use crate::app::state::ModelState;
@@ -186,10 +187,11 @@ impl Core {
         let steps = spec.steps * spec.batch;
         let state = &mut self.state;
         let told = (origin.document, origin.revision);
-        let job = self.engine.generate(spec.clone());
+        let painted = Painted::of(&spec);
+        let job = self.engine.generate(spec);
         state
             .followers
-            .begin(job, told, &state.settings.form, &spec);
+            .begin(job, told, &state.settings.form, painted);
         state.jobs.add_generation(job, place, steps);
     }
 
