@@ -438,15 +438,15 @@ fn copy(from: &Path, to: &Path) {
 /// step.
 fn retold(
     engine: &mut EngineHandle,
-    told: Option<GenerateSpec>,
+    told: Option<&GenerateSpec>,
     spec: &GenerateSpec,
 ) -> PaintedImage {
     let job = engine.generate(spec.clone());
     loop {
         match engine.wait(PATIENCE).expect("an event in time") {
             EngineEvent::Progress { step: 1, .. } => {
-                if let Some(told) = told.clone() {
-                    engine.tell(job, told);
+                if let Some(told) = told {
+                    engine.tell(job, told.clone());
                 }
             }
             EngineEvent::Warning { message, .. } => panic!("{message}"),
@@ -493,12 +493,12 @@ fn a_run_follows_what_it_is_told_and_goes_on_unmoved_when_told_the_same() {
         ..GenerateSpec::default()
     };
     let alone = retold(&mut engine, None, &spec(4.0));
-    let same = retold(&mut engine, Some(spec(4.0)), &spec(4.0));
+    let same = retold(&mut engine, Some(&spec(4.0)), &spec(4.0));
     assert_eq!(alone.latents, same.latents);
     assert_eq!(alone.image, same.image);
     assert!(!same.spec.was_retold);
 
-    let followed = retold(&mut engine, Some(spec(70.0)), &spec(4.0));
+    let followed = retold(&mut engine, Some(&spec(70.0)), &spec(4.0));
     assert_ne!(alone.latents, followed.latents);
     assert!(followed.spec.was_retold);
     assert_eq!(followed.spec.layout, spec(70.0).layout);
@@ -508,7 +508,7 @@ fn a_run_follows_what_it_is_told_and_goes_on_unmoved_when_told_the_same() {
         semantic: None,
         ..spec(4.0)
     };
-    let freed = retold(&mut engine, Some(words), &spec(4.0));
+    let freed = retold(&mut engine, Some(&words), &spec(4.0));
     assert_ne!(alone.latents, freed.latents);
     assert_ne!(followed.latents, freed.latents);
     assert!(freed.spec.layout.is_none() && freed.spec.semantic.is_none());
