@@ -15,7 +15,7 @@ use serde_json::Value;
 use velatura::model::weights::{SafetensorsFile, WeightDtype, WeightSource as _};
 use velatura::model::{
     AutoencoderKl, CodebookLoss, FirstStage, FirstStageConfig, ModelFolder, ModelParts, VqModel,
-    original,
+    read_original,
 };
 
 /// Largest difference to Python, of the range of a tensor.
@@ -119,7 +119,7 @@ fn codebooks_equal_diffusers() {
 fn original_config(name: &str) -> FirstStageConfig {
     let text = std::fs::read_to_string(folder(name).join("config.json")).unwrap();
     let json: Value = serde_json::from_str(&text).unwrap();
-    original::read(json["target"].as_str().unwrap(), &json["params"]).unwrap_or_else(|error| {
+    read_original(json["target"].as_str().unwrap(), &json["params"]).unwrap_or_else(|error| {
         // Eight channels are too few for its 32 groups, and for nothing else.
         assert!(
             error.to_string().contains("norm_num_groups = 32"),
@@ -127,7 +127,7 @@ fn original_config(name: &str) -> FirstStageConfig {
         );
         let mut params = json["params"].clone();
         params["ddconfig"]["ch"] = 32.into();
-        original::read(json["target"].as_str().unwrap(), &params).unwrap()
+        read_original(json["target"].as_str().unwrap(), &params).unwrap()
     })
 }
 
@@ -276,8 +276,8 @@ fn what_cannot_be_built_is_refused_by_name() {
         assert!(error.contains(named), "{error}");
     }
     let sizes = serde_json::json!({"embed_dim": 3, "ddconfig": {"double_z": false}});
-    let error = original::read("ldm.models.autoencoder.VQModel", &sizes).unwrap_err();
+    let error = read_original("ldm.models.autoencoder.VQModel", &sizes).unwrap_err();
     assert!(error.to_string().contains("z_channels"), "{error}");
-    let error = original::read("ldm.models.autoencoder.Other", &sizes).unwrap_err();
+    let error = read_original("ldm.models.autoencoder.Other", &sizes).unwrap_err();
     assert!(error.to_string().contains("VQModelInterface"), "{error}");
 }

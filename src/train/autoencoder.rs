@@ -345,7 +345,7 @@ impl<B: Bounds> Stage for AutoencoderStage<B> {
         let mean = each.sum::<f64>() / samples.len().max(1) as f64;
         let name = self.pictures.figure("psnr_db", "train_psnr_db");
         let mut figures = vec![(name, mean)];
-        figures.extend(self.bounds.figures());
+        figures.extend(self.bounds.judged());
         Ok(figures)
     }
 

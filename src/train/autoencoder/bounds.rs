@@ -55,6 +55,11 @@ pub(super) trait Bounds {
         Vec::new()
     }
 
+    /// What of it is told with the judgement of the pictures.
+    fn judged(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
     /// Writes what [`Self::load`] needs into a checkpoint.
     fn save(&self, _folder: &Path) -> Result<(), TrainError> {
         Ok(())

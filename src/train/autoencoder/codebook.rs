@@ -99,6 +99,13 @@ impl Bounds for CodebookBounds {
         ]
     }
 
+    fn judged(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("train_code_perplexity", self.usage.perplexity()),
+            ("train_codes_used_share", self.usage.used_share()),
+        ]
+    }
+
     fn save(&self, folder: &Path) -> Result<(), TrainError> {
         self.usage.save(folder)
     }

@@ -200,9 +200,13 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
         .map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
     let mut note = format!("Loss {loss}, learning rate {:.1e}", training.learning_rate);
     for (step, name, value) in training.newest_evaluations() {
+        let (pictures, name) = match name.strip_prefix("train_") {
+            Some(name) => ("trained on", name),
+            None => ("kept apart", name),
+        };
         let name = name.replace('_', " ");
         note.push_str(&format!(
-            "\nOn pictures kept apart, step {step}: {name} {value:.4}"
+            "\nOn pictures {pictures}, step {step}: {name} {value:.4}"
         ));
     }
     ui.label(
