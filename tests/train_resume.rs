@@ -158,6 +158,16 @@ fn resumed_runs_equal_uninterrupted_ones() {
         ..spec(root.path(), TrainTarget::Diffusion)
     };
     compare(&root.path().join("diffusion"), &diffusion);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let place = |run: &str| {
+            let file = format!("{run}/whole/model/vae/diffusion_pytorch_model.safetensors");
+            let metadata = std::fs::metadata(root.path().join(file));
+            metadata.expect("weights of a first stage").ino()
+        };
+        assert_eq!(place("autoencoder"), place("diffusion"), "saved once");
+    }
 
     compare_codebooks(root.path());
 

@@ -18,6 +18,7 @@ mod bounds;
 mod codebook;
 mod divergence;
 mod loss;
+mod open;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -28,9 +29,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbaImage;
 use serde_json::{Map, Value, json};
 
+pub(super) use self::open::open;
+
 use self::bounds::{Bounds, Passed};
-use self::codebook::CodebookBounds;
-use self::divergence::DivergenceBounds;
 use self::loss::{PictureLoss, Terms};
 use self::shown::Shown;
 use super::TrainError;
@@ -47,78 +48,13 @@ use super::session::{Figures, Reporter, Stage};
 use super::sheet;
 use super::source::Sample;
 use super::tensors::{host, scalar};
-use super::usual;
-use crate::model::{FirstStage as _, FirstStageConfig, Manifest, ModelFolder, ModelParts};
+use crate::model::{FirstStage as _, Manifest, ModelFolder, ModelParts};
 use crate::nn;
 use crate::pixels::psnr_db;
 use crate::recipe::TrainSpec;
 
 /// Columns of a sample sheet.
 const SHEET: usize = 8;
-
-/// Makes or loads the network that a job names.
-pub(super) fn open(
-    spec: &TrainSpec,
-    config: &TrainConfig,
-    device: &Device,
-    pictures: Pictures,
-) -> Result<Box<dyn Stage>, TrainError> {
-    let device = device.clone().autodiff();
-    device.seed(spec.seed);
-    let from = spec.from.as_ref().map(ModelFolder::open).transpose()?;
-    let sizes = match (&from, &config.autoencoder) {
-        (Some(from), _) => from.first_stage_config()?.clone(),
-        (None, Some(sizes)) => sizes.clone(),
-        (None, None) => usual::first_stage(spec)?,
-    };
-    check_sizes(&sizes, spec.size_px)?;
-    Ok(match &sizes {
-        FirstStageConfig::Kl(sizes) => {
-            let network = match &from {
-                Some(from) => from.load_autoencoder(&device)?,
-                None => sizes.init(&device)?,
-            };
-            let bounds = DivergenceBounds::new(spec);
-            let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds);
-            Box::new(stage)
-        }
-        FirstStageConfig::Vq(sizes) => {
-            let network = match &from {
-                Some(from) => from.load_vq_model(&device)?,
-                None => sizes.init(&device)?,
-            };
-            let bounds = CodebookBounds::new(spec, &config.training, sizes.num_vq_embeddings);
-            let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds);
-            Box::new(stage)
-        }
-        FirstStageConfig::Pixels(_) => {
-            return Err(TrainError::setting(
-                "pixels as latents have no network that could be trained",
-            ));
-        }
-    })
-}
-
-/// Checks that pictures of this side can be taken apart and put together again.
-fn check_sizes(sizes: &FirstStageConfig, size_px: u32) -> Result<(), TrainError> {
-    let channels = match sizes {
-        FirstStageConfig::Kl(sizes) => [sizes.in_channels, sizes.out_channels],
-        FirstStageConfig::Vq(sizes) => [sizes.in_channels, sizes.out_channels],
-        FirstStageConfig::Pixels(_) => [3; 2],
-    };
-    if channels != [3; 2] {
-        return Err(TrainError::setting(
-            "only autoencoders of red, green and blue can be trained",
-        ));
-    }
-    let factor = sizes.info().factor as u32;
-    if !size_px.is_multiple_of(factor) {
-        return Err(TrainError::setting(format!(
-            "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"
-        )));
-    }
-    Ok(())
-}
 
 /// An autoencoder in training.
 struct AutoencoderStage<B: Bounds> {

@@ -42,7 +42,9 @@ use super::tensors::{host, scalar};
 use crate::model::conditioner::inpaint::MaskedLatent;
 use crate::model::conditioner::layout::LayoutEncoder;
 use crate::model::conditioner::semantic::SemanticEncoder;
-use crate::model::{ClipTextModel, ClipTokenizer, Manifest, ModelFolder, ModelParts, UNet2d};
+use crate::model::{
+    ClipTextModel, ClipTokenizer, Manifest, ModelFolder, ModelParts, SharedWeights, UNet2d,
+};
 use crate::nn;
 use crate::recipe::TrainSpec;
 
@@ -77,6 +79,7 @@ pub(super) struct DiffusionStage {
     learner: Learner<Denoiser>,
     frozen_text: Option<ClipTextModel>,
     encoder: Encoder,
+    first_stage_weights: Option<SharedWeights>,
     tokenizer: Arc<ClipTokenizer>,
     teller: Teller,
     scheduler: Value,
@@ -107,6 +110,7 @@ impl DiffusionStage {
             layout_encoder,
             semantic_encoder,
             first_stage,
+            first_stage_weights,
             tokenizer,
             scheduler,
             studio,
@@ -148,6 +152,7 @@ impl DiffusionStage {
             device,
             frozen_text: frozen,
             encoder,
+            first_stage_weights,
             tokenizer,
             scheduler,
             noising,
@@ -372,6 +377,7 @@ impl Stage for DiffusionStage {
         let parts = ModelParts {
             unet: Some(&denoiser.unet),
             first_stage: Some(self.encoder.network()),
+            first_stage_weights: self.first_stage_weights.as_ref(),
             text_encoder: denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref()),
             layout_encoder: denoiser.layout_encoder.as_ref(),
             semantic_encoder: denoiser.semantic_encoder.as_ref(),

@@ -12,8 +12,8 @@ use crate::model::conditioner::Encoders;
 use crate::model::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
 use crate::model::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
 use crate::model::{
-    ClipTextModel, ClipTokenizer, FirstStage, Manifest, ModelFolder, UNet2d, WeightDtype,
-    groups_of, load_first_stage,
+    ClipTextModel, ClipTokenizer, FirstStage, Manifest, ModelFolder, SharedWeights, UNet2d,
+    WeightDtype, groups_of, load_first_stage,
 };
 use crate::recipe::TrainSpec;
 
@@ -28,6 +28,8 @@ pub(super) struct SecondStage {
     pub semantic_encoder: Option<SemanticEncoder>,
     /// Without autodiff.
     pub first_stage: Box<dyn FirstStage>,
+    /// Where its weights lie.
+    pub first_stage_weights: Option<SharedWeights>,
     pub tokenizer: ClipTokenizer,
     pub scheduler: Value,
     pub studio: Manifest,
@@ -127,6 +129,7 @@ fn from_model(
     let Some((tokenizer, text_encoder)) = encoders.text else {
         return Err(TrainError::setting("the model cannot be told words"));
     };
+    let first_stage_weights = SharedWeights::of(folder.path());
     let first_stage = folder.load_first_stage(&plain)?;
     Ok(SecondStage {
         unet: folder.load_unet(device)?,
@@ -136,6 +139,7 @@ fn from_model(
         semantic_encoder: encoders.semantic,
         factor: Some(first_stage.scaling().factor),
         first_stage,
+        first_stage_weights,
         tokenizer,
         scheduler,
         studio: folder.manifest(),
@@ -153,6 +157,7 @@ fn from_scratch(
             "a diffusion model from random weights needs a first stage: a model with a trained autoencoder",
         )
     })?;
+    let first_stage_weights = SharedWeights::of(first_stage);
     let first_stage = load_first_stage(first_stage, WeightDtype::F32, &device.clone().inner())?;
     let latents = first_stage.info();
     let latent_side = spec.size_px as usize / latents.factor;
@@ -219,6 +224,7 @@ fn from_scratch(
         layout_encoder: layout.transpose()?,
         semantic_encoder: semantic.transpose()?,
         first_stage,
+        first_stage_weights,
         tokenizer,
         scheduler,
         studio,

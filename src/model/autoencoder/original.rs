@@ -146,6 +146,10 @@ impl DdConfig {
         if !self.resamp_with_conv {
             return Err(unsupported("resamp_with_conv", false, "only true is"));
         }
+        if self.ch_mult.first() != Some(&1) {
+            let found = format!("{:?}", self.ch_mult);
+            return Err(unsupported("ch_mult", found, "it must begin with 1"));
+        }
         // Before a list of them is made.
         limits::within("ddconfig", "ch", self.ch, &limits::WIDTH)?;
         limits::within(

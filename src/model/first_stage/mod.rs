@@ -7,6 +7,7 @@
 mod config;
 mod pixels;
 mod place;
+mod shared;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -19,6 +20,7 @@ use super::weights::WeightDtype;
 pub use config::FirstStageConfig;
 pub use pixels::{Pixels, PixelsConfig};
 pub use place::{first_stage_config, is_pixels, load_first_stage};
+pub use shared::SharedWeights;
 
 pub(super) use config::Kind;
 pub(super) use place::FirstStagePlace;

@@ -71,7 +71,7 @@ enum Weights {
 
 impl FirstStagePlace {
     /// Finds what [`load_first_stage`] reads.
-    fn open(path: &Path) -> Result<Self, ModelError> {
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
         if is_pixels(path) {
             return Self::new(PixelsConfig::default().into(), path);
         }

@@ -12,7 +12,8 @@ use super::super::conditioner::semantic::SemanticEncoder;
 use super::super::json::write_json;
 use super::super::weights::{self, WeightDtype, names};
 use super::super::{
-    ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig, Manifest, ModelError, UNet2d,
+    ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig, Manifest, ModelError,
+    SharedWeights, UNet2d,
 };
 use super::{LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET, place};
 use crate::files::write_atomically;
@@ -24,6 +25,9 @@ pub struct ModelParts<'a> {
     pub unet: Option<&'a UNet2d>,
     /// The first stage.
     pub first_stage: Option<&'a dyn FirstStage>,
+    /// Where its weights lie already: the model shares that file, in the precision
+    /// that it has, where the file system can.
+    pub first_stage_weights: Option<&'a SharedWeights>,
     /// The text encoder.
     pub text_encoder: Option<&'a ClipTextModel>,
     /// The encoder of boxes.
@@ -119,6 +123,7 @@ impl ModelFolder {
         let parts = ModelParts {
             unet: unet.as_ref(),
             first_stage: first_stage.as_deref(),
+            first_stage_weights: None,
             text_encoder: text_encoder.as_ref(),
             layout_encoder: layout_encoder.as_ref(),
             semantic_encoder: semantic_encoder.as_ref(),
@@ -152,7 +157,9 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
         let path = part("vae")?;
         write_json(&path.join("config.json"), &first_stage.configuration())?;
         let file = path.join(format!("{UNET}.safetensors"));
-        first_stage.save_weights(&file, parts.dtype)?;
+        if !parts.first_stage_weights.is_some_and(|it| it.link(&file)) {
+            first_stage.save_weights(&file, parts.dtype)?;
+        }
     }
     if let Some(text_encoder) = parts.text_encoder {
         let path = part("text_encoder")?;

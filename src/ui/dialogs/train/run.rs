@@ -202,7 +202,7 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
     for (step, name, value) in training.newest_evaluations() {
         let (pictures, name) = match name.strip_prefix("train_") {
             Some(name) => ("trained on", name),
-            None => ("kept apart", name),
+            None => ("kept apart", *name),
         };
         let name = name.replace('_', " ");
         note.push_str(&format!(
