@@ -24,8 +24,9 @@ use crate::recipe::{
 /// What `velatura generate` takes.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// Folder of a model in diffusers layout, or its name among the models
-    /// listed by `velatura models` [default: the Storybook model]
+    /// Folder of a model in diffusers layout, one file of Stable Diffusion 1 or 2,
+    /// or its name among the models listed by `velatura models` [default: the
+    /// Storybook model]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// What to paint
