@@ -34,7 +34,11 @@ fn palette() -> Palette {
 fn map() -> TileGrid<u8> {
     TileGrid::from_fn([SIDE_PX, SIDE_PX], |x, y| {
         let bent = x / 9 + (y / 31) % 7;
-        let class = if y % 64 < 4 { 3 } else { bent % 10 };
+        let class = if y % 64 < 4 || x % 512 < 2 {
+            3
+        } else {
+            bent % 10
+        };
         stored_class(class as u8)
     })
 }
