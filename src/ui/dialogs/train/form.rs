@@ -84,7 +84,7 @@ fn choice(ui: &mut Ui, is_chosen: bool, text: impl Into<String>) -> egui::Respon
 /// How pictures become squares, and what some look like then.
 fn fit_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     let form = &state.train_form;
-    row(ui, "No squares", |ui, _| {
+    row(ui, "Not square", |ui, _| {
         for fit in Fit::ALL {
             let shown = choice(ui, form.fit == fit, fit.label());
             if shown.on_hover_text(fit.hint()).clicked() {
