@@ -188,6 +188,12 @@ fn a_live_picture_is_not_lost_in_silence_when_the_project_is_saved() {
         .key_press_modifiers(Modifiers::COMMAND, Key::S);
     studio.harness.run();
     assert!(studio.sees("The live picture is left out until it is kept"));
+
+    studio.command(velatura::app::Command::Quit);
+    studio.wait("the question", |state| state.dialog.is_some());
+    assert!(studio.sees("The live picture was not kept"));
+    studio.click("Keep working");
+    assert!(studio.state().live.has_draft());
 }
 
 #[test]

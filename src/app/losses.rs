@@ -12,6 +12,8 @@ pub enum Loss {
     Changes,
     /// A mask that no picture was painted with since the last save.
     Mask,
+    /// A live picture that was not kept.
+    LivePicture,
     /// A training run that is at work.
     Training,
     /// Pictures that are being painted, or that wait to be.
@@ -53,7 +55,8 @@ impl Question {
 
     /// Whether saving the project would help.
     pub fn offers_save(&self) -> bool {
-        self.is_about_document()
+        let is_saved = |loss: &Loss| matches!(loss, Loss::Changes | Loss::Mask);
+        self.losses.iter().any(is_saved)
     }
 
     /// What would be lost, a sentence each. `title` names the document.
@@ -63,6 +66,11 @@ impl Question {
                 format!("“{title}” has changes that are not saved. They will be lost.")
             }
             Loss::Mask => "A mask was painted. It will be lost.".to_owned(),
+            Loss::LivePicture => {
+                "The live picture was not kept. It will be lost; to keep it, press \
+                                  Enter on the canvas first."
+                    .to_owned()
+            }
             Loss::Training => {
                 "A training run is at work. It stops with a checkpoint, from which it can go on."
                     .to_owned()
@@ -79,7 +87,8 @@ impl Question {
     }
 
     fn is_about_document(&self) -> bool {
-        let of_document = |loss: &Loss| matches!(loss, Loss::Changes | Loss::Mask);
+        let of_document =
+            |loss: &Loss| matches!(loss, Loss::Changes | Loss::Mask | Loss::LivePicture);
         self.losses.iter().any(of_document)
     }
 }
@@ -88,16 +97,16 @@ impl AppState {
     /// What would be lost if another document took the place of the one in front.
     pub fn losses_of_document(&self) -> Vec<Loss> {
         let front = self.front();
-        if !front.has_unsaved_work() {
-            return Vec::new();
-        }
         let mut painted = front.document().layers().iter();
         let is_all_mask = painted.all(|layer| layer.mask().is_some() || layer.content.is_blank());
-        vec![if is_all_mask && !front.is_project {
+        let unsaved = if is_all_mask && !front.is_project {
             Loss::Mask
         } else {
             Loss::Changes
-        }]
+        };
+        let unsaved = front.has_unsaved_work().then_some(unsaved);
+        let live = self.live.has_draft().then_some(Loss::LivePicture);
+        unsaved.into_iter().chain(live).collect()
     }
 
     /// What would be lost if the program ended.

@@ -321,22 +321,39 @@ impl FoundRecipe {
             return None;
         }
         let mut spec: GenerateSpec = serde_json::from_value(form.spec).ok()?;
-        spec.model = ModelSource::default();
         spec.frame = spec.frame.filter(|frame| frame.validate().is_ok());
         let mut unread = form.inputs.kept.restore(&mut spec);
-        if std::mem::take(&mut spec.was_retold) {
-            unread.push("what it was told before it was told otherwise".to_owned());
-        }
-        Some(Self {
-            unread,
-            model_name: Some(form.model.name),
-            model_hash: Some(form.model.hash),
-            program: Some(form.program),
+        let mut found = Self::of(PaintedRecipe {
+            spec,
+            sampler_label: None,
             used_picture: form.inputs.picture,
             used_mask: form.inputs.mask,
+            model_name: form.model.name,
+            model_hash: form.model.hash,
+            program: form.program,
+        });
+        unread.append(&mut found.unread);
+        Some(Self { unread, ..found })
+    }
+
+    /// What a file would tell that holds a recipe in our own form.
+    pub fn of(recipe: PaintedRecipe) -> Self {
+        let mut spec = GenerateSpec {
+            model: ModelSource::default(),
+            ..recipe.spec
+        };
+        let was_retold = std::mem::take(&mut spec.was_retold);
+        let before = was_retold.then(|| "what it was told before it was told otherwise".to_owned());
+        Self {
+            unread: before.into_iter().collect(),
+            model_name: Some(recipe.model_name),
+            model_hash: Some(recipe.model_hash),
+            program: Some(recipe.program),
+            used_picture: recipe.used_picture,
+            used_mask: recipe.used_mask,
             framing: spec.frame.map(|frame| frame.framing),
             ..Self::new(spec, RecipeForm::Velatura)
-        })
+        }
     }
 }
 
@@ -362,6 +379,7 @@ mod tests {
     fn the_json_form_comes_back_whole() {
         let recipe = recipe();
         let found = FoundRecipe::from_json(&recipe.to_json().unwrap()).unwrap();
+        assert_eq!(found, FoundRecipe::of(recipe.clone()));
         let mut restored = GenerateSpec {
             model: recipe.spec.model.clone(),
             ..Default::default()

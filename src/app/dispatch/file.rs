@@ -90,11 +90,8 @@ impl Core {
         if opened.is_left_behind {
             self.adopt(opened);
         }
-        let recipe = self.state.front().recipe();
-        let recipe = recipe.as_ref().map(PaintedRecipe::to_json);
-        let recipe = recipe.and_then(Result::ok);
-        if let Some(recipe) = recipe.as_deref().and_then(FoundRecipe::from_json) {
-            self.offer_settings(&recipe);
+        if let Some(recipe) = self.state.front().recipe() {
+            self.offer_settings(&FoundRecipe::of(recipe));
         }
     }
 

@@ -160,17 +160,26 @@ impl Paint {
         mut painted: PaintedImage,
         mut enlargement: Enlargement,
         context: &JobContext,
-    ) -> Result<Flow, StopReason> {
+    ) -> Flow {
         let device = &self.bench.device.device;
-        if let Some(network) = &self.upscaler
-            && enlargement.step(network, device).map_err(failed)?
-        {
-            self.tell_progress(self.steps + enlargement.progress().0, context);
-            self.finishing = Some((painted, enlargement));
-            return Ok(Flow::More);
+        if let Some(network) = &self.upscaler {
+            match enlargement.step(network, device) {
+                Ok(true) => {
+                    self.tell_progress(self.steps + enlargement.progress().0, context);
+                    self.finishing = Some((painted, enlargement));
+                    return Flow::More;
+                }
+                Ok(false) => {}
+                // What was painted is better than nothing.
+                Err(error) => {
+                    context.warn(format!("{error}; the picture stays as it was painted"));
+                    painted.spec.finish = None;
+                    return self.hand_over(painted, context);
+                }
+            }
         }
         painted.image = Arc::new(enlargement.into_picture());
-        Ok(self.hand_over(painted, context))
+        self.hand_over(painted, context)
     }
 
     fn hand_over(&mut self, mut painted: PaintedImage, context: &JobContext) -> Flow {
@@ -201,7 +210,7 @@ impl Work for Paint {
             return Ok(Flow::More);
         };
         if let Some((painted, enlargement)) = self.finishing.take() {
-            return self.finish(painted, enlargement, context);
+            return Ok(self.finish(painted, enlargement, context));
         }
         if let Some(told) = context.take_told()
             && let Err(error) = self.retell(&told, &model)

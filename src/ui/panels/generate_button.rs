@@ -39,12 +39,10 @@ pub fn generate_button_ui(
             intent.sentence(state.form(), size_px, frame.is_some(), told)
         }
     };
-    ui.horizontal(|ui| {
-        let text = RichText::new(sentence)
-            .color(tokens(ui).text_muted)
-            .size(type_size::SMALL + 1.0);
-        ui.add(egui::Label::new(text).truncate());
-    });
+    let text = RichText::new(sentence)
+        .color(tokens(ui).text_muted)
+        .size(type_size::SMALL + 1.0);
+    ui.add(egui::Label::new(text).wrap());
 
     if let Some(concern) = state.frame_concern() {
         let text = RichText::new(format!("{}  {concern}", icons::WARNING))
