@@ -68,12 +68,12 @@ fn unet_steps(c: &mut Criterion) {
     let config: UNet2dConfig =
         serde_json::from_value(storybook("unet")).expect("a valid configuration");
     let unet = config.init(&device).expect("a valid configuration");
-    let channels = unet.config().in_channels;
+    let (channels, width) = (unet.config().in_channels, unet.config().cross_attention_dim);
     let (latents, context) = (
         ramp([2, channels, 16, 16], &device),
-        ramp([2, 40, 128], &device),
+        ramp([2, 40, width], &device),
     );
-    group.bench_function("storybook_64px_batch_2", |b| {
+    group.bench_function("storybook_128px_batch_2", |b| {
         b.iter(|| black_box(step(&unet, &latents, &context)))
     });
     drop(unet);
@@ -159,10 +159,10 @@ fn training_steps(c: &mut Criterion) {
     let config: UNet2dConfig =
         serde_json::from_value(storybook("unet")).expect("a valid configuration");
     let unet = config.init(&device).expect("a valid configuration");
-    let channels = unet.config().in_channels;
+    let (channels, width) = (unet.config().in_channels, unet.config().cross_attention_dim);
     let (latents, context) = (
         ramp([32, channels, 16, 16], &device),
-        ramp([32, 40, 128], &device),
+        ramp([32, 40, width], &device),
     );
     let timesteps = Tensor::full([32], 500.0, &device);
     group.bench_function("storybook_unet_batch_32", |b| {

@@ -57,8 +57,9 @@ def main():
     with torch.no_grad():
         unet = UNet2DConditionModel.from_config(recipe["unet"]).eval()
         channels = unet.config.in_channels
-        x, context = torch.randn(2, channels, 16, 16), torch.randn(2, 40, 128)
-        measure("unet_step/storybook_64px_batch_2", lambda: unet(x, 500, context), only, 20)
+        width = unet.config.cross_attention_dim
+        x, context = torch.randn(2, channels, 16, 16), torch.randn(2, 40, width)
+        measure("unet_step/storybook_128px_batch_2", lambda: unet(x, 500, context), only, 20)
         if not only or "sd15" in only and "decode" not in only:
             unet = UNet2DConditionModel(
                 cross_attention_dim=768,
@@ -103,7 +104,8 @@ def main():
             measure("upscale/128_to_512px", lambda: enlarge(picture), only)
 
     unet = UNet2DConditionModel.from_config(recipe["unet"])
-    x, context = torch.randn(32, unet.config.in_channels, 16, 16), torch.randn(32, 40, 128)
+    x = torch.randn(32, unet.config.in_channels, 16, 16)
+    context = torch.randn(32, 40, unet.config.cross_attention_dim)
 
     def unet_step():
         unet.zero_grad(set_to_none=True)
