@@ -15,7 +15,6 @@ use serde_json::Value;
 use velatura::model::weights::{SafetensorsFile, WeightDtype, WeightSource as _};
 use velatura::model::{
     AutoencoderKl, CodebookLoss, FirstStage, FirstStageConfig, ModelFolder, ModelParts, VqModel,
-    read_original,
 };
 
 /// Largest difference to Python, of the range of a tensor.
@@ -118,17 +117,18 @@ fn codebooks_equal_diffusers() {
 /// The configuration of a folder of the paper's architecture.
 fn original_config(name: &str) -> FirstStageConfig {
     let text = std::fs::read_to_string(folder(name).join("config.json")).unwrap();
-    let json: Value = serde_json::from_str(&text).unwrap();
-    read_original(json["target"].as_str().unwrap(), &json["params"]).unwrap_or_else(|error| {
-        // Eight channels are too few for its 32 groups, and for nothing else.
-        assert!(
-            error.to_string().contains("norm_num_groups = 32"),
-            "{error}"
-        );
-        let mut params = json["params"].clone();
-        params["ddconfig"]["ch"] = 32.into();
-        read_original(json["target"].as_str().unwrap(), &params).unwrap()
-    })
+    let mut json: Value = serde_json::from_str(&text).unwrap();
+    let config = FirstStageConfig::try_from(json.clone()).unwrap();
+    let Err(error) = config.validate() else {
+        return config;
+    };
+    // Eight channels are too few for its 32 groups, and for nothing else.
+    assert!(
+        error.to_string().contains("norm_num_groups = 32"),
+        "{error}"
+    );
+    json["params"]["ddconfig"]["ch"] = 32.into();
+    FirstStageConfig::try_from(json).unwrap()
 }
 
 #[test]
@@ -275,9 +275,28 @@ fn what_cannot_be_built_is_refused_by_name() {
         let error = config.validate().unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
     }
-    let sizes = serde_json::json!({"embed_dim": 3, "ddconfig": {"double_z": false}});
-    let error = read_original("ldm.models.autoencoder.VQModel", &sizes).unwrap_err();
-    assert!(error.to_string().contains("z_channels"), "{error}");
-    let error = read_original("ldm.models.autoencoder.Other", &sizes).unwrap_err();
-    assert!(error.to_string().contains("VQModelInterface"), "{error}");
+    let original = |class: &str, ddconfig: Value| {
+        let params = serde_json::json!({"embed_dim": 3, "n_embed": 8, "ddconfig": ddconfig});
+        let told = serde_json::json!({"target": format!("ldm.models.autoencoder.{class}"), "params": params});
+        FirstStageConfig::try_from(told).unwrap_err()
+    };
+    let sizes = serde_json::json!({
+        "double_z": false, "z_channels": 3, "resolution": 32, "in_channels": 3, "out_ch": 3,
+        "ch": 32, "ch_mult": [1, 2], "num_res_blocks": 1, "attn_resolutions": [],
+    });
+    for (key, value, named) in [
+        ("z_channels", Value::Null, "z_channels"),
+        ("ch_mult", serde_json::json!([2, 4]), "begin with 1"),
+        ("tanh_out", true.into(), "tanh_out"),
+        ("resamp_with_conv", false.into(), "resamp_with_conv"),
+        ("attn_type", "linear".into(), "attn_type"),
+        ("double_z", true.into(), "double_z"),
+    ] {
+        let mut sizes = sizes.clone();
+        sizes[key] = value;
+        let error = original("VQModel", sizes);
+        assert!(error.contains(named), "{error}");
+    }
+    let error = original("Other", sizes);
+    assert!(error.contains("VQModelInterface"), "{error}");
 }

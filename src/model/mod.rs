@@ -29,7 +29,7 @@ mod work;
 
 pub use autoencoder::{
     AutoencoderKl, AutoencoderKlConfig, CodebookLoss, DiagonalGaussian, Quantized, VqModel,
-    VqModelConfig, presets, read_original,
+    VqModelConfig, presets,
 };
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use error::ModelError;

@@ -3,15 +3,13 @@
 //!
 //! [`codec`] says what encoder and decoder are made of, `blocks` makes them; the
 //! two kinds differ in what keeps the latents in bounds: a distribution (`kl`) or
-//! a codebook (`vq`). `original` reads the configurations of the paper's own
-//! code, and [`presets`] the released ones by name.
+//! a codebook (`vq`). [`presets`] are the released ones by name.
 
 mod blocks;
 pub(super) mod codec;
 mod gaussian;
 mod kl;
 mod kl_config;
-mod original;
 pub mod presets;
 mod quantizer;
 mod vq;
@@ -20,7 +18,6 @@ mod vq_config;
 pub use gaussian::DiagonalGaussian;
 pub use kl::AutoencoderKl;
 pub use kl_config::AutoencoderKlConfig;
-pub use original::read as read_original;
 pub use quantizer::{CodebookLoss, Quantized};
 pub use vq::VqModel;
 pub use vq_config::VqModelConfig;

@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::original;
 use crate::model::first_stage::FirstStageConfig;
 
 /// Names, classes and `params` as in the released YAML files.
@@ -26,15 +25,15 @@ pub struct Preset {
 #[derive(Deserialize)]
 struct Entry {
     name: String,
-    target: String,
-    params: Value,
+    #[serde(flatten)]
+    told: Value,
 }
 
 static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
     let entries: Vec<Entry> =
         serde_json::from_str(FILE).expect("the file is part of the program and tested");
     let preset = |entry: Entry| Preset {
-        config: original::read(&entry.target, &entry.params)
+        config: FirstStageConfig::try_from(entry.told)
             .expect("the file is part of the program and tested"),
         name: entry.name,
     };

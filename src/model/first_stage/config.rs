@@ -8,11 +8,11 @@ use super::{FirstStage, LatentInfo, PixelsConfig};
 use crate::model::autoencoder::codec::Codec;
 use crate::model::autoencoder::presets;
 use crate::model::weights::{self, WeightDtype, WeightSource, names};
-use crate::model::{AutoencoderKlConfig, ModelError, VqModelConfig};
+use crate::model::{AutoencoderKlConfig, ModelError, VqModelConfig, paper};
 
 /// The configuration of a first stage, told apart by its `_class_name`; files
-/// without one are of an `AutoencoderKL`. A name alone stands for the released
-/// autoencoder of that name ([`presets`]).
+/// without one are of an `AutoencoderKL`. One with a `target` is the paper's; a name
+/// alone stands for the released autoencoder of that name ([`presets`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Value", untagged)]
 pub enum FirstStageConfig {
@@ -38,6 +38,9 @@ impl TryFrom<Value> for FirstStageConfig {
             let known = || presets::names().collect::<Vec<_>>().join(", ");
             let preset = presets::find(name);
             return preset.ok_or_else(|| format!("there is no {name}; there are {}", known()));
+        }
+        if value.get("target").is_some() {
+            return paper::first_stage_config(&value);
         }
         let read = match value["_class_name"].as_str() {
             Some("VQModel") => serde_json::from_value(value).map(Self::Vq),

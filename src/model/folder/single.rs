@@ -14,8 +14,7 @@ use crate::model::paper::{
 };
 use crate::model::weights::{Piece, Renamed, WeightDtype, WeightSource};
 use crate::model::{
-    AutoencoderKlConfig, ClipTextConfig, ClipTokenizer, FirstStageConfig, HiddenAct, Manifest,
-    ModelError, PerLevel, UNet2dConfig,
+    ClipTextConfig, ClipTokenizer, HiddenAct, Manifest, ModelError, PerLevel, UNet2dConfig,
 };
 
 /// The vocabulary of CLIP, which single files are without.
@@ -23,6 +22,8 @@ const MERGES: &str = include_str!("../../../assets/clip/merges.txt");
 
 /// Heads of attention of Stable Diffusion 1, which no file tells.
 const HEADS: usize = 8;
+/// What the latents of Stable Diffusion are multiplied by.
+const SCALE_FACTOR: f64 = 0.18215;
 /// Channels of a head of Stable Diffusion 2, and of all text encoders.
 const HEAD_WIDTH: usize = 64;
 /// Side of the latents that a model was trained on, and that of those that predict
@@ -88,7 +89,12 @@ pub(super) fn open(path: &Path) -> Result<ModelFolder, ModelError> {
     let sample_size = SAMPLE_SIZES[usize::from(is_velocity)];
     let unet_config = unet_config(&unet, is_second, sample_size);
     let unet_config = unet_config.ok_or_else(|| refused(path, &inspection))?;
-    let stage = FirstStageConfig::Kl(autoencoder_config(&first_stage, sample_size));
+    let side_px = sample_size << first_stage.levels.len().saturating_sub(1);
+    let stage = first_stage.config(side_px, SCALE_FACTOR);
+    let stage = stage.map_err(|message| ModelError::Json {
+        path: path.to_path_buf(),
+        message,
+    })?;
     let stage = FirstStagePlace::among(stage, Arc::clone(&source), encoder(&first_stage))?;
     let text_encoder = text_config(text, is_second);
     unet_config.validate()?;
@@ -286,23 +292,6 @@ fn unet_config(unet: &OriginalUnet, is_second: bool, sample_size: usize) -> Opti
         use_linear_projection: is_linear,
         ..UNet2dConfig::default()
     })
-}
-
-fn autoencoder_config(stage: &OriginalFirstStage, sample_size: usize) -> AutoencoderKlConfig {
-    let count = stage.levels.len();
-    AutoencoderKlConfig {
-        in_channels: stage.input_channels,
-        out_channels: stage.output_channels,
-        down_block_types: vec!["DownEncoderBlock2D".into(); count],
-        up_block_types: vec!["UpDecoderBlock2D".into(); count],
-        block_out_channels: stage.levels.clone(),
-        layers_per_block: stage.layers,
-        latent_channels: stage.inner_channels,
-        embed_dim: (stage.latent_channels != stage.inner_channels).then_some(stage.latent_channels),
-        sample_size: Some(json!(sample_size << count.saturating_sub(1))),
-        mid_block_add_attention: stage.attends_in_middle,
-        ..AutoencoderKlConfig::default()
-    }
 }
 
 fn text_config(sizes: ClipSizes, is_second: bool) -> ClipTextConfig {

@@ -1,10 +1,26 @@
 //! The first stages of the paper's code, `AutoencoderKL` and `VQModel`, and the
 //! names of their weights (`ldm/modules/diffusionmodules/model.py`).
 
-use super::super::{ModelError, limits};
+use serde_json::{Value, json};
+
+use super::super::first_stage::{FirstStageConfig, PixelsConfig};
+use super::super::{AutoencoderKlConfig, ModelError, VqModelConfig, limits};
 use super::keys::{Keys, Layout};
+use super::parts;
 
 const PART: &str = "a first stage";
+
+/// Reads the configuration of a lone autoencoder, or the `first_stage_config` of a
+/// model: its `target` and its `params`.
+///
+/// # Errors
+/// What is not known or not supported.
+pub(in crate::model) fn first_stage_config(told: &Value) -> Result<FirstStageConfig, String> {
+    match parts::first_stage(told, "first_stage_config")? {
+        Some((stage, side_px)) => stage.config(side_px, 1.0),
+        None => Ok(FirstStageConfig::Pixels(PixelsConfig::default())),
+    }
+}
 
 /// The sizes of a first stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +74,65 @@ impl OriginalFirstStage {
             Some(codes) => within("n_embed", codes, &limits::TOKENS),
             None => Ok(()),
         }
+    }
+
+    /// The same in diffusers' words; `side_px` is that of the pictures trained on, and
+    /// `scale_factor` what latents are multiplied by.
+    ///
+    /// # Errors
+    /// What diffusers has no word for.
+    pub fn config(&self, side_px: usize, scale_factor: f64) -> Result<FirstStageConfig, String> {
+        if self.levels.first() != Some(&self.width) {
+            return Err(
+                "ddconfig with such a ch_mult is not supported: it must begin with 1".into(),
+            );
+        }
+        if self.is_gaussian == self.codes.is_some() {
+            let only = if self.is_gaussian { "False" } else { "True" };
+            return Err(format!("ddconfig of this target needs double_z = {only}"));
+        }
+        let channels = self.latent_channels;
+        let embed_dim = (channels != self.inner_channels).then_some(channels);
+        let down_block_types = self.types(["DownEncoderBlock2D", "AttnDownEncoderBlock2D"]);
+        let mut up_block_types = self.types(["UpDecoderBlock2D", "AttnUpDecoderBlock2D"]);
+        up_block_types.reverse();
+        Ok(match self.codes {
+            None => FirstStageConfig::Kl(AutoencoderKlConfig {
+                in_channels: self.input_channels,
+                out_channels: self.output_channels,
+                down_block_types,
+                up_block_types,
+                block_out_channels: self.levels.clone(),
+                layers_per_block: self.layers,
+                latent_channels: self.inner_channels,
+                embed_dim,
+                sample_size: Some(json!(side_px)),
+                scaling_factor: scale_factor,
+                mid_block_add_attention: self.attends_in_middle,
+                ..AutoencoderKlConfig::default()
+            }),
+            Some(codes) => FirstStageConfig::Vq(VqModelConfig {
+                in_channels: self.input_channels,
+                out_channels: self.output_channels,
+                down_block_types,
+                up_block_types,
+                block_out_channels: self.levels.clone(),
+                layers_per_block: self.layers,
+                latent_channels: self.inner_channels,
+                vq_embed_dim: embed_dim,
+                num_vq_embeddings: codes,
+                sample_size: Some(json!(side_px)),
+                scaling_factor: scale_factor,
+                mid_block_add_attention: self.attends_in_middle,
+                ..VqModelConfig::default()
+            }),
+        })
+    }
+
+    /// Kinds of the levels, without and with attention.
+    fn types(&self, [plain, attending]: [&str; 2]) -> Vec<String> {
+        let kind = |has: &bool| if *has { attending } else { plain }.to_owned();
+        self.attends.iter().map(kind).collect()
     }
 
     /// Names and shapes of the weights.

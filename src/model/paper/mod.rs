@@ -14,6 +14,8 @@ mod first_stage;
 mod guess;
 mod keys;
 mod leftovers;
+mod parts;
+mod told;
 mod unet;
 mod yaml;
 
@@ -22,6 +24,7 @@ pub use config::{Joined, OriginalConfig, OriginalPrediction, OriginalSchedule, T
 pub use first_stage::OriginalFirstStage;
 pub use unet::{OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet};
 
+pub(super) use first_stage::first_stage_config;
 pub(super) use guess::Seen;
 pub(super) use keys::Layout;
 pub(super) use leftovers::is_leftover;
