@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use image::RgbaImage;
 
 use super::frame::Framed;
 use crate::cli::CliError;
 use crate::diffusion::{Conditions, DiffusionError};
 use crate::exchange::{ExchangeError, read_boxes, read_label_map};
-use crate::frame::{cut_layout, cut_semantic};
+use crate::frame::{cut_layout, cut_picture, cut_semantic};
 use crate::model::Manifest;
 use crate::recipe::param::{LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
 use crate::recipe::{
@@ -32,7 +33,7 @@ pub(in crate::cli) struct ConditionArgs {
     #[arg(long, value_name = "PNG")]
     semantic: Option<PathBuf>,
     /// Small picture of which a larger one is made
-    #[arg(long, value_name = "IMG", conflicts_with = "frame")]
+    #[arg(long, value_name = "IMG")]
     low_resolution: Option<PathBuf>,
     /// How strongly boxes or the label map act, from 0 to 1, as in boxes=0.8
     /// or map=0.5
@@ -150,6 +151,10 @@ impl ConditionArgs {
         if let Some(ImageInput(small)) = &spec.low_resolution
             && let Some(factor) = manifest.low_resolution_factor()
         {
+            // A recipe has that of its own frame.
+            let part = framed.filter(|_| self.low_resolution.is_some());
+            let part = part.map(|framed| part_of(small, framed));
+            let small = part.as_ref().unwrap_or(small);
             let [width, height] = size_px.map(|side| side.div_ceil(factor));
             if small.dimensions() != (width, height) {
                 let scaled = scale_picture(small, width, height);
@@ -209,6 +214,12 @@ fn class_of_number(manifest: &Manifest, id: u64) -> Option<String> {
         InputSpec::Layout { classes, .. } => classes.get(usize::try_from(id).ok()?).cloned(),
         _ => None,
     })
+}
+
+/// What a picture in small shows of a frame.
+fn part_of(small: &RgbaImage, framed: &Framed) -> RgbaImage {
+    let [width, height] = framed.picture_px();
+    cut_picture(&scale_picture(small, width, height), framed.rect)
 }
 
 #[cfg(test)]

@@ -353,24 +353,40 @@ fn check(path: &Path, size_px: u32, fit: Fit) -> Result<[u32; 2], String> {
     Ok([width, height])
 }
 
-/// Adds a picture to the digest of all: its name, its size, both ends of its file,
-/// and its caption. Pictures of thousands of megabytes are not read whole for it.
+/// Adds a picture to the digest of all: its name, its file, its caption, and what of
+/// boxes and label map lies beside it.
 fn add(digest: &mut Sha256, root: &Path, picture: &Picture) -> io::Result<()> {
-    let mut file = File::open(&picture.path)?;
+    let name = picture.path.strip_prefix(root).unwrap_or(&picture.path);
+    let (ends, length) = ends(&picture.path)?;
+    add_part(digest, name.as_os_str().as_encoded_bytes());
+    add_part(digest, &ends);
+    add_part(digest, picture.caption.as_bytes());
+    digest.update(length.to_le_bytes());
+    // Folders without them keep the digest that runs of before know.
+    if !picture.objects.is_empty() {
+        add_part(digest, &serde_json::to_vec(&picture.objects)?);
+    }
+    if let Some(labels) = &picture.labels {
+        let (ends, length) = self::ends(&labels.path)?;
+        add_part(digest, &ends);
+        digest.update(length.to_le_bytes());
+    }
+    Ok(())
+}
+
+/// Both ends of a file, and how long it is. Pictures of thousands of megabytes are not
+/// read whole to be told from others.
+fn ends(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut ends = Vec::new();
     file.by_ref().take(SEEN_BYTES).read_to_end(&mut ends)?;
     file.seek(SeekFrom::Start(length.saturating_sub(SEEN_BYTES)))?;
     file.take(SEEN_BYTES).read_to_end(&mut ends)?;
-    let name = picture.path.strip_prefix(root).unwrap_or(&picture.path);
-    for part in [
-        name.as_os_str().as_encoded_bytes(),
-        &ends,
-        picture.caption.as_bytes(),
-    ] {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
-    }
-    digest.update(length.to_le_bytes());
-    Ok(())
+    Ok((ends, length))
+}
+
+fn add_part(digest: &mut Sha256, part: &[u8]) {
+    digest.update((part.len() as u64).to_le_bytes());
+    digest.update(part);
 }

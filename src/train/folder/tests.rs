@@ -250,10 +250,22 @@ fn scenes_in_a_folder_are_known_as_those_that_never_end() {
         assert_eq!(own.map, other.map);
         assert_eq!(own.palette.classes, other.palette.classes);
     }
+    // Where things are belongs to what a folder is known by.
+    let identity = |folder: &Path| {
+        let (found, _) =
+            ImageFolder::open(folder, 48, Fit::Auto, Path::new("nowhere")).expect("pictures");
+        found.identity().digest
+    };
+    let mut known = vec![identity(&written)];
+    fs::rename(written.join("0001.json"), written.join("0001.away")).expect("a file");
+    known.push(identity(&written));
     // A label map of another size costs its picture, and says so.
     GrayImage::new(9, 9)
         .save(written.join("0000.label.png"))
         .expect("a file");
+    known.push(identity(&written));
+    known.dedup();
+    assert_eq!(known.len(), 3, "each change shows");
     let error = found.get(0, &mut random);
     assert!(error.is_ok(), "it was read already");
     let (found, _) =

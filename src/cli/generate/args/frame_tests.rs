@@ -168,13 +168,31 @@ fn frames_that_cannot_be_are_refused_in_a_sentence() {
         "--init i.png --padding 3",
         "--init i.png --mask m.png --padding -3",
         "--init i.png --infill magic",
-        "--init i.png --frame full --low-resolution s.png",
     ] {
         let line = format!("velatura generate {line}");
         assert!(
             Cli::try_parse_from(line.split_whitespace()).is_err(),
             "{line}"
         );
+    }
+}
+
+#[test]
+fn a_frame_sees_its_own_part_of_the_picture_in_small() {
+    let folder = photograph();
+    let halves = RgbaImage::from_fn(30, 20, |x, _| match x < 15 {
+        true => Rgba([250, 0, 0, 255]),
+        false => Rgba([0, 0, 250, 255]),
+    });
+    halves.save(folder.path().join("small.png")).unwrap();
+    for (frame, colour) in [("10,60,64,64", [250, 0, 0]), ("220,60,64,64", [0, 0, 250])] {
+        let options = format!("--low-resolution @small.png --frame {frame}");
+        let (spec, _) = in_photograph(&folder, &options).unwrap();
+        let small = spec.low_resolution.unwrap().0;
+        assert_eq!(small.dimensions(), (spec.width_px / 4, spec.height_px / 4));
+        for pixel in small.pixels() {
+            assert_eq!(pixel.0[..3], colour, "{frame}");
+        }
     }
 }
 
