@@ -89,7 +89,7 @@ fn betas(config: &SchedulerConfig, reads: &ConfigReading) -> Vec<f32> {
     if let Some(betas) = &config.trained_betas {
         return betas.iter().map(|beta| *beta as f32).collect();
     }
-    match config.beta_schedule {
+    match reads.beta_schedule(config) {
         BetaSchedule::Linear => linspace_f32(start, end, count),
         BetaSchedule::ScaledLinear => {
             let roots = linspace_f32(start.sqrt(), end.sqrt(), count);

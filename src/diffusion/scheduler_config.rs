@@ -45,17 +45,21 @@ pub enum FinalSigmas {
     SigmaMin,
 }
 
-/// The second-order correction of DPM-Solver++.
+/// How solvers of higher order correct a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SolverType {
-    /// As in the middle of the step. diffusers takes it for the names of other
-    /// solvers too, which a folder may have chosen for another class.
+    /// DPM-Solver++: as in the middle of the step. As in diffusers, each solver takes its
+    /// own first one for the names of others, which a folder may have for another class.
     #[default]
-    #[serde(alias = "logrho", alias = "bh1", alias = "bh2")]
+    #[serde(alias = "logrho")]
     Midpoint,
-    /// As at its end.
+    /// DPM-Solver++: as at its end.
     Heun,
+    /// UniPC: in parts of the step's length.
+    Bh1,
+    /// UniPC: in parts of the exponential of it.
+    Bh2,
 }
 
 /// The file's keys, named as in diffusers.
@@ -75,7 +79,7 @@ pub struct SchedulerConfig {
     /// Last β.
     pub beta_end: Option<f64>,
     /// How β grows.
-    pub beta_schedule: BetaSchedule,
+    pub beta_schedule: Option<BetaSchedule>,
     /// The βs themselves, instead of a schedule.
     pub trained_betas: Option<Vec<f64>>,
     /// What the denoiser predicts.
@@ -102,16 +106,24 @@ pub struct SchedulerConfig {
     pub rescale_betas_zero_snr: bool,
     /// The noise level after the last step.
     pub final_sigmas_type: FinalSigmas,
-    /// Order of DPM-Solver++.
+    /// Order of DPM-Solver++ and UniPC.
     pub solver_order: usize,
-    /// Its second-order correction.
+    /// Their correction of higher order.
     pub solver_type: SolverType,
-    /// Whether short runs of it end with a first-order step.
+    /// The form of DPM-Solver: `dpmsolver++` if not told.
+    pub algorithm_type: Option<String>,
+    /// Steps that UniPC does not correct.
+    pub disable_corrector: Vec<usize>,
+    /// Whether runs of them, of DPM-Solver++ short ones, end with lower order.
     pub lower_order_final: bool,
     /// Whether all do.
     pub euler_at_final: bool,
     /// Steps with a smaller log signal-to-noise ratio are left out by it.
     pub lambda_min_clipped: Option<f64>,
+    /// Steps that a latent consistency model was distilled on.
+    pub original_inference_steps: usize,
+    /// What its timesteps are multiplied by where it is told how much the model counts.
+    pub timestep_scaling: f64,
     /// DDPM's noise: `fixed_small`, `fixed_small_log` or `fixed_large`.
     pub variance_type: Option<String>,
     /// What the file asks for and is done otherwise, as sentences.
@@ -126,7 +138,7 @@ impl Default for SchedulerConfig {
             num_train_timesteps: 1000,
             beta_start: None,
             beta_end: None,
-            beta_schedule: BetaSchedule::Linear,
+            beta_schedule: None,
             trained_betas: None,
             prediction_type: PredictionType::Epsilon,
             timestep_spacing: None,
@@ -142,9 +154,13 @@ impl Default for SchedulerConfig {
             final_sigmas_type: FinalSigmas::Zero,
             solver_order: 2,
             solver_type: SolverType::Midpoint,
+            algorithm_type: None,
+            disable_corrector: Vec::new(),
             lower_order_final: true,
             euler_at_final: false,
             lambda_min_clipped: None,
+            original_inference_steps: 50,
+            timestep_scaling: 10.0,
             variance_type: None,
             warnings: Vec::new(),
         }
@@ -167,8 +183,9 @@ impl SchedulerConfig {
         // A null means the same as no key at all.
         let keys = keys.iter().filter(|(_, value)| !value.is_null());
         let keys: serde_json::Map<_, _> = keys.map(|(k, v)| (k.clone(), v.clone())).collect();
-        let class = keys.get("_class_name").and_then(Value::as_str);
-        let warnings = unfulfilled(&keys, sampler_of_class(class))?;
+        let text = |key| keys.get(key).and_then(Value::as_str);
+        let sampler = sampler_of_class(text("_class_name"), text("algorithm_type"));
+        let warnings = unfulfilled(&keys, sampler)?;
         let config: Self = serde_json::from_value(Value::Object(keys))
             .map_err(|error| DiffusionError::Scheduler(error.to_string()))?;
         config.check()?;
@@ -211,7 +228,7 @@ impl SchedulerConfig {
         Self {
             beta_start: Some(0.00085),
             beta_end: Some(0.012),
-            beta_schedule: BetaSchedule::ScaledLinear,
+            beta_schedule: Some(BetaSchedule::ScaledLinear),
             timestep_spacing: Some(TimestepSpacing::Leading),
             steps_offset: Some(1),
             set_alpha_to_one: Some(false),
@@ -223,7 +240,7 @@ impl SchedulerConfig {
 
     /// The sampler that the file's class names, else the first one.
     pub fn default_sampler(&self) -> &'static SamplerInfo {
-        sampler_of_class(self.class_name.as_deref())
+        sampler_of_class(self.class_name.as_deref(), self.algorithm_type.as_deref())
     }
 
     /// The configuration as Stable Diffusion's pipelines in diffusers use it,

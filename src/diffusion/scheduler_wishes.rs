@@ -54,16 +54,24 @@ pub(super) fn unfulfilled(
             &format!("{} paints unless another sampler is chosen", sampler.label),
         );
     } else if class == "DPMSolverMultistepScheduler" {
-        if let Some(other) = text("algorithm_type").filter(|kind| *kind != "dpmsolver++") {
+        let own = sampler.algorithm_type.unwrap_or_default();
+        if let Some(other) = text("algorithm_type").filter(|kind| *kind != own) {
             tell(
                 format!("algorithm_type {other}"),
-                "it is solved by dpmsolver++",
+                &format!("it is solved by {own}"),
             );
         }
         let order = keys.get("solver_order").and_then(Value::as_u64);
         if let Some(order) = order.filter(|order| *order > 2) {
             tell(format!("solver_order {order}"), "it is solved in order 2");
         }
+    } else if class == "UniPCMultistepScheduler"
+        && keys.get("predict_x0") == Some(&Value::Bool(false))
+    {
+        tell(
+            "predict_x0 false".to_owned(),
+            "the clean sample is predicted",
+        );
     }
     for (key, what) in SWITCHES {
         if keys.get(*key) == Some(&Value::Bool(true)) {
@@ -85,13 +93,18 @@ pub(super) fn without_file() -> String {
         .to_owned()
 }
 
-/// The sampler that stands for a class of diffusers: its own, else the first one.
-pub(super) fn sampler_of_class(class: Option<&str>) -> &'static SamplerInfo {
-    let named = class.and_then(|class| {
-        let mut samplers = SAMPLERS.iter();
-        samplers.find(|info| info.class_names.contains(&class))
-    });
-    named.unwrap_or(&SAMPLERS[0])
+/// The sampler that stands for a class of diffusers: its own, of several that with its
+/// algorithm, else the first one.
+pub(super) fn sampler_of_class(
+    class: Option<&str>,
+    algorithm: Option<&str>,
+) -> &'static SamplerInfo {
+    let of_class = |info: &&&SamplerInfo| class.is_some_and(|it| info.class_names.contains(&it));
+    let mut samplers = SAMPLERS.iter().filter(of_class);
+    let exact = samplers
+        .clone()
+        .find(|info| info.algorithm_type.is_none() || info.algorithm_type == algorithm);
+    exact.or_else(|| samplers.next()).unwrap_or(&SAMPLERS[0])
 }
 
 #[cfg(test)]
@@ -116,17 +129,14 @@ mod tests {
             text.contains("DEISMultistepScheduler") && text.contains("Euler paints"),
             "{text}"
         );
-        let sde = json!({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"});
-        let text = told(&sde);
+        let old = json!({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver"});
+        let text = told(&old);
         assert!(
-            text.contains("sde-dpmsolver++") && text.contains("by dpmsolver++"),
+            text.contains("sde-dpmsolver,") && text.contains("by dpmsolver++"),
             "{text}"
         );
-        let text = told(&json!({"_class_name": "UniPCMultistepScheduler", "solver_order": 3}));
-        assert!(
-            text.contains("UniPC") && text.contains("DPM++ 2M paints"),
-            "{text}"
-        );
+        let text = told(&json!({"_class_name": "UniPCMultistepScheduler", "predict_x0": false}));
+        assert!(text.contains("predict_x0"), "{text}");
         let text = told(
             &json!({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3,
             "thresholding": true, "use_lu_lambdas": true}),
@@ -141,12 +151,22 @@ mod tests {
 
     #[test]
     fn what_is_fulfilled_is_not_told() {
-        for class in ["DDIMScheduler", "PNDMScheduler", "EulerDiscreteScheduler"] {
+        for class in [
+            "DDIMScheduler",
+            "PNDMScheduler",
+            "EulerDiscreteScheduler",
+            "UniPCMultistepScheduler",
+            "LCMScheduler",
+        ] {
             let json = json!({"_class_name": class, "thresholding": false, "use_karras_sigmas": true,
                 "interpolation_type": "linear", "solver_order": 3, "algorithm_type": "deis"});
             assert_eq!(told(&json), "", "{class}");
         }
         assert_eq!(told(&json!({"prediction_type": "epsilon"})), "");
+        let sde = json!({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"});
+        assert_eq!(told(&sde), "");
+        let config = SchedulerConfig::from_json(&sde).expect("it can be painted");
+        assert_eq!(config.default_sampler().id, "dpmpp-2m-sde");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
-use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
 /// diffusers' `DDIMScheduler`.
@@ -17,6 +17,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "ddim",
     label: "DDIM",
     class_names: &["DDIMScheduler"],
+    algorithm_type: None,
     takes_karras: false,
     takes_eta: true,
     reads: READS,
@@ -25,6 +26,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
 
 const READS: ConfigReading = ConfigReading {
     betas: (1e-4, 0.02),
+    beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Leading,
     clip: Clip::Unless(true),
     zero_snr: ZeroSnr::Reached,

@@ -10,7 +10,7 @@ use super::{
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
-use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
 /// The variance of the noise.
@@ -27,6 +27,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "ddpm",
     label: "DDPM",
     class_names: &["DDPMScheduler"],
+    algorithm_type: None,
     takes_karras: false,
     takes_eta: false,
     reads: READS,
@@ -36,6 +37,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
 /// Also how training noises: no sampler bends it.
 pub(super) const READS: ConfigReading = ConfigReading {
     betas: (1e-4, 0.02),
+    beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Leading,
     clip: Clip::Unless(true),
     zero_snr: ZeroSnr::Reached,

@@ -3,14 +3,11 @@
 
 use burn::tensor::Tensor;
 
+use super::levels::{Levels, Manner};
 use super::{
     Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
-use crate::diffusion::prediction::{PredictionType, with_noise};
-use crate::diffusion::schedule::{
-    NoiseSchedule, check_steps, interpolate, karras_sigmas, linspace, step_of_sigma, trailing,
-};
 use crate::diffusion::scheduler_config::{
     BetaSchedule, FinalSigmas, SchedulerConfig, SolverType, TimestepSpacing,
 };
@@ -19,20 +16,22 @@ use crate::diffusion::torch_random::NoiseSource;
 /// Runs shorter than this end with a first-order step, to be stable.
 const SHORT: usize = 15;
 
-/// diffusers' `DPMSolverMultistepScheduler`. Its `UniPCMultistepScheduler` solves the
-/// same equation by multistep exponential integrators too.
+/// diffusers' `DPMSolverMultistepScheduler`.
 pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "dpmpp-2m",
     label: "DPM++ 2M",
-    class_names: &["DPMSolverMultistepScheduler", "UniPCMultistepScheduler"],
+    class_names: &["DPMSolverMultistepScheduler"],
+    algorithm_type: Some("dpmsolver++"),
     takes_karras: true,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(DpmSolver::new(config, options)?)),
 };
 
-const READS: ConfigReading = ConfigReading {
+/// Other solvers of the same class read it in the same way.
+pub(super) const READS: ConfigReading = ConfigReading {
     betas: (1e-4, 0.02),
+    beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Linspace,
     clip: Clip::Never,
     zero_snr: ZeroSnr::AlmostReached,
@@ -40,113 +39,63 @@ const READS: ConfigReading = ConfigReading {
 };
 
 struct DpmSolver {
-    timesteps: Vec<f64>,
-    levels: Vec<Level>,
-    prediction: PredictionType,
-    order: usize,
-    solver: SolverType,
+    levels: Levels,
+    order: SecondOrder,
+}
+
+/// Where steps are of the second order, and of which kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SecondOrder {
+    is_first: bool,
     /// Whether the last step is of the first order.
     ends_simply: bool,
+    pub solver: SolverType,
 }
 
-/// A noise level σ as the parts of a sample α x₀ + σ_t ε with α² + σ_t² = 1.
-#[derive(Clone, Copy, Debug)]
-struct Level {
-    alpha: f64,
-    sigma: f64,
-    /// Logarithm of α / σ_t.
-    lambda: f64,
-}
-
-impl Level {
-    fn new(sigma: f64) -> Self {
-        let alpha = 1.0 / (sigma * sigma + 1.0).sqrt();
+impl SecondOrder {
+    pub fn new(config: &SchedulerConfig, levels: &Levels) -> Self {
+        let is_short = levels.timesteps.len() < SHORT;
         Self {
-            alpha,
-            sigma: sigma * alpha,
-            lambda: -sigma.ln(),
+            is_first: config.solver_order == 1,
+            ends_simply: config.euler_at_final
+                || (config.lower_order_final && is_short)
+                || config.final_sigmas_type == FinalSigmas::Zero,
+            solver: config.solver_type,
         }
+    }
+
+    /// How the clean sample changes in the length of a step, if that is looked at.
+    pub fn slope(
+        &self,
+        levels: &Levels,
+        index: usize,
+        memory: &SamplerMemory,
+        denoised: &Tensor<4>,
+    ) -> Option<Tensor<4>> {
+        // The clean sample as it looked a step ago.
+        let before = memory.past.last()?;
+        if self.is_first || (self.ends_simply && levels.is_last(index)) {
+            return None;
+        }
+        let [here, next] = levels.ends(index);
+        let part = (next.lambda - here.lambda) / levels.length_before(index);
+        Some((denoised.clone() - before.clone()) * part)
     }
 }
 
 impl DpmSolver {
     fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        let steps = options.steps;
-        check_steps(INFO.label, steps, 1, config.num_train_timesteps)?;
-        let table = NoiseSchedule::new(config, &READS).sigmas();
-        let (timesteps, mut sigmas) = if options.karras {
-            let (min, max) = (table[0], table[table.len() - 1]);
-            let sigmas = karras_sigmas(min, max, steps);
-            let is_fine = config.beta_schedule == BetaSchedule::SquaredcosCapV2;
-            let step = |sigma: &f64| {
-                let step = step_of_sigma(&table, *sigma);
-                if is_fine {
-                    step.trunc()
-                } else {
-                    step.round_ties_even()
-                }
-            };
-            (sigmas.iter().map(step).collect(), sigmas)
-        } else {
-            let timesteps = spaced(config, &table, steps);
-            let sigmas = timesteps.iter().map(|t| interpolate(&table, *t)).collect();
-            (timesteps, sigmas)
-        };
-        sigmas.push(match config.final_sigmas_type {
-            FinalSigmas::Zero => 0.0,
-            FinalSigmas::SigmaMin => table[0],
-        });
-        let is_short = timesteps.len() < SHORT;
+        let levels = Levels::new(&INFO, config, options, Manner::DpmSolver)?;
         Ok(Self {
-            levels: sigmas
-                .into_iter()
-                .map(|sigma| Level::new(f64::from(sigma as f32)))
-                .collect(),
-            ends_simply: config.euler_at_final
-                || (config.lower_order_final && is_short)
-                || config.final_sigmas_type == FinalSigmas::Zero,
-            timesteps,
-            prediction: config.prediction_type,
-            order: config.solver_order,
-            solver: config.solver_type,
+            order: SecondOrder::new(config, &levels),
+            levels,
         })
     }
 }
 
-/// The steps of the solver, which in diffusers are one more, the last left out.
-fn spaced(config: &SchedulerConfig, table: &[f64], steps: usize) -> Vec<f64> {
-    let total = config.num_train_timesteps;
-    // λ is −ln σ, so it falls along the table.
-    let least = config.lambda_min_clipped.unwrap_or(f64::NEG_INFINITY);
-    let last = table
-        .iter()
-        .rposition(|sigma| -sigma.ln() >= least)
-        .map_or(1, |at| at + 1);
-    let timesteps: Vec<f64> = match READS.spacing(config) {
-        TimestepSpacing::Linspace => {
-            let evenly = linspace(0.0, (last - 1) as f64, steps + 1);
-            evenly[1..]
-                .iter()
-                .rev()
-                .map(|t| t.round_ties_even())
-                .collect()
-        }
-        TimestepSpacing::Leading => {
-            let ratio = last / (steps + 1);
-            (1..=steps)
-                .rev()
-                .map(|i| (i * ratio + config.steps_offset.unwrap_or(0)) as f64)
-                .collect()
-        }
-        TimestepSpacing::Trailing => trailing(last, total, steps),
-    };
-    let end = (total - 1) as f64;
-    timesteps.into_iter().map(|t| t.min(end)).collect()
-}
-
 impl Sampler for DpmSolver {
     fn timesteps(&self) -> &[f64] {
-        &self.timesteps
+        &self.levels.timesteps
     }
 
     fn step(
@@ -157,23 +106,17 @@ impl Sampler for DpmSolver {
         sample: Tensor<4>,
         _noise: &mut dyn NoiseSource,
     ) -> SamplerStep {
-        let (here, next) = (self.levels[index], self.levels[index + 1]);
-        let bar = here.alpha * here.alpha;
-        let (denoised, _) = self.prediction.x0_and_noise(bar, output, sample.clone());
+        let [here, next] = self.levels.ends(index);
+        let denoised = self.levels.x0(index, output, sample.clone());
         let h = next.lambda - here.lambda;
         // e^−h − 1: without any noise left, h is infinite.
         let decay = (-h).exp_m1();
         let ratio = next.sigma / here.sigma;
         let mut moved = sample * ratio - denoised.clone() * (next.alpha * decay);
-        let is_last = index + 1 == self.timesteps.len();
-        let is_simple = self.order == 1 || (is_last && self.ends_simply);
-        // The clean sample as it looked a step ago.
-        if let (Some(before), false) = (memory.past.last(), is_simple) {
-            let past = here.lambda - self.levels[index - 1].lambda;
-            let slope = (denoised.clone() - before.clone()) * (h / past);
-            moved = match self.solver {
-                SolverType::Midpoint => moved - slope * (0.5 * next.alpha * decay),
+        if let Some(slope) = self.order.slope(&self.levels, index, memory, &denoised) {
+            moved = match self.order.solver {
                 SolverType::Heun => moved + slope * (next.alpha * (decay / h + 1.0)),
+                _ => moved - slope * (0.5 * next.alpha * decay),
             };
         }
         memory.past = vec![denoised.clone()];
@@ -184,7 +127,6 @@ impl Sampler for DpmSolver {
     }
 
     fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        let level = self.levels[index];
-        with_noise(level.alpha * level.alpha, clean, noise)
+        self.levels.noised(clean, noise, index)
     }
 }

@@ -8,7 +8,9 @@ use super::{
     SigmaLimits, Sigmas, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
-use crate::diffusion::scheduler_config::{FinalSigmas, SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{
+    BetaSchedule, FinalSigmas, SchedulerConfig, TimestepSpacing,
+};
 use crate::diffusion::torch_random::NoiseSource;
 
 /// diffusers' `EulerDiscreteScheduler`.
@@ -16,6 +18,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "euler",
     label: "Euler",
     class_names: &["EulerDiscreteScheduler"],
+    algorithm_type: None,
     takes_karras: true,
     takes_eta: false,
     reads: READS,
@@ -25,6 +28,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
 /// Ancestral steps read it in the same way.
 pub(super) const READS: ConfigReading = ConfigReading {
     betas: (1e-4, 0.02),
+    beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Linspace,
     clip: Clip::Never,
     zero_snr: ZeroSnr::AlmostReached,
@@ -37,11 +41,10 @@ struct Euler {
 
 impl Euler {
     fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        // The only class in diffusers that has these keys.
+        // Of those with x₀ + σ ε the only class in diffusers that has these keys.
         let limits = SigmaLimits {
-            min: config.sigma_min,
-            max: config.sigma_max,
             ends_at_smallest: config.final_sigmas_type == FinalSigmas::SigmaMin,
+            ..SigmaLimits::told(config)
         };
         Ok(Self {
             levels: Sigmas::new(&INFO, config, options, limits)?,

@@ -16,11 +16,21 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "euler-a",
     label: "Euler a",
     class_names: &["EulerAncestralDiscreteScheduler"],
+    algorithm_type: None,
     takes_karras: false,
     takes_eta: false,
     reads: euler::READS,
     build: |config, options| Ok(Box::new(EulerAncestral::new(config, options)?)),
 };
+
+/// How far down a step from one level to another goes, and the standard deviation of
+/// the noise that comes on top.
+pub(super) fn down_and_up(from: f64, to: f64) -> [f64; 2] {
+    let up = (to * to * (from * from - to * to) / (from * from))
+        .max(0.0)
+        .sqrt();
+    [(to * to - up * up).max(0.0).sqrt(), up]
+}
 
 struct EulerAncestral {
     levels: Sigmas,
@@ -58,10 +68,7 @@ impl Sampler for EulerAncestral {
         let (from, to) = (self.levels.sigmas[index], self.levels.sigmas[index + 1]);
         let (shape, device) = (sample.dims(), sample.device());
         let denoised = self.levels.x0(from, output, sample.clone());
-        let up = (to * to * (from * from - to * to) / (from * from))
-            .max(0.0)
-            .sqrt();
-        let down = (to * to - up * up).max(0.0).sqrt();
+        let [down, up] = down_and_up(from, to);
         let derivative = (sample.clone() - denoised.clone()) / from;
         let sample = sample + derivative * (down - from) + noise.noise(shape, &device) * up;
         SamplerStep { sample, denoised }

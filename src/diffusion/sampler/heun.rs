@@ -8,7 +8,7 @@ use super::{
     SamplerStep, SigmaLimits, Sigmas, ZeroSnr, clipped,
 };
 use crate::diffusion::DiffusionError;
-use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
 /// diffusers' `HeunDiscreteScheduler`.
@@ -16,14 +16,17 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "heun",
     label: "Heun",
     class_names: &["HeunDiscreteScheduler"],
+    algorithm_type: None,
     takes_karras: true,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Heun::new(config, options)?)),
 };
 
-const READS: ConfigReading = ConfigReading {
+/// Others that ask the model twice in a step read it in the same way.
+pub(super) const READS: ConfigReading = ConfigReading {
     betas: (0.00085, 0.012),
+    beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Linspace,
     clip: Clip::Unless(false),
     zero_snr: ZeroSnr::Ignored,

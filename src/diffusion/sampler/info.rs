@@ -1,7 +1,7 @@
 //! What is to be known of a sampler before it is made.
 
 use super::super::DiffusionError;
-use super::super::scheduler_config::{SchedulerConfig, TimestepSpacing};
+use super::super::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use super::{SAMPLERS, Sampler};
 use crate::recipe::SamplerId;
 
@@ -26,6 +26,8 @@ pub struct SamplerInfo {
     pub label: &'static str,
     /// The classes of diffusers that are, or come closest to, this sampler.
     pub class_names: &'static [&'static str],
+    /// The `algorithm_type` with which its class is this sampler, where others share it.
+    pub algorithm_type: Option<&'static str>,
     /// Whether diffusers offers the noise levels of Karras et al. 2022 for it.
     pub takes_karras: bool,
     /// Whether η changes anything.
@@ -77,6 +79,8 @@ pub fn sampler_info(id: &SamplerId) -> Result<&'static SamplerInfo, DiffusionErr
 pub(in crate::diffusion) struct ConfigReading {
     /// First and last β of files that do not tell.
     pub betas: (f64, f64),
+    /// How β grows where the file does not tell.
+    pub beta_schedule: BetaSchedule,
     /// Which steps are sampled where the file does not tell.
     pub spacing: TimestepSpacing,
     pub clip: Clip,
@@ -114,6 +118,11 @@ impl ConfigReading {
         )
     }
 
+    /// How β grows.
+    pub fn beta_schedule(&self, config: &SchedulerConfig) -> BetaSchedule {
+        config.beta_schedule.unwrap_or(self.beta_schedule)
+    }
+
     /// Which steps are sampled.
     pub fn spacing(&self, config: &SchedulerConfig) -> TimestepSpacing {
         config.timestep_spacing.unwrap_or(self.spacing)
@@ -142,12 +151,12 @@ mod tests {
             let same = SAMPLERS.iter().filter(|other| other.id == info.id);
             assert_eq!(same.count(), 1, "{}", info.id);
         }
-        let error = sampler_info(&SamplerId::new("lms"))
+        let error = sampler_info(&SamplerId::new("unheard-of"))
             .err()
             .expect("not ours")
             .to_string();
         assert!(
-            error.contains("lms") && error.contains("euler-a, dpmpp-2m"),
+            error.contains("unheard-of") && error.contains("euler-a, dpmpp-2m"),
             "{error}"
         );
     }

@@ -6,13 +6,24 @@
 
 mod ddim;
 mod ddpm;
+mod dpm2;
+mod dpm2_ancestral;
+mod dpm_sde;
 mod dpm_solver;
+mod dpm_solver_3m_sde;
+mod dpm_solver_sde;
 mod euler;
 mod euler_ancestral;
 mod heun;
 mod info;
+mod lcm;
+mod levels;
+mod lms;
+mod midpoints;
+mod plms;
 mod pndm;
 mod sigmas;
+mod unipc;
 
 use burn::tensor::Tensor;
 
@@ -32,10 +43,19 @@ pub static SAMPLERS: &[&SamplerInfo] = &[
     &euler::INFO,
     &euler_ancestral::INFO,
     &dpm_solver::INFO,
+    &dpm_solver_sde::INFO,
+    &dpm_sde::INFO,
+    &dpm_solver_3m_sde::INFO,
+    &unipc::INFO,
     &heun::INFO,
+    &dpm2::INFO,
+    &dpm2_ancestral::INFO,
+    &lms::INFO,
     &ddim::INFO,
+    &plms::INFO,
     &pndm::INFO,
     &ddpm::INFO,
+    &lcm::INFO,
 ];
 
 /// What a step leads to.
@@ -111,6 +131,21 @@ pub trait Sampler: Send + Sync {
     /// # Shapes
     /// `clean` and `noise`: the same; the result too.
     fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4>;
+}
+
+/// The multistep rule of Adams and Bashforth on up to four predictions, newest last;
+/// none of none.
+fn adams_bashforth(said: &[Tensor<4>]) -> Option<Tensor<4>> {
+    let weights: &[f64] = match said.len() {
+        1 => &[1.0],
+        2 => &[-1.0 / 2.0, 3.0 / 2.0],
+        3 => &[5.0 / 12.0, -16.0 / 12.0, 23.0 / 12.0],
+        _ => &[-9.0 / 24.0, 37.0 / 24.0, -59.0 / 24.0, 55.0 / 24.0],
+    };
+    let terms = said.iter().zip(weights);
+    terms
+        .map(|(said, weight)| said.clone() * *weight)
+        .reduce(|sum, term| sum + term)
 }
 
 fn clipped(x0: Tensor<4>, range: Option<f64>) -> Tensor<4> {

@@ -6,12 +6,12 @@ use burn::tensor::Tensor;
 
 use super::{
     Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
-    SamplerStep, ZeroSnr,
+    SamplerStep, ZeroSnr, adams_bashforth,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{NoiseSchedule, check_steps, spaced_timesteps};
-use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
+use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
 /// Predictions that a step looks back on; Runge-Kutta makes the first ones, with
@@ -24,6 +24,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "pndm",
     label: "PNDM",
     class_names: &["PNDMScheduler"],
+    algorithm_type: None,
     takes_karras: false,
     takes_eta: false,
     reads: READS,
@@ -32,6 +33,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
 
 const READS: ConfigReading = ConfigReading {
     betas: (1e-4, 0.02),
+    beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Leading,
     clip: Clip::Never,
     zero_snr: ZeroSnr::Ignored,
@@ -160,18 +162,7 @@ impl Pndm {
                 sum: output,
             });
         }
-        // Adams-Bashforth, as far as there is a past.
-        let weights: &[f64] = match memory.past.len() {
-            1 => &[1.0],
-            2 => &[-1.0 / 2.0, 3.0 / 2.0],
-            3 => &[5.0 / 12.0, -16.0 / 12.0, 23.0 / 12.0],
-            _ => &[-9.0 / 24.0, 37.0 / 24.0, -59.0 / 24.0, 55.0 / 24.0],
-        };
-        let terms = memory.past.iter().zip(weights);
-        let said = terms
-            .map(|(said, weight)| said.clone() * *weight)
-            .reduce(|sum, term| sum + term)
-            .unwrap_or_else(|| sample.zeros_like());
+        let said = adams_bashforth(&memory.past).unwrap_or_else(|| sample.zeros_like());
         self.transfer(sample, t, t - stride, said)
     }
 }

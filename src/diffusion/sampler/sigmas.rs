@@ -21,6 +21,17 @@ pub(super) struct SigmaLimits {
     pub ends_at_smallest: bool,
 }
 
+impl SigmaLimits {
+    /// As the file bounds Karras' levels.
+    pub fn told(config: &SchedulerConfig) -> Self {
+        Self {
+            min: config.sigma_min,
+            max: config.sigma_max,
+            ends_at_smallest: false,
+        }
+    }
+}
+
 /// The steps and noise levels of samplers that work with x₀ + σ ε.
 #[derive(Clone, Debug)]
 pub(super) struct Sigmas {
@@ -28,6 +39,8 @@ pub(super) struct Sigmas {
     /// One more than timesteps: the last is that of the result.
     pub sigmas: Vec<f64>,
     pub init_noise_sigma: f64,
+    /// The noise levels of the training.
+    table: Vec<f64>,
     prediction: PredictionType,
 }
 
@@ -65,8 +78,14 @@ impl Sigmas {
                 TimestepSpacing::Leading => (largest * largest + 1.0).sqrt(),
             },
             sigmas,
+            table,
             prediction: config.prediction_type,
         })
+    }
+
+    /// The training step with a noise level.
+    pub fn step_of(&self, sigma: f64) -> f64 {
+        step_of_sigma(&self.table, sigma)
     }
 
     /// x / √(σ² + 1).

@@ -2,9 +2,13 @@
 """Makes the references of random numbers, samplers and whole trajectories, by torch and diffusers.
 
 Run in this folder, after make_model_reference.py, with Python's torch, diffusers, transformers,
-safetensors and Pillow (made with torch 2.15 on a processor with AVX2 and diffusers 0.42.1):
+safetensors, scipy, torchsde and Pillow (made with torch 2.15 on a processor with AVX2 and diffusers 0.42.1):
 
-    python3 make_trajectories.py [randn] [schedulers] [pipelines]      without a word: all three
+    ATEN_CPU_CAPABILITY=avx2 python3 make_trajectories.py [randn] [schedulers] [solvers] [pipelines]
+
+Without a word it makes all of them. `solvers` needs the code of two others, by paths in the environment:
+K_DIFFUSION, a folder with the package k_diffusion (0.1.1.post1), and LATENT_DIFFUSION, the repository
+CompVis/latent-diffusion (a506df57).
 
 Every file is a safetensors file; `cases` in its metadata is a JSON list that says what was run.
 
@@ -26,10 +30,12 @@ that for inpainting sets skip_prk_steps to true; a scheduler made from that one 
 the file names.
 """
 
+import importlib.util
 import json
 import logging
 import os
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -44,11 +50,17 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
+    KDPM2AncestralDiscreteScheduler,
+    KDPM2DiscreteScheduler,
+    LCMScheduler,
+    LMSDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
+    UniPCMultistepScheduler,
 )
+from diffusers.schedulers import DPMSolverSDEScheduler, scheduling_dpmsolver_sde
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -247,6 +259,233 @@ def scheduler_reference():
     }, HERE / "schedulers.safetensors", {"schedules": SCHEDULES, "cases": cases})
 
 
+# Solvers that came later ---------------------------------------------------------------------
+
+SOLVERS = {
+    "dpmpp-2m-sde": DPMSolverMultistepScheduler,
+    "dpmpp-sde": DPMSolverSDEScheduler,
+    "dpmpp-3m-sde": None,
+    "unipc": UniPCMultistepScheduler,
+    "dpm2": KDPM2DiscreteScheduler,
+    "dpm2-a": KDPM2AncestralDiscreteScheduler,
+    "lms": LMSDiscreteScheduler,
+    "plms": None,
+    "lcm": LCMScheduler,
+}
+SPACED = [s for s in SOLVERS if s not in ("plms", "lcm")]
+
+
+def settings(sampler):
+    return dict(algorithm_type="sde-dpmsolver++") if sampler == "dpmpp-2m-sde" else {}
+
+
+class HandedNoise:
+    """In place of a Brownian tree: numbers of the run's generator, as every other sampler takes them."""
+
+    generator = None
+
+    def __init__(self, x, *_):
+        self.shape = x.shape
+
+    def __call__(self, *_):
+        return torch.randn(self.shape, generator=HandedNoise.generator)
+
+
+scheduling_dpmsolver_sde.BrownianTreeNoiseSampler = HandedNoise
+
+
+def module_of(path, **others):
+    """A Python file alone, without what it only imports."""
+    for name, module in others.items():
+        sys.modules[name.replace("__", ".")] = module
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def k_diffusion():
+    path = Path(os.environ["K_DIFFUSION"]) / "k_diffusion/sampling.py"
+    text = path.read_text().replace("from . import utils", "utils = None")
+    module = types.ModuleType("sampling")
+    sys.modules["torchdiffeq"] = types.SimpleNamespace(odeint=None)
+    exec(compile(text, str(path), "exec"), module.__dict__)
+    return module
+
+
+def x0_of(said, x, sigma, prediction):
+    """x₀ of x₀ + σ ε."""
+    if prediction == "epsilon":
+        return x - sigma * said
+    if prediction == "v_prediction":
+        return x / (sigma**2 + 1) - said * sigma / (sigma**2 + 1) ** 0.5
+    return said
+
+
+def run_3m(scheduler, case, generator, noise, clean):
+    """k-diffusion's function on the steps of diffusers' multistep solver."""
+    sigmas = scheduler.sigmas[case["start"]:]
+    timesteps = scheduler.timesteps[case["start"]:]
+    prediction = scheduler.config.prediction_type
+    if case["start"]:
+        x = clean + sigmas[0] * noise
+    else:
+        x = noise * (sigmas[0] ** 2 + 1) ** 0.5
+    left = iter(timesteps)
+
+    def model(x, sigma):
+        said = toy_model(x / (sigma[0] ** 2 + 1) ** 0.5, float(next(left)))
+        return x0_of(said, x, sigma[0], prediction)
+
+    noises = lambda *_: torch.randn(noise.shape, generator=generator)
+    x = k_diffusion().sample_dpmpp_3m_sde(model, x, sigmas, noise_sampler=noises, disable=True)
+    return x / (sigmas[-1] ** 2 + 1) ** 0.5
+
+
+def run_plms(config, case, noise):
+    """The paper's sampler. Of velocity it makes noise as Stable Diffusion 2's code does."""
+    root = Path(os.environ["LATENT_DIFFUSION"]) / "ldm"
+    for name in ("ldm", "ldm.modules", "ldm.modules.diffusionmodules"):
+        sys.modules[name] = types.ModuleType(name)
+    sys.modules["ldm.util"] = types.SimpleNamespace(instantiate_from_config=None)
+    sys.modules["einops"] = types.SimpleNamespace(repeat=None)
+    util = module_of(root / "modules/diffusionmodules/util.py")
+    plms = module_of(root / "models/diffusion/plms.py", ldm__modules__diffusionmodules__util=util)
+    alphas = DDIMScheduler.from_config(config).alphas_cumprod
+    prediction = config.get("prediction_type", "epsilon")
+
+    class Model:
+        num_timesteps = len(alphas)
+        betas = alphas
+        device = torch.device("cpu")
+        alphas_cumprod = alphas
+        alphas_cumprod_prev = torch.cat([torch.ones(1), alphas[:-1]])
+
+        def apply_model(self, x, t, _):
+            said, alpha = toy_model(x, float(t[0])), alphas[t[0]]
+            if prediction == "v_prediction":
+                return alpha.sqrt() * said + (1 - alpha).sqrt() * x
+            return said
+
+    plms.PLMSSampler.register_buffer = lambda self, name, value: setattr(self, name, value)
+    sampler = plms.PLMSSampler(Model())
+    with open(os.devnull, "w") as nowhere:
+        sys.stdout, before = nowhere, sys.stdout
+        try:
+            x, _ = sampler.sample(case["steps"], 1, noise.shape[1:], x_T=noise, verbose=False)
+            steps = [int(t) for t in np.flip(sampler.ddim_timesteps)]
+        finally:
+            sys.stdout = before
+    second = steps[min(1, len(steps) - 1)]
+    return x, torch.tensor([steps[0], second, *steps[1:]])
+
+
+def run_solver(case, noise, clean):
+    config = {**SCHEDULES.get(case["schedule"], {}), **case["config"]}
+    if case["karras"]:
+        config["use_karras_sigmas"] = True
+    generator = seeded(7)
+    HandedNoise.generator = generator
+    if case["sampler"] == "plms":
+        return *run_plms(config, case, noise), 1.0
+    cls = SOLVERS[case["sampler"]] or DPMSolverMultistepScheduler
+    scheduler = cls.from_config(config, **settings(case["sampler"]))
+    scheduler.set_timesteps(case["steps"])
+    if case["sampler"] == "dpmpp-3m-sde":
+        return run_3m(scheduler, case, generator, noise, clean), scheduler.timesteps, 1.0
+    start = case["start"] * scheduler.order
+    timesteps = scheduler.timesteps[start:]
+    scheduler.set_begin_index(start)
+    if start:
+        x = scheduler.add_noise(clean, noise, timesteps[:1].repeat(len(noise)))
+    else:
+        x = noise * scheduler.init_noise_sigma
+    draws = case["sampler"] in ("dpmpp-2m-sde", "dpm2-a", "lcm")
+    for i, t in enumerate(timesteps):
+        said = toy_model(scheduler.scale_model_input(x, t), float(t))
+        extra = dict(generator=generator) if draws else {}
+        if case["sampler"] == "lms":
+            # Its own choice of the order counts slopes that a run from the middle has not.
+            extra = dict(order=min(4, i + 1))
+        x = scheduler.step(said, t, x, **extra).prev_sample
+    return x, scheduler.timesteps, float(scheduler.init_noise_sigma)
+
+
+def solver_cases():
+    def case(sampler, schedule, steps, karras=False, start=0, **config):
+        return dict(sampler=sampler, schedule=schedule, steps=steps, karras=karras, start=start, config=config)
+
+    for sampler in SPACED:
+        predicts = ["epsilon", "v_prediction"] + ["sample"] * (sampler not in ("dpmpp-sde", "dpm2", "dpm2-a"))
+        for schedule in SCHEDULES:
+            for spacing in SPACINGS:
+                # There σ reaches 20,000, and f32 holds no difference between the level of a step and that below.
+                if sampler == "dpm2-a" and schedule == "cosine" and spacing != "leading":
+                    continue
+                for prediction in predicts if schedule == "sd" else predicts[:1]:
+                    for steps in (1, 4, 25) if schedule == "sd" else (12,):
+                        # k-diffusion's function fails on a single step.
+                        if sampler != "dpmpp-3m-sde" or steps > 1:
+                            yield case(sampler, schedule, steps, timestep_spacing=spacing, prediction_type=prediction)
+                if schedule != "cosine":
+                    yield case(sampler, schedule, 12, True, timestep_spacing=spacing)
+        for spacing in SPACINGS:
+            yield case(sampler, "sd", 10, start=4, timestep_spacing=spacing)
+        yield case(sampler, "sd", 10, True, start=4, timestep_spacing="leading")
+        yield case(sampler, "sd", 7, num_train_timesteps=1100, timestep_spacing="linspace")
+        yield case(sampler, "sd", 5, num_train_timesteps=20, timestep_spacing="leading",
+                   trained_betas=[round(0.01 + 0.004 * i, 3) for i in range(20)])
+    for sampler in ("plms", "lcm"):
+        for schedule in SCHEDULES:
+            for prediction in ("epsilon", "v_prediction"):
+                for steps in (1, 2, 4, 25, 30):
+                    yield case(sampler, schedule, steps, prediction_type=prediction)
+        yield case(sampler, "sd", 6, num_train_timesteps=1100)
+        yield case(sampler, "sd", 7, num_train_timesteps=60, original_inference_steps=30)
+    yield case("plms", "sd", 50)
+    yield case("lcm", "sd", 50)
+    yield case("lcm", "sd", 6, original_inference_steps=100, timestep_scaling=2.0, prediction_type="sample")
+    yield case("lcm", "sd", 6, clip_sample=True, clip_sample_range=0.5)
+    yield case("lcm", "sd", 10, start=4)
+    for sampler in SOLVERS:
+        if sampler != "plms":
+            yield case(sampler, "none", 6)
+    for sampler in ("dpmpp-2m-sde", "dpmpp-3m-sde", "unipc", "lcm"):
+        yield case(sampler, "sd", 8, rescale_betas_zero_snr=True, prediction_type="v_prediction",
+                   timestep_spacing="trailing")
+    for karras in (False, True):
+        for sampler in ("dpmpp-2m-sde", "dpmpp-3m-sde", "unipc"):
+            yield case(sampler, "sd", 9, karras, final_sigmas_type="sigma_min", timestep_spacing="linspace")
+            for key in (dict(solver_type="heun"), dict(solver_order=1), dict(euler_at_final=True), dict(lower_order_final=False)):
+                if sampler != "dpmpp-3m-sde":
+                    yield case(sampler, "sd", 9, karras, final_sigmas_type="sigma_min", **key)
+                    yield case(sampler, "sd", 20, karras, **key)
+        for key in (dict(solver_order=3), dict(solver_order=3, lower_order_final=False, final_sigmas_type="sigma_min"),
+                    dict(solver_type="bh1", final_sigmas_type="sigma_min"), dict(solver_order=3, solver_type="bh1", final_sigmas_type="sigma_min"),
+                    dict(disable_corrector=[0, 3]), dict(sigma_min=0.1, sigma_max=9.0)):
+            yield case("unipc", "sd", 9, karras, **key)
+
+
+def solver_reference():
+    noise, clean = torch.randn(SHAPE, generator=seeded(1)), torch.randn(SHAPE, generator=seeded(2))
+    cases, results, times, sigmas = [], [], [], []
+    for case in solver_cases():
+        x, timesteps, sigma = run_solver(case, noise, clean)
+        if not torch.isfinite(x).all():
+            print("  not finite in diffusers, left out:", json.dumps(case))
+            continue
+        cases.append({k: v for k, v in case.items() if v})
+        results.append(x.flatten())
+        times.append(timesteps.double())
+        sigmas.append(sigma)
+    save({
+        "noise": noise, "clean": clean, "result": torch.stack(results), "timesteps": torch.cat(times),
+        "evaluations": torch.tensor([len(t) for t in times], dtype=torch.int32),
+        "init_noise_sigma": torch.tensor(sigmas, dtype=torch.float64),
+    }, HERE / "solvers.safetensors", {"schedules": SCHEDULES, "cases": cases})
+    print(len(cases), "cases")
+
+
 # Whole pipelines -----------------------------------------------------------------------------
 
 PROMPT, NEGATIVE = "a small red house on a green hill under a blue sky", "a cartoon sailboat at night"
@@ -375,11 +614,13 @@ def pipeline_reference(name, spec):
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["randn", "schedulers", "pipelines"]
+    wanted = sys.argv[1:] or ["randn", "schedulers", "solvers", "pipelines"]
     if "randn" in wanted:
         randn_reference()
     if "schedulers" in wanted:
         scheduler_reference()
+    if "solvers" in wanted:
+        solver_reference()
     if "pipelines" in wanted:
         for name, spec in PIPELINES.items():
             pipeline_reference(name, spec)

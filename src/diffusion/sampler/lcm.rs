@@ -1,0 +1,108 @@
+//! Sampling of latent consistency models (Luo et al. 2023,
+//! <https://arxiv.org/abs/2310.04378>): every step leads to a clean sample, which is
+//! noised again for the next.
+
+use burn::tensor::Tensor;
+
+use super::{
+    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
+    clipped,
+};
+use crate::diffusion::DiffusionError;
+use crate::diffusion::prediction::{PredictionType, with_noise};
+use crate::diffusion::schedule::{NoiseSchedule, check_steps};
+use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
+use crate::diffusion::torch_random::NoiseSource;
+
+/// Standard deviation of the data that the models are made for.
+const SIGMA_DATA: f64 = 0.5;
+
+/// diffusers' `LCMScheduler`.
+pub(super) static INFO: SamplerInfo = SamplerInfo {
+    id: "lcm",
+    label: "LCM",
+    class_names: &["LCMScheduler"],
+    algorithm_type: None,
+    takes_karras: false,
+    takes_eta: false,
+    reads: READS,
+    build: |config, options| Ok(Box::new(Lcm::new(config, options)?)),
+};
+
+const READS: ConfigReading = ConfigReading {
+    betas: (0.00085, 0.012),
+    beta_schedule: BetaSchedule::ScaledLinear,
+    spacing: TimestepSpacing::Leading,
+    clip: Clip::Unless(false),
+    zero_snr: ZeroSnr::Reached,
+    takes_fractions: false,
+};
+
+struct Lcm {
+    schedule: NoiseSchedule,
+    timesteps: Vec<f64>,
+    prediction: PredictionType,
+    clip: Option<f64>,
+    timestep_scaling: f64,
+}
+
+impl Lcm {
+    fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
+        let total = config.num_train_timesteps;
+        // Some of the steps that the model was distilled on.
+        let known = config.original_inference_steps.clamp(1, total);
+        check_steps(INFO.label, options.steps, 1, known)?;
+        let (stride, part) = (total / known, known as f64 / options.steps as f64);
+        let timesteps = (0..options.steps).map(|i| {
+            let at = (i as f64 * part) as usize;
+            ((known - at) * stride - 1) as f64
+        });
+        Ok(Self {
+            schedule: NoiseSchedule::new(config, &READS),
+            timesteps: timesteps.collect(),
+            prediction: config.prediction_type,
+            clip: READS.clip(config),
+            timestep_scaling: config.timestep_scaling,
+        })
+    }
+
+    fn alpha(&self, index: usize) -> f64 {
+        self.schedule.alpha_cumprod(self.timesteps[index] as usize)
+    }
+}
+
+impl Sampler for Lcm {
+    fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    fn step(
+        &self,
+        index: usize,
+        _memory: &mut SamplerMemory,
+        output: Tensor<4>,
+        sample: Tensor<4>,
+        noise: &mut dyn NoiseSource,
+    ) -> SamplerStep {
+        let (shape, device) = (sample.dims(), sample.device());
+        let alpha = self.alpha(index);
+        let (x0, _) = self.prediction.x0_and_noise(alpha, output, sample.clone());
+        // What the model says counts the less the less noise there is.
+        let time = self.timesteps[index] * self.timestep_scaling;
+        let square = time * time + SIGMA_DATA * SIGMA_DATA;
+        let denoised = clipped(x0, self.clip) * (time / square.sqrt())
+            + sample * (SIGMA_DATA * SIGMA_DATA / square);
+        let is_last = index + 1 == self.timesteps.len();
+        let sample = if is_last {
+            denoised.clone()
+        } else {
+            let noise = noise.noise(shape, &device);
+            with_noise(self.alpha(index + 1), denoised.clone(), noise)
+        };
+        SamplerStep { sample, denoised }
+    }
+
+    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+        with_noise(self.alpha(index), clean, noise)
+    }
+}

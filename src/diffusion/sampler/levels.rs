@@ -1,0 +1,176 @@
+//! What the samplers share that work with α x₀ + σ ε, where α² + σ² = 1, and take
+//! their steps along log α / σ.
+
+use burn::tensor::Tensor;
+
+use super::sigmas::SigmaLimits;
+use super::{SamplerInfo, SamplerOptions};
+use crate::diffusion::DiffusionError;
+use crate::diffusion::prediction::{PredictionType, with_noise};
+use crate::diffusion::schedule::{
+    NoiseSchedule, check_steps, interpolate, karras_sigmas, linspace, step_of_sigma, trailing,
+};
+use crate::diffusion::scheduler_config::{
+    BetaSchedule, FinalSigmas, SchedulerConfig, TimestepSpacing,
+};
+
+/// A noise level σ as the parts of a sample α x₀ + σ_t ε with α² + σ_t² = 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level {
+    pub alpha: f64,
+    pub sigma: f64,
+    /// Logarithm of α / σ_t.
+    pub lambda: f64,
+}
+
+impl Level {
+    fn new(sigma: f64) -> Self {
+        let alpha = 1.0 / (sigma * sigma + 1.0).sqrt();
+        Self {
+            alpha,
+            sigma: sigma * alpha,
+            lambda: -sigma.ln(),
+        }
+    }
+}
+
+/// What classes of diffusers do each in their own way.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Manner {
+    /// As DPM-Solver: steps of almost nothing but noise are left out
+    /// (`lambda_min_clipped`), and fine steps of cosine schedules are cut.
+    DpmSolver,
+    /// As UniPC: the file may bound the noise levels.
+    UniPc,
+}
+
+/// The steps and noise levels of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Levels {
+    pub timesteps: Vec<f64>,
+    /// One more than timesteps: the last is that of the result.
+    levels: Vec<Level>,
+    prediction: PredictionType,
+}
+
+impl Levels {
+    pub fn new(
+        info: &SamplerInfo,
+        config: &SchedulerConfig,
+        options: SamplerOptions,
+        manner: Manner,
+    ) -> Result<Self, DiffusionError> {
+        let steps = options.steps;
+        check_steps(info.label, steps, 1, config.num_train_timesteps)?;
+        let table = NoiseSchedule::new(config, &info.reads).sigmas();
+        let (timesteps, mut sigmas) = if options.karras {
+            let limits = match manner {
+                Manner::DpmSolver => SigmaLimits::default(),
+                Manner::UniPc => SigmaLimits::told(config),
+            };
+            let min = limits.min.unwrap_or(table[0]);
+            let max = limits.max.unwrap_or(table[table.len() - 1]);
+            let sigmas = karras_sigmas(min, max, steps);
+            let is_cut = matches!(manner, Manner::DpmSolver)
+                && config.beta_schedule == Some(BetaSchedule::SquaredcosCapV2);
+            let step = |sigma: &f64| {
+                let step = step_of_sigma(&table, *sigma);
+                if is_cut {
+                    step.trunc()
+                } else {
+                    step.round_ties_even()
+                }
+            };
+            (sigmas.iter().map(step).collect(), sigmas)
+        } else {
+            let timesteps = spaced(info, config, &table, steps, manner);
+            let sigmas = timesteps.iter().map(|t| interpolate(&table, *t)).collect();
+            (timesteps, sigmas)
+        };
+        sigmas.push(match config.final_sigmas_type {
+            FinalSigmas::Zero => 0.0,
+            FinalSigmas::SigmaMin => match (manner, sigmas.last()) {
+                (Manner::UniPc, Some(last)) if options.karras => *last,
+                _ => table[0],
+            },
+        });
+        let rounded = |sigma: f64| Level::new(f64::from(sigma as f32));
+        Ok(Self {
+            levels: sigmas.into_iter().map(rounded).collect(),
+            timesteps,
+            prediction: config.prediction_type,
+        })
+    }
+
+    /// The levels at both ends of a step.
+    pub fn ends(&self, index: usize) -> [Level; 2] {
+        [self.levels[index], self.levels[index + 1]]
+    }
+
+    /// How far log α / σ came in the step before some others.
+    pub fn length_before(&self, index: usize) -> f64 {
+        self.levels[index].lambda - self.levels[index - 1].lambda
+    }
+
+    /// Log α / σ at a step.
+    pub fn lambda(&self, index: usize) -> f64 {
+        self.levels[index].lambda
+    }
+
+    /// Whether a step is the last one.
+    pub fn is_last(&self, index: usize) -> bool {
+        index + 1 == self.timesteps.len()
+    }
+
+    /// What the model said at a step, as x₀.
+    pub fn x0(&self, index: usize, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
+        let bar = self.levels[index].alpha.powi(2);
+        self.prediction.x0_and_noise(bar, output, sample).0
+    }
+
+    /// A clean sample with as much noise as samples have at a step.
+    pub fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+        with_noise(self.levels[index].alpha.powi(2), clean, noise)
+    }
+}
+
+/// The steps of the solver, which in diffusers are one more, the last left out.
+fn spaced(
+    info: &SamplerInfo,
+    config: &SchedulerConfig,
+    table: &[f64],
+    steps: usize,
+    manner: Manner,
+) -> Vec<f64> {
+    let total = config.num_train_timesteps;
+    // λ is −ln σ, so it falls along the table.
+    let least = match manner {
+        Manner::DpmSolver => config.lambda_min_clipped,
+        Manner::UniPc => None,
+    };
+    let least = least.unwrap_or(f64::NEG_INFINITY);
+    let last = table
+        .iter()
+        .rposition(|sigma| -sigma.ln() >= least)
+        .map_or(1, |at| at + 1);
+    let timesteps: Vec<f64> = match info.reads.spacing(config) {
+        TimestepSpacing::Linspace => {
+            let evenly = linspace(0.0, (last - 1) as f64, steps + 1);
+            evenly[1..]
+                .iter()
+                .rev()
+                .map(|t| t.round_ties_even())
+                .collect()
+        }
+        TimestepSpacing::Leading => {
+            let ratio = last / (steps + 1);
+            (1..=steps)
+                .rev()
+                .map(|i| (i * ratio + config.steps_offset.unwrap_or(0)) as f64)
+                .collect()
+        }
+        TimestepSpacing::Trailing => trailing(last, total, steps),
+    };
+    let end = (total - 1) as f64;
+    timesteps.into_iter().map(|t| t.min(end)).collect()
+}
