@@ -126,6 +126,7 @@ impl Core {
         if state.adopt_defaults {
             state.settings.form.adopt(&summary);
         }
+        state.settings.form.settle_class(&summary);
         state.model = ModelState::Ready(summary);
         self.fit_empty_canvas();
     }

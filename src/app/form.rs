@@ -9,8 +9,8 @@ use crate::engine::protocol::ModelSummary;
 use crate::project::ConditionChoices;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
 use crate::recipe::{
-    Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, ImageInput, Infill, MaskInput,
-    MaskedContent, SamplerId,
+    Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, ImageInput, Infill, InputSpec,
+    MaskInput, MaskedContent, SamplerId,
 };
 
 /// The prompt of a first start: what the first press on Generate paints, and how
@@ -78,6 +78,8 @@ pub enum FormChange {
     Prompt(String),
     /// What to steer away from.
     NegativePrompt(String),
+    /// The class to paint; none for any.
+    Class(Option<u32>),
     /// The sampler.
     Sampler(SamplerId),
     /// Karras noise levels.
@@ -232,6 +234,7 @@ impl GenerateForm {
         match change {
             FormChange::Prompt(prompt) => self.spec.prompt = prompt,
             FormChange::NegativePrompt(prompt) => self.spec.negative_prompt = prompt,
+            FormChange::Class(class) => self.spec.class = class,
             FormChange::Sampler(sampler) => self.spec.sampler = Some(sampler),
             FormChange::Karras(karras) => self.spec.karras = Some(karras),
             FormChange::SeedLocked(locked) => self.seed_locked = locked,
@@ -315,6 +318,18 @@ impl GenerateForm {
             height_px: model.native_size_px,
             ..spec
         };
+    }
+
+    /// Keeps the class where the model has it. One that has none to stand for any begins
+    /// with its first.
+    pub fn settle_class(&mut self, model: &ModelSummary) {
+        let classes = model.inputs.iter().find_map(|input| match input {
+            InputSpec::Class { classes, empty } => Some((classes.len(), empty.is_some())),
+            _ => None,
+        });
+        let (count, has_empty) = classes.unwrap_or((0, true));
+        let kept = self.spec.class.filter(|class| (*class as usize) < count);
+        self.spec.class = kept.or((!has_empty).then_some(0));
     }
 
     /// Takes over the settings of a finished picture, but for its model, which

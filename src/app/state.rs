@@ -213,7 +213,9 @@ impl AppState {
     pub fn model_folder(&self) -> Option<&Path> {
         match &self.form().spec.model {
             ModelSource::Storybook => self.storybook_folder.as_deref(),
-            ModelSource::Folder(folder) => Some(folder),
+            ModelSource::Folder(folder) | ModelSource::Described { file: folder, .. } => {
+                Some(folder)
+            }
         }
     }
 

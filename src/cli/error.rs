@@ -53,6 +53,16 @@ pub enum CliError {
         .0.display()
     )]
     NoModel(PathBuf),
+    /// A model paints no such class.
+    #[error(
+        "this model has no class \u{201c}{told}\u{201d}; name one of its classes, or give a number from 0 to {last}"
+    )]
+    UnknownClass {
+        /// As it was asked for.
+        told: String,
+        /// The largest number.
+        last: usize,
+    },
     /// A picture carries no recipe.
     #[error("\u{201c}{}\u{201d} does not say how it was painted; give the settings as options", .0.display())]
     NoRecipe(PathBuf),

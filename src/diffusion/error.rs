@@ -63,6 +63,14 @@ pub enum DiffusionError {
     /// The model cannot be told something.
     #[error("this model takes no {0}; choose a model that does, or leave it out")]
     NotTaken(&'static str),
+    /// A class beyond those of the model.
+    #[error("there is no class {class}; this model has those from 0 to {last}")]
+    UnknownClass {
+        /// The number given.
+        class: u32,
+        /// The largest there is.
+        last: usize,
+    },
     /// Boxes cannot be painted.
     #[error(transparent)]
     Layout(#[from] LayoutError),

@@ -68,6 +68,8 @@ pub struct Conditions {
     /// The whole picture in small; each side is that of the job over the model's
     /// factor, rounded up.
     pub low_resolution: Option<RgbImage>,
+    /// The number of the class to paint.
+    pub class: Option<u32>,
 }
 
 impl Default for Conditions {
@@ -78,6 +80,7 @@ impl Default for Conditions {
             semantic: None,
             semantic_weight: 1.0,
             low_resolution: None,
+            class: None,
         }
     }
 }
@@ -106,7 +109,9 @@ impl Conditions {
             }
         }
         let factor = manifest.low_resolution_factor();
+        let count = manifest.classes().map_or(0, <[String]>::len);
         Self {
+            class: self.class.filter(|class| (*class as usize) < count),
             layout: layout.filter(|layout| !layout.0.is_empty()),
             semantic,
             low_resolution: self.low_resolution.filter(|_| factor.is_some()),
@@ -140,6 +145,15 @@ impl Conditions {
                 _ => None,
             });
             known.ok_or(DiffusionError::NotTaken("label map"))??;
+        }
+        if let Some(class) = self.class {
+            let classes = manifest
+                .classes()
+                .ok_or(DiffusionError::NotTaken("class"))?;
+            if class as usize >= classes.len() {
+                let last = classes.len().saturating_sub(1);
+                return Err(DiffusionError::UnknownClass { class, last });
+            }
         }
         if let Some(small) = &self.low_resolution {
             let factor = manifest.low_resolution_factor();

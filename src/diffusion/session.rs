@@ -107,7 +107,11 @@ impl<'m> Session<'m> {
             eta: request.eta,
         };
         let inpaints = model.manifest().takes_mask() || request.mask.is_some();
-        let config = model.scheduler().corrected(info, inpaints);
+        // The pipelines of latent diffusion take their files as they are.
+        let config = match model.manifest().takes_text() {
+            true => model.scheduler().corrected(info, inpaints),
+            false => model.scheduler().clone(),
+        };
         let sampler = info.build(&config, options)?;
         let mut random = TorchGenerator::new(request.seed);
         let Start {

@@ -1,4 +1,4 @@
-//! What a run is told of words, boxes and label maps: at its start, and anew on its way.
+//! What a run is told of words, a class, boxes and label maps: at its start, and anew on its way.
 
 use super::latent_diffusion::text;
 use super::session::Told;
@@ -21,7 +21,7 @@ pub struct Retelling<'a> {
 }
 
 impl Conditions {
-    /// The boxes and the label map as something that is asked for.
+    /// The class, the boxes and the label map as something that is asked for.
     pub(super) fn drawn(&self, is_guided: bool) -> Vec<Asked<'_>> {
         let layout = self.layout.as_ref().map(|layout| Asked::Layout {
             boxes: &layout.0,
@@ -33,7 +33,8 @@ impl Conditions {
             weight: self.semantic_weight,
             is_guided,
         });
-        layout.into_iter().chain(semantic).collect()
+        let class = self.class.map(|class| Asked::Class { class, is_guided });
+        layout.into_iter().chain(semantic).chain(class).collect()
     }
 }
 

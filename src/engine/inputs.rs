@@ -56,6 +56,7 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
                 .low_resolution
                 .as_ref()
                 .map(|small| flattened(&small.0, WHITE)),
+            class: spec.class,
         },
     }
 }

@@ -102,13 +102,18 @@ pub(super) fn folder_of(
     source: &ModelSource,
     device: &ComputeDevice,
 ) -> Result<ModelFolder, StopReason> {
-    let folder = ModelFolder::open(path_of(source)?).map_err(|error| bad_model(&error))?;
+    let yaml = match source {
+        ModelSource::Described { yaml, .. } => Some(yaml.as_path()),
+        _ => None,
+    };
+    let folder = ModelFolder::open_with(path_of(source)?, yaml);
+    let folder = folder.map_err(|error| bad_model(&error))?;
     Ok(folder.held_as(device.weights))
 }
 
 fn path_of(source: &ModelSource) -> Result<PathBuf, StopReason> {
     match source {
-        ModelSource::Folder(path) => Ok(path.clone()),
+        ModelSource::Folder(path) | ModelSource::Described { file: path, .. } => Ok(path.clone()),
         ModelSource::Storybook => folders::storybook_model().ok_or_else(|| {
             bad_model(
                 &"The Storybook model is missing; reinstall Velatura or open another model folder.",

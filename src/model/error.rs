@@ -83,6 +83,18 @@ pub enum ModelError {
         /// What it is for.
         task: &'static str,
     },
+    /// Nothing tells the heads of a model's attention.
+    #[error(
+        "{} is a {task} model of the family Latent Diffusion, and only its YAML file tells the heads of its \
+         attention; put that beside it as {} or config.yaml, or name it with --config",
+        path.display(), yaml(path)
+    )]
+    NeedsYaml {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        task: &'static str,
+    },
     /// A model lacks weights that it needs.
     #[error(
         "{} is a model of the family {family} and lacks {name}{}; fetch the file again",
@@ -185,6 +197,12 @@ pub enum ModelError {
         /// What is wrong.
         message: String,
     },
+}
+
+/// The name of the YAML file that belongs to a checkpoint.
+fn yaml(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    format!("{}.yaml", stem.to_string_lossy())
 }
 
 /// How many are not named.

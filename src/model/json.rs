@@ -75,18 +75,27 @@ pub(super) fn read_config<T>(path: &Path) -> Result<Option<T>, ModelError>
 where
     T: Default + Serialize + DeserializeOwned,
 {
+    let read = read_json::<Value>(path)?;
+    read.map(|read| config_of(path, read)).transpose()
+}
+
+/// The configuration that a file holds.
+///
+/// # Errors
+/// If it does not say what it should.
+pub(super) fn config_of<T>(path: &Path, mut read: Value) -> Result<T, ModelError>
+where
+    T: Default + Serialize + DeserializeOwned,
+{
     let unclear = |error: serde_json::Error| ModelError::Json {
         path: path.to_path_buf(),
         message: error.to_string(),
-    };
-    let Some(mut read) = read_json::<Value>(path)? else {
-        return Ok(None);
     };
     let known = serde_json::to_value(T::default()).map_err(unclear)?;
     if let Some(keys) = read.as_object_mut() {
         keys.retain(|key, value| !value.is_null() || known.get(key).is_none());
     }
-    serde_json::from_value(read).map(Some).map_err(unclear)
+    serde_json::from_value(read).map_err(unclear)
 }
 
 /// Writes a JSON file that appears whole or not at all.

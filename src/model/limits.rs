@@ -18,6 +18,8 @@ pub(super) const WIDTH: RangeInclusive<usize> = 1..=65_536;
 pub(super) const INNER_WIDTH: RangeInclusive<usize> = 1..=4 * 65_536;
 /// Tokens of a vocabulary.
 pub(super) const TOKENS: RangeInclusive<usize> = 1..=16_777_216;
+/// Classes that a picture may be of.
+pub(super) const CLASSES: RangeInclusive<usize> = 1..=65_536;
 /// Tokens of a text.
 pub(super) const LENGTH: RangeInclusive<usize> = 1..=65_536;
 /// Rows and columns of a kernel.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::conditioner::{self, LATENT, inpaint};
-use super::{ClipTextConfig, FirstStageConfig, ModelError, UNet2dConfig};
+use super::{ClipTextConfig, FirstStageConfig, ModelError, UNet2dConfig, limits};
 use crate::recipe::{InputSpec, MAX_BOXES, MAX_SIDE_PX, MaskConvention, Palette};
 
 /// What a model is for and how it is used.
@@ -135,7 +135,16 @@ impl Manifest {
             unet_input: channels.iter().map(|name| (*name).to_owned()).collect(),
             ..default
         };
-        file.into()
+        let mut manifest = Self::from(file);
+        let classes = unet.and_then(UNet2dConfig::classes);
+        if let Some(classes) = classes.filter(|count| limits::CLASSES.contains(count)) {
+            manifest.inputs.push(InputSpec::numbered_classes(classes));
+        }
+        if manifest.inputs.is_empty() && unet.is_some_and(UNet2dConfig::is_plain) {
+            // There is nothing to steer to.
+            manifest.default_guidance_scale = 1.0;
+        }
+        manifest
     }
 
     /// The same with the text that a text encoder can be asked for, if the file
@@ -180,6 +189,14 @@ impl Manifest {
                 return None;
             };
             Some(*factor)
+        })
+    }
+
+    /// The names of the classes that it paints, by number; `None` for one that paints none.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.inputs.iter().find_map(|input| match input {
+            InputSpec::Class { classes, .. } => Some(classes.as_slice()),
+            _ => None,
         })
     }
 
@@ -308,6 +325,16 @@ fn check_input(input: &InputSpec) -> Result<(), String> {
                 return Err("a label map needs classes".to_owned());
             }
             palette.validate().map_err(|error| error.to_string())
+        }
+        InputSpec::Class { classes, empty } => {
+            if classes.is_empty() || classes.iter().any(|name| name.trim().is_empty()) {
+                return Err("classes need names".to_owned());
+            }
+            let beyond = classes.len() as u32;
+            match empty {
+                Some(empty) if *empty != beyond => Err(format!("empty must be {beyond}")),
+                _ => Ok(()),
+            }
         }
         InputSpec::LowResolution { factor } if !(2..=64).contains(factor) => {
             Err("factor must be from 2 to 64".to_owned())

@@ -80,6 +80,9 @@ impl ModelFolder {
         if let Ok(config) = self.layout_encoder_config() {
             weights += config.parameter_count()?;
         }
+        if let Ok(config) = self.class_encoder_config() {
+            weights += config.parameter_count()?;
+        }
         if let Ok(config) = self.semantic_encoder_config() {
             weights += config.parameter_count()?;
             // The map, cell by cell: what each class has of it, and what that makes.

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::conditioner::{Asked, Bench, Conditioner, Conditioning, Encoders};
 use super::{FirstStage, LatentInfo, Manifest, ModelError, ModelFolder, UNet2d, work};
 use crate::nn;
+use crate::recipe::InputSpec;
 
 /// The networks of a model on one device, and its manifest (Rombach et al. 2022,
 /// <https://arxiv.org/abs/2112.10752>).
@@ -23,7 +24,8 @@ impl Model {
     /// If a part is missing or damaged, or they do not fit together.
     pub fn load(folder: &ModelFolder, device: &Device) -> Result<Self, ModelError> {
         let manifest = folder.manifest();
-        if !manifest.takes_text() {
+        let is_told = manifest.inputs.iter().any(InputSpec::is_attended);
+        if !is_told && !folder.unet_config()?.is_plain() {
             // Denoisers with cross-attention must be told something.
             folder.text_encoder_config()?;
         }

@@ -17,7 +17,7 @@ pub(super) fn denoiser_work(unet: &UNet2d) -> f64 {
         ["mid_block", ..] => shrunk(lowest),
         ["up_blocks", block, ..] => shrunk(lowest) / halvings(block),
         // One row for all places.
-        ["time_embedding", ..] => 0.0,
+        ["time_embedding" | "class_embedding", ..] => 0.0,
         _ => 1.0,
     })
 }

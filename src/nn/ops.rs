@@ -231,6 +231,28 @@ pub fn upsample_nearest(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     y
 }
 
+/// The means of blocks of 2 × 2 places; where a size is odd, its last row or column is
+/// taken twice.
+///
+/// # Shapes
+/// `[batch, channels, h, w]` to `[batch, channels, ⌈h / 2⌉, ⌈w / 2⌉]`.
+pub fn halved(mut x: Tensor<4>) -> Tensor<4> {
+    for axis in [2, 3] {
+        let side = x.dims()[axis];
+        if !side.is_multiple_of(2) {
+            let last = x.clone().narrow(axis, side - 1, 1);
+            x = Tensor::cat(vec![x, last], axis);
+        }
+    }
+    let [batch, channels, height, width] = x.dims();
+    let (rows, columns) = (height / 2, width / 2);
+    let blocks: Tensor<6> = x.reshape([batch, channels, rows, 2, columns, 2]);
+    blocks
+        .mean_dim(5)
+        .mean_dim(3)
+        .reshape([batch, channels, rows, columns])
+}
+
 /// Brings blocks of `factor` × `factor` places into channels, in PyTorch's order:
 /// channel, row of the block, column of the block.
 ///

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::{Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, Linear, LinearConfig};
+use super::{Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, Linear, LinearConfig, ops};
 
 /// Sizes of a [`ResBlock`].
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,9 @@ pub struct ResBlockConfig {
     /// Whether the block starts as the identity (its last convolution at 0),
     /// as in latent diffusion's denoisers.
     pub zero: bool,
+    /// Whether time scales and shifts what was normalised, instead of being added
+    /// before (Dhariwal and Nichol 2021, <https://arxiv.org/abs/2105.05233>, §3.1).
+    pub scale_shift: bool,
 }
 
 impl ResBlockConfig {
@@ -38,13 +41,15 @@ impl ResBlockConfig {
         ResBlock {
             norm1: norm(self.input),
             conv1: Conv2dConfig::same(self.input, self.output, 3).init(device),
-            time_emb_proj: self
-                .time
-                .map(|width| LinearConfig::new(width, self.output).init(device)),
+            time_emb_proj: self.time.map(|width| {
+                let told = if self.scale_shift { 2 } else { 1 } * self.output;
+                LinearConfig::new(width, told).init(device)
+            }),
             norm2: norm(self.output),
             conv2: if self.zero { last.zeroed() } else { last }.init(device),
             conv_shortcut: (self.input != self.output)
                 .then(|| Conv2dConfig::same(self.input, self.output, 1).init(device)),
+            scale_shift: self.scale_shift,
         }
     }
 }
@@ -59,6 +64,8 @@ pub struct ResBlock {
     norm2: GroupNorm,
     conv2: Conv2d,
     conv_shortcut: Option<Conv2d>,
+    #[module(skip)]
+    scale_shift: bool,
 }
 
 impl ResBlock {
@@ -68,13 +75,41 @@ impl ResBlock {
     /// `x`: `[batch, input, height, width]`; `time`: `[batch, width]`; result:
     /// `[batch, output, height, width]`.
     pub fn forward(&self, x: Tensor<4>, time: Option<&Tensor<2>>) -> Tensor<4> {
-        let mut hidden = self.conv1.forward(self.norm1.forward_silu(x.clone()));
-        if let (Some(project), Some(time)) = (&self.time_emb_proj, time) {
-            let shift = project.forward(time.clone());
-            let [batch, channels] = shift.dims();
-            hidden = hidden + shift.reshape([batch, channels, 1, 1]);
-        }
-        let hidden = self.conv2.forward(self.norm2.forward_silu(hidden));
+        self.forward_resampled(x, time, |map| map)
+    }
+
+    /// The same with another size, brought there by `resample` on both ways, before the
+    /// first convolution.
+    ///
+    /// # Shapes
+    /// As [`Self::forward`], but for height and width of the result.
+    pub fn forward_resampled(
+        &self,
+        x: Tensor<4>,
+        time: Option<&Tensor<2>>,
+        resample: impl Fn(Tensor<4>) -> Tensor<4>,
+    ) -> Tensor<4> {
+        let normal = self.norm1.forward_silu(x.clone());
+        let (x, mut hidden) = (resample(x), self.conv1.forward(resample(normal)));
+        let told = self.time_emb_proj.as_ref().zip(time);
+        let told = told.map(|(project, time)| {
+            let told = project.forward(time.clone());
+            let [batch, channels] = told.dims();
+            told.reshape([batch, channels, 1, 1])
+        });
+        hidden = match told {
+            Some(told) if self.scale_shift => {
+                let [_, channels, _, _] = hidden.dims();
+                let (scale, shift) = (
+                    told.clone().narrow(1, 0, channels),
+                    told.narrow(1, channels, channels),
+                );
+                ops::silu(self.norm2.forward(hidden) * (scale + 1.0) + shift)
+            }
+            Some(told) => self.norm2.forward_silu(hidden + told),
+            None => self.norm2.forward_silu(hidden),
+        };
+        let hidden = self.conv2.forward(hidden);
         match &self.conv_shortcut {
             Some(shortcut) => shortcut.forward(x) + hidden,
             None => x + hidden,

@@ -22,8 +22,15 @@ pub enum ModelSource {
     /// The model that is shipped with the program.
     #[default]
     Storybook,
-    /// A diffusers folder on disk.
+    /// A diffusers folder on disk, or a model in one file.
     Folder(PathBuf),
+    /// A model in one file, and the YAML file that describes it.
+    Described {
+        /// The weights.
+        file: PathBuf,
+        /// The YAML file.
+        yaml: PathBuf,
+    },
 }
 
 /// A picture handed to a job, owned by it: 8-bit sRGB with alpha, row-major.
@@ -46,6 +53,9 @@ pub struct GenerateSpec {
     pub prompt: String,
     /// What to steer away from; the unconditional text of guidance.
     pub negative_prompt: String,
+    /// The number of the class to paint, for a model that paints classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<u32>,
     /// The sampling algorithm; `None` takes the model's own default. Whether there
     /// is one of that name the samplers know, not the recipe.
     pub sampler: Option<SamplerId>,
@@ -113,6 +123,7 @@ impl Default for GenerateSpec {
             model: ModelSource::Storybook,
             prompt: String::new(),
             negative_prompt: String::new(),
+            class: None,
             sampler: None,
             karras: None,
             steps: 25,
@@ -218,12 +229,13 @@ pub struct SizeError {
 }
 
 impl GenerateSpec {
-    /// The same job, told what another one is told of words, boxes and a label map.
+    /// The same job, told what another one is told of words, class, boxes and a label map.
     #[must_use]
     pub fn told_as(self, other: &Self) -> Self {
         Self {
             prompt: other.prompt.clone(),
             negative_prompt: other.negative_prompt.clone(),
+            class: other.class,
             guidance_scale: other.guidance_scale,
             layout: other.layout.clone(),
             layout_weight: other.layout_weight,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::palette::PaletteClass;
+use super::palette::{PaletteClass, is_same_name};
 
 /// What the numbers of a mask mean to a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,25 @@ impl InputSpec {
             Self::Layout { .. } => "boxes",
             Self::Semantic { .. } => "label map",
             Self::LowResolution { .. } => "low resolution",
+            Self::Class { .. } => "class",
         }
+    }
+
+    /// Classes that have numbers instead of names, of which the last also stands for
+    /// none.
+    pub fn numbered_classes(count: usize) -> Self {
+        Self::Class {
+            classes: (0..count).map(|number| number.to_string()).collect(),
+            empty: None,
+        }
+    }
+
+    /// Whether the denoiser looks at what it is told of this.
+    pub fn is_attended(&self) -> bool {
+        matches!(
+            self,
+            Self::Text { .. } | Self::Layout { .. } | Self::Class { .. }
+        )
     }
 }
 
@@ -72,4 +90,24 @@ pub enum InputSpec {
         /// How often the side of the small picture goes into that of the large one.
         factor: u32,
     },
+    /// A class out of a list.
+    Class {
+        /// Their names, by number.
+        classes: Vec<String>,
+        /// The number beyond them that stands for none; the last of them where there is
+        /// no such number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        empty: Option<u32>,
+    },
+}
+
+/// The number of a class that is named, or given by its number.
+pub fn class_number(classes: &[String], told: &str) -> Option<u32> {
+    // A name may be a list of words for the same thing.
+    let is_named = |name: &String| {
+        is_same_name(name, told) || name.split(',').any(|word| is_same_name(word.trim(), told))
+    };
+    let named = classes.iter().position(is_named);
+    let number = || told.trim().parse().ok().filter(|at| *at < classes.len());
+    u32::try_from(named.or_else(number)?).ok()
 }

@@ -35,7 +35,7 @@ pub use generate::{
     GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SizeError, SpecError,
 };
 pub use infotext::{read_infotext, write_infotext};
-pub use input::{InputSpec, MaskConvention};
+pub use input::{InputSpec, MaskConvention, class_number};
 pub use layout::{LayoutBox, LayoutError, LayoutInput, MAX_BOXES};
 pub use naming::{next_picture_path, today};
 pub use painted::{FoundRecipe, PRIVATE_KEYWORD, PaintedRecipe, RecipeForm};

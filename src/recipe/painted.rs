@@ -233,6 +233,7 @@ impl FoundRecipe {
         spec.karras = self.spec.karras.or(spec.karras);
         spec.finish = self.spec.finish.or(spec.finish);
         spec.frame = self.spec.frame;
+        spec.class = self.spec.class;
         spec.layout.clone_from(&self.spec.layout);
         spec.semantic.clone_from(&self.spec.semantic);
         spec.low_resolution.clone_from(&self.spec.low_resolution);

@@ -91,7 +91,8 @@ impl Teller {
                 InputSpec::Semantic { classes } => teller.classes.clone_from(classes),
                 InputSpec::Text { .. }
                 | InputSpec::Mask { .. }
-                | InputSpec::LowResolution { .. } => {}
+                | InputSpec::LowResolution { .. }
+                | InputSpec::Class { .. } => {}
             }
         }
         for (class, is_thing) in teller.classes.iter().zip(&mut teller.is_thing) {

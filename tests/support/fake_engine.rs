@@ -250,6 +250,8 @@ impl FakeWork {
 const JOINT: &str = "joint";
 /// The name of one whose model takes no boxes.
 const PLAIN: &str = "plain";
+/// The one that paints classes, and nothing else.
+const CLASSES: &str = "classes";
 /// Four times as large.
 fn repeated(picture: &RgbaImage) -> RgbaImage {
     let (width, height) = picture.dimensions();
@@ -264,10 +266,12 @@ fn repeated(picture: &RgbaImage) -> RgbaImage {
 fn summary(source: ModelSource) -> ModelSummary {
     let name = match &source {
         ModelSource::Storybook => "Storybook".to_owned(),
-        ModelSource::Folder(folder) => folder.file_name().map_or_else(
-            || folder.display().to_string(),
-            |name| name.to_string_lossy().into_owned(),
-        ),
+        ModelSource::Folder(folder) | ModelSource::Described { file: folder, .. } => {
+            folder.file_name().map_or_else(
+                || folder.display().to_string(),
+                |name| name.to_string_lossy().into_owned(),
+            )
+        }
     };
     let mut inputs = vec![
         InputSpec::Text { max_tokens: 77 },
@@ -291,6 +295,12 @@ fn summary(source: ModelSource) -> ModelSummary {
                 color: [120, 180, 240],
             }],
         });
+    }
+    if name == CLASSES {
+        inputs = vec![InputSpec::Class {
+            classes: ["tench", "goldfish", "hen"].map(str::to_owned).to_vec(),
+            empty: Some(3),
+        }];
     }
     ModelSummary {
         source,

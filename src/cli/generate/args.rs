@@ -24,11 +24,15 @@ use crate::recipe::{
 /// What `velatura generate` takes.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// Folder of a model in diffusers layout, one file of Stable Diffusion 1 or 2,
-    /// or its name among the models listed by `velatura models` [default: the
+    /// Folder of a model in diffusers layout, one file of Stable Diffusion 1 or 2 or of
+    /// the latent diffusion paper, or its name among the models listed by `velatura models` [default: the
     /// Storybook model]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// YAML file of a model in one file [default: the one beside it of the same name,
+    /// or config.yaml]
+    #[arg(long, value_name = "YAML", requires = "model")]
+    config: Option<PathBuf>,
     /// What to paint
     #[arg(short, long)]
     prompt: Option<String>,
@@ -132,7 +136,13 @@ impl GenerateArgs {
             .map(|path| self.recipe_in(path))
             .transpose()?;
         let model = match (&self.model, &self.recipe, &recipe) {
-            (Some(named), _, _) => ModelSource::Folder(find_model(named)?),
+            (Some(named), _, _) => match (find_model(named)?, &self.config) {
+                (file, Some(yaml)) => ModelSource::Described {
+                    file,
+                    yaml: yaml.clone(),
+                },
+                (folder, None) => ModelSource::Folder(folder),
+            },
             (None, Some(path), Some(recipe)) => model_of(path, recipe, warn)?,
             (None, _, _) => ModelSource::Storybook,
         };
@@ -289,11 +299,13 @@ fn model_of(
 
 /// Where a model lies.
 fn folder_of(model: &ModelSource) -> Result<ModelFolder, CliError> {
-    let folder = match model {
-        ModelSource::Folder(folder) => folder.clone(),
-        ModelSource::Storybook => folders::storybook_model().ok_or(CliError::NoStorybook)?,
-    };
-    Ok(ModelFolder::open(folder)?)
+    Ok(match model {
+        ModelSource::Folder(folder) => ModelFolder::open(folder)?,
+        ModelSource::Described { file, yaml } => ModelFolder::open_with(file, Some(yaml))?,
+        ModelSource::Storybook => {
+            ModelFolder::open(folders::storybook_model().ok_or(CliError::NoStorybook)?)?
+        }
+    })
 }
 
 /// What a frame has to know of a model.

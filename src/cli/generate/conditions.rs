@@ -15,8 +15,8 @@ use crate::frame::{cut_layout, cut_picture, cut_semantic};
 use crate::model::Manifest;
 use crate::recipe::param::{LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
 use crate::recipe::{
-    GenerateSpec, ImageInput, InputSpec, LayoutInput, Palette, SemanticInput, open_picture,
-    scale_picture,
+    GenerateSpec, ImageInput, InputSpec, LayoutInput, Palette, SemanticInput, class_number,
+    open_picture, scale_picture,
 };
 
 /// What a picture is painted from besides words and pictures to repaint.
@@ -35,6 +35,9 @@ pub(in crate::cli) struct ConditionArgs {
     /// Small picture of which a larger one is made
     #[arg(long, value_name = "IMG")]
     low_resolution: Option<PathBuf>,
+    /// Class to paint, by its number or name
+    #[arg(long, value_name = "N|NAME")]
+    class: Option<String>,
     /// How strongly boxes or the label map act, from 0 to 1, as in boxes=0.8
     /// or map=0.5
     #[arg(long, value_name = "NAME=WEIGHT", value_parser = weight)]
@@ -81,6 +84,16 @@ impl ConditionArgs {
                 Weighed::Boxes => spec.layout_weight = *weight,
                 Weighed::Map => spec.semantic_weight = *weight,
             }
+        }
+        if let Some(told) = &self.class {
+            let classes = manifest
+                .classes()
+                .ok_or(DiffusionError::NotTaken("class"))?;
+            let class = class_number(classes, told);
+            spec.class = Some(class.ok_or_else(|| CliError::UnknownClass {
+                told: told.clone(),
+                last: classes.len().saturating_sub(1),
+            })?);
         }
         let is_free = spec.init.is_none();
         if let Some(path) = &self.low_resolution {
@@ -172,6 +185,7 @@ impl ConditionArgs {
         let conditions = Conditions {
             layout: spec.layout.clone(),
             semantic: spec.semantic.clone(),
+            class: spec.class,
             ..Conditions::default()
         };
         Ok(conditions.check(manifest, size_px)?)

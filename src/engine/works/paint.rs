@@ -97,6 +97,7 @@ impl Paint {
                 semantic: spec.semantic.clone(),
                 semantic_weight: spec.semantic_weight,
                 low_resolution: None,
+                class: spec.class,
             };
             let anew = loaded.model.told_anew(&Retelling {
                 prompt: &spec.prompt,

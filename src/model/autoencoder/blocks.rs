@@ -26,6 +26,7 @@ fn res_blocks(
         groups: codec.groups,
         eps: EPS,
         zero: false,
+        scale_shift: false,
     };
     (0..count).map(|i| block(i).init(device)).collect()
 }

@@ -46,7 +46,7 @@ impl ClipText {
         let states = states(&self.network, tokens, texts.len(), device);
         Conditioning {
             context: vec![(TEXT, states)],
-            concat: Vec::new(),
+            ..Conditioning::default()
         }
     }
 }

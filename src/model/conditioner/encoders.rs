@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 
 use super::Conditioner;
+use super::class::{ClassEncoder, ClassLabel};
 use super::clip_text::ClipText;
 use super::inpaint::InpaintMask;
 use super::layout::{BoxLayout, BoxNames, LayoutEncoder};
@@ -20,6 +21,8 @@ pub struct Encoders {
     pub layout: Option<LayoutEncoder>,
     /// For label maps.
     pub semantic: Option<SemanticEncoder>,
+    /// For classes; `None` too where the denoiser has their embeddings.
+    pub class: Option<ClassEncoder>,
 }
 
 impl Encoders {
@@ -40,6 +43,9 @@ impl Encoders {
                 }
                 InputSpec::Semantic { .. } => {
                     encoders.semantic = Some(folder.load_semantic_encoder(device)?);
+                }
+                InputSpec::Class { .. } => {
+                    encoders.class = folder.load_class_encoder(device)?;
                 }
                 InputSpec::Mask { .. } | InputSpec::LowResolution { .. } => {}
             }
@@ -68,6 +74,11 @@ impl Encoders {
                 }
                 InputSpec::LowResolution { factor } => {
                     Box::new(SmallPicture::new(*factor as usize))
+                }
+                InputSpec::Class { classes, empty } => {
+                    let last = classes.len().saturating_sub(1);
+                    let empty = empty.map_or(last, |empty| empty as usize);
+                    Box::new(ClassLabel::new(empty, self.class.take()))
                 }
             })
         };

@@ -72,8 +72,8 @@ impl InpaintMask {
         let kept = plane(mask.kept.clone(), height, width);
         let latents = bench.first_stage.to_latents(picture * kept, bench.noise);
         Conditioning {
-            context: Vec::new(),
             concat: vec![(MASK, small), (MASKED_IMAGE, latents)],
+            ..Conditioning::default()
         }
     }
 }

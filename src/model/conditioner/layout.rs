@@ -337,6 +337,7 @@ impl BoxLayout {
         Conditioning {
             context: vec![(BOXES, tokens)],
             concat: vec![(BOXES, planes)],
+            ..Conditioning::default()
         }
     }
 

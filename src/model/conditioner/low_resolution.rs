@@ -53,8 +53,8 @@ impl Conditioner for SmallPicture {
         };
         let channels = self.channels(picture.clone(), bench.first_stage.info());
         Some(Conditioning {
-            context: Vec::new(),
             concat: vec![(LOW_RESOLUTION, channels)],
+            ..Conditioning::default()
         })
     }
 

@@ -3,11 +3,12 @@
 //! A model can be asked for several things, each by a [`Conditioner`] of its own,
 //! in a file of its own: [`clip_text`] for words, [`inpaint`] for a picture and
 //! the part of it that is to be painted anew, [`layout`] for boxes, [`semantic`]
-//! for label maps, [`low_resolution`] for a small picture. Painting, training and
+//! for label maps, [`low_resolution`] for a small picture, [`class`] for a class. Painting, training and
 //! sample sheets use the same ones, made of their networks by [`Encoders`]. A
 //! further one is a file here, its lines in [`groups`] and in [`Encoders`], and what
 //! can be asked: a variant of [`InputSpec`] and of [`Asked`].
 
+pub mod class;
 pub mod clip_text;
 mod encoders;
 pub mod inpaint;
@@ -36,7 +37,7 @@ pub const LATENT: &str = "latent";
 /// can be asked for.
 pub fn groups(spec: &InputSpec) -> &'static [&'static str] {
     match spec {
-        InputSpec::Text { .. } => &[],
+        InputSpec::Text { .. } | InputSpec::Class { .. } => &[],
         InputSpec::Mask { .. } => &[inpaint::MASK, inpaint::MASKED_IMAGE],
         InputSpec::Layout { .. } => &[layout::BOXES],
         InputSpec::Semantic { .. } => &[semantic::LABEL_MAP],
@@ -88,6 +89,13 @@ pub enum Asked<'a> {
         /// `[1, 3, height / factor, width / factor]`.
         picture: &'a Tensor<4>,
     },
+    /// A class.
+    Class {
+        /// Its number.
+        class: u32,
+        /// Whether there is guidance: then the other branch sees that for none.
+        is_guided: bool,
+    },
 }
 
 /// What a conditioner may need of the run.
@@ -117,8 +125,8 @@ impl Bench<'_> {
             (*name, zeros)
         };
         Conditioning {
-            context: Vec::new(),
             concat: groups.iter().map(zeros).collect(),
+            ..Conditioning::default()
         }
     }
 }

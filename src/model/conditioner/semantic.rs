@@ -229,8 +229,8 @@ impl LabelMap {
             .network
             .channels(&[shares], bench.latent_size(), bench.device);
         Conditioning {
-            context: Vec::new(),
             concat: vec![(LABEL_MAP, channels * weight)],
+            ..Conditioning::default()
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a denoiser is told of everything, part by part.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use super::LATENT;
 use crate::model::UNet2d;
@@ -19,6 +19,11 @@ pub struct Conditioning {
     /// # Shapes
     /// Each `[1 or rows, channels, h, w]`.
     pub concat: Vec<(&'static str, Tensor<4>)>,
+    /// Numbers of classes whose embeddings the denoiser adds to that of time.
+    ///
+    /// # Shapes
+    /// `[1 or rows]`.
+    pub classes: Option<Tensor<1, Int>>,
 }
 
 impl Conditioning {
@@ -29,6 +34,10 @@ impl Conditioning {
         Self {
             context: both(free.context, told.context),
             concat: both(free.concat, told.concat),
+            classes: free
+                .classes
+                .zip(told.classes)
+                .map(|(free, told)| Tensor::cat(vec![free, told], 0)),
         }
     }
 
@@ -46,6 +55,7 @@ impl Conditioning {
     pub fn and(mut self, other: Self) -> Self {
         self.context.extend(other.context);
         self.concat.extend(other.concat);
+        self.classes = self.classes.or(other.classes);
         self
     }
 
@@ -54,6 +64,7 @@ impl Conditioning {
     pub fn but(mut self, other: Self) -> Self {
         replace(&mut self.context, other.context);
         replace(&mut self.concat, other.concat);
+        self.classes = other.classes.or(self.classes);
         self
     }
 
@@ -61,7 +72,8 @@ impl Conditioning {
     pub fn rows(&self) -> usize {
         let tokens = self.context.iter().map(|(_, tokens)| tokens.dims()[0]);
         let channels = self.concat.iter().map(|(_, channels)| channels.dims()[0]);
-        tokens.chain(channels).max().unwrap_or(1)
+        let classes = self.classes.iter().map(|classes| classes.dims()[0]);
+        tokens.chain(channels).chain(classes).max().unwrap_or(1)
     }
 
     /// All tokens, one part after the other; `None` where there are none.
@@ -93,7 +105,7 @@ impl Conditioning {
             let width = denoiser.config().cross_attention_dim;
             Tensor::zeros([input.dims()[0], 1, width], &input.device())
         });
-        denoiser.forward(input, timestep, context)
+        denoiser.forward_of_class(input, timestep, context, self.classes.clone())
     }
 
     /// The latents among the other channels, in the order of the manifest.
@@ -168,10 +180,12 @@ mod tests {
         let part = |value: f32| Conditioning {
             context: vec![("boxes", Tensor::ones([1, 2, 1], &Device::flex()) * value)],
             concat: vec![("boxes", plane(value, 1, 1))],
+            ..Default::default()
         };
         let mask = Conditioning {
             context: vec![("text", Tensor::ones([1, 1, 1], &Device::flex()) * 9.0)],
             concat: vec![("mask", plane(7.0, 1, 1))],
+            ..Default::default()
         };
         let told = mask.and(Conditioning::branches(part(0.0), part(1.0)));
         assert_eq!(told.rows(), 2);
@@ -189,10 +203,12 @@ mod tests {
         let part = |value: f32| Conditioning {
             context: Vec::new(),
             concat: vec![("boxes", plane(value, 1, 1))],
+            ..Default::default()
         };
         let both = part(1.0).and(Conditioning {
             context: Vec::new(),
             concat: vec![("mask", plane(2.0, 1, 1))],
+            ..Default::default()
         });
         let told = both.but(part(3.0));
         let values: Vec<f32> = told

@@ -26,6 +26,14 @@ impl ModelFolder {
                 InputSpec::Semantic { .. } => {
                     self.semantic_encoder_config()?;
                 }
+                InputSpec::Class { classes, empty } => {
+                    let known = match unet.classes() {
+                        Some(known) => known,
+                        None => self.class_encoder_config()?.classes,
+                    };
+                    let named = classes.len() + usize::from(empty.is_some());
+                    check_counts("ClassEmbedder", [("classes", known, named)])?;
+                }
                 _ => {}
             }
             let (layout, semantic) = (&self.layout_encoder, &self.semantic_encoder);
@@ -39,8 +47,14 @@ impl ModelFolder {
         self.manifest.fits(unet, latents.channels, &groups)?;
         let states = self.text_encoder.as_ref().map(|text| text.hidden_size);
         let tokens = self.layout_encoder.as_ref().map(|boxes| boxes.hidden_size);
-        for (whose, width) in [("text encoder's states", states), ("box tokens", tokens)] {
+        let class = self.class_encoder.as_ref().map(|class| class.hidden_size);
+        for (whose, width) in [
+            ("text encoder's states", states),
+            ("box tokens", tokens),
+            ("tokens of classes", class),
+        ] {
             if let Some(width) = width
+                && !unet.is_plain()
                 && unet.cross_attention_dim != width
             {
                 return Err(ModelError::unsupported(
@@ -75,7 +89,7 @@ pub fn groups_of(
     let is_divided = |part: usize| part > 0 && latents.factor.is_multiple_of(part);
     let factor = latents.factor;
     Ok(match input {
-        InputSpec::Text { .. } => Vec::new(),
+        InputSpec::Text { .. } | InputSpec::Class { .. } => Vec::new(),
         InputSpec::Mask { .. } => inpaint::groups(latents),
         InputSpec::Layout {
             classes,

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::{LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET};
+use super::{CLASS, LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET};
 use crate::model::weights::names::Names;
 use crate::model::weights::{Differences, WeightSource, differences, layout, names};
 use crate::model::{FirstStageConfig, ModelError};
@@ -31,7 +31,7 @@ impl ModelFolder {
             parts.push(part(
                 &network,
                 self.weights("unet", UNET),
-                &names::DIFFUSERS,
+                &names::DENOISER,
             )?);
         }
         if let Some(place) = &self.first_stage {
@@ -67,6 +67,14 @@ impl ModelFolder {
             parts.push(part(
                 &network,
                 self.weights(SEMANTIC, UNET),
+                &names::DIFFUSERS,
+            )?);
+        }
+        if let Some(config) = &self.class_encoder {
+            let network = config.init(&device)?;
+            parts.push(part(
+                &network,
+                self.weights(CLASS, UNET),
                 &names::DIFFUSERS,
             )?);
         }

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod differences;
+mod latent_diffusion;
 mod place;
 mod save;
 mod single;
@@ -16,9 +17,11 @@ pub use conditions::groups_of;
 pub use save::ModelParts;
 use single::OneFile;
 
+use super::conditioner::class::{ClassEncoder, ClassEncoderConfig};
 use super::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
 use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
 use super::first_stage::FirstStagePlace;
+use super::inspect::only_checkpoint;
 use super::json::{read_config, read_json};
 use super::weights::{self, FileStamp, WeightDigest, WeightDtype, WeightSource, names};
 use super::{
@@ -29,7 +32,7 @@ use super::{
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
 /// The folders of the parts.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "unet",
     "vae",
     "vqvae",
@@ -38,9 +41,11 @@ const PARTS: [&str; 8] = [
     "scheduler",
     LAYOUT,
     SEMANTIC,
+    CLASS,
 ];
 const LAYOUT: &str = "layout_encoder";
 const SEMANTIC: &str = "semantic_encoder";
+const CLASS: &str = "class_encoder";
 
 /// A diffusers folder whose configurations are read and whose weights are not.
 ///
@@ -53,6 +58,7 @@ pub struct ModelFolder {
     text_encoder: Option<ClipTextConfig>,
     layout_encoder: Option<LayoutEncoderConfig>,
     semantic_encoder: Option<SemanticEncoderConfig>,
+    class_encoder: Option<ClassEncoderConfig>,
     scheduler: Value,
     manifest: Manifest,
     held: WeightDtype,
@@ -61,22 +67,36 @@ pub struct ModelFolder {
 }
 
 impl ModelFolder {
-    /// Reads the configurations of a folder, or tells the sizes of a model in one file.
+    /// Reads the configurations of a folder, or tells the sizes of a model in one file,
+    /// alone in its folder or named itself, by the YAML file beside it where it needs one.
     ///
     /// # Errors
     /// If it is no model, or a configuration cannot be read or is not supported.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::open_with(path, None)
+    }
+
+    /// The same, by another YAML file than that beside it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(path: impl AsRef<Path>, yaml: Option<&Path>) -> Result<Self, ModelError> {
         let path = path.as_ref().to_path_buf();
         if path.is_file() {
-            return single::open(&path);
+            return single::open(&path, yaml);
         }
-        let unet: Option<UNet2dConfig> = read_config(&path.join("unet/config.json"))?;
+        if let Some(file) = only_checkpoint(&path) {
+            return single::open(&file, yaml);
+        }
+        let unet = UNet2dConfig::read(&path.join("unet/config.json"))?;
         let text_encoder: Option<ClipTextConfig> =
             read_config(&path.join("text_encoder/config.json"))?;
         let layout_encoder: Option<LayoutEncoderConfig> =
             read_config(&path.join(LAYOUT).join("config.json"))?;
         let semantic_encoder: Option<SemanticEncoderConfig> =
             read_config(&path.join(SEMANTIC).join("config.json"))?;
+        let class_encoder: Option<ClassEncoderConfig> =
+            read_config(&path.join(CLASS).join("config.json"))?;
         let index: Option<Value> = read_json(&path.join("model_index.json"))?;
         let first_stage = FirstStagePlace::find(&path, index.as_ref())?;
         if index.is_none() && unet.is_none() && first_stage.is_none() && text_encoder.is_none() {
@@ -94,6 +114,9 @@ impl ModelFolder {
         if let Some(config) = &semantic_encoder {
             config.validate()?;
         }
+        if let Some(config) = &class_encoder {
+            config.validate()?;
+        }
         let scheduler =
             read_json(&path.join("scheduler/scheduler_config.json"))?.unwrap_or(Value::Null);
         let manifest = match read_config::<Manifest>(&path.join("studio.json"))? {
@@ -109,6 +132,7 @@ impl ModelFolder {
         let manifest = manifest.with_text(text_encoder.as_ref());
         manifest.validate()?;
         if let (Some(unet), Some(text)) = (&unet, &text_encoder)
+            && !unet.is_plain()
             && unet.cross_attention_dim != text.hidden_size
         {
             let supported = format!("the text encoder's states are {} wide", text.hidden_size);
@@ -126,6 +150,7 @@ impl ModelFolder {
             text_encoder,
             layout_encoder,
             semantic_encoder,
+            class_encoder,
             scheduler,
             manifest,
             held: WeightDtype::F32,
@@ -209,6 +234,16 @@ impl ModelFolder {
             .ok_or_else(|| self.missing("encoder of label maps (semantic_encoder)"))
     }
 
+    /// Configuration of the encoder of classes.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn class_encoder_config(&self) -> Result<&ClassEncoderConfig, ModelError> {
+        self.class_encoder
+            .as_ref()
+            .ok_or_else(|| self.missing("encoder of classes (class_encoder)"))
+    }
+
     /// The JSON of `scheduler_config.json`; null where there is none.
     pub fn scheduler_config(&self) -> Value {
         self.scheduler.clone()
@@ -230,7 +265,7 @@ impl ModelFolder {
         weights::load(
             network,
             source.as_ref(),
-            &names::DIFFUSERS,
+            &names::DENOISER,
             "UNet2DConditionModel",
             self.held,
         )
@@ -314,6 +349,26 @@ impl ModelFolder {
             "SemanticEncoder",
             self.held,
         )
+    }
+
+    /// Reads the encoder of classes; `None` where the denoiser has their embeddings.
+    ///
+    /// # Errors
+    /// If there is none, or its weights are damaged or do not fit.
+    pub fn load_class_encoder(&self, device: &Device) -> Result<Option<ClassEncoder>, ModelError> {
+        if self.unet_config()?.classes().is_some() {
+            return Ok(None);
+        }
+        let network = self.class_encoder_config()?.init(device)?;
+        let source = self.weights(CLASS, UNET)?;
+        weights::load(
+            network,
+            source.as_ref(),
+            &names::DIFFUSERS,
+            "ClassEncoder",
+            self.held,
+        )
+        .map(Some)
     }
 
     /// Reads the tokenizer.

@@ -15,7 +15,7 @@ const CARD: &str = "README.md";
 const STUDIO: &str = "studio.json";
 
 /// All that [`super::ModelFolder::save`] ever writes, but for the card.
-const OURS: [&str; 18] = [
+const OURS: [&str; 20] = [
     INDEX,
     STUDIO,
     "unet/config.json",
@@ -34,6 +34,8 @@ const OURS: [&str; 18] = [
     "layout_encoder/diffusion_pytorch_model.safetensors",
     "semantic_encoder/config.json",
     "semantic_encoder/diffusion_pytorch_model.safetensors",
+    "class_encoder/config.json",
+    "class_encoder/diffusion_pytorch_model.safetensors",
 ];
 
 /// What desktops leave in folders that they show.

@@ -7,6 +7,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 
+use super::super::conditioner::class::ClassEncoder;
 use super::super::conditioner::layout::LayoutEncoder;
 use super::super::conditioner::semantic::SemanticEncoder;
 use super::super::json::write_json;
@@ -15,7 +16,7 @@ use super::super::{
     ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig, Manifest, ModelError,
     SharedWeights, UNet2d,
 };
-use super::{LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET, place};
+use super::{CLASS, LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET, place};
 use crate::files::write_atomically;
 
 /// What [`ModelFolder::save`] writes; parts that are `None` are left out.
@@ -34,6 +35,8 @@ pub struct ModelParts<'a> {
     pub layout_encoder: Option<&'a LayoutEncoder>,
     /// The encoder of label maps.
     pub semantic_encoder: Option<&'a SemanticEncoder>,
+    /// The encoder of classes.
+    pub class_encoder: Option<&'a ClassEncoder>,
     /// The tokenizer.
     pub tokenizer: Option<&'a ClipTokenizer>,
     /// `scheduler_config.json`, with its `_class_name`.
@@ -92,7 +95,10 @@ impl ModelFolder {
         manifest: &Manifest,
     ) -> Result<Self, ModelError> {
         let device = Device::flex();
-        let has = |name: &str| self.one_file.is_some() || self.path.join(name).is_dir();
+        let has_tokenizer = match self.one_file {
+            Some(_) => self.text_encoder.is_some(),
+            None => self.path.join("tokenizer").is_dir(),
+        };
         let unet = self
             .unet
             .as_ref()
@@ -118,7 +124,12 @@ impl ModelFolder {
             .as_ref()
             .map(|_| self.load_semantic_encoder(&device));
         let semantic_encoder = semantic_encoder.transpose()?;
-        let tokenizer = has("tokenizer").then(|| self.tokenizer()).transpose()?;
+        let class_encoder = self
+            .class_encoder
+            .as_ref()
+            .map(|_| self.load_class_encoder(&device));
+        let class_encoder = class_encoder.transpose()?.flatten();
+        let tokenizer = has_tokenizer.then(|| self.tokenizer()).transpose()?;
         let scheduler = self.scheduler_config();
         let parts = ModelParts {
             unet: unet.as_ref(),
@@ -127,6 +138,7 @@ impl ModelFolder {
             text_encoder: text_encoder.as_ref(),
             layout_encoder: layout_encoder.as_ref(),
             semantic_encoder: semantic_encoder.as_ref(),
+            class_encoder: class_encoder.as_ref(),
             tokenizer: tokenizer.as_ref(),
             scheduler: scheduler.is_object().then_some(&scheduler),
             manifest: Some(manifest),
@@ -189,6 +201,12 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
         let file = path.join(format!("{UNET}.safetensors"));
         weights::save(encoder, &file, &names::DIFFUSERS, parts.dtype)?;
     }
+    if let Some(encoder) = parts.class_encoder {
+        let path = part(CLASS)?;
+        write_json(&path.join("config.json"), encoder.config())?;
+        let file = path.join(format!("{UNET}.safetensors"));
+        weights::save(encoder, &file, &names::DIFFUSERS, parts.dtype)?;
+    }
     if let Some(tokenizer) = parts.tokenizer {
         tokenizer.save(&part("tokenizer")?)?;
     }
@@ -219,8 +237,11 @@ fn index(parts: &ModelParts<'_>) -> Value {
         }
         _ => false,
     };
+    let unet = parts.unet.map(|unet| unet.config().class_name.as_str());
     let class = if inpaints {
         "StableDiffusionInpaintPipeline"
+    } else if parts.unet.is_some_and(|unet| unet.config().is_plain()) {
+        "LDMPipeline"
     } else {
         "StableDiffusionPipeline"
     };
@@ -250,7 +271,7 @@ fn index(parts: &ModelParts<'_>) -> Value {
         "scheduler": part(scheduler.is_some(), "diffusers", scheduler.unwrap_or_default()),
         "text_encoder": part(parts.text_encoder.is_some(), "transformers", "CLIPTextModel"),
         "tokenizer": part(parts.tokenizer.is_some(), "transformers", "CLIPTokenizer"),
-        "unet": part(parts.unet.is_some(), "diffusers", "UNet2DConditionModel"),
+        "unet": part(unet.is_some(), "diffusers", unet.unwrap_or_default()),
         "vae": part(first_stage.is_some(), "diffusers", first_stage.unwrap_or_default()),
     })
 }

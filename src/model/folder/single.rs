@@ -6,16 +6,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{ModelFolder, TEXT, UNET};
+use super::{ModelFolder, TEXT, UNET, latent_diffusion};
 use crate::model::first_stage::FirstStagePlace;
 use crate::model::inspect::{Family, Inspection, Predicts, SingleFile, Task};
 use crate::model::paper::{
-    ClipSizes, OriginalAttention, OriginalConditioner, OriginalFirstStage, OriginalUnet,
+    ClipSizes, OriginalConditioner, OriginalFirstStage, OriginalHeads, OriginalUnet,
 };
-use crate::model::weights::{Piece, Renamed, WeightDtype, WeightSource};
-use crate::model::{
-    ClipTextConfig, ClipTokenizer, HiddenAct, Manifest, ModelError, PerLevel, UNet2dConfig,
-};
+use crate::model::weights::{Part, Piece, Renamed, WeightDtype, WeightSource};
+use crate::model::{ClipTextConfig, ClipTokenizer, HiddenAct, Manifest, ModelError};
 
 /// The vocabulary of CLIP, which single files are without.
 const MERGES: &str = include_str!("../../../assets/clip/merges.txt");
@@ -43,9 +41,18 @@ pub(super) struct OneFile {
 }
 
 /// Where the weights of a part lie, by diffusers' names.
-type Pieces = BTreeMap<String, Piece>;
+pub(super) type Pieces = BTreeMap<String, Piece>;
 
 impl OneFile {
+    /// The parts of a file, without text.
+    pub fn new(parts: BTreeMap<&'static str, Pieces>, source: Arc<dyn WeightSource>) -> Self {
+        Self {
+            parts,
+            source,
+            has_filler: false,
+        }
+    }
+
     /// The weights of a part, by diffusers' names.
     pub fn weights(&self, part: &str, stem: &str) -> Box<dyn WeightSource> {
         debug_assert!(stem == UNET || stem == TEXT);
@@ -68,15 +75,24 @@ impl OneFile {
 /// # Errors
 /// If it is of a kind that does not open yet, or lacks weights: what it is and the
 /// first that is missing.
-pub(super) fn open(path: &Path) -> Result<ModelFolder, ModelError> {
+pub(super) fn open(path: &Path, yaml: Option<&Path>) -> Result<ModelFolder, ModelError> {
+    let file = SingleFile::open(path, yaml)?;
+    check(path, &file.inspection)?;
+    match file.inspection.family {
+        Family::LatentDiffusion => latent_diffusion::open(path, file),
+        _ => stable_diffusion(path, file),
+    }
+}
+
+fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelError> {
     let SingleFile {
         source,
         inspection,
         unet,
         first_stage,
         conditioner,
-    } = SingleFile::open(path, None)?;
-    check(path, &inspection)?;
+        ..
+    } = file;
     let (Some(unet), Some(first_stage)) = (unet, first_stage) else {
         return Err(refused(path, &inspection));
     };
@@ -87,15 +103,19 @@ pub(super) fn open(path: &Path) -> Result<ModelFolder, ModelError> {
     };
     let is_velocity = inspection.prediction == Some(Predicts::Velocity);
     let sample_size = SAMPLE_SIZES[usize::from(is_velocity)];
-    let unet_config = unet_config(&unet, is_second, sample_size);
-    let unet_config = unet_config.ok_or_else(|| refused(path, &inspection))?;
+    let unet = OriginalUnet {
+        heads: Some(match is_second {
+            true => OriginalHeads::Width(HEAD_WIDTH),
+            false => OriginalHeads::Count(HEADS),
+        }),
+        ..unet
+    };
+    let unet_config = unet.config(sample_size)?;
     let side_px = sample_size << first_stage.levels.len().saturating_sub(1);
     let stage = first_stage.config(side_px, SCALE_FACTOR);
-    let stage = stage.map_err(|message| ModelError::Json {
-        path: path.to_path_buf(),
-        message,
-    })?;
-    let stage = FirstStagePlace::among(stage, Arc::clone(&source), encoder(&first_stage))?;
+    let stage = stage.map_err(|message| unclear(path, message))?;
+    let stage =
+        FirstStagePlace::among(stage, Arc::clone(&source), first_stage_pieces(&first_stage))?;
     let text_encoder = text_config(text, is_second);
     unet_config.validate()?;
     text_encoder.validate()?;
@@ -114,6 +134,7 @@ pub(super) fn open(path: &Path) -> Result<ModelFolder, ModelError> {
         text_encoder: Some(text_encoder),
         layout_encoder: None,
         semantic_encoder: None,
+        class_encoder: None,
         scheduler: scheduler(is_velocity),
         manifest,
         held: WeightDtype::F32,
@@ -137,7 +158,14 @@ pub(super) fn open(path: &Path) -> Result<ModelFolder, ModelError> {
     Ok(folder)
 }
 
-fn refused(path: &Path, inspection: &Inspection) -> ModelError {
+pub(super) fn unclear(path: &Path, message: String) -> ModelError {
+    ModelError::Json {
+        path: path.to_path_buf(),
+        message,
+    }
+}
+
+pub(super) fn refused(path: &Path, inspection: &Inspection) -> ModelError {
     ModelError::NotYet {
         path: path.to_path_buf(),
         family: inspection.family.label(),
@@ -146,9 +174,14 @@ fn refused(path: &Path, inspection: &Inspection) -> ModelError {
 }
 
 fn check(path: &Path, inspection: &Inspection) -> Result<(), ModelError> {
-    let paints = [Task::TextToImage, Task::Inpainting].contains(&inspection.task);
-    let families = [Family::StableDiffusion1, Family::StableDiffusion2];
-    if !families.contains(&inspection.family) || !paints {
+    let paints = match inspection.family {
+        Family::StableDiffusion1 | Family::StableDiffusion2 => {
+            [Task::TextToImage, Task::Inpainting].contains(&inspection.task)
+        }
+        Family::LatentDiffusion => inspection.task != Task::Autoencoder,
+        Family::StableDiffusionXl | Family::Velatura => false,
+    };
+    if !paints {
         return Err(refused(path, inspection));
     }
     let shapes = inspection.mismatched.iter();
@@ -168,21 +201,15 @@ fn check(path: &Path, inspection: &Inspection) -> Result<(), ModelError> {
 }
 
 /// The weights of the denoiser; averaged ones are those that one paints with.
-fn denoiser(unet: &OriginalUnet, has_averages: bool) -> Pieces {
-    let names = unet.layout("").into_keys();
-    names
-        .map(|name| {
-            let stored = match has_averages {
-                true => format!("model_ema.diffusion_model{}", name.replace('.', "")),
-                false => format!("model.diffusion_model.{name}"),
-            };
-            (unet.diffusers_name(&name), Piece::whole(stored))
-        })
-        .collect()
+pub(super) fn denoiser(unet: &OriginalUnet, has_averages: bool) -> Pieces {
+    unet.pieces(|name| match has_averages {
+        true => format!("model_ema.diffusion_model{}", name.replace('.', "")),
+        false => format!("model.diffusion_model.{name}"),
+    })
 }
 
 /// The weights of the first stage.
-fn encoder(first_stage: &OriginalFirstStage) -> Pieces {
+pub(super) fn first_stage_pieces(first_stage: &OriginalFirstStage) -> Pieces {
     let names = first_stage.layout("").into_keys();
     names
         .map(|name| {
@@ -243,55 +270,20 @@ fn open_clip(sizes: ClipSizes) -> Pieces {
                 );
             }
             for (which, name) in ["q_proj", "k_proj", "v_proj"].into_iter().enumerate() {
+                let part = Part {
+                    which,
+                    parts: 3,
+                    groups: 1,
+                };
                 let piece = Piece {
                     name: format!("{theirs}.attn.in_proj_{end}"),
-                    part: Some((which, 3)),
+                    part: Some(part),
                 };
                 put(format!("{ours}.self_attn.{name}.{end}"), piece);
             }
         }
     }
     pieces
-}
-
-fn unet_config(unet: &OriginalUnet, is_second: bool, sample_size: usize) -> Option<UNet2dConfig> {
-    let OriginalAttention::Transformer { context, is_linear } = unet.attention else {
-        return None;
-    };
-    let is_usual = !unet.is_scale_shift
-        && !unet.resamples_in_blocks
-        && unet.classes.is_none()
-        && unet.added_width.is_none()
-        && unet.levels.first()?.channels == unet.width;
-    let kind = |depth: usize, attends: &str, plain: &str| {
-        if depth > 0 { attends } else { plain }.to_owned()
-    };
-    let depths = unet.levels.iter().map(|level| level.depth.max(1));
-    let heads = unet
-        .levels
-        .iter()
-        .map(|level| (level.channels / HEAD_WIDTH).max(1));
-    let down = unet.levels.iter();
-    let down = down.map(|level| kind(level.depth, "CrossAttnDownBlock2D", "DownBlock2D"));
-    let up = unet.levels.iter().rev();
-    let up = up.map(|level| kind(level.depth, "CrossAttnUpBlock2D", "UpBlock2D"));
-    is_usual.then(|| UNet2dConfig {
-        sample_size: Some(json!(sample_size)),
-        in_channels: unet.input_channels,
-        out_channels: unet.output_channels,
-        down_block_types: down.collect(),
-        up_block_types: up.collect(),
-        block_out_channels: unet.levels.iter().map(|level| level.channels).collect(),
-        layers_per_block: PerLevel::All(unet.layers),
-        cross_attention_dim: context,
-        transformer_layers_per_block: PerLevel::Each(depths.collect()),
-        attention_head_dim: match is_second {
-            true => PerLevel::Each(heads.collect()),
-            false => PerLevel::All(HEADS),
-        },
-        use_linear_projection: is_linear,
-        ..UNet2dConfig::default()
-    })
 }
 
 fn text_config(sizes: ClipSizes, is_second: bool) -> ClipTextConfig {

@@ -213,7 +213,7 @@ fn described(path: &Path, class: Option<&str>, networks: &[Network]) -> Inspecti
 }
 
 /// The checkpoint of a folder that holds one and nothing of diffusers.
-fn only_checkpoint(path: &Path) -> Option<PathBuf> {
+pub(in crate::model) fn only_checkpoint(path: &Path) -> Option<PathBuf> {
     const PARTS: [&str; 6] = [
         "model_index.json",
         "config.json",
@@ -248,6 +248,9 @@ fn family(folder: &ModelFolder) -> Family {
     let Ok(unet) = folder.unet_config() else {
         return Family::LatentDiffusion;
     };
+    if unet.is_plain() {
+        return Family::LatentDiffusion;
+    }
     let text = folder.text_encoder_config();
     let is_second = unet.use_linear_projection
         || text.is_ok_and(|text| text.hidden_act != HiddenAct::QuickGelu);
@@ -280,6 +283,8 @@ fn task(manifest: &Manifest, has_denoiser: bool) -> Task {
         Task::LayoutToImage
     } else if has(|input| matches!(input, InputSpec::Semantic { .. })) {
         Task::SemanticToImage
+    } else if has(|input| matches!(input, InputSpec::Class { .. })) {
+        Task::ClassToImage
     } else {
         Task::Unconditional
     }

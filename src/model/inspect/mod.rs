@@ -7,6 +7,7 @@ mod single;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use folder::only_checkpoint;
 pub(super) use single::SingleFile;
 
 use super::weights::WeightSource;

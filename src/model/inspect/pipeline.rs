@@ -171,6 +171,7 @@ fn unet(config: &Value, class: &str) -> Option<OriginalUnet> {
             }
         },
         heads: None,
+        is_newly_ordered: false,
         is_scale_shift: config
             .get("resnet_time_scale_shift")
             .and_then(Value::as_str)

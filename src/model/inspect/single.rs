@@ -9,7 +9,7 @@ use super::super::ModelError;
 use super::super::paper::{
     AVERAGES, ClipKind, ClipSizes, FIRST_STAGE, Joined, Layout, OriginalAttention,
     OriginalConditioner, OriginalConfig, OriginalFirstStage, OriginalPrediction, OriginalUnet,
-    Seen, ToldConditioner, UNET, is_leftover,
+    Seen, ToldConditioner, UNET, is_leftover, matching,
 };
 use super::super::weights::{self, WeightSource};
 use super::{Family, Inspection, Predicts, Task, foreign, precision};
@@ -22,6 +22,8 @@ pub(in crate::model) struct SingleFile {
     pub unet: Option<OriginalUnet>,
     pub first_stage: Option<OriginalFirstStage>,
     pub conditioner: OriginalConditioner,
+    /// What its YAML file tells, or that of the released model that it is.
+    pub told: Option<OriginalConfig>,
 }
 
 impl SingleFile {
@@ -33,13 +35,14 @@ impl SingleFile {
     pub fn open(path: &Path, config: Option<&Path>) -> Result<Self, ModelError> {
         foreign::check_bytes(path)?;
         let source: Arc<dyn WeightSource> = weights::open(path)?.into();
-        let (inspection, parts) = inspect(source.as_ref(), config)?;
+        let (inspection, parts, told) = inspect(source.as_ref(), config)?;
         Ok(Self {
             source,
             inspection,
             unet: parts.unet,
             first_stage: parts.first_stage,
             conditioner: parts.conditioner,
+            told,
         })
     }
 }
@@ -58,7 +61,7 @@ struct Parts {
 fn inspect(
     source: &dyn WeightSource,
     config: Option<&Path>,
-) -> Result<(Inspection, Parts), ModelError> {
+) -> Result<(Inspection, Parts, Option<OriginalConfig>), ModelError> {
     let path = source.path();
     let names = source.names();
     let seen = Seen::new(names.filter_map(|name| Some((name, source.shape(name)?))));
@@ -98,7 +101,19 @@ fn inspect(
     let beside =
         beside.filter(|(_, told)| config.is_some() || told.unet.is_some() == unet_place.is_some());
     let (config_path, told) = beside.unzip();
-    let parts = parts(&seen, unet_place, stage_place, told.as_ref()).ok_or_else(unknown)?;
+    let mut parts = parts(&seen, unet_place, stage_place, told.as_ref()).ok_or_else(unknown)?;
+    let told = told.or_else(|| {
+        let (unet, stage) = (parts.unet.as_ref()?, parts.first_stage.as_ref()?);
+        Some(matching(unet, stage, &parts.conditioner)?.config.clone())
+    });
+    if let Some(told) = &told
+        && config_path.is_none()
+    {
+        parts.unet.clone_from(&told.unet);
+        if let ToldConditioner::Sized(conditioner) = &told.conditioner {
+            parts.conditioner.clone_from(conditioner);
+        }
+    }
     let family = family(&parts);
     let task = task(&parts, told.as_ref(), family).map_err(|kind| ModelError::OtherKind {
         path: path.to_path_buf(),
@@ -184,7 +199,7 @@ fn inspect(
         config: config_path,
         notices,
     };
-    Ok((inspection, parts))
+    Ok((inspection, parts, told))
 }
 
 /// Whether two shapes differ by nothing but the axes of 1×1 convolutions.
@@ -299,6 +314,7 @@ fn task(
         };
     }
     Ok(match &parts.conditioner {
+        _ if told.is_some_and(|told| told.joined == Joined::Added) => Task::ClassToImage,
         OriginalConditioner::Class { .. } => Task::ClassToImage,
         OriginalConditioner::Rescaler { .. } => Task::SemanticToImage,
         OriginalConditioner::FirstStage => Task::Inpainting,

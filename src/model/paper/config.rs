@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::ModelError;
 use super::parts::{conditioner, first_stage, unet};
 use super::told::part;
-use super::yaml::{parse, read_yaml};
+use super::yaml::read_yaml;
 use super::{ClipKind, OriginalConditioner, OriginalFirstStage, OriginalUnet};
 
 /// What a denoiser says of noisy latents.
@@ -127,15 +127,11 @@ impl OriginalConfig {
         Ok(config)
     }
 
-    /// Reads a text; `None` where it is no configuration of a model.
+    /// Reads what a file holds; `None` where it is no configuration of a model.
     ///
     /// # Errors
-    /// If it is no YAML or asks for something that is not known.
-    pub fn parse(text: &str) -> Result<Option<Self>, String> {
-        Self::of_value(&parse(text)?)
-    }
-
-    fn of_value(whole: &Value) -> Result<Option<Self>, String> {
+    /// What it asks for that is not known.
+    pub(super) fn of_value(whole: &Value) -> Result<Option<Self>, String> {
         let model = whole.get("model");
         let model = model.filter(|model| model.get("target").is_some());
         model.map(Self::read).transpose()

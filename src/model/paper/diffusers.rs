@@ -1,7 +1,10 @@
 //! What the weights of original networks are called by diffusers, as tables.
 
+use std::collections::BTreeMap;
+
+use super::super::weights::{Part, Piece};
 use super::keys::Layout;
-use super::{OriginalFirstStage, OriginalUnet};
+use super::{OriginalFirstStage, OriginalHeads, OriginalUnet};
 
 /// Parts of blocks of a denoiser, the longer names first.
 const BLOCK_PARTS: [(&str, &str); 6] = [
@@ -146,6 +149,57 @@ impl OriginalUnet {
             layout.insert(format!("{place}.{theirs}.{end}"), shape[..kept].to_vec());
         }
         layout
+    }
+
+    /// Where each weight lies, by diffusers' name of it, given what weights are called in
+    /// the file. Queries, keys and values of plain attention lie in one tensor, head by
+    /// head.
+    pub(in crate::model) fn pieces(
+        &self,
+        stored: impl Fn(&str) -> String,
+    ) -> BTreeMap<String, Piece> {
+        let mut pieces = BTreeMap::new();
+        for (name, shape) in self.layout("") {
+            let renamed = self.diffusers_name(&name);
+            let place = renamed
+                .rsplit_once('.')
+                .and_then(|(rest, end)| Some((rest.rsplit_once('.')?, end)));
+            let Some(((place, part), end)) =
+                place.filter(|((place, _), _)| self.is_plain_attention(place))
+            else {
+                pieces.insert(renamed, Piece::whole(stored(&name)));
+                continue;
+            };
+            if part != "qkv" {
+                let theirs = ATTENTION_PARTS.iter().find(|(ours, _)| *ours == part);
+                let theirs = theirs.map_or(part, |(_, theirs)| theirs);
+                pieces.insert(
+                    format!("{place}.{theirs}.{end}"),
+                    Piece::whole(stored(&name)),
+                );
+                continue;
+            }
+            let channels = shape.first().map_or(0, |rows| rows / 3);
+            let groups = match self.heads {
+                _ if self.is_newly_ordered => 1,
+                Some(OriginalHeads::Count(count)) => count,
+                Some(OriginalHeads::Width(width)) => channels / width.max(1),
+                None => 1,
+            };
+            for (which, matrix) in ["to_q", "to_k", "to_v"].into_iter().enumerate() {
+                let part = Part {
+                    which,
+                    parts: 3,
+                    groups: groups.max(1),
+                };
+                let piece = Piece {
+                    name: stored(&name),
+                    part: Some(part),
+                };
+                pieces.insert(format!("{place}.{matrix}.{end}"), piece);
+            }
+        }
+        pieces
     }
 
     fn is_plain_attention(&self, place: &str) -> bool {

@@ -150,6 +150,7 @@ impl<'a> Seen<'a> {
             layers,
             attention,
             heads: None,
+            is_newly_ordered: false,
             is_scale_shift: told,
             resamples_in_blocks,
             classes: self.axis("label_emb.weight", 0),

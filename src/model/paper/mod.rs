@@ -15,6 +15,7 @@ mod guess;
 mod keys;
 mod leftovers;
 mod parts;
+mod released;
 mod told;
 mod unet;
 mod yaml;
@@ -22,12 +23,14 @@ mod yaml;
 pub use conditioner::{ClipSizes, OriginalConditioner, TokenTransformer};
 pub use config::{Joined, OriginalConfig, OriginalPrediction, OriginalSchedule, ToldConditioner};
 pub use first_stage::OriginalFirstStage;
+pub use released::{Released, released};
 pub use unet::{OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet};
 
 pub(super) use first_stage::first_stage_config;
 pub(super) use guess::Seen;
 pub(super) use keys::Layout;
 pub(super) use leftovers::is_leftover;
+pub(super) use released::matching;
 
 /// A text encoder of the CLIP family, by whose names its weights have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

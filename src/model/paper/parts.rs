@@ -79,6 +79,7 @@ pub(super) fn unet(value: &Value) -> Result<OriginalUnet, String> {
         middle_depth: depths.last().copied().unwrap_or(1).max(1),
         attention,
         heads: Some(heads),
+        is_newly_ordered: told.flag("use_new_attention_order")?.unwrap_or(false),
         is_scale_shift: told.flag("use_scale_shift_norm")?.unwrap_or(false),
         resamples_in_blocks: told.flag("resblock_updown")?.unwrap_or(false),
         classes: told.size("num_classes")?,

@@ -22,7 +22,7 @@ fn sized(config: &OriginalConfig) -> &OriginalConditioner {
     }
 }
 
-fn released() -> BTreeMap<String, (OriginalConfig, Released)> {
+fn zoo() -> BTreeMap<String, (OriginalConfig, Released)> {
     let folder = Path::new("tests/data/originals");
     let text = std::fs::read_to_string(folder.join("released.json")).unwrap();
     let told: BTreeMap<String, Released> = serde_json::from_str(&text).unwrap();
@@ -37,7 +37,7 @@ fn released() -> BTreeMap<String, (OriginalConfig, Released)> {
 
 #[test]
 fn every_released_configuration_gives_the_names_of_the_papers_code() {
-    let released = released();
+    let released = zoo();
     assert_eq!(released.len(), 22);
     for (name, (config, told)) in released {
         let mut layout = Layout::new();
@@ -69,7 +69,7 @@ fn every_released_configuration_gives_the_names_of_the_papers_code() {
 
 #[test]
 fn sizes_follow_from_names_and_shapes_even_where_some_are_lost() {
-    for (name, (config, _)) in released() {
+    for (name, (config, _)) in zoo() {
         let stage = config.first_stage.as_ref().expect("each has one");
         let mut layout = stage.layout("");
         let seen = |layout: &Layout| {
@@ -129,9 +129,77 @@ fn sizes_follow_from_names_and_shapes_even_where_some_are_lost() {
     }
 }
 
+/// Counted from the released configurations; the denoisers are ours, made of them.
+#[test]
+fn denoisers_of_released_models_have_their_numbers_of_weights() {
+    let counts = [
+        ("celeba256", 274_056_163),
+        ("ffhq256", 274_056_163),
+        ("lsun_beds256", 274_056_163),
+        ("lsun_churches256", 294_966_916),
+        ("cin256", 394_984_196),
+        ("cin256-v2", 400_920_579),
+        ("txt2img-1p4B", 872_300_484),
+        ("text2img256", 403_623_939),
+        ("layout2img-openimages256", 246_277_379),
+        ("semantic_synthesis256", 215_229_315),
+        ("semantic_synthesis512", 215_229_315),
+        ("bsr_sr", 113_622_563),
+        ("inpainting_big", 387_245_827),
+    ];
+    assert_eq!(released().len(), counts.len());
+    let device = burn::tensor::Device::flex();
+    for ((name, count), released) in counts.into_iter().zip(released()) {
+        assert_eq!(released.name, name);
+        let unet = released.config.unet.as_ref().expect("a denoiser");
+        let config = unet.config(64).unwrap();
+        assert_eq!(config.parameter_count().unwrap(), count, "{name}");
+        // Each of our weights lies somewhere in the file, and none of those is left.
+        let ours = crate::model::weights::layout(
+            &config.init(&device).unwrap(),
+            &crate::model::weights::names::DENOISER,
+        );
+        let ours: std::collections::BTreeSet<String> =
+            ours.into_iter().map(|(name, _)| name).collect();
+        let pieces = unet.pieces(str::to_owned);
+        let stored: std::collections::BTreeSet<&String> =
+            pieces.values().map(|piece| &piece.name).collect();
+        assert_eq!(ours, pieces.keys().cloned().collect(), "{name}");
+        assert_eq!(stored.len(), unet.layout("").len(), "{name}");
+    }
+}
+
+#[test]
+fn released_models_are_known_without_their_yaml() {
+    for (name, (config, _)) in zoo() {
+        let (Some(unet), Some(stage)) = (&config.unet, &config.first_stage) else {
+            continue;
+        };
+        let kept = released().iter().find(|released| released.name == name);
+        assert_eq!(kept.expect("each of them").config, config, "{name}");
+        let bare = OriginalUnet {
+            heads: None,
+            ..unet.clone()
+        };
+        let shown = match sized(&config) {
+            OriginalConditioner::FirstStage | OriginalConditioner::Picture => {
+                &OriginalConditioner::Nothing
+            }
+            conditioner => conditioner,
+        };
+        let found = matching(&bare, stage, shown).expect("a released model");
+        assert_eq!(found.config.unet, config.unet, "{name}");
+        let wider = OriginalUnet {
+            width: unet.width + 32,
+            ..bare
+        };
+        assert!(matching(&wider, stage, shown).is_none(), "{name}");
+    }
+}
+
 #[test]
 fn what_configurations_say_of_use_is_read() {
-    let released = released();
+    let released = zoo();
     let of = |name: &str| &released[name].0;
     let inpainting = of("inpainting_big");
     assert_eq!(inpainting.joined, Joined::Concatenated);
@@ -182,6 +250,7 @@ fn stable_diffusion_has_diffusers_names() {
             is_linear: false,
         },
         heads: None,
+        is_newly_ordered: false,
         is_scale_shift: false,
         resamples_in_blocks: false,
         classes: None,
@@ -198,7 +267,7 @@ fn stable_diffusion_has_diffusers_names() {
         layers_per_block: 2,
         ..Default::default()
     };
-    let released = released();
+    let released = zoo();
     let stage = released["kl-f8"].0.first_stage.as_ref().unwrap();
     let wanted: Layout = layout(&config.init(&device).unwrap(), &names::AUTOENCODER)
         .into_iter()

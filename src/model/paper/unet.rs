@@ -25,6 +25,8 @@ pub struct OriginalUnet {
     pub attention: OriginalAttention,
     /// Heads of attention; `None` where only a configuration could tell.
     pub heads: Option<OriginalHeads>,
+    /// Whether all queries come first, then keys and values, instead of head by head.
+    pub is_newly_ordered: bool,
     /// Whether time scales and shifts instead of being added.
     pub is_scale_shift: bool,
     /// Whether residual blocks change the resolution, and not convolutions.

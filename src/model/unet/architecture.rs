@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use super::super::{ModelError, limits};
 use super::blocks::{BlockSizes, DownBlock, MidBlock, UpBlock};
 use super::{UNet2d, UNet2dConfig};
-use crate::nn::{Conv2dConfig, GroupNormConfig, TimestepEmbeddingConfig};
+use crate::nn::{Conv2dConfig, EmbeddingConfig, GroupNormConfig, TimestepEmbeddingConfig};
 
 /// The sizes of a denoiser. A dialect turns a file into one and checks it there,
 /// where the words of that file are known.
@@ -17,8 +17,8 @@ pub struct Architecture {
     pub output_channels: usize,
     /// From the highest resolution down.
     pub levels: Vec<Level>,
-    /// Width of the context.
-    pub context_width: usize,
+    /// Width of the context; `None` attends to nothing but the places of the map.
+    pub context_width: Option<usize>,
     /// Width of the embedding of time.
     pub time_width: usize,
     /// Whether cosines come first in the embedding of time.
@@ -29,6 +29,10 @@ pub struct Architecture {
     pub groups: usize,
     /// Epsilon of the group normalisations of residual blocks.
     pub eps: f64,
+    /// Whether time scales and shifts instead of being added.
+    pub is_scale_shift: bool,
+    /// Classes whose embeddings are added to that of time.
+    pub classes: Option<usize>,
     /// Whether transformers are entered by a matrix instead of a 1×1 convolution.
     pub is_linear_projection: bool,
     /// Side of the first convolution's kernel.
@@ -52,6 +56,10 @@ pub struct Level {
     pub attends_down: bool,
     /// Whether there is attention on the way up.
     pub attends_up: bool,
+    /// Whether a residual block halves the resolution, and not a convolution.
+    pub halves_in_block: bool,
+    /// Whether a residual block doubles the resolution, and not a convolution.
+    pub doubles_in_block: bool,
 }
 
 impl Architecture {
@@ -124,6 +132,14 @@ impl Architecture {
                 shift: self.frequency_shift,
             }
             .init(device),
+            class_embedding: self.classes.map(|count| {
+                EmbeddingConfig {
+                    count,
+                    width: time,
+                    std: 1.0,
+                }
+                .init(device)
+            }),
             down_blocks: self.levels.iter().enumerate().map(down).collect(),
             mid_block: MidBlock::new(&self.sizes(last), time, device),
             up_blocks: self.levels.iter().enumerate().rev().map(up).collect(),
@@ -150,6 +166,9 @@ impl Architecture {
             groups: self.groups,
             eps: self.eps,
             linear: self.is_linear_projection,
+            scale_shift: self.is_scale_shift,
+            halves_in_block: level.halves_in_block,
+            doubles_in_block: level.doubles_in_block,
         }
     }
 }

@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::nn::{
-    Downsample, DownsampleConfig, ResBlock, ResBlockConfig, SpatialTransformer,
-    SpatialTransformerConfig, Upsample, UpsampleConfig,
+    Attention, AttentionConfig, Downsample, DownsampleConfig, ResBlock, ResBlockConfig,
+    SpatialTransformer, SpatialTransformerConfig, Upsample, UpsampleConfig, ops,
 };
 
 /// What the blocks of one level have in common.
@@ -14,10 +14,14 @@ pub(super) struct BlockSizes {
     pub layers: usize,
     pub heads: usize,
     pub depth: usize,
-    pub context: usize,
+    /// Width of the context; `None` attends to nothing but the places of the map.
+    pub context: Option<usize>,
     pub groups: usize,
     pub eps: f64,
     pub linear: bool,
+    pub scale_shift: bool,
+    pub halves_in_block: bool,
+    pub doubles_in_block: bool,
 }
 
 impl BlockSizes {
@@ -29,33 +33,109 @@ impl BlockSizes {
             groups: self.groups,
             eps: self.eps,
             zero: true,
+            scale_shift: self.scale_shift,
         };
         config.init(device)
     }
 
-    fn transformer(&self, device: &Device) -> SpatialTransformer {
+    fn attention(&self, device: &Device) -> Attending {
+        let Some(context) = self.context else {
+            let config = AttentionConfig {
+                width: self.channels,
+                context: None,
+                heads: self.heads,
+                bias: true,
+                norm: Some((self.groups, self.eps)),
+            };
+            return Attending::Places(config.init(device));
+        };
         let config = SpatialTransformerConfig {
             channels: self.channels,
-            context: self.context,
+            context,
             heads: self.heads,
             depth: self.depth,
             groups: self.groups,
             linear: self.linear,
         };
-        config.init(device)
+        Attending::Context(config.init(device))
     }
 
-    fn transformers(&self, count: usize, device: &Device) -> Vec<SpatialTransformer> {
-        (0..count).map(|_| self.transformer(device)).collect()
+    fn attentions(&self, count: usize, device: &Device) -> Vec<Attending> {
+        (0..count).map(|_| self.attention(device)).collect()
     }
 }
 
-/// A level on the way down (`DownBlock2D`, or `CrossAttnDownBlock2D` with attentions).
+/// Attention of a level.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a network has a few of them, and all of one network are of one kind"
+)]
+#[derive(Module, Debug)]
+enum Attending {
+    /// Among the places of the map.
+    Places(Attention),
+    /// Among them and to a context.
+    Context(SpatialTransformer),
+}
+
+impl Attending {
+    fn forward(&self, x: Tensor<4>, context: &Tensor<3>) -> Tensor<4> {
+        match self {
+            Self::Places(attention) => attention.forward_map(x),
+            Self::Context(transformer) => transformer.forward(x, context),
+        }
+    }
+}
+
+/// What halves a map.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a network has a few of them, and all of one network are of one kind"
+)]
+#[derive(Module, Debug)]
+enum Halving {
+    Convolution(Downsample),
+    Block(ResBlock),
+}
+
+impl Halving {
+    fn forward(&self, x: Tensor<4>, time: &Tensor<2>) -> Tensor<4> {
+        match self {
+            Self::Convolution(convolution) => convolution.forward(x),
+            Self::Block(block) => block.forward_resampled(x, Some(time), ops::halved),
+        }
+    }
+}
+
+/// What doubles a map.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a network has a few of them, and all of one network are of one kind"
+)]
+#[derive(Module, Debug)]
+enum Doubling {
+    Convolution(Upsample),
+    Block(ResBlock),
+}
+
+impl Doubling {
+    fn forward(&self, x: Tensor<4>, time: &Tensor<2>, size: [usize; 2]) -> Tensor<4> {
+        match self {
+            Self::Convolution(convolution) => convolution.forward(x, size),
+            Self::Block(block) => {
+                block.forward_resampled(x, Some(time), |map| ops::upsample_nearest(map, size))
+            }
+        }
+    }
+}
+
+/// A level on the way down (`DownBlock2D`, or with attentions `CrossAttnDownBlock2D` or
+/// `AttnDownBlock2D`).
 #[derive(Module, Debug)]
 pub(super) struct DownBlock {
     resnets: Vec<ResBlock>,
-    attentions: Vec<SpatialTransformer>,
-    downsampler: Option<Downsample>,
+    attentions: Vec<Attending>,
+    downsampler: Option<Halving>,
 }
 
 impl DownBlock {
@@ -72,13 +152,16 @@ impl DownBlock {
             resnets: (0..level.layers)
                 .map(|i| level.res_block(width_in(i), time, device))
                 .collect(),
-            attentions: level.transformers(if attend { level.layers } else { 0 }, device),
+            attentions: level.attentions(if attend { level.layers } else { 0 }, device),
             downsampler: down.then(|| {
-                DownsampleConfig {
+                if level.halves_in_block {
+                    return Halving::Block(level.res_block(level.channels, time, device));
+                }
+                let config = DownsampleConfig {
                     channels: level.channels,
                     symmetric: true,
-                }
-                .init(device)
+                };
+                Halving::Convolution(config.init(device))
             }),
         }
     }
@@ -99,18 +182,18 @@ impl DownBlock {
             skips.push(x.clone());
         }
         if let Some(downsampler) = &self.downsampler {
-            x = downsampler.forward(x);
+            x = downsampler.forward(x, time);
             skips.push(x.clone());
         }
         x
     }
 }
 
-/// The lowest level (`UNetMidBlock2DCrossAttn`).
+/// The lowest level (`UNetMidBlock2DCrossAttn`, `UNetMidBlock2D`).
 #[derive(Module, Debug)]
 pub(super) struct MidBlock {
     resnets: Vec<ResBlock>,
-    attentions: Vec<SpatialTransformer>,
+    attentions: Vec<Attending>,
 }
 
 impl MidBlock {
@@ -119,7 +202,7 @@ impl MidBlock {
             resnets: (0..2)
                 .map(|_| level.res_block(level.channels, time, device))
                 .collect(),
-            attentions: level.transformers(1, device),
+            attentions: level.attentions(1, device),
         }
     }
 
@@ -134,12 +217,13 @@ impl MidBlock {
     }
 }
 
-/// A level on the way up (`UpBlock2D`, or `CrossAttnUpBlock2D` with attentions).
+/// A level on the way up (`UpBlock2D`, or with attentions `CrossAttnUpBlock2D` or
+/// `AttnUpBlock2D`).
 #[derive(Module, Debug)]
 pub(super) struct UpBlock {
     resnets: Vec<ResBlock>,
-    attentions: Vec<SpatialTransformer>,
-    upsampler: Option<Upsample>,
+    attentions: Vec<Attending>,
+    upsampler: Option<Doubling>,
 }
 
 impl UpBlock {
@@ -168,12 +252,15 @@ impl UpBlock {
             resnets: (0..layers)
                 .map(|i| level.res_block(width_in(i), time, device))
                 .collect(),
-            attentions: level.transformers(if attend { layers } else { 0 }, device),
+            attentions: level.attentions(if attend { layers } else { 0 }, device),
             upsampler: up.then(|| {
-                UpsampleConfig {
-                    channels: level.channels,
+                if level.doubles_in_block {
+                    return Doubling::Block(level.res_block(level.channels, time, device));
                 }
-                .init(device)
+                let config = UpsampleConfig {
+                    channels: level.channels,
+                };
+                Doubling::Convolution(config.init(device))
             }),
         }
     }
@@ -200,7 +287,7 @@ impl UpBlock {
             let size = skips.last().map_or([2 * height, 2 * width], |skip| {
                 [skip.dims()[2], skip.dims()[3]]
             });
-            x = upsampler.forward(x, size);
+            x = upsampler.forward(x, time, size);
         }
         x
     }

@@ -1,12 +1,29 @@
 //! `config.json` of a denoiser, as diffusers writes it.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::super::json::{config_of, read_json};
 use super::super::{ModelError, limits};
 use super::architecture::{Architecture, Level};
 
 const CLASS: &str = "UNet2DConditionModel";
+/// The denoiser without a context.
+const PLAIN: &str = "UNet2DModel";
+
+/// Kinds of levels on the way down: without attention, with it, and without it where a
+/// residual block halves the resolution.
+const DOWN: [&str; 3] = [
+    "DownBlock2D",
+    "CrossAttnDownBlock2D",
+    "ResnetDownsampleBlock2D",
+];
+const PLAIN_DOWN: [&str; 3] = ["DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"];
+/// The same on the way up.
+const UP: [&str; 3] = ["UpBlock2D", "CrossAttnUpBlock2D", "ResnetUpsampleBlock2D"];
+const PLAIN_UP: [&str; 3] = ["UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"];
 
 /// One number for all levels, or one for each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,14 +53,14 @@ impl PerLevel {
 }
 
 /// diffusers' configuration of a `UNet2DConditionModel`, as far as Stable
-/// Diffusion 1, 2 and their inpainting models use it.
+/// Diffusion 1, 2 and their inpainting models use it, or of a `UNet2DModel`.
 ///
 /// Keys that are not fields here are kept in `other`, checked for values that
 /// would change the network, and written back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UNet2dConfig {
-    /// Always `UNet2DConditionModel`.
+    /// `UNet2DConditionModel`, or `UNet2DModel` for one without a context.
     #[serde(rename = "_class_name")]
     pub class_name: String,
     /// Side of the latents the model was trained on.
@@ -72,7 +89,8 @@ pub struct UNet2dConfig {
     pub cross_attention_dim: usize,
     /// Number of transformer blocks at each place of attention.
     pub transformer_layers_per_block: PerLevel,
-    /// The number of *heads*, despite its name (a mistake that diffusers keeps).
+    /// The number of *heads*, despite its name (a mistake that diffusers keeps); of a
+    /// `UNet2DModel` their width. That one may differ between levels is our own.
     pub attention_head_dim: PerLevel,
     /// Whether transformers are entered by a matrix instead of a 1×1 convolution.
     pub use_linear_projection: bool,
@@ -120,12 +138,19 @@ impl Default for UNet2dConfig {
 }
 
 /// Keys whose presence with another value changes the network, and the values that do not.
-fn neutral_values() -> [(&'static str, Vec<Value>); 24] {
+fn neutral_values(is_plain: bool) -> Vec<(&'static str, Vec<Value>)> {
     use serde_json::json;
     let null = || vec![Value::Null];
     let off = || vec![json!(false), Value::Null];
-    [
+    let resampled = || vec![json!("conv"), json!("resnet"), Value::Null];
+    let middle = if is_plain {
+        "UNetMidBlock2D"
+    } else {
+        "UNetMidBlock2DCrossAttn"
+    };
+    vec![
         ("act_fn", vec![json!("silu"), json!("swish")]),
+        ("add_attention", vec![json!(true), Value::Null]),
         ("addition_embed_type", null()),
         ("attention_type", vec![json!("default")]),
         ("center_input_sample", off()),
@@ -133,17 +158,21 @@ fn neutral_values() -> [(&'static str, Vec<Value>); 24] {
         ("class_embeddings_concat", off()),
         ("cross_attention_norm", null()),
         ("downsample_padding", vec![json!(1)]),
+        ("downsample_type", resampled()),
+        ("upsample_type", resampled()),
         ("dual_cross_attention", off()),
         ("encoder_hid_dim", null()),
         ("encoder_hid_dim_type", null()),
         ("mid_block_scale_factor", vec![json!(1), json!(1.0)]),
-        ("mid_block_type", vec![json!("UNetMidBlock2DCrossAttn")]),
+        ("mid_block_type", vec![json!(middle)]),
         ("num_attention_heads", null()),
-        ("num_class_embeds", null()),
         ("only_cross_attention", off()),
         ("resnet_out_scale_factor", vec![json!(1), json!(1.0)]),
         ("resnet_skip_time_act", off()),
-        ("resnet_time_scale_shift", vec![json!("default")]),
+        (
+            "resnet_time_scale_shift",
+            vec![json!("default"), json!("scale_shift")],
+        ),
         ("reverse_transformer_layers_per_block", null()),
         ("time_cond_proj_dim", null()),
         ("time_embedding_act_fn", null()),
@@ -153,19 +182,63 @@ fn neutral_values() -> [(&'static str, Vec<Value>); 24] {
 }
 
 impl UNet2dConfig {
+    /// Reads a file; `None` where there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read or understood.
+    pub(in crate::model) fn read(path: &Path) -> Result<Option<Self>, ModelError> {
+        let Some(mut told) = read_json::<Value>(path)? else {
+            return Ok(None);
+        };
+        // Here nothing says one head, as wide as its level.
+        if told["_class_name"] == PLAIN && told["attention_head_dim"].is_null() {
+            told["attention_head_dim"] = told["block_out_channels"].clone();
+        }
+        config_of(path, told).map(Some)
+    }
+
     /// Width of the time embedding.
     pub fn time_width(&self) -> usize {
         self.time_embedding_dim
             .unwrap_or(4 * self.block_out_channels[0])
     }
 
+    /// Whether it attends to nothing but the places of the latents.
+    pub fn is_plain(&self) -> bool {
+        self.class_name == PLAIN
+    }
+
+    /// Classes whose embeddings are added to that of time, if there are any.
+    pub fn classes(&self) -> Option<usize> {
+        let count = self.other.get("num_class_embeds")?.as_u64()?;
+        usize::try_from(count).ok()
+    }
+
+    fn says(&self, key: &str, value: &str) -> bool {
+        self.other.get(key).is_some_and(|found| found == value)
+    }
+
     fn down_attention(&self, level: usize) -> bool {
-        self.down_block_types[level] == "CrossAttnDownBlock2D"
+        self.down_block_types[level].contains("Attn")
     }
 
     /// Levels of the way up are listed from the lowest resolution.
     fn up_attention(&self, level: usize) -> bool {
-        self.up_block_types[self.up_block_types.len() - 1 - level] == "CrossAttnUpBlock2D"
+        self.up_type(level).contains("Attn")
+    }
+
+    fn up_type(&self, level: usize) -> &str {
+        &self.up_block_types[self.up_block_types.len() - 1 - level]
+    }
+
+    /// Heads of attention on a level.
+    fn heads(&self, level: usize) -> usize {
+        let told = self.attention_head_dim.at(level);
+        if self.is_plain() {
+            self.block_out_channels[level] / told
+        } else {
+            told
+        }
     }
 
     /// What the network is made of.
@@ -177,10 +250,18 @@ impl UNet2dConfig {
         let level = |(index, channels): (usize, &usize)| Level {
             channels: *channels,
             layers: self.layers_per_block.at(index),
-            heads: self.attention_head_dim.at(index),
-            depth: self.transformer_layers_per_block.at(index),
+            heads: self.heads(index),
+            depth: match self.is_plain() {
+                true => 1,
+                false => self.transformer_layers_per_block.at(index),
+            },
             attends_down: self.down_attention(index),
             attends_up: self.up_attention(index),
+            // Levels without attention have kinds of their own for it.
+            halves_in_block: self.down_block_types[index].starts_with("Resnet")
+                || self.down_attention(index) && self.says("downsample_type", "resnet"),
+            doubles_in_block: self.up_type(index).starts_with("Resnet")
+                || self.up_attention(index) && self.says("upsample_type", "resnet"),
         };
         Ok(Architecture {
             input_channels: self.in_channels,
@@ -191,12 +272,14 @@ impl UNet2dConfig {
                 .enumerate()
                 .map(level)
                 .collect(),
-            context_width: self.cross_attention_dim,
+            context_width: (!self.is_plain()).then_some(self.cross_attention_dim),
             time_width: self.time_width(),
             is_cosine_first: self.flip_sin_to_cos,
             frequency_shift: self.freq_shift as f64,
             groups: self.norm_num_groups,
             eps: self.norm_eps,
+            is_scale_shift: self.says("resnet_time_scale_shift", "scale_shift"),
+            classes: self.classes(),
             is_linear_projection: self.use_linear_projection,
             input_kernel: self.conv_in_kernel,
             output_kernel: self.conv_out_kernel,
@@ -211,15 +294,15 @@ impl UNet2dConfig {
         let fail = |key, value: String, supported: &str| {
             Err(ModelError::unsupported(CLASS, key, value, supported))
         };
-        if self.class_name != CLASS {
+        if self.class_name != CLASS && !self.is_plain() {
             return Err(ModelError::unsupported(
                 "a denoiser",
                 "_class_name",
                 &self.class_name,
-                format!("only {CLASS} is"),
+                format!("only {CLASS} and {PLAIN} are"),
             ));
         }
-        for (key, allowed) in neutral_values() {
+        for (key, allowed) in neutral_values(self.is_plain()) {
             if let Some(value) = self.other.get(key)
                 && !allowed.contains(value)
             {
@@ -255,26 +338,32 @@ impl UNet2dConfig {
         ] {
             within(key, value, range)?;
         }
+        if let Some(told) = self
+            .other
+            .get("num_class_embeds")
+            .filter(|it| !it.is_null())
+        {
+            match self.classes() {
+                Some(classes) => within("num_class_embeds", classes, &limits::TOKENS)?,
+                None => return fail("num_class_embeds", told.to_string(), "it must be a number"),
+            }
+        }
         limits::epsilon(CLASS, "norm_eps", self.norm_eps)?;
-        for (key, types, plain, cross) in [
-            (
-                "down_block_types",
-                &self.down_block_types,
-                "DownBlock2D",
-                "CrossAttnDownBlock2D",
-            ),
-            (
-                "up_block_types",
-                &self.up_block_types,
-                "UpBlock2D",
-                "CrossAttnUpBlock2D",
-            ),
+        let (down, up) = match self.is_plain() {
+            true => (PLAIN_DOWN, PLAIN_UP),
+            false => (DOWN, UP),
+        };
+        for (key, types, known) in [
+            ("down_block_types", &self.down_block_types, down),
+            ("up_block_types", &self.up_block_types, up),
         ] {
-            if types.len() != levels || types.iter().any(|kind| kind != plain && kind != cross) {
+            let is_known = |kind: &String| known.iter().any(|known| kind == known);
+            if types.len() != levels || !types.iter().all(is_known) {
+                let [plain, attending, _] = known;
                 return fail(
                     key,
                     format!("{types:?}"),
-                    &format!("each of the {levels} levels must be {plain} or {cross}"),
+                    &format!("each of the {levels} levels must be {plain} or {attending}"),
                 );
             }
         }
@@ -321,14 +410,35 @@ impl UNet2dConfig {
             }
             let attends =
                 self.down_attention(level) || self.up_attention(level) || level == levels - 1;
-            let heads = self.attention_head_dim.at(level);
-            if attends && channels % heads != 0 {
+            let told = self.attention_head_dim.at(level);
+            if attends && channels % told != 0 {
+                let what = match self.is_plain() {
+                    true => "the width of a head",
+                    false => "the number of heads",
+                };
                 return fail(
                     "attention_head_dim",
-                    heads.to_string(),
-                    &format!("as the number of heads it must divide {channels}"),
+                    told.to_string(),
+                    &format!("as {what} it must divide {channels}"),
                 );
             }
+        }
+        // diffusers leaves the middle without a normalisation otherwise.
+        let groups = self
+            .other
+            .get("attn_norm_num_groups")
+            .unwrap_or(&Value::Null);
+        let is_usual = if groups.is_null() {
+            !self.says("resnet_time_scale_shift", "scale_shift")
+        } else {
+            *groups == self.norm_num_groups
+        };
+        if self.is_plain() && !is_usual {
+            return fail(
+                "attn_norm_num_groups",
+                groups.to_string(),
+                &format!("it must be norm_num_groups, {}", self.norm_num_groups),
+            );
         }
         if self.conv_in_kernel.is_multiple_of(2) || self.conv_out_kernel.is_multiple_of(2) {
             return fail(
@@ -381,7 +491,10 @@ mod tests {
             (r#"{"conv_in_kernel": 4}"#, "conv_in_kernel"),
             (r#"{"freq_shift": 160}"#, "freq_shift"),
             (r#"{"norm_eps": -1.0}"#, "norm_eps"),
-            (r#"{"_class_name": "UNet2DModel"}"#, "_class_name"),
+            (r#"{"_class_name": "UNet1DModel"}"#, "_class_name"),
+            (r#"{"_class_name": "UNet2DModel"}"#, "down_block_types"),
+            (r#"{"num_class_embeds": -3}"#, "num_class_embeds"),
+            (r#"{"downsample_type": "fir"}"#, "downsample_type"),
         ] {
             let config: UNet2dConfig = serde_json::from_str(json).expect("valid JSON");
             let error = config.validate().expect_err("unsupported").to_string();

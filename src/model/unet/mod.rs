@@ -1,21 +1,24 @@
-//! The denoiser, diffusers' `UNet2DConditionModel`.
+//! The denoiser, diffusers' `UNet2DConditionModel` and `UNet2DModel`, the paper's
+//! `UNetModel`.
 //!
 //! An [`Architecture`] says what it is made of; `diffusers` reads one out of a
-//! `config.json`. Another dialect is another file beside it.
+//! `config.json`. Another dialect is another file beside it: `original` brings the
+//! paper's configurations into those words.
 
 mod architecture;
 mod blocks;
 mod diffusers;
+mod original;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 pub use architecture::{Architecture, Level};
 pub use diffusers::{PerLevel, UNet2dConfig};
 
 use self::blocks::{DownBlock, MidBlock, UpBlock};
 use super::ModelError;
-use crate::nn::{self, Conv2d, GroupNorm, TimestepEmbedding};
+use crate::nn::{self, Conv2d, Embedding, GroupNorm, TimestepEmbedding};
 
 impl UNet2dConfig {
     /// Makes the network; weights are drawn when first used.
@@ -42,6 +45,7 @@ impl UNet2dConfig {
 pub struct UNet2d {
     conv_in: Conv2d,
     time_embedding: TimestepEmbedding,
+    class_embedding: Option<Embedding>,
     down_blocks: Vec<DownBlock>,
     mid_block: MidBlock,
     up_blocks: Vec<UpBlock>,
@@ -63,22 +67,44 @@ impl UNet2d {
     /// `sample`: `[batch, in_channels, h, w]`; `timesteps`: `[batch]`, or `[1]`
     /// for the whole batch; `context`: `[batch, tokens, cross_attention_dim]`;
     /// result: `[batch, out_channels, h, w]`.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "tensors are handles, and every forward pass takes them by value"
-    )]
     pub fn forward(
         &self,
         sample: Tensor<4>,
         timesteps: Tensor<1>,
         context: Tensor<3>,
     ) -> Tensor<4> {
-        nn::ops::on_workers(&sample.clone(), || self.run(sample, timesteps, &context))
+        self.forward_of_class(sample, timesteps, context, None)
     }
 
-    fn run(&self, sample: Tensor<4>, timesteps: Tensor<1>, context: &Tensor<3>) -> Tensor<4> {
+    /// The same, told of classes by their numbers, which a denoiser without an
+    /// embedding of them passes over.
+    ///
+    /// # Shapes
+    /// As [`Self::forward`]; `classes`: `[batch]`, or `[1]` for the whole batch.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "tensors are handles, and every forward pass takes them by value"
+    )]
+    pub fn forward_of_class(
+        &self,
+        sample: Tensor<4>,
+        timesteps: Tensor<1>,
+        context: Tensor<3>,
+        classes: Option<Tensor<1, Int>>,
+    ) -> Tensor<4> {
+        nn::ops::on_workers(&sample.clone(), || {
+            let mut time = self.time_embedding.forward(timesteps);
+            if let (Some(embedding), Some(classes)) = (&self.class_embedding, classes) {
+                let rows = embedding.forward(classes.unsqueeze_dim(0));
+                time = time + rows.squeeze_dim(0);
+            }
+            self.run(sample, time, &context)
+        })
+    }
+
+    fn run(&self, sample: Tensor<4>, time: Tensor<2>, context: &Tensor<3>) -> Tensor<4> {
         // Every block begins its use of the time with the same SiLU.
-        let time = nn::ops::silu(self.time_embedding.forward(timesteps));
+        let time = nn::ops::silu(time);
         let mut x = self.conv_in.forward(sample);
         let mut skips = vec![x.clone()];
         for block in &self.down_blocks {

@@ -28,7 +28,7 @@ use burn::tensor::TensorData;
 
 pub use digest::{FileStamp, WeightDigest};
 pub use module::{Differences, differences, fits, layout, load, save};
-pub use renamed::{Piece, Renamed};
+pub use renamed::{Part, Piece, Renamed};
 pub use safetensors::SafetensorsFile;
 pub use torch::TorchFile;
 

@@ -37,17 +37,26 @@ pub static DIFFUSERS: Names = Names {
     ignored: &[],
 };
 
+/// diffusers' names of a denoiser, or those from before its version 0.15.
+pub static DENOISER: Names = Names {
+    spellings: &[&[], OLD_ATTENTION],
+    ignored: &[],
+};
+
+/// Attention among places, before diffusers' version 0.15.
+const OLD_ATTENTION: Spelling = &[
+    (r"\.to_q\.", ".query."),
+    (r"\.to_k\.", ".key."),
+    (r"\.to_v\.", ".value."),
+    (r"\.to_out\.0\.", ".proj_attn."),
+];
+
 /// diffusers' names, or those of autoencoders from before its version 0.15, or those
 /// of the paper's code.
 pub static AUTOENCODER: Names = Names {
     spellings: &[
         &[],
-        &[
-            (r"\.to_q\.", ".query."),
-            (r"\.to_k\.", ".key."),
-            (r"\.to_v\.", ".value."),
-            (r"\.to_out\.0\.", ".proj_attn."),
-        ],
+        OLD_ATTENTION,
         &[
             (r"^decoder\.up_blocks\.(\d+)\.", "decoder.up.#."),
             (r"^encoder\.down_blocks\.", "encoder.down."),
@@ -198,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_table_can_be_used() {
-        for names in [&DIFFUSERS, &AUTOENCODER, &CLIP_TEXT] {
+        for names in [&DIFFUSERS, &DENOISER, &AUTOENCODER, &CLIP_TEXT] {
             let speller = Speller::new(names, &[]);
             assert_eq!(speller.all("a.b").len(), names.spellings.len());
         }

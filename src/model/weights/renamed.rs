@@ -17,8 +17,19 @@ use super::{WeightDtype, WeightSource};
 pub struct Piece {
     /// The name in the source.
     pub name: String,
-    /// Which of how many equal parts of the first axis it is; `None` for all of it.
-    pub part: Option<(usize, usize)>,
+    /// Which part of the first axis it is; `None` for all of it.
+    pub part: Option<Part>,
+}
+
+/// A part of the rows of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which of the equal parts.
+    pub which: usize,
+    /// How many there are.
+    pub parts: usize,
+    /// Equal groups of rows, of which each is divided so.
+    pub groups: usize,
 }
 
 impl Piece {
@@ -45,11 +56,15 @@ impl Renamed {
     pub fn new(source: Arc<dyn WeightSource>, pieces: BTreeMap<String, Piece>) -> Self {
         let shaped = pieces.into_iter().filter_map(|(name, piece)| {
             let mut shape = source.shape(&piece.name)?.to_vec();
-            if let Some((_, parts)) = piece.part {
+            if let Some(Part { parts, groups, .. }) = piece.part {
                 let first = shape
                     .first_mut()
-                    .filter(|rows| rows.is_multiple_of(parts))?;
+                    .filter(|rows| rows.is_multiple_of(parts * groups))?;
                 *first /= parts;
+            }
+            // A convolution along one axis that looks at one place is a matrix.
+            if let [_, _, 1] = *shape {
+                shape.truncate(2);
             }
             Some((name, (piece, shape)))
         });
@@ -91,7 +106,7 @@ impl WeightSource for Renamed {
         let unclear = |message: String| damaged(self.path(), message);
         let found = self.pieces.get(name);
         let (piece, own) = found.ok_or_else(|| unclear(format!("it has no {name}")))?;
-        let Some((which, parts)) = piece.part else {
+        let Some(part) = piece.part else {
             return self.source.read(&piece.name, shape, is_transposed, dtype);
         };
         let turned: Vec<usize> = match own.as_slice() {
@@ -103,18 +118,17 @@ impl WeightSource for Renamed {
                 "{name} is {turned:?} instead of {shape:?}"
             )));
         }
-        let mut stored = own.clone();
-        stored[0] *= parts;
-        let whole = self.source.read(&piece.name, &stored, false, dtype)?;
+        let stored = self.source.shape(&piece.name).unwrap_or_default();
+        let whole = self.source.read(&piece.name, stored, false, dtype)?;
         let rows = if is_transposed {
             own.first().copied()
         } else {
             None
         };
         let cut = match dtype {
-            WeightDtype::F32 => cut::<f32>(whole, which, parts, rows, shape),
-            WeightDtype::F16 => cut::<f16>(whole, which, parts, rows, shape),
-            WeightDtype::Bf16 => cut::<bf16>(whole, which, parts, rows, shape),
+            WeightDtype::F32 => cut::<f32>(whole, part, rows, shape),
+            WeightDtype::F16 => cut::<f16>(whole, part, rows, shape),
+            WeightDtype::Bf16 => cut::<bf16>(whole, part, rows, shape),
         };
         cut.ok_or_else(|| unclear(format!("{name} cannot be cut out of {}", piece.name)))
     }
@@ -123,14 +137,25 @@ impl WeightSource for Renamed {
 /// A part of a tensor; with `rows` it is a matrix of so many that is turned.
 fn cut<E: Element>(
     whole: TensorData,
-    which: usize,
-    parts: usize,
+    Part {
+        which,
+        parts,
+        groups,
+    }: Part,
     rows: Option<usize>,
     shape: &[usize],
 ) -> Option<TensorData> {
     let values: Vec<E> = whole.try_into_vec().ok()?;
     let count = values.len() / parts;
-    let part = values.get(which * count..(which + 1) * count)?;
+    let block = count / groups;
+    let cuts = values.chunks_exact((block * parts).max(1));
+    let part: Vec<E> = cuts
+        .flat_map(|group| &group[which * block..(which + 1) * block])
+        .copied()
+        .collect();
+    if part.len() != count {
+        return None;
+    }
     let values = match rows {
         Some(rows) if rows > 0 => {
             let columns = count / rows;
@@ -138,7 +163,7 @@ fn cut<E: Element>(
                 (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
             places.map(|place| part[place]).collect()
         }
-        _ => part.to_vec(),
+        _ => part,
     };
     Some(TensorData::new(values, shape.to_vec()))
 }

@@ -36,6 +36,7 @@ impl DiffusionStage {
             text: Some((self.tokenizer.as_ref().clone(), text_encoder)),
             layout: denoiser.layout_encoder,
             semantic: denoiser.semantic_encoder,
+            class: None,
         };
         let first_stage = self.encoder.network().boxed();
         let model = Model::new(self.studio.clone(), first_stage, denoiser.unet, encoders)?;

@@ -68,6 +68,8 @@ impl DiffusionStage {
                     let channels = small_channels(batch, *factor, latents, [columns, rows], device);
                     told.concat.push((LOW_RESOLUTION, channels));
                 }
+                // Nothing is trained on classes yet.
+                InputSpec::Class { .. } => {}
             }
         }
         told

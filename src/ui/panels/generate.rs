@@ -8,6 +8,7 @@ use super::conditions::conditions_ui;
 use super::finish::finish_ui;
 use super::following::following_ui;
 use super::framing::framing_ui;
+use super::painted_class::class_ui;
 use crate::app::form::{FormChange, GenerateForm};
 use crate::app::live::LIVE_STEPS;
 use crate::app::{AppState, Command, CommandSink, ModelState};
@@ -37,6 +38,7 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 .show(ui, |ui| {
                     ui.set_width(ui.available_width());
                     model_ui(ui, state, commands);
+                    class_ui(ui, state, commands);
                     prompt_ui(ui, state, commands);
                     beginning_ui(ui, state, commands);
                     conditions_ui(ui, state, commands);
@@ -70,7 +72,9 @@ fn folder_name(folder: &Path) -> String {
 fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let name = |source: &ModelSource| match source {
         ModelSource::Storybook => "Storybook".to_owned(),
-        ModelSource::Folder(folder) => folder_name(folder),
+        ModelSource::Folder(folder) | ModelSource::Described { file: folder, .. } => {
+            folder_name(folder)
+        }
     };
     row(ui, "Model", |ui, label| {
         let chosen = match &state.model {

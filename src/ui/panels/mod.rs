@@ -16,6 +16,7 @@ mod layers;
 mod live;
 mod menu_bar;
 mod notices;
+mod painted_class;
 mod status_bar;
 mod tool_options;
 mod tool_strip;

@@ -43,6 +43,7 @@ fn every_option_ends_in_the_spec() {
         model: ModelSource::Folder(MODEL.into()),
         prompt: "a red barn".to_owned(),
         negative_prompt: "fog".to_owned(),
+        class: None,
         sampler: Some(SamplerId::new("euler")),
         karras: Some(true),
         steps: 12,

@@ -1,0 +1,233 @@
+//! The paper's latent diffusion models in one file, with the YAML that describes them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::single::{OneFile, Pieces, denoiser, first_stage_pieces, refused, unclear};
+use super::{CLASS, ModelFolder};
+use crate::model::conditioner::LATENT;
+use crate::model::conditioner::class::ClassEncoderConfig;
+use crate::model::first_stage::{FirstStageConfig, FirstStagePlace, PixelsConfig};
+use crate::model::inspect::SingleFile;
+use crate::model::json::read_text;
+use crate::model::paper::{
+    Joined, OriginalConditioner, OriginalConfig, OriginalPrediction, OriginalSchedule,
+};
+use crate::model::weights::{Piece, WeightDtype, WeightSource};
+use crate::model::{Manifest, ModelError, limits};
+use crate::recipe::InputSpec;
+
+/// The file beside a checkpoint that names its classes, one on each line.
+const CLASS_NAMES: &str = "classes.txt";
+/// Where the factor lies that was measured in training.
+const SCALE_FACTOR: &str = "scale_factor";
+/// Steps and guidance that suit them, as in the paper's samples.
+const STEPS: u32 = 50;
+const GUIDANCE: f32 = 3.0;
+
+/// What a model is told, and the networks for it.
+#[derive(Default)]
+struct Conditions {
+    inputs: Vec<InputSpec>,
+    /// The groups of channels in the order of the denoiser.
+    channels: Vec<&'static str>,
+    class_encoder: Option<ClassEncoderConfig>,
+    parts: Vec<(&'static str, Pieces)>,
+}
+
+/// Opens a latent diffusion model whose weights are all there.
+///
+/// # Errors
+/// If nothing tells its heads of attention, it is told something that is not known yet,
+/// or its configuration is not supported.
+pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelError> {
+    let SingleFile {
+        source,
+        inspection,
+        unet,
+        told,
+        ..
+    } = file;
+    let (Some(unet), Some(told)) = (unet, told) else {
+        return Err(ModelError::NeedsYaml {
+            path: path.to_path_buf(),
+            task: inspection.task.id(),
+        });
+    };
+    let stage = match &told.first_stage {
+        None => FirstStageConfig::Pixels(PixelsConfig::default()),
+        Some(stage) => {
+            let factor = scale_factor(path, &told, source.as_ref())?;
+            let side_px = told.resolution_px.unwrap_or_default();
+            stage
+                .config(side_px, factor)
+                .map_err(|message| unclear(path, message))?
+        }
+    };
+    let factor = stage.info().factor;
+    let latent_side = told.latent_side;
+    let latent_side = latent_side.or_else(|| told.resolution_px.map(|side_px| side_px / factor));
+    let unet_config = unet.config(latent_side.unwrap_or_default())?;
+    let pieces = told.first_stage.as_ref().map(first_stage_pieces);
+    let stage = FirstStagePlace::among(stage, Arc::clone(&source), pieces.unwrap_or_default())?;
+    let conditions = conditions(path, &told)?.ok_or_else(|| refused(path, &inspection))?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let derived = Manifest::derive(name.into_owned(), Some(&unet_config), Some(&stage.config));
+    let channels = [LATENT].into_iter().chain(conditions.channels);
+    let manifest = Manifest {
+        channels: channels.map(str::to_owned).collect(),
+        default_steps: STEPS,
+        default_guidance_scale: match conditions.inputs.is_empty() {
+            true => 1.0,
+            false => GUIDANCE,
+        },
+        inputs: conditions.inputs,
+        ..derived
+    };
+    manifest.validate()?;
+    let mut parts = BTreeMap::from([("unet", denoiser(&unet, inspection.has_averages))]);
+    parts.extend(conditions.parts);
+    let folder = ModelFolder {
+        path: path.to_path_buf(),
+        unet: Some(unet_config),
+        first_stage: Some(stage),
+        text_encoder: None,
+        layout_encoder: None,
+        semantic_encoder: None,
+        class_encoder: conditions.class_encoder,
+        scheduler: scheduler(path, &told.schedule, told.prediction)?,
+        manifest,
+        held: WeightDtype::F32,
+        one_file: Some(Arc::new(OneFile::new(parts, source))),
+    };
+    folder.check_conditions()?;
+    Ok(folder)
+}
+
+/// What the denoiser is told, by what the configuration says; `None` for what does not
+/// open yet. Each conditioner has a line here.
+fn conditions(path: &Path, told: &OriginalConfig) -> Result<Option<Conditions>, ModelError> {
+    use crate::model::paper::ToldConditioner::Sized;
+    let classes = told.unet.as_ref().and_then(|unet| unet.classes);
+    Ok(match (&told.conditioner, told.joined) {
+        (Sized(OriginalConditioner::Nothing), _) => Some(Conditions::default()),
+        (Sized(OriginalConditioner::Class { classes, width }), Joined::Attended) => {
+            Some(class(path, *classes, *width)?)
+        }
+        (_, Joined::Added) => match classes {
+            Some(classes) => Some(Conditions {
+                inputs: vec![class_input(path, classes)?],
+                ..Conditions::default()
+            }),
+            None => None,
+        },
+        _ => None,
+    })
+}
+
+/// A class that the denoiser looks at.
+fn class(path: &Path, classes: usize, width: usize) -> Result<Conditions, ModelError> {
+    let config = ClassEncoderConfig {
+        classes,
+        hidden_size: width,
+        ..ClassEncoderConfig::default()
+    };
+    config.validate()?;
+    let stored = Piece::whole("cond_stage_model.embedding.weight");
+    Ok(Conditions {
+        inputs: vec![class_input(path, classes)?],
+        class_encoder: Some(config),
+        parts: vec![(CLASS, Pieces::from([("embedding.weight".into(), stored)]))],
+        ..Conditions::default()
+    })
+}
+
+/// The classes of a checkpoint by the names in the file beside it; without one by their
+/// numbers.
+fn class_input(path: &Path, count: usize) -> Result<InputSpec, ModelError> {
+    limits::within("a model", "n_classes", count, &limits::CLASSES)?;
+    let names_path = path.with_file_name(CLASS_NAMES);
+    let input = InputSpec::numbered_classes(count);
+    let Some(text) = read_text(&names_path)? else {
+        return Ok(input);
+    };
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    // The class that stands for none needs no name.
+    let is_complete = names.len() == count || names.len() + 1 == count;
+    if !is_complete || names.iter().any(String::is_empty) {
+        let message = format!(
+            "it has {} lines, and the model has {count} classes; put the name of one on each line",
+            names.len()
+        );
+        return Err(unclear(&names_path, message));
+    }
+    let empty = (names.len() < count).then_some(names.len() as u32);
+    Ok(InputSpec::Class {
+        classes: names,
+        empty,
+    })
+}
+
+/// What latents are multiplied by: told, or measured in training and kept with the weights.
+fn scale_factor(
+    path: &Path,
+    told: &OriginalConfig,
+    source: &dyn WeightSource,
+) -> Result<f64, ModelError> {
+    if !told.is_scaled_by_deviation {
+        return Ok(told.scale_factor);
+    }
+    let shape = source.shape(SCALE_FACTOR).map(<[usize]>::to_vec);
+    let shape = shape.ok_or_else(|| ModelError::Lacking {
+        path: path.to_path_buf(),
+        family: "Latent Diffusion",
+        name: SCALE_FACTOR.into(),
+        count: 1,
+    })?;
+    let values = source.read(SCALE_FACTOR, &shape, false, WeightDtype::F32)?;
+    let values: Vec<f32> = values.try_into_vec().unwrap_or_default();
+    match values.as_slice() {
+        [factor] if factor.is_finite() && *factor > 0.0 => Ok(f64::from(*factor)),
+        _ => Err(unclear(
+            path,
+            format!("its {SCALE_FACTOR} is no positive number"),
+        )),
+    }
+}
+
+/// The noise in diffusers' words. The last step is taken to the noise of the first, and
+/// steps are spaced as in the paper's code.
+fn scheduler(
+    path: &Path,
+    schedule: &OriginalSchedule,
+    prediction: OriginalPrediction,
+) -> Result<Value, ModelError> {
+    let name = match schedule.name.as_str() {
+        "linear" => "scaled_linear",
+        "sqrt_linear" => "linear",
+        "cosine" => "squaredcos_cap_v2",
+        other => {
+            let message = format!("its YAML file says beta_schedule = {other}, which is not known");
+            return Err(unclear(path, message));
+        }
+    };
+    Ok(json!({
+        "_class_name": "DDIMScheduler",
+        "beta_start": schedule.start,
+        "beta_end": schedule.end,
+        "beta_schedule": name,
+        "num_train_timesteps": schedule.steps,
+        "prediction_type": match prediction {
+            OriginalPrediction::Epsilon => "epsilon",
+            OriginalPrediction::Velocity => "v_prediction",
+            OriginalPrediction::Sample => "sample",
+        },
+        "set_alpha_to_one": false,
+        "steps_offset": 1,
+        "timestep_spacing": "leading",
+        "clip_sample": false,
+    }))
+}
