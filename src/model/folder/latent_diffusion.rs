@@ -14,7 +14,7 @@ use crate::model::first_stage::{FirstStageConfig, FirstStagePlace, PixelsConfig}
 use crate::model::inspect::SingleFile;
 use crate::model::json::read_text;
 use crate::model::paper::{
-    Joined, OriginalConditioner, OriginalConfig, OriginalPrediction, OriginalSchedule,
+    Joined, OriginalConditioner, OriginalConfig, OriginalPrediction, OriginalSchedule, released,
 };
 use crate::model::weights::{Piece, WeightDtype, WeightSource};
 use crate::model::{Manifest, ModelError, limits};
@@ -22,6 +22,8 @@ use crate::recipe::InputSpec;
 
 /// The file beside a checkpoint that names its classes, one on each line.
 const CLASS_NAMES: &str = "classes.txt";
+/// The classes of the released models that paint classes.
+const IMAGENET: &str = include_str!("../../../assets/imagenet/classes.txt");
 /// Where the factor lies that was measured in training.
 const SCALE_FACTOR: &str = "scale_factor";
 /// Steps and guidance that suit them, as in the paper's samples.
@@ -115,11 +117,11 @@ fn conditions(path: &Path, told: &OriginalConfig) -> Result<Option<Conditions>, 
     Ok(match (&told.conditioner, told.joined) {
         (Sized(OriginalConditioner::Nothing), _) => Some(Conditions::default()),
         (Sized(OriginalConditioner::Class { classes, width }), Joined::Attended) => {
-            Some(class(path, *classes, *width)?)
+            Some(class(path, told, *classes, *width)?)
         }
         (_, Joined::Added) => match classes {
             Some(classes) => Some(Conditions {
-                inputs: vec![class_input(path, classes)?],
+                inputs: vec![class_input(path, told, classes)?],
                 ..Conditions::default()
             }),
             None => None,
@@ -129,7 +131,12 @@ fn conditions(path: &Path, told: &OriginalConfig) -> Result<Option<Conditions>, 
 }
 
 /// A class that the denoiser looks at.
-fn class(path: &Path, classes: usize, width: usize) -> Result<Conditions, ModelError> {
+fn class(
+    path: &Path,
+    told: &OriginalConfig,
+    classes: usize,
+    width: usize,
+) -> Result<Conditions, ModelError> {
     let config = ClassEncoderConfig {
         classes,
         hidden_size: width,
@@ -138,21 +145,22 @@ fn class(path: &Path, classes: usize, width: usize) -> Result<Conditions, ModelE
     config.validate()?;
     let stored = Piece::whole("cond_stage_model.embedding.weight");
     Ok(Conditions {
-        inputs: vec![class_input(path, classes)?],
+        inputs: vec![class_input(path, told, classes)?],
         class_encoder: Some(config),
         parts: vec![(CLASS, Pieces::from([("embedding.weight".into(), stored)]))],
         ..Conditions::default()
     })
 }
 
-/// The classes of a checkpoint by the names in the file beside it; without one by their
-/// numbers.
-fn class_input(path: &Path, count: usize) -> Result<InputSpec, ModelError> {
+/// The classes of a checkpoint by the names in the file beside it; without one those of a
+/// released model by their usual names, others by their numbers.
+fn class_input(path: &Path, told: &OriginalConfig, count: usize) -> Result<InputSpec, ModelError> {
     limits::within("a model", "n_classes", count, &limits::CLASSES)?;
     let names_path = path.with_file_name(CLASS_NAMES);
-    let input = InputSpec::numbered_classes(count);
-    let Some(text) = read_text(&names_path)? else {
-        return Ok(input);
+    let text = match read_text(&names_path)? {
+        Some(text) => text,
+        None if is_released(told) => IMAGENET.to_owned(),
+        None => return Ok(InputSpec::numbered_classes(count)),
     };
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     // The class that stands for none needs no name.
@@ -169,6 +177,16 @@ fn class_input(path: &Path, count: usize) -> Result<InputSpec, ModelError> {
         classes: names,
         empty,
     })
+}
+
+/// Whether a model has the very denoiser and classes of a released one.
+fn is_released(told: &OriginalConfig) -> bool {
+    let is_same = |known: &OriginalConfig| {
+        known.unet == told.unet
+            && known.conditioner == told.conditioner
+            && known.first_stage == told.first_stage
+    };
+    released().iter().any(|released| is_same(&released.config))
 }
 
 /// What latents are multiplied by: told, or measured in training and kept with the weights.
@@ -230,4 +248,30 @@ fn scheduler(
         "timestep_spacing": "leading",
         "clip_sample": false,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::class_number;
+
+    #[test]
+    fn released_models_know_their_classes_by_name() {
+        let path = Path::new("no such folder/model.ckpt");
+        for (name, count, empty) in [("cin256", 1000, None), ("cin256-v2", 1001, Some(1000))] {
+            let found = released().iter().find(|released| released.name == name);
+            let told = &found.expect("a released model").config;
+            let input = class_input(path, told, count).expect("classes");
+            let InputSpec::Class {
+                classes,
+                empty: found,
+            } = &input
+            else {
+                panic!("{input:?}");
+            };
+            assert_eq!((classes.len(), *found), (1000, empty), "{name}");
+            assert_eq!(class_number(classes, "golden retriever"), Some(207));
+            assert_eq!(class_number(classes, "bathroom tissue"), Some(999));
+        }
+    }
 }

@@ -4,7 +4,7 @@
     ~/.cache/venv/bin/python tests/data/reference/make_latent_diffusion_reference.py /tmp/ldmref
 
 The models are those of `tests/data/originals/tiny.json`. Their weights are drawn from their
-names, here and in `tests/latent_diffusion.rs` alike, so that only results are kept.
+names, here and in `tests/latent_diffusion/main.rs` alike, so that only results are kept.
 """
 import json
 import sys

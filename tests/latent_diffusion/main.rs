@@ -5,6 +5,8 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
+mod program;
+#[path = "../reference_support/mod.rs"]
 mod reference_support;
 
 use std::collections::BTreeMap;
@@ -14,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use reference_support::{Reference, difference};
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
 use velatura::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
@@ -210,6 +212,54 @@ fn check_folder(kind: &str, path: &Path, has_class: bool, factor: f32) {
     };
     assert_eq!(image.dimensions(), (24, 16));
     check(kind, &reference, "run", latents);
+}
+
+/// Writes a folder of diffusers, as the metadata of a reference tell it.
+fn write_folder(kind: &str, folder: &Path) {
+    let path = format!("tests/data/reference/latent-diffusion/{kind}.safetensors");
+    let bytes = fs::read(path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let told = header.metadata().clone().unwrap();
+    type Shapes = BTreeMap<String, Vec<usize>>;
+    let keys: BTreeMap<String, Shapes> = serde_json::from_str(&told["keys"]).unwrap();
+    for (part, shapes) in keys {
+        fs::create_dir(folder.join(&part)).unwrap();
+        fs::write(folder.join(&part).join("config.json"), &told[&part]).unwrap();
+        let tensors = shapes.into_iter().map(|(name, shape)| {
+            let values = numbers(&name, &shape);
+            (name, (shape, values))
+        });
+        let file = folder
+            .join(&part)
+            .join("diffusion_pytorch_model.safetensors");
+        write(&file, &tensors.collect());
+    }
+    fs::create_dir(folder.join("scheduler")).unwrap();
+    fs::write(
+        folder.join("scheduler/scheduler_config.json"),
+        &told["scheduler"],
+    )
+    .unwrap();
+    let index = r#"{"_class_name": "LDMPipeline", "unet": ["diffusers", "UNet2DModel"]}"#;
+    fs::write(folder.join("model_index.json"), index).unwrap();
+}
+
+#[test]
+fn folders_give_what_diffusers_gives() {
+    for (kind, has_class) in [("folder", false), ("folder-classes", true)] {
+        let scratch = tempfile::tempdir().unwrap();
+        write_folder(kind, scratch.path());
+        let model = ModelFolder::open(scratch.path()).unwrap();
+        let inputs = model.manifest().inputs;
+        let classes = has_class.then(|| InputSpec::numbered_classes(7));
+        assert_eq!(inputs, classes.into_iter().collect::<Vec<_>>());
+        check_folder(kind, scratch.path(), has_class, 1.0);
+        let copy = scratch.path().join("copy");
+        model
+            .copy_to(&copy, WeightDtype::F32, &model.manifest())
+            .unwrap();
+        check_folder(kind, &copy, has_class, 1.0);
+    }
 }
 
 fn check_written(kind: &str) {
