@@ -30,11 +30,15 @@ fn file_names(stem: &str) -> Vec<String> {
     // Before there were safetensors, PyTorch's own files, which other programs keep.
     let older = [stem.to_owned(), format!("pytorch_{stem}")].into_iter();
     let older = older.flat_map(|stem| {
-        [
-            format!("{stem}.bin"),
-            format!("{stem}.bin.index.json"),
-            format!("{stem}.fp16.bin"),
-        ]
+        let plain = [format!("{stem}.bin"), format!("{stem}.bin.index.json")];
+        let variants = VARIANTS.iter().flat_map(|variant| {
+            [
+                format!("{stem}.{variant}.bin"),
+                format!("{stem}.bin.index.{variant}.json"),
+                format!("{stem}.bin.{variant}.index.json"),
+            ]
+        });
+        plain.into_iter().chain(variants).collect::<Vec<_>>()
     });
     plain.into_iter().chain(variants).chain(older).collect()
 }
