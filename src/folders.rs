@@ -95,6 +95,12 @@ pub fn settings() -> Option<PathBuf> {
     Some(project()?.data_dir().to_owned())
 }
 
+/// The folder in which it is remembered what models are, and pictures painted with
+/// them. All of it can be made again.
+pub fn library() -> Option<PathBuf> {
+    Some(project()?.cache_dir().join("library"))
+}
+
 /// The folder for copies of unsaved work, from which it comes back after a crash.
 pub fn recovery() -> Option<PathBuf> {
     Some(project()?.data_dir().join("recovery"))

@@ -109,6 +109,8 @@ pub const FILM_STRIP: &str = "\u{E792}";
 pub const FLOPPY_DISK: &str = "\u{E248}";
 /// `folder-open`.
 pub const FOLDER_OPEN: &str = "\u{E256}";
+/// `folder-plus`.
+pub const FOLDER_PLUS: &str = "\u{E258}";
 /// `frame-corners`.
 pub const FRAME_CORNERS: &str = "\u{E626}";
 /// `funnel-simple`.
@@ -151,6 +153,8 @@ pub const LOCK_SIMPLE_OPEN: &str = "\u{E30A}";
 pub const MAGIC_WAND: &str = "\u{E6B6}";
 /// `magnet-straight`.
 pub const MAGNET_STRAIGHT: &str = "\u{E682}";
+/// `magnifying-glass`.
+pub const MAGNIFYING_GLASS: &str = "\u{E30C}";
 /// `magnifying-glass-minus`.
 pub const MAGNIFYING_GLASS_MINUS: &str = "\u{E30E}";
 /// `magnifying-glass-plus`.
@@ -213,12 +217,18 @@ pub const SHAPES: &str = "\u{EC5E}";
 pub const SIGN_OUT: &str = "\u{E42A}";
 /// `sliders-horizontal`.
 pub const SLIDERS_HORIZONTAL: &str = "\u{E434}";
+/// `sort-ascending`.
+pub const SORT_ASCENDING: &str = "\u{E444}";
 /// `sparkle`.
 pub const SPARKLE: &str = "\u{E6A2}";
 /// `square`.
 pub const SQUARE: &str = "\u{E45E}";
+/// `squares-four`.
+pub const SQUARES_FOUR: &str = "\u{E464}";
 /// `stack`.
 pub const STACK: &str = "\u{E466}";
+/// `star`.
+pub const STAR: &str = "\u{E46A}";
 /// `stop`.
 pub const STOP: &str = "\u{E46C}";
 /// `sun`.

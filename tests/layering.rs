@@ -67,6 +67,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "diffusion",
             // Its judge reads pictures, for label maps and boxes to draw on.
             "evaluate",
+            // What it knows of models is kept in files that appear whole.
+            "files",
             "folders",
             "frame",
             "gpu",

@@ -17,6 +17,12 @@ use velatura::recipe::param::{self, Value};
 use velatura::recipe::{SaveOptions, save_picture};
 use velatura::window::{StudioApp, StudioOptions};
 
+#[path = "support/drops.rs"]
+mod drops;
+#[path = "ui_first_light/models.rs"]
+mod models;
+#[path = "support/single.rs"]
+mod single;
 #[path = "support/train_form.rs"]
 mod train_form;
 #[path = "ui_first_light/training.rs"]
@@ -34,9 +40,15 @@ impl Studio {
     }
 
     fn start(picture: Option<&Path>) -> Self {
+        Self::start_in(picture, None)
+    }
+
+    /// A studio that remembers in a folder what models are.
+    fn start_in(picture: Option<&Path>, library: Option<&Path>) -> Self {
         let engine = Box::new(|_: Option<&_>| studio::factory(ComputeDevice::cpu()));
         let mut options = StudioOptions::new(engine);
         options.remembers = false;
+        options.library_folder = library.map(Path::to_owned);
         options.recovery_folder = None;
         options.open = picture.map(Path::to_owned);
         let harness = Harness::builder()

@@ -99,6 +99,7 @@ fn a_step_on_the_card_is_drawn_from_the_card() {
     });
     let mut options = StudioOptions::new(engine);
     options.remembers = false;
+    options.library_folder = None;
     options.recovery_folder = None;
     let WgpuSetup::CreateNew(setup) = wgpu_configuration().wgpu_setup else {
         panic!("the window makes a device of its own");

@@ -46,6 +46,7 @@ impl Core {
             });
             return;
         }
+        self.show_for_model(&recipe.spec.model, &image);
         let origin = Origin {
             document: place.document,
             revision: place.revision,

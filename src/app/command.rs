@@ -8,6 +8,7 @@ use super::boxes::{BoxCommand, ImportedBoxes};
 use super::classes::{ClassCommand, MapImport, PaletteDraft};
 use super::form::FormChange;
 use super::frame::FrameCommand;
+use super::library::LibraryCommand;
 use super::live::LiveCommand;
 use super::losses::Question;
 use super::settings::ThemeChoice;
@@ -31,6 +32,8 @@ pub enum Dialog {
     Shortcuts,
     /// Name, version, licences.
     About,
+    /// The list of models.
+    Models,
     /// Training.
     Train,
     /// The classes of the document, to be edited.
@@ -68,7 +71,7 @@ pub enum Command {
     },
     /// Asks for a picture or a project to open.
     OpenPicture,
-    /// Opens a picture or a project.
+    /// Opens a picture, a project or a model.
     OpenFile(PathBuf),
     /// Shows a picture that was read from a file, in place of the document.
     Replace(Box<OpenedFile>),
@@ -240,6 +243,8 @@ pub enum Command {
     RestoreSettings(Box<FoundRecipe>),
     /// Loads a model and chooses it.
     ChooseModel(ModelSource),
+    /// Does something with the list of models.
+    Library(LibraryCommand),
     /// Asks for a model folder.
     OpenModelFolder,
     /// Shows a step of the strip on the canvas; `None` goes back to the picture.

@@ -8,6 +8,7 @@ use super::classes::ClassCommand;
 use super::command::{Command, Dialog};
 use super::dispatch::{Core, sentence};
 use super::jobs::JobKind;
+use super::library::LibraryCommand;
 use super::notices::{NoticeAction, Severity, Topic};
 use super::state::ModelState;
 use crate::engine::protocol::{
@@ -56,10 +57,11 @@ impl Core {
                 reason: StopReason::Failed(error),
             } => self.take_failure(job, &error.to_string()),
             EngineEvent::Stopped {
+                job,
                 reason: StopReason::Cancelled,
-                ..
-            }
-            | EngineEvent::Started { .. }
+            } => self.take_cancelled(job),
+            EngineEvent::Started { .. }
+            | EngineEvent::Reading { .. }
             | EngineEvent::GaveWay { .. }
             | EngineEvent::WentOn { .. }
             | EngineEvent::Progress { .. } => {}
@@ -128,7 +130,25 @@ impl Core {
         }
         state.settings.form.settle_class(&summary);
         state.model = ModelState::Ready(summary);
+        state.model_before = None;
         self.fit_empty_canvas();
+    }
+
+    /// A model that was given up leaves its place to the one before.
+    fn take_cancelled(&mut self, job: JobId) {
+        let state = &mut self.state;
+        let kind = state.jobs.get(job).map(|record| &record.kind);
+        let chosen = &state.settings.form.spec.model;
+        if !matches!(kind, Some(JobKind::LoadModel(source)) if source == chosen) {
+            return;
+        }
+        match state.model_before.take() {
+            Some(before) if before != *chosen => self.load_model(before, false),
+            _ => {
+                let text = "Its loading was cancelled; choose it again, or another model";
+                state.model = ModelState::Failed(text.to_owned());
+            }
+        }
     }
 
     fn take_failure(&mut self, job: JobId, text: &str) {
@@ -152,7 +172,8 @@ impl Core {
             } => self.take_path(purpose, path),
             BackgroundEvent::NoDialog { purpose } => {
                 // A dialog that asked for a path has a field for it.
-                if self.state.dialog.is_some() {
+                let is_asked = !matches!(self.state.dialog, None | Some(Dialog::Models));
+                if is_asked {
                     let text = "This system has no file dialog: type the path instead";
                     self.state.notices.push(Severity::Info, text);
                 } else {
@@ -231,6 +252,7 @@ impl Core {
             }
             BackgroundEvent::PicturesSeen(preview) => self.take_preview(*preview),
             BackgroundEvent::OutputSeen(place) => self.take_output_place(*place),
+            BackgroundEvent::Library(event) => self.take_library_event(*event),
             BackgroundEvent::ModelsListed { own, known } => {
                 self.state.user_models = own;
                 self.state.known_inputs = known;
@@ -264,7 +286,11 @@ impl Core {
             PickPurpose::SavePalette => {
                 path.push(format!("{}.json", self.map_name("palette")));
             }
-            PickPurpose::ModelFolder | PickPurpose::TrainFolder | PickPurpose::TrainOutput => {
+            PickPurpose::ModelFolder
+            | PickPurpose::ModelFile
+            | PickPurpose::ModelPlace
+            | PickPurpose::TrainFolder
+            | PickPurpose::TrainOutput => {
                 return String::new();
             }
         }
@@ -282,9 +308,10 @@ impl Core {
             }
             PickPurpose::Palette => self.dispatch(ClassCommand::ReadPalette(path).into()),
             PickPurpose::SavePalette => self.dispatch(ClassCommand::WritePalette(path).into()),
-            PickPurpose::ModelFolder => {
-                self.dispatch(Command::ChooseModel(ModelSource::Folder(path)));
+            PickPurpose::ModelFolder | PickPurpose::ModelFile => {
+                self.dispatch(Command::OpenFile(path));
             }
+            PickPurpose::ModelPlace => self.dispatch(LibraryCommand::AddPlace(path).into()),
             PickPurpose::ImportBoxes => self.dispatch(BoxCommand::Read(path).into()),
             PickPurpose::ExportBoxes(form) => {
                 self.dispatch(BoxCommand::Write { path, form }.into());

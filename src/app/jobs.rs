@@ -81,6 +81,8 @@ pub struct JobRecord {
     pub total: u32,
     /// Since it started.
     pub elapsed: Duration,
+    /// How much of its model is read, 0 to 1; `None` unless that is going on.
+    pub reading: Option<f32>,
 }
 
 impl JobRecord {
@@ -240,6 +242,22 @@ impl Jobs {
         traced.any(|traced| traced.document == document)
     }
 
+    /// The job that loads a model, while it does.
+    pub fn loading(&self, model: &ModelSource) -> Option<&JobRecord> {
+        self.loadings()
+            .find(|(source, _)| *source == model)
+            .map(|(_, record)| record)
+    }
+
+    /// The jobs that load models, the oldest first.
+    pub fn loadings(&self) -> impl Iterator<Item = (&ModelSource, &JobRecord)> {
+        let active = self.records.iter().filter(|record| !record.has_ended());
+        active.filter_map(|record| match &record.kind {
+            JobKind::LoadModel(source) => Some((source, record)),
+            _ => None,
+        })
+    }
+
     /// Jobs that wait.
     pub fn waiting(&self) -> usize {
         let records = self.records.iter();
@@ -386,6 +404,7 @@ impl Jobs {
             step: 0,
             total,
             elapsed: Duration::ZERO,
+            reading: None,
         });
     }
 
@@ -448,6 +467,12 @@ impl Jobs {
             } => {
                 if let Some(record) = self.find(*job) {
                     (record.step, record.total, record.elapsed) = (*step, *total, *elapsed);
+                    record.reading = None;
+                }
+            }
+            EngineEvent::Reading { job, share } => {
+                if let Some(record) = self.find(*job) {
+                    record.reading = Some(*share);
                 }
             }
             EngineEvent::Finished { job, .. } | EngineEvent::Stopped { job, .. } => {

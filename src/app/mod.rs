@@ -20,6 +20,7 @@ pub mod following;
 pub mod form;
 pub mod frame;
 pub mod jobs;
+pub mod library;
 pub mod live;
 mod losses;
 mod notices;

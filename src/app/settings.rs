@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::form::GenerateForm;
+use crate::recipe::ModelSource;
 
 /// Where settings lie in eframe's storage. The number changes when old
 /// settings can no longer be read; they are then forgotten.
@@ -89,8 +90,12 @@ pub struct Settings {
     pub tools: BTreeMap<String, serde_json::Value>,
     /// Projects and pictures opened or saved, newest first.
     pub recent_files: Vec<PathBuf>,
-    /// Model folders used, newest first.
+    /// Folders and files of models used, newest first.
     pub recent_models: Vec<PathBuf>,
+    /// Folders of models that were added, such as those of other programs.
+    pub model_places: Vec<PathBuf>,
+    /// Models that stand first in the list of them.
+    pub favourite_models: Vec<ModelSource>,
     /// Folder of the last file dialog.
     pub last_folder: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ use super::following::Followers;
 use super::form::{GenerateForm, Intent};
 use super::frame::KnownFilling;
 use super::jobs::{JobRecord, Jobs};
+use super::library::Library;
 use super::live::Live;
 use super::notices::Notices;
 use super::settings::Settings;
@@ -77,6 +78,8 @@ pub struct AppState {
     pub train_preview: Option<TrainPreview>,
     /// The models in the user's folder for them.
     pub user_models: Vec<PathBuf>,
+    /// The list of models.
+    pub library: Library,
     /// What models can be asked for that were not loaded yet.
     pub(super) known_inputs: Vec<KnownModel>,
     /// The device that computes, once the engine runs.
@@ -85,6 +88,8 @@ pub struct AppState {
     pub memory: Option<MemorySummary>,
     /// How the chosen model stands.
     pub model: ModelState,
+    /// The model that was ready before the one that is being loaded.
+    pub(super) model_before: Option<ModelSource>,
     /// The models that were loaded since the start, by their source.
     pub(super) met_models: Vec<ModelSummary>,
     /// Whether the form takes over the defaults of the model being loaded.
@@ -123,10 +128,12 @@ impl AppState {
             train_place: None,
             train_preview: None,
             user_models: Vec::new(),
+            library: Library::default(),
             known_inputs: Vec::new(),
             device: None,
             memory: None,
             model: ModelState::Loading,
+            model_before: None,
             met_models: Vec::new(),
             adopt_defaults: false,
             left_behind: Vec::new(),
@@ -209,7 +216,7 @@ impl AppState {
         }
     }
 
-    /// The folder of the chosen model.
+    /// The folder or file of the chosen model.
     pub fn model_folder(&self) -> Option<&Path> {
         match &self.form().spec.model {
             ModelSource::Storybook => self.storybook_folder.as_deref(),

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -105,6 +106,23 @@ impl JobContext {
             total,
             elapsed,
         });
+    }
+
+    /// For a model that is read: to be told of every part in bytes, of `total_bytes` or
+    /// about so many; answers whether reading goes on. It is reported each per cent.
+    pub fn reading(&self, total_bytes: u64) -> impl Fn(u64) -> bool + Send + Sync + use<> {
+        let (job, control, events) = (self.job, self.control.clone(), self.events.clone());
+        let read_bytes = AtomicU64::new(0);
+        let percent = move |bytes: u64| (bytes.saturating_mul(100) / total_bytes.max(1)).min(100);
+        move |bytes| {
+            let before = read_bytes.fetch_add(bytes, Ordering::Relaxed);
+            let done = percent(before + bytes);
+            if done != percent(before) {
+                let share = done as f32 / 100.0;
+                events.send(EngineEvent::Reading { job, share });
+            }
+            !control.is_cancelled()
+        }
     }
 
     /// Hands over a finished picture.

@@ -3,12 +3,23 @@
 //!
 //! Everything here reads files, so the window asks from another thread.
 
+mod card;
+mod catalog;
+mod pictures;
+mod places;
+
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use crate::folders;
 use crate::model::ModelFolder;
+pub use crate::model::inspect::{Family, Task};
+pub use card::{CardKind, ModelCard, WEIGHT_ENDINGS, display_name, is_named_as_weights};
+pub use catalog::{Catalog, Listed, Listing, PlaceSeen, Places, look_into};
+pub use pictures::{PICTURE_PX, PictureFile, keep_painted};
+pub use places::{Found, Program};
+
 use crate::recipe::{FoundRecipe, InputSpec, ModelSource, RecipeForm};
 
 /// What was found for the model that a recipe names.
@@ -70,8 +81,8 @@ pub fn places() -> impl Iterator<Item = PathBuf> {
         .flatten()
 }
 
-/// What may be a model in a place: the folder itself, and those directly in it,
-/// by name.
+/// What may be a model in a place: the folder itself, and folders and files directly in
+/// it, by name.
 pub fn candidates(place: &Path) -> Vec<PathBuf> {
     let inner = WalkDir::new(place)
         .max_depth(1)
@@ -80,7 +91,7 @@ pub fn candidates(place: &Path) -> Vec<PathBuf> {
     inner
         .into_iter()
         .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_dir())
+        .filter(|entry| entry.file_type().is_dir() || is_named_as_weights(entry.path()))
         // Hidden ones are models that are just being written.
         .filter(|entry| {
             entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")

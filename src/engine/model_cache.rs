@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::device::ComputeDevice;
+use super::job::JobContext;
 use super::protocol::{EngineError, ModelSummary, StopReason};
 use crate::diffusion::LatentDiffusion;
 use crate::folders;
 use crate::model::ModelFolder;
-use crate::model::weights::{FileStamp, WeightDigest};
+use crate::model::weights::{FileStamp, ReadWatch, WeightDigest};
 use crate::recipe::ModelSource;
 
 /// A model in memory.
@@ -25,6 +26,35 @@ pub(super) struct Loaded {
     stamp: Vec<FileStamp>,
 }
 
+/// Who asked for a model, while it is read.
+pub(super) trait LoadNews {
+    /// What is told of weights as they are read, of so many bytes or about.
+    fn watch(&self, total_bytes: u64) -> ReadWatch;
+
+    /// Whether the model is still wanted.
+    ///
+    /// # Errors
+    /// [`StopReason::Cancelled`] if not.
+    fn goes_on(&self) -> Result<(), StopReason>;
+
+    /// Tells something that the model cannot have.
+    fn warn(&self, warning: &str);
+}
+
+impl LoadNews for JobContext {
+    fn watch(&self, total_bytes: u64) -> ReadWatch {
+        ReadWatch::new(self.reading(total_bytes))
+    }
+
+    fn goes_on(&self) -> Result<(), StopReason> {
+        self.checkpoint()
+    }
+
+    fn warn(&self, warning: &str) {
+        self.warn(warning);
+    }
+}
+
 /// The models that were used last, as many as fit into a number of bytes. The one
 /// that was used longest ago goes first.
 #[derive(Default)]
@@ -36,13 +66,14 @@ pub(super) struct ModelCache {
 impl ModelCache {
     /// The model of a source, from memory if it is there and still the one on
     /// the disk. Others make room for it before it is read: two may not fit.
-    /// `warn` is told what the model cannot have as its folder says, when it is read.
+    /// `news` is told how far it is when it is read, and what it cannot have as its
+    /// folder says.
     pub fn get(
         &mut self,
         source: &ModelSource,
         device: &ComputeDevice,
         budget_bytes: u64,
-        warn: &mut dyn FnMut(&str),
+        news: &dyn LoadNews,
     ) -> Result<Rc<Loaded>, StopReason> {
         let path = path_of(source)?;
         // Before anything is read: what changes meanwhile is read again next time.
@@ -63,12 +94,16 @@ impl ModelCache {
             .painting_memory([1, 1], 1)
             .map_err(|error| bad_model(&error))?;
         self.shrink(budget_bytes.saturating_sub(estimate.weights_bytes));
-        let loaded = Rc::new(open(source, &folder, stamp, device)?);
+        let folder = folder.watched(news.watch(estimate.weights_bytes));
+        let loaded = open(source, &folder, stamp, device);
+        // A model that was given up is none that failed.
+        news.goes_on()?;
+        let loaded = Rc::new(loaded?);
         loaded
             .model
             .warnings()
             .iter()
-            .for_each(|warning| warn(warning));
+            .for_each(|warning| news.warn(warning));
         self.shrink(budget_bytes.saturating_sub(loaded.size_bytes));
         self.models.push(Rc::clone(&loaded));
         Ok(loaded)
@@ -161,8 +196,28 @@ mod tests {
         ModelSource::Folder(Path::new("tests/data/reference").join(name))
     }
 
+    /// Somebody who waits, or nobody any more.
+    struct Patience(bool);
+
+    impl LoadNews for Patience {
+        fn watch(&self, _total_bytes: u64) -> ReadWatch {
+            let waits = self.0;
+            ReadWatch::new(move |_| waits)
+        }
+
+        fn goes_on(&self) -> Result<(), StopReason> {
+            if self.0 {
+                Ok(())
+            } else {
+                Err(StopReason::Cancelled)
+            }
+        }
+
+        fn warn(&self, _warning: &str) {}
+    }
+
     fn get(cache: &mut ModelCache, source: &ModelSource, budget_bytes: u64) -> Rc<Loaded> {
-        let loaded = cache.get(source, &ComputeDevice::cpu(), budget_bytes, &mut |_| {});
+        let loaded = cache.get(source, &ComputeDevice::cpu(), budget_bytes, &Patience(true));
         loaded.unwrap_or_else(|reason| panic!("{reason:?}"))
     }
 
@@ -181,6 +236,15 @@ mod tests {
         // Without a budget only the one in use is kept.
         assert!(!Rc::ptr_eq(&first, &get(&mut cache, &one, 0)));
         cache.shrink(0);
+        assert!(cache.models.is_empty());
+    }
+
+    #[test]
+    fn a_model_that_is_given_up_is_not_kept() {
+        let mut cache = ModelCache::default();
+        let device = ComputeDevice::cpu();
+        let given_up = cache.get(&tiny("sd1-tiny"), &device, u64::MAX, &Patience(false));
+        assert_eq!(given_up.err(), Some(StopReason::Cancelled));
         assert!(cache.models.is_empty());
     }
 

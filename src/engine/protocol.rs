@@ -71,6 +71,13 @@ pub enum EngineEvent {
         /// The job.
         job: JobId,
     },
+    /// The weights of a job's model are being read.
+    Reading {
+        /// The job.
+        job: JobId,
+        /// How much of them is there, 0 to 1.
+        share: f32,
+    },
     /// A step of a job is done.
     Progress {
         /// The job.

@@ -50,8 +50,7 @@ impl Workbench {
     ) -> Result<Rc<Loaded>, StopReason> {
         let budget_bytes = self.budget_bytes();
         let mut models = self.models.borrow_mut();
-        let mut warn = |warning: &str| context.warn(warning);
-        models.get(source, &self.device, budget_bytes, &mut warn)
+        models.get(source, &self.device, budget_bytes, context)
     }
 
     /// Refuses to paint what needs more memory than there is. How much a graphics

@@ -16,6 +16,9 @@ pub enum ModelError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Whoever watched the reading ended it.
+    #[error("reading {} was ended", .0.display())]
+    BrokenOff(PathBuf),
     /// The folder is not a model.
     #[error("{} is not a model folder: it has no model_index.json and no unet, vae or text_encoder folder", .0.display())]
     NotAModel(PathBuf),

@@ -35,6 +35,8 @@ pub struct UiState {
     image_query: Option<String>,
     /// What classes become, while their dialog is open.
     class_map: Option<dialogs::ClassMap>,
+    /// What is searched in the list of models, while it is open.
+    models: Option<dialogs::ModelBrowser>,
     /// The table of boxes.
     box_table: panels::BoxTable,
     /// The path in the dialog for paths, while it is open.
@@ -59,6 +61,7 @@ impl UiState {
             class_query: None,
             image_query: None,
             class_map: None,
+            models: None,
             box_table: panels::BoxTable::default(),
             typed_path: None,
             new_size_px: [64, 64],

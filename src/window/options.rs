@@ -26,7 +26,10 @@ pub struct StudioOptions {
     pub pictures_folder: Option<PathBuf>,
     /// Folder for copies of unsaved work; without, none are made.
     pub recovery_folder: Option<PathBuf>,
-    /// A project or a picture to open at once.
+    /// Folder in which it is remembered what models are, and pictures painted with them;
+    /// without, nothing is.
+    pub library_folder: Option<PathBuf>,
+    /// A project, a picture or a model to open at once.
     pub open: Option<PathBuf>,
     /// Whether settings are read and written; off in tests.
     pub remembers: bool,
@@ -41,6 +44,7 @@ impl StudioOptions {
             storybook_folder: folders::storybook_model(),
             pictures_folder: folders::pictures(),
             recovery_folder: folders::recovery(),
+            library_folder: folders::library(),
             open: None,
             remembers: true,
         }

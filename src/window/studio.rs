@@ -8,6 +8,7 @@ use super::options::StudioOptions;
 use crate::app::settings::{STORAGE_KEY, Settings, ThemeChoice};
 use crate::app::shortcuts::{self, KeyContext};
 use crate::app::{AppState, Background, Command, CommandSink, Core, boxes};
+use crate::engine::library::is_named_as_weights;
 use crate::engine::{EngineHandle, Waker};
 use crate::ui::{UiState, studio_ui, theme};
 
@@ -43,6 +44,7 @@ impl StudioApp {
             storybook_folder,
             pictures_folder,
             recovery_folder,
+            library_folder,
             open,
             remembers,
         } = options;
@@ -56,11 +58,12 @@ impl StudioApp {
         let model = settings.form.spec.model.clone();
         let mut state = AppState::new(settings, storybook_folder);
         state.pictures_folder = pictures_folder;
-        let mut core = Core::new(
-            state,
-            EngineHandle::spawn(factory, Arc::clone(&waker))?,
-            Background::new(waker),
-        );
+        let engine = EngineHandle::spawn(factory, Arc::clone(&waker))?;
+        let mut background = Background::new(waker);
+        if let Some(folder) = library_folder {
+            background.remember_models(folder);
+        }
+        let mut core = Core::new(state, engine, background);
         // A first start takes the model's own defaults; later ones keep the form.
         core.load_model(
             model,
@@ -115,7 +118,7 @@ impl StudioApp {
                 .map(|file| file.path().to_path_buf())
                 .collect()
         });
-        if let Some(path) = dropped.into_iter().next() {
+        for path in opened_together(dropped) {
             self.commands.push(Command::OpenFile(path));
         }
         if ctx.input(|input| input.viewport().close_requested()) && !self.core.wants_to_close {
@@ -147,6 +150,14 @@ impl StudioApp {
     }
 }
 
+/// What is opened of files that were dropped together: the first, of which a document is
+/// made where it is a picture, and all that may go with a model.
+fn opened_together(dropped: Vec<PathBuf>) -> impl Iterator<Item = PathBuf> {
+    let dropped = dropped.into_iter().enumerate();
+    let wanted = dropped.filter(|(index, path)| *index == 0 || is_named_as_weights(path));
+    wanted.map(|(_, path)| path)
+}
+
 impl eframe::App for StudioApp {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         let start = Instant::now();
@@ -162,6 +173,9 @@ impl eframe::App for StudioApp {
             ctx.request_repaint_after(Duration::from_secs_f64(wait_secs.max(0.0)));
         }
         if let Some(wait_secs) = self.core.tend_recovery(now_secs) {
+            ctx.request_repaint_after(Duration::from_secs_f64(wait_secs));
+        }
+        if let Some(wait_secs) = self.core.tend_library(now_secs) {
             ctx.request_repaint_after(Duration::from_secs_f64(wait_secs));
         }
         self.update_window(ctx);

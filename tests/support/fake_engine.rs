@@ -82,7 +82,14 @@ impl Work for FakeWork {
             **spec = spec.as_ref().clone().told_as(&told);
         }
         match self.spec.clone() {
-            JobSpec::LoadModel(source) => Ok(Flow::Done(JobOutcome::ModelLoaded(summary(source)))),
+            JobSpec::LoadModel(source) => {
+                let summary = summary(source);
+                if summary.name == SLOW {
+                    context.reading(100)(42);
+                    self.wait(context)?;
+                }
+                Ok(Flow::Done(JobOutcome::ModelLoaded(summary)))
+            }
             JobSpec::Generate(spec) => self.paint(&spec, context),
             JobSpec::Train(spec) => self.train(&spec, context),
             JobSpec::Upscale(spec) => self.upscale(&spec, context),
@@ -252,6 +259,8 @@ const JOINT: &str = "joint";
 const PLAIN: &str = "plain";
 /// The one that paints classes, and nothing else.
 const CLASSES: &str = "classes";
+/// The name of one that is read for as long as there is no permit.
+const SLOW: &str = "slow";
 /// Four times as large.
 fn repeated(picture: &RgbaImage) -> RgbaImage {
     let (width, height) = picture.dimensions();

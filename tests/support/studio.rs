@@ -70,6 +70,7 @@ impl Studio {
         let engine = Box::new(move |window: Option<&_>| engine(window, fake));
         let mut options = StudioOptions::new(engine);
         options.remembers = false;
+        options.library_folder = None;
         options.recovery_folder = recovery.map(Path::to_path_buf);
         let pictures = tempfile::tempdir().expect("a folder");
         options.pictures_folder = Some(pictures.path().to_path_buf());

@@ -2,6 +2,7 @@
 
 use egui::{Key, Modifiers};
 
+use super::generate::MODELS;
 use super::{Action, COMMAND_SHIFT, Entry, Group, Listens};
 use crate::app::command::{Command, Dialog};
 use crate::app::state::AppState;
@@ -90,6 +91,7 @@ pub static ENTRIES: &[Entry] = &[
         when_empty: "Nothing was opened or saved yet",
         command: Command::OpenFile,
     },
+    Entry::Action(&MODELS),
     Entry::Line,
     Entry::Action(&SAVE),
     Entry::Action(&SAVE_AS),

@@ -4,6 +4,7 @@ use egui::{Key, Modifiers};
 
 use super::{Action, Entry, Group, Listens};
 use crate::app::command::Command;
+use crate::app::library::LibraryCommand;
 use crate::app::live::LiveCommand;
 use crate::app::state::AppState;
 use crate::icons;
@@ -55,6 +56,15 @@ pub static ESCAPE: Action = Action::new(Group::Generate, "Cancel", |_| Some(Comm
     .icon(icons::STOP)
     .key(Modifiers::NONE, Key::Escape)
     .listens(Listens::Escape);
+
+/// Shows the list of models. It stands among files.
+pub static MODELS: Action = Action::new(Group::Generate, "Models…", |_| {
+    Some(LibraryCommand::Open.into())
+})
+.in_full("All models")
+.icon(icons::SQUARES_FOUR)
+.key(Modifiers::COMMAND, Key::M)
+.listens(Listens::WhileTyping);
 
 /// The group.
 pub static ENTRIES: &[Entry] = &[

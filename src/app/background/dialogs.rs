@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Background;
 use super::events::BackgroundEvent;
 use crate::app::classes::MapCoding;
+use crate::engine::library::WEIGHT_ENDINGS;
 use crate::exchange::BoxForm;
 use crate::project::EXTENSION;
 use crate::recipe::PictureFormat;
@@ -33,6 +34,10 @@ pub enum PickPurpose {
     SavePalette,
     /// A model folder.
     ModelFolder,
+    /// A model in one file.
+    ModelFile,
+    /// A folder of models.
+    ModelPlace,
     /// A folder of training pictures.
     TrainFolder,
     /// Where a trained model goes.
@@ -59,7 +64,8 @@ impl Background {
                 let all: Vec<&str> = [EXTENSION].into_iter().chain(pictures).collect();
                 let dialog = dialog
                     .set_title("Open")
-                    .add_filter("Projects and pictures", &all);
+                    .add_filter("Projects and pictures", &all)
+                    .add_filter("Models", &WEIGHT_ENDINGS);
                 self.await_dialog(purpose, dialog.pick_file());
             }
             PickPurpose::SaveProject => {
@@ -108,6 +114,16 @@ impl Background {
                     purpose,
                     dialog.set_title("Open a model folder").pick_folder(),
                 );
+            }
+            PickPurpose::ModelFile => {
+                let dialog = dialog
+                    .set_title("Open a model")
+                    .add_filter("Models", &WEIGHT_ENDINGS);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::ModelPlace => {
+                let dialog = dialog.set_title("Add a folder of models");
+                self.await_dialog(purpose, dialog.pick_folder());
             }
             PickPurpose::ImportBoxes => {
                 let dialog = dialog

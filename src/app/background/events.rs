@@ -8,6 +8,7 @@ use image::{GrayImage, RgbaImage};
 use super::PickPurpose;
 use super::classes::ClassEvent;
 use super::enlarge::EnlargeEvent;
+use super::library::LibraryEvent;
 use crate::app::boxes::ImportedBoxes;
 use crate::app::live::Ticket;
 use crate::app::tracing::Traced;
@@ -248,6 +249,8 @@ pub enum BackgroundEvent {
     OutputSeen(Box<OutputPlace>),
     /// Pictures to train on were looked at.
     PicturesSeen(Box<TrainPreview>),
+    /// Models and what goes with them.
+    Library(Box<LibraryEvent>),
     /// The models were listed.
     ModelsListed {
         /// Those in the user's folder for them, by name.

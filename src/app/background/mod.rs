@@ -13,6 +13,7 @@ mod enlarge;
 mod events;
 mod label_maps;
 mod lane;
+mod library;
 mod models;
 mod projects;
 mod tracing;
@@ -21,6 +22,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::{GrayImage, RgbaImage, imageops};
@@ -29,15 +31,16 @@ use super::boxes::ImportedBoxes;
 use super::live::Ticket;
 use super::training::{OutputPlace, PreviewOf, TrainPreview};
 use crate::document::{Document, DocumentId, DocumentSnapshot, TileGrid, check_size};
+use crate::engine::Waker;
+use crate::engine::library::{Catalog, described, painted_with};
 use crate::engine::protocol::{JobId, preview_of_folder};
-use crate::engine::{Waker, library};
 use crate::exchange::{BoxForm, read_boxes, write_boxes};
 use crate::geometry::CanvasRect;
 use crate::project::is_project;
 use crate::project::recovery::Recovery;
 use crate::recipe::{
-    FoundRecipe, GenerateSpec, LayoutBox, PaintedRecipe, SaveOptions, next_picture_path,
-    open_picture, save_picture, scale_picture,
+    FoundRecipe, GenerateSpec, LayoutBox, ModelSource, PaintedRecipe, SaveOptions,
+    next_picture_path, open_picture, save_picture, scale_picture,
 };
 
 pub use classes::{ClassEvent, ClassWish};
@@ -48,6 +51,7 @@ pub use events::{
 };
 pub use label_maps::{ArrivingBoxes, DrawingArrival, FittedDrawing};
 use lane::Lane;
+pub use library::LibraryEvent;
 
 /// Pictures in a row that shows how a folder will be trained on.
 const PREVIEW_PICTURES: usize = 6;
@@ -67,6 +71,12 @@ pub struct Background {
     counter: Lane<()>,
     clipboard: Lane<Option<arboard::Clipboard>>,
     keeper: Lane<Option<Recovery>>,
+    library: Lane<Option<Catalog>>,
+    pictures: Lane<()>,
+    /// Which of the looks into folders of models is the newest.
+    newest_look: Arc<AtomicU64>,
+    /// The folder in which it is remembered what models are; nothing is without.
+    library_folder: Option<PathBuf>,
     /// The folder for copies of unsaved work; none are made without.
     recovery_root: Option<PathBuf>,
 }
@@ -124,10 +134,19 @@ impl Background {
             counter: Lane::new("counter", reports.clone()),
             clipboard: Lane::new("clipboard", reports.clone()),
             keeper: Lane::new("keeper", reports.clone()),
+            library: Lane::new("library", reports.clone()),
+            pictures: Lane::new("model pictures", reports.clone()),
+            newest_look: Arc::default(),
+            library_folder: None,
             recovery_root: None,
             reports,
             receiver,
         }
+    }
+
+    /// Remembers in a folder what models are.
+    pub fn remember_models(&mut self, folder: PathBuf) {
+        self.library_folder = Some(folder);
     }
 
     /// The next report, if there is one.
@@ -135,13 +154,17 @@ impl Background {
         self.receiver.try_recv().ok()
     }
 
-    /// Reads a picture or a project.
+    /// Reads a picture or a project, or tells what a model is.
     pub fn open(&self, path: PathBuf) {
         self.spawn("open", Box::new(BackgroundEvent::Failed), move || {
+            if let Some(weights) = library::opened_weights(&path) {
+                return Ok(weights);
+            }
             if is_project(&path) {
                 return projects::opened_project(path);
             }
-            let opened = open_picture(&path).map_err(|error| error.to_string())?;
+            let opened = open_picture(&path);
+            let opened = opened.map_err(|error| library::no_picture(&path, &error))?;
             let picture = tiles_of(&opened.image)?;
             Ok(BackgroundEvent::Opened(Box::new(OpenedFile {
                 path,
@@ -334,7 +357,13 @@ impl Background {
             let own = folder.map_or_else(Vec::new, |folder| models::in_folder(&folder));
             let others = further.into_iter().filter(|folder| !own.contains(folder));
             let all: Vec<PathBuf> = own.iter().cloned().chain(others).collect();
-            let known = library::described(&all);
+            let known = described(&all);
+            // Beside models lies what goes with them.
+            let opens = |path: &PathBuf| {
+                let mut sources = known.iter().map(|known| &known.source);
+                path.is_dir() || sources.any(|it| *it == ModelSource::Folder(path.clone()))
+            };
+            let own = own.into_iter().filter(opens).collect();
             Ok(BackgroundEvent::ModelsListed { own, known })
         });
     }
@@ -344,7 +373,7 @@ impl Background {
     pub fn find_model(&self, recipe: FoundRecipe, further: Vec<PathBuf>) {
         self.spawn("find model", Box::new(BackgroundEvent::Failed), move || {
             Ok(BackgroundEvent::ModelLookedFor {
-                found: library::painted_with(&recipe, &further),
+                found: painted_with(&recipe, &further),
                 name: recipe.model_name,
             })
         });

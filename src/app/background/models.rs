@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// The model folders in a folder, by name: those that lie there, and those that a
+use crate::engine::library::is_named_as_weights;
+
+/// The models in a folder, by name: folders and files that lie there, and those that a
 /// training run wrote into a folder of its own.
 pub(super) fn in_folder(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -21,6 +23,9 @@ pub(super) fn in_folder(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn is_model(folder: &Path) -> bool {
+    if is_named_as_weights(folder) && folder.is_file() {
+        return true;
+    }
     let signs = ["model_index.json", "studio.json", "unet/config.json"];
     signs.iter().any(|sign| folder.join(sign).is_file())
 }
@@ -42,8 +47,10 @@ mod tests {
         write("bought/studio.json");
         write(".writing-1/model_index.json");
         write("notes.txt");
+        write("one.safetensors");
         let found = in_folder(root.path());
-        let expected = ["bought", "cats/model"].map(|name| root.path().join(name));
+        let expected =
+            ["bought", "cats/model", "one.safetensors"].map(|name| root.path().join(name));
         assert_eq!(found, expected);
         assert!(in_folder(&root.path().join("missing")).is_empty());
     }

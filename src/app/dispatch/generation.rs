@@ -14,6 +14,7 @@ use crate::app::trajectory::Placement;
 use crate::document::Document;
 use crate::engine::SamplerChoice;
 use crate::engine::library::PaintedWith;
+use crate::engine::protocol::JobId;
 use crate::frame::{join_empty, keep_rim};
 use crate::geometry::CanvasRect;
 use crate::random;
@@ -214,7 +215,12 @@ impl Core {
             return;
         }
         let state = &mut self.state;
-        if let Some(job) = state.jobs.generation().map(|job| job.id) {
+        let chosen = &state.settings.form.spec.model;
+        let job = state
+            .jobs
+            .generation()
+            .or_else(|| state.jobs.loading(chosen));
+        if let Some(job) = job.map(|job| job.id) {
             self.engine.cancel(job);
             state.jobs.mark_cancelling(job);
             return;
@@ -228,8 +234,20 @@ impl Core {
         }
     }
 
-    /// Queues the loading of a model; `adopt` takes its defaults into the form.
+    /// Queues the loading of a model; `adopt` takes its defaults into the form. Another
+    /// one that is being loaded is given up.
     pub fn load_model(&mut self, source: ModelSource, adopt: bool) {
+        let others = self.state.jobs.loadings();
+        let others: Vec<JobId> = others
+            .filter(|(loading, _)| **loading != source)
+            .map(|(_, record)| record.id)
+            .collect();
+        for job in others {
+            self.engine.cancel(job);
+        }
+        if let ModelState::Ready(before) = &self.state.model {
+            self.state.model_before = Some(before.source.clone());
+        }
         self.state.model = ModelState::Loading;
         self.state.settings.form.spec.model = source.clone();
         self.state.adopt_defaults = adopt;

@@ -9,6 +9,7 @@ mod file;
 mod following;
 mod frame;
 mod generation;
+mod library;
 mod live;
 mod saving;
 mod tracing;
@@ -218,6 +219,7 @@ impl Core {
             }
             Command::RestoreSettings(recipe) => self.restore_settings(*recipe),
             Command::ChooseModel(source) => self.load_model(source, true),
+            Command::Library(command) => self.change_library(command),
             Command::OpenModelFolder => self.background.pick(PickPurpose::ModelFolder, None, ""),
             Command::ShowFrame(step) => jobs.show(step),
 

@@ -12,7 +12,7 @@ use super::CliError;
 use super::report::Reporter;
 use crate::engine::library;
 use crate::folders;
-use crate::model::ModelFolder;
+use crate::model::{ModelError, ModelFolder};
 use crate::recipe::InputSpec;
 
 /// What `velatura models` takes.
@@ -62,7 +62,12 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
     for folder in places.flat_map(|place| library::candidates(&place)) {
         let model = match ModelFolder::open(&folder) {
             Ok(model) => model,
-            Err(crate::model::ModelError::NotAModel(_)) => continue,
+            // Beside models lies what is none.
+            Err(
+                ModelError::NotAModel(_)
+                | ModelError::OtherKind { .. }
+                | ModelError::UnknownWeights { .. },
+            ) => continue,
             Err(error) => {
                 report.warning(&error.to_string());
                 continue;

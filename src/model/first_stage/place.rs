@@ -8,6 +8,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use serde_json::Value;
 
+use super::config::OpenWeights;
 use super::{FirstStage, FirstStageConfig, PixelsConfig};
 use crate::model::ModelError;
 use crate::model::autoencoder::presets;
@@ -160,7 +161,20 @@ impl FirstStagePlace {
         held: WeightDtype,
         device: &Device,
     ) -> Result<Box<dyn FirstStage>, ModelError> {
-        self.config.kind().load(&|| self.weights(), held, device)
+        self.load_from(&|| self.weights(), held, device)
+    }
+
+    /// Reads the network from weights that are asked for if there are any to read.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_from(
+        &self,
+        weights: OpenWeights<'_>,
+        held: WeightDtype,
+        device: &Device,
+    ) -> Result<Box<dyn FirstStage>, ModelError> {
+        self.config.kind().load(weights, held, device)
     }
 }
 

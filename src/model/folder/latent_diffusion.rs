@@ -103,6 +103,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         scheduler: scheduler(path, &told.schedule, told.prediction)?,
         manifest,
         held: WeightDtype::F32,
+        watch: None,
         one_file: Some(Arc::new(OneFile::new(parts, source))),
     };
     folder.check_conditions()?;

@@ -23,7 +23,9 @@ use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
 use super::first_stage::FirstStagePlace;
 use super::inspect::only_checkpoint;
 use super::json::{read_config, read_json};
-use super::weights::{self, FileStamp, WeightDigest, WeightDtype, WeightSource, names};
+use super::weights::{
+    self, FileStamp, ReadWatch, Watched, WeightDigest, WeightDtype, WeightSource, names,
+};
 use super::{
     AutoencoderKl, ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig,
     Manifest, ModelError, UNet2d, UNet2dConfig, VqModel,
@@ -64,6 +66,8 @@ pub struct ModelFolder {
     held: WeightDtype,
     /// The weights of all parts, for a model in one file.
     one_file: Option<Arc<OneFile>>,
+    /// Who is told while weights are read.
+    watch: Option<ReadWatch>,
 }
 
 impl ModelFolder {
@@ -155,6 +159,7 @@ impl ModelFolder {
             manifest,
             held: WeightDtype::F32,
             one_file: None,
+            watch: None,
         };
         folder.check_conditions()?;
         Ok(folder)
@@ -167,6 +172,16 @@ impl ModelFolder {
     pub fn held_as(self, dtype: WeightDtype) -> Self {
         Self {
             held: dtype,
+            ..self
+        }
+    }
+
+    /// The same folder, with somebody who is told while its weights are read and can
+    /// end that: reading then fails with [`ModelError::BrokenOff`].
+    #[must_use]
+    pub fn watched(self, watch: ReadWatch) -> Self {
+        Self {
+            watch: Some(watch),
             ..self
         }
     }
@@ -276,7 +291,9 @@ impl ModelFolder {
     /// # Errors
     /// If there is none, or its weights are damaged or do not fit.
     pub fn load_first_stage(&self, device: &Device) -> Result<Box<dyn FirstStage>, ModelError> {
-        self.first_stage_place()?.load(self.held, device)
+        let place = self.first_stage_place()?;
+        let weights = || Ok(self.told(place.weights()?));
+        place.load_from(&weights, self.held, device)
     }
 
     /// Reads the first stage where it is one that a distribution keeps in bounds.
@@ -441,9 +458,18 @@ impl ModelFolder {
     }
 
     fn weights(&self, component: &str, stem: &str) -> Result<Box<dyn WeightSource>, ModelError> {
-        match &self.one_file {
-            Some(file) => Ok(file.weights(component, stem)),
-            None => weights::find(&self.path.join(component), stem),
+        let source = match &self.one_file {
+            Some(file) => file.weights(component, stem),
+            None => weights::find(&self.path.join(component), stem)?,
+        };
+        Ok(self.told(source))
+    }
+
+    /// A source whose reading is told of, if somebody wants to know.
+    fn told(&self, source: Box<dyn WeightSource>) -> Box<dyn WeightSource> {
+        match self.watch.clone() {
+            Some(watch) => Box::new(Watched { source, watch }),
+            None => source,
         }
     }
 }

@@ -138,6 +138,7 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         scheduler: scheduler(is_velocity),
         manifest,
         held: WeightDtype::F32,
+        watch: None,
         one_file: Some(Arc::new(OneFile {
             parts: BTreeMap::from([
                 ("unet", denoiser(&unet, inspection.has_averages)),

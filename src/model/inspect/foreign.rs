@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use safetensors::Dtype;
+use serde::{Deserialize, Serialize};
 
 use super::super::ModelError;
 use super::super::paper::{Seen, UNET};
@@ -68,6 +69,14 @@ const LORA: Kind = (
     "a LoRA, which changes a model and is none",
     "choose the model that it was made for",
 );
+const LOHA: Kind = (
+    "a LoHa, which changes a model and is none",
+    "choose the model that it was made for",
+);
+const LOKR: Kind = (
+    "a LoKr, which changes a model and is none",
+    "choose the model that it was made for",
+);
 const CONTROLNET: Kind = (
     "a ControlNet, which steers a model and is none",
     "choose the model that it was made for",
@@ -89,25 +98,40 @@ const UPSCALER: Kind = (
     "velatura upscale brings its own",
 );
 
+/// What goes with a model and is none itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Addition {
+    /// Changes weights of a model: LoRA and its kin.
+    Lora,
+    /// A word for a model.
+    Embedding,
+    /// Steers a model.
+    ControlNet,
+}
+
+/// What goes with a model, where it was refused as a model for being that.
+pub fn addition(error: &ModelError) -> Option<Addition> {
+    let ModelError::OtherKind { kind, .. } = error else {
+        return None;
+    };
+    if [LORA.0, LOHA.0, LOKR.0].contains(kind) {
+        Some(Addition::Lora)
+    } else if *kind == EMBEDDING.0 {
+        Some(Addition::Embedding)
+    } else if *kind == CONTROLNET.0 {
+        Some(Addition::ControlNet)
+    } else {
+        None
+    }
+}
+
 /// Parts of names, the more telling first.
 const PARTS: [(&str, Kind); 44] = [
     ("lora_", LORA),
     ("_lora.", LORA),
     (".lora.", LORA),
-    (
-        ".hada_w",
-        (
-            "a LoHa, which changes a model and is none",
-            "choose the model that it was made for",
-        ),
-    ),
-    (
-        ".lokr_w",
-        (
-            "a LoKr, which changes a model and is none",
-            "choose the model that it was made for",
-        ),
-    ),
+    (".hada_w", LOHA),
+    (".lokr_w", LOKR),
     (".oft_", LORA),
     (".dora_scale", LORA),
     ("string_to_param", EMBEDDING),

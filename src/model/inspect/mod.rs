@@ -7,14 +7,17 @@ mod single;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 pub(super) use folder::only_checkpoint;
+pub use foreign::{Addition, addition};
 pub(super) use single::SingleFile;
 
 use super::weights::WeightSource;
 use super::{ModelError, WeightDtype};
 
 /// Whose models they are like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Family {
     /// Stable Diffusion 1.
     StableDiffusion1,
@@ -53,7 +56,7 @@ impl Family {
 }
 
 /// What a model is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
     /// From words to pictures.
     TextToImage,

@@ -17,6 +17,7 @@ mod renamed;
 mod safetensors;
 mod sharded;
 mod torch;
+mod watched;
 mod write;
 
 use std::fmt::Debug;
@@ -31,8 +32,10 @@ pub use module::{Differences, differences, fits, layout, load, save};
 pub use renamed::{Part, Piece, Renamed};
 pub use safetensors::SafetensorsFile;
 pub use torch::TorchFile;
+pub use watched::ReadWatch;
 
 pub(super) use places::{LFS_POINTER, find};
+pub(super) use watched::Watched;
 
 use super::ModelError;
 

@@ -4,6 +4,7 @@ mod about;
 mod choose_boxes;
 mod import_map;
 mod map_classes;
+mod models;
 mod new_picture;
 mod palette;
 mod path;
@@ -21,6 +22,7 @@ use crate::icons;
 use crate::ui::widgets::IconButton;
 
 pub(super) use map_classes::ClassMap;
+pub(super) use models::ModelBrowser;
 
 /// Shows the open dialog, if there is one.
 pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
@@ -32,6 +34,9 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
     }
     if !matches!(state.dialog, Some(Dialog::MapClasses { .. })) {
         own.class_map = None;
+    }
+    if !matches!(state.dialog, Some(Dialog::Models)) {
+        own.models = None;
     }
     match &state.dialog {
         None => {}
@@ -60,6 +65,9 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         }
         Some(Dialog::Train) => frame(ui, "Train on a folder", 560.0, commands, |ui, commands| {
             train::train_ui(ui, state, own, commands);
+        }),
+        Some(Dialog::Models) => frame(ui, "Models", models::WIDTH, commands, |ui, commands| {
+            models::models_ui(ui, state, own, commands);
         }),
         Some(Dialog::ImportMap(import)) => {
             frame(ui, "Import label map", 440.0, commands, |ui, commands| {

@@ -20,6 +20,8 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
         PickPurpose::Palette => "Open a palette",
         PickPurpose::SavePalette => "Save the palette",
         PickPurpose::ModelFolder => "Open a model folder",
+        PickPurpose::ModelFile => "Open a model",
+        PickPurpose::ModelPlace => "Add a folder of models",
         PickPurpose::TrainFolder => "Choose a folder of pictures",
         PickPurpose::TrainOutput => "Choose where the model is saved",
         PickPurpose::ImportBoxes => "Import boxes",
@@ -69,8 +71,10 @@ pub fn path_ui(
             PickPurpose::ImportBoxes => "Import",
             PickPurpose::OpenPicture
             | PickPurpose::ModelFolder
+            | PickPurpose::ModelFile
             | PickPurpose::LabelMap
             | PickPurpose::Palette => "Open",
+            PickPurpose::ModelPlace => "Add",
             PickPurpose::TrainFolder | PickPurpose::TrainOutput => "Choose",
         };
         let agreed = main_button(ui, word, !path.is_empty()).clicked() || entered;

@@ -161,8 +161,15 @@ fn drop_hint_ui(ui: &Ui, canvas: egui::Rect) {
     ui.painter().text(
         canvas.center(),
         egui::Align2::CENTER_CENTER,
-        "Drop the picture to open it",
+        "Drop to open",
         egui::FontId::new(type_size::DISPLAY, semibold()),
+        tokens.text,
+    );
+    ui.painter().text(
+        canvas.center() + egui::vec2(0.0, space::XL + space::XS),
+        egui::Align2::CENTER_CENTER,
+        "A picture, a project, boxes, or a model: one file or a folder",
+        egui::FontId::proportional(type_size::BODY),
         tokens.text,
     );
 }

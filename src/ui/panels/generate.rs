@@ -1,21 +1,20 @@
 //! The Generate panel: everything that decides what is painted.
 
-use std::path::Path;
-
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::conditions::conditions_ui;
 use super::finish::finish_ui;
 use super::following::following_ui;
 use super::framing::framing_ui;
+use super::model::model_ui;
 use super::painted_class::class_ui;
 use crate::app::form::{FormChange, GenerateForm};
 use crate::app::live::LIVE_STEPS;
-use crate::app::{AppState, Command, CommandSink, ModelState};
+use crate::app::{AppState, Command, CommandSink};
 use crate::engine::SamplerChoice;
 use crate::icons;
+use crate::recipe::SamplerId;
 use crate::recipe::param::{BATCH, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, WIDTH};
-use crate::recipe::{ModelSource, SamplerId};
 use crate::ui::theme::{height, space, tokens};
 use crate::ui::widgets::{IconButton, caption, combo, fold, number_field, number_row, row};
 
@@ -54,55 +53,6 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
 fn param_ui(ui: &mut Ui, form: &GenerateForm, number: &'static Number, commands: &mut CommandSink) {
     if let (_, Some(value)) = number_row(ui, number, form.number(number)) {
         commands.set(FormChange::Number(number, value));
-    }
-}
-
-/// What a model folder is called in a list. A training writes its model into a
-/// folder `model` beside the checkpoints; then the name of the run says more.
-fn folder_name(folder: &Path) -> String {
-    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
-    let parent = || folder.parent().and_then(name);
-    match name(folder) {
-        Some(own) if own == "model" => parent().unwrap_or(own),
-        Some(own) => own,
-        None => folder.display().to_string(),
-    }
-}
-
-fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
-    let name = |source: &ModelSource| match source {
-        ModelSource::Storybook => "Storybook".to_owned(),
-        ModelSource::Folder(folder) | ModelSource::Described { file: folder, .. } => {
-            folder_name(folder)
-        }
-    };
-    row(ui, "Model", |ui, label| {
-        let chosen = match &state.model {
-            ModelState::Ready(model) => model.name.clone(),
-            ModelState::Loading => format!("Loading {}…", name(&state.form().spec.model)),
-            ModelState::Failed(_) => name(&state.form().spec.model),
-        };
-        let response = combo("model", chosen, ui.available_width()).show_ui(ui, |ui| {
-            let mut choose = |ui: &mut Ui, source: ModelSource| {
-                let selected = state.form().spec.model == source;
-                if ui.selectable_label(selected, name(&source)).clicked() && !selected {
-                    commands.push(Command::ChooseModel(source));
-                }
-            };
-            choose(ui, ModelSource::Storybook);
-            for folder in state.known_models() {
-                choose(ui, ModelSource::Folder(folder.to_path_buf()));
-            }
-            ui.separator();
-            if ui.selectable_label(false, "Open model folder…").clicked() {
-                commands.push(Command::OpenModelFolder);
-            }
-        });
-        response.response.labelled_by(label);
-    });
-    if let ModelState::Failed(reason) = &state.model {
-        let text = format!("{}  {reason}", icons::WARNING_CIRCLE);
-        ui.label(RichText::new(text).color(tokens(ui).danger));
     }
 }
 
@@ -327,16 +277,4 @@ fn size_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             }
         });
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trained_model_is_called_by_its_run() {
-        assert_eq!(folder_name(Path::new("/home/a/my cats/model")), "my cats");
-        assert_eq!(folder_name(Path::new("/home/a/dreams")), "dreams");
-        assert_eq!(folder_name(Path::new("model")), "model");
-    }
 }

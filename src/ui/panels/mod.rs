@@ -15,6 +15,7 @@ mod generate_button;
 mod layers;
 mod live;
 mod menu_bar;
+mod model;
 mod notices;
 mod painted_class;
 mod status_bar;

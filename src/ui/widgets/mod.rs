@@ -143,11 +143,14 @@ pub fn fold(ui: &mut Ui, label: &str, hint: &str) -> bool {
 
 /// Bytes in the unit that people read.
 pub fn bytes_text(size_bytes: u64) -> String {
+    const KIB: f64 = 1024.0;
     const MIB: f64 = (1 << 20) as f64;
     const GIB: f64 = (1 << 30) as f64;
     let size = size_bytes as f64;
     if size >= GIB {
         format!("{:.1} GiB", size / GIB)
+    } else if size < MIB / 2.0 {
+        format!("{:.0} KiB", (size / KIB).ceil())
     } else {
         format!("{:.0} MiB", size / MIB)
     }
@@ -172,6 +175,10 @@ mod tests {
     fn amounts_are_written_as_people_read_them() {
         assert_eq!(bytes_text(312 << 20), "312 MiB");
         assert_eq!(bytes_text(3 << 29), "1.5 GiB");
+        assert_eq!(
+            (bytes_text(21), bytes_text(200 << 10)),
+            ("1 KiB".into(), "200 KiB".into())
+        );
         assert_eq!(duration_text(Duration::from_millis(3400)), "3 s");
         assert_eq!(duration_text(Duration::from_secs(75)), "1 min 15 s");
         assert_eq!(duration_text(Duration::from_secs(7500)), "2 h 5 min");

@@ -1,0 +1,123 @@
+//! Looking into folders of models, and at files that may be one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use image::RgbaImage;
+
+use super::Background;
+use super::events::BackgroundEvent;
+use crate::engine::library::{
+    Catalog, Listing, ModelCard, PictureFile, PlaceSeen, Places, is_named_as_weights, keep_painted,
+    look_into,
+};
+use crate::folders;
+use crate::recipe::{ModelSource, RecipeFileError};
+
+/// What was found out of models.
+#[derive(Debug)]
+pub enum LibraryEvent {
+    /// The models of the folders, as far as they are known.
+    Listed(Listing),
+    /// The folders were looked into.
+    Looked,
+    /// The folders could not be looked into, and why.
+    LookFailed(String),
+    /// What a file or folder is that was to be opened.
+    Opened(Box<ModelCard>),
+    /// A folder that was to be opened is no model and holds some.
+    OpenedPlace(PlaceSeen),
+    /// A picture of a model was read; `None` if it is none.
+    Picture(PictureFile, Option<Arc<RgbaImage>>),
+    /// A painted picture stands for its model from now on.
+    PictureKept,
+}
+
+impl From<LibraryEvent> for BackgroundEvent {
+    fn from(event: LibraryEvent) -> Self {
+        Self::Library(Box::new(event))
+    }
+}
+
+impl Background {
+    /// Lists the models of our own folders, of those that were `added`, and `single` ones
+    /// that lie elsewhere. A listing that was asked for before ends.
+    pub fn look_for_models(&mut self, added: Vec<PathBuf>, single: Vec<PathBuf>) {
+        let folder = self.library_folder.clone();
+        let newest = Arc::clone(&self.newest_look);
+        let look = newest.fetch_add(1, Ordering::Relaxed) + 1;
+        let reports = self.reports.clone();
+        let failed = Box::new(|text| LibraryEvent::LookFailed(text).into());
+        self.library.send(failed, move |catalog| {
+            let catalog = catalog.get_or_insert_with(|| match &folder {
+                Some(folder) => Catalog::in_folder(folder),
+                None => Catalog::default(),
+            });
+            let own = [folders::bundled_models(), folders::user_models()];
+            let places = Places {
+                own: own.into_iter().flatten().collect(),
+                added,
+                single,
+            };
+            let is_wanted = || newest.load(Ordering::Relaxed) == look;
+            catalog.scan(&places, &is_wanted, &mut |listing| {
+                reports.send(LibraryEvent::Listed(listing).into());
+            });
+            Ok(LibraryEvent::Looked.into())
+        });
+    }
+
+    /// Reads a picture of a model, after those that were asked for before.
+    pub fn read_model_picture(&mut self, file: PictureFile) {
+        let failed = {
+            let file = file.clone();
+            Box::new(move |_| LibraryEvent::Picture(file, None).into())
+        };
+        self.pictures.send(failed, move |()| {
+            let picture = file.read().map(Arc::new);
+            Ok(LibraryEvent::Picture(file, picture).into())
+        });
+    }
+
+    /// Keeps a painted picture as the one of its model.
+    pub fn keep_model_picture(&mut self, model: ModelSource, picture: Arc<RgbaImage>) {
+        let Some(folder) = self.library_folder.clone() else {
+            return;
+        };
+        self.pictures
+            .send(Box::new(BackgroundEvent::Failed), move |()| {
+                if let Err(error) = keep_painted(&folder, &model, &picture) {
+                    // The picture itself lies in its document.
+                    log::warn!("A picture could not be kept for its model: {error}");
+                }
+                Ok(LibraryEvent::PictureKept.into())
+            });
+    }
+}
+
+/// What a file or folder of weights is; `None` if it is neither.
+pub(super) fn opened_weights(path: &Path) -> Option<BackgroundEvent> {
+    if path.is_dir() {
+        let card = ModelCard::of(path);
+        let inside = (!card.opens()).then(|| look_into(path));
+        let event = match inside.filter(|seen| seen.count > 0) {
+            Some(seen) => LibraryEvent::OpenedPlace(seen),
+            None => LibraryEvent::Opened(Box::new(card)),
+        };
+        return Some(event.into());
+    }
+    let is_weights = is_named_as_weights(path) && path.is_file();
+    is_weights.then(|| LibraryEvent::Opened(Box::new(ModelCard::of(path))).into())
+}
+
+/// Why something that is no picture does not open.
+pub(super) fn no_picture(path: &Path, error: &RecipeFileError) -> String {
+    match error {
+        RecipeFileError::NotAPicture { .. } => format!(
+            "\u{201c}{}\u{201d} is neither a picture (PNG, JPEG or WebP) nor a project, boxes or a model",
+            path.display()
+        ),
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,156 @@
+//! The list of models, and files of weights that are opened.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use image::RgbaImage;
+
+use super::{Core, sentence};
+use crate::app::background::{LibraryEvent, PickPurpose};
+use crate::app::command::Dialog;
+use crate::app::library::LibraryCommand;
+use crate::app::notices::{NoticeAction, Severity};
+use crate::engine::library::{CardKind, ModelCard, PlaceSeen};
+use crate::recipe::ModelSource;
+
+impl Core {
+    pub(super) fn change_library(&mut self, command: LibraryCommand) {
+        let settings = &mut self.state.settings;
+        match command {
+            LibraryCommand::Open => {
+                self.state.dialog = Some(Dialog::Models);
+                self.look_for_models();
+            }
+            LibraryCommand::Look => self.look_for_models(),
+            LibraryCommand::PickFile => {
+                let folder = settings.recent_models.first();
+                let folder = folder.and_then(|path| path.parent()).map(Path::to_path_buf);
+                self.background
+                    .pick(PickPurpose::ModelFile, folder.as_deref(), "");
+            }
+            LibraryCommand::PickPlace => self.background.pick(PickPurpose::ModelPlace, None, ""),
+            LibraryCommand::AddPlace(folder) => {
+                if !settings.model_places.contains(&folder) {
+                    settings.model_places.push(folder);
+                }
+                self.change_library(LibraryCommand::Open);
+            }
+            LibraryCommand::RemovePlace(folder) => {
+                settings.model_places.retain(|known| *known != folder);
+                self.look_for_models();
+            }
+            LibraryCommand::Favour {
+                model,
+                is_favourite,
+            } => {
+                settings.favourite_models.retain(|known| *known != model);
+                if is_favourite {
+                    settings.favourite_models.push(model);
+                }
+            }
+            LibraryCommand::ReadPictures(files) => {
+                for file in files {
+                    if self.state.library.ask_for(&file) {
+                        self.background.read_model_picture(file);
+                    }
+                }
+            }
+            LibraryCommand::Use(listed) => match &listed.card {
+                Some(card) if card.opens() => {
+                    self.state.dialog = None;
+                    self.load_model(listed.source.clone(), true);
+                }
+                Some(card) => self.take_weights(card),
+                None => {}
+            },
+        }
+    }
+
+    /// Looks into all folders of models.
+    fn look_for_models(&mut self) {
+        let settings = &self.state.settings;
+        let (added, single) = (&settings.model_places, &settings.recent_models);
+        self.state.library.begin_look();
+        self.background
+            .look_for_models(added.clone(), single.clone());
+    }
+
+    /// Looks into the folders again now and then while their list is open. `now_secs` is
+    /// the window's time. Returns the seconds until it wants to be asked again.
+    pub fn tend_library(&mut self, now_secs: f64) -> Option<f64> {
+        let wait_secs = self.state.library.tick(now_secs);
+        let is_open = matches!(self.state.dialog, Some(Dialog::Models));
+        let wait_secs = wait_secs.filter(|_| is_open)?;
+        if wait_secs > 0.0 {
+            return Some(wait_secs);
+        }
+        self.look_for_models();
+        None
+    }
+
+    pub(in crate::app) fn take_library_event(&mut self, event: LibraryEvent) {
+        let library = &mut self.state.library;
+        match event {
+            LibraryEvent::Listed(listing) => library.take(listing),
+            LibraryEvent::Looked => library.end_look(),
+            LibraryEvent::LookFailed(text) => {
+                library.end_look();
+                self.take_error(&text);
+            }
+            LibraryEvent::Opened(card) => self.take_weights(&card),
+            LibraryEvent::OpenedPlace(seen) => self.offer_place(seen),
+            LibraryEvent::Picture(file, picture) => library.take_picture(&file, picture),
+            LibraryEvent::PictureKept => {
+                if matches!(self.state.dialog, Some(Dialog::Models)) {
+                    self.look_for_models();
+                }
+            }
+        }
+    }
+
+    /// Does with a file or folder of weights what it is for. This is the one place where
+    /// it is decided: what was dropped, opened or chosen from the list comes here.
+    fn take_weights(&mut self, card: &ModelCard) {
+        match &card.obstacle {
+            None => {
+                self.state.dialog = None;
+                self.load_model(ModelSource::Folder(card.path.clone()), true);
+            }
+            Some(obstacle) => match card.kind {
+                CardKind::Lora => self.take_lora(&card.path, obstacle),
+                CardKind::Model | CardKind::FirstStage | CardKind::Embedding | CardKind::Other => {
+                    self.take_error(obstacle)
+                }
+            },
+        }
+    }
+
+    /// A LoRA that was dropped, opened or chosen from the list of models.
+    fn take_lora(&mut self, _path: &Path, refusal: &str) {
+        let text = sentence(refusal);
+        self.state.notices.push(Severity::Warning, text);
+    }
+
+    /// Offers to list the models of a folder that was opened and is none.
+    fn offer_place(&mut self, seen: PlaceSeen) {
+        let models = match seen.count {
+            1 => "a model or what goes with one".to_owned(),
+            count => format!("{count} models and what goes with them"),
+        };
+        let whose = seen.program.map_or_else(String::new, |program| {
+            format!(", in the layout of {}", program.label())
+        });
+        let text = format!("{} holds {models}{whose}", seen.path.display());
+        let action = NoticeAction {
+            label: "Add it to the model list".to_owned(),
+            command: LibraryCommand::AddPlace(seen.path).into(),
+        };
+        self.state.notices.ask(text, action);
+    }
+
+    /// A painted picture stands for its model in the list.
+    pub(in crate::app) fn show_for_model(&mut self, model: &ModelSource, image: &Arc<RgbaImage>) {
+        self.background
+            .keep_model_picture(model.clone(), Arc::clone(image));
+    }
+}

@@ -1,0 +1,168 @@
+//! The models that can be chosen from, as the window knows them, and what can be done
+//! with the list of them.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbaImage;
+
+use super::command::Command;
+use crate::engine::library::{Listed, Listing, PictureFile};
+use crate::recipe::ModelSource;
+
+/// Pictures of models that are kept in memory.
+const MOST_PICTURES: usize = 256;
+/// Time between two looks into the folders while the list is open.
+const INTERVAL_SECS: f64 = 3.0;
+
+/// Something that is done with the list of models.
+#[derive(Clone, Debug)]
+pub enum LibraryCommand {
+    /// Shows the list.
+    Open,
+    /// Looks into the folders.
+    Look,
+    /// Asks for a model in one file.
+    PickFile,
+    /// Asks for a folder of models, which may be that of another program.
+    PickPlace,
+    /// Adds a folder of models.
+    AddPlace(PathBuf),
+    /// Takes a folder of models off the list; nothing is deleted.
+    RemovePlace(PathBuf),
+    /// Makes a model a favourite, or no longer.
+    Favour {
+        /// The model.
+        model: ModelSource,
+        /// Whether it is one.
+        is_favourite: bool,
+    },
+    /// Reads pictures of models that are seen.
+    ReadPictures(Vec<PictureFile>),
+    /// Does with a file or folder of the list what it is for: a model is loaded.
+    Use(Arc<Listed>),
+}
+
+impl From<LibraryCommand> for Command {
+    fn from(command: LibraryCommand) -> Self {
+        Self::Library(command)
+    }
+}
+
+/// The list of models.
+#[derive(Debug, Default)]
+pub struct Library {
+    listing: Listing,
+    revision: u64,
+    /// Looks that were asked for and have not ended.
+    pending: usize,
+    /// When the last look ended, by the window's clock.
+    looked_secs: f64,
+    now_secs: f64,
+    pictures: HashMap<PictureFile, Option<Arc<RgbaImage>>>,
+    /// The pictures in the order in which they were asked for.
+    asked: VecDeque<PictureFile>,
+}
+
+impl Library {
+    /// What was found.
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// Another number whenever something else was found.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether nothing was looked at yet.
+    pub fn is_unknown(&self) -> bool {
+        self.revision == 0
+    }
+
+    /// A picture that was read.
+    pub fn picture(&self, file: &PictureFile) -> Option<&Arc<RgbaImage>> {
+        self.pictures.get(file)?.as_ref()
+    }
+
+    /// Whether a picture was asked for.
+    pub fn is_asked_for(&self, file: &PictureFile) -> bool {
+        self.pictures.contains_key(file)
+    }
+
+    pub(super) fn take(&mut self, listing: Listing) {
+        // Entries that did not change are the same: thousands need not be compared.
+        let before = &self.listing;
+        let pairs = before.models.iter().zip(&listing.models);
+        let is_same = before.models.len() == listing.models.len()
+            && pairs.into_iter().all(|(old, new)| Arc::ptr_eq(old, new))
+            && (before.unread, &before.places) == (listing.unread, &listing.places);
+        if !is_same || self.is_unknown() {
+            self.listing = listing;
+            self.revision += 1;
+        }
+    }
+
+    pub(super) fn begin_look(&mut self) {
+        self.pending += 1;
+    }
+
+    pub(super) fn end_look(&mut self) {
+        self.pending = self.pending.saturating_sub(1);
+        self.looked_secs = self.now_secs;
+    }
+
+    /// Seconds until the folders are to be looked into again; `None` while they are.
+    pub(super) fn tick(&mut self, now_secs: f64) -> Option<f64> {
+        self.now_secs = now_secs;
+        (self.pending == 0).then_some(self.looked_secs + INTERVAL_SECS - now_secs)
+    }
+
+    /// Notes that a picture is being read; false if it was already.
+    pub(super) fn ask_for(&mut self, file: &PictureFile) -> bool {
+        if self.is_asked_for(file) {
+            return false;
+        }
+        if self.asked.len() >= MOST_PICTURES
+            && let Some(oldest) = self.asked.pop_front()
+        {
+            self.pictures.remove(&oldest);
+        }
+        self.pictures.insert(file.clone(), None);
+        self.asked.push_back(file.clone());
+        true
+    }
+
+    pub(super) fn take_picture(&mut self, file: &PictureFile, picture: Option<Arc<RgbaImage>>) {
+        if let Some(slot) = self.pictures.get_mut(file) {
+            *slot = picture;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_pictures_are_kept() {
+        let mut library = Library::default();
+        let file = |index: usize| PictureFile {
+            path: format!("/m/{index}.png").into(),
+            changed: None,
+        };
+        assert!(library.ask_for(&file(0)) && !library.ask_for(&file(0)));
+        let picture = Arc::new(RgbaImage::new(1, 1));
+        library.take_picture(&file(0), Some(Arc::clone(&picture)));
+        assert!(library.picture(&file(0)).is_some());
+        for index in 1..=MOST_PICTURES {
+            library.ask_for(&file(index));
+        }
+        assert!(library.picture(&file(0)).is_none() && !library.is_asked_for(&file(0)));
+        // It comes too late.
+        library.take_picture(&file(0), Some(picture));
+        assert!(!library.is_asked_for(&file(0)));
+        assert_eq!(library.pictures.len(), MOST_PICTURES);
+    }
+}

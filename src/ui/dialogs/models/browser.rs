@@ -1,0 +1,245 @@
+//! What is searched, filtered and sorted in the list of models.
+
+use std::cmp::Ordering;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::app::AppState;
+use crate::engine::library::{CardKind, Family, Listed};
+use crate::recipe::ModelSource;
+
+/// What is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Models to paint with, and what could be one.
+    #[default]
+    Models,
+    /// What changes weights of a model.
+    Loras,
+    /// First stages.
+    FirstStages,
+    /// Words for models.
+    Embeddings,
+    /// Everything else, and what nobody knows.
+    Others,
+}
+
+impl Shown {
+    pub const ALL: [Self; 5] = [
+        Self::Models,
+        Self::Loras,
+        Self::FirstStages,
+        Self::Embeddings,
+        Self::Others,
+    ];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Models => "Models",
+            Self::Loras => "LoRA",
+            Self::FirstStages => "VAE",
+            Self::Embeddings => "Embeddings",
+            Self::Others => "Others",
+        }
+    }
+
+    fn of(listed: &Listed) -> Self {
+        match listed.card.as_ref().map(|card| card.kind) {
+            // What is not read yet is most likely one.
+            None | Some(CardKind::Model) => Self::Models,
+            Some(CardKind::Lora) => Self::Loras,
+            Some(CardKind::FirstStage) => Self::FirstStages,
+            Some(CardKind::Embedding) => Self::Embeddings,
+            Some(CardKind::Other) => Self::Others,
+        }
+    }
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sort {
+    #[default]
+    Name,
+    Newest,
+    Largest,
+    Family,
+}
+
+impl Sort {
+    pub const ALL: [Self; 4] = [Self::Name, Self::Newest, Self::Largest, Self::Family];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Name => "By name",
+            Self::Newest => "Newest first",
+            Self::Largest => "Largest first",
+            Self::Family => "By family",
+        }
+    }
+}
+
+/// Which families.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Families {
+    #[default]
+    All,
+    Favourites,
+    Only(Family),
+}
+
+/// What is asked of the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Query {
+    pub text: String,
+    pub shown: Shown,
+    pub families: Families,
+    pub sort: Sort,
+}
+
+/// The list as it is asked for, worked out when something changes.
+#[derive(Debug, Default)]
+pub struct ModelBrowser {
+    pub(super) query: Query,
+    /// The one that is marked.
+    pub(super) marked: Option<PathBuf>,
+    /// Whether the marked one is to come into sight.
+    pub(super) is_to_be_seen: bool,
+    /// The field for searching.
+    pub(super) search: Option<egui::Id>,
+    /// Whether a text field had the focus at the end of the last frame.
+    pub(super) was_typing: bool,
+    /// How far the grid is scrolled, in points.
+    pub(super) offset: f32,
+    /// Whether the list was just opened.
+    pub(super) is_new: bool,
+    /// What is seen, in its order.
+    pub(super) models: Vec<Arc<Listed>>,
+    /// How many there are of each.
+    pub(super) kinds: [usize; Shown::ALL.len()],
+    /// The families of those that are shown, and how many there are of each.
+    pub(super) families: Vec<(Family, usize)>,
+    pub(super) favourites: usize,
+    made_of: Option<(u64, Query, Vec<ModelSource>)>,
+}
+
+impl ModelBrowser {
+    pub fn fresh() -> Self {
+        Self {
+            is_new: true,
+            is_to_be_seen: true,
+            ..Self::default()
+        }
+    }
+
+    /// Works the list out anew if something else is known or asked.
+    pub(super) fn update(&mut self, state: &AppState) {
+        let library = &state.library;
+        let favourites = &state.settings.favourite_models;
+        let is_same = self
+            .made_of
+            .as_ref()
+            .is_some_and(|(revision, query, known)| {
+                *revision == library.revision() && *query == self.query && known == favourites
+            });
+        if is_same {
+            return;
+        }
+        let all = &library.listing().models;
+        self.kinds = Shown::ALL.map(|kind| all.iter().filter(|it| Shown::of(it) == kind).count());
+        let is_favourite = |it: &Listed| favourites.contains(&it.source);
+        let of_kind = || all.iter().filter(|it| Shown::of(it) == self.query.shown);
+        let mut families: Vec<(Family, usize)> = Vec::new();
+        for family in of_kind().filter_map(|it| it.card.as_ref()?.family) {
+            match families.iter_mut().find(|(known, _)| *known == family) {
+                Some((_, count)) => *count += 1,
+                None => families.push((family, 1)),
+            }
+        }
+        families.sort();
+        let favourite_count = of_kind().filter(|it| is_favourite(it)).count();
+        let words = self.query.text.to_lowercase();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let is_wanted = |it: &&Arc<Listed>| {
+            let of_family = match self.query.families {
+                Families::All => true,
+                Families::Favourites => is_favourite(it),
+                Families::Only(family) => it
+                    .card
+                    .as_ref()
+                    .is_some_and(|card| card.family == Some(family)),
+            };
+            of_family && has_words(it, &words)
+        };
+        let mut models: Vec<Arc<Listed>> = of_kind().filter(is_wanted).cloned().collect();
+        // Names are made once, not at each comparison.
+        models.sort_by_cached_key(|it| (!is_favourite(it), it.name().to_lowercase()));
+        let sort = self.query.sort;
+        models.sort_by(|one, other| {
+            let favoured = is_favourite(other).cmp(&is_favourite(one));
+            favoured.then_with(|| compared(sort, one, other))
+        });
+        (self.models, self.families, self.favourites) = (models, families, favourite_count);
+        if self.marked_place().is_none() {
+            let chosen = &state.form().spec.model;
+            let chosen = self.models.iter().find(|it| it.source == *chosen);
+            let first = chosen.or_else(|| self.models.first());
+            self.marked = first.map(|it| it.found.path.clone());
+            self.is_to_be_seen = true;
+        }
+        self.made_of = Some((library.revision(), self.query.clone(), favourites.clone()));
+    }
+
+    /// Where the marked one stands.
+    pub(super) fn marked_place(&self) -> Option<usize> {
+        let marked = self.marked.as_ref()?;
+        self.models.iter().position(|it| it.found.path == *marked)
+    }
+
+    /// The marked one.
+    pub(super) fn marked_model(&self) -> Option<&Arc<Listed>> {
+        self.models.get(self.marked_place()?)
+    }
+
+    /// Marks the one that stands so many places further.
+    pub(super) fn go(&mut self, places: isize) {
+        let Some(last) = self.models.len().checked_sub(1) else {
+            return;
+        };
+        let place = self.marked_place().unwrap_or(0);
+        let place = place.saturating_add_signed(places).min(last);
+        self.marked = Some(self.models[place].found.path.clone());
+        self.is_to_be_seen = true;
+    }
+}
+
+fn has_words(listed: &Listed, words: &[&str]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
+    let card = listed.card.as_deref();
+    let family = card.and_then(|card| card.family);
+    let task = card.and_then(|card| card.task);
+    let text = [
+        listed.name(),
+        listed.found.path.display().to_string(),
+        family.map_or_else(String::new, |family| family.label().to_owned()),
+        task.map_or_else(String::new, |task| task.id().replace('-', " ")),
+    ];
+    let text = text.join(" ").to_lowercase();
+    words.iter().all(|word| text.contains(word))
+}
+
+/// Those that are alike stay in the order of their names.
+fn compared(sort: Sort, one: &Listed, other: &Listed) -> Ordering {
+    let family = |it: &Listed| it.card.as_ref().and_then(|card| card.family);
+    match sort {
+        Sort::Name => Ordering::Equal,
+        Sort::Newest => other.found.changed.cmp(&one.found.changed),
+        Sort::Largest => other.found.size_bytes.cmp(&one.found.size_bytes),
+        // Those of no family come last.
+        Sort::Family => {
+            let place = |it: &Listed| (family(it).is_none(), family(it));
+            place(one).cmp(&place(other))
+        }
+    }
+}

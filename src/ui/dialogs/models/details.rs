@@ -1,0 +1,141 @@
+//! What is known of the model that is marked, and what can be done with it.
+
+use egui::{Label, Rect, RichText, ScrollArea, Sense, Ui, vec2};
+
+use super::card::picture_ui;
+use super::look::{abilities, kind_text, obstacle_text};
+use crate::app::library::LibraryCommand;
+use crate::app::{AppState, CommandSink};
+use crate::engine::library::{CardKind, Listed};
+use crate::icons;
+use crate::ui::dialogs::main_button;
+use crate::ui::theme::{height, semibold, space, tokens, type_size};
+use crate::ui::widgets::{IconButton, TextureCache, bytes_text};
+
+use std::sync::Arc;
+
+/// Height of its picture.
+const PICTURE: f32 = 150.0;
+
+/// Shows it over the given height, with the button that loads it below.
+pub(super) fn details_ui(
+    ui: &mut Ui,
+    listed: &Arc<Listed>,
+    state: &AppState,
+    thumbnails: &mut TextureCache,
+    commands: &mut CommandSink,
+) {
+    let tokens = tokens(ui);
+    let card = listed.card.as_deref();
+    let opens = card.is_none_or(|card| card.opens());
+    let room = ui.available_height() - height::CONTROL - space::M;
+    ScrollArea::vertical()
+        .id_salt("details")
+        .max_height(room)
+        .min_scrolled_height(room)
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = space::XS + 2.0;
+            let size = vec2(ui.available_width(), PICTURE);
+            let (place, _) = ui.allocate_exact_size(size, Sense::hover());
+            picture_ui(ui, place, listed, state, opens, thumbnails);
+            let name = RichText::new(listed.name())
+                .family(semibold())
+                .size(type_size::HEADING);
+            ui.add(Label::new(name).wrap());
+            let Some(card) = card else {
+                ui.label(RichText::new("Its headers are being read.").color(tokens.text_muted));
+                return;
+            };
+            ui.label(RichText::new(kind_text(card, false)).color(tokens.text_muted));
+            if let Some(obstacle) = obstacle_text(card) {
+                let text = RichText::new(format!("{}  {obstacle}", icons::WARNING));
+                ui.add(Label::new(text.color(tokens.warning)).wrap());
+            }
+            for (icon, name) in abilities(card) {
+                let text = format!("{icon}  {name}");
+                ui.label(RichText::new(text).color(tokens.text_muted));
+            }
+            ui.add_space(space::XS);
+            fact(ui, "On disk", &bytes_text(listed.found.size_bytes));
+            if let Some(memory_bytes) = card.memory_bytes {
+                fact(
+                    ui,
+                    "In memory",
+                    &format!("about {}", bytes_text(memory_bytes)),
+                );
+            }
+            if let Some(side) = card.native_size_px {
+                fact(ui, "Pictures", &format!("{side} × {side} px"));
+            }
+            ui.add_space(space::XS);
+            // Where it does not open, its sentence stands above already.
+            if card.obstacle.as_ref() != Some(&card.sentence) {
+                small(ui, &card.sentence);
+            } else {
+                small(ui, &listed.found.path.display().to_string());
+            }
+        });
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Max), |ui| {
+        ui.spacing_mut().button_padding.x = space::M;
+        let is_chosen = state.form().spec.model == listed.source;
+        let is_ready = is_chosen && state.model_summary().is_some();
+        let can_be_used = match card {
+            Some(card) if card.kind == CardKind::Lora => true,
+            Some(card) => card.opens() && !is_ready,
+            None => false,
+        };
+        let word = match card.map(|card| card.kind) {
+            Some(CardKind::Lora) => "Use",
+            _ if is_ready => "Loaded",
+            _ => "Load",
+        };
+        let load = main_button(ui, word, can_be_used);
+        let load = load.on_hover_text("Enter, or double click");
+        if load.clicked() {
+            commands.push(LibraryCommand::Use(Arc::clone(listed)).into());
+        }
+        let is_favourite = state.settings.favourite_models.contains(&listed.source);
+        let word = if is_favourite {
+            "No favourite any more"
+        } else {
+            "Favourite"
+        };
+        let star = IconButton::new(icons::STAR, word).selected(is_favourite);
+        if star.show(ui).clicked() {
+            let command = LibraryCommand::Favour {
+                model: listed.source.clone(),
+                is_favourite: !is_favourite,
+            };
+            commands.push(command.into());
+        }
+    });
+}
+
+fn fact(ui: &mut Ui, what: &str, text: &str) {
+    const WHAT: f32 = 76.0;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        ui.spacing_mut().interact_size.y = 18.0;
+        let (place, _) = ui.allocate_exact_size(vec2(WHAT, 18.0), Sense::hover());
+        let muted = tokens(ui).text_muted;
+        let font = egui::FontId::proportional(type_size::BODY);
+        let left: Rect = place;
+        ui.painter().text(
+            left.left_center(),
+            egui::Align2::LEFT_CENTER,
+            what,
+            font,
+            muted,
+        );
+        ui.label(text);
+    });
+}
+
+fn small(ui: &mut Ui, text: &str) {
+    let text = RichText::new(text)
+        .size(type_size::SMALL)
+        .color(tokens(ui).text_faint);
+    // Paths have no spaces at which they could be broken.
+    ui.add(Label::new(text).wrap().selectable(true));
+}

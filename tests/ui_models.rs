@@ -1,0 +1,328 @@
+//! One door for models: files that are dropped on the window, the list of models with
+//! folders of other programs, loading that is seen and cancelled.
+
+#[path = "support/drops.rs"]
+mod drops;
+#[path = "support/studio.rs"]
+mod studio;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use drops::drop_files;
+use egui::accesskit::Role;
+use egui::{Event, Key, Modifiers, PointerButton, Pos2};
+use egui_kittest::kittest::Queryable as _;
+use image::{Rgba, RgbaImage};
+use studio::Studio;
+use tempfile::TempDir;
+use velatura::app::library::LibraryCommand;
+use velatura::app::{Command, Dialog, ModelState};
+use velatura::recipe::ModelSource;
+
+/// Stable Diffusion 1 in one file, tiny.
+const SINGLE: &str = "tests/data/reference/sd1-single/model.safetensors";
+
+/// A safetensors file of one tensor, of which nobody reads the numbers.
+fn write_tensor(path: &Path, name: &str) {
+    let header = format!(r#"{{"{name}":{{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}}}"#);
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend([0; 4]);
+    fs::write(path, bytes).expect("a file");
+}
+
+/// The folders of A1111 with a model, one that does not open, and a LoRA.
+fn webui() -> TempDir {
+    let root = tempfile::tempdir().expect("a folder");
+    let models = root.path().join("models");
+    let checkpoints = models.join("Stable-diffusion");
+    for folder in [&checkpoints, &models.join("Lora")] {
+        fs::create_dir_all(folder).expect("a folder");
+    }
+    fs::copy(SINGLE, checkpoints.join("meadow.safetensors")).expect("a model");
+    let picture = RgbaImage::from_pixel(64, 64, Rgba([250, 120, 10, 255]));
+    picture
+        .save(checkpoints.join("meadow.png"))
+        .expect("a picture");
+    fs::write(checkpoints.join("page.ckpt"), "<html>log in</html>").expect("a file");
+    let lora = "lora_unet_down_blocks_0.lora_down.weight";
+    write_tensor(&models.join("Lora/ink.safetensors"), lora);
+    root
+}
+
+fn notices(studio: &Studio) -> Vec<String> {
+    let notices = studio.state().notices.iter();
+    notices.map(|notice| notice.text.clone()).collect()
+}
+
+fn wait_for_notice(studio: &mut Studio, part: &str) {
+    studio.wait(part, |state| {
+        state
+            .notices
+            .iter()
+            .any(|notice| notice.text.contains(part))
+    });
+}
+
+/// Whether a list shows that as what is chosen.
+fn shows(studio: &Studio, text: &str) -> bool {
+    studio.harness.query_all_by_value(text).next().is_some()
+}
+
+fn drop_on(studio: &mut Studio, paths: &[&Path]) {
+    drop_files(studio.harness.input_mut(), paths);
+    studio.harness.step();
+}
+
+fn press(studio: &mut Studio, key: Key, modifiers: Modifiers) {
+    studio.harness.key_press_modifiers(modifiers, key);
+    studio.harness.run();
+}
+
+/// A studio whose list of models is open and knows a folder.
+fn listing(root: &Path) -> Studio {
+    let mut studio = Studio::start();
+    press(&mut studio, Key::M, Modifiers::COMMAND);
+    assert!(matches!(studio.state().dialog, Some(Dialog::Models)));
+    studio.command(LibraryCommand::AddPlace(root.to_path_buf()).into());
+    let inside = root.to_path_buf();
+    studio.wait("the models", |state| {
+        let listing = state.library.listing();
+        let mut models = listing.models.iter();
+        listing.unread == 0 && models.any(|it| it.found.path.starts_with(&inside))
+    });
+    studio
+}
+
+fn chosen(studio: &Studio) -> Option<PathBuf> {
+    match &studio.state().form().spec.model {
+        ModelSource::Folder(path) => Some(path.clone()),
+        ModelSource::Storybook | ModelSource::Described { .. } => None,
+    }
+}
+
+#[test]
+fn a_model_that_is_dropped_on_the_window_is_loaded() {
+    let root = webui();
+    let model = root
+        .path()
+        .join("models/Stable-diffusion/meadow.safetensors");
+    let mut studio = Studio::start();
+    drop_on(&mut studio, &[&model]);
+    studio.wait("the model", |state| {
+        let summary = state.model_summary();
+        summary.is_some_and(|it| it.source == ModelSource::Folder(model.clone()))
+    });
+    assert!(shows(&studio, "meadow.safetensors"));
+    assert_eq!(notices(&studio), Vec::<String>::new());
+    // A folder of diffusers is a model too.
+    let folder = Path::new("tests/data/reference/sd2-tiny");
+    drop_on(&mut studio, &[folder]);
+    studio.wait("the folder", |state| {
+        let summary = state.model_summary();
+        summary.is_some_and(|it| it.source == ModelSource::Folder(folder.to_path_buf()))
+    });
+}
+
+#[test]
+fn what_is_no_model_says_what_it_is_and_changes_nothing() {
+    let root = webui();
+    let models = root.path().join("models");
+    let mut studio = Studio::start();
+    drop_on(&mut studio, &[&models.join("Stable-diffusion/page.ckpt")]);
+    wait_for_notice(&mut studio, "a web page");
+    drop_on(&mut studio, &[&models.join("Lora/ink.safetensors")]);
+    wait_for_notice(&mut studio, "a LoRA");
+    let text = root.path().join("notes.txt");
+    fs::write(&text, "nothing").expect("a file");
+    drop_on(&mut studio, &[&text]);
+    wait_for_notice(&mut studio, "neither a picture");
+    assert_eq!(chosen(&studio), None);
+    assert!(matches!(studio.state().model, ModelState::Ready(_)));
+    // A picture goes on being a layer.
+    drop_on(&mut studio, &[&models.join("Stable-diffusion/meadow.png")]);
+    studio.wait("the picture", |state| state.document().has_picture());
+    // The folder of another program is offered.
+    drop_on(&mut studio, &[root.path()]);
+    wait_for_notice(&mut studio, "in the layout of A1111");
+    studio.click("Add it to the model list");
+    assert_eq!(studio.state().settings.model_places, [root.path()]);
+    assert!(matches!(studio.state().dialog, Some(Dialog::Models)));
+}
+
+#[test]
+fn loading_is_seen_and_cancelled() {
+    let mut studio = Studio::start();
+    let slow = ModelSource::Folder("models/slow".into());
+    studio.command(Command::ChooseModel(slow.clone()));
+    studio.wait("a part of it", |state| {
+        let loading = state.jobs.loading(&slow);
+        loading.is_some_and(|job| job.reading == Some(0.42))
+    });
+    assert!(shows(&studio, "Loading slow… 42 %"));
+    studio.click("Cancel loading the model");
+    studio.wait("the model before", |state| {
+        state
+            .model_summary()
+            .is_some_and(|it| it.source == ModelSource::Storybook)
+    });
+    assert_eq!(chosen(&studio), None);
+    assert_eq!(notices(&studio), Vec::<String>::new());
+    // Another one that is chosen takes its place at once.
+    studio.command(Command::ChooseModel(slow));
+    studio.command(Command::ChooseModel(ModelSource::Folder(
+        "models/plain".into(),
+    )));
+    studio.wait("the other model", |state| {
+        state.model_summary().is_some_and(|it| it.name == "plain")
+    });
+    // Escape gives up too.
+    studio.command(Command::ChooseModel(ModelSource::Folder(
+        "models/slow".into(),
+    )));
+    studio.wait("a part of it", |state| state.jobs.running().is_some());
+    press(&mut studio, Key::Escape, Modifiers::NONE);
+    studio.wait("the model before", |state| {
+        state.model_summary().is_some_and(|it| it.name == "plain")
+    });
+}
+
+#[test]
+fn models_of_another_program_are_searched_and_loaded_by_keys() {
+    let root = webui();
+    let mut studio = listing(root.path());
+    assert!(studio.sees("A1111 or Forge, 3 files"));
+    assert!(studio.sees("meadow") && studio.sees("Storybook"));
+    // What is typed goes into the search.
+    studio.harness.event(Event::Text("mead".to_owned()));
+    studio.harness.run();
+    assert!(studio.sees("1 shown"));
+    press(&mut studio, Key::Enter, Modifiers::NONE);
+    studio.wait("the model", |state| {
+        state
+            .model_summary()
+            .is_some_and(|it| it.name == "meadow.safetensors")
+    });
+    assert!(studio.state().dialog.is_none());
+    let model = root
+        .path()
+        .join("models/Stable-diffusion/meadow.safetensors");
+    assert_eq!(chosen(&studio), Some(model));
+
+    press(&mut studio, Key::M, Modifiers::COMMAND);
+    studio
+        .harness
+        .event(Event::Text("no such words".to_owned()));
+    studio.harness.run();
+    assert!(studio.sees("No models like that"));
+    studio.click("Show all");
+    assert!(studio.sees("Storybook"));
+    press(&mut studio, Key::Escape, Modifiers::NONE);
+    assert!(studio.state().dialog.is_none());
+}
+
+#[test]
+fn what_does_not_open_is_greyed_with_its_reason() {
+    let root = webui();
+    let mut studio = listing(root.path());
+    studio.click("Others");
+    assert!(studio.sees("page"));
+    assert!(studio.sees("a web page"));
+    press(&mut studio, Key::Enter, Modifiers::NONE);
+    wait_for_notice(&mut studio, "a web page");
+    assert!(matches!(studio.state().model, ModelState::Ready(_)));
+    studio.click("LoRA");
+    assert!(studio.sees("ink"));
+    studio.click("VAE");
+    assert!(studio.sees("No autoencoders yet"));
+}
+
+#[test]
+fn favourites_stand_first_and_a_double_click_loads() {
+    let root = webui();
+    let mut studio = listing(root.path());
+    studio.click("Make meadow a favourite");
+    let model = root
+        .path()
+        .join("models/Stable-diffusion/meadow.safetensors");
+    let favourites = &studio.state().settings.favourite_models;
+    assert_eq!(*favourites, [ModelSource::Folder(model.clone())]);
+    studio.harness.get_by_label_contains("  Favourites").click();
+    studio.harness.run();
+    assert!(studio.sees("1 shown"));
+    let card = studio.harness.get_by_role_and_label(Role::Button, "meadow");
+    let card = card.rect().center();
+    double_click(&mut studio, card);
+    studio.wait("the model", |state| {
+        state
+            .model_summary()
+            .is_some_and(|it| it.source == ModelSource::Folder(model.clone()))
+    });
+}
+
+fn double_click(studio: &mut Studio, at: Pos2) {
+    studio.harness.event(Event::PointerMoved(at));
+    studio.harness.step();
+    // Within a frame: the time from one to the next is longer than hands are slow.
+    for pressed in [true, false, true, false] {
+        studio.harness.event(Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+    }
+    studio.harness.run();
+}
+
+#[test]
+fn folders_are_watched_while_the_list_is_open_and_never_written_to() {
+    let root = webui();
+    let names = || {
+        let all = walkdir::WalkDir::new(root.path()).sort_by_file_name();
+        let all = all.into_iter().map(|it| it.expect("an entry").into_path());
+        all.collect::<Vec<PathBuf>>()
+    };
+    let before = names();
+    let mut studio = listing(root.path());
+    assert_eq!(names(), before);
+    let checkpoints = root.path().join("models/Stable-diffusion");
+    fs::copy(SINGLE, checkpoints.join("valley.safetensors")).expect("a model");
+    studio.wait_long("the new model", |state| {
+        let mut models = state.library.listing().models.iter();
+        models.any(|it| it.card.is_some() && it.found.path.ends_with("valley.safetensors"))
+    });
+    fs::remove_file(checkpoints.join("meadow.safetensors")).expect("removed");
+    studio.wait_long("the model to go", |state| {
+        let mut models = state.library.listing().models.iter();
+        !models.any(|it| it.found.path.ends_with("meadow.safetensors"))
+    });
+    let name = root
+        .path()
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    studio.click(&format!("Take {name} off the list"));
+    studio.wait("an end", |state| {
+        let mut models = state.library.listing().models.iter();
+        !models.any(|it| it.found.path.starts_with(root.path()))
+    });
+    assert!(studio.state().settings.model_places.is_empty());
+}
+
+#[test]
+fn pictures_beside_models_are_shown_once_they_are_read() {
+    let root = webui();
+    let mut studio = listing(root.path());
+    studio.wait("the picture", |state| {
+        let mut models = state.library.listing().models.iter();
+        let file = models.find_map(|it| {
+            it.picture
+                .clone()
+                .filter(|it| it.path.ends_with("meadow.png"))
+        });
+        file.is_some_and(|file| state.library.picture(&file).is_some())
+    });
+}
