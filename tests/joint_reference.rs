@@ -100,6 +100,7 @@ impl Check {
         GenerationRequest {
             prompt: case.prompt.clone(),
             negative_prompt: self.all.negative_prompt.clone(),
+            reading: velatura::recipe::prompt::TextReading::default(),
             sampler: None,
             karras: None,
             steps: self.all.steps,
@@ -151,6 +152,7 @@ fn what_the_denoiser_is_told_and_says_equals_torch() {
         let mut asked = vec![Asked::Text {
             prompt: &request.prompt,
             negative: is_guided.then_some(&*request.negative_prompt),
+            reading: request.reading,
         }];
         let picture = planes(&check.rgb("image", 1), device);
         let mask = check.grey("mask");

@@ -25,7 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("icons", &[]),
     ("pixels", &[]),
     ("random", &[]),
-    ("recipe", &["files", "geometry", "pixels"]),
+    // A recipe's seed chooses the wildcards of its prompt.
+    ("recipe", &["files", "geometry", "pixels", "random"]),
     ("frame", &["geometry", "pixels", "random", "recipe"]),
     ("exchange", &["files", "recipe"]),
     ("scenes", &["files", "random"]),

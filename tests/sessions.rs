@@ -27,6 +27,7 @@ fn request() -> GenerationRequest {
     GenerationRequest {
         prompt: "a small red house".to_owned(),
         negative_prompt: String::new(),
+        reading: velatura::recipe::prompt::TextReading::default(),
         sampler: None,
         karras: None,
         steps: 4,

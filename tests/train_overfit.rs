@@ -95,6 +95,7 @@ fn both_stages_learn_four_pictures() {
         let request = GenerationRequest {
             prompt: format!("a {colour} board"),
             negative_prompt: String::new(),
+            reading: velatura::recipe::prompt::TextReading::default(),
             sampler: None,
             karras: None,
             steps: 20,

@@ -121,6 +121,7 @@ impl Check {
         GenerationRequest {
             prompt: all.prompt.clone(),
             negative_prompt: all.negative_prompt.clone(),
+            reading: velatura::recipe::prompt::TextReading::default(),
             sampler: case.sampler.clone(),
             karras: case.karras,
             steps: all.steps,

@@ -8,6 +8,7 @@ use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::project::ConditionChoices;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
+use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
     Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, ImageInput, Infill, InputSpec,
     MaskInput, MaskedContent, SamplerId,
@@ -232,8 +233,14 @@ impl GenerateForm {
     /// Changes one field.
     pub fn change(&mut self, change: FormChange) {
         match change {
-            FormChange::Prompt(prompt) => self.spec.prompt = prompt,
-            FormChange::NegativePrompt(prompt) => self.spec.negative_prompt = prompt,
+            FormChange::Prompt(prompt) => {
+                self.spec.prompt = prompt;
+                self.spec.prompt_syntax = PromptSyntax::default();
+            }
+            FormChange::NegativePrompt(prompt) => {
+                self.spec.negative_prompt = prompt;
+                self.spec.prompt_syntax = PromptSyntax::default();
+            }
             FormChange::Class(class) => self.spec.class = class,
             FormChange::Sampler(sampler) => self.spec.sampler = Some(sampler),
             FormChange::Karras(karras) => self.spec.karras = Some(karras),

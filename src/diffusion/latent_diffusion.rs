@@ -13,9 +13,10 @@ use super::session::{Session, Told};
 use super::step_view::StepView;
 use super::tensors::host;
 use super::{DiffusionError, GenerationOutcome, GenerationRequest};
-use crate::model::conditioner::{Asked, Bench};
+use crate::model::conditioner::{Asked, Bench, Conditioning, TextReader};
 use crate::model::{Manifest, Model, ModelFolder};
 use crate::pixels;
+use crate::recipe::prompt::TextReading;
 
 /// A model that is loaded on a device, with the noise that it was trained on.
 pub struct LatentDiffusion {
@@ -82,10 +83,14 @@ impl LatentDiffusion {
         &self.scheduler.warnings
     }
 
-    /// The end of a text that the model does not read, because it reads no more
-    /// than so many tokens; empty when all of it fits.
-    pub fn unread<'a>(&self, text: &'a str) -> &'a str {
-        self.model.unread(text)
+    /// What reads words, if the model is told of them.
+    pub fn reader(&self) -> Option<&TextReader> {
+        self.model.reader()
+    }
+
+    /// Layers of the network that reads words, if there is one.
+    pub fn text_layers(&self) -> Option<usize> {
+        self.model.text_layers()
     }
 
     /// Weights of all networks.
@@ -142,16 +147,22 @@ impl LatentDiffusion {
         Ok(GenerationOutcome::Finished { latents, image })
     }
 
-    /// What to tell the denoiser of words: with a guidance of more than 1 it is
-    /// asked of both texts. [`Session::tell`] takes it.
+    /// What to tell the denoiser of words that stay the same: with a guidance of more
+    /// than 1 it is asked of both texts. [`Session::tell`] takes it.
     pub fn told_of(&self, prompt: &str, negative_prompt: &str, guidance_scale: f32) -> Told {
-        let asked = text(prompt, negative_prompt, guidance_scale);
+        let negative = (guidance_scale > 1.0).then_some(negative_prompt);
+        let asked = Asked::Text {
+            prompt,
+            negative,
+            reading: TextReading::default(),
+        };
         // Words need no noise.
         let noise = &mut |shape: [usize; 4]| self.blank(shape);
         let bench = &mut self.bench([0, 0], noise);
         Told {
             conditioning: self.model.told_of(&asked, bench),
             guidance_scale,
+            later: Vec::new(),
         }
     }
 
@@ -177,14 +188,20 @@ impl LatentDiffusion {
     ///
     /// # Shapes
     /// `[1, latent_channels, h, w]` to the same.
-    pub(super) fn said(&self, latents: &Tensor<4>, timestep: f64, told: &Told) -> Tensor<4> {
+    pub(super) fn said(
+        &self,
+        latents: &Tensor<4>,
+        timestep: f64,
+        told: &Conditioning,
+        guidance_scale: f32,
+    ) -> Tensor<4> {
         let timestep = Tensor::<1>::from_data([timestep as f32], &self.device);
-        let said = self.model.said(latents, timestep, &told.conditioning);
-        if told.conditioning.rows() == 1 {
+        let said = self.model.said(latents, timestep, told);
+        if told.rows() == 1 {
             return said;
         }
         let (free, told_of) = (said.clone().narrow(0, 0, 1), said.narrow(0, 1, 1));
-        free.clone() + (told_of - free) * told.guidance_scale
+        free.clone() + (told_of - free) * guidance_scale
     }
 
     /// The picture of latents, left on the device as planes of about [-1, 1].
@@ -199,17 +216,5 @@ impl LatentDiffusion {
         let values = host(decoded)?;
         let is_finite = values.iter().all(|value| value.is_finite());
         Ok(is_finite.then(|| pixels::picture(&values, width, height)))
-    }
-}
-
-/// Words to ask for, in both branches where there is guidance.
-pub(super) fn text<'a>(
-    prompt: &'a str,
-    negative_prompt: &'a str,
-    guidance_scale: f32,
-) -> Asked<'a> {
-    Asked::Text {
-        prompt,
-        negative: (guidance_scale > 1.0).then_some(negative_prompt),
     }
 }

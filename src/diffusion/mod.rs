@@ -20,6 +20,7 @@ mod schedule;
 mod scheduler_config;
 mod scheduler_wishes;
 mod session;
+mod spoken;
 mod start;
 mod step_view;
 mod telling;
@@ -42,6 +43,7 @@ pub use scheduler_config::{
     BetaSchedule, FinalSigmas, SchedulerConfig, SolverType, TimestepSpacing,
 };
 pub use session::{RunPlan, Session, StepState, Told};
+pub use spoken::MOST_TEXTS;
 pub use step_view::StepView;
 pub use telling::Retelling;
 pub use torch_random::{BatchGenerators, NoiseSource, TorchGenerator};

@@ -5,6 +5,7 @@ use image::{GrayImage, RgbImage};
 
 use super::DiffusionError;
 use crate::model::Manifest;
+use crate::recipe::prompt::TextReading;
 use crate::recipe::{InputSpec, LayoutInput, MaskedContent, SamplerId, SemanticInput};
 
 /// What to paint.
@@ -14,6 +15,8 @@ pub struct GenerationRequest {
     pub prompt: String,
     /// What to steer away from.
     pub negative_prompt: String,
+    /// How both are read.
+    pub reading: TextReading,
     /// The sampler; `None` takes the model's own.
     pub sampler: Option<SamplerId>,
     /// Karras noise levels; `None` takes the model's own choice.

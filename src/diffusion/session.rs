@@ -1,6 +1,8 @@
 //! A run in progress, as a value: it can be stepped, held, copied, put back and
 //! told something else on the way.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 use image::RgbImage;
 
@@ -34,6 +36,19 @@ pub struct StepState {
 pub struct Told {
     pub(super) conditioning: Conditioning,
     pub(super) guidance_scale: f32,
+    /// What words are once so many steps are done, where they change on the way.
+    pub(super) later: Vec<(usize, Conditioning)>,
+}
+
+impl Told {
+    /// What the denoiser is told once so many steps are done.
+    fn once_done(&self, steps: usize) -> Cow<'_, Conditioning> {
+        let mut later = self.later.iter().rev();
+        match later.find(|(from, _)| *from <= steps) {
+            Some((_, words)) => Cow::Owned(self.conditioning.clone().but(words.clone())),
+            None => Cow::Borrowed(&self.conditioning),
+        }
+    }
 }
 
 /// All of a run that does not change by stepping. Owned, so that a run can be
@@ -52,7 +67,7 @@ pub struct RunPlan {
 
 impl RunPlan {
     /// Number of steps.
-    fn total(&self) -> usize {
+    pub fn total(&self) -> usize {
         let evaluations = self.sampler.timesteps().len() - self.first;
         (evaluations - self.warm_up).div_ceil(self.sampler.order())
     }
@@ -63,7 +78,7 @@ impl RunPlan {
         let before = std::mem::take(&mut self.told.conditioning);
         self.told = Told {
             conditioning: before.but(told.conditioning),
-            guidance_scale: told.guidance_scale,
+            ..told
         };
     }
 
@@ -214,6 +229,7 @@ impl<'m> Session<'m> {
 
     /// One evaluation of the denoiser; returns the clean latents as they look from there.
     fn evaluate(&mut self) -> Tensor<4> {
+        let done = self.done();
         let RunPlan {
             sampler,
             told,
@@ -227,7 +243,11 @@ impl<'m> Session<'m> {
             random,
         } = &mut self.state;
         let seen = sampler.scale_model_input(latents.clone(), *index);
-        let said = self.model.said(&seen, sampler.timesteps()[*index], told);
+        let timestep = sampler.timesteps()[*index];
+        let conditioning = told.once_done(done);
+        let said = self
+            .model
+            .said(&seen, timestep, &conditioning, told.guidance_scale);
         let result = sampler.step(*index, memory, said, latents.clone(), random);
         *index += 1;
         *latents = match kept {

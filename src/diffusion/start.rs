@@ -4,9 +4,9 @@
 use burn::tensor::Tensor;
 
 use super::kept::{Kept, Strengths, plane};
-use super::latent_diffusion::text;
 use super::sampler::Sampler;
 use super::session::Told;
+use super::spoken::Spoken;
 use super::tensors::{extended, mask_planes, tensor_from_rgb};
 use super::torch_random::TorchGenerator;
 use super::{DiffusionError, GenerationRequest, LatentDiffusion};
@@ -83,11 +83,14 @@ impl Start {
             // Drawn for the masked picture even where it is not used, as in diffusers.
             draw(shape);
         }
-        let mut asked = vec![text(
+        let is_guided = request.guidance_scale > 1.0;
+        let spoken = Spoken::new(
             &request.prompt,
-            &request.negative_prompt,
-            request.guidance_scale,
-        )];
+            is_guided.then_some(&request.negative_prompt),
+            request.reading,
+            (request.steps as usize).saturating_sub(first / sampler.order()),
+        );
+        let mut asked = Vec::from_iter(spoken.asked());
         let nothing = || Tensor::zeros([1, 3, size[1], size[0]], device);
         let picture = init.unwrap_or_else(nothing);
         if let Some(mask) = &mask {
@@ -95,7 +98,7 @@ impl Start {
             asked.push(Asked::Mask { picture, mask });
         }
         let conditions = &request.conditions;
-        asked.extend(conditions.drawn(request.guidance_scale > 1.0));
+        asked.extend(conditions.drawn(is_guided));
         let small_factor = model.manifest().low_resolution_factor().unwrap_or(1);
         let small = conditions.low_resolution.as_ref().map(|small| {
             let [width, height] = size.map(|side| side as u32 / small_factor);
@@ -104,9 +107,9 @@ impl Start {
         if let Some(picture) = &small {
             asked.push(Asked::LowResolution { picture });
         }
-        let conditioning = model
-            .model()
-            .told(&asked, &mut model.bench(size, &mut draw));
+        let bench = &mut model.bench(size, &mut draw);
+        let conditioning = model.model().told(&asked, bench);
+        let told = spoken.told(conditioning, request.guidance_scale, model.model(), bench);
         let kept = match (clean, &mask) {
             (Some(clean), Some(mask)) if puts_back => {
                 let shares = strengths.as_ref().map_or(&mask.latent, |it| &it.0);
@@ -122,10 +125,7 @@ impl Start {
         Ok(Self {
             latents,
             first,
-            told: Told {
-                conditioning,
-                guidance_scale: request.guidance_scale,
-            },
+            told,
             kept,
         })
     }

@@ -1,9 +1,10 @@
 //! What a run is told of words, a class, boxes and label maps: at its start, and anew on its way.
 
-use super::latent_diffusion::text;
 use super::session::Told;
+use super::spoken::Spoken;
 use super::{Conditions, DiffusionError, LatentDiffusion};
 use crate::model::conditioner::{Asked, inpaint, low_resolution};
+use crate::recipe::prompt::TextReading;
 
 /// What is told to a run on its way.
 #[derive(Clone, Debug)]
@@ -12,6 +13,10 @@ pub struct Retelling<'a> {
     pub prompt: &'a str,
     /// What to steer away from.
     pub negative_prompt: &'a str,
+    /// How both are read.
+    pub reading: TextReading,
+    /// Steps of the run, by which words may change.
+    pub steps: usize,
     /// Scale of classifier-free guidance.
     pub guidance_scale: f32,
     /// Boxes and a label map; a small picture is passed over.
@@ -49,6 +54,8 @@ impl LatentDiffusion {
         let Retelling {
             prompt,
             negative_prompt,
+            reading,
+            steps,
             guidance_scale,
             conditions,
             size_px,
@@ -58,7 +65,9 @@ impl LatentDiffusion {
             ..conditions.clone()
         };
         without_picture.check(self.manifest(), size_px)?;
-        let mut asked = vec![text(prompt, negative_prompt, guidance_scale)];
+        let negative = (guidance_scale > 1.0).then_some(negative_prompt);
+        let spoken = Spoken::new(prompt, negative, reading, steps);
+        let mut asked = Vec::from_iter(spoken.asked());
         asked.extend(without_picture.drawn(guidance_scale > 1.0));
         let factor = self.size_multiple_px();
         let size = size_px.map(|side| (side.div_ceil(factor) * factor) as usize);
@@ -69,12 +78,8 @@ impl LatentDiffusion {
             inpaint::MASKED_IMAGE,
             low_resolution::LOW_RESOLUTION,
         ];
-        let conditioning = self
-            .model()
-            .told_but(&asked, &stays, &mut self.bench(size, noise));
-        Ok(Told {
-            conditioning,
-            guidance_scale,
-        })
+        let bench = &mut self.bench(size, noise);
+        let conditioning = self.model().told_but(&asked, &stays, bench);
+        Ok(spoken.told(conditioning, guidance_scale, self.model(), bench))
     }
 }

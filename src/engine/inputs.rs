@@ -32,6 +32,7 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
     GenerationRequest {
         prompt: spec.prompt.clone(),
         negative_prompt: spec.negative_prompt.clone(),
+        reading: spec.reading(),
         sampler: spec.sampler.clone(),
         karras: spec.karras,
         steps: spec.steps,

@@ -1,6 +1,8 @@
 //! From what a job asks for to what is done.
 
-use crate::diffusion::{DiffusionError, LatentDiffusion, sampler_info};
+use std::collections::BTreeSet;
+
+use crate::diffusion::{DiffusionError, LatentDiffusion, MOST_TEXTS, sampler_info};
 use crate::recipe::GenerateSpec;
 
 /// Letters of a text that a sentence quotes.
@@ -37,8 +39,22 @@ pub(super) fn settled(
             is_guided.then_some(&spec.negative_prompt),
         ),
     ];
+    let syntax = spec.prompt_syntax;
     for (name, text) in prompts {
-        let unread = text.map_or("", |text| model.unread(text));
+        let Some((reader, text)) = model.reader().zip(text) else {
+            continue;
+        };
+        let parts = syntax.parts(text, spec.steps as usize);
+        let texts: BTreeSet<&str> = parts.iter().map(|part| &*part.text).collect();
+        if texts.len() > MOST_TEXTS / 2 {
+            sentences.push(format!(
+                "the {name} changes into {} different texts; after the first {} it stays as it is",
+                texts.len(),
+                MOST_TEXTS / 2
+            ));
+        }
+        let ends = parts.iter().map(|part| reader.unread(&part.text, syntax));
+        let unread = ends.max_by_key(|end| end.len()).unwrap_or("");
         if !unread.is_empty() {
             let mut quoted: String = unread.trim_end().chars().take(MOST_QUOTED).collect();
             if quoted.len() < unread.trim_end().len() {
@@ -49,10 +65,21 @@ pub(super) fn settled(
             ));
         }
     }
+    let most = model.text_layers().unwrap_or(1);
+    let clip_skip = spec.clip_skip.min(u32::try_from(most).unwrap_or(u32::MAX));
+    if clip_skip != spec.clip_skip {
+        sentences.push(match most {
+            1 => {
+                "clip skip changes nothing: this model has no layers that could be left out".into()
+            }
+            _ => format!("the model's text encoder has {most} layers; clip skip is {clip_skip}"),
+        });
+    }
     let wants_karras = spec.karras.unwrap_or_else(|| model.default_karras());
     let done = GenerateSpec {
         sampler: Some(sampler.sampler_id()),
         karras: Some(wants_karras && sampler.takes_karras),
+        clip_skip,
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
         ..spec.clone()
     };

@@ -20,6 +20,7 @@ use crate::diffusion::{
 use crate::frame::paste_back;
 use crate::model::Manifest;
 use crate::pixels::{opaque, planes, psnr_db};
+use crate::recipe::prompt::TextReading;
 use crate::recipe::{GenerateSpec, SamplerId};
 use crate::scenes::{Scene, SceneObject, SceneSource};
 
@@ -287,6 +288,7 @@ fn paint_scene(
     let request = GenerationRequest {
         prompt: prompt.to_owned(),
         negative_prompt: String::new(),
+        reading: TextReading::PLAIN,
         sampler: plan.sampler.clone(),
         karras: None,
         steps: plan.steps,

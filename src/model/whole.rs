@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::conditioner::{Asked, Bench, Conditioner, Conditioning, Encoders};
+use super::conditioner::{Asked, Bench, Conditioner, Conditioning, Encoders, TextReader};
 use super::{FirstStage, LatentInfo, Manifest, ModelError, ModelFolder, UNet2d, work};
 use crate::nn;
 use crate::recipe::InputSpec;
@@ -112,11 +112,14 @@ impl Model {
         answers.fold(Conditioning::default(), Conditioning::and)
     }
 
-    /// The end of a text that the model does not read, because it reads no more
-    /// than so many tokens; empty when all of it fits.
-    pub fn unread<'t>(&self, text: &'t str) -> &'t str {
-        let mut ends = self.conditioners.iter().map(|it| it.unread(text));
-        ends.find(|end| !end.is_empty()).unwrap_or("")
+    /// What reads words, if the model is told of them.
+    pub fn reader(&self) -> Option<&TextReader> {
+        self.conditioners.iter().find_map(|it| it.reader())
+    }
+
+    /// Layers of the network that reads words, if there is one.
+    pub fn text_layers(&self) -> Option<usize> {
+        self.conditioners.iter().find_map(|it| it.text_layers())
     }
 
     /// What the denoiser says of noisy latents, once for each row that it is told

@@ -9,6 +9,7 @@ use super::SamplerId;
 use super::frame::{FrameError, FrameSpec};
 use super::layout::{LayoutError, LayoutInput};
 use super::param::{Param, Range, Value, WIDTH};
+use super::prompt::{PromptSyntax, TextReading};
 use super::semantic::{SemanticError, SemanticInput};
 use super::upscale::Finish;
 
@@ -56,6 +57,10 @@ pub struct GenerateSpec {
     /// The number of the class to paint, for a model that paints classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<u32>,
+    /// Whether signs in both mean something.
+    pub prompt_syntax: PromptSyntax,
+    /// Which layer of CLIP's text encoder is the last: 1 is the last, 2 the one before it.
+    pub clip_skip: u32,
     /// The sampling algorithm; `None` takes the model's own default. Whether there
     /// is one of that name the samplers know, not the recipe.
     pub sampler: Option<SamplerId>,
@@ -124,6 +129,8 @@ impl Default for GenerateSpec {
             prompt: String::new(),
             negative_prompt: String::new(),
             class: None,
+            prompt_syntax: PromptSyntax::default(),
+            clip_skip: 1,
             sampler: None,
             karras: None,
             steps: 25,
@@ -236,11 +243,33 @@ impl GenerateSpec {
             prompt: other.prompt.clone(),
             negative_prompt: other.negative_prompt.clone(),
             class: other.class,
+            prompt_syntax: other.prompt_syntax,
+            clip_skip: other.clip_skip,
             guidance_scale: other.guidance_scale,
             layout: other.layout.clone(),
             layout_weight: other.layout_weight,
             semantic: other.semantic.clone(),
             semantic_weight: other.semantic_weight,
+            ..self
+        }
+    }
+
+    /// How the words are read.
+    pub fn reading(&self) -> TextReading {
+        TextReading {
+            syntax: self.prompt_syntax,
+            clip_skip: self.clip_skip,
+        }
+    }
+
+    /// The same job with the wildcards of its words chosen by its seed.
+    #[must_use]
+    pub fn resolved(self) -> Self {
+        let resolved =
+            |text: &str, stream| self.prompt_syntax.resolved(text, self.seed, stream).into();
+        Self {
+            prompt: resolved(&self.prompt, 0),
+            negative_prompt: resolved(&self.negative_prompt, 1),
             ..self
         }
     }

@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::param::{ETA, FEATHER, GUIDANCE, HEIGHT, Number, Param, SEED, STEPS, STRENGTH, WIDTH};
+use super::param::{
+    CLIP_SKIP, ETA, FEATHER, GUIDANCE, HEIGHT, Number, Param, SEED, STEPS, STRENGTH, WIDTH,
+};
 use super::{
     FoundRecipe, FrameSpec, GenerateSpec, MAX_SIDE_PX, MaskedContent, PaintedRecipe, RecipeForm,
     SamplerId,
@@ -59,6 +61,9 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     pairs.add_some("Model", non_empty(&recipe.model_name));
     if recipe.used_picture {
         pairs.add_number(&STRENGTH, spec.strength);
+    }
+    if spec.clip_skip > 1 {
+        pairs.add_number(&CLIP_SKIP, spec.clip_skip);
     }
     if spec.eta > 0.0 {
         pairs.add_number(&ETA, spec.eta);
@@ -124,6 +129,8 @@ pub fn read_infotext(text: &str) -> Option<FoundRecipe> {
         return has_negative.then(|| prompts_only(text));
     }
     let mut found = prompts_only(prompts);
+    // Only another one than the last layer is told of.
+    found.told.insert(CLIP_SKIP.id);
     for pair in PAIR.captures_iter(settings) {
         let (key, value) = (&pair[1], unquote(&pair[2]));
         if take(&mut found, key, &value).is_none() {

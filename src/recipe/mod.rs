@@ -1,8 +1,9 @@
 //! What a job is made of: plain, serialisable descriptions of a generation or a
 //! training run, and the forms in which they travel inside picture files.
 //!
-//! Everybody may use this room; it uses only `files`, `geometry` and `pixels`, and no
-//! window or tensor library: only `std`, `serde` and crates that read and write files.
+//! Everybody may use this room; it uses only `files`, `geometry`, `pixels` and `random`,
+//! and no window or tensor library: only `std`, `serde` and crates that read and write
+//! files.
 //! It is the one vocabulary shared by the window, the command line, the engine and
 //! the samplers, so that a picture made in one of them can be made again in
 //! any other.
@@ -23,6 +24,7 @@ pub mod param;
 mod picture_files;
 mod picture_reading;
 mod png_text;
+pub mod prompt;
 mod sampler_id;
 mod scaling;
 mod semantic;

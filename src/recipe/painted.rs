@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::kept_inputs::KeptInputs;
 use super::param::{BATCH, FEATHER, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
+use super::prompt::PromptSyntax;
 use super::{Finish, Framing, GenerateSpec, ModelSource};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
@@ -14,6 +15,9 @@ pub const PRIVATE_KEYWORD: &str = "velatura";
 
 /// Number of the JSON form; a reader refuses newer ones.
 const FORMAT_VERSION: u32 = 1;
+
+/// The field that tells whether signs in prompts mean something.
+const PROMPT_SYNTAX: &str = "prompt_syntax";
 
 /// Settings that one sentence names, and letters of each: a file may have many,
 /// and long ones.
@@ -227,6 +231,7 @@ impl FoundRecipe {
     pub fn restore_into(&self, spec: &mut GenerateSpec) {
         spec.prompt.clone_from(&self.spec.prompt);
         spec.negative_prompt.clone_from(&self.spec.negative_prompt);
+        spec.prompt_syntax = self.spec.prompt_syntax;
         if self.spec.sampler.is_some() {
             spec.sampler.clone_from(&self.spec.sampler);
         }
@@ -321,7 +326,12 @@ impl FoundRecipe {
         if form.format > FORMAT_VERSION {
             return None;
         }
+        let is_old = form.spec.get(PROMPT_SYNTAX).is_none();
         let mut spec: GenerateSpec = serde_json::from_value(form.spec).ok()?;
+        if is_old {
+            // Before it was told, every sign was text.
+            spec.prompt_syntax = PromptSyntax::Plain;
+        }
         spec.frame = spec.frame.filter(|frame| frame.validate().is_ok());
         let mut unread = form.inputs.kept.restore(&mut spec);
         let mut found = Self::of(PaintedRecipe {
@@ -366,7 +376,8 @@ mod tests {
     fn recipe() -> PaintedRecipe {
         let spec = GenerateSpec {
             model: ModelSource::Folder("models/garden".into()),
-            prompt: "a \"red\" barn,\nby night".to_owned(),
+            prompt: "a \"red\" barn,\n(by night:1.2)".to_owned(),
+            clip_skip: 2,
             sampler: Some(SamplerId::new("dpmpp-2m")),
             karras: Some(true),
             seed: u64::MAX,
@@ -453,6 +464,7 @@ mod tests {
         let found = FoundRecipe::from_json(json).unwrap();
         let expected = GenerateSpec {
             prompt: "sea".to_owned(),
+            prompt_syntax: PromptSyntax::Plain,
             ..Default::default()
         };
         assert_eq!(found.spec, expected);

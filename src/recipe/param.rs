@@ -197,6 +197,19 @@ pub static GUIDANCE: Number = Number {
     infotext: Some("CFG scale"),
 };
 
+/// Layers of CLIP's text encoder, counted from its end.
+pub static CLIP_SKIP: Number = Number {
+    id: "clip_skip",
+    label: "Clip skip",
+    hint: "Which layer of the text encoder speaks for the prompt: \
+           1 for the last, 2 for the one before it",
+    unit: None,
+    allowed: Range::whole(1, 12),
+    offered: Range::whole(1, 4),
+    shown: Shown::Whole,
+    infotext: Some("Clip skip"),
+};
+
 /// The η of DDIM, Song et al. 2020 (<https://arxiv.org/abs/2010.02502>).
 pub static ETA: Number = Number {
     id: "eta",
@@ -339,6 +352,11 @@ impl GenerateSpec {
             number: &GUIDANCE,
             get: |spec| Value::Real(spec.guidance_scale),
             set: |spec, value| spec.guidance_scale = value.as_f32(),
+        },
+        Param {
+            number: &CLIP_SKIP,
+            get: |spec| spec.clip_skip.into(),
+            set: |spec, value| spec.clip_skip = value.as_u32(),
         },
         Param {
             number: &ETA,

@@ -83,6 +83,7 @@ impl Folder {
             let request = GenerationRequest {
                 prompt: "a red barn".to_owned(),
                 negative_prompt: String::new(),
+                reading: velatura::recipe::prompt::TextReading::default(),
                 karras: sampler.as_ref().map(|_| true),
                 sampler,
                 steps: 3,

@@ -187,6 +187,7 @@ fn check_folder(kind: &str, path: &Path, has_class: bool, factor: f32) {
     let request = GenerationRequest {
         prompt: String::new(),
         negative_prompt: String::new(),
+        reading: velatura::recipe::prompt::TextReading::default(),
         sampler: Some(SamplerId::new("ddim")),
         karras: None,
         steps: 4,

@@ -16,7 +16,10 @@ use crate::folders;
 use crate::frame::FrameModel;
 use crate::model::{Manifest, ModelFolder};
 use crate::random;
-use crate::recipe::param::{BATCH, ETA, GUIDANCE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH};
+use crate::recipe::param::{
+    BATCH, CLIP_SKIP, ETA, GUIDANCE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
+};
+use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
     Finish, FoundRecipe, GenerateSpec, ModelSource, RecipeForm, SamplerId, read_recipe,
 };
@@ -39,6 +42,8 @@ pub struct GenerateArgs {
     /// What to steer away from
     #[arg(short, long)]
     negative_prompt: Option<String>,
+    #[arg(long, value_name = "N", help = help(&CLIP_SKIP, "the recipe's, or 1"))]
+    clip_skip: Option<u32>,
     #[arg(long, help = help(&STEPS, "the model's"))]
     steps: Option<u32>,
     /// Sampling algorithm [default: the model's]
@@ -160,6 +165,10 @@ impl GenerateArgs {
         }
         spec.model = model;
 
+        if self.prompt.is_some() || self.negative_prompt.is_some() {
+            // Words that are given now are not read as those of old recipes.
+            spec.prompt_syntax = PromptSyntax::default();
+        }
         if let Some(prompt) = &self.prompt {
             spec.prompt.clone_from(prompt);
         }
@@ -170,6 +179,7 @@ impl GenerateArgs {
         if self.karras || self.no_karras {
             spec.karras = Some(self.karras);
         }
+        spec.clip_skip = self.clip_skip.unwrap_or(spec.clip_skip);
         spec.steps = self.steps.unwrap_or(spec.steps);
         spec.guidance_scale = self.cfg_scale.unwrap_or(spec.guidance_scale);
         spec.eta = self.eta.unwrap_or(spec.eta);

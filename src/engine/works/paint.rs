@@ -71,17 +71,17 @@ impl Paint {
 
     /// Reads the text and encodes pictures.
     fn begin(&self, loaded: &Loaded, context: &JobContext) -> Result<Picture, DiffusionError> {
-        let (settled, warnings) = settled(&self.spec, &loaded.model)?;
+        let spec = GenerateSpec {
+            seed: self.spec.seed.wrapping_add(u64::from(self.index)),
+            batch: 1,
+            ..self.spec.clone()
+        };
+        let (spec, warnings) = settled(&spec.resolved(), &loaded.model)?;
         if self.index == 0 {
             warnings
                 .into_iter()
                 .for_each(|warning| context.warn(warning));
         }
-        let spec = GenerateSpec {
-            seed: self.spec.seed.wrapping_add(u64::from(self.index)),
-            batch: 1,
-            ..settled
-        };
         let request = request_of(&spec);
         let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
         Ok(Picture { spec, plan, state })
@@ -99,16 +99,23 @@ impl Paint {
                 low_resolution: None,
                 class: spec.class,
             };
+            let before = picture.spec.clone();
+            let now = GenerateSpec {
+                seed: before.seed,
+                ..spec.clone()
+            };
+            let now = before.clone().told_as(&now.resolved());
             let anew = loaded.model.told_anew(&Retelling {
-                prompt: &spec.prompt,
-                negative_prompt: &spec.negative_prompt,
+                prompt: &now.prompt,
+                negative_prompt: &now.negative_prompt,
+                reading: now.reading(),
+                steps: picture.plan.total(),
                 guidance_scale: spec.guidance_scale,
                 conditions: &conditions,
                 size_px: [spec.width_px, spec.height_px],
             })?;
             picture.plan.tell(anew);
-            let before = picture.spec.clone();
-            picture.spec = before.clone().told_as(&spec);
+            picture.spec = now;
             let is_begun = picture.plan.done(picture.state.index) > 0;
             picture.spec.was_retold |= is_begun && picture.spec != before;
         }

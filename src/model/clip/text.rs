@@ -263,17 +263,30 @@ impl ClipTextModel {
     /// `[batch, tokens]`, with at most `max_position_embeddings` tokens, to
     /// `[batch, tokens, hidden_size]`.
     pub fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
-        let like = self.embeddings.token_embedding.weight.val();
-        nn::ops::on_workers(&like, || self.run(tokens))
+        self.forward_through(tokens, self.layers())
     }
 
-    fn run(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.encoder.layers.len()
+    }
+
+    /// The same after so many of the layers.
+    ///
+    /// # Shapes
+    /// As [`Self::forward`].
+    pub fn forward_through(&self, tokens: Tensor<2, Int>, layers: usize) -> Tensor<3> {
+        let like = self.embeddings.token_embedding.weight.val();
+        nn::ops::on_workers(&like, || self.run(tokens, layers))
+    }
+
+    fn run(&self, tokens: Tensor<2, Int>, layers: usize) -> Tensor<3> {
         let [_, length] = tokens.dims();
         let positions =
             Tensor::<1, Int>::arange(0..length as i64, &tokens.device()).reshape([1, length]);
         let mut x = self.embeddings.token_embedding.forward(tokens)
             + self.embeddings.position_embedding.forward(positions);
-        for layer in &self.encoder.layers {
+        for layer in self.encoder.layers.iter().take(layers) {
             x = layer.forward(x);
         }
         self.final_layer_norm.forward(x)

@@ -2,10 +2,10 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::unread::unread;
-use super::{Asked, Bench, Conditioner, Conditioning};
+use super::{Asked, Bench, Chunk, Conditioner, Conditioning, TextReader};
 use crate::model::{ClipTextModel, ClipTokenizer};
 use crate::nn;
+use crate::recipe::prompt::TextReading;
 
 /// The part of what a denoiser is told that words are.
 pub const TEXT: &str = "text";
@@ -20,53 +20,108 @@ pub fn states(
     texts: usize,
     device: &Device,
 ) -> Tensor<3> {
-    let shape = [texts, tokens.len() / texts.max(1)];
-    network.forward(Tensor::<2, Int>::from_data(
-        TensorData::new(tokens, shape),
-        device,
-    ))
+    network.forward(token_rows(tokens, texts, device))
+}
+
+fn token_rows(tokens: Vec<i32>, rows: usize, device: &Device) -> Tensor<2, Int> {
+    let shape = [rows, tokens.len() / rows.max(1)];
+    Tensor::from_data(TensorData::new(tokens, shape), device)
 }
 
 /// Tells the denoiser of words.
 #[derive(Debug)]
 pub struct ClipText {
-    tokenizer: ClipTokenizer,
+    reader: TextReader,
     network: ClipTextModel,
 }
 
 impl ClipText {
     /// The tokenizer must know no more tokens than the network.
     pub fn new(tokenizer: ClipTokenizer, network: ClipTextModel) -> Self {
-        Self { tokenizer, network }
+        Self {
+            reader: TextReader::new(tokenizer),
+            network,
+        }
     }
 
-    fn states(&self, texts: &[&str], device: &Device) -> Conditioning {
-        let tokens = texts.iter().flat_map(|text| self.tokenizer.encode(text));
-        let tokens: Vec<i32> = tokens.map(|token| token as i32).collect();
-        let states = states(&self.network, tokens, texts.len(), device);
+    /// All texts get as many chunks as the longest has.
+    fn states(&self, texts: &[&str], reading: TextReading, device: &Device) -> Conditioning {
+        let mut read: Vec<Vec<Chunk>> = texts
+            .iter()
+            .map(|text| self.reader.chunks(text, reading.syntax))
+            .collect();
+        let most = read.iter().map(Vec::len).max().unwrap_or(1);
+        for chunks in &mut read {
+            chunks.resize(most, self.reader.empty());
+        }
+        let chunks: Vec<Chunk> = read.into_iter().flatten().collect();
+        let tokens = chunks.iter().flat_map(|chunk| &chunk.tokens);
+        let tokens: Vec<i32> = tokens.map(|token| *token as i32).collect();
+        let skipped = reading.clip_skip.saturating_sub(1) as usize;
+        let layers = self.network.layers().saturating_sub(skipped).max(1);
+        let rows = token_rows(tokens, chunks.len(), device);
+        let states = weighted(self.network.forward_through(rows, layers), &chunks);
+        let [_, length, width] = states.dims();
         Conditioning {
-            context: vec![(TEXT, states)],
+            context: vec![(TEXT, states.reshape([texts.len(), most * length, width]))],
             ..Conditioning::default()
         }
     }
 }
 
+/// States times the weights of their tokens, brought back to the mean that all states of
+/// their chunk had: the "original" emphasis of AUTOMATIC1111's web UI.
+///
+/// # Shapes
+/// `[chunks, tokens, width]` to the same.
+fn weighted(states: Tensor<3>, chunks: &[Chunk]) -> Tensor<3> {
+    let is_plain = |chunk: &Chunk| chunk.weights.iter().all(|weight| *weight == 1.0);
+    if chunks.iter().all(is_plain) {
+        return states;
+    }
+    let device = states.device();
+    let rows = chunks.iter().enumerate().map(|(row, chunk)| {
+        let before = states.clone().narrow(0, row, 1);
+        if is_plain(chunk) {
+            return before;
+        }
+        let shape = [1, chunk.weights.len(), 1];
+        let weights = TensorData::new(chunk.weights.clone(), shape);
+        let after = before.clone() * Tensor::from_data(weights, &device);
+        let mean = |states: &Tensor<3>| states.clone().mean_dim(2).mean_dim(1);
+        let share = mean(&before) / mean(&after);
+        // States of mean 0 have none that could be restored.
+        let is_number = share.clone().is_finite();
+        after * share.mask_fill(is_number.bool_not(), 1.0)
+    });
+    Tensor::cat(rows.collect(), 0)
+}
+
 impl Conditioner for ClipText {
     fn encode(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Option<Conditioning> {
-        let Asked::Text { prompt, negative } = asked else {
+        let Asked::Text {
+            prompt,
+            negative,
+            reading,
+        } = asked
+        else {
             return None;
         };
         let texts: Vec<&str> = negative.iter().copied().chain([*prompt]).collect();
-        Some(self.states(&texts, bench.device))
+        Some(self.states(&texts, *reading, bench.device))
     }
 
     /// The text without words.
     fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning {
-        self.states(&[""], bench.device)
+        self.states(&[""], TextReading::PLAIN, bench.device)
     }
 
-    fn unread<'t>(&self, text: &'t str) -> &'t str {
-        unread(&self.tokenizer, text)
+    fn reader(&self) -> Option<&TextReader> {
+        Some(&self.reader)
+    }
+
+    fn text_layers(&self) -> Option<usize> {
+        Some(self.network.layers())
     }
 
     fn parameter_count(&self) -> usize {

@@ -16,6 +16,7 @@ pub mod layout;
 pub mod low_resolution;
 mod mask_planes;
 pub mod semantic;
+mod text_reader;
 mod told;
 mod unread;
 
@@ -25,9 +26,11 @@ use burn::tensor::{Device, Tensor};
 
 pub use encoders::Encoders;
 pub use mask_planes::MaskPlanes;
+pub use text_reader::{Chunk, TextReader, TokenCount};
 pub use told::Conditioning;
 
 use super::{FirstStage, LatentInfo};
+use crate::recipe::prompt::TextReading;
 use crate::recipe::{InputSpec, LayoutBox, SemanticInput};
 
 /// The name of the group of channels that holds the latents themselves.
@@ -54,6 +57,8 @@ pub enum Asked<'a> {
         prompt: &'a str,
         /// What to steer away from, where there is guidance: the other branch.
         negative: Option<&'a str>,
+        /// How both are read.
+        reading: TextReading,
     },
     /// A part of a picture, painted anew.
     Mask {
@@ -145,9 +150,14 @@ pub trait Conditioner: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// The end of a text that would not be read because it is too long.
-    fn unread<'t>(&self, _text: &'t str) -> &'t str {
-        ""
+    /// What reads words, if it is told of them.
+    fn reader(&self) -> Option<&TextReader> {
+        None
+    }
+
+    /// Layers of the network that reads words, if there is one.
+    fn text_layers(&self) -> Option<usize> {
+        None
     }
 
     /// Number of weights.

@@ -5,13 +5,17 @@ use super::super::ClipTokenizer;
 /// Words of more tokens are cut within: scripts without spaces are one word.
 const LONG_WORD: usize = 16;
 
-/// The end of a text that a model does not read, from the first word on that
-/// does not fit; empty when all of it fits.
-pub(super) fn unread<'a>(tokenizer: &ClipTokenizer, text: &'a str) -> &'a str {
-    let fits = |end: usize| tokenizer.tokens(&text[..end]).len() <= tokenizer.max_length();
-    if fits(text.len()) {
+/// The end of a text that a model does not read, from the first word on with which it
+/// no longer fits; empty when all of it fits.
+pub(super) fn unread<'a>(
+    tokenizer: &ClipTokenizer,
+    text: &'a str,
+    fits: impl Fn(&str) -> bool,
+) -> &'a str {
+    if fits(text) {
         return "";
     }
+    let fits = |end: usize| fits(&text[..end]);
     let place = |word: &'a str| word.as_ptr() as usize - text.as_ptr() as usize;
     let words: Vec<&str> = text.split_whitespace().collect();
     let first = words.partition_point(|word| fits(place(word) + word.len()));
@@ -32,6 +36,11 @@ pub(super) fn unread<'a>(tokenizer: &ClipTokenizer, text: &'a str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn unread<'a>(tokenizer: &ClipTokenizer, text: &'a str) -> &'a str {
+        let fits = |text: &str| tokenizer.tokens(text).len() <= tokenizer.max_length();
+        super::unread(tokenizer, text, fits)
+    }
 
     #[test]
     fn the_words_that_do_not_fit_are_those_that_change_nothing() {

@@ -13,6 +13,7 @@ use crate::model::Model;
 use crate::model::conditioner::Encoders;
 use crate::pixels::opaque;
 use crate::recipe::LayoutInput;
+use crate::recipe::prompt::TextReading;
 use crate::train::TrainError;
 use crate::train::random::Purpose;
 use crate::train::sheet;
@@ -61,6 +62,7 @@ impl DiffusionStage {
         GenerationRequest {
             prompt: prompt.to_owned(),
             negative_prompt: String::new(),
+            reading: TextReading::PLAIN,
             sampler: None,
             karras: None,
             steps: SHEET_STEPS.min(self.noising.steps()) as u32,

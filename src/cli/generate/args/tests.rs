@@ -37,13 +37,16 @@ pub(super) fn silent(warning: String) {
 #[test]
 fn every_option_ends_in_the_spec() {
     let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
-        --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 --prompt";
+        --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 \
+        --clip-skip 2 --prompt";
     let options: Vec<_> = options.split_whitespace().chain(["a red barn"]).collect();
     let expected = GenerateSpec {
         model: ModelSource::Folder(MODEL.into()),
         prompt: "a red barn".to_owned(),
         negative_prompt: "fog".to_owned(),
         class: None,
+        prompt_syntax: PromptSyntax::Weighted,
+        clip_skip: 2,
         sampler: Some(SamplerId::new("euler")),
         karras: Some(true),
         steps: 12,

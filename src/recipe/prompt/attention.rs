@@ -1,0 +1,184 @@
+//! `(a)`, `(a:1.3)`, `[a]`, `\(` and `BREAK`: how strongly parts of a text act, as the
+//! web UI of AUTOMATIC1111 has it.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// What round brackets multiply by, and square ones divide by.
+const STEP: f64 = 1.1;
+
+/// Largest weight either way: beyond, networks only answer with nonsense.
+pub const MOST_WEIGHT: f32 = 1000.0;
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// Text that acts with a weight; 1 is as it would alone.
+    Text(String, f32),
+    /// Here a new part of the prompt begins, for models that read in parts.
+    Break,
+}
+
+/// The text of pieces, without what gave them weight.
+pub fn joined(pieces: &[Piece]) -> String {
+    let texts = pieces.iter().map(|piece| match piece {
+        Piece::Text(text, _) => text,
+        Piece::Break => "\n",
+    });
+    texts.collect()
+}
+
+static SIGNS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\\[()\[\]\\]|\\|\(|\[|:([+-]?[.\d]+)\)|\)|\]|[^\\()\[\]:]+|:")
+        .expect("the pattern is constant and valid")
+});
+
+static BREAK: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\s*\bBREAK\b\s*").expect("the pattern is constant and valid"));
+
+/// The pieces of a text; neighbours differ in weight.
+pub(super) fn pieces(text: &str) -> Vec<Piece> {
+    let mut found = Found::default();
+    let (mut round, mut square) = (Vec::new(), Vec::new());
+    for part in SIGNS.captures_iter(text) {
+        let sign = &part[0];
+        match sign {
+            "(" => round.push(found.0.len()),
+            "[" => square.push(found.0.len()),
+            "]" if !square.is_empty() => found.multiply(square.pop(), 1.0 / STEP),
+            ")" if !round.is_empty() => found.multiply(round.pop(), STEP),
+            _ if sign.starts_with('\\') => found.push(&sign[1..]),
+            _ => match part.get(1).filter(|_| !round.is_empty()) {
+                Some(number) => match number.as_str().parse() {
+                    Ok(weight) => found.multiply(round.pop(), weight),
+                    // Text, such as that of a time, in plain brackets.
+                    Err(_) => {
+                        found.push(&sign[..sign.len() - 1]);
+                        found.multiply(round.pop(), STEP);
+                    }
+                },
+                None => found.push_words(sign),
+            },
+        }
+    }
+    // Brackets that are not closed hold to the end.
+    let open = round.into_iter().map(|begin| (begin, STEP));
+    for (begin, factor) in open.chain(square.into_iter().map(|begin| (begin, 1.0 / STEP))) {
+        found.multiply(Some(begin), factor);
+    }
+    found.merged()
+}
+
+/// Pieces with their weights; `None` is a break.
+#[derive(Default)]
+struct Found(Vec<Option<(String, f64)>>);
+
+impl Found {
+    fn push(&mut self, text: &str) {
+        self.0.push(Some((text.to_owned(), 1.0)));
+    }
+
+    fn push_words(&mut self, text: &str) {
+        for (index, part) in BREAK.split(text).enumerate() {
+            if index > 0 {
+                self.0.push(None);
+            }
+            self.push(part);
+        }
+    }
+
+    fn multiply(&mut self, begin: Option<usize>, factor: f64) {
+        let begin = begin.unwrap_or(self.0.len());
+        for (_, weight) in self.0[begin..].iter_mut().flatten() {
+            *weight *= factor;
+        }
+    }
+
+    fn merged(self) -> Vec<Piece> {
+        let mut merged: Vec<Option<(String, f64)>> = Vec::with_capacity(self.0.len());
+        for piece in self.0 {
+            match (merged.last_mut(), piece) {
+                (Some(Some((before, weight))), Some((text, own))) if *weight == own => {
+                    before.push_str(&text);
+                }
+                (_, piece) => merged.push(piece),
+            }
+        }
+        let most = f64::from(MOST_WEIGHT);
+        let pieces = merged.into_iter().map(|piece| match piece {
+            Some((text, weight)) if weight.is_nan() => Piece::Text(text, 1.0),
+            Some((text, weight)) => Piece::Text(text, weight.clamp(-most, most) as f32),
+            None => Piece::Break,
+        });
+        pieces.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(text: &str, wanted: &[(&str, f32)]) {
+        let wanted: Vec<Piece> = wanted
+            .iter()
+            .map(|(text, weight)| match *text {
+                "BREAK" => Piece::Break,
+                text => Piece::Text(text.to_owned(), *weight),
+            })
+            .collect();
+        assert_eq!(pieces(text), wanted, "{text}");
+    }
+
+    /// The first cases are those that the web UI's own parser is documented by.
+    #[test]
+    fn weights_are_those_of_the_web_ui() {
+        is("normal text", &[("normal text", 1.0)]);
+        let important = [("an ", 1.0), ("important", 1.1), (" word", 1.0)];
+        is("an (important) word", &important);
+        is("(unbalanced", &[("unbalanced", 1.1)]);
+        is(r"\(literal\]", &[("(literal]", 1.0)]);
+        is("(unnecessary)(parens)", &[("unnecessaryparens", 1.1)]);
+        is(
+            "a (((house:1.3)) [on] a (hill:0.5), sun, (((sky))).",
+            &[
+                ("a ", 1.0),
+                ("house", 1.573),
+                (" ", 1.1),
+                ("on", 1.0),
+                (" a ", 1.1),
+                ("hill", 0.55),
+                (", sun, ", 1.1),
+                ("sky", 1.4641),
+                (".", 1.1),
+            ],
+        );
+        is("[a]", &[("a", (1.0 / 1.1) as f32)]);
+        is("(a:-0.5) b", &[("a", -0.5), (" b", 1.0)]);
+    }
+
+    #[test]
+    fn breaks_stand_between_texts() {
+        let broken = [("a", 1.0), ("BREAK", 0.0), ("b", 1.0)];
+        is("a BREAK b", &broken);
+        is("a\nBREAK\nb", &broken);
+        is("(a BREAK b:2)", &[("a", 2.0), ("BREAK", 0.0), ("b", 2.0)]);
+        is("BREAKFAST", &[("BREAKFAST", 1.0)]);
+        assert_eq!(joined(&pieces("a BREAK (b:2)")), "a\nb");
+    }
+
+    #[test]
+    fn nothing_that_is_written_is_wrong() {
+        is("", &[]);
+        is("a) b]", &[("a) b]", 1.0)]);
+        is("at 10:30", &[("at 10:30", 1.0)]);
+        is(
+            "(at 1.2.3:4.5.6) b",
+            &[("at 1.2.3:4.5.6", 1.1), (" b", 1.0)],
+        );
+        is(r"\{a\|b\}", &[("{a|b}", 1.0)]);
+        let absurd = format!("(a:{})", "9".repeat(400));
+        is(&absurd, &[("a", MOST_WEIGHT)]);
+        assert!(pieces(&"(".repeat(20_000)).len() <= 1);
+    }
+}

@@ -1,0 +1,242 @@
+//! The language of prompts: what a model is told of it, and when.
+//!
+//! `data/reference/make_prompt_reference.py` computes the same states in Python.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+mod reference_support;
+
+use burn::tensor::{Device, Tensor};
+use reference_support::{Reference, difference, folder};
+use serde::Deserialize;
+use velatura::diffusion::{
+    Conditions, GenerationRequest, Inpainting, LatentDiffusion, Retelling, Session,
+};
+use velatura::model::ModelFolder;
+use velatura::model::conditioner::{Asked, Bench};
+use velatura::recipe::SamplerId;
+use velatura::recipe::prompt::{PromptSyntax, TextReading};
+
+/// Largest difference allowed between Python and us.
+const TOLERANCE: f64 = 1e-4;
+
+#[derive(Deserialize)]
+struct Case {
+    prompt: String,
+    clip_skip: u32,
+}
+
+fn load(name: &str) -> LatentDiffusion {
+    let folder = ModelFolder::open(folder().join(name)).unwrap();
+    LatentDiffusion::load(&folder, &Device::flex()).unwrap()
+}
+
+fn states(model: &LatentDiffusion, texts: [&str; 2], reading: TextReading) -> Tensor<3> {
+    let asked = Asked::Text {
+        prompt: texts[1],
+        negative: Some(texts[0]),
+        reading,
+    };
+    let mut bench = Bench {
+        first_stage: model.model().first_stage(),
+        size_px: [0, 0],
+        noise: &mut |shape| Tensor::zeros(shape, &Device::flex()),
+        device: &Device::flex(),
+    };
+    model.model().told_of(&asked, &mut bench).tokens().unwrap()
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().unwrap()
+}
+
+#[test]
+fn prompts_are_to_text_encoders_what_the_formula_of_the_web_ui_says() {
+    let reference = Reference::open("prompts.safetensors");
+    let cases: Vec<Case> = reference.cases();
+    for name in ["sd1-tiny", "sd2-tiny"] {
+        let model = load(name);
+        for (index, case) in cases.iter().enumerate() {
+            let reading = TextReading {
+                clip_skip: case.clip_skip,
+                ..TextReading::default()
+            };
+            let told = states(&model, ["fog", &case.prompt], reading);
+            let [_, length, _] = told.dims();
+            assert_eq!(length % 77, 0);
+            let got = values(told.narrow(0, 1, 1));
+            let wanted = reference.numbers(&format!("{name}.{index}"));
+            let (largest, _) = difference(&got, &wanted);
+            assert!(largest < TOLERANCE, "{name}, {}: {largest}", case.prompt);
+        }
+    }
+}
+
+/// A short text beside a long one ends with chunks without words.
+#[test]
+fn both_branches_are_as_long_as_the_longer_one() {
+    let model = load("sd1-tiny");
+    let long = "a red house, ".repeat(40);
+    let reading = TextReading::default();
+    let told = states(&model, ["fog", &long], reading);
+    let [_, length, _] = told.dims();
+    assert!(length > 77);
+    let alone = states(&model, ["fog", ""], reading);
+    let (fog, nothing) = (alone.clone().narrow(0, 0, 1), alone.narrow(0, 1, 1));
+    let beside = told.narrow(0, 0, 1);
+    let (largest, _) = difference(
+        &values(beside.clone().narrow(1, 0, 77)),
+        &values(fog).into_iter().map(f64::from).collect::<Vec<_>>(),
+    );
+    assert!(largest < 1e-5, "{largest}");
+    let (largest, _) = difference(
+        &values(beside.narrow(1, 77, 77)),
+        &values(nothing)
+            .into_iter()
+            .map(f64::from)
+            .collect::<Vec<_>>(),
+    );
+    assert!(largest < 1e-5, "{largest}");
+}
+
+fn request(prompt: &str, guidance_scale: f32) -> GenerationRequest {
+    GenerationRequest {
+        prompt: prompt.to_owned(),
+        negative_prompt: "fog".to_owned(),
+        reading: TextReading::default(),
+        sampler: Some(SamplerId::new("heun")),
+        karras: None,
+        steps: 4,
+        guidance_scale,
+        eta: 0.0,
+        seed: 7,
+        width_px: 16,
+        height_px: 16,
+        strength: 1.0,
+        init: None,
+        mask: None,
+        inpainting: Inpainting::default(),
+        conditions: Conditions::default(),
+    }
+}
+
+fn painted(model: &LatentDiffusion, request: &GenerationRequest) -> Vec<f32> {
+    told_on_the_way(model, request, &[])
+}
+
+/// The latents of a run that is told other prompts once so many steps are done.
+fn told_on_the_way(
+    model: &LatentDiffusion,
+    request: &GenerationRequest,
+    prompts: &[(usize, &str)],
+) -> Vec<f32> {
+    let mut session = Session::new(model, request).unwrap();
+    loop {
+        if let Some((_, prompt)) = prompts.iter().find(|(done, _)| *done == session.done()) {
+            let negative = &request.negative_prompt;
+            session.tell(model.told_of(prompt, negative, request.guidance_scale));
+        }
+        if session.step().unwrap().is_none() {
+            return values(session.state().latents);
+        }
+    }
+}
+
+fn is_near(got: &[f32], wanted: &[f32]) -> bool {
+    let wanted: Vec<f64> = wanted.iter().copied().map(f64::from).collect();
+    let (largest, deviation) = difference(got, &wanted);
+    largest < 1e-4 * deviation
+}
+
+#[test]
+fn a_schedule_paints_what_is_painted_when_words_are_changed_by_hand() {
+    let model = load("sd1-tiny");
+    for guidance in [1.0, 3.0] {
+        for (prompt, first, later) in [
+            (
+                "a [red:blue:0.5] house",
+                "a red house",
+                &[(2, "a blue house")][..],
+            ),
+            (
+                "a house[ (at night:1.3):2]",
+                "a house",
+                &[(2, "a house (at night:1.3)")],
+            ),
+            (
+                "[red|blue|green] house",
+                "red house",
+                &[(1, "blue house"), (2, "green house"), (3, "red house")],
+            ),
+        ] {
+            let scheduled = painted(&model, &request(prompt, guidance));
+            let by_hand = told_on_the_way(&model, &request(first, guidance), later);
+            assert!(is_near(&scheduled, &by_hand), "{prompt}");
+            let unchanged = painted(&model, &request(first, guidance));
+            assert!(!is_near(&scheduled, &unchanged), "{prompt}");
+        }
+    }
+}
+
+/// With a picture to begin with, shares are of the steps that are done.
+#[test]
+fn a_schedule_can_be_told_on_the_way() {
+    let model = load("sd1-tiny");
+    let request = request("a [red:blue:0.5] house", 3.0);
+    let scheduled = painted(&model, &request);
+    let anew = |prompt: &str| {
+        let mut session = Session::new(
+            &model,
+            &GenerationRequest {
+                prompt: "a red house".to_owned(),
+                ..request.clone()
+            },
+        )
+        .unwrap();
+        session.step().unwrap();
+        let told = model.told_anew(&Retelling {
+            prompt,
+            negative_prompt: &request.negative_prompt,
+            reading: request.reading,
+            steps: session.total(),
+            guidance_scale: request.guidance_scale,
+            conditions: &request.conditions,
+            size_px: [16, 16],
+        });
+        session.tell(told.unwrap());
+        while session.step().unwrap().is_some() {}
+        values(session.state().latents)
+    };
+    assert!(is_near(&anew("a [red:blue:0.5] house"), &scheduled));
+    assert!(!is_near(&anew("a red house"), &scheduled));
+}
+
+#[test]
+fn words_without_signs_paint_the_same_bits_in_any_syntax() {
+    for name in ["sd1-tiny", "sd2-tiny", "inpaint-tiny"] {
+        let model = load(name);
+        let usual = request("a small red house, at sunset", 3.0);
+        let plain = GenerationRequest {
+            reading: TextReading::PLAIN,
+            ..usual.clone()
+        };
+        assert_eq!(painted(&model, &usual), painted(&model, &plain), "{name}");
+    }
+    let model = load("sd1-tiny");
+    let usual = request("a (small:1.4) red house", 3.0);
+    let plain = GenerationRequest {
+        reading: TextReading::PLAIN,
+        ..usual.clone()
+    };
+    assert_ne!(painted(&model, &usual), painted(&model, &plain));
+    let skipped = GenerationRequest {
+        reading: TextReading {
+            syntax: PromptSyntax::Weighted,
+            clip_skip: 2,
+        },
+        ..usual.clone()
+    };
+    assert_ne!(painted(&model, &usual), painted(&model, &skipped));
+}
