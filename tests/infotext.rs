@@ -12,9 +12,9 @@ use image::{GrayImage, Rgba, RgbaImage};
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use velatura::engine::SamplerChoice;
 use velatura::recipe::{
-    FoundRecipe, FrameSpec, Framing, GenerateSpec, ImageInput, Infill, MaskInput, MaskedContent,
-    PaintedRecipe, RecipeFileError, RecipeForm, SamplerId, SaveOptions, open_picture,
-    read_infotext, read_recipe, save_picture, write_infotext,
+    FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill, MaskInput,
+    MaskedContent, PaintedRecipe, RecipeFileError, RecipeForm, SamplerId, SaveOptions, Tile,
+    WindowChoice, open_picture, read_infotext, read_recipe, save_picture, write_infotext,
 };
 
 fn picture() -> RgbaImage {
@@ -81,6 +81,43 @@ fn an_inpainting_job_tells_its_strength_and_blur() {
     let found = FoundRecipe::from_json(&recipe.to_json().unwrap()).unwrap();
     assert!(found.used_picture && found.used_mask);
     assert_eq!(found.spec, recipe.spec);
+}
+
+#[test]
+fn windows_tiling_and_guide_are_told_and_come_back() {
+    let spec = GenerateSpec {
+        windows: WindowChoice::Side(256),
+        tile: Tile::Xy,
+        guide: Some(ImageInput(Arc::new(picture()))),
+        guide_kind: GuideKind::Strokes,
+        guide_scale: 2.5,
+        ..recipe().spec
+    };
+    let recipe = PaintedRecipe::new(spec, "barn", "0123456789");
+    let text = write_infotext(&recipe);
+    let told = "Tiling: xy, Windows: 256, Guide: strokes, Guide scale: 2.5, Version: ";
+    assert!(text.contains(told), "{text}");
+    let found = read_infotext(&text).unwrap().spec;
+    assert_eq!(
+        (found.windows, found.tile),
+        (WindowChoice::Side(256), Tile::Xy)
+    );
+    assert_eq!(
+        (found.guide_kind, found.guide_scale),
+        (GuideKind::Strokes, 2.5)
+    );
+    let found = FoundRecipe::from_json(&recipe.to_json().unwrap()).unwrap();
+    let mut restored = GenerateSpec::default();
+    found.restore_into(&mut restored);
+    assert_eq!(restored, recipe.spec);
+    // A1111's web UI tiles both ways or not at all.
+    let theirs = read_infotext("a barn\nSteps: 20, Seed: 3, Size: 64x64, Tiling: True").unwrap();
+    assert_eq!(theirs.spec.tile, Tile::Xy);
+    // Before there were windows, large pictures were painted whole.
+    let old = r#"{"format":1,"program":"Velatura 0.0.1",
+        "model":{"name":"m","hash":"h"},"inputs":{},"spec":{"prompt":"sea","width_px":1024}}"#;
+    let found = FoundRecipe::from_json(old).unwrap();
+    assert_eq!(found.spec.windows, WindowChoice::Off);
 }
 
 #[test]

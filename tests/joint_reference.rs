@@ -112,6 +112,8 @@ impl Check {
             strength: 1.0,
             init: case.inpaint.then(|| self.rgb("image", 1)),
             mask: case.inpaint.then(|| self.grey("mask")),
+            canvas: velatura::diffusion::Canvas::default(),
+            guide: None,
             inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions {
                 layout: (case.layout > 0).then_some(layout),
@@ -240,6 +242,8 @@ fn odd_sizes_are_painted_with_all_conditions() {
         height_px: 33,
         init: None,
         mask: None,
+        canvas: velatura::diffusion::Canvas::default(),
+        guide: None,
         inpainting: velatura::diffusion::Inpainting::default(),
         conditions: Conditions {
             semantic: Some(semantic.resized([50, 33])),

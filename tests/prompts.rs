@@ -118,6 +118,8 @@ fn request(prompt: &str, guidance_scale: f32) -> GenerationRequest {
         init: None,
         mask: None,
         inpainting: Inpainting::default(),
+        canvas: velatura::diffusion::Canvas::default(),
+        guide: None,
         conditions: Conditions::default(),
     }
 }
@@ -204,6 +206,7 @@ fn a_schedule_can_be_told_on_the_way() {
             guidance_scale: request.guidance_scale,
             conditions: &request.conditions,
             size_px: [16, 16],
+            canvas: request.canvas,
         });
         session.tell(told.unwrap());
         while session.step().unwrap().is_some() {}

@@ -39,6 +39,8 @@ fn request() -> GenerationRequest {
         strength: 1.0,
         init: None,
         mask: None,
+        canvas: velatura::diffusion::Canvas::default(),
+        guide: None,
         inpainting: velatura::diffusion::Inpainting::default(),
         conditions: Conditions::default(),
     }

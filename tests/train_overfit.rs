@@ -107,6 +107,8 @@ fn both_stages_learn_four_pictures() {
             strength: 1.0,
             init: None,
             mask: None,
+            canvas: velatura::diffusion::Canvas::default(),
+            guide: None,
             inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions::default(),
         };

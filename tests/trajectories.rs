@@ -133,6 +133,8 @@ impl Check {
             strength: case.strength,
             init: has_image.then(|| self.image.clone()),
             mask: (case.kind == Kind::Inpaint).then(|| self.mask.clone()),
+            canvas: velatura::diffusion::Canvas::default(),
+            guide: None,
             inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions::default(),
         }

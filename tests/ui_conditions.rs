@@ -13,10 +13,11 @@ use velatura::app::Command;
 use velatura::app::conditions::Condition;
 use velatura::app::form::FormChange;
 use velatura::document::{Layer, LayerKind};
-use velatura::recipe::param::{LAYOUT_WEIGHT, STEPS, Value};
+use velatura::recipe::param::{GUIDE_SCALE, LAYOUT_WEIGHT, STEPS, Value};
 use velatura::recipe::{
-    FoundRecipe, GenerateSpec, ImageInput, LayoutBox, LayoutInput, ModelSource, PaintedRecipe,
-    Palette, PaletteClass, RecipeForm, SaveOptions, SemanticInput, save_picture,
+    FoundRecipe, GenerateSpec, GuideKind, ImageInput, LayoutBox, LayoutInput, ModelSource,
+    PaintedRecipe, Palette, PaletteClass, RecipeForm, SaveOptions, SemanticInput, Tile,
+    WindowChoice, save_picture,
 };
 
 /// The sky above and a class that no model knows below.
@@ -348,4 +349,48 @@ fn a_drawing_is_painted_at_the_size_of_its_canvas() {
         assert_eq!(boxes.0[0].rect, [8.0, 7.5, 40.0, 15.0]);
         assert!(studio.sees("Paint 96 × 48 from"));
     }
+}
+
+/// Any model is guided by a layer; in low resolution it counts at an eighth of the size.
+#[test]
+fn a_layer_guides_what_is_painted() {
+    let mut studio = restored();
+    let picture = layer(&studio, LayerKind::Raster).id;
+    take_model(&mut studio, "plain");
+    assert!(studio.sees("Guide"));
+    assert!(!studio.sees("Guide by"));
+    studio.command(Command::GuideBy(Some(picture)));
+    assert!(studio.sees("Guide by"));
+    assert!(studio.sees("Guide: what is painted is pulled here"));
+    let spec = paint(&mut studio);
+    let guide = spec.guide.expect("a guide").0;
+    assert_eq!(
+        (guide.dimensions(), spec.guide_kind),
+        ((6, 4), GuideKind::LowResolution)
+    );
+    assert!(spec.init.is_none());
+
+    studio.set([
+        FormChange::GuideKind(GuideKind::Strokes),
+        FormChange::Number(&GUIDE_SCALE, Value::Real(2.5)),
+    ]);
+    let spec = paint(&mut studio);
+    let guide = spec.guide.expect("a guide").0;
+    assert_eq!((guide.dimensions(), spec.guide_scale), ((48, 32), 2.5));
+    assert_eq!(guide.get_pixel(20, 20).0, [10, 20, 30, 255]);
+    studio.command(Command::GuideBy(None));
+    assert!(paint(&mut studio).guide.is_none());
+}
+
+#[test]
+fn tiling_and_windows_go_into_the_job() {
+    let mut studio = restored();
+    take_model(&mut studio, "plain");
+    studio.set([
+        FormChange::Tile(Tile::X),
+        FormChange::Windows(WindowChoice::Side(64)),
+    ]);
+    assert!(studio.sees("Tiling"));
+    let spec = paint(&mut studio);
+    assert_eq!((spec.tile, spec.windows), (Tile::X, WindowChoice::Side(64)));
 }

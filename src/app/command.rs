@@ -221,6 +221,8 @@ pub enum Command {
     StartFromPicture(bool),
     /// Shows the model a layer in small, or none.
     ShowInSmall(Option<LayerId>),
+    /// Lets a layer pull what is painted towards itself, or none.
+    GuideBy(Option<LayerId>),
     /// Repaints only the inside of the mask in front, or everything.
     HeedMask(bool),
     /// Paints.

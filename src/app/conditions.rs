@@ -79,6 +79,8 @@ pub struct Told {
     pub has_map: bool,
     /// Whether there is a low-resolution picture.
     pub has_small_picture: bool,
+    /// Whether there is a guide.
+    pub has_guide: bool,
 }
 
 impl Told {
@@ -92,7 +94,9 @@ impl Told {
         let map = self.has_map.then(|| "a label map".to_owned());
         let small = self.has_small_picture;
         let small = small.then(|| "a low-resolution picture".to_owned());
-        let all: Vec<String> = [boxes, map, small].into_iter().flatten().collect();
+        let guide = self.has_guide.then(|| "a guide".to_owned());
+        let all = [boxes, map, small, guide];
+        let all: Vec<String> = all.into_iter().flatten().collect();
         let (last, others) = all.split_last()?;
         Some(match others {
             [] => last.clone(),
@@ -113,7 +117,9 @@ impl AppState {
     /// Whether anything is drawn that a picture is to be painted from. Then the canvas
     /// says how large that is.
     pub fn has_conditions(&self) -> bool {
-        Condition::ALL.iter().any(|it| self.has_drawn(*it)) || self.small_picture().is_some()
+        Condition::ALL.iter().any(|it| self.has_drawn(*it))
+            || self.small_picture().is_some()
+            || self.guide().is_some()
     }
 
     /// Why the chosen model cannot be told something, as a sentence; `None` where it
@@ -141,6 +147,7 @@ impl AppState {
             },
             has_map: self.tells(Condition::LabelMap),
             has_small_picture: self.shown_small().is_some(),
+            has_guide: self.guide().is_some(),
         }
     }
 
@@ -219,6 +226,7 @@ impl AppState {
             classes,
             frame: self.job_frame(),
             small: self.shown_small(),
+            guide: self.guide().map(|layer| layer.id),
         }
     }
 }
@@ -234,12 +242,14 @@ pub(super) struct Drawn {
     frame: Option<JobFrame>,
     /// The layer that is shown in small, and how much smaller.
     small: Option<(LayerId, u32)>,
+    /// The layer that pulls what is painted towards itself.
+    guide: Option<LayerId>,
 }
 
 impl Drawn {
     /// Whether there is a map or a picture to be read, which takes time.
     pub fn has_map(&self) -> bool {
-        self.has_map || self.small.is_some()
+        self.has_map || self.small.is_some() || self.guide.is_some()
     }
 
     /// Puts it into a job. What the model does not know is left out: the panel has
@@ -251,6 +261,9 @@ impl Drawn {
             .map_or_else(|| document.rect(), |frame| frame.rect);
         if let Some(small) = self.small {
             small_picture::show_small(spec, document, part, small);
+        }
+        if let Some(guide) = self.guide {
+            small_picture::guide_by(spec, document, part, guide);
         }
         let map = self.has_map.then(|| document.label_map_in(part)).flatten();
         let semantic = map.map(|map| SemanticInput {
@@ -301,6 +314,7 @@ mod tests {
             boxes,
             has_map,
             has_small_picture,
+            has_guide: false,
         };
         let words = |boxes, has_map| told(boxes, has_map, false).words();
         assert_eq!(

@@ -33,6 +33,8 @@ pub struct OpenDocument {
     pub starts_from_picture: bool,
     /// The layer that the model is shown in small.
     pub small_picture: Option<LayerId>,
+    /// The layer that pulls what is painted towards itself.
+    pub guide: Option<LayerId>,
     /// Whether only the inside of the mask is repainted, where there is one.
     pub heeds_mask: bool,
     /// Whether that file is a project, which the next save replaces.
@@ -53,6 +55,7 @@ impl OpenDocument {
             isolated: None,
             starts_from_picture: true,
             small_picture: None,
+            guide: None,
             heeds_mask: true,
             is_project: false,
             result_revision: None,
@@ -75,6 +78,7 @@ impl OpenDocument {
             starts_from_picture: choices.starts_from_picture,
             heeds_mask: choices.heeds_mask,
             small_picture: choices.small_picture,
+            guide: choices.guide,
             is_project: home.as_ref().is_some_and(|home| home.is_project),
             recipes,
             ..Self::new(document, home.map(|home| home.path))
@@ -96,6 +100,7 @@ impl OpenDocument {
                 starts_from_picture: self.starts_from_picture,
                 heeds_mask: self.heeds_mask,
                 small_picture: self.small_picture,
+                guide: self.guide,
                 conditions: Some(conditions),
             },
             home: None,

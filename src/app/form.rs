@@ -10,8 +10,8 @@ use crate::project::ConditionChoices;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
-    Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, ImageInput, Infill, InputSpec,
-    MaskInput, MaskedContent, SamplerId,
+    Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill,
+    InputSpec, MaskInput, MaskedContent, SamplerId, Tile, WindowChoice,
 };
 
 /// The prompt of a first start: what the first press on Generate paints, and how
@@ -91,6 +91,12 @@ pub enum FormChange {
     Uses(Condition, bool),
     /// Whether pictures are made four times as large.
     Finish(bool),
+    /// Whether pictures are painted whole or in windows.
+    Windows(WindowChoice),
+    /// Along which axes pictures go on over their edges.
+    Tile(Tile),
+    /// What of a guide counts.
+    GuideKind(GuideKind),
     /// Pixels around a mask that the model sees; none for what suits the mask.
     Padding(Option<u32>),
     /// What stands at first where the picture has nothing.
@@ -249,6 +255,9 @@ impl GenerateForm {
             FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
             FormChange::Follows(follows) => self.follows_changes = follows,
             FormChange::Finish(on) => self.spec.finish = on.then_some(Finish::X4),
+            FormChange::Windows(windows) => self.spec.windows = windows,
+            FormChange::Tile(tile) => self.spec.tile = tile,
+            FormChange::GuideKind(kind) => self.spec.guide_kind = kind,
             FormChange::Padding(padding_px) => self.framing.padding_px = padding_px,
             FormChange::Infill(infill) => self.framing.infill = infill,
             FormChange::MaskedContent(content) => self.framing.masked_content = content,
@@ -349,6 +358,7 @@ impl GenerateForm {
         self.spec.layout = None;
         self.spec.semantic = None;
         self.spec.low_resolution = None;
+        self.spec.guide = None;
         self.uses_boxes |= recipe.spec.layout.is_some();
         self.uses_label_map |= recipe.spec.semantic.is_some();
         if let Some(framing) = recipe.framing {
@@ -394,6 +404,12 @@ impl GenerateForm {
         let spec = self.spec(size_px, init, mask);
         GenerateSpec {
             finish: finish.or(spec.finish),
+            // What is a part of a picture has no edges to go on over.
+            tile: if frame.is_some() {
+                Tile::None
+            } else {
+                spec.tile
+            },
             frame,
             ..spec
         }

@@ -72,6 +72,8 @@ pub struct Wish {
     pub heeds_mask: bool,
     /// The layer that is shown in small.
     pub small_picture: Option<LayerId>,
+    /// The layer that pulls it towards itself.
+    pub guide: Option<LayerId>,
 }
 
 /// Names what was asked for, before there is a job.

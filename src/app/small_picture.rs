@@ -1,4 +1,5 @@
-//! A layer that the model is shown in small: of it, it makes a picture with detail.
+//! Layers that are given to a job as pictures: one that the model is shown in small, of
+//! which it makes a picture with detail, and one that pulls what is painted towards itself.
 
 use std::sync::Arc;
 
@@ -7,7 +8,11 @@ use image::{Rgba, RgbaImage};
 use super::state::AppState;
 use crate::document::{Document, Layer, LayerId, TileGrid};
 use crate::geometry::CanvasRect;
-use crate::recipe::{GenerateSpec, ImageInput, InputSpec, scale_picture};
+use crate::recipe::{GenerateSpec, GuideKind, ImageInput, InputSpec, scale_picture};
+
+/// How much smaller than the painted picture a guide is of which only colours by area
+/// count.
+const GUIDE_FACTOR: u32 = 8;
 
 /// How often the side of the small picture goes into that of the painted one.
 fn factor_of(inputs: &[InputSpec]) -> Option<u32> {
@@ -31,6 +36,19 @@ impl AppState {
     pub fn small_picture(&self) -> Option<&Layer> {
         let chosen = self.front().small_picture?;
         self.document().layer(chosen).filter(painted_picture)
+    }
+
+    /// The layer that pulls what is painted towards itself, while it holds a picture.
+    pub fn guide(&self) -> Option<&Layer> {
+        let chosen = self.front().guide?;
+        self.document().layer(chosen).filter(painted_picture)
+    }
+
+    /// The layers that could pull what is painted towards themselves, the uppermost
+    /// first.
+    pub fn guides(&self) -> Vec<&Layer> {
+        let layers = self.document().layers().iter().rev();
+        layers.filter(painted_picture).collect()
     }
 
     /// The layers that the model could be shown in small, the uppermost first; none
@@ -75,6 +93,30 @@ pub(super) fn show_small(
     let [width, height] = [spec.width_px, spec.height_px].map(|side| side.div_ceil(factor));
     let small = scale_picture(&cut(grid, part), width, height);
     spec.low_resolution = Some(ImageInput(Arc::new(small)));
+}
+
+/// Gives a job a layer as its guide: the part of it that is painted. Reads every pixel.
+pub(super) fn guide_by(
+    spec: &mut GenerateSpec,
+    document: &Document,
+    part: CanvasRect,
+    layer: LayerId,
+) {
+    let Some(grid) = document.layer(layer).and_then(Layer::raster) else {
+        return;
+    };
+    let factor = match spec.guide_kind {
+        GuideKind::LowResolution => GUIDE_FACTOR,
+        GuideKind::Strokes | GuideKind::Edges => 1,
+    };
+    let [width, height] = [spec.width_px, spec.height_px].map(|side| side.div_ceil(factor));
+    let guide = cut(grid, part);
+    // Nothing of it may lie in the part that is painted: then nothing pulls.
+    if guide.pixels().all(|pixel| pixel[3] == 0) {
+        return;
+    }
+    let guide = scale_picture(&guide, width, height);
+    spec.guide = Some(ImageInput(Arc::new(guide)));
 }
 
 /// A part of a layer; clear where it reaches over the edges.

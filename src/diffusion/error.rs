@@ -53,13 +53,18 @@ pub enum DiffusionError {
         found_px[0], found_px[1], wanted_px[0], wanted_px[1]
     )]
     Size {
-        /// "picture", "mask" or "map of strengths".
+        /// "picture", "mask", "map of strengths" or "guide".
         what: &'static str,
         /// Its size.
         found_px: [u32; 2],
         /// The size of the job.
         wanted_px: [u32; 2],
     },
+    /// A guide shows nothing.
+    #[error(
+        "all of the guide is transparent, so that it guides nothing; paint something on it, or leave it out"
+    )]
+    ClearGuide,
     /// The model cannot be told something.
     #[error("this model takes no {0}; choose a model that does, or leave it out")]
     NotTaken(&'static str),
@@ -88,6 +93,19 @@ pub enum DiffusionError {
         /// The size that it should have.
         wanted_px: [u32; 2],
         /// The size of the job.
+        size_px: [u32; 2],
+    },
+    /// A picture that is to go on over its edges ends inside of a latent.
+    #[error(
+        "a picture of {} × {} pixels cannot be tiled with this model; its sides must be multiples of {factor}: \
+         take {} × {}",
+        size_px[0], size_px[1],
+        size_px[0].max(*factor) / factor * factor, size_px[1].max(*factor) / factor * factor
+    )]
+    TileSides {
+        /// Pixels per side of a latent's place.
+        factor: u32,
+        /// The size of the picture.
         size_px: [u32; 2],
     },
     /// A run cannot go on from a state of another one.

@@ -12,9 +12,9 @@ use super::scheduler_config::SchedulerConfig;
 use super::session::{Session, Told};
 use super::step_view::StepView;
 use super::tensors::host;
-use super::{DiffusionError, GenerationOutcome, GenerationRequest};
+use super::{Canvas, DiffusionError, GenerationOutcome, GenerationRequest};
 use crate::model::conditioner::{Asked, Bench, Conditioning, TextReader};
-use crate::model::{Manifest, Model, ModelFolder};
+use crate::model::{FirstStage, Manifest, Model, ModelFolder};
 use crate::pixels;
 use crate::recipe::prompt::TextReading;
 
@@ -158,11 +158,12 @@ impl LatentDiffusion {
         };
         // Words need no noise.
         let noise = &mut |shape: [usize; 4]| self.blank(shape);
-        let bench = &mut self.bench([0, 0], noise);
+        let bench = &mut self.bench(self.model.first_stage(), [0, 0], noise);
         Told {
             conditioning: self.model.told_of(&asked, bench),
             guidance_scale,
             later: Vec::new(),
+            boxes: None,
         }
     }
 
@@ -173,11 +174,12 @@ impl LatentDiffusion {
 
     pub(super) fn bench<'a>(
         &'a self,
+        first_stage: &'a dyn FirstStage,
         size_px: [usize; 2],
         noise: &'a mut dyn FnMut([usize; 4]) -> Tensor<4>,
     ) -> Bench<'a> {
         Bench {
-            first_stage: self.model.first_stage(),
+            first_stage,
             size_px,
             noise,
             device: &self.device,
@@ -205,13 +207,17 @@ impl LatentDiffusion {
     }
 
     /// The picture of latents, left on the device as planes of about [-1, 1].
-    pub(super) fn decoded(&self, latents: Tensor<4>) -> Tensor<4> {
-        self.model.first_stage().to_pictures(latents)
+    pub(super) fn decoded(&self, latents: Tensor<4>, canvas: Canvas) -> Tensor<4> {
+        self.stage(canvas).to_pictures(latents)
     }
 
     /// The picture of latents; `None` if its numbers are none.
-    pub(super) fn picture(&self, latents: Tensor<4>) -> Result<Option<RgbImage>, DiffusionError> {
-        let decoded = self.decoded(latents);
+    pub(super) fn picture(
+        &self,
+        latents: Tensor<4>,
+        canvas: Canvas,
+    ) -> Result<Option<RgbImage>, DiffusionError> {
+        let decoded = self.decoded(latents, canvas);
         let [_, _, height, width] = decoded.dims();
         let values = host(decoded)?;
         let is_finite = values.iter().all(|value| value.is_finite());

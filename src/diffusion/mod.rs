@@ -7,8 +7,10 @@
 //! copied and changed; [`LatentDiffusion::generate`] is the whole of it in one
 //! call, so that the window, the command line and the tests share it.
 
+mod canvas;
 mod enlarge;
 mod error;
+mod guide;
 mod kept;
 mod latent_coder;
 mod latent_diffusion;
@@ -28,8 +30,10 @@ mod tensors;
 mod torch_random;
 mod vector_math;
 
+pub use canvas::Canvas;
 pub use enlarge::Enlargement;
 pub use error::DiffusionError;
+pub use guide::Guide;
 pub use latent_coder::{LatentCoder, UnscaledLatents};
 pub use latent_diffusion::LatentDiffusion;
 pub use prediction::PredictionType;

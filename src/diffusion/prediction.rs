@@ -56,6 +56,40 @@ impl PredictionType {
         }
     }
 
+    /// What was said of √ᾱ x₀ + √(1 − ᾱ) ε, given those two roots, as x₀.
+    ///
+    /// # Shapes
+    /// `said` and `sample`: the same; the result too.
+    pub(super) fn clean(
+        self,
+        [signal, sigma]: [f64; 2],
+        said: &Tensor<4>,
+        sample: Tensor<4>,
+    ) -> Tensor<4> {
+        match self {
+            Self::Epsilon => (sample - said.clone() * sigma) / signal,
+            Self::VPrediction => sample * signal - said.clone() * sigma,
+            Self::Sample => said.clone(),
+        }
+    }
+
+    /// What would have been said of the same sample had x₀ been further by so much.
+    ///
+    /// # Shapes
+    /// `said` and `further`: the same; the result too.
+    pub(super) fn moved(
+        self,
+        [signal, sigma]: [f64; 2],
+        said: Tensor<4>,
+        further: Tensor<4>,
+    ) -> Tensor<4> {
+        match self {
+            Self::Epsilon => said - further * (signal / sigma),
+            Self::VPrediction => said - further / sigma,
+            Self::Sample => said + further,
+        }
+    }
+
     /// What was said of x₀ + σ ε, as x₀.
     ///
     /// # Shapes
@@ -115,6 +149,13 @@ mod tests {
                 assert!(close(x0, &clean), "{kind:?} {alpha}");
                 // The last steps hold next to no noise to find again.
                 assert!(alpha > 0.99 || close(epsilon, &noise), "{kind:?} {alpha}");
+                let levels = [alpha.sqrt(), (1.0 - alpha).sqrt()];
+                let found = kind.clean(levels, &tensor(&said), sample.clone());
+                assert!(close(found, &clean), "{kind:?} {alpha}");
+                let further = tensor(&[0.5, -0.25, 1.0, 2.0]);
+                let moved = kind.moved(levels, tensor(&said), further);
+                let found = kind.clean(levels, &moved, sample.clone());
+                assert!(close(found, &[1.0, -1.5, 3.0, 2.0]), "{kind:?} {alpha}");
                 let sigma = ((1.0 - alpha) / alpha).sqrt();
                 let scaled = sample.clone() / alpha.sqrt();
                 assert!(

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use image::{GrayImage, RgbImage};
 
-use super::DiffusionError;
+use super::{Canvas, DiffusionError, Guide};
 use crate::model::Manifest;
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{InputSpec, LayoutInput, MaskedContent, SamplerId, SemanticInput};
@@ -44,6 +44,10 @@ pub struct GenerationRequest {
     pub inpainting: Inpainting,
     /// What else the model is told.
     pub conditions: Conditions,
+    /// How the networks see the picture.
+    pub canvas: Canvas,
+    /// What pulls the picture towards itself.
+    pub guide: Option<Guide>,
 }
 
 /// How the masked part of a picture is begun and repainted.

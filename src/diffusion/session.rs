@@ -6,14 +6,16 @@ use std::borrow::Cow;
 use burn::tensor::Tensor;
 use image::RgbImage;
 
+use super::guide::Pull;
 use super::kept::Kept;
 use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
 use super::start::Start;
 use super::step_view::{StepView, cropped};
 use super::tensors::is_finite;
 use super::torch_random::TorchGenerator;
-use super::{DiffusionError, GenerationRequest, LatentDiffusion};
+use super::{Canvas, DiffusionError, GenerationRequest, LatentDiffusion};
 use crate::model::conditioner::Conditioning;
+use crate::model::windows::Windows;
 
 /// All that changes from step to step. From equal states equal runs go on to
 /// equal latents, bit for bit.
@@ -38,6 +40,9 @@ pub struct Told {
     pub(super) guidance_scale: f32,
     /// What words are once so many steps are done, where they change on the way.
     pub(super) later: Vec<(usize, Conditioning)>,
+    /// What is told of boxes in each window instead, turn by turn; `None` where nothing
+    /// is said of it.
+    pub(super) boxes: Option<Vec<Vec<Conditioning>>>,
 }
 
 impl Told {
@@ -63,6 +68,11 @@ pub struct RunPlan {
     told: Told,
     kept: Option<Kept>,
     size_px: [u32; 2],
+    canvas: Canvas,
+    /// The windows in which the denoiser sees the latents, in turn; none for whole.
+    windows: Vec<Windows>,
+    /// What pulls the picture towards itself.
+    guide: Option<Pull>,
 }
 
 impl RunPlan {
@@ -76,8 +86,10 @@ impl RunPlan {
     /// anything else stays.
     pub fn tell(&mut self, told: Told) {
         let before = std::mem::take(&mut self.told.conditioning);
+        let boxes = self.told.boxes.take();
         self.told = Told {
             conditioning: before.but(told.conditioning),
+            boxes: told.boxes.or(boxes),
             ..told
         };
     }
@@ -111,6 +123,7 @@ impl<'m> Session<'m> {
         request.check_sizes()?;
         let size_px = [request.width_px, request.height_px];
         request.conditions.check(model.manifest(), size_px)?;
+        request.canvas.check(size_px, model.size_multiple_px())?;
         let info = match &request.sampler {
             Some(id) => sampler_info(id)?,
             None => model.default_sampler(),
@@ -134,7 +147,20 @@ impl<'m> Session<'m> {
             first,
             told,
             kept,
+            windows,
         } = Start::new(model, request, sampler.as_ref(), &mut random)?;
+        let guide = request.guide.as_ref().filter(|guide| guide.scale > 0.0);
+        let guide = guide.map(|guide| {
+            let picture = (size_px, request.canvas);
+            Pull::new(
+                model,
+                guide,
+                picture,
+                sampler.as_ref(),
+                config.prediction_type,
+            )
+        });
+        let guide = guide.transpose()?;
         let order = sampler.order();
         let kept_steps = steps.saturating_sub(first / order);
         let plan = RunPlan {
@@ -143,6 +169,9 @@ impl<'m> Session<'m> {
             told,
             kept,
             size_px,
+            canvas: request.canvas,
+            windows,
+            guide,
             sampler,
         };
         let state = StepState {
@@ -208,7 +237,7 @@ impl<'m> Session<'m> {
     pub fn step(&mut self) -> Result<Option<StepView<'m>>, DiffusionError> {
         let (before, mut denoised) = (self.done(), None);
         while self.done() == before && self.state.index < self.plan.sampler.timesteps().len() {
-            denoised = Some(self.evaluate());
+            denoised = Some(self.evaluate()?);
         }
         let Some(denoised) = denoised else {
             return Ok(None);
@@ -223,17 +252,23 @@ impl<'m> Session<'m> {
             denoised,
             model: self.model,
             size_px: self.plan.size_px,
+            canvas: self.plan.canvas,
             passes: self.plan.sampler.order() * self.plan.told.conditioning.rows(),
         }))
     }
 
     /// One evaluation of the denoiser; returns the clean latents as they look from there.
-    fn evaluate(&mut self) -> Tensor<4> {
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn evaluate(&mut self) -> Result<Tensor<4>, DiffusionError> {
         let done = self.done();
         let RunPlan {
             sampler,
             told,
             kept,
+            windows,
+            guide,
             ..
         } = &self.plan;
         let StepState {
@@ -247,14 +282,18 @@ impl<'m> Session<'m> {
         let conditioning = told.once_done(done);
         let said = self
             .model
-            .said(&seen, timestep, &conditioning, told.guidance_scale);
+            .said_in((windows, *index), &seen, timestep, (&conditioning, told));
+        let said = match guide {
+            Some(guide) => guide.pulled(said, seen, *index)?,
+            None => said,
+        };
         let result = sampler.step(*index, memory, said, latents.clone(), random);
         *index += 1;
         *latents = match kept {
             Some(kept) => kept.restored(result.sample, sampler.as_ref(), *index),
             None => result.sample,
         };
-        result.denoised
+        Ok(result.denoised)
     }
 
     /// The picture of the latents as they are; with a mask it is not yet laid
@@ -265,7 +304,7 @@ impl<'m> Session<'m> {
     pub fn picture(&self) -> Result<RgbImage, DiffusionError> {
         let picture = self
             .model
-            .picture(self.state.latents.clone())?
+            .picture(self.state.latents.clone(), self.plan.canvas)?
             .ok_or(DiffusionError::NotFinite { step: self.done() })?;
         Ok(cropped(picture, self.plan.size_px))
     }

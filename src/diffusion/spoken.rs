@@ -88,6 +88,7 @@ impl Spoken {
             },
             guidance_scale,
             later: turns,
+            boxes: None,
         }
     }
 

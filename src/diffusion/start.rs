@@ -12,6 +12,7 @@ use super::torch_random::TorchGenerator;
 use super::{DiffusionError, GenerationRequest, LatentDiffusion};
 use crate::model::LatentInfo;
 use crate::model::conditioner::Asked;
+use crate::model::windows::Windows;
 use crate::recipe::MaskedContent;
 
 /// The latents to begin with, and what stays around them for the whole run.
@@ -23,6 +24,8 @@ pub(super) struct Start {
     /// For denoisers that do not see masks, and for places that are not repainted as
     /// strongly as others: what is kept is put back after each step.
     pub kept: Option<Kept>,
+    /// The windows in which the denoiser sees the latents, in turn.
+    pub windows: Vec<Windows>,
 }
 
 impl Start {
@@ -40,6 +43,8 @@ impl Start {
         let up = |side: u32| (side as usize).div_ceil(factor) * factor;
         let size = [up(request.width_px), up(request.height_px)];
         let shape = [1, channels, size[1] / factor, size[0] / factor];
+        let windows = request.canvas.windows([shape[3], shape[2]], factor);
+        let first_stage = model.stage(request.canvas);
         let takes_mask = model.manifest().takes_mask();
         let init = request.init.as_ref().map(|init| {
             let whole = extended(init, size[0] as u32, size[1] as u32);
@@ -61,10 +66,7 @@ impl Start {
         let needs_clean = init.is_some() && (!begins_with_noise || puts_back);
         let mut draw = |shape: [usize; 4]| random.randn(shape, device);
         let clean = match (&init, needs_clean) {
-            (Some(init), true) => {
-                let first_stage = model.model().first_stage();
-                Some(first_stage.to_latents(init.clone(), &mut draw))
-            }
+            (Some(init), true) => Some(first_stage.to_latents(init.clone(), &mut draw)),
             _ => None,
         };
         let noise = draw(shape);
@@ -107,9 +109,12 @@ impl Start {
         if let Some(picture) = &small {
             asked.push(Asked::LowResolution { picture });
         }
-        let bench = &mut model.bench(size, &mut draw);
+        let bench = &mut model.bench(first_stage.as_ref(), size, &mut draw);
         let conditioning = model.model().told(&asked, bench);
-        let told = spoken.told(conditioning, request.guidance_scale, model.model(), bench);
+        let told = Told {
+            boxes: Some(model.boxes_in_turn(&windows, conditions, is_guided)),
+            ..spoken.told(conditioning, request.guidance_scale, model.model(), bench)
+        };
         let kept = match (clean, &mask) {
             (Some(clean), Some(mask)) if puts_back => {
                 let shares = strengths.as_ref().map_or(&mask.latent, |it| &it.0);
@@ -126,6 +131,7 @@ impl Start {
             latents,
             first,
             told,
+            windows,
             kept,
         })
     }

@@ -5,7 +5,7 @@ use image::RgbImage;
 
 use super::preview::thumbnail;
 use super::tensors::rgb_from_tensor;
-use super::{DiffusionError, LatentDiffusion};
+use super::{Canvas, DiffusionError, LatentDiffusion};
 
 /// What can be seen after a step. Pictures are made when they are asked for:
 /// nobody pays for those that nobody looks at.
@@ -21,6 +21,7 @@ pub struct StepView<'m> {
     pub denoised: Tensor<4>,
     pub(super) model: &'m LatentDiffusion,
     pub(super) size_px: [u32; 2],
+    pub(super) canvas: Canvas,
     /// Passes through the denoiser that a step takes.
     pub(super) passes: usize,
 }
@@ -32,7 +33,7 @@ impl StepView<'_> {
     /// If the device does not hand over the latents.
     pub fn preview(&self) -> Result<RgbImage, DiffusionError> {
         let picture = if self.decodes() {
-            rgb_from_tensor(self.model.decoded(self.denoised.clone()))?
+            rgb_from_tensor(self.model.decoded(self.denoised.clone(), self.canvas))?
         } else {
             let decoder = self.model.preview_decoder()?;
             decoder.picture(self.denoised.clone())?
@@ -59,7 +60,7 @@ impl StepView<'_> {
     pub fn planes(&self, thumbnail_px: u32) -> Result<(Tensor<4>, RgbImage), DiffusionError> {
         let [width, height] = self.size_px.map(|side| side as usize);
         let planes = if self.decodes() {
-            self.model.decoded(self.denoised.clone())
+            self.model.decoded(self.denoised.clone(), self.canvas)
         } else {
             self.model.preview_decoder()?.planes(self.denoised.clone())
         };

@@ -2,7 +2,7 @@
 
 use super::session::Told;
 use super::spoken::Spoken;
-use super::{Conditions, DiffusionError, LatentDiffusion};
+use super::{Canvas, Conditions, DiffusionError, LatentDiffusion};
 use crate::model::conditioner::{Asked, inpaint, low_resolution};
 use crate::recipe::prompt::TextReading;
 
@@ -23,6 +23,8 @@ pub struct Retelling<'a> {
     pub conditions: &'a Conditions,
     /// The size of the picture that is being painted.
     pub size_px: [u32; 2],
+    /// How it is seen.
+    pub canvas: Canvas,
 }
 
 impl Conditions {
@@ -59,6 +61,7 @@ impl LatentDiffusion {
             guidance_scale,
             conditions,
             size_px,
+            canvas,
         } = *telling;
         let without_picture = Conditions {
             low_resolution: None,
@@ -78,8 +81,13 @@ impl LatentDiffusion {
             inpaint::MASKED_IMAGE,
             low_resolution::LOW_RESOLUTION,
         ];
-        let bench = &mut self.bench(size, noise);
+        let bench = &mut self.bench(self.model().first_stage(), size, noise);
         let conditioning = self.model().told_but(&asked, &stays, bench);
-        Ok(spoken.told(conditioning, guidance_scale, self.model(), bench))
+        let windows = canvas.windows(size.map(|side| side / factor as usize), factor as usize);
+        let is_guided = guidance_scale > 1.0;
+        Ok(Told {
+            boxes: Some(self.boxes_in_turn(&windows, conditions, is_guided)),
+            ..spoken.told(conditioning, guidance_scale, self.model(), bench)
+        })
     }
 }

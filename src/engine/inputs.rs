@@ -4,10 +4,39 @@ use std::borrow::Cow;
 
 use image::{GrayImage, RgbaImage};
 
-use crate::diffusion::{Conditions, GenerationRequest, Inpainting};
+use crate::diffusion::{Canvas, Conditions, GenerationRequest, Guide, Inpainting};
 use crate::frame::{FrameView, paste_back, scaled_to, stitched};
 use crate::pixels::{WHITE, flattened};
-use crate::recipe::{FrameSpec, GenerateSpec};
+use crate::recipe::{FrameSpec, GenerateSpec, GuideKind, ImageInput, WindowChoice, scale_picture};
+
+/// How the networks see a job's picture, once it is settled.
+pub(super) fn canvas_of(spec: &GenerateSpec) -> Canvas {
+    Canvas {
+        window_px: match spec.windows {
+            WindowChoice::Side(side_px) => Some(side_px),
+            WindowChoice::Auto | WindowChoice::Off => None,
+        },
+        wraps: spec.tile.wraps(),
+    }
+}
+
+/// The guide of a job, at the size at which it counts.
+fn guide_of(spec: &GenerateSpec) -> Option<Guide> {
+    let ImageInput(picture) = spec.guide.as_ref()?;
+    let (width_px, height_px) = picture.dimensions();
+    let is_small = spec.guide_kind == GuideKind::LowResolution
+        && width_px <= spec.width_px
+        && height_px <= spec.height_px;
+    let fits = is_small || (width_px, height_px) == (spec.width_px, spec.height_px);
+    Some(Guide {
+        picture: match fits {
+            true => picture.as_ref().clone(),
+            false => scale_picture(picture, spec.width_px, spec.height_px),
+        },
+        kind: spec.guide_kind,
+        scale: spec.guide_scale,
+    })
+}
 
 /// What is asked of the model. Of a frame it is shown all at the size at which it paints.
 pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
@@ -59,6 +88,8 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
                 .map(|small| flattened(&small.0, WHITE)),
             class: spec.class,
         },
+        canvas: canvas_of(spec),
+        guide: guide_of(spec),
     }
 }
 

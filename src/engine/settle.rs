@@ -80,6 +80,10 @@ pub(super) fn settled(
         sampler: Some(sampler.sampler_id()),
         karras: Some(wants_karras && sampler.takes_karras),
         clip_skip,
+        windows: spec.windows.settled(
+            [spec.width_px, spec.height_px],
+            model.manifest().resolution_px,
+        ),
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
         ..spec.clone()
     };

@@ -60,8 +60,11 @@ impl Workbench {
             return Ok(());
         }
         let size_px = [spec.width_px, spec.height_px];
-        let estimate = folder_of(&spec.model, &self.device)?
-            .painting_memory(size_px, 1)
+        let folder = folder_of(&spec.model, &self.device)?;
+        let native_px = folder.manifest().resolution_px;
+        let window_px = spec.windows.side_px(size_px, native_px);
+        let estimate = folder
+            .painting_memory_in(size_px, window_px)
             .map_err(|error| bad_model(&error))?;
         let (spare_bytes, is_loaded) = self.models.borrow().spare_bytes(Some(&spec.model));
         let model_bytes = if is_loaded {
@@ -70,7 +73,13 @@ impl Workbench {
             estimate.total_bytes()
         };
         let frame_px = spec.frame.map_or([0, 0], |frame| frame.size_px());
-        let needed_bytes = model_bytes.saturating_add(patch_bytes(frame_px));
+        let guide_bytes = match spec.guide.is_some() && spec.guide_scale > 0.0 {
+            true => folder.guide_memory(size_px),
+            false => 0,
+        };
+        let needed_bytes = model_bytes
+            .saturating_add(guide_bytes)
+            .saturating_add(patch_bytes(frame_px));
         check_room(
             &format!("Painting {} × {} pixels", size_px[0], size_px[1]),
             needed_bytes,

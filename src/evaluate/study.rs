@@ -300,6 +300,8 @@ fn paint_scene(
         strength: 1.0,
         init: hole.map(|_| scene.image.clone()),
         mask: hole.map(|hole| hole.mask.clone()),
+        canvas: crate::diffusion::Canvas::default(),
+        guide: None,
         inpainting: Inpainting::default(),
         conditions,
     };

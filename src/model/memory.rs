@@ -7,6 +7,7 @@
 //! enough to refuse what cannot go well.
 
 use super::autoencoder::codec::Codec;
+use super::first_stage::{MOST_GRADIENT_BYTES, MOST_PART_BYTES};
 use super::{Architecture, FirstStageConfig, ModelError, ModelFolder, UNet2dConfig};
 
 /// Bytes of a number that is computed with.
@@ -24,6 +25,8 @@ const RES_BLOCK_KEPT: f64 = 8.0;
 const TRANSFORMER_KEPT: f64 = 16.0;
 /// Copies of a weight in training: itself, its gradient, two moments of AdamW, its average.
 const TRAINED_COPIES: f64 = 5.0;
+/// Numbers for each pixel of a picture that is put together of parts.
+const PICTURE_PLANES: f64 = 9.0;
 
 /// Memory that a job will take, about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +59,42 @@ impl ModelFolder {
         size_px: [u32; 2],
         at_once: u32,
     ) -> Result<MemoryEstimate, ModelError> {
+        self.memory(size_px, at_once, None)
+    }
+
+    /// The same of one picture that the denoiser sees in windows with sides of so many
+    /// pixels and the first stage in parts; whole without such a side.
+    ///
+    /// # Errors
+    /// As [`Self::painting_memory`].
+    pub fn painting_memory_in(
+        &self,
+        size_px: [u32; 2],
+        window_px: Option<u32>,
+    ) -> Result<MemoryEstimate, ModelError> {
+        self.memory(size_px, 1, window_px)
+    }
+
+    /// Memory that a guide takes beside all that: what a gradient keeps of the decoder.
+    pub fn guide_memory(&self, size_px: [u32; 2]) -> u64 {
+        let Ok(config) = self.first_stage_config() else {
+            return 0;
+        };
+        let factor = config.info().factor;
+        let places = size_px.map(|side| (side as usize).div_ceil(factor) as f64);
+        let whole = config.gradient_bytes_each() * places[0] * places[1];
+        (whole as u64).min(MOST_GRADIENT_BYTES)
+    }
+
+    fn memory(
+        &self,
+        size_px: [u32; 2],
+        at_once: u32,
+        window_px: Option<u32>,
+    ) -> Result<MemoryEstimate, ModelError> {
         let mut weights = 0;
+        let most_px = window_px.unwrap_or(u32::MAX);
+        let pixels = f64::from(size_px[0]) * f64::from(size_px[1]);
         // The networks run one after the other: the hungriest decides.
         let mut working = 0.0_f64;
         let mut factor = 8;
@@ -64,12 +102,17 @@ impl ModelFolder {
             weights += config.parameter_count()?;
             factor = config.info().factor;
             if let Some(codec) = config.kind().codec()? {
-                working = working.max(decoder_working(&codec, size_px) * f64::from(at_once));
+                let whole = decoder_working(&codec, size_px) * f64::from(at_once);
+                let part = match window_px {
+                    Some(_) => whole.min(MOST_PART_BYTES as f64 / NUMBER),
+                    None => whole,
+                };
+                working = working.max(part);
             }
         }
         if let Ok(config) = self.unet_config() {
             weights += config.parameter_count()?;
-            let latent = size_px.map(|side| (side as usize).div_ceil(factor));
+            let latent = size_px.map(|side| (side.min(most_px) as usize).div_ceil(factor));
             // With guidance the denoiser is asked twice.
             let rows = 2.0 * f64::from(at_once);
             working = working.max(rows * denoiser_working(&config.architecture()?, latent));
@@ -89,6 +132,12 @@ impl ModelFolder {
             let places = size_px.map(|side| (side as usize).div_ceil(factor) * config.cells);
             let cells = (places[0] * places[1]) as f64;
             working = working.max(cells * (config.classes + 2 * config.width) as f64);
+        }
+        if window_px.is_some() {
+            // What is told of the whole in both branches, and the planes of the picture.
+            let channels = self.unet_config().map_or(0, |config| config.in_channels);
+            let places = pixels / (factor * factor) as f64;
+            working += 2.0 * channels as f64 * places + PICTURE_PLANES * pixels;
         }
         Ok(MemoryEstimate {
             weights_bytes: (weights * self.held().bytes()) as u64,
@@ -129,6 +178,24 @@ impl UNet2dConfig {
 }
 
 impl FirstStageConfig {
+    /// Bytes that decoding takes for each place of the latents, about.
+    pub(super) fn decoding_bytes_each(&self) -> f64 {
+        const SIDE: usize = 64;
+        let side_px = (SIDE * self.info().factor) as u32;
+        let codec = self.kind().codec().ok().flatten();
+        let numbers = codec.map_or(0.0, |codec| decoder_working(&codec, [side_px; 2]));
+        numbers * NUMBER * SLACK / (SIDE * SIDE) as f64
+    }
+
+    /// Bytes that a gradient by latents takes for each of their places, about.
+    pub(super) fn gradient_bytes_each(&self) -> f64 {
+        const SIDE: usize = 64;
+        let side_px = SIDE * self.info().factor;
+        let codec = self.kind().codec().ok().flatten();
+        let numbers = codec.map_or(0.0, |codec| decoder_kept(&codec, [side_px; 2]));
+        numbers * NUMBER / (SIDE * SIDE) as f64
+    }
+
     /// Memory for training the autoencoder on pictures of so many pixels (width,
     /// height), so many at a time, without the networks that judge it.
     ///
@@ -164,6 +231,17 @@ fn codec_kept(codec: &Codec, size: [usize; 2]) -> f64 {
         kept += width * level.channels as f64 * places(size, lowest);
     }
     kept
+}
+
+/// Numbers that a gradient keeps of a decoder for a picture.
+fn decoder_kept(codec: &Codec, size: [usize; 2]) -> f64 {
+    let levels = codec.levels.iter().enumerate();
+    let kept = levels.map(|(index, level)| {
+        let attended = f64::from(u8::from(level.attends_up));
+        let width = (codec.layers + 1) as f64 * (RES_BLOCK_KEPT + attended * TRANSFORMER_KEPT);
+        width * level.channels as f64 * places(size, index)
+    });
+    kept.sum()
 }
 
 fn trained(weights: usize, kept: f64) -> MemoryEstimate {

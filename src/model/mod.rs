@@ -25,6 +25,7 @@ mod unet;
 mod upscaler;
 pub mod weights;
 mod whole;
+pub mod windows;
 mod work;
 
 pub use autoencoder::{
@@ -34,8 +35,8 @@ pub use autoencoder::{
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use error::ModelError;
 pub use first_stage::{
-    Draw, FirstStage, FirstStageConfig, LatentInfo, Pixels, Scaling, SharedWeights,
-    first_stage_config, is_pixels, load_first_stage,
+    Draw, FirstStage, FirstStageConfig, LatentInfo, Pixels, Scaling, SharedWeights, TiledStage,
+    first_stage_config, gradient_parts, is_pixels, load_first_stage,
 };
 pub use folder::{ModelFolder, ModelParts, groups_of};
 pub use manifest::Manifest;

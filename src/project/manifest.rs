@@ -165,6 +165,8 @@ pub(super) struct ChoicesEntry {
     pub(super) heeds_mask: bool,
     /// The id of a layer.
     pub(super) small_picture: Option<u64>,
+    /// The id of a layer.
+    pub(super) guide: Option<u64>,
     pub(super) conditions: Option<ConditionsEntry>,
 }
 
@@ -174,6 +176,7 @@ impl Default for ChoicesEntry {
             starts_from_picture: true,
             heeds_mask: true,
             small_picture: None,
+            guide: None,
             conditions: None,
         }
     }

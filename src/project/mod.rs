@@ -56,6 +56,8 @@ pub struct Choices {
     pub heeds_mask: bool,
     /// The layer that the model is shown in small.
     pub small_picture: Option<LayerId>,
+    /// The layer that pulls what is painted towards itself.
+    pub guide: Option<LayerId>,
     /// What is said of boxes and label maps; none in files that are older.
     pub conditions: Option<ConditionChoices>,
 }
@@ -79,6 +81,7 @@ impl Default for Choices {
             starts_from_picture: true,
             heeds_mask: true,
             small_picture: None,
+            guide: None,
             conditions: None,
         }
     }

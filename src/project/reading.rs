@@ -357,6 +357,7 @@ fn choices_of(entry: ChoicesEntry) -> Choices {
         starts_from_picture: entry.starts_from_picture,
         heeds_mask: entry.heeds_mask,
         small_picture: entry.small_picture.map(LayerId),
+        guide: entry.guide.map(LayerId),
         conditions: entry.conditions.map(|it| ConditionChoices {
             uses_boxes: it.uses_boxes,
             uses_label_map: it.uses_label_map,

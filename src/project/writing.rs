@@ -146,6 +146,7 @@ fn choices_of(choices: &Choices) -> ChoicesEntry {
         starts_from_picture: choices.starts_from_picture,
         heeds_mask: choices.heeds_mask,
         small_picture: choices.small_picture.map(|layer| layer.0),
+        guide: choices.guide.map(|layer| layer.0),
         conditions: choices.conditions.map(|it| ConditionsEntry {
             uses_boxes: it.uses_boxes,
             uses_label_map: it.uses_label_map,

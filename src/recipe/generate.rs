@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::SamplerId;
+use super::canvas::{Tile, WindowChoice};
 use super::frame::{FrameError, FrameSpec};
+use super::guide::GuideKind;
 use super::layout::{LayoutError, LayoutInput};
 use super::param::{Param, Range, Value, WIDTH};
 use super::prompt::{PromptSyntax, TextReading};
@@ -89,6 +91,10 @@ pub struct GenerateSpec {
     pub layout_weight: f32,
     /// How strongly the label map acts: 0 not at all, 1 as the model was trained.
     pub semantic_weight: f32,
+    /// What of the guide counts.
+    pub guide_kind: GuideKind,
+    /// How far the guide pulls: 0 not at all.
+    pub guide_scale: f32,
     /// What is done with the painted picture; sizes above are those before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish: Option<Finish>,
@@ -97,6 +103,11 @@ pub struct GenerateSpec {
     /// `mask` and `strengths` have the frame's own size, as the finished patch has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<FrameSpec>,
+    /// Whether the denoiser sees the picture whole or in windows.
+    pub windows: WindowChoice,
+    /// Along which axes the picture goes on over its edges.
+    #[serde(skip_serializing_if = "Tile::is_none")]
+    pub tile: Tile,
     /// Whether it was told something else on its way: it is what was told last, and
     /// paints another picture from the start.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -120,6 +131,10 @@ pub struct GenerateSpec {
     /// The whole picture in small, of which the model makes a larger one.
     #[serde(skip)]
     pub low_resolution: Option<ImageInput>,
+    /// The picture that pulls what is painted towards itself; what is transparent is
+    /// free.
+    #[serde(skip)]
+    pub guide: Option<ImageInput>,
 }
 
 impl Default for GenerateSpec {
@@ -144,8 +159,12 @@ impl Default for GenerateSpec {
             batch: 1,
             layout_weight: 1.0,
             semantic_weight: 1.0,
+            guide_kind: GuideKind::default(),
+            guide_scale: 3.0,
             finish: None,
             frame: None,
+            windows: WindowChoice::Auto,
+            tile: Tile::None,
             was_retold: false,
             init: None,
             mask: None,
@@ -153,6 +172,7 @@ impl Default for GenerateSpec {
             layout: None,
             semantic: None,
             low_resolution: None,
+            guide: None,
         }
     }
 }
@@ -214,6 +234,11 @@ pub enum SpecError {
         /// Size of the frame.
         frame_px: [u32; 2],
     },
+    /// A part of a picture is to go on over its edges.
+    #[error(
+        "a frame is a part of a picture and cannot be tiled; leave the frame or the tiling out"
+    )]
+    FrameTiled,
     /// A box cannot be.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -312,6 +337,9 @@ impl GenerateSpec {
         }
         if let Some(frame) = &self.frame {
             frame.validate()?;
+            if self.tile != Tile::None {
+                return Err(SpecError::FrameTiled);
+            }
             let frame_px = frame.size_px();
             match image_px.map(<[u32; 2]>::from) {
                 Some(image_px) if image_px != frame_px => {

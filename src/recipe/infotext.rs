@@ -11,11 +11,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::param::{
-    CLIP_SKIP, ETA, FEATHER, GUIDANCE, HEIGHT, Number, Param, SEED, STEPS, STRENGTH, WIDTH,
+    CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDE_SCALE, HEIGHT, Number, Param, SEED, STEPS, STRENGTH,
+    WIDTH,
 };
 use super::{
-    FoundRecipe, FrameSpec, GenerateSpec, MAX_SIDE_PX, MaskedContent, PaintedRecipe, RecipeForm,
-    SamplerId,
+    FoundRecipe, FrameSpec, GenerateSpec, GuideKind, MAX_SIDE_PX, MaskedContent, PaintedRecipe,
+    RecipeForm, SamplerId, Tile, WindowChoice,
 };
 
 const NEGATIVE: &str = "Negative prompt:";
@@ -25,6 +26,13 @@ const INPAINT_AREA: &str = "Inpaint area";
 const ONLY_MASKED: &str = "Only masked";
 const PADDING: &str = "Masked area padding";
 const MASKED_CONTENT: &str = "Masked content";
+
+/// Whether copies side by side show no seam, and the windows that it is painted in.
+const TILING: &str = "Tiling";
+const WINDOWS: &str = "Windows";
+
+/// What of a guide counts.
+const GUIDE: &str = "Guide";
 
 /// A last line with fewer pairs than this belongs to the prompt.
 const FEWEST_PAIRS: usize = 3;
@@ -75,6 +83,14 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
             pairs.add_some(PADDING, framing.padding_px);
             pairs.add_some(MASKED_CONTENT, framing.masked_content.infotext());
         }
+    }
+    pairs.add_some(TILING, spec.tile.name());
+    if let WindowChoice::Side(side_px) = spec.windows {
+        pairs.add(WINDOWS, side_px);
+    }
+    if spec.guide.is_some() {
+        pairs.add(GUIDE, spec.guide_kind.name());
+        pairs.add_number(&GUIDE_SCALE, spec.guide_scale);
     }
     pairs.add("Version", &recipe.program);
 
@@ -242,6 +258,17 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             let content = known.find(|it| it.infotext() == Some(value))?;
             found.framing.get_or_insert_default().masked_content = content;
         }
+        TILING => {
+            // Others tile both ways or not at all.
+            let name = if value == "True" { "xy" } else { value };
+            let mut known = Tile::ALL.into_iter();
+            spec.tile = known.find(|tile| tile.name() == Some(name))?;
+        }
+        GUIDE => {
+            let mut known = GuideKind::ALL.into_iter();
+            spec.guide_kind = known.find(|kind| kind.name() == value)?;
+        }
+        WINDOWS => spec.windows = value.parse().ok()?,
         "Model hash" => found.model_hash = Some(value.to_owned()),
         "Model" => found.model_name = Some(value.to_owned()),
         "Version" => found.program = Some(value.to_owned()),

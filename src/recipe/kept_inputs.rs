@@ -32,6 +32,8 @@ pub(super) struct KeptInputs {
     semantic: Value,
     #[serde(skip_serializing_if = "Value::is_null")]
     low_resolution: Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    guide: Value,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,9 +60,9 @@ impl KeptInputs {
                 })?,
             },
         };
-        let low_resolution = match &spec.low_resolution {
+        let kept = |input: &Option<ImageInput>| match input {
             None => Value::Null,
-            Some(small) => match packed(png::ColorType::Rgba, &small.0) {
+            Some(picture) => match packed(png::ColorType::Rgba, &picture.0) {
                 None => Value::Bool(true),
                 Some(picture) => Value::String(picture),
             },
@@ -68,13 +70,15 @@ impl KeptInputs {
         Ok(Self {
             layout: layout.map_or(Ok(Value::Null), serde_json::to_value)?,
             semantic,
-            low_resolution,
+            low_resolution: kept(&spec.low_resolution),
+            guide: kept(&spec.guide),
         })
     }
 
     /// Whether a picture of the job is too large to be kept.
     pub(super) fn are_cut(&self) -> bool {
-        self.semantic.is_boolean() || self.low_resolution.is_boolean()
+        let pictures = [&self.semantic, &self.low_resolution, &self.guide];
+        pictures.into_iter().any(Value::is_boolean)
     }
 
     /// Puts them into a job whose size is known; what cannot be is named.
@@ -94,9 +98,15 @@ impl KeptInputs {
             }
         }
         if !self.low_resolution.is_null() {
-            spec.low_resolution = small_of(&self.low_resolution);
+            spec.low_resolution = picture_of(&self.low_resolution);
             if spec.low_resolution.is_none() {
                 unread.push("Low-resolution picture".to_owned());
+            }
+        }
+        if !self.guide.is_null() {
+            spec.guide = picture_of(&self.guide);
+            if spec.guide.is_none() {
+                unread.push("Guide".to_owned());
             }
         }
         unread
@@ -120,7 +130,7 @@ fn semantic_of(kept: Value, size_px: [u32; 2]) -> Option<SemanticInput> {
     is_whole.then_some(semantic)
 }
 
-fn small_of(kept: &Value) -> Option<ImageInput> {
+fn picture_of(kept: &Value) -> Option<ImageInput> {
     let (width, height, pixels) = unpacked(png::ColorType::Rgba, kept.as_str()?)?;
     let picture = RgbaImage::from_raw(width, height, pixels)?;
     Some(ImageInput(Arc::new(picture)))
@@ -205,6 +215,11 @@ mod tests {
                 6,
                 Rgba([1, 2, 3, 200]),
             )))),
+            guide: Some(ImageInput(Arc::new(RgbaImage::from_pixel(
+                40,
+                24,
+                Rgba([9, 0, 3, 100]),
+            )))),
             ..GenerateSpec::default()
         }
     }
@@ -214,6 +229,7 @@ mod tests {
             layout: None,
             semantic: None,
             low_resolution: None,
+            guide: None,
             ..of.clone()
         };
         let unread = kept.restore(&mut bare);

@@ -8,10 +8,12 @@
 //! the samplers, so that a picture made in one of them can be made again in
 //! any other.
 
+mod canvas;
 mod colour;
 mod exif;
 mod frame;
 mod generate;
+mod guide;
 mod infotext;
 mod input;
 mod jpeg_end;
@@ -32,10 +34,12 @@ mod train;
 mod upscale;
 mod webp_chunks;
 
+pub use canvas::{Tile, WindowChoice};
 pub use frame::{FrameError, FrameSpec, Framing, Infill, MaskedContent};
 pub use generate::{
     GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SizeError, SpecError,
 };
+pub use guide::GuideKind;
 pub use infotext::{read_infotext, write_infotext};
 pub use input::{InputSpec, MaskConvention, class_number};
 pub use layout::{LayoutBox, LayoutError, LayoutInput, MAX_BOXES};

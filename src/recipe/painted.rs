@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::kept_inputs::KeptInputs;
-use super::param::{BATCH, FEATHER, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
+use super::param::{BATCH, FEATHER, GUIDE_SCALE, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
 use super::prompt::PromptSyntax;
-use super::{Finish, Framing, GenerateSpec, ModelSource};
+use super::{Finish, Framing, GenerateSpec, ModelSource, WindowChoice};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
 pub const PRIVATE_KEYWORD: &str = "velatura";
@@ -136,9 +136,11 @@ impl PaintedRecipe {
             layout,
             semantic,
             low_resolution,
+            guide,
             ..
         } = &self.spec;
-        layout.is_some() || semantic.is_some() || low_resolution.is_some()
+        let pictures = [low_resolution, guide];
+        layout.is_some() || semantic.is_some() || pictures.into_iter().any(Option::is_some)
     }
 
     /// The recipe with the name under which the sampler is known elsewhere, for
@@ -219,6 +221,8 @@ impl FoundRecipe {
             self.spec.layout.is_some()
         } else if *number == SEMANTIC_WEIGHT {
             self.spec.semantic.is_some()
+        } else if *number == GUIDE_SCALE {
+            self.spec.guide.is_some()
         } else {
             // A file has one picture, whatever its batch had.
             *number != BATCH
@@ -239,9 +243,15 @@ impl FoundRecipe {
         spec.finish = self.spec.finish.or(spec.finish);
         spec.frame = self.spec.frame;
         spec.class = self.spec.class;
+        spec.windows = self.spec.windows;
+        spec.tile = self.spec.tile;
         spec.layout.clone_from(&self.spec.layout);
         spec.semantic.clone_from(&self.spec.semantic);
         spec.low_resolution.clone_from(&self.spec.low_resolution);
+        spec.guide.clone_from(&self.spec.guide);
+        if spec.guide.is_some() {
+            spec.guide_kind = self.spec.guide_kind;
+        }
         for param in GenerateSpec::PARAMS {
             if self.tells(param.number) {
                 (param.set)(spec, (param.get)(&self.spec));
@@ -327,10 +337,15 @@ impl FoundRecipe {
             return None;
         }
         let is_old = form.spec.get(PROMPT_SYNTAX).is_none();
+        let knows_windows = form.spec.get("windows").is_some();
         let mut spec: GenerateSpec = serde_json::from_value(form.spec).ok()?;
         if is_old {
             // Before it was told, every sign was text.
             spec.prompt_syntax = PromptSyntax::Plain;
+        }
+        if !knows_windows {
+            // Before there were any, all pictures were painted whole.
+            spec.windows = WindowChoice::Off;
         }
         spec.frame = spec.frame.filter(|frame| frame.validate().is_ok());
         let mut unread = form.inputs.kept.restore(&mut spec);
@@ -465,6 +480,7 @@ mod tests {
         let expected = GenerateSpec {
             prompt: "sea".to_owned(),
             prompt_syntax: PromptSyntax::Plain,
+            windows: WindowChoice::Off,
             ..Default::default()
         };
         assert_eq!(found.spec, expected);

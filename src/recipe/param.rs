@@ -310,6 +310,18 @@ pub static SEMANTIC_WEIGHT: Number = Number {
     ..LAYOUT_WEIGHT
 };
 
+/// How far a guide pulls.
+pub static GUIDE_SCALE: Number = Number {
+    id: "guide_scale",
+    label: "Pull",
+    hint: "How far the guide pulls at every step: 0 not at all",
+    unit: None,
+    allowed: Range::real(0.0, 100.0),
+    offered: Range::real(0.0, 10.0),
+    shown: Shown::Tenths,
+    infotext: Some("Guide scale"),
+};
+
 /// A number, and where a `T` keeps it.
 #[derive(Debug)]
 pub struct Param<T: 'static> {
@@ -392,6 +404,11 @@ impl GenerateSpec {
             number: &SEMANTIC_WEIGHT,
             get: |spec| Value::Real(spec.semantic_weight),
             set: |spec, value| spec.semantic_weight = value.as_f32(),
+        },
+        Param {
+            number: &GUIDE_SCALE,
+            get: |spec| Value::Real(spec.guide_scale),
+            set: |spec, value| spec.guide_scale = value.as_f32(),
         },
     ];
 }

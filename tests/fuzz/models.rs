@@ -95,6 +95,8 @@ impl Folder {
                 strength: 1.0,
                 init: None,
                 mask: None,
+                canvas: velatura::diffusion::Canvas::default(),
+                guide: None,
                 inpainting: velatura::diffusion::Inpainting::default(),
                 conditions: Conditions::default(),
             };

@@ -200,6 +200,8 @@ fn check_folder(kind: &str, path: &Path, has_class: bool, factor: f32) {
         init: None,
         mask: None,
         inpainting: velatura::diffusion::Inpainting::default(),
+        canvas: velatura::diffusion::Canvas::default(),
+        guide: None,
         conditions: Conditions {
             class: has_class.then_some(3),
             ..Conditions::default()

@@ -168,6 +168,7 @@ fn projects() -> impl Strategy<Value = Project> {
                 starts_from_picture: selected % 2 == 0,
                 heeds_mask: selected % 3 == 0,
                 small_picture: layers.first().map(|layer| layer.id),
+                guide: layers.last().map(|layer| layer.id),
                 conditions: (selected % 5 > 0).then_some(ConditionChoices {
                     uses_boxes: selected % 7 == 0,
                     uses_label_map: selected % 11 == 0,

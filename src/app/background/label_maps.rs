@@ -24,12 +24,31 @@ pub struct DrawingArrival {
     /// What the layer of the map is called; the map, of any size, and what its
     /// numbers mean.
     pub map: Option<(String, SemanticInput)>,
-    /// A picture that the model is to be shown in small.
-    pub small: Option<ImageInput>,
+    /// A picture that was given to the job, and what as.
+    pub picture: Option<(GivenAs, ImageInput)>,
     /// Whether they take the place of those that are seen, which are hidden.
     pub hides_others: bool,
     /// The part of the canvas that they are of; none for the whole.
     pub within: Option<CanvasRect>,
+}
+
+/// What a picture is to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenAs {
+    /// The model is shown it in small.
+    Small,
+    /// It pulls what is painted towards itself.
+    Guide,
+}
+
+impl GivenAs {
+    /// What its layer is called.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Small => "Low-resolution picture",
+            Self::Guide => "Guide",
+        }
+    }
 }
 
 /// Boxes of a picture of some size.
@@ -74,7 +93,7 @@ impl Background {
                 label: "Import label map",
                 boxes: None,
                 map: Some((name, SemanticInput { map, palette })),
-                small: None,
+                picture: None,
                 hides_others: false,
                 within: None,
             };
@@ -146,10 +165,10 @@ fn fitted(arrival: DrawingArrival, document: DocumentSnapshot) -> Result<FittedD
         let boxes = boxes_on_canvas(&it.boxes, it.size_px, part);
         (it.name.clone(), boxes)
     });
-    let picture = arrival.small.as_ref().map(|ImageInput(small)| {
+    let picture = arrival.picture.as_ref().map(|(given, ImageInput(small))| {
         let [width, height] = document.size_px();
         let picture = TileGrid::from_image(&scale_picture(small, width, height));
-        ("Low-resolution picture".to_owned(), picture)
+        (given.label().to_owned(), picture)
     });
     Ok(FittedDrawing {
         drawing: Drawing {
@@ -207,7 +226,7 @@ mod tests {
             label: "Import label map",
             boxes: None,
             map: Some(("Map".to_owned(), input)),
-            small: None,
+            picture: None,
             hides_others: false,
             within: None,
         }

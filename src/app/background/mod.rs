@@ -49,7 +49,7 @@ pub use enlarge::{EnlargeEvent, FinishedPicture, Growing, Grown, LargeLayer};
 pub use events::{
     Arrival, BackgroundEvent, Ground, OpenedFile, OpenedProjectFile, Origin, SaveForm, SaveTicket,
 };
-pub use label_maps::{ArrivingBoxes, DrawingArrival, FittedDrawing};
+pub use label_maps::{ArrivingBoxes, DrawingArrival, FittedDrawing, GivenAs};
 use lane::Lane;
 pub use library::LibraryEvent;
 

@@ -3,7 +3,9 @@
 use super::Core;
 use std::path::PathBuf;
 
-use crate::app::background::{ClassEvent, ClassWish, DrawingArrival, FittedDrawing, PickPurpose};
+use crate::app::background::{
+    ClassEvent, ClassWish, DrawingArrival, FittedDrawing, GivenAs, PickPurpose,
+};
 use crate::app::classes::{BuiltInPalette, ClassCommand, MapImport, PaletteDraft};
 use crate::app::command::Dialog;
 use crate::app::notices::Severity;
@@ -229,9 +231,13 @@ impl Core {
             self.add_drawing(document.id(), arrival);
             return Ok(());
         }
+        let given = arrival.picture;
         let inserted = open.editor.insert_drawing(arrival.label, drawing)?;
-        if let Some(small) = inserted.picture {
-            open.small_picture = Some(small);
+        if let (Some(layer), Some((given, _))) = (inserted.picture, given) {
+            match given {
+                GivenAs::Small => open.small_picture = Some(layer),
+                GivenAs::Guide => open.guide = Some(layer),
+            }
             open.starts_from_picture = false;
         }
         Ok(())

@@ -72,6 +72,7 @@ impl Core {
             starts_from_picture: front.starts_from_picture,
             heeds_mask: front.heeds_mask,
             small_picture: front.small_picture,
+            guide: front.guide,
         }
     }
 

@@ -204,6 +204,7 @@ impl Core {
                 self.state.documents.front_mut().starts_from_picture = starts;
             }
             Command::ShowInSmall(layer) => self.show_in_small(layer),
+            Command::GuideBy(layer) => self.guide_by(layer),
             Command::HeedMask(heeds) => self.state.documents.front_mut().heeds_mask = heeds,
             Command::RollSeed => settings.form.spec.seed = random::fresh_seed(),
             Command::Generate => self.generate(),

@@ -38,7 +38,7 @@ impl Core {
             label: traced.tracing.label(),
             boxes: None,
             map: None,
-            small: None,
+            picture: None,
             hides_others: false,
             within: None,
         };

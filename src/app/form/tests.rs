@@ -14,6 +14,7 @@ fn the_sentence_says_what_will_happen() {
         boxes,
         has_map,
         has_small_picture: false,
+        has_guide: false,
     };
     let says = |intent: Intent| intent.sentence(&form, size, false, told(0, false));
     assert_eq!(says(Intent::of(false, true)), "Text to image, 64 × 48");

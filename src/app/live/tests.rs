@@ -14,6 +14,7 @@ fn wish_of(document: DocumentId, revision: u64) -> Wish {
         starts_from_picture: true,
         heeds_mask: true,
         small_picture: None,
+        guide: None,
     }
 }
 

@@ -21,7 +21,8 @@ use crate::recipe::param::{
 };
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
-    Finish, FoundRecipe, GenerateSpec, ModelSource, RecipeForm, SamplerId, read_recipe,
+    Finish, FoundRecipe, GenerateSpec, ModelSource, RecipeForm, SamplerId, Tile, WindowChoice,
+    read_recipe,
 };
 
 /// What `velatura generate` takes.
@@ -65,6 +66,14 @@ pub struct GenerateArgs {
     width: Option<u32>,
     #[arg(long, value_name = "PX", help = help(&HEIGHT, SIZE_DEFAULT))]
     height: Option<u32>,
+    /// Paint in overlapping windows: auto for pictures much larger than the model's, off,
+    /// or the side of a window in pixels [default: the recipe's, or auto]
+    #[arg(long, value_name = "auto|off|PX")]
+    windows: Option<WindowChoice>,
+    /// Let the picture go on over its edges, so that copies of it side by side show no
+    /// seam [default: the recipe's, or none]
+    #[arg(long, value_enum, value_name = "AXES")]
+    tile: Option<TileArg>,
     #[command(flatten)]
     pictures: PictureArgs,
     #[command(flatten)]
@@ -108,6 +117,30 @@ enum FinishArg {
     None,
     /// Four times the width and height
     X4,
+}
+
+/// Along which axes a picture is tiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TileArg {
+    /// None
+    None,
+    /// From left to right
+    X,
+    /// From top to bottom
+    Y,
+    /// Both
+    Xy,
+}
+
+impl From<TileArg> for Tile {
+    fn from(tile: TileArg) -> Self {
+        match tile {
+            TileArg::None => Self::None,
+            TileArg::X => Self::X,
+            TileArg::Y => Self::Y,
+            TileArg::Xy => Self::Xy,
+        }
+    }
 }
 
 /// Where width and height come from if they are not given.
@@ -183,6 +216,8 @@ impl GenerateArgs {
         spec.steps = self.steps.unwrap_or(spec.steps);
         spec.guidance_scale = self.cfg_scale.unwrap_or(spec.guidance_scale);
         spec.eta = self.eta.unwrap_or(spec.eta);
+        spec.windows = self.windows.unwrap_or(spec.windows);
+        spec.tile = self.tile.map_or(spec.tile, Tile::from);
         spec.batch = self.batch.unwrap_or(1);
         spec.finish = match self.finish {
             Some(FinishArg::None) => None,

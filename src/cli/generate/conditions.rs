@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use image::RgbaImage;
 
+use super::args::help;
 use super::frame::Framed;
 use crate::cli::CliError;
 use crate::diffusion::{Conditions, DiffusionError};
 use crate::exchange::{ExchangeError, read_boxes, read_label_map};
 use crate::frame::{cut_layout, cut_picture, cut_semantic};
 use crate::model::Manifest;
-use crate::recipe::param::{LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
+use crate::recipe::param::{GUIDE_SCALE, LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
 use crate::recipe::{
-    GenerateSpec, ImageInput, InputSpec, LayoutInput, Palette, SemanticInput, class_number,
-    open_picture, scale_picture,
+    GenerateSpec, GuideKind, ImageInput, InputSpec, LayoutInput, Palette, SemanticInput,
+    class_number, open_picture, scale_picture,
 };
 
 /// What a picture is painted from besides words and pictures to repaint.
@@ -38,10 +39,41 @@ pub(in crate::cli) struct ConditionArgs {
     /// Class to paint, by its number or name
     #[arg(long, value_name = "N|NAME")]
     class: Option<String>,
+    /// Picture that pulls what is painted towards itself, with any model; what is
+    /// transparent is free
+    #[arg(long, value_name = "IMG", conflicts_with = "frame")]
+    guide: Option<PathBuf>,
+    #[arg(long, value_name = "SCALE", help = help(&GUIDE_SCALE, "the recipe's, or 3"))]
+    guide_scale: Option<f32>,
+    /// What of the guide counts [default: low-resolution for one that is smaller than the
+    /// picture, else strokes]
+    #[arg(long, value_enum, value_name = "KIND")]
+    guide_kind: Option<GuideArg>,
     /// How strongly boxes or the label map act, from 0 to 1, as in boxes=0.8
     /// or map=0.5
     #[arg(long, value_name = "NAME=WEIGHT", value_parser = weight)]
     condition_weight: Vec<(Weighed, f32)>,
+}
+
+/// What of a guide counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum GuideArg {
+    /// The picture in small: colours by area
+    LowResolution,
+    /// The colour of every pixel that is not transparent
+    Strokes,
+    /// Where it becomes brighter and darker
+    Edges,
+}
+
+impl From<GuideArg> for GuideKind {
+    fn from(kind: GuideArg) -> Self {
+        match kind {
+            GuideArg::LowResolution => Self::LowResolution,
+            GuideArg::Strokes => Self::Strokes,
+            GuideArg::Edges => Self::Edges,
+        }
+    }
 }
 
 /// What has a weight.
@@ -118,6 +150,15 @@ impl ConditionArgs {
             }
             spec.semantic = Some(semantic);
         }
+        if let Some(path) = &self.guide {
+            let opened = open_picture(path)?;
+            opened
+                .warnings
+                .iter()
+                .for_each(|warning| warn(warning.to_string()));
+            spec.guide = Some(ImageInput(Arc::new(opened.image)));
+        }
+        spec.guide_scale = self.guide_scale.unwrap_or(spec.guide_scale);
         Ok(())
     }
 
@@ -173,6 +214,19 @@ impl ConditionArgs {
                 let scaled = scale_picture(small, width, height);
                 spec.low_resolution = Some(ImageInput(Arc::new(scaled)));
             }
+        }
+        if let (Some(ImageInput(guide)), true) = (&spec.guide, self.guide.is_some()) {
+            let (width, height) = guide.dimensions();
+            let is_smaller = width < size_px[0] && height < size_px[1];
+            spec.guide_kind = match is_smaller {
+                true => GuideKind::LowResolution,
+                false => GuideKind::Strokes,
+            };
+        }
+        spec.guide_kind = self.guide_kind.map_or(spec.guide_kind, GuideKind::from);
+        let is_said = self.guide_scale.is_some() || self.guide_kind.is_some();
+        if is_said && spec.guide.is_none() {
+            warn("there is no guide for its scale or kind to act on".to_owned());
         }
         let weighs = |which| self.condition_weight.iter().any(|(it, _)| *it == which);
         if weighs(Weighed::Boxes) && spec.layout.is_none() {

@@ -8,7 +8,7 @@ use image::RgbImage;
 use crate::diffusion::{
     Conditions, DiffusionError, Enlargement, Retelling, RunPlan, Session, StepState, StepView,
 };
-use crate::engine::inputs::{in_frame, pasted, request_of};
+use crate::engine::inputs::{canvas_of, in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
 use crate::engine::protocol::{
@@ -113,6 +113,7 @@ impl Paint {
                 guidance_scale: spec.guidance_scale,
                 conditions: &conditions,
                 size_px: [spec.width_px, spec.height_px],
+                canvas: canvas_of(&picture.spec),
             })?;
             picture.plan.tell(anew);
             picture.spec = now;

@@ -153,6 +153,10 @@ impl FirstStage for AutoencoderKl {
         weights::save(self, path, &names::AUTOENCODER, dtype)
     }
 
+    fn differentiable(&self) -> Box<dyn FirstStage> {
+        Box::new(self.clone().no_grad().train())
+    }
+
     fn boxed(&self) -> Box<dyn FirstStage> {
         Box::new(self.clone())
     }

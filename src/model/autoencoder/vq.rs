@@ -142,7 +142,13 @@ impl FirstStage for VqModel {
     }
 
     fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4> {
-        self.decode_quantized(self.quantize(latents).nearest)
+        let nearest = self.quantize(latents.clone()).nearest;
+        if !latents.device().is_autodiff() {
+            return self.decode_quantized(nearest);
+        }
+        // Gradients go by the codebook as if it were not there, as in training.
+        let away = (nearest - latents.clone()).detach();
+        self.decode_quantized(latents + away)
     }
 
     fn parameter_count(&self) -> usize {
@@ -155,6 +161,10 @@ impl FirstStage for VqModel {
 
     fn save_weights(&self, path: &Path, dtype: WeightDtype) -> Result<(), ModelError> {
         weights::save(self, path, &names::AUTOENCODER, dtype)
+    }
+
+    fn differentiable(&self) -> Box<dyn FirstStage> {
+        Box::new(self.clone().no_grad().train())
     }
 
     fn boxed(&self) -> Box<dyn FirstStage> {

@@ -8,6 +8,7 @@ mod config;
 mod pixels;
 mod place;
 mod shared;
+mod tiled;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -21,6 +22,9 @@ pub use config::FirstStageConfig;
 pub use pixels::{Pixels, PixelsConfig};
 pub use place::{first_stage_config, is_pixels, load_first_stage};
 pub use shared::SharedWeights;
+pub use tiled::{TiledStage, gradient_parts};
+
+pub(super) use tiled::{MOST_BYTES as MOST_PART_BYTES, MOST_GRADIENT_BYTES};
 
 pub(super) use config::Kind;
 pub(super) use place::FirstStagePlace;
@@ -118,6 +122,9 @@ pub trait FirstStage: Debug + Send + Sync {
     /// # Errors
     /// If the file cannot be written, or a weight does not fit `dtype`.
     fn save_weights(&self, path: &Path, dtype: WeightDtype) -> Result<(), ModelError>;
+
+    /// The same stage for tensors of which gradients are taken; its weights have none.
+    fn differentiable(&self) -> Box<dyn FirstStage>;
 
     /// The same stage once more; weights are shared.
     fn boxed(&self) -> Box<dyn FirstStage>;

@@ -139,6 +139,10 @@ impl FirstStage for Pixels {
         Ok(())
     }
 
+    fn differentiable(&self) -> Box<dyn FirstStage> {
+        self.boxed()
+    }
+
     fn boxed(&self) -> Box<dyn FirstStage> {
         Box::new(self.clone())
     }

@@ -74,6 +74,8 @@ impl DiffusionStage {
             strength: 1.0,
             init: None,
             mask: None,
+            canvas: crate::diffusion::Canvas::default(),
+            guide: None,
             inpainting: Inpainting::default(),
             conditions: Conditions::default(),
         }

@@ -7,9 +7,10 @@ use crate::app::conditions::Condition;
 use crate::app::form::FormChange;
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
-use crate::recipe::ModelSource;
+use crate::recipe::param::GUIDE_SCALE;
+use crate::recipe::{GuideKind, ModelSource};
 use crate::ui::theme::{height, space, tokens, type_size};
-use crate::ui::widgets::{combo, number_field, number_slider, row};
+use crate::ui::widgets::{combo, number_field, number_row, number_slider, row};
 
 /// Width of the weight at the end of a row.
 const NUMBER_WIDTH: f32 = 56.0;
@@ -31,6 +32,7 @@ pub(super) fn conditions_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
         }
     }
     small_picture_ui(ui, state, commands);
+    guide_ui(ui, state, commands);
 }
 
 /// The layer that the model is shown in small.
@@ -67,6 +69,57 @@ fn small_picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     });
     if let Some(refusal) = refusal {
         refusal_ui(ui, &refusal, state.model_for_small_pictures(), commands);
+    }
+}
+
+/// The layer that pulls what is painted towards itself, and how.
+fn guide_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let pictures = state.guides();
+    if pictures.is_empty() {
+        return;
+    }
+    let chosen = state.guide();
+    row(ui, "Guide", |ui, label| {
+        let text = chosen.map_or_else(|| "No picture".to_owned(), |layer| layer.name.clone());
+        let list = combo("guide", text, ui.available_width());
+        let list = list.show_ui(ui, |ui| {
+            let none = ui.selectable_label(chosen.is_none(), "No picture");
+            if none.clicked() {
+                commands.push(Command::GuideBy(None));
+            }
+            for layer in &pictures {
+                let is_chosen = chosen.is_some_and(|chosen| chosen.id == layer.id);
+                if ui.selectable_label(is_chosen, &layer.name).clicked() {
+                    commands.push(Command::GuideBy(Some(layer.id)));
+                }
+            }
+        });
+        list.response.labelled_by(label).on_hover_text(
+            "A layer that pulls what is painted towards itself, with any model; \
+             where it is transparent everything is free",
+        );
+    });
+    if chosen.is_none() {
+        return;
+    }
+    let form = state.form();
+    let kind = form.spec.guide_kind;
+    row(ui, "Guide by", |ui, label| {
+        let list = combo("guide kind", kind.label(), ui.available_width());
+        let list = list.show_ui(ui, |ui| {
+            for offered in GuideKind::ALL {
+                let entry = ui.selectable_label(offered == kind, offered.label());
+                if entry.clicked() {
+                    commands.set(FormChange::GuideKind(offered));
+                }
+            }
+        });
+        list.response
+            .labelled_by(label)
+            .on_hover_text("What of the layer counts");
+    });
+    if let (_, Some(value)) = number_row(ui, &GUIDE_SCALE, form.number(&GUIDE_SCALE)) {
+        commands.set(FormChange::Number(&GUIDE_SCALE, value));
     }
 }
 

@@ -6,6 +6,7 @@ use super::conditions::conditions_ui;
 use super::finish::finish_ui;
 use super::following::following_ui;
 use super::framing::framing_ui;
+use super::large::large_ui;
 use super::model::model_ui;
 use super::painted_class::class_ui;
 use crate::app::form::{FormChange, GenerateForm};
@@ -19,12 +20,14 @@ use crate::ui::theme::{height, space, tokens};
 use crate::ui::widgets::{IconButton, caption, combo, fold, number_field, number_row, row};
 
 /// Sizes offered beside those of the model, as multiples of its own.
-const SIZE_PRESETS: [(&str, f32, f32); 5] = [
+const SIZE_PRESETS: [(&str, f32, f32); 7] = [
     ("Square", 1.0, 1.0),
     ("Landscape 3:2", 1.5, 1.0),
     ("Portrait 2:3", 1.0, 1.5),
     ("Wide 2:1", 2.0, 1.0),
     ("Large square", 2.0, 2.0),
+    ("Panorama 4:1", 4.0, 1.0),
+    ("Long panorama 8:1", 16.0, 2.0),
 ];
 
 /// Shows the panel.
@@ -167,6 +170,7 @@ fn picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     if state.is_size_free() {
         size_ui(ui, state, commands);
     }
+    large_ui(ui, state, commands);
     let strength = intent.strength();
     let feather = intent.is_inside_mask().then_some(&FEATHER);
     for number in strength.into_iter().chain(feather).chain([&BATCH]) {
@@ -263,7 +267,7 @@ fn size_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         }
         let presets = IconButton::new(icons::CARET_DOWN, "Usual sizes").show(ui);
         egui::Popup::menu(&presets).show(|ui| {
-            ui.set_min_width(180.0);
+            ui.set_min_width(220.0);
             for (name, across, down) in SIZE_PRESETS {
                 let size = [snap(native as f32 * across), snap(native as f32 * down)];
                 let text = format!("{} × {}", size[0], size[1]);

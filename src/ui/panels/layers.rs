@@ -250,7 +250,8 @@ fn layer_ui(
     if response.double_clicked() {
         own.renaming = Some((layer.id, layer.name.clone()));
     }
-    menu_ui(&response, own, layer, commands);
+    let is_guide = state.front().guide == Some(layer.id);
+    menu_ui(&response, own, layer, is_guide, commands);
 
     let inside = rect.shrink2(vec2(space::S, space::XS));
     let builder = egui::UiBuilder::new()
@@ -274,7 +275,7 @@ fn layer_ui(
         if own.renaming.as_ref().is_some_and(|(id, _)| *id == layer.id) {
             rename_ui(ui, own, commands);
         } else {
-            name_ui(ui, layer);
+            name_ui(ui, layer, is_guide);
         }
     });
 }
@@ -283,12 +284,24 @@ fn menu_ui(
     response: &egui::Response,
     own: &mut UiState,
     layer: &Layer,
+    is_guide: bool,
     commands: &mut CommandSink,
 ) {
     response.context_menu(|ui| {
         if ui.button("Rename").clicked() {
             own.renaming = Some((layer.id, layer.name.clone()));
             ui.close();
+        }
+        if layer.kind() == LayerKind::Raster {
+            let label = if is_guide {
+                "No longer a guide"
+            } else {
+                "Use as a guide"
+            };
+            if ui.button(label).clicked() {
+                commands.push(Command::GuideBy((!is_guide).then_some(layer.id)));
+                ui.close();
+            }
         }
         if ui.button("Delete").clicked() {
             commands.push(Command::DeleteLayer(layer.id));
@@ -317,7 +330,7 @@ fn picture_ui(ui: &mut Ui, own: &mut UiState, layer: &Layer) {
         .rect_stroke(rect, corner, stroke, egui::StrokeKind::Inside);
 }
 
-fn name_ui(ui: &mut Ui, layer: &Layer) {
+fn name_ui(ui: &mut Ui, layer: &Layer, is_guide: bool) {
     let tokens = tokens(ui);
     let color = if layer.visible {
         tokens.text
@@ -334,6 +347,7 @@ fn name_ui(ui: &mut Ui, layer: &Layer) {
                 format!("Mask, at {:.0} % of the strength", layer.strength * 100.0)
             }
             LayerKind::Mask => "Mask: what is painted here is repainted".to_owned(),
+            LayerKind::Raster if is_guide => "Guide: what is painted is pulled here".to_owned(),
             LayerKind::Raster => "Picture".to_owned(),
             LayerKind::Layout => match layer.boxes().map_or(0, <[_]>::len) {
                 0 => "Boxes: draw where something is to appear".to_owned(),

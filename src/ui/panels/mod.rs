@@ -12,6 +12,7 @@ mod frame_options;
 mod framing;
 mod generate;
 mod generate_button;
+mod large;
 mod layers;
 mod live;
 mod menu_bar;

@@ -38,7 +38,7 @@ pub(super) fn silent(warning: String) {
 fn every_option_ends_in_the_spec() {
     let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
         --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 \
-        --clip-skip 2 --prompt";
+        --windows 256 --tile xy --clip-skip 2 --prompt";
     let options: Vec<_> = options.split_whitespace().chain(["a red barn"]).collect();
     let expected = GenerateSpec {
         model: ModelSource::Folder(MODEL.into()),
@@ -60,8 +60,12 @@ fn every_option_ends_in_the_spec() {
         batch: 3,
         layout_weight: 1.0,
         semantic_weight: 1.0,
+        guide_kind: crate::recipe::GuideKind::LowResolution,
+        guide_scale: 3.0,
         finish: Some(Finish::X4),
         frame: None,
+        windows: WindowChoice::Side(256),
+        tile: Tile::Xy,
         was_retold: false,
         init: None,
         mask: None,
@@ -69,6 +73,7 @@ fn every_option_ends_in_the_spec() {
         layout: None,
         semantic: None,
         low_resolution: None,
+        guide: None,
     };
     assert_eq!(args(&options).spec(&mut silent).unwrap(), expected);
 }

@@ -1,0 +1,191 @@
+//! Pictures larger than those that a model was trained on, and pictures that go on
+//! over their edges.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::generate::MAX_SIDE_PX;
+
+/// Whether the denoiser sees a picture whole or in windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum WindowChoice {
+    /// In windows where the picture is much larger than those of the model's training.
+    #[default]
+    Auto,
+    /// Whole, whatever its size.
+    Off,
+    /// In windows with sides of so many pixels.
+    Side(u32),
+}
+
+/// Sides of windows that can be had, in pixels.
+const SIDES_PX: std::ops::RangeInclusive<u32> = 64..=MAX_SIDE_PX;
+
+/// A picture with more than this many times the area of those of the model's training
+/// is painted in windows where nobody chooses: up to there models mostly do well with
+/// all of it, and further on its time and memory grow beyond its area.
+const WHOLE_AREAS: u64 = 4;
+
+/// The sides of such windows, as a multiple of those of the model's training.
+const AUTO_SIDES: u32 = 2;
+
+impl WindowChoice {
+    /// The sides of the windows in which a picture is painted; `None` for whole.
+    pub fn side_px(self, size_px: [u32; 2], native_px: u32) -> Option<u32> {
+        let area = |[width, height]: [u32; 2]| u64::from(width) * u64::from(height);
+        match self {
+            Self::Off => None,
+            Self::Side(side_px) => Some(side_px),
+            Self::Auto => {
+                let is_large = area(size_px) > WHOLE_AREAS * area([native_px; 2]);
+                is_large.then_some(native_px.saturating_mul(AUTO_SIDES))
+            }
+        }
+    }
+
+    /// The same, settled for a picture.
+    #[must_use]
+    pub fn settled(self, size_px: [u32; 2], native_px: u32) -> Self {
+        self.side_px(size_px, native_px)
+            .map_or(Self::Off, Self::Side)
+    }
+}
+
+impl fmt::Display for WindowChoice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => out.write_str("auto"),
+            Self::Off => out.write_str("off"),
+            Self::Side(side_px) => side_px.fmt(out),
+        }
+    }
+}
+
+impl FromStr for WindowChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            number => match number.parse() {
+                Ok(side_px) if SIDES_PX.contains(&side_px) => Ok(Self::Side(side_px)),
+                _ => Err(format!(
+                    "windows must be auto, off, or their side in pixels between {} and {}",
+                    SIDES_PX.start(),
+                    SIDES_PX.end()
+                )),
+            },
+        }
+    }
+}
+
+impl TryFrom<String> for WindowChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<WindowChoice> for String {
+    fn from(choice: WindowChoice) -> Self {
+        choice.to_string()
+    }
+}
+
+/// Along which axes a picture goes on over its edges, so that copies of it laid side by
+/// side show no seam.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tile {
+    /// None.
+    #[default]
+    None,
+    /// From left to right.
+    X,
+    /// From top to bottom.
+    Y,
+    /// Both.
+    Xy,
+}
+
+impl Tile {
+    /// All there are, in the order in which menus list them.
+    pub const ALL: [Self; 4] = [Self::None, Self::X, Self::Y, Self::Xy];
+
+    /// What menus call it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::None => "No",
+            Self::X => "Left to right",
+            Self::Y => "Top to bottom",
+            Self::Xy => "Both ways",
+        }
+    }
+
+    /// Its name in options and infotext; nothing where it is none.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::X => Some("x"),
+            Self::Y => Some("y"),
+            Self::Xy => Some("xy"),
+        }
+    }
+
+    /// The axes (columns, rows).
+    pub fn wraps(self) -> [bool; 2] {
+        [
+            matches!(self, Self::X | Self::Xy),
+            matches!(self, Self::Y | Self::Xy),
+        ]
+    }
+
+    /// Whether it is the usual picture, with edges.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_chosen_where_a_picture_is_much_larger() {
+        let side = |size| WindowChoice::Auto.side_px(size, 128);
+        assert_eq!(side([128, 128]), None);
+        assert_eq!(side([512, 128]), None);
+        assert_eq!(side([256, 256]), None);
+        assert_eq!(side([1024, 256]), Some(256));
+        assert_eq!(side([1024, 1024]), Some(256));
+        assert_eq!(WindowChoice::Off.side_px([8192, 8192], 128), None);
+        assert_eq!(WindowChoice::Side(512).side_px([64, 64], 128), Some(512));
+        let settled = WindowChoice::Auto.settled([8192, 8192], 512);
+        assert_eq!(settled, WindowChoice::Side(1024));
+    }
+
+    #[test]
+    fn choices_are_read_as_they_are_written() {
+        for choice in [
+            WindowChoice::Auto,
+            WindowChoice::Off,
+            WindowChoice::Side(256),
+        ] {
+            let json = serde_json::to_string(&choice).unwrap();
+            assert_eq!(
+                serde_json::from_str::<WindowChoice>(&json).unwrap(),
+                choice,
+                "{json}"
+            );
+        }
+        for text in ["", "0", "63", "8193", "-1", "large"] {
+            let error = text.parse::<WindowChoice>().unwrap_err();
+            assert!(error.contains("between 64 and 8192"), "{text}: {error}");
+        }
+    }
+}
