@@ -30,6 +30,8 @@ pub struct Listed {
     pub found: Found,
     /// What it is; `None` until its headers are read.
     pub card: Option<Arc<ModelCard>>,
+    /// Its name as people put names in order: 2 before 10, whatever the case.
+    pub order: Vec<(u64, String)>,
     /// The picture that stands for it, and when that was changed.
     pub picture: Option<pictures::PictureFile>,
 }
@@ -183,12 +185,14 @@ impl Catalog {
         let painted = painted.map(|folder| pictures::painted_place(folder, &source));
         let picture = found.picture.clone().into_iter().chain(painted);
         let picture = picture.into_iter().find_map(pictures::PictureFile::of);
-        let fresh = Listed {
+        let mut fresh = Listed {
             source,
             found,
             card,
+            order: Vec::new(),
             picture,
         };
+        fresh.order = in_order(&fresh.name());
         let path = fresh.found.path.clone();
         match self.listed.get(&path) {
             Some(before) if **before == fresh => Arc::clone(before),
@@ -216,6 +220,28 @@ impl Catalog {
             log::warn!("What is known of models could not be remembered: {error}");
         }
     }
+}
+
+/// A name as people put them in order: 2 before 10, whatever the case.
+fn in_order(name: &str) -> Vec<(u64, String)> {
+    let mut parts = Vec::new();
+    let name = name.to_lowercase();
+    let mut rest = name.as_str();
+    while !rest.is_empty() {
+        let words = rest.find(|letter: char| letter.is_ascii_digit());
+        let (word, numbers) = rest.split_at(words.unwrap_or(rest.len()));
+        let digits = numbers.find(|letter: char| !letter.is_ascii_digit());
+        let (number, after) = numbers.split_at(digits.unwrap_or(numbers.len()));
+        if !word.is_empty() {
+            parts.push((u64::MAX, word.to_owned()));
+        }
+        if !number.is_empty() {
+            // Longer ones than fit are few, and alike.
+            parts.push((number.parse().unwrap_or(u64::MAX - 1), String::new()));
+        }
+        rest = after;
+    }
+    parts
 }
 
 /// Everything in some places, each path once.
@@ -360,5 +386,15 @@ mod tests {
         assert_eq!((only.unread, only.places.len()), (5, 2));
         assert_eq!((only.places[0].count, only.places[0].is_there), (5, true));
         assert_eq!((only.places[1].count, only.places[1].is_there), (0, false));
+    }
+
+    #[test]
+    fn numbers_in_names_are_numbers() {
+        let mut names = ["model-10", "Model-9", "model", "9 lives", "model-9b", "a"];
+        names.sort_by_key(|name| in_order(name));
+        assert_eq!(
+            names,
+            ["9 lives", "a", "model", "Model-9", "model-9b", "model-10"]
+        );
     }
 }

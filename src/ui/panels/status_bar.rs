@@ -88,7 +88,10 @@ fn job_ui(ui: &mut Ui, state: &AppState) {
     let prepares = on_card && job.step == 0 && !job.paused && job.total > 0;
     let mut text = match (job.paused, job.total) {
         (true, _) => format!("{what}, paused"),
-        (false, 0) => what.to_owned(),
+        (false, 0) => match job.reading {
+            Some(share) => format!("{what}, {:.0} %", share * 100.0),
+            None => what.to_owned(),
+        },
         _ if prepares => format!("{what}, preparing the graphics card"),
         (false, total) => format!("{what}, step {} of {total}", job.step),
     };

@@ -145,7 +145,10 @@ impl ModelBrowser {
             return;
         }
         let all = &library.listing().models;
-        self.kinds = Shown::ALL.map(|kind| all.iter().filter(|it| Shown::of(it) == kind).count());
+        self.kinds = [0; Shown::ALL.len()];
+        for it in all {
+            self.kinds[Shown::of(it) as usize] += 1;
+        }
         let is_favourite = |it: &Listed| favourites.contains(&it.source);
         let of_kind = || all.iter().filter(|it| Shown::of(it) == self.query.shown);
         let mut families: Vec<(Family, usize)> = Vec::new();
@@ -171,12 +174,12 @@ impl ModelBrowser {
             of_family && has_words(it, &words)
         };
         let mut models: Vec<Arc<Listed>> = of_kind().filter(is_wanted).cloned().collect();
-        // Names are made once, not at each comparison.
-        models.sort_by_cached_key(|it| (!is_favourite(it), it.name().to_lowercase()));
         let sort = self.query.sort;
         models.sort_by(|one, other| {
             let favoured = is_favourite(other).cmp(&is_favourite(one));
-            favoured.then_with(|| compared(sort, one, other))
+            favoured
+                .then_with(|| compared(sort, one, other))
+                .then_with(|| one.order.cmp(&other.order))
         });
         (self.models, self.families, self.favourites) = (models, families, favourite_count);
         if self.marked_place().is_none() {
@@ -229,7 +232,7 @@ fn has_words(listed: &Listed, words: &[&str]) -> bool {
     words.iter().all(|word| text.contains(word))
 }
 
-/// Those that are alike stay in the order of their names.
+/// Those that are alike come in the order of their names.
 fn compared(sort: Sort, one: &Listed, other: &Listed) -> Ordering {
     let family = |it: &Listed| it.card.as_ref().and_then(|card| card.family);
     match sort {

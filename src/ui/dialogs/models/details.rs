@@ -1,6 +1,6 @@
 //! What is known of the model that is marked, and what can be done with it.
 
-use egui::{Label, Rect, RichText, ScrollArea, Sense, Ui, vec2};
+use egui::{Label, RichText, ScrollArea, Sense, Ui, vec2};
 
 use super::card::picture_ui;
 use super::look::{abilities, kind_text, obstacle_text};
@@ -114,15 +114,15 @@ pub(super) fn details_ui(
 
 fn fact(ui: &mut Ui, what: &str, text: &str) {
     const WHAT: f32 = 76.0;
-    ui.horizontal(|ui| {
+    let size = vec2(ui.available_width(), 18.0);
+    let line = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(size, line, |ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
-        ui.spacing_mut().interact_size.y = 18.0;
         let (place, _) = ui.allocate_exact_size(vec2(WHAT, 18.0), Sense::hover());
         let muted = tokens(ui).text_muted;
         let font = egui::FontId::proportional(type_size::BODY);
-        let left: Rect = place;
         ui.painter().text(
-            left.left_center(),
+            place.left_center(),
             egui::Align2::LEFT_CENTER,
             what,
             font,
@@ -136,6 +136,5 @@ fn small(ui: &mut Ui, text: &str) {
     let text = RichText::new(text)
         .size(type_size::SMALL)
         .color(tokens(ui).text_faint);
-    // Paths have no spaces at which they could be broken.
     ui.add(Label::new(text).wrap().selectable(true));
 }
