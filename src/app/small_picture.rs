@@ -17,7 +17,7 @@ const GUIDE_FACTOR: u32 = 8;
 /// How often the side of the small picture goes into that of the painted one.
 fn factor_of(inputs: &[InputSpec]) -> Option<u32> {
     inputs.iter().find_map(|input| match input {
-        InputSpec::LowResolution { factor } => Some(*factor),
+        InputSpec::LowResolution { factor, .. } => Some(*factor),
         _ => None,
     })
 }

@@ -76,6 +76,9 @@ pub enum DiffusionError {
         /// The largest there is.
         last: usize,
     },
+    /// The model paints from something that is not there.
+    #[error("this model makes small pictures larger and paints from nothing else; give it one")]
+    NeedsSmallPicture,
     /// Boxes cannot be painted.
     #[error(transparent)]
     Layout(#[from] LayoutError),

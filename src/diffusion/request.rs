@@ -173,6 +173,8 @@ impl Conditions {
                     size_px,
                 });
             }
+        } else if manifest.needs_low_resolution() {
+            return Err(DiffusionError::NeedsSmallPicture);
         }
         Ok(())
     }

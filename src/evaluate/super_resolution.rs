@@ -66,7 +66,10 @@ mod tests {
         let source = SceneSource::new(64).expect("a size");
         let scenes: Vec<Scene> = source.endless(1, 0).take(8).collect();
         let manifest = Manifest {
-            inputs: vec![InputSpec::LowResolution { factor: 4 }],
+            inputs: vec![InputSpec::LowResolution {
+                factor: 4,
+                is_needed: false,
+            }],
             ..Manifest::default()
         };
         let mut nearly: Vec<RgbImage> = scenes.iter().map(|scene| scene.image.clone()).collect();

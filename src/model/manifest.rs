@@ -185,7 +185,7 @@ impl Manifest {
     /// the large one; `None` for one that takes none.
     pub fn low_resolution_factor(&self) -> Option<u32> {
         self.inputs.iter().find_map(|input| {
-            let InputSpec::LowResolution { factor } = input else {
+            let InputSpec::LowResolution { factor, .. } = input else {
                 return None;
             };
             Some(*factor)
@@ -197,6 +197,19 @@ impl Manifest {
         self.inputs.iter().find_map(|input| match input {
             InputSpec::Class { classes, .. } => Some(classes.as_slice()),
             _ => None,
+        })
+    }
+
+    /// Whether the model paints from nothing but a small picture.
+    pub fn needs_low_resolution(&self) -> bool {
+        self.inputs.iter().any(|input| {
+            matches!(
+                input,
+                InputSpec::LowResolution {
+                    is_needed: true,
+                    ..
+                }
+            )
         })
     }
 
@@ -336,7 +349,7 @@ fn check_input(input: &InputSpec) -> Result<(), String> {
                 _ => Ok(()),
             }
         }
-        InputSpec::LowResolution { factor } if !(2..=64).contains(factor) => {
+        InputSpec::LowResolution { factor, .. } if !(2..=64).contains(factor) => {
             Err("factor must be from 2 to 64".to_owned())
         }
         InputSpec::Text { .. } | InputSpec::Mask { .. } | InputSpec::LowResolution { .. } => Ok(()),

@@ -26,6 +26,7 @@ mod upscaler;
 pub mod weights;
 mod whole;
 pub mod windows;
+mod word_piece;
 mod work;
 
 pub use autoencoder::{
@@ -45,3 +46,4 @@ pub use unet::{Architecture, Level, PerLevel, UNet2d, UNet2dConfig};
 pub use upscaler::Upscaler;
 pub use weights::WeightDtype;
 pub use whole::Model;
+pub use word_piece::WordPieceTokenizer;

@@ -11,8 +11,11 @@ pub enum MaskConvention {
     /// 1 is repainted and 0 kept, as in Stable Diffusion's inpainting model.
     #[default]
     OneIsRepainted,
-    /// 1 is kept and 0 repainted, as in the first latent diffusion models.
+    /// 1 is kept and 0 repainted.
     OneIsKept,
+    /// 1 is repainted and -1 kept, and the hole in the picture is black and not grey, as
+    /// in the inpainting models of the paper's code.
+    Signed,
 }
 
 impl MaskConvention {
@@ -21,6 +24,15 @@ impl MaskConvention {
         match self {
             Self::OneIsRepainted => repainted,
             Self::OneIsKept => 1.0 - repainted,
+            Self::Signed => 2.0 * repainted - 1.0,
+        }
+    }
+
+    /// The number that stands in the picture, from -1 to 1, where it is repainted.
+    pub fn hole(self) -> f32 {
+        match self {
+            Self::OneIsRepainted | Self::OneIsKept => 0.0,
+            Self::Signed => -1.0,
         }
     }
 }
@@ -89,6 +101,9 @@ pub enum InputSpec {
     LowResolution {
         /// How often the side of the small picture goes into that of the large one.
         factor: u32,
+        /// Whether the model paints from nothing else, as those of the paper's code.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_needed: bool,
     },
     /// A class out of a list.
     Class {

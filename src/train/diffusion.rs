@@ -163,6 +163,11 @@ impl DiffusionStage {
         })
     }
 
+    /// What stands in a picture where it is masked.
+    fn hole(&self) -> f32 {
+        self.studio.mask_convention().unwrap_or_default().hole()
+    }
+
     fn preparation(&self) -> Preparation {
         Preparation {
             teller: self.teller.clone(),
@@ -173,6 +178,7 @@ impl DiffusionStage {
                 0
             },
             factor: self.encoder.network().info().factor,
+            hole: self.hole(),
             object_mask_share: self.config.training.object_mask_share,
             object_weight: self.config.training.object_weight,
         }
@@ -282,7 +288,7 @@ impl Stage for DiffusionStage {
             cache.scale(factor);
         }
         self.cache = Some(cache);
-        self.blank = self.encoder.encode_blank()?;
+        self.blank = self.encoder.encode_blank(self.hole())?;
         let prepared = self
             .preparation()
             .prepare(u64::from(u32::MAX), &self.pictures.judged);

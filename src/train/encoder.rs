@@ -96,10 +96,10 @@ impl Encoder {
     }
 
     /// A picture of which everything is masked, and hence nothing known; drawn
-    /// from its distribution as in painting.
-    pub fn encode_blank(&self) -> Result<MaskedLatent, TrainError> {
+    /// from its distribution as in painting; `hole` stands everywhere in it.
+    pub fn encode_blank(&self, hole: f32) -> Result<MaskedLatent, TrainError> {
         // A counter that no group reaches.
-        let latents = self.encode(&vec![0.0; 3 * self.size * self.size], u64::MAX)?;
+        let latents = self.encode(&vec![hole; 3 * self.size * self.size], u64::MAX)?;
         let whole = MaskPlanes::whole([self.size; 2], self.network.info().factor);
         Ok(MaskedLatent {
             mask: whole.latent,
@@ -140,6 +140,8 @@ pub(super) struct Preparation {
     pub masks: usize,
     /// Pixels per side of a latent pixel.
     pub factor: usize,
+    /// What stands in a picture, from -1 to 1, where it is masked.
+    pub hole: f32,
     /// Share of the masks that cover an object.
     pub object_mask_share: f32,
     /// Weight of the loss where an object is.
@@ -157,7 +159,7 @@ impl Preparation {
             let mut random = Purpose::Mask.random(self.seed, position);
             for _ in 0..self.masks {
                 let mask = self.mask(sample, &mut random).planes(self.factor);
-                let erased = mask.erase(&values[i * picture..][..picture]);
+                let erased = mask.erase(&values[i * picture..][..picture], self.hole);
                 masks.push(mask.latent);
                 values.extend(erased);
             }

@@ -296,7 +296,10 @@ fn summary(source: ModelSource) -> ModelSummary {
         });
     }
     if name == JOINT {
-        inputs.push(InputSpec::LowResolution { factor: 4 });
+        inputs.push(InputSpec::LowResolution {
+            factor: 4,
+            is_needed: false,
+        });
         inputs.push(InputSpec::Semantic {
             classes: vec![PaletteClass {
                 index: 7,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use image::RgbaImage;
+use image::{RgbImage, RgbaImage};
 
 use super::args::help;
 use super::frame::Framed;
@@ -34,7 +34,7 @@ pub(in crate::cli) struct ConditionArgs {
     #[arg(long, value_name = "PNG")]
     semantic: Option<PathBuf>,
     /// Small picture of which a larger one is made
-    #[arg(long, value_name = "IMG")]
+    #[arg(long = "lowres", visible_alias = "low-resolution", value_name = "IMG")]
     low_resolution: Option<PathBuf>,
     /// Class to paint, by its number or name
     #[arg(long, value_name = "N|NAME")]
@@ -240,6 +240,11 @@ impl ConditionArgs {
             layout: spec.layout.clone(),
             semantic: spec.semantic.clone(),
             class: spec.class,
+            // Only its size is looked at.
+            low_resolution: spec.low_resolution.as_ref().map(|ImageInput(small)| {
+                let [width, height] = <[u32; 2]>::from(small.dimensions());
+                RgbImage::new(width, height)
+            }),
             ..Conditions::default()
         };
         Ok(conditions.check(manifest, size_px)?)

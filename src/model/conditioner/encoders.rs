@@ -3,13 +3,17 @@
 use burn::tensor::Device;
 
 use super::Conditioner;
+use super::bert_text::BertText;
+use super::box_tokens::{BoxGrammar, BoxTokens};
 use super::class::{ClassEncoder, ClassLabel};
 use super::clip_text::ClipText;
 use super::inpaint::InpaintMask;
 use super::layout::{BoxLayout, BoxNames, LayoutEncoder};
 use super::low_resolution::SmallPicture;
+use super::rescaled_map::{RescaledMap, Rescaler};
 use super::semantic::{LabelMap, SemanticEncoder};
-use crate::model::{ClipTextModel, ClipTokenizer, ModelError, ModelFolder};
+use super::token_transformer::TokenEncoder;
+use crate::model::{ClipTextModel, ClipTokenizer, ModelError, ModelFolder, WordPieceTokenizer};
 use crate::recipe::InputSpec;
 
 /// What conditioners learn: read out of a model, or in training.
@@ -23,6 +27,51 @@ pub struct Encoders {
     pub semantic: Option<SemanticEncoder>,
     /// For classes; `None` too where the denoiser has their embeddings.
     pub class: Option<ClassEncoder>,
+    /// Of a model of the paper's code, which has none of the others.
+    pub original: Option<OriginalEncoder>,
+}
+
+/// What tells the denoiser in models of the paper's code.
+#[derive(Debug)]
+pub enum OriginalEncoder {
+    /// Words.
+    Words(WordPieceTokenizer, TokenEncoder),
+    /// Boxes.
+    Boxes(BoxGrammar, TokenEncoder),
+    /// Label maps.
+    Map(Rescaler),
+}
+
+impl OriginalEncoder {
+    /// Whether it is for something that can be asked for.
+    fn tells(&self, input: &InputSpec) -> bool {
+        matches!(
+            (self, input),
+            (Self::Words(..), InputSpec::Text { .. })
+                | (Self::Boxes(..), InputSpec::Layout { .. })
+                | (Self::Map(_), InputSpec::Semantic { .. })
+        )
+    }
+
+    /// The conditioner for what it is for.
+    fn conditioner(self, input: &InputSpec) -> Option<Box<dyn Conditioner>> {
+        Some(match (self, input) {
+            (Self::Words(tokenizer, network), _) => Box::new(BertText::new(tokenizer, network)),
+            (
+                Self::Boxes(grammar, network),
+                InputSpec::Layout {
+                    classes, colours, ..
+                },
+            ) => {
+                let names = BoxNames::new(classes.clone(), colours.clone());
+                Box::new(BoxTokens::new(names, grammar, network))
+            }
+            (Self::Map(network), InputSpec::Semantic { classes }) => {
+                Box::new(RescaledMap::new(classes.clone(), network))
+            }
+            _ => return None,
+        })
+    }
 }
 
 impl Encoders {
@@ -57,6 +106,9 @@ impl Encoders {
     /// networks are not there.
     pub fn conditioners(mut self, inputs: &[InputSpec]) -> Vec<Box<dyn Conditioner>> {
         let conditioner = |input: &InputSpec| -> Option<Box<dyn Conditioner>> {
+            if self.original.as_ref().is_some_and(|it| it.tells(input)) {
+                return self.original.take()?.conditioner(input);
+            }
             Some(match input {
                 InputSpec::Text { .. } => {
                     let (tokenizer, network) = self.text.take()?;
@@ -72,8 +124,8 @@ impl Encoders {
                 InputSpec::Semantic { classes } => {
                     Box::new(LabelMap::new(classes.clone(), self.semantic.take()?))
                 }
-                InputSpec::LowResolution { factor } => {
-                    Box::new(SmallPicture::new(*factor as usize))
+                InputSpec::LowResolution { factor, is_needed } => {
+                    Box::new(SmallPicture::new(*factor as usize, *is_needed))
                 }
                 InputSpec::Class { classes, empty } => {
                     let last = classes.len().saturating_sub(1);

@@ -70,7 +70,13 @@ impl InpaintMask {
             .map(|number| self.convention.number(*number));
         let small = plane(numbers.collect(), height / mask.factor, width / mask.factor);
         let kept = plane(mask.kept.clone(), height, width);
-        let latents = bench.first_stage.to_latents(picture * kept, bench.noise);
+        let hole = (1.0 - kept.clone()) * self.convention.hole();
+        let picture = picture * kept + hole;
+        let latents = match self.convention {
+            // The first stage stands there as it is, and draws nothing.
+            MaskConvention::Signed => bench.first_stage.likeliest_unscaled(picture),
+            _ => bench.first_stage.to_latents(picture, bench.noise),
+        };
         Conditioning {
             concat: vec![(MASK, small), (MASKED_IMAGE, latents)],
             ..Conditioning::default()
@@ -120,7 +126,7 @@ mod tests {
         let first_stage = folder.load_autoencoder(&device).expect("an autoencoder");
         let mask = MaskPlanes::new([16, 16], 4, |x, _| x < 8);
         let picture = Tensor::<4>::ones([1, 3, 16, 16], &device) * 0.5;
-        let erased = TensorData::new(mask.erase(&[0.5; 768]), [1, 3, 16, 16]);
+        let erased = TensorData::new(mask.erase(&[0.5; 768], 0.0), [1, 3, 16, 16]);
         let latents = first_stage.likeliest_latents(Tensor::from_data(erased, &device));
         let masked = MaskedLatent {
             mask: mask.latent.clone(),

@@ -263,17 +263,18 @@ impl BoxNames {
         Self { classes, colours }
     }
 
+    /// Which class a box has; `None` for one that is not known.
+    pub fn class(&self, it: &LayoutBox) -> Option<usize> {
+        place_of(&it.class, &self.classes)
+    }
+
     /// A box of a picture of so many pixels; `None` for a class that is not known.
     pub fn numbered(&self, it: &LayoutBox, [across, down]: [f32; 2]) -> Option<NumberedBox> {
-        let find = |names: &[String], name: &str| {
-            let mut names = names.iter();
-            names.position(|known| is_same_name(known, name))
-        };
         let colour = it.colour.as_deref();
-        let colour = colour.and_then(|word| find(&self.colours, word));
+        let colour = colour.and_then(|word| place_of(word, &self.colours));
         let [x, y, width, height] = it.rect;
         Some(NumberedBox {
-            class: find(&self.classes, &it.class)?,
+            class: self.class(it)?,
             colour: colour.map_or(0, |at| at + 1),
             corners: [
                 x / across,
@@ -283,6 +284,10 @@ impl BoxNames {
             ],
         })
     }
+}
+
+fn place_of(name: &str, names: &[String]) -> Option<usize> {
+    names.iter().position(|known| is_same_name(known, name))
 }
 
 /// GLIGEN's features of a box, by frequency, then sine and cosine, then corner.

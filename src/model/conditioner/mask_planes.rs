@@ -69,17 +69,17 @@ impl MaskPlanes {
         }
     }
 
-    /// Greys out what is painted anew: 0 in [-1, 1], as Stable Diffusion's
-    /// inpainting model has it.
+    /// Puts a number where it is painted anew: 0 of [-1, 1] for Stable Diffusion's
+    /// inpainting model.
     ///
     /// # Shapes
     /// Any number of planes of the size of the picture, to the same.
-    pub fn erase(&self, planes: &[f32]) -> Vec<f32> {
+    pub fn erase(&self, planes: &[f32], hole: f32) -> Vec<f32> {
         let kept = self.kept.iter().cycle();
         planes
             .iter()
             .zip(kept)
-            .map(|(value, kept)| value * kept)
+            .map(|(value, kept)| value * kept + hole * (1.0 - kept))
             .collect()
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         let mask = MaskPlanes::new([8, 8], 4, |x, y| (x, y) == (3, 1));
         assert_eq!(mask.latent, [1.0, 0.0, 0.0, 0.0]);
         assert_eq!(mask.kept.iter().sum::<f32>(), 63.0);
-        let erased = mask.erase(&[0.5; 192]);
+        let erased = mask.erase(&[0.5; 192], 0.0);
         assert_eq!(erased.iter().filter(|value| **value == 0.0).count(), 3);
     }
 

@@ -3,11 +3,15 @@
 //! A model can be asked for several things, each by a [`Conditioner`] of its own,
 //! in a file of its own: [`clip_text`] for words, [`inpaint`] for a picture and
 //! the part of it that is to be painted anew, [`layout`] for boxes, [`semantic`]
-//! for label maps, [`low_resolution`] for a small picture, [`class`] for a class. Painting, training and
+//! for label maps, [`low_resolution`] for a small picture, [`class`] for a class. Models of the paper's code
+//! are told some of this in another way: [`bert_text`], [`box_tokens`],
+//! [`rescaled_map`]. Painting, training and
 //! sample sheets use the same ones, made of their networks by [`Encoders`]. A
 //! further one is a file here, its lines in [`groups`] and in [`Encoders`], and what
 //! can be asked: a variant of [`InputSpec`] and of [`Asked`].
 
+pub mod bert_text;
+pub mod box_tokens;
 pub mod class;
 pub mod clip_text;
 mod encoders;
@@ -15,8 +19,10 @@ pub mod inpaint;
 pub mod layout;
 pub mod low_resolution;
 mod mask_planes;
+pub mod rescaled_map;
 pub mod semantic;
 mod text_reader;
+pub mod token_transformer;
 mod told;
 mod unread;
 
@@ -24,7 +30,7 @@ use std::fmt::Debug;
 
 use burn::tensor::{Device, Tensor};
 
-pub use encoders::Encoders;
+pub use encoders::{Encoders, OriginalEncoder};
 pub use mask_planes::MaskPlanes;
 pub use text_reader::{Chunk, TextReader, TokenCount};
 pub use told::Conditioning;

@@ -119,7 +119,10 @@ pub fn groups_of(
             }
             semantic::groups(config)
         }
-        InputSpec::LowResolution { factor: small } => {
+        InputSpec::LowResolution {
+            factor: small,
+            is_needed,
+        } => {
             let small = *small as usize;
             if !is_divided(small) {
                 return Err(ModelError::Studio {
@@ -128,7 +131,7 @@ pub fn groups_of(
                     supported: format!("it must divide the {factor} pixels of a latent's side"),
                 });
             }
-            low_resolution::groups(small, latents)
+            low_resolution::groups(small, *is_needed, latents)
         }
     })
 }

@@ -38,6 +38,7 @@ impl DiffusionStage {
             layout: denoiser.layout_encoder,
             semantic: denoiser.semantic_encoder,
             class: None,
+            original: None,
         };
         let first_stage = self.encoder.network().boxed();
         let model = Model::new(self.studio.clone(), first_stage, denoiser.unet, encoders)?;

@@ -64,8 +64,9 @@ impl DiffusionStage {
                     let channels = self.map_channels(encoder, batch, latents, device);
                     told.concat.push((semantic::LABEL_MAP, channels));
                 }
-                InputSpec::LowResolution { factor } => {
-                    let channels = small_channels(batch, *factor, latents, [columns, rows], device);
+                InputSpec::LowResolution { factor, is_needed } => {
+                    let small = SmallPicture::new(*factor as usize, *is_needed);
+                    let channels = small_channels(batch, small, latents, [columns, rows], device);
                     told.concat.push((LOW_RESOLUTION, channels));
                 }
                 // Nothing is trained on classes yet.
@@ -115,21 +116,21 @@ impl DiffusionStage {
 /// The channels of small pictures; zeros where there is none.
 fn small_channels(
     batch: &Batch,
-    factor: u32,
+    small: SmallPicture,
     latents: LatentInfo,
     [columns, rows]: [usize; 2],
     device: &Device,
 ) -> Tensor<4> {
     let count = batch.steps.len();
-    let block = latents.factor / factor as usize;
+    let block = small.block(latents);
     let (width, height) = (columns * block, rows * block);
     let values = 3 * width * height;
     let mut pictures = vec![0.0; count * values];
     let mut is_there = vec![0.0; count];
     let places = pictures.chunks_mut(values).zip(&mut is_there);
-    for ((picture, is_there), small) in places.zip(&batch.small) {
-        if small.len() == values {
-            picture.copy_from_slice(small);
+    for ((picture, is_there), given) in places.zip(&batch.small) {
+        if given.len() == values {
+            picture.copy_from_slice(given);
             *is_there = 1.0;
         }
     }
@@ -137,5 +138,5 @@ fn small_channels(
     let pictures = Tensor::from_data(pictures, device);
     let is_there = TensorData::new(is_there, [count, 1, 1, 1]);
     let is_there = Tensor::<4>::from_data(is_there, device);
-    SmallPicture::new(factor as usize).channels(pictures, latents) * is_there
+    small.channels(pictures, latents) * is_there
 }
