@@ -9,7 +9,6 @@ use super::dispatch::{Core, sentence};
 use super::jobs::JobRecord;
 use super::live::Draft;
 use super::notices::Severity;
-use super::state::layer_name;
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::{JobId, PaintedImage};
 use crate::recipe::{FrameSpec, PaintedRecipe};
@@ -90,6 +89,7 @@ impl Core {
             recipe,
             ground,
         } = arrival;
+        let name = self.state.layer_name(&recipe.spec);
         let state = &mut self.state;
         let open = state.documents.get_mut(origin.document);
         let job = origin.job;
@@ -116,7 +116,6 @@ impl Core {
                 self.lay_out(origin, image, recipe);
                 return;
             }
-            let name = layer_name(&recipe.spec.prompt);
             let is_new_picture = recipe.spec.init.is_none();
             let grown = ground.and_then(|ground| ground.grown);
             let placed = match grown {

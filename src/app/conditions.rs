@@ -9,6 +9,7 @@ use super::frame::JobFrame;
 use super::small_picture;
 use super::state::AppState;
 use crate::document::{BoundingBox, DocumentSnapshot, LayerId, LayerKind, stored_class};
+use crate::engine::protocol::ModelSummary;
 use crate::geometry::{CanvasPoint, CanvasRect};
 use crate::recipe::palette::is_same_name;
 use crate::recipe::param::{LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
@@ -81,6 +82,8 @@ pub struct Told {
     pub has_small_picture: bool,
     /// Whether there is a guide.
     pub has_guide: bool,
+    /// Whether the model reads words.
+    pub reads_words: bool,
 }
 
 impl Told {
@@ -148,6 +151,7 @@ impl AppState {
             has_map: self.tells(Condition::LabelMap),
             has_small_picture: self.shown_small().is_some(),
             has_guide: self.guide().is_some(),
+            reads_words: self.model_summary().is_none_or(ModelSummary::takes_text),
         }
     }
 
@@ -315,6 +319,7 @@ mod tests {
             has_map,
             has_small_picture,
             has_guide: false,
+            reads_words: true,
         };
         let words = |boxes, has_map| told(boxes, has_map, false).words();
         assert_eq!(

@@ -11,7 +11,7 @@ use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
     Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill,
-    InputSpec, MaskInput, MaskedContent, SamplerId, Tile, WindowChoice,
+    MaskInput, MaskedContent, SamplerId, Tile, WindowChoice,
 };
 
 /// The prompt of a first start: what the first press on Generate paints, and how
@@ -164,7 +164,8 @@ impl Intent {
         let percent = (form.strength_for(self) * 100.0).round();
         let what = match self {
             Self::TextToImage if is_framed => format!("Paint {width} × {height} inside the frame"),
-            Self::TextToImage => format!("Text to image, {width} × {height}"),
+            Self::TextToImage if told.reads_words => format!("Text to image, {width} × {height}"),
+            Self::TextToImage => format!("A new picture, {width} × {height}"),
             Self::Inpaint if is_framed => format!("Inpaint {width} × {height} inside the frame"),
             Self::Inpaint => "Repaint inside the mask".to_owned(),
             Self::Outpaint => format!("Outpaint {width} × {height} inside the frame"),
@@ -339,11 +340,8 @@ impl GenerateForm {
     /// Keeps the class where the model has it. One that has none to stand for any begins
     /// with its first.
     pub fn settle_class(&mut self, model: &ModelSummary) {
-        let classes = model.inputs.iter().find_map(|input| match input {
-            InputSpec::Class { classes, empty } => Some((classes.len(), empty.is_some())),
-            _ => None,
-        });
-        let (count, has_empty) = classes.unwrap_or((0, true));
+        let (classes, has_empty) = model.classes().unwrap_or((&[], true));
+        let count = classes.len();
         let kept = self.spec.class.filter(|class| (*class as usize) < count);
         self.spec.class = kept.or((!has_empty).then_some(0));
     }

@@ -22,7 +22,7 @@ use crate::document::Document;
 use crate::engine::library::KnownModel;
 use crate::engine::protocol::{AdapterSummary, MemorySummary, ModelSummary};
 use crate::project::recovery::LeftBehind;
-use crate::recipe::ModelSource;
+use crate::recipe::{GenerateSpec, ModelSource};
 use crate::tools::Toolbox;
 
 /// How the chosen model stands.
@@ -261,6 +261,21 @@ impl AppState {
         self.left_behind.retain(|known| known.copy != copy);
     }
 
+    /// A short layer name made of what a job asked for.
+    pub(super) fn layer_name(&self, spec: &GenerateSpec) -> String {
+        let met = self.met_models.iter();
+        let model = met.rev().find(|model| model.source == spec.model);
+        let class = spec.class.zip(model).and_then(|(class, model)| {
+            let (classes, _) = model.classes()?;
+            // The first of several words for it.
+            classes.get(class as usize)?.split(',').next()
+        });
+        match class {
+            Some(class) if spec.prompt.trim().is_empty() => layer_name(class),
+            _ => layer_name(&spec.prompt),
+        }
+    }
+
     /// The name of the picture for titles and dialogs.
     pub fn title(&self) -> String {
         self.front().title()
@@ -268,7 +283,7 @@ impl AppState {
 }
 
 /// A short layer name made of a prompt.
-pub fn layer_name(prompt: &str) -> String {
+fn layer_name(prompt: &str) -> String {
     const MOST_CHARS: usize = 32;
     let prompt = prompt.trim();
     if prompt.is_empty() {

@@ -201,6 +201,15 @@ impl ModelSummary {
         self.inputs.iter().any(is_text)
     }
 
+    /// The names of the classes that it paints, and whether a further one stands for
+    /// none of them; `None` for a model that paints no classes.
+    pub fn classes(&self) -> Option<(&[String], bool)> {
+        self.inputs.iter().find_map(|input| match input {
+            InputSpec::Class { classes, empty } => Some((classes.as_slice(), empty.is_some())),
+            _ => None,
+        })
+    }
+
     /// Whether it was trained to fill masks.
     pub fn takes_mask(&self) -> bool {
         let is_mask = |input: &InputSpec| matches!(input, InputSpec::Mask { .. });

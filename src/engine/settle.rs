@@ -76,7 +76,14 @@ pub(super) fn settled(
         });
     }
     let wants_karras = spec.karras.unwrap_or_else(|| model.default_karras());
+    // A recipe says nothing of words that nobody read.
+    let read = |text: &String| match model.manifest().takes_text() {
+        true => text.clone(),
+        false => String::new(),
+    };
     let done = GenerateSpec {
+        prompt: read(&spec.prompt),
+        negative_prompt: read(&spec.negative_prompt),
         sampler: Some(sampler.sampler_id()),
         karras: Some(wants_karras && sampler.takes_karras),
         clip_skip,

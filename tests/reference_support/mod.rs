@@ -25,6 +25,13 @@ impl Reference {
         serde_json::from_str(&words["cases"]).unwrap()
     }
 
+    /// Whether there is such a tensor.
+    #[allow(dead_code, reason = "most references have all of theirs")]
+    pub fn has(&self, key: &str) -> bool {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        file.tensor(key).is_ok()
+    }
+
     /// The numbers of a tensor, all of which f64 holds exactly.
     pub fn numbers(&self, key: &str) -> Vec<f64> {
         let file = SafeTensors::deserialize(&self.0).unwrap();

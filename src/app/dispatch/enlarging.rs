@@ -10,7 +10,7 @@ use crate::app::background::{
 };
 use crate::app::jobs::Enlarging;
 use crate::app::notices::Severity;
-use crate::app::state::{AppState, layer_name};
+use crate::app::state::AppState;
 use crate::document::{Document, MAX_SIDE_PX};
 use crate::engine::protocol::JobId;
 use crate::recipe::Finish;
@@ -145,7 +145,7 @@ impl Core {
             job: origin.job,
             layers: Vec::new(),
             finished: Some(FinishedPicture {
-                name: layer_name(&recipe.spec.prompt),
+                name: self.state.layer_name(&recipe.spec),
                 picture,
                 image,
                 recipe,

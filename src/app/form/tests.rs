@@ -15,9 +15,13 @@ fn the_sentence_says_what_will_happen() {
         has_map,
         has_small_picture: false,
         has_guide: false,
+        reads_words: true,
     };
     let says = |intent: Intent| intent.sentence(&form, size, false, told(0, false));
     assert_eq!(says(Intent::of(false, true)), "Text to image, 64 × 48");
+    let silent = Told::default();
+    let words = Intent::TextToImage.sentence(&form, size, false, silent);
+    assert_eq!(words, "A new picture, 64 × 48");
     assert_eq!(says(Intent::of(true, true)), "Repaint inside the mask");
     assert_eq!(says(Intent::of(true, false)), "Image to image, 60 %");
     let from = |intent: Intent, told| intent.sentence(&form, size, false, told);

@@ -118,13 +118,18 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
 }
 
 fn kind_of(model: &ModelFolder) -> &'static str {
-    match (
-        model.unet_config().is_ok(),
-        model.text_encoder_config().is_ok(),
-    ) {
-        (true, true) if model.manifest().takes_mask() => "text to image, inpainting",
+    let manifest = model.manifest();
+    let takes = |is: fn(&InputSpec) -> bool| manifest.inputs.iter().any(is);
+    match (model.unet_config().is_ok(), manifest.takes_text()) {
+        (true, true) if manifest.takes_mask() => "text to image, inpainting",
         (true, true) => "text to image",
-        (true, false) if model.manifest().takes_mask() => "inpainting without text",
+        (true, false) if manifest.takes_mask() => "inpainting without text",
+        (true, false) if manifest.classes().is_some() => "class to image",
+        (true, false) if takes(|it| matches!(it, InputSpec::Layout { .. })) => "boxes to image",
+        (true, false) if takes(|it| matches!(it, InputSpec::Semantic { .. })) => {
+            "label map to image"
+        }
+        (true, false) if manifest.low_resolution_factor().is_some() => "super-resolution",
         (true, false) => "unconditional",
         (false, _) if model.first_stage_config().is_ok() => "autoencoder",
         (false, _) => "incomplete",

@@ -206,6 +206,11 @@ fn scale_factor(
         name: SCALE_FACTOR.into(),
         count: 1,
     })?;
+    // A file may say that it is as large as it likes.
+    if shape.iter().any(|axis| *axis != 1) {
+        let message = format!("its {SCALE_FACTOR} is of the shape {shape:?} instead of one number");
+        return Err(unclear(path, message));
+    }
     let values = source.read(SCALE_FACTOR, &shape, false, WeightDtype::F32)?;
     let values: Vec<f32> = values.try_into_vec().unwrap_or_default();
     match values.as_slice() {
@@ -254,15 +259,19 @@ fn scheduler(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::paper::{FIRST_STAGE, Released, ToldConditioner, UNET};
     use crate::recipe::class_number;
+
+    fn found(name: &str) -> &'static Released {
+        let found = released().iter().find(|released| released.name == name);
+        found.expect("a released model")
+    }
 
     #[test]
     fn released_models_know_their_classes_by_name() {
         let path = Path::new("no such folder/model.ckpt");
         for (name, count, empty) in [("cin256", 1000, None), ("cin256-v2", 1001, Some(1000))] {
-            let found = released().iter().find(|released| released.name == name);
-            let told = &found.expect("a released model").config;
-            let input = class_input(path, told, count).expect("classes");
+            let input = class_input(path, &found(name).config, count).expect("classes");
             let InputSpec::Class {
                 classes,
                 empty: found,
@@ -274,5 +283,60 @@ mod tests {
             assert_eq!(class_number(classes, "golden retriever"), Some(207));
             assert_eq!(class_number(classes, "bathroom tissue"), Some(999));
         }
+    }
+
+    /// A file with the names and shapes of a released model, whose numbers nobody reads.
+    fn write_hollow(path: &Path, released: &Released) {
+        let config = &released.config;
+        let stage = config.first_stage.as_ref().expect("a first stage");
+        let mut layout = stage.layout(FIRST_STAGE);
+        layout.extend(config.unet.as_ref().expect("a denoiser").layout(UNET));
+        if let ToldConditioner::Sized(conditioner) = &config.conditioner {
+            layout.extend(conditioner.layout());
+        }
+        layout.insert(SCALE_FACTOR.into(), Vec::new());
+        let mut length = 0;
+        let mut header = serde_json::Map::new();
+        for (name, shape) in layout {
+            let begin = length;
+            length += 4 * shape.iter().product::<usize>() as u64;
+            let entry = json!({"dtype": "F32", "shape": shape, "data_offsets": [begin, length]});
+            header.insert(name, entry);
+        }
+        let header = serde_json::to_vec(&header).expect("JSON");
+        let start = [&(header.len() as u64).to_le_bytes(), header.as_slice()].concat();
+        std::fs::write(path, &start).expect("a file");
+        let file = std::fs::File::options().append(true).open(path);
+        let file = file.expect("the file");
+        // Nothing but the header takes room.
+        file.set_len(start.len() as u64 + length)
+            .expect("a long file");
+    }
+
+    #[test]
+    fn released_models_open_without_their_yaml() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        for (name, side_px, inputs) in [
+            ("celeba256", 256, 0),
+            ("cin256-v2", 256, 1),
+            ("cin256", 256, 1),
+        ] {
+            let path = scratch.path().join("model.safetensors");
+            write_hollow(&path, found(name));
+            let folder = ModelFolder::open(&path).expect("a released model");
+            let manifest = folder.manifest();
+            assert_eq!(manifest.resolution_px, side_px, "{name}");
+            assert_eq!(manifest.inputs.len(), inputs, "{name}");
+            let unet = folder.unet_config().expect("a denoiser");
+            let wanted = found(name).config.unet.as_ref().expect("a denoiser");
+            let wanted =
+                wanted.config(256 / folder.first_stage_config().expect("one").info().factor);
+            assert_eq!(*unet, wanted.expect("supported"), "{name}");
+        }
+        // Its factor is measured, and nothing measured it here.
+        let path = scratch.path().join("model.safetensors");
+        write_hollow(&path, found("lsun_churches256"));
+        let error = ModelFolder::open(&path).expect_err("no factor").to_string();
+        assert!(error.contains(SCALE_FACTOR), "{error}");
     }
 }

@@ -437,7 +437,11 @@ impl ModelFolder {
     /// As [`Self::stamp`], without opening the folder; empty where there is none.
     pub fn stamp_of(path: &Path) -> Vec<FileStamp> {
         if path.is_file() {
-            return FileStamp::of(path).into_iter().collect();
+            // What tells its sizes and the names of its classes.
+            let beside = ["config.yaml", "classes.txt"].map(|name| path.with_file_name(name));
+            let beside = beside.into_iter().chain([path.with_extension("yaml")]);
+            let files = [path.to_path_buf()].into_iter().chain(beside);
+            return files.filter_map(|path| FileStamp::of(&path)).collect();
         }
         let folders = PARTS.iter().map(|part| path.join(part));
         let folders = [path.to_path_buf()].into_iter().chain(folders);

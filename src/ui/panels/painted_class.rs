@@ -4,7 +4,7 @@ use egui::{Id, Key, PopupCloseBehavior, ScrollArea, TextEdit, Ui};
 
 use crate::app::form::FormChange;
 use crate::app::{AppState, CommandSink};
-use crate::recipe::InputSpec;
+use crate::engine::protocol::ModelSummary;
 use crate::ui::theme::height;
 use crate::ui::widgets::{combo, row};
 
@@ -15,15 +15,8 @@ const ANY: &str = "Any";
 
 /// Shows the row; nothing for a model without classes.
 pub fn class_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
-    let inputs = state.model_summary().map(|model| model.inputs.as_slice());
-    let class = inputs
-        .unwrap_or_default()
-        .iter()
-        .find_map(|input| match input {
-            InputSpec::Class { classes, empty } => Some((classes.as_slice(), empty.is_some())),
-            _ => None,
-        });
-    let Some((classes, has_empty)) = class else {
+    let model = state.model_summary();
+    let Some((classes, has_empty)) = model.and_then(ModelSummary::classes) else {
         return;
     };
     let chosen = state.form().spec.class;

@@ -49,6 +49,7 @@ sys.path.insert(0, sys.argv[1])
 
 from ldm.models.autoencoder import AutoencoderKL, VQModelInterface
 from ldm.models.diffusion.ddim import DDIMSampler
+from ldm.models.diffusion.plms import PLMSSampler
 from ldm.modules.diffusionmodules.openaimodel import UNetModel
 from ldm.modules.diffusionmodules.util import make_beta_schedule
 
@@ -100,6 +101,11 @@ class Sampler(DDIMSampler):
         setattr(self, name, value)
 
 
+class Plms(PLMSSampler):
+    def register_buffer(self, name, value):
+        setattr(self, name, value)
+
+
 class Model:
     """What the sampler asks of a model."""
 
@@ -147,12 +153,13 @@ def make(kind, config):
     elif is_added:
         context, free = torch.tensor([3]), torch.tensor([6])
     one = model.apply_model(latents, torch.tensor([501]), context)
-    run, _ = Sampler(model).sample(4, 1, latents.shape[1:], conditioning=context, x_T=latents, verbose=False, eta=0.0,
-                                   unconditional_guidance_scale=1.0 if context is None else 3.0,
-                                   unconditional_conditioning=free)
+    told_so = {"conditioning": context, "x_T": latents, "verbose": False, "eta": 0.0, "unconditional_conditioning": free,
+               "unconditional_guidance_scale": 1.0 if context is None else 3.0}
+    run, _ = Sampler(model).sample(4, 1, latents.shape[1:], **told_so)
+    plms, _ = Plms(model).sample(5, 1, latents.shape[1:], **told_so)
     scale = 0.75 if told.get("scale_by_std") else 1.0
     results = {
-        "latents": latents, "pixels": pixels, "one": one, "run": run, "decoded": stage.decode(latents / scale),
+        "latents": latents, "pixels": pixels, "one": one, "run": run, "plms": plms, "decoded": stage.decode(latents / scale),
         "encoded": stage.encode(pixels).mode() if is_kl else stage.encode(pixels),
     }
     save_file({name: value.contiguous() for name, value in results.items()}, OUT / f"{kind}.safetensors")
