@@ -227,7 +227,7 @@ fn what_a_foreign_recipe_says_and_nobody_here_understands_is_told() {
 
     let (spec, told) = read("infotext-unknown-sampler.png");
     for named in [
-        "Sampler: DPM++ 2M SDE",
+        "Sampler: Restart",
         "Hires upscale: 2",
         "Lora hashes: x: 1234",
     ] {
@@ -310,7 +310,7 @@ fn wrong_numbers_and_names_are_refused_before_anything_is_loaded() {
     }
     let error = args(&["--width", "4"]).spec(&mut silent).unwrap_err();
     assert!(error.to_string().contains("4 ×"), "{error}");
-    let line = ["velatura", "generate", "--sampler", "lms"];
+    let line = ["velatura", "generate", "--sampler", "restart"];
     assert!(Cli::try_parse_from(line).is_err());
     assert!(Cli::try_parse_from(["velatura", "generate", "--mask", "m.png"]).is_err());
 }
