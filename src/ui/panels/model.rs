@@ -36,7 +36,7 @@ pub(super) fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
             (ModelState::Loading, _) => format!("Loading {}…", name_of(chosen)),
             (ModelState::Failed(_), _) => name_of(chosen),
         };
-        let width = ui.available_width() - height::CONTROL - space::XS;
+        let width = ui.available_width() - height::CONTROL - space::S;
         let response = combo("model", text, width).show_ui(ui, |ui| {
             choices_ui(ui, state, commands);
         });
