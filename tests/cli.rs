@@ -338,7 +338,7 @@ fn wrong_input_is_told_in_one_sentence() {
     ];
     assert_fails(&velatura(home.path(), &options), &["GiB", "smaller batch"]);
 
-    let misunderstood = velatura(home.path(), &["generate", "--sampler", "lms"]);
+    let misunderstood = velatura(home.path(), &["generate", "--sampler", "restart"]);
     assert_eq!(misunderstood.status.code(), Some(2));
 }
 
