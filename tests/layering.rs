@@ -198,7 +198,8 @@ const MAY_ENTER: &[(&[&str], &[&str])] = &[
     (&["wgpu"], &["engine", "gpu"]),
     (&["arboard", "rfd"], &["app"]),
     (&["clap", "indicatif", "signal_hook"], &["cli", "main"]),
-    (&["resvg"], &["scenes", "ui"]),
+    // Drawings of figures become pictures.
+    (&["resvg"], &["evaluate", "scenes", "ui"]),
     (&["thread_priority"], &["kernels"]),
     (&["zip"], &["files", "project"]),
 ];

@@ -75,8 +75,9 @@ pub enum Command {
     /// Train a model on a folder of pictures
     #[command(subcommand)]
     Train(train::TrainCommand),
-    /// Paint unseen captions with a storybook model and judge the pictures
-    Evaluate(evaluate::EvaluateArgs),
+    /// Paint unseen captions with a storybook model and judge the pictures, or compare
+    /// folders of pictures
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Copy a model, with smaller weights and a model card
     Export(export::ExportArgs),
     /// Make captioned, labelled scenes to train on
@@ -100,7 +101,7 @@ pub fn run(command: &Command) -> ExitCode {
             Box::new(|report| autoencoder::run(args, report)),
         ),
         Command::Train(args) => (args.json(), Box::new(|report| train::run(args, report))),
-        Command::Evaluate(args) => (args.json, Box::new(|report| evaluate::run(args, report))),
+        Command::Evaluate(args) => (args.json(), Box::new(|report| evaluate::run(args, report))),
         Command::Export(args) => (args.json, Box::new(|report| export::run(args, report))),
         Command::Scenes(args) => (args.json, Box::new(|report| scenes::run(args, report))),
         Command::Models(args) => (args.json(), Box::new(|report| models::run(args, report))),

@@ -114,7 +114,8 @@ impl TorchGenerator {
     }
 
     /// The next 32 bits of the Mersenne twister.
-    fn word(&mut self) -> u32 {
+    /// The next 32 random bits.
+    pub(crate) fn word(&mut self) -> u32 {
         if self.next == STATE {
             self.renew();
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Task;
 use crate::diffusion::DiffusionError;
 use crate::model::ModelError;
-use crate::recipe::SpecError;
+use crate::recipe::{RecipeFileError, SpecError};
 use crate::scenes::SceneError;
 use crate::train::TrainError;
 
@@ -34,6 +34,74 @@ pub enum EvaluateError {
     /// The model cannot be asked for a task.
     #[error("the model cannot be asked for {}; leave this task out", .0.name())]
     NotTaken(Task),
+    /// A place where no pictures are.
+    #[error(
+        "there are no pictures in \u{201c}{}\u{201d}; name a folder with PNG, JPEG or WebP files directly in it", .0.display()
+    )]
+    NoPictures(PathBuf),
+    /// Neither pictures nor statistics.
+    #[error(
+        "\u{201c}{}\u{201d} is neither a folder of pictures nor an .npz file of statistics", .0.display()
+    )]
+    NoSet(PathBuf),
+    /// So few pictures have no spread.
+    #[error("\u{201c}{}\u{201d} holds one picture; at least 2 are needed to compare sets", .0.display())]
+    OnePicture(PathBuf),
+    /// The same, of pictures that lie in no folder.
+    #[error("{0} pictures say nothing of a set; at least 2 are needed")]
+    TooFewPictures(u64),
+    /// A picture cannot be read.
+    #[error(transparent)]
+    Picture(#[from] RecipeFileError),
+    /// A file of statistics that holds none.
+    #[error("\u{201c}{}\u{201d} holds no statistics as pytorch-fid keeps them: {reason}", path.display())]
+    Statistics {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Statistics of another network than the one in use.
+    #[error(
+        "the statistics in \u{201c}{}\u{201d} are of {found}, and this would compare them with {used}; \
+         use one network for both", path.display()
+    )]
+    OtherNetwork {
+        /// The file.
+        path: PathBuf,
+        /// What they are of.
+        found: String,
+        /// What looks here.
+        used: String,
+    },
+    /// Two files of statistics of different networks.
+    #[error("sets of {} and of {} cannot be compared; use one network for both", .0[0], .0[1])]
+    TwoNetworks([String; 2]),
+    /// Statistics of different widths.
+    #[error("sets of {0} and of {1} features cannot be compared; use one network for both")]
+    OtherFeatures(usize, usize),
+    /// Matrices that are no covariances.
+    #[error("the covariances of a set are none: they stretch something by less than nothing")]
+    NoCovariance,
+    /// Weights of something else.
+    #[error(
+        "\u{201c}{}\u{201d} does not hold the weights of Inception that FID is computed with: {reason}; \
+         name pt_inception-2015-12-05-6726825d.pth, or the same as safetensors", path.display()
+    )]
+    NotInception {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No first stage of a sweep.
+    #[error(
+        "there is no first stage of {0} pixels a side in the sweep; choose of 1, 2, 4, 8 and 16"
+    )]
+    Factor(u32),
+    /// A network of senseless weights.
+    #[error("the network sees no numbers in the pictures; its weights are damaged")]
+    NoFeatures,
     /// A number of the pictures is out of range.
     #[error(transparent)]
     Spec(#[from] SpecError),

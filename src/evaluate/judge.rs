@@ -11,16 +11,20 @@ use image::{GrayImage, RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
-use super::network::{Answers, CELL_PX, CELLS, JudgeNetwork, SIZE_PX};
+use super::network::{self, Answers, CELL_PX, CELLS, JudgeNetwork, SIZE_PX};
 use super::questions::{BACKGROUNDS, Question, STYLES, label_count, label_names};
 use super::training;
 use crate::files::write_atomically;
-use crate::model::weights::{self, SafetensorsFile, WeightDtype, names};
+use crate::model::weights::{
+    self, SafetensorsFile, WeightDigest, WeightDtype, WeightSource as _, names,
+};
 use crate::pixels::push_planes;
 use crate::scenes::{Stuff, classes, label_of_class};
 
 const WEIGHTS: &str = "judge.safetensors";
 const ABOUT: &str = "judge.json";
+/// Digits of a hash by which judges are told apart.
+const DIGITS: usize = 8;
 /// Pictures that are read at a time.
 const AT_ONCE: usize = 16;
 /// From this probability on an object is there: the judge thinks it likelier
@@ -66,6 +70,8 @@ pub struct Judge {
     network: JudgeNetwork,
     training: JudgeTraining,
     device: Device,
+    /// First digits of the hash of its weights, where they are in a file.
+    digest: Option<String>,
 }
 
 /// What the judge reads in a picture.
@@ -97,6 +103,7 @@ impl Judge {
             network: training::train(training, &device, observe)?,
             training,
             device,
+            digest: None,
         })
     }
 
@@ -125,6 +132,7 @@ impl Judge {
         let device = Device::flex();
         let source = SafetensorsFile::open(&folder.join(WEIGHTS))?;
         let network = JudgeNetwork::new(&device);
+        let digest = WeightDigest::begin(source.files()).digits().ok();
         Ok(Self {
             network: weights::load(
                 network,
@@ -135,6 +143,10 @@ impl Judge {
             )?,
             training: about.training,
             device,
+            digest: digest.map(|mut digits| {
+                digits.truncate(DIGITS);
+                digits
+            }),
         })
     }
 
@@ -187,6 +199,28 @@ impl Judge {
     /// How it was trained.
     pub fn training(&self) -> JudgeTraining {
         self.training
+    }
+
+    /// First digits of the hash of its weights; `None` where they are in no file.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// Numbers that [`Self::features`] tells of a picture.
+    pub const FEATURES: usize = network::FEATURES;
+
+    /// What it sees of pictures of any size, one picture after the other: numbers by
+    /// which sets of them are compared.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn features(&self, pictures: &[RgbImage]) -> Result<Vec<f32>, EvaluateError> {
+        let mut features = Vec::with_capacity(pictures.len() * Self::FEATURES);
+        for group in pictures.chunks(AT_ONCE) {
+            let seen = self.network.valid().features(tensor(group, &self.device));
+            features.extend(host(seen)?);
+        }
+        Ok(features)
     }
 
     /// Reads pictures of any size; they are scaled to its own.

@@ -12,7 +12,9 @@
 //! was asked of another one, which is chance, and what is left of it when a condition
 //! is wrong.
 
+mod captions;
 mod combinations;
+pub mod compare;
 mod error;
 mod grid;
 mod judge;
@@ -24,10 +26,12 @@ mod report;
 mod segment;
 mod study;
 mod super_resolution;
+pub mod sweep;
 mod task;
 mod told;
 mod training;
 
+pub use captions::paint_captions;
 pub use combinations::{CombinationRow, Combinations};
 pub use error::EvaluateError;
 pub use judge::{Judge, JudgeTraining, Reading};

@@ -16,6 +16,9 @@ pub(super) const CELLS: usize = SIZE_PX / CELL_PX;
 const GROUPS: usize = 8;
 const WIDTHS: [usize; 4] = [32, 64, 96, 128];
 
+/// Numbers that stand for a whole picture, before it is said what it shows.
+pub(super) const FEATURES: usize = WIDTHS[1] + WIDTHS[3];
+
 /// A convolution, a normalisation and SiLU.
 #[derive(Module, Debug)]
 struct Layer {
@@ -69,6 +72,14 @@ pub(super) struct JudgeNetwork {
     setting: Linear,
 }
 
+/// What lies under the answers.
+struct Depths {
+    /// A quarter of the side.
+    joined: Tensor<4>,
+    /// Of the whole picture: `[batch, FEATURES]`.
+    whole: Tensor<2>,
+}
+
 /// What the network says; all of it before the softmax.
 pub(super) struct Answers {
     /// What each cell shows.
@@ -109,13 +120,34 @@ impl JudgeNetwork {
             back: Layer::new(wide, middle, 1, 1, device),
             joined: Layer::new(middle, middle, 3, 1, device),
             cells: cells.init(device),
-            setting: LinearConfig::new(middle + deep, TIMES + PLACES + BACKGROUNDS).init(device),
+            setting: LinearConfig::new(FEATURES, TIMES + PLACES + BACKGROUNDS).init(device),
         }
     }
 
     /// # Shapes
     /// `x`: `[batch, 3, SIZE_PX, SIZE_PX]` in [-1, 1].
     pub fn forward(&self, x: Tensor<4>) -> Answers {
+        let Depths { joined, whole } = self.depths(x);
+        let both = self.cells.forward(joined);
+        let setting = self.setting.forward(whole);
+        Answers {
+            labels: both.clone().narrow(1, 0, label_count()),
+            styles: both.narrow(1, label_count(), STYLES),
+            time: setting.clone().narrow(1, 0, TIMES),
+            place: setting.clone().narrow(1, TIMES, PLACES),
+            background: setting.narrow(1, TIMES + PLACES, BACKGROUNDS),
+        }
+    }
+
+    /// What it sees of whole pictures, by which sets of them are compared.
+    ///
+    /// # Shapes
+    /// `x`: `[batch, 3, SIZE_PX, SIZE_PX]` in [-1, 1]; result: `[batch, FEATURES]`.
+    pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
+        self.depths(x).whole
+    }
+
+    fn depths(&self, x: Tensor<4>) -> Depths {
         let batch = x.dims()[0];
         let x = self.fine.forward(self.stem.forward(x));
         let x = self.down_1.forward(x);
@@ -130,22 +162,14 @@ impl JudgeNetwork {
         let eighth = self.joined_2.forward(eighth + back);
         let back = ops::upsample_nearest(self.back.forward(eighth), [CELLS; 2]);
         let joined = self.joined.forward(quarter + back);
-        let both = self.cells.forward(joined.clone());
         let mean = |x: Tensor<4>| {
             let [_, channels, height, width] = x.dims();
             x.reshape([batch, channels, height * width])
                 .mean_dim(2)
                 .reshape([batch, channels])
         };
-        let whole = Tensor::cat(vec![mean(joined), mean(deep)], 1);
-        let setting = self.setting.forward(whole);
-        Answers {
-            labels: both.clone().narrow(1, 0, label_count()),
-            styles: both.narrow(1, label_count(), STYLES),
-            time: setting.clone().narrow(1, 0, TIMES),
-            place: setting.clone().narrow(1, TIMES, PLACES),
-            background: setting.narrow(1, TIMES + PLACES, BACKGROUNDS),
-        }
+        let whole = Tensor::cat(vec![mean(joined.clone()), mean(deep)], 1);
+        Depths { joined, whole }
     }
 }
 

@@ -105,7 +105,7 @@ pub struct EvaluationEvent<'a> {
 }
 
 /// A scene and the object of it that is painted anew.
-struct Hole {
+pub(super) struct Hole {
     /// Index of the scene.
     scene: usize,
     class: usize,
@@ -277,7 +277,7 @@ fn hole((index, scene): (usize, &Scene)) -> Option<Hole> {
     })
 }
 
-fn paint_scene(
+pub(super) fn paint_scene(
     model: &LatentDiffusion,
     plan: &EvaluationPlan,
     (prompt, index): (&str, usize),
@@ -340,7 +340,7 @@ fn inpainting(holes: &[Hole], filled: &[Reading], real: &[Reading]) -> Vec<Row> 
 }
 
 /// Scenes through the autoencoder and back.
-fn reconstruction(
+pub(super) fn reconstruction(
     model: &LatentDiffusion,
     device: &Device,
     scenes: &[Scene],

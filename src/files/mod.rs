@@ -3,12 +3,14 @@
 //! Every room that saves or opens something may use this one; it uses nothing of ours.
 
 mod archive;
+mod packing;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use archive::{Archive, ArchiveEntry, ArchiveError};
+pub use packing::write_archive;
 
 /// Links that may lead to links.
 const MOST_LINKS: usize = 40;

@@ -1,4 +1,5 @@
-//! `velatura evaluate`: does a model do what it is told?
+//! `velatura evaluate model`, and `velatura evaluate` alone: does a model do what it is
+//! told?
 
 use std::io::{BufWriter, Write as _};
 use std::ops::ControlFlow;
@@ -8,22 +9,27 @@ use clap::Args;
 use image::codecs::png::PngEncoder;
 use serde_json::json;
 
-use super::model_name::find_model;
-use super::report::Reporter;
-use super::{CliError, DeviceArg, devices};
+use super::features::{FeatureArgs, Named};
+use super::folders;
+use super::sweep::{Common, SweepArgs};
+use crate::cli::model_name::find_model;
+use crate::cli::report::Reporter;
+use crate::cli::{CliError, DeviceArg, devices, interrupt};
 use crate::diffusion::LatentDiffusion;
+use crate::evaluate::compare::{Gatherer, Side, compare};
 use crate::evaluate::{
     EvaluationEvent, EvaluationPlan, Judge, JudgeTraining, PictureKind, Task, evaluate,
+    paint_captions,
 };
 use crate::files::write_whole;
-use crate::folders;
+use crate::folders as places;
 use crate::model::ModelFolder;
 use crate::recipe::param::{GUIDANCE, STEPS, Value};
 use crate::scenes::FIRST_UNSEEN_SEED;
 
-/// What `velatura evaluate` takes.
+/// What `velatura evaluate model` takes.
 #[derive(Debug, Args)]
-pub struct EvaluateArgs {
+pub struct ModelArgs {
     /// Folder or name of a model trained on storybook scenes [default: the Storybook
     /// model]
     #[arg(long, value_name = "DIR")]
@@ -50,9 +56,18 @@ pub struct EvaluateArgs {
     /// with the program]
     #[arg(long, value_name = "DIR")]
     judge: Option<PathBuf>,
-    /// Folder that receives the pictures, named by number and kind
+    /// Folder that receives the pictures, named by number and kind; of a sweep, the
+    /// tables and plots
     #[arg(long, visible_aliases = ["output", "out"], value_name = "DIR")]
     pictures: Option<PathBuf>,
+    /// Compare the pictures with these, a folder or an .npz of statistics, instead of
+    /// asking what they show
+    #[arg(long, value_name = "FOLDER|NPZ", conflicts_with = "tasks")]
+    fid_against: Option<PathBuf>,
+    #[command(flatten)]
+    sweep: SweepArgs,
+    #[command(flatten)]
+    features: FeatureArgs,
     /// Device that paints
     #[arg(long, value_enum, default_value_t)]
     device: DeviceArg,
@@ -62,7 +77,7 @@ pub struct EvaluateArgs {
 }
 
 /// Paints unseen scenes and prints what came of it.
-pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError> {
+pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
     if let Some(steps) = args.steps {
         STEPS.check(steps.into())?;
     }
@@ -71,7 +86,7 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
     }
     let folder = match &args.model {
         Some(named) => find_model(named)?,
-        None => folders::storybook_model().ok_or(CliError::NoStorybook)?,
+        None => places::storybook_model().ok_or(CliError::NoStorybook)?,
     };
     let model = ModelFolder::open(&folder)?;
     let studio = model.manifest();
@@ -83,12 +98,19 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
         steps: args.steps.unwrap_or(studio.default_steps),
         guidance_scale: args.cfg_scale.unwrap_or(studio.default_guidance_scale),
     };
+    if args.sweep.is_asked() {
+        return sweep(args, &plan, &model, report);
+    }
     // What was asked and where it goes is looked at before minutes are spent on it.
     plan.validate()?;
     let tasks = plan.tasks_for(&studio)?;
     let pictures = args.pictures.as_deref();
     let album = pictures.map(|folder| Album::open(folder, args.count));
     let album = album.transpose()?;
+    if let Some(against) = &args.fid_against {
+        let album = album.as_ref();
+        return compare_with(args, against, (&model, &folder), &plan, album, report);
+    }
     let judge = judge(args.judge.as_deref(), report)?;
     let device = devices::open(args.device, report)?.device;
     let model = LatentDiffusion::load(&model, &device)?;
@@ -96,13 +118,8 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
     let mut failure = None;
     let result = evaluate(&model, &device, &judge, &plan, &mut |event| {
         progress.show(u64::from(event.done), u64::from(event.total), event.caption);
-        match album.as_ref().map(|album| album.save(&event)) {
-            Some(Err(error)) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        }
+        let saved = album.as_ref().map_or(Ok(()), |album| album.save(&event));
+        go_on(saved, &mut failure)
     });
     progress.finish();
     if let Some(error) = failure {
@@ -114,9 +131,93 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
     Ok(())
 }
 
+/// Whether to paint on; what failed is kept.
+fn go_on(done: Result<(), CliError>, failure: &mut Option<CliError>) -> ControlFlow<()> {
+    match done {
+        Ok(()) if !interrupt::is_asked() => ControlFlow::Continue(()),
+        Ok(()) => ControlFlow::Break(()),
+        Err(error) => {
+            *failure = Some(error);
+            ControlFlow::Break(())
+        }
+    }
+}
+
+/// Draws the paper's analyses.
+fn sweep(
+    args: &ModelArgs,
+    plan: &EvaluationPlan,
+    model: &ModelFolder,
+    report: Reporter,
+) -> Result<(), CliError> {
+    let common = Common {
+        count: plan.count,
+        seed: plan.seed,
+        steps: plan.steps,
+        guidance_scale: plan.guidance_scale,
+        folder: args.pictures.as_deref().unwrap_or(Path::new(".")),
+    };
+    args.sweep.check(&common)?;
+    let device = devices::open(args.device, report)?.device;
+    let network = args
+        .features
+        .open(&[], args.judge.as_deref(), &device, report)?;
+    let needed = args.sweep.needs_model();
+    let model = needed.then(|| LatentDiffusion::load(model, &device));
+    let model = model.transpose()?;
+    args.sweep
+        .run(&common, model.as_ref(), &network, &device, report)
+}
+
+/// Paints captions and compares the pictures with others. They are looked at as they
+/// come, and none is kept.
+fn compare_with(
+    args: &ModelArgs,
+    against: &Path,
+    (model, folder): (&ModelFolder, &Path),
+    plan: &EvaluationPlan,
+    album: Option<&Album<'_>>,
+    report: Reporter,
+) -> Result<(), CliError> {
+    let real = Named::open(against)?;
+    let device = devices::open(args.device, report)?.device;
+    let network = args
+        .features
+        .open(&[&real], args.judge.as_deref(), &device, report)?;
+    let total = real.pictures() + plan.count as usize;
+    let mut progress = report.progress(total as u64, "pictures");
+    let before = real.pictures();
+    let real = real.look(&network, &mut progress, (0, total))?;
+    let model = LatentDiffusion::load(model, &device)?;
+    let mut gatherer = Gatherer::new(&network, plan.count as usize);
+    let mut failure = None;
+    let painted = paint_captions(&model, plan, &mut |event| {
+        let done = before as u64 + u64::from(event.done);
+        progress.show(done, total as u64, event.caption);
+        let seen = gatherer.add(event.picture.clone()).map_err(CliError::from);
+        let saved = seen.and_then(|()| album.map_or(Ok(()), |album| album.save(&event)));
+        go_on(saved, &mut failure)
+    });
+    progress.finish();
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    painted?;
+    let made = Side::seen(gatherer.finish()?, network.kind());
+    let fields = json!({
+        "model": folder.display().to_string(),
+        "against": against.display().to_string(),
+        "steps": plan.steps,
+        "guidance_scale": plan.guidance_scale,
+        "seed": plan.seed,
+    });
+    folders::tell(&compare(&made, &real)?, fields, report);
+    Ok(())
+}
+
 /// Reads the judge, or trains one.
-fn judge(named: Option<&Path>, report: Reporter) -> Result<Judge, CliError> {
-    let folder = named.map(Path::to_owned).or_else(folders::judge);
+pub(super) fn judge(named: Option<&Path>, report: Reporter) -> Result<Judge, CliError> {
+    let folder = named.map(Path::to_owned).or_else(places::judge);
     if let Some(folder) = folder.as_deref().filter(|folder| Judge::is_in(folder)) {
         return Ok(Judge::open(folder)?);
     }
@@ -129,7 +230,10 @@ fn judge(named: Option<&Path>, report: Reporter) -> Result<Judge, CliError> {
     let mut progress = report.progress(total, "steps");
     let judge = Judge::train(training, &mut |step, loss| {
         progress.show(u64::from(step), total, &format!("loss {loss:.3}"));
-        ControlFlow::Continue(())
+        match interrupt::is_asked() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     })?;
     progress.finish();
     // Only where the user asked for it: the program's own folder may be read-only.

@@ -1,0 +1,51 @@
+//! The paper's two analyses in small, on scenes: quality against speed (its figure 7)
+//! and quality against the factor of the first stage at equal training (its figure 6).
+//!
+//! Each gives rows for a table and a [`Chart`]. Pictures are compared with unseen scenes
+//! by a [`FeatureNetwork`], as [`compare`](super::compare) does.
+
+mod chart;
+mod compression;
+mod lettering;
+mod painted;
+mod speed;
+
+pub use chart::{Chart, Series};
+pub use compression::{CompressionPlan, CompressionRow, compression};
+pub use speed::{SpeedPlan, SpeedRow, speed};
+
+use super::EvaluateError;
+use super::compare::{FeatureNetwork, Gatherer, Side};
+use crate::scenes::SceneSource;
+
+/// Real scenes that pictures are compared with.
+const REAL: u32 = 500;
+/// How far the seed of the real scenes is from that of the captions.
+const OTHER_SEED: u64 = 0x5eed;
+
+/// A row of a table of figures.
+pub trait TableRow {
+    /// Names of the columns.
+    const COLUMNS: &'static [&'static str];
+
+    /// What stands in them.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// Rows as lines of values with commas between, the first line with the names.
+pub fn csv<R: TableRow>(rows: &[R]) -> String {
+    let lines = rows.iter().map(|row| row.cells().join(",") + "\n");
+    R::COLUMNS.join(",") + "\n" + &lines.collect::<String>()
+}
+
+/// What a network sees in scenes that nobody was trained on, and that are not the ones
+/// whose captions are painted.
+fn real(network: &FeatureNetwork, side_px: u32, seed: u64) -> Result<Side, EvaluateError> {
+    let source = SceneSource::new(side_px)?;
+    let mut gatherer = Gatherer::new(network, REAL as usize);
+    for index in 0..REAL {
+        let scene = source.scene(seed.wrapping_add(OTHER_SEED), index.into());
+        gatherer.add(scene.image)?;
+    }
+    Ok(Side::seen(gatherer.finish()?, network.kind()))
+}
