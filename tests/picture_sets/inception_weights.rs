@@ -19,9 +19,12 @@ fn uniform(tensor: u32, count: usize) -> Vec<f32> {
     (0..count).map(number).collect()
 }
 
+/// Shapes and numbers by name.
+pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// Writes all of them; `change` may take some away or make others of them.
-pub fn write(path: &Path, change: impl FnOnce(&mut BTreeMap<String, (Vec<usize>, Vec<f32>)>)) {
-    let mut tensors = BTreeMap::new();
+pub fn write(path: &Path, change: impl FnOnce(&mut Tensors)) {
+    let mut tensors = Tensors::new();
     // numpy's order of names is that of bytes, as a sorted map's.
     for (number, (name, shape)) in layout().into_iter().enumerate() {
         if name.ends_with("num_batches_tracked") {

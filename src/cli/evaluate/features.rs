@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 
 use super::model::judge;
 use crate::cli::report::{Progress, Reporter};
-use crate::cli::{CliError, DeviceArg, devices, interrupt};
+use crate::cli::{CliError, interrupt};
+use crate::engine::device::ComputeDevice;
 use crate::evaluate::EvaluateError;
 use crate::evaluate::compare::{
     FeatureKind, FeatureNetwork, Inception, PictureFolder, Resize, Side, Statistics,
@@ -130,10 +130,10 @@ impl FeatureArgs {
         &self,
         named: &[&Named],
         judge_folder: Option<&Path>,
-        device: &Device,
+        device: Option<&ComputeDevice>,
         report: Reporter,
     ) -> Result<FeatureNetwork, CliError> {
-        let Some(file) = &self.inception else {
+        let (Some(file), Some(device)) = (&self.inception, device) else {
             let judge = judge(judge_folder, report)?;
             return Ok(FeatureNetwork::Scenes(Box::new(judge)));
         };
@@ -147,15 +147,12 @@ impl FeatureArgs {
             },
             (None, None) => Resize::default(),
         };
-        let inception = Inception::open(file, resize, device)?;
+        let inception = Inception::open(file, resize, &device.device)?;
         Ok(FeatureNetwork::Inception(Box::new(inception)))
     }
 
-    /// The device for the network; the small one is quickest on the processor.
-    pub(super) fn device(&self, arg: DeviceArg, report: Reporter) -> Result<Device, CliError> {
-        match self.inception {
-            Some(_) => Ok(devices::open(arg, report)?.device),
-            None => Ok(Device::flex()),
-        }
+    /// Whether the network wants a device; the small one is quickest on the processor.
+    pub(super) fn needs_device(&self) -> bool {
+        self.inception.is_some()
     }
 }

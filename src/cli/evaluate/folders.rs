@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::features::{FeatureArgs, Named};
 use crate::cli::place::{check_folder, try_place};
 use crate::cli::report::Reporter;
-use crate::cli::{CliError, DeviceArg};
+use crate::cli::{CliError, DeviceArg, devices};
 use crate::evaluate::compare::{Comparison, Side, compare, compare_pairs};
 
 /// What `velatura evaluate folders` takes.
@@ -82,11 +82,13 @@ fn looked(
     real: Option<Named>,
     report: Reporter,
 ) -> Result<(Side, Option<Side>), CliError> {
-    let device = args.features.device(args.device, report)?;
+    let needs_device = args.features.needs_device();
+    let device = needs_device.then(|| devices::open(args.device, report));
+    let device = device.transpose()?;
     let named: Vec<&Named> = [Some(&made), real.as_ref()].into_iter().flatten().collect();
     let network = args
         .features
-        .open(&named, args.judge.as_deref(), &device, report)?;
+        .open(&named, args.judge.as_deref(), device.as_ref(), report)?;
     let before = made.pictures();
     let total = before + real.as_ref().map_or(0, Named::pictures);
     let mut progress = report.progress(total as u64, "pictures");

@@ -158,12 +158,12 @@ fn sweep(
         folder: args.pictures.as_deref().unwrap_or(Path::new(".")),
     };
     args.sweep.check(&common)?;
-    let device = devices::open(args.device, report)?.device;
+    let device = devices::open(args.device, report)?;
     let network = args
         .features
-        .open(&[], args.judge.as_deref(), &device, report)?;
+        .open(&[], args.judge.as_deref(), Some(&device), report)?;
     let needed = args.sweep.needs_model();
-    let model = needed.then(|| LatentDiffusion::load(model, &device));
+    let model = needed.then(|| LatentDiffusion::load(model, &device.device));
     let model = model.transpose()?;
     args.sweep
         .run(&common, model.as_ref(), &network, &device, report)
@@ -180,15 +180,15 @@ fn compare_with(
     report: Reporter,
 ) -> Result<(), CliError> {
     let real = Named::open(against)?;
-    let device = devices::open(args.device, report)?.device;
+    let device = devices::open(args.device, report)?;
     let network = args
         .features
-        .open(&[&real], args.judge.as_deref(), &device, report)?;
+        .open(&[&real], args.judge.as_deref(), Some(&device), report)?;
     let total = real.pictures() + plan.count as usize;
     let mut progress = report.progress(total as u64, "pictures");
     let before = real.pictures();
     let real = real.look(&network, &mut progress, (0, total))?;
-    let model = LatentDiffusion::load(model, &device)?;
+    let model = LatentDiffusion::load(model, &device.device)?;
     let mut gatherer = Gatherer::new(&network, plan.count as usize);
     let mut failure = None;
     let painted = paint_captions(&model, plan, &mut |event| {

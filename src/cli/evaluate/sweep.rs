@@ -5,7 +5,6 @@ use std::io::{BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use image::ImageFormat;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use serde_json::json;
 use crate::cli::report::Reporter;
 use crate::cli::{CliError, interrupt};
 use crate::diffusion::LatentDiffusion;
+use crate::engine::device::ComputeDevice;
 use crate::evaluate::compare::{FeatureKind, FeatureNetwork};
 use crate::evaluate::sweep::{
     Chart, CompressionPlan, CompressionRow, SpeedPlan, SpeedRow, TableRow, compression, csv, speed,
@@ -122,7 +122,7 @@ impl SweepArgs {
         common: &Common<'_>,
         model: Option<&LatentDiffusion>,
         network: &FeatureNetwork,
-        device: &Device,
+        device: &ComputeDevice,
         report: Reporter,
     ) -> Result<(), CliError> {
         let measure = match network.kind() {
@@ -148,11 +148,12 @@ impl SweepArgs {
                 (Analysis::Compression, _) => {
                     let plan = self.compression_plan(common);
                     let mut progress = report.progress(plan.work(), "steps and pictures");
-                    let rows = compression(network, device, &plan, &mut |done, what, row| {
-                        progress.show(done, plan.work(), what);
-                        tell("compression", row, report, &progress);
-                        go_on()
-                    });
+                    let rows =
+                        compression(network, &device.device, &plan, &mut |done, what, row| {
+                            progress.show(done, plan.work(), what);
+                            tell("compression", row, report, &progress);
+                            go_on()
+                        });
                     progress.finish();
                     let rows = rows?;
                     let chart = CompressionRow::chart(&rows, &measure);

@@ -153,7 +153,8 @@ pub fn compare_pairs(a: &PictureFolder, b: &PictureFolder) -> Result<Option<Pair
 impl Comparison {
     /// The figures as a table for people, in Markdown.
     pub fn table(&self) -> String {
-        let count = |count: Option<u64>| count.map_or("an unknown number of".into(), said);
+        let count =
+            |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
         let mut text = format!(
             "{} against {} pictures; {} numbers of each, of {}.\n\n| figure | value |\n|---|---:|\n",
             count(self.pictures[0]),
@@ -239,8 +240,4 @@ impl Comparison {
         }
         text
     }
-}
-
-fn said(count: u64) -> String {
-    count.to_string()
 }

@@ -61,8 +61,8 @@ pub fn ssim(a: &RgbImage, b: &RgbImage) -> Option<f64> {
         };
         let (x, y) = (plane(a), plane(b));
         let blurred = |of: &dyn Fn(f64, f64) -> f64| {
-            let values = x.iter().zip(&y).map(|(x, y)| of(*x, *y)).collect();
-            blur(values, width, height)
+            let values: Vec<f64> = x.iter().zip(&y).map(|(x, y)| of(*x, *y)).collect();
+            blur(&values, width, height)
         };
         let (mean_x, mean_y) = (blurred(&|x, _| x), blurred(&|_, y| y));
         let (xx, yy) = (blurred(&|x, _| x * x), blurred(&|_, y| y * y));
@@ -79,7 +79,7 @@ pub fn ssim(a: &RgbImage, b: &RgbImage) -> Option<f64> {
 }
 
 /// Under the Gaussian window, where it lies inside.
-fn blur(values: Vec<f64>, width: usize, height: usize) -> Vec<f64> {
+fn blur(values: &[f64], width: usize, height: usize) -> Vec<f64> {
     let middle = (WINDOW / 2) as f64;
     let weight = |at: usize| (-0.5 * ((at as f64 - middle) / SIGMA).powi(2)).exp();
     let sum: f64 = (0..WINDOW).map(weight).sum();

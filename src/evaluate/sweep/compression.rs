@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::chart::{Chart, Series};
 use super::painted::painted;
-use super::{TableRow, real};
+use super::{Observer, TableRow, real};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::compare::FeatureNetwork;
 use crate::evaluate::study::reconstruction;
@@ -139,7 +139,7 @@ pub fn compression(
     network: &FeatureNetwork,
     device: &Device,
     plan: &CompressionPlan,
-    observe: &mut dyn FnMut(u64, &str, Option<&CompressionRow>) -> ControlFlow<()>,
+    observe: &mut Observer<'_, CompressionRow>,
 ) -> Result<Vec<CompressionRow>, EvaluateError> {
     plan.validate()?;
     let real = real(network, SIDE_PX, plan.seed)?;

@@ -14,6 +14,8 @@ pub use chart::{Chart, Series};
 pub use compression::{CompressionPlan, CompressionRow, compression};
 pub use speed::{SpeedPlan, SpeedRow, speed};
 
+use std::ops::ControlFlow;
+
 use super::EvaluateError;
 use super::compare::{FeatureNetwork, Gatherer, Side};
 use crate::scenes::SceneSource;
@@ -22,6 +24,10 @@ use crate::scenes::SceneSource;
 const REAL: u32 = 500;
 /// How far the seed of the real scenes is from that of the captions.
 const OTHER_SEED: u64 = 0x5eed;
+
+/// Told how much of the work is done and what is, and each row once it is there; says
+/// whether to go on.
+pub type Observer<'a, R> = dyn FnMut(u64, &str, Option<&R>) -> ControlFlow<()> + 'a;
 
 /// A row of a table of figures.
 pub trait TableRow {

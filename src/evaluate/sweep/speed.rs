@@ -1,12 +1,10 @@
 //! Quality against speed: several samplers, few steps and many.
 
-use std::ops::ControlFlow;
-
 use serde::Serialize;
 
 use super::chart::{Chart, Series};
 use super::painted::painted;
-use super::{TableRow, real};
+use super::{Observer, TableRow, real};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::compare::FeatureNetwork;
 use crate::evaluate::{EvaluateError, EvaluationPlan};
@@ -115,7 +113,7 @@ pub fn speed(
     model: &LatentDiffusion,
     network: &FeatureNetwork,
     plan: &SpeedPlan,
-    observe: &mut dyn FnMut(u64, &str, Option<&SpeedRow>) -> ControlFlow<()>,
+    observe: &mut Observer<'_, SpeedRow>,
 ) -> Result<Vec<SpeedRow>, EvaluateError> {
     plan.validate()?;
     let real = real(network, model.manifest().resolution_px, plan.seed)?;
