@@ -17,7 +17,7 @@ use velatura::engine::protocol::{
 use velatura::engine::{EngineHandle, SamplerChoice, studio};
 use velatura::recipe::{
     GenerateSpec, ImageInput, LayoutBox, LayoutInput, MaskInput, ModelSource, Palette,
-    PaletteClass, SamplerId, SemanticInput,
+    PaletteClass, SamplerId, Schedule, SemanticInput,
 };
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -225,7 +225,7 @@ fn the_recipe_records_what_was_done_and_the_rest_is_told() {
     let mut engine = engine();
     let asked = GenerateSpec {
         sampler: Some(SamplerId::new("euler-a")),
-        karras: Some(true),
+        schedule: Some(Schedule::Karras),
         eta: 0.5,
         prompt: "a small red house ".repeat(40),
         ..spec("sd1-tiny")
@@ -233,7 +233,7 @@ fn the_recipe_records_what_was_done_and_the_rest_is_told() {
     let job = engine.generate(asked);
     let (images, told) = warnings(&mut engine, job);
     let done = &images[0].spec;
-    assert_eq!((done.karras, done.eta), (Some(false), 0.0));
+    assert_eq!((done.schedule, done.eta), (Some(Schedule::Uniform), 0.0));
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(
         told[0].contains("Karras") && told[1].contains("eta"),

@@ -13,8 +13,8 @@ use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use velatura::engine::SamplerChoice;
 use velatura::recipe::{
     FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill, MaskInput,
-    MaskedContent, PaintedRecipe, RecipeFileError, RecipeForm, SamplerId, SaveOptions, Tile,
-    WindowChoice, open_picture, read_infotext, read_recipe, save_picture, write_infotext,
+    MaskedContent, PaintedRecipe, RecipeFileError, RecipeForm, SamplerId, SaveOptions, Schedule,
+    Tile, WindowChoice, open_picture, read_infotext, read_recipe, save_picture, write_infotext,
 };
 
 fn picture() -> RgbaImage {
@@ -28,7 +28,7 @@ fn recipe() -> PaintedRecipe {
         prompt: "a red barn,\nby a lake".to_owned(),
         negative_prompt: "fog".to_owned(),
         sampler: Some(SamplerId::new("euler")),
-        karras: Some(true),
+        schedule: Some(Schedule::Karras),
         steps: 12,
         guidance_scale: 6.5,
         seed: 1234,
@@ -204,7 +204,7 @@ fn the_text_of_a_web_ui_is_read() {
         negative_prompt: "photo,\nblurry".to_owned(),
         clip_skip: 2,
         sampler: Some(SamplerId::new("dpmpp-2m")),
-        karras: Some(true),
+        schedule: Some(Schedule::Karras),
         steps: 20,
         guidance_scale: 7.0,
         seed: 965_400_086,
@@ -229,13 +229,13 @@ fn older_and_stranger_texts_are_read() {
     // The schedule was once a part of the sampler's name.
     let found = read_infotext("cat\nSteps: 5, Sampler: Euler Karras, CFG scale: 3").unwrap();
     assert_eq!(found.spec.sampler, Some(SamplerId::new("euler")));
-    assert_eq!(found.spec.karras, Some(true));
+    assert_eq!(found.spec.schedule, Some(Schedule::Karras));
 
     // "Automatic" leaves the choice to the program.
     let text = "cat\nSteps: 5, Sampler: Euler a, Schedule type: Automatic, Seed: 2";
     let found = read_infotext(text).unwrap();
     assert_eq!(found.spec.sampler, Some(SamplerId::new("euler-a")));
-    assert_eq!(found.spec.karras, None);
+    assert_eq!(found.spec.schedule, None);
 
     // The strength of a second pass is not that of an input picture.
     let text = "cat\nSteps: 5, Sampler: Euler, Seed: 2, Denoising strength: 0.4, Hires upscale: 2";
@@ -464,7 +464,7 @@ fn specs() -> impl Strategy<Value = GenerateSpec> {
     let words = (prompts(), prompts());
     let choice = (
         0..=SamplerChoice::all().len(),
-        proptest::option::of(proptest::bool::ANY),
+        proptest::option::of(proptest::sample::select(Schedule::ALL.to_vec())),
     );
     let numbers = (
         1..=1000_u32,
@@ -473,7 +473,7 @@ fn specs() -> impl Strategy<Value = GenerateSpec> {
         proptest::num::u64::ANY,
     );
     let size = (8..=8192_u32, 8..=8192_u32);
-    (words, choice, numbers, size).prop_map(|(words, (kind, karras), numbers, size)| {
+    (words, choice, numbers, size).prop_map(|(words, (kind, schedule), numbers, size)| {
         let sampler = SamplerChoice::all()
             .nth(kind)
             .map(|choice| SamplerId::new(choice.id));
@@ -486,7 +486,7 @@ fn specs() -> impl Strategy<Value = GenerateSpec> {
                 0.0
             },
             sampler,
-            karras,
+            schedule,
             steps: numbers.0,
             guidance_scale: numbers.1,
             seed: numbers.3,

@@ -2,7 +2,7 @@
 //! whole results of more than a thousand configurations. PLMS is compared with the
 //! paper's own code, and DPM++ 3M SDE with k-diffusion.
 //!
-//! `data/reference/make_trajectories.py` says what was run. Not compared: LMS from the
+//! `data/reference/make_trajectories.py` and `make_solvers.py` say what was run. Not compared: LMS from the
 //! middle on with diffusers' own choice of the order, which counts slopes that are not
 //! there; the
 //! clean samples that samplers show on the way, and samplers with a model that
@@ -25,6 +25,7 @@ use velatura::diffusion::{
     BatchGenerators, NoiseSource, SAMPLERS, Sampler, SamplerMemory, SamplerOptions,
     SchedulerConfig, TorchGenerator,
 };
+use velatura::recipe::Schedule;
 
 /// Largest difference allowed, as a part of the result's standard deviation.
 const TOLERANCE: f64 = 1e-4;
@@ -55,7 +56,11 @@ fn values(tensor: Tensor<4>) -> Vec<f32> {
 fn options(steps: usize, karras: bool) -> SamplerOptions {
     SamplerOptions {
         steps,
-        karras,
+        schedule: if karras {
+            Schedule::Karras
+        } else {
+            Schedule::Uniform
+        },
         eta: 0.0,
     }
 }
@@ -243,6 +248,8 @@ struct Case {
     schedule: String,
     steps: usize,
     karras: bool,
+    /// Instead of `karras`.
+    spread: Option<String>,
     eta: f32,
     /// Steps that are left out.
     start: usize,
@@ -271,6 +278,7 @@ impl Default for Case {
             schedule: String::new(),
             steps: 1,
             karras: false,
+            spread: None,
             eta: 0.0,
             start: 0,
             config: Map::new(),
@@ -304,10 +312,15 @@ fn denoise(
 fn check(case: &Case, schedule: &Map<String, Value>, wanted: &Wanted<'_>) -> Result<f64, String> {
     let mut config = schedule.clone();
     config.extend(case.config.clone());
+    let named = case
+        .spread
+        .as_deref()
+        .map(|id| Schedule::of_id(id).unwrap());
+    let plain = options(case.steps, case.karras);
     let options = SamplerOptions {
-        steps: case.steps,
-        karras: case.karras,
+        schedule: named.unwrap_or(plain.schedule),
         eta: case.eta,
+        ..plain
     };
     let sampler = make(&case.sampler, &Value::Object(config), options);
     let timesteps = sampler.timesteps();
@@ -351,6 +364,11 @@ struct Wanted<'a> {
 #[test]
 fn results_equal_those_of_diffusers() {
     check_all("schedulers.safetensors");
+}
+
+#[test]
+fn results_of_all_schedules_equal_those_of_diffusers() {
+    check_all("spreads.safetensors");
 }
 
 #[test]
@@ -411,10 +429,11 @@ proptest! {
         steps in 4..8_usize,
         held in 0..20_usize,
         eta in prop::sample::select(vec![0.0_f32, 0.7]),
+        schedule in prop::sample::select(Schedule::ALL.to_vec()),
         seed: u64,
     ) {
         let config = json!({"skip_prk_steps": !prepares, "prediction_type": "v_prediction"});
-        let options = SamplerOptions { steps, karras: false, eta };
+        let options = SamplerOptions { steps, schedule, eta };
         let [sampler, another] = [0; 2].map(|_| make(SAMPLERS[kind].id, &config, options));
         let step = |sampler: &dyn Sampler, index: usize, run: &mut (Tensor<4>, SamplerMemory, TorchGenerator)| {
             let seen = sampler.scale_model_input(run.0.clone(), index);

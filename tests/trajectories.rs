@@ -2,9 +2,9 @@
 //! in the same latents, whatever the sampler.
 //!
 //! `data/reference/make_trajectories.py` says what was run and in which order
-//! its pipelines draw random numbers. Not compared: masks whose edges cross
-//! latents (we repaint what is touched, diffusers looks at one pixel), prompt
-//! weights, f16 arithmetic.
+//! its pipelines draw random numbers; `make_solvers.py` what was run later. Not compared: strokes of masks that lie between
+//! the pixels that diffusers looks at (it loses them, we do not), prompt weights, f16
+//! arithmetic.
 #![allow(
     clippy::unwrap_used,
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
@@ -14,6 +14,7 @@ mod reference_support;
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use image::{GrayImage, RgbImage};
@@ -22,10 +23,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 use velatura::diffusion::{
-    Conditions, DiffusionError, GenerationOutcome, GenerationRequest, LatentDiffusion, SAMPLERS,
+    Conditions, DiffusionError, GenerationOutcome, GenerationRequest, GivenLatents,
+    LatentDiffusion, SAMPLERS,
 };
 use velatura::model::{ModelFolder, WeightDtype};
-use velatura::recipe::SamplerId;
+use velatura::recipe::{Latents, SamplerId, Schedule};
 
 /// Largest difference allowed, as a part of the latents' standard deviation.
 const TOLERANCE: f64 = 2e-3;
@@ -46,6 +48,14 @@ struct Case {
     kind: Kind,
     sampler: Option<SamplerId>,
     karras: Option<bool>,
+    /// Instead of `karras`.
+    #[serde(default)]
+    schedule: Option<String>,
+    #[serde(default)]
+    rescale: f32,
+    /// What is handed in: "noise" or "latents".
+    #[serde(default)]
+    given: Option<String>,
     eta: f32,
     guidance: f32,
     strength: f32,
@@ -53,6 +63,27 @@ struct Case {
     /// Another scheduler_config.json than the folder's.
     scheduler: Option<Value>,
     decode: bool,
+}
+
+impl Case {
+    fn has_image(&self) -> bool {
+        matches!(self.kind, Kind::Image | Kind::Inpaint)
+    }
+
+    fn schedule(&self) -> Option<Schedule> {
+        let plain = self.karras.map(|karras| {
+            if karras {
+                Schedule::Karras
+            } else {
+                Schedule::Uniform
+            }
+        });
+        let named = self
+            .schedule
+            .as_deref()
+            .map(|id| Schedule::of_id(id).unwrap());
+        named.or(plain)
+    }
 }
 
 /// What is given besides words.
@@ -101,7 +132,11 @@ struct Check {
 
 impl Check {
     fn open(name: &str) -> Self {
-        let reference = Reference::open(&format!("{name}/trajectories.safetensors"));
+        Self::open_file(name, "trajectories")
+    }
+
+    fn open_file(name: &str, file: &str) -> Self {
+        let reference = Reference::open(&format!("{name}/{file}.safetensors"));
         let all: Cases = reference.cases();
         let bytes = |key| -> Vec<u8> {
             let numbers = reference.numbers(key);
@@ -115,17 +150,40 @@ impl Check {
         }
     }
 
+    fn given(&self, case: &Case) -> GivenLatents {
+        let Some(kind) = &case.given else {
+            return GivenLatents::default();
+        };
+        let factor = 4;
+        let given = Some(Arc::new(Latents {
+            shape: [1, 4, self.all.height / factor, self.all.width / factor]
+                .map(|side| side as usize),
+            values: self
+                .reference
+                .numbers("given")
+                .into_iter()
+                .map(|value| value as f32)
+                .collect(),
+        }));
+        let (noise, clean) = match kind.as_str() {
+            "noise" => (given, None),
+            _ => (None, given),
+        };
+        GivenLatents { noise, clean }
+    }
+
     fn request(&self, case: &Case, picture: u64) -> GenerationRequest {
         let all = &self.all;
-        let has_image = matches!(case.kind, Kind::Image | Kind::Inpaint);
+        let has_image = case.has_image() && case.given.as_deref() != Some("latents");
         GenerationRequest {
             prompt: all.prompt.clone(),
             negative_prompt: all.negative_prompt.clone(),
             reading: velatura::recipe::prompt::TextReading::default(),
             sampler: case.sampler.clone(),
-            karras: case.karras,
+            schedule: case.schedule(),
             steps: all.steps,
             guidance_scale: case.guidance,
+            guidance_rescale: case.rescale,
             eta: case.eta,
             seed: all.seed + picture,
             width_px: all.width,
@@ -135,6 +193,7 @@ impl Check {
             mask: (case.kind == Kind::Inpaint).then(|| self.mask.clone()),
             canvas: velatura::diffusion::Canvas::default(),
             guide: None,
+            given: self.given(case),
             inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions::default(),
         }
@@ -160,8 +219,7 @@ impl Check {
             else {
                 return Err("was cancelled".to_owned());
             };
-            let has_image = matches!(case.kind, Kind::Image | Kind::Inpaint);
-            let part = if has_image { case.strength } else { 1.0 };
+            let part = if case.has_image() { case.strength } else { 1.0 };
             let total = (self.all.steps as f32 * part) as usize;
             let steps: Vec<_> = (1..=total).map(|step| (step, total)).collect();
             if seen != steps {
@@ -194,7 +252,11 @@ impl Check {
 }
 
 fn check_all(name: &str) {
-    let check = Check::open(name);
+    check_file(name, "trajectories");
+}
+
+fn check_file(name: &str, file: &str) {
+    let check = Check::open_file(name, file);
     let model = load(&folder().join(name)).unwrap();
     let mut wrong = Vec::new();
     for (index, case) in check.all.cases.iter().enumerate() {
@@ -232,6 +294,47 @@ fn stable_diffusion_2_equals_diffusers() {
 #[test]
 fn inpainting_equals_diffusers() {
     check_all("inpaint-tiny");
+}
+
+/// The samplers that came later, other spreads of noise levels, rescaled guidance, and
+/// masks whose edges cross latents.
+#[test]
+fn later_samplers_and_crossing_masks_equal_diffusers() {
+    for name in ["sd1-tiny", "sd2-tiny", "inpaint-tiny"] {
+        check_file(name, "later_trajectories");
+    }
+}
+
+#[test]
+fn noise_and_latents_that_are_handed_in_equal_diffusers() {
+    check_file("sd1-tiny", "given_trajectories");
+}
+
+#[test]
+fn what_is_handed_in_must_fit() {
+    let check = Check::open("sd1-tiny");
+    let model = load(&folder().join("sd1-tiny")).unwrap();
+    let told = |shape: [usize; 4], value: f32| {
+        let values = vec![value; shape.iter().product()];
+        let noise = Some(Arc::new(Latents { shape, values }));
+        let request = GenerationRequest {
+            given: GivenLatents { noise, clean: None },
+            ..check.request(&check.all.cases[0], 0)
+        };
+        let outcome = model.generate(&request, &mut |_| ControlFlow::Break(()));
+        outcome.err().map(|error| error.to_string())
+    };
+    assert_eq!(told([1, 4, 14, 26], 0.5), None);
+    let shape = told([1, 4, 14, 25], 0.5).unwrap();
+    assert!(
+        shape.contains("[1, 4, 14, 25]") && shape.contains("[1, 4, 14, 26]"),
+        "{shape}"
+    );
+    assert!(
+        told([1, 4, 14, 26], f32::NAN)
+            .unwrap()
+            .contains("not finite")
+    );
 }
 
 /// Its scheduler clips samples and has no offset, which the pipelines correct.

@@ -10,12 +10,13 @@ mod train_form;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use studio::{Studio, number};
-use velatura::app::form::{EXAMPLE_PROMPT, FormChange::Prompt};
+use velatura::app::form::{EXAMPLE_PROMPT, FormChange::Prompt, FormChange::Sampler};
 use velatura::app::training::{TrainChange, TrainPhase};
 use velatura::app::{Command, Dialog, PickPurpose};
 use velatura::recipe::param::{BATCH, STEPS};
 use velatura::recipe::{
-    GenerateSpec, ModelSource, PaintedRecipe, SaveOptions, TrainTarget, save_picture,
+    GenerateSpec, ModelSource, PaintedRecipe, SamplerId, SaveOptions, Schedule, TrainTarget,
+    save_picture,
 };
 use velatura::tools::ToolId;
 
@@ -361,6 +362,29 @@ fn escape_closes_a_list_before_it_ends_a_job() {
     studio.permit(2);
     studio.wait("the end", |state| state.jobs.active().is_empty());
     assert_eq!(studio.layer_names(), ["Mask"]);
+}
+
+#[test]
+fn samplers_and_their_noise_levels_are_chosen_from_lists() {
+    let mut studio = Studio::start();
+    studio.click("Sampler");
+    studio.click("DPM++ 2M SDE");
+    studio.click("Schedule");
+    studio.click("Beta");
+    let job = |studio: &Studio| {
+        let spec = studio.state().form().spec([64, 64], None, None);
+        (spec.sampler.map(|id| id.to_string()), spec.schedule)
+    };
+    let sampler = |id: &str| Some(id.to_owned());
+    assert_eq!(
+        job(&studio),
+        (sampler("dpmpp-2m-sde"), Some(Schedule::Beta))
+    );
+    // One that knows no others takes its own, and gives back what was chosen.
+    studio.set([Sampler(SamplerId::new("plms"))]);
+    assert_eq!(job(&studio), (sampler("plms"), Some(Schedule::Uniform)));
+    studio.set([Sampler(SamplerId::new("unipc"))]);
+    assert_eq!(job(&studio), (sampler("unipc"), Some(Schedule::Beta)));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
     Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill,
-    MaskInput, MaskedContent, SamplerId, Tile, WindowChoice,
+    MaskInput, MaskedContent, SamplerId, Schedule, Tile, WindowChoice,
 };
 
 /// The prompt of a first start: what the first press on Generate paints, and how
@@ -55,7 +55,7 @@ impl Default for GenerateForm {
             spec: GenerateSpec {
                 prompt: EXAMPLE_PROMPT.to_owned(),
                 sampler: Some(SamplerChoice::usual()),
-                karras: Some(false),
+                schedule: Some(Schedule::Uniform),
                 steps: 20,
                 guidance_scale: 4.0,
                 strength: 0.6,
@@ -83,8 +83,8 @@ pub enum FormChange {
     Class(Option<u32>),
     /// The sampler.
     Sampler(SamplerId),
-    /// Karras noise levels.
-    Karras(bool),
+    /// How noise levels are spread.
+    Schedule(Schedule),
     /// Whether the seed stays from job to job.
     SeedLocked(bool),
     /// Whether something that is drawn is used.
@@ -250,7 +250,7 @@ impl GenerateForm {
             }
             FormChange::Class(class) => self.spec.class = class,
             FormChange::Sampler(sampler) => self.spec.sampler = Some(sampler),
-            FormChange::Karras(karras) => self.spec.karras = Some(karras),
+            FormChange::Schedule(schedule) => self.spec.schedule = Some(schedule),
             FormChange::SeedLocked(locked) => self.seed_locked = locked,
             FormChange::Uses(Condition::Boxes, uses) => self.uses_boxes = uses,
             FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
@@ -307,9 +307,9 @@ impl GenerateForm {
         chosen.unwrap_or_else(SamplerChoice::usual)
     }
 
-    /// Whether the sampler can take the noise levels of Karras et al.
-    pub fn takes_karras(&self) -> bool {
-        SamplerChoice::find(&self.sampler()).is_some_and(|choice| choice.takes_karras)
+    /// Whether the sampler's noise levels can be spread in several ways.
+    pub fn takes_schedules(&self) -> bool {
+        SamplerChoice::find(&self.sampler()).is_some_and(|choice| choice.takes_schedules)
     }
 
     /// Whether η changes anything.
@@ -317,9 +317,10 @@ impl GenerateForm {
         SamplerChoice::find(&self.sampler()).is_some_and(|choice| choice.takes_eta)
     }
 
-    /// Whether the noise levels of Karras et al. are asked for and there.
-    pub fn karras(&self) -> bool {
-        self.takes_karras() && self.spec.karras == Some(true)
+    /// How noise levels are spread, as far as the sampler lets them.
+    pub fn schedule(&self) -> Schedule {
+        let chosen = self.spec.schedule.filter(|_| self.takes_schedules());
+        chosen.unwrap_or(Schedule::Uniform)
     }
 
     /// Takes the defaults of a newly chosen model, but leaves words, seed and
@@ -328,7 +329,7 @@ impl GenerateForm {
         let spec = std::mem::take(&mut self.spec);
         self.spec = GenerateSpec {
             sampler: Some(model.default_sampler.clone()),
-            karras: Some(model.default_karras),
+            schedule: Some(model.default_schedule),
             steps: model.default_steps,
             guidance_scale: model.default_guidance,
             width_px: model.native_size_px,
@@ -424,7 +425,7 @@ impl GenerateForm {
             prompt: self.spec.prompt.trim().to_owned(),
             negative_prompt: self.spec.negative_prompt.trim().to_owned(),
             sampler: Some(self.sampler()),
-            karras: Some(self.karras()),
+            schedule: Some(self.schedule()),
             width_px: size_px[0],
             height_px: size_px[1],
             strength: self.strength_for(Intent::of(init.is_some(), mask.is_some())),

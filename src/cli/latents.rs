@@ -54,6 +54,31 @@ pub(super) fn read(path: &Path) -> Result<Latents, CliError> {
     Ok(Latents { shape, values })
 }
 
+/// Reads the latents of one picture that a run begins with, which must be F32.
+///
+/// # Errors
+/// When the file cannot be read, is damaged, or holds anything else.
+pub(super) fn read_exactly(path: &Path) -> Result<Latents, CliError> {
+    let unlike = |reason: String| CliError::Read {
+        path: path.to_owned(),
+        reason,
+    };
+    if let Some(other) = SafetensorsFile::open(path)?.dtype(NAME)
+        && other != Dtype::F32
+    {
+        return Err(unlike(format!(
+            "\u{201c}{NAME}\u{201d} holds numbers of type {other:?} instead of F32"
+        )));
+    }
+    let latents = read(path)?;
+    if latents.values.iter().all(|value| value.is_finite()) {
+        return Ok(latents);
+    }
+    Err(unlike(format!(
+        "\u{201c}{NAME}\u{201d} has numbers that are not finite"
+    )))
+}
+
 /// Writes the latents of a batch as one tensor, one picture after the other.
 ///
 /// # Errors
@@ -91,6 +116,27 @@ mod tests {
     fn latents_do_not_take_the_name_of_a_picture() {
         assert!(check_name(Path::new("out/barn.png")).is_err());
         assert!(check_name(Path::new("out/barn.safetensors")).is_ok());
+    }
+
+    #[test]
+    fn what_a_run_cannot_begin_with_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("l.safetensors");
+        let told = |name: &str, dtype, shape: &[usize], bytes: &[u8]| {
+            let tensor = TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+            let file = safetensors::serialize([(name, tensor)], None).unwrap();
+            std::fs::write(&path, file).unwrap();
+            let error = read_exactly(&path).err().map(|error| error.to_string());
+            error.unwrap_or_default()
+        };
+        assert_eq!(told(NAME, Dtype::F32, &[1, 2, 1, 1], &[0; 8]), "");
+        assert!(told("noise", Dtype::F32, &[1, 2, 1, 1], &[0; 8]).contains("no tensor"));
+        assert!(told(NAME, Dtype::F16, &[1, 2, 1, 1], &[0; 4]).contains("F16 instead of F32"));
+        assert!(told(NAME, Dtype::I64, &[1, 1, 1, 1], &[0; 8]).contains("I64"));
+        assert!(told(NAME, Dtype::F32, &[2, 1, 1], &[0; 8]).contains("[2, 1, 1] instead of"));
+        assert!(told(NAME, Dtype::F32, &[2, 1, 1, 1], &[0; 8]).contains("instead of [1,"));
+        let infinite = [f32::INFINITY.to_le_bytes(), f32::NAN.to_le_bytes()].concat();
+        assert!(told(NAME, Dtype::F32, &[1, 2, 1, 1], &infinite).contains("not finite"));
     }
 
     #[test]

@@ -96,12 +96,12 @@ impl LatentDiffusion {
     ) -> Tensor<4> {
         let turn = turn % windows.len().max(1);
         let Some(windows) = windows.get(turn) else {
-            return self.said(latents, timestep, conditioning, told.guidance_scale);
+            return self.said(latents, timestep, conditioning, told);
         };
         windows.blended(1, self.device(), |index, window| {
             let part = window.cut(latents, 1);
             let told_here = told.in_window(conditioning, [turn, index], window);
-            self.said(&part, timestep, &told_here, told.guidance_scale)
+            self.said(&part, timestep, &told_here, told)
         })
     }
 

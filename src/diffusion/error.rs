@@ -65,6 +65,22 @@ pub enum DiffusionError {
         "all of the guide is transparent, so that it guides nothing; paint something on it, or leave it out"
     )]
     ClearGuide,
+    /// Noise or latents that are handed in are of something else.
+    #[error(
+        "the initial {what} have the shape {found:?}, but this model and size need {wanted:?}; \
+         make them so, or choose another size"
+    )]
+    GivenShape {
+        /// "noise" or "latents".
+        what: &'static str,
+        /// Their shape.
+        found: [usize; 4],
+        /// The shape of one picture.
+        wanted: [usize; 4],
+    },
+    /// Some of them are no numbers.
+    #[error("the initial {0} have numbers that are not finite; make them anew")]
+    GivenNumbers(&'static str),
     /// The model cannot be told something.
     #[error("this model takes no {0}; choose a model that does, or leave it out")]
     NotTaken(&'static str),

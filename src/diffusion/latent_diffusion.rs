@@ -16,6 +16,7 @@ use super::{Canvas, DiffusionError, GenerationOutcome, GenerationRequest};
 use crate::model::conditioner::{Asked, Bench, Conditioning, TextReader};
 use crate::model::{FirstStage, Manifest, Model, ModelFolder};
 use crate::pixels;
+use crate::recipe::Schedule;
 use crate::recipe::prompt::TextReading;
 
 /// A model that is loaded on a device, with the noise that it was trained on.
@@ -73,9 +74,9 @@ impl LatentDiffusion {
         self.scheduler.default_sampler()
     }
 
-    /// Whether the model's folder asks for Karras noise levels.
-    pub fn default_karras(&self) -> bool {
-        self.scheduler.use_karras_sigmas
+    /// How the model's folder asks noise levels to be spread.
+    pub fn default_schedule(&self) -> Schedule {
+        self.scheduler.schedule()
     }
 
     /// What the model's folder asks for and is done otherwise, as sentences.
@@ -162,6 +163,7 @@ impl LatentDiffusion {
         Told {
             conditioning: self.model.told_of(&asked, bench),
             guidance_scale,
+            guidance_rescale: 0.0,
             later: Vec::new(),
             boxes: None,
         }
@@ -195,7 +197,7 @@ impl LatentDiffusion {
         latents: &Tensor<4>,
         timestep: f64,
         told: &Conditioning,
-        guidance_scale: f32,
+        guided_by: &Told,
     ) -> Tensor<4> {
         let timestep = Tensor::<1>::from_data([timestep as f32], &self.device);
         let said = self.model.said(latents, timestep, told);
@@ -203,7 +205,11 @@ impl LatentDiffusion {
             return said;
         }
         let (free, told_of) = (said.clone().narrow(0, 0, 1), said.narrow(0, 1, 1));
-        free.clone() + (told_of - free) * guidance_scale
+        let guided = free.clone() + (told_of.clone() - free) * guided_by.guidance_scale;
+        if guided_by.guidance_rescale > 0.0 {
+            return rescaled(guided, &told_of, guided_by.guidance_rescale);
+        }
+        guided
     }
 
     /// The picture of latents, left on the device as planes of about [-1, 1].
@@ -223,4 +229,20 @@ impl LatentDiffusion {
         let is_finite = values.iter().all(|value| value.is_finite());
         Ok(is_finite.then(|| pixels::picture(&values, width, height)))
     }
+}
+
+/// What guidance led to, with a part of what it added to the deviation taken back (Lin
+/// et al. 2023, <https://arxiv.org/abs/2305.08891>, equations 14 to 16).
+///
+/// # Shapes
+/// `guided` and `told_of`: `[1, latent_channels, h, w]`; the result too.
+fn rescaled(guided: Tensor<4>, told_of: &Tensor<4>, part: f32) -> Tensor<4> {
+    let deviation = |said: &Tensor<4>| {
+        let numbers = said.dims().iter().product();
+        let flat: Tensor<2> = said.clone().reshape([1, numbers]);
+        flat.var(1).sqrt()
+    };
+    let ratio = deviation(told_of) / deviation(&guided);
+    let factor: Tensor<4> = (ratio * part + (1.0 - part)).reshape([1, 1, 1, 1]);
+    guided * factor
 }

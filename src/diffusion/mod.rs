@@ -37,7 +37,7 @@ pub use guide::Guide;
 pub use latent_coder::{LatentCoder, UnscaledLatents};
 pub use latent_diffusion::LatentDiffusion;
 pub use prediction::PredictionType;
-pub use request::{Conditions, GenerationOutcome, GenerationRequest, Inpainting};
+pub use request::{Conditions, GenerationOutcome, GenerationRequest, GivenLatents, Inpainting};
 pub use sampler::{
     OpenStep, SAMPLERS, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
     sampler_info,

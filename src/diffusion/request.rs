@@ -1,12 +1,16 @@
 //! What a run is asked for, and how it ends.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use image::{GrayImage, RgbImage};
 
 use super::{Canvas, DiffusionError, Guide};
 use crate::model::Manifest;
 use crate::recipe::prompt::TextReading;
-use crate::recipe::{InputSpec, LayoutInput, MaskedContent, SamplerId, SemanticInput};
+use crate::recipe::{
+    InputSpec, Latents, LayoutInput, MaskedContent, SamplerId, Schedule, SemanticInput,
+};
 
 /// What to paint.
 #[derive(Clone, Debug)]
@@ -19,13 +23,16 @@ pub struct GenerationRequest {
     pub reading: TextReading,
     /// The sampler; `None` takes the model's own.
     pub sampler: Option<SamplerId>,
-    /// Karras noise levels; `None` takes the model's own choice.
-    pub karras: Option<bool>,
+    /// How noise levels are spread; `None` takes the model's own choice.
+    pub schedule: Option<Schedule>,
     /// Number of steps.
     pub steps: u32,
     /// Scale of classifier-free guidance (Ho and Salimans 2022,
     /// <https://arxiv.org/abs/2207.12598>); up to 1 there is none.
     pub guidance_scale: f32,
+    /// How much of what it adds to the deviation is taken back, from 0 to 1 (Lin et al.
+    /// 2023, <https://arxiv.org/abs/2305.08891>, equations 14 to 16).
+    pub guidance_rescale: f32,
     /// DDIM's η.
     pub eta: f32,
     /// Seed of all noise.
@@ -48,6 +55,40 @@ pub struct GenerationRequest {
     pub canvas: Canvas,
     /// What pulls the picture towards itself.
     pub guide: Option<Guide>,
+    /// Noise and latents that are handed in.
+    pub given: GivenLatents,
+}
+
+/// Noise and latents that are handed in instead of being made. They are not drawn from
+/// the seed then, so that all other noise is what it is in diffusers, handed the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GivenLatents {
+    /// The noise to begin with, of deviation 1.
+    pub noise: Option<Arc<Latents>>,
+    /// The clean latents of the picture to begin with, as the denoiser sees them.
+    pub clean: Option<Arc<Latents>>,
+}
+
+impl GivenLatents {
+    /// Checks that they are those of one picture of this model and size.
+    pub(super) fn check(&self, wanted: [usize; 4]) -> Result<(), DiffusionError> {
+        for (what, given) in [("noise", &self.noise), ("latents", &self.clean)] {
+            let Some(Latents { shape, values }) = given.as_deref() else {
+                continue;
+            };
+            if *shape != wanted || values.len() != wanted.iter().product::<usize>() {
+                return Err(DiffusionError::GivenShape {
+                    what,
+                    found: *shape,
+                    wanted,
+                });
+            }
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(DiffusionError::GivenNumbers(what));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How the masked part of a picture is begun and repainted.

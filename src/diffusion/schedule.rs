@@ -10,8 +10,6 @@ use super::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 /// ᾱ of the very last step of a schedule that ends in pure noise, where a noise
 /// level must stay finite: the smallest positive number of f16.
 const ALMOST_NOTHING: f32 = 1.0 / 16_777_216.0;
-/// The exponent of Karras et al. 2022, equation 5.
-const RHO: f64 = 7.0;
 
 /// The cumulative products of a noise schedule (Ho et al. 2020,
 /// <https://arxiv.org/abs/2006.11239>).
@@ -219,15 +217,6 @@ pub(super) fn interpolate(table: &[f64], at: f64) -> f64 {
     let low = at.floor() as usize;
     let high = (low + 1).min(table.len() - 1);
     table[low] + (at - low as f64) * (table[high] - table[low])
-}
-
-/// The noise levels of Karras et al. 2022, equation 5.
-pub(super) fn karras_sigmas(sigma_min: f64, sigma_max: f64, steps: usize) -> Vec<f64> {
-    let (low, high) = (sigma_min.powf(1.0 / RHO), sigma_max.powf(1.0 / RHO));
-    linspace(0.0, 1.0, steps)
-        .into_iter()
-        .map(|ramp| (high + ramp * (low - high)).powf(RHO))
-        .collect()
 }
 
 /// The training step with a noise level, by linear interpolation of its logarithm.

@@ -7,6 +7,7 @@ use super::DiffusionError;
 use super::prediction::PredictionType;
 use super::sampler::SamplerInfo;
 use super::scheduler_wishes::{sampler_of_class, unfulfilled, without_file};
+use crate::recipe::Schedule;
 
 /// How β grows over the steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -98,6 +99,10 @@ pub struct SchedulerConfig {
     pub skip_prk_steps: bool,
     /// Whether noise levels follow Karras et al. 2022, <https://arxiv.org/abs/2206.00364>.
     pub use_karras_sigmas: bool,
+    /// Whether they are evenly spread in their logarithm.
+    pub use_exponential_sigmas: bool,
+    /// Whether they are spread as a beta distribution is.
+    pub use_beta_sigmas: bool,
     /// Smallest Karras noise level, if not that of the steps.
     pub sigma_min: Option<f64>,
     /// Largest Karras noise level, if not that of the steps.
@@ -148,6 +153,8 @@ impl Default for SchedulerConfig {
             clip_sample_range: 1.0,
             skip_prk_steps: false,
             use_karras_sigmas: false,
+            use_exponential_sigmas: false,
+            use_beta_sigmas: false,
             sigma_min: None,
             sigma_max: None,
             rescale_betas_zero_snr: false,
@@ -235,6 +242,19 @@ impl SchedulerConfig {
             clip_sample: Some(false),
             skip_prk_steps: true,
             ..Self::default()
+        }
+    }
+
+    /// How noise levels are spread.
+    pub fn schedule(&self) -> Schedule {
+        if self.use_karras_sigmas {
+            Schedule::Karras
+        } else if self.use_exponential_sigmas {
+            Schedule::Exponential
+        } else if self.use_beta_sigmas {
+            Schedule::Beta
+        } else {
+            Schedule::Uniform
         }
     }
 

@@ -9,8 +9,6 @@ use super::sampler::{SAMPLERS, SamplerInfo};
 /// and what they ask for.
 const SWITCHES: &[(&str, &str)] = &[
     ("thresholding", "dynamic thresholds of predicted samples"),
-    ("use_beta_sigmas", "noise levels by a beta distribution"),
-    ("use_exponential_sigmas", "exponential noise levels"),
     ("use_lu_lambdas", "the noise levels of Lu et al. 2022"),
 ];
 
@@ -158,7 +156,7 @@ mod tests {
             "UniPCMultistepScheduler",
             "LCMScheduler",
         ] {
-            let json = json!({"_class_name": class, "thresholding": false, "use_karras_sigmas": true,
+            let json = json!({"_class_name": class, "thresholding": false, "use_exponential_sigmas": true,
                 "interpolation_type": "linear", "solver_order": 3, "algorithm_type": "deis"});
             assert_eq!(told(&json), "", "{class}");
         }

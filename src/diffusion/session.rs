@@ -38,6 +38,8 @@ pub struct StepState {
 pub struct Told {
     pub(super) conditioning: Conditioning,
     pub(super) guidance_scale: f32,
+    /// How much of what guidance adds to the deviation is taken back.
+    pub(super) guidance_rescale: f32,
     /// What words are once so many steps are done, where they change on the way.
     pub(super) later: Vec<(usize, Conditioning)>,
     /// What is told of boxes in each window instead, turn by turn; `None` where nothing
@@ -90,6 +92,8 @@ impl RunPlan {
         self.told = Told {
             conditioning: before.but(told.conditioning),
             boxes: told.boxes.or(boxes),
+            // How, not what: nobody says that anew.
+            guidance_rescale: self.told.guidance_rescale,
             ..told
         };
     }
@@ -131,7 +135,7 @@ impl<'m> Session<'m> {
         let steps = request.steps as usize;
         let options = SamplerOptions {
             steps,
-            karras: request.karras.unwrap_or_else(|| model.default_karras()),
+            schedule: request.schedule.unwrap_or_else(|| model.default_schedule()),
             eta: request.eta,
         };
         let inpaints = model.manifest().takes_mask() || request.mask.is_some();

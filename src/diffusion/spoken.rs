@@ -87,6 +87,7 @@ impl Spoken {
                 None => conditioning,
             },
             guidance_scale,
+            guidance_rescale: 0.0,
             later: turns,
             boxes: None,
         }

@@ -1,7 +1,9 @@
 //! What a run begins with: noise, or a picture under noise; and what the
 //! denoiser is shown of a mask.
 
-use burn::tensor::Tensor;
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
 
 use super::kept::{Kept, Strengths, plane};
 use super::sampler::Sampler;
@@ -13,7 +15,7 @@ use super::{DiffusionError, GenerationRequest, LatentDiffusion};
 use crate::model::LatentInfo;
 use crate::model::conditioner::Asked;
 use crate::model::windows::Windows;
-use crate::recipe::MaskedContent;
+use crate::recipe::{Latents, MaskedContent};
 
 /// The latents to begin with, and what stays around them for the whole run.
 pub(super) struct Start {
@@ -55,21 +57,34 @@ impl Start {
         let strengths = request.inpainting.strengths.as_ref();
         let strengths = strengths.zip(mask.as_ref());
         let strengths = strengths.and_then(|(map, mask)| Strengths::of(map, mask, takes_mask));
-        let first = match &init {
-            Some(_) => first_index(request, sampler)?,
-            None => 0,
+        let given = &request.given;
+        given.check(shape)?;
+        let begins_with_picture = init.is_some() || given.clean.is_some();
+        let first = if begins_with_picture {
+            first_index(request, sampler)?
+        } else {
+            0
         };
         // diffusers begins from pure noise only when it inpaints.
         let begins_with_noise =
-            init.is_none() || ((mask.is_some() || takes_mask) && request.strength >= 1.0);
+            !begins_with_picture || ((mask.is_some() || takes_mask) && request.strength >= 1.0);
         let puts_back = mask.is_some() && (!takes_mask || strengths.is_some());
-        let needs_clean = init.is_some() && (!begins_with_noise || puts_back);
-        let mut draw = |shape: [usize; 4]| random.randn(shape, device);
-        let clean = match (&init, needs_clean) {
-            (Some(init), true) => Some(first_stage.to_latents(init.clone(), &mut draw)),
-            _ => None,
+        let needs_clean = begins_with_picture && (!begins_with_noise || puts_back);
+        let tensor = |given: &Arc<Latents>| {
+            let data = TensorData::new(given.values.clone(), given.shape);
+            Tensor::<4>::from_data(data, device)
         };
-        let noise = draw(shape);
+        let mut draw = |shape: [usize; 4]| random.randn(shape, device);
+        let clean = match (&given.clean, &init) {
+            _ if !needs_clean => None,
+            (Some(given), _) => Some(tensor(given)),
+            (None, Some(init)) => Some(first_stage.to_latents(init.clone(), &mut draw)),
+            (None, None) => None,
+        };
+        let noise = match &given.noise {
+            Some(given) => tensor(given),
+            None => draw(shape),
+        };
         let latents = match &clean {
             Some(clean) if !begins_with_noise => {
                 let content = request.inpainting.content;
@@ -112,6 +127,7 @@ impl Start {
         let bench = &mut model.bench(first_stage.as_ref(), size, &mut draw);
         let conditioning = model.model().told(&asked, bench);
         let told = Told {
+            guidance_rescale: request.guidance_rescale,
             boxes: Some(model.boxes_in_turn(&windows, conditions, is_guided)),
             ..spoken.told(conditioning, request.guidance_scale, model.model(), bench)
         };

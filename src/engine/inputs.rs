@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use image::{GrayImage, RgbaImage};
 
-use crate::diffusion::{Canvas, Conditions, GenerationRequest, Guide, Inpainting};
+use crate::diffusion::{Canvas, Conditions, GenerationRequest, GivenLatents, Guide, Inpainting};
 use crate::frame::{FrameView, paste_back, scaled_to, stitched};
 use crate::pixels::{WHITE, flattened};
 use crate::recipe::{FrameSpec, GenerateSpec, GuideKind, ImageInput, WindowChoice, scale_picture};
@@ -63,9 +63,10 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
         negative_prompt: spec.negative_prompt.clone(),
         reading: spec.reading(),
         sampler: spec.sampler.clone(),
-        karras: spec.karras,
+        schedule: spec.schedule,
         steps: spec.steps,
         guidance_scale: spec.guidance_scale,
+        guidance_rescale: spec.guidance_rescale,
         eta: spec.eta,
         seed: spec.seed,
         width_px: spec.width_px,
@@ -90,6 +91,10 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
         },
         canvas: canvas_of(spec),
         guide: guide_of(spec),
+        given: GivenLatents {
+            noise: spec.initial_noise.clone(),
+            clean: spec.initial_latents.clone(),
+        },
     }
 }
 

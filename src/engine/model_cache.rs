@@ -171,7 +171,7 @@ fn open(
         native_size_px: manifest.resolution_px,
         size_multiple_px: model.size_multiple_px(),
         default_sampler: model.default_sampler().sampler_id(),
-        default_karras: model.default_karras(),
+        default_schedule: model.default_schedule(),
         default_steps: manifest.default_steps,
         default_guidance: manifest.default_guidance_scale,
         inputs: manifest.inputs.clone(),

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use crate::gpu::share::SharedTensor;
 use crate::recipe::{
-    GenerateSpec, ImageInput, InputSpec, ModelSource, SamplerId, SpecError, TrainSpec, UpscaleSpec,
+    GenerateSpec, ImageInput, InputSpec, ModelSource, SamplerId, Schedule, SpecError, TrainSpec,
+    UpscaleSpec,
 };
 
 pub use crate::evaluate::Segmentation;
+pub use crate::recipe::Latents;
 pub use crate::train::{
     FoundRun, SkippedPicture, StepReport, TrainEvent, TrainOutcome, is_free_for_run,
     preview_of_folder,
@@ -155,18 +157,9 @@ pub struct PaintedImage {
     pub model_hash: String,
     /// The model's name.
     pub model_name: String,
-    /// The final latents; `None` from an engine that has none.
+    /// The final latents as the sampler left them, before the division by the model's
+    /// scaling factor; `None` from an engine that has none.
     pub latents: Option<Arc<Latents>>,
-}
-
-/// Latents as the sampler left them, before the division by the model's
-/// scaling factor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Latents {
-    /// Batch, channels, height and width.
-    pub shape: [usize; 4],
-    /// The numbers, row-major.
-    pub values: Vec<f32>,
 }
 
 /// What the window needs to know of a loaded model.
@@ -182,8 +175,8 @@ pub struct ModelSummary {
     pub size_multiple_px: u32,
     /// The sampler that its scheduler names.
     pub default_sampler: SamplerId,
-    /// Whether its scheduler asks for Karras sigmas.
-    pub default_karras: bool,
+    /// How its scheduler asks noise levels to be spread.
+    pub default_schedule: Schedule,
     /// A good number of steps.
     pub default_steps: u32,
     /// A good guidance scale.

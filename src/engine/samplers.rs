@@ -10,8 +10,8 @@ pub struct SamplerChoice {
     pub id: &'static str,
     /// The name in menus and in infotext.
     pub label: &'static str,
-    /// Whether it can take the noise levels of Karras et al. 2022.
-    pub takes_karras: bool,
+    /// Whether its noise levels can be spread in other ways than that of the training.
+    pub takes_schedules: bool,
     /// Whether η changes anything.
     pub takes_eta: bool,
 }
@@ -22,7 +22,7 @@ impl SamplerChoice {
         SAMPLERS.iter().map(|info| Self {
             id: info.id,
             label: info.label,
-            takes_karras: info.takes_karras,
+            takes_schedules: info.takes_schedules,
             takes_eta: info.takes_eta,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diffusion::{DiffusionError, LatentDiffusion, MOST_TEXTS, sampler_info};
-use crate::recipe::GenerateSpec;
+use crate::recipe::{GenerateSpec, Schedule};
 
 /// Letters of a text that a sentence quotes.
 const MOST_QUOTED: usize = 200;
@@ -22,11 +22,21 @@ pub(super) fn settled(
         None => model.default_sampler(),
     };
     let mut sentences = Vec::new();
-    if spec.karras == Some(true) && !sampler.takes_karras {
-        sentences.push(format!(
-            "{} has no noise levels of Karras et al.; it takes its own",
-            sampler.label
-        ));
+    let other = spec.schedule.filter(|it| *it != Schedule::Uniform);
+    if let (Some(schedule), false) = (other, sampler.takes_schedules) {
+        let label = sampler.label;
+        sentences.push(match schedule {
+            Schedule::Karras => {
+                format!("{label} has no noise levels of Karras et al.; it takes its own")
+            }
+            other => format!(
+                "{label} has no noise levels of the schedule {}; it takes its own",
+                other.infotext()
+            ),
+        });
+    }
+    if spec.guidance_rescale > 0.0 && spec.guidance_scale <= 1.0 {
+        sentences.push("without guidance there is nothing to rescale".to_owned());
     }
     if spec.eta > 0.0 && !sampler.takes_eta {
         sentences.push(format!("eta changes nothing with {}", sampler.label));
@@ -75,7 +85,7 @@ pub(super) fn settled(
             _ => format!("the model's text encoder has {most} layers; clip skip is {clip_skip}"),
         });
     }
-    let wants_karras = spec.karras.unwrap_or_else(|| model.default_karras());
+    let schedule = spec.schedule.unwrap_or_else(|| model.default_schedule());
     // A recipe says nothing of words that nobody read.
     let read = |text: &String| match model.manifest().takes_text() {
         true => text.clone(),
@@ -85,7 +95,11 @@ pub(super) fn settled(
         prompt: read(&spec.prompt),
         negative_prompt: read(&spec.negative_prompt),
         sampler: Some(sampler.sampler_id()),
-        karras: Some(wants_karras && sampler.takes_karras),
+        schedule: Some(if sampler.takes_schedules {
+            schedule
+        } else {
+            Schedule::Uniform
+        }),
         clip_skip,
         windows: spec.windows.settled(
             [spec.width_px, spec.height_px],

@@ -18,6 +18,16 @@ impl MaskUnion {
     /// Masks of one size with their strengths from 0 to 1; where several cover a place,
     /// the strongest acts. `None` if there are no masks.
     pub fn of(masks: &[(&GrayImage, f32)]) -> Option<Self> {
+        Self::taken(masks, false)
+    }
+
+    /// The same masks taken gradually: what is covered in part is repainted as much less
+    /// strongly, instead of all from half coverage on.
+    pub fn gradual(masks: &[(&GrayImage, f32)]) -> Option<Self> {
+        Self::taken(masks, true)
+    }
+
+    fn taken(masks: &[(&GrayImage, f32)], is_gradual: bool) -> Option<Self> {
         let (first, _) = masks.first()?;
         // What is no number acts as all others do: fully.
         let clean = |strength: f32| {
@@ -41,10 +51,16 @@ impl MaskUnion {
                 Luma([values.max().unwrap_or(0)])
             })
         };
-        let strength_at = |covered, strength| if covered > 0 { share(strength) } else { 0 };
+        let strength_at = |covered: u8, strength| match (covered, is_gradual) {
+            (0, _) => 0,
+            (_, false) => share(strength),
+            // At most (255 · 255 + 127) / 255 = 255.
+            (_, true) => ((u32::from(covered) * u32::from(share(strength)) + 127) / 255) as u8,
+        };
+        let all = |covered| if covered > 0 { 255 } else { 0 };
         Some(Self {
-            mask: largest(&|covered, _| covered),
-            strengths: (!are_equal).then(|| largest(&strength_at)),
+            mask: largest(&|covered, _| if is_gradual { all(covered) } else { covered }),
+            strengths: (is_gradual || !are_equal).then(|| largest(&strength_at)),
             strength: strongest,
         })
     }
@@ -53,6 +69,19 @@ impl MaskUnion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_covered_in_part_is_repainted_less_strongly() {
+        let mask = GrayImage::from_raw(4, 1, vec![0, 51, 128, 255]).expect("four pixels");
+        let one = MaskUnion::gradual(&[(&mask, 0.5)]).expect("a mask");
+        assert_eq!(one.mask.as_raw(), &[0, 255, 255, 255]);
+        assert_eq!(one.strengths.expect("greys"), mask);
+        assert_eq!(one.strength, 0.5);
+        let whole = GrayImage::from_pixel(4, 1, Luma([255]));
+        let two = MaskUnion::gradual(&[(&mask, 1.0), (&whole, 0.2)]).expect("masks");
+        let strengths = two.strengths.expect("greys");
+        assert_eq!(strengths.as_raw(), &[51, 51, 128, 255]);
+    }
 
     #[test]
     fn the_strongest_mask_of_a_place_acts() {

@@ -9,9 +9,11 @@ use super::SamplerId;
 use super::canvas::{Tile, WindowChoice};
 use super::frame::{FrameError, FrameSpec};
 use super::guide::GuideKind;
+use super::latents::Latents;
 use super::layout::{LayoutError, LayoutInput};
 use super::param::{Param, Range, Value, WIDTH};
 use super::prompt::{PromptSyntax, TextReading};
+use super::schedule::{self, Schedule};
 use super::semantic::{SemanticError, SemanticInput};
 use super::upscale::Finish;
 
@@ -66,12 +68,15 @@ pub struct GenerateSpec {
     /// The sampling algorithm; `None` takes the model's own default. Whether there
     /// is one of that name the samplers know, not the recipe.
     pub sampler: Option<SamplerId>,
-    /// Karras noise levels; `None` takes the model's own default.
-    pub karras: Option<bool>,
+    /// How noise levels are spread; `None` takes the model's own default.
+    #[serde(flatten, with = "schedule")]
+    pub schedule: Option<Schedule>,
     /// Number of sampling steps, at least 1.
     pub steps: u32,
     /// Scale of classifier-free guidance; up to 1 there is none, as in diffusers.
     pub guidance_scale: f32,
+    /// How much of what guidance adds to the contrast is taken back, from 0 to 1.
+    pub guidance_rescale: f32,
     /// DDIM's eta: 0 is deterministic, 1 is ancestral.
     pub eta: f32,
     /// Seed of the noise; picture `k` of a batch uses `seed + k`.
@@ -112,6 +117,15 @@ pub struct GenerateSpec {
     /// paints another picture from the start.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub was_retold: bool,
+    /// Whether noise or latents were handed in, which a recipe does not hold.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub was_given_latents: bool,
+    /// The noise to begin with, instead of that of the seed, with a deviation of 1.
+    #[serde(skip)]
+    pub initial_noise: Option<Arc<Latents>>,
+    /// Latents to begin with, instead of those of a picture.
+    #[serde(skip)]
+    pub initial_latents: Option<Arc<Latents>>,
     /// The picture to start from.
     #[serde(skip)]
     pub init: Option<ImageInput>,
@@ -147,9 +161,10 @@ impl Default for GenerateSpec {
             prompt_syntax: PromptSyntax::default(),
             clip_skip: 1,
             sampler: None,
-            karras: None,
+            schedule: None,
             steps: 25,
             guidance_scale: 5.0,
+            guidance_rescale: 0.0,
             eta: 0.0,
             seed: 0,
             width_px: 64,
@@ -166,6 +181,9 @@ impl Default for GenerateSpec {
             windows: WindowChoice::Auto,
             tile: Tile::None,
             was_retold: false,
+            was_given_latents: false,
+            initial_noise: None,
+            initial_latents: None,
             init: None,
             mask: None,
             strengths: None,

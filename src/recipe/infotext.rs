@@ -11,12 +11,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::param::{
-    CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDE_SCALE, HEIGHT, Number, Param, SEED, STEPS, STRENGTH,
-    WIDTH,
+    CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_RESCALE, GUIDE_SCALE, HEIGHT, Number, Param, SEED,
+    STEPS, STRENGTH, WIDTH,
 };
 use super::{
     FoundRecipe, FrameSpec, GenerateSpec, GuideKind, MAX_SIDE_PX, MaskedContent, PaintedRecipe,
-    RecipeForm, SamplerId, Tile, WindowChoice,
+    RecipeForm, SamplerId, Schedule, Tile, WindowChoice,
 };
 
 const NEGATIVE: &str = "Negative prompt:";
@@ -60,8 +60,7 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     pairs.add_number(&STEPS, spec.steps);
     pairs.add_some("Sampler", recipe.sampler_label.as_deref());
     // Without a schedule A1111 picks Karras for some samplers by itself.
-    let schedule = spec.karras.map(|on| if on { "Karras" } else { "Uniform" });
-    pairs.add_some("Schedule type", schedule);
+    pairs.add_some("Schedule type", spec.schedule.map(Schedule::infotext));
     pairs.add_number(&GUIDANCE, spec.guidance_scale);
     pairs.add_number(&SEED, spec.seed);
     pairs.add("Size", format_args!("{}x{}", spec.width_px, spec.height_px));
@@ -69,6 +68,9 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     pairs.add_some("Model", non_empty(&recipe.model_name));
     if recipe.used_picture {
         pairs.add_number(&STRENGTH, spec.strength);
+    }
+    if spec.guidance_rescale > 0.0 {
+        pairs.add_number(&GUIDANCE_RESCALE, spec.guidance_rescale);
     }
     if spec.clip_skip > 1 {
         pairs.add_number(&CLIP_SKIP, spec.clip_skip);
@@ -221,20 +223,18 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
     match key {
         "Sampler" => {
             // Before schedules had a setting of their own, the name carried it.
-            let (name, karras) = match value.strip_suffix(" Karras") {
-                Some(name) => (name, Some(true)),
-                None => (value, None),
-            };
+            let with_name = [Schedule::Karras, Schedule::Exponential];
+            let named = with_name.into_iter().find_map(|schedule| {
+                let name = value.strip_suffix(schedule.infotext())?;
+                Some((name.strip_suffix(' ')?, Some(schedule)))
+            });
+            let (name, schedule) = named.unwrap_or((value, None));
             spec.sampler = Some(SamplerId::from_label(name));
             found.sampler_label = Some(name.to_owned());
-            spec.karras = spec.karras.or(karras);
+            spec.schedule = spec.schedule.or(schedule);
         }
-        "Schedule type" => match value {
-            "Karras" => spec.karras = Some(true),
-            "Uniform" | "Normal" => spec.karras = Some(false),
-            "Automatic" => {}
-            _ => return None,
-        },
+        "Schedule type" if value == "Automatic" => {}
+        "Schedule type" => spec.schedule = Some(Schedule::of_infotext(value)?),
         "Size" => {
             let (width, height) = value.split_once('x')?;
             let width = WIDTH.allowed.read(width)?;

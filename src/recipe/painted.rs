@@ -114,11 +114,15 @@ impl PaintedRecipe {
         model_name: impl Into<String>,
         model_hash: impl Into<String>,
     ) -> Self {
+        let given = [&spec.initial_noise, &spec.initial_latents];
         Self {
             sampler_label: spec.sampler.as_ref().map(ToString::to_string),
             used_picture: spec.init.is_some(),
             used_mask: spec.mask.is_some(),
             spec: GenerateSpec {
+                was_given_latents: given.iter().any(|it| it.is_some()),
+                initial_noise: None,
+                initial_latents: None,
                 init: None,
                 mask: None,
                 strengths: None,
@@ -239,7 +243,7 @@ impl FoundRecipe {
         if self.spec.sampler.is_some() {
             spec.sampler.clone_from(&self.spec.sampler);
         }
-        spec.karras = self.spec.karras.or(spec.karras);
+        spec.schedule = self.spec.schedule.or(spec.schedule);
         spec.finish = self.spec.finish.or(spec.finish);
         spec.frame = self.spec.frame;
         spec.class = self.spec.class;
@@ -370,8 +374,10 @@ impl FoundRecipe {
         };
         let was_retold = std::mem::take(&mut spec.was_retold);
         let before = was_retold.then(|| "what it was told before it was told otherwise".to_owned());
+        let was_given = std::mem::take(&mut spec.was_given_latents);
+        let given = was_given.then(|| "the noise or latents that it began with".to_owned());
         Self {
-            unread: before.into_iter().collect(),
+            unread: before.into_iter().chain(given).collect(),
             model_name: Some(recipe.model_name),
             model_hash: Some(recipe.model_hash),
             program: Some(recipe.program),
@@ -386,7 +392,7 @@ impl FoundRecipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::SamplerId;
+    use crate::recipe::{SamplerId, Schedule};
 
     fn recipe() -> PaintedRecipe {
         let spec = GenerateSpec {
@@ -394,7 +400,7 @@ mod tests {
             prompt: "a \"red\" barn,\n(by night:1.2)".to_owned(),
             clip_skip: 2,
             sampler: Some(SamplerId::new("dpmpp-2m")),
-            karras: Some(true),
+            schedule: Some(Schedule::Karras),
             seed: u64::MAX,
             guidance_scale: 6.1,
             ..Default::default()

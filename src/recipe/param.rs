@@ -210,6 +210,20 @@ pub static CLIP_SKIP: Number = Number {
     infotext: Some("Clip skip"),
 };
 
+/// How far the contrast of a guided picture is brought back to that of one that is not,
+/// Lin et al. 2023 (<https://arxiv.org/abs/2305.08891>, equations 14 to 16).
+pub static GUIDANCE_RESCALE: Number = Number {
+    id: "guidance_rescale",
+    label: "Rescale",
+    hint: "How much of what guidance adds to the contrast is taken back: \
+           0 for none, 0.7 for models whose noise schedule ends in pure noise",
+    unit: None,
+    allowed: Range::real(0.0, 1.0),
+    offered: Range::real(0.0, 1.0),
+    shown: Shown::Percent,
+    infotext: Some("CFG rescale"),
+};
+
 /// The η of DDIM, Song et al. 2020 (<https://arxiv.org/abs/2010.02502>).
 pub static ETA: Number = Number {
     id: "eta",
@@ -369,6 +383,11 @@ impl GenerateSpec {
             number: &CLIP_SKIP,
             get: |spec| spec.clip_skip.into(),
             set: |spec, value| spec.clip_skip = value.as_u32(),
+        },
+        Param {
+            number: &GUIDANCE_RESCALE,
+            get: |spec| Value::Real(spec.guidance_rescale),
+            set: |spec, value| spec.guidance_rescale = value.as_f32(),
         },
         Param {
             number: &ETA,

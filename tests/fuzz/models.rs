@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 use velatura::diffusion::{Conditions, GenerationRequest, LatentDiffusion};
 use velatura::model::ModelFolder;
-use velatura::recipe::SamplerId;
+use velatura::recipe::{SamplerId, Schedule};
 
 use super::drive::{MOST_BYTES, Target};
 use super::random::Random;
@@ -84,10 +84,11 @@ impl Folder {
                 prompt: "a red barn".to_owned(),
                 negative_prompt: String::new(),
                 reading: velatura::recipe::prompt::TextReading::default(),
-                karras: sampler.as_ref().map(|_| true),
+                schedule: sampler.as_ref().map(|_| Schedule::Karras),
                 sampler,
                 steps: 3,
                 guidance_scale: 4.0,
+                guidance_rescale: 0.5,
                 eta: 0.5,
                 seed: 1,
                 width_px: 16,
@@ -97,6 +98,7 @@ impl Folder {
                 mask: None,
                 canvas: velatura::diffusion::Canvas::default(),
                 guide: None,
+                given: velatura::diffusion::GivenLatents::default(),
                 inpainting: velatura::diffusion::Inpainting::default(),
                 conditions: Conditions::default(),
             };

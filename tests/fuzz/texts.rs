@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::{GrayImage, Luma, RgbaImage};
 use velatura::recipe::{
     FoundRecipe, GenerateSpec, ImageInput, LayoutBox, LayoutInput, PaintedRecipe, Palette,
-    PaletteClass, SemanticInput, read_infotext,
+    PaletteClass, Schedule, SemanticInput, read_infotext,
 };
 
 use super::drive::{MOST_BYTES, Target};
@@ -15,7 +15,7 @@ fn recipe() -> PaintedRecipe {
     let spec = GenerateSpec {
         prompt: "a red barn,\nby a lake (oil:1.2), \"水車\"".to_owned(),
         negative_prompt: "fog".to_owned(),
-        karras: Some(true),
+        schedule: Some(Schedule::Karras),
         layout: Some(LayoutInput(
             [LayoutBox {
                 class: "bus".to_owned(),

@@ -15,7 +15,7 @@ use velatura::engine::protocol::{
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
 use velatura::recipe::{
     GenerateSpec, InputSpec, LayoutBox, MaskConvention, ModelSource, PaletteClass, SamplerId,
-    TrainSpec, UpscaleSpec,
+    Schedule, TrainSpec, UpscaleSpec,
 };
 
 /// What passes between two steps of a [`FakeEngine`].
@@ -161,7 +161,7 @@ impl FakeWork {
             spec: Box::new(GenerateSpec {
                 seed,
                 sampler: spec.sampler.clone().or(Some(SamplerId::new("euler"))),
-                karras: spec.karras.or(Some(false)),
+                schedule: spec.schedule.or(Some(Schedule::Uniform)),
                 batch: 1,
                 ..spec.clone()
             }),
@@ -320,7 +320,7 @@ fn summary(source: ModelSource) -> ModelSummary {
         native_size_px: 64,
         size_multiple_px: 16,
         default_sampler: SamplerId::new("euler"),
-        default_karras: false,
+        default_schedule: Schedule::Uniform,
         default_steps: 20,
         default_guidance: 4.0,
         inputs,

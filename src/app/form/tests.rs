@@ -49,12 +49,12 @@ fn a_broken_settings_file_becomes_a_usable_form() {
     let spec = &mut form.spec;
     (spec.steps, spec.width_px, spec.batch) = (0, 0, 9999);
     (spec.guidance_scale, spec.strength) = (f32::NAN, f32::INFINITY);
-    (spec.sampler, spec.karras) = (Some(SamplerId::new("ddim")), Some(true));
+    (spec.sampler, spec.schedule) = (Some(SamplerId::new("ddim")), Some(Schedule::Karras));
     let form = form.validated();
     let job = form.spec([form.spec.width_px, form.spec.height_px], None, None);
     assert!(job.validate().is_ok());
     assert_eq!(form.mask_strength, 1.0);
-    assert!(!form.karras());
+    assert_eq!(form.schedule(), Schedule::Uniform);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn forms_of_older_versions_are_read_field_by_field() {
     );
     assert_eq!((form.mask_strength, form.seed_locked), (0.8, true));
     assert_eq!(form.sampler(), SamplerId::new("heun"));
-    assert!(form.karras());
+    assert_eq!(form.schedule(), Schedule::Karras);
     let text = serde_json::to_string(&form).expect("plain data");
     let again: GenerateForm = serde_json::from_str(&text).expect("its own text");
     assert_eq!(again, form);
@@ -130,7 +130,7 @@ fn restoring_gives_the_same_job_again() {
     let spec = GenerateSpec {
         prompt: "a red house".to_owned(),
         sampler: Some(SamplerId::new("heun")),
-        karras: Some(true),
+        schedule: Some(Schedule::Karras),
         steps: 12,
         seed: 77,
         width_px: 128,

@@ -17,12 +17,12 @@ use crate::frame::FrameModel;
 use crate::model::{Manifest, ModelFolder};
 use crate::random;
 use crate::recipe::param::{
-    BATCH, CLIP_SKIP, ETA, GUIDANCE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
+    BATCH, CLIP_SKIP, ETA, GUIDANCE, GUIDANCE_RESCALE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
 };
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
-    Finish, FoundRecipe, GenerateSpec, ModelSource, RecipeForm, SamplerId, Tile, WindowChoice,
-    read_recipe,
+    Finish, FoundRecipe, GenerateSpec, ModelSource, RecipeForm, SamplerId, Schedule, Tile,
+    WindowChoice, read_recipe,
 };
 
 /// What `velatura generate` takes.
@@ -56,8 +56,13 @@ pub struct GenerateArgs {
     /// Take the plain noise levels, even if the model asks for Karras
     #[arg(long)]
     no_karras: bool,
+    /// How noise levels are spread, for samplers that let them [default: the model's]
+    #[arg(long, value_parser = schedule_parser(), conflicts_with_all = ["karras", "no_karras"])]
+    schedule: Option<Schedule>,
     #[arg(long, value_name = "SCALE", help = help(&GUIDANCE, "the model's"))]
     cfg_scale: Option<f32>,
+    #[arg(long, value_name = "PART", help = help(&GUIDANCE_RESCALE, "0"))]
+    guidance_rescale: Option<f32>,
     #[arg(long, help = help(&ETA, "0"))]
     eta: Option<f32>,
     #[arg(long, help = help(&SEED, "a random one"))]
@@ -156,6 +161,11 @@ fn sampler_parser() -> impl clap::builder::TypedValueParser<Value = SamplerId> {
     PossibleValuesParser::new(SAMPLERS.iter().map(|info| info.id)).map(SamplerId::from)
 }
 
+fn schedule_parser() -> impl clap::builder::TypedValueParser<Value = Schedule> {
+    PossibleValuesParser::new(Schedule::ALL.map(Schedule::id))
+        .map(|id| Schedule::of_id(&id).unwrap_or(Schedule::Uniform))
+}
+
 impl GenerateArgs {
     /// The job that the options describe, with inputs read from their files, and the
     /// picture that it paints a part of, if it does. `warn` is told what of a recipe or
@@ -209,12 +219,17 @@ impl GenerateArgs {
             spec.negative_prompt.clone_from(negative);
         }
         spec.sampler = self.sampler.clone().or(spec.sampler);
-        if self.karras || self.no_karras {
-            spec.karras = Some(self.karras);
-        }
+        let plain = if self.karras {
+            Schedule::Karras
+        } else {
+            Schedule::Uniform
+        };
+        let plain = (self.karras || self.no_karras).then_some(plain);
+        spec.schedule = self.schedule.or(plain).or(spec.schedule);
         spec.clip_skip = self.clip_skip.unwrap_or(spec.clip_skip);
         spec.steps = self.steps.unwrap_or(spec.steps);
         spec.guidance_scale = self.cfg_scale.unwrap_or(spec.guidance_scale);
+        spec.guidance_rescale = self.guidance_rescale.unwrap_or(spec.guidance_rescale);
         spec.eta = self.eta.unwrap_or(spec.eta);
         spec.windows = self.windows.unwrap_or(spec.windows);
         spec.tile = self.tile.map_or(spec.tile, Tile::from);
@@ -239,6 +254,12 @@ impl GenerateArgs {
         let strength = recipe.filter(|recipe| recipe.tells(&STRENGTH));
         let strength = strength.map(|recipe| recipe.spec.strength);
         let most = self.pictures.read(&mut spec, warn)?;
+        let factor = folder.first_stage_config()?.info().factor;
+        let factor = u32::try_from(factor).unwrap_or(u32::MAX);
+        let given_px = self.pictures.read_latents(&mut spec, factor)?;
+        if let (Some(given_px), None) = (given_px, &spec.init) {
+            [spec.width_px, spec.height_px] = given_px;
+        }
         self.conditions.read(&mut spec, &manifest, warn)?;
         let is_sized = self.width.is_some() || self.height.is_some();
         let framed = match spec.init {

@@ -8,10 +8,12 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, Pixel as _, RgbaImage};
 
 use super::args::help;
-use crate::cli::CliError;
+use crate::cli::{CliError, latents};
 use crate::frame::MaskUnion;
 use crate::recipe::param::{FEATHER, STRENGTH};
-use crate::recipe::{GenerateSpec, ImageInput, MaskInput, SpecError, open_picture, scale_picture};
+use crate::recipe::{
+    GenerateSpec, ImageInput, Latents, MaskInput, SpecError, open_picture, scale_picture,
+};
 
 /// What is repainted, and how strongly.
 #[derive(Debug, Args)]
@@ -23,10 +25,22 @@ pub(in crate::cli) struct PictureArgs {
     /// a strength of its own after a colon, from 0 to 1
     #[arg(long, value_name = "IMG[:STRENGTH]", requires = "init")]
     mask: Vec<PathBuf>,
+    /// Repaint what is grey in a mask as much less strongly; without it a mask acts fully
+    /// from half coverage on
+    #[arg(long, requires = "mask")]
+    gradual: bool,
     #[arg(long, value_name = "PX", requires = "mask", help = help(&FEATHER, "4"))]
     feather: Option<f32>,
     #[arg(long, help = help(&STRENGTH, "0.75, or 1 inside a mask"))]
     strength: Option<f32>,
+    /// Begin with this noise instead of that of the seed: a safetensors file with the
+    /// tensor "latents", F32 [1, c, h, w], of deviation 1; all other noise is the seed's
+    #[arg(long, value_name = "FILE")]
+    initial_noise: Option<PathBuf>,
+    /// Start from these latents instead of those of a picture: such a file, scaled as
+    /// --save-latents writes them
+    #[arg(long, value_name = "FILE")]
+    initial_latents: Option<PathBuf>,
 }
 
 impl PictureArgs {
@@ -36,6 +50,33 @@ impl PictureArgs {
 
     pub(super) fn has_mask(&self) -> bool {
         !self.mask.is_empty()
+    }
+
+    /// Reads the files of noise and latents. The answer is the size of their picture,
+    /// for a model that makes a latent of so many pixels of a side.
+    ///
+    /// # Errors
+    /// If one cannot be read or holds anything else.
+    pub(super) fn read_latents(
+        &self,
+        spec: &mut GenerateSpec,
+        factor: u32,
+    ) -> Result<Option<[u32; 2]>, CliError> {
+        let read = |path: &Option<PathBuf>| -> Result<Option<Arc<Latents>>, CliError> {
+            let latents = path.as_deref().map(latents::read_exactly).transpose()?;
+            Ok(latents.map(Arc::new))
+        };
+        spec.initial_noise = read(&self.initial_noise)?;
+        spec.initial_latents = read(&self.initial_latents)?;
+        let given = spec
+            .initial_latents
+            .as_ref()
+            .or(spec.initial_noise.as_ref());
+        let side = |places: usize| u32::try_from(places).unwrap_or(u32::MAX);
+        Ok(given.map(|latents| {
+            let [_, _, height, width] = latents.shape;
+            [width, height].map(|places| side(places).saturating_mul(factor))
+        }))
     }
 
     /// Reads the files. The answer is the strength of the strongest mask, as a part of
@@ -75,7 +116,12 @@ impl PictureArgs {
             .iter()
             .map(|(mask, strength)| (mask, *strength))
             .collect();
-        let Some(union) = MaskUnion::of(&masks) else {
+        let union = if self.gradual {
+            MaskUnion::gradual(&masks)
+        } else {
+            MaskUnion::of(&masks)
+        };
+        let Some(union) = union else {
             return Ok(1.0);
         };
         spec.mask = Some(MaskInput(Arc::new(union.mask)));
@@ -87,7 +133,8 @@ impl PictureArgs {
     /// How much of the picture is repainted, given what a recipe says of it, which knows
     /// its masks, and the strength of the strongest mask.
     pub(super) fn strength(&self, spec: &GenerateSpec, recipe: Option<f32>, most: f32) -> f32 {
-        let usual = match (self.has_init(), &spec.mask) {
+        let has_start = self.has_init() || self.initial_latents.is_some();
+        let usual = match (has_start, &spec.mask) {
             (true, None) => 0.75,
             _ => 1.0,
         };

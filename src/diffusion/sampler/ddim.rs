@@ -18,7 +18,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "DDIM",
     class_names: &["DDIMScheduler"],
     algorithm_type: None,
-    takes_karras: false,
+    takes_schedules: false,
     takes_eta: true,
     reads: READS,
     build: |config, options| Ok(Box::new(Ddim::new(config, options)?)),

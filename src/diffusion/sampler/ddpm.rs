@@ -28,7 +28,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "DDPM",
     class_names: &["DDPMScheduler"],
     algorithm_type: None,
-    takes_karras: false,
+    takes_schedules: false,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Ddpm::new(config, options)?)),

@@ -19,7 +19,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "DPM2",
     class_names: &["KDPM2DiscreteScheduler"],
     algorithm_type: None,
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Dpm2::new(config, options)?)),

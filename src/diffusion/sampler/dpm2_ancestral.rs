@@ -16,7 +16,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "DPM2 a",
     class_names: &["KDPM2AncestralDiscreteScheduler"],
     algorithm_type: None,
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: dpm2::READS,
     build: |config, options| Ok(Box::new(Dpm2Ancestral::new(config, options)?)),

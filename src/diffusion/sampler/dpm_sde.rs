@@ -17,7 +17,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "DPM++ SDE",
     class_names: &["DPMSolverSDEScheduler"],
     algorithm_type: None,
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: dpm2::READS,
     build: |config, options| Ok(Box::new(DpmSde::new(config, options)?)),

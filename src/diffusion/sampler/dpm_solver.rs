@@ -22,7 +22,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "DPM++ 2M",
     class_names: &["DPMSolverMultistepScheduler"],
     algorithm_type: Some("dpmsolver++"),
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(DpmSolver::new(config, options)?)),

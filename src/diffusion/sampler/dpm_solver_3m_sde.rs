@@ -19,7 +19,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "DPM++ 3M SDE",
     class_names: &[],
     algorithm_type: None,
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: dpm_solver::READS,
     build: |config, options| Ok(Box::new(DpmSolver3mSde::new(config, options)?)),

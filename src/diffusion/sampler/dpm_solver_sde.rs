@@ -16,7 +16,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "DPM++ 2M SDE",
     class_names: &["DPMSolverMultistepScheduler"],
     algorithm_type: Some("sde-dpmsolver++"),
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: dpm_solver::READS,
     build: |config, options| Ok(Box::new(DpmSolverSde::new(config, options)?)),

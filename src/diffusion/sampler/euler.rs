@@ -19,7 +19,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "Euler",
     class_names: &["EulerDiscreteScheduler"],
     algorithm_type: None,
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Euler::new(config, options)?)),

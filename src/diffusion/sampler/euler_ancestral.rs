@@ -17,7 +17,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "Euler a",
     class_names: &["EulerAncestralDiscreteScheduler"],
     algorithm_type: None,
-    takes_karras: false,
+    takes_schedules: false,
     takes_eta: false,
     reads: euler::READS,
     build: |config, options| Ok(Box::new(EulerAncestral::new(config, options)?)),

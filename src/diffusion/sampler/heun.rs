@@ -17,7 +17,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "Heun",
     class_names: &["HeunDiscreteScheduler"],
     algorithm_type: None,
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Heun::new(config, options)?)),

@@ -3,16 +3,15 @@
 use super::super::DiffusionError;
 use super::super::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use super::{SAMPLERS, Sampler};
-use crate::recipe::SamplerId;
+use crate::recipe::{SamplerId, Schedule};
 
 /// What the user decides about sampling.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplerOptions {
     /// Number of steps.
     pub steps: usize,
-    /// Whether noise levels follow Karras et al. 2022; only where
-    /// [`SamplerInfo::takes_karras`].
-    pub karras: bool,
+    /// How noise levels are spread; only where [`SamplerInfo::takes_schedules`].
+    pub schedule: Schedule,
     /// 0 is deterministic, 1 as noisy as DDPM; only where [`SamplerInfo::takes_eta`].
     pub eta: f32,
 }
@@ -28,8 +27,9 @@ pub struct SamplerInfo {
     pub class_names: &'static [&'static str],
     /// The `algorithm_type` with which its class is this sampler, where others share it.
     pub algorithm_type: Option<&'static str>,
-    /// Whether diffusers offers the noise levels of Karras et al. 2022 for it.
-    pub takes_karras: bool,
+    /// Whether noise levels can be spread in other ways than that of the training, as
+    /// diffusers offers it for some.
+    pub takes_schedules: bool,
     /// Whether η changes anything.
     pub takes_eta: bool,
     pub(in crate::diffusion) reads: ConfigReading,

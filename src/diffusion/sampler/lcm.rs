@@ -23,7 +23,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "LCM",
     class_names: &["LCMScheduler"],
     algorithm_type: None,
-    takes_karras: false,
+    takes_schedules: false,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Lcm::new(config, options)?)),

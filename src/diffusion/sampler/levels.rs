@@ -4,15 +4,17 @@
 use burn::tensor::Tensor;
 
 use super::sigmas::SigmaLimits;
+use super::spread::spread;
 use super::{SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{
-    NoiseSchedule, check_steps, interpolate, karras_sigmas, linspace, step_of_sigma, trailing,
+    NoiseSchedule, check_steps, interpolate, linspace, step_of_sigma, trailing,
 };
 use crate::diffusion::scheduler_config::{
     BetaSchedule, FinalSigmas, SchedulerConfig, TimestepSpacing,
 };
+use crate::recipe::Schedule;
 
 /// A noise level σ as the parts of a sample α x₀ + σ_t ε with α² + σ_t² = 1.
 #[derive(Clone, Copy, Debug)]
@@ -63,16 +65,23 @@ impl Levels {
         let steps = options.steps;
         check_steps(info.label, steps, 1, config.num_train_timesteps)?;
         let table = NoiseSchedule::new(config, &info.reads).sigmas();
-        let (timesteps, mut sigmas) = if options.karras {
-            let limits = match manner {
-                Manner::DpmSolver => SigmaLimits::default(),
-                Manner::UniPc => SigmaLimits::told(config),
+        let limits = match manner {
+            Manner::DpmSolver => SigmaLimits::default(),
+            Manner::UniPc => SigmaLimits::told(config),
+        };
+        let min = limits.min.unwrap_or(table[0]);
+        let max = limits.max.unwrap_or(table[table.len() - 1]);
+        let spread = spread(options.schedule, &table, [min, max], steps);
+        let is_spread = spread.is_some();
+        let (timesteps, mut sigmas) = if let Some(sigmas) = spread {
+            // diffusers rounds only some of them before it makes whole numbers of all.
+            let is_cut = match options.schedule {
+                Schedule::Exponential | Schedule::Beta => true,
+                _ => {
+                    matches!(manner, Manner::DpmSolver)
+                        && config.beta_schedule == Some(BetaSchedule::SquaredcosCapV2)
+                }
             };
-            let min = limits.min.unwrap_or(table[0]);
-            let max = limits.max.unwrap_or(table[table.len() - 1]);
-            let sigmas = karras_sigmas(min, max, steps);
-            let is_cut = matches!(manner, Manner::DpmSolver)
-                && config.beta_schedule == Some(BetaSchedule::SquaredcosCapV2);
             let step = |sigma: &f64| {
                 let step = step_of_sigma(&table, *sigma);
                 if is_cut {
@@ -90,7 +99,7 @@ impl Levels {
         sigmas.push(match config.final_sigmas_type {
             FinalSigmas::Zero => 0.0,
             FinalSigmas::SigmaMin => match (manner, sigmas.last()) {
-                (Manner::UniPc, Some(last)) if options.karras => *last,
+                (Manner::UniPc, Some(last)) if is_spread => *last,
                 _ => table[0],
             },
         });

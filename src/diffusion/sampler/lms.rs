@@ -28,7 +28,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "LMS",
     class_names: &["LMSDiscreteScheduler"],
     algorithm_type: None,
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: ConfigReading {
         zero_snr: ZeroSnr::Ignored,

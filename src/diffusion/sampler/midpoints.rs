@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use super::{SamplerInfo, SamplerOptions, SigmaLimits, Sigmas};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
+use crate::recipe::Schedule;
 
 /// The evaluations of steps with a level on their way: at even indices the beginnings,
 /// at odd ones those levels. The last step has none.
@@ -41,7 +42,7 @@ impl Midpoints {
     ) -> Result<Self, DiffusionError> {
         let levels = Sigmas::new(info, config, options, SigmaLimits::default())?;
         let steps = levels.timesteps.iter().map(|t| {
-            if options.karras && rounds_karras {
+            if options.schedule == Schedule::Karras && rounds_karras {
                 t.round_ties_even()
             } else {
                 *t

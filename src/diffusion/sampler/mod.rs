@@ -23,6 +23,7 @@ mod midpoints;
 mod plms;
 mod pndm;
 mod sigmas;
+mod spread;
 mod unipc;
 
 use burn::tensor::Tensor;

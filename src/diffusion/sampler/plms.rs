@@ -11,7 +11,7 @@ use super::{
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
-use crate::diffusion::schedule::{NoiseSchedule, check_steps};
+use crate::diffusion::schedule::{NoiseSchedule, check_steps, spaced_timesteps};
 use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
@@ -19,13 +19,15 @@ use crate::diffusion::torch_random::NoiseSource;
 const MOST_PAST: usize = 3;
 
 /// The paper's `PLMSSampler`, which has steps of its own: every ⌊T / steps⌋th, from the
-/// second on. Where that leaves a rest there are more steps than asked for, as there.
+/// second on. Where that leaves a rest there are more steps than asked for, as there. Of
+/// a model that names other steps, evenly back from the last, those are taken: it has
+/// learned to begin there.
 pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "plms",
     label: "PLMS",
     class_names: &[],
     algorithm_type: None,
-    takes_karras: false,
+    takes_schedules: false,
     takes_eta: false,
     reads: ConfigReading {
         betas: (1e-4, 0.02),
@@ -51,12 +53,14 @@ impl Plms {
         let total = config.num_train_timesteps;
         // The step behind the last one, where the paper's code would begin with more.
         check_steps(INFO.label, options.steps, 1, (total / 2).max(1))?;
-        let stride = total / options.steps;
-        let steps: Vec<f64> = (0..total)
-            .step_by(stride)
-            .rev()
-            .map(|step| (step + 1).min(total - 1) as f64)
-            .collect();
+        let steps: Vec<f64> = match INFO.reads.spacing(config) {
+            TimestepSpacing::Leading => (0..total)
+                .step_by(total / options.steps)
+                .rev()
+                .map(|step| (step + 1).min(total - 1) as f64)
+                .collect(),
+            _ => spaced_timesteps(&INFO, config, options.steps)?,
+        };
         let second = steps.get(1).or(steps.first()).copied();
         let timesteps = steps.iter().take(1).copied().chain(second);
         Ok(Self {

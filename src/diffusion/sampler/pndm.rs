@@ -25,7 +25,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "PNDM",
     class_names: &["PNDMScheduler"],
     algorithm_type: None,
-    takes_karras: false,
+    takes_schedules: false,
     takes_eta: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Pndm::new(config, options)?)),

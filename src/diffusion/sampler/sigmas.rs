@@ -2,18 +2,17 @@
 
 use burn::tensor::Tensor;
 
+use super::spread::spread;
 use super::{SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::PredictionType;
-use crate::diffusion::schedule::{
-    NoiseSchedule, interpolate, karras_sigmas, spaced_timesteps, step_of_sigma,
-};
+use crate::diffusion::schedule::{NoiseSchedule, interpolate, spaced_timesteps, step_of_sigma};
 use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
 
 /// Bounds of the noise levels.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SigmaLimits {
-    /// The smallest of Karras' levels; `None` is that of the last step.
+    /// The smallest of levels that are spread; `None` is that of the last step.
     pub min: Option<f64>,
     /// The largest of them; `None` is that of the first step.
     pub max: Option<f64>,
@@ -22,7 +21,7 @@ pub(super) struct SigmaLimits {
 }
 
 impl SigmaLimits {
-    /// As the file bounds Karras' levels.
+    /// As the file bounds levels that are spread.
     pub fn told(config: &SchedulerConfig) -> Self {
         Self {
             min: config.sigma_min,
@@ -54,10 +53,11 @@ impl Sigmas {
         let table = NoiseSchedule::new(config, &info.reads).sigmas();
         let mut timesteps = spaced_timesteps(info, config, options.steps)?;
         let mut sigmas: Vec<f64> = timesteps.iter().map(|t| interpolate(&table, *t)).collect();
-        if options.karras && info.takes_karras {
-            let max = limits.max.unwrap_or(sigmas[0]);
-            let min = limits.min.unwrap_or(sigmas[sigmas.len() - 1]);
-            sigmas = karras_sigmas(min, max, options.steps);
+        let max = limits.max.unwrap_or(sigmas[0]);
+        let min = limits.min.unwrap_or(sigmas[sigmas.len() - 1]);
+        let spread = spread(options.schedule, &table, [min, max], options.steps);
+        if let Some(spread) = spread.filter(|_| info.takes_schedules) {
+            sigmas = spread;
             timesteps = sigmas
                 .iter()
                 .map(|sigma| step_of_sigma(&table, *sigma))

@@ -24,7 +24,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     label: "UniPC",
     class_names: &["UniPCMultistepScheduler"],
     algorithm_type: None,
-    takes_karras: true,
+    takes_schedules: true,
     takes_eta: false,
     reads: ConfigReading {
         betas: (1e-4, 0.02),

@@ -14,8 +14,8 @@ use crate::app::live::LIVE_STEPS;
 use crate::app::{AppState, Command, CommandSink};
 use crate::engine::SamplerChoice;
 use crate::icons;
-use crate::recipe::SamplerId;
 use crate::recipe::param::{BATCH, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, WIDTH};
+use crate::recipe::{SamplerId, Schedule};
 use crate::ui::theme::{height, space, tokens};
 use crate::ui::widgets::{IconButton, caption, combo, fold, number_field, number_row, row};
 
@@ -103,9 +103,9 @@ fn sampling_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let (form, is_live) = (state.form(), state.live.is_on());
     let sampler = form.sampler();
     row(ui, "Sampler", |ui, label| {
-        let karras_width = 76.0;
-        let width = ui.available_width() - karras_width - space::S;
-        let list = combo("sampler", SamplerChoice::label_of(&sampler), width);
+        let width = ui.available_width();
+        // All of them at once.
+        let list = combo("sampler", SamplerChoice::label_of(&sampler), width).height(480.0);
         let response = list.show_ui(ui, |ui| {
             for choice in SamplerChoice::all() {
                 let is_chosen = sampler.as_str() == choice.id;
@@ -115,16 +115,8 @@ fn sampling_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             }
         });
         response.response.labelled_by(label);
-        let mut karras = form.karras();
-        let tick = egui::Checkbox::new(&mut karras, "Karras");
-        let ticked = ui
-            .add_enabled(form.takes_karras(), tick)
-            .on_hover_text("Noise levels of Karras et al.: more of the steps at low noise")
-            .on_disabled_hover_text("This sampler has no Karras noise levels");
-        if ticked.changed() {
-            commands.set(FormChange::Karras(karras));
-        }
     });
+    schedule_ui(ui, form, commands);
     let live = is_live.then_some(&LIVE_STEPS);
     for number in [&STEPS].into_iter().chain(live).chain([&GUIDANCE]) {
         param_ui(ui, form, number, commands);
@@ -132,6 +124,29 @@ fn sampling_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     if form.takes_eta() {
         param_ui(ui, form, &ETA, commands);
     }
+}
+
+/// How noise levels are spread: the same list for every sampler that can be asked.
+fn schedule_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
+    let schedule = form.schedule();
+    row(ui, "Schedule", |ui, label| {
+        ui.add_enabled_ui(form.takes_schedules(), |ui| {
+            let list = combo("schedule", schedule.label(), ui.available_width());
+            let response = list.show_ui(ui, |ui| {
+                for choice in Schedule::ALL {
+                    let row = ui.selectable_label(choice == schedule, choice.label());
+                    if row.on_hover_text(choice.hint()).clicked() {
+                        commands.set(FormChange::Schedule(choice));
+                    }
+                }
+            });
+            response
+                .response
+                .labelled_by(label)
+                .on_hover_text(schedule.hint())
+                .on_disabled_hover_text("This sampler has its own noise levels");
+        });
+    });
 }
 
 fn seed_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {

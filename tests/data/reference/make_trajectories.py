@@ -2,15 +2,11 @@
 """Makes the references of random numbers, samplers and whole trajectories, by torch and diffusers.
 
 Run in this folder, after make_model_reference.py, with Python's torch, diffusers, transformers,
-safetensors, scipy, torchsde and Pillow (made with torch 2.15 on a processor with AVX2 and diffusers 0.42.1):
+safetensors and Pillow (made with torch 2.15 on a processor with AVX2 and diffusers 0.42.1):
 
-    ATEN_CPU_CAPABILITY=avx2 python3 make_trajectories.py [randn] [schedulers] [solvers] [pipelines]
+    ATEN_CPU_CAPABILITY=avx2 python3 make_trajectories.py [randn] [schedulers] [pipelines]
 
-Without a word it makes all of them. `solvers` needs the code of two others, by paths in the environment:
-K_DIFFUSION, a folder with the package k_diffusion (0.1.1.post1), and LATENT_DIFFUSION, the repository
-CompVis/latent-diffusion (a506df57).
-
-Every file is a safetensors file; `cases` in its metadata is a JSON list that says what was run.
+Without a word it makes all three. make_solvers.py builds on this script.
 
 The pipelines of diffusers draw random numbers, always with the caller's generator, in this order:
 
@@ -30,12 +26,10 @@ that for inpainting sets skip_prk_steps to true; a scheduler made from that one 
 the file names.
 """
 
-import importlib.util
 import json
 import logging
 import os
 import sys
-import types
 import warnings
 from pathlib import Path
 
@@ -50,17 +44,11 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
-    KDPM2AncestralDiscreteScheduler,
-    KDPM2DiscreteScheduler,
-    LCMScheduler,
-    LMSDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
-    UniPCMultistepScheduler,
 )
-from diffusers.schedulers import DPMSolverSDEScheduler, scheduling_dpmsolver_sde
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -80,6 +68,9 @@ SAMPLERS = {
     "dpmpp-2m": DPMSolverMultistepScheduler,
 }
 KARRAS = ["euler", "heun", "dpmpp-2m"]
+SPREADS = {"exponential": "use_exponential_sigmas", "beta": "use_beta_sigmas"}
+# What make_solvers.py adds: settings of a sampler's class, and who is told of the generator of a run.
+SETTINGS, TOLD = {}, []
 
 
 def seeded(seed):
@@ -259,233 +250,6 @@ def scheduler_reference():
     }, HERE / "schedulers.safetensors", {"schedules": SCHEDULES, "cases": cases})
 
 
-# Solvers that came later ---------------------------------------------------------------------
-
-SOLVERS = {
-    "dpmpp-2m-sde": DPMSolverMultistepScheduler,
-    "dpmpp-sde": DPMSolverSDEScheduler,
-    "dpmpp-3m-sde": None,
-    "unipc": UniPCMultistepScheduler,
-    "dpm2": KDPM2DiscreteScheduler,
-    "dpm2-a": KDPM2AncestralDiscreteScheduler,
-    "lms": LMSDiscreteScheduler,
-    "plms": None,
-    "lcm": LCMScheduler,
-}
-SPACED = [s for s in SOLVERS if s not in ("plms", "lcm")]
-
-
-def settings(sampler):
-    return dict(algorithm_type="sde-dpmsolver++") if sampler == "dpmpp-2m-sde" else {}
-
-
-class HandedNoise:
-    """In place of a Brownian tree: numbers of the run's generator, as every other sampler takes them."""
-
-    generator = None
-
-    def __init__(self, x, *_):
-        self.shape = x.shape
-
-    def __call__(self, *_):
-        return torch.randn(self.shape, generator=HandedNoise.generator)
-
-
-scheduling_dpmsolver_sde.BrownianTreeNoiseSampler = HandedNoise
-
-
-def module_of(path, **others):
-    """A Python file alone, without what it only imports."""
-    for name, module in others.items():
-        sys.modules[name.replace("__", ".")] = module
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def k_diffusion():
-    path = Path(os.environ["K_DIFFUSION"]) / "k_diffusion/sampling.py"
-    text = path.read_text().replace("from . import utils", "utils = None")
-    module = types.ModuleType("sampling")
-    sys.modules["torchdiffeq"] = types.SimpleNamespace(odeint=None)
-    exec(compile(text, str(path), "exec"), module.__dict__)
-    return module
-
-
-def x0_of(said, x, sigma, prediction):
-    """x₀ of x₀ + σ ε."""
-    if prediction == "epsilon":
-        return x - sigma * said
-    if prediction == "v_prediction":
-        return x / (sigma**2 + 1) - said * sigma / (sigma**2 + 1) ** 0.5
-    return said
-
-
-def run_3m(scheduler, case, generator, noise, clean):
-    """k-diffusion's function on the steps of diffusers' multistep solver."""
-    sigmas = scheduler.sigmas[case["start"]:]
-    timesteps = scheduler.timesteps[case["start"]:]
-    prediction = scheduler.config.prediction_type
-    if case["start"]:
-        x = clean + sigmas[0] * noise
-    else:
-        x = noise * (sigmas[0] ** 2 + 1) ** 0.5
-    left = iter(timesteps)
-
-    def model(x, sigma):
-        said = toy_model(x / (sigma[0] ** 2 + 1) ** 0.5, float(next(left)))
-        return x0_of(said, x, sigma[0], prediction)
-
-    noises = lambda *_: torch.randn(noise.shape, generator=generator)
-    x = k_diffusion().sample_dpmpp_3m_sde(model, x, sigmas, noise_sampler=noises, disable=True)
-    return x / (sigmas[-1] ** 2 + 1) ** 0.5
-
-
-def run_plms(config, case, noise):
-    """The paper's sampler. Of velocity it makes noise as Stable Diffusion 2's code does."""
-    root = Path(os.environ["LATENT_DIFFUSION"]) / "ldm"
-    for name in ("ldm", "ldm.modules", "ldm.modules.diffusionmodules"):
-        sys.modules[name] = types.ModuleType(name)
-    sys.modules["ldm.util"] = types.SimpleNamespace(instantiate_from_config=None)
-    sys.modules["einops"] = types.SimpleNamespace(repeat=None)
-    util = module_of(root / "modules/diffusionmodules/util.py")
-    plms = module_of(root / "models/diffusion/plms.py", ldm__modules__diffusionmodules__util=util)
-    alphas = DDIMScheduler.from_config(config).alphas_cumprod
-    prediction = config.get("prediction_type", "epsilon")
-
-    class Model:
-        num_timesteps = len(alphas)
-        betas = alphas
-        device = torch.device("cpu")
-        alphas_cumprod = alphas
-        alphas_cumprod_prev = torch.cat([torch.ones(1), alphas[:-1]])
-
-        def apply_model(self, x, t, _):
-            said, alpha = toy_model(x, float(t[0])), alphas[t[0]]
-            if prediction == "v_prediction":
-                return alpha.sqrt() * said + (1 - alpha).sqrt() * x
-            return said
-
-    plms.PLMSSampler.register_buffer = lambda self, name, value: setattr(self, name, value)
-    sampler = plms.PLMSSampler(Model())
-    with open(os.devnull, "w") as nowhere:
-        sys.stdout, before = nowhere, sys.stdout
-        try:
-            x, _ = sampler.sample(case["steps"], 1, noise.shape[1:], x_T=noise, verbose=False)
-            steps = [int(t) for t in np.flip(sampler.ddim_timesteps)]
-        finally:
-            sys.stdout = before
-    second = steps[min(1, len(steps) - 1)]
-    return x, torch.tensor([steps[0], second, *steps[1:]])
-
-
-def run_solver(case, noise, clean):
-    config = {**SCHEDULES.get(case["schedule"], {}), **case["config"]}
-    if case["karras"]:
-        config["use_karras_sigmas"] = True
-    generator = seeded(7)
-    HandedNoise.generator = generator
-    if case["sampler"] == "plms":
-        return *run_plms(config, case, noise), 1.0
-    cls = SOLVERS[case["sampler"]] or DPMSolverMultistepScheduler
-    scheduler = cls.from_config(config, **settings(case["sampler"]))
-    scheduler.set_timesteps(case["steps"])
-    if case["sampler"] == "dpmpp-3m-sde":
-        return run_3m(scheduler, case, generator, noise, clean), scheduler.timesteps, 1.0
-    start = case["start"] * scheduler.order
-    timesteps = scheduler.timesteps[start:]
-    scheduler.set_begin_index(start)
-    if start:
-        x = scheduler.add_noise(clean, noise, timesteps[:1].repeat(len(noise)))
-    else:
-        x = noise * scheduler.init_noise_sigma
-    draws = case["sampler"] in ("dpmpp-2m-sde", "dpm2-a", "lcm")
-    for i, t in enumerate(timesteps):
-        said = toy_model(scheduler.scale_model_input(x, t), float(t))
-        extra = dict(generator=generator) if draws else {}
-        if case["sampler"] == "lms":
-            # Its own choice of the order counts slopes that a run from the middle has not.
-            extra = dict(order=min(4, i + 1))
-        x = scheduler.step(said, t, x, **extra).prev_sample
-    return x, scheduler.timesteps, float(scheduler.init_noise_sigma)
-
-
-def solver_cases():
-    def case(sampler, schedule, steps, karras=False, start=0, **config):
-        return dict(sampler=sampler, schedule=schedule, steps=steps, karras=karras, start=start, config=config)
-
-    for sampler in SPACED:
-        predicts = ["epsilon", "v_prediction"] + ["sample"] * (sampler not in ("dpmpp-sde", "dpm2", "dpm2-a"))
-        for schedule in SCHEDULES:
-            for spacing in SPACINGS:
-                # There σ reaches 20,000, and f32 holds no difference between the level of a step and that below.
-                if sampler == "dpm2-a" and schedule == "cosine" and spacing != "leading":
-                    continue
-                for prediction in predicts if schedule == "sd" else predicts[:1]:
-                    for steps in (1, 4, 25) if schedule == "sd" else (12,):
-                        # k-diffusion's function fails on a single step.
-                        if sampler != "dpmpp-3m-sde" or steps > 1:
-                            yield case(sampler, schedule, steps, timestep_spacing=spacing, prediction_type=prediction)
-                if schedule != "cosine":
-                    yield case(sampler, schedule, 12, True, timestep_spacing=spacing)
-        for spacing in SPACINGS:
-            yield case(sampler, "sd", 10, start=4, timestep_spacing=spacing)
-        yield case(sampler, "sd", 10, True, start=4, timestep_spacing="leading")
-        yield case(sampler, "sd", 7, num_train_timesteps=1100, timestep_spacing="linspace")
-        yield case(sampler, "sd", 5, num_train_timesteps=20, timestep_spacing="leading",
-                   trained_betas=[round(0.01 + 0.004 * i, 3) for i in range(20)])
-    for sampler in ("plms", "lcm"):
-        for schedule in SCHEDULES:
-            for prediction in ("epsilon", "v_prediction"):
-                for steps in (1, 2, 4, 25, 30):
-                    yield case(sampler, schedule, steps, prediction_type=prediction)
-        yield case(sampler, "sd", 6, num_train_timesteps=1100)
-        yield case(sampler, "sd", 7, num_train_timesteps=60, original_inference_steps=30)
-    yield case("plms", "sd", 50)
-    yield case("lcm", "sd", 50)
-    yield case("lcm", "sd", 6, original_inference_steps=100, timestep_scaling=2.0, prediction_type="sample")
-    yield case("lcm", "sd", 6, clip_sample=True, clip_sample_range=0.5)
-    yield case("lcm", "sd", 10, start=4)
-    for sampler in SOLVERS:
-        if sampler != "plms":
-            yield case(sampler, "none", 6)
-    for sampler in ("dpmpp-2m-sde", "dpmpp-3m-sde", "unipc", "lcm"):
-        yield case(sampler, "sd", 8, rescale_betas_zero_snr=True, prediction_type="v_prediction",
-                   timestep_spacing="trailing")
-    for karras in (False, True):
-        for sampler in ("dpmpp-2m-sde", "dpmpp-3m-sde", "unipc"):
-            yield case(sampler, "sd", 9, karras, final_sigmas_type="sigma_min", timestep_spacing="linspace")
-            for key in (dict(solver_type="heun"), dict(solver_order=1), dict(euler_at_final=True), dict(lower_order_final=False)):
-                if sampler != "dpmpp-3m-sde":
-                    yield case(sampler, "sd", 9, karras, final_sigmas_type="sigma_min", **key)
-                    yield case(sampler, "sd", 20, karras, **key)
-        for key in (dict(solver_order=3), dict(solver_order=3, lower_order_final=False, final_sigmas_type="sigma_min"),
-                    dict(solver_type="bh1", final_sigmas_type="sigma_min"), dict(solver_order=3, solver_type="bh1", final_sigmas_type="sigma_min"),
-                    dict(disable_corrector=[0, 3]), dict(sigma_min=0.1, sigma_max=9.0)):
-            yield case("unipc", "sd", 9, karras, **key)
-
-
-def solver_reference():
-    noise, clean = torch.randn(SHAPE, generator=seeded(1)), torch.randn(SHAPE, generator=seeded(2))
-    cases, results, times, sigmas = [], [], [], []
-    for case in solver_cases():
-        x, timesteps, sigma = run_solver(case, noise, clean)
-        if not torch.isfinite(x).all():
-            print("  not finite in diffusers, left out:", json.dumps(case))
-            continue
-        cases.append({k: v for k, v in case.items() if v})
-        results.append(x.flatten())
-        times.append(timesteps.double())
-        sigmas.append(sigma)
-    save({
-        "noise": noise, "clean": clean, "result": torch.stack(results), "timesteps": torch.cat(times),
-        "evaluations": torch.tensor([len(t) for t in times], dtype=torch.int32),
-        "init_noise_sigma": torch.tensor(sigmas, dtype=torch.float64),
-    }, HERE / "solvers.safetensors", {"schedules": SCHEDULES, "cases": cases})
-    print(len(cases), "cases")
-
-
 # Whole pipelines -----------------------------------------------------------------------------
 
 PROMPT, NEGATIVE = "a small red house on a green hill under a blue sky", "a cartoon sailboat at night"
@@ -570,9 +334,10 @@ PIPELINES = {
 }
 
 
-def pipeline_reference(name, spec):
+def pipeline_reference(name, spec, to="trajectories"):
     width, height = spec["width"], spec["height"]
-    image, mask = picture(width, height), mask_of(width, height, spec["factor"])
+    image = picture(width, height)
+    mask = spec["mask"](width, height) if "mask" in spec else mask_of(width, height, spec["factor"])
     pictures = dict(image=Image.fromarray(image), mask_image=Image.fromarray(mask))
     out, cases = {"image": torch.from_numpy(image), "mask": torch.from_numpy(mask)}, []
     parts = StableDiffusionPipeline.from_pretrained(HERE / name, torch_dtype=torch.float32, local_files_only=True).components
@@ -586,6 +351,9 @@ def pipeline_reference(name, spec):
         pipe = cls(**{**parts, "scheduler": scheduler}, requires_safety_checker=False)
         pipe.set_progress_bar_config(disable=True)
         overrides = {} if case["karras"] is None else dict(use_karras_sigmas=case["karras"])
+        overrides |= SETTINGS.get(case["sampler"], {})
+        if case.get("schedule"):
+            overrides[SPREADS[case["schedule"]]] = True
         if case["sampler"] or overrides:
             cls = SAMPLERS.get(case["sampler"], type(pipe.scheduler))
             pipe.scheduler = cls.from_config(pipe.scheduler.config, **overrides)
@@ -596,12 +364,22 @@ def pipeline_reference(name, spec):
             "all": dict(width=width, height=height, strength=1.0, image=Image.new("RGB", (width, height)),
                         mask_image=Image.new("L", (width, height), 255)),
         }[case["kind"]]
+        if case.get("rescale"):
+            given |= dict(guidance_rescale=case["rescale"])
+        if case.get("given"):
+            out["given"] = torch.randn(1, 4, height // 4, width // 4, generator=seeded(99))
+            given |= dict(latents=out["given"]) if case["given"] == "noise" else dict(image=out["given"])
         seed = 1234
-        run = lambda output: pipe(
-            PROMPT, negative_prompt=NEGATIVE, num_inference_steps=12, guidance_scale=case["guidance"], eta=case["eta"],
-            num_images_per_prompt=case["pictures"], output_type=output,
-            generator=[seeded(seed + k) for k in range(case["pictures"])], **given,
-        ).images
+
+        def run(output):
+            generators = [seeded(seed + k) for k in range(case["pictures"])]
+            for tell in TOLD:
+                tell(generators[0])
+            return pipe(
+                PROMPT, negative_prompt=NEGATIVE, num_inference_steps=12, guidance_scale=case["guidance"], eta=case["eta"],
+                num_images_per_prompt=case["pictures"], output_type=output, generator=generators, **given,
+            ).images
+
         key = str(len(cases))
         out[f"latents.{key}"] = run("latent")
         assert torch.isfinite(out[f"latents.{key}"]).all(), case
@@ -610,17 +388,15 @@ def pipeline_reference(name, spec):
         cases.append(case)
         print(f"  {name} {spec}: deviation {out[f'latents.{key}'].std():.4f}")
     request = dict(prompt=PROMPT, negative_prompt=NEGATIVE, steps=12, seed=1234, width=width, height=height, cases=cases)
-    save(out, HERE / name / "trajectories.safetensors", request)
+    save(out, HERE / name / f"{to}.safetensors", request)
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["randn", "schedulers", "solvers", "pipelines"]
+    wanted = sys.argv[1:] or ["randn", "schedulers", "pipelines"]
     if "randn" in wanted:
         randn_reference()
     if "schedulers" in wanted:
         scheduler_reference()
-    if "solvers" in wanted:
-        solver_reference()
     if "pipelines" in wanted:
         for name, spec in PIPELINES.items():
             pipeline_reference(name, spec)

@@ -10,7 +10,7 @@ fn model(inputs: Vec<InputSpec>) -> ModelSummary {
         native_size_px: 128,
         size_multiple_px: 8,
         default_sampler: SamplerId::new("euler"),
-        default_karras: false,
+        default_schedule: crate::recipe::Schedule::Uniform,
         default_steps: 20,
         default_guidance: 4.0,
         inputs,

@@ -5,7 +5,7 @@ use image::{GrayImage, Rgba, RgbaImage};
 
 use super::*;
 use crate::cli::{Cli, Command};
-use crate::recipe::{ImageInput, PaintedRecipe, SaveOptions, open_picture, save_picture};
+use crate::recipe::{ImageInput, PaintedRecipe, SaveOptions, Schedule, open_picture, save_picture};
 
 impl GenerateArgs {
     /// The job alone.
@@ -48,9 +48,10 @@ fn every_option_ends_in_the_spec() {
         prompt_syntax: PromptSyntax::Weighted,
         clip_skip: 2,
         sampler: Some(SamplerId::new("euler")),
-        karras: Some(true),
+        schedule: Some(Schedule::Karras),
         steps: 12,
         guidance_scale: 6.5,
+        guidance_rescale: 0.0,
         eta: 0.5,
         seed: 1234,
         width_px: 192,
@@ -67,6 +68,9 @@ fn every_option_ends_in_the_spec() {
         windows: WindowChoice::Side(256),
         tile: Tile::Xy,
         was_retold: false,
+        was_given_latents: false,
+        initial_noise: None,
+        initial_latents: None,
         init: None,
         mask: None,
         strengths: None,
@@ -85,18 +89,22 @@ fn what_is_not_given_comes_from_the_model() {
     assert_eq!(spec.width_px, studio.resolution_px);
     assert_eq!(spec.steps, studio.default_steps);
     assert_eq!(spec.guidance_scale, studio.default_guidance_scale);
-    assert_eq!((spec.sampler, spec.karras), (None, None));
+    assert_eq!((spec.sampler, spec.schedule), (None, None));
     assert_eq!(
-        args(&["--no-karras"]).spec(&mut silent).unwrap().karras,
-        Some(false)
+        args(&["--no-karras"]).spec(&mut silent).unwrap().schedule,
+        Some(Schedule::Uniform)
     );
     assert_eq!(
         args(&["--no-karras", "--karras"])
             .spec(&mut silent)
             .unwrap()
-            .karras,
-        Some(true)
+            .schedule,
+        Some(Schedule::Karras)
     );
+    let chosen = args(&["--schedule", "ays", "--guidance-rescale", "0.7"]);
+    let spec = chosen.spec(&mut silent).unwrap();
+    assert_eq!(spec.schedule, Some(Schedule::AlignYourSteps));
+    assert_eq!(spec.guidance_rescale, 0.7);
 }
 
 #[test]
