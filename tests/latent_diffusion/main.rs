@@ -184,7 +184,7 @@ fn check_folder(kind: &str, path: &Path, has_class: bool, factor: f32) {
     );
 
     let model = LatentDiffusion::load(&folder, &device).unwrap();
-    for (key, sampler, steps) in [("run", "ddim", 4)] {
+    for (key, sampler, steps) in [("run", "ddim", 4), ("plms", "plms", 5)] {
         if !reference.has(key) {
             continue;
         }
