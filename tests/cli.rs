@@ -11,6 +11,8 @@ use serde_json::Value;
 
 #[path = "cli/autoencoder.rs"]
 mod autoencoder;
+#[path = "cli/tiny_models.rs"]
+mod tiny_models;
 
 /// The program, with folders of the user that are empty, and no display.
 fn velatura(home: &Path, options: &[&str]) -> Output {

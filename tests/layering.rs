@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("scenes", &["files", "random"]),
     ("kernels", &[]),
     ("nn", &["kernels"]),
-    ("model", &["files", "nn", "recipe"]),
+    ("model", &["files", "nn", "random", "recipe"]),
     ("diffusion", &["model", "nn", "pixels", "recipe"]),
     (
         "train",

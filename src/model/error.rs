@@ -98,6 +98,9 @@ pub enum ModelError {
         /// What it is for.
         task: &'static str,
     },
+    /// A model of the paper's code has a conditioner that diffusers has no folder for.
+    #[error("{} is told by a network that has no place in a diffusers folder; copy its file and its YAML as they are", .0.display())]
+    OnlyOriginal(PathBuf),
     /// A model lacks weights that it needs.
     #[error(
         "{} is a model of the family {family} and lacks {name}{}; fetch the file again",

@@ -123,6 +123,7 @@ impl ModelFolder {
         if let Ok(config) = self.layout_encoder_config() {
             weights += config.parameter_count()?;
         }
+        weights += self.original_parameter_count();
         if let Ok(config) = self.class_encoder_config() {
             weights += config.parameter_count()?;
         }

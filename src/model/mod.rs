@@ -21,6 +21,7 @@ mod limits;
 mod manifest;
 mod memory;
 pub mod paper;
+pub mod tiny;
 mod unet;
 mod upscaler;
 pub mod weights;

@@ -1,7 +1,8 @@
-//! `velatura models`: the models that can be found without being told where, and what
-//! a file or folder is.
+//! `velatura models`: the models that can be found without being told where, what a file
+//! or folder is, and tiny ones to try.
 
 mod inspect;
+mod make_tiny;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,8 @@ pub struct ModelsArgs {
 enum ModelsCommand {
     /// Tell what a file or folder is, and what it lacks
     Inspect(inspect::InspectArgs),
+    /// Write a tiny model with random weights, to try what a kind of model is asked for
+    MakeTiny(make_tiny::MakeTinyArgs),
 }
 
 impl ModelsArgs {
@@ -42,6 +45,7 @@ impl ModelsArgs {
     pub(super) fn json(&self) -> bool {
         match &self.command {
             Some(ModelsCommand::Inspect(args)) => args.json,
+            Some(ModelsCommand::MakeTiny(args)) => args.json,
             None => self.json,
         }
     }
@@ -49,8 +53,10 @@ impl ModelsArgs {
 
 /// Prints a line for every model, or does what else is asked.
 pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
-    if let Some(ModelsCommand::Inspect(args)) = &args.command {
-        return inspect::run(args, report);
+    match &args.command {
+        Some(ModelsCommand::Inspect(args)) => return inspect::run(args, report),
+        Some(ModelsCommand::MakeTiny(args)) => return make_tiny::run(args, report),
+        None => {}
     }
     for folder in &args.folders {
         if !folder.is_dir() {

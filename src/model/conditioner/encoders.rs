@@ -80,7 +80,13 @@ impl Encoders {
     /// # Errors
     /// If one is missing or damaged.
     pub fn load(folder: &ModelFolder, device: &Device) -> Result<Self, ModelError> {
-        let mut encoders = Self::default();
+        let mut encoders = Self {
+            original: folder.load_original_encoder(device)?,
+            ..Self::default()
+        };
+        if encoders.original.is_some() {
+            return Ok(encoders);
+        }
         for input in &folder.manifest().inputs {
             match input {
                 InputSpec::Text { .. } => {

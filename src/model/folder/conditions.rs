@@ -4,6 +4,7 @@ use super::ModelFolder;
 use crate::model::conditioner::layout::{self, LayoutEncoderConfig};
 use crate::model::conditioner::semantic::{self, SemanticEncoderConfig};
 use crate::model::conditioner::{inpaint, low_resolution};
+use crate::model::paper::OriginalConditioner;
 use crate::model::{LatentInfo, ModelError};
 use crate::recipe::InputSpec;
 
@@ -18,6 +19,10 @@ impl ModelFolder {
         let latents = first_stage.config.info();
         let mut groups = Vec::new();
         for input in &self.manifest.inputs {
+            if let Some(own) = self.original_groups(input) {
+                groups.extend(own);
+                continue;
+            }
             // What is missing is told with the folder that it is missing in.
             match input {
                 InputSpec::Layout { .. } => {
@@ -48,7 +53,12 @@ impl ModelFolder {
         let states = self.text_encoder.as_ref().map(|text| text.hidden_size);
         let tokens = self.layout_encoder.as_ref().map(|boxes| boxes.hidden_size);
         let class = self.class_encoder.as_ref().map(|class| class.hidden_size);
+        let original = match self.original() {
+            Some(OriginalConditioner::Tokens(tokens)) => Some(tokens.width),
+            _ => None,
+        };
         for (whose, width) in [
+            ("conditioner's states", original),
             ("text encoder's states", states),
             ("box tokens", tokens),
             ("tokens of classes", class),

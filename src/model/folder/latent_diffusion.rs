@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::single::{OneFile, Pieces, denoiser, first_stage_pieces, refused, unclear};
-use super::{CLASS, ModelFolder};
+use super::{CLASS, ModelFolder, original};
 use crate::model::conditioner::LATENT;
 use crate::model::conditioner::class::ClassEncoderConfig;
 use crate::model::first_stage::{FirstStageConfig, FirstStagePlace, PixelsConfig};
@@ -17,11 +17,11 @@ use crate::model::paper::{
     Joined, OriginalConditioner, OriginalConfig, OriginalPrediction, OriginalSchedule, released,
 };
 use crate::model::weights::{Piece, WeightDtype, WeightSource};
-use crate::model::{Manifest, ModelError, limits};
+use crate::model::{LatentInfo, Manifest, ModelError, limits};
 use crate::recipe::InputSpec;
 
 /// The file beside a checkpoint that names its classes, one on each line.
-const CLASS_NAMES: &str = "classes.txt";
+pub(super) const CLASS_NAMES: &str = "classes.txt";
 /// The classes of the released models that paint classes.
 const IMAGENET: &str = include_str!("../../../assets/imagenet/classes.txt");
 /// Where the factor lies that was measured in training.
@@ -29,6 +29,7 @@ const SCALE_FACTOR: &str = "scale_factor";
 /// Steps and guidance that suit them, as in the paper's samples.
 const STEPS: u32 = 50;
 const GUIDANCE: f32 = 3.0;
+const TEXT_GUIDANCE: f32 = 5.0;
 
 /// What a model is told, and the networks for it.
 #[derive(Default)]
@@ -38,6 +39,7 @@ struct Conditions {
     channels: Vec<&'static str>,
     class_encoder: Option<ClassEncoderConfig>,
     parts: Vec<(&'static str, Pieces)>,
+    original: Option<OriginalConditioner>,
 }
 
 /// Opens a latent diffusion model whose weights are all there.
@@ -75,16 +77,19 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
     let unet_config = unet.config(latent_side.unwrap_or_default())?;
     let pieces = told.first_stage.as_ref().map(first_stage_pieces);
     let stage = FirstStagePlace::among(stage, Arc::clone(&source), pieces.unwrap_or_default())?;
-    let conditions = conditions(path, &told)?.ok_or_else(|| refused(path, &inspection))?;
+    let latents = stage.config.info();
+    let conditions = conditions(path, &told, latents)?.ok_or_else(|| refused(path, &inspection))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let derived = Manifest::derive(name.into_owned(), Some(&unet_config), Some(&stage.config));
     let channels = [LATENT].into_iter().chain(conditions.channels);
     let manifest = Manifest {
         channels: channels.map(str::to_owned).collect(),
         default_steps: STEPS,
-        default_guidance_scale: match conditions.inputs.is_empty() {
-            true => 1.0,
-            false => GUIDANCE,
+        // Only words and classes were left out in training.
+        default_guidance_scale: match conditions.inputs.first() {
+            Some(InputSpec::Text { .. }) => TEXT_GUIDANCE,
+            Some(InputSpec::Class { .. }) => GUIDANCE,
+            _ => 1.0,
         },
         inputs: conditions.inputs,
         ..derived
@@ -104,7 +109,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         manifest,
         held: WeightDtype::F32,
         watch: None,
-        one_file: Some(Arc::new(OneFile::new(parts, source))),
+        one_file: Some(Arc::new(OneFile::new(parts, source, conditions.original))),
     };
     folder.check_conditions()?;
     Ok(folder)
@@ -112,7 +117,11 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
 
 /// What the denoiser is told, by what the configuration says; `None` for what does not
 /// open yet. Each conditioner has a line here.
-fn conditions(path: &Path, told: &OriginalConfig) -> Result<Option<Conditions>, ModelError> {
+fn conditions(
+    path: &Path,
+    told: &OriginalConfig,
+    latents: LatentInfo,
+) -> Result<Option<Conditions>, ModelError> {
     use crate::model::paper::ToldConditioner::Sized;
     let classes = told.unet.as_ref().and_then(|unet| unet.classes);
     Ok(match (&told.conditioner, told.joined) {
@@ -127,6 +136,16 @@ fn conditions(path: &Path, told: &OriginalConfig) -> Result<Option<Conditions>, 
             }),
             None => None,
         },
+        (Sized(conditioner), joined) => {
+            let found = original::inputs(path, conditioner, joined, latents)?;
+            found.map(|(inputs, channels)| Conditions {
+                inputs,
+                channels,
+                parts: vec![(original::PART, original::pieces(conditioner))],
+                original: Some(conditioner.clone()),
+                ..Conditions::default()
+            })
+        }
         _ => None,
     })
 }

@@ -3,6 +3,7 @@
 mod conditions;
 mod differences;
 mod latent_diffusion;
+mod original;
 mod place;
 mod save;
 mod single;

@@ -94,6 +94,9 @@ impl ModelFolder {
         dtype: WeightDtype,
         manifest: &Manifest,
     ) -> Result<Self, ModelError> {
+        if self.original_parameter_count() > 0 {
+            return Err(ModelError::OnlyOriginal(self.path.clone()));
+        }
         let device = Device::flex();
         let has_tokenizer = match self.one_file {
             Some(_) => self.text_encoder.is_some(),

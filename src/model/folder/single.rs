@@ -38,6 +38,8 @@ pub(super) struct OneFile {
     parts: BTreeMap<&'static str, Pieces>,
     source: Arc<dyn WeightSource>,
     has_filler: bool,
+    /// What tells the denoiser, where its network is the paper's own.
+    original: Option<OriginalConditioner>,
 }
 
 /// Where the weights of a part lie, by diffusers' names.
@@ -45,12 +47,22 @@ pub(super) type Pieces = BTreeMap<String, Piece>;
 
 impl OneFile {
     /// The parts of a file, without text.
-    pub fn new(parts: BTreeMap<&'static str, Pieces>, source: Arc<dyn WeightSource>) -> Self {
+    pub fn new(
+        parts: BTreeMap<&'static str, Pieces>,
+        source: Arc<dyn WeightSource>,
+        original: Option<OriginalConditioner>,
+    ) -> Self {
         Self {
             parts,
             source,
             has_filler: false,
+            original,
         }
+    }
+
+    /// What tells the denoiser, where its network is the paper's own.
+    pub fn original(&self) -> Option<&OriginalConditioner> {
+        self.original.as_ref()
     }
 
     /// The weights of a part, by diffusers' names.
@@ -153,6 +165,7 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
             ]),
             source,
             has_filler: is_second,
+            original: None,
         })),
     };
     folder.check_conditions()?;

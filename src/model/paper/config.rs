@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::super::ModelError;
-use super::parts::{conditioner, first_stage, unet};
+use super::parts::{check_halvings, conditioner, first_stage, unet};
 use super::told::part;
-use super::yaml::read_yaml;
+use super::yaml::{parse, read_yaml};
 use super::{ClipKind, OriginalConditioner, OriginalFirstStage, OriginalUnet};
 
 /// What a denoiser says of noisy latents.
@@ -137,6 +137,14 @@ impl OriginalConfig {
         model.map(Self::read).transpose()
     }
 
+    /// Reads a text; `None` where it is no configuration of a model.
+    ///
+    /// # Errors
+    /// If it is no YAML, or asks for something that is not known.
+    pub fn parse(text: &str) -> Result<Option<Self>, String> {
+        Self::of_value(&parse(text)?)
+    }
+
     fn validate(&self) -> Result<(), ModelError> {
         self.unet.as_ref().map_or(Ok(()), OriginalUnet::validate)?;
         let first_stage = self.first_stage.as_ref();
@@ -196,6 +204,8 @@ impl OriginalConfig {
         };
         let stage = told.value("first_stage_config").unwrap_or(&nothing);
         let (first_stage, resolution_px) = first_stage(stage, "first_stage_config")?.unzip();
+        let conditioned = told.value("cond_stage_config").unwrap_or(&nothing);
+        check_halvings(conditioned, first_stage.as_ref())?;
         Ok(Self {
             unet: Some(unet(told.value("unet_config").unwrap_or(&nothing))?),
             first_stage,

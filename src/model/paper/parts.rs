@@ -174,14 +174,7 @@ pub(super) fn conditioner(value: &Value) -> Result<ToldConditioner, String> {
             classes: told.size("n_classes")?.unwrap_or(USUAL_CLASSES),
             width: told.need("embed_dim")?,
         }),
-        "SpatialRescaler" => match told.size("out_channels")? {
-            Some(outputs) => sized(OriginalConditioner::Rescaler {
-                inputs: told.size("in_channels")?.unwrap_or(3),
-                outputs,
-                has_bias: told.flag("bias")?.unwrap_or(false),
-            }),
-            None => sized(OriginalConditioner::Picture),
-        },
+        "SpatialRescaler" => sized(rescaler(told)?),
         "BERTEmbedder" | "TransformerEmbedder" => {
             let words = told.flag("use_tokenizer")?;
             sized(OriginalConditioner::Tokens(TokenTransformer {
@@ -198,4 +191,46 @@ pub(super) fn conditioner(value: &Value) -> Result<ToldConditioner, String> {
             "cond_stage_config with the target {class} is not known"
         )),
     }
+}
+
+/// A label map, or a picture, that is made smaller.
+fn rescaler(told: Told<'_>) -> Result<OriginalConditioner, String> {
+    let method = told.text("method").unwrap_or("bilinear");
+    let multiplier = told.number("multiplier")?.unwrap_or(0.5);
+    if method != "bilinear" || multiplier != 0.5 {
+        return Err(format!(
+            "cond_stage_config with method = {method} and multiplier = {multiplier} is not \
+             supported: bilinear and 0.5 are"
+        ));
+    }
+    let Some(outputs) = told.size("out_channels")? else {
+        return Ok(OriginalConditioner::Picture);
+    };
+    Ok(OriginalConditioner::Rescaler {
+        inputs: told.size("in_channels")?.unwrap_or(3),
+        outputs,
+        has_bias: told.flag("bias")?.unwrap_or(false),
+    })
+}
+
+/// Checks that a label map becomes as small as the latents.
+///
+/// # Errors
+/// If it is halved more or less often.
+pub(super) fn check_halvings(
+    value: &Value,
+    first_stage: Option<&OriginalFirstStage>,
+) -> Result<(), String> {
+    let Ok((class, told)) = part(value, "cond_stage_config") else {
+        return Ok(());
+    };
+    let halvings = first_stage.map_or(0, |stage| stage.levels.len().saturating_sub(1));
+    let stages = told.size("n_stages")?.unwrap_or(1);
+    if last(class) == "SpatialRescaler" && stages != halvings {
+        return Err(format!(
+            "cond_stage_config with n_stages = {stages} is not supported: it must be {halvings}, \
+             as the first stage halves pictures"
+        ));
+    }
+    Ok(())
 }

@@ -33,6 +33,7 @@ pub use renamed::{Part, Piece, Renamed};
 pub use safetensors::SafetensorsFile;
 pub use torch::TorchFile;
 pub use watched::ReadWatch;
+pub use write::save_tensors;
 
 pub(super) use places::{LFS_POINTER, find};
 pub(super) use watched::Watched;

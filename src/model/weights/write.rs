@@ -60,6 +60,25 @@ pub(super) fn write(
     .map_err(ModelError::io("write", path))
 }
 
+/// Writes tensors of given names, shapes and numbers to a file that appears whole or not
+/// at all.
+///
+/// # Errors
+/// If the file cannot be written, or a number does not fit `dtype`.
+pub fn save_tensors(
+    path: &Path,
+    tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
+    dtype: WeightDtype,
+) -> Result<(), ModelError> {
+    let entries = tensors.into_iter().map(|(key, shape, values)| Entry {
+        key,
+        shape: shape.clone(),
+        transposed: false,
+        read: Box::new(move || Ok(TensorData::new(values, shape))),
+    });
+    write(path, entries.collect(), dtype)
+}
+
 fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io::Result<()> {
     let mut header = Map::new();
     header.insert("__metadata__".into(), json!({ "format": "pt" }));
