@@ -101,6 +101,11 @@ pub fn library() -> Option<PathBuf> {
     Some(project()?.cache_dir().join("library"))
 }
 
+/// The file of the user's styles, prompts with a name. It may not exist.
+pub fn styles() -> Option<PathBuf> {
+    Some(project()?.data_dir().join("styles.json"))
+}
+
 /// The folder for copies of unsaved work, from which it comes back after a crash.
 pub fn recovery() -> Option<PathBuf> {
     Some(project()?.data_dir().join("recovery"))

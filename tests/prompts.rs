@@ -14,10 +14,13 @@ use serde::Deserialize;
 use velatura::diffusion::{
     Conditions, GenerationRequest, Inpainting, LatentDiffusion, Retelling, Session,
 };
-use velatura::model::ModelFolder;
-use velatura::model::conditioner::{Asked, Bench};
+use velatura::engine::PromptReader;
+use velatura::folders;
+use velatura::model::conditioner::{Asked, Bench, TextReader};
+use velatura::model::{ClipTokenizer, ModelFolder};
 use velatura::recipe::SamplerId;
 use velatura::recipe::prompt::{PromptSyntax, TextReading};
+use velatura::scenes::sample_prompt;
 
 /// Largest difference allowed between Python and us.
 const TOLERANCE: f64 = 1e-4;
@@ -244,4 +247,52 @@ fn words_without_signs_paint_the_same_bits_in_any_syntax() {
         ..usual.clone()
     };
     assert_ne!(painted(&model, &usual), painted(&model, &skipped));
+}
+
+/// How Storybook reads prompts.
+fn storybook() -> PromptReader {
+    let folder = ModelFolder::open(folders::storybook_model().unwrap()).unwrap();
+    PromptReader::new(TextReader::new(folder.tokenizer().unwrap()), 4)
+}
+
+#[test]
+fn storybook_knows_the_words_of_its_scenes_and_no_others() {
+    let reader = storybook();
+    for index in 0..200 {
+        let caption = sample_prompt(7, index);
+        assert!(reader.unknown(&caption).is_empty(), "{caption}");
+    }
+    let text = "a (crocodlie:1.2) and a Yellow bus BREAK <lora:wizard:1> it's ack";
+    let unknown: Vec<&str> = reader
+        .unknown(text)
+        .into_iter()
+        .map(|place| &text[place])
+        .collect();
+    assert_eq!(unknown, ["crocodlie", "it", "ack"]);
+    assert_eq!(reader.nearest("crocodlie")[0], "crocodile");
+    assert_eq!(reader.nearest("hous")[0], "house");
+    assert!(reader.nearest("wizard").is_empty());
+}
+
+#[test]
+fn tokens_are_counted_as_they_are_read() {
+    let reader = storybook();
+    let count = |text: &str| {
+        let count = reader.count(text, PromptSyntax::Weighted, 3);
+        (count.tokens, count.room)
+    };
+    assert_eq!(count(""), (0, 38));
+    assert_eq!(count("a (red:1.3) house"), (3, 38));
+    assert_eq!(count("a [red|{two|three} green] house"), (4, 38));
+    assert!(count(&"a red house, ".repeat(2000)).0 > 38);
+}
+
+#[test]
+fn who_learned_a_language_knows_every_word() {
+    let clip = ClipTokenizer::from_merges(include_str!("../assets/clip/merges.txt"));
+    let reader = PromptReader::new(TextReader::new(clip.unwrap()), 12);
+    assert!(reader.unknown("qwertzuiop").is_empty());
+    assert!(reader.nearest("hous").is_empty());
+    let count = reader.count(&"house ".repeat(80), PromptSyntax::Weighted, 0);
+    assert_eq!((count.tokens, count.room), (80, 150));
 }

@@ -11,6 +11,7 @@ use super::frame::FrameCommand;
 use super::library::LibraryCommand;
 use super::live::LiveCommand;
 use super::losses::Question;
+use super::prompt::StyleCommand;
 use super::settings::ThemeChoice;
 use super::state::AppState;
 use super::tracing::Tracing;
@@ -213,6 +214,8 @@ pub enum Command {
     /// Shows boxes with every tool, or only with theirs.
     ToggleBoxesOnCanvas,
 
+    /// Puts a style around the prompt, saves or forgets one.
+    Styles(StyleCommand),
     /// Changes a field of the Generate panel.
     SetForm(FormChange),
     /// Draws a new seed.
@@ -288,6 +291,12 @@ pub enum Command {
 impl From<ClassCommand> for Command {
     fn from(command: ClassCommand) -> Self {
         Self::Classes(command)
+    }
+}
+
+impl From<StyleCommand> for Command {
+    fn from(command: StyleCommand) -> Self {
+        Self::Styles(command)
     }
 }
 

@@ -253,6 +253,11 @@ impl Core {
             BackgroundEvent::PicturesSeen(preview) => self.take_preview(*preview),
             BackgroundEvent::OutputSeen(place) => self.take_output_place(*place),
             BackgroundEvent::Library(event) => self.take_library_event(*event),
+            BackgroundEvent::StylesRead(styles) => self.state.styles = styles,
+            BackgroundEvent::StylesChanged(styles) => {
+                self.state.styles = styles;
+                self.note_written();
+            }
             BackgroundEvent::ModelsListed { own, known } => {
                 self.state.user_models = own;
                 self.state.known_inputs = known;

@@ -24,6 +24,7 @@ pub mod library;
 pub mod live;
 mod losses;
 mod notices;
+pub mod prompt;
 mod recovery;
 pub mod settings;
 pub mod shortcuts;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::form::GenerateForm;
+use super::prompt::MOST_PROMPTS;
 use crate::recipe::ModelSource;
 
 /// Where settings lie in eframe's storage. The number changes when old
@@ -96,6 +97,8 @@ pub struct Settings {
     pub model_places: Vec<PathBuf>,
     /// Models that stand first in the list of them.
     pub favourite_models: Vec<ModelSource>,
+    /// Prompts that were painted, newest first.
+    pub prompt_history: Vec<String>,
     /// Folder of the last file dialog.
     pub last_folder: Option<PathBuf>,
 }
@@ -125,6 +128,7 @@ impl Settings {
         settings.form = settings.form.validated();
         settings.recent_files.truncate(MOST_RECENT);
         settings.recent_models.truncate(MOST_RECENT);
+        settings.prompt_history.truncate(MOST_PROMPTS);
         settings
     }
 

@@ -15,6 +15,12 @@ pub const GESTURES: &[(Group, &str, &str)] = &[
     (Group::Boxes, "Draw on top of a box", "Ctrl and drag"),
     (Group::Boxes, "Copy a box", "Alt and drag"),
     (Group::Boxes, "No snapping", "Ctrl while dragging"),
+    (
+        Group::Generate,
+        "More or less emphasis",
+        "Ctrl+↑, ↓ in the prompt",
+    ),
+    (Group::Generate, "Earlier prompts", "Alt+↑, ↓ in the prompt"),
     (Group::View, "Zoom about the pointer", "Wheel"),
     (Group::View, "Move the picture", "Space, or middle button"),
 ];

@@ -15,6 +15,7 @@ use super::jobs::{JobRecord, Jobs};
 use super::library::Library;
 use super::live::Live;
 use super::notices::Notices;
+use super::prompt::Style;
 use super::settings::Settings;
 use super::training::{OutputPlace, TrainForm, TrainPreview};
 use super::trajectory::Preview;
@@ -22,6 +23,7 @@ use crate::document::Document;
 use crate::engine::library::KnownModel;
 use crate::engine::protocol::{AdapterSummary, MemorySummary, ModelSummary};
 use crate::project::recovery::LeftBehind;
+use crate::recipe::prompt::{PromptSyntax, joined};
 use crate::recipe::{GenerateSpec, ModelSource};
 use crate::tools::Toolbox;
 
@@ -98,6 +100,10 @@ pub struct AppState {
     pub left_behind: Vec<LeftBehind>,
     /// Folder of the model that is shipped with the program.
     pub storybook_folder: Option<PathBuf>,
+    /// The styles of the user, by name.
+    pub styles: Vec<Style>,
+    /// Where they are kept; without, they are not.
+    pub styles_file: Option<PathBuf>,
     /// Folder for pictures that have no other place.
     pub pictures_folder: Option<PathBuf>,
 }
@@ -138,6 +144,8 @@ impl AppState {
             adopt_defaults: false,
             left_behind: Vec::new(),
             storybook_folder,
+            styles: Vec::new(),
+            styles_file: None,
             pictures_folder: None,
         }
     }
@@ -282,9 +290,18 @@ impl AppState {
     }
 }
 
+/// What a prompt says at first, without the signs that only say how.
+fn said(prompt: &str) -> String {
+    let syntax = PromptSyntax::default();
+    let parts = syntax.parts(prompt, 1);
+    let first = parts.first().map_or("", |part| &*part.text);
+    joined(&syntax.pieces(first)).replace('\n', " ")
+}
+
 /// A short layer name made of a prompt.
 fn layer_name(prompt: &str) -> String {
     const MOST_CHARS: usize = 32;
+    let prompt = said(prompt);
     let prompt = prompt.trim();
     if prompt.is_empty() {
         return "Generated".to_owned();
@@ -307,6 +324,10 @@ mod tests {
     fn layers_are_named_by_whole_words_of_the_prompt() {
         assert_eq!(layer_name("  "), "Generated");
         assert_eq!(layer_name("a red house"), "a red house");
+        assert_eq!(
+            layer_name(r"a (red:1.2) [house:boat:0.5] \(old\)"),
+            "a red house (old)"
+        );
         assert_eq!(
             layer_name("a small red house on a green hill, at sunset, 3d style"),
             "a small red house on a green…"

@@ -18,6 +18,7 @@ pub mod job;
 pub mod library;
 pub mod memory;
 mod model_cache;
+mod prompt_reader;
 pub mod protocol;
 mod queue;
 mod samplers;
@@ -31,5 +32,8 @@ mod works;
 pub use backlog::FrameBacklog;
 pub use handle::{EngineHandle, Waker};
 pub use job::{Engine, EngineFactory, JobContext};
+pub use prompt_reader::PromptReader;
 pub use samplers::SamplerChoice;
 pub use work::{Flow, Work};
+
+pub use crate::model::conditioner::TokenCount;

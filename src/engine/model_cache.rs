@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::PromptReader;
 use super::device::ComputeDevice;
 use super::job::JobContext;
 use super::protocol::{EngineError, ModelSummary, StopReason};
@@ -175,6 +176,10 @@ fn open(
         default_steps: manifest.default_steps,
         default_guidance: manifest.default_guidance_scale,
         inputs: manifest.inputs.clone(),
+        prompts: model.reader().map(|reader| {
+            let layers = model.text_layers().unwrap_or(1);
+            PromptReader::new(reader.clone(), layers)
+        }),
         parameters: model.parameter_count() as u64,
     };
     Ok(Loaded {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::PromptReader;
 use crate::gpu::share::SharedTensor;
 use crate::recipe::{
     GenerateSpec, ImageInput, InputSpec, ModelSource, SamplerId, Schedule, SpecError, TrainSpec,
@@ -183,6 +184,8 @@ pub struct ModelSummary {
     pub default_guidance: f32,
     /// What it can be asked for.
     pub inputs: Vec<InputSpec>,
+    /// How it reads words, if it does.
+    pub prompts: Option<PromptReader>,
     /// Number of weights.
     pub parameters: u64,
 }

@@ -39,6 +39,8 @@ pub struct UiState {
     models: Option<dialogs::ModelBrowser>,
     /// The table of boxes.
     box_table: panels::BoxTable,
+    /// The fields of the prompt.
+    prompt: panels::PromptUi,
     /// The path in the dialog for paths, while it is open.
     typed_path: Option<String>,
     /// The size in the dialog for a new picture.
@@ -63,6 +65,7 @@ impl UiState {
             class_map: None,
             models: None,
             box_table: panels::BoxTable::default(),
+            prompt: panels::PromptUi::default(),
             typed_path: None,
             new_size_px: [64, 64],
             planes: PlanePainter::new(render_state),
@@ -157,5 +160,7 @@ fn side_panel_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         });
     CentralPanel::default()
         .frame(panel_frame(tokens, Margin::ZERO))
-        .show(ui, |ui| panels::generate_ui(ui, state, commands));
+        .show(ui, |ui| {
+            panels::generate_ui(ui, state, &mut own.prompt, commands)
+        });
 }

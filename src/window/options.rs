@@ -24,6 +24,8 @@ pub struct StudioOptions {
     pub storybook_folder: Option<PathBuf>,
     /// Folder for pictures that have no other place.
     pub pictures_folder: Option<PathBuf>,
+    /// File of the user's styles; without, none are kept.
+    pub styles_file: Option<PathBuf>,
     /// Folder for copies of unsaved work; without, none are made.
     pub recovery_folder: Option<PathBuf>,
     /// Folder in which it is remembered what models are, and pictures painted with them;
@@ -43,6 +45,7 @@ impl StudioOptions {
             wgpu: gpu::wgpu_configuration(),
             storybook_folder: folders::storybook_model(),
             pictures_folder: folders::pictures(),
+            styles_file: folders::styles(),
             recovery_folder: folders::recovery(),
             library_folder: folders::library(),
             open: None,

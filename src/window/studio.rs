@@ -43,6 +43,7 @@ impl StudioApp {
             wgpu: _,
             storybook_folder,
             pictures_folder,
+            styles_file,
             recovery_folder,
             library_folder,
             open,
@@ -58,6 +59,7 @@ impl StudioApp {
         let model = settings.form.spec.model.clone();
         let mut state = AppState::new(settings, storybook_folder);
         state.pictures_folder = pictures_folder;
+        state.styles_file = styles_file;
         let engine = EngineHandle::spawn(factory, Arc::clone(&waker))?;
         let mut background = Background::new(waker);
         if let Some(folder) = library_folder {
@@ -70,6 +72,7 @@ impl StudioApp {
             stored.is_none_or(|storage| storage.get_string(STORAGE_KEY).is_none()),
         );
         core.list_models();
+        core.read_styles();
         if let Some(folder) = recovery_folder {
             core.start_recovery(folder);
         }

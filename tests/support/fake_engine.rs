@@ -12,7 +12,9 @@ use velatura::engine::protocol::{
     AdapterSummary, EngineError, JobOutcome, JobSpec, MemorySummary, ModelSummary, PaintedImage,
     Segmentation, StepReport, StopReason, TrainEvent, TrainOutcome, TrajectoryFrame,
 };
-use velatura::engine::{Engine, EngineFactory, Flow, JobContext, Work};
+use velatura::engine::{Engine, EngineFactory, Flow, JobContext, PromptReader, Work};
+use velatura::model::ClipTokenizer;
+use velatura::model::conditioner::TextReader;
 use velatura::recipe::{
     GenerateSpec, InputSpec, LayoutBox, MaskConvention, ModelSource, PaletteClass, SamplerId,
     Schedule, TrainSpec, UpscaleSpec,
@@ -272,6 +274,16 @@ fn repeated(picture: &RgbaImage) -> RgbaImage {
     )
 }
 
+/// Knows the words of the first prompt and some more.
+fn reader() -> PromptReader {
+    let words = [
+        "a yellow bus in the hills at sunset, 3d style",
+        "a red house on the green hill",
+    ];
+    let tokenizer = ClipTokenizer::train(words, 700, 40).expect("room for words");
+    PromptReader::new(TextReader::new(tokenizer), 4)
+}
+
 fn summary(source: ModelSource) -> ModelSummary {
     let name = match &source {
         ModelSource::Storybook => "Storybook".to_owned(),
@@ -324,6 +336,7 @@ fn summary(source: ModelSource) -> ModelSummary {
         default_steps: 20,
         default_guidance: 4.0,
         inputs,
+        prompts: Some(reader()),
         parameters: 8_400_000,
     }
 }

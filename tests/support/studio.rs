@@ -30,6 +30,8 @@ pub struct Studio {
     permits: Sender<()>,
     /// Where pictures go whose document was closed.
     pub pictures: tempfile::TempDir,
+    /// Where styles are kept.
+    pub styles: tempfile::TempDir,
 }
 
 impl Studio {
@@ -74,6 +76,8 @@ impl Studio {
         options.recovery_folder = recovery.map(Path::to_path_buf);
         let pictures = tempfile::tempdir().expect("a folder");
         options.pictures_folder = Some(pictures.path().to_path_buf());
+        let styles = tempfile::tempdir().expect("a folder");
+        options.styles_file = Some(styles.path().join("styles.json"));
         options.open = open.map(Path::to_path_buf);
         let harness = builder
             .with_size([1280.0, 800.0])
@@ -83,6 +87,7 @@ impl Studio {
             harness,
             permits,
             pictures,
+            styles,
         };
         studio.wait("the model", |state| {
             matches!(state.model, ModelState::Ready(_))

@@ -11,6 +11,7 @@ use super::enlarge::EnlargeEvent;
 use super::library::LibraryEvent;
 use crate::app::boxes::ImportedBoxes;
 use crate::app::live::Ticket;
+use crate::app::prompt::Style;
 use crate::app::tracing::Traced;
 use crate::app::training::{OutputPlace, TrainPreview};
 use crate::document::{
@@ -142,6 +143,10 @@ pub struct Arrival {
 /// What an errand reports.
 #[derive(Debug)]
 pub enum BackgroundEvent {
+    /// The styles of the user were read.
+    StylesRead(Vec<Style>),
+    /// A style was saved or forgotten; these are left.
+    StylesChanged(Vec<Style>),
     /// The user chose a path in a dialog.
     Picked {
         /// What for.

@@ -16,6 +16,7 @@ mod lane;
 mod library;
 mod models;
 mod projects;
+mod styles;
 mod tracing;
 
 use std::any::Any;

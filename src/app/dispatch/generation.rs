@@ -9,6 +9,7 @@ use crate::app::background::{Describer, Origin};
 use crate::app::following::Painted;
 use crate::app::form::{GenerateForm, Intent};
 use crate::app::notices::Severity;
+use crate::app::prompt;
 use crate::app::state::ModelState;
 use crate::app::trajectory::Placement;
 use crate::document::Document;
@@ -110,6 +111,8 @@ impl Core {
         if !state.settings.form.seed_locked && !state.live.is_on() {
             state.settings.form.spec.seed = random::fresh_seed();
         }
+        let settings = &mut state.settings;
+        prompt::remember(&mut settings.prompt_history, &settings.form.spec.prompt);
         state.jobs.show(None);
         if intent == Intent::TextToImage && state.has_conditions() {
             // The next press does the same again, with what was moved meanwhile.

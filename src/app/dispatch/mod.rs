@@ -12,6 +12,7 @@ mod generation;
 mod library;
 mod live;
 mod saving;
+mod styles;
 mod tracing;
 mod training;
 
@@ -196,6 +197,7 @@ impl Core {
             Command::ToggleBoxUnit => settings.panels.boxes_in_percent ^= true,
             Command::ToggleBoxesOnCanvas => settings.panels.boxes_on_canvas ^= true,
 
+            Command::Styles(command) => self.change_styles(command),
             Command::SetForm(change) => {
                 settings.form.change(change);
                 self.fit_empty_canvas();

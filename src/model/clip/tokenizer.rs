@@ -214,6 +214,14 @@ impl ClipTokenizer {
         self
     }
 
+    /// The tokens that end a word and are words of letters, without the end's mark.
+    pub fn whole_words(&self) -> impl Iterator<Item = String> {
+        let tokens = self.rules.vocabulary.keys();
+        let ends = tokens.filter_map(|token| token.strip_suffix(&*self.rules.suffix));
+        let words = ends.filter(|word| word.chars().all(char::is_alphabetic));
+        words.map(str::to_owned)
+    }
+
     /// Number of tokens, counted up to the largest.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size

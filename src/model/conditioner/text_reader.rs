@@ -1,6 +1,8 @@
 //! From a prompt to the numbers that CLIP's text encoder reads, as the web UI of
 //! AUTOMATIC1111 makes them: chunks of tokens, each with its weight.
 
+use std::sync::Arc;
+
 use super::super::ClipTokenizer;
 use super::unread::unread;
 use crate::recipe::prompt::{Piece, PromptSyntax};
@@ -16,10 +18,10 @@ const MOST_CHUNKS: usize = 16;
 /// stays together.
 const MOST_MOVED: usize = 20;
 
-/// Turns prompts into tokens.
+/// Turns prompts into tokens. Copies share one vocabulary.
 #[derive(Clone, Debug)]
 pub struct TextReader {
-    tokenizer: ClipTokenizer,
+    tokenizer: Arc<ClipTokenizer>,
     comma: Option<u32>,
 }
 
@@ -37,8 +39,10 @@ pub struct Chunk {
 pub struct TokenCount {
     /// Tokens without starts and ends, and with what fills up all chunks but the last.
     pub tokens: usize,
-    /// Tokens that would go into as many chunks.
+    /// Tokens that would go into the chunks that are read.
     pub room: usize,
+    /// Chunks that are read.
+    pub chunks: usize,
 }
 
 impl TextReader {
@@ -48,7 +52,10 @@ impl TextReader {
             [_, comma, _] => Some(comma),
             _ => None,
         };
-        Self { tokenizer, comma }
+        Self {
+            tokenizer: Arc::new(tokenizer),
+            comma,
+        }
     }
 
     /// The tokenizer.
@@ -80,9 +87,11 @@ impl TextReader {
     pub fn count(&self, text: &str, syntax: PromptSyntax) -> TokenCount {
         let (bodies, room) = (self.bodies(text, syntax), self.tokenizer.max_length() - 2);
         let last = bodies.last().map_or(0, |body| body.tokens.len());
+        let chunks = bodies.len().min(self.most_chunks(syntax));
         TokenCount {
             tokens: (bodies.len() - 1) * room + last,
-            room: bodies.len().min(self.most_chunks(syntax)) * room,
+            room: chunks * room,
+            chunks,
         }
     }
 

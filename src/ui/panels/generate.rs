@@ -1,6 +1,6 @@
 //! The Generate panel: everything that decides what is painted.
 
-use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui::{RichText, ScrollArea, Ui, vec2};
 
 use super::conditions::conditions_ui;
 use super::finish::finish_ui;
@@ -9,15 +9,18 @@ use super::framing::framing_ui;
 use super::large::large_ui;
 use super::model::model_ui;
 use super::painted_class::class_ui;
+use super::prompt::{PromptUi, prompt_ui};
 use crate::app::form::{FormChange, GenerateForm};
 use crate::app::live::LIVE_STEPS;
 use crate::app::{AppState, Command, CommandSink};
 use crate::engine::SamplerChoice;
 use crate::icons;
-use crate::recipe::param::{BATCH, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, WIDTH};
+use crate::recipe::param::{
+    BATCH, CLIP_SKIP, ETA, FEATHER, GUIDANCE, HEIGHT, Number, SEED, STEPS, WIDTH,
+};
 use crate::recipe::{SamplerId, Schedule};
 use crate::ui::theme::{height, space, tokens};
-use crate::ui::widgets::{IconButton, caption, combo, fold, number_field, number_row, row};
+use crate::ui::widgets::{IconButton, combo, number_field, number_row, row};
 
 /// Sizes offered beside those of the model, as multiples of its own.
 const SIZE_PRESETS: [(&str, f32, f32); 7] = [
@@ -31,7 +34,12 @@ const SIZE_PRESETS: [(&str, f32, f32); 7] = [
 ];
 
 /// Shows the panel.
-pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+pub fn generate_ui(
+    ui: &mut Ui,
+    state: &AppState,
+    prompt: &mut PromptUi,
+    commands: &mut CommandSink,
+) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
@@ -41,7 +49,7 @@ pub fn generate_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                     ui.set_width(ui.available_width());
                     model_ui(ui, state, commands);
                     class_ui(ui, state, commands);
-                    prompt_ui(ui, state, commands);
+                    prompt_ui(ui, state, prompt, commands);
                     beginning_ui(ui, state, commands);
                     conditions_ui(ui, state, commands);
                     following_ui(ui, state, commands);
@@ -57,46 +65,6 @@ fn param_ui(ui: &mut Ui, form: &GenerateForm, number: &'static Number, commands:
     if let (_, Some(value)) = number_row(ui, number, form.number(number)) {
         commands.set(FormChange::Number(number, value));
     }
-}
-
-fn prompt_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
-    let spec = &state.form().spec;
-    let understands = state.model_summary().is_none_or(|model| model.takes_text());
-    ui.add_enabled_ui(understands, |ui| {
-        let label = caption(ui, "Prompt").id;
-        let (mut text, hint) = if understands {
-            (spec.prompt.clone(), "Describe the picture")
-        } else {
-            (String::new(), "This model does not read text")
-        };
-        if text_area(ui, &mut text, hint, 3)
-            .labelled_by(label)
-            .changed()
-        {
-            commands.set(FormChange::Prompt(text));
-        }
-        if fold(ui, "Negative prompt", spec.negative_prompt.trim()) {
-            let mut text = spec.negative_prompt.clone();
-            let area = text_area(ui, &mut text, "What to avoid", 2);
-            if area.accessible_name("Negative prompt").changed() {
-                commands.set(FormChange::NegativePrompt(text));
-            }
-        }
-    });
-}
-
-fn text_area(ui: &mut Ui, text: &mut String, hint: &str, rows: usize) -> egui::Response {
-    let edit = TextEdit::multiline(text)
-        .hint_text(hint)
-        .desired_rows(rows)
-        .desired_width(f32::INFINITY)
-        .margin(egui::Margin::symmetric(8, 6));
-    ui.scope(|ui| {
-        // The widget paints its hint in this colour, whatever the text says.
-        ui.visuals_mut().weak_text_color = Some(tokens(ui).text_faint);
-        ui.add(edit)
-    })
-    .inner
 }
 
 fn sampling_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
@@ -123,6 +91,12 @@ fn sampling_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     }
     if form.takes_eta() {
         param_ui(ui, form, &ETA, commands);
+    }
+    // Layers of an encoder that learned a language say something on their own.
+    let reader = state.model_summary();
+    let reader = reader.and_then(|model| model.prompts.as_ref());
+    if reader.is_some_and(|reader| reader.layers() > 1 && !reader.marks_words()) {
+        param_ui(ui, form, &CLIP_SKIP, commands);
     }
 }
 
