@@ -133,7 +133,7 @@ fn what_is_no_model_says_what_it_is_and_changes_nothing() {
     drop_on(&mut studio, &[&models.join("Stable-diffusion/page.ckpt")]);
     wait_for_notice(&mut studio, "a web page");
     drop_on(&mut studio, &[&models.join("Lora/ink.safetensors")]);
-    wait_for_notice(&mut studio, "a LoRA");
+    wait_for_notice(&mut studio, "Added the LoRA");
     let text = root.path().join("notes.txt");
     fs::write(&text, "nothing").expect("a file");
     drop_on(&mut studio, &[&text]);

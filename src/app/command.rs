@@ -10,6 +10,7 @@ use super::form::FormChange;
 use super::frame::FrameCommand;
 use super::library::LibraryCommand;
 use super::live::LiveCommand;
+use super::loras::LoraCommand;
 use super::losses::Question;
 use super::prompt::StyleCommand;
 use super::settings::ThemeChoice;
@@ -246,6 +247,8 @@ pub enum Command {
     },
     /// Takes over the settings of an opened picture.
     RestoreSettings(Box<FoundRecipe>),
+    /// Does something with the list of LoRAs.
+    Lora(LoraCommand),
     /// Loads a model and chooses it.
     ChooseModel(ModelSource),
     /// Does something with the list of models.

@@ -9,6 +9,7 @@ use super::command::{Command, Dialog};
 use super::dispatch::{Core, sentence};
 use super::jobs::JobKind;
 use super::library::LibraryCommand;
+use super::loras::LoraCommand;
 use super::notices::{NoticeAction, Severity, Topic};
 use super::state::ModelState;
 use crate::engine::protocol::{
@@ -33,6 +34,7 @@ impl Core {
         self.go_on_live();
         self.follow_changes();
         self.count_classes();
+        self.look_at_loras();
         self.state.jobs.forget_old();
     }
 
@@ -236,6 +238,7 @@ impl Core {
             }
             BackgroundEvent::Enlarge(event) => self.take_enlarge_event(*event),
             BackgroundEvent::Flattened { traced, picture } => self.read_picture(traced, picture),
+            BackgroundEvent::LoraSeen(seen) => self.take_lora_seen(*seen),
             BackgroundEvent::Copied => {
                 self.state.notices.push(Severity::Success, "Picture copied");
             }
@@ -280,6 +283,7 @@ impl Core {
             PickPurpose::ExportBoxes(_) => path.push(self.boxes_name()),
             // A separator at the end, ready for the name.
             PickPurpose::OpenPicture
+            | PickPurpose::Lora
             | PickPurpose::ImportBoxes
             | PickPurpose::LabelMap
             | PickPurpose::Palette => {
@@ -317,6 +321,7 @@ impl Core {
                 self.dispatch(Command::OpenFile(path));
             }
             PickPurpose::ModelPlace => self.dispatch(LibraryCommand::AddPlace(path).into()),
+            PickPurpose::Lora => self.dispatch(LoraCommand::Add(path).into()),
             PickPurpose::ImportBoxes => self.dispatch(BoxCommand::Read(path).into()),
             PickPurpose::ExportBoxes(form) => {
                 self.dispatch(BoxCommand::Write { path, form }.into());

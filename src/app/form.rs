@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conditions::{Condition, Told};
 use super::live::LIVE_STEPS;
+use super::loras::{ListedLora, LoraChange};
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::project::ConditionChoices;
@@ -47,6 +48,8 @@ pub struct GenerateForm {
     pub uses_label_map: bool,
     /// How frames are put around masks, and what stands in them at first.
     pub framing: Framing,
+    /// The LoRAs that are listed; the job has those that are switched on.
+    pub listed_loras: Vec<ListedLora>,
 }
 
 impl Default for GenerateForm {
@@ -68,6 +71,7 @@ impl Default for GenerateForm {
             uses_boxes: true,
             uses_label_map: true,
             framing: Framing::default(),
+            listed_loras: Vec::new(),
         }
     }
 }
@@ -105,6 +109,10 @@ pub enum FormChange {
     MaskedContent(MaskedContent),
     /// Whether a picture that is being painted follows changes.
     Follows(bool),
+    /// A place in the list of LoRAs.
+    Lora(usize, LoraChange),
+    /// The model's own first stage instead of another.
+    OwnVae,
     /// A number; brought into its range.
     Number(&'static Number, Value),
 }
@@ -262,6 +270,8 @@ impl GenerateForm {
             FormChange::Padding(padding_px) => self.framing.padding_px = padding_px,
             FormChange::Infill(infill) => self.framing.infill = infill,
             FormChange::MaskedContent(content) => self.framing.masked_content = content,
+            FormChange::Lora(place, change) => self.change_lora(place, change),
+            FormChange::OwnVae => self.spec.vae = None,
             FormChange::Number(number, value) => self.set_number(number, value),
         }
     }
@@ -334,6 +344,8 @@ impl GenerateForm {
             guidance_scale: model.default_guidance,
             width_px: model.native_size_px,
             height_px: model.native_size_px,
+            // It came with the settings of another picture.
+            vae: None,
             ..spec
         };
     }
@@ -352,6 +364,10 @@ impl GenerateForm {
     pub fn restore(&mut self, recipe: &FoundRecipe) {
         let own = (self.spec.strength, self.spec.sampler.clone());
         recipe.restore_into(&mut self.spec);
+        // The list has them, and words are found by themselves.
+        let loras = std::mem::take(&mut self.spec.loras);
+        self.restore_loras(loras);
+        self.spec.embeddings.clear();
         // These go to the document.
         self.spec.frame = None;
         self.spec.layout = None;
@@ -428,6 +444,7 @@ impl GenerateForm {
             schedule: Some(self.schedule()),
             width_px: size_px[0],
             height_px: size_px[1],
+            loras: self.used_loras(),
             strength: self.strength_for(Intent::of(init.is_some(), mask.is_some())),
             finish: self.spec.finish.filter(|_| mask.is_none()),
             init,

@@ -22,6 +22,7 @@ pub mod frame;
 pub mod jobs;
 pub mod library;
 pub mod live;
+pub mod loras;
 mod losses;
 mod notices;
 pub mod prompt;

@@ -99,6 +99,8 @@ pub struct Settings {
     pub favourite_models: Vec<ModelSource>,
     /// Prompts that were painted, newest first.
     pub prompt_history: Vec<String>,
+    /// The folder of the LoRA that was added last.
+    pub last_lora_folder: Option<PathBuf>,
     /// Folder of the last file dialog.
     pub last_folder: Option<PathBuf>,
 }

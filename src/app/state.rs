@@ -14,6 +14,7 @@ use super::frame::KnownFilling;
 use super::jobs::{JobRecord, Jobs};
 use super::library::Library;
 use super::live::Live;
+use super::loras::KnownLoras;
 use super::notices::Notices;
 use super::prompt::Style;
 use super::settings::Settings;
@@ -78,6 +79,8 @@ pub struct AppState {
     pub train_place: Option<OutputPlace>,
     /// The pictures of the folder as they will be trained on.
     pub train_preview: Option<TrainPreview>,
+    /// What LoRAs say of themselves that were listed since the start.
+    pub known_loras: KnownLoras,
     /// The models in the user's folder for them.
     pub user_models: Vec<PathBuf>,
     /// The list of models.
@@ -133,6 +136,7 @@ impl AppState {
             train_form: TrainForm::default(),
             train_place: None,
             train_preview: None,
+            known_loras: KnownLoras::new(),
             user_models: Vec::new(),
             library: Library::default(),
             known_inputs: Vec::new(),

@@ -130,6 +130,9 @@ pub enum DiffusionError {
     /// A run cannot go on from a state of another one.
     #[error("this step belongs to a run with other steps or of another size; begin a new run")]
     State,
+    /// A picture that is being painted cannot be given other LoRAs.
+    #[error("the LoRAs of a picture in hand stay as they are; paint it anew for others")]
+    LorasStay,
     /// The networks returned numbers that are none.
     #[error(
         "the model returned numbers that are not finite at step {step}; lower the guidance, or check the model's files"

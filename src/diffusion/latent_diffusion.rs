@@ -1,7 +1,7 @@
 //! A whole model, ready to paint (Rombach et al. 2022, <https://arxiv.org/abs/2112.10752>).
 
 use std::ops::ControlFlow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
@@ -14,7 +14,7 @@ use super::step_view::StepView;
 use super::tensors::host;
 use super::{Canvas, DiffusionError, GenerationOutcome, GenerationRequest};
 use crate::model::conditioner::{Asked, Bench, Conditioning, TextReader};
-use crate::model::{FirstStage, Manifest, Model, ModelFolder};
+use crate::model::{Additions, FirstStage, Manifest, Model, ModelFolder};
 use crate::pixels;
 use crate::recipe::Schedule;
 use crate::recipe::prompt::TextReading;
@@ -24,7 +24,7 @@ pub struct LatentDiffusion {
     device: Device,
     model: Model,
     scheduler: SchedulerConfig,
-    preview: OnceLock<PreviewDecoder>,
+    preview: Arc<OnceLock<PreviewDecoder>>,
     /// Multiply-adds of a pass through the denoiser, for each place of the latents.
     denoiser_work: f64,
     /// The same of the decoder.
@@ -50,8 +50,24 @@ impl LatentDiffusion {
             decoder_work: model.first_stage().decoder_work(),
             model,
             scheduler,
-            preview: OnceLock::new(),
+            preview: Arc::default(),
         }
+    }
+
+    /// The model with some additions; what they do not change is shared.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn with(&self, additions: Additions) -> Result<Self, DiffusionError> {
+        let has_first_stage = additions.first_stage.is_some();
+        let model = self.model.with(additions)?;
+        let anew = Self::new(model, self.scheduler.clone(), &self.device);
+        let preview = if has_first_stage {
+            anew.preview
+        } else {
+            Arc::clone(&self.preview)
+        };
+        Ok(Self { preview, ..anew })
     }
 
     /// What can be asked of the model, and how it is used.

@@ -58,6 +58,13 @@ impl Told {
     }
 }
 
+impl Told {
+    /// What the denoiser is told.
+    pub fn conditioning(&self) -> &Conditioning {
+        &self.conditioning
+    }
+}
+
 /// All of a run that does not change by stepping. Owned, so that a run can be
 /// held without its model; it goes on with [`Session::resumed`].
 pub struct RunPlan {

@@ -7,7 +7,9 @@ use image::{GrayImage, RgbaImage};
 use crate::diffusion::{Canvas, Conditions, GenerationRequest, GivenLatents, Guide, Inpainting};
 use crate::frame::{FrameView, paste_back, scaled_to, stitched};
 use crate::pixels::{WHITE, flattened};
-use crate::recipe::{FrameSpec, GenerateSpec, GuideKind, ImageInput, WindowChoice, scale_picture};
+use crate::recipe::{
+    FrameSpec, GenerateSpec, GuideKind, ImageInput, WindowChoice, scale_picture, without_loras,
+};
 
 /// How the networks see a job's picture, once it is settled.
 pub(super) fn canvas_of(spec: &GenerateSpec) -> Canvas {
@@ -59,7 +61,7 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
     let (init, mask, strengths) = seen;
     let framing = spec.frame.map(|frame| frame.framing).unwrap_or_default();
     GenerationRequest {
-        prompt: spec.prompt.clone(),
+        prompt: without_loras(&spec.prompt),
         negative_prompt: spec.negative_prompt.clone(),
         reading: spec.reading(),
         sampler: spec.sampler.clone(),

@@ -8,13 +8,15 @@
 //! `protocol`, `samplers`, `handle`, `job`, `work` and `queue` name no
 //! tensor type: they are what the window may see. `device`, `studio` and its
 //! `works`, one file for each kind of job, are the engine itself. `library` looks
-//! for models.
+//! for models, `kept_files` for what is kept beside them.
 
+mod additions;
 mod backlog;
 pub mod device;
 pub mod handle;
 mod inputs;
 pub mod job;
+pub mod kept_files;
 pub mod library;
 pub mod memory;
 mod model_cache;

@@ -1,5 +1,6 @@
 //! The models in memory.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,6 +26,27 @@ pub(super) struct Loaded {
     /// Its files as they were when it was read: a folder that was written anew
     /// since holds another model.
     stamp: Vec<FileStamp>,
+    /// The digests of what changed it, by their names.
+    pub loras: BTreeMap<String, Arc<WeightDigest>>,
+}
+
+impl Loaded {
+    /// The same with changed weights, which take so much memory beside the others.
+    pub fn changed(
+        &self,
+        model: LatentDiffusion,
+        size_bytes: u64,
+        loras: BTreeMap<String, Arc<WeightDigest>>,
+    ) -> Self {
+        Self {
+            model,
+            summary: self.summary.clone(),
+            digest: Arc::clone(&self.digest),
+            size_bytes,
+            stamp: self.stamp.clone(),
+            loras,
+        }
+    }
 }
 
 /// Who asked for a model, while it is read.
@@ -147,7 +169,7 @@ pub(super) fn folder_of(
     Ok(folder.held_as(device.weights))
 }
 
-fn path_of(source: &ModelSource) -> Result<PathBuf, StopReason> {
+pub(super) fn path_of(source: &ModelSource) -> Result<PathBuf, StopReason> {
     match source {
         ModelSource::Folder(path) | ModelSource::Described { file: path, .. } => Ok(path.clone()),
         ModelSource::Storybook => folders::storybook_model().ok_or_else(|| {
@@ -188,6 +210,7 @@ fn open(
         model,
         summary,
         stamp,
+        loras: BTreeMap::new(),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diffusion::{DiffusionError, LatentDiffusion, MOST_TEXTS, sampler_info};
-use crate::recipe::{GenerateSpec, Schedule};
+use crate::recipe::{GenerateSpec, Schedule, without_loras};
 
 /// Letters of a text that a sentence quotes.
 const MOST_QUOTED: usize = 200;
@@ -42,8 +42,9 @@ pub(super) fn settled(
         sentences.push(format!("eta changes nothing with {}", sampler.label));
     }
     let is_guided = spec.guidance_scale > 1.0;
+    let prompt = without_loras(&spec.prompt);
     let prompts = [
-        ("prompt", Some(&spec.prompt)),
+        ("prompt", Some(&prompt)),
         (
             "negative prompt",
             is_guided.then_some(&spec.negative_prompt),

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
+use super::additions::Fitted;
 use super::device::ComputeDevice;
 use super::job::JobContext;
 use super::memory::{Memory, memory_in_use};
@@ -25,6 +26,7 @@ const ENLARGING_BYTES: u64 = 256 << 20;
 pub(super) struct Workbench {
     pub device: ComputeDevice,
     models: RefCell<ModelCache>,
+    fitted: RefCell<Fitted>,
     upscaler: OnceCell<Rc<Upscaler>>,
     judge: OnceCell<Rc<Judge>>,
     /// Bytes that training runs in hand need.
@@ -36,6 +38,7 @@ impl Workbench {
         Self {
             device,
             models: RefCell::default(),
+            fitted: RefCell::default(),
             upscaler: OnceCell::new(),
             judge: OnceCell::new(),
             reserved_bytes: Cell::new(0),
@@ -49,8 +52,22 @@ impl Workbench {
         context: &JobContext,
     ) -> Result<Rc<Loaded>, StopReason> {
         let budget_bytes = self.budget_bytes();
+        self.fitted.borrow_mut().forget_others(source);
         let mut models = self.models.borrow_mut();
         models.get(source, &self.device, budget_bytes, context)
+    }
+
+    /// The model of a job with what the job adds to it.
+    pub fn fitted(
+        &self,
+        base: &Rc<Loaded>,
+        spec: &GenerateSpec,
+        context: &JobContext,
+    ) -> Result<Rc<Loaded>, StopReason> {
+        let mut warn = |warning: &str| context.warn(warning);
+        self.fitted
+            .borrow_mut()
+            .get(base, spec, &self.device, &mut warn)
     }
 
     /// Refuses to paint what needs more memory than there is. How much a graphics
@@ -151,12 +168,14 @@ impl Workbench {
 
     /// Lets go of all models that no work holds.
     pub fn forget_models(&self) {
+        self.fitted.borrow_mut().forget();
         self.models.borrow_mut().shrink(0);
     }
 
     /// Keeps memory free of models for as long as the answer lives.
     pub fn reserve(bench: &Rc<Self>, bytes: u64) -> Reservation {
         bench.reserved_bytes.update(|all| all + bytes);
+        bench.fitted.borrow_mut().forget();
         bench.models.borrow_mut().shrink(bench.budget_bytes());
         Reservation {
             bench: Rc::clone(bench),
@@ -182,7 +201,7 @@ impl Workbench {
     }
 }
 
-fn check_room(
+pub(super) fn check_room(
     what: &str,
     needed_bytes: u64,
     available_bytes: Option<u64>,

@@ -170,6 +170,42 @@ pub enum ModelError {
         /// Keys and shapes.
         message: String,
     },
+    /// A file holds changes of a kind that is not known here.
+    #[error("{} is a {kind} ({key}), which is not supported in this edition; take a LoRA", path.display())]
+    LoraKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+        /// The name that tells it.
+        key: String,
+    },
+    /// A file that was to change a model holds nothing of the kind.
+    #[error("{} is no LoRA: it holds {first}, which changes no model", path.display())]
+    NotALora {
+        /// The file.
+        path: PathBuf,
+        /// The first of its names.
+        first: String,
+    },
+    /// A LoRA was made for another model, or is damaged.
+    #[error("the LoRA {} does not fit the model: {key} {reason}; take one that was made for such models", path.display())]
+    LoraMisfit {
+        /// The file.
+        path: PathBuf,
+        /// The first name in it that does not fit.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file of words for the text encoder is none, or is for another one.
+    #[error("the words in {} cannot be taught to the model: {message}", path.display())]
+    Words {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// A model would replace something else.
     #[error("{} is not empty and no model; choose another name for the new model", .0.display())]
     Occupied(PathBuf),

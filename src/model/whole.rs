@@ -1,8 +1,14 @@
 //! A whole model: a first stage, a denoiser, and what the denoiser can be told.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 
-use super::conditioner::{Asked, Bench, Conditioner, Conditioning, Encoders, TextReader};
+use super::conditioner::{
+    Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, TextReader,
+};
+use super::lora::{Changes, Targets};
+use super::weights::{self, names};
 use super::{FirstStage, LatentInfo, Manifest, ModelError, ModelFolder, UNet2d, work};
 use crate::nn;
 use crate::recipe::InputSpec;
@@ -14,7 +20,18 @@ pub struct Model {
     manifest: Manifest,
     first_stage: Box<dyn FirstStage>,
     denoiser: UNet2d,
-    conditioners: Vec<Box<dyn Conditioner>>,
+    conditioners: Vec<Arc<dyn Conditioner>>,
+}
+
+/// What is added to a model that is in memory.
+#[derive(Debug, Default)]
+pub struct Additions {
+    /// Of its weights, by LoRA.
+    pub changes: Changes,
+    /// Words for its text encoder.
+    pub words: Vec<LearnedWord>,
+    /// Another first stage.
+    pub first_stage: Option<Box<dyn FirstStage>>,
 }
 
 impl Model {
@@ -64,7 +81,68 @@ impl Model {
             manifest,
             first_stage,
             denoiser,
-            conditioners,
+            conditioners: conditioners.into_iter().map(Arc::from).collect(),
+        })
+    }
+
+    /// What a LoRA may change.
+    pub fn lora_targets(&self) -> Targets {
+        let text = self.conditioners.iter().find_map(|it| it.text_encoder());
+        Targets::new(
+            weights::layout(&self.denoiser, &names::DIFFUSERS),
+            text.map_or_else(Vec::new, |text| weights::layout(text, &names::CLIP_TEXT)),
+        )
+    }
+
+    /// Width of the vectors of words; `None` for a model that reads none.
+    pub fn word_width(&self) -> Option<usize> {
+        let text = self.conditioners.iter().find_map(|it| it.text_encoder());
+        text.map(|text| text.config().hidden_size)
+    }
+
+    /// The model with some additions. It stays what it is itself: what is not changed is
+    /// shared, and only what is changed is in memory twice.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn with(&self, additions: Additions) -> Result<Self, ModelError> {
+        let Additions {
+            changes,
+            words,
+            first_stage,
+        } = additions;
+        let first_stage = first_stage.unwrap_or_else(|| self.first_stage.boxed());
+        let (made, needed) = (first_stage.info(), self.latents());
+        if made != needed {
+            return Err(ModelError::unsupported(
+                first_stage.configuration().class(),
+                "latent_channels",
+                made.channels,
+                format!(
+                    "the model paints latents of {} channels, each for {} pixels a side",
+                    needed.channels, needed.factor
+                ),
+            ));
+        }
+        let told = |conditioner: &Arc<dyn Conditioner>| {
+            let asks = conditioner.text_encoder();
+            let Some(network) = asks.filter(|_| !changes.text.is_empty() || !words.is_empty())
+            else {
+                return Ok(Arc::clone(conditioner));
+            };
+            let network = weights::patched(network, &names::CLIP_TEXT, &changes.text);
+            let anew = conditioner.with_text(network, &words);
+            anew.unwrap_or_else(|| Ok(Arc::clone(conditioner)))
+        };
+        Ok(Self {
+            manifest: self.manifest.clone(),
+            first_stage,
+            denoiser: weights::patched(&self.denoiser, &names::DIFFUSERS, &changes.denoiser),
+            conditioners: self
+                .conditioners
+                .iter()
+                .map(told)
+                .collect::<Result<_, ModelError>>()?,
         })
     }
 

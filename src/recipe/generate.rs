@@ -1,5 +1,6 @@
 //! The description of one generation job.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::frame::{FrameError, FrameSpec};
 use super::guide::GuideKind;
 use super::latents::Latents;
 use super::layout::{LayoutError, LayoutInput};
+use super::lora::{LoraSpec, LoraTagError, NamedFile, loras_in};
 use super::param::{Param, Range, Value, WIDTH};
 use super::prompt::{PromptSyntax, TextReading};
 use super::schedule::{self, Schedule};
@@ -113,6 +115,20 @@ pub struct GenerateSpec {
     /// Along which axes the picture goes on over its edges.
     #[serde(skip_serializing_if = "Tile::is_none")]
     pub tile: Tile,
+    /// What changes the model beside what the prompt names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<LoraSpec>,
+    /// The first twelve digits of the digests of LoRAs by their names: of a job that
+    /// was done those it used, of one to be done those that it wants.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lora_hashes: BTreeMap<String, String>,
+    /// Files of words that were taught to the text encoder, beside those that are
+    /// found by the words of the prompts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub embeddings: Vec<NamedFile>,
+    /// The first stage, where it is not the model's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vae: Option<NamedFile>,
     /// Whether it was told something else on its way: it is what was told last, and
     /// paints another picture from the start.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -180,6 +196,10 @@ impl Default for GenerateSpec {
             frame: None,
             windows: WindowChoice::Auto,
             tile: Tile::None,
+            loras: Vec::new(),
+            lora_hashes: BTreeMap::new(),
+            embeddings: Vec::new(),
+            vae: None,
             was_retold: false,
             was_given_latents: false,
             initial_noise: None,
@@ -263,6 +283,12 @@ pub enum SpecError {
     /// A label map cannot be.
     #[error(transparent)]
     Semantic(#[from] SemanticError),
+    /// A LoRA in the prompt cannot be understood.
+    #[error(transparent)]
+    LoraTag(#[from] LoraTagError),
+    /// A LoRA's weight is no number.
+    #[error("the weight of the LoRA {0} is no number; give it one, such as 0.8")]
+    LoraWeight(String),
 }
 
 /// A picture size that cannot be painted.
@@ -293,6 +319,43 @@ impl GenerateSpec {
             layout_weight: other.layout_weight,
             semantic: other.semantic.clone(),
             semantic_weight: other.semantic_weight,
+            ..self
+        }
+    }
+
+    /// The LoRAs of the list and those that the prompt names.
+    ///
+    /// # Errors
+    /// If one has no weight that can be understood.
+    pub fn all_loras(&self) -> Result<Vec<LoraSpec>, SpecError> {
+        let mut loras = self.loras.clone();
+        loras.extend(loras_in(&self.prompt)?);
+        let is_unclear = |lora: &&LoraSpec| {
+            let weights = [Some(lora.weight), lora.text_weight];
+            !weights.into_iter().flatten().all(f32::is_finite)
+        };
+        match loras.iter().find(is_unclear) {
+            Some(lora) => Err(SpecError::LoraWeight(lora.file.name.clone())),
+            None => Ok(loras),
+        }
+    }
+
+    /// The same without the places where files lie, which are nobody else's business.
+    #[must_use]
+    pub fn without_places(self) -> Self {
+        let lora = |lora: LoraSpec| LoraSpec {
+            file: lora.file.without_place(),
+            ..lora
+        };
+        Self {
+            model: ModelSource::default(),
+            loras: self.loras.into_iter().map(lora).collect(),
+            embeddings: self
+                .embeddings
+                .into_iter()
+                .map(NamedFile::without_place)
+                .collect(),
+            vae: self.vae.map(NamedFile::without_place),
             ..self
         }
     }
@@ -366,6 +429,7 @@ impl GenerateSpec {
                 _ => {}
             }
         }
+        self.all_loras()?;
         if let Some(layout) = &self.layout {
             layout.validate()?;
         }

@@ -15,8 +15,8 @@ use super::param::{
     STEPS, STRENGTH, WIDTH,
 };
 use super::{
-    FoundRecipe, FrameSpec, GenerateSpec, GuideKind, MAX_SIDE_PX, MaskedContent, PaintedRecipe,
-    RecipeForm, SamplerId, Schedule, Tile, WindowChoice,
+    FoundRecipe, FrameSpec, GenerateSpec, GuideKind, LoraSpec, MAX_SIDE_PX, MaskedContent,
+    PaintedRecipe, RecipeForm, SamplerId, Schedule, Tile, WindowChoice, loras_in,
 };
 
 const NEGATIVE: &str = "Negative prompt:";
@@ -33,6 +33,8 @@ const WINDOWS: &str = "Windows";
 
 /// What of a guide counts.
 const GUIDE: &str = "Guide";
+/// Names and digests of LoRAs.
+const LORA_HASHES: &str = "Lora hashes";
 
 /// A last line with fewer pairs than this belongs to the prompt.
 const FEWEST_PAIRS: usize = 3;
@@ -48,6 +50,11 @@ static PAIR: LazyLock<Regex> = LazyLock::new(|| {
 pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     let spec = &recipe.spec;
     let mut text = spec.prompt.trim().to_owned();
+    // There a list beside the prompt is not known.
+    for tag in spec.loras.iter().filter_map(LoraSpec::tag) {
+        text.push_str(if text.is_empty() { "" } else { " " });
+        text.push_str(&tag);
+    }
     let negative = spec.negative_prompt.trim();
     if !negative.is_empty() {
         text.push_str(if text.is_empty() { "" } else { "\n" });
@@ -66,6 +73,7 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     pairs.add("Size", format_args!("{}x{}", spec.width_px, spec.height_px));
     pairs.add_some("Model hash", non_empty(&recipe.model_hash));
     pairs.add_some("Model", non_empty(&recipe.model_name));
+    pairs.add_some("VAE", spec.vae.as_ref().map(|vae| &vae.name));
     if recipe.used_picture {
         pairs.add_number(&STRENGTH, spec.strength);
     }
@@ -94,6 +102,11 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
         pairs.add(GUIDE, spec.guide_kind.name());
         pairs.add_number(&GUIDE_SCALE, spec.guide_scale);
     }
+    let hashes = spec.lora_hashes.iter();
+    let hashes: Vec<String> = hashes
+        .map(|(name, hash)| format!("{name}: {hash}"))
+        .collect();
+    pairs.add_some(LORA_HASHES, non_empty(&hashes.join(", ")));
     pairs.add("Version", &recipe.program);
 
     text.push_str(if text.is_empty() { "" } else { "\n" });
@@ -269,6 +282,19 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             spec.guide_kind = known.find(|kind| kind.name() == value)?;
         }
         WINDOWS => spec.windows = value.parse().ok()?,
+        LORA_HASHES => {
+            let hashes = value.split(", ").map(|pair| pair.split_once(": "));
+            let hashes: Vec<(&str, &str)> = hashes.collect::<Option<_>>()?;
+            // Those that the prompt does not name were used in some other way.
+            let named = loras_in(&spec.prompt).ok()?;
+            let is_named = |name: &str| named.iter().any(|lora| lora.file.name == name);
+            if !hashes.iter().all(|(name, _)| is_named(name)) {
+                return None;
+            }
+            let hashes = hashes.into_iter();
+            spec.lora_hashes
+                .extend(hashes.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
+        }
         "Model hash" => found.model_hash = Some(value.to_owned()),
         "Model" => found.model_name = Some(value.to_owned()),
         "Version" => found.program = Some(value.to_owned()),

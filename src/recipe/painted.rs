@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::kept_inputs::KeptInputs;
 use super::param::{BATCH, FEATHER, GUIDE_SCALE, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
 use super::prompt::PromptSyntax;
-use super::{Finish, Framing, GenerateSpec, ModelSource, WindowChoice};
+use super::{Finish, Framing, GenerateSpec, WindowChoice};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
 pub const PRIVATE_KEYWORD: &str = "velatura";
@@ -167,10 +167,7 @@ impl PaintedRecipe {
     pub(super) fn json_with(&self, kept: KeptInputs) -> Result<String, serde_json::Error> {
         // Pictures are shown around: where the model lies, and with it the name
         // of its user, is nobody's business.
-        let mut spec = serde_json::to_value(GenerateSpec {
-            model: ModelSource::default(),
-            ..self.spec.clone()
-        })?;
+        let mut spec = serde_json::to_value(self.spec.clone().without_places())?;
         if let Value::Object(fields) = &mut spec {
             fields.remove("model");
         }
@@ -249,6 +246,10 @@ impl FoundRecipe {
         spec.class = self.spec.class;
         spec.windows = self.spec.windows;
         spec.tile = self.spec.tile;
+        spec.loras.clone_from(&self.spec.loras);
+        spec.lora_hashes.clone_from(&self.spec.lora_hashes);
+        spec.embeddings.clone_from(&self.spec.embeddings);
+        spec.vae.clone_from(&self.spec.vae);
         spec.layout.clone_from(&self.spec.layout);
         spec.semantic.clone_from(&self.spec.semantic);
         spec.low_resolution.clone_from(&self.spec.low_resolution);
@@ -368,10 +369,7 @@ impl FoundRecipe {
 
     /// What a file would tell that holds a recipe in our own form.
     pub fn of(recipe: PaintedRecipe) -> Self {
-        let mut spec = GenerateSpec {
-            model: ModelSource::default(),
-            ..recipe.spec
-        };
+        let mut spec = recipe.spec.without_places();
         let was_retold = std::mem::take(&mut spec.was_retold);
         let before = was_retold.then(|| "what it was told before it was told otherwise".to_owned());
         let was_given = std::mem::take(&mut spec.was_given_latents);
@@ -392,7 +390,7 @@ impl FoundRecipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{SamplerId, Schedule};
+    use crate::recipe::{ModelSource, SamplerId, Schedule};
 
     fn recipe() -> PaintedRecipe {
         let spec = GenerateSpec {

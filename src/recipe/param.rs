@@ -129,6 +129,8 @@ pub enum Shown {
     WholeByMagnitude,
     /// With one decimal.
     Tenths,
+    /// With two decimals.
+    Hundredths,
     /// As a part of a hundred: 0.5 is 50 %.
     Percent,
 }

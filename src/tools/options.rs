@@ -125,7 +125,7 @@ pub fn stepped(number: &Number, value: Value, steps: i32) -> Value {
     let mut amount = value.as_f32();
     for _ in 0..steps.unsigned_abs() {
         let (unit, step) = match number.shown {
-            Shown::Percent => (0.1, 0.1),
+            Shown::Percent | Shown::Hundredths => (0.1, 0.1),
             Shown::Tenths => (0.1, 0.1),
             Shown::Whole => (1.0, 1.0),
             Shown::WholeByMagnitude => (1.0, (amount / 10.0).floor().max(1.0)),

@@ -38,6 +38,8 @@ pub enum PickPurpose {
     ModelFile,
     /// A folder of models.
     ModelPlace,
+    /// A LoRA.
+    Lora,
     /// A folder of training pictures.
     TrainFolder,
     /// Where a trained model goes.
@@ -124,6 +126,12 @@ impl Background {
             PickPurpose::ModelPlace => {
                 let dialog = dialog.set_title("Add a folder of models");
                 self.await_dialog(purpose, dialog.pick_folder());
+            }
+            PickPurpose::Lora => {
+                let dialog = dialog
+                    .set_title("Add a LoRA")
+                    .add_filter("LoRA", &WEIGHT_ENDINGS);
+                self.await_dialog(purpose, dialog.pick_file());
             }
             PickPurpose::ImportBoxes => {
                 let dialog = dialog

@@ -11,6 +11,7 @@ use super::enlarge::EnlargeEvent;
 use super::library::LibraryEvent;
 use crate::app::boxes::ImportedBoxes;
 use crate::app::live::Ticket;
+use crate::app::loras::LoraSeen;
 use crate::app::prompt::Style;
 use crate::app::tracing::Traced;
 use crate::app::training::{OutputPlace, TrainPreview};
@@ -147,6 +148,8 @@ pub enum BackgroundEvent {
     StylesRead(Vec<Style>),
     /// A style was saved or forgotten; these are left.
     StylesChanged(Vec<Style>),
+    /// What a LoRA says of itself.
+    LoraSeen(Box<LoraSeen>),
     /// The user chose a path in a dialog.
     Picked {
         /// What for.

@@ -14,6 +14,7 @@ mod events;
 mod label_maps;
 mod lane;
 mod library;
+mod loras;
 mod models;
 mod projects;
 mod styles;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use image::RgbaImage;
 
-use super::{Core, sentence};
+use super::Core;
 use crate::app::background::{LibraryEvent, PickPurpose};
 use crate::app::command::Dialog;
 use crate::app::library::LibraryCommand;
-use crate::app::notices::{NoticeAction, Severity};
+use crate::app::loras::LoraCommand;
+use crate::app::notices::NoticeAction;
 use crate::engine::library::{CardKind, ModelCard, PlaceSeen};
 use crate::recipe::ModelSource;
 
@@ -117,7 +118,7 @@ impl Core {
                 self.load_model(ModelSource::Folder(card.path.clone()), true);
             }
             Some(obstacle) => match card.kind {
-                CardKind::Lora => self.take_lora(&card.path, obstacle),
+                CardKind::Lora => self.take_lora(&card.path),
                 CardKind::Model | CardKind::FirstStage | CardKind::Embedding | CardKind::Other => {
                     self.take_error(obstacle)
                 }
@@ -126,9 +127,9 @@ impl Core {
     }
 
     /// A LoRA that was dropped, opened or chosen from the list of models.
-    fn take_lora(&mut self, _path: &Path, refusal: &str) {
-        let text = sentence(refusal);
-        self.state.notices.push(Severity::Warning, text);
+    fn take_lora(&mut self, path: &Path) {
+        self.state.dialog = None;
+        self.dispatch(LoraCommand::Add(path.to_path_buf()).into());
     }
 
     /// Offers to list the models of a folder that was opened and is none.

@@ -221,6 +221,7 @@ impl Core {
                 jobs.mark_paused(job, paused);
             }
             Command::RestoreSettings(recipe) => self.restore_settings(*recipe),
+            Command::Lora(command) => self.change_loras(command),
             Command::ChooseModel(source) => self.load_model(source, true),
             Command::Library(command) => self.change_library(command),
             Command::OpenModelFolder => self.background.pick(PickPurpose::ModelFolder, None, ""),

@@ -21,8 +21,8 @@ use crate::recipe::param::{
 };
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
-    Finish, FoundRecipe, GenerateSpec, ModelSource, RecipeForm, SamplerId, Schedule, Tile,
-    WindowChoice, read_recipe,
+    Finish, FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, RecipeForm, SamplerId,
+    Schedule, Tile, WindowChoice, read_recipe,
 };
 
 /// What `velatura generate` takes.
@@ -47,6 +47,17 @@ pub struct GenerateArgs {
     clip_skip: Option<u32>,
     #[arg(long, help = help(&STEPS, "the model's"))]
     steps: Option<u32>,
+    /// LoRA that changes the model, and how strongly, such as ink.safetensors:0.8; may be
+    /// given several times. A prompt can name one too: <lora:ink:0.8> [default weight: 1]
+    #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = lora_parser)]
+    lora: Vec<LoraSpec>,
+    /// First stage in place of the model's own: a folder, or a file of weights
+    #[arg(long, value_name = "FILE|DIR")]
+    vae: Option<PathBuf>,
+    /// Word taught to the text encoder (textual inversion), called like its file; those in
+    /// a folder "embeddings" beside the model need no option. May be given several times
+    #[arg(long, value_name = "FILE")]
+    embedding: Vec<PathBuf>,
     /// Sampling algorithm [default: the model's]
     #[arg(long, value_parser = sampler_parser())]
     sampler: Option<SamplerId>,
@@ -157,6 +168,14 @@ pub(super) fn help(number: &Number, default: &str) -> String {
     format!("{hint}; {allowed} [default: {default}]")
 }
 
+/// `FILE[:WEIGHT]`, of which nothing is wrong before the file is opened.
+fn lora_parser(text: &str) -> Result<LoraSpec, String> {
+    match text {
+        "" => Err("name a file".into()),
+        text => Ok(LoraSpec::read(text)),
+    }
+}
+
 fn sampler_parser() -> impl clap::builder::TypedValueParser<Value = SamplerId> {
     PossibleValuesParser::new(SAMPLERS.iter().map(|info| info.id)).map(SamplerId::from)
 }
@@ -227,6 +246,13 @@ impl GenerateArgs {
         let plain = (self.karras || self.no_karras).then_some(plain);
         spec.schedule = self.schedule.or(plain).or(spec.schedule);
         spec.clip_skip = self.clip_skip.unwrap_or(spec.clip_skip);
+        if !self.lora.is_empty() {
+            spec.loras.clone_from(&self.lora);
+        }
+        if !self.embedding.is_empty() {
+            spec.embeddings = self.embedding.iter().map(NamedFile::at).collect();
+        }
+        spec.vae = self.vae.as_ref().map(NamedFile::at).or(spec.vae);
         spec.steps = self.steps.unwrap_or(spec.steps);
         spec.guidance_scale = self.cfg_scale.unwrap_or(spec.guidance_scale);
         spec.guidance_rescale = self.guidance_rescale.unwrap_or(spec.guidance_rescale);

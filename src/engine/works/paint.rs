@@ -8,6 +8,7 @@ use image::RgbImage;
 use crate::diffusion::{
     Conditions, DiffusionError, Enlargement, Retelling, RunPlan, Session, StepState, StepView,
 };
+use crate::engine::additions::lora_digits;
 use crate::engine::inputs::{canvas_of, in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
@@ -20,7 +21,7 @@ use crate::engine::workbench::Workbench;
 use crate::gpu::share::SharedTensor;
 use crate::model::Upscaler;
 use crate::pixels::opaque;
-use crate::recipe::{Finish, GenerateSpec};
+use crate::recipe::{Finish, GenerateSpec, loras_in, without_loras};
 
 /// Longest side of the thumbnails of steps whose picture stays on the graphics card.
 const THUMBNAIL_PX: u32 = 128;
@@ -89,6 +90,10 @@ impl Paint {
 
     /// Tells the picture in hand, and those to come, something else.
     fn retell(&mut self, told: &GenerateSpec, loaded: &Loaded) -> Result<(), DiffusionError> {
+        let named = |spec: &GenerateSpec| loras_in(&spec.prompt).ok();
+        if self.spec.loras != told.loras || named(&self.spec) != named(told) {
+            return Err(DiffusionError::LorasStay);
+        }
         let spec = self.spec.clone().told_as(told);
         if let Some(picture) = &mut self.picture {
             let conditions = Conditions {
@@ -106,7 +111,7 @@ impl Paint {
             };
             let now = before.clone().told_as(&now.resolved());
             let anew = loaded.model.told_anew(&Retelling {
-                prompt: &now.prompt,
+                prompt: &without_loras(&now.prompt),
                 negative_prompt: &now.negative_prompt,
                 reading: now.reading(),
                 steps: picture.plan.total(),
@@ -215,7 +220,8 @@ impl Work for Paint {
             if self.spec.finish.is_some() {
                 self.upscaler = Some(self.bench.upscaler()?);
             }
-            self.model = Some(self.bench.model(&self.spec.model, context)?);
+            let base = self.bench.model(&self.spec.model, context)?;
+            self.model = Some(self.bench.fitted(&base, &self.spec, context)?);
             return Ok(Flow::More);
         };
         if let Some((painted, enlargement)) = self.finishing.take() {
@@ -265,6 +271,12 @@ fn finished(
         context.warn(error.to_string());
         String::new()
     });
+    let loras = loaded.loras.iter();
+    let lora_hashes = loras.map(|(name, digest)| (name.clone(), lora_digits(digest)));
+    let spec = GenerateSpec {
+        lora_hashes: lora_hashes.collect(),
+        ..spec
+    };
     Ok(PaintedImage {
         image: Arc::new(image),
         spec: Box::new(spec),

@@ -1,7 +1,7 @@
 //! The text encoder, transformers' `CLIPTextModel`.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -280,12 +280,54 @@ impl ClipTextModel {
         nn::ops::on_workers(&like, || self.run(tokens, layers))
     }
 
+    /// As [`Self::forward_through`], for texts in which tokens beyond the vocabulary stand
+    /// for vectors that were learned afterwards: the first behind it for the first of them.
+    ///
+    /// # Shapes
+    /// `tokens` and `shape`: `[batch, tokens]`; result: `[batch, tokens, hidden_size]`.
+    pub fn forward_with(
+        &self,
+        tokens: &[i32],
+        shape: [usize; 2],
+        learned: &[Vec<f32>],
+        layers: usize,
+        device: &Device,
+    ) -> Tensor<3> {
+        // The place among the learned ones, for a token that is one of them.
+        let number = |token: i32| {
+            let token = usize::try_from(token).ok()?;
+            token.checked_sub(self.config.vocab_size)
+        };
+        let usual = tokens.iter().map(|token| match number(*token) {
+            Some(_) => 0,
+            None => *token,
+        });
+        let usual = TensorData::new(usual.collect::<Vec<i32>>(), shape);
+        let usual = Tensor::<2, Int>::from_data(usual, device);
+        let mut words = self.embeddings.token_embedding.forward(usual);
+        let (width, length) = (self.config.hidden_size, shape[1].max(1));
+        for (place, token) in tokens.iter().enumerate() {
+            let Some(vector) = number(*token).and_then(|number| learned.get(number)) else {
+                continue;
+            };
+            let vector = TensorData::new(vector.clone(), [1, 1, width]);
+            let vector = Tensor::<3>::from_data(vector, (device, DType::F32));
+            let (text, at) = (place / length, place % length);
+            words = words.slice_assign([text..text + 1, at..at + 1, 0..width], vector);
+        }
+        let like = words.clone();
+        nn::ops::on_workers(&like, || self.run_embedded(words, layers))
+    }
+
     fn run(&self, tokens: Tensor<2, Int>, layers: usize) -> Tensor<3> {
-        let [_, length] = tokens.dims();
+        self.run_embedded(self.embeddings.token_embedding.forward(tokens), layers)
+    }
+
+    fn run_embedded(&self, words: Tensor<3>, layers: usize) -> Tensor<3> {
+        let [_, length, _] = words.dims();
         let positions =
-            Tensor::<1, Int>::arange(0..length as i64, &tokens.device()).reshape([1, length]);
-        let mut x = self.embeddings.token_embedding.forward(tokens)
-            + self.embeddings.position_embedding.forward(positions);
+            Tensor::<1, Int>::arange(0..length as i64, &words.device()).reshape([1, length]);
+        let mut x = words + self.embeddings.position_embedding.forward(positions);
         for layer in self.encoder.layers.iter().take(layers) {
             x = layer.forward(x);
         }

@@ -66,6 +66,8 @@ pub struct ClipTokenizer {
     /// Tokens that are found in a text as it is, and once it is cleaned.
     written: Finder,
     cleaned: Finder,
+    /// Words that were learned later: their first number, and how many in a row each stands for.
+    learned: HashMap<u32, u32>,
     vocab_size: usize,
     start: u32,
     end: u32,
@@ -185,6 +187,7 @@ impl ClipTokenizer {
         Ok(Self {
             written: Finder::new(texts(false))?,
             cleaned: Finder::new(texts(true))?,
+            learned: HashMap::new(),
             vocab_size: largest.map_or(0, |number| *number as usize + 1),
             table,
             bytes,
@@ -222,6 +225,38 @@ impl ClipTokenizer {
         words.map(str::to_owned)
     }
 
+    /// The same tokenizer that also finds some words, each of which stands for so many
+    /// numbers in a row; the first begins with `first`. Case does not matter in them.
+    ///
+    /// # Errors
+    /// If they are too many.
+    pub(in crate::model) fn taught<'a>(
+        mut self,
+        words: impl Iterator<Item = (&'a str, usize)>,
+        first: usize,
+    ) -> Result<Self, ModelError> {
+        let mut number = first as u32;
+        for (word, count) in words {
+            self.rules.added.push(AddedToken {
+                content: word.to_owned(),
+                number,
+                is_normalized: true,
+                is_single_word: true,
+                is_special: false,
+            });
+            self.learned.insert(number, count as u32);
+            number += count as u32;
+        }
+        let added = self.rules.added.iter();
+        let added = added.filter(|token| token.is_normalized);
+        let finder = Finder::new(added.map(|token| (clean(&token.content), token)));
+        self.cleaned = finder.map_err(|message| ModelError::Tokenizer {
+            path: "the prompt".into(),
+            message,
+        })?;
+        Ok(self)
+    }
+
     /// Number of tokens, counted up to the largest.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
@@ -257,7 +292,10 @@ impl ClipTokenizer {
                     let text = clean(text);
                     for part in self.cleaned.split(&text) {
                         match part {
-                            Part::Token(number) => tokens.push(number),
+                            Part::Token(number) => {
+                                let count = self.learned.get(&number).copied().unwrap_or(1);
+                                tokens.extend(number..number + count);
+                            }
                             Part::Text(text) => self.push_words(text, &mut tokens),
                         }
                     }

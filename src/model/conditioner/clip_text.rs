@@ -1,9 +1,12 @@
 //! Words, as the states of CLIP's text encoder.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::words::LearnedWord;
 use super::{Asked, Bench, Chunk, Conditioner, Conditioning, TextReader};
-use crate::model::{ClipTextModel, ClipTokenizer};
+use crate::model::{ClipTextModel, ClipTokenizer, ModelError};
 use crate::nn;
 use crate::recipe::prompt::TextReading;
 
@@ -33,6 +36,8 @@ fn token_rows(tokens: Vec<i32>, rows: usize, device: &Device) -> Tensor<2, Int> 
 pub struct ClipText {
     reader: TextReader,
     network: ClipTextModel,
+    /// Vectors of tokens beyond those of the network, by their order.
+    learned: Vec<Vec<f32>>,
 }
 
 impl ClipText {
@@ -41,6 +46,7 @@ impl ClipText {
         Self {
             reader: TextReader::new(tokenizer),
             network,
+            learned: Vec::new(),
         }
     }
 
@@ -59,8 +65,15 @@ impl ClipText {
         let tokens: Vec<i32> = tokens.map(|token| *token as i32).collect();
         let skipped = reading.clip_skip.saturating_sub(1) as usize;
         let layers = self.network.layers().saturating_sub(skipped).max(1);
-        let rows = token_rows(tokens, chunks.len(), device);
-        let states = weighted(self.network.forward_through(rows, layers), &chunks);
+        let states = if self.learned.is_empty() {
+            let rows = token_rows(tokens, chunks.len(), device);
+            self.network.forward_through(rows, layers)
+        } else {
+            let shape = [chunks.len(), tokens.len() / chunks.len().max(1)];
+            self.network
+                .forward_with(&tokens, shape, &self.learned, layers, device)
+        };
+        let states = weighted(states, &chunks);
         let [_, length, width] = states.dims();
         Conditioning {
             context: vec![(TEXT, states.reshape([texts.len(), most * length, width]))],
@@ -126,5 +139,37 @@ impl Conditioner for ClipText {
 
     fn parameter_count(&self) -> usize {
         nn::parameter_count(&self.network)
+    }
+
+    fn text_encoder(&self) -> Option<&ClipTextModel> {
+        Some(&self.network)
+    }
+
+    fn with_text(
+        &self,
+        network: ClipTextModel,
+        words: &[LearnedWord],
+    ) -> Option<Result<Arc<dyn Conditioner>, ModelError>> {
+        let first = network.config().vocab_size;
+        let named = words.iter().flat_map(|learned| {
+            let count = learned.vectors.len();
+            learned.words.iter().map(move |word| (word.as_str(), count))
+        });
+        // A word of two names stands for its vectors twice: they are few.
+        let vectors = words.iter().flat_map(|learned| {
+            let names = learned.words.len();
+            std::iter::repeat_n(&learned.vectors, names)
+                .flatten()
+                .cloned()
+        });
+        let tokenizer = self.reader.tokenizer().clone().taught(named, first);
+        Some(tokenizer.map(|tokenizer| {
+            let text = Self {
+                reader: TextReader::new(tokenizer),
+                network,
+                learned: vectors.collect(),
+            };
+            Arc::new(text) as Arc<dyn Conditioner>
+        }))
     }
 }

@@ -25,8 +25,10 @@ mod text_reader;
 pub mod token_transformer;
 mod told;
 mod unread;
+mod words;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
@@ -34,8 +36,9 @@ pub use encoders::{Encoders, OriginalEncoder};
 pub use mask_planes::MaskPlanes;
 pub use text_reader::{Chunk, TextReader, TokenCount};
 pub use told::Conditioning;
+pub use words::LearnedWord;
 
-use super::{FirstStage, LatentInfo};
+use super::{ClipTextModel, FirstStage, LatentInfo, ModelError};
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{InputSpec, LayoutBox, SemanticInput};
 
@@ -163,6 +166,21 @@ pub trait Conditioner: Debug + Send + Sync {
 
     /// Layers of the network that reads words, if there is one.
     fn text_layers(&self) -> Option<usize> {
+        None
+    }
+
+    /// The text encoder that it asks, if it is one that can be changed.
+    fn text_encoder(&self) -> Option<&ClipTextModel> {
+        None
+    }
+
+    /// The same with another text encoder of the same sizes, to which words were taught;
+    /// `None` where it asks none.
+    fn with_text(
+        &self,
+        _network: ClipTextModel,
+        _words: &[LearnedWord],
+    ) -> Option<Result<Arc<dyn Conditioner>, ModelError>> {
         None
     }
 

@@ -23,6 +23,8 @@ const WEIGHTS: &str = "diffusion_pytorch_model";
 const PIXEL_PIPELINES: [&str; 3] = ["DDPMPipeline", "DDIMPipeline", "PNDMPipeline"];
 /// The pipeline that does not scale latents, whatever the configuration says.
 const UNSCALED_PIPELINE: &str = "LDMSuperResolutionPipeline";
+/// What stands before its names in files of it alone, and of whole models.
+const PLACES_IN_FILES: [&str; 3] = ["", "first_stage_model.", "vae."];
 /// Stands for pixels as latents where a path is asked for.
 const PIXELS: &str = "pixels";
 
@@ -102,6 +104,32 @@ impl FirstStagePlace {
         }
         let alone = alone_in(model)?;
         alone.map(|config| Self::new(config, model)).transpose()
+    }
+
+    /// Finds a first stage that takes the place of a model's own: what
+    /// [`load_first_stage`] reads, or a file of weights alone, which is like the model's
+    /// where nothing beside it says otherwise; also that of a whole model in one file.
+    ///
+    /// # Errors
+    /// As [`load_first_stage`].
+    pub fn instead_of(own: &FirstStageConfig, path: &Path) -> Result<Self, ModelError> {
+        let is_told = || Ok(alone_in(path.parent().unwrap_or(Path::new("")))?.is_some());
+        if !path.is_file() || is_told()? {
+            return Self::open(path);
+        }
+        let source: Arc<dyn WeightSource> = weights::open(path)?.into();
+        for place in PLACES_IN_FILES {
+            let inner = source.names().filter_map(|name| {
+                let inner = name.strip_prefix(place)?;
+                Some((inner.to_owned(), Piece::whole(name)))
+            });
+            let pieces: BTreeMap<String, Piece> = inner.collect();
+            let part = Renamed::new(Arc::clone(&source), pieces.clone());
+            if own.kind().fits(&part) {
+                return Self::among(own.clone(), source, pieces);
+            }
+        }
+        Self::open(path)
     }
 
     fn of_file(path: &Path) -> Result<Self, ModelError> {

@@ -297,6 +297,21 @@ impl ModelFolder {
         place.load_from(&weights, self.held, device)
     }
 
+    /// Reads a first stage that takes the place of the model's own: a folder, or a file of
+    /// weights, which may be without its configuration where it has the sizes of the
+    /// model's own.
+    ///
+    /// # Errors
+    /// As [`Self::load_first_stage`].
+    pub fn load_first_stage_instead(
+        &self,
+        path: &Path,
+        device: &Device,
+    ) -> Result<Box<dyn FirstStage>, ModelError> {
+        let own = self.first_stage_config()?;
+        FirstStagePlace::instead_of(own, path)?.load(self.held, device)
+    }
+
     /// Reads the first stage where it is one that a distribution keeps in bounds.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ const BEGINNINGS: [(&[u8], Kind); 14] = [
 
 const LORA: Kind = (
     "a LoRA, which changes a model and is none",
-    "choose the model that it was made for",
+    "choose the model that it was made for, and give it --lora",
 );
 const LOHA: Kind = (
     "a LoHa, which changes a model and is none",
@@ -329,7 +329,7 @@ pub(super) fn check_names(source: &dyn WeightSource, seen: &Seen<'_>) -> Result<
     if source.names().any(is_quantised) {
         return Err(refusal(source.path(), QUANTISED));
     }
-    let is_embedding = |name: &str| ["clip_l", "clip_g"].contains(&name);
+    let is_embedding = |name: &str| ["clip_l", "clip_g", "*"].contains(&name);
     if source.names().all(is_embedding) && source.names().next().is_some() {
         return Err(refusal(source.path(), EMBEDDING));
     }

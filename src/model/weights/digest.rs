@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -32,13 +32,16 @@ impl FileStamp {
     }
 }
 
-/// Digests that are known already, by the stamps of their files.
-static KNOWN: Mutex<BTreeMap<Vec<FileStamp>, String>> = Mutex::new(BTreeMap::new());
+/// Digests that are known already, by the stamps of their files
+/// and whether they are those of the numbers alone.
+static KNOWN: Mutex<BTreeMap<(Vec<FileStamp>, bool), String>> = Mutex::new(BTreeMap::new());
 
 /// SHA-256 of weight files.
 #[derive(Debug)]
 pub struct WeightDigest {
     files: Vec<PathBuf>,
+    /// Without the headers of safetensors files.
+    is_of_data: bool,
     digits: OnceLock<Result<String, Arc<ModelError>>>,
 }
 
@@ -48,11 +51,26 @@ impl WeightDigest {
     pub fn begin(files: Vec<PathBuf>) -> Arc<Self> {
         let digest = Arc::new(Self {
             files,
+            is_of_data: false,
             digits: OnceLock::new(),
         });
         let theirs = Arc::clone(&digest);
         let thread = std::thread::Builder::new().name("weights' digest".into());
         // Where no thread can be had, the first who asks does the work.
+        thread.spawn(move || theirs.made().is_ok()).ok();
+        digest
+    }
+
+    /// As [`Self::begin`], of the numbers of one file without its header: other programs
+    /// know a LoRA by these, since a header may be written anew.
+    pub fn begin_of_data(file: PathBuf) -> Arc<Self> {
+        let digest = Arc::new(Self {
+            files: vec![file],
+            is_of_data: true,
+            digits: OnceLock::new(),
+        });
+        let theirs = Arc::clone(&digest);
+        let thread = std::thread::Builder::new().name("weights' digest".into());
         thread.spawn(move || theirs.made().is_ok()).ok();
         digest
     }
@@ -68,18 +86,18 @@ impl WeightDigest {
     fn made(&self) -> &Result<String, Arc<ModelError>> {
         // Whoever comes second waits here for the first.
         self.digits
-            .get_or_init(|| sha256(&self.files).map_err(Arc::new))
+            .get_or_init(|| sha256(&self.files, self.is_of_data).map_err(Arc::new))
     }
 }
 
 /// SHA-256 of files in this order, as hexadecimal digits.
-fn sha256(files: &[PathBuf]) -> Result<String, ModelError> {
+fn sha256(files: &[PathBuf], is_of_data: bool) -> Result<String, ModelError> {
     let stamps = || files.iter().map(|path| FileStamp::of(path)).collect();
     let before: Option<Vec<FileStamp>> = stamps();
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(digits) = before
         .as_ref()
-        .and_then(|stamps| known().get(stamps).cloned())
+        .and_then(|stamps| known().get(&(stamps.clone(), is_of_data)).cloned())
     {
         return Ok(digits);
     }
@@ -87,6 +105,9 @@ fn sha256(files: &[PathBuf]) -> Result<String, ModelError> {
     let mut buffer = vec![0; 1 << 20];
     for path in files {
         let mut file = File::open(path).map_err(ModelError::io("read", path))?;
+        if is_of_data {
+            skip_header(&mut file).map_err(ModelError::io("read", path))?;
+        }
         loop {
             let count = file
                 .read(&mut buffer)
@@ -104,9 +125,22 @@ fn sha256(files: &[PathBuf]) -> Result<String, ModelError> {
         .collect();
     // Only what did not change while it was read.
     if let Some(stamps) = stamps().filter(|after| Some(after) == before.as_ref()) {
-        known().insert(stamps, digits.clone());
+        known().insert((stamps, is_of_data), digits.clone());
     }
     Ok(digits)
+}
+
+/// Goes to the numbers of a safetensors file; of other files to the beginning.
+fn skip_header(file: &mut File) -> io::Result<()> {
+    let mut start = [0; 9];
+    let begin = match file.read_exact(&mut start) {
+        Ok(()) if start[8] == b'{' => {
+            let [a, b, c, d, e, f, g, h, _] = start;
+            u64::from_le_bytes([a, b, c, d, e, f, g, h]).saturating_add(8)
+        }
+        _ => 0,
+    };
+    file.seek(io::SeekFrom::Start(begin)).map(drop)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod digest;
 mod module;
 pub mod names;
 mod numbers;
+mod patch;
 mod places;
 mod renamed;
 mod safetensors;
@@ -29,6 +30,7 @@ use burn::tensor::TensorData;
 
 pub use digest::{FileStamp, WeightDigest};
 pub use module::{Differences, differences, fits, layout, load, save};
+pub use patch::{LowRank, patched};
 pub use renamed::{Part, Piece, Renamed};
 pub use safetensors::SafetensorsFile;
 pub use torch::TorchFile;
@@ -78,6 +80,11 @@ pub trait WeightSource: Debug + Send + Sync {
 
     /// The kind of number stored under a name.
     fn dtype(&self, name: &str) -> Option<::safetensors::Dtype>;
+
+    /// What the file says of itself under a key, where its kind has room for that.
+    fn note(&self, _key: &str) -> Option<&str> {
+        None
+    }
 
     /// The numbers stored under a name, as `dtype`; `is_transposed` swaps the
     /// first two axes, and `shape` is that of the result.

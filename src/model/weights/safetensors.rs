@@ -1,6 +1,6 @@
 //! One safetensors file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ pub struct SafetensorsFile {
     path: PathBuf,
     file: File,
     entries: BTreeMap<String, Entry>,
+    notes: HashMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -40,11 +41,12 @@ impl SafetensorsFile {
     /// If it cannot be read, is damaged, or stands for a file that was not fetched.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let file = File::open(path).map_err(ModelError::io("read", path))?;
-        let entries = read_header(path, &file)?;
+        let (entries, notes) = read_header(path, &file)?;
         Ok(Self {
             path: path.to_path_buf(),
             file,
             entries,
+            notes,
         })
     }
 }
@@ -68,6 +70,10 @@ impl WeightSource for SafetensorsFile {
 
     fn dtype(&self, name: &str) -> Option<safetensors::Dtype> {
         self.entries.get(name).map(|entry| entry.dtype)
+    }
+
+    fn note(&self, key: &str) -> Option<&str> {
+        self.notes.get(key).map(String::as_str)
     }
 
     fn read(
@@ -99,7 +105,10 @@ pub(super) fn damaged(path: &Path, message: impl Into<String>) -> ModelError {
     }
 }
 
-fn read_header(path: &Path, file: &File) -> Result<BTreeMap<String, Entry>, ModelError> {
+/// What a header tells of tensors, and what it says besides.
+type Header = (BTreeMap<String, Entry>, HashMap<String, String>);
+
+fn read_header(path: &Path, file: &File) -> Result<Header, ModelError> {
     let damaged = |message: String| damaged(path, message);
     let read = |buffer: &mut [u8], offset| {
         read_exact_at(file, buffer, offset).map_err(ModelError::io("read", path))
@@ -145,5 +154,8 @@ fn read_header(path: &Path, file: &File) -> Result<BTreeMap<String, Entry>, Mode
         };
         (name, entry)
     });
-    Ok(entries.collect())
+    Ok((
+        entries.collect(),
+        metadata.metadata().clone().unwrap_or_default(),
+    ))
 }

@@ -25,6 +25,7 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
         PickPurpose::TrainFolder => "Choose a folder of pictures",
         PickPurpose::TrainOutput => "Choose where the model is saved",
         PickPurpose::ImportBoxes => "Import boxes",
+        PickPurpose::Lora => "Add a LoRA",
         PickPurpose::ExportBoxes(_) => "Export boxes",
     }
 }
@@ -69,6 +70,7 @@ pub fn path_ui(
             | PickPurpose::SavePalette => "Save",
             PickPurpose::ExportBoxes(_) => "Export",
             PickPurpose::ImportBoxes => "Import",
+            PickPurpose::Lora => "Add",
             PickPurpose::OpenPicture
             | PickPurpose::ModelFolder
             | PickPurpose::ModelFile

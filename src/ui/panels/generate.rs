@@ -7,6 +7,7 @@ use super::finish::finish_ui;
 use super::following::following_ui;
 use super::framing::framing_ui;
 use super::large::large_ui;
+use super::loras::loras_ui;
 use super::model::model_ui;
 use super::painted_class::class_ui;
 use super::prompt::{PromptUi, prompt_ui};
@@ -50,6 +51,7 @@ pub fn generate_ui(
                     model_ui(ui, state, commands);
                     class_ui(ui, state, commands);
                     prompt_ui(ui, state, prompt, commands);
+                    loras_ui(ui, state, commands);
                     beginning_ui(ui, state, commands);
                     conditions_ui(ui, state, commands);
                     following_ui(ui, state, commands);

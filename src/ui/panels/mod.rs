@@ -15,6 +15,7 @@ mod generate_button;
 mod large;
 mod layers;
 mod live;
+mod loras;
 mod menu_bar;
 mod model;
 mod notices;

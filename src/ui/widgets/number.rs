@@ -65,6 +65,7 @@ pub fn number_field(
     let field = match number.shown {
         Shown::Whole | Shown::WholeByMagnitude => field.fixed_decimals(0).speed(0.2),
         Shown::Tenths => field.fixed_decimals(1).speed(0.05),
+        Shown::Hundredths => field.fixed_decimals(2).speed(0.01),
         Shown::Percent => field
             .speed(0.005)
             .custom_formatter(|value, _| format!("{} %", (value * 100.0).round()))

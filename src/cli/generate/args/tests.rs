@@ -38,7 +38,8 @@ pub(super) fn silent(warning: String) {
 fn every_option_ends_in_the_spec() {
     let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
         --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 \
-        --windows 256 --tile xy --clip-skip 2 --prompt";
+        --windows 256 --tile xy --clip-skip 2 --lora ink.safetensors:0.5 --lora oil:x --vae soft.safetensors \
+        --embedding glow.pt --prompt";
     let options: Vec<_> = options.split_whitespace().chain(["a red barn"]).collect();
     let expected = GenerateSpec {
         model: ModelSource::Folder(MODEL.into()),
@@ -67,6 +68,20 @@ fn every_option_ends_in_the_spec() {
         frame: None,
         windows: WindowChoice::Side(256),
         tile: Tile::Xy,
+        loras: vec![
+            LoraSpec {
+                weight: 0.5,
+                file: NamedFile::at("ink.safetensors"),
+                text_weight: None,
+            },
+            LoraSpec {
+                file: NamedFile::at("oil:x"),
+                ..LoraSpec::default()
+            },
+        ],
+        lora_hashes: std::collections::BTreeMap::new(),
+        embeddings: vec![NamedFile::at("glow.pt")],
+        vae: Some(NamedFile::at("soft.safetensors")),
         was_retold: false,
         was_given_latents: false,
         initial_noise: None,

@@ -10,8 +10,15 @@ use super::pickle::{Id, Pickle, Value};
 const MOST_AXES: usize = 64;
 /// Parameters that hold tensors that hold tensors; PyTorch writes two.
 const MOST_SHELLS: usize = 4;
-/// Keys under which a checkpoint keeps its weights beside other things, best first.
-const WRAPPERS: [&str; 4] = ["state_dict", "params_ema", "params", "model"];
+/// Keys under which a checkpoint keeps its weights beside other things, best first; the
+/// last is that of words for a text encoder.
+const WRAPPERS: [&str; 5] = [
+    "state_dict",
+    "params_ema",
+    "params",
+    "model",
+    "string_to_param",
+];
 
 /// Numbers that the pickle refers to and that lie behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]

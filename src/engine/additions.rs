@@ -1,0 +1,220 @@
+//! What a job adds to its model: which files these are, and the model with them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::device::ComputeDevice;
+use super::kept_files::{self, Kept};
+use super::memory::Memory;
+use super::model_cache::{Loaded, bad_model, folder_of, path_of};
+use super::protocol::StopReason;
+use super::workbench::check_room;
+use crate::model::conditioner::LearnedWord;
+use crate::model::lora::{Changes, LoraFile};
+use crate::model::weights::{FileStamp, WeightDigest};
+use crate::model::{Additions, ModelFolder};
+use crate::recipe::{GenerateSpec, LoraSpec, ModelSource, NamedFile, without_loras};
+
+/// Digits of a LoRA's digest in recipes, as other programs have them.
+const LORA_DIGITS: usize = 12;
+
+/// The files that a job adds to its model, as they are now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Chosen {
+    /// With the weights for the denoiser and for the text encoder.
+    loras: Vec<(String, PathBuf, [u32; 2])>,
+    words: Vec<PathBuf>,
+    vae: Option<PathBuf>,
+    /// Another value means that one was exchanged.
+    stamps: Vec<FileStamp>,
+}
+
+impl Chosen {
+    /// Finds the files of a job.
+    ///
+    /// # Errors
+    /// If one that is named cannot be found.
+    pub fn of(spec: &GenerateSpec, model: &Path) -> Result<Self, StopReason> {
+        let loras = spec
+            .all_loras()
+            .map_err(|error| StopReason::Failed(error.into()))?;
+        let find = |file: &NamedFile, kept: Kept| {
+            kept_files::find_file(file, kept, model).map_err(|error| bad_model(&error))
+        };
+        let lora = |lora: &LoraSpec| {
+            let weights = [lora.weight, lora.text_weight.unwrap_or(lora.weight)];
+            let path = find(&lora.file, Kept::Loras)?;
+            Ok((lora.file.name.clone(), path, weights.map(f32::to_bits)))
+        };
+        let loras: Vec<_> = loras.iter().map(lora).collect::<Result<_, StopReason>>()?;
+        let named = spec.embeddings.iter();
+        let mut words: Vec<PathBuf> = named
+            .map(|file| find(file, Kept::Embeddings))
+            .collect::<Result<_, _>>()?;
+        let texts = [without_loras(&spec.prompt), spec.negative_prompt.clone()];
+        for path in kept_files::words_in(&texts, model) {
+            if !words.contains(&path) {
+                words.push(path);
+            }
+        }
+        let vae = spec.vae.as_ref().map(|file| find(file, Kept::Vaes));
+        let vae = vae.transpose()?;
+        let files = loras.iter().map(|(_, path, _)| path);
+        let files = files.chain(&words).chain(&vae);
+        let stamps = files.flat_map(|path| match path.is_dir() {
+            true => ModelFolder::stamp_of(path),
+            false => FileStamp::of(path).into_iter().collect(),
+        });
+        Ok(Self {
+            stamps: stamps.collect(),
+            loras,
+            words,
+            vae,
+        })
+    }
+
+    /// Whether the model is to be as it is.
+    pub fn is_nothing(&self) -> bool {
+        self.loras.is_empty() && self.words.is_empty() && self.vae.is_none()
+    }
+
+    /// The model with the files.
+    ///
+    /// # Errors
+    /// If one cannot be read or does not fit, or there is not enough memory.
+    pub fn added_to(
+        &self,
+        base: &Loaded,
+        source: &ModelSource,
+        device: &ComputeDevice,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Loaded, StopReason> {
+        let model = base.model.model();
+        let mut additions = Additions::default();
+        let mut digests = BTreeMap::new();
+        if !self.loras.is_empty() {
+            let targets = model.lora_targets();
+            for (name, path, weights) in &self.loras {
+                let file = LoraFile::open(path).map_err(|error| bad_model(&error))?;
+                let weights = weights.map(f32::from_bits);
+                file.add_to(&mut additions.changes, &targets, weights)
+                    .map_err(|error| bad_model(&error))?;
+                let digest = WeightDigest::begin_of_data(path.clone());
+                digests.insert(name.clone(), digest);
+            }
+            check_memory(&additions.changes, device)?;
+        }
+        if let Some(width) = model.word_width() {
+            for path in &self.words {
+                match LearnedWord::open(path, width) {
+                    Ok(word) => additions.words.push(word),
+                    // The word may mean something without them.
+                    Err(error) => warn(&error.to_string()),
+                }
+            }
+        }
+        if let Some(path) = &self.vae {
+            let stage = folder_of(source, device)?.load_first_stage_instead(path, &device.device);
+            additions.first_stage = Some(stage.map_err(|error| bad_model(&error))?);
+        }
+        let size_bytes = (additions.changes.touched() * device.weights.bytes()) as u64;
+        let model = base
+            .model
+            .with(additions)
+            .map_err(|error| bad_model(&error))?;
+        Ok(base.changed(model, size_bytes, digests))
+    }
+}
+
+/// Refuses to change more weights than can be held twice.
+fn check_memory(changes: &Changes, device: &ComputeDevice) -> Result<(), StopReason> {
+    if device.summary.is_gpu {
+        return Ok(());
+    }
+    let needed_bytes = (changes.touched() * device.weights.bytes()) as u64;
+    check_room(
+        "Changing the model by LoRA",
+        needed_bytes,
+        Memory::now().map(|memory| memory.available_bytes),
+        "close other programs, or take --precision f16",
+    )
+    .map_err(StopReason::Failed)
+}
+
+/// The model with a job's files, as it was made last: the weights that are changed are in
+/// memory twice and no more often.
+#[derive(Default)]
+pub(super) struct Fitted {
+    last: Option<(Rc<Loaded>, Chosen, Rc<Loaded>)>,
+}
+
+impl Fitted {
+    /// A model with a job's files.
+    pub fn get(
+        &mut self,
+        base: &Rc<Loaded>,
+        spec: &GenerateSpec,
+        device: &ComputeDevice,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Rc<Loaded>, StopReason> {
+        let chosen = Chosen::of(spec, &path_of(&spec.model)?)?;
+        if chosen.is_nothing() {
+            self.last = None;
+            return Ok(Rc::clone(base));
+        }
+        if let Some((of, known, fitted)) = &self.last
+            && Rc::ptr_eq(of, base)
+            && *known == chosen
+        {
+            return Ok(Rc::clone(fitted));
+        }
+        // What was changed before goes first.
+        self.last = None;
+        let fitted = Rc::new(chosen.added_to(base, &spec.model, device, warn)?);
+        tell_others(spec, &fitted, warn);
+        self.last = Some((Rc::clone(base), chosen, Rc::clone(&fitted)));
+        Ok(fitted)
+    }
+
+    /// Lets go of it unless it is of a model that is wanted: another one needs the room.
+    pub fn forget_others(&mut self, wanted: &ModelSource) {
+        let is_other = |(base, ..): &mut (Rc<Loaded>, _, _)| base.summary.source != *wanted;
+        self.last.take_if(is_other);
+    }
+
+    /// Lets go of it.
+    pub fn forget(&mut self) {
+        self.last = None;
+    }
+}
+
+/// Tells of LoRAs that were found by name and are others than those a recipe wants.
+fn tell_others(spec: &GenerateSpec, fitted: &Loaded, warn: &mut dyn FnMut(&str)) {
+    let is_found = |name: &str| {
+        let listed = spec.loras.iter().find(|lora| lora.file.name == name);
+        listed.is_none_or(|lora| lora.file.path.is_none())
+    };
+    for (name, wanted) in &spec.lora_hashes {
+        let Some(found) = fitted.loras.get(name).filter(|_| is_found(name)) else {
+            continue;
+        };
+        let digits = lora_digits(found);
+        if !digits.is_empty()
+            && !wanted.is_empty()
+            && !wanted.starts_with(&digits)
+            && !digits.starts_with(wanted.as_str())
+        {
+            warn(&format!(
+                "the LoRA \u{201c}{name}\u{201d} is another one ({digits}) than the picture was painted with ({wanted}); the picture will be another"
+            ));
+        }
+    }
+}
+
+/// The digits of a LoRA in recipes; empty where its file is gone.
+pub(super) fn lora_digits(digest: &Arc<WeightDigest>) -> String {
+    let digits = digest.digits().unwrap_or_default();
+    digits.chars().take(LORA_DIGITS).collect()
+}

@@ -1,0 +1,201 @@
+//! Small files for models, looked for by name: LoRA, words, first stages. They lie in folders
+//! beside the models, here as in other programs.
+
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::library::is_named_as_weights;
+use crate::folders;
+use crate::model::lora::{LoraFile, trigger_words};
+use crate::recipe::NamedFile;
+
+pub use crate::model::lora::TriggerWords;
+
+/// Folders within folders that are looked into.
+const DEPTH: usize = 4;
+/// Folders around a model beside which such files may lie: other programs keep models in
+/// a folder of theirs, and words farther up.
+const ANCESTORS: usize = 3;
+
+/// Kinds of files that are kept beside models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Changes of a model.
+    Loras,
+    /// Words for a text encoder.
+    Embeddings,
+    /// First stages.
+    Vaes,
+}
+
+impl Kept {
+    /// Folders of this kind, ours first.
+    fn folders(self) -> &'static [&'static str] {
+        match self {
+            Self::Loras => &["loras", "Lora", "lora", "LyCORIS"],
+            Self::Embeddings => &["embeddings"],
+            Self::Vaes => &["vae", "VAE"],
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Loras => "LoRA",
+            Self::Embeddings => "file of words",
+            Self::Vaes => "first stage",
+        }
+    }
+}
+
+/// There is no such file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no {} \u{201c}{name}\u{201d}; put it into a folder \u{201c}{}\u{201d} beside the model, or name its file",
+    kept.label(), kept.folders()[0]
+)]
+pub struct NoSuchFile {
+    kept: Kept,
+    name: String,
+}
+
+/// The folders in which files of a kind are looked for, for a model.
+fn places(kept: Kept, model: &Path) -> impl Iterator<Item = PathBuf> {
+    let around = model.ancestors().skip(1).take(ANCESTORS);
+    let around = around.filter(|folder| !folder.as_os_str().is_empty());
+    let around: Vec<PathBuf> = around
+        .map(Path::to_path_buf)
+        .chain(folders::user_models())
+        .collect();
+    around
+        .into_iter()
+        .flat_map(move |folder| kept.folders().iter().map(move |name| folder.join(name)))
+}
+
+/// The files of a kind that can be had without being told where they lie, by place and name.
+pub fn listed(kept: Kept, model: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for place in places(kept, model) {
+        let inner = WalkDir::new(place)
+            .max_depth(DEPTH)
+            .follow_links(true)
+            .sort_by_file_name();
+        for entry in inner.into_iter().filter_map(Result::ok) {
+            let path = entry.path();
+            let is_new = !found.iter().any(|it| it == path);
+            if entry.file_type().is_file() && is_named_as_weights(path) && is_new {
+                found.push(entry.into_path());
+            }
+        }
+    }
+    found
+}
+
+/// Where a file lies: at its path, or else among those of its name; case does not matter
+/// where no name is the same.
+///
+/// # Errors
+/// If there is none.
+pub fn find_file(file: &NamedFile, kept: Kept, model: &Path) -> Result<PathBuf, NoSuchFile> {
+    if let Some(path) = &file.path {
+        // What is wrong with a path is told when it is opened.
+        if path.exists() || path.components().count() != 1 {
+            return Ok(path.clone());
+        }
+    }
+    let whole = file.path.as_deref().map(Path::to_string_lossy);
+    let whole = whole.as_deref().unwrap_or(&file.name);
+    // Other programs write the folder within theirs too; it is no path here.
+    let name = whole.rsplit(['/', '\\']).next().unwrap_or(whole);
+    let files = listed(kept, model);
+    let is_called = |path: &Path, is_same: &dyn Fn(&str) -> bool| {
+        let names = [path.file_stem(), path.file_name()];
+        let mut names = names.into_iter().flatten();
+        names.any(|own| is_same(&own.to_string_lossy()))
+    };
+    let alike = name.to_lowercase();
+    let found = files
+        .iter()
+        .find(|path| is_called(path, &|own| own == name))
+        .or_else(|| {
+            let mut files = files.iter();
+            files.find(|path| is_called(path, &|own| own.to_lowercase() == alike))
+        });
+    found.cloned().ok_or_else(|| NoSuchFile {
+        kept,
+        name: name.to_owned(),
+    })
+}
+
+/// What a LoRA says of the words that call it.
+///
+/// # Errors
+/// If it cannot be found or read, or is none, as a sentence.
+pub fn lora_words(file: &NamedFile, model: &Path) -> Result<TriggerWords, String> {
+    let path = find_file(file, Kept::Loras, model).map_err(|error| error.to_string())?;
+    LoraFile::open(&path).map_err(|error| error.to_string())?;
+    trigger_words(&path).map_err(|error| error.to_string())
+}
+
+/// Files of words that some texts mention by name.
+pub fn words_in(texts: &[String], model: &Path) -> Vec<PathBuf> {
+    let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+    if texts.iter().all(|text| text.trim().is_empty()) {
+        return Vec::new();
+    }
+    let mut files = listed(Kept::Embeddings, model);
+    let mut seen = Vec::new();
+    files.retain(|path| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let word = stem.to_lowercase();
+        let is_told = !word.is_empty() && texts.iter().any(|text| has_word(text, &word));
+        let is_first = !seen.contains(&word);
+        seen.push(word);
+        is_told && is_first
+    });
+    files
+}
+
+/// Whether a word stands in a text by itself.
+fn has_word(text: &str, word: &str) -> bool {
+    let belongs = |letter: Option<char>| letter.is_some_and(|it| it.is_alphanumeric() || it == '_');
+    text.match_indices(word).any(|(place, _)| {
+        let before = text[..place].chars().next_back();
+        let after = text[place + word.len()..].chars().next();
+        !belongs(before) && !belongs(after)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_beside_the_model_as_other_programs_keep_them() {
+        let root = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            path
+        };
+        let model = make("models/Stable-diffusion/sd.safetensors");
+        let ink = make("models/Lora/styles/Ink.v2.safetensors");
+        let word = make("embeddings/bad-hands.pt");
+        make("models/Lora/notes.txt");
+        let find = |name: &str| find_file(&NamedFile::named(name), Kept::Loras, &model);
+        assert_eq!(find("Ink.v2"), Ok(ink.clone()));
+        assert_eq!(find("ink.V2"), Ok(ink.clone()));
+        assert_eq!(find("styles/Ink.v2"), Ok(ink.clone()));
+        let typed = NamedFile::at("Ink.v2");
+        assert_eq!(find_file(&typed, Kept::Loras, &model), Ok(ink));
+        let error = find("notes").unwrap_err().to_string();
+        assert!(
+            error.contains("notes") && error.contains("loras"),
+            "{error}"
+        );
+        let told = |text: &str| words_in(&[text.to_owned()], &model);
+        assert_eq!(told("a hand, (Bad-Hands:1.2)"), [word]);
+        assert_eq!(told("a bad-handstand"), [] as [PathBuf; 0]);
+    }
+}

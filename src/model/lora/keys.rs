@@ -1,0 +1,128 @@
+//! The names of changes in files of all kinds of trainers.
+
+/// What a tensor of a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Slot {
+    /// From the input to few numbers.
+    Down,
+    /// From few numbers to the output.
+    Up,
+    /// A convolution among the few numbers.
+    Mid,
+    /// The rank that the trainer's learning rate was meant for.
+    Alpha,
+}
+
+/// Ends of names, the longer first where one ends another.
+const ENDS: [(&str, Slot); 15] = [
+    // kohya's.
+    (".lora_down.weight", Slot::Down),
+    (".lora_up.weight", Slot::Up),
+    (".lora_mid.weight", Slot::Mid),
+    // peft's, without and with the name of an adapter.
+    (".lora_A.weight", Slot::Down),
+    (".lora_B.weight", Slot::Up),
+    (".lora_A.default.weight", Slot::Down),
+    (".lora_B.default.weight", Slot::Up),
+    // diffusers' before peft.
+    (".lora_linear_layer.down.weight", Slot::Down),
+    (".lora_linear_layer.up.weight", Slot::Up),
+    (".lora.down.weight", Slot::Down),
+    (".lora.up.weight", Slot::Up),
+    // Its oldest, of attention processors.
+    ("_lora.down.weight", Slot::Down),
+    ("_lora.up.weight", Slot::Up),
+    ("_lora.alpha", Slot::Alpha),
+    (".alpha", Slot::Alpha),
+];
+
+/// Parts of names by which relatives are known.
+const RELATIVES: [(&str, &str); 12] = [
+    (".dora_scale", "DoRA"),
+    (".lora_magnitude_vector", "DoRA"),
+    (".hada_w1", "LoHa"),
+    (".hada_w2", "LoHa"),
+    (".hada_t", "LoHa"),
+    (".lokr_w1", "LoKr"),
+    (".lokr_w2", "LoKr"),
+    (".lokr_t", "LoKr"),
+    (".oft_", "OFT"),
+    (".boft_", "BOFT"),
+    (".on_input", "(IA)³"),
+    ("lora_embedding_A", "LoRA of words"),
+];
+
+/// The kind of relative that a name belongs to.
+pub(super) fn relative(key: &str) -> Option<&'static str> {
+    let found = RELATIVES.iter().find(|(part, _)| key.contains(part));
+    found.map(|(_, kind)| *kind)
+}
+
+/// The place that a name tells, and what lies there; `None` for other names.
+pub(super) fn read(key: &str) -> Option<(&str, Slot)> {
+    ENDS.iter()
+        .find_map(|(end, slot)| Some((key.strip_suffix(end)?, *slot)))
+}
+
+/// What a place may be called in the model: without what trainers put before and
+/// within it, best first.
+pub(super) fn spellings(place: &str) -> Vec<String> {
+    let mut all = vec![place.to_owned()];
+    if let Some(inner) = place.strip_prefix("base_model.model.") {
+        all.push(inner.to_owned());
+    }
+    // Processors of attention: the matrix is told at the end.
+    let matrices = [
+        ("to_q", "q_proj", "to_q"),
+        ("to_k", "k_proj", "to_k"),
+        ("to_v", "v_proj", "to_v"),
+        ("to_out", "out_proj", "to_out.0"),
+    ];
+    for (end, in_text, in_denoiser) in matrices {
+        let Some(inner) = place.strip_suffix(end) else {
+            continue;
+        };
+        if let Some(inner) = inner.strip_suffix("processor.") {
+            all.push(format!("{inner}{in_denoiser}"));
+        }
+        all.push(format!("{inner}{in_text}"));
+        all.push(format!("{inner}{in_denoiser}"));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_all_trainers_are_read() {
+        for (key, place, slot) in [
+            (
+                "lora_unet_a_b.lora_down.weight",
+                "lora_unet_a_b",
+                Slot::Down,
+            ),
+            ("lora_unet_a_b.alpha", "lora_unet_a_b", Slot::Alpha),
+            ("unet.a.to_q.lora_B.weight", "unet.a.to_q", Slot::Up),
+            (
+                "unet.a.processor.to_out_lora.up.weight",
+                "unet.a.processor.to_out",
+                Slot::Up,
+            ),
+            (
+                "text_encoder.a.q_proj.lora_linear_layer.down.weight",
+                "text_encoder.a.q_proj",
+                Slot::Down,
+            ),
+        ] {
+            assert_eq!(read(key), Some((place, slot)), "{key}");
+        }
+        assert_eq!(read("model.diffusion_model.out.2.bias"), None);
+        assert_eq!(read("unet.a.to_q.lora_B.bias"), None);
+        let old = spellings("unet.a.processor.to_out");
+        assert!(old.contains(&"unet.a.to_out.0".to_owned()), "{old:?}");
+        assert_eq!(relative("lora_unet_a.dora_scale"), Some("DoRA"));
+        assert_eq!(relative("lora_unet_a.lora_up.weight"), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! How strongly a change acts: alpha over the rank, from wherever the file tells alpha.
+
+use serde_json::Value;
+
+use super::super::ModelError;
+use super::super::json::read_json;
+use super::super::weights::WeightSource;
+use super::targets::Network;
+
+/// What diffusers writes into the header.
+const DIFFUSERS_NOTE: &str = "lora_adapter_metadata";
+/// What kohya's scripts write into the header.
+const KOHYA_ALPHA: &str = "ss_network_alpha";
+const KOHYA_OPTIONS: &str = "ss_network_args";
+/// What peft writes beside the file.
+const PEFT_FILE: &str = "adapter_config.json";
+
+/// Alphas that are told for a whole file.
+#[derive(Debug, Default)]
+pub(super) struct Scales {
+    denoiser: Told,
+    text: Told,
+}
+
+/// What is told of one network.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    alpha: Option<f64>,
+    /// Of convolutions with a kernel.
+    conv_alpha: Option<f64>,
+    /// Of single places, by the ends of their names.
+    patterns: Vec<(String, f64)>,
+    /// Whether alpha is divided by the root of the rank (Kalajdzievski 2023,
+    /// <https://arxiv.org/abs/2312.03732>).
+    is_by_root: bool,
+}
+
+impl Scales {
+    /// # Errors
+    /// If a file of peft's beside it cannot be read.
+    pub fn of(source: &dyn WeightSource) -> Result<Self, ModelError> {
+        let note = |key: &str| {
+            source
+                .note(key)
+                .and_then(|text| serde_json::from_str(text).ok())
+        };
+        if let Some(told) = note(DIFFUSERS_NOTE) {
+            return Ok(Self {
+                denoiser: Told::of_peft(&told, "unet."),
+                text: Told::of_peft(&told, "text_encoder."),
+            });
+        }
+        let number = |text: &str| text.parse::<f64>().ok();
+        if let Some(alpha) = source.note(KOHYA_ALPHA).and_then(number) {
+            let options: Value = note(KOHYA_OPTIONS).unwrap_or_default();
+            let conv_alpha = match &options["conv_alpha"] {
+                Value::String(text) => number(text),
+                other => other.as_f64(),
+            };
+            let told = Told {
+                alpha: Some(alpha),
+                conv_alpha,
+                ..Told::default()
+            };
+            return Ok(Self {
+                denoiser: told.clone(),
+                text: told,
+            });
+        }
+        let beside = source.path().with_file_name(PEFT_FILE);
+        // A folder of many LoRAs may have one of another.
+        let is_pefts = source.names().any(|name| name.contains(".lora_A."));
+        if is_pefts && beside.is_file() {
+            let told = read_json(&beside)?.unwrap_or_default();
+            let told = Told::of_peft(&told, "");
+            return Ok(Self {
+                denoiser: told.clone(),
+                text: told,
+            });
+        }
+        Ok(Self::default())
+    }
+
+    /// The factor of a change where no tensor tells its alpha.
+    pub fn told(&self, network: Network, place: &str, rank: usize, is_kernel: bool) -> f64 {
+        let told = match network {
+            Network::Denoiser => &self.denoiser,
+            Network::TextEncoder => &self.text,
+        };
+        let conv_alpha = told.conv_alpha.filter(|_| is_kernel);
+        let alpha = told.pattern(place).or(conv_alpha).or(told.alpha);
+        factor(alpha, rank, told.is_by_root)
+    }
+}
+
+/// The factor of an alpha; trainers take none, and 0, for the rank itself.
+pub(super) fn factor(alpha: Option<f64>, rank: usize, is_by_root: bool) -> f64 {
+    match alpha {
+        Some(alpha) if alpha != 0.0 && is_by_root => alpha / (rank as f64).sqrt(),
+        Some(alpha) if alpha != 0.0 => alpha / rank as f64,
+        _ => 1.0,
+    }
+}
+
+impl Told {
+    fn of_peft(told: &Value, prefix: &str) -> Self {
+        let get = |key: &str| &told[format!("{prefix}{key}").as_str()];
+        let patterns = get("alpha_pattern").as_object();
+        let patterns = patterns.into_iter().flatten().filter_map(|(place, alpha)| {
+            // A sign that the name begins there is not needed: whole names are told.
+            let place = place.trim_start_matches('^').to_owned();
+            Some((place, alpha.as_f64()?))
+        });
+        Self {
+            alpha: get("lora_alpha").as_f64(),
+            conv_alpha: None,
+            patterns: patterns.collect(),
+            is_by_root: get("use_rslora").as_bool().unwrap_or(false),
+        }
+    }
+
+    /// The alpha of a single place: that of the longest end of its name.
+    fn pattern(&self, place: &str) -> Option<f64> {
+        let fits = |end: &str| {
+            let before = place.strip_suffix(end);
+            before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        let fitting = self.patterns.iter().filter(|(end, _)| fits(end));
+        let longest = fitting.max_by_key(|(end, _)| end.len())?;
+        Some(longest.1)
+    }
+}

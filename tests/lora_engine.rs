@@ -1,0 +1,277 @@
+//! LoRA, words and other first stages in jobs: which files they are, what the engine keeps,
+//! and what recipes tell of them.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use velatura::engine::device::ComputeDevice;
+use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage, StopReason};
+use velatura::engine::{EngineHandle, studio};
+use velatura::recipe::{
+    FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, PaintedRecipe, read_infotext,
+    write_infotext,
+};
+
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a job came to: its picture or a sentence, and warnings.
+type Came = (Result<PaintedImage, String>, Vec<String>);
+
+fn came(engine: &mut EngineHandle, spec: GenerateSpec) -> Came {
+    let job = engine.generate(spec);
+    let (mut painted, mut told) = (None, Vec::new());
+    loop {
+        match engine.wait(PATIENCE).unwrap() {
+            EngineEvent::Warning { message, .. } => told.push(message),
+            EngineEvent::Painted { image, .. } => painted = Some(image),
+            EngineEvent::Finished {
+                job: done,
+                outcome: JobOutcome::Painted,
+            } if done == job => return (Ok(painted.unwrap()), told),
+            EngineEvent::Stopped { job: done, reason } if done == job => {
+                assert!(painted.is_none(), "something was painted");
+                let StopReason::Failed(error) = reason else {
+                    panic!("{reason:?}");
+                };
+                return (Err(error.to_string()), told);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn paint(engine: &mut EngineHandle, spec: GenerateSpec) -> PaintedImage {
+    came(engine, spec).0.unwrap()
+}
+
+fn latents(painted: &PaintedImage) -> Vec<f32> {
+    painted.latents.as_ref().unwrap().values.clone()
+}
+
+/// The tiny model in a folder of models, with a LoRA and words beside it.
+struct Models(tempfile::TempDir);
+
+impl Models {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let from = Path::new("tests/data/reference/sd1-tiny");
+        for entry in walkdir::WalkDir::new(from) {
+            let entry = entry.unwrap();
+            let to = scratch
+                .path()
+                .join("tiny")
+                .join(entry.path().strip_prefix(from).unwrap());
+            if entry.file_type().is_dir() {
+                std::fs::create_dir_all(to).unwrap();
+            } else {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+        let models = Self(scratch);
+        models.put("sd1-tiny-kohya.safetensors", "loras/ink.safetensors");
+        models.put("glow.safetensors", "embeddings/glow.safetensors");
+        models
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn put(&self, from: &str, to: &str) {
+        let to = self.at(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(Path::new("tests/data/reference/lora").join(from), to).unwrap();
+    }
+
+    fn spec(&self, prompt: &str) -> GenerateSpec {
+        GenerateSpec {
+            model: ModelSource::Folder(self.at("tiny")),
+            prompt: prompt.to_owned(),
+            steps: 2,
+            seed: 7,
+            width_px: 32,
+            height_px: 32,
+            ..GenerateSpec::default()
+        }
+    }
+}
+
+fn engine() -> EngineHandle {
+    let factory = studio::factory(ComputeDevice::cpu());
+    EngineHandle::spawn(factory, Arc::new(|| {})).unwrap()
+}
+
+#[test]
+fn weights_change_from_job_to_job_and_the_model_comes_back_bit_for_bit() {
+    let models = Models::new();
+    let mut engine = engine();
+    let plain = paint(&mut engine, models.spec("a red house"));
+    let named = paint(&mut engine, models.spec("a red house<lora:ink:0.8>"));
+    assert_ne!(latents(&plain), latents(&named));
+    assert_eq!(named.spec.prompt, "a red house<lora:ink:0.8>");
+    // The same by its file, and in two halves, which are rounded otherwise.
+    let listed = |weights: &[f32]| GenerateSpec {
+        loras: weights
+            .iter()
+            .map(|weight| LoraSpec {
+                file: NamedFile::at(models.at("loras/ink.safetensors")),
+                weight: *weight,
+                text_weight: None,
+            })
+            .collect(),
+        ..models.spec("a red house")
+    };
+    assert_eq!(
+        latents(&named),
+        latents(&paint(&mut engine, listed(&[0.8])))
+    );
+    let halves = latents(&paint(&mut engine, listed(&[0.3, 0.5])));
+    let whole = latents(&named);
+    let difference = whole.iter().zip(&halves).map(|(a, b)| (a - b).abs());
+    assert!(difference.fold(0.0, f32::max) < 1e-4);
+    let other = paint(&mut engine, listed(&[-0.8]));
+    assert_ne!(latents(&named), latents(&other));
+    assert_eq!(
+        latents(&named),
+        latents(&paint(&mut engine, listed(&[0.8])))
+    );
+    for none in [listed(&[]), listed(&[0.0]), models.spec("a red house")] {
+        assert_eq!(latents(&plain), latents(&paint(&mut engine, none)));
+    }
+    // A file that was exchanged is read anew.
+    models.put("locon.safetensors", "loras/ink.safetensors");
+    assert_ne!(
+        latents(&named),
+        latents(&paint(&mut engine, listed(&[0.8])))
+    );
+    engine.close();
+}
+
+#[test]
+fn what_does_not_fit_or_is_not_there_paints_nothing() {
+    let models = Models::new();
+    models.put("sd2-tiny-kohya.safetensors", "loras/wide.safetensors");
+    let mut engine = engine();
+    let mut refusal = |prompt: &str| came(&mut engine, models.spec(prompt)).0.unwrap_err();
+    let sentence = refusal("a house <lora:wide:0.5>");
+    assert!(
+        sentence.contains("wide.safetensors") && sentence.contains("lora_"),
+        "{sentence}"
+    );
+    let sentence = refusal("a house <lora:oil:1>");
+    assert!(
+        sentence.contains("oil") && sentence.contains("loras"),
+        "{sentence}"
+    );
+    let sentence = refusal("a house <lora:ink:much>");
+    assert!(sentence.contains("<lora:ink:much>"), "{sentence}");
+    let vae = GenerateSpec {
+        vae: Some(NamedFile::at(models.at("loras/ink.safetensors"))),
+        ..models.spec("a house")
+    };
+    let sentence = came(&mut engine, vae).0.unwrap_err();
+    assert!(sentence.contains("ink.safetensors"), "{sentence}");
+    // Words of another width are told of; the prompt is painted without them.
+    models.put("locon.safetensors", "embeddings/glow.safetensors");
+    let (painted, told) = came(&mut engine, models.spec("a glow"));
+    assert!(
+        painted.is_ok() && told.iter().any(|it| it.contains("glow")),
+        "{told:?}"
+    );
+    engine.close();
+}
+
+#[test]
+fn words_beside_the_model_and_another_first_stage_are_used() {
+    let models = Models::new();
+    let mut engine = engine();
+    let glow = paint(&mut engine, models.spec("a Glow on a hill"));
+    let given = GenerateSpec {
+        embeddings: vec![NamedFile::at("tests/data/reference/lora/gleam.pt")],
+        ..models.spec("a gleam on a hill")
+    };
+    assert_eq!(latents(&glow), latents(&paint(&mut engine, given)));
+    std::fs::remove_file(models.at("embeddings/glow.safetensors")).unwrap();
+    let without = paint(&mut engine, models.spec("a Glow on a hill"));
+    assert_ne!(latents(&glow), latents(&without));
+    let vae = |name: Option<&str>| GenerateSpec {
+        vae: name.map(|name| NamedFile::at(Path::new("tests/data/reference/lora").join(name))),
+        ..models.spec("a Glow on a hill")
+    };
+    let other = paint(&mut engine, vae(Some("vae.safetensors")));
+    assert_eq!(latents(&without), latents(&other));
+    assert_ne!(without.image, other.image);
+    let again = paint(&mut engine, vae(None));
+    assert_eq!(without.image, again.image);
+    engine.close();
+}
+
+#[test]
+fn recipes_tell_names_and_digests_and_no_places() {
+    let models = Models::new();
+    let mut engine = engine();
+    let spec = GenerateSpec {
+        loras: vec![LoraSpec {
+            weight: 0.5,
+            ..LoraSpec::read(&models.at("loras/ink.safetensors").to_string_lossy())
+        }],
+        vae: Some(NamedFile::at("tests/data/reference/lora/vae.safetensors")),
+        ..models.spec("a red house")
+    };
+    let painted = paint(&mut engine, spec);
+    let recipe = PaintedRecipe::new(*painted.spec.clone(), "tiny", "0123456789");
+    // A1111 names a LoRA by the digest of what is behind its header.
+    let bytes = std::fs::read(models.at("loras/ink.safetensors")).unwrap();
+    let header = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(&bytes[8 + header..]);
+    let digest: String = digest
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .take(6)
+        .collect();
+    let infotext = write_infotext(&recipe);
+    assert!(
+        infotext.starts_with("a red house <lora:ink:0.5>\n"),
+        "{infotext}"
+    );
+    assert!(
+        infotext.contains(&format!("Lora hashes: \"ink: {digest}\"")),
+        "{infotext}"
+    );
+    assert!(infotext.contains("VAE: vae"), "{infotext}");
+    let json = recipe.to_json().unwrap();
+    assert!(
+        !json.contains("loras/ink") && !json.contains("/vae"),
+        "{json}"
+    );
+
+    // Restored, it is found by its name, whichever form was read.
+    for found in [FoundRecipe::from_json(&json), read_infotext(&infotext)] {
+        let found = found.unwrap();
+        let mut restored = GenerateSpec {
+            steps: 2,
+            width_px: 32,
+            height_px: 32,
+            ..models.spec("")
+        };
+        found.restore_into(&mut restored);
+        restored.vae = None;
+        restored.model = ModelSource::Folder(models.at("tiny"));
+        assert!(!restored.lora_hashes.is_empty());
+        let (again, told) = came(&mut engine, restored.clone());
+        assert_eq!(latents(&again.unwrap()), latents(&painted));
+        assert_eq!(told, [] as [&str; 0]);
+        // Another file of that name is told.
+        models.put("locon.safetensors", "loras/ink.safetensors");
+        let (_, told) = came(&mut engine, restored);
+        assert!(told.iter().any(|it| it.contains(&digest)), "{told:?}");
+        models.put("sd1-tiny-kohya.safetensors", "loras/ink.safetensors");
+    }
+    engine.close();
+}
