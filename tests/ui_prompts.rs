@@ -194,7 +194,7 @@ fn styles_come_back_from_their_file() {
     assert_eq!(both, [flat, other.clone()]);
     assert_eq!(
         change_styles(&path, "Flat", None).expect("styles"),
-        [other.clone()]
+        std::slice::from_ref(&other)
     );
     assert_eq!(read_styles(&path).expect("styles"), [other]);
 }
