@@ -227,7 +227,7 @@ fn the_recipe_records_what_was_done_and_the_rest_is_told() {
         sampler: Some(SamplerId::new("euler-a")),
         schedule: Some(Schedule::Karras),
         eta: 0.5,
-        prompt: "a small red house ".repeat(40),
+        prompt: "a small red house ".repeat(400),
         ..spec("sd1-tiny")
     };
     let job = engine.generate(asked);
