@@ -297,7 +297,8 @@ impl AppState {
 /// What a prompt says at first, without the signs that only say how.
 fn said(prompt: &str) -> String {
     let syntax = PromptSyntax::default();
-    let parts = syntax.parts(prompt, 1);
+    // Of one step, all would be said that comes later.
+    let parts = syntax.parts(prompt, 100);
     let first = parts.first().map_or("", |part| &*part.text);
     joined(&syntax.pieces(first)).replace('\n', " ")
 }

@@ -27,7 +27,7 @@ pub enum ModelError {
     NoFirstStage(PathBuf),
     /// A lone file of weights tells nothing of its sizes.
     #[error(
-        "{} is none of the released autoencoders; put its config.json beside it",
+        "{} is none of the released autoencoders; put its config.json or YAML beside it",
         .0.display()
     )]
     UnknownFirstStage(PathBuf),

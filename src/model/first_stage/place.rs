@@ -13,6 +13,7 @@ use super::{FirstStage, FirstStageConfig, PixelsConfig};
 use crate::model::ModelError;
 use crate::model::autoencoder::presets;
 use crate::model::json::{read_config, read_json};
+use crate::model::paper::OriginalConfig;
 use crate::model::weights::{self, Piece, Renamed, WeightDtype, WeightSource};
 
 /// Folders of a model that may hold it; the first is the one that is written.
@@ -35,7 +36,7 @@ pub fn is_pixels(path: &Path) -> bool {
 
 /// Reads the first stage of a model, or one that lies alone: a folder, or a file of
 /// weights, in the names of diffusers or of the paper's code, with its `config.json`
-/// beside it or of a released autoencoder; or `pixels`. Other parts of a model are
+/// or YAML beside it or of a released autoencoder; or `pixels`. Other parts of a model are
 /// not looked at.
 ///
 /// # Errors
@@ -137,6 +138,9 @@ impl FirstStagePlace {
         if let Some(config) = alone_in(path.parent().unwrap_or(Path::new("")))? {
             return Self::new(config, path);
         }
+        if let Some(config) = told_beside(path)? {
+            return Self::new(config, path);
+        }
         let mut presets = presets::all().iter().map(|preset| &preset.config);
         match presets.find(|config| config.kind().fits(file.as_ref())) {
             Some(config) => Self::new(config.clone(), path),
@@ -214,6 +218,21 @@ fn alone_in(folder: &Path) -> Result<Option<FirstStageConfig>, ModelError> {
         return read_config(&path);
     }
     Ok(None)
+}
+
+/// The configuration of a first stage that lies alone in a file, by the YAML of the
+/// paper's code beside it.
+fn told_beside(path: &Path) -> Result<Option<FirstStageConfig>, ModelError> {
+    let Some((yaml, told)) = OriginalConfig::beside(path, None)? else {
+        return Ok(None);
+    };
+    let stage = told.first_stage.filter(|_| told.unet.is_none());
+    let side_px = told.resolution_px.unwrap_or_default();
+    let config = stage.map(|stage| stage.config(side_px, told.scale_factor));
+    config.transpose().map_err(|message| ModelError::Json {
+        path: yaml,
+        message,
+    })
 }
 
 /// The configuration as the model's pipeline understands it.

@@ -146,7 +146,7 @@ TINY = {
                            module("BERTEmbedder", n_embed=24, n_layer=2, vocab_size=8192, max_seq_len=92, use_tokenizer=False),
                            conditioning_key="crossattn"),
     "semantic-to-image": ldm({"num_heads": 8, "in_channels": 6, "attention_resolutions": [32]},
-                             module("SpatialRescaler", n_stages=2, in_channels=18, out_channels=3), concat_mode=True),
+                             module("SpatialRescaler", n_stages=1, in_channels=18, out_channels=3), concat_mode=True),
     "super-resolution": ldm({"num_head_channels": 32, "in_channels": 6}, {"target": "torch.nn.Identity"}, concat_mode=True),
     "inpainting": ldm({"num_heads": 8, "in_channels": 7, "resblock_updown": True}, "__is_first_stage__", concat_mode=True),
     "autoencoder": {"model": {**VQ, "target": "ldm.models.autoencoder.VQModel"}},
