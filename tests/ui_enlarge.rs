@@ -5,6 +5,7 @@
 mod studio;
 
 use egui::{Key, Modifiers, vec2};
+use egui_kittest::kittest::Queryable as _;
 use studio::{Studio, number};
 use velatura::app::Command;
 use velatura::app::form::FormChange;
@@ -152,6 +153,8 @@ fn an_empty_canvas_and_one_that_is_too_large_say_why_not() {
 #[test]
 fn a_finished_picture_makes_the_canvas_grow_and_the_next_one_fills_it() {
     let mut studio = Studio::start();
+    studio.harness.get_by_label("Finish ×4").scroll_to_me();
+    studio.harness.run();
     studio.click("Finish ×4");
     assert_eq!(studio.state().form().spec.finish, Some(Finish::X4));
     assert!(studio.sees("64 × 64, then ×4"));

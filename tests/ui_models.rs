@@ -241,7 +241,9 @@ fn what_does_not_open_is_greyed_with_its_reason() {
     press(&mut studio, Key::Enter, Modifiers::NONE);
     wait_for_notice(&mut studio, "a web page");
     assert!(matches!(studio.state().model, ModelState::Ready(_)));
-    studio.click("LoRA");
+    let tab = studio.harness.get_by_role_and_label(Role::Button, "LoRA");
+    tab.click();
+    studio.harness.run();
     assert!(studio.sees("ink"));
     studio.click("VAE");
     assert!(studio.sees("No autoencoders yet"));

@@ -130,9 +130,10 @@ fn words_of(reader: &TextReader) -> Option<Vec<String>> {
         places.map(move |place| text[place].to_lowercase())
     });
     let of_scenes: Vec<String> = of_scenes.collect();
-    // Who learned from scenes knows their words, and ends of words besides, which are
-    // whole tokens too.
-    let mut words: Vec<String> = match of_scenes.iter().all(is_whole) {
+    // Who learned from scenes knows their words, rare ones in pieces, and ends of words
+    // besides, which are whole tokens too.
+    let whole = of_scenes.iter().filter(|word| is_whole(word)).count();
+    let mut words: Vec<String> = match whole * 10 >= of_scenes.len() * 9 {
         true => of_scenes,
         false => tokenizer.whole_words().collect(),
     };

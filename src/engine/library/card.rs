@@ -84,6 +84,12 @@ impl ModelCard {
     pub fn opens(&self) -> bool {
         self.obstacle.is_none()
     }
+
+    /// Whether there is something to be done with it: to paint with it, or to change
+    /// the model in hand by it.
+    pub fn is_of_use(&self) -> bool {
+        self.opens() || self.kind == CardKind::Lora
+    }
 }
 
 fn kind(found: &Result<Inspection, ModelError>) -> CardKind {

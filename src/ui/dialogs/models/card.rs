@@ -42,7 +42,7 @@ pub(super) fn card_ui(
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = listed.name();
     let card = listed.card.as_deref();
-    let opens = card.is_none_or(|card| card.opens());
+    let opens = card.is_none_or(|card| card.is_of_use());
     response
         .widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, opens, is_marked, &name));
     let (fill, stroke) = match (is_marked, response.hovered()) {
@@ -88,7 +88,7 @@ pub(super) fn card_ui(
     );
     let mut at = x;
     let icons_of = match card {
-        Some(card) if !card.opens() => vec![(icons::WARNING, "Does not open")],
+        Some(card) if !card.is_of_use() => vec![(icons::WARNING, "Does not open")],
         Some(card) => abilities(card),
         None => Vec::new(),
     };

@@ -27,7 +27,7 @@ pub(super) fn details_ui(
 ) {
     let tokens = tokens(ui);
     let card = listed.card.as_deref();
-    let opens = card.is_none_or(|card| card.opens());
+    let opens = card.is_none_or(|card| card.is_of_use());
     let room = ui.available_height() - height::CONTROL - space::M;
     ScrollArea::vertical()
         .id_salt("details")
@@ -51,6 +51,12 @@ pub(super) fn details_ui(
             if let Some(obstacle) = obstacle_text(card) {
                 let text = RichText::new(format!("{}  {obstacle}", icons::WARNING));
                 ui.add(Label::new(text.color(tokens.warning)).wrap());
+            }
+            if card.kind == CardKind::Lora {
+                small(
+                    ui,
+                    "Changes the model that paints; it must be of the same family.",
+                );
             }
             for (icon, name) in abilities(card) {
                 let text = format!("{icon}  {name}");
@@ -81,8 +87,7 @@ pub(super) fn details_ui(
         let is_chosen = state.form().spec.model == listed.source;
         let is_ready = is_chosen && state.model_summary().is_some();
         let can_be_used = match card {
-            Some(card) if card.kind == CardKind::Lora => true,
-            Some(card) => card.opens() && !is_ready,
+            Some(card) => card.is_of_use() && !is_ready,
             None => false,
         };
         let word = match card.map(|card| card.kind) {

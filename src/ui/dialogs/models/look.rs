@@ -62,8 +62,11 @@ fn kind_label(kind: CardKind) -> &'static str {
     }
 }
 
-/// Why it does not open, without the path, which stands beside it.
+/// Why nothing can be done with it, without the path, which stands beside it.
 pub(super) fn obstacle_text(card: &ModelCard) -> Option<String> {
+    if card.is_of_use() {
+        return None;
+    }
     let name = card.path.file_name()?.to_string_lossy();
     let path = card.path.display().to_string();
     Some(card.obstacle.as_ref()?.replace(&path, &name))
