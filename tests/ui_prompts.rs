@@ -128,7 +128,6 @@ fn a_prompt_becomes_a_style_and_a_style_a_prompt() {
     assert_eq!(read_styles(&path).expect("a file"), [style]);
 
     studio.write("a red house");
-    studio.click("Styles");
     studio.click("Sticker");
     assert_eq!(studio.prompt(), "flat sticker of a red house, plain");
 

@@ -61,7 +61,8 @@ impl StylesUi {
                             "" => style.prompt.clone(),
                             negative => format!("{}\nNot: {negative}", style.prompt),
                         };
-                        if ui.add(entry).on_hover_text(hint).clicked() {
+                        let entry = ui.add(entry).accessible_name(&style.name);
+                        if entry.on_hover_text(hint).clicked() {
                             commands.push(StyleCommand::Apply(style.clone()).into());
                             ui.close();
                         }
