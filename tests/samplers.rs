@@ -100,14 +100,14 @@ mod published {
             let mut memory = SamplerMemory::default();
             let mut random = TorchGenerator::new(0);
             let mut x = if self.start > 0 {
-                sampler.add_noise(ramp(false), ramp(true), self.start)
+                sampler.grid().noised(ramp(false), ramp(true), self.start)
             } else {
-                ramp(false) * sampler.init_noise_sigma()
+                ramp(false) * sampler.grid().init_noise_sigma()
             };
-            for index in self.start..sampler.timesteps().len() {
-                let t = sampler.timesteps()[index];
+            for index in self.start..sampler.grid().timesteps().len() {
+                let t = sampler.grid().timesteps()[index];
                 // Those tests go on with the scaled sample.
-                x = sampler.scale_model_input(x, index);
+                x = sampler.grid().scaled(x, index);
                 let said = x.clone() * (t / (t + 1.0));
                 x = sampler
                     .step(index, &mut memory, said, x, &mut random)
@@ -173,7 +173,7 @@ mod published {
         run(kind, config(false), false, 186.9482, 1e-2);
         let sampler = make(kind, &json!({"steps_offset": 1}), options(10, false));
         assert_eq!(
-            sampler.timesteps(),
+            sampler.grid().timesteps(),
             [
                 901.0, 851.0, 851.0, 801.0, 801.0, 751.0, 751.0, 701.0, 701.0, 651.0, 651.0, 601.0,
                 601.0, 501.0, 401.0, 301.0, 201.0, 101.0, 1.0
@@ -300,9 +300,9 @@ fn denoise(
     random: &mut dyn NoiseSource,
 ) -> Tensor<4> {
     let mut memory = SamplerMemory::default();
-    for index in first..sampler.timesteps().len() {
-        let seen = sampler.scale_model_input(x.clone(), index);
-        let said = toy_model(seen, sampler.timesteps()[index]);
+    for index in first..sampler.grid().timesteps().len() {
+        let seen = sampler.grid().scaled(x.clone(), index);
+        let said = toy_model(seen, sampler.grid().timesteps()[index]);
         x = sampler.step(index, &mut memory, said, x, random).sample;
     }
     x
@@ -323,7 +323,7 @@ fn check(case: &Case, schedule: &Map<String, Value>, wanted: &Wanted<'_>) -> Res
         ..plain
     };
     let sampler = make(&case.sampler, &Value::Object(config), options);
-    let timesteps = sampler.timesteps();
+    let timesteps = sampler.grid().timesteps();
     let is_near = |(a, b): (&f64, &f64)| (a - b).abs() <= TIMESTEP_TOLERANCE;
     if timesteps.len() != wanted.timesteps.len()
         || !timesteps.iter().zip(wanted.timesteps).all(is_near)
@@ -333,13 +333,15 @@ fn check(case: &Case, schedule: &Map<String, Value>, wanted: &Wanted<'_>) -> Res
             wanted.timesteps
         ));
     }
-    let sigma = sampler.init_noise_sigma();
+    let sigma = sampler.grid().init_noise_sigma();
     if (sigma - wanted.init_noise_sigma).abs() > 1e-5 * sigma {
         return Err(format!("noise of {sigma}, not {}", wanted.init_noise_sigma));
     }
-    let first = case.start * sampler.order();
+    let first = case.start * sampler.grid().order();
     let x = if first > 0 {
-        sampler.add_noise(wanted.clean.clone(), wanted.noise.clone(), first)
+        sampler
+            .grid()
+            .noised(wanted.clean.clone(), wanted.noise.clone(), first)
     } else {
         wanted.noise.clone() * sigma
     };
@@ -436,14 +438,14 @@ proptest! {
         let options = SamplerOptions { steps, schedule, eta };
         let [sampler, another] = [0; 2].map(|_| make(SAMPLERS[kind].id, &config, options));
         let step = |sampler: &dyn Sampler, index: usize, run: &mut (Tensor<4>, SamplerMemory, TorchGenerator)| {
-            let seen = sampler.scale_model_input(run.0.clone(), index);
-            let said = toy_model(seen, sampler.timesteps()[index]);
+            let seen = sampler.grid().scaled(run.0.clone(), index);
+            let said = toy_model(seen, sampler.grid().timesteps()[index]);
             run.0 = sampler.step(index, &mut run.1, said, run.0.clone(), &mut run.2).sample;
         };
-        let end = sampler.timesteps().len();
+        let end = sampler.grid().timesteps().len();
         let held = held.min(end);
         let mut random = TorchGenerator::new(seed);
-        let x = random.randn(SHAPE, &Device::flex()) * sampler.init_noise_sigma();
+        let x = random.randn(SHAPE, &Device::flex()) * sampler.grid().init_noise_sigma();
         let mut run = (x, SamplerMemory::default(), random);
         for index in 0..held {
             step(sampler.as_ref(), index, &mut run);
@@ -471,7 +473,7 @@ fn a_batch_is_noised_picture_by_picture() {
     let noise = [reference.numbers("noise"), reference.numbers("clean")].concat();
     let config = Value::Object(schedules["sd"].clone());
     let sampler = make(EULER_A, &config, options(6, false));
-    let x = tensor(&noise, [2, 4, 3, 2]) * sampler.init_noise_sigma();
+    let x = tensor(&noise, [2, 4, 3, 2]) * sampler.grid().init_noise_sigma();
     let got = denoise(sampler.as_ref(), x, 0, &mut BatchGenerators::new(70, 2));
     let (largest, deviation) = difference(&values(got), &reference.numbers("pair"));
     assert!(largest <= TOLERANCE * deviation, "differs by {largest}");

@@ -39,11 +39,13 @@ impl Kept {
 
     /// The latents with what is kept put back, at the noise of an index.
     pub fn restored(&self, latents: Tensor<4>, sampler: &dyn Sampler, index: usize) -> Tensor<4> {
-        let end = sampler.timesteps().len();
+        let end = sampler.grid().timesteps().len();
         let around = if index == end {
             self.clean.clone()
         } else {
-            sampler.add_noise(self.clean.clone(), self.noise.clone(), index)
+            sampler
+                .grid()
+                .noised(self.clean.clone(), self.noise.clone(), index)
         };
         let left = (end - index) as f64 / (end - self.first).max(1) as f64;
         // What is repainted all the time is free even when all is left.

@@ -39,7 +39,7 @@ pub use latent_diffusion::LatentDiffusion;
 pub use prediction::PredictionType;
 pub use request::{Conditions, GenerationOutcome, GenerationRequest, GivenLatents, Inpainting};
 pub use sampler::{
-    OpenStep, SAMPLERS, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    Grid, OpenStep, SAMPLERS, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
     sampler_info,
 };
 pub use schedule::NoiseSchedule;

@@ -87,8 +87,8 @@ pub struct RunPlan {
 impl RunPlan {
     /// Number of steps.
     pub fn total(&self) -> usize {
-        let evaluations = self.sampler.timesteps().len() - self.first;
-        (evaluations - self.warm_up).div_ceil(self.sampler.order())
+        let evaluations = self.sampler.grid().timesteps().len() - self.first;
+        (evaluations - self.warm_up).div_ceil(self.sampler.grid().order())
     }
 
     /// Tells the denoiser something else from the next step on; what it was told of
@@ -108,10 +108,10 @@ impl RunPlan {
     /// Steps that are done when an evaluation is next.
     pub fn done(&self, index: usize) -> usize {
         // The last step may do without its last evaluation.
-        if index == self.sampler.timesteps().len() {
+        if index == self.sampler.grid().timesteps().len() {
             return self.total();
         }
-        index.saturating_sub(self.first + self.warm_up) / self.sampler.order()
+        index.saturating_sub(self.first + self.warm_up) / self.sampler.grid().order()
     }
 }
 
@@ -172,10 +172,10 @@ impl<'m> Session<'m> {
             )
         });
         let guide = guide.transpose()?;
-        let order = sampler.order();
+        let order = sampler.grid().order();
         let kept_steps = steps.saturating_sub(first / order);
         let plan = RunPlan {
-            warm_up: (sampler.timesteps().len() - first).saturating_sub(kept_steps * order),
+            warm_up: (sampler.grid().timesteps().len() - first).saturating_sub(kept_steps * order),
             first,
             told,
             kept,
@@ -214,7 +214,7 @@ impl<'m> Session<'m> {
     /// # Errors
     /// If the state is of a run with other steps or another size.
     pub fn go_to(&mut self, state: StepState) -> Result<(), DiffusionError> {
-        let end = self.plan.sampler.timesteps().len();
+        let end = self.plan.sampler.grid().timesteps().len();
         if !(self.plan.first..=end).contains(&state.index)
             || state.latents.dims() != self.state.latents.dims()
         {
@@ -247,7 +247,8 @@ impl<'m> Session<'m> {
     /// If the networks answer with numbers that are none.
     pub fn step(&mut self) -> Result<Option<StepView<'m>>, DiffusionError> {
         let (before, mut denoised) = (self.done(), None);
-        while self.done() == before && self.state.index < self.plan.sampler.timesteps().len() {
+        while self.done() == before && self.state.index < self.plan.sampler.grid().timesteps().len()
+        {
             denoised = Some(self.evaluate()?);
         }
         let Some(denoised) = denoised else {
@@ -264,7 +265,7 @@ impl<'m> Session<'m> {
             model: self.model,
             size_px: self.plan.size_px,
             canvas: self.plan.canvas,
-            passes: self.plan.sampler.order() * self.plan.told.conditioning.rows(),
+            passes: self.plan.sampler.grid().order() * self.plan.told.conditioning.rows(),
         }))
     }
 
@@ -288,8 +289,8 @@ impl<'m> Session<'m> {
             memory,
             random,
         } = &mut self.state;
-        let seen = sampler.scale_model_input(latents.clone(), *index);
-        let timestep = sampler.timesteps()[*index];
+        let seen = sampler.grid().scaled(latents.clone(), *index);
+        let timestep = sampler.grid().timesteps()[*index];
         let conditioning = told.once_done(done);
         let said = self
             .model

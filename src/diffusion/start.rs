@@ -92,9 +92,9 @@ impl Start {
                     Some(mask) => masked_content(content, clean, &noise, &mask.latent),
                     None => clean.clone(),
                 };
-                sampler.add_noise(begun, noise.clone(), first)
+                sampler.grid().noised(begun, noise.clone(), first)
             }
-            _ => noise.clone() * sampler.init_noise_sigma(),
+            _ => noise.clone() * sampler.grid().init_noise_sigma(),
         };
         if mask.is_some() && !takes_mask {
             // Drawn for the masked picture even where it is not used, as in diffusers.
@@ -105,7 +105,7 @@ impl Start {
             &request.prompt,
             is_guided.then_some(&request.negative_prompt),
             request.reading,
-            (request.steps as usize).saturating_sub(first / sampler.order()),
+            (request.steps as usize).saturating_sub(first / sampler.grid().order()),
         );
         let mut asked = Vec::from_iter(spoken.asked());
         let nothing = || Tensor::zeros([1, 3, size[1], size[0]], device);
@@ -184,5 +184,5 @@ fn first_index(
             steps: request.steps,
         });
     }
-    Ok(((steps - painted) * sampler.order()).min(sampler.timesteps().len() - 1))
+    Ok(((steps - painted) * sampler.grid().order()).min(sampler.grid().timesteps().len() - 1))
 }

@@ -83,13 +83,13 @@ impl Pull {
         let none = || model.blank([1, 1, 1, 1]);
         let level = |index: usize| -> Result<[f64; 2], DiffusionError> {
             let seen = |clean, noise| {
-                let sample = sampler.add_noise(clean, noise, index);
-                let seen = host(sampler.scale_model_input(sample, index))?;
+                let sample = sampler.grid().noised(clean, noise, index);
+                let seen = host(sampler.grid().scaled(sample, index))?;
                 Ok::<f64, DiffusionError>(f64::from(seen[0]))
             };
             Ok([seen(one(), none())?, seen(none(), one())?])
         };
-        let levels = (0..sampler.timesteps().len()).map(level);
+        let levels = (0..sampler.grid().timesteps().len()).map(level);
         Ok(Self {
             target: Target::new(guide, size_px, size.map(|side| side * factor), device)?,
             stage: model.stage(canvas),

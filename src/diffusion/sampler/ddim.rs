@@ -3,12 +3,12 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
-    clipped,
+    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    TrainedSteps, ZeroSnr, clipped,
 };
 use crate::diffusion::DiffusionError;
-use crate::diffusion::prediction::{PredictionType, with_noise};
-use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
+use crate::diffusion::prediction::PredictionType;
+use crate::diffusion::schedule::spaced_timesteps;
 use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
@@ -34,8 +34,7 @@ const READS: ConfigReading = ConfigReading {
 };
 
 struct Ddim {
-    schedule: NoiseSchedule,
-    timesteps: Vec<f64>,
+    steps: TrainedSteps,
     /// Training steps from one sampled step to the next.
     stride: usize,
     final_alpha: f64,
@@ -46,31 +45,31 @@ struct Ddim {
 
 impl Ddim {
     fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        let schedule = NoiseSchedule::new(config, &READS);
+        let timesteps = spaced_timesteps(&INFO, config, options.steps)?;
+        let steps = TrainedSteps::new(config, &READS, timesteps);
         let ends_at_one = config.set_alpha_to_one.unwrap_or(true);
         Ok(Self {
-            timesteps: spaced_timesteps(&INFO, config, options.steps)?,
             stride: config.num_train_timesteps / options.steps,
             final_alpha: if ends_at_one {
                 1.0
             } else {
-                schedule.alpha_cumprod(0)
+                steps.schedule.alpha_cumprod(0)
             },
             prediction: config.prediction_type,
             clip: READS.clip(config),
             eta: f64::from(options.eta),
-            schedule,
+            steps,
         })
     }
 
     fn at(&self, index: usize) -> usize {
-        self.timesteps[index] as usize
+        self.steps.timesteps[index] as usize
     }
 }
 
 impl Sampler for Ddim {
-    fn timesteps(&self) -> &[f64] {
-        &self.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.steps
     }
 
     fn step(
@@ -82,9 +81,9 @@ impl Sampler for Ddim {
         noise: &mut dyn NoiseSource,
     ) -> SamplerStep {
         let t = self.at(index);
-        let alpha = self.schedule.alpha_cumprod(t);
+        let alpha = self.steps.schedule.alpha_cumprod(t);
         let next_alpha = match t.checked_sub(self.stride) {
-            Some(next) => self.schedule.alpha_cumprod(next),
+            Some(next) => self.steps.schedule.alpha_cumprod(next),
             None => self.final_alpha,
         };
         let (shape, device) = (sample.dims(), sample.device());
@@ -101,9 +100,5 @@ impl Sampler for Ddim {
             sample: next,
             denoised: x0,
         }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        with_noise(self.schedule.alpha_cumprod(self.at(index)), clean, noise)
     }
 }

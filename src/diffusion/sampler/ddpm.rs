@@ -4,12 +4,12 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
-    clipped,
+    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    TrainedSteps, ZeroSnr, clipped,
 };
 use crate::diffusion::DiffusionError;
-use crate::diffusion::prediction::{PredictionType, with_noise};
-use crate::diffusion::schedule::{NoiseSchedule, spaced_timesteps};
+use crate::diffusion::prediction::PredictionType;
+use crate::diffusion::schedule::spaced_timesteps;
 use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
@@ -45,8 +45,7 @@ pub(super) const READS: ConfigReading = ConfigReading {
 };
 
 struct Ddpm {
-    schedule: NoiseSchedule,
-    timesteps: Vec<f64>,
+    steps: TrainedSteps,
     prediction: PredictionType,
     clip: Option<f64>,
     variance: Variance,
@@ -64,23 +63,19 @@ impl Ddpm {
                 return Err(DiffusionError::Scheduler(text));
             }
         };
+        let timesteps = spaced_timesteps(&INFO, config, options.steps)?;
         Ok(Self {
-            schedule: NoiseSchedule::new(config, &READS),
-            timesteps: spaced_timesteps(&INFO, config, options.steps)?,
+            steps: TrainedSteps::new(config, &READS, timesteps),
             prediction: config.prediction_type,
             clip: READS.clip(config),
             variance,
         })
     }
-
-    fn alpha(&self, index: usize) -> f64 {
-        self.schedule.alpha_cumprod(self.timesteps[index] as usize)
-    }
 }
 
 impl Sampler for Ddpm {
-    fn timesteps(&self) -> &[f64] {
-        &self.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.steps
     }
 
     fn step(
@@ -91,9 +86,13 @@ impl Sampler for Ddpm {
         sample: Tensor<4>,
         noise: &mut dyn NoiseSource,
     ) -> SamplerStep {
-        let is_last = index + 1 == self.timesteps.len();
-        let bar = self.alpha(index);
-        let next_bar = if is_last { 1.0 } else { self.alpha(index + 1) };
+        let is_last = index + 1 == self.steps.timesteps.len();
+        let bar = self.steps.alpha(index);
+        let next_bar = if is_last {
+            1.0
+        } else {
+            self.steps.alpha(index + 1)
+        };
         let alpha = bar / next_bar;
         let beta = 1.0 - alpha;
         let (shape, device) = (sample.dims(), sample.device());
@@ -101,7 +100,7 @@ impl Sampler for Ddpm {
         let x0 = clipped(x0, self.clip);
         let mut next = x0.clone() * (next_bar.sqrt() * beta / (1.0 - bar))
             + sample * (alpha.sqrt() * (1.0 - next_bar) / (1.0 - bar));
-        if self.timesteps[index] > 0.0 {
+        if self.steps.timesteps[index] > 0.0 {
             let variance = match self.variance {
                 Variance::Small => ((1.0 - next_bar) / (1.0 - bar) * beta).max(1e-20),
                 Variance::Large => beta,
@@ -112,9 +111,5 @@ impl Sampler for Ddpm {
             sample: next,
             denoised: x0,
         }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        with_noise(self.alpha(index), clean, noise)
     }
 }

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 
 use super::midpoints::{Midpoints, Way};
 use super::{
-    Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
-    SamplerStep, heun,
+    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    heun,
 };
 use crate::diffusion::DiffusionError;
 
@@ -45,20 +45,8 @@ impl Dpm2 {
 }
 
 impl Sampler for Dpm2 {
-    fn timesteps(&self) -> &[f64] {
-        &self.steps.timesteps
-    }
-
-    fn order(&self) -> usize {
-        2
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.steps.init_noise_sigma()
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        self.steps.scaled(sample, index)
+    fn grid(&self) -> &dyn Grid {
+        &self.steps
     }
 
     fn step(
@@ -74,20 +62,8 @@ impl Sampler for Dpm2 {
         let sample = match memory.open.take() {
             // From the beginning of the step, along the slope in its middle.
             Some(half) => half.sample + (sample - denoised.clone()) / middle * (to - from),
-            None => {
-                let slope = (sample.clone() - denoised.clone()) / from;
-                let next = sample.clone() + slope.clone() * (middle - from);
-                // The last step has no middle.
-                if index + 1 < self.steps.timesteps.len() {
-                    memory.open = Some(OpenStep { sample, sum: slope });
-                }
-                next
-            }
+            None => self.steps.to_middle(index, memory, sample, &denoised),
         };
         SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        self.steps.noised(clean, noise, index)
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::euler_ancestral::down_and_up;
 use super::midpoints::{Midpoints, Way};
-use super::{OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, dpm2};
+use super::{Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, dpm2};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
 use crate::diffusion::torch_random::NoiseSource;
@@ -36,20 +36,8 @@ impl Dpm2Ancestral {
 }
 
 impl Sampler for Dpm2Ancestral {
-    fn timesteps(&self) -> &[f64] {
-        &self.steps.timesteps
-    }
-
-    fn order(&self) -> usize {
-        2
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.steps.init_noise_sigma()
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        self.steps.scaled(sample, index)
+    fn grid(&self) -> &dyn Grid {
+        &self.steps
     }
 
     fn step(
@@ -69,20 +57,8 @@ impl Sampler for Dpm2Ancestral {
                 let slope = (sample - denoised.clone()) / middle;
                 half.sample + slope * (down - from) + noise.noise(shape, &device) * up
             }
-            None => {
-                let slope = (sample.clone() - denoised.clone()) / from;
-                let next = sample.clone() + slope.clone() * (middle - from);
-                // The last step has no middle.
-                if index + 1 < self.steps.timesteps.len() {
-                    memory.open = Some(OpenStep { sample, sum: slope });
-                }
-                next
-            }
+            None => self.steps.to_middle(index, memory, sample, &denoised),
         };
         SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        self.steps.noised(clean, noise, index)
     }
 }

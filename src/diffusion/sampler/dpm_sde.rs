@@ -5,7 +5,9 @@ use burn::tensor::Tensor;
 
 use super::euler_ancestral::down_and_up;
 use super::midpoints::{Midpoints, Way};
-use super::{OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, dpm2};
+use super::{
+    Grid, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, dpm2,
+};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
 use crate::diffusion::torch_random::NoiseSource;
@@ -37,20 +39,8 @@ impl DpmSde {
 }
 
 impl Sampler for DpmSde {
-    fn timesteps(&self) -> &[f64] {
-        &self.steps.timesteps
-    }
-
-    fn order(&self) -> usize {
-        2
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.steps.init_noise_sigma()
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        self.steps.scaled(sample, index)
+    fn grid(&self) -> &dyn Grid {
+        &self.steps
     }
 
     fn step(
@@ -85,9 +75,5 @@ impl Sampler for DpmSde {
         let sample =
             begin * ratio + denoised.clone() * (1.0 - ratio) + noise.noise(shape, &device) * up;
         SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        self.steps.noised(clean, noise, index)
     }
 }

@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 
 use super::levels::{Levels, Manner};
 use super::{
-    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
+    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::{
@@ -94,8 +95,8 @@ impl DpmSolver {
 }
 
 impl Sampler for DpmSolver {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.levels
     }
 
     fn step(
@@ -124,9 +125,5 @@ impl Sampler for DpmSolver {
             sample: moved,
             denoised,
         }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        self.levels.noised(clean, noise, index)
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use super::dpm_solver;
 use super::levels::{Levels, Manner};
-use super::{Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep};
+use super::{Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
 use crate::diffusion::torch_random::NoiseSource;
@@ -62,8 +62,8 @@ impl DpmSolver3mSde {
 }
 
 impl Sampler for DpmSolver3mSde {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.levels
     }
 
     fn step(
@@ -100,9 +100,5 @@ impl Sampler for DpmSolver3mSde {
             sample: moved,
             denoised,
         }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        self.levels.noised(clean, noise, index)
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::dpm_solver::{self, SecondOrder};
 use super::levels::{Levels, Manner};
-use super::{Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep};
+use super::{Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::{SchedulerConfig, SolverType};
 use crate::diffusion::torch_random::NoiseSource;
@@ -38,8 +38,8 @@ impl DpmSolverSde {
 }
 
 impl Sampler for DpmSolverSde {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.levels
     }
 
     fn step(
@@ -71,9 +71,5 @@ impl Sampler for DpmSolverSde {
             sample: moved,
             denoised,
         }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        self.levels.noised(clean, noise, index)
     }
 }

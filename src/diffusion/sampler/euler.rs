@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
     SigmaLimits, Sigmas, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
@@ -53,16 +53,8 @@ impl Euler {
 }
 
 impl Sampler for Euler {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.levels.init_noise_sigma
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        Sigmas::scaled(sample, self.levels.sigmas[index])
+    fn grid(&self) -> &dyn Grid {
+        &self.levels
     }
 
     fn step(
@@ -78,9 +70,5 @@ impl Sampler for Euler {
         let derivative = (sample.clone() - denoised.clone()) / sigma;
         let sample = sample + derivative * (self.levels.sigmas[index + 1] - sigma);
         SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        clean + noise * self.levels.sigmas[index]
     }
 }

@@ -5,7 +5,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, SigmaLimits, Sigmas, euler,
+    Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, SigmaLimits, Sigmas,
+    euler,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
@@ -45,16 +46,8 @@ impl EulerAncestral {
 }
 
 impl Sampler for EulerAncestral {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.levels.init_noise_sigma
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        Sigmas::scaled(sample, self.levels.sigmas[index])
+    fn grid(&self) -> &dyn Grid {
+        &self.levels
     }
 
     fn step(
@@ -72,9 +65,5 @@ impl Sampler for EulerAncestral {
         let derivative = (sample.clone() - denoised.clone()) / from;
         let sample = sample + derivative * (down - from) + noise.noise(shape, &device) * up;
         SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        clean + noise * self.levels.sigmas[index]
     }
 }

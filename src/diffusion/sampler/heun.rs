@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    Clip, ConfigReading, Grid, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
     SamplerStep, SigmaLimits, Sigmas, ZeroSnr, clipped,
 };
 use crate::diffusion::DiffusionError;
@@ -55,6 +55,7 @@ impl Heun {
         levels.sigmas = doubled(&levels.sigmas[..last]);
         levels.sigmas.push(end);
         levels.timesteps = doubled(&levels.timesteps);
+        levels.order = 2;
         Ok(Self {
             levels,
             clip: READS.clip(config),
@@ -63,20 +64,8 @@ impl Heun {
 }
 
 impl Sampler for Heun {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
-    }
-
-    fn order(&self) -> usize {
-        2
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.levels.init_noise_sigma
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        Sigmas::scaled(sample, self.levels.sigmas[index])
+    fn grid(&self) -> &dyn Grid {
+        &self.levels
     }
 
     fn step(
@@ -110,9 +99,5 @@ impl Sampler for Heun {
             }
         };
         SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        clean + noise * self.levels.sigmas[index]
     }
 }

@@ -5,12 +5,12 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, ZeroSnr,
-    clipped,
+    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    TrainedSteps, ZeroSnr, clipped,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
-use crate::diffusion::schedule::{NoiseSchedule, check_steps};
+use crate::diffusion::schedule::check_steps;
 use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
@@ -39,8 +39,7 @@ const READS: ConfigReading = ConfigReading {
 };
 
 struct Lcm {
-    schedule: NoiseSchedule,
-    timesteps: Vec<f64>,
+    steps: TrainedSteps,
     prediction: PredictionType,
     clip: Option<f64>,
     timestep_scaling: f64,
@@ -58,22 +57,17 @@ impl Lcm {
             ((known - at) * stride - 1) as f64
         });
         Ok(Self {
-            schedule: NoiseSchedule::new(config, &READS),
-            timesteps: timesteps.collect(),
+            steps: TrainedSteps::new(config, &READS, timesteps.collect()),
             prediction: config.prediction_type,
             clip: READS.clip(config),
             timestep_scaling: config.timestep_scaling,
         })
     }
-
-    fn alpha(&self, index: usize) -> f64 {
-        self.schedule.alpha_cumprod(self.timesteps[index] as usize)
-    }
 }
 
 impl Sampler for Lcm {
-    fn timesteps(&self) -> &[f64] {
-        &self.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.steps
     }
 
     fn step(
@@ -85,24 +79,20 @@ impl Sampler for Lcm {
         noise: &mut dyn NoiseSource,
     ) -> SamplerStep {
         let (shape, device) = (sample.dims(), sample.device());
-        let alpha = self.alpha(index);
+        let alpha = self.steps.alpha(index);
         let (x0, _) = self.prediction.x0_and_noise(alpha, output, sample.clone());
         // What the model says counts the less the less noise there is.
-        let time = self.timesteps[index] * self.timestep_scaling;
+        let time = self.steps.timesteps[index] * self.timestep_scaling;
         let square = time * time + SIGMA_DATA * SIGMA_DATA;
         let denoised = clipped(x0, self.clip) * (time / square.sqrt())
             + sample * (SIGMA_DATA * SIGMA_DATA / square);
-        let is_last = index + 1 == self.timesteps.len();
+        let is_last = index + 1 == self.steps.timesteps.len();
         let sample = if is_last {
             denoised.clone()
         } else {
             let noise = noise.noise(shape, &device);
-            with_noise(self.alpha(index + 1), denoised.clone(), noise)
+            with_noise(self.steps.alpha(index + 1), denoised.clone(), noise)
         };
         SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        with_noise(self.alpha(index), clean, noise)
     }
 }

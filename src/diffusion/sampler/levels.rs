@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::sigmas::SigmaLimits;
 use super::spread::spread;
-use super::{SamplerInfo, SamplerOptions};
+use super::{Grid, SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{
@@ -136,9 +136,14 @@ impl Levels {
         let bar = self.levels[index].alpha.powi(2);
         self.prediction.x0_and_noise(bar, output, sample).0
     }
+}
 
-    /// A clean sample with as much noise as samples have at a step.
-    pub fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+impl Grid for Levels {
+    fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
         with_noise(self.levels[index].alpha.powi(2), clean, noise)
     }
 }

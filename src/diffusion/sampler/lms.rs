@@ -4,8 +4,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    ConfigReading, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep, SigmaLimits,
-    Sigmas, ZeroSnr, euler,
+    ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
+    SigmaLimits, Sigmas, ZeroSnr, euler,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
@@ -68,16 +68,8 @@ impl Lms {
 }
 
 impl Sampler for Lms {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.levels.init_noise_sigma
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        Sigmas::scaled(sample, self.levels.sigmas[index])
+    fn grid(&self) -> &dyn Grid {
+        &self.levels
     }
 
     fn step(
@@ -102,9 +94,5 @@ impl Sampler for Lms {
             sample + slope.clone() * self.weight(index, count, back)
         });
         SamplerStep { sample, denoised }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        clean + noise * self.levels.sigmas[index]
     }
 }

@@ -3,7 +3,8 @@
 
 use burn::tensor::Tensor;
 
-use super::{SamplerInfo, SamplerOptions, SigmaLimits, Sigmas};
+use super::sigmas::scaled;
+use super::{Grid, OpenStep, SamplerInfo, SamplerMemory, SamplerOptions, SigmaLimits, Sigmas};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
 use crate::recipe::Schedule;
@@ -66,10 +67,6 @@ impl Midpoints {
         })
     }
 
-    pub fn init_noise_sigma(&self) -> f64 {
-        self.levels.init_noise_sigma
-    }
-
     /// The step that an evaluation belongs to.
     pub fn way(&self, index: usize) -> Way {
         let step = index / 2;
@@ -90,19 +87,49 @@ impl Midpoints {
         }
     }
 
-    /// What the model gets to see of a sample.
-    pub fn scaled(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        Sigmas::scaled(sample, self.asked(index))
-    }
-
     /// What the model said of a sample, as x₀.
     pub fn x0(&self, index: usize, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
         self.levels.x0(self.asked(index), output, sample)
     }
 
-    /// A clean sample under noise. On its way that is the noise of the step's end, as
-    /// in diffusers.
-    pub fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+    /// From the beginning of a step along its slope to the level on its way, where the
+    /// model is asked again. The last step has none: it is done then.
+    pub fn to_middle(
+        &self,
+        index: usize,
+        memory: &mut SamplerMemory,
+        sample: Tensor<4>,
+        denoised: &Tensor<4>,
+    ) -> Tensor<4> {
+        let Way { from, middle, .. } = self.way(index);
+        let slope = (sample.clone() - denoised.clone()) / from;
+        let next = sample.clone() + slope.clone() * (middle - from);
+        if index + 1 < self.timesteps.len() {
+            memory.open = Some(OpenStep { sample, sum: slope });
+        }
+        next
+    }
+}
+
+impl Grid for Midpoints {
+    fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    fn order(&self) -> usize {
+        2
+    }
+
+    fn init_noise_sigma(&self) -> f64 {
+        self.levels.init_noise_sigma
+    }
+
+    fn scaled(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
+        scaled(sample, self.asked(index))
+    }
+
+    /// On its way that is the noise of the step's end, as in diffusers.
+    fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
         clean + noise * self.levels.sigmas[index.div_ceil(2)]
     }
 }

@@ -24,6 +24,7 @@ mod plms;
 mod pndm;
 mod sigmas;
 mod spread;
+mod trained;
 mod unipc;
 
 use burn::tensor::Tensor;
@@ -32,6 +33,7 @@ use info::Clip;
 pub(super) use info::{ConfigReading, ZeroSnr};
 pub use info::{SamplerInfo, SamplerOptions, sampler_info};
 use sigmas::{SigmaLimits, Sigmas};
+use trained::TrainedSteps;
 
 use super::torch_random::NoiseSource;
 
@@ -89,8 +91,8 @@ pub struct OpenStep {
     pub sum: Tensor<4>,
 }
 
-/// A way from noise to a clean sample: a plan, the same for all runs.
-pub trait Sampler: Send + Sync {
+/// The steps of a run, and how much noise there is at each.
+pub trait Grid: Send + Sync {
     /// The timestep of every evaluation of the model, in order.
     fn timesteps(&self) -> &[f64];
 
@@ -108,11 +110,23 @@ pub trait Sampler: Send + Sync {
     ///
     /// # Shapes
     /// As given.
-    fn scale_model_input(&self, sample: Tensor<4>, _index: usize) -> Tensor<4> {
+    fn scaled(&self, sample: Tensor<4>, _index: usize) -> Tensor<4> {
         sample
     }
 
-    /// One step with what the model said at `timesteps()[index]`. Indices go up
+    /// A clean sample with as much noise as samples have at an index.
+    ///
+    /// # Shapes
+    /// `clean` and `noise`: the same; the result too.
+    fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4>;
+}
+
+/// A way from noise to a clean sample: a plan, the same for all runs.
+pub trait Sampler: Send + Sync {
+    /// Its steps and their noise.
+    fn grid(&self) -> &dyn Grid;
+
+    /// One step with what the model said at a timestep of the grid. Indices go up
     /// by one from call to call, from wherever the first call begins, which gets
     /// an empty memory.
     ///
@@ -126,12 +140,6 @@ pub trait Sampler: Send + Sync {
         sample: Tensor<4>,
         noise: &mut dyn NoiseSource,
     ) -> SamplerStep;
-
-    /// A clean sample with as much noise as samples have at an index.
-    ///
-    /// # Shapes
-    /// `clean` and `noise`: the same; the result too.
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4>;
 }
 
 /// The multistep rule of Adams and Bashforth on up to four predictions, newest last;

@@ -6,12 +6,12 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
-    SamplerStep, ZeroSnr, adams_bashforth,
+    Clip, ConfigReading, Grid, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    SamplerStep, TrainedSteps, ZeroSnr, adams_bashforth,
 };
 use crate::diffusion::DiffusionError;
-use crate::diffusion::prediction::{PredictionType, with_noise};
-use crate::diffusion::schedule::{NoiseSchedule, check_steps, spaced_timesteps};
+use crate::diffusion::prediction::PredictionType;
+use crate::diffusion::schedule::{check_steps, spaced_timesteps};
 use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
@@ -41,10 +41,9 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
 };
 
 struct Plms {
-    schedule: NoiseSchedule,
     /// Those of the evaluations: the second step's beginning stands twice, because the
     /// first step is corrected there.
-    timesteps: Vec<f64>,
+    steps: TrainedSteps,
     prediction: PredictionType,
 }
 
@@ -62,27 +61,23 @@ impl Plms {
             _ => spaced_timesteps(&INFO, config, options.steps)?,
         };
         let second = steps.get(1).or(steps.first()).copied();
-        let timesteps = steps.iter().take(1).copied().chain(second);
+        let later = steps.iter().skip(1).copied();
+        let timesteps = steps.iter().take(1).copied().chain(second).chain(later);
         Ok(Self {
-            schedule: NoiseSchedule::new(config, &INFO.reads),
-            timesteps: timesteps.chain(steps.iter().skip(1).copied()).collect(),
+            steps: TrainedSteps::new(config, &INFO.reads, timesteps.collect()),
             prediction: config.prediction_type,
         })
     }
 
-    fn alpha(&self, index: usize) -> f64 {
-        self.schedule.alpha_cumprod(self.timesteps[index] as usize)
-    }
-
     /// From an evaluation to the one after it along predicted noise.
     fn transfer(&self, sample: Tensor<4>, index: usize, epsilon: Tensor<4>) -> SamplerStep {
-        let alpha = self.alpha(index);
+        let alpha = self.steps.alpha(index);
         // The first step, which is corrected at its end, may be the only one.
-        let is_last = index + 1 == self.timesteps.len() || self.timesteps.len() == 2;
+        let is_last = index + 1 == self.steps.timesteps.len() || self.steps.timesteps.len() == 2;
         let next = if is_last {
-            self.schedule.alpha_cumprod(0)
+            self.steps.schedule.alpha_cumprod(0)
         } else {
-            self.alpha(index + 1)
+            self.steps.alpha(index + 1)
         };
         let denoised = (sample - epsilon.clone() * (1.0 - alpha).sqrt()) / alpha.sqrt();
         SamplerStep {
@@ -93,8 +88,8 @@ impl Plms {
 }
 
 impl Sampler for Plms {
-    fn timesteps(&self) -> &[f64] {
-        &self.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.steps
     }
 
     fn step(
@@ -105,7 +100,7 @@ impl Sampler for Plms {
         sample: Tensor<4>,
         _noise: &mut dyn NoiseSource,
     ) -> SamplerStep {
-        let alpha = self.alpha(index);
+        let alpha = self.steps.alpha(index);
         let (x0, epsilon) = self.prediction.x0_and_noise(alpha, output, sample.clone());
         if index == 0 {
             memory.open = Some(OpenStep {
@@ -132,9 +127,5 @@ impl Sampler for Plms {
             memory.past.remove(0);
         }
         self.transfer(sample, index, said)
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        with_noise(self.alpha(index), clean, noise)
     }
 }

@@ -5,12 +5,12 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
-    SamplerStep, ZeroSnr, adams_bashforth,
+    Clip, ConfigReading, Grid, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    SamplerStep, TrainedSteps, ZeroSnr, adams_bashforth,
 };
 use crate::diffusion::DiffusionError;
-use crate::diffusion::prediction::{PredictionType, with_noise};
-use crate::diffusion::schedule::{NoiseSchedule, check_steps, spaced_timesteps};
+use crate::diffusion::prediction::PredictionType;
+use crate::diffusion::schedule::{check_steps, spaced_timesteps};
 use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 use crate::diffusion::torch_random::NoiseSource;
 
@@ -41,8 +41,7 @@ const READS: ConfigReading = ConfigReading {
 };
 
 struct Pndm {
-    schedule: NoiseSchedule,
-    timesteps: Vec<f64>,
+    steps: TrainedSteps,
     /// How many evaluations belong to Runge-Kutta.
     runge_kutta: usize,
     stride: usize,
@@ -72,24 +71,25 @@ impl Pndm {
             runge_kutta = timesteps.len();
             timesteps.extend(spaced.iter().skip(ORDER - 1));
         }
-        let schedule = NoiseSchedule::new(config, &READS);
+        let steps = TrainedSteps::new(config, &READS, timesteps);
         let ends_at_one = config.set_alpha_to_one.unwrap_or(false);
         Ok(Self {
-            timesteps,
             runge_kutta,
             stride,
             final_alpha: if ends_at_one {
                 1.0
             } else {
-                schedule.alpha_cumprod(0)
+                steps.schedule.alpha_cumprod(0)
             },
             prediction: config.prediction_type,
-            schedule,
+            steps,
         })
     }
 
     fn alpha(&self, step: i64) -> f64 {
-        usize::try_from(step).map_or(self.final_alpha, |step| self.schedule.alpha_cumprod(step))
+        usize::try_from(step).map_or(self.final_alpha, |step| {
+            self.steps.schedule.alpha_cumprod(step)
+        })
     }
 
     /// From one step to another along the predicted noise: equation 9 of the paper.
@@ -114,7 +114,7 @@ impl Pndm {
         } else {
             t
         };
-        let begin = self.timesteps[memory.calls / 4 * 4] as i64;
+        let begin = self.steps.timesteps[memory.calls / 4 * 4] as i64;
         let weight = [1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0][memory.calls % 4];
         let part = output.clone() * weight;
         let is_first = memory.calls.is_multiple_of(4);
@@ -168,8 +168,8 @@ impl Pndm {
 }
 
 impl Sampler for Pndm {
-    fn timesteps(&self) -> &[f64] {
-        &self.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.steps
     }
 
     fn step(
@@ -180,7 +180,7 @@ impl Sampler for Pndm {
         sample: Tensor<4>,
         _noise: &mut dyn NoiseSource,
     ) -> SamplerStep {
-        let t = self.timesteps[index] as i64;
+        let t = self.steps.timesteps[index] as i64;
         let step = if memory.calls < self.runge_kutta {
             self.runge_kutta_step(t, memory, output, sample)
         } else {
@@ -188,13 +188,5 @@ impl Sampler for Pndm {
         };
         memory.calls += 1;
         step
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        with_noise(
-            self.schedule.alpha_cumprod(self.timesteps[index] as usize),
-            clean,
-            noise,
-        )
     }
 }

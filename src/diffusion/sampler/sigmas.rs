@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::spread::spread;
-use super::{SamplerInfo, SamplerOptions};
+use super::{Grid, SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::PredictionType;
 use crate::diffusion::schedule::{NoiseSchedule, interpolate, spaced_timesteps, step_of_sigma};
@@ -38,6 +38,8 @@ pub(super) struct Sigmas {
     /// One more than timesteps: the last is that of the result.
     pub sigmas: Vec<f64>,
     pub init_noise_sigma: f64,
+    /// Evaluations of the model for each step.
+    pub order: usize,
     /// The noise levels of the training.
     table: Vec<f64>,
     prediction: PredictionType,
@@ -77,6 +79,7 @@ impl Sigmas {
                 TimestepSpacing::Linspace | TimestepSpacing::Trailing => largest,
                 TimestepSpacing::Leading => (largest * largest + 1.0).sqrt(),
             },
+            order: 1,
             sigmas,
             table,
             prediction: config.prediction_type,
@@ -88,13 +91,35 @@ impl Sigmas {
         step_of_sigma(&self.table, sigma)
     }
 
-    /// x / √(σ² + 1).
-    pub fn scaled(sample: Tensor<4>, sigma: f64) -> Tensor<4> {
-        sample / (sigma * sigma + 1.0).sqrt()
-    }
-
     /// What the model said of a sample x₀ + σ ε, as x₀.
     pub fn x0(&self, sigma: f64, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
         self.prediction.x0_of_sigma(sigma, output, sample)
     }
+}
+
+impl Grid for Sigmas {
+    fn timesteps(&self) -> &[f64] {
+        &self.timesteps
+    }
+
+    fn order(&self) -> usize {
+        self.order
+    }
+
+    fn init_noise_sigma(&self) -> f64 {
+        self.init_noise_sigma
+    }
+
+    fn scaled(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
+        scaled(sample, self.sigmas[index])
+    }
+
+    fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
+        clean + noise * self.sigmas[index]
+    }
+}
+
+/// x / √(σ² + 1).
+pub(super) fn scaled(sample: Tensor<4>, sigma: f64) -> Tensor<4> {
+    sample / (sigma * sigma + 1.0).sqrt()
 }

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::levels::{Levels, Manner};
 use super::{
-    Clip, ConfigReading, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    Clip, ConfigReading, Grid, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
     SamplerStep, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
@@ -158,8 +158,8 @@ fn solved(mut rows: Vec<Vec<f64>>) -> Vec<f64> {
 }
 
 impl Sampler for UniPc {
-    fn timesteps(&self) -> &[f64] {
-        &self.levels.timesteps
+    fn grid(&self) -> &dyn Grid {
+        &self.levels
     }
 
     fn step(
@@ -202,10 +202,6 @@ impl Sampler for UniPc {
             sample: next,
             denoised,
         }
-    }
-
-    fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        self.levels.noised(clean, noise, index)
     }
 }
 
