@@ -258,6 +258,122 @@ fn a_file_that_does_not_fit_in_full_is_refused_by_its_first_name() {
     assert!(sentence.contains("no LoRA"), "{sentence}");
 }
 
+/// A safetensors file with some names and shapes, of which nothing but the header takes room.
+fn write_hollow(path: &Path, tensors: &[(&str, &[usize])]) {
+    let mut end = 0_u64;
+    let mut header = serde_json::Map::new();
+    for (name, shape) in tensors {
+        let begin = end;
+        end += 4 * shape.iter().product::<usize>() as u64;
+        let entry =
+            serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [begin, end]});
+        header.insert((*name).to_owned(), entry);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let start = [&(header.len() as u64).to_le_bytes(), header.as_slice()].concat();
+    std::fs::write(path, &start).unwrap();
+    let file = std::fs::File::options().append(true).open(path).unwrap();
+    file.set_len(start.len() as u64 + end).unwrap();
+}
+
+#[test]
+fn a_header_that_asks_for_more_memory_than_there_is_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("x.safetensors");
+    let model = open("sd1-tiny");
+    let targets = model.model().lora_targets();
+    let (down, up) = (
+        format!("{TO_Q}.lora_down.weight"),
+        format!("{TO_Q}.lora_up.weight"),
+    );
+    let rank = 1 << 33;
+    write_hollow(&path, &[(&down, &[rank, 8]), (&up, &[8, rank])]);
+    let file = LoraFile::open(&path).unwrap();
+    let added = file.add_to(&mut Changes::default(), &targets, [1.0; 2]);
+    let sentence = added.unwrap_err().to_string();
+    assert!(
+        sentence.contains(&down) && sentence.contains("the rank 8589934592"),
+        "{sentence}"
+    );
+    // Of a convolution in the middle, rank by rank, it is known before it is read.
+    let conv = "lora_unet_down_blocks_0_resnets_0_conv1";
+    let names = ["lora_down", "lora_up", "lora_mid"].map(|end| format!("{conv}.{end}.weight"));
+    let rank = 1 << 16;
+    let shapes: [&[usize]; 3] = [&[rank, 8, 1, 1], &[8, rank, 1, 1], &[rank, rank, 3, 3]];
+    let tensors: Vec<(&str, &[usize])> = names.iter().map(String::as_str).zip(shapes).collect();
+    write_hollow(&path, &tensors);
+    let needed = LoraFile::open(&path)
+        .unwrap()
+        .numbers_needed(&targets)
+        .unwrap();
+    let rank = rank as u64;
+    assert_eq!(needed, 2 * 8 * rank + 9 * rank * rank + 9 * 8 * rank);
+}
+
+#[test]
+fn alphas_of_a_header_are_numbers() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("x.safetensors");
+    let (down, up) = (
+        format!("{TO_Q}.lora_down.weight"),
+        format!("{TO_Q}.lora_up.weight"),
+    );
+    let tensors: [(&str, &[usize]); 2] = [(&down, &[2, 8]), (&up, &[8, 2])];
+    let refused = |header: &[(&str, &str)], words: &[&str]| {
+        write(&path, &tensors, header);
+        let sentence = LoraFile::open(&path).unwrap_err().to_string();
+        for word in words {
+            assert!(sentence.contains(word), "{word} is not in {sentence}");
+        }
+    };
+    for value in ["nan", "inf", "-inf", "1e400", "1e40"] {
+        refused(&[("ss_network_alpha", value)], &["ss_network_alpha", value]);
+    }
+    let conv = [
+        ("ss_network_alpha", "4"),
+        ("ss_network_args", r#"{"conv_alpha": "inf"}"#),
+    ];
+    refused(&conv, &["conv_alpha", "inf"]);
+    let note = "lora_adapter_metadata";
+    refused(&[(note, r#"{"unet.lora_alpha": 1e400}"#)], &[note]);
+    // Trainers write so where none was given.
+    write(&path, &tensors, &[("ss_network_alpha", "None")]);
+    LoraFile::open(&path).unwrap();
+}
+
+#[test]
+fn files_that_are_something_else_are_called_what_they_are() {
+    let scratch = tempfile::tempdir().unwrap();
+    let model = ModelFolder::open("tests/data/reference/sd1-tiny").unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    let told = |path: &Path| {
+        let stage = model.load_first_stage_instead(path, &Device::flex());
+        [
+            LoraFile::open(path).map(drop).unwrap_err().to_string(),
+            LearnedWord::open(path, 8).unwrap_err().to_string(),
+            stage.map(drop).unwrap_err().to_string(),
+        ]
+    };
+    image::RgbImage::new(4, 4).save(at("p.png")).unwrap();
+    for sentence in told(&at("p.png")) {
+        assert!(sentence.contains("p.png is a picture"), "{sentence}");
+    }
+    write_hollow(&at("none.safetensors"), &[]);
+    let [_, words, stage] = told(&at("none.safetensors"));
+    for sentence in [words, stage] {
+        assert!(sentence.contains("holds no tensors"), "{sentence}");
+    }
+    let bytes = [0; 64];
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::I64, vec![1, 8], &bytes);
+    let path = at("whole.safetensors");
+    safetensors::serialize_to_file([("emb_params", view.unwrap())], None, &path).unwrap();
+    let sentence = LearnedWord::open(&path, 8).unwrap_err().to_string();
+    assert!(
+        sentence.contains("emb_params as I64") && !sentence.contains("whole safetensors file"),
+        "{sentence}"
+    );
+}
+
 #[test]
 fn words_of_a_lora_are_read_from_its_header() {
     let scratch = tempfile::tempdir().unwrap();

@@ -183,6 +183,23 @@ fn what_does_not_fit_or_is_not_there_paints_nothing() {
         painted.is_ok() && told.iter().any(|it| it.contains("glow")),
         "{told:?}"
     );
+    // Those that are named are wanted.
+    let named = GenerateSpec {
+        embeddings: vec![NamedFile::at(models.at("embeddings/glow.safetensors"))],
+        ..models.spec("a glow")
+    };
+    let sentence = came(&mut engine, named).0.unwrap_err();
+    assert!(sentence.contains("glow.safetensors"), "{sentence}");
+    // Another first stage, which makes other latents.
+    let vae = GenerateSpec {
+        vae: Some(NamedFile::at("tests/data/reference/first-stages/kl-f2")),
+        ..models.spec("a house")
+    };
+    let sentence = came(&mut engine, vae).0.unwrap_err();
+    assert!(
+        sentence.contains("pixels a side") && !sentence.contains("latent_channels"),
+        "{sentence}"
+    );
     engine.close();
 }
 

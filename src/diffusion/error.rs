@@ -10,7 +10,9 @@ pub enum DiffusionError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The model's noise schedule is not one of ours.
-    #[error("the model's scheduler_config.json cannot be used: {0}")]
+    #[error(
+        "the model's noise schedule (its scheduler_config.json or YAML file) cannot be used: {0}"
+    )]
     Scheduler(String),
     /// The sampler cannot take so many steps.
     #[error(

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use super::device::ComputeDevice;
 use super::kept_files::{self, Kept};
 use super::memory::Memory;
-use super::model_cache::{Loaded, bad_model, folder_of, path_of};
+use super::model_cache::{LoadNews, Loaded, bad_model, folder_of, path_of};
 use super::protocol::StopReason;
 use super::workbench::check_room;
 use crate::model::conditioner::LearnedWord;
 use crate::model::lora::{Changes, LoraFile};
 use crate::model::weights::{FileStamp, WeightDigest};
-use crate::model::{Additions, ModelFolder};
+use crate::model::{Additions, FirstStageConfig, ModelFolder};
 use crate::recipe::{GenerateSpec, LoraSpec, ModelSource, NamedFile, without_loras};
 
 /// Digits of a LoRA's digest in recipes, as other programs have them.
@@ -25,7 +25,8 @@ const LORA_DIGITS: usize = 12;
 pub(super) struct Chosen {
     /// With the weights for the denoiser and for the text encoder.
     loras: Vec<(String, PathBuf, [u32; 2])>,
-    words: Vec<PathBuf>,
+    /// And whether each was named, instead of found by a word of the prompt.
+    words: Vec<(PathBuf, bool)>,
     vae: Option<PathBuf>,
     /// Another value means that one was exchanged.
     stamps: Vec<FileStamp>,
@@ -50,19 +51,19 @@ impl Chosen {
         };
         let loras: Vec<_> = loras.iter().map(lora).collect::<Result<_, StopReason>>()?;
         let named = spec.embeddings.iter();
-        let mut words: Vec<PathBuf> = named
-            .map(|file| find(file, Kept::Embeddings))
-            .collect::<Result<_, _>>()?;
+        let mut words: Vec<(PathBuf, bool)> = named
+            .map(|file| Ok((find(file, Kept::Embeddings)?, true)))
+            .collect::<Result<_, StopReason>>()?;
         let texts = [without_loras(&spec.prompt), spec.negative_prompt.clone()];
         for path in kept_files::words_in(&texts, model) {
-            if !words.contains(&path) {
-                words.push(path);
+            if words.iter().all(|(known, _)| *known != path) {
+                words.push((path, false));
             }
         }
         let vae = spec.vae.as_ref().map(|file| find(file, Kept::Vaes));
         let vae = vae.transpose()?;
         let files = loras.iter().map(|(_, path, _)| path);
-        let files = files.chain(&words).chain(&vae);
+        let files = files.chain(words.iter().map(|(path, _)| path)).chain(&vae);
         let stamps = files.flat_map(|path| match path.is_dir() {
             true => ModelFolder::stamp_of(path),
             false => FileStamp::of(path).into_iter().collect(),
@@ -89,7 +90,7 @@ impl Chosen {
         base: &Loaded,
         source: &ModelSource,
         device: &ComputeDevice,
-        warn: &mut dyn FnMut(&str),
+        news: &dyn LoadNews,
     ) -> Result<Loaded, StopReason> {
         let model = base.model.model();
         let mut additions = Additions::default();
@@ -99,6 +100,8 @@ impl Chosen {
             for (name, path, weights) in &self.loras {
                 let file = LoraFile::open(path).map_err(|error| bad_model(&error))?;
                 let weights = weights.map(f32::from_bits);
+                let needed = file.numbers_needed(&targets);
+                check_reading(needed.map_err(|error| bad_model(&error))?)?;
                 file.add_to(&mut additions.changes, &targets, weights)
                     .map_err(|error| bad_model(&error))?;
                 let digest = WeightDigest::begin_of_data(path.clone());
@@ -106,17 +109,29 @@ impl Chosen {
             }
             check_memory(&additions.changes, device)?;
         }
-        if let Some(width) = model.word_width() {
-            for path in &self.words {
+        let width = model.word_width();
+        if width.is_none() && self.words.iter().any(|(_, is_named)| *is_named) {
+            news.warn("this model reads no learned words, so that --embedding changes nothing");
+        }
+        if let Some(width) = width {
+            for (path, is_named) in &self.words {
                 match LearnedWord::open(path, width) {
                     Ok(word) => additions.words.push(word),
+                    Err(error) if *is_named => return Err(bad_model(&error)),
                     // The word may mean something without them.
-                    Err(error) => warn(&error.to_string()),
+                    Err(error) => news.warn(&error.to_string()),
                 }
             }
         }
         if let Some(path) = &self.vae {
-            let stage = folder_of(source, device)?.load_first_stage_instead(path, &device.device);
+            let folder = folder_of(source, device)?;
+            let config = folder.first_stage_config();
+            let count = config.and_then(FirstStageConfig::parameter_count);
+            let bytes = count.unwrap_or_default() * device.weights.bytes();
+            let folder = folder.watched(news.watch(bytes as u64));
+            let stage = folder.load_first_stage_instead(path, &device.device);
+            // One that was given up is none that failed.
+            news.goes_on()?;
             additions.first_stage = Some(stage.map_err(|error| bad_model(&error))?);
         }
         let size_bytes = (additions.changes.touched() * device.weights.bytes()) as u64;
@@ -126,6 +141,17 @@ impl Chosen {
             .map_err(|error| bad_model(&error))?;
         Ok(base.changed(model, size_bytes, digests))
     }
+}
+
+/// Refuses to read more numbers of a LoRA than there is room for.
+fn check_reading(numbers: u64) -> Result<(), StopReason> {
+    check_room(
+        "Reading the LoRA",
+        numbers.saturating_mul(size_of::<f32>() as u64),
+        Memory::now().map(|memory| memory.available_bytes),
+        "close other programs, or take a smaller one",
+    )
+    .map_err(StopReason::Failed)
 }
 
 /// Refuses to change more weights than can be held twice.
@@ -157,7 +183,7 @@ impl Fitted {
         base: &Rc<Loaded>,
         spec: &GenerateSpec,
         device: &ComputeDevice,
-        warn: &mut dyn FnMut(&str),
+        news: &dyn LoadNews,
     ) -> Result<Rc<Loaded>, StopReason> {
         let chosen = Chosen::of(spec, &path_of(&spec.model)?)?;
         if chosen.is_nothing() {
@@ -172,8 +198,8 @@ impl Fitted {
         }
         // What was changed before goes first.
         self.last = None;
-        let fitted = Rc::new(chosen.added_to(base, &spec.model, device, warn)?);
-        tell_others(spec, &fitted, warn);
+        let fitted = Rc::new(chosen.added_to(base, &spec.model, device, news)?);
+        tell_others(spec, &fitted, news);
         self.last = Some((Rc::clone(base), chosen, Rc::clone(&fitted)));
         Ok(fitted)
     }
@@ -191,7 +217,7 @@ impl Fitted {
 }
 
 /// Tells of LoRAs that were found by name and are others than those a recipe wants.
-fn tell_others(spec: &GenerateSpec, fitted: &Loaded, warn: &mut dyn FnMut(&str)) {
+fn tell_others(spec: &GenerateSpec, fitted: &Loaded, news: &dyn LoadNews) {
     let is_found = |name: &str| {
         let listed = spec.loras.iter().find(|lora| lora.file.name == name);
         listed.is_none_or(|lora| lora.file.path.is_none())
@@ -206,7 +232,7 @@ fn tell_others(spec: &GenerateSpec, fitted: &Loaded, warn: &mut dyn FnMut(&str))
             && !wanted.starts_with(&digits)
             && !digits.starts_with(wanted.as_str())
         {
-            warn(&format!(
+            news.warn(&format!(
                 "the LoRA \u{201c}{name}\u{201d} is another one ({digits}) than the picture was painted with ({wanted}); the picture will be another"
             ));
         }

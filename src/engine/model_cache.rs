@@ -100,7 +100,10 @@ impl ModelCache {
     ) -> Result<Rc<Loaded>, StopReason> {
         let path = path_of(source)?;
         // Before anything is read: what changes meanwhile is read again next time.
-        let stamp = ModelFolder::stamp_of(&path);
+        let mut stamp = ModelFolder::stamp_of(&path);
+        if let ModelSource::Described { yaml, .. } = source {
+            stamp.extend(FileStamp::of(yaml));
+        }
         let known = self
             .models
             .iter()
@@ -219,6 +222,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::model::tiny::KINDS;
 
     fn tiny(name: &str) -> ModelSource {
         ModelSource::Folder(Path::new("tests/data/reference").join(name))
@@ -274,6 +278,26 @@ mod tests {
         let given_up = cache.get(&tiny("sd1-tiny"), &device, u64::MAX, &Patience(false));
         assert_eq!(given_up.err(), Some(StopReason::Cancelled));
         assert!(cache.models.is_empty());
+    }
+
+    #[test]
+    fn a_yaml_file_that_was_written_anew_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let yaml = folder.path().join("told elsewhere.yaml");
+        let mut kinds = KINDS.iter();
+        let kind = kinds.find(|kind| kind.id == "latent-diffusion-class-to-image");
+        let file = kind.unwrap().write(&folder.path().join("model")).unwrap();
+        std::fs::rename(file.with_extension("yaml"), &yaml).unwrap();
+        let source = ModelSource::Described {
+            file,
+            yaml: yaml.clone(),
+        };
+        let mut cache = ModelCache::default();
+        let first = get(&mut cache, &source, u64::MAX);
+        assert!(Rc::ptr_eq(&first, &get(&mut cache, &source, u64::MAX)));
+        let text = std::fs::read_to_string(&yaml).unwrap();
+        std::fs::write(&yaml, text + "\n").unwrap();
+        assert!(!Rc::ptr_eq(&first, &get(&mut cache, &source, u64::MAX)));
     }
 
     #[test]

@@ -64,10 +64,9 @@ impl Workbench {
         spec: &GenerateSpec,
         context: &JobContext,
     ) -> Result<Rc<Loaded>, StopReason> {
-        let mut warn = |warning: &str| context.warn(warning);
         self.fitted
             .borrow_mut()
-            .get(base, spec, &self.device, &mut warn)
+            .get(base, spec, &self.device, context)
     }
 
     /// Refuses to paint what needs more memory than there is. How much a graphics

@@ -20,7 +20,7 @@ pub enum ModelError {
     #[error("reading {} was ended", .0.display())]
     BrokenOff(PathBuf),
     /// The folder is not a model.
-    #[error("{} is not a model folder: it has no model_index.json and no unet, vae or text_encoder folder", .0.display())]
+    #[error("{} is not a model folder: it has no model_index.json, no unet, vae or text_encoder folder, and no one file of weights", .0.display())]
     NotAModel(PathBuf),
     /// There is no autoencoder in a folder.
     #[error("{} holds no autoencoder: neither a vae or vqvae folder nor a config.json of one", .0.display())]
@@ -74,9 +74,9 @@ pub enum ModelError {
     },
     /// A model that is known and does not open yet.
     #[error(
-        "{} is a {task} model of the family {family}, which does not open for painting yet; \
+        "{} is {} model of the family {family}, which does not open for painting yet; \
          `velatura models inspect` tells what is in it",
-        path.display()
+        path.display(), with_article(task)
     )]
     NotYet {
         /// The file.
@@ -86,11 +86,17 @@ pub enum ModelError {
         /// What it is for.
         task: &'static str,
     },
+    /// An autoencoder was chosen to paint with.
+    #[error(
+        "{} is an autoencoder, which paints nothing itself; give it as --vae, or use `velatura autoencoder`",
+        .0.display()
+    )]
+    PaintsNothing(PathBuf),
     /// Nothing tells the heads of a model's attention.
     #[error(
-        "{} is a {task} model of the family Latent Diffusion, and only its YAML file tells the heads of its \
+        "{} is {} model of the family Latent Diffusion, and only its YAML file tells the heads of its \
          attention; put that beside it as {} or config.yaml, or name it with --config",
-        path.display(), yaml(path)
+        path.display(), with_article(task), yaml(path)
     )]
     NeedsYaml {
         /// The file.
@@ -116,6 +122,29 @@ pub enum ModelError {
         /// How many are missing.
         count: usize,
     },
+    /// The YAML file of a model tells another one.
+    #[error(
+        "{} is not the YAML file of {}: {name} is {found:?} and would have to be {wanted:?}{}; \
+         put that of the model beside it as {}, or name it with --config",
+        yaml_path.display(), path.display(), neither(*count), yaml(path)
+    )]
+    OtherYaml {
+        /// The file of weights.
+        path: PathBuf,
+        /// The YAML file.
+        yaml_path: PathBuf,
+        /// The first weight that does not fit, by its name in the file.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape by the YAML file.
+        wanted: Vec<usize>,
+        /// How many do not fit.
+        count: usize,
+    },
+    /// A file of weights holds none.
+    #[error("{} holds no tensors; fetch the file again, or take another", .0.display())]
+    NoTensors(PathBuf),
     /// The weights in a file are those of no network that is known.
     #[error("the weights in {} are those of no model that is known here, such as {first}", path.display())]
     UnknownWeights {
@@ -151,6 +180,16 @@ pub enum ModelError {
         path: PathBuf,
         /// What is wrong with it.
         message: String,
+    },
+    /// A weight is stored as numbers that networks do not compute with.
+    #[error("{} holds {key} as {found}; take a version of the file in F32, F16, BF16 or F64", path.display())]
+    NumberKind {
+        /// The file.
+        path: PathBuf,
+        /// The weight.
+        key: String,
+        /// Its kind of number, in the file's words.
+        found: String,
     },
     /// A weight is beyond the range in which it was to be held.
     #[error("{} holds a number in {key} that f16 cannot hold; use bf16 or f32", path.display())]
@@ -198,6 +237,34 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
+    /// A LoRA is told to act infinitely, or by no number.
+    #[error(
+        "the LoRA {} cannot be used: {key} in its header is {value}, which is no finite number; \
+         fetch the file again, or take another",
+        path.display()
+    )]
+    LoraAlpha {
+        /// The file.
+        path: PathBuf,
+        /// The key in its header.
+        key: &'static str,
+        /// What it says.
+        value: String,
+    },
+    /// A first stage makes other latents than a model's denoiser takes.
+    #[error(
+        "the {class} makes latents of {} channels, each for {} pixels a side, and the model paints latents of \
+         {} channels, each for {} pixels a side; take one that makes such",
+        found[0], found[1], wanted[0], wanted[1]
+    )]
+    OtherLatents {
+        /// The class of the first stage.
+        class: &'static str,
+        /// Its channels, and pixels of a side.
+        found: [usize; 2],
+        /// Those of the model.
+        wanted: [usize; 2],
+    },
     /// A file of words for the text encoder is none, or is for another one.
     #[error("the words in {} cannot be taught to the model: {message}", path.display())]
     Words {
@@ -207,7 +274,7 @@ pub enum ModelError {
         message: String,
     },
     /// A model would replace something else.
-    #[error("{} is not empty and no model; choose another name for the new model", .0.display())]
+    #[error("{} is not empty and holds no model that the new one could replace; choose another name for the new model", .0.display())]
     Occupied(PathBuf),
     /// A model's folder that would be replaced holds something else too.
     #[error(
@@ -247,11 +314,30 @@ fn yaml(path: &Path) -> String {
     format!("{}.yaml", stem.to_string_lossy())
 }
 
+/// A task, such as an inpainting or a text-to-image one.
+fn with_article(task: &str) -> String {
+    let article = if task.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {task}")
+}
+
 /// How many are not named.
 fn more(count: usize) -> String {
     match count {
         0 | 1 => String::new(),
         count => format!(" and {} more weights", count - 1),
+    }
+}
+
+/// How many fit as little as the one that is named.
+fn neither(count: usize) -> String {
+    match count {
+        0 | 1 => String::new(),
+        2 => ", and one more weight fits as little".into(),
+        count => format!(", and {} more weights fit as little", count - 1),
     }
 }
 

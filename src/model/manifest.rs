@@ -140,8 +140,10 @@ impl Manifest {
         if let Some(classes) = classes.filter(|count| limits::CLASSES.contains(count)) {
             manifest.inputs.push(InputSpec::numbered_classes(classes));
         }
-        if manifest.inputs.is_empty() && unet.is_some_and(UNet2dConfig::is_plain) {
-            // There is nothing to steer to.
+        let is_class = |input: &InputSpec| matches!(input, InputSpec::Class { .. });
+        let is_led = !manifest.inputs.iter().all(is_class);
+        if !is_led && unet.is_some_and(UNet2dConfig::is_plain) {
+            // There is nothing to steer to, or no class that stands for none to steer from.
             manifest.default_guidance_scale = 1.0;
         }
         manifest

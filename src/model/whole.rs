@@ -114,15 +114,11 @@ impl Model {
         let first_stage = first_stage.unwrap_or_else(|| self.first_stage.boxed());
         let (made, needed) = (first_stage.info(), self.latents());
         if made != needed {
-            return Err(ModelError::unsupported(
-                first_stage.configuration().class(),
-                "latent_channels",
-                made.channels,
-                format!(
-                    "the model paints latents of {} channels, each for {} pixels a side",
-                    needed.channels, needed.factor
-                ),
-            ));
+            return Err(ModelError::OtherLatents {
+                class: first_stage.configuration().class(),
+                found: [made.channels, made.factor],
+                wanted: [needed.channels, needed.factor],
+            });
         }
         let told = |conditioner: &Arc<dyn Conditioner>| {
             let asks = conditioner.text_encoder();

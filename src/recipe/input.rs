@@ -54,9 +54,14 @@ impl InputSpec {
     /// none.
     pub fn numbered_classes(count: usize) -> Self {
         Self::Class {
-            classes: (0..count).map(|number| number.to_string()).collect(),
+            classes: Self::class_numbers(count),
             empty: None,
         }
+    }
+
+    /// The numbers of classes, in the place of names.
+    pub fn class_numbers(count: usize) -> Vec<String> {
+        (0..count).map(|number| number.to_string()).collect()
     }
 
     /// Whether the denoiser looks at what it is told of this.

@@ -298,6 +298,13 @@ fn tiny_autoencoders_encode_and_decode() {
         ));
         let shape = serde_json::json!([1, channels, 16, 16]);
         assert_eq!(of_kind(&told, "latents")[0]["shape"], shape, "{kind}");
+        // Its folder is the same.
+        let latents = || std::fs::read(home.join("z.safetensors")).unwrap();
+        let by_file = latents();
+        events(&velatura(home, &[&encode[..], &["--model", kind]].concat()));
+        assert!(by_file == latents(), "{kind}");
+        let alone = painted(home, &model, &[], "x.png");
+        assert_fails(&alone, &["is an autoencoder", "--vae"]);
         let decode = [
             "autoencoder",
             "decode",
@@ -315,4 +322,23 @@ fn tiny_autoencoders_encode_and_decode() {
             (64, 64)
         );
     }
+    // Those of whole models too.
+    let whole = made(home, "latent-diffusion-unconditional", "whole");
+    let paint = |vae: &[&str], out: &str| {
+        let output = painted(home, &whole, vae, out);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        std::fs::read(home.join(out)).unwrap()
+    };
+    let own = paint(&["--no-recipe"], "own.png");
+    for vae in [whole.as_str(), "whole"] {
+        assert!(own == paint(&["--no-recipe", "--vae", vae], "again.png"));
+        let encode = "autoencoder encode a.png --out z.safetensors --json --model";
+        let options: Vec<&str> = encode.split(' ').chain([vae]).collect();
+        let told = events(&velatura(home, &options));
+        assert_eq!(of_kind(&told, "latents").len(), 1);
+    }
+    // Of another model, with other channels.
+    made(home, "stable-diffusion-1", "sd");
+    let other = painted(home, &whole, &["--vae", "sd"], "x.png");
+    assert_fails(&other, &["channels", "pixels a side"]);
 }

@@ -325,9 +325,12 @@ fn averaged_weights_come_first() {
 fn classes_are_named_by_the_file_beside_them() {
     let scratch = tempfile::tempdir().unwrap();
     let path = Tiny::named("class-to-image").write(scratch.path(), "animals");
-    let classes = || ModelFolder::open(&path).unwrap().manifest().inputs;
+    let manifest = || ModelFolder::open(&path).unwrap().manifest();
+    let classes = || manifest().inputs;
     let numbered = InputSpec::numbered_classes(11);
     assert_eq!(classes(), [numbered]);
+    // It would lead away from one that can be asked for.
+    assert_eq!(manifest().default_guidance_scale, 1.0);
     let names = [
         "tench",
         "goldfish",
@@ -347,6 +350,7 @@ fn classes_are_named_by_the_file_beside_them() {
         empty: Some(10),
     };
     assert_eq!(classes(), [input]);
+    assert!(manifest().default_guidance_scale > 1.0);
     for (told, wanted) in [
         ("Goldfish", Some(1)),
         ("white shark", Some(2)),
@@ -364,6 +368,12 @@ fn classes_are_named_by_the_file_beside_them() {
     let sentence = ModelFolder::open(&path).unwrap_err().to_string();
     assert!(
         sentence.contains("classes.txt") && sentence.contains("2 lines"),
+        "{sentence}"
+    );
+    fs::write(&file, names.join("\n").replace("hen", "")).unwrap();
+    let sentence = ModelFolder::open(&path).unwrap_err().to_string();
+    assert!(
+        sentence.contains("classes.txt") && sentence.contains("an empty line"),
         "{sentence}"
     );
 }
@@ -410,7 +420,7 @@ fn what_does_not_open_is_told_in_a_sentence() {
                 .yaml
                 .replace("- 2\n        image_size", "- 4\n        image_size"),
         ),
-        "lacks",
+        "m.yaml is not the YAML file of",
     );
     refused(
         Some(
@@ -445,6 +455,22 @@ fn what_does_not_open_is_told_in_a_sentence() {
         "model_channels",
     );
     refused(Some("model: [1"), "cannot be understood");
+    let attending = Tiny::named("class-to-image");
+    let path = attending.write(scratch.path(), "attending");
+    for heads in [
+        "num_head_channels: 0",
+        "num_head_channels: 7",
+        "num_heads: 7",
+    ] {
+        let yaml = attending
+            .yaml
+            .replace("num_heads: 1\n", &format!("{heads}\n"));
+        assert_ne!(yaml, attending.yaml);
+        fs::write(path.with_extension("yaml"), yaml).unwrap();
+        let sentence = ModelFolder::open(&path).unwrap_err().to_string();
+        assert!(sentence.contains("not supported"), "{heads}: {sentence}");
+    }
+    let path = tiny.write(scratch.path(), "m");
     // Named, another file than that beside it is taken.
     let other = scratch.path().join("elsewhere.yaml");
     fs::write(&other, &tiny.yaml).unwrap();

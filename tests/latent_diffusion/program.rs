@@ -67,6 +67,32 @@ fn classes_are_painted_by_name_and_number() {
         refused(home, &options)
     };
     assert!(wrong("fish").contains("fish") && wrong("10").contains("0 to 9"));
+    // Without names there is no class that stands for none.
+    fs::remove_file(home.join("classes.txt")).unwrap();
+    let told = |more: &str| {
+        let options = usual.split(' ').chain(more.split(' '));
+        let output = velatura(home, &options.collect::<Vec<_>>());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let warned = told("--class 4 --cfg-scale 3 --prompt bird --out a.png");
+    assert!(
+        warned.contains("no empty class") && warned.contains("reads no words"),
+        "{warned}"
+    );
+    let plain = told("--class 4 --out b.png");
+    assert!(
+        !plain.contains("class") && !plain.contains("words"),
+        "{plain}"
+    );
+    assert_eq!(
+        read_recipe(&home.join("b.png"))
+            .unwrap()
+            .unwrap()
+            .spec
+            .guidance_scale,
+        1.0
+    );
     let needy = refused(
         home,
         &["generate", "--model", "m.safetensors", "--class", "1"],

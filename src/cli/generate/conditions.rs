@@ -17,7 +17,7 @@ use crate::model::Manifest;
 use crate::recipe::param::{GUIDE_SCALE, LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
 use crate::recipe::{
     GenerateSpec, GuideKind, ImageInput, InputSpec, LayoutInput, Palette, SemanticInput,
-    class_number, open_picture, scale_picture,
+    class_number, open_picture, scale_picture, without_loras,
 };
 
 /// What a picture is painted from besides words and pictures to repaint.
@@ -235,6 +235,7 @@ impl ConditionArgs {
         if weighs(Weighed::Map) && spec.semantic.is_none() {
             warn("there is no label map for its weight to act on".to_owned());
         }
+        warn_of_told(spec, manifest, warn);
         // The engine would say the same, but only once the model is loaded.
         let conditions = Conditions {
             layout: spec.layout.clone(),
@@ -248,6 +249,35 @@ impl ConditionArgs {
             ..Conditions::default()
         };
         Ok(conditions.check(manifest, size_px)?)
+    }
+}
+
+/// Tells of words that nobody reads, and of a class that stands for none and is one.
+fn warn_of_told(spec: &GenerateSpec, manifest: &Manifest, warn: &mut dyn FnMut(String)) {
+    if !manifest.takes_text() && !without_loras(&spec.prompt).trim().is_empty() {
+        warn("this model reads no words, so that the prompt changes nothing".to_owned());
+    }
+    let last = manifest.inputs.iter().find_map(|input| match input {
+        InputSpec::Class {
+            classes,
+            empty: None,
+        } => classes.last(),
+        _ => None,
+    });
+    let Some(last) = last else {
+        return;
+    };
+    if spec.guidance_scale > 1.0 {
+        warn(format!(
+            "this model has no empty class, so that guidance leads away from the last one, \
+             \u{201c}{last}\u{201d}; --cfg-scale 1 paints without it"
+        ));
+    }
+    if spec.class.is_none() {
+        warn(format!(
+            "this model has no empty class, so that without --class the last one is painted, \
+             \u{201c}{last}\u{201d}"
+        ));
     }
 }
 

@@ -114,7 +114,7 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
     if count == 0 {
         let advice = folders::user_models().map_or_else(String::new, |folder| {
             format!(
-                "; put a folder in diffusers layout into {}",
+                "; put a folder in diffusers layout, or a .safetensors or .ckpt file, into {}",
                 folder.display()
             )
         });

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use crate::model::ModelError;
+use crate::model::inspect::check_bytes;
 use crate::model::weights::{self, WeightDtype};
 
 /// Vectors that a word may stand for; a text of CLIP has room for no more.
@@ -26,7 +27,11 @@ impl LearnedWord {
     /// # Errors
     /// If it cannot be read, holds no vectors, or is for an encoder that is not `width` wide.
     pub fn open(path: &Path, width: usize) -> Result<Self, ModelError> {
+        check_bytes(path)?;
         let source = weights::open(path)?;
+        if source.names().next().is_none() {
+            return Err(ModelError::NoTensors(path.to_path_buf()));
+        }
         let fail = |message: String| ModelError::Words {
             path: path.to_path_buf(),
             message,

@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use super::config::OpenWeights;
 use super::{FirstStage, FirstStageConfig, PixelsConfig};
-use crate::model::ModelError;
 use crate::model::autoencoder::presets;
+use crate::model::inspect::{check_bytes, only_checkpoint};
 use crate::model::json::{read_config, read_json};
 use crate::model::paper::OriginalConfig;
 use crate::model::weights::{self, Piece, Renamed, WeightDtype, WeightSource};
+use crate::model::{ModelError, ModelFolder};
 
 /// Folders of a model that may hold it; the first is the one that is written.
 const FOLDERS: [&str; 2] = ["vae", "vqvae"];
@@ -36,8 +37,8 @@ pub fn is_pixels(path: &Path) -> bool {
 
 /// Reads the first stage of a model, or one that lies alone: a folder, or a file of
 /// weights, in the names of diffusers or of the paper's code, with its `config.json`
-/// or YAML beside it or of a released autoencoder; or `pixels`. Other parts of a model are
-/// not looked at.
+/// or YAML beside it or of a released autoencoder; or `pixels`. Other parts of a model in
+/// a folder are not looked at.
 ///
 /// # Errors
 /// If there is none, or it is damaged or not supported.
@@ -82,6 +83,9 @@ impl FirstStagePlace {
         if path.is_file() {
             return Self::of_file(path);
         }
+        if let Some(file) = only_checkpoint(path) {
+            return Self::of_file(&file);
+        }
         let index = read_json(&path.join("model_index.json"))?;
         let place = Self::find(path, index.as_ref())?;
         place.ok_or_else(|| ModelError::NoFirstStage(path.to_owned()))
@@ -114,10 +118,14 @@ impl FirstStagePlace {
     /// # Errors
     /// As [`load_first_stage`].
     pub fn instead_of(own: &FirstStageConfig, path: &Path) -> Result<Self, ModelError> {
+        if let Some(file) = only_checkpoint(path) {
+            return Self::instead_of(own, &file);
+        }
         let is_told = || Ok(alone_in(path.parent().unwrap_or(Path::new("")))?.is_some());
         if !path.is_file() || is_told()? {
             return Self::open(path);
         }
+        check_bytes(path)?;
         let source: Arc<dyn WeightSource> = weights::open(path)?.into();
         for place in PLACES_IN_FILES {
             let inner = source.names().filter_map(|name| {
@@ -134,6 +142,7 @@ impl FirstStagePlace {
     }
 
     fn of_file(path: &Path) -> Result<Self, ModelError> {
+        check_bytes(path)?;
         let file = weights::open(path)?;
         if let Some(config) = alone_in(path.parent().unwrap_or(Path::new("")))? {
             return Self::new(config, path);
@@ -144,7 +153,19 @@ impl FirstStagePlace {
         let mut presets = presets::all().iter().map(|preset| &preset.config);
         match presets.find(|config| config.kind().fits(file.as_ref())) {
             Some(config) => Self::new(config.clone(), path),
-            None => Err(ModelError::UnknownFirstStage(path.to_owned())),
+            None => Self::of_whole(path),
+        }
+    }
+
+    /// That of a whole model in one file.
+    fn of_whole(path: &Path) -> Result<Self, ModelError> {
+        match ModelFolder::open(path) {
+            Ok(folder) => folder.first_stage_place().cloned(),
+            // What lies alone and is none of the released ones, or nothing of the kind.
+            Err(ModelError::PaintsNothing(_) | ModelError::UnknownWeights { .. }) => {
+                Err(ModelError::UnknownFirstStage(path.to_owned()))
+            }
+            Err(error) => Err(error),
         }
     }
 

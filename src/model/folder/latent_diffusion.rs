@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::original::{names_beside, wrong_count};
 use super::single::{OneFile, Pieces, denoiser, first_stage_pieces, refused, unclear};
 use super::{CLASS, ModelFolder, original};
 use crate::model::conditioner::LATENT;
 use crate::model::conditioner::class::ClassEncoderConfig;
 use crate::model::first_stage::{FirstStageConfig, FirstStagePlace, PixelsConfig};
 use crate::model::inspect::SingleFile;
-use crate::model::json::read_text;
 use crate::model::paper::{
     Joined, OriginalConditioner, OriginalConfig, OriginalPrediction, OriginalSchedule, released,
 };
@@ -20,8 +20,6 @@ use crate::model::weights::{Piece, WeightDtype, WeightSource};
 use crate::model::{LatentInfo, Manifest, ModelError, limits};
 use crate::recipe::InputSpec;
 
-/// The file beside a checkpoint that names its classes, one on each line.
-pub(super) const CLASS_NAMES: &str = "classes.txt";
 /// The classes of the released models that paint classes.
 const IMAGENET: &str = include_str!("../../../assets/imagenet/classes.txt");
 /// Where the factor lies that was measured in training.
@@ -88,7 +86,8 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         // Only words and classes were left out in training.
         default_guidance_scale: match conditions.inputs.first() {
             Some(InputSpec::Text { .. }) => TEXT_GUIDANCE,
-            Some(InputSpec::Class { .. }) => GUIDANCE,
+            // Without an empty class it would lead away from one that can be asked for.
+            Some(InputSpec::Class { empty: Some(_), .. }) => GUIDANCE,
             _ => 1.0,
         },
         inputs: conditions.inputs,
@@ -176,21 +175,14 @@ fn class(
 /// released model by their usual names, others by their numbers.
 fn class_input(path: &Path, told: &OriginalConfig, count: usize) -> Result<InputSpec, ModelError> {
     limits::within("a model", "n_classes", count, &limits::CLASSES)?;
-    let names_path = path.with_file_name(CLASS_NAMES);
-    let text = match read_text(&names_path)? {
-        Some(text) => text,
-        None if is_released(told) => IMAGENET.to_owned(),
+    let names = match names_beside(path)? {
+        Some(names) => names,
+        None if is_released(told) => IMAGENET.lines().map(str::to_owned).collect(),
         None => return Ok(InputSpec::numbered_classes(count)),
     };
-    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     // The class that stands for none needs no name.
-    let is_complete = names.len() == count || names.len() + 1 == count;
-    if !is_complete || names.iter().any(String::is_empty) {
-        let message = format!(
-            "it has {} lines, and the model has {count} classes; put the name of one on each line",
-            names.len()
-        );
-        return Err(unclear(&names_path, message));
+    if names.len() != count && names.len() + 1 != count {
+        return Err(wrong_count(path, names.len(), count));
     }
     let empty = (names.len() < count).then_some(names.len() as u32);
     Ok(InputSpec::Class {

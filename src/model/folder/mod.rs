@@ -15,6 +15,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 pub use conditions::groups_of;
+use original::VOCABULARY;
 pub use save::ModelParts;
 use single::OneFile;
 
@@ -49,6 +50,9 @@ const PARTS: [&str; 9] = [
 const LAYOUT: &str = "layout_encoder";
 const SEMANTIC: &str = "semantic_encoder";
 const CLASS: &str = "class_encoder";
+
+/// The file beside a checkpoint that names its classes, one on each line.
+pub(super) const CLASS_NAMES: &str = "classes.txt";
 
 /// A diffusers folder whose configurations are read and whose weights are not.
 ///
@@ -214,7 +218,7 @@ impl ModelFolder {
         self.first_stage_place().map(|place| &place.config)
     }
 
-    fn first_stage_place(&self) -> Result<&FirstStagePlace, ModelError> {
+    pub(in crate::model) fn first_stage_place(&self) -> Result<&FirstStagePlace, ModelError> {
         self.first_stage
             .as_ref()
             .ok_or_else(|| self.missing("autoencoder (vae)"))
@@ -309,7 +313,9 @@ impl ModelFolder {
         device: &Device,
     ) -> Result<Box<dyn FirstStage>, ModelError> {
         let own = self.first_stage_config()?;
-        FirstStagePlace::instead_of(own, path)?.load(self.held, device)
+        let place = FirstStagePlace::instead_of(own, path)?;
+        let weights = || Ok(self.told(place.weights()?));
+        place.load_from(&weights, self.held, device)
     }
 
     /// Reads the first stage where it is one that a distribution keeps in bounds.
@@ -453,8 +459,9 @@ impl ModelFolder {
     /// As [`Self::stamp`], without opening the folder; empty where there is none.
     pub fn stamp_of(path: &Path) -> Vec<FileStamp> {
         if path.is_file() {
-            // What tells its sizes and the names of its classes.
-            let beside = ["config.yaml", "classes.txt"].map(|name| path.with_file_name(name));
+            // What tells its sizes, the names of its classes and its words.
+            let beside = ["config.yaml", CLASS_NAMES, VOCABULARY];
+            let beside = beside.map(|name| path.with_file_name(name));
             let beside = beside.into_iter().chain([path.with_extension("yaml")]);
             let files = [path.to_path_buf()].into_iter().chain(beside);
             return files.filter_map(|path| FileStamp::of(&path)).collect();

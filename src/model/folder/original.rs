@@ -5,9 +5,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use super::latent_diffusion::CLASS_NAMES;
 use super::single::{Pieces, unclear};
-use super::{ModelFolder, TEXT};
+use super::{CLASS_NAMES, ModelFolder, TEXT};
 use crate::model::conditioner::OriginalEncoder;
 use crate::model::conditioner::box_tokens::BoxGrammar;
 use crate::model::conditioner::inpaint::{MASK, MASKED_IMAGE};
@@ -25,7 +24,7 @@ use crate::recipe::{InputSpec, MaskConvention, Palette, PaletteClass};
 /// The part of a checkpoint that holds the network.
 pub(super) const PART: &str = "cond_stage_model";
 /// The file beside a checkpoint that holds BERT's vocabulary.
-const VOCABULARY: &str = "vocab.txt";
+pub(super) const VOCABULARY: &str = "vocab.txt";
 /// The classes of the released model that paints boxes, by number.
 const OPEN_IMAGES: &str = include_str!("../../../assets/palettes/open-images.txt");
 /// Its vocabulary and its tokens.
@@ -101,17 +100,11 @@ fn layout(path: &Path, tokens: TokenTransformer) -> Result<InputSpec, ModelError
     let most = grammar.max_classes();
     let classes = match names_beside(path)? {
         Some(names) if (1..=most).contains(&names.len()) => names,
-        Some(names) => {
-            let message = format!(
-                "it has {} lines, and the model has {most} classes",
-                names.len()
-            );
-            return Err(unclear(&path.with_file_name(CLASS_NAMES), message));
-        }
+        Some(names) => return Err(wrong_count(path, names.len(), most)),
         None if (tokens.vocabulary, tokens.length) == OPEN_IMAGES_SIZES => {
             OPEN_IMAGES.lines().map(str::to_owned).collect()
         }
-        None => numbered(most.min(MOST_NUMBERED)),
+        None => InputSpec::class_numbers(most.min(MOST_NUMBERED)),
     };
     Ok(InputSpec::Layout {
         classes,
@@ -133,15 +126,8 @@ fn semantic(path: &Path, count: usize) -> Result<InputSpec, ModelError> {
     }
     let names = match names_beside(path)? {
         Some(names) if names.len() == count => names,
-        Some(names) => {
-            let lines = names.len();
-            let message = format!(
-                "it has {lines} lines, and the model has {count} classes; \
-                 put the name of one on each line"
-            );
-            return Err(unclear(&path.with_file_name(CLASS_NAMES), message));
-        }
-        None => numbered(count),
+        Some(names) => return Err(wrong_count(path, names.len(), count)),
+        None => InputSpec::class_numbers(count),
     };
     let is_named = path.with_file_name(CLASS_NAMES).is_file();
     let known = match count {
@@ -165,7 +151,10 @@ fn semantic(path: &Path, count: usize) -> Result<InputSpec, ModelError> {
 }
 
 /// The names of classes in the file beside a checkpoint.
-fn names_beside(path: &Path) -> Result<Option<Vec<String>>, ModelError> {
+///
+/// # Errors
+/// If it cannot be read, or one of its lines is empty.
+pub(super) fn names_beside(path: &Path) -> Result<Option<Vec<String>>, ModelError> {
     let names_path = path.with_file_name(CLASS_NAMES);
     let Some(text) = read_text(&names_path)? else {
         return Ok(None);
@@ -178,8 +167,12 @@ fn names_beside(path: &Path) -> Result<Option<Vec<String>>, ModelError> {
     Ok(Some(names))
 }
 
-fn numbered(count: usize) -> Vec<String> {
-    (0..count).map(|number| number.to_string()).collect()
+/// The file beside a checkpoint names more or fewer classes than there are.
+pub(super) fn wrong_count(path: &Path, lines: usize, count: usize) -> ModelError {
+    let message = format!(
+        "it has {lines} lines, and the model has {count} classes; put the name of one on each line"
+    );
+    unclear(&path.with_file_name(CLASS_NAMES), message)
 }
 
 impl ModelFolder {

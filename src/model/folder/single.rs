@@ -188,15 +188,33 @@ pub(super) fn refused(path: &Path, inspection: &Inspection) -> ModelError {
 }
 
 fn check(path: &Path, inspection: &Inspection) -> Result<(), ModelError> {
+    if inspection.task == Task::Autoencoder {
+        return Err(ModelError::PaintsNothing(path.to_path_buf()));
+    }
     let paints = match inspection.family {
         Family::StableDiffusion1 | Family::StableDiffusion2 => {
             [Task::TextToImage, Task::Inpainting].contains(&inspection.task)
         }
-        Family::LatentDiffusion => inspection.task != Task::Autoencoder,
+        Family::LatentDiffusion => true,
         Family::StableDiffusionXl | Family::Velatura => false,
     };
     if !paints {
         return Err(refused(path, inspection));
+    }
+    // With all names there, it is the shapes told that are those of another model.
+    if let (Some(yaml_path), [], [(name, found, wanted), ..]) = (
+        &inspection.config,
+        inspection.missing.as_slice(),
+        inspection.mismatched.as_slice(),
+    ) {
+        return Err(ModelError::OtherYaml {
+            path: path.to_path_buf(),
+            yaml_path: yaml_path.clone(),
+            name: name.clone(),
+            found: found.clone(),
+            wanted: wanted.clone(),
+            count: inspection.mismatched.len(),
+        });
     }
     let shapes = inspection.mismatched.iter();
     let shapes =

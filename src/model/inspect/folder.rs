@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::super::json::read_json;
 use super::super::paper::is_leftover;
-use super::super::weights::WeightSource;
+use super::super::weights::{WeightSource, is_alike};
 use super::super::{HiddenAct, Manifest, ModelError, ModelFolder, WeightDtype};
 use super::pipeline::{self, Network, Sizes};
-use super::single::is_alike;
 use super::{Family, Inspection, Predicts, Task, precision};
 use crate::recipe::InputSpec;
 

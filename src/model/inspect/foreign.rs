@@ -91,7 +91,7 @@ const FLUX: Kind = (
 );
 const EMBEDDING: Kind = (
     "a textual inversion, which is a word for a model and none itself",
-    "choose the model that it was made for",
+    "choose the model that it was made for, and give it --embedding",
 );
 const UPSCALER: Kind = (
     "a network that enlarges pictures",
@@ -265,7 +265,7 @@ fn refusal(path: &Path, (kind, remedy): Kind) -> ModelError {
 ///
 /// # Errors
 /// If the file cannot be read, or is of another kind: its name.
-pub(super) fn check_bytes(path: &Path) -> Result<(), ModelError> {
+pub(in crate::model) fn check_bytes(path: &Path) -> Result<(), ModelError> {
     const TAR: usize = 257;
     let mut start = Vec::new();
     File::open(path)

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub(super) use folder::only_checkpoint;
+pub(super) use foreign::check_bytes;
 pub use foreign::{Addition, addition};
 pub(super) use single::SingleFile;
 

@@ -11,7 +11,7 @@ use super::super::paper::{
     OriginalConditioner, OriginalConfig, OriginalFirstStage, OriginalPrediction, OriginalUnet,
     Seen, ToldConditioner, UNET, is_leftover, matching,
 };
-use super::super::weights::{self, WeightSource};
+use super::super::weights::{self, WeightSource, is_alike};
 use super::{Family, Inspection, Predicts, Task, foreign, precision};
 
 /// A file that was opened, and what it is.
@@ -93,6 +93,9 @@ fn inspect(
             .take(80)
             .collect(),
     };
+    if source.names().next().is_none() {
+        return Err(ModelError::NoTensors(path.to_path_buf()));
+    }
     if unet_place.is_none() && stage_place.is_none() {
         return Err(unknown());
     }
@@ -118,7 +121,8 @@ fn inspect(
     let task = task(&parts, told.as_ref(), family).map_err(|kind| ModelError::OtherKind {
         path: path.to_path_buf(),
         kind,
-        remedy: "choose a model that paints from words or repaints with a mask",
+        remedy: "choose a model that paints from nothing more than words, a mask, a class, boxes, \
+                 a label map or a small picture",
     })?;
     let mut notices = Vec::new();
     let prediction = prediction(&parts, told.as_ref(), family, &seen, path, &mut notices);
@@ -200,18 +204,6 @@ fn inspect(
         notices,
     };
     Ok((inspection, parts, told))
-}
-
-/// Whether two shapes differ by nothing but the axes of 1×1 convolutions.
-pub(super) fn is_alike(found: &[usize], wanted: &[usize]) -> bool {
-    let core = |shape: &[usize]| {
-        let ones = shape.iter().rev().take_while(|axis| **axis == 1).count();
-        shape.len() - ones
-    };
-    found == wanted
-        || (found.len() >= 2
-            && wanted.len() >= 2
-            && found[..core(found).max(2)] == wanted[..core(wanted).max(2)])
 }
 
 /// What the configuration tells, and of what it does not, what the file shows.

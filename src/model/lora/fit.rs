@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::ModelError;
-use super::super::weights::{LowRank, WeightDtype};
+use super::super::weights::{LowRank, WeightDtype, is_alike};
+use super::super::{ModelError, limits};
 use super::LoraFile;
 use super::keys::{self, Slot};
 use super::scale::factor;
@@ -91,6 +91,28 @@ impl LoraFile {
         Ok(())
     }
 
+    /// Numbers that [`Self::add_to`] holds of the file when it has read it.
+    ///
+    /// # Errors
+    /// As [`Self::add_to`], which reads the numbers; here only their places are looked at.
+    pub fn numbers_needed(&self, targets: &Targets) -> Result<u64, ModelError> {
+        let count = |shape: &[usize]| {
+            let axes = shape.iter().map(|axis| *axis as u64);
+            axes.fold(1, u64::saturating_mul)
+        };
+        let needed = self.places(targets)?.into_iter().map(|place| {
+            let stored = place.slots.values().map(|key| count(self.shape(key)));
+            let joined = place.slot(Slot::Mid).zip(place.slot(Slot::Down));
+            let joined = joined.map_or(0, |(_, down)| {
+                let rank = self.shape(down).first().copied().unwrap_or(0);
+                let (_, inputs, kernel) = place.target.sides();
+                count(&[rank, inputs, kernel[0], kernel[1]])
+            });
+            stored.fold(joined, u64::saturating_add)
+        });
+        Ok(needed.fold(0, u64::saturating_add))
+    }
+
     fn misfit(&self, key: &str, reason: impl Into<String>) -> ModelError {
         ModelError::LoraMisfit {
             path: self.path().to_path_buf(),
@@ -142,6 +164,12 @@ impl LoraFile {
         };
         let (outputs, inputs, kernel) = place.target.sides();
         let rank = self.shape(down).first().copied().unwrap_or(0);
+        if rank > *limits::WIDTH.end() {
+            let most = limits::WIDTH.end();
+            let reason =
+                format!("has the rank {rank}, and {most} is the largest that there may be");
+            return Some((down.to_owned(), reason));
+        }
         let mid = place.slot(Slot::Mid);
         // With a convolution in the middle the outer two see single places.
         let outer = if mid.is_some() { [1, 1] } else { kernel };
@@ -205,6 +233,9 @@ impl LoraFile {
             }
         };
         let factor = (factor * f64::from(weight)) as f32;
+        if !factor.is_finite() {
+            return Err(self.misfit(up, "would be scaled beyond all numbers by its alpha"));
+        }
         let mut up_numbers = self.numbers(up)?;
         up_numbers.iter_mut().for_each(|value| *value *= factor);
         Ok(LowRank {
@@ -213,16 +244,6 @@ impl LoraFile {
             down: down_numbers,
         })
     }
-}
-
-/// Whether a shape is another one but for missing axes of one number at its end.
-fn is_alike(found: &[usize], wanted: &[usize]) -> bool {
-    let rest = |shape: &[usize], from: usize| shape.iter().skip(from).all(|axis| *axis == 1);
-    let common = found.len().min(wanted.len());
-    common >= 2
-        && found[..common] == wanted[..common]
-        && rest(found, common)
-        && rest(wanted, common)
 }
 
 /// A convolution among the few numbers after a matrix: `[rank, inputs · places]`

@@ -19,6 +19,7 @@ pub use targets::Targets;
 pub use words::{TriggerWords, trigger_words};
 
 use super::ModelError;
+use super::inspect::check_bytes;
 use super::weights::{self, WeightSource};
 use scale::Scales;
 
@@ -35,6 +36,7 @@ impl LoraFile {
     /// # Errors
     /// If it cannot be read, is damaged, is no LoRA, or is of a kind that is not known here.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
+        check_bytes(path)?;
         let source = weights::open(path)?;
         let scales = Scales::of(source.as_ref())?;
         let file = Self { source, scales };

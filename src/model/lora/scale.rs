@@ -12,6 +12,7 @@ const DIFFUSERS_NOTE: &str = "lora_adapter_metadata";
 /// What kohya's scripts write into the header.
 const KOHYA_ALPHA: &str = "ss_network_alpha";
 const KOHYA_OPTIONS: &str = "ss_network_args";
+const CONV_ALPHA: &str = "conv_alpha";
 /// What peft writes beside the file.
 const PEFT_FILE: &str = "adapter_config.json";
 
@@ -37,24 +38,35 @@ struct Told {
 
 impl Scales {
     /// # Errors
-    /// If a file of peft's beside it cannot be read.
+    /// If a file of peft's beside it cannot be read, or an alpha is no number to scale by.
     pub fn of(source: &dyn WeightSource) -> Result<Self, ModelError> {
-        let note = |key: &str| {
-            source
-                .note(key)
-                .and_then(|text| serde_json::from_str(text).ok())
-        };
-        if let Some(told) = note(DIFFUSERS_NOTE) {
+        if let Some(text) = source.note(DIFFUSERS_NOTE) {
+            // Without it the alphas would be others.
+            let told: Value = serde_json::from_str(text).map_err(|error| ModelError::Json {
+                path: source.path().to_path_buf(),
+                message: format!("its {DIFFUSERS_NOTE} is wrong: {error}"),
+            })?;
             return Ok(Self {
                 denoiser: Told::of_peft(&told, "unet."),
                 text: Told::of_peft(&told, "text_encoder."),
             });
         }
-        let number = |text: &str| text.parse::<f64>().ok();
-        if let Some(alpha) = source.note(KOHYA_ALPHA).and_then(number) {
-            let options: Value = note(KOHYA_OPTIONS).unwrap_or_default();
-            let conv_alpha = match &options["conv_alpha"] {
-                Value::String(text) => number(text),
+        let number = |key: &'static str, text: &str| match text.parse::<f64>() {
+            Ok(alpha) if !(alpha as f32).is_finite() => Err(ModelError::LoraAlpha {
+                path: source.path().to_path_buf(),
+                key,
+                value: text.to_owned(),
+            }),
+            parsed => Ok(parsed.ok()),
+        };
+        let alpha = source.note(KOHYA_ALPHA);
+        let alpha = alpha.map(|text| number(KOHYA_ALPHA, text)).transpose()?;
+        if let Some(alpha) = alpha.flatten() {
+            let options = source.note(KOHYA_OPTIONS);
+            let options = options.and_then(|text| serde_json::from_str(text).ok());
+            let options: Value = options.unwrap_or_default();
+            let conv_alpha = match &options[CONV_ALPHA] {
+                Value::String(text) => number(CONV_ALPHA, text)?,
                 other => other.as_f64(),
             };
             let told = Told {

@@ -88,7 +88,7 @@ impl OriginalConditioner {
         match self {
             Self::Nothing | Self::Picture | Self::FirstStage => Ok(()),
             Self::Class { classes, width } => {
-                within("n_classes", *classes, &limits::TOKENS)?;
+                within("n_classes", *classes, &limits::CLASSES)?;
                 within("embed_dim", *width, &limits::WIDTH)
             }
             Self::Rescaler {

@@ -93,6 +93,7 @@ impl OriginalUnet {
         within("transformer_depth", self.middle_depth, &limits::LAYERS)?;
         if let OriginalAttention::Transformer { context, .. } = self.attention {
             within("context_dim", context, &limits::WIDTH)?;
+            self.validate_heads()?;
         }
         let depths = self
             .levels
@@ -101,10 +102,27 @@ impl OriginalUnet {
         let blocks = depths.sum::<usize>() + self.middle_depth;
         within("blocks", blocks, &(1..=limits::MOST_BLOCKS))?;
         if let Some(classes) = self.classes {
-            within("num_classes", classes, &limits::TOKENS)?;
+            within("num_classes", classes, &limits::CLASSES)?;
         }
         if let Some(width) = self.added_width {
             within("adm_in_channels", width, &limits::WIDTH)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that heads of so many channels divide those of transformers.
+    fn validate_heads(&self) -> Result<(), ModelError> {
+        let Some(OriginalHeads::Width(width)) = self.heads else {
+            return Ok(());
+        };
+        let attending = self.levels.iter().filter(|level| level.depth > 0);
+        // In the middle there always is attention.
+        for level in attending.chain(self.levels.last()) {
+            if width == 0 || !level.channels.is_multiple_of(width) {
+                let supported = format!("it must divide {}", level.channels);
+                let key = "num_head_channels";
+                return Err(ModelError::unsupported(PART, key, width, supported));
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::ModelError;
+use super::folder::CLASS_NAMES;
 use super::paper::{self, Layout, OriginalConditioner, OriginalConfig, ToldConditioner};
 use super::weights::{self, WeightDtype};
 use crate::files::write_atomically;
@@ -20,8 +21,6 @@ use crate::random::Random;
 const SEED: u64 = 20_221_211;
 /// How far vectors that scale and shift are from doing nothing.
 const UNEVENNESS: f32 = 0.1;
-/// What the classes are called, one on each line.
-const CLASS_NAMES: &str = "classes.txt";
 /// Eight classes of Storybook's scenes, so that its boxes and label maps can be asked for.
 const CLASSES: &str = "sky\nhill\nwater\nhouse\ntree\ncar\nboat\nballoon\n";
 

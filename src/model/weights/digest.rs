@@ -49,28 +49,24 @@ impl WeightDigest {
     /// Begins to read the files, in this order, on a thread of its own: gigabytes
     /// take seconds, for which nobody should wait before painting.
     pub fn begin(files: Vec<PathBuf>) -> Arc<Self> {
-        let digest = Arc::new(Self {
-            files,
-            is_of_data: false,
-            digits: OnceLock::new(),
-        });
-        let theirs = Arc::clone(&digest);
-        let thread = std::thread::Builder::new().name("weights' digest".into());
-        // Where no thread can be had, the first who asks does the work.
-        thread.spawn(move || theirs.made().is_ok()).ok();
-        digest
+        Self::begin_as(files, false)
     }
 
     /// As [`Self::begin`], of the numbers of one file without its header: other programs
     /// know a LoRA by these, since a header may be written anew.
     pub fn begin_of_data(file: PathBuf) -> Arc<Self> {
+        Self::begin_as(vec![file], true)
+    }
+
+    fn begin_as(files: Vec<PathBuf>, is_of_data: bool) -> Arc<Self> {
         let digest = Arc::new(Self {
-            files: vec![file],
-            is_of_data: true,
+            files,
+            is_of_data,
             digits: OnceLock::new(),
         });
         let theirs = Arc::clone(&digest);
         let thread = std::thread::Builder::new().name("weights' digest".into());
+        // Where no thread can be had, the first who asks does the work.
         thread.spawn(move || theirs.made().is_ok()).ok();
         digest
     }

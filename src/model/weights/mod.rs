@@ -101,6 +101,18 @@ pub trait WeightSource: Debug + Send + Sync {
     ) -> Result<TensorData, ModelError>;
 }
 
+/// Whether two shapes differ by nothing but the axes of 1×1 convolutions.
+pub fn is_alike(found: &[usize], wanted: &[usize]) -> bool {
+    let core = |shape: &[usize]| {
+        let ones = shape.iter().rev().take_while(|axis| **axis == 1).count();
+        shape.len() - ones
+    };
+    found == wanted
+        || (found.len() >= 2
+            && wanted.len() >= 2
+            && found[..core(found).max(2)] == wanted[..core(wanted).max(2)])
+}
+
 /// Opens a file of weights, whichever of the kinds that can be read it is.
 ///
 /// # Errors

@@ -79,10 +79,11 @@ fn read_as<T: Held>(
         Dtype::BF16 => (decode_bf16, 2),
         Dtype::F64 => (decode_f64, 8),
         other => {
-            return Err(damaged(
-                path,
-                format!("{name} holds {other:?} instead of F32, F16, BF16 or F64"),
-            ));
+            return Err(ModelError::NumberKind {
+                path: path.to_path_buf(),
+                key: name.to_owned(),
+                found: format!("{other:?}"),
+            });
         }
     };
     let count: usize = stored.shape.iter().product();
