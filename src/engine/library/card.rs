@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::inspect::{self, Addition, Family, Inspection, Task};
+use crate::model::lora::LoraFile;
 use crate::model::{ModelError, ModelFolder};
 use crate::recipe::InputSpec;
 
@@ -38,8 +39,11 @@ pub struct ModelCard {
     pub task: Option<Task>,
     /// What it is, in the sentence that `velatura models inspect` says.
     pub sentence: String,
-    /// Why it does not open as a model, as a sentence; `None` if it does.
+    /// Why it does not open as a model, as a sentence; `None` if it does. Of a relative
+    /// of LoRA that is not known here, why it is of no use.
     pub obstacle: Option<String>,
+    /// Whether it can be used with a model: a LoRA, a first stage or a word.
+    pub goes_with_models: bool,
     /// Memory for painting at its own size, about; `None` if it does not open.
     pub memory_bytes: Option<u64>,
     /// Side in pixels of the pictures it was trained on; `None` if it does not open.
@@ -60,20 +64,31 @@ impl ModelCard {
         let memory = opened.as_ref().zip(native_size_px);
         let memory = memory.and_then(|(model, side)| model.painting_memory([side; 2], 1).ok());
         let told = found.as_ref().ok();
+        let kind = kind(&found);
+        let refusal = match kind {
+            CardKind::Lora => LoraFile::open(path).err().map(|error| error.to_string()),
+            _ => None,
+        };
+        let goes_with_models = match (kind, &found) {
+            (CardKind::FirstStage, Ok(told)) => is_whole(told),
+            (CardKind::Lora | CardKind::Embedding, _) => refusal.is_none(),
+            _ => false,
+        };
         Self {
             path: path.to_path_buf(),
             name: match &manifest {
                 Some(manifest) if path.join("studio.json").is_file() => manifest.name.clone(),
                 _ => display_name(path),
             },
-            kind: kind(&found),
+            kind,
             family: told.map(|told| told.family),
             task: told.map(|told| told.task),
             sentence: match &found {
                 Ok(told) => told.sentence(),
                 Err(error) => error.to_string(),
             },
-            obstacle,
+            goes_with_models,
+            obstacle: refusal.or(obstacle),
             memory_bytes: memory.map(|memory| memory.total_bytes()),
             native_size_px,
             inputs: manifest.map_or_else(Vec::new, |manifest| manifest.inputs),
@@ -83,12 +98,6 @@ impl ModelCard {
     /// Whether it can be loaded and painted with.
     pub fn opens(&self) -> bool {
         self.obstacle.is_none()
-    }
-
-    /// Whether there is something to be done with it: to paint with it, or to change
-    /// the model in hand by it.
-    pub fn is_of_use(&self) -> bool {
-        self.opens() || self.kind == CardKind::Lora
     }
 }
 
@@ -102,6 +111,11 @@ fn kind(found: &Result<Inspection, ModelError>) -> CardKind {
             Some(Addition::ControlNet) | None => CardKind::Other,
         },
     }
+}
+
+/// Whether all weights are there.
+fn is_whole(told: &Inspection) -> bool {
+    told.missing.is_empty() && told.mismatched.is_empty()
 }
 
 /// Why a model cannot be painted with.
