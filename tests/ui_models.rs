@@ -3,6 +3,8 @@
 
 #[path = "support/drops.rs"]
 mod drops;
+#[path = "support/single.rs"]
+mod single;
 #[path = "support/studio.rs"]
 mod studio;
 
@@ -15,6 +17,7 @@ use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::kittest::Queryable as _;
 use image::{Rgba, RgbaImage};
+use single::write_single;
 use studio::{Studio, number};
 use tempfile::TempDir;
 use velatura::app::library::LibraryCommand;
@@ -22,9 +25,6 @@ use velatura::app::{Command, Dialog, ModelState};
 use velatura::engine::library::{Listed, ModelCard};
 use velatura::recipe::ModelSource;
 use velatura::recipe::param::STEPS;
-
-/// Stable Diffusion 1 in one file, tiny.
-const SINGLE: &str = "tests/data/reference/sd1-single/model.safetensors";
 
 /// A safetensors file of one tensor, of which nobody reads the numbers.
 fn write_tensor(path: &Path, name: &str) {
@@ -43,7 +43,7 @@ fn webui() -> TempDir {
     for folder in [&checkpoints, &models.join("Lora")] {
         fs::create_dir_all(folder).expect("a folder");
     }
-    fs::copy(SINGLE, checkpoints.join("meadow.safetensors")).expect("a model");
+    write_single(&checkpoints.join("meadow.safetensors"));
     let picture = RgbaImage::from_pixel(64, 64, Rgba([250, 120, 10, 255]));
     picture
         .save(checkpoints.join("meadow.png"))
@@ -302,7 +302,7 @@ fn folders_are_watched_while_the_list_is_open_and_never_written_to() {
     let mut studio = listing(root.path());
     assert_eq!(names(), before);
     let checkpoints = root.path().join("models/Stable-diffusion");
-    fs::copy(SINGLE, checkpoints.join("valley.safetensors")).expect("a model");
+    write_single(&checkpoints.join("valley.safetensors"));
     studio.wait_long("the new model", |state| {
         let mut models = state.library.listing().models.iter();
         models.any(|it| it.card.is_some() && it.found.path.ends_with("valley.safetensors"))

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::inspect::{self, Addition, Family, Inspection, Task};
 use crate::model::lora::LoraFile;
-use crate::model::{ModelError, ModelFolder};
+use crate::model::{ClipTextConfig, ModelError, ModelFolder};
 use crate::recipe::InputSpec;
 
 /// What a file or folder of weights is good for.
@@ -147,8 +147,34 @@ fn obstacle(
     match (opened, found) {
         // What a file is says more than what a folder lacks.
         (Err(_), Err(error)) | (Err(error), Ok(_)) => Some(error.to_string()),
-        (Ok(model), _) => model.unet_config().err().map(|error| error.to_string()),
+        (Ok(model), _) => {
+            let error = model.unet_config().err();
+            let error = error.or_else(|| words_obstacle(path, model));
+            error.map(|error| error.to_string())
+        }
     }
+}
+
+/// Why the words of a model do not go with its text encoder. Loading would only find it
+/// after all weights are read.
+fn words_obstacle(path: &Path, model: &ModelFolder) -> Option<ModelError> {
+    let text = model.text_encoder_config().ok()?;
+    // One file has no words of its own, and CLIP's need not be read to know their number.
+    if path.is_file() && text.vocab_size >= ClipTextConfig::default().vocab_size {
+        return None;
+    }
+    let ModelError::Tokenizer {
+        path: place,
+        message,
+    } = model.tokenizer().err()?
+    else {
+        return None;
+    };
+    let path = match place.exists() {
+        true => place,
+        false => path.to_path_buf(),
+    };
+    Some(ModelError::Tokenizer { path, message })
 }
 
 /// Names of files that say nothing of what is in them.
@@ -201,6 +227,7 @@ pub fn is_named_as_weights(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::single::write_single;
     use super::*;
 
     #[test]
@@ -222,7 +249,17 @@ mod tests {
     #[test]
     fn cards_say_what_opens_and_what_does_not() {
         let data = Path::new("tests/data/reference");
-        let single = ModelCard::of(&data.join("sd1-single/model.safetensors"));
+        // What it lacks is seen before it is loaded, and the file is named.
+        let wordless = data.join("sd1-single/model.safetensors");
+        let text = ModelCard::of(&wordless).obstacle.unwrap_or_default();
+        let tells = |part: &str| assert!(text.contains(part), "{text}");
+        tells("sd1-single/model.safetensors cannot be used");
+        tells("the text encoder only 50");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sd1-single/model.safetensors");
+        std::fs::create_dir(folder.path().join("sd1-single")).unwrap();
+        write_single(&path);
+        let single = ModelCard::of(&path);
         assert_eq!(
             (single.kind, single.name.as_str()),
             (CardKind::Model, "sd1-single")
@@ -232,10 +269,10 @@ mod tests {
             single.opens() && single.memory_bytes > Some(1 << 20),
             "{single:?}"
         );
-        let folder = ModelCard::of(&data.join("sd2-tiny"));
+        let tiny = ModelCard::of(&data.join("sd2-tiny"));
         assert!(
-            folder.opens() && folder.task == Some(Task::TextToImage),
-            "{folder:?}"
+            tiny.opens() && tiny.task == Some(Task::TextToImage),
+            "{tiny:?}"
         );
         let storybook = ModelCard::of(Path::new("assets/models/storybook"));
         assert!(storybook.opens(), "{:?}", storybook.obstacle);
