@@ -13,11 +13,12 @@ use velatura::app::Command;
 use velatura::app::conditions::Condition;
 use velatura::app::form::FormChange;
 use velatura::document::{Layer, LayerKind};
+use velatura::geometry::CanvasRect;
 use velatura::recipe::param::{GUIDE_SCALE, LAYOUT_WEIGHT, STEPS, Value};
 use velatura::recipe::{
-    FoundRecipe, GenerateSpec, GuideKind, ImageInput, LayoutBox, LayoutInput, ModelSource,
-    PaintedRecipe, Palette, PaletteClass, RecipeForm, SaveOptions, SemanticInput, Tile,
-    WindowChoice, save_picture,
+    FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, LayoutBox, LayoutInput,
+    ModelSource, PaintedRecipe, Palette, PaletteClass, RecipeForm, SaveOptions, SemanticInput,
+    Tile, WindowChoice, save_picture,
 };
 
 /// The sky above and a class that no model knows below.
@@ -380,6 +381,40 @@ fn a_layer_guides_what_is_painted() {
     assert_eq!(guide.get_pixel(20, 20).0, [10, 20, 30, 255]);
     studio.command(Command::GuideBy(None));
     assert!(paint(&mut studio).guide.is_none());
+}
+
+#[test]
+fn settings_without_a_guide_switch_it_off() {
+    let mut studio = restored();
+    let picture = layer(&studio, LayerKind::Raster).id;
+    take_model(&mut studio, "joint");
+    studio.command(Command::GuideBy(Some(picture)));
+    studio.command(Command::ShowInSmall(Some(picture)));
+    // One of two is taken away: the other still tells the job something.
+    studio.command(Command::GuideBy(None));
+    assert!(!studio.state().front().starts_from_picture);
+    studio.command(Command::GuideBy(Some(picture)));
+    studio.command(Command::ShowInSmall(None));
+    assert!(!studio.state().front().starts_from_picture);
+    studio.command(Command::ShowInSmall(Some(picture)));
+    let recipe = |spec| FoundRecipe::new(spec, RecipeForm::Velatura);
+    let plain = recipe(GenerateSpec::default());
+    studio.command(Command::RestoreSettings(Box::new(plain)));
+    assert!(studio.state().guide().is_none() && studio.state().small_picture().is_none());
+    // What is not brought back is told, and nothing else.
+    let small = RgbaImage::from_pixel(8, 8, Rgba([200, 10, 10, 255]));
+    let frame = CanvasRect {
+        min: [0, 0],
+        max: [32, 32],
+    };
+    let framed = recipe(GenerateSpec {
+        guide: Some(ImageInput(Arc::new(small))),
+        frame: Some(FrameSpec::new(frame, Framing::default())),
+        ..GenerateSpec::default()
+    });
+    studio.command(Command::RestoreSettings(Box::new(framed)));
+    assert!(studio.sees("The guide of what was painted in this frame is not brought back"));
+    assert!(!studio.sees("low-resolution picture"));
 }
 
 #[test]

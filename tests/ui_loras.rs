@@ -6,6 +6,8 @@ mod studio;
 
 use std::path::{Path, PathBuf};
 
+use egui::Key;
+use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, serialize_to_file};
@@ -15,7 +17,8 @@ use velatura::app::loras::{LoraChange, LoraCommand, LoraKnown};
 use velatura::app::{Command, PickPurpose};
 use velatura::recipe::param::Value;
 use velatura::recipe::{
-    FoundRecipe, GenerateSpec, LoraSpec, NamedFile, PaintedRecipe, SaveOptions, save_picture,
+    FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, PaintedRecipe, SaveOptions,
+    save_picture,
 };
 
 /// A LoRA that says some words of itself.
@@ -58,13 +61,27 @@ fn a_lora_is_dropped_weighed_switched_and_taken_out() {
     assert_eq!(studio.state().form().spec.prompt, "a cat, inkwash, brush");
 
     // The slider, by the keyboard.
-    let sliders = || egui::Role::Slider;
     let weight = |studio: &Studio| studio.state().form().listed_loras[0].lora.weight;
     assert_eq!(weight(&studio), 1.0);
     studio.set([FormChange::Lora(0, LoraChange::Weight(Value::Real(-0.5)))]);
     assert_eq!(weight(&studio), -0.5);
-    let has_slider = studio.harness.query_all_by_role(sliders()).count();
-    assert!(has_slider > 0);
+    let slider = |studio: &Studio| {
+        let slider = Role::Slider;
+        let node = studio
+            .harness
+            .get_by_role_and_label(slider, "Weight of ink");
+        node.focus();
+    };
+    slider(&studio);
+    studio.harness.run();
+    studio.harness.key_press(Key::ArrowLeft);
+    studio.harness.run();
+    let less = weight(&studio);
+    assert!(less < -0.5, "{less}");
+    studio.harness.key_press(Key::ArrowRight);
+    studio.harness.run();
+    assert!(weight(&studio) > less);
+    studio.set([FormChange::Lora(0, LoraChange::Weight(Value::Real(-0.5)))]);
 
     studio.command(LoraCommand::Add(lora(folder.path(), "oil", "alpha")).into());
     studio.wait("the LoRA", |state| state.form().listed_loras.len() == 2);
@@ -127,4 +144,29 @@ fn restored_loras_are_listed_by_name_and_told_where_they_are_missing() {
     assert!(studio.sees("soft"));
     studio.click("Take the model's own first stage");
     assert_eq!(studio.state().form().spec.vae, None);
+}
+
+/// What a picture of another computer was painted with may lie beside another model.
+#[test]
+fn a_lora_that_is_missing_is_looked_for_beside_every_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let loras = folder.path().join("loras");
+    std::fs::create_dir(&loras).expect("a folder");
+    lora(&loras, "lost", "alpha");
+    let mut studio = Studio::start();
+    let spec = GenerateSpec {
+        loras: vec![LoraSpec::read("lost")],
+        ..GenerateSpec::default()
+    };
+    let recipe = FoundRecipe::new(spec, velatura::recipe::RecipeForm::Velatura);
+    studio.command(Command::RestoreSettings(Box::new(recipe)));
+    let lost = |known: &LoraKnown| matches!(known, LoraKnown::Lost(_));
+    let told = |known: &LoraKnown| matches!(known, LoraKnown::Told(_));
+    studio.wait("no LoRA", |state| state.known_loras.values().any(lost));
+    let model = ModelSource::Folder(folder.path().join("plain"));
+    studio.command(Command::ChooseModel(model));
+    studio.wait("the LoRA", |state| state.known_loras.values().any(told));
+    assert!(studio.sees("inkwash") && !studio.sees("There is no LoRA"));
+    studio.command(Command::ChooseModel(ModelSource::Storybook));
+    studio.wait("no LoRA", |state| state.known_loras.values().any(lost));
 }

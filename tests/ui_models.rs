@@ -3,25 +3,28 @@
 
 #[path = "support/drops.rs"]
 mod drops;
+#[path = "support/single.rs"]
+mod single;
 #[path = "support/studio.rs"]
 mod studio;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use drops::drop_files;
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::kittest::Queryable as _;
 use image::{Rgba, RgbaImage};
-use studio::Studio;
+use single::write_single;
+use studio::{Studio, number};
 use tempfile::TempDir;
 use velatura::app::library::LibraryCommand;
 use velatura::app::{Command, Dialog, ModelState};
+use velatura::engine::library::{Listed, ModelCard};
 use velatura::recipe::ModelSource;
-
-/// Stable Diffusion 1 in one file, tiny.
-const SINGLE: &str = "tests/data/reference/sd1-single/model.safetensors";
+use velatura::recipe::param::STEPS;
 
 /// A safetensors file of one tensor, of which nobody reads the numbers.
 fn write_tensor(path: &Path, name: &str) {
@@ -40,7 +43,7 @@ fn webui() -> TempDir {
     for folder in [&checkpoints, &models.join("Lora")] {
         fs::create_dir_all(folder).expect("a folder");
     }
-    fs::copy(SINGLE, checkpoints.join("meadow.safetensors")).expect("a model");
+    write_single(&checkpoints.join("meadow.safetensors"));
     let picture = RgbaImage::from_pixel(64, 64, Rgba([250, 120, 10, 255]));
     picture
         .save(checkpoints.join("meadow.png"))
@@ -299,7 +302,7 @@ fn folders_are_watched_while_the_list_is_open_and_never_written_to() {
     let mut studio = listing(root.path());
     assert_eq!(names(), before);
     let checkpoints = root.path().join("models/Stable-diffusion");
-    fs::copy(SINGLE, checkpoints.join("valley.safetensors")).expect("a model");
+    write_single(&checkpoints.join("valley.safetensors"));
     studio.wait_long("the new model", |state| {
         let mut models = state.library.listing().models.iter();
         models.any(|it| it.card.is_some() && it.found.path.ends_with("valley.safetensors"))
@@ -336,4 +339,76 @@ fn pictures_beside_models_are_shown_once_they_are_read() {
         });
         file.is_some_and(|file| state.library.picture(&file).is_some())
     });
+}
+
+#[test]
+fn what_is_loaded_stays_as_it_is_when_it_is_chosen_again() {
+    let root = webui();
+    let mut studio = listing(root.path());
+    studio.set([number(&STEPS, 7)]);
+    let form = studio.state().form().clone();
+    // The loaded one is marked.
+    press(&mut studio, Key::Enter, Modifiers::NONE);
+    assert!(studio.state().dialog.is_none());
+    assert!(matches!(studio.state().model, ModelState::Ready(_)));
+    assert_eq!(*studio.state().form(), form);
+}
+
+/// A file in the list of models, by its name.
+fn listed(studio: &Studio, name: &str) -> Arc<Listed> {
+    let models = &studio.state().library.listing().models;
+    let found = models.iter().find(|it| it.name() == name);
+    Arc::clone(found.expect("a file of the name"))
+}
+
+fn card(studio: &Studio, name: &str) -> ModelCard {
+    let card = listed(studio, name).card.clone();
+    ModelCard::clone(&card.expect("its headers were read"))
+}
+
+#[test]
+fn what_goes_with_models_is_used_where_it_can_be() {
+    let root = webui();
+    let models = root.path().join("models");
+    for folder in ["models/VAE", "embeddings"] {
+        fs::create_dir_all(root.path().join(folder)).expect("a folder");
+    }
+    let loha = "lora_unet_down_blocks_0.hada_w1_a";
+    write_tensor(&models.join("Lora/weave.safetensors"), loha);
+    write_tensor(
+        &root.path().join("embeddings/mossy.safetensors"),
+        "emb_params",
+    );
+    write_tensor(&models.join("Lora/lonely.safetensors"), "emb_params");
+    let vae = "tests/data/reference/lora/vae.safetensors";
+    fs::copy(vae, models.join("VAE/soft.safetensors")).expect("a first stage");
+    let mut studio = listing(root.path());
+    let can_use = |studio: &Studio, name: &str| studio.state().can_use(&card(studio, name));
+    assert!(can_use(&studio, "ink") && can_use(&studio, "soft"));
+    assert!(!can_use(&studio, "weave"), "a LoHa is no LoRA");
+    // Words are found beside the model that was chosen.
+    assert!(!can_use(&studio, "mossy"));
+    studio.command(LibraryCommand::Use(listed(&studio, "weave")).into());
+    wait_for_notice(&mut studio, "LoHa");
+    assert!(studio.state().form().listed_loras.is_empty());
+
+    studio.command(LibraryCommand::Use(listed(&studio, "soft")).into());
+    assert!(studio.sees("Chose the VAE"));
+    let chosen = studio.state().form().spec.vae.clone().expect("a VAE");
+    assert_eq!(chosen.path, Some(models.join("VAE/soft.safetensors")));
+
+    studio.command(LibraryCommand::Use(listed(&studio, "meadow")).into());
+    studio.wait("the model", |state| {
+        let summary = state.model_summary();
+        summary.is_some_and(|it| it.name == "meadow.safetensors")
+    });
+    press(&mut studio, Key::M, Modifiers::COMMAND);
+    assert!(can_use(&studio, "mossy") && !can_use(&studio, "lonely"));
+    studio.click("Embeddings");
+    let words = studio.harness.get_by_role_and_label(Role::Button, "mossy");
+    words.click();
+    studio.harness.run();
+    studio.click("Put into the prompt");
+    assert!(studio.state().form().spec.prompt.ends_with("mossy"));
+    assert!(studio.state().dialog.is_none());
 }

@@ -31,6 +31,14 @@ impl Studio {
         self.harness.run();
     }
 
+    /// Waits until the prompt has so many tokens.
+    fn wait_for_length(&mut self, tokens: usize) {
+        self.wait("the length", |state| {
+            let length = state.prompt_length.known();
+            length.is_some_and(|count| count.tokens == tokens)
+        });
+    }
+
     fn type_text(&mut self, text: &str) {
         self.harness.event(Event::Text(text.to_owned()));
         self.harness.run();
@@ -99,12 +107,23 @@ fn arrows_with_alt_go_through_what_was_painted() {
 fn the_length_of_the_prompt_stands_above_it() {
     let mut studio = Studio::start();
     studio.write("a (red:1.3) house");
+    studio.wait_for_length(3);
     assert!(studio.sees("3/38"));
     studio.write(&"red ".repeat(40));
+    studio.wait_for_length(40);
     assert!(studio.sees("40/38"));
     studio.write("a [red|green hill] house");
+    studio.wait_for_length(4);
     assert!(studio.sees("4/38"));
+    // A word without end, and one that takes turns: the window goes on meanwhile.
+    let word = "red".repeat(2000);
+    studio.write(&format!("[{word}|{word} hill]"));
+    studio.wait("the length", |state| {
+        let length = state.prompt_length.known();
+        length.is_some_and(|count| count.tokens > 2000)
+    });
     studio.write("");
+    studio.wait_for_length(0);
     assert!(studio.sees("0/38"));
 }
 
@@ -123,9 +142,12 @@ fn a_prompt_becomes_a_style_and_a_style_a_prompt() {
     let style = Style {
         name: "Sticker".to_owned(),
         prompt: "flat sticker of {prompt}, plain".to_owned(),
-        negative_prompt: String::new(),
+        ..Style::default()
     };
-    assert_eq!(read_styles(&path).expect("a file"), [style]);
+    assert_eq!(
+        read_styles(&path).expect("a file"),
+        std::slice::from_ref(&style)
+    );
 
     studio.write("a red house");
     studio.click("Sticker");
@@ -135,6 +157,23 @@ fn a_prompt_becomes_a_style_and_a_style_a_prompt() {
     studio.click("Delete the style Sticker");
     studio.wait("no style", |state| state.styles.is_empty());
     assert!(read_styles(&path).expect("a file").is_empty());
+    // It was one press: it comes back by another.
+    assert!(studio.sees("Deleted the style \u{201c}Sticker\u{201d}"));
+    studio.click("Put it back");
+    studio.wait("the style", |state| !state.styles.is_empty());
+    assert_eq!(
+        read_styles(&path).expect("a file"),
+        std::slice::from_ref(&style)
+    );
+    // So it is with one that is replaced.
+    studio.write("something else");
+    studio.command(StyleCommand::Save("Sticker".to_owned()).into());
+    studio.wait("the other", |state| {
+        state.styles[0].prompt == "something else"
+    });
+    assert!(studio.sees("Replaced the style \u{201c}Sticker\u{201d}"));
+    studio.click("Put it back");
+    studio.wait("the first", |state| state.styles == [style.clone()]);
     // A file that is no list of styles is told of and left alone.
     std::fs::write(&path, "oops").expect("written");
     studio.command(StyleCommand::Save("Again".to_owned()).into());
@@ -166,6 +205,7 @@ fn style(name: &str, prompt: &str, negative: &str) -> Style {
         name: name.to_owned(),
         prompt: prompt.to_owned(),
         negative_prompt: negative.to_owned(),
+        ..Style::default()
     }
 }
 
@@ -205,10 +245,27 @@ fn files_of_others_are_read_and_broken_ones_kept() {
     let path = folder.path().join("styles.json");
     let others = r#"[{"name": "base", "prompt": "{prompt}, hd", "more": 1}, {"prompt": "x"}]"#;
     std::fs::write(&path, others).expect("styles");
+    let mut base = style("base", "{prompt}, hd", "");
+    base.more.insert("more".to_owned(), 1.into());
     assert_eq!(
         read_styles(&path).expect("styles"),
-        [style("base", "{prompt}, hd", "")]
+        std::slice::from_ref(&base)
     );
+    // What is changed is changed, and nothing else.
+    let both = change_styles(&path, "a", Some(style("a", "b", ""))).expect("styles");
+    assert_eq!(both, [style("a", "b", ""), base.clone()]);
+    assert_eq!(change_styles(&path, "a", None).expect("styles"), [base]);
+    let text = std::fs::read(&path).expect("styles");
+    let kept: Vec<Style> = serde_json::from_slice(&text).expect("styles");
+    assert_eq!(kept.len(), 2);
+    assert_eq!(
+        (kept[0].more["more"].as_u64(), &*kept[1].prompt),
+        (Some(1), "x")
+    );
+    // No list of styles is that large.
+    std::fs::write(&path, " ".repeat(5 << 20)).expect("styles");
+    let error = read_styles(&path).expect_err("too large").to_string();
+    assert!(error.contains("more than 4 MiB"), "{error}");
     std::fs::write(&path, "{").expect("styles");
     let error = change_styles(&path, "a", Some(style("a", "b", "")));
     assert!(

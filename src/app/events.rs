@@ -34,6 +34,7 @@ impl Core {
         self.go_on_live();
         self.follow_changes();
         self.count_classes();
+        self.count_prompt();
         self.look_at_loras();
         self.state.jobs.forget_old();
     }
@@ -256,11 +257,9 @@ impl Core {
             BackgroundEvent::PicturesSeen(preview) => self.take_preview(*preview),
             BackgroundEvent::OutputSeen(place) => self.take_output_place(*place),
             BackgroundEvent::Library(event) => self.take_library_event(*event),
+            BackgroundEvent::PromptCounted(count) => self.state.prompt_length.end(count),
             BackgroundEvent::StylesRead(styles) => self.state.styles = styles,
-            BackgroundEvent::StylesChanged(styles) => {
-                self.state.styles = styles;
-                self.note_written();
-            }
+            BackgroundEvent::StylesChanged { styles, lost } => self.take_styles(styles, lost),
             BackgroundEvent::ModelsListed { own, known } => {
                 self.state.user_models = own;
                 self.state.known_inputs = known;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use image::RgbaImage;
 
 use super::command::Command;
-use crate::engine::library::{Listed, Listing, PictureFile};
+use super::state::AppState;
+use crate::engine::kept_files::{Kept, is_kept};
+use crate::engine::library::{CardKind, Listed, Listing, ModelCard, PictureFile};
 use crate::recipe::ModelSource;
 
 /// Pictures of models that are kept in memory.
@@ -40,13 +42,29 @@ pub enum LibraryCommand {
     },
     /// Reads pictures of models that are seen.
     ReadPictures(Vec<PictureFile>),
-    /// Does with a file or folder of the list what it is for: a model is loaded.
+    /// Does with a file or folder of the list what it is for: a model is loaded, a LoRA or
+    /// a first stage goes with the next pictures, a word into the prompt.
     Use(Arc<Listed>),
 }
 
 impl From<LibraryCommand> for Command {
     fn from(command: LibraryCommand) -> Self {
         Self::Library(command)
+    }
+}
+
+impl AppState {
+    /// Whether there is something to be done with a file or folder of weights: to paint
+    /// with it, or to use it with the model in hand.
+    pub fn can_use(&self, card: &ModelCard) -> bool {
+        let is_there = || card.kind != CardKind::Embedding || self.finds_word(card);
+        card.opens() || (card.goes_with_models && is_there())
+    }
+
+    /// Whether a word lies where words for the chosen model are looked for.
+    pub fn finds_word(&self, card: &ModelCard) -> bool {
+        let model = self.model_folder();
+        model.is_some_and(|model| is_kept(Kept::Embeddings, &card.path, model))
     }
 }
 

@@ -2,7 +2,7 @@
 //! files say of themselves.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,8 @@ pub type KnownLoras = BTreeMap<NamedFile, LoraKnown>;
 pub struct LoraSeen {
     /// The file that was asked for.
     pub file: NamedFile,
+    /// The model beside which it was looked for.
+    pub model: Option<PathBuf>,
     /// Whether it is to be taken into the list.
     pub is_added: bool,
     /// What it says of itself, or why it cannot be read.
@@ -147,6 +149,14 @@ impl GenerateForm {
     }
 }
 
+/// Whether what is known of a file holds for every model: not where it was looked for
+/// beside one, nor while it is not there.
+fn holds_for_all(file: &NamedFile, known: &LoraKnown) -> bool {
+    let path = file.path.as_deref();
+    let is_placed = path.is_some_and(|path| path.components().count() > 1);
+    is_placed && matches!(known, LoraKnown::Told(_))
+}
+
 /// The prompt with a word at its end, unless it is in it.
 pub fn with_word(prompt: &str, word: &str) -> String {
     let (prompt, word) = (prompt.trim_end(), word.trim());
@@ -178,6 +188,13 @@ impl Core {
     /// Has files of the list read that are not known yet.
     pub(super) fn look_at_loras(&mut self) {
         let state = &mut self.state;
+        let model = state.model_folder().map(Path::to_path_buf);
+        if state.loras_known_beside != model {
+            state.loras_known_beside.clone_from(&model);
+            state
+                .known_loras
+                .retain(|file, known| holds_for_all(file, known));
+        }
         let unknown = state
             .settings
             .form
@@ -191,17 +208,21 @@ impl Core {
         for file in unknown {
             let known = &mut self.state.known_loras;
             known.insert(file.clone(), LoraKnown::Asked);
-            let model = self.state.model_folder().map(PathBuf::from);
-            self.background.read_lora(file, model, false);
+            self.background.read_lora(file, model.clone(), false);
         }
     }
 
     pub(super) fn take_lora_seen(&mut self, seen: LoraSeen) {
         let LoraSeen {
             file,
+            model,
             is_added,
             told,
         } = seen;
+        if !is_added && model != self.state.loras_known_beside {
+            // Another model was chosen meanwhile, and the file is looked for beside that.
+            return;
+        }
         let known = match told {
             Ok(words) => LoraKnown::Told(words),
             Err(text) if is_added => return self.take_error(&text),

@@ -5,6 +5,8 @@ use crate::engine::protocol::JobId;
 
 /// How long a notice stays, in seconds, unless it reports a failure.
 const LIFETIME_SECS: f64 = 6.0;
+/// How long one stays that offers to take something back, in seconds.
+const OFFER_SECS: f64 = 20.0;
 /// Most notices on the screen, of those that go by themselves: the ones that
 /// would go first make room.
 const MOST: usize = 4;
@@ -80,6 +82,11 @@ impl Notices {
     /// Adds a message with a button. It stays until it is answered or dismissed.
     pub fn ask(&mut self, text: impl Into<String>, action: NoticeAction) {
         self.add(Severity::Info, text.into(), Some(action), None);
+    }
+
+    /// Adds a message with a button that is there for a while only.
+    pub fn offer(&mut self, text: impl Into<String>, action: NoticeAction) {
+        self.add(Severity::Info, text.into(), Some(action), Some(OFFER_SECS));
     }
 
     /// Removes the offer to restore the settings of a picture that is no longer open.

@@ -16,7 +16,7 @@ use super::library::Library;
 use super::live::Live;
 use super::loras::KnownLoras;
 use super::notices::Notices;
-use super::prompt::Style;
+use super::prompt::{PromptLength, Style};
 use super::settings::Settings;
 use super::training::{OutputPlace, TrainForm, TrainPreview};
 use super::trajectory::Preview;
@@ -57,6 +57,8 @@ pub struct AppState {
     pub followers: Followers,
     /// How much of the label maps each class covers.
     pub shares: ClassShares,
+    /// How long the prompt is.
+    pub prompt_length: PromptLength,
     /// How much there is in the frame of the next job.
     pub(super) known_filling: KnownFilling,
     /// Finished pictures that wait for a brush stroke to end.
@@ -81,6 +83,8 @@ pub struct AppState {
     pub train_preview: Option<TrainPreview>,
     /// What LoRAs say of themselves that were listed since the start.
     pub known_loras: KnownLoras,
+    /// The model beside which files without a place were looked for.
+    pub(super) loras_known_beside: Option<PathBuf>,
     /// The models in the user's folder for them.
     pub user_models: Vec<PathBuf>,
     /// The list of models.
@@ -125,6 +129,7 @@ impl AppState {
             live: Live::default(),
             followers: Followers::default(),
             shares: ClassShares::default(),
+            prompt_length: PromptLength::default(),
             known_filling: KnownFilling::default(),
             arrivals: VecDeque::new(),
             growths: VecDeque::new(),
@@ -137,6 +142,7 @@ impl AppState {
             train_place: None,
             train_preview: None,
             known_loras: KnownLoras::new(),
+            loras_known_beside: None,
             user_models: Vec::new(),
             library: Library::default(),
             known_inputs: Vec::new(),

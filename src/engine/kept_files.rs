@@ -91,6 +91,15 @@ pub fn listed(kept: Kept, model: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Whether a file lies where those of a kind are looked for, for a model. Reads nothing.
+pub fn is_kept(kept: Kept, file: &Path, model: &Path) -> bool {
+    let is_in = |place: PathBuf| {
+        let inner = file.strip_prefix(place);
+        inner.is_ok_and(|inner| (1..=DEPTH).contains(&inner.components().count()))
+    };
+    places(kept, model).any(is_in)
+}
+
 /// Where a file lies: at its path, or else among those of its name; case does not matter
 /// where no name is the same.
 ///
@@ -195,7 +204,12 @@ mod tests {
             "{error}"
         );
         let told = |text: &str| words_in(&[text.to_owned()], &model);
-        assert_eq!(told("a hand, (Bad-Hands:1.2)"), [word]);
+        assert_eq!(told("a hand, (Bad-Hands:1.2)"), [word.clone()]);
         assert_eq!(told("a bad-handstand"), [] as [PathBuf; 0]);
+        let elsewhere = make("downloads/embeddings/bad-feet.pt");
+        for (file, is_there) in [(&word, true), (&elsewhere, false), (&model, false)] {
+            assert_eq!(is_kept(Kept::Embeddings, file, &model), is_there);
+            assert_eq!(listed(Kept::Embeddings, &model).contains(file), is_there);
+        }
     }
 }

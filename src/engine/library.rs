@@ -7,6 +7,9 @@ mod card;
 mod catalog;
 mod pictures;
 mod places;
+#[cfg(test)]
+#[path = "../../tests/support/single.rs"]
+mod single;
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,6 @@
 //! How a model reads prompts, to be asked without the model and its thread.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -72,9 +73,9 @@ impl PromptReader {
     pub fn count(&self, text: &str, syntax: PromptSyntax, seed: u64) -> TokenCount {
         let text = syntax.resolved(head(text), seed, 0);
         let parts = syntax.parts(&text, STEPS);
-        let counts = parts
-            .iter()
-            .map(|part| self.0.reader.count(&part.text, syntax));
+        // Those that take turns come back again and again.
+        let texts: BTreeSet<&str> = parts.iter().map(|part| &*part.text).collect();
+        let counts = texts.iter().map(|text| self.0.reader.count(text, syntax));
         let longest = counts.max_by_key(|count| count.tokens);
         longest.unwrap_or_else(|| self.0.reader.count("", syntax))
     }
@@ -146,6 +147,7 @@ fn words_of(reader: &TextReader) -> Option<Vec<String>> {
 fn words_in(text: &str) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     let (mut begin, mut is_tag) = (None, false);
+    let last_closing = text.rfind('>');
     for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
         if letter.is_alphabetic() && !is_tag {
             begin.get_or_insert(at);
@@ -154,8 +156,8 @@ fn words_in(text: &str) -> Vec<Range<usize>> {
         if let Some(begin) = begin.take() {
             words.push(begin..at);
         }
-        let closes = || text[at..].contains('>');
-        is_tag = (is_tag && letter != '>') || (letter == '<' && closes());
+        let closes = last_closing.is_some_and(|last| at < last);
+        is_tag = (is_tag && letter != '>') || (letter == '<' && closes);
     }
     let is_end = |place: &Range<usize>| {
         let end = text[place.clone()].to_lowercase();

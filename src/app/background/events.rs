@@ -18,6 +18,7 @@ use crate::app::training::{OutputPlace, TrainPreview};
 use crate::document::{
     CanvasContents, Document, DocumentId, DocumentRevision, SavePoint, TileGrid,
 };
+use crate::engine::TokenCount;
 use crate::engine::library::{KnownModel, PaintedWith};
 use crate::engine::protocol::JobId;
 use crate::geometry::CanvasRect;
@@ -144,10 +145,17 @@ pub struct Arrival {
 /// What an errand reports.
 #[derive(Debug)]
 pub enum BackgroundEvent {
+    /// The tokens of a prompt were counted; `None` when that went wrong.
+    PromptCounted(Option<TokenCount>),
     /// The styles of the user were read.
     StylesRead(Vec<Style>),
-    /// A style was saved or forgotten; these are left.
-    StylesChanged(Vec<Style>),
+    /// A style was saved or forgotten.
+    StylesChanged {
+        /// Those that are there now.
+        styles: Vec<Style>,
+        /// The one whose words were overwritten or forgotten.
+        lost: Option<Style>,
+    },
     /// What a LoRA says of itself.
     LoraSeen(Box<LoraSeen>),
     /// The user chose a path in a dialog.

@@ -1,6 +1,6 @@
 //! Reading what LoRA files say of themselves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Background, BackgroundEvent};
 use crate::app::loras::LoraSeen;
@@ -12,19 +12,25 @@ impl Background {
     /// told where it lies.
     pub fn read_lora(&self, file: NamedFile, model: Option<PathBuf>, is_added: bool) {
         let failed = {
-            let file = file.clone();
-            Box::new(move |text| seen(file, is_added, Err(text)))
+            let (file, model) = (file.clone(), model.clone());
+            Box::new(move |text| seen(file, model, is_added, Err(text)))
         };
         self.spawn("lora", failed, move || {
-            let told = lora_words(&file, &model.unwrap_or_default());
-            Ok(seen(file, is_added, told))
+            let told = lora_words(&file, model.as_deref().unwrap_or(Path::new("")));
+            Ok(seen(file, model, is_added, told))
         });
     }
 }
 
-fn seen(file: NamedFile, is_added: bool, told: Result<TriggerWords, String>) -> BackgroundEvent {
+fn seen(
+    file: NamedFile,
+    model: Option<PathBuf>,
+    is_added: bool,
+    told: Result<TriggerWords, String>,
+) -> BackgroundEvent {
     BackgroundEvent::LoraSeen(Box::new(LoraSeen {
         file,
+        model,
         is_added,
         told,
     }))

@@ -17,7 +17,7 @@ mod library;
 mod loras;
 mod models;
 mod projects;
-mod styles;
+mod prompt;
 mod tracing;
 
 use std::any::Any;

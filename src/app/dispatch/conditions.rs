@@ -10,24 +10,30 @@ impl Core {
     /// Shows the model a layer in small. A new picture is made of it, unless that is
     /// switched back.
     pub(super) fn show_in_small(&mut self, layer: Option<LayerId>) {
-        let front = self.state.documents.front_mut();
-        front.small_picture = layer;
-        front.starts_from_picture = layer.is_none();
+        self.state.documents.front_mut().small_picture = layer;
+        self.settle_start();
     }
 
     /// Lets a layer pull what is painted towards itself. A new picture is painted then,
     /// unless that is switched back.
     pub(super) fn guide_by(&mut self, layer: Option<LayerId>) {
-        let front = self.state.documents.front_mut();
-        front.guide = layer;
-        front.starts_from_picture = layer.is_none();
+        self.state.documents.front_mut().guide = layer;
+        self.settle_start();
+    }
+
+    /// A job starts from the picture on the canvas unless another one tells it something.
+    fn settle_start(&mut self) {
+        let is_told = self.state.guide().is_some() || self.state.small_picture().is_some();
+        self.state.documents.front_mut().starts_from_picture = !is_told;
     }
 
     /// Brings back the frame of a recipe, and its boxes and label map as one step, at the
     /// size of the document in front. Others that are seen are hidden, for they would act
-    /// too.
+    /// too, and what was a guide or shown in small is so no more.
     pub(super) fn restore_conditions(&mut self, spec: &GenerateSpec) {
-        let editor = &mut self.state.documents.front_mut().editor;
+        let front = self.state.documents.front_mut();
+        (front.guide, front.small_picture) = (None, None);
+        let editor = &mut front.editor;
         let frame = spec.frame.map(|frame| frame.rect());
         if let Some(rect) = frame.filter(|rect| editor.document().allows_frame(*rect, 1))
             && let Err(error) = editor.set_frame("Restore frame", FrameChoice::Fixed(rect))
@@ -42,10 +48,8 @@ impl Core {
         });
         let small = spec.low_resolution.clone().map(|it| (GivenAs::Small, it));
         let guide = spec.guide.clone().map(|it| (GivenAs::Guide, it));
-        if small.is_some() && guide.is_some() {
-            let text = "The guide of this picture is not brought back beside its \
-                        low-resolution picture; choose a layer at Guide.";
-            self.state.notices.push(Severity::Warning, text.to_owned());
+        if let Some(text) = left_out(small.is_some(), guide.is_some(), spec.frame.is_some()) {
+            self.state.notices.push(Severity::Warning, text);
         }
         let picture = small.or(guide).filter(|_| spec.frame.is_none());
         let map = spec.semantic.as_ref();
@@ -69,5 +73,28 @@ impl Core {
             within: frame,
         };
         self.add_drawing(document, arrival);
+    }
+}
+
+/// Which pictures that a job was given are not brought back as layers, as a sentence.
+fn left_out(has_small: bool, has_guide: bool, is_framed: bool) -> Option<&'static str> {
+    match (has_small, has_guide, is_framed) {
+        (false, false, _) | (true, false, false) | (false, true, false) => None,
+        (true, true, false) => Some(
+            "The guide of this picture is not brought back, for its low-resolution picture \
+             is; to guide it again, choose a layer at Guide",
+        ),
+        (true, true, true) => Some(
+            "The low-resolution picture and the guide of what was painted in this frame are \
+             not brought back; choose layers at Low-res and Guide",
+        ),
+        (true, false, true) => Some(
+            "The low-resolution picture of what was painted in this frame is not brought \
+             back; choose a layer at Low-res",
+        ),
+        (false, true, true) => Some(
+            "The guide of what was painted in this frame is not brought back; choose a layer \
+             at Guide",
+        ),
     }
 }

@@ -8,11 +8,12 @@ use image::RgbaImage;
 use super::Core;
 use crate::app::background::{LibraryEvent, PickPurpose};
 use crate::app::command::Dialog;
+use crate::app::form::FormChange;
 use crate::app::library::LibraryCommand;
-use crate::app::loras::LoraCommand;
-use crate::app::notices::NoticeAction;
+use crate::app::loras::{LoraCommand, with_word};
+use crate::app::notices::{NoticeAction, Severity};
 use crate::engine::library::{CardKind, ModelCard, PlaceSeen};
-use crate::recipe::ModelSource;
+use crate::recipe::{ModelSource, NamedFile};
 
 impl Core {
     pub(super) fn change_library(&mut self, command: LibraryCommand) {
@@ -57,10 +58,7 @@ impl Core {
                 }
             }
             LibraryCommand::Use(listed) => match &listed.card {
-                Some(card) if card.opens() => {
-                    self.state.dialog = None;
-                    self.load_model(listed.source.clone(), true);
-                }
+                Some(card) if card.opens() => self.use_model(listed.source.clone()),
                 Some(card) => self.take_weights(card),
                 None => {}
             },
@@ -113,16 +111,27 @@ impl Core {
     /// it is decided: what was dropped, opened or chosen from the list comes here.
     fn take_weights(&mut self, card: &ModelCard) {
         match &card.obstacle {
-            None => {
-                self.state.dialog = None;
-                self.load_model(ModelSource::Folder(card.path.clone()), true);
-            }
+            None => self.use_model(ModelSource::Folder(card.path.clone())),
             Some(obstacle) => match card.kind {
-                CardKind::Lora => self.take_lora(&card.path),
-                CardKind::Model | CardKind::FirstStage | CardKind::Embedding | CardKind::Other => {
-                    self.take_error(obstacle)
-                }
+                CardKind::Lora if card.goes_with_models => self.take_lora(&card.path),
+                CardKind::FirstStage if card.goes_with_models => self.take_first_stage(card),
+                CardKind::Embedding if self.state.finds_word(card) => self.take_word(card),
+                CardKind::Lora
+                | CardKind::Model
+                | CardKind::FirstStage
+                | CardKind::Embedding
+                | CardKind::Other => self.take_error(obstacle),
             },
+        }
+    }
+
+    /// Loads a model and chooses it. One that is ready stays as it is, and so do the
+    /// settings that were made for it.
+    fn use_model(&mut self, source: ModelSource) {
+        self.state.dialog = None;
+        let ready = self.state.model_summary().map(|model| &model.source);
+        if ready != Some(&source) {
+            self.load_model(source, true);
         }
     }
 
@@ -130,6 +139,25 @@ impl Core {
     fn take_lora(&mut self, path: &Path) {
         self.state.dialog = None;
         self.dispatch(LoraCommand::Add(path.to_path_buf()).into());
+    }
+
+    /// Has the next pictures decoded by another first stage.
+    fn take_first_stage(&mut self, card: &ModelCard) {
+        self.state.dialog = None;
+        self.state.settings.form.spec.vae = Some(NamedFile::at(&card.path));
+        let text = format!("Chose the VAE \u{201c}{}\u{201d}", card.name);
+        self.state.notices.push(Severity::Success, text);
+    }
+
+    /// Puts a word that the model finds into the prompt.
+    fn take_word(&mut self, card: &ModelCard) {
+        let Some(word) = card.path.file_stem() else {
+            return;
+        };
+        self.state.dialog = None;
+        let form = &mut self.state.settings.form;
+        let prompt = with_word(&form.spec.prompt, &word.to_string_lossy());
+        form.change(FormChange::Prompt(prompt));
     }
 
     /// Offers to list the models of a folder that was opened and is none.

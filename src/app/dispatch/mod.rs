@@ -11,8 +11,8 @@ mod frame;
 mod generation;
 mod library;
 mod live;
+mod prompt;
 mod saving;
-mod styles;
 mod tracing;
 mod training;
 

@@ -1,9 +1,12 @@
-//! Writing prompts: how strongly words act, and texts that are used again.
+//! Writing prompts: how strongly words act, how long they are, and texts that are used
+//! again.
 
 mod emphasis;
+mod length;
 mod styles;
 
 pub use emphasis::stepped;
+pub use length::{CountedPrompt, PromptLength};
 pub use styles::{Style, StyleCommand, StyleError, change_styles, read_styles};
 
 /// Prompts that are remembered.

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::files::write_atomically;
 
@@ -23,6 +24,9 @@ pub struct Style {
     pub prompt: String,
     /// What it steers away from.
     pub negative_prompt: String,
+    /// What other programs keep with it.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 /// What can be done with styles.
@@ -34,6 +38,8 @@ pub enum StyleCommand {
     Save(String),
     /// Forgets a style.
     Delete(String),
+    /// Keeps a style again as it was before it was overwritten or forgotten.
+    PutBack(Style),
 }
 
 /// Why styles could not be read or written.
@@ -57,6 +63,15 @@ pub enum StyleError {
         path: PathBuf,
         /// What is wrong.
         error: serde_json::Error,
+    },
+    /// The file is too large.
+    #[error(
+        "“{}” has more than {} MiB and is not read as a list of styles; keep fewer styles in it. It was left as it is",
+        path.display(), MOST_BYTES >> 20
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
     },
     /// The file cannot be written.
     #[error("the styles could not be written to “{}”: {error}", path.display())]
@@ -93,6 +108,18 @@ fn placed(style: &str, text: &str) -> String {
 /// # Errors
 /// If the file cannot be read, or holds something else.
 pub fn read_styles(path: &Path) -> Result<Vec<Style>, StyleError> {
+    Ok(shown(read_file(path)?))
+}
+
+/// Those of a file that have a name, by name.
+fn shown(mut styles: Vec<Style>) -> Vec<Style> {
+    styles.retain(|style| !style.name.trim().is_empty());
+    styles.sort_by_key(|style| style.name.to_lowercase());
+    styles
+}
+
+/// All that a file holds, in its order.
+fn read_file(path: &Path) -> Result<Vec<Style>, StyleError> {
     let failed = |error| StyleError::Read {
         path: path.to_owned(),
         error,
@@ -102,22 +129,19 @@ pub fn read_styles(path: &Path) -> Result<Vec<Style>, StyleError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
     };
-    let mut text = String::new();
-    file.take(MOST_BYTES)
-        .read_to_string(&mut text)
+    let mut text = Vec::new();
+    file.take(MOST_BYTES + 1)
+        .read_to_end(&mut text)
         .map_err(failed)?;
-    let styles = serde_json::from_str::<Vec<Style>>(&text);
-    let mut styles = styles.map_err(|error| StyleError::Form {
-        path: path.to_owned(),
-        error,
-    })?;
-    styles.retain(|style| !style.name.trim().is_empty());
-    styles.sort_by_key(|style| style.name.to_lowercase());
-    Ok(styles)
+    let path = path.to_owned();
+    if text.len() as u64 > MOST_BYTES {
+        return Err(StyleError::TooLarge { path });
+    }
+    serde_json::from_slice(&text).map_err(|error| StyleError::Form { path, error })
 }
 
 /// Puts a style into a file in the place of that of its name, or takes that out; the
-/// styles afterwards. What somebody wrote into the file meanwhile stays.
+/// styles afterwards. What else is in the file stays, where it stands.
 ///
 /// # Errors
 /// If the file cannot be read or written.
@@ -126,10 +150,12 @@ pub fn change_styles(
     name: &str,
     style: Option<Style>,
 ) -> Result<Vec<Style>, StyleError> {
-    let mut styles = read_styles(path)?;
+    let mut styles = read_file(path)?;
+    let place = styles.iter().position(|known| known.name == name);
     styles.retain(|known| known.name != name);
-    styles.extend(style);
-    styles.sort_by_key(|style| style.name.to_lowercase());
+    if let Some(style) = style {
+        styles.insert(place.unwrap_or(styles.len()), style);
+    }
     let write = || {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -141,5 +167,5 @@ pub fn change_styles(
         path: path.to_owned(),
         error,
     })?;
-    Ok(styles)
+    Ok(shown(styles))
 }

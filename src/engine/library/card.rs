@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::inspect::{self, Addition, Family, Inspection, Task};
-use crate::model::{ModelError, ModelFolder};
+use crate::model::lora::LoraFile;
+use crate::model::{ClipTextConfig, ModelError, ModelFolder};
 use crate::recipe::InputSpec;
 
 /// What a file or folder of weights is good for.
@@ -38,8 +39,11 @@ pub struct ModelCard {
     pub task: Option<Task>,
     /// What it is, in the sentence that `velatura models inspect` says.
     pub sentence: String,
-    /// Why it does not open as a model, as a sentence; `None` if it does.
+    /// Why it does not open as a model, as a sentence; `None` if it does. Of a relative
+    /// of LoRA that is not known here, why it is of no use.
     pub obstacle: Option<String>,
+    /// Whether it can be used with a model: a LoRA, a first stage or a word.
+    pub goes_with_models: bool,
     /// Memory for painting at its own size, about; `None` if it does not open.
     pub memory_bytes: Option<u64>,
     /// Side in pixels of the pictures it was trained on; `None` if it does not open.
@@ -60,20 +64,31 @@ impl ModelCard {
         let memory = opened.as_ref().zip(native_size_px);
         let memory = memory.and_then(|(model, side)| model.painting_memory([side; 2], 1).ok());
         let told = found.as_ref().ok();
+        let kind = kind(&found);
+        let refusal = match kind {
+            CardKind::Lora => LoraFile::open(path).err().map(|error| error.to_string()),
+            _ => None,
+        };
+        let goes_with_models = match (kind, &found) {
+            (CardKind::FirstStage, Ok(told)) => is_whole(told),
+            (CardKind::Lora | CardKind::Embedding, _) => refusal.is_none(),
+            _ => false,
+        };
         Self {
             path: path.to_path_buf(),
             name: match &manifest {
                 Some(manifest) if path.join("studio.json").is_file() => manifest.name.clone(),
                 _ => display_name(path),
             },
-            kind: kind(&found),
+            kind,
             family: told.map(|told| told.family),
             task: told.map(|told| told.task),
             sentence: match &found {
                 Ok(told) => told.sentence(),
                 Err(error) => error.to_string(),
             },
-            obstacle,
+            goes_with_models,
+            obstacle: refusal.or(obstacle),
             memory_bytes: memory.map(|memory| memory.total_bytes()),
             native_size_px,
             inputs: manifest.map_or_else(Vec::new, |manifest| manifest.inputs),
@@ -83,12 +98,6 @@ impl ModelCard {
     /// Whether it can be loaded and painted with.
     pub fn opens(&self) -> bool {
         self.obstacle.is_none()
-    }
-
-    /// Whether there is something to be done with it: to paint with it, or to change
-    /// the model in hand by it.
-    pub fn is_of_use(&self) -> bool {
-        self.opens() || self.kind == CardKind::Lora
     }
 }
 
@@ -102,6 +111,11 @@ fn kind(found: &Result<Inspection, ModelError>) -> CardKind {
             Some(Addition::ControlNet) | None => CardKind::Other,
         },
     }
+}
+
+/// Whether all weights are there.
+fn is_whole(told: &Inspection) -> bool {
+    told.missing.is_empty() && told.mismatched.is_empty()
 }
 
 /// Why a model cannot be painted with.
@@ -133,8 +147,34 @@ fn obstacle(
     match (opened, found) {
         // What a file is says more than what a folder lacks.
         (Err(_), Err(error)) | (Err(error), Ok(_)) => Some(error.to_string()),
-        (Ok(model), _) => model.unet_config().err().map(|error| error.to_string()),
+        (Ok(model), _) => {
+            let error = model.unet_config().err();
+            let error = error.or_else(|| words_obstacle(path, model));
+            error.map(|error| error.to_string())
+        }
     }
+}
+
+/// Why the words of a model do not go with its text encoder. Loading would only find it
+/// after all weights are read.
+fn words_obstacle(path: &Path, model: &ModelFolder) -> Option<ModelError> {
+    let text = model.text_encoder_config().ok()?;
+    // One file has no words of its own, and CLIP's need not be read to know their number.
+    if path.is_file() && text.vocab_size >= ClipTextConfig::default().vocab_size {
+        return None;
+    }
+    let ModelError::Tokenizer {
+        path: place,
+        message,
+    } = model.tokenizer().err()?
+    else {
+        return None;
+    };
+    let path = match place.exists() {
+        true => place,
+        false => path.to_path_buf(),
+    };
+    Some(ModelError::Tokenizer { path, message })
 }
 
 /// Names of files that say nothing of what is in them.
@@ -187,6 +227,7 @@ pub fn is_named_as_weights(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::single::write_single;
     use super::*;
 
     #[test]
@@ -208,7 +249,17 @@ mod tests {
     #[test]
     fn cards_say_what_opens_and_what_does_not() {
         let data = Path::new("tests/data/reference");
-        let single = ModelCard::of(&data.join("sd1-single/model.safetensors"));
+        // What it lacks is seen before it is loaded, and the file is named.
+        let wordless = data.join("sd1-single/model.safetensors");
+        let text = ModelCard::of(&wordless).obstacle.unwrap_or_default();
+        let tells = |part: &str| assert!(text.contains(part), "{text}");
+        tells("sd1-single/model.safetensors cannot be used");
+        tells("the text encoder only 50");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sd1-single/model.safetensors");
+        std::fs::create_dir(folder.path().join("sd1-single")).unwrap();
+        write_single(&path);
+        let single = ModelCard::of(&path);
         assert_eq!(
             (single.kind, single.name.as_str()),
             (CardKind::Model, "sd1-single")
@@ -218,10 +269,10 @@ mod tests {
             single.opens() && single.memory_bytes > Some(1 << 20),
             "{single:?}"
         );
-        let folder = ModelCard::of(&data.join("sd2-tiny"));
+        let tiny = ModelCard::of(&data.join("sd2-tiny"));
         assert!(
-            folder.opens() && folder.task == Some(Task::TextToImage),
-            "{folder:?}"
+            tiny.opens() && tiny.task == Some(Task::TextToImage),
+            "{tiny:?}"
         );
         let storybook = ModelCard::of(Path::new("assets/models/storybook"));
         assert!(storybook.opens(), "{:?}", storybook.obstacle);

@@ -324,8 +324,7 @@ mod tests {
     fn what_is_known_is_listed_at_once_and_remembered() {
         let root = tempfile::tempdir().unwrap();
         let kept = tempfile::tempdir().unwrap();
-        let model = Path::new("tests/data/reference/sd1-single/model.safetensors");
-        std::fs::copy(model, root.path().join("one.safetensors")).unwrap();
+        super::super::single::write_single(&root.path().join("one.safetensors"));
         std::fs::write(root.path().join("two.safetensors"), "<html>").unwrap();
         let places = Places {
             own: vec![root.path().to_owned()],

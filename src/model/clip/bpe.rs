@@ -1,7 +1,9 @@
 //! Byte-pair encoding as CLIP does it: bytes as printable letters, and a mark at
 //! the end of each word (Sennrich et al. 2016, <https://arxiv.org/abs/1508.07909>).
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// What CLIP appends to the last piece of a word.
 pub(super) const END: &str = "</w>";
@@ -125,30 +127,158 @@ impl MergeTable {
         Ok(Self { table })
     }
 
-    /// Applies the merges to a word, the lowest rank first.
+    /// Applies the merges to a word, the lowest rank first, each from left to right
+    /// wherever it fits before the next one is looked for. Of a word of n pieces that
+    /// takes n log n steps: people paste anything.
     pub fn apply(&self, word: &mut Vec<u32>) {
+        let mut chain = Chain::new(word);
+        let mut waiting: BinaryHeap<Reverse<(u32, usize)>> = (0..word.len())
+            .filter_map(|place| Some(Reverse((self.at(&chain, place)?.0, place))))
+            .collect();
+        let mut fresh = Vec::new();
+        while let Some(&Reverse((rank, _))) = waiting.peek() {
+            while let Some(next) = waiting.peek_mut().filter(|next| next.0.0 == rank) {
+                let Reverse((_, place)) = PeekMut::pop(next);
+                // What stood there may have become a part of something else.
+                let found = self.at(&chain, place).filter(|found| found.0 == rank);
+                let Some((_, merged)) = found else { continue };
+                chain.join(place, merged);
+                fresh.extend(chain.before(place).into_iter().chain([place]));
+            }
+            for place in fresh.drain(..) {
+                waiting.extend(
+                    self.at(&chain, place)
+                        .map(|(rank, _)| Reverse((rank, place))),
+                );
+            }
+        }
+        *word = chain.pieces();
+    }
+
+    /// The merge of the piece at a place with the next one.
+    fn at(&self, chain: &Chain, place: usize) -> Option<(u32, u32)> {
+        self.table.get(&chain.pair(place)?).copied()
+    }
+}
+
+/// Pieces of a word, each linked with those beside it.
+struct Chain {
+    /// `None` where a piece became a part of the one before it.
+    pieces: Vec<Option<u32>>,
+    /// Where the next piece stands, and the one before.
+    next: Vec<usize>,
+    before: Vec<usize>,
+}
+
+impl Chain {
+    fn new(word: &[u32]) -> Self {
+        Self {
+            pieces: word.iter().copied().map(Some).collect(),
+            next: (1..=word.len()).collect(),
+            before: (0..word.len()).map(|place| place.wrapping_sub(1)).collect(),
+        }
+    }
+
+    /// The piece at a place and the next one.
+    fn pair(&self, place: usize) -> Option<(u32, u32)> {
+        let piece = self.pieces[place]?;
+        let next = *self.pieces.get(self.next[place])?;
+        Some((piece, next?))
+    }
+
+    /// Where the piece before stands.
+    fn before(&self, place: usize) -> Option<usize> {
+        let before = self.before[place];
+        (before < self.pieces.len()).then_some(before)
+    }
+
+    /// Makes one piece of that at a place and the next one.
+    fn join(&mut self, place: usize, merged: u32) {
+        let gone = self.next[place];
+        self.pieces[place] = Some(merged);
+        self.pieces[gone] = None;
+        self.next[place] = self.next[gone];
+        if let Some(before) = self.before.get_mut(self.next[gone]) {
+            *before = place;
+        }
+    }
+
+    fn pieces(self) -> Vec<u32> {
+        self.pieces.into_iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    /// Looks through the whole word for every merge, as the paper tells it.
+    fn by_the_book(table: &MergeTable, word: &[u32]) -> Vec<u32> {
+        let mut word = word.to_vec();
         loop {
-            let best = word
-                .windows(2)
-                .filter_map(|pair| self.table.get(&(pair[0], pair[1])))
-                .min();
-            let Some(&(rank, merged)) = best else { return };
-            let mut kept = 0;
-            let mut at = 0;
+            let merges = word.windows(2).filter_map(|pair| {
+                let (rank, merged) = table.table.get(&(pair[0], pair[1]))?;
+                Some((*rank, (pair[0], pair[1]), *merged))
+            });
+            let Some((_, pair, merged)) = merges.min() else {
+                return word;
+            };
+            let (mut done, mut at) = (Vec::new(), 0);
             while at < word.len() {
                 let joins = word
                     .get(at + 1)
-                    .and_then(|next| self.table.get(&(word[at], *next)));
-                let (piece, used) = if joins.is_some_and(|(found, _)| *found == rank) {
-                    (merged, 2)
-                } else {
-                    (word[at], 1)
-                };
-                word[kept] = piece;
-                kept += 1;
-                at += used;
+                    .is_some_and(|next| (word[at], *next) == pair);
+                done.push(if joins { merged } else { word[at] });
+                at += if joins { 2 } else { 1 };
             }
-            word.truncate(kept);
+            word = done;
         }
+    }
+
+    #[test]
+    fn merges_are_those_of_the_book_whatever_their_order() {
+        let mut random = Random::new(5, 0);
+        for _ in 0..300 {
+            // Pieces of two letters, numbered as they come; their ranks are shuffled, so
+            // that a merge may bring about one that goes before it.
+            let mut pieces: Vec<String> = ["a", "b"].map(str::to_owned).to_vec();
+            let mut merges: Vec<Merge> = Vec::new();
+            while merges.len() < 12 {
+                let mut any = || pieces[random.below(pieces.len() as u64) as usize].clone();
+                let merge = (any(), any());
+                if !merges.contains(&merge) {
+                    let merged = format!("{}{}", merge.0, merge.1);
+                    if !pieces.contains(&merged) {
+                        pieces.push(merged);
+                    }
+                    merges.push(merge);
+                }
+            }
+            for last in (1..merges.len()).rev() {
+                merges.swap(last, random.below(last as u64 + 1) as usize);
+            }
+            let vocabulary = pieces.into_iter().zip(0..).collect();
+            let table = MergeTable::new(&merges, &vocabulary).expect("all pieces");
+            for length in [0, 1, 2, 3, 8, 60] {
+                let word: Vec<u32> = (0..length).map(|_| random.below(2) as u32).collect();
+                let mut merged = word.clone();
+                table.apply(&mut merged);
+                assert_eq!(merged, by_the_book(&table, &word), "{merges:?} of {word:?}");
+            }
+        }
+    }
+
+    /// A second look for every merge would take minutes.
+    #[test]
+    fn a_word_without_end_is_merged_at_once() {
+        let merge = |left: &str, right: &str| (left.to_owned(), right.to_owned());
+        let merges = [merge("a", "b"), merge("ab", "ab"), merge("c", "abab")];
+        let pieces = ["a", "b", "c", "ab", "abab", "cabab"].map(str::to_owned);
+        let vocabulary = pieces.into_iter().zip(0..).collect();
+        let table = MergeTable::new(&merges, &vocabulary).expect("all pieces");
+        let mut word = [2, 0, 1, 0, 1].repeat(1 << 16);
+        table.apply(&mut word);
+        assert_eq!(word, [5].repeat(1 << 16));
     }
 }

@@ -199,6 +199,15 @@ fn beginning_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     }
 }
 
+/// The sides of a usual size for a model, in pixels: in its proportions where one would
+/// be larger than is offered.
+fn preset_size(native_px: u32, sides: [f32; 2]) -> [f32; 2] {
+    let sides_px = sides.map(|side| native_px as f32 * side);
+    let largest_px = WIDTH.offered.most.as_u32() as f32;
+    let scale = (largest_px / sides_px[0].max(sides_px[1])).min(1.0);
+    sides_px.map(|side| side * scale)
+}
+
 fn size_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let spec = &state.form().spec;
     let model = state.model_summary();
@@ -260,7 +269,7 @@ fn size_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         egui::Popup::menu(&presets).show(|ui| {
             ui.set_min_width(220.0);
             for (name, across, down) in SIZE_PRESETS {
-                let size = [snap(native as f32 * across), snap(native as f32 * down)];
+                let size = preset_size(native, [across, down]).map(snap);
                 let text = format!("{} × {}", size[0], size[1]);
                 let text = RichText::new(text).color(tokens(ui).text_faint);
                 let entry = egui::Button::new(name)
@@ -272,4 +281,23 @@ fn size_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_sizes_keep_their_proportions_up_to_the_largest_side() {
+        for (name, across, down) in SIZE_PRESETS {
+            for native_px in [32, 64, 512, 768, 1024, 2048] {
+                let [width, height] = preset_size(native_px, [across, down]);
+                assert!(width <= WIDTH.offered.most.as_u32() as f32);
+                let (found, wanted) = (width / height, across / down);
+                assert!((found - wanted).abs() < 1e-4, "{name} of {native_px} px");
+            }
+        }
+        assert_eq!(preset_size(768, [16.0, 2.0]), [8192.0, 1024.0]);
+        assert_eq!(preset_size(64, [16.0, 2.0]), [1024.0, 128.0]);
+    }
 }

@@ -8,7 +8,7 @@ use crate::app::{AppState, CommandSink};
 use crate::icons;
 use crate::recipe::param::Value;
 use crate::ui::theme::{height, space, tokens, type_size};
-use crate::ui::widgets::{IconButton, number_row, row};
+use crate::ui::widgets::{IconButton, named_number_row, row};
 
 /// Words of a LoRA that are offered.
 const MOST_WORDS: usize = 8;
@@ -93,8 +93,9 @@ fn lora_ui(
         });
     });
     ui.add_enabled_ui(!rests, |ui| {
-        let weight = number_row(ui, &LORA_WEIGHT, Value::Real(lora.weight));
-        if let Some(value) = weight.1 {
+        let label = format!("Weight of {name}");
+        let weight = Value::Real(lora.weight);
+        if let (_, Some(value)) = named_number_row(ui, &LORA_WEIGHT, weight, &label) {
             set(LoraChange::Weight(value));
         }
     });

@@ -83,7 +83,7 @@ fn list_ui(
     let field = TextEdit::singleline(&mut typed)
         .hint_text("Name or number")
         .desired_width(f32::INFINITY);
-    let field = ui.add(field);
+    let field = ui.add(field).accessible_name("Find a class");
     if is_fresh {
         field.request_focus();
     }

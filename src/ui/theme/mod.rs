@@ -107,7 +107,8 @@ fn visuals(tokens: &Tokens, base: egui::Visuals) -> egui::Visuals {
         bg_fill: tokens.accent_soft,
         stroke: Stroke::new(1.0, tokens.accent_text),
     };
-    visuals.weak_text_color = Some(tokens.text_muted);
+    // Text fields paint their hints in it, whatever the hint says.
+    visuals.weak_text_color = Some(tokens.text_faint);
     visuals.hyperlink_color = tokens.accent_text;
     visuals.faint_bg_color = tokens.control_pressed;
     visuals.extreme_bg_color = tokens.sunken;

@@ -11,7 +11,7 @@ use super::theme::{height, medium, space, tokens, type_size};
 use crate::icons;
 
 pub use icon_button::{CONTROL_ICON, IconButton, action_button};
-pub use number::{number_field, number_row, number_slider};
+pub use number::{named_number_row, number_field, number_row, number_slider};
 pub use primary_button::{PrimaryButton, progress_button};
 pub use texture_cache::TextureCache;
 

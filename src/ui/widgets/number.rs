@@ -1,6 +1,6 @@
 //! Controls for numbers that are described elsewhere.
 
-use egui::{DragValue, Response, Slider, SliderClamping, Ui};
+use egui::{DragValue, Id, Response, Slider, SliderClamping, Ui};
 
 use super::row;
 use crate::recipe::param::{Number, Shown, Value};
@@ -12,13 +12,37 @@ const NUMBER_WIDTH: f32 = 56.0;
 /// A row with a slider over what is usual and a field that takes all that is
 /// allowed; its hint is the tooltip. Gives the value if it was changed.
 pub fn number_row(ui: &mut Ui, number: &Number, value: Value) -> (Response, Option<Value>) {
+    any_number_row(ui, number, value, |response, label| {
+        response.labelled_by(label)
+    })
+}
+
+/// A row like [`number_row`] whose controls have a name of their own, where there are
+/// several of one label.
+pub fn named_number_row(
+    ui: &mut Ui,
+    number: &Number,
+    value: Value,
+    name: &str,
+) -> (Response, Option<Value>) {
+    any_number_row(ui, number, value, |response, _| {
+        response.accessible_name(name)
+    })
+}
+
+fn any_number_row(
+    ui: &mut Ui,
+    number: &Number,
+    value: Value,
+    named: impl Fn(Response, Id) -> Response,
+) -> (Response, Option<Value>) {
     let mut now = value;
     let mut response = None;
     row(ui, number.label, |ui, id| {
         let slider_width = ui.available_width() - NUMBER_WIDTH - space::S;
-        let slid = number_slider(ui, number, &mut now, slider_width).labelled_by(id);
+        let slid = named(number_slider(ui, number, &mut now, slider_width), id);
         let size = [NUMBER_WIDTH, height::CONTROL];
-        let typed = number_field(ui, number, &mut now, size).labelled_by(id);
+        let typed = named(number_field(ui, number, &mut now, size), id);
         response = Some(slid | typed);
     });
     let response = response.expect("row runs its closure once");

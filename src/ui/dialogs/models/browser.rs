@@ -1,6 +1,7 @@
 //! What is searched, filtered and sorted in the list of models.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -149,7 +150,9 @@ impl ModelBrowser {
         for it in all {
             self.kinds[Shown::of(it) as usize] += 1;
         }
-        let is_favourite = |it: &Listed| favourites.contains(&it.source);
+        // There may be thousands of models and hundreds of favourites.
+        let favoured: HashSet<&ModelSource> = favourites.iter().collect();
+        let is_favourite = |it: &Listed| favoured.contains(&it.source);
         let of_kind = || all.iter().filter(|it| Shown::of(it) == self.query.shown);
         let mut families: Vec<(Family, usize)> = Vec::new();
         for family in of_kind().filter_map(|it| it.card.as_ref()?.family) {
@@ -173,14 +176,15 @@ impl ModelBrowser {
             };
             of_family && has_words(it, &words)
         };
-        let mut models: Vec<Arc<Listed>> = of_kind().filter(is_wanted).cloned().collect();
+        let wanted = of_kind().filter(is_wanted).cloned();
+        let (mut models, mut others): (Vec<_>, Vec<_>) = wanted.partition(|it| is_favourite(it));
         let sort = self.query.sort;
-        models.sort_by(|one, other| {
-            let favoured = is_favourite(other).cmp(&is_favourite(one));
-            favoured
-                .then_with(|| compared(sort, one, other))
-                .then_with(|| one.order.cmp(&other.order))
-        });
+        for part in [&mut models, &mut others] {
+            part.sort_by(|one, other| {
+                compared(sort, one, other).then_with(|| one.order.cmp(&other.order))
+            });
+        }
+        models.append(&mut others);
         (self.models, self.families, self.favourites) = (models, families, favourite_count);
         if self.marked_place().is_none() {
             let chosen = &state.form().spec.model;

@@ -42,7 +42,7 @@ pub(super) fn card_ui(
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = listed.name();
     let card = listed.card.as_deref();
-    let opens = card.is_none_or(|card| card.is_of_use());
+    let opens = card.is_none_or(|card| state.can_use(card));
     response
         .widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, opens, is_marked, &name));
     let (fill, stroke) = match (is_marked, response.hovered()) {
@@ -88,7 +88,7 @@ pub(super) fn card_ui(
     );
     let mut at = x;
     let icons_of = match card {
-        Some(card) if !card.is_of_use() => vec![(icons::WARNING, "Does not open")],
+        Some(_) if !opens => vec![(icons::WARNING, "Does not open")],
         Some(card) => abilities(card),
         None => Vec::new(),
     };
@@ -112,7 +112,7 @@ pub(super) fn card_ui(
 
     let is_favourite = state.settings.favourite_models.contains(&listed.source);
     let star = star_ui(ui, place, &response, &name, is_favourite);
-    let tip = match card.and_then(obstacle_text) {
+    let tip = match card.and_then(|card| obstacle_text(card, state)) {
         Some(obstacle) => obstacle,
         None => listed.found.path.display().to_string(),
     };

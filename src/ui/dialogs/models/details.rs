@@ -6,7 +6,7 @@ use super::card::picture_ui;
 use super::look::{abilities, kind_text, obstacle_text};
 use crate::app::library::LibraryCommand;
 use crate::app::{AppState, CommandSink};
-use crate::engine::library::{CardKind, Listed};
+use crate::engine::library::{CardKind, Listed, ModelCard};
 use crate::icons;
 use crate::ui::dialogs::main_button;
 use crate::ui::theme::{height, semibold, space, tokens, type_size};
@@ -27,7 +27,7 @@ pub(super) fn details_ui(
 ) {
     let tokens = tokens(ui);
     let card = listed.card.as_deref();
-    let opens = card.is_none_or(|card| card.is_of_use());
+    let opens = card.is_none_or(|card| state.can_use(card));
     let room = ui.available_height() - height::CONTROL - space::M;
     ScrollArea::vertical()
         .id_salt("details")
@@ -48,15 +48,12 @@ pub(super) fn details_ui(
                 return;
             };
             ui.label(RichText::new(kind_text(card, false)).color(tokens.text_muted));
-            if let Some(obstacle) = obstacle_text(card) {
+            if let Some(obstacle) = obstacle_text(card, state) {
                 let text = RichText::new(format!("{}  {obstacle}", icons::WARNING));
                 ui.add(Label::new(text.color(tokens.warning)).wrap());
             }
-            if card.kind == CardKind::Lora {
-                small(
-                    ui,
-                    "Changes the model that paints; it must be of the same family.",
-                );
+            if let Some(note) = note(card, opens) {
+                small(ui, note);
             }
             for (icon, name) in abilities(card) {
                 let text = format!("{icon}  {name}");
@@ -87,11 +84,12 @@ pub(super) fn details_ui(
         let is_chosen = state.form().spec.model == listed.source;
         let is_ready = is_chosen && state.model_summary().is_some();
         let can_be_used = match card {
-            Some(card) => card.is_of_use() && !is_ready,
+            Some(_) => opens && !is_ready,
             None => false,
         };
         let word = match card.map(|card| card.kind) {
-            Some(CardKind::Lora) => "Use",
+            Some(CardKind::Lora | CardKind::FirstStage) => "Use",
+            Some(CardKind::Embedding) => "Put into the prompt",
             _ if is_ready => "Loaded",
             _ => "Load",
         };
@@ -115,6 +113,25 @@ pub(super) fn details_ui(
             commands.push(command.into());
         }
     });
+}
+
+/// What is to be known of what goes with a model.
+fn note(card: &ModelCard, can_be_used: bool) -> Option<&'static str> {
+    match (card.kind, can_be_used) {
+        (CardKind::Lora, true) => {
+            Some("Changes the model that paints; it must be of the same family.")
+        }
+        (CardKind::FirstStage, true) => Some(
+            "Makes pictures of latents in place of the model's own first stage; it must be of \
+             the same family.",
+        ),
+        (CardKind::Embedding, true) => Some("Its name in the prompt says what it was made for."),
+        (CardKind::Embedding, false) => Some(
+            "To use it, put it into a folder \u{201c}embeddings\u{201d} beside the model, and \
+             write its name into the prompt.",
+        ),
+        _ => None,
+    }
 }
 
 fn fact(ui: &mut Ui, what: &str, text: &str) {

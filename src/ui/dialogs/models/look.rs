@@ -3,6 +3,7 @@
 use egui::ecolor::HsvaGamma;
 use egui::{Align2, Color32, FontId, Rect, Ui, vec2};
 
+use crate::app::AppState;
 use crate::engine::library::{CardKind, Family, ModelCard, Task};
 use crate::icons;
 use crate::recipe::InputSpec;
@@ -63,8 +64,8 @@ fn kind_label(kind: CardKind) -> &'static str {
 }
 
 /// Why nothing can be done with it, without the path, which stands beside it.
-pub(super) fn obstacle_text(card: &ModelCard) -> Option<String> {
-    if card.is_of_use() {
+pub(super) fn obstacle_text(card: &ModelCard, state: &AppState) -> Option<String> {
+    if state.can_use(card) {
         return None;
     }
     let name = card.path.file_name()?.to_string_lossy();

@@ -29,6 +29,26 @@ pub struct Field<'a> {
 #[derive(Default)]
 pub struct FieldUi {
     recall: Recall,
+    marked: MarkedWords,
+}
+
+/// Where a text has words that the model does not know, looked for when it changes.
+#[derive(Default)]
+struct MarkedWords {
+    of: Option<(PromptReader, String)>,
+    places: Vec<Range<usize>>,
+}
+
+impl MarkedWords {
+    /// The places in a text, in bytes.
+    fn find(&mut self, reader: &PromptReader, text: &str) -> &[Range<usize>] {
+        let is_same = |of: &(PromptReader, String)| of.0 == *reader && of.1 == text;
+        if !self.of.as_ref().is_some_and(is_same) {
+            self.places = reader.unknown(text);
+            self.of = Some((reader.clone(), text.to_owned()));
+        }
+        &self.places
+    }
 }
 
 impl FieldUi {
@@ -38,8 +58,15 @@ impl FieldUi {
         let is_focused = ui.memory(|memory| memory.has_focus(id));
         let by_keys = is_focused && self.take_keys(ui, id, field, text);
         let marks = field.reader.filter(|reader| reader.marks_words());
-        let mut layouter =
-            |ui: &Ui, text: &dyn TextBuffer, width: f32| marked(ui, text.as_str(), marks, width);
+        let words = &mut self.marked;
+        let mut layouter = |ui: &Ui, text: &dyn TextBuffer, width: f32| {
+            let text = text.as_str();
+            let unknown = match marks {
+                Some(reader) => words.find(reader, text),
+                None => &[],
+            };
+            marked(ui, text, unknown, width)
+        };
         let edit = TextEdit::multiline(text)
             .id(id)
             .hint_text(field.hint)
@@ -47,21 +74,16 @@ impl FieldUi {
             .desired_width(f32::INFINITY)
             .layouter(&mut layouter)
             .margin(egui::Margin::symmetric(8, 6));
-        let shown = ui.scope(|ui| {
-            // The widget paints its hint in this colour, whatever the text says.
-            ui.visuals_mut().weak_text_color = Some(tokens(ui).text_faint);
-            edit.show(ui)
-        });
-        let shown = shown.inner;
+        let shown = edit.show(ui);
         let mut response = shown.response.response.clone();
         let pointer = response.hover_pos();
         if let Some((reader, pointer)) = marks.zip(pointer) {
             let at = pointer - shown.galley_pos;
-            let mut unknown = reader.unknown(text).into_iter();
+            let mut unknown = self.marked.find(reader, text).iter();
             let word =
                 unknown.find(|word| place_of(&shown.galley, text, word).contains(at.to_pos2()));
             if let Some(word) = word {
-                let hint = unknown_hint(reader, &text[word]);
+                let hint = unknown_hint(reader, &text[word.clone()]);
                 response = response.on_hover_text_at_pointer(hint);
             }
         }
@@ -122,7 +144,7 @@ fn select(ui: &Ui, id: Id, letters: Range<usize>) {
 }
 
 /// The text with a line under every word that the model does not know.
-fn marked(ui: &Ui, text: &str, reader: Option<&PromptReader>, width: f32) -> Arc<Galley> {
+fn marked(ui: &Ui, text: &str, unknown: &[Range<usize>], width: f32) -> Arc<Galley> {
     let font = egui::TextStyle::Body.resolve(ui.style());
     let visuals = ui.visuals();
     let color = visuals.override_text_color;
@@ -134,7 +156,7 @@ fn marked(ui: &Ui, text: &str, reader: Option<&PromptReader>, width: f32) -> Arc
         line_height: Some(row_height + ui.spacing().extra_text_line_spacing),
         ..TextFormat::default()
     };
-    let unknown = TextFormat {
+    let underlined = TextFormat {
         underline: Stroke::new(1.5, tokens(ui).warning),
         ..plain.clone()
     };
@@ -144,9 +166,9 @@ fn marked(ui: &Ui, text: &str, reader: Option<&PromptReader>, width: f32) -> Arc
     };
     job.wrap.max_width = width;
     let mut end = 0;
-    for word in reader.map_or_else(Vec::new, |reader| reader.unknown(text)) {
+    for word in unknown {
         job.append(&text[end..word.start], 0.0, plain.clone());
-        job.append(&text[word.clone()], 0.0, unknown.clone());
+        job.append(&text[word.clone()], 0.0, underlined.clone());
         end = word.end;
     }
     job.append(&text[end..], 0.0, plain);

@@ -11,9 +11,7 @@ use styles::StylesUi;
 
 use crate::app::form::FormChange;
 use crate::app::{AppState, CommandSink};
-use crate::engine::{PromptReader, TokenCount};
-use crate::recipe::GenerateSpec;
-use crate::recipe::prompt::PromptSyntax;
+use crate::engine::TokenCount;
 use crate::ui::theme::{space, tokens, type_size};
 use crate::ui::widgets::{caption, fold};
 
@@ -26,45 +24,6 @@ pub struct PromptUi {
     prompt: FieldUi,
     negative: FieldUi,
     styles: StylesUi,
-    counted: Option<Counted>,
-}
-
-/// The length of a text that was counted before.
-struct Counted {
-    text: String,
-    /// Decides nothing where there are no wildcards.
-    seed: u64,
-    syntax: PromptSyntax,
-    reader: PromptReader,
-    count: TokenCount,
-}
-
-impl PromptUi {
-    /// The length of the prompt, counted when it changes.
-    fn count(&mut self, spec: &GenerateSpec, reader: &PromptReader) -> TokenCount {
-        let seed = if spec.prompt.contains('{') {
-            spec.seed
-        } else {
-            0
-        };
-        let counted = self.counted.as_ref().filter(|it| {
-            (it.seed, it.syntax) == (seed, spec.prompt_syntax)
-                && it.text == spec.prompt
-                && it.reader == *reader
-        });
-        if let Some(counted) = counted {
-            return counted.count;
-        }
-        let count = reader.count(&spec.prompt, spec.prompt_syntax, seed);
-        self.counted = Some(Counted {
-            text: spec.prompt.clone(),
-            seed,
-            syntax: spec.prompt_syntax,
-            reader: reader.clone(),
-            count,
-        });
-        count
-    }
 }
 
 /// Shows the fields.
@@ -118,15 +77,14 @@ fn header_ui(
     commands: &mut CommandSink,
 ) -> egui::Id {
     let model = state.model_summary();
-    let reader = model.and_then(|model| model.prompts.as_ref());
+    let reads_words = model.is_some_and(|model| model.prompts.is_some());
     let line = ui.horizontal(|ui| {
         ui.set_min_height(HEADER_HEIGHT);
         let label = caption(ui, "Prompt").id;
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = space::S;
             own.styles.show(ui, state, commands);
-            if let Some(reader) = reader {
-                let count = own.count(&state.form().spec, reader);
+            if let Some(count) = state.prompt_length.known().filter(|_| reads_words) {
                 count_ui(ui, count);
             }
         });

@@ -1,6 +1,8 @@
 //! The menu of styles beside the prompt.
 
-use egui::{Button, Key, Popup, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
+use egui::{
+    Align, Button, Key, Label, Popup, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui,
+};
 
 use crate::app::prompt::StyleCommand;
 use crate::app::{AppState, CommandSink};
@@ -41,7 +43,9 @@ impl StylesUi {
         if state.styles.is_empty() {
             let text = "No styles yet. A style is a prompt that is kept under a name; \
                         {prompt} in it stands for what it is put around.";
-            ui.label(RichText::new(text).color(tokens(ui).text_faint));
+            let text = RichText::new(text).color(tokens(ui).text_faint);
+            // In a menu, text would be spread over the width of its lines.
+            ui.add(Label::new(text).halign(Align::LEFT));
             return;
         }
         ScrollArea::vertical()
