@@ -44,7 +44,7 @@ pub use first_stage::{
 pub use folder::{ModelFolder, ModelParts, groups_of};
 pub use manifest::Manifest;
 pub use memory::MemoryEstimate;
-pub use unet::{Architecture, Level, PerLevel, UNet2d, UNet2dConfig};
+pub use unet::{Architecture, Level, PerLevel, Told, UNet2d, UNet2dConfig};
 pub use upscaler::Upscaler;
 pub use weights::WeightDtype;
 pub use whole::{Additions, Model};

@@ -21,7 +21,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
 use velatura::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
-use velatura::model::{ModelFolder, WeightDtype};
+use velatura::model::{ModelFolder, Told, WeightDtype};
 use velatura::recipe::{InputSpec, SamplerId};
 
 /// Largest difference allowed between the paper's code and us, of the deviation.
@@ -165,11 +165,13 @@ fn check_folder(kind: &str, path: &Path, has_class: bool, factor: f32) {
         }
         Err(_) => Tensor::zeros([1, 1, 1], &device),
     };
-    let said = unet.forward_of_class(
+    let said = unet.forward_told(
         latents.clone(),
         Tensor::from_floats([501.0], &device),
-        context,
-        has_class.then_some(class),
+        &Told {
+            context,
+            classes: has_class.then_some(class),
+        },
     );
     check(kind, &reference, "one", said);
     let stage = folder.load_first_stage(&device).unwrap();

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::LATENT;
-use crate::model::UNet2d;
+use crate::model::{Told, UNet2d};
 
 /// What a denoiser is told. Rows are the branches of guidance: the one to steer
 /// away from first. What has one row says the same in all of them.
@@ -105,7 +105,11 @@ impl Conditioning {
             let width = denoiser.config().cross_attention_dim;
             Tensor::zeros([input.dims()[0], 1, width], &input.device())
         });
-        denoiser.forward_of_class(input, timestep, context, self.classes.clone())
+        let told = Told {
+            context,
+            classes: self.classes.clone(),
+        };
+        denoiser.forward_told(input, timestep, &told)
     }
 
     /// The latents among the other channels, in the order of the manifest.

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::Told;
 use crate::nn::{
     Attention, AttentionConfig, Downsample, DownsampleConfig, ResBlock, ResBlockConfig,
     SpatialTransformer, SpatialTransformerConfig, Upsample, UpsampleConfig, ops,
@@ -79,10 +80,10 @@ enum Attending {
 }
 
 impl Attending {
-    fn forward(&self, x: Tensor<4>, context: &Tensor<3>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, told: &Told) -> Tensor<4> {
         match self {
             Self::Places(attention) => attention.forward_map(x),
-            Self::Context(transformer) => transformer.forward(x, context),
+            Self::Context(transformer) => transformer.forward(x, &told.context),
         }
     }
 }
@@ -171,13 +172,13 @@ impl DownBlock {
         &self,
         mut x: Tensor<4>,
         time: &Tensor<2>,
-        context: &Tensor<3>,
+        told: &Told,
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         for (i, resnet) in self.resnets.iter().enumerate() {
             x = resnet.forward(x, Some(time));
             if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(x, context);
+                x = attention.forward(x, told);
             }
             skips.push(x.clone());
         }
@@ -206,11 +207,11 @@ impl MidBlock {
         }
     }
 
-    pub fn forward(&self, mut x: Tensor<4>, time: &Tensor<2>, context: &Tensor<3>) -> Tensor<4> {
+    pub fn forward(&self, mut x: Tensor<4>, time: &Tensor<2>, told: &Told) -> Tensor<4> {
         for (i, resnet) in self.resnets.iter().enumerate() {
             x = resnet.forward(x, Some(time));
             if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(x, context);
+                x = attention.forward(x, told);
             }
         }
         x
@@ -269,7 +270,7 @@ impl UpBlock {
         &self,
         mut x: Tensor<4>,
         time: &Tensor<2>,
-        context: &Tensor<3>,
+        told: &Told,
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         for (i, resnet) in self.resnets.iter().enumerate() {
@@ -278,7 +279,7 @@ impl UpBlock {
                 .expect("the way down pushed one skip for each resnet of the way up");
             x = resnet.forward(Tensor::cat(vec![x, skip], 1), Some(time));
             if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(x, context);
+                x = attention.forward(x, told);
             }
         }
         if let Some(upsampler) = &self.upsampler {

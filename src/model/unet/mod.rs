@@ -9,12 +9,14 @@ mod architecture;
 mod blocks;
 mod diffusers;
 mod original;
+mod told;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 pub use architecture::{Architecture, Level};
 pub use diffusers::{PerLevel, UNet2dConfig};
+pub use told::Told;
 
 use self::blocks::{DownBlock, MidBlock, UpBlock};
 use super::ModelError;
@@ -73,46 +75,35 @@ impl UNet2d {
         timesteps: Tensor<1>,
         context: Tensor<3>,
     ) -> Tensor<4> {
-        self.forward_of_class(sample, timesteps, context, None)
+        self.forward_told(sample, timesteps, &context.into())
     }
 
-    /// The same, told of classes by their numbers, which a denoiser without an
-    /// embedding of them passes over.
+    /// The same, told of more than a context.
     ///
     /// # Shapes
-    /// As [`Self::forward`]; `classes`: `[batch]`, or `[1]` for the whole batch.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "tensors are handles, and every forward pass takes them by value"
-    )]
-    pub fn forward_of_class(
-        &self,
-        sample: Tensor<4>,
-        timesteps: Tensor<1>,
-        context: Tensor<3>,
-        classes: Option<Tensor<1, Int>>,
-    ) -> Tensor<4> {
+    /// As [`Self::forward`], and those of [`Told`].
+    pub fn forward_told(&self, sample: Tensor<4>, timesteps: Tensor<1>, told: &Told) -> Tensor<4> {
         nn::ops::on_workers(&sample.clone(), || {
             let mut time = self.time_embedding.forward(timesteps);
-            if let (Some(embedding), Some(classes)) = (&self.class_embedding, classes) {
-                let rows = embedding.forward(classes.unsqueeze_dim(0));
+            if let (Some(embedding), Some(classes)) = (&self.class_embedding, &told.classes) {
+                let rows = embedding.forward(classes.clone().unsqueeze_dim(0));
                 time = time + rows.squeeze_dim(0);
             }
-            self.run(sample, time, &context)
+            self.run(sample, time, told)
         })
     }
 
-    fn run(&self, sample: Tensor<4>, time: Tensor<2>, context: &Tensor<3>) -> Tensor<4> {
+    fn run(&self, sample: Tensor<4>, time: Tensor<2>, told: &Told) -> Tensor<4> {
         // Every block begins its use of the time with the same SiLU.
         let time = nn::ops::silu(time);
         let mut x = self.conv_in.forward(sample);
         let mut skips = vec![x.clone()];
         for block in &self.down_blocks {
-            x = block.forward(x, &time, context, &mut skips);
+            x = block.forward(x, &time, told, &mut skips);
         }
-        x = self.mid_block.forward(x, &time, context);
+        x = self.mid_block.forward(x, &time, told);
         for block in &self.up_blocks {
-            x = block.forward(x, &time, context, &mut skips);
+            x = block.forward(x, &time, told, &mut skips);
         }
         self.conv_out.forward(self.conv_norm_out.forward_silu(x))
     }
