@@ -12,8 +12,8 @@ use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
 use velatura::evaluate::compare::{
-    Distribution, FeatureKind, Inception, Matrix, Moments, RandomState, Resize, Rows, Statistics,
-    inception_score, kernel_distance, precision_recall, psnr, ssim,
+    Distribution, FeatureKind, Inception, Matrix, Moments, RandomState, Resize, Rows, Side,
+    Statistics, compare, inception_score, kernel_distance, precision_recall, psnr, ssim,
 };
 
 #[path = "picture_sets/inception_weights.rs"]
@@ -246,6 +246,41 @@ fn statistics_of_pytorch_fid_are_read_and_ours_come_back() {
         error.contains("ours.npz") && error.contains("no mean"),
         "{error}"
     );
+}
+
+/// Two files of Inception, each of weights of its own, are no FID without a word.
+#[test]
+fn sides_seen_by_different_weights_are_told_apart() {
+    let reference = Reference::open("evaluation/figures.safetensors");
+    let side = |weights: &str| {
+        Side::of_file(Statistics {
+            distribution: distribution(&values(&reference, "b"), 24),
+            kind: FeatureKind::Inception {
+                weights: weights.into(),
+                resize: Resize::PytorchFid,
+                is_released: weights == "6726825d",
+            },
+        })
+    };
+    let table = |a: &str, b: &str| compare(&side(a), &side(b)).unwrap().table();
+    assert!(!table("6726825d", "6726825d").contains("weights"));
+    for (a, b) in [("6726825d", "00000000"), ("00000000", "6726825d")] {
+        let table = table(a, b);
+        assert!(table.contains("different weights"), "{table}");
+        assert!(table.contains("(00000000) are not the released"), "{table}");
+    }
+}
+
+#[test]
+fn what_has_no_spread_goes_along_with_nothing() {
+    let matrix = |values: [f64; 4]| Matrix {
+        rows: 2,
+        columns: 2,
+        values: values.to_vec(),
+    };
+    assert!(matrix([0.0, 1.0, 1.0, 0.0]).root().is_none());
+    assert!(matrix([4.0, 0.0, 0.0, 0.0]).root().is_some());
+    assert!(matrix([0.0; 4]).root().is_some());
 }
 
 /// Waves of colour, as Python's.

@@ -20,7 +20,7 @@ fi
 install -D -m 644 "$source/packaging/linux/velatura.svg" \
     "$prefix/share/icons/hicolor/scalable/apps/velatura.svg"
 mkdir -p "$prefix/share/velatura"
-for folder in models upscaler; do
+for folder in models upscaler judge; do
     rm -rf "$prefix/share/velatura/$folder"
     if [ -d "$source/assets/$folder" ]; then
         cp -R "$source/assets/$folder" "$prefix/share/velatura/"
@@ -28,5 +28,9 @@ for folder in models upscaler; do
 done
 for file in NOTICE LICENSE-MIT LICENSE-APACHE; do
     install -D -m 644 "$source/$file" "$prefix/share/doc/velatura/$file"
+done
+# Those of the data that is inside the program, where NOTICE says that they are.
+for file in clip/LICENSE fonts/OFL.txt icons/LICENSE imagenet/LICENSE sprites/LICENSES.md; do
+    install -D -m 644 "$source/assets/$file" "$prefix/share/doc/velatura/assets/$file"
 done
 echo "Installed in $prefix. Start it from the menu, or with $prefix/bin/velatura."

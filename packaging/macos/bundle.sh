@@ -11,10 +11,15 @@ rm -rf "$app"
 mkdir -p "$app/Contents/MacOS" "$app/Contents/Resources/assets"
 cp "$source/packaging/macos/Info.plist" "$app/Contents/Info.plist"
 cp "$program" "$app/Contents/MacOS/velatura"
-for folder in models upscaler; do
+for folder in models upscaler judge; do
     if [ -d "$source/assets/$folder" ]; then
         cp -R "$source/assets/$folder" "$app/Contents/Resources/assets/"
     fi
+done
+# Licences of the data that is inside the program, where NOTICE says that they are.
+for file in clip/LICENSE fonts/OFL.txt icons/LICENSE imagenet/LICENSE sprites/LICENSES.md; do
+    mkdir -p "$app/Contents/Resources/assets/${file%/*}"
+    cp "$source/assets/$file" "$app/Contents/Resources/assets/$file"
 done
 cp "$source/NOTICE" "$source/LICENSE-MIT" "$source/LICENSE-APACHE" "$app/Contents/Resources/"
 

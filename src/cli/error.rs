@@ -35,6 +35,11 @@ pub enum CliError {
     /// The user ended the job.
     #[error("interrupted; what was done is kept")]
     Interrupted,
+    /// Inception sees nothing where only our judge looks.
+    #[error(
+        "--inception is for comparing pictures; give --fid-against or --sweep too, or leave it out"
+    )]
+    InceptionAlone,
     /// The system does not tell of interruptions.
     #[error("the program cannot listen for Ctrl+C: {0}; start it in another terminal")]
     NoInterrupt(std::io::Error),

@@ -5,6 +5,7 @@
 //! to go on when its terminal closes, which is why the crate `ctrlc`, which takes
 //! SIGHUP along with SIGTERM, will not do.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -35,6 +36,14 @@ pub(super) fn listen() -> Result<(), CliError> {
 /// Whether the user wants the command to end.
 pub(super) fn is_asked() -> bool {
     IS_ASKED.load(Ordering::Relaxed)
+}
+
+/// Whether work is to be gone on with.
+pub(super) fn go_on() -> ControlFlow<()> {
+    match is_asked() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
 }
 
 fn asked() -> Arc<AtomicBool> {

@@ -31,6 +31,12 @@ pub enum EvaluateError {
     /// Nothing to judge by.
     #[error("at least 2 captions are needed to tell obedience from chance")]
     TooFew,
+    /// More than anybody waits for, and more than is kept in memory.
+    #[error("{0} pictures are too many; ask for at most {most}", most = super::MOST_PICTURES)]
+    TooMany(u32),
+    /// A training of no steps, or of more than anybody waits for.
+    #[error("{0} steps of training are out of range; ask for 1 to {most}", most = super::sweep::MOST_TRAINING_STEPS)]
+    TrainingSteps(u64),
     /// The model cannot be asked for a task.
     #[error("the model cannot be asked for {}; leave this task out", .0.name())]
     NotTaken(Task),

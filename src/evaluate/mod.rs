@@ -38,5 +38,5 @@ pub use judge::{Judge, JudgeTraining, Reading};
 pub use questions::{Question, Truth};
 pub use report::{ConditionRow, EvaluationReport, Reconstruction, Row, Share, SuperResolution};
 pub use segment::Segmentation;
-pub use study::{EvaluationEvent, EvaluationPlan, evaluate};
+pub use study::{EvaluationEvent, EvaluationPlan, MOST_PICTURES, evaluate};
 pub use task::{PictureKind, Task};

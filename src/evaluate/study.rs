@@ -29,6 +29,9 @@ const MARGIN: f32 = 3.0 / 64.0;
 /// Share of an object that must be seen before it is worth painting anew.
 const LEAST_VISIBLE: f32 = 0.6;
 
+/// Most pictures that are painted for one figure; papers take 50,000.
+pub const MOST_PICTURES: u32 = 100_000;
+
 /// What is painted, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationPlan {
@@ -54,6 +57,9 @@ impl EvaluationPlan {
     pub fn validate(&self) -> Result<(), EvaluateError> {
         if self.count < 2 {
             return Err(EvaluateError::TooFew);
+        }
+        if self.count > MOST_PICTURES {
+            return Err(EvaluateError::TooMany(self.count));
         }
         // The numbers of a picture have their ranges there.
         let painted = GenerateSpec {

@@ -152,9 +152,45 @@ fn wrong_input_is_told_in_a_sentence() {
         &["folders", "a", "a", "--device", "cpu", "--inception", judge],
         &["judge.safetensors", "Inception", "Conv2d_1a_3x3"],
     );
+    // A slip of the pen trains no judge for an hour.
+    fails(
+        at,
+        &["folders", "a", "a", "--judge", "nothere"],
+        &["nothere"],
+    );
+    assert!(!at.join("nothere").exists());
+    fails(
+        at,
+        &["model", "--tasks", "text", "--inception", "words.txt"],
+        &["--inception", "--fid-against"],
+    );
     // A question is not understood.
-    let unclear = velatura(at, &["folders", "a"]);
-    assert_eq!(unclear.status.code(), Some(2));
+    for question in [
+        &["folders", "a"][..],
+        &["model", "--count", "4294967295"],
+        &["model", "--sweep-steps", "10"],
+        &["model", "--training-steps", "10"],
+        &["model", "--judge", "a", "--inception", "words.txt"],
+    ] {
+        assert_eq!(
+            velatura(at, question).status.code(),
+            Some(2),
+            "{question:?}"
+        );
+    }
+    fails(
+        at,
+        &[
+            "model",
+            "--sweep",
+            "compression",
+            "--training-steps",
+            "0",
+            "--out",
+            "sweep",
+        ],
+        &["0 steps"],
+    );
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The network by which sets of pictures are compared, and the sets.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -9,10 +8,10 @@ use super::model::judge;
 use crate::cli::report::{Progress, Reporter};
 use crate::cli::{CliError, interrupt};
 use crate::engine::device::ComputeDevice;
-use crate::evaluate::EvaluateError;
 use crate::evaluate::compare::{
     FeatureKind, FeatureNetwork, Inception, PictureFolder, Resize, Side, Statistics,
 };
+use crate::evaluate::{EvaluateError, Judge};
 
 /// Which network sees the pictures.
 #[derive(Debug, Args)]
@@ -115,10 +114,7 @@ impl Named {
                 progress.warn(&warning.to_string());
             }
             progress.show((before + looked.done) as u64, total as u64, "");
-            match interrupt::is_asked() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
+            interrupt::go_on()
         })?;
         Ok(Side::seen(set, network.kind()))
     }
@@ -134,7 +130,11 @@ impl FeatureArgs {
         report: Reporter,
     ) -> Result<FeatureNetwork, CliError> {
         let (Some(file), Some(device)) = (&self.inception, device) else {
-            let judge = judge(judge_folder, report)?;
+            // One that is named is there: a slip of the pen must not train for an hour.
+            let judge = match judge_folder {
+                Some(folder) => Judge::open(folder)?,
+                None => judge(None, report)?,
+            };
             return Ok(FeatureNetwork::Scenes(Box::new(judge)));
         };
         let mut found = named.iter().filter_map(|named| named.statistics());
@@ -142,8 +142,7 @@ impl FeatureArgs {
             (Some(resize), _) => resize.into(),
             (None, Some(statistics)) => match statistics.kind {
                 FeatureKind::Inception { resize, .. } => resize,
-                // A file of pytorch-fid's says nothing.
-                _ => Resize::PytorchFid,
+                _ => Resize::UNSAID,
             },
             (None, None) => Resize::default(),
         };

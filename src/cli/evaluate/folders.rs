@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::features::{FeatureArgs, Named};
 use crate::cli::place::{check_folder, try_place};
 use crate::cli::report::Reporter;
-use crate::cli::{CliError, DeviceArg, devices};
+use crate::cli::{CliError, DeviceArg, devices, interrupt};
 use crate::evaluate::compare::{Comparison, Side, compare, compare_pairs};
 
 /// What `velatura evaluate folders` takes.
@@ -52,7 +52,9 @@ pub(super) fn run(args: &FoldersArgs, report: Reporter) -> Result<(), CliError> 
     let (made, real) = match (made, real) {
         // Nothing is looked at: the files say enough.
         (Named::File(_, made), None) => (Side::of_file(*made), None),
-        (Named::File(_, made), Some(Named::File(_, real))) => {
+        (Named::File(_, made), Some(Named::File(_, real)))
+            if !args.features.needs_device() && args.judge.is_none() =>
+        {
             (Side::of_file(*made), Some(Side::of_file(*real)))
         }
         (made, real) => looked(args, made, real, report)?,
@@ -65,7 +67,7 @@ pub(super) fn run(args: &FoldersArgs, report: Reporter) -> Result<(), CliError> 
     let Some(real) = real else { return Ok(()) };
     let mut comparison = compare(&made, &real)?;
     if let (Some(a), Some(b)) = folders {
-        comparison.pairs = compare_pairs(&a, &b)?;
+        comparison.pairs = compare_pairs(&a, &b, &mut interrupt::go_on)?;
     }
     let named = json!({
         "a": args.made.display().to_string(),

@@ -6,6 +6,8 @@ mod folders;
 mod model;
 mod sweep;
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 
 use super::CliError;
@@ -57,5 +59,12 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
             Err(CliError::Interrupted)
         }
         ended => ended,
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::Write {
+        path: path.to_owned(),
+        reason: error.to_string(),
     }
 }

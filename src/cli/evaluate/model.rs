@@ -12,14 +12,15 @@ use serde_json::json;
 use super::features::{FeatureArgs, Named};
 use super::folders;
 use super::sweep::{Common, SweepArgs};
+use super::unwritable;
 use crate::cli::model_name::find_model;
 use crate::cli::report::Reporter;
 use crate::cli::{CliError, DeviceArg, devices, interrupt};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::compare::{Gatherer, Side, compare};
 use crate::evaluate::{
-    EvaluationEvent, EvaluationPlan, Judge, JudgeTraining, PictureKind, Task, evaluate,
-    paint_captions,
+    EvaluationEvent, EvaluationPlan, Judge, JudgeTraining, MOST_PICTURES, PictureKind, Task,
+    evaluate, paint_captions,
 };
 use crate::files::write_whole;
 use crate::folders as places;
@@ -39,7 +40,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     tasks: Vec<Task>,
     /// Unseen scenes to paint for each way of asking
-    #[arg(long, visible_alias = "prompts", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, visible_alias = "prompts", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=i64::from(MOST_PICTURES)))]
     count: u32,
     /// Seed of the scenes and of the noise; from 900000000 on no Storybook was
     /// trained on them
@@ -54,7 +55,7 @@ pub struct ModelArgs {
     /// Folder of the network that judges the pictures; if it is empty, one is
     /// trained into it, which takes some minutes [default: the one that comes
     /// with the program]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "inception")]
     judge: Option<PathBuf>,
     /// Folder that receives the pictures, named by number and kind; of a sweep, the
     /// tables and plots
@@ -107,6 +108,9 @@ pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
     let pictures = args.pictures.as_deref();
     let album = pictures.map(|folder| Album::open(folder, args.count));
     let album = album.transpose()?;
+    if args.features.needs_device() && args.fid_against.is_none() {
+        return Err(CliError::InceptionAlone);
+    }
     if let Some(against) = &args.fid_against {
         let album = album.as_ref();
         return compare_with(args, against, (&model, &folder), &plan, album, report);
@@ -134,8 +138,7 @@ pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
 /// Whether to paint on; what failed is kept.
 fn go_on(done: Result<(), CliError>, failure: &mut Option<CliError>) -> ControlFlow<()> {
     match done {
-        Ok(()) if !interrupt::is_asked() => ControlFlow::Continue(()),
-        Ok(()) => ControlFlow::Break(()),
+        Ok(()) => interrupt::go_on(),
         Err(error) => {
             *failure = Some(error);
             ControlFlow::Break(())
@@ -187,8 +190,8 @@ fn compare_with(
     let total = real.pictures() + plan.count as usize;
     let mut progress = report.progress(total as u64, "pictures");
     let before = real.pictures();
-    let real = real.look(&network, &mut progress, (0, total))?;
     let model = LatentDiffusion::load(model, &device.device)?;
+    let real = real.look(&network, &mut progress, (0, total))?;
     let mut gatherer = Gatherer::new(&network, plan.count as usize);
     let mut failure = None;
     let painted = paint_captions(&model, plan, &mut |event| {
@@ -230,10 +233,7 @@ pub(super) fn judge(named: Option<&Path>, report: Reporter) -> Result<Judge, Cli
     let mut progress = report.progress(total, "steps");
     let judge = Judge::train(training, &mut |step, loss| {
         progress.show(u64::from(step), total, &format!("loss {loss:.3}"));
-        match interrupt::is_asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        interrupt::go_on()
     })?;
     progress.finish();
     // Only where the user asked for it: the program's own folder may be read-only.
@@ -287,13 +287,6 @@ impl<'a> Album<'a> {
         .map_err(|error| unwritable(&picture, &error))?;
         write_whole(&caption, |file| file.write_all(event.caption.as_bytes()))
             .map_err(|error| unwritable(&caption, &error))
-    }
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::Write {
-        path: path.to_owned(),
-        reason: error.to_string(),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::{BufWriter, Write as _};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use image::ImageFormat;
+use image::codecs::png::PngEncoder;
 use serde::Serialize;
 use serde_json::json;
 
+use super::unwritable;
 use crate::cli::report::Reporter;
 use crate::cli::{CliError, interrupt};
 use crate::diffusion::LatentDiffusion;
@@ -37,16 +37,16 @@ pub struct SweepArgs {
     )]
     sweep: Vec<Analysis>,
     /// Steps that every sampler is tried with
-    #[arg(long, value_name = "STEPS", value_delimiter = ',', default_values_t = [10, 20, 50, 100, 200])]
+    #[arg(long, requires = "sweep", value_name = "STEPS", value_delimiter = ',', default_values_t = [10, 20, 50, 100, 200])]
     sweep_steps: Vec<u32>,
     /// Samplers that are tried
-    #[arg(long, value_name = "SAMPLERS", value_delimiter = ',', default_values = ["ddim", "euler", "dpmpp-2m"])]
+    #[arg(long, requires = "sweep", value_name = "SAMPLERS", value_delimiter = ',', default_values = ["ddim", "euler", "dpmpp-2m"])]
     sweep_samplers: Vec<String>,
     /// Pixels per side of a latent, of the first stages that are trained; 1 is none
-    #[arg(long, value_name = "FACTORS", value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16])]
+    #[arg(long, requires = "sweep", value_name = "FACTORS", value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16])]
     sweep_factors: Vec<u32>,
     /// Optimiser steps of each of these trainings
-    #[arg(long, value_name = "STEPS", default_value_t = 2000)]
+    #[arg(long, requires = "sweep", value_name = "STEPS", default_value_t = 2000)]
     training_steps: u64,
 }
 
@@ -134,41 +134,38 @@ impl SweepArgs {
                 (Analysis::Speed, Some(model)) => {
                     let plan = self.speed_plan(common);
                     let mut progress = report.progress(plan.pictures(), "pictures");
-                    let rows = speed(model, network, &plan, &mut |done, what, row| {
+                    let mut rows = Vec::new();
+                    let ended = speed(model, network, &plan, &mut |done, what, row| {
                         progress.show(done, plan.pictures(), what);
                         tell("speed", row, report, &progress);
-                        go_on()
+                        rows.extend(row.cloned());
+                        interrupt::go_on()
                     });
                     progress.finish();
-                    let rows = rows?;
                     let chart = SpeedRow::chart(&rows, &measure);
                     save(common.folder, "speed", &rows, &chart, report)?;
+                    ended?;
                 }
                 (Analysis::Speed, None) => {}
                 (Analysis::Compression, _) => {
                     let plan = self.compression_plan(common);
                     let mut progress = report.progress(plan.work(), "steps and pictures");
-                    let rows =
+                    let mut rows = Vec::new();
+                    let ended =
                         compression(network, &device.device, &plan, &mut |done, what, row| {
                             progress.show(done, plan.work(), what);
                             tell("compression", row, report, &progress);
-                            go_on()
+                            rows.extend(row.cloned());
+                            interrupt::go_on()
                         });
                     progress.finish();
-                    let rows = rows?;
                     let chart = CompressionRow::chart(&rows, &measure);
                     save(common.folder, "compression", &rows, &chart, report)?;
+                    ended?;
                 }
             }
         }
         Ok(())
-    }
-}
-
-fn go_on() -> ControlFlow<()> {
-    match interrupt::is_asked() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
     }
 }
 
@@ -186,7 +183,8 @@ fn tell<R: TableRow + Serialize>(
     }
 }
 
-/// Writes the table and the plots.
+/// Writes the table and the plots of the rows there are: what an interrupted sweep found
+/// in hours is kept.
 fn save<R: TableRow>(
     folder: &Path,
     name: &str,
@@ -194,6 +192,9 @@ fn save<R: TableRow>(
     chart: &Chart,
     report: Reporter,
 ) -> Result<(), CliError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let picture = chart.picture()?;
     let file = |ending: &str| folder.join(format!("{name}.{ending}"));
     let text = |path: PathBuf, text: String| {
@@ -204,12 +205,10 @@ fn save<R: TableRow>(
     text(file("svg"), chart.svg())?;
     let path = file("png");
     write_atomically(&path, |file| {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        let written = picture.write_to(&mut bytes, ImageFormat::Png);
+        let mut bytes = BufWriter::new(file);
+        let written = picture.write_with_encoder(PngEncoder::new(&mut bytes));
         written.map_err(std::io::Error::other)?;
-        let mut file = BufWriter::new(file);
-        file.write_all(bytes.get_ref())?;
-        file.flush()
+        bytes.flush()
     })
     .map_err(|error| unwritable(&path, &error))?;
     for ending in ["csv", "svg", "png"] {
@@ -217,11 +216,4 @@ fn save<R: TableRow>(
         report.result("sweep", json!({ "analysis": name, "path": path }), &path);
     }
     Ok(())
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::Write {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 
@@ -64,8 +65,10 @@ pub struct Pairs {
 /// The figures. The first set is judged by the second.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// What saw the features.
+    /// What saw the features of the first set.
     pub features: FeatureKind,
+    /// What saw those of the second: the same, or Inception of other weights.
+    pub features_of_b: FeatureKind,
     /// How many features.
     pub width: usize,
     /// Pictures of both sets; unknown of statistics that do not say.
@@ -111,6 +114,7 @@ pub fn compare(a: &Side, b: &Side) -> Result<Comparison, EvaluateError> {
     };
     Ok(Comparison {
         features,
+        features_of_b: second.kind.clone(),
         width: first.distribution.mean.len(),
         pictures: [first.distribution.count, second.distribution.count],
         frechet_distance: distance,
@@ -126,8 +130,12 @@ pub fn compare(a: &Side, b: &Side) -> Result<Comparison, EvaluateError> {
 /// there are none.
 ///
 /// # Errors
-/// When a picture cannot be read.
-pub fn compare_pairs(a: &PictureFolder, b: &PictureFolder) -> Result<Option<Pairs>, EvaluateError> {
+/// When a picture cannot be read, or `observe`, which is asked before each, has enough.
+pub fn compare_pairs(
+    a: &PictureFolder,
+    b: &PictureFolder,
+    observe: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<Option<Pairs>, EvaluateError> {
     let stem = |path: &std::path::PathBuf| path.file_stem().map(std::ffi::OsStr::to_owned);
     let theirs: BTreeMap<_, _> = b.files().iter().map(|path| (stem(path), path)).collect();
     let named = a.files().iter();
@@ -136,6 +144,9 @@ pub fn compare_pairs(a: &PictureFolder, b: &PictureFolder) -> Result<Option<Pair
         .collect();
     let (mut psnrs, mut ssims) = (Vec::new(), Vec::new());
     for (ours, theirs) in &pairs {
+        if observe().is_break() {
+            return Err(EvaluateError::Stopped);
+        }
         let ((ours, _), (theirs, _)) = (read_picture(ours)?, read_picture(theirs)?);
         if ours.dimensions() == theirs.dimensions() {
             psnrs.push(psnr(&ours, &theirs));
@@ -217,12 +228,28 @@ impl Comparison {
             )
             .ok();
         }
-        if let FeatureKind::Inception {
-            is_released: false,
-            weights,
-            ..
-        } = &self.features
-        {
+        let sides = [&self.features, &self.features_of_b];
+        let foreign = sides.map(|side| match side {
+            FeatureKind::Inception {
+                is_released: false,
+                weights,
+                ..
+            } => Some(weights),
+            _ => None,
+        });
+        if self.features != self.features_of_b {
+            let digits = sides.map(|side| match side {
+                FeatureKind::Inception { weights, .. } => weights.as_str(),
+                _ => "?",
+            });
+            writeln!(
+                text,
+                "\nThe two sides were seen by Inceptions of different weights ({} and {}).",
+                digits[0], digits[1]
+            )
+            .ok();
+        }
+        if let Some(weights) = foreign.into_iter().flatten().next() {
             writeln!(
                 text,
                 "\nThe weights ({weights}) are not the released file (6726825d): they are another \

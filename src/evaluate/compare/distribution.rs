@@ -49,7 +49,9 @@ impl Distribution {
         let shared: f64 = squares.iter().map(|square| square.max(0.0).sqrt()).sum();
         let means = self.mean.iter().zip(&other.mean);
         let apart: f64 = means.map(|(a, b)| (a - b).powi(2)).sum();
-        Ok(apart + self.covariance.trace() + other.covariance.trace() - 2.0 * shared)
+        let distance = apart + self.covariance.trace() + other.covariance.trace() - 2.0 * shared;
+        let distance = Some(distance).filter(|it| it.is_finite());
+        distance.ok_or(EvaluateError::NoCovariance)
     }
 }
 

@@ -107,11 +107,16 @@ impl FeatureKind {
     /// A few words for a report.
     pub fn name(&self) -> String {
         match self {
-            Self::Scenes { .. } => "Velatura's scene network".to_owned(),
+            Self::Scenes { weights } => format!(
+                "Velatura's scene network ({})",
+                weights.as_deref().unwrap_or("unsaved")
+            ),
             Self::Inception { resize, .. } => {
                 format!("Inception-2015, pictures scaled as by {}", resize.name())
             }
-            Self::Unsaid => "features of a network that the files do not name".to_owned(),
+            Self::Unsaid => "a network that its file does not name (Inception, scaled as by \
+                             pytorch-fid, if that made it: give --inception)"
+                .to_owned(),
         }
     }
 }

@@ -107,6 +107,19 @@ impl Matrix {
                 break;
             };
             if left[pivot] <= least {
+                // What has no spread goes along with nothing either.
+                let most = ROUNDING * first.max(f64::MIN_POSITIVE);
+                let is_open = |at: &usize| !is_done[*at];
+                let is_alone = (0..side).filter(is_open).all(|row| {
+                    let beside = |column| {
+                        let known = dot(&factor.row(row)[..rank], &factor.row(column)[..rank]);
+                        (self.row(row)[column] - known).abs() <= most
+                    };
+                    (0..side).filter(is_open).all(beside)
+                });
+                if !is_alone {
+                    return None;
+                }
                 break;
             }
             let scale = left[pivot].sqrt();

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::FeatureKind;
+use super::Resize;
 use super::distribution::Distribution;
 use super::inception::Inception;
 use super::matrix::Matrix;
@@ -77,7 +78,11 @@ impl Statistics {
                 "its numbers are no mean and no covariances".to_owned(),
             ));
         }
-        let count = array("count", 8)?.and_then(|count| count.numbers().ok()?.first().copied());
+        // Others may count in other numbers.
+        let count = array("count", 8)
+            .ok()
+            .flatten()
+            .and_then(|count| count.numbers().ok()?.first().copied());
         let tag = array("features", 256)?.map(|tag| tag.text());
         Ok(Self {
             distribution: Distribution {
@@ -99,7 +104,9 @@ impl Statistics {
     pub fn as_seen_by(mut self, path: &Path, used: &FeatureKind) -> Result<Self, EvaluateError> {
         let is_wide = self.distribution.mean.len() == Inception::FEATURES;
         match (&self.kind, used) {
-            (FeatureKind::Unsaid, FeatureKind::Inception { .. }) if is_wide => {
+            (FeatureKind::Unsaid, FeatureKind::Inception { resize, .. })
+                if is_wide && *resize == Resize::UNSAID =>
+            {
                 self.kind = used.clone();
             }
             (

@@ -20,6 +20,9 @@ pub enum Resize {
 }
 
 impl Resize {
+    /// That of statistics that do not say: only pytorch-fid's are silent.
+    pub const UNSAID: Self = Self::PytorchFid;
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {

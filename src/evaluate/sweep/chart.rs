@@ -177,11 +177,15 @@ impl Axis {
         } else {
             steps.collect()
         };
+        let mut ticks = within(ticks, from, to);
+        if ticks.len() < 2 {
+            ticks = vec![from, to];
+        }
         Self {
             from,
             to,
             is_of_powers: true,
-            ticks: within(ticks, from, to),
+            ticks,
         }
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::chart::{Chart, Series};
 use super::painted::painted;
-use super::{Observer, TableRow, real};
+use super::{MOST_TRAINING_STEPS, Observer, TableRow, real};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::compare::FeatureNetwork;
 use crate::evaluate::study::reconstruction;
@@ -56,6 +56,9 @@ impl CompressionPlan {
         let is_known = |factor: &u32| CHANNELS.iter().any(|(known, _)| known == factor);
         if let Some(factor) = self.factors.iter().find(|factor| !is_known(factor)) {
             return Err(EvaluateError::Factor(*factor));
+        }
+        if !(1..=MOST_TRAINING_STEPS).contains(&self.training_steps) {
+            return Err(EvaluateError::TrainingSteps(self.training_steps));
         }
         self.painting().validate()
     }
@@ -140,12 +143,12 @@ pub fn compression(
     device: &Device,
     plan: &CompressionPlan,
     observe: &mut Observer<'_, CompressionRow>,
-) -> Result<Vec<CompressionRow>, EvaluateError> {
+) -> Result<(), EvaluateError> {
     plan.validate()?;
     let real = real(network, SIDE_PX, plan.seed)?;
     let source = SceneSource::new(SIDE_PX)?;
     let scenes: Vec<Scene> = source.endless(plan.seed, 0).take(RECONSTRUCTED).collect();
-    let (mut rows, mut done) = (Vec::new(), 0);
+    let mut done = 0;
     for factor in &plan.factors {
         let what = format!("f = {factor}");
         let folder = trained(plan, *factor, device, &mut |steps| {
@@ -172,9 +175,8 @@ pub fn compression(
         if observe(done, &what, Some(&row)).is_break() {
             return Err(EvaluateError::Stopped);
         }
-        rows.push(row);
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// The folder of a model of this factor, which is trained if it is not there.

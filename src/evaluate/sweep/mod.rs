@@ -22,6 +22,8 @@ use crate::scenes::SceneSource;
 
 /// Real scenes that pictures are compared with.
 const REAL: u32 = 500;
+/// Most optimiser steps of one training in a sweep.
+pub const MOST_TRAINING_STEPS: u64 = 1_000_000;
 /// How far the seed of the real scenes is from that of the captions.
 const OTHER_SEED: u64 = 0x5eed;
 

@@ -114,10 +114,10 @@ pub fn speed(
     network: &FeatureNetwork,
     plan: &SpeedPlan,
     observe: &mut Observer<'_, SpeedRow>,
-) -> Result<Vec<SpeedRow>, EvaluateError> {
+) -> Result<(), EvaluateError> {
     plan.validate()?;
     let real = real(network, model.manifest().resolution_px, plan.seed)?;
-    let (mut rows, mut done) = (Vec::new(), 0);
+    let mut done = 0;
     for sampler in &plan.samplers {
         for steps in &plan.steps {
             let painting = plan.painting(sampler, *steps);
@@ -141,10 +141,9 @@ pub fn speed(
             if observe(done, &what, Some(&row)).is_break() {
                 return Err(EvaluateError::Stopped);
             }
-            rows.push(row);
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 impl SpeedRow {
