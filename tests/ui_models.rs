@@ -23,15 +23,20 @@ use tempfile::TempDir;
 use velatura::app::library::LibraryCommand;
 use velatura::app::{Command, Dialog, ModelState};
 use velatura::engine::library::{Listed, ModelCard};
+use velatura::model::tiny;
 use velatura::recipe::ModelSource;
 use velatura::recipe::param::STEPS;
 
-/// A safetensors file of one tensor, of which nobody reads the numbers.
-fn write_tensor(path: &Path, name: &str) {
-    let header = format!(r#"{{"{name}":{{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}}}"#);
+/// A safetensors file of some tensors, of which nobody reads the numbers.
+fn write_tensors(path: &Path, names: &[&str]) {
+    let tensors = names.iter().enumerate().map(|(at, name)| {
+        let (begin, end) = (4 * at, 4 * (at + 1));
+        format!(r#""{name}":{{"dtype":"F32","shape":[1,1],"data_offsets":[{begin},{end}]}}"#)
+    });
+    let header = format!("{{{}}}", tensors.collect::<Vec<_>>().join(","));
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
-    bytes.extend([0; 4]);
+    bytes.resize(bytes.len() + 4 * names.len(), 0);
     fs::write(path, bytes).expect("a file");
 }
 
@@ -49,8 +54,11 @@ fn webui() -> TempDir {
         .save(checkpoints.join("meadow.png"))
         .expect("a picture");
     fs::write(checkpoints.join("page.ckpt"), "<html>log in</html>").expect("a file");
-    let lora = "lora_unet_down_blocks_0.lora_down.weight";
-    write_tensor(&models.join("Lora/ink.safetensors"), lora);
+    let lora = ["down", "up"].map(|half| format!("lora_unet_down_blocks_0.lora_{half}.weight"));
+    write_tensors(
+        &models.join("Lora/ink.safetensors"),
+        &lora.each_ref().map(String::as_str),
+    );
     root
 }
 
@@ -374,14 +382,19 @@ fn what_goes_with_models_is_used_where_it_can_be() {
         fs::create_dir_all(root.path().join(folder)).expect("a folder");
     }
     let loha = "lora_unet_down_blocks_0.hada_w1_a";
-    write_tensor(&models.join("Lora/weave.safetensors"), loha);
-    write_tensor(
+    write_tensors(&models.join("Lora/weave.safetensors"), &[loha]);
+    write_tensors(
         &root.path().join("embeddings/mossy.safetensors"),
-        "emb_params",
+        &["emb_params"],
     );
-    write_tensor(&models.join("Lora/lonely.safetensors"), "emb_params");
-    let vae = "tests/data/reference/lora/vae.safetensors";
-    fs::copy(vae, models.join("VAE/soft.safetensors")).expect("a first stage");
+    write_tensors(&models.join("Lora/lonely.safetensors"), &["emb_params"]);
+    let kind = tiny::KINDS.iter().find(|kind| kind.id == "autoencoder-kl");
+    let made = tempfile::tempdir().expect("a folder");
+    let vae = kind.expect("a kind").write(made.path()).expect("a VAE");
+    for ending in ["safetensors", "yaml"] {
+        let beside = models.join("VAE/soft").with_extension(ending);
+        fs::copy(vae.with_extension(ending), beside).expect("a copy");
+    }
     let mut studio = listing(root.path());
     let can_use = |studio: &Studio, name: &str| studio.state().can_use(&card(studio, name));
     assert!(can_use(&studio, "ink") && can_use(&studio, "soft"));

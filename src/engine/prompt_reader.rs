@@ -58,6 +58,13 @@ impl PromptReader {
         }))
     }
 
+    /// One that learnt its words from a caption, for tests.
+    #[cfg(test)]
+    pub fn of_words(caption: &str) -> Self {
+        let tokenizer = crate::model::ClipTokenizer::train([caption], 600, 40);
+        Self::new(TextReader::new(tokenizer.expect("words")), 1)
+    }
+
     /// Layers of the text encoder.
     pub fn layers(&self) -> u32 {
         self.0.layers

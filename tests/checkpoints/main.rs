@@ -120,7 +120,7 @@ fn numbers_are_read_as_what_they_are_held_as() {
             .read("integers", &[3], false, WeightDtype::F32)
             .unwrap_err();
         assert!(
-            refused.to_string().contains("integers holds I64"),
+            refused.to_string().contains("holds integers as I64"),
             "{refused}"
         );
         assert!(

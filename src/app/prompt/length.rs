@@ -75,15 +75,10 @@ impl PromptLength {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ClipTokenizer;
-    use crate::model::conditioner::TextReader;
 
     #[test]
     fn each_prompt_is_counted_once_and_the_last_length_stays_meanwhile() {
-        let reader = || {
-            let tokenizer = ClipTokenizer::train(["a red house"], 600, 40).expect("words");
-            PromptReader::new(TextReader::new(tokenizer), 1)
-        };
+        let reader = || PromptReader::of_words("a red house");
         let (one, other) = (reader(), reader());
         let mut spec = GenerateSpec {
             prompt: "a red house".to_owned(),
