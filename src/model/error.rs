@@ -124,9 +124,9 @@ pub enum ModelError {
     },
     /// The YAML file of a model tells another one.
     #[error(
-        "{} is not the YAML file of {}: {name} is {found:?} and would have to be {wanted:?}{}; \
+        "{} is not the YAML file of {}: {name} is {:?} and would have to be {:?}{}; \
          put that of the model beside it as {}, or name it with --config",
-        yaml_path.display(), path.display(), neither(*count), yaml(path)
+        yaml_path.display(), path.display(), shapes[0], shapes[1], neither(*count), yaml(path)
     )]
     OtherYaml {
         /// The file of weights.
@@ -135,10 +135,8 @@ pub enum ModelError {
         yaml_path: PathBuf,
         /// The first weight that does not fit, by its name in the file.
         name: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// The shape by the YAML file.
-        wanted: Vec<usize>,
+        /// Its shape, and the shape by the YAML file.
+        shapes: Box<[Vec<usize>; 2]>,
         /// How many do not fit.
         count: usize,
     },

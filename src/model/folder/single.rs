@@ -211,8 +211,7 @@ fn check(path: &Path, inspection: &Inspection) -> Result<(), ModelError> {
             path: path.to_path_buf(),
             yaml_path: yaml_path.clone(),
             name: name.clone(),
-            found: found.clone(),
-            wanted: wanted.clone(),
+            shapes: Box::new([found.clone(), wanted.clone()]),
             count: inspection.mismatched.len(),
         });
     }
