@@ -204,7 +204,7 @@ mod tests {
             "{error}"
         );
         let told = |text: &str| words_in(&[text.to_owned()], &model);
-        assert_eq!(told("a hand, (Bad-Hands:1.2)"), [word.clone()]);
+        assert_eq!(told("a hand, (Bad-Hands:1.2)"), std::slice::from_ref(&word));
         assert_eq!(told("a bad-handstand"), [] as [PathBuf; 0]);
         let elsewhere = make("downloads/embeddings/bad-feet.pt");
         for (file, is_there) in [(&word, true), (&elsewhere, false), (&model, false)] {
