@@ -32,6 +32,10 @@ pub struct AutoencoderArgs {
     /// Weight of the perceptual loss
     #[arg(long, value_name = "WEIGHT", default_value_t = TrainSpec::default().perceptual_weight)]
     perceptual_weight: f64,
+    /// Weights of LPIPS for it: a file, or a folder with vgg16-397923af.pth and vgg.pth
+    /// [default: a perceptual loss that needs no weights]
+    #[arg(long, value_name = "PATH", alias = "lpips")]
+    perceptual_weights: Option<PathBuf>,
     /// Weight of the Kullback-Leibler loss
     #[arg(long, value_name = "WEIGHT", default_value_t = TrainSpec::default().kl_weight)]
     kl_weight: f64,
@@ -217,6 +221,7 @@ impl TrainCommand {
                 target: TrainTarget::Autoencoder,
                 discriminator_start: args.discriminator_start,
                 perceptual_weight: args.perceptual_weight,
+                perceptual_weights: args.perceptual_weights.clone(),
                 kl_weight: args.kl_weight,
                 latents: args.latents.into(),
                 latent_factor: args.factor,

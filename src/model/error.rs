@@ -296,6 +296,17 @@ pub enum ModelError {
         /// What would be supported.
         supported: String,
     },
+    /// Weights of something else.
+    #[error(
+        "{} does not hold the weights of LPIPS: {reason}; name a file with all of them, or a folder \
+         with vgg16-397923af.pth of torchvision and vgg.pth of LPIPS", path.display()
+    )]
+    NotLpips {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A tokenizer's files do not fit together.
     #[error("the tokenizer in {} cannot be used: {message}", path.display())]
     Tokenizer {

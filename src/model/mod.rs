@@ -19,6 +19,7 @@ pub mod inspect;
 mod json;
 mod limits;
 pub mod lora;
+mod lpips;
 mod manifest;
 mod memory;
 pub mod paper;
@@ -42,6 +43,7 @@ pub use first_stage::{
     first_stage_config, gradient_parts, is_pixels, load_first_stage,
 };
 pub use folder::{ModelFolder, ModelParts, groups_of};
+pub use lpips::Lpips;
 pub use manifest::Manifest;
 pub use memory::MemoryEstimate;
 pub use unet::{Architecture, Level, PerLevel, Told, UNet2d, UNet2dConfig};

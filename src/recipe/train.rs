@@ -125,6 +125,8 @@ pub struct TrainSpec {
     pub discriminator_start: Option<u64>,
     /// Weight of the perceptual term of the autoencoder's loss.
     pub perceptual_weight: f64,
+    /// Weights of LPIPS for that term, a file or a folder; `None` takes one that needs none.
+    pub perceptual_weights: Option<PathBuf>,
     /// Weight of the Kullback-Leibler term of the autoencoder's loss.
     pub kl_weight: f64,
     /// What keeps the latents of an autoencoder from random weights in bounds, where
@@ -161,6 +163,7 @@ impl Default for TrainSpec {
             sample_every: 500,
             discriminator_start: None,
             perceptual_weight: 1.0,
+            perceptual_weights: None,
             kl_weight: 1e-6,
             latents: LatentKind::Kl,
             latent_factor: None,

@@ -78,7 +78,7 @@ impl<B: Bounds> AutoencoderStage<B> {
         pictures: Pictures,
         network: B::Network,
         bounds: B,
-    ) -> Self {
+    ) -> Result<Self, TrainError> {
         nn::draw_weights(&network);
         let network = if config.training.decoder_only {
             B::with_fixed_latents(network)
@@ -103,11 +103,11 @@ impl<B: Bounds> AutoencoderStage<B> {
             clip_norm: spec.clip_norm,
             ema_decay: Some(spec.ema_decay),
         };
-        Self {
+        Ok(Self {
             learner: Learner::new(network, options, device),
             bounds,
             loss: PictureLoss {
-                perceptual: PerceptualLoss::new(device),
+                perceptual: PerceptualLoss::open(spec, device)?,
                 perceptual_weight: spec.perceptual_weight,
                 discriminator_weight: config.training.discriminator_weight,
             },
@@ -117,7 +117,7 @@ impl<B: Bounds> AutoencoderStage<B> {
             device: device.clone(),
             critic,
             loader: None,
-        }
+        })
     }
 
     /// Values of one picture.

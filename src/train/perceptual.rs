@@ -1,6 +1,7 @@
-//! How different two pictures look, judged without a downloaded network.
+//! How different two pictures look: by [`Lpips`], where the user has its weights, else
+//! judged without a downloaded network.
 //!
-//! Two halves, both cheap next to an autoencoder:
+//! The latter has two halves, both cheap next to an autoencoder:
 //! - differences of the slopes of the pictures at full, half and quarter size:
 //!   edges must lie where they lie and be as sharp (a Laplacian-pyramid-like term);
 //! - differences of the responses of a pyramid of fixed random filters. The
@@ -13,8 +14,11 @@
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation, module};
 
+use super::TrainError;
 use super::random::Purpose;
+use crate::model::Lpips;
 use crate::nn::ops;
+use crate::recipe::TrainSpec;
 
 /// Channels of the layers of the pyramid; each halves the picture.
 const WIDTHS: [usize; 3] = [16, 32, 64];
@@ -26,12 +30,44 @@ const SILENCE: f64 = 0.01;
 const SLOPES: f64 = 1.0;
 const RESPONSES: f64 = 0.5;
 
-/// The fixed filters.
-pub(super) struct PerceptualLoss {
-    filters: Vec<Tensor<4>>,
+/// What judges.
+pub(super) enum PerceptualLoss {
+    /// What people's answers taught.
+    Lpips(Lpips),
+    /// Slopes, and responses of fixed filters.
+    Filters(Filters),
 }
 
 impl PerceptualLoss {
+    /// The one that a run is asked for.
+    ///
+    /// # Errors
+    /// If there are weights that cannot be read.
+    pub fn open(spec: &TrainSpec, device: &Device) -> Result<Self, TrainError> {
+        Ok(match &spec.perceptual_weights {
+            Some(path) => Self::Lpips(Lpips::open(path, device)?),
+            None => Self::Filters(Filters::new(device)),
+        })
+    }
+
+    /// Mean difference of two batches; gradients reach the first only.
+    ///
+    /// # Shapes
+    /// Both `[batch, 3, height, width]` in [-1, 1]; the result has one number.
+    pub fn forward(&self, made: Tensor<4>, wanted: Tensor<4>) -> Tensor<1> {
+        match self {
+            Self::Lpips(lpips) => lpips.forward(made, wanted).mean(),
+            Self::Filters(filters) => filters.forward(made, wanted),
+        }
+    }
+}
+
+/// The fixed filters.
+pub(super) struct Filters {
+    filters: Vec<Tensor<4>>,
+}
+
+impl Filters {
     /// Draws the filters, which are the same in every run.
     pub fn new(device: &Device) -> Self {
         let mut input = 3;
@@ -51,11 +87,8 @@ impl PerceptualLoss {
         Self { filters }
     }
 
-    /// Mean difference of two batches; gradients reach the first only.
-    ///
-    /// # Shapes
-    /// Both `[batch, 3, height, width]` in [-1, 1]; the result has one number.
-    pub fn forward(&self, made: Tensor<4>, wanted: Tensor<4>) -> Tensor<1> {
+    /// As [`PerceptualLoss::forward`].
+    fn forward(&self, made: Tensor<4>, wanted: Tensor<4>) -> Tensor<1> {
         let slopes = slopes(made.clone() - wanted.clone());
         let mut responses: Option<Tensor<1>> = None;
         let (mut made, mut wanted) = (made, wanted);
@@ -169,7 +202,7 @@ mod tests {
 
     #[test]
     fn blur_is_worse_than_a_change_of_brightness() {
-        let loss = PerceptualLoss::new(&Device::flex());
+        let loss = Filters::new(&Device::flex());
         let stripes = |x: usize| if (x / 2).is_multiple_of(2) { 0.5 } else { -0.5 };
         let sharp = || picture(|_, x| stripes(x));
         let brighter = picture(|_, x| stripes(x) + 0.1);

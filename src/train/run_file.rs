@@ -67,6 +67,7 @@ pub(super) fn write(spec: &TrainSpec) -> Result<(), TrainError> {
         from: spec.from.as_ref().map(absolute),
         first_stage: spec.first_stage.as_ref().map(first_stage),
         config: spec.config.as_ref().map(absolute),
+        perceptual_weights: spec.perceptual_weights.as_ref().map(absolute),
         output: absolute(&spec.output),
         resume: false,
         ..spec.clone()

@@ -9,7 +9,7 @@ use super::features::{FeatureArgs, Named};
 use crate::cli::place::{check_folder, try_place};
 use crate::cli::report::Reporter;
 use crate::cli::{CliError, DeviceArg, devices, interrupt};
-use crate::evaluate::compare::{Comparison, Side, compare, compare_pairs};
+use crate::evaluate::compare::{Comparison, Eyes, Side, compare, compare_pairs};
 
 /// What `velatura evaluate folders` takes.
 #[derive(Debug, Args)]
@@ -29,7 +29,11 @@ pub struct FoldersArgs {
     /// the program
     #[arg(long, value_name = "DIR", conflicts_with = "inception")]
     judge: Option<PathBuf>,
-    /// Device that Inception runs on
+    /// Weights of LPIPS, to say how different pictures with one name look: a file, or a
+    /// folder with vgg16-397923af.pth and vgg.pth
+    #[arg(long, value_name = "PATH", requires = "real")]
+    lpips: Option<PathBuf>,
+    /// Device that Inception and LPIPS run on
     #[arg(long, value_enum, default_value_t)]
     device: DeviceArg,
     /// Print lines of JSON instead of a table
@@ -45,6 +49,11 @@ pub(super) fn run(args: &FoldersArgs, report: Reporter) -> Result<(), CliError> 
     if let Some(path) = &args.save_statistics {
         check_statistics(path)?;
     }
+    let eyes = args.lpips.as_deref().map(|path| {
+        let device = devices::open(args.device, report)?;
+        Ok::<_, CliError>(Eyes::open(path, &device.device)?)
+    });
+    let eyes = eyes.transpose()?;
     let folders = (
         made.folder().cloned(),
         real.as_ref().and_then(Named::folder).cloned(),
@@ -67,7 +76,7 @@ pub(super) fn run(args: &FoldersArgs, report: Reporter) -> Result<(), CliError> 
     let Some(real) = real else { return Ok(()) };
     let mut comparison = compare(&made, &real)?;
     if let (Some(a), Some(b)) = folders {
-        comparison.pairs = compare_pairs(&a, &b, &mut interrupt::go_on)?;
+        comparison.pairs = compare_pairs(&a, &b, eyes.as_ref(), &mut interrupt::go_on)?;
     }
     let named = json!({
         "a": args.made.display().to_string(),

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
+use super::eyes::Eyes;
 use super::features::{FeatureKind, Rows};
 use super::inception_score::{InceptionScore, inception_score};
 use super::kernel_distance::{KernelDistance, kernel_distance};
@@ -60,6 +61,8 @@ pub struct Pairs {
     pub psnr_db: Option<Spread>,
     /// Structural similarity.
     pub ssim: Option<Spread>,
+    /// LPIPS, where its weights were named and the pictures are not tiny.
+    pub lpips: Option<Spread>,
 }
 
 /// The figures. The first set is judged by the second.
@@ -127,13 +130,14 @@ pub fn compare(a: &Side, b: &Side) -> Result<Comparison, EvaluateError> {
 }
 
 /// Compares pictures of two folders that have one name but for its ending; `None` where
-/// there are none.
+/// there are none. Where `eyes` are given, they say how different the two look.
 ///
 /// # Errors
-/// When a picture cannot be read, or `observe`, which is asked before each, has enough.
+/// When a picture cannot be read, the device fails, or `observe`, which is asked before each, has enough.
 pub fn compare_pairs(
     a: &PictureFolder,
     b: &PictureFolder,
+    eyes: Option<&Eyes>,
     observe: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> Result<Option<Pairs>, EvaluateError> {
     let stem = |path: &std::path::PathBuf| path.file_stem().map(std::ffi::OsStr::to_owned);
@@ -142,7 +146,7 @@ pub fn compare_pairs(
     let pairs: Vec<_> = named
         .filter_map(|path| Some((path, *theirs.get(&stem(path))?)))
         .collect();
-    let (mut psnrs, mut ssims) = (Vec::new(), Vec::new());
+    let (mut psnrs, mut ssims, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for (ours, theirs) in &pairs {
         if observe().is_break() {
             return Err(EvaluateError::Stopped);
@@ -151,6 +155,9 @@ pub fn compare_pairs(
         if ours.dimensions() == theirs.dimensions() {
             psnrs.push(psnr(&ours, &theirs));
             ssims.extend(ssim(&ours, &theirs));
+            if let Some(eyes) = eyes {
+                seen.extend(eyes.difference(&ours, &theirs)?);
+            }
         }
     }
     Ok((!pairs.is_empty()).then(|| Pairs {
@@ -158,6 +165,7 @@ pub fn compare_pairs(
         unequal: pairs.len() - psnrs.len(),
         psnr_db: Spread::of(&psnrs),
         ssim: Spread::of(&ssims),
+        lpips: Spread::of(&seen),
     }))
 }
 
@@ -210,6 +218,12 @@ impl Comparison {
             }
             if let Some(ssim) = pairs.ssim {
                 row(&format!("SSIM {names}"), spread(ssim.mean, ssim.deviation));
+            }
+            if let Some(lpips) = pairs.lpips {
+                row(
+                    &format!("LPIPS {names}"),
+                    spread(lpips.mean, lpips.deviation),
+                );
             }
         }
         text + &self.remarks()

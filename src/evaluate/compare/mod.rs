@@ -9,6 +9,7 @@
 
 mod comparison;
 mod distribution;
+mod eyes;
 mod features;
 mod inception;
 mod inception_score;
@@ -23,6 +24,7 @@ mod scaling;
 
 pub use comparison::{Comparison, Pairs, Side, compare, compare_pairs};
 pub use distribution::{Distribution, Moments};
+pub use eyes::Eyes;
 pub use features::{FeatureKind, FeatureNetwork, Rows};
 pub use inception::Inception;
 pub use inception_score::{InceptionScore, inception_score};

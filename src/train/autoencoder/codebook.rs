@@ -125,7 +125,7 @@ mod tests {
     use crate::train::LearnerOptions;
     use crate::train::autoencoder::loss::PictureLoss;
     use crate::train::autoencoder::shown::Shown;
-    use crate::train::perceptual::PerceptualLoss;
+    use crate::train::perceptual::{Filters, PerceptualLoss};
 
     const FOLDER: &str = "tests/data/reference/first-stages/vq-f8";
 
@@ -163,7 +163,7 @@ mod tests {
         };
         let mut bounds = CodebookBounds::new(&TrainSpec::default(), &config, 64);
         let loss = PictureLoss {
-            perceptual: PerceptualLoss::new(&device),
+            perceptual: PerceptualLoss::Filters(Filters::new(&device)),
             perceptual_weight: 0.0,
             discriminator_weight: 0.0,
         };

@@ -104,12 +104,13 @@ mod tests {
 
     use super::*;
     use crate::train::discriminator::{PatchDiscriminatorConfig, hinge_loss};
+    use crate::train::perceptual::Filters;
     use crate::train::reference::Reference;
 
     fn loss(reference: &Reference) -> PictureLoss {
         let filters = (0..3).map(|i| reference.tensor(&format!("loss.filter.{i}")));
         PictureLoss {
-            perceptual: PerceptualLoss::with(filters.collect()),
+            perceptual: PerceptualLoss::Filters(Filters::with(filters.collect())),
             perceptual_weight: 0.7,
             discriminator_weight: 0.5,
         }

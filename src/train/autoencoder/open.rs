@@ -36,7 +36,7 @@ pub(in crate::train) fn open(
                 None => sizes.init(&device)?,
             };
             let bounds = DivergenceBounds::new(spec);
-            let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds);
+            let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds)?;
             Box::new(stage)
         }
         FirstStageConfig::Vq(sizes) => {
@@ -45,7 +45,7 @@ pub(in crate::train) fn open(
                 None => sizes.init(&device)?,
             };
             let bounds = CodebookBounds::new(spec, &config.training, sizes.num_vq_embeddings);
-            let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds);
+            let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds)?;
             Box::new(stage)
         }
         FirstStageConfig::Pixels(_) => {
