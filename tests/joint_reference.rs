@@ -123,7 +123,7 @@ impl Check {
                 semantic: case.semantic.then_some(semantic),
                 semantic_weight: case.semantic_weight,
                 low_resolution: case.low.then(|| self.rgb("small", 4)),
-                class: None,
+                ..Conditions::default()
             },
         }
     }

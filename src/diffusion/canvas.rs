@@ -157,7 +157,7 @@ impl LatentDiffusion {
             Conditioning {
                 context: told(&boxes(LEAST_SEEN)).context,
                 concat: told(&boxes(0.0)).concat,
-                classes: None,
+                ..Conditioning::default()
             }
         };
         windows.all().map(in_window).collect()
@@ -175,9 +175,13 @@ impl Told {
         let own = self.boxes.as_ref().and_then(|boxes| boxes.get(turn));
         let own = own.and_then(|boxes| boxes.get(index));
         let concat = conditioning.concat.iter();
+        let controls = conditioning.controls.iter();
         let all = Conditioning {
             concat: concat
                 .map(|(name, channels)| (*name, window.cut(channels, 1)))
+                .collect(),
+            controls: controls
+                .map(|control| control.seeing(|hint| window.cut(hint, 1)))
                 .collect(),
             ..conditioning.clone()
         };

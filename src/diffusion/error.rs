@@ -55,7 +55,7 @@ pub enum DiffusionError {
         found_px[0], found_px[1], wanted_px[0], wanted_px[1]
     )]
     Size {
-        /// "picture", "mask", "map of strengths" or "guide".
+        /// "picture", "mask", "map of strengths", "guide" or "control picture".
         what: &'static str,
         /// Its size.
         found_px: [u32; 2],
@@ -135,6 +135,9 @@ pub enum DiffusionError {
     /// A picture that is being painted cannot be given other LoRAs.
     #[error("the LoRAs of a picture in hand stay as they are; paint it anew for others")]
     LorasStay,
+    /// A picture that is being painted cannot be given other ControlNets.
+    #[error("the ControlNets of a picture in hand stay as they are; paint it anew for others")]
+    ControlsStay,
     /// The networks returned numbers that are none.
     #[error(
         "the model returned numbers that are not finite at step {step}; lower the guidance, or check the model's files"

@@ -8,6 +8,7 @@
 //! call, so that the window, the command line and the tests share it.
 
 mod canvas;
+mod control;
 mod enlarge;
 mod error;
 mod guide;
@@ -31,6 +32,7 @@ mod torch_random;
 mod vector_math;
 
 pub use canvas::Canvas;
+pub use control::ControlInput;
 pub use enlarge::Enlargement;
 pub use error::DiffusionError;
 pub use guide::Guide;

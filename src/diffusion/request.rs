@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use image::{GrayImage, RgbImage};
 
-use super::{Canvas, DiffusionError, Guide};
+use super::{Canvas, ControlInput, DiffusionError, Guide};
 use crate::model::Manifest;
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{
@@ -118,6 +118,8 @@ pub struct Conditions {
     pub low_resolution: Option<RgbImage>,
     /// The number of the class to paint.
     pub class: Option<u32>,
+    /// Pictures that control what is painted, by networks of their own.
+    pub controls: Vec<ControlInput>,
 }
 
 impl Default for Conditions {
@@ -129,6 +131,7 @@ impl Default for Conditions {
             semantic_weight: 1.0,
             low_resolution: None,
             class: None,
+            controls: Vec::new(),
         }
     }
 }
@@ -202,6 +205,9 @@ impl Conditions {
                 let last = classes.len().saturating_sub(1);
                 return Err(DiffusionError::UnknownClass { class, last });
             }
+        }
+        for control in &self.controls {
+            control.check(size_px)?;
         }
         if let Some(small) = &self.low_resolution {
             let factor = manifest.low_resolution_factor();

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use burn::tensor::Tensor;
 use image::RgbImage;
 
+use super::control::Controls;
 use super::guide::Pull;
 use super::kept::Kept;
 use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
@@ -82,6 +83,8 @@ pub struct RunPlan {
     windows: Vec<Windows>,
     /// What pulls the picture towards itself.
     guide: Option<Pull>,
+    /// What controls the picture beside what is told.
+    controls: Controls,
 }
 
 impl RunPlan {
@@ -172,6 +175,9 @@ impl<'m> Session<'m> {
             )
         });
         let guide = guide.transpose()?;
+        let multiple = model.size_multiple_px() as usize;
+        let size = size_px.map(|side| (side as usize).next_multiple_of(multiple.max(1)));
+        let controls = Controls::new(&request.conditions.controls, size, model.device());
         let order = sampler.grid().order();
         let kept_steps = steps.saturating_sub(first / order);
         let plan = RunPlan {
@@ -183,6 +189,7 @@ impl<'m> Session<'m> {
             canvas: request.canvas,
             windows,
             guide,
+            controls,
             sampler,
         };
         let state = StepState {
@@ -281,6 +288,8 @@ impl<'m> Session<'m> {
             kept,
             windows,
             guide,
+            controls,
+            first,
             ..
         } = &self.plan;
         let StepState {
@@ -291,7 +300,12 @@ impl<'m> Session<'m> {
         } = &mut self.state;
         let seen = sampler.grid().scaled(latents.clone(), *index);
         let timestep = sampler.grid().timesteps()[*index];
-        let conditioning = told.once_done(done);
+        let mut conditioning = told.once_done(done);
+        let evaluations = sampler.grid().timesteps().len() - first;
+        let controls = controls.at(*index - first, evaluations);
+        if !controls.is_empty() {
+            conditioning.to_mut().controls = controls;
+        }
         let said = self
             .model
             .said_in((windows, *index), &seen, timestep, (&conditioning, told));

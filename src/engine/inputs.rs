@@ -90,6 +90,7 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
                 .as_ref()
                 .map(|small| flattened(&small.0, WHITE)),
             class: spec.class,
+            ..Conditions::default()
         },
         canvas: canvas_of(spec),
         guide: guide_of(spec),

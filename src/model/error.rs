@@ -249,6 +249,30 @@ pub enum ModelError {
         /// What it says.
         value: String,
     },
+    /// A file that was to control a model is a relative of what could.
+    #[error("{} is {kind}, which is not supported in this edition; take a ControlNet", path.display())]
+    ControlNetKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A file that was to control a model holds nothing of the kind.
+    #[error("{} is no ControlNet: it holds {first}; take one in the format of diffusers or of the paper", path.display())]
+    NotAControlNet {
+        /// The file or folder.
+        path: PathBuf,
+        /// The first of its names.
+        first: String,
+    },
+    /// A ControlNet was made for another model.
+    #[error("the ControlNet {} does not fit the model: {reason}; take one that was made for such models", path.display())]
+    ControlNetMisfit {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A first stage makes other latents than a model's denoiser takes.
     #[error(
         "the {class} makes latents of {} channels, each for {} pixels a side, and the model paints latents of \

@@ -12,6 +12,7 @@
 mod autoencoder;
 mod clip;
 pub mod conditioner;
+mod controlnet;
 mod error;
 mod first_stage;
 mod folder;
@@ -37,6 +38,7 @@ pub use autoencoder::{
     VqModelConfig, presets,
 };
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
+pub use controlnet::{Control, ControlNet, ControlNetConfig, ControlNetFile};
 pub use error::ModelError;
 pub use first_stage::{
     Draw, FirstStage, FirstStageConfig, LatentInfo, Pixels, Scaling, SharedWeights, TiledStage,
@@ -46,7 +48,7 @@ pub use folder::{ModelFolder, ModelParts, groups_of};
 pub use lpips::Lpips;
 pub use manifest::Manifest;
 pub use memory::MemoryEstimate;
-pub use unet::{Architecture, Level, PerLevel, Told, UNet2d, UNet2dConfig};
+pub use unet::{Architecture, Level, PerLevel, Residuals, Told, UNet2d, UNet2dConfig};
 pub use upscaler::Upscaler;
 pub use weights::WeightDtype;
 pub use whole::{Additions, Model};

@@ -9,7 +9,10 @@ use super::conditioner::{
 };
 use super::lora::{Changes, Targets};
 use super::weights::{self, names};
-use super::{FirstStage, LatentInfo, Manifest, ModelError, ModelFolder, UNet2d, work};
+use super::{
+    ControlNet, ControlNetFile, FirstStage, LatentInfo, Manifest, ModelError, ModelFolder, UNet2d,
+    WeightDtype, work,
+};
 use crate::nn;
 use crate::recipe::InputSpec;
 
@@ -92,6 +95,28 @@ impl Model {
             weights::layout(&self.denoiser, &names::DIFFUSERS),
             text.map_or_else(Vec::new, |text| weights::layout(text, &names::CLIP_TEXT)),
         )
+    }
+
+    /// Whether a ControlNet was made for such models.
+    ///
+    /// # Errors
+    /// If not: why.
+    pub fn fits_control(&self, file: &ControlNetFile) -> Result<(), ModelError> {
+        let config = file.config_for(self.denoiser.config(), self.latents())?;
+        config.validate()
+    }
+
+    /// Reads a ControlNet for this model.
+    ///
+    /// # Errors
+    /// If it does not fit, or is damaged.
+    pub fn load_control(
+        &self,
+        file: &ControlNetFile,
+        device: &Device,
+        dtype: WeightDtype,
+    ) -> Result<ControlNet, ModelError> {
+        file.load(self.denoiser.config(), self.latents(), device, dtype)
     }
 
     /// Width of the vectors of words; `None` for a model that reads none.

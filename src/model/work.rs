@@ -13,11 +13,11 @@ use super::UNet2d;
 pub(super) fn denoiser_work(unet: &UNet2d) -> f64 {
     let lowest = unet.config().block_out_channels.len() - 1;
     work(unet, |path| match *path {
-        ["down_blocks", level, ..] => halvings(level),
-        ["mid_block", ..] => shrunk(lowest),
+        ["way_down", "down_blocks", level, ..] => halvings(level),
+        ["way_down", "mid_block", ..] => shrunk(lowest),
         ["up_blocks", block, ..] => shrunk(lowest) / halvings(block),
         // One row for all places.
-        ["time_embedding" | "class_embedding", ..] => 0.0,
+        ["way_down", "time_embedding" | "class_embedding", ..] => 0.0,
         _ => 1.0,
     })
 }

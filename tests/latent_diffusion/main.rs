@@ -169,8 +169,8 @@ fn check_folder(kind: &str, path: &Path, has_class: bool, factor: f32) {
         latents.clone(),
         Tensor::from_floats([501.0], &device),
         &Told {
-            context,
             classes: has_class.then_some(class),
+            ..context.into()
         },
     );
     check(kind, &reference, "one", said);

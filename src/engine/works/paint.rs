@@ -101,8 +101,8 @@ impl Paint {
                 layout_weight: spec.layout_weight,
                 semantic: spec.semantic.clone(),
                 semantic_weight: spec.semantic_weight,
-                low_resolution: None,
                 class: spec.class,
+                ..Conditions::default()
             };
             let before = picture.spec.clone();
             let now = GenerateSpec {

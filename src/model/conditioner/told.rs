@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::LATENT;
-use crate::model::{Told, UNet2d};
+use crate::model::{Control, Residuals, Told, UNet2d};
 
 /// What a denoiser is told. Rows are the branches of guidance: the one to steer
 /// away from first. What has one row says the same in all of them.
@@ -24,6 +24,8 @@ pub struct Conditioning {
     /// # Shapes
     /// `[1 or rows]`.
     pub classes: Option<Tensor<1, Int>>,
+    /// The networks that control it besides, which see the latents and are told the same.
+    pub controls: Vec<Control>,
 }
 
 impl Conditioning {
@@ -38,6 +40,7 @@ impl Conditioning {
                 .classes
                 .zip(told.classes)
                 .map(|(free, told)| Tensor::cat(vec![free, told], 0)),
+            controls: told.controls,
         }
     }
 
@@ -56,6 +59,7 @@ impl Conditioning {
         self.context.extend(other.context);
         self.concat.extend(other.concat);
         self.classes = self.classes.or(other.classes);
+        self.controls.extend(other.controls);
         self
     }
 
@@ -65,6 +69,9 @@ impl Conditioning {
         replace(&mut self.context, other.context);
         replace(&mut self.concat, other.concat);
         self.classes = other.classes.or(self.classes);
+        if !other.controls.is_empty() {
+            self.controls = other.controls;
+        }
         self
     }
 
@@ -101,15 +108,31 @@ impl Conditioning {
         order: &[String],
     ) -> Tensor<4> {
         let input = self.around(latents, order);
-        let context = self.tokens().unwrap_or_else(|| {
-            let width = denoiser.config().cross_attention_dim;
-            Tensor::zeros([input.dims()[0], 1, width], &input.device())
-        });
-        let told = Told {
+        let told = self.to(denoiser.config().cross_attention_dim, &input);
+        let residuals = Control::residuals(&self.controls, latents, &timestep, &told);
+        denoiser.forward_told(input, timestep, &Told { residuals, ..told })
+    }
+
+    /// What the controls alone add to what a denoiser says of noisy latents; `None`
+    /// where there are none.
+    ///
+    /// # Shapes
+    /// As [`Self::ask`].
+    pub fn residuals(&self, latents: &Tensor<4>, timestep: &Tensor<1>) -> Option<Residuals> {
+        let told = self.to(1, latents);
+        Control::residuals(&self.controls, latents, timestep, &told)
+    }
+
+    /// The same in a network's words; one that is told no tokens is told zeros.
+    fn to(&self, width: usize, input: &Tensor<4>) -> Told {
+        let context = self
+            .tokens()
+            .unwrap_or_else(|| Tensor::zeros([input.dims()[0], 1, width], &input.device()));
+        Told {
             context,
             classes: self.classes.clone(),
-        };
-        denoiser.forward_told(input, timestep, &told)
+            residuals: None,
+        }
     }
 
     /// The latents among the other channels, in the order of the manifest.

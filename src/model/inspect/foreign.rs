@@ -79,7 +79,7 @@ const LOKR: Kind = (
 );
 const CONTROLNET: Kind = (
     "a ControlNet, which steers a model and is none",
-    "choose the model that it was made for",
+    "choose the model that it was made for, and give it --control",
 );
 const SD3: Kind = (
     "Stable Diffusion 3",

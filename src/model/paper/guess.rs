@@ -78,7 +78,7 @@ impl<'a> Seen<'a> {
     }
 
     /// One more than the largest number that follows this beginning.
-    fn count(&self, prefix: &str) -> usize {
+    pub fn count(&self, prefix: &str) -> usize {
         let range = self.starting_at(prefix);
         let names = range
             .map(|(name, _)| name)

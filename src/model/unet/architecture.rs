@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use super::super::{ModelError, limits};
 use super::blocks::{BlockSizes, DownBlock, MidBlock, UpBlock};
-use super::{UNet2d, UNet2dConfig};
+use super::{UNet2d, UNet2dConfig, WayDown};
 use crate::nn::{Conv2dConfig, EmbeddingConfig, GroupNormConfig, TimestepEmbeddingConfig};
 
 /// The sizes of a denoiser. A dialect turns a file into one and checks it there,
@@ -87,6 +87,45 @@ impl Architecture {
     /// # Errors
     /// If it would have too many blocks to be a denoiser.
     pub fn init(&self, config: UNet2dConfig, device: &Device) -> Result<UNet2d, ModelError> {
+        let way_down = self.way_down(device)?;
+        let first = self.levels[0].channels;
+        let time = self.time_width;
+        let lowest = self.levels.len() - 1;
+        let up = |(i, level): (usize, &Level)| {
+            let previous = self.levels[(i + 1).min(lowest)].channels;
+            let skip = self.levels[i.saturating_sub(1)].channels;
+            let sizes = self.sizes(level);
+            UpBlock::new(
+                &sizes,
+                previous,
+                skip,
+                level.attends_up,
+                i > 0,
+                time,
+                device,
+            )
+        };
+        Ok(UNet2d {
+            way_down,
+            up_blocks: self.levels.iter().enumerate().rev().map(up).collect(),
+            conv_norm_out: GroupNormConfig {
+                groups: self.groups,
+                channels: first,
+                eps: self.eps,
+            }
+            .init(device),
+            conv_out: Conv2dConfig::same(first, self.output_channels, self.output_kernel)
+                .zeroed()
+                .init(device),
+            config,
+        })
+    }
+
+    /// Makes the way down alone, of which there is one at least.
+    ///
+    /// # Errors
+    /// As [`Self::init`].
+    pub(in crate::model) fn way_down(&self, device: &Device) -> Result<WayDown, ModelError> {
         let Some((first, last)) = self.levels.first().zip(self.levels.last()) else {
             return Err(ModelError::unsupported(
                 "a denoiser",
@@ -108,21 +147,7 @@ impl Architecture {
             let sizes = self.sizes(level);
             DownBlock::new(&sizes, input, level.attends_down, i < lowest, time, device)
         };
-        let up = |(i, level): (usize, &Level)| {
-            let previous = self.levels[(i + 1).min(lowest)].channels;
-            let skip = self.levels[i.saturating_sub(1)].channels;
-            let sizes = self.sizes(level);
-            UpBlock::new(
-                &sizes,
-                previous,
-                skip,
-                level.attends_up,
-                i > 0,
-                time,
-                device,
-            )
-        };
-        Ok(UNet2d {
+        Ok(WayDown {
             conv_in: Conv2dConfig::same(self.input_channels, first.channels, self.input_kernel)
                 .init(device),
             time_embedding: TimestepEmbeddingConfig {
@@ -142,18 +167,17 @@ impl Architecture {
             }),
             down_blocks: self.levels.iter().enumerate().map(down).collect(),
             mid_block: MidBlock::new(&self.sizes(last), time, device),
-            up_blocks: self.levels.iter().enumerate().rev().map(up).collect(),
-            conv_norm_out: GroupNormConfig {
-                groups: self.groups,
-                channels: first.channels,
-                eps: self.eps,
-            }
-            .init(device),
-            conv_out: Conv2dConfig::same(first.channels, self.output_channels, self.output_kernel)
-                .zeroed()
-                .init(device),
-            config,
         })
+    }
+
+    /// Channels of the skip connections, from the highest resolution down.
+    pub(in crate::model) fn skips(&self) -> Vec<usize> {
+        let lowest = self.levels.len().saturating_sub(1);
+        let first = self.levels.first().map(|level| level.channels);
+        let levels = self.levels.iter().enumerate().flat_map(|(i, level)| {
+            std::iter::repeat_n(level.channels, level.layers + usize::from(i < lowest))
+        });
+        first.into_iter().chain(levels).collect()
     }
 
     fn sizes(&self, level: &Level) -> BlockSizes {

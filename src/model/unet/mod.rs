@@ -10,17 +10,19 @@ mod blocks;
 mod diffusers;
 mod original;
 mod told;
+mod way_down;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 pub use architecture::{Architecture, Level};
 pub use diffusers::{PerLevel, UNet2dConfig};
-pub use told::Told;
+pub use told::{Residuals, Told};
+pub(in crate::model) use way_down::WayDown;
 
-use self::blocks::{DownBlock, MidBlock, UpBlock};
+use self::blocks::UpBlock;
 use super::ModelError;
-use crate::nn::{self, Conv2d, Embedding, GroupNorm, TimestepEmbedding};
+use crate::nn::{self, Conv2d, GroupNorm};
 
 impl UNet2dConfig {
     /// Makes the network; weights are drawn when first used.
@@ -45,11 +47,7 @@ impl UNet2dConfig {
 /// (Rombach et al. 2022, <https://arxiv.org/abs/2112.10752>).
 #[derive(Module, Debug)]
 pub struct UNet2d {
-    conv_in: Conv2d,
-    time_embedding: TimestepEmbedding,
-    class_embedding: Option<Embedding>,
-    down_blocks: Vec<DownBlock>,
-    mid_block: MidBlock,
+    way_down: WayDown,
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
@@ -84,28 +82,16 @@ impl UNet2d {
     /// As [`Self::forward`], and those of [`Told`].
     pub fn forward_told(&self, sample: Tensor<4>, timesteps: Tensor<1>, told: &Told) -> Tensor<4> {
         nn::ops::on_workers(&sample.clone(), || {
-            let mut time = self.time_embedding.forward(timesteps);
-            if let (Some(embedding), Some(classes)) = (&self.class_embedding, &told.classes) {
-                let rows = embedding.forward(classes.clone().unsqueeze_dim(0));
-                time = time + rows.squeeze_dim(0);
+            let time = self.way_down.time(timesteps, told);
+            let (mut x, mut skips) = self.way_down.forward(sample, None, &time, told);
+            if let Some(residuals) = &told.residuals {
+                (x, skips) = residuals.added_to(x, skips);
             }
-            self.run(sample, time, told)
+            for block in &self.up_blocks {
+                x = block.forward(x, &time, told, &mut skips);
+            }
+            self.conv_out.forward(self.conv_norm_out.forward_silu(x))
         })
-    }
-
-    fn run(&self, sample: Tensor<4>, time: Tensor<2>, told: &Told) -> Tensor<4> {
-        // Every block begins its use of the time with the same SiLU.
-        let time = nn::ops::silu(time);
-        let mut x = self.conv_in.forward(sample);
-        let mut skips = vec![x.clone()];
-        for block in &self.down_blocks {
-            x = block.forward(x, &time, told, &mut skips);
-        }
-        x = self.mid_block.forward(x, &time, told);
-        for block in &self.up_blocks {
-            x = block.forward(x, &time, told, &mut skips);
-        }
-        self.conv_out.forward(self.conv_norm_out.forward_silu(x))
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Told {
     /// # Shapes
     /// `[batch]`, or `[1]` for the whole batch.
     pub classes: Option<Tensor<1, Int>>,
+    /// What ControlNets add on the way up.
+    pub residuals: Option<Residuals>,
 }
 
 impl From<Tensor<3>> for Told {
@@ -23,6 +25,55 @@ impl From<Tensor<3>> for Told {
         Self {
             context,
             classes: None,
+            residuals: None,
         }
+    }
+}
+
+/// What ControlNets (Zhang et al. 2023, <https://arxiv.org/abs/2302.05543>) add to what a
+/// denoiser says on its way down.
+#[derive(Clone, Debug)]
+pub struct Residuals {
+    /// To the skip connections, from the highest resolution down.
+    ///
+    /// # Shapes
+    /// Those of the skip connections.
+    pub skips: Vec<Tensor<4>>,
+    /// To the lowest level.
+    ///
+    /// # Shapes
+    /// That of the lowest level.
+    pub lowest: Tensor<4>,
+}
+
+impl Residuals {
+    /// The sum of those of two networks.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let pairs = self.skips.into_iter().zip(other.skips);
+        Self {
+            skips: pairs.map(|(one, other)| one + other).collect(),
+            lowest: self.lowest + other.lowest,
+        }
+    }
+
+    /// All of them, changed in one way.
+    #[must_use]
+    pub fn mapped(self, change: impl Fn(Tensor<4>) -> Tensor<4>) -> Self {
+        Self {
+            skips: self.skips.into_iter().map(&change).collect(),
+            lowest: change(self.lowest),
+        }
+    }
+
+    /// What is left when they are added.
+    pub(super) fn added_to(
+        &self,
+        lowest: Tensor<4>,
+        skips: Vec<Tensor<4>>,
+    ) -> (Tensor<4>, Vec<Tensor<4>>) {
+        let pairs = skips.into_iter().zip(&self.skips);
+        let skips = pairs.map(|(skip, residual)| skip + residual.clone());
+        (lowest + self.lowest.clone(), skips.collect())
     }
 }

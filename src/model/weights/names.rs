@@ -14,6 +14,9 @@ const FIELDS: [(&str, &str, &str); 6] = [
     ("FeedForward", "out", "net.2"),
 ];
 
+/// Fields that are in no name: what they hold lies beside them.
+const UNNAMED: [&str; 1] = ["way_down"];
+
 /// Substitutions (regular expression, replacement) that turn our name of a
 /// parameter into a file's, one after the other. In the replacement of a first one
 /// [`FROM_LAST`] stands for the number in the first group, counted from the last.
@@ -189,9 +192,10 @@ impl FieldPath {
     }
 }
 
-/// The name of a field; a variant of an enumeration has none.
+/// The name of a field; a variant of an enumeration has none, nor has a field that only
+/// gathers others.
 fn segment<'a>(name: &'a str, container: &str) -> Option<&'a str> {
-    if container.starts_with("Enum:") {
+    if container.starts_with("Enum:") || UNNAMED.contains(&name) {
         return None;
     }
     let structure = container.strip_prefix("Struct:").unwrap_or(container);

@@ -1,0 +1,235 @@
+//! ControlNets in every form of their files against diffusers
+//! (`tests/data/reference/make_control_reference.py`).
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+mod reference_support;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use image::{GrayImage, RgbImage};
+use reference_support::{Reference, difference};
+use serde::Deserialize;
+use velatura::diffusion::{
+    Conditions, ControlInput, GenerationOutcome, GenerationRequest, LatentDiffusion,
+};
+use velatura::model::conditioner::Conditioning;
+use velatura::model::{Control, ControlNet, ControlNetFile, ModelFolder, WeightDtype};
+use velatura::recipe::prompt::TextReading;
+use velatura::recipe::{SamplerId, Schedule};
+
+/// Largest difference allowed, in units of the numbers' deviation.
+const TOLERANCE: f64 = 1e-4;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    model: String,
+    controls: Vec<Controlled>,
+    sampler: SamplerId,
+    kind: String,
+    steps: u32,
+    strength: f32,
+}
+
+#[derive(Deserialize)]
+struct Controlled {
+    file: String,
+    weight: f32,
+    start: f32,
+    end: f32,
+    picture: usize,
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new("tests/data/reference/control").join(name)
+}
+
+fn reference() -> Reference {
+    Reference::open("control/reference.safetensors")
+}
+
+fn open(model: &str) -> LatentDiffusion {
+    let folder = ModelFolder::open(Path::new("tests/data/reference").join(model)).unwrap();
+    LatentDiffusion::load(&folder, &Device::flex()).unwrap()
+}
+
+fn network(model: &LatentDiffusion, name: &str) -> ControlNet {
+    let file = ControlNetFile::open(&file(name)).unwrap();
+    let device = Device::flex();
+    let network = model.model().load_control(&file, &device, WeightDtype::F32);
+    network.unwrap()
+}
+
+/// A picture of the reference, square.
+fn picture(reference: &Reference, name: &str) -> RgbImage {
+    let bytes: Vec<u8> = reference.numbers(name).iter().map(|it| *it as u8).collect();
+    let side = ((bytes.len() / 3) as f64).sqrt() as u32;
+    RgbImage::from_raw(side, side, bytes).unwrap()
+}
+
+fn plane(reference: &Reference, name: &str) -> GrayImage {
+    let bytes: Vec<u8> = reference.numbers(name).iter().map(|it| *it as u8).collect();
+    let side = (bytes.len() as f64).sqrt() as u32;
+    GrayImage::from_raw(side, side, bytes).unwrap()
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec_as().unwrap()
+}
+
+fn check(reference: &Reference, key: &str, got: &[f32]) {
+    let (largest, deviation) = difference(got, &reference.numbers(key));
+    println!("{key}: largest difference {largest:.2e}, deviation {deviation:.2}");
+    assert!(deviation > 0.02, "{key} is nearly constant");
+    assert!(
+        largest <= TOLERANCE * deviation.max(1.0),
+        "{key} differs by {largest}"
+    );
+}
+
+fn tensor<const D: usize>(reference: &Reference, key: &str, shape: [usize; D]) -> Tensor<D> {
+    let values = reference.numbers(key).into_iter().map(|it| it as f32);
+    let data = TensorData::new(values.collect::<Vec<f32>>(), shape);
+    Tensor::from_data(data, &Device::flex())
+}
+
+/// What is added to each skip connection and to the lowest level.
+#[test]
+fn networks_add_what_they_add_in_diffusers() {
+    let reference = reference();
+    let model = open("sd1-tiny");
+    for (name, files) in [
+        (
+            "canny",
+            vec![
+                "control_canny",
+                "control_canny/diffusion_pytorch_model.safetensors",
+                "control_canny_original.safetensors",
+                "control_canny_half.pth",
+            ],
+        ),
+        ("shuffle", vec!["control_shuffle"]),
+    ] {
+        let shown = picture(&reference, "picture.0");
+        let size = [1, 3, shown.height() as usize, shown.width() as usize];
+        let planes = (0..3).flat_map(|channel| {
+            let pixels = shown.pixels();
+            pixels.map(move |pixel| f32::from(pixel[channel]) / 255.0)
+        });
+        let shown = TensorData::new(planes.collect::<Vec<f32>>(), size);
+        let context = reference.numbers(&format!("{name}.context")).len() / 7;
+        for file in files {
+            let network = Arc::new(network(&model, file));
+            let control = Control::new(
+                network,
+                Tensor::from_data(shown.clone(), &Device::flex()),
+                1.0,
+            );
+            let told = Conditioning {
+                context: vec![(
+                    "text",
+                    tensor(&reference, &format!("{name}.context"), [1, 7, context]),
+                )],
+                controls: vec![control],
+                ..Conditioning::default()
+            };
+            let noise = tensor(&reference, &format!("{name}.noise"), [1, 4, 16, 16]);
+            let time = Tensor::from_floats([500.0], &Device::flex());
+            let added = told.residuals(&noise, &time).unwrap();
+            for (index, skip) in added.skips.into_iter().enumerate() {
+                check(&reference, &format!("{name}.down.{index}"), &numbers(skip));
+            }
+            check(&reference, &format!("{name}.mid"), &numbers(added.lowest));
+        }
+    }
+}
+
+fn painted(model: &LatentDiffusion, reference: &Reference, case: &Case) -> Vec<f32> {
+    let side_px = model.manifest().resolution_px;
+    let controls = case.controls.iter().map(|it| ControlInput {
+        network: Arc::new(network(model, &it.file)),
+        picture: match side_px {
+            64 => picture(reference, &format!("picture.{}", it.picture)),
+            _ => picture(reference, "picture.small"),
+        },
+        hidden: None,
+        weight: it.weight,
+        start: it.start,
+        end: it.end,
+    });
+    let request = GenerationRequest {
+        prompt: "a red house on a hill".into(),
+        negative_prompt: "dark".into(),
+        reading: TextReading::PLAIN,
+        sampler: Some(case.sampler.clone()),
+        schedule: Some(Schedule::Uniform),
+        steps: case.steps,
+        guidance_scale: 4.0,
+        guidance_rescale: 0.0,
+        eta: 0.0,
+        seed: 7,
+        width_px: side_px,
+        height_px: side_px,
+        strength: case.strength,
+        init: (case.kind != "text").then(|| picture(reference, "init")),
+        mask: (case.kind == "inpaint").then(|| plane(reference, "mask")),
+        inpainting: Default::default(),
+        conditions: Conditions {
+            controls: controls.collect(),
+            ..Conditions::default()
+        },
+        canvas: Default::default(),
+        guide: None,
+        given: Default::default(),
+    };
+    let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()));
+    let GenerationOutcome::Finished { latents, .. } = outcome.unwrap() else {
+        panic!("it was not stopped");
+    };
+    numbers(latents)
+}
+
+#[test]
+fn whole_runs_are_those_of_diffusers() {
+    let reference = reference();
+    let cases: Vec<Case> = reference.cases();
+    assert_eq!(cases.len(), 10);
+    for case in cases {
+        let model = open(&case.model);
+        let latents = painted(&model, &reference, &case);
+        check(&reference, &format!("{}.latents", case.name), &latents);
+    }
+}
+
+/// Nothing is painted with a network that was made for something else.
+#[test]
+fn what_does_not_fit_is_refused_in_a_sentence() {
+    let (first, second) = (open("sd1-tiny"), open("sd2-tiny"));
+    let refused = |model: &LatentDiffusion, path: &Path| {
+        let file = ControlNetFile::open(path);
+        let read = file.and_then(|file| {
+            model
+                .model()
+                .load_control(&file, &Device::flex(), WeightDtype::F32)
+        });
+        read.unwrap_err().to_string()
+    };
+    for name in ["control_canny", "control_canny_half.pth"] {
+        let told = refused(&second, &file(name));
+        assert!(told.contains("does not fit the model"), "{told}");
+        assert!(told.contains(name), "{told}");
+    }
+    let told = refused(&first, &file("control_sd2_depth.safetensors"));
+    assert!(told.contains("does not fit the model"), "{told}");
+    let lora = Path::new("tests/data/reference/lora/sd1-tiny-kohya.safetensors");
+    let told = refused(&first, lora);
+    assert!(told.contains("is no ControlNet"), "{told}");
+    let told = refused(&first, Path::new("tests/data/reference/sd1-tiny"));
+    assert!(told.contains("is no ControlNet"), "{told}");
+}
