@@ -32,7 +32,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("scenes", &["files", "random"]),
     ("kernels", &[]),
     ("nn", &["kernels"]),
-    ("model", &["files", "nn", "random", "recipe"]),
+    // What was computed of weights is remembered in the user's cache.
+    ("model", &["files", "folders", "nn", "random", "recipe"]),
     ("diffusion", &["model", "nn", "pixels", "recipe"]),
     (
         "train",

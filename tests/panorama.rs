@@ -57,6 +57,7 @@ fn painted(request: &GenerationRequest) -> RgbImage {
 const IN_WINDOWS: Canvas = Canvas {
     window_px: Some(128),
     wraps: [false; 2],
+    in_parts: false,
 };
 
 /// Mean difference of neighbouring columns, the right one being that of an index.
@@ -113,8 +114,8 @@ fn copies_side_by_side_show_no_seam() {
     let (mut seams, mut others) = (Vec::new(), Vec::new());
     for seed in 1..4 {
         let canvas = Canvas {
-            window_px: None,
             wraps: [true, true],
+            ..Canvas::default()
         };
         let picture = painted(&GenerationRequest {
             seed,
@@ -141,7 +142,7 @@ fn a_window_of_the_whole_is_no_window() {
         [128, 96],
         Canvas {
             window_px: Some(256),
-            wraps: [false; 2],
+            ..Canvas::default()
         },
     );
     assert!(painted(&plain) == painted(&windowed));

@@ -425,3 +425,58 @@ fn what_goes_with_models_is_used_where_it_can_be() {
     assert!(studio.state().form().spec.prompt.ends_with("mossy"));
     assert!(studio.state().dialog.is_none());
 }
+
+/// Processor time of this thread so far, in milliseconds: others may use the machine.
+fn used_ms() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let used_ns = text.split(' ').next().and_then(|first| first.parse().ok());
+    used_ns.unwrap_or(0.0) / 1e6
+}
+
+/// Prints what frames cost while the headers of 4,000 files are read:
+/// `cargo test --release --test ui_models -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn frames_while_thousands_of_models_are_read() {
+    let root = tempfile::tempdir().expect("a folder");
+    for index in 0..4000 {
+        let folder = root.path().join(format!("style {}", index % 40));
+        fs::create_dir_all(&folder).expect("a folder");
+        let lora = ["down", "up"].map(|half| format!("lora_unet_down_blocks_0.lora_{half}.weight"));
+        let name = format!("Painter number {} of many.safetensors", index * 7919 % 4000);
+        write_tensors(&folder.join(name), &lora.each_ref().map(String::as_str));
+    }
+    let mut studio = Studio::start();
+    press(&mut studio, Key::M, Modifiers::COMMAND);
+    studio.command(LibraryCommand::AddPlace(root.path().to_path_buf()).into());
+    // The panel behind the list has such a label, too.
+    let labels = studio.harness.get_all_by_label("LoRA");
+    labels.last().expect("the list is open").click();
+    let (mut plain, mut changed) = (Vec::new(), Vec::new());
+    loop {
+        let before = studio.state().library.revision();
+        let begun_ms = used_ms();
+        studio.harness.step();
+        let cost_ms = used_ms() - begun_ms;
+        let library = &studio.state().library;
+        match library.revision() == before {
+            true => plain.push(cost_ms),
+            false => changed.push(cost_ms),
+        }
+        if library.listing().unread == 0 && library.listing().models.len() >= 4000 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    for (what, mut costs) in [("plain", plain), ("after news", changed)] {
+        costs.sort_by(f64::total_cmp);
+        let at = |part: f64| costs.get(((costs.len() as f64) * part) as usize);
+        println!(
+            "{what}: {} frames, median {:.1?} ms, of ten the slowest {:.1?} ms, most {:.1?} ms",
+            costs.len(),
+            at(0.5).unwrap_or(&0.0),
+            at(0.9).unwrap_or(&0.0),
+            costs.last().unwrap_or(&0.0)
+        );
+    }
+}

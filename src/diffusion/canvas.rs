@@ -17,6 +17,9 @@ pub struct Canvas {
     pub window_px: Option<u32>,
     /// Whether it goes on over its edges, along columns and rows.
     pub wraps: [bool; 2],
+    /// Whether the first stage sees it part by part, because memory is short. Where there
+    /// are windows it always does.
+    pub in_parts: bool,
 }
 
 /// Latents that neighbouring windows share at least: as many as a window has at most.
@@ -28,7 +31,7 @@ const OVERLAP_PART: usize = 4;
 const LEAST_SEEN: f32 = 0.4;
 
 impl Canvas {
-    /// Whether the networks see all of the picture, and edges around it.
+    /// Whether the networks see all of the picture at once, and edges around it.
     pub(super) fn is_plain(self) -> bool {
         self == Self::default()
     }
@@ -73,7 +76,7 @@ impl Canvas {
 }
 
 impl LatentDiffusion {
-    /// The first stage as it sees a picture; a plain one is seen whole.
+    /// The first stage as it sees a picture; a plain one is seen at once.
     pub(super) fn stage(&self, canvas: Canvas) -> Box<dyn FirstStage> {
         let stage = self.model().first_stage();
         if canvas.is_plain() {
@@ -232,7 +235,19 @@ mod tests {
     fn pictures_are_whole_unless_something_is_asked() {
         let plain = Canvas::default();
         assert!(plain.windows([64, 64], 8).is_empty());
-        let windows = |window_px, wraps| Canvas { window_px, wraps }.windows([32, 16], 8);
+        let in_parts = Canvas {
+            in_parts: true,
+            ..plain
+        };
+        assert!(in_parts.windows([64, 64], 8).is_empty());
+        let windows = |window_px, wraps| {
+            let canvas = Canvas {
+                window_px,
+                wraps,
+                in_parts: false,
+            };
+            canvas.windows([32, 16], 8)
+        };
         assert!(windows(Some(512), [false; 2]).is_empty());
         let cut = windows(Some(128), [false; 2]);
         assert_eq!((cut[0].side(), cut[0].count()), ([16, 16], 4));

@@ -1,6 +1,7 @@
 //! A whole model, ready to paint (Rombach et al. 2022, <https://arxiv.org/abs/2112.10752>).
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
@@ -14,6 +15,7 @@ use super::step_view::StepView;
 use super::tensors::host;
 use super::{Canvas, DiffusionError, GenerationOutcome, GenerationRequest};
 use crate::model::conditioner::{Asked, Bench, Conditioning, TextReader};
+use crate::model::weights::Fingerprint;
 use crate::model::{Additions, FirstStage, Manifest, Model, ModelFolder};
 use crate::pixels;
 use crate::recipe::Schedule;
@@ -25,6 +27,8 @@ pub struct LatentDiffusion {
     model: Model,
     scheduler: SchedulerConfig,
     preview: Arc<OnceLock<PreviewDecoder>>,
+    /// By which the decoder is known, for which a preview was fitted once.
+    first_stage_files: Vec<PathBuf>,
     /// Multiply-adds of a pass through the denoiser, for each place of the latents.
     denoiser_work: f64,
     /// The same of the decoder.
@@ -39,7 +43,10 @@ impl LatentDiffusion {
     pub fn load(folder: &ModelFolder, device: &Device) -> Result<Self, DiffusionError> {
         let model = Model::load(folder, device)?;
         let scheduler = SchedulerConfig::from_json(&folder.scheduler_config())?;
-        Ok(Self::new(model, scheduler, device))
+        Ok(Self {
+            first_stage_files: folder.first_stage_files(),
+            ..Self::new(model, scheduler, device)
+        })
     }
 
     /// A model whose parts are there already, such as those in training.
@@ -51,6 +58,7 @@ impl LatentDiffusion {
             model,
             scheduler,
             preview: Arc::default(),
+            first_stage_files: Vec::new(),
         }
     }
 
@@ -62,12 +70,14 @@ impl LatentDiffusion {
         let has_first_stage = additions.first_stage.is_some();
         let model = self.model.with(additions)?;
         let anew = Self::new(model, self.scheduler.clone(), &self.device);
-        let preview = if has_first_stage {
-            anew.preview
-        } else {
-            Arc::clone(&self.preview)
-        };
-        Ok(Self { preview, ..anew })
+        if has_first_stage {
+            return Ok(anew);
+        }
+        Ok(Self {
+            preview: Arc::clone(&self.preview),
+            first_stage_files: self.first_stage_files.clone(),
+            ..anew
+        })
     }
 
     /// What can be asked of the model, and how it is used.
@@ -127,7 +137,8 @@ impl LatentDiffusion {
         if let Some(decoder) = self.preview.get() {
             return Ok(decoder);
         }
-        let decoder = PreviewDecoder::fit(self.model.first_stage(), &self.device)?;
+        let seen = Fingerprint::of(&self.first_stage_files);
+        let decoder = PreviewDecoder::of(self.model.first_stage(), &self.device, seen.as_ref())?;
         Ok(self.preview.get_or_init(|| decoder))
     }
 

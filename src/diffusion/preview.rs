@@ -11,10 +11,12 @@ use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::{AvgPoolOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 
 use super::DiffusionError;
 use super::tensors::{host, rgb_from_tensor};
 use super::torch_random::TorchGenerator;
+use crate::model::weights::Fingerprint;
 use crate::model::{FirstStage, LatentInfo};
 use crate::nn::ops;
 use crate::pixels;
@@ -40,8 +42,11 @@ pub(super) fn affords_decoder(decoder_work: f64, step_work: f64) -> bool {
     decoder_work <= (MOST_SHARE * step_work).max(GLANCE_WORK)
 }
 
+/// What a fitted map is remembered as. Another number for maps that are made otherwise.
+const NAME: &str = "preview 1";
+
 /// A linear stand-in for a decoder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct PreviewDecoder {
     channels: usize,
     factor: usize,
@@ -51,6 +56,33 @@ pub(super) struct PreviewDecoder {
 }
 
 impl PreviewDecoder {
+    /// The map for a decoder: as it is remembered of the files of its weights, or fitted.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn of(
+        first_stage: &dyn FirstStage,
+        device: &Device,
+        files: Option<&Fingerprint>,
+    ) -> Result<Self, DiffusionError> {
+        let LatentInfo { channels, factor } = first_stage.info();
+        let features = channels * REACH * REACH + 1;
+        let suits = |it: &Self| {
+            (it.channels, it.factor) == (channels, factor)
+                && it.weights.len() == 3 * factor * factor * features
+        };
+        let known = files.and_then(|files| files.recall::<Self>(NAME));
+        if let Some(known) = known.filter(suits) {
+            return Ok(known);
+        }
+        let fitted = Self::fit(first_stage, device)?;
+        // A map that is no number says nothing, and JSON has no word for it.
+        if let Some(files) = files.filter(|_| fitted.weights.iter().all(|it| it.is_finite())) {
+            files.remember(NAME, &fitted);
+        }
+        Ok(fitted)
+    }
+
     /// Fits the map to a decoder.
     ///
     /// # Errors

@@ -104,7 +104,8 @@ impl Chosen {
                 check_reading(needed.map_err(|error| bad_model(&error))?)?;
                 file.add_to(&mut additions.changes, &targets, weights)
                     .map_err(|error| bad_model(&error))?;
-                let digest = WeightDigest::begin_of_data(path.clone());
+                let digest = WeightDigest::of_data(path.clone());
+                digest.begin();
                 digests.insert(name.clone(), digest);
             }
             check_memory(&additions.changes, device)?;

@@ -19,6 +19,8 @@ pub(super) fn canvas_of(spec: &GenerateSpec) -> Canvas {
             WindowChoice::Auto | WindowChoice::Off => None,
         },
         wraps: spec.tile.wraps(),
+        // What there is of memory says so.
+        in_parts: false,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::recipe::ModelSource;
 pub(super) struct Loaded {
     pub model: LatentDiffusion,
     pub summary: ModelSummary,
-    /// By which pictures name it; it is still being made when painting begins.
+    /// By which pictures name it; it is begun when a step is done or nothing is to do.
     pub digest: Arc<WeightDigest>,
     /// Memory that its weights take.
     size_bytes: u64,

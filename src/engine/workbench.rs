@@ -12,7 +12,7 @@ use super::protocol::{EngineError, StopReason};
 use crate::evaluate::Judge;
 use crate::folders;
 use crate::frame::patch_bytes;
-use crate::model::Upscaler;
+use crate::model::{MemoryEstimate, Upscaler};
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec, UpscaleSpec};
 use crate::train;
 
@@ -69,11 +69,12 @@ impl Workbench {
             .get(base, spec, &self.device, context)
     }
 
-    /// Refuses to paint what needs more memory than there is. How much a graphics
+    /// Refuses to paint what needs more memory than there is, and answers whether the
+    /// first stage has to see the picture in parts to have enough. How much a graphics
     /// card has is not told; there the driver says so in its time.
-    pub fn check_painting(&self, spec: &GenerateSpec) -> Result<(), StopReason> {
+    pub fn check_painting(&self, spec: &GenerateSpec) -> Result<bool, StopReason> {
         if self.device.summary.is_gpu {
-            return Ok(());
+            return Ok(false);
         }
         let size_px = [spec.width_px, spec.height_px];
         let folder = folder_of(&spec.model, &self.device)?;
@@ -83,26 +84,37 @@ impl Workbench {
             .painting_memory_in(size_px, window_px)
             .map_err(|error| bad_model(&error))?;
         let (spare_bytes, is_loaded) = self.models.borrow().spare_bytes(Some(&spec.model));
-        let model_bytes = if is_loaded {
-            estimate.working_bytes
-        } else {
-            estimate.total_bytes()
-        };
         let frame_px = spec.frame.map_or([0, 0], |frame| frame.size_px());
         let guide_bytes = match spec.guide.is_some() && spec.guide_scale > 0.0 {
             true => folder.guide_memory(size_px),
             false => 0,
         };
-        let needed_bytes = model_bytes
-            .saturating_add(guide_bytes)
-            .saturating_add(patch_bytes(frame_px));
+        let needed_bytes = |estimate: MemoryEstimate| {
+            let model_bytes = match is_loaded {
+                true => estimate.working_bytes,
+                false => estimate.total_bytes(),
+            };
+            model_bytes
+                .saturating_add(guide_bytes)
+                .saturating_add(patch_bytes(frame_px))
+        };
+        let available_bytes = Memory::now().map(|memory| memory.available_bytes + spare_bytes);
+        let (estimate, is_in_parts) = match window_px {
+            None if available_bytes.is_some_and(|available| needed_bytes(estimate) > available) => {
+                let in_parts = folder.painting_memory_in_parts(size_px);
+                let in_parts = in_parts.map_err(|error| bad_model(&error))?;
+                (in_parts, in_parts.working_bytes < estimate.working_bytes)
+            }
+            _ => (estimate, false),
+        };
         check_room(
             &format!("Painting {} × {} pixels", size_px[0], size_px[1]),
-            needed_bytes,
-            Memory::now().map(|memory| memory.available_bytes + spare_bytes),
+            needed_bytes(estimate),
+            available_bytes,
             "make the picture smaller, or close other programs",
         )
-        .map_err(StopReason::Failed)
+        .map_err(StopReason::Failed)?;
+        Ok(is_in_parts)
     }
 
     /// Refuses a training run that needs more memory than there is.

@@ -132,7 +132,7 @@ impl Judge {
         let device = Device::flex();
         let source = SafetensorsFile::open(&folder.join(WEIGHTS))?;
         let network = JudgeNetwork::new(&device);
-        let digest = WeightDigest::begin(source.files()).digits().ok();
+        let digest = WeightDigest::new(source.files()).digits().ok();
         Ok(Self {
             network: weights::load(
                 network,

@@ -29,3 +29,4 @@ pub use ops::{
     linear, prelu,
 };
 pub use share::{give_way, give_way_everywhere, on_workers};
+pub use weights::widen_f16;

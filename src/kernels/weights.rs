@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use half::slice::HalfFloatSliceExt as _;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
@@ -88,7 +87,7 @@ impl Weights<'_> {
     fn widen(self, start: usize, out: &mut [f32]) {
         match self {
             Self::F32(weights) => out.copy_from_slice(&weights[start..][..out.len()]),
-            Self::F16(weights) => weights[start..][..out.len()].convert_to_f32_slice(out),
+            Self::F16(weights) => widen_f16(&weights[start..][..out.len()], out),
             Self::Bf16(weights) => {
                 let weights = &weights[start..][..out.len()];
                 vectorized(
@@ -100,6 +99,53 @@ impl Weights<'_> {
                     },
                 );
             }
+        }
+    }
+}
+
+/// Widens half precision exactly: `half` does the same eight at a time through a call
+/// each, which takes three times as long.
+pub fn widen_f16(halves: &[f16], out: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (out, half) in out.iter_mut().zip(halves) {
+                *out = widened(*half);
+            }
+        },
+    );
+}
+
+/// The number without branches, so that loops are vectorised.
+#[inline(always)]
+fn widened(half: f16) -> f32 {
+    /// The difference of both exponents' biases, in its place.
+    const BIAS: u32 = (127 - 15) << 23;
+    /// The smallest number above zero in half precision, 2^-24.
+    const SMALLEST: f32 = 1.0 / 16_777_216.0;
+    let bits = u32::from(half.to_bits());
+    let (sign, size) = ((bits & 0x8000) << 16, bits & 0x7fff);
+    let usual = (size << 13) + BIAS;
+    let tiny = (size as i32 as f32 * SMALLEST).to_bits();
+    let endless = (size << 13) | f32::INFINITY.to_bits();
+    let wide = if size < 0x0400 { tiny } else { usual };
+    let wide = if size < 0x7c00 { wide } else { endless };
+    f32::from_bits(wide | sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_half_precision_is_widened_exactly() {
+        let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+        let mut wide = vec![1.0; halves.len()];
+        widen_f16(&halves, &mut wide);
+        for (half, wide) in halves.iter().zip(wide) {
+            let expected = half.to_f32();
+            let is_same = expected.to_bits() == wide.to_bits();
+            assert!(is_same || expected.is_nan() && wide.is_nan(), "{half:?}");
         }
     }
 }

@@ -59,7 +59,7 @@ impl ModelFolder {
         size_px: [u32; 2],
         at_once: u32,
     ) -> Result<MemoryEstimate, ModelError> {
-        self.memory(size_px, at_once, None)
+        self.memory(size_px, at_once, None, false)
     }
 
     /// The same of one picture that the denoiser sees in windows with sides of so many
@@ -72,7 +72,18 @@ impl ModelFolder {
         size_px: [u32; 2],
         window_px: Option<u32>,
     ) -> Result<MemoryEstimate, ModelError> {
-        self.memory(size_px, 1, window_px)
+        self.memory(size_px, 1, window_px, window_px.is_some())
+    }
+
+    /// The same of one picture that the denoiser sees whole and the first stage in parts.
+    ///
+    /// # Errors
+    /// As [`Self::painting_memory`].
+    pub fn painting_memory_in_parts(
+        &self,
+        size_px: [u32; 2],
+    ) -> Result<MemoryEstimate, ModelError> {
+        self.memory(size_px, 1, None, true)
     }
 
     /// Memory that a guide takes beside all that: what a gradient keeps of the decoder.
@@ -91,6 +102,7 @@ impl ModelFolder {
         size_px: [u32; 2],
         at_once: u32,
         window_px: Option<u32>,
+        is_in_parts: bool,
     ) -> Result<MemoryEstimate, ModelError> {
         let mut weights = 0;
         let most_px = window_px.unwrap_or(u32::MAX);
@@ -103,9 +115,9 @@ impl ModelFolder {
             factor = config.info().factor;
             if let Some(codec) = config.kind().codec()? {
                 let whole = decoder_working(&codec, size_px) * f64::from(at_once);
-                let part = match window_px {
-                    Some(_) => whole.min(MOST_PART_BYTES as f64 / NUMBER),
-                    None => whole,
+                let part = match is_in_parts {
+                    true => whole.min(MOST_PART_BYTES as f64 / NUMBER),
+                    false => whole,
                 };
                 working = working.max(part);
             }
@@ -134,7 +146,7 @@ impl ModelFolder {
             let cells = (places[0] * places[1]) as f64;
             working = working.max(cells * (config.classes + 2 * config.width) as f64);
         }
-        if window_px.is_some() {
+        if is_in_parts {
             // What is told of the whole in both branches, and the planes of the picture.
             let channels = self.unet_config().map_or(0, |config| config.in_channels);
             let places = pixels / (factor * factor) as f64;
@@ -367,6 +379,40 @@ mod tests {
         is_within_a_third(training.total_bytes(), 177.0);
         let painting = storybook.painting_memory([128, 128], 1).unwrap();
         assert!(painting.total_bytes() < 117_000_000, "{painting:?}");
+    }
+
+    /// 1024² with all weights in f32: the decoder alone would take 3 GB at once.
+    #[test]
+    fn large_pictures_have_room_in_six_gigabytes_if_they_are_decoded_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |part: &str, config: serde_json::Value| {
+            let part = folder.path().join(part);
+            std::fs::create_dir(&part).unwrap();
+            std::fs::write(part.join("config.json"), config.to_string()).unwrap();
+        };
+        put("unet", serde_json::json!({ "cross_attention_dim": 768 }));
+        put(
+            "vae",
+            serde_json::json!({
+                "_class_name": "AutoencoderKL",
+                "block_out_channels": [128, 256, 512, 512],
+                "down_block_types": vec!["DownEncoderBlock2D"; 4],
+                "up_block_types": vec!["UpDecoderBlock2D"; 4],
+                "latent_channels": 4,
+                "layers_per_block": 2,
+            }),
+        );
+        put("text_encoder", serde_json::json!({ "hidden_size": 768 }));
+        let model = ModelFolder::open(folder.path()).unwrap();
+        let whole = model.painting_memory([1024, 1024], 1).unwrap();
+        let in_parts = model.painting_memory_in_parts([1024, 1024]).unwrap();
+        assert!(whole.total_bytes() > 6_000_000_000, "{whole:?}");
+        assert!(in_parts.total_bytes() < 5_600_000_000, "{in_parts:?}");
+        let small = [64, 64];
+        assert_eq!(
+            model.painting_memory_in_parts(small).unwrap().weights_bytes,
+            in_parts.weights_bytes
+        );
     }
 
     #[test]

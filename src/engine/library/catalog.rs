@@ -32,6 +32,8 @@ pub struct Listed {
     pub card: Option<Arc<ModelCard>>,
     /// Its name as people put names in order: 2 before 10, whatever the case.
     pub order: Vec<(u64, String)>,
+    /// In what words are looked for: its name, path, family and task, in small letters.
+    pub searched: String,
     /// The picture that stands for it, and when that was changed.
     pub picture: Option<pictures::PictureFile>,
 }
@@ -73,7 +75,7 @@ pub struct Places {
 /// All models of some places, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
-    /// The models, by place and path.
+    /// The models, by their names, then by place and path.
     pub models: Vec<Arc<Listed>>,
     /// The folders that were added.
     pub places: Vec<PlaceSeen>,
@@ -144,10 +146,15 @@ impl Catalog {
             let card = known.map(|known| Arc::clone(&known.card));
             models.push(self.listed(found, card));
         }
-        let listing = |models: &[Arc<Listed>], unread: usize| Listing {
-            models: models.to_vec(),
-            places: seen.clone(),
-            unread,
+        let listing = |models: &[Arc<Listed>], unread: usize| {
+            let mut models = models.to_vec();
+            // Here, so that the window need not do it between two frames.
+            models.sort_by(|one, other| one.order.cmp(&other.order));
+            Listing {
+                models,
+                places: seen.clone(),
+                unread,
+            }
         };
         tell(listing(&models, unread.len()));
         let mut told = Instant::now();
@@ -190,9 +197,11 @@ impl Catalog {
             found,
             card,
             order: Vec::new(),
+            searched: String::new(),
             picture,
         };
         fresh.order = in_order(&fresh.name());
+        fresh.searched = searched(&fresh);
         let path = fresh.found.path.clone();
         match self.listed.get(&path) {
             Some(before) if **before == fresh => Arc::clone(before),
@@ -220,6 +229,19 @@ impl Catalog {
             log::warn!("What is known of models could not be remembered: {error}");
         }
     }
+}
+
+fn searched(listed: &Listed) -> String {
+    let card = listed.card.as_deref();
+    let family = card.and_then(|card| card.family);
+    let task = card.and_then(|card| card.task);
+    let text = [
+        listed.name(),
+        listed.found.path.display().to_string(),
+        family.map_or_else(String::new, |family| family.label().to_owned()),
+        task.map_or_else(String::new, |task| task.id().replace('-', " ")),
+    ];
+    text.join(" ").to_lowercase()
 }
 
 /// A name as people put them in order: 2 before 10, whatever the case.

@@ -29,6 +29,9 @@ const THUMBNAIL_PX: u32 = 128;
 /// window, copied to the graphics card, and only seen for a moment.
 const STEP_PX: u32 = 512;
 
+/// What is told where memory does not suffice for whole pictures in the first stage.
+const IN_PARTS: &str = "there is not enough memory to decode the picture at once; it is decoded in parts, which changes it by a shade";
+
 /// Digits of a model's digest in recipes.
 const HASH_DIGITS: usize = 10;
 
@@ -38,6 +41,8 @@ pub(in crate::engine) struct Paint {
     bench: Rc<Workbench>,
     /// Held until the last picture is painted, whatever else is loaded meanwhile.
     model: Option<Rc<Loaded>>,
+    /// Whether the first stage sees pictures in parts, for want of memory.
+    is_in_parts: bool,
     /// Index of the picture in hand.
     index: u32,
     picture: Option<Picture>,
@@ -62,6 +67,7 @@ impl Paint {
             spec,
             bench,
             model: None,
+            is_in_parts: false,
             index: 0,
             picture: None,
             steps: 0,
@@ -83,7 +89,8 @@ impl Paint {
                 .into_iter()
                 .for_each(|warning| context.warn(warning));
         }
-        let request = request_of(&spec);
+        let mut request = request_of(&spec);
+        request.canvas.in_parts = self.is_in_parts;
         let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
         Ok(Picture { spec, plan, state })
     }
@@ -155,6 +162,8 @@ impl Paint {
         }
         self.steps = total;
         self.tell_progress(step, context);
+        // The first step is seen before all weights are read once more.
+        loaded.digest.begin();
         let (plan, state) = session.into_parts();
         self.picture = Some(Picture { spec, plan, state });
         Ok(None)
@@ -216,7 +225,10 @@ impl Work for Paint {
             self.spec
                 .validate()
                 .map_err(|error| StopReason::Failed(error.into()))?;
-            self.bench.check_painting(&self.spec)?;
+            self.is_in_parts = self.bench.check_painting(&self.spec)?;
+            if self.is_in_parts {
+                context.warn(IN_PARTS);
+            }
             if self.spec.finish.is_some() {
                 self.upscaler = Some(self.bench.upscaler()?);
             }

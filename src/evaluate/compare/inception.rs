@@ -140,7 +140,7 @@ impl Inception {
         let (stem, blocks) = (reader.stem()?, reader.blocks()?);
         let classes = reader.read("fc.weight", &[CLASSES, Self::FEATURES])?;
         let classes = TensorData::new(classes, [CLASSES, Self::FEATURES]);
-        let digest = WeightDigest::begin(file.files()).digits();
+        let digest = WeightDigest::new(file.files()).digits();
         let mut digits = digest.map_err(|error| EvaluateError::Device(error.to_string()))?;
         digits.truncate(DIGITS);
         Ok(Self {

@@ -439,15 +439,20 @@ impl ModelFolder {
         Ok(tokenizer.limited_to(text.max_position_embeddings))
     }
 
+    /// The files of the first stage's weights; none where it has no weights.
+    pub fn first_stage_files(&self) -> Vec<PathBuf> {
+        let weights = self.first_stage_place().and_then(FirstStagePlace::weights);
+        weights.map_or_else(|_| Vec::new(), |weights| weights.files())
+    }
+
     /// SHA-256 of the denoiser's weights, of which other programs show the first
-    /// ten digits. It is made on a thread of its own and remembered while the
-    /// program runs.
+    /// ten digits. It is made when it is begun or asked for, and remembered.
     ///
     /// # Errors
     /// If there is no denoiser or its weights cannot be opened.
     pub fn unet_digest(&self) -> Result<Arc<WeightDigest>, ModelError> {
         let source = self.weights("unet", UNET)?;
-        Ok(WeightDigest::begin(source.files()))
+        Ok(WeightDigest::new(source.files()))
     }
 
     /// Sizes and times of all files of the model: another value means that it was

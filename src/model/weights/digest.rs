@@ -1,16 +1,23 @@
 //! By what weights are known: a digest of all their bytes, made beside other work
-//! and remembered as long as the files stay what they are.
+//! and remembered as long as the files stay what they are, that of large ones also for
+//! the next start.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
 use super::super::ModelError;
+use super::remembered::Fingerprint;
+use crate::nn::ops;
+
+/// What it is remembered as, of whole files and of their numbers alone.
+const NAMES: [&str; 2] = ["sha256", "sha256 of data"];
 
 /// By what it is seen that a file was exchanged without reading it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,36 +49,48 @@ pub struct WeightDigest {
     files: Vec<PathBuf>,
     /// Without the headers of safetensors files.
     is_of_data: bool,
+    is_begun: AtomicBool,
     digits: OnceLock<Result<String, Arc<ModelError>>>,
 }
 
 impl WeightDigest {
-    /// Begins to read the files, in this order, on a thread of its own: gigabytes
-    /// take seconds, for which nobody should wait before painting.
-    pub fn begin(files: Vec<PathBuf>) -> Arc<Self> {
-        Self::begin_as(files, false)
+    /// The digest of files in this order. Nothing is read yet.
+    pub fn new(files: Vec<PathBuf>) -> Arc<Self> {
+        Self::new_as(files, false)
     }
 
-    /// As [`Self::begin`], of the numbers of one file without its header: other programs
+    /// As [`Self::new`], of the numbers of one file without its header: other programs
     /// know a LoRA by these, since a header may be written anew.
-    pub fn begin_of_data(file: PathBuf) -> Arc<Self> {
-        Self::begin_as(vec![file], true)
+    pub fn of_data(file: PathBuf) -> Arc<Self> {
+        Self::new_as(vec![file], true)
     }
 
-    fn begin_as(files: Vec<PathBuf>, is_of_data: bool) -> Arc<Self> {
-        let digest = Arc::new(Self {
+    fn new_as(files: Vec<PathBuf>, is_of_data: bool) -> Arc<Self> {
+        Arc::new(Self {
             files,
             is_of_data,
+            is_begun: AtomicBool::new(false),
             digits: OnceLock::new(),
-        });
-        let theirs = Arc::clone(&digest);
-        let thread = std::thread::Builder::new().name("weights' digest".into());
-        // Where no thread can be had, the first who asks does the work.
-        thread.spawn(move || theirs.made().is_ok()).ok();
-        digest
+        })
     }
 
-    /// All hexadecimal digits; waits until they are known.
+    /// Begins to read the files on a thread that gives way to others: gigabytes take
+    /// seconds, for which nobody should wait before painting.
+    pub fn begin(self: &Arc<Self>) {
+        if self.digits.get().is_some() || self.is_begun.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let theirs = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("weights' digest".into());
+        let work = move || {
+            ops::give_way();
+            theirs.made().is_ok()
+        };
+        // Where no thread can be had, the first who asks does the work.
+        thread.spawn(work).ok();
+    }
+
+    /// All hexadecimal digits; reads the files, or waits until they are read.
     ///
     /// # Errors
     /// If a file cannot be read.
@@ -97,6 +116,15 @@ fn sha256(files: &[PathBuf], is_of_data: bool) -> Result<String, ModelError> {
     {
         return Ok(digits);
     }
+    let name = NAMES[usize::from(is_of_data)];
+    let looks = Fingerprint::of(files);
+    let remembered = looks
+        .as_ref()
+        .and_then(|looks| looks.recall::<String>(name));
+    if let (Some(stamps), Some(digits)) = (&before, remembered.filter(|it| is_sha256(it))) {
+        known().insert((stamps.clone(), is_of_data), digits.clone());
+        return Ok(digits);
+    }
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     for path in files {
@@ -114,16 +142,23 @@ fn sha256(files: &[PathBuf], is_of_data: bool) -> Result<String, ModelError> {
             digest.update(&buffer[..count]);
         }
     }
-    let digits: String = digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digits = hexadecimal(&digest.finalize());
     // Only what did not change while it was read.
     if let Some(stamps) = stamps().filter(|after| Some(after) == before.as_ref()) {
         known().insert((stamps, is_of_data), digits.clone());
+        if let Some(looks) = looks {
+            looks.remember(name, &digits);
+        }
     }
     Ok(digits)
+}
+
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn is_sha256(digits: &str) -> bool {
+    digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// Goes to the numbers of a safetensors file; of other files to the beginning.
@@ -149,7 +184,8 @@ mod tests {
         let path = folder.path().join("w.safetensors");
         let digits = |text: &str| {
             std::fs::write(&path, text).expect("written");
-            let digest = WeightDigest::begin(vec![path.clone()]);
+            let digest = WeightDigest::new(vec![path.clone()]);
+            digest.begin();
             digest.digits().expect("read")
         };
         // `printf abc | sha256sum`
@@ -158,6 +194,6 @@ mod tests {
         assert_ne!(digits("abcd"), abc);
         assert_eq!(digits("abc"), abc);
         std::fs::remove_file(&path).expect("removed");
-        assert!(WeightDigest::begin(vec![path]).digits().is_err());
+        assert!(WeightDigest::new(vec![path]).digits().is_err());
     }
 }

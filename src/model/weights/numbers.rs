@@ -13,6 +13,7 @@ use safetensors::Dtype;
 use super::super::ModelError;
 use super::WeightDtype;
 use super::safetensors::damaged;
+use crate::nn::ops;
 
 /// Numbers read and converted by one thread at a time.
 const CHUNK: usize = 1 << 16;
@@ -193,7 +194,7 @@ fn decode_f32(bytes: &[u8], values: &mut [f32]) {
 
 fn decode_f16(bytes: &[u8], values: &mut [f32]) {
     match bytemuck::try_cast_slice::<u8, f16>(bytes) {
-        Ok(stored) if cfg!(target_endian = "little") => stored.convert_to_f32_slice(values),
+        Ok(stored) if cfg!(target_endian = "little") => ops::widen_f16(stored, values),
         _ => {
             for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(2)) {
                 *value = f16::from_le_bytes([bytes[0], bytes[1]]).to_f32();

@@ -147,42 +147,47 @@ impl ModelBrowser {
         }
         let all = &library.listing().models;
         self.kinds = [0; Shown::ALL.len()];
-        for it in all {
-            self.kinds[Shown::of(it) as usize] += 1;
-        }
+        let mut families: Vec<(Family, usize)> = Vec::new();
+        let mut favourite_count = 0;
+        let (mut models, mut others) = (Vec::new(), Vec::new());
         // There may be thousands of models and hundreds of favourites.
         let favoured: HashSet<&ModelSource> = favourites.iter().collect();
-        let is_favourite = |it: &Listed| favoured.contains(&it.source);
-        let of_kind = || all.iter().filter(|it| Shown::of(it) == self.query.shown);
-        let mut families: Vec<(Family, usize)> = Vec::new();
-        for family in of_kind().filter_map(|it| it.card.as_ref()?.family) {
-            match families.iter_mut().find(|(known, _)| *known == family) {
-                Some((_, count)) => *count += 1,
-                None => families.push((family, 1)),
+        let words = self.query.text.to_lowercase();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        for it in all {
+            let shown = Shown::of(it);
+            self.kinds[shown as usize] += 1;
+            if shown != self.query.shown {
+                continue;
+            }
+            let family = it.card.as_ref().and_then(|card| card.family);
+            if let Some(family) = family {
+                match families.iter_mut().find(|(known, _)| *known == family) {
+                    Some((_, count)) => *count += 1,
+                    None => families.push((family, 1)),
+                }
+            }
+            let is_favourite = favoured.contains(&it.source);
+            favourite_count += usize::from(is_favourite);
+            let is_wanted = match self.query.families {
+                Families::All => true,
+                Families::Favourites => is_favourite,
+                Families::Only(only) => family == Some(only),
+            };
+            if is_wanted && words.iter().all(|word| it.searched.contains(word)) {
+                let part = if is_favourite {
+                    &mut models
+                } else {
+                    &mut others
+                };
+                part.push(Arc::clone(it));
             }
         }
         families.sort();
-        let favourite_count = of_kind().filter(|it| is_favourite(it)).count();
-        let words = self.query.text.to_lowercase();
-        let words: Vec<&str> = words.split_whitespace().collect();
-        let is_wanted = |it: &&Arc<Listed>| {
-            let of_family = match self.query.families {
-                Families::All => true,
-                Families::Favourites => is_favourite(it),
-                Families::Only(family) => it
-                    .card
-                    .as_ref()
-                    .is_some_and(|card| card.family == Some(family)),
-            };
-            of_family && has_words(it, &words)
-        };
-        let wanted = of_kind().filter(is_wanted).cloned();
-        let (mut models, mut others): (Vec<_>, Vec<_>) = wanted.partition(|it| is_favourite(it));
         let sort = self.query.sort;
+        // They are listed by name, and those that are alike stay so.
         for part in [&mut models, &mut others] {
-            part.sort_by(|one, other| {
-                compared(sort, one, other).then_with(|| one.order.cmp(&other.order))
-            });
+            part.sort_by(|one, other| compared(sort, one, other));
         }
         models.append(&mut others);
         (self.models, self.families, self.favourites) = (models, families, favourite_count);
@@ -198,8 +203,11 @@ impl ModelBrowser {
 
     /// Where the marked one stands.
     pub(super) fn marked_place(&self) -> Option<usize> {
-        let marked = self.marked.as_ref()?;
-        self.models.iter().position(|it| it.found.path == *marked)
+        // As text: thousands of paths are compared in every frame, and this is quicker
+        // than piece by piece.
+        let marked = self.marked.as_ref()?.as_os_str();
+        let mut models = self.models.iter();
+        models.position(|it| it.found.path.as_os_str() == marked)
     }
 
     /// The marked one.
@@ -219,24 +227,7 @@ impl ModelBrowser {
     }
 }
 
-fn has_words(listed: &Listed, words: &[&str]) -> bool {
-    if words.is_empty() {
-        return true;
-    }
-    let card = listed.card.as_deref();
-    let family = card.and_then(|card| card.family);
-    let task = card.and_then(|card| card.task);
-    let text = [
-        listed.name(),
-        listed.found.path.display().to_string(),
-        family.map_or_else(String::new, |family| family.label().to_owned()),
-        task.map_or_else(String::new, |task| task.id().replace('-', " ")),
-    ];
-    let text = text.join(" ").to_lowercase();
-    words.iter().all(|word| text.contains(word))
-}
-
-/// Those that are alike come in the order of their names.
+/// Those that are alike come in the order in which they are listed.
 fn compared(sort: Sort, one: &Listed, other: &Listed) -> Ordering {
     let family = |it: &Listed| it.card.as_ref().and_then(|card| card.family);
     match sort {
