@@ -33,6 +33,7 @@ fn plan() -> EvaluationPlan {
         sampler: None,
         steps: 2,
         guidance_scale: 3.0,
+        boxes_are_regions: false,
     }
 }
 

@@ -304,10 +304,17 @@ fn what_the_model_cannot_be_told_is_refused_by_name() {
 
     let plain = ModelFolder::open(folder().join("sd1-tiny")).unwrap();
     let plain = LatentDiffusion::load(&plain, &check.device).unwrap();
-    for case in [2, 4, 6] {
-        let request = check.request(&check.all.cases[case]);
-        let error = Session::new(&plain, &request).err().unwrap();
+    let low = check.all.cases.iter().find(|case| case.low).unwrap();
+    let error = Session::new(&plain, &check.request(low)).err().unwrap();
+    assert!(matches!(error, DiffusionError::NotTaken(_)), "{error}");
+    // Boxes and label maps act on all that reads words, and on nothing else.
+    let wordless = velatura::model::Manifest::default();
+    for case in [2, 4] {
+        let conditions = check.request(&check.all.cases[case]).conditions;
+        let size_px = [check.all.width, check.all.height];
+        let error = conditions.check(&wordless, size_px).unwrap_err();
         assert!(matches!(error, DiffusionError::NotTaken(_)), "{error}");
+        conditions.check(plain.manifest(), size_px).unwrap();
     }
 }
 

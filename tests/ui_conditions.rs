@@ -164,12 +164,12 @@ fn boxes_and_label_map_come_back_as_layers() {
 #[test]
 fn what_a_model_does_not_take_is_greyed_and_another_is_offered() {
     let mut studio = restored();
-    assert!(!studio.sees("Storybook takes no boxes"));
-    assert!(studio.sees("Storybook takes no label maps"));
-    assert!(studio.sees("with 2 boxes"));
-    take_model(&mut studio, "plain");
-    assert!(studio.sees("plain takes no boxes"));
-    assert!(studio.sees("plain takes no label maps"));
+    assert!(!studio.sees("Storybook knows no boxes"));
+    assert!(studio.sees("Storybook knows no label maps"));
+    assert!(studio.sees("with 2 boxes and a label map as regional prompts"));
+    take_model(&mut studio, "classes");
+    assert!(studio.sees("classes takes no boxes"));
+    assert!(studio.sees("classes takes no label maps"));
     assert!(!studio.sees("with 2 boxes"));
     let spec = paint(&mut studio);
     assert_eq!((spec.layout, spec.semantic), (None, None));
@@ -179,10 +179,25 @@ fn what_a_model_does_not_take_is_greyed_and_another_is_offered() {
     assert!(studio.sees("with 2 boxes and a label map"));
     assert!(studio.sees("joint does not know moor: it is left out"));
     // Back with one that cannot: the other is a click away.
-    studio.command(Command::ChooseModel(ModelSource::Storybook));
-    wait_for_model(&mut studio, "Storybook");
+    take_model(&mut studio, "classes");
     studio.click("Use joint");
     wait_for_model(&mut studio, "joint");
+}
+
+/// Any words are known to a model that reads words, and all that is drawn acts.
+#[test]
+fn boxes_and_maps_act_as_regional_prompts_where_only_words_are_known() {
+    let mut studio = restored();
+    take_model(&mut studio, "plain");
+    assert!(studio.sees("plain knows no boxes: their words act inside of them"));
+    assert!(studio.sees("plain knows no label maps: the names of classes act"));
+    assert!(studio.sees("with 2 boxes as regional prompts and a label map as regional prompts"));
+    assert!(!studio.sees("left out"));
+    studio.set([FormChange::Number(&LAYOUT_WEIGHT, Value::Real(0.5))]);
+    let spec = paint(&mut studio);
+    let layout = spec.layout.expect("boxes");
+    assert_eq!((layout.0.len(), spec.layout_weight), (2, 0.5));
+    assert!(spec.semantic.is_some());
 }
 
 #[test]
@@ -245,7 +260,7 @@ fn picture_and_mask_have_their_switches_too() {
 fn a_model_is_offered_by_what_its_folder_says() {
     let mut studio = restored();
     assert_eq!(studio.state().model_for(Condition::Boxes), None);
-    take_model(&mut studio, "plain");
+    take_model(&mut studio, "classes");
     studio.wait("the models", |state| {
         state.model_for(Condition::LabelMap).is_some()
     });
@@ -255,7 +270,7 @@ fn a_model_is_offered_by_what_its_folder_says() {
     assert!(studio.sees("Use Storybook"));
     // One that takes them was loaded: it comes first.
     take_model(&mut studio, "joint");
-    take_model(&mut studio, "plain");
+    take_model(&mut studio, "classes");
     let offered = studio.state().model_for(Condition::LabelMap);
     assert_eq!(offered.map(|(_, name)| name), Some("joint"));
 }

@@ -14,7 +14,7 @@ use crate::geometry::{CanvasPoint, CanvasRect};
 use crate::recipe::palette::is_same_name;
 use crate::recipe::param::{LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
 use crate::recipe::{
-    GenerateSpec, InputSpec, LayoutInput, ModelSource, PaletteClass, SemanticInput,
+    BoxUse, GenerateSpec, InputSpec, LayoutInput, MapUse, ModelSource, PaletteClass, SemanticInput,
 };
 
 /// Something that may be drawn for a model.
@@ -54,10 +54,18 @@ impl Condition {
     }
 
     fn is_among(self, inputs: &[InputSpec]) -> bool {
-        inputs.iter().any(|input| match self {
-            Self::Boxes => matches!(input, InputSpec::Layout { .. }),
-            Self::LabelMap => matches!(input, InputSpec::Semantic { .. }),
-        })
+        match self {
+            Self::Boxes => BoxUse::of(inputs).is_some(),
+            Self::LabelMap => MapUse::of(inputs).is_some(),
+        }
+    }
+
+    /// Whether a model was trained with it, and not only reads words.
+    fn is_known(self, inputs: &[InputSpec]) -> bool {
+        match self {
+            Self::Boxes => BoxUse::of(inputs).is_some_and(|used| used != BoxUse::Regions),
+            Self::LabelMap => MapUse::of(inputs).is_some_and(|used| used != MapUse::Regions),
+        }
     }
 }
 
@@ -76,8 +84,12 @@ impl GenerateForm {
 pub struct Told {
     /// Number of boxes.
     pub boxes: usize,
+    /// Whether they act by their words only.
+    pub boxes_are_regions: bool,
     /// Whether there is a label map.
     pub has_map: bool,
+    /// Whether it acts by the names of its classes only.
+    pub map_is_regions: bool,
     /// Whether there is a low-resolution picture.
     pub has_small_picture: bool,
     /// Whether there is a guide.
@@ -94,7 +106,9 @@ impl Told {
             1 => Some("1 box".to_owned()),
             count => Some(format!("{count} boxes")),
         };
+        let boxes = boxes.map(|boxes| acting(boxes, self.boxes_are_regions));
         let map = self.has_map.then(|| "a label map".to_owned());
+        let map = map.map(|map| acting(map, self.map_is_regions));
         let small = self.has_small_picture;
         let small = small.then(|| "a low-resolution picture".to_owned());
         let guide = self.has_guide.then(|| "a guide".to_owned());
@@ -105,6 +119,14 @@ impl Told {
             [] => last.clone(),
             others => format!("{} and {last}", others.join(", ")),
         })
+    }
+}
+
+/// What is told, and how it acts where that is not what it is for.
+fn acting(what: String, as_regions: bool) -> String {
+    match as_regions {
+        true => format!("{what} as regional prompts"),
+        false => what,
     }
 }
 
@@ -133,6 +155,25 @@ impl AppState {
         (!takes).then(|| format!("{} takes no {}", model.name, condition.plural()))
     }
 
+    /// How something acts on a model that does not know it but reads words, as a
+    /// sentence; `None` where the model knows it, or is not known yet.
+    pub fn substitute(&self, condition: Condition) -> Option<String> {
+        let model = self.model_summary()?;
+        let act = match condition {
+            Condition::Boxes => "their words act inside of them, as regional prompts",
+            Condition::LabelMap => "the names of classes act where they are, as regional prompts",
+        };
+        let inputs = &model.inputs;
+        let is_so = condition.is_among(inputs) && !condition.is_known(inputs);
+        is_so.then(|| format!("{} knows no {}: {act}", model.name, condition.plural()))
+    }
+
+    /// Whether boxes are told by phrases, for a share of the steps only.
+    pub fn has_grounding(&self) -> bool {
+        let used = self.model_summary().and_then(|it| BoxUse::of(&it.inputs));
+        matches!(used, Some(BoxUse::Phrases { .. }))
+    }
+
     /// Whether the next job is told of something.
     pub fn tells(&self, condition: Condition) -> bool {
         self.has_drawn(condition)
@@ -148,7 +189,9 @@ impl AppState {
             } else {
                 0
             },
+            boxes_are_regions: self.substitute(Condition::Boxes).is_some(),
             has_map: self.tells(Condition::LabelMap),
+            map_is_regions: self.substitute(Condition::LabelMap).is_some(),
             has_small_picture: self.shown_small().is_some(),
             has_guide: self.guide().is_some(),
             reads_words: self.model_summary().is_none_or(ModelSummary::takes_text),
@@ -191,10 +234,10 @@ impl AppState {
         }
     }
 
-    /// Another model that can be told something, and its name: the first of those that
+    /// Another model that was trained with something, and its name: the first of those that
     /// were loaded since the start, or else of those that are known by their folders.
     pub fn model_for(&self, condition: Condition) -> Option<(&ModelSource, &str)> {
-        self.model_that(|inputs| condition.is_among(inputs))
+        self.model_that(|inputs| condition.is_known(inputs))
     }
 
     /// The same for one that can be shown a small picture.
@@ -316,7 +359,9 @@ mod tests {
     fn what_is_told_is_said_in_words() {
         let told = |boxes, has_map, has_small_picture| Told {
             boxes,
+            boxes_are_regions: false,
             has_map,
+            map_is_regions: false,
             has_small_picture,
             has_guide: false,
             reads_words: true,
@@ -330,5 +375,13 @@ mod tests {
         assert_eq!(words(1, false).as_deref(), Some("1 box"));
         assert_eq!(words(0, true).as_deref(), Some("a label map"));
         assert_eq!(words(3, true).as_deref(), Some("3 boxes and a label map"));
+        let regional = Told {
+            boxes_are_regions: true,
+            ..told(3, false, false)
+        };
+        assert_eq!(
+            regional.words().as_deref(),
+            Some("3 boxes as regional prompts")
+        );
     }
 }

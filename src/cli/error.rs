@@ -68,6 +68,12 @@ pub enum CliError {
         /// The largest number.
         last: usize,
     },
+    /// A label map for a model that knows none.
+    #[error(
+        "this model knows no label maps; say with --palette what the map's classes are called, \
+         so that their names act as regional prompts"
+    )]
+    NoPalette,
     /// A picture carries no recipe.
     #[error("\u{201c}{}\u{201d} does not say how it was painted; give the settings as options", .0.display())]
     NoRecipe(PathBuf),

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::session::Told;
 use super::{Conditions, DiffusionError, LatentDiffusion};
-use crate::model::conditioner::{Asked, Conditioning};
+use crate::model::conditioner::{Conditioning, Regional};
 use crate::model::windows::{Span, Window, WindowSides, Windows};
 use crate::model::{FirstStage, TiledStage};
 use crate::recipe::LayoutBox;
@@ -134,11 +134,16 @@ impl LatentDiffusion {
         };
         let factor = self.model().latents().factor;
         let size_px = windows.side().map(|side| side * factor);
+        if conditions
+            .asked_of(self.manifest(), &[], is_guided)
+            .is_none()
+        {
+            // Regional prompts are cut with the picture.
+            return Vec::new();
+        }
         let told = |boxes: &[LayoutBox]| {
-            let asked = Asked::Layout {
-                boxes,
-                weight: conditions.layout_weight,
-                is_guided,
+            let Some(asked) = conditions.asked_of(self.manifest(), boxes, is_guided) else {
+                return Conditioning::default();
             };
             // Boxes need no noise.
             let noise = &mut |shape: [usize; 4]| self.blank(shape);
@@ -158,9 +163,8 @@ impl LatentDiffusion {
                 seen.map(|(part, _)| part.clone()).collect()
             };
             Conditioning {
-                context: told(&boxes(LEAST_SEEN)).context,
                 concat: told(&boxes(0.0)).concat,
-                ..Conditioning::default()
+                ..told(&boxes(LEAST_SEEN))
             }
         };
         windows.all().map(in_window).collect()
@@ -186,10 +190,18 @@ impl Told {
             controls: controls
                 .map(|control| control.seeing(|hint| window.cut(hint, 1)))
                 .collect(),
+            regions: conditioning.regions.as_ref().map(|regions| Regional {
+                shares: window.cut(&regions.shares, 1),
+                ..regions.clone()
+            }),
             ..conditioning.clone()
         };
         match own {
-            Some(own) => all.but(own.clone()),
+            Some(own) => Conditioning {
+                // None lies in it, or boxes act no more.
+                grounding: conditioning.grounding.as_ref().and(own.grounding.clone()),
+                ..all.but(own.clone())
+            },
             None => all,
         }
     }

@@ -9,7 +9,7 @@ use super::{Canvas, ControlInput, DiffusionError, Guide};
 use crate::model::Manifest;
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{
-    InputSpec, Latents, LayoutInput, MaskedContent, SamplerId, Schedule, SemanticInput,
+    BoxUse, Latents, LayoutInput, MapUse, MaskedContent, SamplerId, Schedule, SemanticInput,
 };
 
 /// What to paint.
@@ -109,6 +109,10 @@ pub struct Conditions {
     pub layout: Option<LayoutInput>,
     /// How strongly the boxes act, from 0 to 1.
     pub layout_weight: f32,
+    /// Whether boxes act as regional prompts even on a model that knows boxes.
+    pub boxes_are_regions: bool,
+    /// The share of the steps, from the first, in which boxes with phrases act.
+    pub grounding_share: f32,
     /// What every pixel is to be; of the size of the job.
     pub semantic: Option<SemanticInput>,
     /// How strongly the label map acts, from 0 to 1.
@@ -127,6 +131,8 @@ impl Default for Conditions {
         Self {
             layout: None,
             layout_weight: 1.0,
+            boxes_are_regions: false,
+            grounding_share: 0.3,
             semantic: None,
             semantic_weight: 1.0,
             low_resolution: None,
@@ -137,27 +143,44 @@ impl Default for Conditions {
 }
 
 impl Conditions {
+    /// What a model makes of the boxes.
+    pub(super) fn box_use<'m>(&self, manifest: &'m Manifest) -> Option<BoxUse<'m>> {
+        if self.boxes_are_regions && manifest.takes_text() {
+            return Some(BoxUse::Regions);
+        }
+        BoxUse::of(&manifest.inputs)
+    }
+
+    /// How many of some boxes are regional prompts on a model.
+    fn regional_boxes(&self, manifest: &Manifest, layout: Option<&LayoutInput>) -> usize {
+        match self.box_use(manifest) {
+            Some(BoxUse::Regions) => layout.map_or(0, |layout| layout.0.len()),
+            _ => 0,
+        }
+    }
+
     /// The same without what a model does not know or cannot be told: boxes and regions
     /// of unknown classes, unknown colours, boxes beyond the most that it sees.
     #[must_use]
     pub fn limited_to(mut self, manifest: &Manifest) -> Self {
-        let (mut layout, mut semantic) = (None, None);
-        for input in &manifest.inputs {
-            match input {
-                InputSpec::Layout {
+        let (mut layout, mut semantic) = (None::<LayoutInput>, None);
+        if let (Some(given), Some(used)) = (self.layout.take(), self.box_use(manifest)) {
+            layout = Some(match used {
+                BoxUse::Classes {
                     classes,
                     colours,
                     max_boxes,
-                } => {
-                    let given = self.layout.take();
-                    layout = given.map(|it| it.limited_to(classes, colours, *max_boxes));
-                }
-                InputSpec::Semantic { classes } => {
-                    let given = self.semantic.take();
-                    semantic = given.and_then(|it| it.limited_to(classes));
-                }
-                _ => {}
-            }
+                } => given.limited_to(classes, colours, max_boxes),
+                BoxUse::Phrases { max_boxes } => given.cut_to(max_boxes),
+                BoxUse::Regions => given.cut_to(used.max_boxes()),
+            });
+        }
+        if let (Some(given), Some(used)) = (self.semantic.take(), MapUse::of(&manifest.inputs)) {
+            let others = self.regional_boxes(manifest, layout.as_ref());
+            semantic = match used {
+                MapUse::Classes(classes) => given.limited_to(classes),
+                MapUse::Regions => given.check_regions(others).is_ok().then_some(given),
+            };
         }
         let factor = manifest.low_resolution_factor();
         let count = manifest.classes().map_or(0, <[String]>::len);
@@ -175,27 +198,30 @@ impl Conditions {
     /// # Errors
     /// The first thing that it cannot be told.
     pub fn check(&self, manifest: &Manifest, size_px: [u32; 2]) -> Result<(), DiffusionError> {
-        let inputs = &manifest.inputs;
         if let Some(layout) = &self.layout {
             layout.validate()?;
-            let known = inputs.iter().find_map(|input| match input {
-                InputSpec::Layout {
+            let used = self.box_use(manifest);
+            match used.ok_or(DiffusionError::NotTaken("boxes"))? {
+                BoxUse::Classes {
                     classes,
                     colours,
                     max_boxes,
-                } => Some(layout.check_known(classes, colours, *max_boxes)),
-                _ => None,
-            });
-            known.ok_or(DiffusionError::NotTaken("boxes"))??;
+                } => layout.check_known(classes, colours, max_boxes)?,
+                BoxUse::Phrases { max_boxes } => layout.check_count(max_boxes)?,
+                used @ BoxUse::Regions => layout.check_count(used.max_boxes())?,
+            }
         }
         if let Some(semantic) = &self.semantic {
             semantic.validate(size_px)?;
             semantic.check_values()?;
-            let known = inputs.iter().find_map(|input| match input {
-                InputSpec::Semantic { classes } => Some(semantic.check_known(classes)),
-                _ => None,
-            });
-            known.ok_or(DiffusionError::NotTaken("label map"))??;
+            let used = MapUse::of(&manifest.inputs);
+            match used.ok_or(DiffusionError::NotTaken("label map"))? {
+                MapUse::Classes(classes) => semantic.check_known(classes)?,
+                MapUse::Regions => {
+                    let others = self.regional_boxes(manifest, self.layout.as_ref());
+                    semantic.check_regions(others)?;
+                }
+            }
         }
         if let Some(class) = self.class {
             let classes = manifest

@@ -75,6 +75,8 @@ pub struct RunPlan {
     /// Evaluations of the first step beyond those of any other: methods that
     /// prepare themselves do so within it.
     warm_up: usize,
+    /// Evaluations in which boxes with phrases act, from the first.
+    grounded: usize,
     told: Told,
     kept: Option<Kept>,
     size_px: [u32; 2],
@@ -99,8 +101,20 @@ impl RunPlan {
     pub fn tell(&mut self, told: Told) {
         let before = std::mem::take(&mut self.told.conditioning);
         let boxes = self.told.boxes.take();
+        let drawn = told.boxes.is_some().then(|| {
+            let Conditioning {
+                regions, grounding, ..
+            } = told.conditioning.clone();
+            (regions, grounding)
+        });
+        let mut conditioning = before.but(told.conditioning);
+        if let Some((regions, grounding)) = drawn {
+            // Those that are gone are told as nothing.
+            conditioning.regions = regions;
+            conditioning.grounding = grounding;
+        }
         self.told = Told {
-            conditioning: before.but(told.conditioning),
+            conditioning,
             boxes: told.boxes.or(boxes),
             // How, not what: nobody says that anew.
             guidance_rescale: self.told.guidance_rescale,
@@ -116,6 +130,13 @@ impl RunPlan {
         }
         index.saturating_sub(self.first + self.warm_up) / self.sampler.grid().order()
     }
+}
+
+/// So many of a number, as Python cuts it.
+fn share_of(share: f32, count: usize) -> usize {
+    // Through decimals, so that 0.3 · 10 is 3.
+    let share = (f64::from(share) * 1e6).round() / 1e6;
+    (share * count as f64) as usize
 }
 
 /// A run of a model.
@@ -183,6 +204,10 @@ impl<'m> Session<'m> {
         let plan = RunPlan {
             warm_up: (sampler.grid().timesteps().len() - first).saturating_sub(kept_steps * order),
             first,
+            grounded: share_of(
+                request.conditions.grounding_share,
+                sampler.grid().timesteps().len() - first,
+            ),
             told,
             kept,
             size_px,
@@ -283,13 +308,14 @@ impl<'m> Session<'m> {
     fn evaluate(&mut self) -> Result<Tensor<4>, DiffusionError> {
         let done = self.done();
         let RunPlan {
+            first,
+            grounded,
             sampler,
             told,
             kept,
             windows,
             guide,
             controls,
-            first,
             ..
         } = &self.plan;
         let StepState {
@@ -305,6 +331,9 @@ impl<'m> Session<'m> {
         let controls = controls.at(*index - first, evaluations);
         if !controls.is_empty() {
             conditioning.to_mut().controls = controls;
+        }
+        if *index - first >= *grounded && conditioning.grounding.is_some() {
+            conditioning.to_mut().grounding = None;
         }
         let said = self
             .model

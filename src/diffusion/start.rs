@@ -115,7 +115,9 @@ impl Start {
             asked.push(Asked::Mask { picture, mask });
         }
         let conditions = &request.conditions;
-        asked.extend(conditions.drawn(is_guided));
+        let regions = conditions.regions(model.manifest());
+        let worded = (regions.as_slice(), request.reading);
+        asked.extend(conditions.drawn(model.manifest(), worded, is_guided));
         let small_factor = model.manifest().low_resolution_factor().unwrap_or(1);
         let small = conditions.low_resolution.as_ref().map(|small| {
             let [width, height] = size.map(|side| side as u32 / small_factor);

@@ -1,10 +1,14 @@
 //! What a run is told of words, a class, boxes and label maps: at its start, and anew on its way.
 
+use std::sync::Arc;
+
 use super::session::Told;
 use super::spoken::Spoken;
 use super::{Canvas, Conditions, DiffusionError, LatentDiffusion};
-use crate::model::conditioner::{Asked, inpaint, low_resolution};
+use crate::model::Manifest;
+use crate::model::conditioner::{Asked, Place, Region, inpaint, low_resolution};
 use crate::recipe::prompt::TextReading;
+use crate::recipe::{BoxUse, LayoutBox, MapUse};
 
 /// What is told to a run on its way.
 #[derive(Clone, Debug)]
@@ -28,20 +32,73 @@ pub struct Retelling<'a> {
 }
 
 impl Conditions {
-    /// The class, the boxes and the label map as something that is asked for.
-    pub(super) fn drawn(&self, is_guided: bool) -> Vec<Asked<'_>> {
-        let layout = self.layout.as_ref().map(|layout| Asked::Layout {
-            boxes: &layout.0,
-            weight: self.layout_weight,
-            is_guided,
-        });
+    /// The class, the boxes and the label map as something that is asked for; `regions`
+    /// are [`Self::regions`].
+    pub(super) fn drawn<'a>(
+        &'a self,
+        manifest: &Manifest,
+        (regions, reading): (&'a [Region], TextReading),
+        is_guided: bool,
+    ) -> Vec<Asked<'a>> {
+        let layout = self.layout.as_ref();
+        let layout = layout.and_then(|layout| self.asked_of(manifest, &layout.0, is_guided));
         let semantic = self.semantic.as_ref().map(|input| Asked::Semantic {
             input,
             weight: self.semantic_weight,
             is_guided,
         });
         let class = self.class.map(|class| Asked::Class { class, is_guided });
-        layout.into_iter().chain(semantic).chain(class).collect()
+        let regions = Asked::Regions { regions, reading };
+        let drawn = layout.into_iter().chain(semantic).chain(class);
+        drawn.chain([regions]).collect()
+    }
+
+    /// Boxes as something that is asked for; `None` for regional prompts, which are not
+    /// asked for by box.
+    pub(super) fn asked_of<'a>(
+        &self,
+        manifest: &Manifest,
+        boxes: &'a [LayoutBox],
+        is_guided: bool,
+    ) -> Option<Asked<'a>> {
+        let weight = self.layout_weight;
+        match self.box_use(manifest)? {
+            BoxUse::Classes { .. } => Some(Asked::Layout {
+                boxes,
+                weight,
+                is_guided,
+            }),
+            BoxUse::Phrases { .. } => Some(Asked::Phrases {
+                boxes,
+                weight,
+                is_guided,
+            }),
+            BoxUse::Regions => None,
+        }
+    }
+
+    /// The words of boxes and of the classes of the label map, where the model knows
+    /// neither but reads words.
+    pub(super) fn regions(&self, manifest: &Manifest) -> Vec<Region> {
+        let boxes = self.layout.iter().flat_map(|layout| layout.0.iter());
+        let boxes = boxes.map(|it| Region {
+            words: it.words(),
+            place: Place::Box(it.rect),
+            weight: self.layout_weight,
+        });
+        let is_regional = self.box_use(manifest) == Some(BoxUse::Regions);
+        let boxes = boxes.filter(|_| is_regional);
+        let is_regional = MapUse::of(&manifest.inputs) == Some(MapUse::Regions);
+        let semantic = self.semantic.iter().filter(|_| is_regional);
+        let classes = semantic.flat_map(|input| {
+            let painted = input.painted().into_iter();
+            painted.map(|class| Region {
+                words: class.name.clone(),
+                place: Place::Pixels(Arc::clone(&input.map), class.index),
+                weight: self.semantic_weight,
+            })
+        });
+        boxes.chain(classes).collect()
     }
 }
 
@@ -71,7 +128,9 @@ impl LatentDiffusion {
         let negative = (guidance_scale > 1.0).then_some(negative_prompt);
         let spoken = Spoken::new(prompt, negative, reading, steps);
         let mut asked = Vec::from_iter(spoken.asked());
-        asked.extend(without_picture.drawn(guidance_scale > 1.0));
+        let regions = without_picture.regions(self.manifest());
+        let worded = (regions.as_slice(), reading);
+        asked.extend(without_picture.drawn(self.manifest(), worded, guidance_scale > 1.0));
         let factor = self.size_multiple_px();
         let size = size_px.map(|side| (side.div_ceil(factor) * factor) as usize);
         // Nothing of this needs noise.

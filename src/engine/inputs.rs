@@ -92,6 +92,7 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
                 .as_ref()
                 .map(|small| flattened(&small.0, WHITE)),
             class: spec.class,
+            grounding_share: spec.grounding_share,
             ..Conditions::default()
         },
         canvas: canvas_of(spec),

@@ -8,6 +8,8 @@ use crate::scenes::{Scene, label_of_class};
 
 /// How much of a box and of the cells of its class must be the same.
 const ENOUGH: f32 = 0.5;
+/// How much of a box its class must cover to be found in it.
+const PART_FOUND: f64 = 0.25;
 /// How far around a box, in parts of its sides, cells of its class count as its own.
 const NEAR: f32 = 0.5;
 
@@ -88,6 +90,24 @@ pub(super) fn boxes(reading: &Reading, places: &Places, mean: &mut Mean) {
         let share = shown(&reading.cells, *label, *corners)
             .map_or(0.0, |shown| intersection_over_union(shown, *corners));
         mean.add(f64::from(u8::from(share >= ENOUGH)));
+    }
+}
+
+/// For each box, whether its class is found in it: where regional prompts act, what is
+/// painted need not fill the box.
+pub(super) fn found(reading: &Reading, places: &Places, mean: &mut Mean) {
+    for (label, [x0, y0, x1, y1]) in &places.boxes {
+        let (mut own, mut all) = (0_u32, 0_u32);
+        for (at, cell) in reading.cells.iter().enumerate() {
+            let middle = |at: usize| (at as f32 + 0.5) / CELLS as f32;
+            let (x, y) = (middle(at % CELLS), middle(at / CELLS));
+            if (*x0..*x1).contains(&x) && (*y0..*y1).contains(&y) {
+                all += 1;
+                own += u32::from(cell == label);
+            }
+        }
+        let is_found = f64::from(own) >= PART_FOUND * f64::from(all.max(1));
+        mean.add(f64::from(u8::from(is_found)));
     }
 }
 
@@ -178,6 +198,7 @@ mod tests {
         for (measure, least, most) in [
             (objects as Measure, 0.85, 0.3),
             (boxes, 0.65, 0.15),
+            (found, 0.65, 0.15),
             (label_map, 0.75, 0.4),
         ] {
             let own = mean(&readings, &places, 0, measure);

@@ -47,6 +47,9 @@ pub struct EvaluationPlan {
     pub steps: u32,
     /// Scale of the guidance.
     pub guidance_scale: f32,
+    /// Whether boxes act by their words only, as regional prompts, even on a model that
+    /// knows boxes; then pictures of captions alone are measured beside them.
+    pub boxes_are_regions: bool,
 }
 
 impl EvaluationPlan {
@@ -75,12 +78,15 @@ impl EvaluationPlan {
     /// # Errors
     /// The first that it cannot be asked for.
     pub fn tasks_for(&self, manifest: &Manifest) -> Result<Vec<Task>, EvaluateError> {
+        let is_for = |task: &Task| {
+            let by_words = self.boxes_are_regions && manifest.takes_text();
+            task.is_for(manifest) || *task == Task::Layout && by_words
+        };
         if self.tasks.is_empty() {
-            let all = Task::ALL.into_iter();
-            return Ok(all.filter(|task| task.is_for(manifest)).collect());
+            return Ok(Task::ALL.into_iter().filter(is_for).collect());
         }
         let mut tasks = self.tasks.iter();
-        match tasks.find(|task| !task.is_for(manifest)) {
+        match tasks.find(|task| !is_for(task)) {
             Some(task) => Err(EvaluateError::NotTaken(*task)),
             None => Ok(self.tasks.clone()),
         }
@@ -150,7 +156,12 @@ pub fn evaluate(
     let mut done = 0;
     let mut paint = |kind: PictureKind, index: usize, hole: Option<&Hole>| {
         let scene = &scenes[index];
-        let conditions = told::conditions(kind, &scenes, index, model.manifest());
+        let conditions = told::conditions(
+            kind,
+            &scenes,
+            index,
+            (model.manifest(), plan.boxes_are_regions),
+        );
         let combination = Combination::of(kind, index);
         let caption = combination.map_or_else(|| scene.caption.clone(), |it| it.caption);
         let prompt = if kind.has_caption() { &caption } else { "" };
@@ -206,7 +217,7 @@ pub fn evaluate(
         reconstruction: reconstruction(model, device, &scenes)?,
         text_to_image: from_text.map_or_else(Vec::new, |read| rows(read, &real, &truths)),
         inpainting: filled.map_or_else(Vec::new, |read| inpainting(&holes, read, &real)),
-        conditions: condition_rows(&scenes, &real, &read),
+        conditions: condition_rows(&scenes, &real, &read, plan.boxes_are_regions),
         super_resolution: (!enlarged.is_empty())
             .then(|| super_resolution(&scenes, model.manifest(), &enlarged)),
         combinations: combined
@@ -221,23 +232,32 @@ fn condition_rows(
     scenes: &[Scene],
     real: &[Reading],
     read: &BTreeMap<&'static str, Vec<Reading>>,
+    as_regions: bool,
 ) -> Vec<ConditionRow> {
     use PictureKind as Kind;
     let places: Vec<Places> = scenes.iter().map(Places::of).collect();
-    let of_boxes: &[(&str, Measure)] =
-        &[("objects", obedience::objects), ("boxes", obedience::boxes)];
+    let of_boxes: &[(&str, Measure)] = &[
+        ("objects", obedience::objects),
+        ("boxes", obedience::boxes),
+        ("class in a quarter of the box", obedience::found),
+    ];
+    // What acts only by its words is not drawn by the edge of a box.
+    let of_boxes = if as_regions { of_boxes } else { &of_boxes[..2] };
     let of_maps: &[(&str, Measure)] = &[
         (LABEL_MAP, obedience::label_map),
         ("objects", obedience::objects),
         ("boxes", obedience::boxes),
     ];
     let mut rows = Vec::new();
-    for (told, wrong, measures) in [
+    let captions = (Kind::TextToImage, Kind::MovedBoxes, of_boxes);
+    let captions = as_regions.then_some(captions);
+    let drawn = [
         (Kind::Boxes, Kind::MovedBoxes, of_boxes),
         (Kind::TextAndBoxes, Kind::MovedBoxes, of_boxes),
         (Kind::LabelMap, Kind::ForeignLabelMap, of_maps),
         (Kind::TextAndLabelMap, Kind::ForeignLabelMap, of_maps),
-    ] {
+    ];
+    for (told, wrong, measures) in captions.into_iter().chain(drawn) {
         let (Some(painted), Some(wrong)) = (read.get(told.slug()), read.get(wrong.slug())) else {
             continue;
         };

@@ -17,11 +17,14 @@ pub(super) fn conditions(
     kind: PictureKind,
     scenes: &[Scene],
     index: usize,
-    manifest: &Manifest,
+    (manifest, boxes_are_regions): (&Manifest, bool),
 ) -> Conditions {
     let scene = &scenes[index];
     let another = &scenes[(index + 1) % scenes.len()];
-    let mut told = Conditions::default();
+    let mut told = Conditions {
+        boxes_are_regions,
+        ..Conditions::default()
+    };
     match kind {
         PictureKind::TextToImage
         | PictureKind::Inpainting
@@ -120,7 +123,7 @@ mod tests {
         let mut boxes = 0;
         for index in 0..scenes.len() {
             for kind in PictureKind::ALL {
-                let told = conditions(kind, &scenes, index, &manifest);
+                let told = conditions(kind, &scenes, index, (&manifest, false));
                 told.check(&manifest, [64, 64])
                     .expect("what the model takes");
                 boxes += told.layout.map_or(0, |layout| layout.0.len());

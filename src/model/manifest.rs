@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::conditioner::grounding::MOST_PHRASES;
 use super::conditioner::{self, LATENT, inpaint};
 use super::{ClipTextConfig, FirstStageConfig, ModelError, UNet2dConfig, limits};
 use crate::recipe::{InputSpec, MAX_BOXES, MAX_SIDE_PX, MaskConvention, Palette};
@@ -139,6 +140,10 @@ impl Manifest {
         let classes = unet.and_then(UNet2dConfig::classes);
         if let Some(classes) = classes.filter(|count| limits::CLASSES.contains(count)) {
             manifest.inputs.push(InputSpec::numbered_classes(classes));
+        }
+        if unet.is_some_and(UNet2dConfig::is_grounded) {
+            let max_boxes = MOST_PHRASES as u32;
+            manifest.inputs.push(InputSpec::Phrases { max_boxes });
         }
         let is_class = |input: &InputSpec| matches!(input, InputSpec::Class { .. });
         let is_led = !manifest.inputs.iter().all(is_class);
@@ -331,6 +336,10 @@ fn check_input(input: &InputSpec) -> Result<(), String> {
             }
             Ok(())
         }
+        InputSpec::Phrases { max_boxes } => match (1..=MOST_PHRASES as u32).contains(max_boxes) {
+            true => Ok(()),
+            false => Err(format!("max_boxes must be from 1 to {MOST_PHRASES}")),
+        },
         InputSpec::Semantic { classes } => {
             let palette = Palette {
                 name: String::new(),

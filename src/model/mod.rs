@@ -48,7 +48,7 @@ pub use folder::{ModelFolder, ModelParts, groups_of};
 pub use lpips::Lpips;
 pub use manifest::Manifest;
 pub use memory::MemoryEstimate;
-pub use unet::{Architecture, Level, PerLevel, Residuals, Told, UNet2d, UNet2dConfig};
+pub use unet::{Architecture, Grounding, Level, PerLevel, Residuals, Told, UNet2d, UNet2dConfig};
 pub use upscaler::Upscaler;
 pub use weights::WeightDtype;
 pub use whole::{Additions, Model};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
+use super::conditioner::grounding::grounding;
 use super::conditioner::{
-    Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, TextReader,
+    Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, Regional, TextReader,
 };
 use super::lora::{Changes, Targets};
 use super::weights::{self, names};
@@ -199,16 +200,40 @@ impl Model {
             groups.iter().any(|(name, _)| left_out.contains(name))
         };
         let others = self.conditioners.iter().filter(|it| !gives(it.as_ref()));
-        others.fold(Conditioning::default(), |told, conditioner| {
+        let told = others.fold(Conditioning::default(), |told, conditioner| {
             told.and(answer(conditioner.as_ref(), asked, bench))
-        })
+        });
+        let worded = asked.iter().map(|asked| self.worded(asked, bench));
+        worded.fold(told, Conditioning::and)
+    }
+
+    /// What the denoiser is told of words that are those of a region or of a box.
+    fn worded(&self, asked: &Asked<'_>, bench: &Bench<'_>) -> Conditioning {
+        let conditioners = || self.conditioners.iter().map(AsRef::as_ref);
+        match *asked {
+            Asked::Regions { regions, reading } => Conditioning {
+                regions: conditioners().find_map(|it| Regional::new(regions, reading, it, bench)),
+                ..Conditioning::default()
+            },
+            Asked::Phrases {
+                boxes,
+                weight,
+                is_guided,
+            } => Conditioning {
+                grounding: conditioners()
+                    .find_map(|it| grounding(boxes, weight, is_guided, it, bench)),
+                ..Conditioning::default()
+            },
+            _ => Conditioning::default(),
+        }
     }
 
     /// What the denoiser is told of one thing alone.
     pub fn told_of(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Conditioning {
         let conditioners = self.conditioners.iter();
         let answers = conditioners.filter_map(|conditioner| conditioner.encode(asked, bench));
-        answers.fold(Conditioning::default(), Conditioning::and)
+        let told = answers.fold(Conditioning::default(), Conditioning::and);
+        told.and(self.worded(asked, bench))
     }
 
     /// What reads words, if the model is told of them.

@@ -74,6 +74,40 @@ impl Attention {
             .forward(ops::attention(query, key, value, self.heads, false))
     }
 
+    /// As [`Self::forward`] with a context, but for the last of the batch: that one attends
+    /// to other contexts too, which count `counted` at each of its tokens (see
+    /// [`Regions`](super::Regions)).
+    ///
+    /// # Shapes
+    /// `contexts`: `[contexts, keys, context width]`; `counted`: `[contexts, tokens, 1]`.
+    pub fn forward_in_regions(
+        &self,
+        x: Tensor<3>,
+        context: &Tensor<3>,
+        contexts: &Tensor<3>,
+        counted: &Tensor<3>,
+    ) -> Tensor<3> {
+        let said = |query: Tensor<3>, source: &Tensor<3>| {
+            let key = self.to_k.forward(source.clone());
+            let value = self.to_v.forward(source.clone());
+            ops::attention(query, key, value, self.heads, false)
+        };
+        let query = self.to_q.forward(x);
+        let last = query.dims()[0] - 1;
+        let own = query.clone().narrow(0, last, 1);
+        let common = said(query, context);
+        let of_last = common.clone().narrow(0, last, 1);
+        let inside = said(own.repeat_dim(0, contexts.dims()[0]), contexts);
+        let change = ((inside - of_last.clone()) * counted.clone()).sum_dim(0);
+        let of_last = of_last + change;
+        // Without guidance there is no other.
+        let all = match last {
+            0 => of_last,
+            _ => Tensor::cat(vec![common.narrow(0, 0, last), of_last], 0),
+        };
+        self.to_out.forward(all)
+    }
+
     /// Normalises a feature map, attends among its places, and adds the result.
     ///
     /// # Shapes

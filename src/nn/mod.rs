@@ -11,6 +11,7 @@
 mod attention;
 mod conv2d;
 mod embedding;
+mod gated;
 mod group_norm;
 mod initializer;
 mod layer_norm;
@@ -18,6 +19,7 @@ mod linear;
 pub mod ops;
 mod parameters;
 mod prelu;
+mod regions;
 mod res_block;
 mod resample;
 mod time;
@@ -25,16 +27,18 @@ mod transformer;
 
 pub use attention::{Attention, AttentionConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
-pub use embedding::{Embedding, EmbeddingConfig, codebook, learned_vector};
+pub use embedding::{Embedding, EmbeddingConfig, codebook, learned_number, learned_vector};
+pub use gated::{GatedSelfAttention, GatedSelfAttentionConfig};
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};
 pub use parameters::{draw_weights, parameter_count};
 pub use prelu::PRelu;
+pub use regions::{BASE_RATIO, Regions};
 pub use res_block::{ResBlock, ResBlockConfig};
 pub use resample::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
 pub use time::{TimestepEmbedding, TimestepEmbeddingConfig, sinusoidal_embedding};
 pub use transformer::{
-    BasicTransformerBlock, BasicTransformerBlockConfig, FeedForward, FeedForwardConfig,
+    BasicTransformerBlock, BasicTransformerBlockConfig, Context, FeedForward, FeedForwardConfig,
     SpatialTransformer, SpatialTransformerConfig,
 };

@@ -4,9 +4,26 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    Attention, AttentionConfig, Conv2d, Conv2dConfig, GroupNorm, GroupNormConfig, LayerNorm,
-    LayerNormConfig, Linear, LinearConfig, ops,
+    Attention, AttentionConfig, Conv2d, Conv2dConfig, GatedSelfAttention, GatedSelfAttentionConfig,
+    GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, Regions, ops,
 };
+
+/// What the places of a map attend to besides themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// What acts everywhere.
+    ///
+    /// # Shapes
+    /// `[batch, keys, context width]`.
+    pub tokens: &'a Tensor<3>,
+    /// What acts in parts of the map, for the last of the batch.
+    pub regions: Option<&'a Regions>,
+    /// Boxes, for blocks with a gated self-attention.
+    ///
+    /// # Shapes
+    /// `[batch, boxes, context width]`.
+    pub boxes: Option<&'a Tensor<3>>,
+}
 
 /// Sizes of a [`FeedForward`].
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +65,10 @@ pub struct BasicTransformerBlockConfig {
     pub width: usize,
     /// Width of the context.
     pub context: usize,
-    /// Number of heads of both attentions.
+    /// Number of heads of all attentions.
     pub heads: usize,
+    /// Whether places look at boxes in between.
+    pub gated: bool,
 }
 
 impl BasicTransformerBlockConfig {
@@ -75,6 +94,14 @@ impl BasicTransformerBlockConfig {
         BasicTransformerBlock {
             norm1: norm(),
             attn1: attention(None),
+            fuser: self.gated.then(|| {
+                GatedSelfAttentionConfig {
+                    width: self.width,
+                    context: self.context,
+                    heads: self.heads,
+                }
+                .init(device)
+            }),
             norm2: norm(),
             attn2: attention(Some(self.context)),
             norm3: norm(),
@@ -83,11 +110,13 @@ impl BasicTransformerBlockConfig {
     }
 }
 
-/// Self-attention, attention to the context, feed-forward: each normalised before and added after.
+/// Self-attention, attention to boxes in networks that have it, attention to the context,
+/// feed-forward: each normalised before and added after.
 #[derive(Module, Debug)]
 pub struct BasicTransformerBlock {
     norm1: LayerNorm,
     attn1: Attention,
+    fuser: Option<GatedSelfAttention>,
     norm2: LayerNorm,
     attn2: Attention,
     norm3: LayerNorm,
@@ -95,14 +124,27 @@ pub struct BasicTransformerBlock {
 }
 
 impl BasicTransformerBlock {
+    /// `size` is the height and width of the map that the tokens are the places of.
+    ///
     /// # Shapes
-    /// `x`: `[batch, tokens, width]`; `context`: `[batch, keys, context width]`; result: as `x`.
-    pub fn forward(&self, x: Tensor<3>, context: &Tensor<3>) -> Tensor<3> {
+    /// `x`: `[batch, tokens, width]`; result: as `x`.
+    pub fn forward(&self, x: Tensor<3>, context: &Context<'_>, size: [usize; 2]) -> Tensor<3> {
         let x = self.attn1.forward(self.norm1.forward(x.clone()), None) + x;
-        let x = self
-            .attn2
-            .forward(self.norm2.forward(x.clone()), Some(context))
-            + x;
+        let x = match (&self.fuser, context.boxes) {
+            (Some(fuser), Some(boxes)) => fuser.forward(x, boxes),
+            _ => x,
+        };
+        let regions = context.regions;
+        let regions = regions.and_then(|it| Some((it.tokens(), it.at(size)?)));
+        let normal = self.norm2.forward(x.clone());
+        let x = x + match regions {
+            Some((contexts, counted)) => {
+                let common = context.tokens;
+                self.attn2
+                    .forward_in_regions(normal, common, contexts, counted)
+            }
+            None => self.attn2.forward(normal, Some(context.tokens)),
+        };
         self.ff.forward(self.norm3.forward(x.clone())) + x
     }
 }
@@ -122,6 +164,8 @@ pub struct SpatialTransformerConfig {
     pub groups: usize,
     /// Linear projections (Stable Diffusion 2) instead of 1×1 convolutions.
     pub linear: bool,
+    /// Whether places look at boxes too (GLIGEN).
+    pub gated: bool,
 }
 
 impl SpatialTransformerConfig {
@@ -131,6 +175,7 @@ impl SpatialTransformerConfig {
             width: self.channels,
             context: self.context,
             heads: self.heads,
+            gated: self.gated,
         };
         let (proj_in, proj_out) = if self.linear {
             let config = LinearConfig::new(self.channels, self.channels);
@@ -180,8 +225,8 @@ pub struct SpatialTransformer {
 
 impl SpatialTransformer {
     /// # Shapes
-    /// `x`: `[batch, channels, height, width]`; `context`: `[batch, keys, context width]`; result: as `x`.
-    pub fn forward(&self, x: Tensor<4>, context: &Tensor<3>) -> Tensor<4> {
+    /// `x`: `[batch, channels, height, width]`; result: as `x`.
+    pub fn forward(&self, x: Tensor<4>, context: &Context<'_>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let to_tokens = |map: Tensor<4>| {
             map.reshape([batch, channels, height * width])
@@ -198,7 +243,7 @@ impl SpatialTransformer {
             Projection::Linear(linear) => linear.forward(to_tokens(normal)),
         };
         for block in &self.transformer_blocks {
-            tokens = block.forward(tokens, context);
+            tokens = block.forward(tokens, context, [height, width]);
         }
         let out = match &self.proj_out {
             Projection::Conv(conv) => conv.forward(to_map(tokens)),

@@ -96,6 +96,9 @@ pub struct GenerateSpec {
     pub batch: u32,
     /// How strongly boxes act: 0 not at all, 1 as the model was trained.
     pub layout_weight: f32,
+    /// The share of the steps, from the first, in which boxes act on a model that takes
+    /// them with phrases (GLIGEN's scheduled sampling).
+    pub grounding_share: f32,
     /// How strongly the label map acts: 0 not at all, 1 as the model was trained.
     pub semantic_weight: f32,
     /// What of the guide counts.
@@ -189,6 +192,7 @@ impl Default for GenerateSpec {
             feather_px: 4.0,
             batch: 1,
             layout_weight: 1.0,
+            grounding_share: 0.3,
             semantic_weight: 1.0,
             guide_kind: GuideKind::default(),
             guide_scale: 3.0,
@@ -317,6 +321,7 @@ impl GenerateSpec {
             guidance_scale: other.guidance_scale,
             layout: other.layout.clone(),
             layout_weight: other.layout_weight,
+            grounding_share: other.grounding_share,
             semantic: other.semantic.clone(),
             semantic_weight: other.semantic_weight,
             ..self

@@ -44,6 +44,7 @@ impl InputSpec {
             Self::Text { .. } => "words",
             Self::Mask { .. } => "mask",
             Self::Layout { .. } => "boxes",
+            Self::Phrases { .. } => "boxes with phrases",
             Self::Semantic { .. } => "label map",
             Self::LowResolution { .. } => "low resolution",
             Self::Class { .. } => "class",
@@ -94,6 +95,11 @@ pub enum InputSpec {
         classes: Vec<String>,
         /// The colour words that a box may have.
         colours: Vec<String>,
+        /// Boxes that are seen at most.
+        max_boxes: u32,
+    },
+    /// Boxes that say where what is to appear, in any words.
+    Phrases {
         /// Boxes that are seen at most.
         max_boxes: u32,
     },

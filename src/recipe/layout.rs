@@ -25,6 +25,17 @@ pub struct LayoutBox {
     pub colour: Option<String>,
 }
 
+impl LayoutBox {
+    /// What it holds in words, the colour before it.
+    pub fn words(&self) -> String {
+        let class = self.class.trim();
+        match &self.colour {
+            Some(colour) => format!("{} {class}", colour.trim()),
+            None => class.to_owned(),
+        }
+    }
+}
+
 /// The boxes of a job, owned by it, lower ones first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayoutInput(pub Arc<[LayoutBox]>);
@@ -168,6 +179,14 @@ impl LayoutInput {
         check(&mut self.0.iter().map(|it| &it.class), classes)?;
         let words = self.0.iter().filter_map(|it| it.colour.as_ref());
         check(&mut { words }, colours)?;
+        self.check_count(max_boxes)
+    }
+
+    /// Checks that a model sees so many boxes.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn check_count(&self, max_boxes: u32) -> Result<(), LayoutError> {
         if self.0.len() > max_boxes as usize {
             return Err(LayoutError::MoreThanSeen {
                 given: self.0.len(),
@@ -191,6 +210,12 @@ impl LayoutInput {
             ..it.clone()
         });
         Self(known.collect())
+    }
+
+    /// The lowest of them, so many at most.
+    #[must_use]
+    pub fn cut_to(&self, max_boxes: u32) -> Self {
+        Self(self.0.iter().take(max_boxes as usize).cloned().collect())
     }
 
     /// The same boxes on a picture of another size.

@@ -10,6 +10,7 @@
 
 mod canvas;
 mod colour;
+mod drawing;
 mod exif;
 mod frame;
 mod generate;
@@ -38,6 +39,7 @@ mod upscale;
 mod webp_chunks;
 
 pub use canvas::{Tile, WindowChoice};
+pub use drawing::{BoxUse, MOST_REGIONS, MapUse};
 pub use frame::{FrameError, FrameSpec, Framing, Infill, MaskedContent};
 pub use generate::{
     GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SizeError, SpecError,

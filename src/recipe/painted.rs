@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::kept_inputs::KeptInputs;
-use super::param::{BATCH, FEATHER, GUIDE_SCALE, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH};
+use super::param::{
+    BATCH, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH,
+};
 use super::prompt::PromptSyntax;
 use super::{Finish, Framing, GenerateSpec, WindowChoice};
 
@@ -218,7 +220,7 @@ impl FoundRecipe {
             self.used_picture
         } else if *number == FEATHER {
             self.used_mask
-        } else if *number == LAYOUT_WEIGHT {
+        } else if *number == LAYOUT_WEIGHT || *number == GROUNDING_SHARE {
             self.spec.layout.is_some()
         } else if *number == SEMANTIC_WEIGHT {
             self.spec.semantic.is_some()

@@ -318,6 +318,14 @@ pub static LAYOUT_WEIGHT: Number = Number {
     infotext: None,
 };
 
+/// How long boxes with phrases act.
+pub static GROUNDING_SHARE: Number = Number {
+    id: "grounding_share",
+    label: "Boxes until",
+    hint: "The share of the steps, from the first, in which boxes act: later ones make the picture good (GLIGEN)",
+    ..LAYOUT_WEIGHT
+};
+
 /// How strongly a label map acts.
 pub static SEMANTIC_WEIGHT: Number = Number {
     id: "semantic_weight",
@@ -420,6 +428,11 @@ impl GenerateSpec {
             number: &LAYOUT_WEIGHT,
             get: |spec| Value::Real(spec.layout_weight),
             set: |spec, value| spec.layout_weight = value.as_f32(),
+        },
+        Param {
+            number: &GROUNDING_SHARE,
+            get: |spec| Value::Real(spec.grounding_share),
+            set: |spec, value| spec.grounding_share = value.as_f32(),
         },
         Param {
             number: &SEMANTIC_WEIGHT,

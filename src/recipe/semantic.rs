@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use image::{GrayImage, Luma};
 
+use super::drawing::MOST_REGIONS;
 use super::layout::listed;
 use super::palette::{NOTHING, Palette, PaletteClass, PaletteError, is_same_name};
 
@@ -56,6 +57,12 @@ pub enum SemanticError {
         /// Those of the model.
         known: Vec<String>,
     },
+    /// There are more regional prompts than one job may have.
+    #[error(
+        "there are {0} regional prompts, of the classes of the label map and of boxes; \
+         at most {MOST_REGIONS} can be given"
+    )]
+    TooManyRegions(usize),
 }
 
 /// The first numbers of a list.
@@ -123,6 +130,27 @@ impl SemanticInput {
             unknown,
             known: classes.iter().map(names).collect(),
         })
+    }
+
+    /// The classes that are somewhere in the map; not for the thread of the window.
+    pub fn painted(&self) -> Vec<&PaletteClass> {
+        let counts = self.counts();
+        let classes = self.palette.classes.iter();
+        let there = classes.filter(|class| counts[usize::from(class.index)] > 0);
+        there.collect()
+    }
+
+    /// Checks that all classes that are somewhere in the map can act as regional prompts,
+    /// besides so many others; not for the thread of the window.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn check_regions(&self, others: usize) -> Result<(), SemanticError> {
+        let regions = self.painted().len() + others;
+        if regions > MOST_REGIONS {
+            return Err(SemanticError::TooManyRegions(regions));
+        }
+        Ok(())
     }
 
     /// The map with nothing where a model does not know the class; `None` if then

@@ -92,6 +92,7 @@ impl Teller {
                 InputSpec::Text { .. }
                 | InputSpec::Mask { .. }
                 | InputSpec::LowResolution { .. }
+                | InputSpec::Phrases { .. }
                 | InputSpec::Class { .. } => {}
             }
         }

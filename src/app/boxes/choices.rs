@@ -57,7 +57,7 @@ pub fn choices(
     letters: &str,
 ) -> Vec<ClassChoice> {
     let known = vocabulary.map_or(&[][..], |vocabulary| vocabulary.classes);
-    let is_known = |name: &str| known.iter().any(|class| class.eq_ignore_ascii_case(name));
+    let is_known = |name: &str| vocabulary.is_none_or(|vocabulary| vocabulary.knows(name));
     let mut names: Vec<&str> = known.iter().map(String::as_str).collect();
     for label in used(document) {
         if !names.iter().any(|name| name.eq_ignore_ascii_case(label)) {
@@ -76,14 +76,14 @@ pub fn choices(
     let mut choices: Vec<ClassChoice> = listed
         .map(|name| ClassChoice {
             name: (*name).to_owned(),
-            is_known: vocabulary.is_none() || is_known(name),
+            is_known: is_known(name),
         })
         .collect();
     let is_exact = |choice: &ClassChoice| choice.name.to_lowercase() == letters_lower;
     if !letters.is_empty() && !choices.iter().any(is_exact) {
         choices.push(ClassChoice {
             name: letters.to_owned(),
-            is_known: vocabulary.is_none(),
+            is_known: is_known(letters),
         });
     }
     choices
@@ -115,6 +115,7 @@ mod tests {
         let classes = ["bus", "balloon", "hot air balloon", "cat"].map(str::to_owned);
         let colours = ["red".to_owned()];
         let vocabulary = Some(Vocabulary {
+            takes_any: false,
             classes: &classes,
             colours: &colours,
             max_boxes: 4,

@@ -141,12 +141,28 @@ impl From<BoxCommand> for Command {
 /// What the chosen model knows of boxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vocabulary<'a> {
+    /// Whether it takes any words besides.
+    pub takes_any: bool,
     /// The classes.
     pub classes: &'a [String],
     /// The words for colours; none when it takes no colour.
     pub colours: &'a [String],
     /// Most boxes that it takes.
     pub max_boxes: usize,
+}
+
+impl Vocabulary<'_> {
+    /// Whether it knows a class.
+    pub fn knows(&self, class: &str) -> bool {
+        let mut known = self.classes.iter();
+        self.takes_any || known.any(|known| known.eq_ignore_ascii_case(class))
+    }
+
+    /// Whether it knows a colour.
+    pub fn knows_colour(&self, word: &str) -> bool {
+        let mut known = self.colours.iter();
+        self.takes_any || known.any(|known| known.eq_ignore_ascii_case(word))
+    }
 }
 
 /// What the chosen model knows of boxes; `None` when it takes none or is not there.

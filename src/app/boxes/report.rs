@@ -7,7 +7,7 @@ use super::Vocabulary;
 use crate::app::frame::JobFrame;
 use crate::document::{BoundingBox, Document, LayerId};
 use crate::engine::protocol::ModelSummary;
-use crate::recipe::{InputSpec, LayoutBox, LayoutInput};
+use crate::recipe::{BoxUse, LayoutBox, LayoutInput};
 
 /// What a model cannot do with a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,16 +109,13 @@ impl Report {
             let found = &frame.map_or_else(|| found.clone(), |frame| painted(found, frame));
             let mut concern = |concern| report.concerns.push((layer, index, concern));
             let is_full = vocabulary.is_some_and(|it| report.given.len() >= it.max_boxes);
-            let knows = |words: &[String], word: &str| {
-                words.iter().any(|known| known.eq_ignore_ascii_case(word))
-            };
             let why = if model.is_some() && vocabulary.is_none() {
                 Some(Concern::NotTaken)
             } else if found.label.trim().is_empty() {
                 Some(Concern::NoClass)
             } else if found.is_outside(size_px) || found.area_px() <= 0.0 {
                 Some(Concern::Outside)
-            } else if vocabulary.is_some_and(|it| !knows(it.classes, &found.label)) {
+            } else if vocabulary.is_some_and(|it| !it.knows(&found.label)) {
                 report.unknown.push(found.label.clone());
                 Some(Concern::Unknown)
             } else if is_full {
@@ -140,7 +137,7 @@ impl Report {
             if found.reaches_over(size_px) {
                 concern(Concern::OverEdge);
             }
-            let is_known = |word: &&String| vocabulary.is_none_or(|it| knows(it.colours, word));
+            let is_known = |word: &&String| vocabulary.is_none_or(|it| it.knows_colour(word));
             let colour = found.colour.as_ref().filter(is_known);
             if let (Some(word), None) = (&found.colour, colour) {
                 concern(Concern::Colour);
@@ -175,21 +172,19 @@ impl Report {
 
 /// What a model knows of boxes; `None` when it takes none.
 pub(super) fn vocabulary_of(model: &ModelSummary) -> Option<Vocabulary<'_>> {
-    let inputs = model.inputs.iter();
-    inputs
-        .filter_map(|input| match input {
-            InputSpec::Layout {
-                classes,
-                colours,
-                max_boxes,
-            } => Some(Vocabulary {
-                classes,
-                colours,
-                max_boxes: usize::try_from(*max_boxes).unwrap_or(usize::MAX),
-            }),
-            _ => None,
-        })
-        .next()
+    let used = BoxUse::of(&model.inputs)?;
+    let (classes, colours) = match used {
+        BoxUse::Classes {
+            classes, colours, ..
+        } => (classes, colours),
+        BoxUse::Phrases { .. } | BoxUse::Regions => (&[][..], &[][..]),
+    };
+    Some(Vocabulary {
+        takes_any: !matches!(used, BoxUse::Classes { .. }),
+        classes,
+        colours,
+        max_boxes: usize::try_from(used.max_boxes()).unwrap_or(usize::MAX),
+    })
 }
 
 /// A box as it lies in what is painted of a frame.

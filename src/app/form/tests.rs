@@ -13,6 +13,8 @@ fn the_sentence_says_what_will_happen() {
     let told = |boxes, has_map| Told {
         boxes,
         has_map,
+        boxes_are_regions: false,
+        map_is_regions: false,
         has_small_picture: false,
         has_guide: false,
         reads_words: true,

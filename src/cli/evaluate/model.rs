@@ -39,6 +39,10 @@ pub struct ModelArgs {
     /// super-resolution, held-out [default: all that it can be asked for]
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     tasks: Vec<Task>,
+    /// Let boxes act by their words only, as regional prompts, as on a model that knows
+    /// no boxes; pictures of captions alone are measured beside them
+    #[arg(long)]
+    boxes_as_regions: bool,
     /// Unseen scenes to paint for each way of asking
     #[arg(long, visible_alias = "prompts", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=i64::from(MOST_PICTURES)))]
     count: u32,
@@ -98,6 +102,7 @@ pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
         sampler: None,
         steps: args.steps.unwrap_or(studio.default_steps),
         guidance_scale: args.cfg_scale.unwrap_or(studio.default_guidance_scale),
+        boxes_are_regions: args.boxes_as_regions,
     };
     if args.sweep.is_asked() {
         return sweep(args, &plan, &model, report);

@@ -11,13 +11,13 @@ use super::args::help;
 use super::frame::Framed;
 use crate::cli::CliError;
 use crate::diffusion::{Conditions, DiffusionError};
-use crate::exchange::{ExchangeError, read_boxes, read_label_map};
+use crate::exchange::{ExchangeError, read_boxes, read_label_map, read_palette};
 use crate::frame::{cut_layout, cut_picture, cut_semantic};
 use crate::model::Manifest;
-use crate::recipe::param::{GUIDE_SCALE, LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
+use crate::recipe::param::{GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
 use crate::recipe::{
-    GenerateSpec, GuideKind, ImageInput, InputSpec, LayoutInput, Palette, SemanticInput,
-    class_number, open_picture, scale_picture, without_loras,
+    BoxUse, GenerateSpec, GuideKind, ImageInput, InputSpec, LayoutInput, MapUse, Palette,
+    SemanticInput, class_number, open_picture, scale_picture, without_loras,
 };
 
 /// What a picture is painted from besides words and pictures to repaint.
@@ -33,6 +33,10 @@ pub(in crate::cli) struct ConditionArgs {
     /// 255 stands for nothing
     #[arg(long, value_name = "PNG")]
     semantic: Option<PathBuf>,
+    /// Palette of the label map's classes, for a model that knows no label maps: their
+    /// names act where they are, as regional prompts
+    #[arg(long, value_name = "JSON", requires = "semantic")]
+    palette: Option<PathBuf>,
     /// Small picture of which a larger one is made
     #[arg(long = "lowres", visible_alias = "low-resolution", value_name = "IMG")]
     low_resolution: Option<PathBuf>,
@@ -53,6 +57,10 @@ pub(in crate::cli) struct ConditionArgs {
     /// or map=0.5
     #[arg(long, value_name = "NAME=WEIGHT", value_parser = weight)]
     condition_weight: Vec<(Weighed, f32)>,
+    #[arg(long, value_name = "WEIGHT", help = help(&LAYOUT_WEIGHT, "the recipe's, or 1"))]
+    region_weight: Option<f32>,
+    #[arg(long, value_name = "SHARE", help = help(&GROUNDING_SHARE, "the recipe's, or 0.3"))]
+    grounding_share: Option<f32>,
 }
 
 /// What of a guide counts.
@@ -117,6 +125,8 @@ impl ConditionArgs {
                 Weighed::Map => spec.semantic_weight = *weight,
             }
         }
+        spec.layout_weight = self.region_weight.unwrap_or(spec.layout_weight);
+        spec.grounding_share = self.grounding_share.unwrap_or(spec.grounding_share);
         if let Some(told) = &self.class {
             let classes = manifest
                 .classes()
@@ -144,7 +154,7 @@ impl ConditionArgs {
             spec.low_resolution = Some(ImageInput(Arc::new(opened.image)));
         }
         if let Some(path) = &self.semantic {
-            let semantic = label_map(path, manifest)?;
+            let semantic = label_map(path, self.palette.as_deref(), manifest)?;
             if is_free {
                 (spec.width_px, spec.height_px) = semantic.map.dimensions();
             }
@@ -229,11 +239,30 @@ impl ConditionArgs {
             warn("there is no guide for its scale or kind to act on".to_owned());
         }
         let weighs = |which| self.condition_weight.iter().any(|(it, _)| *it == which);
-        if weighs(Weighed::Boxes) && spec.layout.is_none() {
+        let weighs_boxes = weighs(Weighed::Boxes) || self.region_weight.is_some();
+        if weighs_boxes && spec.layout.is_none() {
             warn("there are no boxes for their weight to act on".to_owned());
         }
         if weighs(Weighed::Map) && spec.semantic.is_none() {
             warn("there is no label map for its weight to act on".to_owned());
+        }
+        let box_use = BoxUse::of(&manifest.inputs).filter(|_| spec.layout.is_some());
+        let has_phrases = matches!(box_use, Some(BoxUse::Phrases { .. }));
+        if self.grounding_share.is_some() && !has_phrases {
+            warn("there are no boxes with phrases for the grounding share to act on".to_owned());
+        }
+        if spec.semantic.is_some() && MapUse::of(&manifest.inputs) == Some(MapUse::Regions) {
+            warn(
+                "this model knows no label maps: the names of classes act where they are, as \
+                 regional prompts"
+                    .to_owned(),
+            );
+        }
+        if box_use == Some(BoxUse::Regions) {
+            warn(
+                "this model knows no boxes: their words act inside of them, as regional prompts"
+                    .to_owned(),
+            );
         }
         warn_of_told(spec, manifest, warn);
         // The engine would say the same, but only once the model is loaded.
@@ -281,15 +310,21 @@ fn warn_of_told(spec: &GenerateSpec, manifest: &Manifest, warn: &mut dyn FnMut(S
     }
 }
 
-/// Reads a label map by the classes of the model.
-fn label_map(path: &Path, manifest: &Manifest) -> Result<SemanticInput, CliError> {
-    let classes = manifest.inputs.iter().find_map(|input| match input {
-        InputSpec::Semantic { classes } => Some(classes.clone()),
-        _ => None,
-    });
-    let palette = Palette {
-        name: manifest.name.clone(),
-        classes: classes.ok_or(DiffusionError::NotTaken("label map"))?,
+/// Reads a label map by the classes of the model, or by those that are given for one that
+/// knows none.
+fn label_map(
+    path: &Path,
+    palette: Option<&Path>,
+    manifest: &Manifest,
+) -> Result<SemanticInput, CliError> {
+    let palette = match (MapUse::of(&manifest.inputs), palette) {
+        (None, _) => return Err(DiffusionError::NotTaken("label map").into()),
+        (Some(_), Some(palette)) => read_palette(palette)?,
+        (Some(MapUse::Classes(classes)), None) => Palette {
+            name: manifest.name.clone(),
+            classes: classes.to_vec(),
+        },
+        (Some(MapUse::Regions), None) => return Err(CliError::NoPalette),
     };
     let numbers = read_label_map(path)?.numbers(&palette, &BTreeMap::new());
     let map = numbers.map_err(|colours| ExchangeError::UnknownColours {

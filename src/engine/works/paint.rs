@@ -109,6 +109,7 @@ impl Paint {
                 semantic: spec.semantic.clone(),
                 semantic_weight: spec.semantic_weight,
                 class: spec.class,
+                grounding_share: spec.grounding_share,
                 ..Conditions::default()
             };
             let before = picture.spec.clone();

@@ -72,6 +72,7 @@ impl CompressionPlan {
             steps: self.steps,
             // As the paper's: the models as they are.
             guidance_scale: 1.0,
+            boxes_are_regions: false,
         }
     }
 

@@ -34,6 +34,7 @@ impl SpeedPlan {
             sampler: Some(sampler.clone()),
             steps,
             guidance_scale: self.guidance_scale,
+            boxes_are_regions: false,
         }
     }
 

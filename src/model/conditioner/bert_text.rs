@@ -9,6 +9,7 @@ use super::token_transformer::TokenEncoder;
 use super::{Asked, Bench, Conditioner, Conditioning};
 use crate::model::WordPieceTokenizer;
 use crate::nn;
+use crate::recipe::prompt::TextReading;
 
 /// Tells the denoiser of words.
 #[derive(Debug)]
@@ -49,6 +50,15 @@ impl Conditioner for BertText {
     /// The text without words.
     fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning {
         self.states(&[""], bench.device)
+    }
+
+    fn words(
+        &self,
+        texts: &[&str],
+        _reading: TextReading,
+        bench: &Bench<'_>,
+    ) -> Option<Conditioning> {
+        Some(self.states(texts, bench.device))
     }
 
     fn parameter_count(&self) -> usize {

@@ -50,6 +50,17 @@ impl ClipText {
         }
     }
 
+    /// States of texts, given as tokens, one text after the other.
+    fn encoded(&self, tokens: Vec<i32>, texts: usize, layers: usize, device: &Device) -> Tensor<3> {
+        if self.learned.is_empty() {
+            let rows = token_rows(tokens, texts, device);
+            return self.network.forward_through(rows, layers);
+        }
+        let shape = [texts, tokens.len() / texts.max(1)];
+        self.network
+            .forward_with(&tokens, shape, &self.learned, layers, device)
+    }
+
     /// All texts get as many chunks as the longest has.
     fn states(&self, texts: &[&str], reading: TextReading, device: &Device) -> Conditioning {
         let mut read: Vec<Vec<Chunk>> = texts
@@ -65,14 +76,7 @@ impl ClipText {
         let tokens: Vec<i32> = tokens.map(|token| *token as i32).collect();
         let skipped = reading.clip_skip.saturating_sub(1) as usize;
         let layers = self.network.layers().saturating_sub(skipped).max(1);
-        let states = if self.learned.is_empty() {
-            let rows = token_rows(tokens, chunks.len(), device);
-            self.network.forward_through(rows, layers)
-        } else {
-            let shape = [chunks.len(), tokens.len() / chunks.len().max(1)];
-            self.network
-                .forward_with(&tokens, shape, &self.learned, layers, device)
-        };
+        let states = self.encoded(tokens, chunks.len(), layers, device);
         let states = weighted(states, &chunks);
         let [_, length, width] = states.dims();
         Conditioning {
@@ -127,6 +131,32 @@ impl Conditioner for ClipText {
     /// The text without words.
     fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning {
         self.states(&[""], TextReading::PLAIN, bench.device)
+    }
+
+    fn words(
+        &self,
+        texts: &[&str],
+        reading: TextReading,
+        bench: &Bench<'_>,
+    ) -> Option<Conditioning> {
+        Some(self.states(texts, reading, bench.device))
+    }
+
+    /// The state of the end of each, which has seen all of it.
+    fn phrases(&self, phrases: &[&str], device: &Device) -> Option<Tensor<2>> {
+        let tokenizer = self.reader.tokenizer();
+        let read: Vec<Vec<u32>> = phrases.iter().map(|text| tokenizer.encode(text)).collect();
+        let tokens = read.iter().flatten().map(|token| *token as i32).collect();
+        let states = self.encoded(tokens, read.len(), self.network.layers(), device);
+        let width = states.dims()[2];
+        let ends = read.iter().enumerate().map(|(row, tokens)| {
+            let is_end = |token: &u32| *token == tokenizer.end_token();
+            let end = tokens.iter().skip(1).position(is_end);
+            let end = end.map_or(tokens.len() - 1, |place| place + 1);
+            let state = states.clone().narrow(0, row, 1).narrow(1, end, 1);
+            state.reshape([1, width])
+        });
+        Some(Tensor::cat(ends.collect(), 0))
     }
 
     fn reader(&self) -> Option<&TextReader> {

@@ -102,7 +102,9 @@ impl Encoders {
                 InputSpec::Class { .. } => {
                     encoders.class = folder.load_class_encoder(device)?;
                 }
-                InputSpec::Mask { .. } | InputSpec::LowResolution { .. } => {}
+                InputSpec::Mask { .. }
+                | InputSpec::LowResolution { .. }
+                | InputSpec::Phrases { .. } => {}
             }
         }
         Ok(encoders)
@@ -133,6 +135,8 @@ impl Encoders {
                 InputSpec::LowResolution { factor, is_needed } => {
                     Box::new(SmallPicture::new(*factor as usize, *is_needed))
                 }
+                // The denoiser has the network, and the words are read by that for text.
+                InputSpec::Phrases { .. } => return None,
                 InputSpec::Class { classes, empty } => {
                     let last = classes.len().saturating_sub(1);
                     let empty = empty.map_or(last, |empty| empty as usize);

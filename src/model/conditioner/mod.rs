@@ -5,7 +5,8 @@
 //! the part of it that is to be painted anew, [`layout`] for boxes, [`semantic`]
 //! for label maps, [`low_resolution`] for a small picture, [`class`] for a class. Models of the paper's code
 //! are told some of this in another way: [`bert_text`], [`box_tokens`],
-//! [`rescaled_map`]. Painting, training and
+//! [`rescaled_map`]. Words act in parts of the picture by [`regions`], and boxes on
+//! models of GLIGEN by [`grounding`]: both ask the conditioner that reads words. Painting, training and
 //! sample sheets use the same ones, made of their networks by [`Encoders`]. A
 //! further one is a file here, its lines in [`groups`] and in [`Encoders`], and what
 //! can be asked: a variant of [`InputSpec`] and of [`Asked`].
@@ -15,10 +16,12 @@ pub mod box_tokens;
 pub mod class;
 pub mod clip_text;
 mod encoders;
+pub mod grounding;
 pub mod inpaint;
 pub mod layout;
 pub mod low_resolution;
 mod mask_planes;
+pub mod regions;
 pub mod rescaled_map;
 pub mod semantic;
 mod text_reader;
@@ -34,6 +37,7 @@ use burn::tensor::{Device, Tensor};
 
 pub use encoders::{Encoders, OriginalEncoder};
 pub use mask_planes::MaskPlanes;
+pub use regions::{Place, Region, Regional};
 pub use text_reader::{Chunk, TextReader, TokenCount};
 pub use told::Conditioning;
 pub use words::LearnedWord;
@@ -49,7 +53,7 @@ pub const LATENT: &str = "latent";
 /// can be asked for.
 pub fn groups(spec: &InputSpec) -> &'static [&'static str] {
     match spec {
-        InputSpec::Text { .. } | InputSpec::Class { .. } => &[],
+        InputSpec::Text { .. } | InputSpec::Class { .. } | InputSpec::Phrases { .. } => &[],
         InputSpec::Mask { .. } => &[inpaint::MASK, inpaint::MASKED_IMAGE],
         InputSpec::Layout { .. } => &[layout::BOXES],
         InputSpec::Semantic { .. } => &[semantic::LABEL_MAP],
@@ -87,6 +91,22 @@ pub enum Asked<'a> {
         weight: f32,
         /// Whether there is guidance: then the other branch sees no box.
         is_guided: bool,
+    },
+    /// Where what is to appear, in any words.
+    Phrases {
+        /// The boxes, in pixels.
+        boxes: &'a [LayoutBox],
+        /// How strongly they act, from 0 to 1.
+        weight: f32,
+        /// Whether there is guidance: then the other branch sees no box.
+        is_guided: bool,
+    },
+    /// Words that act in parts of the picture.
+    Regions {
+        /// The words, and where they act.
+        regions: &'a [Region],
+        /// How they are read.
+        reading: TextReading,
     },
     /// What every pixel is to be.
     Semantic {
@@ -161,6 +181,25 @@ pub trait Conditioner: Debug + Send + Sync {
 
     /// What reads words, if it is told of them.
     fn reader(&self) -> Option<&TextReader> {
+        None
+    }
+
+    /// What the denoiser is told of texts, one row each; `None` where it is told of no
+    /// words by this one.
+    fn words(
+        &self,
+        _texts: &[&str],
+        _reading: TextReading,
+        _bench: &Bench<'_>,
+    ) -> Option<Conditioning> {
+        None
+    }
+
+    /// What CLIP makes of each of some phrases as a whole; `None` where it is not asked.
+    ///
+    /// # Shapes
+    /// `[phrases, width]`.
+    fn phrases(&self, _phrases: &[&str], _device: &Device) -> Option<Tensor<2>> {
         None
     }
 

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::LATENT;
-use crate::model::{Control, Residuals, Told, UNet2d};
+use super::{LATENT, Regional};
+use crate::model::{Control, Grounding, Residuals, Told, UNet2d};
 
 /// What a denoiser is told. Rows are the branches of guidance: the one to steer
 /// away from first. What has one row says the same in all of them.
@@ -26,6 +26,13 @@ pub struct Conditioning {
     pub classes: Option<Tensor<1, Int>>,
     /// The networks that control it besides, which see the latents and are told the same.
     pub controls: Vec<Control>,
+    /// Words that act in parts of the picture, in the last row.
+    pub regions: Option<Regional>,
+    /// Boxes with phrases.
+    ///
+    /// # Shapes
+    /// As many rows as there are.
+    pub grounding: Option<Grounding>,
 }
 
 impl Conditioning {
@@ -41,6 +48,9 @@ impl Conditioning {
                 .zip(told.classes)
                 .map(|(free, told)| Tensor::cat(vec![free, told], 0)),
             controls: told.controls,
+            // The branch to steer away from knows of neither.
+            regions: told.regions,
+            grounding: told.grounding,
         }
     }
 
@@ -60,6 +70,8 @@ impl Conditioning {
         self.concat.extend(other.concat);
         self.classes = self.classes.or(other.classes);
         self.controls.extend(other.controls);
+        self.regions = self.regions.or(other.regions);
+        self.grounding = self.grounding.or(other.grounding);
         self
     }
 
@@ -72,6 +84,8 @@ impl Conditioning {
         if !other.controls.is_empty() {
             self.controls = other.controls;
         }
+        self.regions = other.regions.or(self.regions);
+        self.grounding = other.grounding.or(self.grounding);
         self
     }
 
@@ -110,7 +124,14 @@ impl Conditioning {
         let input = self.around(latents, order);
         let told = self.to(denoiser.config().cross_attention_dim, &input);
         let residuals = Control::residuals(&self.controls, latents, &timestep, &told);
-        denoiser.forward_told(input, timestep, &Told { residuals, ..told })
+        let boxes = self.grounding.as_ref();
+        let boxes = boxes.and_then(|grounding| denoiser.grounded(grounding));
+        let told = Told {
+            boxes,
+            residuals,
+            ..told
+        };
+        denoiser.forward_told(input, timestep, &told)
     }
 
     /// What the controls alone add to what a denoiser says of noisy latents; `None`
@@ -131,6 +152,8 @@ impl Conditioning {
         Told {
             context,
             classes: self.classes.clone(),
+            regions: self.regions.as_ref().map(|it| it.regions(&self.context)),
+            boxes: None,
             residuals: None,
         }
     }

@@ -31,6 +31,13 @@ impl ModelFolder {
                 InputSpec::Semantic { .. } => {
                     self.semantic_encoder_config()?;
                 }
+                InputSpec::Phrases { .. } if !unet.is_grounded() => {
+                    return Err(ModelError::Studio {
+                        key: "inputs",
+                        value: input.label().to_owned(),
+                        supported: "the denoiser must have gated attention for it".to_owned(),
+                    });
+                }
                 InputSpec::Class { classes, empty } => {
                     let known = match unet.classes() {
                         Some(known) => known,
@@ -99,7 +106,7 @@ pub fn groups_of(
     let is_divided = |part: usize| part > 0 && latents.factor.is_multiple_of(part);
     let factor = latents.factor;
     Ok(match input {
-        InputSpec::Text { .. } | InputSpec::Class { .. } => Vec::new(),
+        InputSpec::Text { .. } | InputSpec::Class { .. } | InputSpec::Phrases { .. } => Vec::new(),
         InputSpec::Mask { .. } => inpaint::groups(latents),
         InputSpec::Layout {
             classes,

@@ -4,6 +4,7 @@ use burn::tensor::Device;
 
 use super::super::{ModelError, limits};
 use super::blocks::{BlockSizes, DownBlock, MidBlock, UpBlock};
+use super::position_net::PositionNet;
 use super::{UNet2d, UNet2dConfig, WayDown};
 use crate::nn::{Conv2dConfig, EmbeddingConfig, GroupNormConfig, TimestepEmbeddingConfig};
 
@@ -33,6 +34,8 @@ pub struct Architecture {
     pub is_scale_shift: bool,
     /// Classes whose embeddings are added to that of time.
     pub classes: Option<usize>,
+    /// Whether places look at boxes (GLIGEN).
+    pub is_grounded: bool,
     /// Whether transformers are entered by a matrix instead of a 1×1 convolution.
     pub is_linear_projection: bool,
     /// Side of the first convolution's kernel.
@@ -107,6 +110,10 @@ impl Architecture {
         };
         Ok(UNet2d {
             way_down,
+            position_net: self
+                .context_width
+                .filter(|_| self.is_grounded)
+                .map(|width| PositionNet::new(width, device)),
             up_blocks: self.levels.iter().enumerate().rev().map(up).collect(),
             conv_norm_out: GroupNormConfig {
                 groups: self.groups,
@@ -190,6 +197,7 @@ impl Architecture {
             groups: self.groups,
             eps: self.eps,
             linear: self.is_linear_projection,
+            gated: self.is_grounded,
             scale_shift: self.is_scale_shift,
             halves_in_block: level.halves_in_block,
             doubles_in_block: level.doubles_in_block,

@@ -20,6 +20,7 @@ pub(super) struct BlockSizes {
     pub groups: usize,
     pub eps: f64,
     pub linear: bool,
+    pub gated: bool,
     pub scale_shift: bool,
     pub halves_in_block: bool,
     pub doubles_in_block: bool,
@@ -57,6 +58,7 @@ impl BlockSizes {
             depth: self.depth,
             groups: self.groups,
             linear: self.linear,
+            gated: self.gated,
         };
         Attending::Context(config.init(device))
     }
@@ -83,7 +85,7 @@ impl Attending {
     fn forward(&self, x: Tensor<4>, told: &Told) -> Tensor<4> {
         match self {
             Self::Places(attention) => attention.forward_map(x),
-            Self::Context(transformer) => transformer.forward(x, &told.context),
+            Self::Context(transformer) => transformer.forward(x, &told.attended()),
         }
     }
 }

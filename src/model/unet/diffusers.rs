@@ -12,6 +12,8 @@ use super::architecture::{Architecture, Level};
 const CLASS: &str = "UNet2DConditionModel";
 /// The denoiser without a context.
 const PLAIN: &str = "UNet2DModel";
+/// The attention of denoisers that look at boxes with phrases (GLIGEN).
+const GATED: &str = "gated";
 
 /// Kinds of levels on the way down: without attention, with it, and without it where a
 /// residual block halves the resolution.
@@ -148,11 +150,16 @@ fn neutral_values(is_plain: bool) -> Vec<(&'static str, Vec<Value>)> {
     } else {
         "UNetMidBlock2DCrossAttn"
     };
+    // Gated attention has gates between places and boxes.
+    let attention = match is_plain {
+        true => vec![json!("default")],
+        false => vec![json!("default"), json!(GATED)],
+    };
     vec![
         ("act_fn", vec![json!("silu"), json!("swish")]),
         ("add_attention", vec![json!(true), Value::Null]),
         ("addition_embed_type", null()),
-        ("attention_type", vec![json!("default")]),
+        ("attention_type", attention),
         ("center_input_sample", off()),
         ("class_embed_type", null()),
         ("class_embeddings_concat", off()),
@@ -212,6 +219,11 @@ impl UNet2dConfig {
     pub fn classes(&self) -> Option<usize> {
         let count = self.other.get("num_class_embeds")?.as_u64()?;
         usize::try_from(count).ok()
+    }
+
+    /// Whether it looks at boxes with phrases (GLIGEN).
+    pub fn is_grounded(&self) -> bool {
+        self.says("attention_type", GATED)
     }
 
     fn says(&self, key: &str, value: &str) -> bool {
@@ -280,6 +292,7 @@ impl UNet2dConfig {
             eps: self.norm_eps,
             is_scale_shift: self.says("resnet_time_scale_shift", "scale_shift"),
             classes: self.classes(),
+            is_grounded: self.is_grounded(),
             is_linear_projection: self.use_linear_projection,
             input_kernel: self.conv_in_kernel,
             output_kernel: self.conv_out_kernel,
@@ -347,6 +360,14 @@ impl UNet2dConfig {
                 Some(classes) => within("num_class_embeds", classes, &limits::TOKENS)?,
                 None => return fail("num_class_embeds", told.to_string(), "it must be a number"),
             }
+        }
+        if self.is_grounded() && self.in_channels == 2 * self.out_channels + 1 {
+            return fail(
+                "in_channels",
+                self.in_channels.to_string(),
+                "GLIGEN's inpainting model has an order of channels of its own; its model \
+                 for painting from nothing repaints masks too",
+            );
         }
         limits::epsilon(CLASS, "norm_eps", self.norm_eps)?;
         let (down, up) = match self.is_plain() {

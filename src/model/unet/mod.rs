@@ -9,6 +9,7 @@ mod architecture;
 mod blocks;
 mod diffusers;
 mod original;
+mod position_net;
 mod told;
 mod way_down;
 
@@ -17,10 +18,12 @@ use burn::tensor::{Device, Tensor};
 
 pub use architecture::{Architecture, Level};
 pub use diffusers::{PerLevel, UNet2dConfig};
+pub use position_net::Grounding;
 pub use told::{Residuals, Told};
 pub(in crate::model) use way_down::WayDown;
 
 use self::blocks::UpBlock;
+use self::position_net::PositionNet;
 use super::ModelError;
 use crate::nn::{self, Conv2d, GroupNorm};
 
@@ -48,6 +51,7 @@ impl UNet2dConfig {
 #[derive(Module, Debug)]
 pub struct UNet2d {
     way_down: WayDown,
+    position_net: Option<PositionNet>,
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
@@ -59,6 +63,15 @@ impl UNet2d {
     /// The configuration the network was made from.
     pub fn config(&self) -> &UNet2dConfig {
         &self.config
+    }
+
+    /// Boxes as its attention looks at them; `None` of a denoiser that looks at none.
+    ///
+    /// # Shapes
+    /// `[batch, boxes, cross_attention_dim]`.
+    pub fn grounded(&self, grounding: &Grounding) -> Option<Tensor<3>> {
+        let network = self.position_net.as_ref()?;
+        Some(network.forward(grounding))
     }
 
     /// Height and width need not be equal, even, or those of training.

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::nn::{Context, Regions};
+
 /// What a denoiser is told in one call. Each part of a network takes of it what is for
 /// that part, and passes over the rest.
 #[derive(Clone, Debug)]
@@ -18,6 +20,24 @@ pub struct Told {
     pub classes: Option<Tensor<1, Int>>,
     /// What ControlNets add on the way up.
     pub residuals: Option<Residuals>,
+    /// What its attention looks at in parts of the picture, for the last of the batch.
+    pub regions: Option<Regions>,
+    /// Boxes that its attention looks at, by [`UNet2d::grounded`](super::UNet2d::grounded).
+    ///
+    /// # Shapes
+    /// `[batch, boxes, cross_attention_dim]`.
+    pub boxes: Option<Tensor<3>>,
+}
+
+impl Told {
+    /// What places attend to.
+    pub(super) fn attended(&self) -> Context<'_> {
+        Context {
+            tokens: &self.context,
+            regions: self.regions.as_ref(),
+            boxes: self.boxes.as_ref(),
+        }
+    }
 }
 
 impl From<Tensor<3>> for Told {
@@ -26,6 +46,8 @@ impl From<Tensor<3>> for Told {
             context,
             classes: None,
             residuals: None,
+            regions: None,
+            boxes: None,
         }
     }
 }

@@ -283,7 +283,10 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let shape = param.lazy_shape().as_slice().to_vec();
+        let shape = match self.path.is_number(D) {
+            true => Vec::new(),
+            false => param.lazy_shape().as_slice().to_vec(),
+        };
         let param = param.clone();
         self.parameters.push(Parameter {
             name: self.path.name(),

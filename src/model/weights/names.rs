@@ -5,13 +5,16 @@ use regex::Regex;
 
 /// A field of ours that diffusers keeps in a list, or under another name: the
 /// structure that it belongs to (empty for any), the field, the name.
-const FIELDS: [(&str, &str, &str); 6] = [
+const FIELDS: [(&str, &str, &str); 9] = [
     ("", "downsampler", "downsamplers.0"),
     ("", "upsampler", "upsamplers.0"),
     ("", "attention", "attentions.0"),
     ("", "to_out", "to_out.0"),
     ("FeedForward", "proj", "net.0.proj"),
     ("FeedForward", "out", "net.2"),
+    ("PositionNet", "linear_1", "linears.0"),
+    ("PositionNet", "linear_2", "linears.2"),
+    ("PositionNet", "linear_3", "linears.4"),
 ];
 
 /// Fields that are in no name: what they hold lies beside them.
@@ -182,6 +185,15 @@ impl FieldPath {
                 .fields
                 .last()
                 .is_some_and(|(_, container)| container == "Struct:Linear")
+    }
+
+    /// Whether the parameter is a number, which PyTorch stores without an axis.
+    pub fn is_number(&self, rank: usize) -> bool {
+        rank == 1
+            && self
+                .fields
+                .last()
+                .is_some_and(|(_, container)| container == "Struct:GatedSelfAttention")
     }
 
     /// Our name of the parameter, which is diffusers'.

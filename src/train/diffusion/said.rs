@@ -69,8 +69,8 @@ impl DiffusionStage {
                     let channels = small_channels(batch, small, latents, [columns, rows], device);
                     told.concat.push((LOW_RESOLUTION, channels));
                 }
-                // Nothing is trained on classes yet.
-                InputSpec::Class { .. } => {}
+                // Nothing is trained on classes or phrases yet.
+                InputSpec::Class { .. } | InputSpec::Phrases { .. } => {}
             }
         }
         told

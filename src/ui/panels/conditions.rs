@@ -7,7 +7,7 @@ use crate::app::conditions::Condition;
 use crate::app::form::FormChange;
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
-use crate::recipe::param::GUIDE_SCALE;
+use crate::recipe::param::{GROUNDING_SHARE, GUIDE_SCALE};
 use crate::recipe::{GuideKind, ModelSource};
 use crate::ui::theme::{height, space, tokens, type_size};
 use crate::ui::widgets::{combo, number_field, number_row, number_slider, row};
@@ -23,7 +23,21 @@ pub(super) fn conditions_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
         condition_ui(ui, state, condition, refusal.as_deref(), commands);
         if let Some(refusal) = refusal {
             refusal_ui(ui, &refusal, state.model_for(condition), commands);
-        } else if condition == Condition::LabelMap
+            continue;
+        }
+        if let (Some(sentence), true) = (state.substitute(condition), state.tells(condition)) {
+            let text = RichText::new(&sentence)
+                .color(tokens(ui).text_muted)
+                .size(type_size::SMALL + 1.0);
+            ui.add(egui::Label::new(text).wrap());
+        }
+        if condition == Condition::Boxes && state.tells(condition) && state.has_grounding() {
+            let now = state.form().number(&GROUNDING_SHARE);
+            if let (_, Some(value)) = number_row(ui, &GROUNDING_SHARE, now) {
+                commands.set(FormChange::Number(&GROUNDING_SHARE, value));
+            }
+        }
+        if condition == Condition::LabelMap
             && state.tells(condition)
             && let Some(unknown) = state.unknown_classes()
         {

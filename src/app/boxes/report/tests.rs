@@ -1,7 +1,7 @@
 use super::*;
 use crate::document::DocumentEditor;
 use crate::geometry::{CanvasPoint, CanvasRect};
-use crate::recipe::{ModelSource, SamplerId};
+use crate::recipe::{InputSpec, ModelSource, SamplerId};
 
 fn model(inputs: Vec<InputSpec>) -> ModelSummary {
     ModelSummary {

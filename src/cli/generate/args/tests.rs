@@ -61,6 +61,7 @@ fn every_option_ends_in_the_spec() {
         feather_px: 4.0,
         batch: 3,
         layout_weight: 1.0,
+        grounding_share: 0.3,
         semantic_weight: 1.0,
         guide_kind: crate::recipe::GuideKind::LowResolution,
         guide_scale: 3.0,

@@ -15,7 +15,7 @@ pub(super) fn abilities(card: &ModelCard) -> Vec<(&'static str, &'static str)> {
         let icon = match input.label() {
             "words" => icons::TEXT_T,
             "mask" => icons::SELECTION,
-            "boxes" => icons::BOUNDING_BOX,
+            "boxes" | "boxes with phrases" => icons::BOUNDING_BOX,
             "label map" => icons::MAP_TRIFOLD,
             "low resolution" => icons::IMAGE_SQUARE,
             "class" => icons::TAG,
@@ -25,6 +25,7 @@ pub(super) fn abilities(card: &ModelCard) -> Vec<(&'static str, &'static str)> {
             "words" => "Takes words",
             "mask" => "Was trained to fill masks",
             "boxes" => "Takes boxes",
+            "boxes with phrases" => "Takes boxes of any words",
             "label map" => "Takes a label map",
             "low resolution" => "Takes a low-resolution picture",
             "class" => "Takes a class",
