@@ -38,6 +38,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "train",
         &[
+            // COCO JSON beside the pictures.
+            "exchange",
             "files",
             "diffusion",
             "frame",

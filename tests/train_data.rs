@@ -133,7 +133,10 @@ fn missing_captions_and_held_out_pictures_are_told() {
     let second = train(&hands, None);
     second.outcome.as_ref().expect("a model");
     assert_eq!(warnings(&second), ["1 of the 4 pictures have no caption"]);
-    assert_eq!(figures(&second), BTreeSet::from(["train_loss"]));
+    assert_eq!(
+        figures(&second),
+        BTreeSet::from(["train_loss", "train_loss_misled"])
+    );
 
     for i in 0..20 {
         let name = format!("more/{i}.png");

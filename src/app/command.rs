@@ -264,6 +264,10 @@ pub enum Command {
     PickTrainFolder,
     /// Asks where the trained model goes.
     PickTrainOutput,
+    /// Asks for a file with the settings of a training run.
+    OpenTrainSettings,
+    /// Asks where the settings of the training dialog are saved.
+    SaveTrainSettings,
     /// Starts training.
     StartTraining,
     /// Goes on with the training run that ended early.

@@ -175,7 +175,12 @@ impl Core {
             } => self.take_path(purpose, path),
             BackgroundEvent::NoDialog { purpose } => {
                 // A dialog that asked for a path has a field for it.
-                let is_asked = !matches!(self.state.dialog, None | Some(Dialog::Models));
+                let is_file = matches!(
+                    purpose,
+                    PickPurpose::TrainSettings | PickPurpose::SaveTrainSettings
+                );
+                let is_asked =
+                    !is_file && !matches!(self.state.dialog, None | Some(Dialog::Models));
                 if is_asked {
                     let text = "This system has no file dialog: type the path instead";
                     self.state.notices.push(Severity::Info, text);
@@ -256,6 +261,9 @@ impl Core {
             }
             BackgroundEvent::PicturesSeen(preview) => self.take_preview(*preview),
             BackgroundEvent::OutputSeen(place) => self.take_output_place(*place),
+            BackgroundEvent::PicturesCounted(survey) => self.take_survey(*survey),
+            BackgroundEvent::RunRead(opened) => self.take_train_settings(*opened),
+            BackgroundEvent::RunWritten(path) => self.take_written_settings(&path),
             BackgroundEvent::Library(event) => self.take_library_event(*event),
             BackgroundEvent::PromptCounted(count) => self.state.prompt_length.end(count),
             BackgroundEvent::StylesRead(styles) => self.state.styles = styles,
@@ -294,6 +302,13 @@ impl Core {
             PickPurpose::SavePalette => {
                 path.push(format!("{}.json", self.map_name("palette")));
             }
+            PickPurpose::TrainSettings | PickPurpose::SaveTrainSettings => {
+                let opened = self.state.train_form.opened.as_ref();
+                match opened {
+                    Some(opened) => path.clone_from(&opened.path),
+                    None => path.push("run.json"),
+                }
+            }
             PickPurpose::ModelFolder
             | PickPurpose::ModelFile
             | PickPurpose::ModelPlace
@@ -327,9 +342,10 @@ impl Core {
             }
             PickPurpose::TrainFolder => {
                 self.state.train_form.folder = Some(path);
-                self.look_at_output();
-                self.look_at_pictures();
+                self.look_at_training();
             }
+            PickPurpose::TrainSettings => self.read_train_settings(path),
+            PickPurpose::SaveTrainSettings => self.write_train_settings(path),
             PickPurpose::TrainOutput => {
                 self.state.train_form.output = Some(path);
                 self.look_at_output();

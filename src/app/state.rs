@@ -18,7 +18,7 @@ use super::loras::KnownLoras;
 use super::notices::Notices;
 use super::prompt::{PromptLength, Style};
 use super::settings::Settings;
-use super::training::{OutputPlace, TrainForm, TrainPreview};
+use super::training::{OutputPlace, TrainForm, TrainPreview, TrainSurvey};
 use super::trajectory::Preview;
 use crate::document::Document;
 use crate::engine::library::KnownModel;
@@ -81,6 +81,8 @@ pub struct AppState {
     pub train_place: Option<OutputPlace>,
     /// The pictures of the folder as they will be trained on.
     pub train_preview: Option<TrainPreview>,
+    /// What the folder of pictures holds.
+    pub train_survey: Option<TrainSurvey>,
     /// What LoRAs say of themselves that were listed since the start.
     pub known_loras: KnownLoras,
     /// The model beside which files without a place were looked for.
@@ -141,6 +143,7 @@ impl AppState {
             train_form: TrainForm::default(),
             train_place: None,
             train_preview: None,
+            train_survey: None,
             known_loras: KnownLoras::new(),
             loras_known_beside: None,
             user_models: Vec::new(),
@@ -255,7 +258,8 @@ impl AppState {
 
     /// Why training cannot start yet, as a sentence.
     pub fn train_problem(&self) -> Option<String> {
-        self.train_form.problem(self.train_place.as_ref())
+        let survey = self.train_survey.as_ref();
+        self.train_form.problem(self.train_place.as_ref(), survey)
     }
 
     /// The trajectory step that stands on the canvas, if any: the one chosen in

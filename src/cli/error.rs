@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::diffusion::DiffusionError;
-use crate::engine::protocol::EngineError;
+use crate::engine::protocol::{EngineError, TrainError};
 use crate::evaluate::EvaluateError;
 use crate::exchange::ExchangeError;
 use crate::model::ModelError;
@@ -52,6 +52,31 @@ pub enum CliError {
     /// A model could not be judged.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// What describes a training run cannot be used.
+    #[error(transparent)]
+    Run(#[from] TrainError),
+    /// A training run without pictures.
+    #[error("a run needs pictures: name their folder, or train on storybook scenes with --scenes")]
+    NoTrainingData,
+    /// A training run that is described nowhere.
+    #[error(
+        "name the file that describes the run with --config, or say what is trained: \
+         `velatura train diffusion` or `velatura train autoencoder`"
+    )]
+    NoRun,
+    /// Sizes of networks in the place of a run.
+    #[error(
+        "\u{201c}{}\u{201d} says sizes of networks and does not describe a run; begin with \
+         `velatura train diffusion` or `velatura train autoencoder`",
+        .0.display()
+    )]
+    OnlySizes(PathBuf),
+    /// A file that describes a run of the other stage.
+    #[error(
+        "\u{201c}{}\u{201d} describes a run of the other stage; begin it with `velatura train --config`",
+        .0.display()
+    )]
+    OtherStage(PathBuf),
     /// There is no model of that name.
     #[error(
         "there is no model folder \u{201c}{}\u{201d}; `velatura models` lists those that can be found",

@@ -72,9 +72,8 @@ pub enum Command {
     /// Turn pictures into latents and back, without a denoiser
     #[command(subcommand)]
     Autoencoder(autoencoder::AutoencoderCommand),
-    /// Train a model on a folder of pictures
-    #[command(subcommand)]
-    Train(train::TrainCommand),
+    /// Train a model on a folder of pictures, or as a file says
+    Train(Box<train::TrainArgs>),
     /// Paint unseen captions with a storybook model and judge the pictures, or compare
     /// folders of pictures
     Evaluate(Box<evaluate::EvaluateArgs>),

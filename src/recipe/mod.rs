@@ -62,5 +62,5 @@ pub use sampler_id::SamplerId;
 pub use scaling::scale_picture;
 pub use schedule::Schedule;
 pub use semantic::{SemanticError, SemanticInput};
-pub use train::{Fit, LatentKind, TrainSpec, TrainTarget};
+pub use train::{Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 pub use upscale::{Finish, UpscaleSpec};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Which stage of a latent diffusion model is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,68 @@ pub enum TrainTarget {
     Autoencoder,
     /// The second stage: the denoising network (and, from scratch, its text encoder).
     Diffusion,
+}
+
+/// What a denoiser learns to paint from (Rombach et al. 2022,
+/// <https://arxiv.org/abs/2112.10752>, section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrainTask {
+    /// Nothing: more pictures like those that it saw.
+    Unconditional,
+    /// A class out of a list, which are the folders that the pictures lie in.
+    Class,
+    /// Words.
+    Text,
+    /// Boxes that say where what is.
+    Layout,
+    /// A class for every pixel.
+    Semantic,
+    /// The picture around a hole.
+    Inpaint,
+    /// The picture in small.
+    SuperResolution,
+}
+
+impl TrainTask {
+    /// Every task, in the order of menus.
+    pub const ALL: [Self; 7] = [
+        Self::Unconditional,
+        Self::Class,
+        Self::Text,
+        Self::Layout,
+        Self::Semantic,
+        Self::Inpaint,
+        Self::SuperResolution,
+    ];
+
+    /// Its name.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Unconditional => "More like these",
+            Self::Class => "Classes",
+            Self::Text => "Words",
+            Self::Layout => "Boxes",
+            Self::Semantic => "Label maps",
+            Self::Inpaint => "Filling holes",
+            Self::SuperResolution => "Enlarging",
+        }
+    }
+
+    /// What the model will do, as a sentence.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Unconditional => "Paints more pictures like those in the folder",
+            Self::Class => "Paints pictures of a class; each class is a folder of its own",
+            Self::Text => "Paints what words say; captions are text files beside the pictures",
+            Self::Layout => {
+                "Paints things where boxes are; COCO JSON, or barn.json beside barn.png"
+            }
+            Self::Semantic => "Paints what a label map says; barn.label.png beside barn.png",
+            Self::Inpaint => "Fills holes with what fits to the picture around them",
+            Self::SuperResolution => "Makes large pictures of small ones",
+        }
+    }
 }
 
 /// What keeps the latents of an autoencoder in bounds.
@@ -76,6 +139,10 @@ impl Fit {
 pub struct TrainSpec {
     /// Which stage.
     pub target: TrainTarget,
+    /// What a denoiser from random weights learns to paint from; `None` takes what the
+    /// network sizes say, which without any are words and holes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TrainTask>,
     /// Folder of pictures, searched recursively. `None` trains on the endless
     /// in-memory source of storybook scenes.
     pub data: Option<PathBuf>,
@@ -88,6 +155,9 @@ pub struct TrainSpec {
     /// JSON file with the network sizes of a run from random weights; `None`
     /// takes sizes that suit the pictures.
     pub config: Option<PathBuf>,
+    /// What such a file says, said here, so that one file describes the whole run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Value>,
     /// Folder that receives checkpoints, metrics, sample sheets and the model.
     pub output: PathBuf,
     /// Go on from the newest checkpoint in `output`.
@@ -113,7 +183,8 @@ pub struct TrainSpec {
     pub clip_norm: f64,
     /// Upper bound of the decay of the averaged weights.
     pub ema_decay: f64,
-    /// Probability that a caption is replaced by the empty one.
+    /// Probability that a caption is replaced by the empty one, and that a model which
+    /// takes a class, boxes or a label map alone is not told it.
     pub caption_dropout: f32,
     /// Seed of everything random.
     pub seed: u64,
@@ -141,10 +212,12 @@ impl Default for TrainSpec {
     fn default() -> Self {
         Self {
             target: TrainTarget::Diffusion,
+            task: None,
             data: None,
             from: None,
             first_stage: None,
             config: None,
+            sizes: None,
             output: PathBuf::from("out/train"),
             resume: false,
             size_px: 64,

@@ -291,6 +291,19 @@ impl Place {
         Self::Lake,
     ];
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Meadow => "meadow",
+            Self::Hills => "hills",
+            Self::Mountains => "mountains",
+            Self::Beach => "beach",
+            Self::Desert => "desert",
+            Self::Snow => "snow",
+            Self::Lake => "lake",
+        }
+    }
+
     /// The words for being there.
     pub fn phrase(self) -> &'static str {
         match self {

@@ -167,6 +167,14 @@ impl<B: Bounds> AutoencoderStage<B> {
         Ok(terms)
     }
 
+    /// The loss that terms add up to.
+    fn total(&self, terms: &Terms) -> f32 {
+        terms.absolute
+            + self.spec.perceptual_weight as f32 * terms.perceptual
+            + terms.bounds
+            + terms.adaptive_weight * terms.adversarial
+    }
+
     /// Decoded pictures of the averaged network, without noise.
     fn reconstruct(&self, samples: &[Sample]) -> Result<Vec<RgbaImage>, TrainError> {
         let network = self.learner.averaged();
@@ -247,10 +255,7 @@ impl<B: Bounds> Stage for AutoencoderStage<B> {
         if let (true, Some(critic)) = (is_adversarial, &mut self.critic) {
             is_applied &= critic.apply(learning_rate, passes)?.is_applied;
         }
-        let loss = sum.absolute
-            + self.spec.perceptual_weight as f32 * sum.perceptual
-            + sum.bounds
-            + sum.adaptive_weight * sum.adversarial;
+        let loss = self.total(&sum);
         let mut more = Map::new();
         more.insert("l1".into(), json!(sum.absolute));
         more.insert("perceptual".into(), json!(sum.perceptual));

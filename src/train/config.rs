@@ -9,9 +9,11 @@ use serde_json::Value;
 use super::TrainError;
 use super::limits;
 use super::schedule::Decay;
+use crate::model::conditioner::class::ClassEncoderConfig;
 use crate::model::conditioner::layout::LayoutEncoderConfig;
 use crate::model::conditioner::semantic::SemanticEncoderConfig;
 use crate::model::{ClipTextConfig, FirstStageConfig, Manifest, UNet2dConfig};
+use crate::recipe::TrainSpec;
 
 /// What the file named by `TrainSpec::config` says: the sizes of the networks
 /// in diffusers' own words, and fine points of the training. A run from random
@@ -29,6 +31,8 @@ pub struct TrainConfig {
     pub layout_encoder: Option<LayoutEncoderConfig>,
     /// `config.json` of the encoder of label maps, for a model that takes them.
     pub semantic_encoder: Option<SemanticEncoderConfig>,
+    /// `config.json` of the encoder of classes, for a model that takes one.
+    pub class_encoder: Option<ClassEncoderConfig>,
     /// How the vocabulary is learnt from the captions.
     pub tokenizer: TokenizerConfig,
     /// `scheduler_config.json`.
@@ -140,13 +144,18 @@ pub struct TrainingConfig {
     /// How much more the loss, of an autoencoder the absolute difference, counts
     /// where such a thing is than elsewhere.
     pub object_weight: f32,
-    /// How often boxes, label maps and small pictures are told.
-    pub conditions: ConditionShares,
+    /// How often boxes, label maps and small pictures are told. Without it, a model that
+    /// takes one of them alone is told it exactly and always, but for the job's dropout.
+    pub conditions: Option<ConditionShares>,
     /// Share of the storybook scenes that are stickers; their own when absent.
     pub sticker_share: Option<f32>,
     /// γ of min-SNR weighting (Hang et al. 2023, <https://arxiv.org/abs/2303.09556>);
     /// `None` weighs all steps alike.
     pub min_snr_gamma: Option<f64>,
+    /// Standard deviation of what is added to all of a channel's noise alike, so that the
+    /// model learns to change the brightness of whole pictures (Guttenberg 2023,
+    /// <https://www.crosslabs.org/blog/diffusion-with-offset-noise>); 0.1 is usual.
+    pub offset_noise: f32,
     /// Which steps of the diffusion are trained how often.
     pub timestep_sampling: TimestepSampling,
     /// Prompts of the sample sheets; taken from the captions when empty.
@@ -168,9 +177,10 @@ impl Default for TrainingConfig {
             full_mask_share: 0.4,
             object_mask_share: 0.0,
             object_weight: 1.0,
-            conditions: ConditionShares::default(),
+            conditions: None,
             sticker_share: None,
             min_snr_gamma: None,
+            offset_noise: 0.0,
             timestep_sampling: TimestepSampling::Uniform,
             sample_prompts: Vec::new(),
         }
@@ -178,23 +188,30 @@ impl Default for TrainingConfig {
 }
 
 impl TrainConfig {
-    /// Reads a file; without one, nothing is said.
+    /// What a job says, in a file of its own or in itself; without either, nothing is said.
     ///
     /// # Errors
     /// If it cannot be read or does not say what it should.
-    pub fn read(path: Option<&Path>) -> Result<Self, TrainError> {
-        let Some(path) = path else {
-            return Ok(Self::default());
+    pub fn of(spec: &TrainSpec) -> Result<Self, TrainError> {
+        let (path, told) = match (&spec.config, &spec.sizes) {
+            (None, None) => return Ok(Self::default()),
+            (Some(_), Some(_)) => {
+                return Err(TrainError::setting(
+                    "the run says its network sizes itself and names a file of them; leave out one of `sizes` and `config`",
+                ));
+            }
+            (Some(path), None) => {
+                let text = fs::read_to_string(path).map_err(TrainError::io("read", path))?;
+                (path.as_path(), serde_json::from_str(&text))
+            }
+            (None, Some(sizes)) => (Path::new("sizes"), Self::deserialize(sizes)),
         };
-        let text = fs::read_to_string(path).map_err(TrainError::io("read", path))?;
-        let config: Self = serde_json::from_str(&text).map_err(|error| TrainError::Config {
-            path: path.to_path_buf(),
-            message: error.to_string(),
-        })?;
-        limits::check_training(&config.training).map_err(|message| TrainError::Config {
+        let unclear = |message: String| TrainError::Config {
             path: path.to_path_buf(),
             message,
-        })?;
+        };
+        let config: Self = told.map_err(|error| unclear(error.to_string()))?;
+        limits::check_training(&config.training).map_err(unclear)?;
         Ok(config)
     }
 }

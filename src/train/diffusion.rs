@@ -9,10 +9,13 @@
 //! of what it got wrong (facts: LDM `ddpm.py`). Captions are dropped at random
 //! for classifier-free guidance (Ho and Salimans 2022,
 //! <https://arxiv.org/abs/2207.12598>). From random weights the text encoder
-//! learns along; a model that is trained further keeps its own. The encoders of boxes
-//! and label maps always learn along.
+//! learns along; a model that is trained further keeps its own. The encoders of boxes,
+//! label maps and classes always learn along. What cannot be asked of a model it has no
+//! encoder for, words included.
 
 mod batch;
+#[cfg(test)]
+mod curve_tests;
 #[cfg(test)]
 mod gradient_tests;
 mod paint;
@@ -39,6 +42,7 @@ use super::second_stage::{SecondStage, open};
 use super::session::{Figures, Reporter, Stage};
 use super::telling::Teller;
 use super::tensors::{host, scalar};
+use crate::model::conditioner::class::ClassEncoder;
 use crate::model::conditioner::inpaint::MaskedLatent;
 use crate::model::conditioner::layout::LayoutEncoder;
 use crate::model::conditioner::semantic::SemanticEncoder;
@@ -67,6 +71,8 @@ pub(super) struct Denoiser {
     layout_encoder: Option<LayoutEncoder>,
     /// For models that take label maps.
     semantic_encoder: Option<SemanticEncoder>,
+    /// For models that take a class.
+    class_encoder: Option<ClassEncoder>,
 }
 
 /// A denoiser in training.
@@ -80,7 +86,7 @@ pub(super) struct DiffusionStage {
     frozen_text: Option<ClipTextModel>,
     encoder: Encoder,
     first_stage_weights: Option<SharedWeights>,
-    tokenizer: Arc<ClipTokenizer>,
+    tokenizer: Option<Arc<ClipTokenizer>>,
     teller: Teller,
     scheduler: Value,
     noising: Noising,
@@ -90,6 +96,8 @@ pub(super) struct DiffusionStage {
     blank: MaskedLatent,
     /// Pictures to judge by, encoded.
     judged: Vec<Cached>,
+    /// What was found when the run was opened and is not yet told.
+    remarks: Vec<String>,
 }
 
 impl DiffusionStage {
@@ -105,26 +113,28 @@ impl DiffusionStage {
         device.seed(spec.seed);
         let SecondStage {
             unet,
-            text_encoder,
+            text,
             is_text_trained,
             layout_encoder,
             semantic_encoder,
+            class_encoder,
             first_stage,
             first_stage_weights,
-            tokenizer,
             scheduler,
             studio,
             factor,
-        } = open(spec, config, &device, &pictures.captions)?;
+            remarks,
+        } = open(spec, config, &device, &pictures)?;
+        let (tokenizer, text_encoder) = text.unzip();
         let noising = Noising::from_config(&scheduler, config.training.timestep_sampling)?;
         nn::draw_weights(&unet);
-        nn::draw_weights(&text_encoder);
+        text_encoder.iter().for_each(nn::draw_weights);
         layout_encoder.iter().for_each(nn::draw_weights);
         semantic_encoder.iter().for_each(nn::draw_weights);
-        let (trained, frozen) = if is_text_trained {
-            (Some(text_encoder), None)
-        } else {
-            (None, Some(text_encoder.valid()))
+        class_encoder.iter().for_each(nn::draw_weights);
+        let (trained, frozen) = match is_text_trained {
+            true => (text_encoder, None),
+            false => (None, text_encoder.map(|text| text.valid())),
         };
         let options = LearnerOptions {
             betas: (0.9, 0.999),
@@ -137,14 +147,15 @@ impl DiffusionStage {
             text_encoder: trained,
             layout_encoder,
             semantic_encoder,
+            class_encoder,
         };
         let mut encoder = Encoder::new(first_stage, &plain, spec.size_px, spec.seed);
         if let Some(factor) = factor {
             encoder.set_factor(factor);
         }
-        let tokenizer = Arc::new(tokenizer);
+        let tokenizer = tokenizer.map(Arc::new);
         Ok(Self {
-            teller: teller(&studio, &tokenizer, config),
+            teller: teller(&studio, &tokenizer, spec, config),
             learner: Learner::new(denoiser, options, &device),
             spec: spec.clone(),
             config: config.clone(),
@@ -160,6 +171,7 @@ impl DiffusionStage {
             cache: None,
             blank: MaskedLatent::default(),
             judged: Vec::new(),
+            remarks,
         })
     }
 
@@ -210,6 +222,26 @@ impl DiffusionStage {
 }
 
 impl DiffusionStage {
+    /// One forward and backward pass; the gradients stay in the learner. What was wrong
+    /// with each picture, and the loss of all.
+    fn learn(&mut self, batch: &Batch) -> Result<(Vec<f32>, f32), TrainError> {
+        let errors = self.errors(self.learner.module(), batch, &self.device);
+        let each = host(errors.clone().inner())?;
+        let mean = match self.config.training.min_snr_gamma {
+            Some(gamma) => {
+                let weight = |step: &usize| self.noising.min_snr_weight(*step, gamma);
+                let weights: Vec<f32> = batch.steps.iter().map(weight).collect();
+                let data = TensorData::new(weights, [batch.steps.len()]);
+                (errors * Tensor::from_data(data, &self.device)).mean()
+            }
+            None => errors.mean(),
+        };
+        let loss = scalar(mean.clone())?;
+        let gradients = nn::ops::on_workers(&mean, || mean.backward());
+        self.learner.accumulate(gradients);
+        Ok((each, loss))
+    }
+
     fn start_cache(&self, step: u64) -> Result<LatentCache, TrainError> {
         let source = &self.pictures.source;
         let preparation = self.preparation();
@@ -224,8 +256,14 @@ impl DiffusionStage {
     }
 }
 
-fn teller(studio: &Manifest, tokenizer: &Arc<ClipTokenizer>, config: &TrainConfig) -> Teller {
-    Teller::new(studio, Arc::clone(tokenizer), config.training.conditions)
+fn teller(
+    studio: &Manifest,
+    tokenizer: &Option<Arc<ClipTokenizer>>,
+    spec: &TrainSpec,
+    config: &TrainConfig,
+) -> Teller {
+    let shares = config.training.conditions;
+    Teller::new(studio, tokenizer.clone(), shares, spec.caption_dropout)
 }
 
 impl Stage for DiffusionStage {
@@ -250,6 +288,13 @@ impl Stage for DiffusionStage {
         if let Some(encoder) = &denoiser.semantic_encoder {
             networks["semantic_encoder"] = json!(encoder.config());
         }
+        if let Some(encoder) = &denoiser.class_encoder {
+            networks["class_encoder"] = json!(encoder.config());
+        }
+        // So are the names of what can be asked for, which pictures decide on.
+        if self.spec.task.is_some() {
+            networks["inputs"] = json!(self.studio.inputs);
+        }
         networks
     }
 
@@ -260,8 +305,11 @@ impl Stage for DiffusionStage {
     fn load(&mut self, folder: &Path, state: &RunState) -> Result<(), TrainError> {
         let updates = state.updates.get("denoiser").copied().unwrap_or(0);
         self.learner.load(folder, "denoiser", updates)?;
-        self.tokenizer = Arc::new(ClipTokenizer::open(&folder.join("tokenizer"))?);
-        self.teller = teller(&self.studio, &self.tokenizer, &self.config);
+        if self.tokenizer.is_some() {
+            let tokenizer = ClipTokenizer::open(&folder.join("tokenizer"))?;
+            self.tokenizer = Some(Arc::new(tokenizer));
+            self.teller = teller(&self.studio, &self.tokenizer, &self.spec, &self.config);
+        }
         if let Some(factor) = state.measured.get(FACTOR) {
             self.encoder.set_factor(*factor);
         }
@@ -269,6 +317,9 @@ impl Stage for DiffusionStage {
     }
 
     fn begin(&mut self, step: u64, reporter: &mut Reporter<'_>) -> Result<bool, TrainError> {
+        for remark in self.remarks.drain(..) {
+            reporter.warn(remark);
+        }
         let mut cache = match self.cache.take() {
             Some(cache) => cache,
             None => self.start_cache(step)?,
@@ -306,33 +357,20 @@ impl Stage for DiffusionStage {
         if let Some(cache) = &mut self.cache {
             cache.advance(step, u64::MAX, &self.encoder, reporter)?;
         }
-        let cache = self
-            .cache
-            .as_ref()
-            .ok_or_else(|| TrainError::device("the run was not begun"))?;
         let passes = self.spec.accumulate;
         let mut loss = 0.0;
         let mut quarters = [(0.0_f32, 0_u32); QUARTERS];
         for pass in 0..u64::from(passes) {
+            let cache = self.cache.as_ref();
+            let cache = cache.ok_or_else(|| TrainError::device("the run was not begun"))?;
             let batch = self.batch(cache, step * u64::from(passes) + pass);
-            let errors = self.errors(self.learner.module(), &batch, &self.device);
-            for (error, step) in host(errors.clone().inner())?.into_iter().zip(&batch.steps) {
+            let (errors, mean) = self.learn(&batch)?;
+            for (error, step) in errors.into_iter().zip(&batch.steps) {
                 let quarter = &mut quarters[step * QUARTERS / self.noising.steps()];
                 quarter.0 += error;
                 quarter.1 += 1;
             }
-            let mean = match self.config.training.min_snr_gamma {
-                Some(gamma) => {
-                    let weight = |step: &usize| self.noising.min_snr_weight(*step, gamma);
-                    let weights: Vec<f32> = batch.steps.iter().map(weight).collect();
-                    let data = TensorData::new(weights, [batch.steps.len()]);
-                    (errors * Tensor::from_data(data, &self.device)).mean()
-                }
-                None => errors.mean(),
-            };
-            loss += scalar(mean.clone())? / passes as f32;
-            let gradients = nn::ops::on_workers(&mean, || mean.backward());
-            self.learner.accumulate(gradients);
+            loss += mean / passes as f32;
         }
         let update = self.learner.apply(learning_rate, passes)?;
         let means: Vec<Option<f32>> = quarters
@@ -355,10 +393,21 @@ impl Stage for DiffusionStage {
         }
         let denoiser = self.learner.averaged();
         let device = self.device.clone().inner();
-        let errors = host(self.errors(&denoiser, &self.judged_batch(), &device))?;
-        let mean = errors.iter().map(|e| f64::from(*e)).sum::<f64>() / errors.len() as f64;
+        let mean = |batch: &Batch| -> Result<f64, TrainError> {
+            let errors = host(self.errors(&denoiser, batch, &device))?;
+            Ok(errors.iter().map(|e| f64::from(*e)).sum::<f64>() / errors.len() as f64)
+        };
+        let batch = self.judged_batch();
         let name = self.pictures.figure("held_out_loss", "train_loss");
-        Ok(vec![(name, mean)])
+        let mut figures = vec![(name, mean(&batch)?)];
+        // How much it listens to what it is told.
+        if let Some(misled) = batch.misled() {
+            let name = self
+                .pictures
+                .figure("held_out_loss_misled", "train_loss_misled");
+            figures.push((name, mean(&misled)?));
+        }
+        Ok(figures)
     }
 
     fn sheet(&mut self) -> Result<RgbaImage, TrainError> {
@@ -367,7 +416,10 @@ impl Stage for DiffusionStage {
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {
         self.learner.save(folder, "denoiser")?;
-        Ok(self.tokenizer.save(&folder.join("tokenizer"))?)
+        if let Some(tokenizer) = &self.tokenizer {
+            tokenizer.save(&folder.join("tokenizer"))?;
+        }
+        Ok(())
     }
 
     fn updates(&self) -> BTreeMap<String, u64> {
@@ -387,7 +439,8 @@ impl Stage for DiffusionStage {
             text_encoder: denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref()),
             layout_encoder: denoiser.layout_encoder.as_ref(),
             semantic_encoder: denoiser.semantic_encoder.as_ref(),
-            tokenizer: Some(&self.tokenizer),
+            class_encoder: denoiser.class_encoder.as_ref(),
+            tokenizer: self.tokenizer.as_deref(),
             scheduler: Some(&self.scheduler),
             manifest: Some(&self.studio),
             ..Default::default()

@@ -5,7 +5,7 @@
 //! of a look at what it was asked.
 
 use super::TrainError;
-use super::config::{TimestepSampling, TrainingConfig};
+use super::config::{ConditionShares, TimestepSampling, TrainingConfig};
 use crate::recipe::TrainSpec;
 
 /// A number that `T` holds, and the range that makes sense.
@@ -72,14 +72,14 @@ const TRAINING: &[Limit<TrainingConfig>] = &[
         c.object_mask_share.into()
     }),
     limit("object_weight", 1.0, 100.0, |c| c.object_weight.into()),
-    limit("nothing", 0.0, 1.0, |c| c.conditions.nothing.into()),
+    limit("nothing", 0.0, 1.0, |c| shares(c).nothing.into()),
     limit("partial_caption", 0.0, 1.0, |c| {
-        c.conditions.partial_caption.into()
+        shares(c).partial_caption.into()
     }),
-    limit("boxes", 0.0, 1.0, |c| c.conditions.boxes.into()),
-    limit("label_map", 0.0, 1.0, |c| c.conditions.label_map.into()),
+    limit("boxes", 0.0, 1.0, |c| shares(c).boxes.into()),
+    limit("label_map", 0.0, 1.0, |c| shares(c).label_map.into()),
     limit("low_resolution", 0.0, 1.0, |c| {
-        c.conditions.low_resolution.into()
+        shares(c).low_resolution.into()
     }),
     limit("sticker_share", 0.0, 1.0, |c| {
         c.sticker_share.unwrap_or(0.0).into()
@@ -87,6 +87,7 @@ const TRAINING: &[Limit<TrainingConfig>] = &[
     limit("min_snr_gamma", 1e-3, 1e6, |c| {
         c.min_snr_gamma.unwrap_or(1.0)
     }),
+    limit("offset_noise", 0.0, 1.0, |c| c.offset_noise.into()),
     limit("the mean of timestep_sampling", -5.0, 5.0, |c| {
         logit_normal(c).0
     }),
@@ -102,6 +103,10 @@ const fn limit<T>(name: &'static str, least: f64, most: f64, get: fn(&T) -> f64)
         most,
         get,
     }
+}
+
+fn shares(config: &TrainingConfig) -> ConditionShares {
+    config.conditions.unwrap_or_default()
 }
 
 fn logit_normal(config: &TrainingConfig) -> (f64, f64) {

@@ -11,7 +11,7 @@ use crate::recipe::{TrainSpec, TrainTarget};
 /// # Errors
 /// If a configuration cannot be read or is not supported, or the run lacks one.
 pub fn memory_needed(spec: &TrainSpec) -> Result<MemoryEstimate, TrainError> {
-    let config = TrainConfig::read(spec.config.as_deref())?;
+    let config = TrainConfig::of(spec)?;
     let from = spec.from.as_ref().map(ModelFolder::open).transpose()?;
     if spec.target == TrainTarget::Autoencoder {
         let sizes = match (&from, config.autoencoder) {

@@ -70,6 +70,17 @@ impl Noising {
         target.extend(pairs().map(say));
     }
 
+    /// Adds to each channel's noise a number of its own, `strength` wide (Guttenberg 2023,
+    /// <https://www.crosslabs.org/blog/diffusion-with-offset-noise>).
+    pub fn offset(noise: &mut [f32], numbers: &[f32], strength: f32) {
+        let channel = (noise.len() / numbers.len().max(1)).max(1);
+        for (channel, number) in noise.chunks_mut(channel).zip(numbers) {
+            channel
+                .iter_mut()
+                .for_each(|noise| *noise += strength * number);
+        }
+    }
+
     /// min-SNR-γ weight of a step's loss (Hang et al. 2023,
     /// <https://arxiv.org/abs/2303.09556>).
     pub fn min_snr_weight(&self, step: usize, gamma: f64) -> f32 {

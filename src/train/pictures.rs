@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::TrainError;
 use super::folder::{FolderReport, ImageFolder};
+use super::holdings::Holdings;
 use super::loader::Stream;
 use super::random::Purpose;
 use super::scene_pictures::ScenePictures;
 use super::source::{PictureSource, Sample, SkippedPicture};
-use crate::recipe::{TrainSpec, TrainTarget};
+use crate::recipe::{TrainSpec, TrainTarget, TrainTask};
 
 /// Pictures that the model is judged by.
 const HELD_OUT: usize = 32;
@@ -45,6 +46,8 @@ pub(super) struct Pictures {
     pub judged: Vec<Sample>,
     /// Captions for learning a vocabulary and for sample sheets.
     pub captions: Vec<String>,
+    /// What is known of them all.
+    pub holdings: Holdings,
 }
 
 impl Pictures {
@@ -80,6 +83,7 @@ pub(super) fn open(
         let captions = (0..MOST_CAPTIONS as u64).map(|index| source.caption(index));
         return Ok(Pictures {
             captions: captions.collect(),
+            holdings: source.holdings(),
             split: Split::HeldOut(HELD_OUT),
             judged: read_all(Arc::new(held_out), HELD_OUT, &mut report.skipped)?,
             source: Arc::new(source),
@@ -87,9 +91,10 @@ pub(super) fn open(
     };
     let (folder, found) = ImageFolder::open(root, spec.size_px, spec.fit, &spec.output)?;
     *report = found;
-    if spec.target == TrainTarget::Diffusion {
+    if spec.target == TrainTarget::Diffusion && matches!(spec.task, None | Some(TrainTask::Text)) {
         report.remarks.extend(without_captions(&folder));
     }
+    let holdings = folder.holdings();
     let count = folder.len().unwrap_or(0);
     let split = Split::of(count);
     let (source, judged, wanted) = match split {
@@ -105,6 +110,7 @@ pub(super) fn open(
     let captions = source.captions().filter(|caption| !caption.is_empty());
     Ok(Pictures {
         captions: captions.take(MOST_CAPTIONS).map(str::to_owned).collect(),
+        holdings,
         split,
         judged: read_all(judged, wanted, &mut report.skipped)?,
         source,

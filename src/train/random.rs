@@ -38,6 +38,8 @@ pub(super) enum Purpose {
     Conditions = 13,
     /// Which latents take the place of unused vectors of a codebook.
     Codebook = 14,
+    /// What is added to all of a channel's noise.
+    Offset = 15,
 }
 
 impl Purpose {

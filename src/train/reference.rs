@@ -1,5 +1,5 @@
 //! What PyTorch computes, for the tests of this room; see
-//! `tests/data/reference/make_training_reference.py`.
+//! `tests/data/reference/make_training_reference.py` and `make_training_curves.py`.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -8,6 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use super::tensors::host;
 
 const FILE: &str = "tests/data/reference/training.safetensors";
+const CURVES: &str = "tests/data/reference/training_curves.safetensors";
 
 /// The file of references, and the device on which they are wanted.
 pub(super) struct Reference {
@@ -17,9 +18,18 @@ pub(super) struct Reference {
 
 impl Reference {
     pub fn open(device: &Device) -> Self {
+        Self::of(FILE, device)
+    }
+
+    /// Whole curves of losses.
+    pub fn curves(device: &Device) -> Self {
+        Self::of(CURVES, device)
+    }
+
+    fn of(file: &str, device: &Device) -> Self {
         Self {
             device: device.clone(),
-            bytes: std::fs::read(FILE).expect("the file of references"),
+            bytes: std::fs::read(file).expect("the file of references"),
         }
     }
 

@@ -1,9 +1,12 @@
-//! What a run was asked for, kept in its folder: so that it can go on, whoever
-//! finds it, with the settings that it was started with.
+//! What a run is asked for, as one JSON file. Every run keeps it in its folder: so that it
+//! can go on, whoever finds it, with the settings that it was started with. Somebody may
+//! also write one by hand, or save it from the window, and begin a run with it.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
 
 use super::TrainError;
 use super::checkpoint::Checkpoints;
@@ -13,6 +16,19 @@ use crate::model::is_pixels;
 use crate::recipe::TrainSpec;
 
 const NAME: &str = "run.json";
+/// Bytes of a file that are read.
+const MOST_BYTES: u64 = 16 << 20;
+/// The settings that name files and folders.
+const PATHS: [&str; 6] = [
+    "data",
+    "from",
+    "first_stage",
+    "config",
+    "output",
+    "perceptual_weights",
+];
+/// Settings that are left out where they say nothing.
+const UNSAID: [&str; 2] = ["task", "sizes"];
 
 /// A run that lies in a folder and can go on.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,10 +69,16 @@ pub fn is_free_for_run(folder: &Path) -> bool {
     }
 }
 
-/// Writes down what a run is asked for, with paths that mean the same from
-/// anywhere.
+/// Writes down what a run is asked for in its folder.
 pub(super) fn write(spec: &TrainSpec) -> Result<(), TrainError> {
-    let path = spec.output.join(NAME);
+    save_run(spec, &spec.output.join(NAME))
+}
+
+/// Writes down what a run is asked for, with paths that mean the same from anywhere.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save_run(spec: &TrainSpec, path: &Path) -> Result<(), TrainError> {
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let first_stage = |path: &PathBuf| match is_pixels(path) {
         true => path.clone(),
@@ -74,8 +96,64 @@ pub(super) fn write(spec: &TrainSpec) -> Result<(), TrainError> {
     };
     let written = serde_json::to_vec_pretty(&spec)
         .map_err(std::io::Error::other)
-        .and_then(|text| write_atomically(&path, |file| file.write_all(&text)));
-    written.map_err(TrainError::io("write", &path))
+        .and_then(|text| write_atomically(path, |file| file.write_all(&text)));
+    written.map_err(TrainError::io("write", path))
+}
+
+/// Whether a JSON file describes a run; else it may say the sizes of its networks. What
+/// cannot be read describes none.
+pub fn is_run_file(path: &Path) -> bool {
+    let settings = settings();
+    object_of(path).is_ok_and(|told| told.keys().any(|key| settings.contains(key)))
+}
+
+/// Reads what a run is asked for. Paths are relative to the folder of the file, and what
+/// it does not say is as usual.
+///
+/// # Errors
+/// If it cannot be read, or says something that is no setting of a run.
+pub fn read_run(path: &Path) -> Result<TrainSpec, TrainError> {
+    let unclear = |message: String| TrainError::Config {
+        path: path.to_path_buf(),
+        message,
+    };
+    let mut told = object_of(path)?;
+    let settings = settings();
+    if let Some(unknown) = told.keys().find(|key| !settings.contains(key)) {
+        return Err(unclear(format!(
+            "\u{201c}{unknown}\u{201d} is no setting of a run; there are {}",
+            settings.join(", ")
+        )));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for key in PATHS {
+        if let Some(Value::String(name)) = told.get_mut(key)
+            && !(key == "first_stage" && is_pixels(name.as_ref()))
+        {
+            *name = folder.join(&name).to_string_lossy().into_owned();
+        }
+    }
+    serde_json::from_value(Value::Object(told)).map_err(|error| unclear(error.to_string()))
+}
+
+/// The names of all settings.
+fn settings() -> Vec<String> {
+    let all = serde_json::to_value(TrainSpec::default()).unwrap_or_default();
+    let all = all.as_object().map(|all| all.keys().cloned().collect());
+    let mut all: Vec<String> = all.unwrap_or_default();
+    all.extend(UNSAID.map(str::to_owned));
+    all
+}
+
+fn object_of(path: &Path) -> Result<Map<String, Value>, TrainError> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
+    read.map_err(TrainError::io("read", path))?;
+    let text = text.trim_start_matches('\u{feff}');
+    serde_json::from_str(text).map_err(|error| TrainError::Config {
+        path: path.to_path_buf(),
+        message: error.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -93,5 +171,49 @@ mod tests {
         assert!(is_free_for_run(folder.path()));
         fs::write(&metrics, "{}").expect("a file");
         assert!(!is_free_for_run(folder.path()));
+    }
+
+    #[test]
+    fn a_run_is_told_from_sizes_and_its_paths_are_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).expect("a file");
+            path
+        };
+        let sizes = write("sizes.json", r#"{ "training": { "min_snr_gamma": 5 } }"#);
+        assert!(!is_run_file(&sizes) && !is_run_file(&folder.path().join("none.json")));
+        let run = write(
+            "mine.json",
+            r#"{ "task": "super-resolution", "data": "pictures", "first_stage": "pixels",
+                "sizes": { "training": { "offset_noise": 0.1 } }, "steps": 7 }"#,
+        );
+        assert!(is_run_file(&run));
+        let spec = read_run(&run).expect("a run");
+        assert_eq!(spec.data, Some(folder.path().join("pictures")));
+        assert_eq!(spec.first_stage, Some("pixels".into()));
+        assert_eq!((spec.steps, spec.batch), (7, TrainSpec::default().batch));
+        assert_eq!(spec.task, Some(crate::recipe::TrainTask::SuperResolution));
+        let config = super::super::TrainConfig::of(&spec).expect("sizes");
+        assert_eq!(config.training.offset_noise, 0.1);
+
+        let copy = folder.path().join("copy.json");
+        save_run(&spec, &copy).expect("written");
+        let again = read_run(&copy).expect("the same run");
+        let output = std::path::absolute(&spec.output).expect("a path");
+        assert_eq!(again, TrainSpec { output, ..spec });
+
+        let wrong = write("wrong.json", r#"{ "stepz": 7, "steps": 7 }"#);
+        let error = read_run(&wrong).expect_err("no setting").to_string();
+        assert!(
+            error.contains("stepz") && error.contains("first_stage"),
+            "{error}"
+        );
+        let wrong = write("kind.json", r#"{ "task": "poems" }"#);
+        let error = read_run(&wrong).expect_err("no task").to_string();
+        assert!(
+            error.contains("poems") && error.contains("layout"),
+            "{error}"
+        );
     }
 }

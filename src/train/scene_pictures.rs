@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use super::TrainError;
+use super::holdings::Holdings;
 use super::random::Purpose;
 use super::source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity};
 use crate::random::Random;
 use crate::recipe::{LayoutBox, Palette, PaletteClass, SemanticInput};
-use crate::scenes::{SceneSource, classes, is_sticker, palette, partial_captions, sample_prompt};
+use crate::scenes::{
+    Attributes, Place, SceneSource, Tint, classes, is_sticker, palette, partial_captions,
+    sample_prompt,
+};
 
 /// Scenes of one seed, drawn when they are asked for.
 pub struct ScenePictures {
@@ -18,6 +22,10 @@ pub struct ScenePictures {
     palette: Palette,
 }
 
+/// The class of scenes that are no place.
+const STICKER: &str = "sticker";
+/// Boxes that a model of scenes has room for; few scenes have more.
+const MOST_BOXES: usize = 12;
 /// Scenes among which one of the wanted kind is looked for.
 const CANDIDATES: u64 = 8;
 
@@ -54,9 +62,38 @@ impl ScenePictures {
             .unwrap_or(first)
     }
 
+    /// What is known of all scenes.
+    pub(super) fn holdings(&self) -> Holdings {
+        let palette = self.palette.classes.clone();
+        let nouns = classes().iter().map(|class| class.noun.clone());
+        let places = Place::ALL.map(|place| place.name().to_owned());
+        Holdings {
+            pictures: None,
+            classes: places.into_iter().chain([STICKER.to_owned()]).collect(),
+            box_classes: nouns.collect(),
+            box_colours: Tint::ALL.map(|tint| tint.name().to_owned()).to_vec(),
+            most_boxes: MOST_BOXES,
+            map_classes: palette,
+            // Every scene has everything.
+            captioned: 1,
+            classed: 1,
+            boxed: 1,
+            mapped: 1,
+            ..Holdings::default()
+        }
+    }
+
     /// A caption such as a scene could have, without drawing it.
     pub fn caption(&self, index: u64) -> String {
         sample_prompt(self.seed, index)
+    }
+}
+
+/// The class of a scene: where it is.
+fn class_of(scene: &Attributes) -> &'static str {
+    match scene.sticker_ground {
+        Some(_) => STICKER,
+        None => scene.place.name(),
     }
 }
 
@@ -93,6 +130,7 @@ impl PictureSource for ScenePictures {
                 map: Arc::new(scene.labels),
                 palette: self.palette.clone(),
             }),
+            class: Some(class_of(&scene.attributes).to_owned()),
         };
         Ok(Sample {
             rgb: scene.image,

@@ -7,34 +7,46 @@ use serde_json::{Value, json};
 
 use super::TrainError;
 use super::config::TrainConfig;
+use super::holdings::Holdings;
+use super::kinds::{NewModel, new_model};
+use super::pictures::Pictures;
 use super::usual;
 use crate::model::conditioner::Encoders;
-use crate::model::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
-use crate::model::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
+use crate::model::conditioner::class::ClassEncoder;
+use crate::model::conditioner::layout::LayoutEncoder;
+use crate::model::conditioner::semantic::SemanticEncoder;
 use crate::model::{
-    ClipTextModel, ClipTokenizer, FirstStage, Manifest, ModelFolder, SharedWeights, UNet2d,
-    WeightDtype, groups_of, load_first_stage,
+    ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, Manifest, ModelFolder, SharedWeights,
+    UNet2d, UNet2dConfig, WeightDtype, groups_of, load_first_stage,
 };
-use crate::recipe::TrainSpec;
+use crate::recipe::palette::is_same_name;
+use crate::recipe::{InputSpec, TrainSpec, TrainTask};
+
+/// Names that a sentence lists.
+const NAMED: usize = 6;
 
 /// Everything that a diffusion run is made of.
 pub(super) struct SecondStage {
     pub unet: UNet2d,
-    pub text_encoder: ClipTextModel,
+    /// For a model that takes words.
+    pub text: Option<(ClipTokenizer, ClipTextModel)>,
     pub is_text_trained: bool,
     /// For a model that takes boxes.
     pub layout_encoder: Option<LayoutEncoder>,
     /// For a model that takes label maps.
     pub semantic_encoder: Option<SemanticEncoder>,
+    /// For a model that takes a class, unless the denoiser has the table.
+    pub class_encoder: Option<ClassEncoder>,
     /// Without autodiff.
     pub first_stage: Box<dyn FirstStage>,
     /// Where its weights lie.
     pub first_stage_weights: Option<SharedWeights>,
-    pub tokenizer: ClipTokenizer,
     pub scheduler: Value,
     pub studio: Manifest,
     /// What latents are multiplied by; `None` where it has to be measured.
     pub factor: Option<f64>,
+    /// What of the pictures the model will not learn, in sentences for the user.
+    pub remarks: Vec<String>,
 }
 
 /// Opens or makes the networks that a job names; `device` is with autodiff.
@@ -42,16 +54,25 @@ pub(super) fn open(
     spec: &TrainSpec,
     config: &TrainConfig,
     device: &Device,
-    captions: &[String],
+    pictures: &Pictures,
 ) -> Result<SecondStage, TrainError> {
-    let stage = match &spec.from {
+    let mut stage = match &spec.from {
         Some(from) => {
             let mut stage = from_model(&ModelFolder::open(from)?, config, device)?;
+            if let Some(task) = spec.task {
+                check_task(&stage.studio, task)?;
+            }
             stage.studio = renamed(stage.studio, &spec.output);
             stage
         }
-        None => from_scratch(spec, config, device, captions)?,
+        None => from_scratch(spec, config, device, pictures)?,
     };
+    stage
+        .remarks
+        .extend(spec.task.and_then(|task| pictures.holdings.lacking(task)));
+    stage
+        .remarks
+        .extend(unknown_classes(&stage.studio, &pictures.holdings)?);
     let latents = stage.first_stage.info();
     let latent = latents.channels;
     if stage.unet.config().out_channels != latent {
@@ -85,6 +106,66 @@ pub(super) fn open(
         )));
     }
     Ok(stage)
+}
+
+/// Checks that a model that is trained further learns a task and nothing else.
+fn check_task(studio: &Manifest, task: TrainTask) -> Result<(), TrainError> {
+    let is_right = match (&studio.inputs[..], task) {
+        ([], TrainTask::Unconditional) => true,
+        ([only], _) => matches!(
+            (only, task),
+            (InputSpec::Class { .. }, TrainTask::Class)
+                | (InputSpec::Text { .. }, TrainTask::Text)
+                | (InputSpec::Layout { .. }, TrainTask::Layout)
+                | (InputSpec::Semantic { .. }, TrainTask::Semantic)
+                | (InputSpec::Mask { .. }, TrainTask::Inpaint)
+                | (InputSpec::LowResolution { .. }, TrainTask::SuperResolution)
+        ),
+        _ => false,
+    };
+    if is_right {
+        return Ok(());
+    }
+    let takes: Vec<&str> = studio.inputs.iter().map(InputSpec::label).collect();
+    let takes = match takes.is_empty() {
+        true => "nothing that it could be told".to_owned(),
+        false => takes.join(", "),
+    };
+    Err(TrainError::setting(format!(
+        "the model takes {takes}, and learns on as it is; leave the task out, or begin with random weights"
+    )))
+}
+
+/// Class folders that a model which has its classes already does not know.
+///
+/// # Errors
+/// If it knows none of them.
+fn unknown_classes(studio: &Manifest, holdings: &Holdings) -> Result<Option<String>, TrainError> {
+    let Some(known) = studio.classes() else {
+        return Ok(None);
+    };
+    let is_known = |name: &&String| known.iter().any(|known| is_same_name(known, name));
+    let (known, unknown): (Vec<&String>, Vec<&String>) =
+        holdings.classes.iter().partition(is_known);
+    let names: Vec<&str> = unknown
+        .iter()
+        .take(NAMED)
+        .map(|name| name.as_str())
+        .collect();
+    let names = names.join(", ");
+    if known.is_empty() {
+        return Err(TrainError::setting(match unknown.is_empty() {
+            true => "the model paints classes, but the pictures lie in no class folders".to_owned(),
+            false => format!(
+                "none of the class folders ({names}) is called like a class that the model paints"
+            ),
+        }));
+    }
+    Ok((!unknown.is_empty()).then(|| {
+        format!(
+            "pictures in folders that are no classes of the model train it without a class: {names}"
+        )
+    }))
 }
 
 /// What a model that was trained further says of itself: it is another one, and
@@ -123,26 +204,33 @@ fn from_model(
             folder.path().display()
         )));
     }
-    // A model that says of itself nothing else can be told words.
-    folder.text_encoder_config()?;
     let encoders = Encoders::load(folder, device)?;
-    let Some((tokenizer, text_encoder)) = encoders.text else {
-        return Err(TrainError::setting("the model cannot be told words"));
-    };
+    if encoders.original.is_some() {
+        return Err(TrainError::setting(
+            "the model is told as in the paper's code, which can be painted with but not trained here; begin with random weights and its first stage",
+        ));
+    }
+    let studio = folder.manifest();
+    let unet = folder.load_unet(device)?;
+    if !studio.inputs.iter().any(InputSpec::is_attended) && !unet.config().is_plain() {
+        // Denoisers with cross-attention must be told something.
+        folder.text_encoder_config()?;
+    }
     let first_stage_weights = SharedWeights::of(folder.path());
     let first_stage = folder.load_first_stage(&plain)?;
     Ok(SecondStage {
-        unet: folder.load_unet(device)?,
-        text_encoder,
+        unet,
+        text: encoders.text,
         is_text_trained: false,
         layout_encoder: encoders.layout,
         semantic_encoder: encoders.semantic,
+        class_encoder: encoders.class,
         factor: Some(first_stage.scaling().factor),
         first_stage,
         first_stage_weights,
-        tokenizer,
         scheduler,
-        studio: folder.manifest(),
+        studio,
+        remarks: Vec::new(),
     })
 }
 
@@ -150,7 +238,7 @@ fn from_scratch(
     spec: &TrainSpec,
     config: &TrainConfig,
     device: &Device,
-    captions: &[String],
+    pictures: &Pictures,
 ) -> Result<SecondStage, TrainError> {
     let first_stage = spec.first_stage.as_ref().ok_or_else(|| {
         TrainError::setting(
@@ -159,33 +247,53 @@ fn from_scratch(
     })?;
     let first_stage_weights = SharedWeights::of(first_stage);
     let first_stage = load_first_stage(first_stage, WeightDtype::F32, &device.clone().inner())?;
-    let latents = first_stage.info();
-    let latent_side = spec.size_px as usize / latents.factor;
-    // What the configuration leaves open fits to what it says.
-    let text_width = match (&config.unet, &config.text_encoder) {
-        (Some(unet), _) => unet.cross_attention_dim,
-        (None, Some(text)) => text.hidden_size,
-        (None, None) => usual::text_width(latent_side),
-    };
-    let mut unet = config
-        .unet
-        .clone()
-        .unwrap_or_else(|| usual::unet(latent_side, latents.channels, text_width));
-    let mut text = config
-        .text_encoder
-        .clone()
-        .unwrap_or_else(|| usual::text_encoder(text_width));
-    let scheduler = config.scheduler.clone().unwrap_or_else(usual::scheduler);
+    let NewModel {
+        unet,
+        text,
+        layout,
+        semantic,
+        class,
+        studio,
+    } = new_model(
+        spec,
+        config,
+        &first_stage.configuration(),
+        &pictures.holdings,
+    )?;
+    let text = text.map(|text| new_text(text, &unet, config, device, &pictures.captions));
+    let text = text.transpose()?;
+    Ok(SecondStage {
+        unet: unet.init(device)?,
+        is_text_trained: text.is_some(),
+        text,
+        layout_encoder: layout.map(|sizes| sizes.init(device)).transpose()?,
+        semantic_encoder: semantic.map(|sizes| sizes.init(device)).transpose()?,
+        class_encoder: class.map(|sizes| sizes.init(device)).transpose()?,
+        first_stage,
+        first_stage_weights,
+        scheduler: config.scheduler.clone().unwrap_or_else(usual::scheduler),
+        studio,
+        factor: None,
+        remarks: Vec::new(),
+    })
+}
+
+/// A new text encoder and its vocabulary, learnt from the captions.
+fn new_text(
+    mut text: ClipTextConfig,
+    unet: &UNet2dConfig,
+    config: &TrainConfig,
+    device: &Device,
+    captions: &[String],
+) -> Result<(ClipTokenizer, ClipTextModel), TrainError> {
     if unet.cross_attention_dim != text.hidden_size {
         return Err(TrainError::setting(format!(
             "the denoiser listens to texts {} wide, but the text encoder's are {}",
             unet.cross_attention_dim, text.hidden_size
         )));
     }
-    let length = config
-        .tokenizer
-        .model_max_length
-        .unwrap_or(text.max_position_embeddings);
+    let given = config.tokenizer.model_max_length;
+    let length = given.unwrap_or(text.max_position_embeddings);
     if length > text.max_position_embeddings {
         return Err(TrainError::setting(format!(
             "texts of {length} tokens are too long for the text encoder, which takes {}",
@@ -206,28 +314,6 @@ fn from_scratch(
     ] {
         text.other.insert(key.into(), json!(token));
     }
-    unet.sample_size = Some(json!(latent_side));
-    let mut studio = config
-        .studio
-        .clone()
-        .unwrap_or_else(|| usual::studio(&unet, &first_stage.configuration()));
-    studio.resolution_px = spec.size_px;
-    let studio = studio.with_text(Some(&text));
-    let layout = config.layout_encoder.as_ref();
-    let layout = layout.map(|sizes: &LayoutEncoderConfig| sizes.init(device));
-    let semantic = config.semantic_encoder.as_ref();
-    let semantic = semantic.map(|sizes: &SemanticEncoderConfig| sizes.init(device));
-    Ok(SecondStage {
-        unet: unet.init(device)?,
-        text_encoder: text.init(device)?,
-        is_text_trained: true,
-        layout_encoder: layout.transpose()?,
-        semantic_encoder: semantic.transpose()?,
-        first_stage,
-        first_stage_weights,
-        tokenizer,
-        scheduler,
-        studio,
-        factor: None,
-    })
+    let network = text.init(device)?;
+    Ok((tokenizer, network))
 }

@@ -163,7 +163,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let begun = Instant::now();
         limits::check_run(spec)?;
-        let config = TrainConfig::read(spec.config.as_deref())?;
+        let config = TrainConfig::of(spec)?;
         let folder = RunFolder::take(spec)?;
         let mut reporter = Reporter::new(observer);
         let mut report = FolderReport::default();

@@ -31,6 +31,8 @@ pub struct Known {
     pub boxes: Vec<LayoutBox>,
     /// What every pixel is.
     pub label_map: Option<SemanticInput>,
+    /// What kind of picture it is.
+    pub class: Option<String>,
 }
 
 impl Sample {

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use image::{GrayImage, Luma, imageops};
+use image::{GrayImage, Luma, RgbImage, imageops};
 
 use super::config::ConditionShares;
 use super::rough_map::roughened;
@@ -40,6 +40,8 @@ pub(super) struct Tellable {
     pub label_map: Option<Arc<GrayImage>>,
     /// Planes of the small picture, in [-1, 1]; empty where the model takes none.
     pub small: Vec<f32>,
+    /// The model's number of its class.
+    pub class: Option<u32>,
 }
 
 /// What is told of a picture once.
@@ -51,33 +53,70 @@ pub(super) struct Told<'a> {
     pub label_map: Option<GrayImage>,
     /// Empty for no picture.
     pub small: &'a [f32],
+    /// `None` for none.
+    pub class: Option<u32>,
 }
 
 /// Knows what a model can be told, and in which numbers.
 #[derive(Clone)]
 pub(super) struct Teller {
-    tokenizer: Arc<ClipTokenizer>,
+    /// Absent for a model that takes no words.
+    tokenizer: Option<Arc<ClipTokenizer>>,
     boxes: Option<BoxNames>,
     classes: Vec<PaletteClass>,
+    /// Names of what a whole picture may be.
+    kinds: Vec<String>,
     /// Which of `classes` are things: what boxes may hold.
     is_thing: [bool; 256],
     small_factor: Option<u32>,
     shares: ConditionShares,
+    /// Whether boxes and maps are told as they are, and not as hands would draw them.
+    is_exact: bool,
+}
+
+/// How often a model that takes one thing alone is told it.
+fn shares_alone(inputs: &[InputSpec], dropout: f32) -> Option<ConditionShares> {
+    let is_alone = |input: &InputSpec| !matches!(input, InputSpec::Mask { .. });
+    let mut inputs = inputs.iter().filter(|input| is_alone(input));
+    let nothing = match (inputs.next()?, inputs.next()) {
+        // What is said without words is dropped with the words.
+        (InputSpec::Text { .. }, _) | (_, Some(_)) => return None,
+        (
+            InputSpec::LowResolution {
+                is_needed: true, ..
+            },
+            None,
+        ) => 0.0,
+        (_, None) => dropout,
+    };
+    Some(ConditionShares {
+        nothing,
+        partial_caption: 0.0,
+        boxes: 1.0,
+        label_map: 1.0,
+        low_resolution: 1.0,
+    })
 }
 
 impl Teller {
+    /// For a model that takes what its manifest says, told as often as `shares` say or, if
+    /// it takes one thing alone, always but for `dropout`.
     pub fn new(
         manifest: &Manifest,
-        tokenizer: Arc<ClipTokenizer>,
-        shares: ConditionShares,
+        tokenizer: Option<Arc<ClipTokenizer>>,
+        shares: Option<ConditionShares>,
+        dropout: f32,
     ) -> Self {
+        let alone = shares_alone(&manifest.inputs, dropout);
         let mut teller = Self {
             tokenizer,
             boxes: None,
             classes: Vec::new(),
+            kinds: manifest.classes().unwrap_or_default().to_vec(),
             is_thing: [false; 256],
             small_factor: manifest.low_resolution_factor(),
-            shares,
+            is_exact: shares.is_none() && alone.is_some(),
+            shares: shares.or(alone).unwrap_or_default(),
         };
         let mut things: &[String] = &[];
         for input in &manifest.inputs {
@@ -104,13 +143,17 @@ impl Teller {
 
     /// Whether there is more to tell than words.
     fn tells_more(&self) -> bool {
-        self.boxes.is_some() || !self.classes.is_empty() || self.small_factor.is_some()
+        self.boxes.is_some()
+            || !self.classes.is_empty()
+            || self.small_factor.is_some()
+            || !self.kinds.is_empty()
     }
 
-    /// The numbers of a caption.
+    /// The numbers of a caption; none for a model that takes no words.
     pub fn tokens(&self, caption: &str) -> Vec<i32> {
-        let tokens = self.tokenizer.encode(caption);
-        tokens.into_iter().map(|token| token as i32).collect()
+        let tokens = self.tokenizer.as_ref().map(|it| it.encode(caption));
+        let tokens = tokens.unwrap_or_default().into_iter();
+        tokens.map(|token| token as i32).collect()
     }
 
     /// Everything that the model can be told of a picture.
@@ -126,12 +169,8 @@ impl Teller {
             let numbered = boxes.filter_map(|it| names.numbered(it, [side; 2]));
             numbered.collect()
         });
-        let small = self.small_factor.map(|factor| {
-            let (width, height) = sample.rgb.dimensions();
-            let size = [width, height].map(|side| side.div_ceil(factor));
-            let filter = imageops::FilterType::CatmullRom;
-            planes(&imageops::resize(&sample.rgb, size[0], size[1], filter))
-        });
+        let factor = self.small_factor;
+        let small = factor.map(|factor| planes(&small(&sample.rgb, factor)));
         let map = sample.known.label_map.as_ref();
         let map = map.filter(|_| !self.classes.is_empty());
         Tellable {
@@ -139,7 +178,18 @@ impl Teller {
             boxes: boxes.unwrap_or_default(),
             label_map: map.map(|input| Arc::new(self.numbered(input))),
             small: small.unwrap_or_default(),
+            class: sample
+                .known
+                .class
+                .as_ref()
+                .and_then(|class| self.kind(class)),
         }
+    }
+
+    /// The model's number of a class.
+    fn kind(&self, name: &str) -> Option<u32> {
+        let place = self.kinds.iter().position(|kind| is_same_name(kind, name));
+        place.and_then(|place| u32::try_from(place).ok())
     }
 
     /// A map in the model's own numbers.
@@ -187,21 +237,35 @@ impl Teller {
             false => whole,
         };
         let boxes = if random.happens(shares.boxes) && !is_silent {
-            drawn(&about.boxes, random)
+            match self.is_exact {
+                true => about.boxes.clone(),
+                false => drawn(&about.boxes, random),
+            }
         } else {
             Vec::new()
         };
         let has_map = random.happens(shares.label_map) && !is_silent;
         let map = about.label_map.as_ref().filter(|_| has_map);
-        let label_map = map.map(|map| roughened(map, &self.is_thing, random));
+        let label_map = map.map(|map| match self.is_exact {
+            true => map.as_ref().clone(),
+            false => roughened(map, &self.is_thing, random),
+        });
         let has_small = random.happens(shares.low_resolution) && !is_silent;
         Told {
             caption: if is_silent { &[] } else { caption },
             boxes,
             label_map,
             small: if has_small { &about.small } else { &[] },
+            class: about.class.filter(|_| !is_silent),
         }
     }
+}
+
+/// A picture in small: bicubic, each pixel of all that it stands for.
+pub(super) fn small(picture: &RgbImage, factor: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let [width, height] = [width, height].map(|side| side.div_ceil(factor));
+    imageops::resize(picture, width, height, imageops::FilterType::CatmullRom)
 }
 
 /// Boxes as hands draw them.
@@ -229,7 +293,6 @@ fn drawn(boxes: &[NumberedBox], random: &mut Random) -> Vec<NumberedBox> {
 
 #[cfg(test)]
 mod tests {
-    use image::RgbImage;
 
     use super::*;
     use crate::model::ModelFolder;
@@ -239,7 +302,7 @@ mod tests {
     fn teller(folder: &str, shares: ConditionShares) -> Teller {
         let folder = ModelFolder::open(folder).expect("a model");
         let tokenizer = Arc::new(folder.tokenizer().expect("a tokenizer"));
-        Teller::new(&folder.manifest(), tokenizer, shares)
+        Teller::new(&folder.manifest(), Some(tokenizer), Some(shares), 0.1)
     }
 
     fn sample() -> Sample {
@@ -273,6 +336,7 @@ mod tests {
                         classes: vec![class(0, "Sky"), class(2, "bus stop")],
                     },
                 }),
+                class: Some("Buses".to_owned()),
             },
         }
     }
@@ -350,5 +414,44 @@ mod tests {
         assert_eq!(told.caption, teller.tokens("a red bus"));
         assert_eq!(random.unit(), Random::new(3, 0).unit());
         assert_eq!(teller.footprint(16), 0);
+    }
+    #[test]
+    fn what_is_told_alone_is_told_exactly_and_left_out_as_often_as_asked_for() {
+        let classes = vec!["boats".to_owned(), "buses".to_owned()];
+        let mut manifest = Manifest::default();
+        let count = classes.len() as u32;
+        manifest.inputs = vec![InputSpec::Class {
+            classes,
+            empty: Some(count),
+        }];
+        let teller = Teller::new(&manifest, None, None, 0.25);
+        let about = teller.tellable(&sample());
+        assert_eq!((about.class, about.captions[0].len()), (Some(1), 0));
+        let told = (0..1000).filter(|seed| {
+            let told = teller.tell(&about, &mut Random::new(*seed, 0));
+            told.class == Some(1)
+        });
+        assert!((700..800).contains(&told.count()));
+
+        manifest.inputs = vec![InputSpec::Layout {
+            classes: vec!["bus".to_owned()],
+            colours: Vec::new(),
+            max_boxes: 4,
+        }];
+        let teller = Teller::new(&manifest, None, None, 0.0);
+        let about = teller.tellable(&sample());
+        let told = teller.tell(&about, &mut Random::new(3, 0));
+        assert_eq!(
+            (told.boxes.as_slice(), about.boxes.len()),
+            (&about.boxes[..], 1)
+        );
+
+        manifest.inputs = vec![InputSpec::LowResolution {
+            factor: 4,
+            is_needed: true,
+        }];
+        let teller = Teller::new(&manifest, None, None, 1.0);
+        let about = teller.tellable(&sample());
+        assert!(!teller.tell(&about, &mut Random::new(3, 0)).small.is_empty());
     }
 }

@@ -84,7 +84,7 @@ fn train_config() {
         most_bytes: MOST_BYTES,
         read: &|input| {
             std::fs::write(&runs.config, input).unwrap();
-            if TrainConfig::read(Some(&runs.config)).is_err() {
+            if TrainConfig::of(&autoencoder).is_err() {
                 return;
             }
             for job in [&autoencoder, &diffusion] {

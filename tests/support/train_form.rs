@@ -3,10 +3,11 @@
 use velatura::app::training::{TrainChange, TrainForm};
 
 /// The changes that make any form the given one.
-pub fn changes_to(form: &TrainForm) -> [TrainChange; 8] {
+pub fn changes_to(form: &TrainForm) -> [TrainChange; 9] {
     [
         TrainChange::Folder(form.folder.clone()),
         TrainChange::Target(form.target),
+        TrainChange::Task(form.task),
         TrainChange::Latents(form.latents),
         TrainChange::Start(form.start),
         TrainChange::Steps(form.steps),

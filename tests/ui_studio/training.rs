@@ -5,8 +5,8 @@ use std::path::Path;
 
 use image::{Rgba, RgbaImage};
 use velatura::app::training::{StartFrom, TrainForm, TrainPhase};
-use velatura::app::{Command, Dialog, Severity};
-use velatura::recipe::{SaveOptions, TrainTarget, save_picture};
+use velatura::app::{Command, Dialog, PickPurpose, Severity};
+use velatura::recipe::{SaveOptions, TrainTarget, TrainTask, save_picture};
 
 use super::studio::Studio;
 use super::train_form::changes_to;
@@ -108,4 +108,80 @@ fn the_end_of_a_run_stays_until_it_is_dismissed() {
     });
     assert!(studio.sees("Training is done"));
     assert!(studio.sees("Use this model"));
+}
+
+/// Pictures of two classes with captions, and nothing else.
+fn pictures(root: &Path) {
+    for name in ["cats/a", "cats/b", "dogs/c"] {
+        let path = root.join("pictures").join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let image = RgbaImage::from_pixel(80, 80, Rgba([1, 2, 3, 255]));
+        let picture = path.with_extension("png");
+        save_picture(&picture, &image, None, &SaveOptions::default()).expect("a file");
+        std::fs::write(path.with_extension("txt"), "an animal").expect("a file");
+    }
+}
+
+#[test]
+fn what_the_folder_does_not_hold_cannot_be_learnt() {
+    let root = tempfile::tempdir().expect("a folder");
+    pictures(root.path());
+    let mut studio = Studio::start();
+    studio.form(&TrainForm {
+        target: TrainTarget::Diffusion,
+        ..form(root.path())
+    });
+    studio.wait("a count of the pictures", |state| {
+        let survey = state.train_survey.as_ref();
+        survey.is_some_and(|survey| survey.found.is_some())
+    });
+    assert!(studio.sees("Captions of all 3 pictures"));
+    studio.click("Paints from: Classes");
+    assert_eq!(studio.state().train_form.task, Some(TrainTask::Class));
+    assert!(studio.sees("2 class folders found: cats, dogs"));
+    studio.click("Paints from: Label maps");
+    assert_eq!(studio.state().train_form.task, Some(TrainTask::Class));
+    studio.click("Start training");
+    let training = studio.state().jobs.training().expect("a run");
+    assert_eq!(training.spec.task, Some(TrainTask::Class));
+}
+
+#[test]
+fn settings_are_saved_as_a_file_and_opened_again() {
+    let root = tempfile::tempdir().expect("a folder");
+    pictures(root.path());
+    let mut studio = Studio::start();
+    let form = form(root.path());
+    studio.form(&form);
+    let file = root.path().join("mine.json");
+    studio.command(Command::TakePath {
+        purpose: PickPurpose::SaveTrainSettings,
+        path: file.clone(),
+    });
+    studio.wait("the file", |state| {
+        let mut notices = state.notices.iter();
+        notices.any(|notice| notice.text.contains("The settings are in"))
+    });
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let mut told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(told["steps"], 20);
+    told["steps"] = 30.into();
+    told["learning_rate"] = 0.5.into();
+    std::fs::write(&file, told.to_string()).expect("a file");
+    studio.command(Command::TakePath {
+        purpose: PickPurpose::TrainSettings,
+        path: file.clone(),
+    });
+    studio.wait("the settings", |state| state.train_form.opened.is_some());
+    studio.wait("a look at the folder", |state| {
+        state.train_problem().is_none()
+    });
+    assert!(studio.sees("mine.json"));
+    assert_eq!(studio.state().train_form.folder, form.folder);
+    studio.click("Start training");
+    let training = studio.state().jobs.training().expect("a run");
+    assert_eq!(
+        (training.spec.steps, training.spec.learning_rate),
+        (30, 0.5)
+    );
 }

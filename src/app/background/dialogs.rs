@@ -44,6 +44,10 @@ pub enum PickPurpose {
     TrainFolder,
     /// Where a trained model goes.
     TrainOutput,
+    /// The settings of a training run.
+    TrainSettings,
+    /// Where the settings of a training run are saved.
+    SaveTrainSettings,
     /// A file of boxes to take in.
     ImportBoxes,
     /// Where to write boxes.
@@ -149,6 +153,19 @@ impl Background {
             PickPurpose::TrainFolder => {
                 let dialog = dialog.set_title("Choose a folder of pictures");
                 self.await_dialog(purpose, dialog.pick_folder());
+            }
+            PickPurpose::TrainSettings => {
+                let dialog = dialog
+                    .set_title("Open the settings of a training run")
+                    .add_filter("JSON", &["json"]);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::SaveTrainSettings => {
+                let dialog = dialog
+                    .set_title("Save the settings of the training run")
+                    .set_file_name(file_name)
+                    .add_filter("JSON", &["json"]);
+                self.await_dialog(purpose, dialog.save_file());
             }
             PickPurpose::TrainOutput => {
                 let dialog = dialog.set_title("Choose where the model is saved");

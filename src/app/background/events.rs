@@ -14,7 +14,7 @@ use crate::app::live::Ticket;
 use crate::app::loras::LoraSeen;
 use crate::app::prompt::Style;
 use crate::app::tracing::Traced;
-use crate::app::training::{OutputPlace, TrainPreview};
+use crate::app::training::{OpenedSettings, OutputPlace, TrainPreview, TrainSurvey};
 use crate::document::{
     CanvasContents, Document, DocumentId, DocumentRevision, SavePoint, TileGrid,
 };
@@ -265,6 +265,12 @@ pub enum BackgroundEvent {
     OutputSeen(Box<OutputPlace>),
     /// Pictures to train on were looked at.
     PicturesSeen(Box<TrainPreview>),
+    /// What lies in a folder of pictures to train on was counted.
+    PicturesCounted(Box<TrainSurvey>),
+    /// The settings of a training run were read.
+    RunRead(Box<OpenedSettings>),
+    /// The settings of a training run were written.
+    RunWritten(PathBuf),
     /// Models and what goes with them.
     Library(Box<LibraryEvent>),
     /// The models were listed.

@@ -31,17 +31,17 @@ use image::{GrayImage, RgbaImage, imageops};
 
 use super::boxes::ImportedBoxes;
 use super::live::Ticket;
-use super::training::{OutputPlace, PreviewOf, TrainPreview};
+use super::training::{OpenedSettings, OutputPlace, PreviewOf, TrainPreview, TrainSurvey};
 use crate::document::{Document, DocumentId, DocumentSnapshot, TileGrid, check_size};
 use crate::engine::Waker;
 use crate::engine::library::{Catalog, described, painted_with};
-use crate::engine::protocol::{JobId, preview_of_folder};
+use crate::engine::protocol::{JobId, preview_of_folder, read_run, save_run, survey_of_folder};
 use crate::exchange::{BoxForm, read_boxes, write_boxes};
 use crate::geometry::CanvasRect;
 use crate::project::is_project;
 use crate::project::recovery::Recovery;
 use crate::recipe::{
-    FoundRecipe, GenerateSpec, LayoutBox, ModelSource, PaintedRecipe, SaveOptions,
+    FoundRecipe, GenerateSpec, LayoutBox, ModelSource, PaintedRecipe, SaveOptions, TrainSpec,
     next_picture_path, open_picture, save_picture, scale_picture,
 };
 
@@ -322,6 +322,41 @@ impl Background {
             } = &of;
             let row = preview_of_folder(folder, *size_px, *fit, PREVIEW_PICTURES)?;
             Ok(seen(of, Ok(Arc::new(row))))
+        });
+    }
+
+    /// Counts what lies in a folder of pictures to train on.
+    pub fn survey_pictures(&self, folder: PathBuf) {
+        let counted = |folder, found| {
+            let found = Some(found);
+            BackgroundEvent::PicturesCounted(Box::new(TrainSurvey { folder, found }))
+        };
+        let failed = {
+            let folder = folder.clone();
+            Box::new(move |text| counted(folder, Err(text)))
+        };
+        self.spawn("survey", failed, move || {
+            let found = survey_of_folder(&folder)?;
+            Ok(counted(folder, Ok(Box::new(found))))
+        });
+    }
+
+    /// Reads the settings of a training run.
+    pub fn read_run(&self, path: PathBuf) {
+        self.spawn("run", Box::new(BackgroundEvent::Failed), move || {
+            let spec = read_run(&path).map_err(|error| error.to_string())?;
+            Ok(BackgroundEvent::RunRead(Box::new(OpenedSettings {
+                path,
+                spec,
+            })))
+        });
+    }
+
+    /// Writes the settings of a training run.
+    pub fn write_run(&self, spec: TrainSpec, path: PathBuf) {
+        self.spawn("run", Box::new(BackgroundEvent::Failed), move || {
+            save_run(&spec, &path).map_err(|error| error.to_string())?;
+            Ok(BackgroundEvent::RunWritten(path))
         });
     }
 

@@ -230,6 +230,10 @@ impl Core {
             Command::SetTraining(change) => self.change_training(change),
             Command::PickTrainFolder => self.background.pick(PickPurpose::TrainFolder, None, ""),
             Command::PickTrainOutput => self.background.pick(PickPurpose::TrainOutput, None, ""),
+            Command::OpenTrainSettings => self.pick_train_settings(PickPurpose::TrainSettings),
+            Command::SaveTrainSettings => {
+                self.pick_train_settings(PickPurpose::SaveTrainSettings);
+            }
             Command::StartTraining => self.start_training(),
             Command::ResumeTraining => self.resume_training(),
             Command::ForgetTraining => self.forget_training(),
@@ -241,9 +245,9 @@ impl Core {
                 if is_training {
                     // What lay there when the dialog was open before may be old.
                     self.state.train_place = None;
-                    self.look_at_output();
                     self.state.train_preview.take_if(|it| it.row.is_some());
-                    self.look_at_pictures();
+                    self.state.train_survey.take_if(|it| it.found.is_some());
+                    self.look_at_training();
                 }
             }
             Command::CloseDialog => *dialog = None,

@@ -1,17 +1,20 @@
 //! Training runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Core;
-use crate::app::training::{OutputPlace, StartFrom, TrainChange, TrainPreview};
+
+use crate::app::training::{
+    OpenedSettings, OutputPlace, StartFrom, TrainChange, TrainPreview, TrainSurvey,
+};
+use crate::app::{Dialog, PickPurpose, Severity};
 use crate::folders;
 use crate::recipe::TrainSpec;
 
 impl Core {
     pub(super) fn change_training(&mut self, change: TrainChange) {
         self.state.train_form.change(change);
-        self.look_at_output();
-        self.look_at_pictures();
+        self.look_at_training();
     }
 
     /// Has some pictures of the folder shown as they will be trained on, one look after
@@ -28,6 +31,80 @@ impl Core {
             self.background.preview_pictures(of.clone());
             TrainPreview { of, row: None }
         });
+    }
+
+    /// Has the pictures of the folder and what lies beside them counted, one count after the
+    /// other.
+    pub(in crate::app) fn survey_pictures(&mut self) {
+        let state = &mut self.state;
+        let wanted = state.train_form.folder.clone();
+        let known = state.train_survey.as_ref();
+        let is_counting = known.is_some_and(|survey| survey.found.is_none());
+        if is_counting || known.map(|survey| &survey.folder) == wanted.as_ref() {
+            return;
+        }
+        state.train_survey = wanted.map(|folder| {
+            self.background.survey_pictures(folder.clone());
+            TrainSurvey {
+                folder,
+                found: None,
+            }
+        });
+    }
+
+    /// Notes what a folder holds.
+    pub(in crate::app) fn take_survey(&mut self, survey: TrainSurvey) {
+        self.state.train_survey = Some(survey);
+        self.survey_pictures();
+    }
+
+    /// Asks for the file that the settings are written to, or those of another run are read
+    /// from.
+    pub(super) fn pick_train_settings(&self, purpose: PickPurpose) {
+        let form = &self.state.train_form;
+        let opened = form.opened.as_ref().map(|opened| opened.path.as_path());
+        let name = opened
+            .and_then(Path::file_name)
+            .map(|name| name.to_string_lossy());
+        let folder = opened.and_then(Path::parent);
+        let name = name.as_deref().unwrap_or("run.json");
+        self.background.pick(purpose, folder, name);
+    }
+
+    /// Writes the settings of the form to a file.
+    pub(in crate::app) fn write_train_settings(&mut self, path: PathBuf) {
+        self.state.dialog = Some(Dialog::Train);
+        let state = &self.state;
+        let model = state.model_folder().map(PathBuf::from);
+        let spec = state.train_form.spec(model, state.train_place.as_ref());
+        if let Some(spec) = spec {
+            self.background.write_run(spec, path);
+        }
+    }
+
+    /// Reads the settings of a run from a file.
+    pub(in crate::app) fn read_train_settings(&mut self, path: PathBuf) {
+        self.state.dialog = Some(Dialog::Train);
+        self.background.read_run(path);
+    }
+
+    /// Notes settings that were read.
+    pub(in crate::app) fn take_train_settings(&mut self, opened: OpenedSettings) {
+        self.state.train_form.open(opened);
+        self.look_at_training();
+    }
+
+    /// Tells that the settings were written.
+    pub(in crate::app) fn take_written_settings(&mut self, path: &Path) {
+        let text = format!("The settings are in {}", path.display());
+        self.state.notices.push(Severity::Info, text);
+    }
+
+    /// Looks at everything that the form names.
+    pub(in crate::app) fn look_at_training(&mut self) {
+        self.look_at_output();
+        self.look_at_pictures();
+        self.survey_pictures();
     }
 
     /// Notes what pictures of a folder look like.

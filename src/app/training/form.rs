@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{OutputPlace, PreviewOf};
+use super::{OutputPlace, PreviewOf, TrainSurvey};
 use crate::folders;
 use crate::recipe::param::{Number, Range, Shown};
-use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget};
+use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 
 /// From which weights a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,18 @@ pub enum StartFrom {
     Scratch,
     /// The newest checkpoint of the run that lies in the output folder.
     Run,
+    /// What the opened settings say.
+    Settings,
+}
+
+/// Settings of a run that were read from a file: what the dialog does not show stays as it
+/// is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenedSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub spec: TrainSpec,
 }
 
 /// Optimiser steps.
@@ -49,6 +61,8 @@ pub enum TrainChange {
     Folder(Option<PathBuf>),
     /// Which stage.
     Target(TrainTarget),
+    /// What a new denoiser paints from.
+    Task(Option<TrainTask>),
     /// What keeps the latents of a new autoencoder in bounds.
     Latents(LatentKind),
     /// From which weights.
@@ -72,6 +86,8 @@ pub struct TrainForm {
     pub folder: Option<PathBuf>,
     /// Which stage.
     pub target: TrainTarget,
+    /// What a new denoiser paints from; `None` is from words and around holes.
+    pub task: Option<TrainTask>,
     /// What keeps the latents of a new autoencoder in bounds.
     pub latents: LatentKind,
     /// From which weights.
@@ -86,6 +102,8 @@ pub struct TrainForm {
     pub batch: u32,
     /// Where the model goes; `None` is [`Self::usual_output`].
     pub output: Option<PathBuf>,
+    /// Settings that were read from a file.
+    pub opened: Option<Box<OpenedSettings>>,
 }
 
 impl Default for TrainForm {
@@ -93,6 +111,7 @@ impl Default for TrainForm {
         Self {
             folder: None,
             target: TrainTarget::Diffusion,
+            task: None,
             latents: LatentKind::Kl,
             start: StartFrom::CurrentModel,
             steps: 2000,
@@ -100,14 +119,62 @@ impl Default for TrainForm {
             fit: Fit::Auto,
             batch: 16,
             output: None,
+            opened: None,
         }
     }
 }
 
 impl TrainForm {
+    /// Takes over settings that were read from a file.
+    pub fn open(&mut self, opened: OpenedSettings) {
+        let spec = &opened.spec;
+        let names_weights = spec.from.is_some() || spec.first_stage.is_some();
+        *self = Self {
+            folder: spec.data.clone(),
+            target: spec.target,
+            task: spec.task,
+            latents: spec.latents,
+            start: match names_weights {
+                true => StartFrom::Settings,
+                false => StartFrom::Scratch,
+            },
+            steps: spec.steps,
+            size_px: spec.size_px,
+            fit: spec.fit,
+            batch: spec.batch,
+            output: Some(spec.output.clone()).filter(|it| *it != TrainSpec::default().output),
+            opened: Some(Box::new(opened)),
+        };
+    }
+
+    /// What the opened settings say.
+    fn settings(&self) -> Option<&TrainSpec> {
+        self.opened.as_ref().map(|opened| &opened.spec)
+    }
+
+    /// Whether scenes are trained on, which are drawn meanwhile, and not a folder.
+    pub fn is_on_scenes(&self) -> bool {
+        let has_scenes = |spec: &TrainSpec| spec.data.is_none();
+        self.folder.is_none() && self.settings().is_some_and(has_scenes)
+    }
+
+    /// Whether the weights are random at first.
+    pub fn begins_anew(&self) -> bool {
+        match self.start {
+            StartFrom::Scratch => true,
+            StartFrom::Settings => self.settings().is_none_or(|spec| spec.from.is_none()),
+            StartFrom::CurrentModel | StartFrom::Run => false,
+        }
+    }
+
     /// Whether an autoencoder begins anew, so that its kind can be chosen.
     pub fn chooses_latents(&self) -> bool {
-        self.target == TrainTarget::Autoencoder && self.start == StartFrom::Scratch
+        self.target == TrainTarget::Autoencoder && self.begins_anew()
+    }
+
+    /// Whether a denoiser begins anew, so that it can be chosen what it paints from.
+    pub fn chooses_task(&self) -> bool {
+        self.target == TrainTarget::Diffusion && self.begins_anew()
     }
 
     /// Changes one field.
@@ -115,6 +182,7 @@ impl TrainForm {
         match change {
             TrainChange::Folder(folder) => self.folder = folder,
             TrainChange::Target(target) => self.target = target,
+            TrainChange::Task(task) => self.task = task,
             TrainChange::Latents(latents) => self.latents = latents,
             TrainChange::Start(start) => self.start = start,
             TrainChange::Steps(steps) => self.steps = steps,
@@ -158,10 +226,23 @@ impl TrainForm {
         })
     }
 
-    /// Why the run cannot start yet, as a sentence.
-    pub fn problem(&self, place: Option<&OutputPlace>) -> Option<String> {
-        if self.folder.is_none() && self.start != StartFrom::Run {
+    /// Why the run cannot start yet, as a sentence; `survey` is of what the folder holds.
+    pub fn problem(
+        &self,
+        place: Option<&OutputPlace>,
+        survey: Option<&TrainSurvey>,
+    ) -> Option<String> {
+        let needs_folder = self.start != StartFrom::Run && !self.is_on_scenes();
+        if self.folder.is_none() && needs_folder {
             return Some("Choose a folder of pictures first".to_owned());
+        }
+        let task = self.task.filter(|_| self.chooses_task());
+        let holdings = survey.filter(|it| Some(&it.folder) == self.folder.as_ref());
+        let holdings = holdings.and_then(|it| it.found.as_ref()?.as_ref().ok());
+        if let (Some(task), Some(holdings)) = (task, holdings)
+            && let Err(missing) = holdings.found_for(task)
+        {
+            return Some(missing);
         }
         let Some(wanted) = self.wanted_output() else {
             return Some("Choose where the model is saved first".to_owned());
@@ -197,7 +278,15 @@ impl TrainForm {
             });
         }
         let every = (self.steps / 10).clamp(1, 500);
+        let usual = TrainSpec {
+            warmup_steps: (self.steps / 20).min(200),
+            checkpoint_every: every,
+            sample_every: every,
+            ..TrainSpec::default()
+        };
+        let settings = self.settings().cloned().unwrap_or(usual);
         let (from, first_stage) = match (self.start, self.target) {
+            (StartFrom::Settings, _) => (settings.from.clone(), settings.first_stage.clone()),
             (StartFrom::CurrentModel, _) => (model, None),
             // A new denoiser still needs somebody's latents.
             (_, TrainTarget::Diffusion) => (None, model),
@@ -207,8 +296,12 @@ impl TrainForm {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         Some(TrainSpec {
             target: self.target,
+            task: self.task.filter(|_| self.chooses_task()),
             latents: self.latents,
-            data: Some(absolute(self.folder.clone()?)),
+            data: match self.is_on_scenes() {
+                true => None,
+                false => Some(absolute(self.folder.clone()?)),
+            },
             from,
             first_stage,
             output: absolute(output),
@@ -216,10 +309,8 @@ impl TrainForm {
             fit: self.fit,
             steps: self.steps,
             batch: self.batch,
-            warmup_steps: (self.steps / 20).min(200),
-            checkpoint_every: every,
-            sample_every: every,
-            ..TrainSpec::default()
+            resume: false,
+            ..settings
         })
     }
 }
@@ -253,10 +344,10 @@ mod tests {
     fn the_form_says_what_is_missing() {
         let free = place(true, None);
         let mut form = TrainForm::default();
-        assert!(form.problem(None).is_some());
+        assert!(form.problem(None, None).is_some());
         form.folder = Some("/pictures".into());
         form.output = Some("/models/mine".into());
-        assert_eq!(form.problem(Some(&free)), None);
+        assert_eq!(form.problem(Some(&free), None), None);
         form.start = StartFrom::Scratch;
         let spec = form
             .spec(Some("/models/storybook".into()), Some(&free))
@@ -274,7 +365,7 @@ mod tests {
     #[test]
     fn a_folder_in_use_is_not_trained_into() {
         let taken = place(false, None);
-        assert!(form().problem(Some(&taken)).is_some());
+        assert!(form().problem(Some(&taken), None).is_some());
         assert_eq!(form().spec(None, None), None, "nobody has looked yet");
         let usual = OutputPlace {
             wanted: TrainForm {
@@ -289,7 +380,7 @@ mod tests {
             output: None,
             ..form()
         };
-        assert_eq!(form.problem(Some(&usual)), None);
+        assert_eq!(form.problem(Some(&usual), None), None);
         let spec = form.spec(None, Some(&usual)).expect("a whole form");
         assert_eq!(spec.output, Path::new("/models/mine 2"));
     }
@@ -312,11 +403,65 @@ mod tests {
             steps: 200,
             ..form()
         };
-        assert_eq!(form.problem(Some(&place)), None);
+        assert_eq!(form.problem(Some(&place), None), None);
         let spec = form.spec(None, Some(&place)).expect("a run");
         assert!(spec.resume);
         assert_eq!((spec.size_px, spec.batch, spec.steps), (48, 3, 200));
         assert_eq!(spec.data, Some("/elsewhere".into()));
         assert_eq!(spec.output, Path::new("/models/mine"));
+    }
+
+    #[test]
+    fn a_task_needs_what_it_is_learnt_of() {
+        let free = place(true, None);
+        let mut form = form();
+        form.change(TrainChange::Task(Some(TrainTask::Class)));
+        let spec = form.spec(None, Some(&free)).expect("a whole form");
+        assert_eq!(spec.task, None, "a model learns on as it is");
+        form.change(TrainChange::Start(StartFrom::Scratch));
+        assert!(form.chooses_task());
+        let spec = form.spec(None, Some(&free)).expect("a whole form");
+        assert_eq!(spec.task, Some(TrainTask::Class));
+        let survey = TrainSurvey {
+            folder: "/pictures".into(),
+            found: Some(Ok(Box::default())),
+        };
+        let problem = form.problem(Some(&free), Some(&survey));
+        assert!(problem.expect("no classes").contains("a folder of its own"));
+        form.change(TrainChange::Task(Some(TrainTask::Inpaint)));
+        assert_eq!(form.problem(Some(&free), Some(&survey)), None);
+    }
+
+    #[test]
+    fn opened_settings_keep_what_the_dialog_does_not_show() {
+        let opened = OpenedSettings {
+            path: "/runs/mine.json".into(),
+            spec: TrainSpec {
+                task: Some(TrainTask::Layout),
+                data: None,
+                first_stage: Some("/eyes".into()),
+                sizes: Some(serde_json::json!({ "training": { "offset_noise": 0.1 } })),
+                output: "/models/mine".into(),
+                learning_rate: 3e-4,
+                steps: 70,
+                ..TrainSpec::default()
+            },
+        };
+        let mut form = TrainForm::default();
+        form.open(opened.clone());
+        assert!(form.is_on_scenes() && form.chooses_task());
+        let free = place(true, None);
+        assert_eq!(form.problem(Some(&free), None), None);
+        let spec = form.spec(Some("/models/storybook".into()), Some(&free));
+        assert_eq!(spec, Some(opened.spec));
+        form.change(TrainChange::Folder(Some("/pictures".into())));
+        form.change(TrainChange::Start(StartFrom::Scratch));
+        let spec = form.spec(Some("/models/storybook".into()), Some(&free));
+        let spec = spec.expect("a whole form");
+        assert_eq!(spec.first_stage, Some("/models/storybook".into()));
+        assert_eq!(
+            (spec.learning_rate, spec.data),
+            (3e-4, Some("/pictures".into()))
+        );
     }
 }

@@ -4,8 +4,10 @@ mod form;
 mod place;
 mod preview;
 mod run;
+mod survey;
 
-pub use form::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
+pub use form::{BATCH, OpenedSettings, STEPS, StartFrom, TrainChange, TrainForm};
 pub use place::OutputPlace;
 pub use preview::{PreviewOf, TrainPreview};
 pub use run::{TrainPhase, Training};
+pub use survey::TrainSurvey;

@@ -8,6 +8,7 @@ use crate::model::conditioner::inpaint::{InpaintMask, MaskedLatent};
 use crate::model::conditioner::layout::NumberedBox;
 use crate::recipe::InputSpec;
 use crate::train::latent_cache::LatentCache;
+use crate::train::noising::Noising;
 use crate::train::random::Purpose;
 use crate::train::telling::Told;
 
@@ -25,6 +26,8 @@ pub(super) struct Batch {
     pub label_maps: Vec<Option<GrayImage>>,
     /// Planes of small pictures; empty for none.
     pub small: Vec<Vec<f32>>,
+    /// In the model's own numbers.
+    pub classes: Vec<Option<u32>>,
     /// How much each place counts, with a mean of 1 for each picture; empty where
     /// all are alike.
     pub weights: Vec<f32>,
@@ -41,6 +44,38 @@ impl Batch {
         self.boxes.push(told.boxes);
         self.label_maps.push(told.label_map);
         self.small.push(told.small.to_vec());
+        self.classes.push(told.class);
+    }
+}
+
+impl Batch {
+    /// The same pictures, each told what is true of the next one; `None` where nothing is
+    /// told, or there is one picture.
+    pub fn misled(mut self) -> Option<Self> {
+        let count = self.steps.len();
+        if count < 2 {
+            return None;
+        }
+        let is_told = !self.tokens.is_empty()
+            || self.boxes.iter().any(|boxes| !boxes.is_empty())
+            || self.label_maps.iter().any(Option::is_some)
+            || self.small.iter().any(|small| !small.is_empty())
+            || self.classes.iter().any(Option::is_some);
+        if is_told {
+            let tokens = self.tokens.len() / count;
+            self.tokens.rotate_left(tokens);
+            self.boxes.rotate_left(1);
+            self.label_maps.rotate_left(1);
+            self.small.rotate_left(1);
+            self.classes.rotate_left(1);
+            return Some(self);
+        }
+        // Around a hole is all that such a model knows.
+        for (_, values) in &mut self.masks {
+            let channels = values.len() / count;
+            values.rotate_left(channels);
+        }
+        (!self.masks.is_empty()).then_some(self)
     }
 }
 
@@ -61,6 +96,20 @@ impl DiffusionStage {
         }
     }
 
+    /// The noise of a forward pass.
+    pub(super) fn noise(&self, counter: u64) -> Vec<f32> {
+        let (spec, strength) = (&self.spec, self.config.training.offset_noise);
+        let count = spec.batch as usize;
+        let [channels, height, width] = self.encoder.latent_shape();
+        let stream = |purpose: Purpose| purpose.random(spec.seed, counter);
+        let mut noise = stream(Purpose::Diffusion).normals(count * channels * height * width);
+        if strength > 0.0 {
+            let numbers = stream(Purpose::Offset).normals(count * channels);
+            Noising::offset(&mut noise, &numbers, strength);
+        }
+        noise
+    }
+
     /// The batch of a forward pass.
     pub(super) fn batch(&self, cache: &LatentCache, counter: u64) -> Batch {
         let spec = &self.spec;
@@ -68,7 +117,7 @@ impl DiffusionStage {
         let count = spec.batch as usize;
         let latent: usize = self.encoder.latent_shape().iter().product();
         let stream = |purpose: Purpose| purpose.random(spec.seed, counter);
-        let noise = stream(Purpose::Diffusion).normals(count * latent);
+        let noise = self.noise(counter);
         let mut pick = stream(Purpose::Pick);
         let mut time = stream(Purpose::Timestep);
         let mut drop = stream(Purpose::Caption);

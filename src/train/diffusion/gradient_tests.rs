@@ -18,6 +18,7 @@ use crate::model::conditioner::semantic::class_number;
 use crate::model::weights::{self, names};
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{InputSpec, LayoutBox, Palette, TrainSpec};
+use crate::train::holdings::Holdings;
 use crate::train::pictures::Split;
 use crate::train::scene_pictures::ScenePictures;
 
@@ -67,6 +68,7 @@ fn stage(device: &Device) -> DiffusionStage {
         split: Split::None,
         judged: Vec::new(),
         captions: Vec::new(),
+        holdings: Holdings::default(),
     };
     DiffusionStage::new(&spec, &TrainConfig::default(), device, pictures).expect("a stage")
 }
@@ -128,6 +130,7 @@ fn batch(tensors: &Tensors, told: &Told, stage: &DiffusionStage) -> Batch {
             .collect(),
         label_maps: (0..told.steps.len()).map(map).collect(),
         small: small.collect(),
+        classes: Vec::new(),
         weights: tensors["weights"].clone(),
     }
 }

@@ -17,6 +17,8 @@ use crate::recipe::prompt::TextReading;
 use crate::train::TrainError;
 use crate::train::random::Purpose;
 use crate::train::sheet;
+use crate::train::source::Sample;
+use crate::train::telling::small;
 
 /// Columns of a sample sheet.
 const SHEET: usize = 8;
@@ -29,15 +31,13 @@ impl DiffusionStage {
     /// The averaged networks as a model that paints.
     fn model(&self) -> Result<LatentDiffusion, TrainError> {
         let denoiser = self.learner.averaged();
-        let text_encoder = denoiser
-            .text_encoder
-            .or_else(|| self.frozen_text.clone())
-            .ok_or_else(|| TrainError::device("the run has no text encoder"))?;
+        let text = denoiser.text_encoder.or_else(|| self.frozen_text.clone());
+        let tokenizer = self.tokenizer.as_deref().cloned();
         let encoders = Encoders {
-            text: Some((self.tokenizer.as_ref().clone(), text_encoder)),
+            text: tokenizer.zip(text),
             layout: denoiser.layout_encoder,
             semantic: denoiser.semantic_encoder,
-            class: None,
+            class: denoiser.class_encoder,
             original: None,
         };
         let first_stage = self.encoder.network().boxed();
@@ -47,15 +47,17 @@ impl DiffusionStage {
         Ok(LatentDiffusion::new(model, scheduler, &device))
     }
 
-    /// Prompts of the sample sheet.
+    /// Prompts of the sample sheet; empty ones for models that take no words.
     fn prompts(&self) -> impl Iterator<Item = &str> {
+        let takes_text = self.studio.takes_text();
         let given = &self.config.training.sample_prompts;
         let captions = if given.is_empty() {
             &self.pictures.captions
         } else {
             given
         };
-        (0..SHEET).map(|i| captions.get(i).map_or("", String::as_str))
+        let caption = move |i| captions.get(i).filter(|_| takes_text);
+        (0..SHEET).map(move |i| caption(i).map_or("", String::as_str))
     }
 
     /// What the studio would be asked for.
@@ -84,14 +86,19 @@ impl DiffusionStage {
         }
     }
 
-    /// Prompts, and what is asked for in other ways than by words.
+    /// Prompts or classes, and what is asked for in other ways.
     pub(super) fn paint_sheet(&self) -> Result<RgbaImage, TrainError> {
         let model = self.model()?;
-        let painted = self.prompts().enumerate().map(|(index, prompt)| {
-            let picture = paint(&model, &self.request(prompt, index))?;
-            Ok(opaque(&picture))
-        });
-        let mut rows = vec![painted.collect::<Result<Vec<_>, TrainError>>()?];
+        let mut rows = Vec::new();
+        if !self.studio.needs_low_resolution() {
+            let classes = self.studio.classes().map_or(0, <[String]>::len);
+            let painted = self.prompts().enumerate().map(|(index, prompt)| {
+                let mut request = self.request(prompt, index);
+                request.conditions.class = index.checked_rem(classes).map(|class| class as u32);
+                Ok(opaque(&paint(&model, &request)?))
+            });
+            rows.push(painted.collect::<Result<Vec<_>, TrainError>>()?);
+        }
         if self.studio.takes_mask() {
             rows.extend(self.filled(&model)?);
         }
@@ -125,9 +132,9 @@ impl DiffusionStage {
         Ok([before, filled])
     }
 
-    /// Where boxes and label maps of pictures are known: these pictures, and what is
-    /// painted of their boxes and maps alone. No rows where nothing is known, or the
-    /// model takes neither.
+    /// Where boxes and label maps of pictures are known, or the model enlarges: these
+    /// pictures, and what is painted of their boxes and maps alone, or of them in small. No
+    /// rows where nothing is known, or the model takes none of this.
     fn arranged(&self, model: &LatentDiffusion) -> Result<Vec<Vec<RgbaImage>>, TrainError> {
         let (mut shown, mut arranged) = (Vec::new(), Vec::new());
         for (index, sample) in self.pictures.judged.iter().take(SHEET).enumerate() {
@@ -135,10 +142,14 @@ impl DiffusionStage {
             let conditions = Conditions {
                 layout: Some(LayoutInput(known.boxes.clone().into())),
                 semantic: known.label_map.clone(),
+                low_resolution: self.small(sample),
                 ..Conditions::default()
             };
             let conditions = conditions.limited_to(&self.studio);
-            if conditions.layout.is_none() && conditions.semantic.is_none() {
+            let is_told = conditions.layout.is_some()
+                || conditions.semantic.is_some()
+                || conditions.low_resolution.is_some();
+            if !is_told {
                 continue;
             }
             let request = GenerationRequest {
@@ -152,6 +163,14 @@ impl DiffusionStage {
             true => Vec::new(),
             false => vec![shown, arranged],
         })
+    }
+
+    /// A picture in small, for a model that paints of nothing else.
+    fn small(&self, sample: &Sample) -> Option<RgbImage> {
+        let factor = self.studio.low_resolution_factor()?;
+        self.studio
+            .needs_low_resolution()
+            .then(|| small(&sample.rgb, factor))
     }
 }
 

@@ -1,13 +1,13 @@
 //! What a denoiser in training says, told of everything as the conditioners tell it.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::batch::Batch;
 use super::{Denoiser, DiffusionStage};
 use crate::model::LatentInfo;
 use crate::model::conditioner::low_resolution::{LOW_RESOLUTION, SmallPicture};
 use crate::model::conditioner::semantic::ClassShares;
-use crate::model::conditioner::{Conditioning, clip_text, layout, semantic};
+use crate::model::conditioner::{Conditioning, class, clip_text, layout, semantic};
 use crate::recipe::InputSpec;
 use crate::recipe::palette::NOTHING;
 
@@ -69,8 +69,23 @@ impl DiffusionStage {
                     let channels = small_channels(batch, small, latents, [columns, rows], device);
                     told.concat.push((LOW_RESOLUTION, channels));
                 }
-                // Nothing is trained on classes or phrases yet.
-                InputSpec::Class { .. } | InputSpec::Phrases { .. } => {}
+                // Nothing is trained on phrases yet.
+                InputSpec::Phrases { .. } => {}
+                InputSpec::Class { classes, empty } => {
+                    let last = (classes.len() as u32).saturating_sub(1);
+                    let none = empty.unwrap_or(last);
+                    let numbers = batch.classes.iter();
+                    let numbers = numbers.map(|class| class.unwrap_or(none) as i32);
+                    let data = TensorData::new(numbers.collect::<Vec<i32>>(), [count]);
+                    let numbers = Tensor::<1, Int>::from_data(data, device);
+                    match &denoiser.class_encoder {
+                        Some(encoder) => {
+                            told.context
+                                .push((class::CLASS_LABEL, encoder.tokens(numbers)));
+                        }
+                        None => told.classes = Some(numbers),
+                    }
+                }
             }
         }
         told

@@ -16,7 +16,7 @@ const BESIDE_A_PICTURE: [&str; 3] = ["-masklabel", "-mask", "_mask"];
 /// Bytes of a file of boxes that are read.
 const MOST_BYTES: u64 = 4 << 20;
 /// Boxes of one picture that are kept.
-const MOST_BOXES: usize = 256;
+pub(super) const MOST_BOXES: usize = 256;
 
 /// Whether a file of this stem belongs to a picture; `is_picture` says which stems
 /// of the same folder are there.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use image::GrayImage;
 use serde::Deserialize;
 
-use crate::recipe::{Palette, PaletteClass};
+use crate::recipe::palette::NOTHING;
+use crate::recipe::{MAX_SIDE_PX, Palette, PaletteClass};
 use crate::scenes::PaletteEntry;
 
 /// The file that says what the numbers mean.
@@ -54,6 +55,40 @@ pub(super) fn palette_of(folder: &Path) -> Option<Palette> {
     palette.validate().is_ok().then_some(palette)
 }
 
+/// Maps that are read to learn which numbers there are.
+const MOST_READ: usize = 64;
+
+/// Classes that are called by the numbers which are in some of the maps, for a folder
+/// where nothing says what they mean.
+pub(super) fn numbered(maps: &[&Path]) -> Palette {
+    let mut is_there = [false; NOTHING as usize];
+    let shown = maps.len().min(MOST_READ);
+    for map in (0..shown).map(|i| maps[i * maps.len() / shown]) {
+        let Ok((width, height)) = image::image_dimensions(map) else {
+            continue;
+        };
+        for value in read(map, [width, height])
+            .iter()
+            .flat_map(|map| map.as_raw())
+        {
+            if let Some(is_there) = is_there.get_mut(usize::from(*value)) {
+                *is_there = true;
+            }
+        }
+    }
+    let numbers = (0..NOTHING).filter(|number| is_there[usize::from(*number)]);
+    Palette {
+        name: String::new(),
+        classes: numbers
+            .map(|index| PaletteClass {
+                index,
+                name: index.to_string(),
+                color: [index; 3],
+            })
+            .collect(),
+    }
+}
+
 /// The numbers of a map; `size_px` is that of its picture.
 ///
 /// # Errors
@@ -69,6 +104,9 @@ pub(super) fn read(path: &Path, size_px: [u32; 2]) -> Result<GrayImage, String> 
     let mut reader = decoder.read_info().map_err(damaged)?;
     let info = reader.info();
     let [width, height] = size_px;
+    if width.max(height) > MAX_SIDE_PX {
+        return Err(bad("is too large"));
+    }
     if [info.width, info.height] != size_px {
         return Err(bad(&format!("has another size than {width} × {height}")));
     }

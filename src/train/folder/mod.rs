@@ -2,16 +2,21 @@
 //!
 //! `barn.txt` (or `barn.caption`) is the caption of `barn.png`; `barn.json` may
 //! hold boxes of the things in it and `barn.label.png` its label map, whose numbers the
-//! `palette.json` of the folder explains, as `velatura scenes` writes them.
+//! `palette.json` of the folder explains, as `velatura scenes` writes them. Boxes of many
+//! pictures may be in one COCO JSON file, and the folder that a picture lies in is its class.
 //! `barn.mask.png` belongs to it too and is no picture.
 //! Hidden files and folders, and the folder that the run writes into, are no data.
 
+mod beside;
 mod caption;
+mod classes;
+mod coco;
 mod companion;
 mod labels;
 mod picture;
 mod preview;
 mod scan;
+mod survey;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -22,11 +27,13 @@ use self::labels::Labels;
 use self::picture::Fitted;
 use self::scan::{Found, Picture};
 use super::TrainError;
+use super::holdings::Holdings;
 use super::source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity};
 use crate::random::Random;
 use crate::recipe::{Fit, LayoutBox, SemanticInput};
 
 pub use preview::preview_of_folder;
+pub use survey::survey_of_folder;
 
 /// Decoded pictures that are kept for the next epoch.
 const CACHE_BYTES: usize = 512 << 20;
@@ -151,6 +158,23 @@ impl ImageFolder {
         (part(kept), part(taken))
     }
 
+    /// What is known of the pictures.
+    pub(super) fn holdings(&self) -> Holdings {
+        let mut holdings = Holdings::default();
+        for picture in &self.pictures {
+            holdings.add(
+                picture.class.as_deref(),
+                !picture.caption.is_empty(),
+                &picture.objects,
+                picture
+                    .labels
+                    .as_ref()
+                    .map(|labels| labels.palette.as_ref()),
+            );
+        }
+        holdings
+    }
+
     /// The captions, in the order of the pictures.
     pub fn captions(&self) -> impl Iterator<Item = &str> {
         self.pictures.iter().map(|picture| picture.caption.as_str())
@@ -228,6 +252,7 @@ impl PictureSource for ImageFolder {
                     .filter(|it| !it.class.is_empty())
                     .collect(),
                 label_map,
+                class: picture.class.clone(),
             },
         })
     }

@@ -1,23 +1,22 @@
 //! Which files of a folder are pictures, and what lies beside each.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
-use super::labels::{self, Labels};
+use super::beside::Beside;
+use super::classes::Classes;
+use super::coco::BoxLists;
+use super::labels::Labels;
 use super::{caption, companion, picture};
-use crate::recipe::{Fit, LayoutBox, Palette};
+use crate::recipe::{Fit, LayoutBox};
 use crate::train::TrainError;
 use crate::train::source::{SkippedPicture, SourceIdentity};
 
-/// Endings of the files that are read; of any case.
-const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// Longest side over shortest beyond which a picture is a strip, not a picture.
 const LONGEST_STRIP: u32 = 16;
 /// Names of what a run writes, for an output folder that is the folder of pictures.
@@ -36,6 +35,8 @@ pub(super) struct Picture {
     pub objects: Vec<LayoutBox>,
     /// Its label map.
     pub labels: Option<Labels>,
+    /// The folder of its kind.
+    pub class: Option<String>,
 }
 
 /// What a folder holds.
@@ -60,13 +61,15 @@ pub(super) fn scan(
     let mut skipped = Vec::new();
     let files = files(root, &place, output, &mut skipped);
     let beside = Beside::of(&files);
+    let lists = BoxLists::read(beside.lists());
+    let classes = Classes::of(files.iter().filter(|path| beside.is_shown(path)));
     let mut pictures = Vec::new();
-    let mut odd = Oddities::default();
+    let mut odd = Oddities {
+        lists: lists.problems.clone(),
+        ..Oddities::default()
+    };
     let mut digest = Sha256::new();
-    for path in files.iter().filter(|path| is_picture(path)) {
-        if beside.belongs_to_another(path) {
-            continue;
-        }
+    for path in files.iter().filter(|path| beside.is_shown(path)) {
         let size = match check(path, size_px, fit) {
             Ok(size) => size,
             Err(reason) => {
@@ -79,8 +82,9 @@ pub(super) fn scan(
         };
         let picture = Picture {
             caption: odd.caption(beside.caption(path)),
-            objects: odd.objects(beside.boxes(path), size),
+            objects: odd.objects(path, beside.boxes(path), &lists, size),
             labels: beside.labels(path),
+            class: classes.class(path),
             path: path.clone(),
         };
         add(&mut digest, root, &picture).map_err(TrainError::io("read", path))?;
@@ -103,22 +107,24 @@ pub(super) fn scan(
 
 /// Pictures of a folder and its subfolders, but for hidden ones, among its first files.
 pub(super) fn some_pictures(root: &Path, most_files: usize) -> Vec<PathBuf> {
+    let files = first_files(root, most_files);
+    let beside = Beside::of(&files);
+    let pictures = files.iter().filter(|path| beside.is_shown(path));
+    pictures.cloned().collect()
+}
+
+/// Files of a folder and its subfolders, but for hidden ones, the first so many of them.
+pub(super) fn first_files(root: &Path, most_files: usize) -> Vec<PathBuf> {
     let is_hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
     let walk = WalkDir::new(root).follow_links(true).sort_by_file_name();
     let entries = walk
         .into_iter()
         .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
-    let files: Vec<PathBuf> = entries
+    entries
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_file())
         .map(DirEntry::into_path)
         .take(most_files)
-        .collect();
-    let beside = Beside::of(&files);
-    let pictures = files.iter().filter(|path| is_picture(path));
-    pictures
-        .filter(|path| !beside.belongs_to_another(path))
-        .cloned()
         .collect()
 }
 
@@ -158,101 +164,15 @@ fn files(
     files
 }
 
-fn ending(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_str()?.to_ascii_lowercase())
-}
-
-fn is_picture(path: &Path) -> bool {
-    ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
-}
-
-/// What of each folder's files lies beside a picture of the same stem.
-#[derive(Default)]
-struct Beside<'a> {
-    folders: BTreeMap<&'a Path, Names<'a>>,
-}
-
-#[derive(Default)]
-struct Names<'a> {
-    pictures: BTreeSet<&'a OsStr>,
-    /// By the place of their ending among those of captions, then by stem.
-    captions: [BTreeMap<&'a OsStr, &'a Path>; caption::ENDINGS.len()],
-    boxes: BTreeMap<&'a OsStr, &'a Path>,
-    /// Label maps, by the stems of their pictures.
-    labels: BTreeMap<&'a str, &'a Path>,
-    /// What the numbers of the label maps mean.
-    palette: Option<Arc<Palette>>,
-}
-
-impl<'a> Beside<'a> {
-    fn of(files: &'a [PathBuf]) -> Self {
-        let mut beside = Self::default();
-        for path in files {
-            let (Some(folder), Some(stem), Some(ending)) =
-                (path.parent(), path.file_stem(), ending(path))
-            else {
-                continue;
-            };
-            let names = beside.folders.entry(folder).or_default();
-            if ENDINGS.contains(&ending.as_str()) {
-                names.pictures.insert(stem);
-                let of = stem.to_str().and_then(|stem| stem.strip_suffix(".label"));
-                if let Some(of) = of.filter(|_| ending == "png") {
-                    names.labels.insert(of, path);
-                }
-            } else if ending == "json" {
-                names.boxes.insert(stem, path);
-            } else if let Some(i) = caption::ENDINGS.iter().position(|known| *known == ending) {
-                names.captions[i].insert(stem, path);
-            }
-        }
-        for (folder, names) in &mut beside.folders {
-            if !names.labels.is_empty() {
-                names.palette = labels::palette_of(folder).map(Arc::new);
-            }
-        }
-        beside
-    }
-
-    fn names(&self, picture: &'a Path) -> Option<(&Names<'a>, &'a OsStr)> {
-        Some((self.folders.get(picture.parent()?)?, picture.file_stem()?))
-    }
-
-    fn belongs_to_another(&self, picture: &'a Path) -> bool {
-        self.names(picture).is_some_and(|(names, stem)| {
-            let is_there = |stem: &str| names.pictures.contains(OsStr::new(stem));
-            stem.to_str()
-                .is_some_and(|stem| companion::belongs_to_a_picture(stem, is_there))
-        })
-    }
-
-    fn caption(&self, picture: &'a Path) -> Option<&'a Path> {
-        let (names, stem) = self.names(picture)?;
-        let found = names.captions.iter().find_map(|of| of.get(stem));
-        found.copied()
-    }
-
-    fn labels(&self, picture: &'a Path) -> Option<Labels> {
-        let (names, stem) = self.names(picture)?;
-        Some(Labels {
-            path: names.labels.get(stem.to_str()?)?.to_path_buf(),
-            palette: Arc::clone(names.palette.as_ref()?),
-        })
-    }
-
-    fn boxes(&self, picture: &'a Path) -> Option<&'a Path> {
-        let (names, stem) = self.names(picture)?;
-        names.boxes.get(stem).copied()
-    }
-}
-
 /// Files with something odd about them, of each kind.
 #[derive(Default)]
-struct Oddities {
+pub(super) struct Oddities {
     unreadable: Vec<OsString>,
     guessed: Vec<OsString>,
     cut: Vec<OsString>,
     other_size: Vec<OsString>,
+    /// What is wrong with lists of boxes, as sentences.
+    lists: Vec<String>,
 }
 
 impl Oddities {
@@ -277,9 +197,20 @@ impl Oddities {
         }
     }
 
-    fn objects(&mut self, path: Option<&Path>, size_px: [u32; 2]) -> Vec<LayoutBox> {
+    /// Boxes beside a picture, or else those that a list has of it.
+    pub fn objects(
+        &mut self,
+        picture: &Path,
+        path: Option<&Path>,
+        lists: &BoxLists,
+        size_px: [u32; 2],
+    ) -> Vec<LayoutBox> {
         let Some(path) = path else {
-            return Vec::new();
+            let listed = lists.boxes(picture, size_px);
+            return listed.unwrap_or(Ok(Vec::new())).unwrap_or_else(|()| {
+                self.other_size.push(picture.into());
+                Vec::new()
+            });
         };
         let [width, height] = size_px.map(|side| side as f32);
         match companion::read_boxes(path, size_px) {
@@ -299,7 +230,9 @@ impl Oddities {
     }
 
     fn remarks(&self) -> Vec<String> {
-        [
+        let lists = self.lists.iter();
+        let lists = lists.map(|problem| format!("{problem}; its boxes are left out"));
+        let files = [
             (
                 "captions that cannot be read are taken as empty",
                 &self.unreadable,
@@ -319,8 +252,8 @@ impl Oddities {
         ]
         .into_iter()
         .filter(|(_, files)| !files.is_empty())
-        .map(|(what, files)| format!("{what}: {}", names(files)))
-        .collect()
+        .map(|(what, files)| format!("{what}: {}", names(files)));
+        files.chain(lists).collect()
     }
 }
 

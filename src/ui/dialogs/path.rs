@@ -24,6 +24,8 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
         PickPurpose::ModelPlace => "Add a folder of models",
         PickPurpose::TrainFolder => "Choose a folder of pictures",
         PickPurpose::TrainOutput => "Choose where the model is saved",
+        PickPurpose::TrainSettings => "Open the settings of a training run",
+        PickPurpose::SaveTrainSettings => "Save the settings of the training run",
         PickPurpose::ImportBoxes => "Import boxes",
         PickPurpose::Lora => "Add a LoRA",
         PickPurpose::ExportBoxes(_) => "Export boxes",
@@ -44,7 +46,7 @@ pub fn path_ui(
         PickPurpose::SavePicture => {
             "This system has no file dialog. Type the whole path; its ending, .png, .jpg or .webp, decides the format. A file of that name is replaced."
         }
-        PickPurpose::SaveProject | PickPurpose::ExportBoxes(_) => {
+        PickPurpose::SaveProject | PickPurpose::ExportBoxes(_) | PickPurpose::SaveTrainSettings => {
             "This system has no file dialog. Type the whole path. A file of that name is replaced."
         }
         _ => "This system has no file dialog. Type the whole path.",
@@ -67,7 +69,8 @@ pub fn path_ui(
             PickPurpose::SaveProject
             | PickPurpose::SavePicture
             | PickPurpose::SaveLabelMap(_)
-            | PickPurpose::SavePalette => "Save",
+            | PickPurpose::SavePalette
+            | PickPurpose::SaveTrainSettings => "Save",
             PickPurpose::ExportBoxes(_) => "Export",
             PickPurpose::ImportBoxes => "Import",
             PickPurpose::Lora => "Add",
@@ -75,6 +78,7 @@ pub fn path_ui(
             | PickPurpose::ModelFolder
             | PickPurpose::ModelFile
             | PickPurpose::LabelMap
+            | PickPurpose::TrainSettings
             | PickPurpose::Palette => "Open",
             PickPurpose::ModelPlace => "Add",
             PickPurpose::TrainFolder | PickPurpose::TrainOutput => "Choose",

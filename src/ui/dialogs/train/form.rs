@@ -7,7 +7,7 @@ use egui::{Button, RichText, TextEdit, Ui, vec2};
 use crate::app::training::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::recipe::param::Value;
-use crate::recipe::{Fit, LatentKind, TrainTarget};
+use crate::recipe::{Fit, LatentKind, TrainTarget, TrainTask};
 use crate::ui::UiState;
 use crate::ui::dialogs::{buttons, main_button};
 use crate::ui::theme::{hairline, height, radius, space, tokens};
@@ -34,13 +34,19 @@ pub(super) fn form_ui(
     let folder = PathField {
         label: "Pictures",
         path: form.folder.as_deref(),
-        hint: "A folder on this computer",
+        hint: match form.is_on_scenes() {
+            true => "Storybook scenes, drawn while it trains",
+            false => "A folder on this computer",
+        },
         change: TrainChange::Folder,
         choose: Command::PickTrainFolder,
     };
     folder.show(ui, commands);
     target_ui(ui, form, commands);
     start_ui(ui, state, commands);
+    if form.chooses_task() {
+        task_ui(ui, state, commands);
+    }
     if form.chooses_latents() {
         latents_ui(ui, form, commands);
     }
@@ -74,6 +80,7 @@ pub(super) fn form_ui(
         choose: Command::PickTrainOutput,
     };
     output.show(ui, commands);
+    settings_ui(ui, state, commands);
     form_buttons_ui(ui, state, commands);
 }
 
@@ -141,6 +148,87 @@ fn target_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
     });
 }
 
+/// What the model paints from, and what of it the folder holds. What is missing cannot be
+/// chosen.
+fn task_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let form = &state.train_form;
+    let survey = state.train_survey.as_ref();
+    let survey = survey.filter(|survey| Some(&survey.folder) == form.folder.as_ref());
+    let found = survey.and_then(|survey| survey.found.as_ref());
+    let holdings = found.and_then(|found| found.as_ref().ok());
+    row(ui, "Paints from", |ui, _| {
+        ui.horizontal_wrapped(|ui| {
+            let shown = choice(ui, form.task.is_none(), "Words and holes");
+            let hint =
+                "Paints what words say, and fills holes; as Storybook without its boxes and maps";
+            if shown.on_hover_text(hint).clicked() {
+                commands.set(TrainChange::Task(None));
+            }
+            for task in TrainTask::ALL {
+                let missing = holdings.and_then(|it| it.found_for(task).err());
+                let is_chosen = form.task == Some(task);
+                let label = egui::Button::selectable(is_chosen, task.label());
+                let shown = ui.add_enabled(missing.is_none() || is_chosen, label);
+                // Other lists have such words too.
+                let shown = shown.accessible_name(format!("Paints from: {}", task.label()));
+                let shown = shown.on_hover_text(task.hint());
+                let shown = shown.on_disabled_hover_text(missing.unwrap_or_default());
+                if shown.clicked() {
+                    commands.set(TrainChange::Task(Some(task)));
+                }
+            }
+        });
+    });
+    let note = match (found, form.task) {
+        _ if form.is_on_scenes() => "Scenes have captions, boxes, label maps and places".to_owned(),
+        (None, _) if form.folder.is_none() => "What can be learnt depends on the folder".to_owned(),
+        (None, _) => "Counting what lies in the folder".to_owned(),
+        (Some(Err(reason)), _) => reason.clone(),
+        (Some(Ok(holdings)), task) => {
+            let found = holdings.found_for(task.unwrap_or(TrainTask::Text));
+            first_upper(&found.unwrap_or_else(|missing| missing))
+        }
+    };
+    row(ui, "", |ui, _| {
+        let text = RichText::new(note).color(tokens(ui).text_muted);
+        ui.add(egui::Label::new(text).truncate());
+    });
+}
+
+fn first_upper(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
+/// The settings as a file, the same as those of the command line.
+fn settings_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    row(ui, "Settings", |ui, _| {
+        let open = ui.button("Open\u{2026}").accessible_name("Open settings");
+        let hint = "Settings of a run as a JSON file: the run.json in the folder of any run, or one that you saved";
+        if open.on_hover_text(hint).clicked() {
+            commands.push(Command::OpenTrainSettings);
+        }
+        let is_whole = state.train_problem().is_none();
+        let save = ui.add_enabled(is_whole, Button::new("Save as\u{2026}"));
+        let save = save.accessible_name("Save settings");
+        let hint =
+            "Keeps these settings in a file; `velatura train --config FILE` does the same run";
+        let save = save.on_hover_text(hint);
+        let missing = "The settings are not complete yet";
+        if save.on_disabled_hover_text(missing).clicked() {
+            commands.push(Command::SaveTrainSettings);
+        }
+        if let Some(opened) = &state.train_form.opened {
+            let text = RichText::new(opened.path.display().to_string());
+            let text = text.color(tokens(ui).text_muted);
+            ui.add(egui::Label::new(text).truncate()).on_hover_text(
+                "What is not shown here, such as the learning rate, is as in this file",
+            );
+        }
+    });
+}
+
 fn latents_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
     row(ui, "Latents", |ui, _| {
         let kinds = [
@@ -195,7 +283,14 @@ fn start_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 scratch_hint,
             ),
         ];
-        for (start, name, hint) in starts.into_iter().chain(run) {
+        let settings = form.opened.as_ref().map(|_| {
+            (
+                StartFrom::Settings,
+                "As in the settings".to_owned(),
+                "The model or the autoencoder that the opened settings name",
+            )
+        });
+        for (start, name, hint) in starts.into_iter().chain(settings).chain(run) {
             let shown = choice(ui, form.start == start, name);
             if shown.on_hover_text(hint).clicked() {
                 commands.set(TrainChange::Start(start));
