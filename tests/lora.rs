@@ -350,7 +350,9 @@ fn files_that_are_something_else_are_called_what_they_are() {
         let stage = model.load_first_stage_instead(path, &Device::flex());
         [
             LoraFile::open(path).map(drop).unwrap_err().to_string(),
-            LearnedWord::open(path, 8).unwrap_err().to_string(),
+            LearnedWord::open(path, [Some(8), None])
+                .unwrap_err()
+                .to_string(),
             stage.map(drop).unwrap_err().to_string(),
         ]
     };
@@ -367,7 +369,9 @@ fn files_that_are_something_else_are_called_what_they_are() {
     let view = safetensors::tensor::TensorView::new(safetensors::Dtype::I64, vec![1, 8], &bytes);
     let path = at("whole.safetensors");
     safetensors::serialize_to_file([("emb_params", view.unwrap())], None, &path).unwrap();
-    let sentence = LearnedWord::open(&path, 8).unwrap_err().to_string();
+    let sentence = LearnedWord::open(&path, [Some(8), None])
+        .unwrap_err()
+        .to_string();
     assert!(
         sentence.contains("emb_params as I64") && !sentence.contains("whole safetensors file"),
         "{sentence}"
@@ -428,7 +432,7 @@ fn another_first_stage_decodes_as_in_diffusers() {
 fn learned_words_say_what_they_say_in_diffusers() {
     let reference = Reference::open("lora/reference.safetensors");
     let base = open("sd1-tiny");
-    let width = base.model().word_width().unwrap();
+    let width = base.model().word_widths();
     let states = |prompt: &str, files: &[&str]| {
         let words = files
             .iter()
@@ -477,7 +481,7 @@ fn learned_words_say_what_they_say_in_diffusers() {
         states("a glowing house", &[])
     );
 
-    let error = LearnedWord::open(&folder().join("glow.safetensors"), 768);
+    let error = LearnedWord::open(&folder().join("glow.safetensors"), [Some(768), None]);
     let sentence = error.unwrap_err().to_string();
     assert!(
         sentence.contains("768") && sentence.contains("glow"),

@@ -175,7 +175,7 @@ impl LatentDiffusion {
         Ok(GenerationOutcome::Finished { latents, image })
     }
 
-    /// What to tell the denoiser of words that stay the same: with a guidance of more
+    /// What to tell the denoiser of words that stay the same, for pictures of its own size: with a guidance of more
     /// than 1 it is asked of both texts. [`Session::tell`] takes it.
     pub fn told_of(&self, prompt: &str, negative_prompt: &str, guidance_scale: f32) -> Told {
         let negative = (guidance_scale > 1.0).then_some(negative_prompt);
@@ -186,7 +186,8 @@ impl LatentDiffusion {
         };
         // Words need no noise.
         let noise = &mut |shape: [usize; 4]| self.blank(shape);
-        let bench = &mut self.bench(self.model.first_stage(), [0, 0], noise);
+        let side = self.manifest().resolution_px as usize;
+        let bench = &mut self.bench(self.model.first_stage(), [side; 2], noise);
         Told {
             conditioning: self.model.told_of(&asked, bench),
             guidance_scale,

@@ -110,13 +110,14 @@ impl Chosen {
             }
             check_memory(&additions.changes, device)?;
         }
-        let width = model.word_width();
-        if width.is_none() && self.words.iter().any(|(_, is_named)| *is_named) {
+        let widths = model.word_widths();
+        let reads_words = widths.iter().any(Option::is_some);
+        if !reads_words && self.words.iter().any(|(_, is_named)| *is_named) {
             news.warn("this model reads no learned words, so that --embedding changes nothing");
         }
-        if let Some(width) = width {
+        if reads_words {
             for (path, is_named) in &self.words {
-                match LearnedWord::open(path, width) {
+                match LearnedWord::open(path, widths) {
                     Ok(word) => additions.words.push(word),
                     Err(error) if *is_named => return Err(bad_model(&error)),
                     // The word may mean something without them.

@@ -129,7 +129,8 @@ impl ModelFolder {
             let rows = 2.0 * f64::from(at_once);
             working = working.max(rows * denoiser_working(&config.architecture()?, latent));
         }
-        if let Ok(config) = self.text_encoder_config() {
+        let texts = self.text_encoder_config().ok().into_iter();
+        for config in texts.chain(self.second_text_encoder_config()) {
             weights += config.parameter_count()?;
         }
         if let Ok(config) = self.layout_encoder_config() {

@@ -11,8 +11,8 @@ use super::conditioner::{
 use super::lora::{Changes, Targets};
 use super::weights::{self, names};
 use super::{
-    ControlNet, ControlNetFile, FirstStage, LatentInfo, Manifest, ModelError, ModelFolder, UNet2d,
-    WeightDtype, work,
+    ClipTextModel, ControlNet, ControlNetFile, FirstStage, LatentInfo, Manifest, ModelError,
+    ModelFolder, UNet2d, WeightDtype, work,
 };
 use crate::nn;
 use crate::recipe::InputSpec;
@@ -91,11 +91,12 @@ impl Model {
 
     /// What a LoRA may change.
     pub fn lora_targets(&self) -> Targets {
-        let text = self.conditioners.iter().find_map(|it| it.text_encoder());
-        Targets::new(
-            weights::layout(&self.denoiser, &names::DIFFUSERS),
-            text.map_or_else(Vec::new, |text| weights::layout(text, &names::CLIP_TEXT)),
-        )
+        let texts = self.text_encoders().map(|text| {
+            text.map_or_else(Vec::new, |text| weights::layout(text, &names::CLIP_TEXT))
+        });
+        let [first, second] = texts;
+        Targets::new(weights::layout(&self.denoiser, &names::DIFFUSERS), first)
+            .with_second_text(second)
     }
 
     /// Whether a ControlNet was made for such models.
@@ -120,10 +121,17 @@ impl Model {
         file.load(self.denoiser.config(), self.latents(), device, dtype)
     }
 
-    /// Width of the vectors of words; `None` for a model that reads none.
-    pub fn word_width(&self) -> Option<usize> {
-        let text = self.conditioners.iter().find_map(|it| it.text_encoder());
-        text.map(|text| text.config().hidden_size)
+    /// Widths of the vectors of words in both text encoders; `None` for one that the model
+    /// does not have.
+    pub fn word_widths(&self) -> [Option<usize>; 2] {
+        let texts = self.text_encoders();
+        texts.map(|text| text.map(|text| text.config().hidden_size))
+    }
+
+    fn text_encoders(&self) -> [Option<&ClipTextModel>; 2] {
+        let mut all = self.conditioners.iter().map(|it| it.text_encoders());
+        let found = all.find(|texts| texts.iter().any(Option::is_some));
+        found.unwrap_or_default()
     }
 
     /// The model with some additions. It stays what it is itself: what is not changed is
@@ -147,13 +155,22 @@ impl Model {
             });
         }
         let told = |conditioner: &Arc<dyn Conditioner>| {
-            let asks = conditioner.text_encoder();
-            let Some(network) = asks.filter(|_| !changes.text.is_empty() || !words.is_empty())
-            else {
+            let [first, second] = conditioner.text_encoders();
+            let is_asked = first.or(second).is_some();
+            let is_changed = ![&changes.text, &changes.second_text]
+                .iter()
+                .all(|it| it.is_empty());
+            if !is_asked || (!is_changed && words.is_empty()) {
                 return Ok(Arc::clone(conditioner));
+            }
+            let patched = |network: Option<&ClipTextModel>, changes| {
+                network.map(|network| weights::patched(network, &names::CLIP_TEXT, changes))
             };
-            let network = weights::patched(network, &names::CLIP_TEXT, &changes.text);
-            let anew = conditioner.with_text(network, &words);
+            let networks = [
+                patched(first, &changes.text),
+                patched(second, &changes.second_text),
+            ];
+            let anew = conditioner.with_texts(networks, &words);
             anew.unwrap_or_else(|| Ok(Arc::clone(conditioner)))
         };
         Ok(Self {

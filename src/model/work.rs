@@ -18,7 +18,11 @@ pub(super) fn denoiser_work(unet: &UNet2d) -> f64 {
         ["up_blocks", block, ..] => shrunk(lowest) / halvings(block),
         // One row for all places.
         ["position_net", ..] => 0.0,
-        ["way_down", "time_embedding" | "class_embedding", ..] => 0.0,
+        [
+            "way_down",
+            "time_embedding" | "class_embedding" | "add_embedding",
+            ..,
+        ] => 0.0,
         _ => 1.0,
     })
 }

@@ -88,7 +88,19 @@ impl TimestepEmbedding {
     /// # Shapes
     /// `[batch]` to `[batch, width]`.
     pub fn forward(&self, timesteps: Tensor<1>) -> Tensor<2> {
-        let waves = sinusoidal_embedding(timesteps, self.sinusoidal, self.cosine_first, self.shift);
+        self.project(sinusoidal_embedding(
+            timesteps,
+            self.sinusoidal,
+            self.cosine_first,
+            self.shift,
+        ))
+    }
+
+    /// The small network alone.
+    ///
+    /// # Shapes
+    /// `[batch, sinusoidal]` to `[batch, width]`.
+    pub fn project(&self, waves: Tensor<2>) -> Tensor<2> {
         self.linear_2
             .forward(ops::silu(self.linear_1.forward(waves)))
     }

@@ -11,6 +11,10 @@ use crate::nn::{
 };
 
 const CLASS: &str = "CLIPTextModel";
+/// The same with a projection of whole texts, as Stable Diffusion XL has it.
+const WITH_PROJECTION: &str = "CLIPTextModelWithProjection";
+/// Width of that where a configuration says nothing.
+const USUAL_PROJECTION: u64 = 512;
 
 /// The activation between the two matrices of a feed-forward network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +33,7 @@ pub enum HiddenAct {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClipTextConfig {
-    /// The class, always `CLIPTextModel`.
+    /// The class: `CLIPTextModel`, or `CLIPTextModelWithProjection`.
     pub architectures: Vec<String>,
     /// Always `clip_text_model`.
     pub model_type: String,
@@ -73,6 +77,28 @@ impl Default for ClipTextConfig {
 }
 
 impl ClipTextConfig {
+    /// Width of the projection of whole texts, if there is one.
+    pub fn projection_width(&self) -> Option<usize> {
+        if !self
+            .architectures
+            .iter()
+            .any(|name| name == WITH_PROJECTION)
+        {
+            return None;
+        }
+        let told = self.other.get("projection_dim").and_then(Value::as_u64);
+        let width = usize::try_from(told.unwrap_or(USUAL_PROJECTION));
+        Some(width.unwrap_or(usize::MAX))
+    }
+
+    /// The same with a projection of whole texts.
+    #[must_use]
+    pub fn with_projection(mut self, width: usize) -> Self {
+        self.architectures = vec![WITH_PROJECTION.into()];
+        self.other.insert("projection_dim".into(), width.into());
+        self
+    }
+
     /// Checks that the network can be built.
     ///
     /// # Errors
@@ -81,8 +107,13 @@ impl ClipTextConfig {
         let fail = |key, value: String, supported: &str| {
             Err(ModelError::unsupported(CLASS, key, value, supported))
         };
-        if let Some(other) = self.architectures.iter().find(|name| *name != CLASS) {
-            return fail("architectures", other.clone(), "only CLIPTextModel is");
+        let is_known = |name: &str| [CLASS, WITH_PROJECTION].contains(&name);
+        if let Some(other) = self.architectures.iter().find(|name| !is_known(name)) {
+            let supported = format!("only {CLASS} and {WITH_PROJECTION} are");
+            return fail("architectures", other.clone(), &supported);
+        }
+        if let Some(width) = self.projection_width() {
+            limits::within(CLASS, "projection_dim", width, &limits::WIDTH)?;
         }
         for (key, value, range) in [
             ("vocab_size", self.vocab_size, &limits::TOKENS),
@@ -167,6 +198,11 @@ impl ClipTextConfig {
                 layers: (0..self.num_hidden_layers).map(layer).collect(),
             },
             final_layer_norm: norm(),
+            text_projection: self.projection_width().map(|width| {
+                LinearConfig::new(self.hidden_size, width)
+                    .with_bias(false)
+                    .init(device)
+            }),
             config: self.clone(),
         })
     }
@@ -247,8 +283,37 @@ pub struct ClipTextModel {
     embeddings: Embeddings,
     encoder: Encoder,
     final_layer_norm: LayerNorm,
+    text_projection: Option<Linear>,
     #[module(skip)]
     config: ClipTextConfig,
+}
+
+/// Texts as token numbers, of which those beyond the vocabulary stand for vectors that were
+/// learned afterwards: the first behind it for the first of them.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenTexts<'a> {
+    /// All texts, one after the other.
+    pub tokens: &'a [i32],
+    /// How many there are and how long each is.
+    pub shape: [usize; 2],
+    /// The vectors that were learned.
+    pub learned: &'a [Vec<f32>],
+}
+
+/// What a text encoder says before its end.
+#[derive(Clone, Debug)]
+pub struct InnerStates {
+    /// States of all tokens, without the last normalisation.
+    ///
+    /// # Shapes
+    /// `[batch, tokens, hidden_size]`.
+    pub states: Tensor<3>,
+    /// The whole texts: the last states of their ends, normalised and projected; `None`
+    /// for an encoder without a projection.
+    ///
+    /// # Shapes
+    /// `[batch, projection_dim]`.
+    pub pooled: Option<Tensor<2>>,
 }
 
 impl ClipTextModel {
@@ -280,19 +345,53 @@ impl ClipTextModel {
         nn::ops::on_workers(&like, || self.run(tokens, layers))
     }
 
-    /// As [`Self::forward_through`], for texts in which tokens beyond the vocabulary stand
-    /// for vectors that were learned afterwards: the first behind it for the first of them.
+    /// As [`Self::forward_through`], for texts with learned words.
     ///
     /// # Shapes
-    /// `tokens` and `shape`: `[batch, tokens]`; result: `[batch, tokens, hidden_size]`.
-    pub fn forward_with(
+    /// Result: `[batch, tokens, hidden_size]`.
+    pub fn forward_with(&self, texts: TokenTexts<'_>, layers: usize, device: &Device) -> Tensor<3> {
+        let words = self.embedded(texts, device);
+        let like = words.clone();
+        nn::ops::on_workers(&like, || self.run_embedded(words, layers))
+    }
+
+    /// What is said after so many layers, without the last normalisation, and of whole
+    /// texts, given the places of their ends.
+    pub fn forward_inner(
         &self,
-        tokens: &[i32],
-        shape: [usize; 2],
-        learned: &[Vec<f32>],
+        texts: TokenTexts<'_>,
+        ends: &[usize],
         layers: usize,
         device: &Device,
-    ) -> Tensor<3> {
+    ) -> InnerStates {
+        let words = self.embedded(texts, device);
+        let like = words.clone();
+        nn::ops::on_workers(&like, || self.run_inner(words, ends, layers))
+    }
+
+    fn run_inner(&self, words: Tensor<3>, ends: &[usize], layers: usize) -> InnerStates {
+        let (below, above) = self.encoder.layers.split_at(layers.min(self.layers()));
+        let through =
+            |x: Tensor<3>, layers: &[Layer]| layers.iter().fold(x, |x, layer| layer.forward(x));
+        let states = through(self.placed(words), below);
+        let pooled = self.text_projection.as_ref().map(|projection| {
+            let last = through(states.clone(), above);
+            let end =
+                |(text, at): (usize, &usize)| last.clone().narrow(0, text, 1).narrow(1, *at, 1);
+            let ends = Tensor::cat(ends.iter().enumerate().map(end).collect(), 0);
+            let projected = projection.forward(self.final_layer_norm.forward(ends));
+            projected.squeeze_dim(1)
+        });
+        InnerStates { states, pooled }
+    }
+
+    /// The vectors of tokens.
+    fn embedded(&self, texts: TokenTexts<'_>, device: &Device) -> Tensor<3> {
+        let TokenTexts {
+            tokens,
+            shape,
+            learned,
+        } = texts;
         // The place among the learned ones, for a token that is one of them.
         let number = |token: i32| {
             let token = usize::try_from(token).ok()?;
@@ -315,19 +414,23 @@ impl ClipTextModel {
             let (text, at) = (place / length, place % length);
             words = words.slice_assign([text..text + 1, at..at + 1, 0..width], vector);
         }
-        let like = words.clone();
-        nn::ops::on_workers(&like, || self.run_embedded(words, layers))
+        words
     }
 
     fn run(&self, tokens: Tensor<2, Int>, layers: usize) -> Tensor<3> {
         self.run_embedded(self.embeddings.token_embedding.forward(tokens), layers)
     }
 
-    fn run_embedded(&self, words: Tensor<3>, layers: usize) -> Tensor<3> {
+    /// Vectors of tokens with those of their places.
+    fn placed(&self, words: Tensor<3>) -> Tensor<3> {
         let [_, length, _] = words.dims();
         let positions =
             Tensor::<1, Int>::arange(0..length as i64, &words.device()).reshape([1, length]);
-        let mut x = words + self.embeddings.position_embedding.forward(positions);
+        words + self.embeddings.position_embedding.forward(positions)
+    }
+
+    fn run_embedded(&self, words: Tensor<3>, layers: usize) -> Tensor<3> {
+        let mut x = self.placed(words);
         for layer in self.encoder.layers.iter().take(layers) {
             x = layer.forward(x);
         }

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::words::LearnedWord;
 use super::{Asked, Bench, Chunk, Conditioner, Conditioning, TextReader};
+use crate::model::clip::TokenTexts;
 use crate::model::{ClipTextModel, ClipTokenizer, ModelError};
 use crate::nn;
 use crate::recipe::prompt::TextReading;
@@ -56,9 +57,12 @@ impl ClipText {
             let rows = token_rows(tokens, texts, device);
             return self.network.forward_through(rows, layers);
         }
-        let shape = [texts, tokens.len() / texts.max(1)];
-        self.network
-            .forward_with(&tokens, shape, &self.learned, layers, device)
+        let texts = TokenTexts {
+            tokens: &tokens,
+            shape: [texts, tokens.len() / texts.max(1)],
+            learned: &self.learned,
+        };
+        self.network.forward_with(texts, layers, device)
     }
 
     /// All texts get as many chunks as the longest has.
@@ -91,7 +95,7 @@ impl ClipText {
 ///
 /// # Shapes
 /// `[chunks, tokens, width]` to the same.
-fn weighted(states: Tensor<3>, chunks: &[Chunk]) -> Tensor<3> {
+pub(super) fn weighted(states: Tensor<3>, chunks: &[Chunk]) -> Tensor<3> {
     let is_plain = |chunk: &Chunk| chunk.weights.iter().all(|weight| *weight == 1.0);
     if chunks.iter().all(is_plain) {
         return states;
@@ -112,6 +116,29 @@ fn weighted(states: Tensor<3>, chunks: &[Chunk]) -> Tensor<3> {
         after * share.mask_fill(is_number.bool_not(), 1.0)
     });
     Tensor::cat(rows.collect(), 0)
+}
+
+/// A reader that knows words which were taught to an encoder of `first` tokens, the first or
+/// the second of its model, and the vectors that they stand for.
+pub(super) fn taught(
+    reader: &TextReader,
+    first: usize,
+    words: &[LearnedWord],
+    which: usize,
+) -> Result<(TextReader, Vec<Vec<f32>>), ModelError> {
+    let named = words.iter().flat_map(|learned| {
+        let count = learned.vectors[which].len();
+        learned.words.iter().map(move |word| (word.as_str(), count))
+    });
+    // A word of two names stands for its vectors twice: they are few.
+    let vectors = words.iter().flat_map(|learned| {
+        let names = learned.words.len();
+        std::iter::repeat_n(&learned.vectors[which], names)
+            .flatten()
+            .cloned()
+    });
+    let tokenizer = reader.tokenizer().clone().taught(named, first)?;
+    Ok((TextReader::new(tokenizer), vectors.collect()))
 }
 
 impl Conditioner for ClipText {
@@ -171,33 +198,23 @@ impl Conditioner for ClipText {
         nn::parameter_count(&self.network)
     }
 
-    fn text_encoder(&self) -> Option<&ClipTextModel> {
-        Some(&self.network)
+    fn text_encoders(&self) -> [Option<&ClipTextModel>; 2] {
+        [Some(&self.network), None]
     }
 
-    fn with_text(
+    fn with_texts(
         &self,
-        network: ClipTextModel,
+        networks: [Option<ClipTextModel>; 2],
         words: &[LearnedWord],
     ) -> Option<Result<Arc<dyn Conditioner>, ModelError>> {
-        let first = network.config().vocab_size;
-        let named = words.iter().flat_map(|learned| {
-            let count = learned.vectors.len();
-            learned.words.iter().map(move |word| (word.as_str(), count))
-        });
-        // A word of two names stands for its vectors twice: they are few.
-        let vectors = words.iter().flat_map(|learned| {
-            let names = learned.words.len();
-            std::iter::repeat_n(&learned.vectors, names)
-                .flatten()
-                .cloned()
-        });
-        let tokenizer = self.reader.tokenizer().clone().taught(named, first);
-        Some(tokenizer.map(|tokenizer| {
+        let [network, _] = networks;
+        let network = network?;
+        let taught = taught(&self.reader, network.config().vocab_size, words, 0);
+        Some(taught.map(|(reader, learned)| {
             let text = Self {
-                reader: TextReader::new(tokenizer),
+                reader,
                 network,
-                learned: vectors.collect(),
+                learned,
             };
             Arc::new(text) as Arc<dyn Conditioner>
         }))

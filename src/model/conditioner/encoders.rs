@@ -6,6 +6,7 @@ use super::Conditioner;
 use super::bert_text::BertText;
 use super::box_tokens::{BoxGrammar, BoxTokens};
 use super::class::{ClassEncoder, ClassLabel};
+use super::clip_pair::{ClipPair, SizeWaves, TextEncoder};
 use super::clip_text::ClipText;
 use super::inpaint::InpaintMask;
 use super::layout::{BoxLayout, BoxNames, LayoutEncoder};
@@ -21,6 +22,8 @@ use crate::recipe::InputSpec;
 pub struct Encoders {
     /// For words.
     pub text: Option<(ClipTokenizer, ClipTextModel)>,
+    /// For words beside them or alone, and how their denoiser is told of sizes.
+    pub second_text: Option<(TextEncoder, SizeWaves)>,
     /// For boxes.
     pub layout: Option<LayoutEncoder>,
     /// For label maps.
@@ -90,8 +93,12 @@ impl Encoders {
         for input in &folder.manifest().inputs {
             match input {
                 InputSpec::Text { .. } => {
-                    let network = folder.load_text_encoder(device)?;
-                    encoders.text = Some((folder.tokenizer()?, network));
+                    encoders.second_text = folder.load_second_text_encoder(device)?;
+                    // A refiner has the second alone.
+                    if encoders.second_text.is_none() || folder.text_encoder_config().is_ok() {
+                        let network = folder.load_text_encoder(device)?;
+                        encoders.text = Some((folder.tokenizer()?, network));
+                    }
                 }
                 InputSpec::Layout { .. } => {
                     encoders.layout = Some(folder.load_layout_encoder(device)?);
@@ -119,7 +126,13 @@ impl Encoders {
             }
             Some(match input {
                 InputSpec::Text { .. } => {
-                    let (tokenizer, network) = self.text.take()?;
+                    let first = self.text.take();
+                    if let Some((second, sizes)) = self.second_text.take() {
+                        let first =
+                            first.map(|(tokenizer, network)| TextEncoder { tokenizer, network });
+                        return Some(Box::new(ClipPair::new(first, second, sizes)));
+                    }
+                    let (tokenizer, network) = first?;
                     Box::new(ClipText::new(tokenizer, network))
                 }
                 InputSpec::Mask { convention } => Box::new(InpaintMask::new(*convention)),

@@ -1,7 +1,7 @@
 //! What a denoiser is told besides the noisy latents.
 //!
 //! A model can be asked for several things, each by a [`Conditioner`] of its own,
-//! in a file of its own: [`clip_text`] for words, [`inpaint`] for a picture and
+//! in a file of its own: [`clip_text`] and [`clip_pair`] for words, [`inpaint`] for a picture and
 //! the part of it that is to be painted anew, [`layout`] for boxes, [`semantic`]
 //! for label maps, [`low_resolution`] for a small picture, [`class`] for a class. Models of the paper's code
 //! are told some of this in another way: [`bert_text`], [`box_tokens`],
@@ -14,6 +14,7 @@
 pub mod bert_text;
 pub mod box_tokens;
 pub mod class;
+pub mod clip_pair;
 pub mod clip_text;
 mod encoders;
 pub mod grounding;
@@ -208,16 +209,17 @@ pub trait Conditioner: Debug + Send + Sync {
         None
     }
 
-    /// The text encoder that it asks, if it is one that can be changed.
-    fn text_encoder(&self) -> Option<&ClipTextModel> {
-        None
+    /// The text encoders that it asks, if they can be changed; the second is that of Stable
+    /// Diffusion XL.
+    fn text_encoders(&self) -> [Option<&ClipTextModel>; 2] {
+        [None, None]
     }
 
-    /// The same with another text encoder of the same sizes, to which words were taught;
+    /// The same with other text encoders of the same sizes, to which words were taught;
     /// `None` where it asks none.
-    fn with_text(
+    fn with_texts(
         &self,
-        _network: ClipTextModel,
+        _networks: [Option<ClipTextModel>; 2],
         _words: &[LearnedWord],
     ) -> Option<Result<Arc<dyn Conditioner>, ModelError>> {
         None

@@ -33,6 +33,11 @@ pub struct Conditioning {
     /// # Shapes
     /// As many rows as there are.
     pub grounding: Option<Grounding>,
+    /// A vector whose embedding the denoiser adds to that of time.
+    ///
+    /// # Shapes
+    /// `[1 or rows, width]`.
+    pub added: Option<Tensor<2>>,
 }
 
 impl Conditioning {
@@ -51,6 +56,10 @@ impl Conditioning {
             // The branch to steer away from knows of neither.
             regions: told.regions,
             grounding: told.grounding,
+            added: free
+                .added
+                .zip(told.added)
+                .map(|(free, told)| Tensor::cat(vec![free, told], 0)),
         }
     }
 
@@ -72,6 +81,7 @@ impl Conditioning {
         self.controls.extend(other.controls);
         self.regions = self.regions.or(other.regions);
         self.grounding = self.grounding.or(other.grounding);
+        self.added = self.added.or(other.added);
         self
     }
 
@@ -86,6 +96,7 @@ impl Conditioning {
         }
         self.regions = other.regions.or(self.regions);
         self.grounding = other.grounding.or(self.grounding);
+        self.added = other.added.or(self.added);
         self
     }
 
@@ -94,7 +105,9 @@ impl Conditioning {
         let tokens = self.context.iter().map(|(_, tokens)| tokens.dims()[0]);
         let channels = self.concat.iter().map(|(_, channels)| channels.dims()[0]);
         let classes = self.classes.iter().map(|classes| classes.dims()[0]);
-        tokens.chain(channels).chain(classes).max().unwrap_or(1)
+        let added = self.added.iter().map(|added| added.dims()[0]);
+        let rows = tokens.chain(channels).chain(classes).chain(added);
+        rows.max().unwrap_or(1)
     }
 
     /// All tokens, one part after the other; `None` where there are none.
@@ -154,6 +167,7 @@ impl Conditioning {
             classes: self.classes.clone(),
             regions: self.regions.as_ref().map(|it| it.regions(&self.context)),
             boxes: None,
+            added: self.added.clone(),
             residuals: None,
         }
     }

@@ -1,6 +1,6 @@
 //! Whether the encoders of a folder give what its denoiser takes.
 
-use super::ModelFolder;
+use super::{ModelFolder, text_width};
 use crate::model::conditioner::layout::{self, LayoutEncoderConfig};
 use crate::model::conditioner::semantic::{self, SemanticEncoderConfig};
 use crate::model::conditioner::{inpaint, low_resolution};
@@ -57,7 +57,10 @@ impl ModelFolder {
             )?);
         }
         self.manifest.fits(unet, latents.channels, &groups)?;
-        let states = self.text_encoder.as_ref().map(|text| text.hidden_size);
+        let states = text_width(&self.text_encoder, &self.second_text_encoder);
+        if self.size_waves()?.is_none() && unet.added().is_some() {
+            return Err(self.missing("second text encoder (text_encoder_2)"));
+        }
         let tokens = self.layout_encoder.as_ref().map(|boxes| boxes.hidden_size);
         let class = self.class_encoder.as_ref().map(|class| class.hidden_size);
         let original = match self.original() {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::{CLASS, LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET};
+use super::{CLASS, LAYOUT, ModelFolder, SECOND_TEXT, SEMANTIC, TEXT, UNET};
 use crate::model::weights::names::Names;
 use crate::model::weights::{Differences, WeightSource, differences, layout, names};
 use crate::model::{FirstStageConfig, ModelError};
@@ -46,13 +46,15 @@ impl ModelFolder {
                 FirstStageConfig::Pixels(_) => {}
             }
         }
-        if let Some(config) = &self.text_encoder {
+        let texts = [
+            ("text_encoder", &self.text_encoder),
+            (SECOND_TEXT, &self.second_text_encoder),
+        ];
+        for (component, config) in texts {
+            let Some(config) = config else { continue };
             let network = config.init(&device)?;
-            parts.push(part(
-                &network,
-                self.weights("text_encoder", TEXT),
-                &names::CLIP_TEXT,
-            )?);
+            let source = self.weights(component, TEXT);
+            parts.push(part(&network, source, &names::CLIP_TEXT)?);
         }
         if let Some(config) = &self.layout_encoder {
             let network = config.init(&device)?;

@@ -101,6 +101,8 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         unet: Some(unet_config),
         first_stage: Some(stage),
         text_encoder: None,
+        second_text_encoder: None,
+        is_nothing_zero: false,
         layout_encoder: None,
         semantic_encoder: None,
         class_encoder: conditions.class_encoder,

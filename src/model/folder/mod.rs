@@ -2,11 +2,14 @@
 
 mod conditions;
 mod differences;
+mod few_steps;
 mod latent_diffusion;
 mod original;
 mod place;
 mod save;
+mod second_text;
 mod single;
+mod stable_diffusion_xl;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 pub use conditions::groups_of;
+pub(super) use few_steps::FewSteps;
 use original::VOCABULARY;
 pub use save::ModelParts;
 use single::OneFile;
@@ -36,23 +40,35 @@ use super::{
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
 /// The folders of the parts.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 11] = [
     "unet",
     "vae",
     "vqvae",
     "text_encoder",
     "tokenizer",
+    SECOND_TEXT,
+    "tokenizer_2",
     "scheduler",
     LAYOUT,
     SEMANTIC,
     CLASS,
 ];
+const SECOND_TEXT: &str = "text_encoder_2";
 const LAYOUT: &str = "layout_encoder";
 const SEMANTIC: &str = "semantic_encoder";
 const CLASS: &str = "class_encoder";
 
+/// Where a pipeline says that no words to steer away from are zeros.
+const ZEROS: &str = "force_zeros_for_empty_prompt";
+
 /// The file beside a checkpoint that names its classes, one on each line.
 pub(super) const CLASS_NAMES: &str = "classes.txt";
+
+/// Width of the states of a text, those of both encoders side by side.
+fn text_width(first: &Option<ClipTextConfig>, second: &Option<ClipTextConfig>) -> Option<usize> {
+    let widths = first.iter().chain(second).map(|text| text.hidden_size);
+    widths.reduce(usize::saturating_add)
+}
 
 /// A diffusers folder whose configurations are read and whose weights are not.
 ///
@@ -63,6 +79,9 @@ pub struct ModelFolder {
     unet: Option<UNet2dConfig>,
     first_stage: Option<FirstStagePlace>,
     text_encoder: Option<ClipTextConfig>,
+    second_text_encoder: Option<ClipTextConfig>,
+    /// Whether no words to steer away from are zeros instead of a text without any.
+    is_nothing_zero: bool,
     layout_encoder: Option<LayoutEncoderConfig>,
     semantic_encoder: Option<SemanticEncoderConfig>,
     class_encoder: Option<ClassEncoderConfig>,
@@ -100,6 +119,8 @@ impl ModelFolder {
         let unet = UNet2dConfig::read(&path.join("unet/config.json"))?;
         let text_encoder: Option<ClipTextConfig> =
             read_config(&path.join("text_encoder/config.json"))?;
+        let second_text_encoder: Option<ClipTextConfig> =
+            read_config(&path.join(SECOND_TEXT).join("config.json"))?;
         let layout_encoder: Option<LayoutEncoderConfig> =
             read_config(&path.join(LAYOUT).join("config.json"))?;
         let semantic_encoder: Option<SemanticEncoderConfig> =
@@ -108,13 +129,14 @@ impl ModelFolder {
             read_config(&path.join(CLASS).join("config.json"))?;
         let index: Option<Value> = read_json(&path.join("model_index.json"))?;
         let first_stage = FirstStagePlace::find(&path, index.as_ref())?;
+        let says_zeros = index.as_ref().and_then(|index| index.get(ZEROS)?.as_bool());
         if index.is_none() && unet.is_none() && first_stage.is_none() && text_encoder.is_none() {
             return Err(ModelError::NotAModel(path));
         }
         if let Some(config) = &unet {
             config.validate()?;
         }
-        if let Some(config) = &text_encoder {
+        for config in text_encoder.iter().chain(&second_text_encoder) {
             config.validate()?;
         }
         if let Some(config) = &layout_encoder {
@@ -135,28 +157,36 @@ impl ModelFolder {
                     .file_name()
                     .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
                 let first_stage = first_stage.as_ref().map(|place| &place.config);
-                Manifest::derive(name, unet.as_ref(), first_stage)
+                let derived = Manifest::derive(name, unet.as_ref(), first_stage);
+                let is_xl = unet.as_ref().is_some_and(|unet| unet.added().is_some());
+                let few = FewSteps::of_folder(&path, &scheduler).filter(|_| is_xl);
+                match few {
+                    Some(few) => few.manifest(derived),
+                    None => derived,
+                }
             }
         };
-        let manifest = manifest.with_text(text_encoder.as_ref());
+        let manifest = manifest.with_text(text_encoder.as_ref().or(second_text_encoder.as_ref()));
         manifest.validate()?;
-        if let (Some(unet), Some(text)) = (&unet, &text_encoder)
+        if let (Some(unet), Some(width)) = (&unet, text_width(&text_encoder, &second_text_encoder))
             && !unet.is_plain()
-            && unet.cross_attention_dim != text.hidden_size
+            && unet.cross_attention_dim != width
         {
-            let supported = format!("the text encoder's states are {} wide", text.hidden_size);
             return Err(ModelError::unsupported(
                 "UNet2DConditionModel",
                 "cross_attention_dim",
                 unet.cross_attention_dim,
-                supported,
+                format!("the text encoder's states are {width} wide"),
             ));
         }
         let folder = Self {
             path,
             unet,
             first_stage,
+            // Refiners have the second alone, and were trained without zeros.
+            is_nothing_zero: says_zeros.unwrap_or(text_encoder.is_some()),
             text_encoder,
+            second_text_encoder,
             layout_encoder,
             semantic_encoder,
             class_encoder,
@@ -416,13 +446,21 @@ impl ModelFolder {
     /// If there is none, its files do not fit together, or it knows more tokens
     /// than the text encoder.
     pub fn tokenizer(&self) -> Result<ClipTokenizer, ModelError> {
-        let folder = self.path.join("tokenizer");
+        self.tokenizer_of("tokenizer", self.text_encoder.as_ref())
+    }
+
+    fn tokenizer_of(
+        &self,
+        part: &'static str,
+        text: Option<&ClipTextConfig>,
+    ) -> Result<ClipTokenizer, ModelError> {
+        let folder = self.path.join(part);
         let tokenizer = match &self.one_file {
-            Some(file) => file.tokenizer()?,
-            None if !folder.is_dir() => return Err(self.missing("tokenizer")),
+            Some(file) => file.tokenizer(part)?,
+            None if !folder.is_dir() => return Err(self.missing(part)),
             None => ClipTokenizer::open(&folder)?,
         };
-        let Some(text) = &self.text_encoder else {
+        let Some(text) = text else {
             return Ok(tokenizer);
         };
         if tokenizer.vocab_size() > text.vocab_size {

@@ -15,7 +15,7 @@ const CARD: &str = "README.md";
 const STUDIO: &str = "studio.json";
 
 /// All that [`super::ModelFolder::save`] ever writes, but for the card.
-const OURS: [&str; 20] = [
+const OURS: [&str; 27] = [
     INDEX,
     STUDIO,
     "unet/config.json",
@@ -29,6 +29,13 @@ const OURS: [&str; 20] = [
     "tokenizer/tokenizer.json",
     "tokenizer/tokenizer_config.json",
     "tokenizer/special_tokens_map.json",
+    "text_encoder_2/config.json",
+    "text_encoder_2/model.safetensors",
+    "tokenizer_2/vocab.json",
+    "tokenizer_2/merges.txt",
+    "tokenizer_2/tokenizer.json",
+    "tokenizer_2/tokenizer_config.json",
+    "tokenizer_2/special_tokens_map.json",
     "scheduler/scheduler_config.json",
     "layout_encoder/config.json",
     "layout_encoder/diffusion_pytorch_model.safetensors",

@@ -16,7 +16,7 @@ use super::super::{
     ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig, Manifest, ModelError,
     SharedWeights, UNet2d,
 };
-use super::{CLASS, LAYOUT, ModelFolder, SEMANTIC, TEXT, UNET, place};
+use super::{CLASS, LAYOUT, ModelFolder, SECOND_TEXT, SEMANTIC, TEXT, UNET, ZEROS, place};
 use crate::files::write_atomically;
 
 /// What [`ModelFolder::save`] writes; parts that are `None` are left out.
@@ -31,6 +31,10 @@ pub struct ModelParts<'a> {
     pub first_stage_weights: Option<&'a SharedWeights>,
     /// The text encoder.
     pub text_encoder: Option<&'a ClipTextModel>,
+    /// The second text encoder, as Stable Diffusion XL has it, with its tokenizer.
+    pub second_text_encoder: Option<(&'a ClipTextModel, &'a ClipTokenizer)>,
+    /// Whether no words to steer away from are zeros; only beside a second text encoder.
+    pub is_nothing_zero: bool,
     /// The encoder of boxes.
     pub layout_encoder: Option<&'a LayoutEncoder>,
     /// The encoder of label maps.
@@ -117,6 +121,11 @@ impl ModelFolder {
             .as_ref()
             .map(|_| self.load_text_encoder(&device));
         let text_encoder = text_encoder.transpose()?;
+        let second_text_encoder = self.second_text_encoder.as_ref().map(|_| {
+            let network = self.load_second_text_network(&device)?;
+            Ok::<_, ModelError>((network, self.second_tokenizer()?))
+        });
+        let second_text_encoder = second_text_encoder.transpose()?;
         let layout_encoder = self
             .layout_encoder
             .as_ref()
@@ -139,6 +148,10 @@ impl ModelFolder {
             first_stage: first_stage.as_deref(),
             first_stage_weights: None,
             text_encoder: text_encoder.as_ref(),
+            second_text_encoder: second_text_encoder
+                .as_ref()
+                .map(|(network, tokenizer)| (network, tokenizer)),
+            is_nothing_zero: self.is_nothing_zero,
             layout_encoder: layout_encoder.as_ref(),
             semantic_encoder: semantic_encoder.as_ref(),
             class_encoder: class_encoder.as_ref(),
@@ -176,8 +189,18 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
             first_stage.save_weights(&file, parts.dtype)?;
         }
     }
-    if let Some(text_encoder) = parts.text_encoder {
-        let path = part("text_encoder")?;
+    let texts = [
+        ("text_encoder", parts.text_encoder),
+        (
+            SECOND_TEXT,
+            parts.second_text_encoder.map(|(network, _)| network),
+        ),
+    ];
+    for (name, text_encoder) in texts {
+        let Some(text_encoder) = text_encoder else {
+            continue;
+        };
+        let path = part(name)?;
         let mut config = text_encoder.config().clone();
         if !config.other.contains_key("dtype") && !config.other.contains_key("torch_dtype") {
             // transformers would compute in the precision of the file, while
@@ -213,6 +236,9 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
     if let Some(tokenizer) = parts.tokenizer {
         tokenizer.save(&part("tokenizer")?)?;
     }
+    if let Some((_, tokenizer)) = parts.second_text_encoder {
+        tokenizer.save(&part("tokenizer_2")?)?;
+    }
     if let Some(scheduler) = parts.scheduler {
         write_json(&part("scheduler")?.join("scheduler_config.json"), scheduler)?;
     }
@@ -241,7 +267,15 @@ fn index(parts: &ModelParts<'_>) -> Value {
         _ => false,
     };
     let unet = parts.unet.map(|unet| unet.config().class_name.as_str());
-    let class = if inpaints {
+    let is_xl = parts.second_text_encoder.is_some();
+    let class = if is_xl && parts.text_encoder.is_none() {
+        // Refiners begin with a picture.
+        "StableDiffusionXLImg2ImgPipeline"
+    } else if is_xl && inpaints {
+        "StableDiffusionXLInpaintPipeline"
+    } else if is_xl {
+        "StableDiffusionXLPipeline"
+    } else if inpaints {
         "StableDiffusionInpaintPipeline"
     } else if parts.unet.is_some_and(|unet| unet.config().is_plain()) {
         "LDMPipeline"
@@ -264,7 +298,7 @@ fn index(parts: &ModelParts<'_>) -> Value {
     let scheduler = parts
         .scheduler
         .and_then(|config| config["_class_name"].as_str());
-    json!({
+    let mut index = json!({
         "_class_name": class,
         "_diffusers_version": "0.30.0",
         "feature_extractor": [null, null],
@@ -276,5 +310,17 @@ fn index(parts: &ModelParts<'_>) -> Value {
         "tokenizer": part(parts.tokenizer.is_some(), "transformers", "CLIPTokenizer"),
         "unet": part(unet.is_some(), "diffusers", unet.unwrap_or_default()),
         "vae": part(first_stage.is_some(), "diffusers", first_stage.unwrap_or_default()),
-    })
+    });
+    if is_xl {
+        index["text_encoder_2"] = part(true, "transformers", "CLIPTextModelWithProjection");
+        index["tokenizer_2"] = part(true, "transformers", "CLIPTokenizer");
+        index[ZEROS] = json!(parts.is_nothing_zero);
+        if parts.text_encoder.is_none() {
+            index["requires_aesthetics_score"] = json!(true);
+        }
+        for key in ["requires_safety_checker", "safety_checker"] {
+            index.as_object_mut().map(|index| index.remove(key));
+        }
+    }
+    index
 }

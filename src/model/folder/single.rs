@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{ModelFolder, TEXT, UNET, latent_diffusion};
+use super::{ModelFolder, TEXT, UNET, latent_diffusion, stable_diffusion_xl};
 use crate::model::first_stage::FirstStagePlace;
 use crate::model::inspect::{Family, Inspection, Predicts, SingleFile, Task};
 use crate::model::paper::{
@@ -23,23 +23,24 @@ const HEADS: usize = 8;
 /// What the latents of Stable Diffusion are multiplied by.
 const SCALE_FACTOR: f64 = 0.18215;
 /// Channels of a head of Stable Diffusion 2, and of all text encoders.
-const HEAD_WIDTH: usize = 64;
+pub(super) const HEAD_WIDTH: usize = 64;
 /// Side of the latents that a model was trained on, and that of those that predict
 /// velocity.
 const SAMPLE_SIZES: [usize; 2] = [64, 96];
 /// Layers of OpenCLIP's text encoder that Stable Diffusion 2 does not use.
 const UNUSED_LAYERS: usize = 1;
-/// The token with which Stable Diffusion 2 fills up texts.
+/// The token with which OpenCLIP's texts are filled up.
 const FILLER: &str = "!";
 
 /// The parts of a file, by the folders of diffusers in which they would lie.
 #[derive(Debug)]
 pub(super) struct OneFile {
-    parts: BTreeMap<&'static str, Pieces>,
-    source: Arc<dyn WeightSource>,
-    has_filler: bool,
+    pub parts: BTreeMap<&'static str, Pieces>,
+    pub source: Arc<dyn WeightSource>,
+    /// The tokenizer that fills texts up as OpenCLIP's do.
+    pub filled: Option<&'static str>,
     /// What tells the denoiser, where its network is the paper's own.
-    original: Option<OriginalConditioner>,
+    pub original: Option<OriginalConditioner>,
 }
 
 /// Where the weights of a part lie, by diffusers' names.
@@ -55,7 +56,7 @@ impl OneFile {
         Self {
             parts,
             source,
-            has_filler: false,
+            filled: None,
             original,
         }
     }
@@ -72,10 +73,10 @@ impl OneFile {
         Box::new(Renamed::new(Arc::clone(&self.source), names))
     }
 
-    /// CLIP's own tokenizer.
-    pub fn tokenizer(&self) -> Result<ClipTokenizer, ModelError> {
+    /// CLIP's own tokenizer, as the folder of diffusers would have it.
+    pub fn tokenizer(&self, part: &str) -> Result<ClipTokenizer, ModelError> {
         let tokenizer = ClipTokenizer::from_merges(MERGES)?;
-        if self.has_filler {
+        if self.filled == Some(part) {
             return Ok(tokenizer.padded_with(FILLER));
         }
         Ok(tokenizer)
@@ -92,6 +93,7 @@ pub(super) fn open(path: &Path, yaml: Option<&Path>) -> Result<ModelFolder, Mode
     check(path, &file.inspection)?;
     match file.inspection.family {
         Family::LatentDiffusion => latent_diffusion::open(path, file),
+        Family::StableDiffusionXl => stable_diffusion_xl::open(path, file),
         _ => stable_diffusion(path, file),
     }
 }
@@ -128,7 +130,9 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
     let stage = stage.map_err(|message| unclear(path, message))?;
     let stage =
         FirstStagePlace::among(stage, Arc::clone(&source), first_stage_pieces(&first_stage))?;
-    let text_encoder = text_config(text, is_second);
+    let unused = if is_second { UNUSED_LAYERS } else { 0 };
+    let layers = text.layers - unused;
+    let text_encoder = text_config(text, layers, is_second);
     unet_config.validate()?;
     text_encoder.validate()?;
     let name = path
@@ -144,10 +148,12 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         unet: Some(unet_config),
         first_stage: Some(stage),
         text_encoder: Some(text_encoder),
+        second_text_encoder: None,
+        is_nothing_zero: false,
         layout_encoder: None,
         semantic_encoder: None,
         class_encoder: None,
-        scheduler: scheduler(is_velocity),
+        scheduler: schedule("PNDMScheduler", is_velocity),
         manifest,
         held: WeightDtype::F32,
         watch: None,
@@ -157,14 +163,14 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
                 (
                     "text_encoder",
                     if is_second {
-                        open_clip(text)
+                        open_clip("cond_stage_model.model", text, layers)
                     } else {
-                        clip(source.as_ref())
+                        clip(source.as_ref(), "cond_stage_model.transformer.")
                     },
                 ),
             ]),
             source,
-            has_filler: is_second,
+            filled: is_second.then_some("tokenizer"),
             original: None,
         })),
     };
@@ -192,11 +198,11 @@ fn check(path: &Path, inspection: &Inspection) -> Result<(), ModelError> {
         return Err(ModelError::PaintsNothing(path.to_path_buf()));
     }
     let paints = match inspection.family {
-        Family::StableDiffusion1 | Family::StableDiffusion2 => {
+        Family::StableDiffusion1 | Family::StableDiffusion2 | Family::StableDiffusionXl => {
             [Task::TextToImage, Task::Inpainting].contains(&inspection.task)
         }
         Family::LatentDiffusion => true,
-        Family::StableDiffusionXl | Family::Velatura => false,
+        Family::Velatura => false,
     };
     if !paints {
         return Err(refused(path, inspection));
@@ -251,10 +257,10 @@ pub(super) fn first_stage_pieces(first_stage: &OriginalFirstStage) -> Pieces {
 }
 
 /// The weights of CLIP's text encoder, which has transformers' names already.
-fn clip(source: &dyn WeightSource) -> Pieces {
+pub(super) fn clip(source: &dyn WeightSource, place: &str) -> Pieces {
     let mut pieces = Pieces::new();
     for name in source.names() {
-        let Some(inner) = name.strip_prefix("cond_stage_model.transformer.") else {
+        let Some(inner) = name.strip_prefix(place) else {
             continue;
         };
         if !inner.ends_with("position_ids") && !inner.starts_with("text_projection") {
@@ -265,9 +271,9 @@ fn clip(source: &dyn WeightSource) -> Pieces {
     pieces
 }
 
-/// The weights of OpenCLIP's text encoder but for its last layer. Queries, keys and
-/// values lie in one matrix.
-fn open_clip(sizes: ClipSizes) -> Pieces {
+/// The weights of so many layers of OpenCLIP's text encoder. Queries, keys and values lie
+/// in one matrix.
+pub(super) fn open_clip(place: &str, sizes: ClipSizes, layers: usize) -> Pieces {
     const PARTS: [(&str, &str); 5] = [
         ("layer_norm1", "ln_1"),
         ("layer_norm2", "ln_2"),
@@ -275,7 +281,6 @@ fn open_clip(sizes: ClipSizes) -> Pieces {
         ("mlp.fc1", "mlp.c_fc"),
         ("mlp.fc2", "mlp.c_proj"),
     ];
-    let place = "cond_stage_model.model";
     let mut pieces = Pieces::new();
     let mut put = |name: String, piece: Piece| {
         pieces.insert(format!("text_model.{name}"), piece);
@@ -291,7 +296,7 @@ fn open_clip(sizes: ClipSizes) -> Pieces {
     for end in ["weight", "bias"] {
         let last = Piece::whole(format!("{place}.ln_final.{end}"));
         put(format!("final_layer_norm.{end}"), last);
-        for layer in 0..sizes.layers - UNUSED_LAYERS {
+        for layer in 0..layers.min(sizes.layers) {
             let ours = format!("encoder.layers.{layer}");
             let theirs = format!("{place}.transformer.resblocks.{layer}");
             for (name, stored) in PARTS {
@@ -306,10 +311,7 @@ fn open_clip(sizes: ClipSizes) -> Pieces {
                     parts: 3,
                     groups: 1,
                 };
-                let piece = Piece {
-                    name: format!("{theirs}.attn.in_proj_{end}"),
-                    part: Some(part),
-                };
+                let piece = Piece::part(format!("{theirs}.attn.in_proj_{end}"), part);
                 put(format!("{ours}.self_attn.{name}.{end}"), piece);
             }
         }
@@ -317,19 +319,16 @@ fn open_clip(sizes: ClipSizes) -> Pieces {
     pieces
 }
 
-fn text_config(sizes: ClipSizes, is_second: bool) -> ClipTextConfig {
+/// A text encoder of so many layers: OpenCLIP's, or CLIP's own.
+pub(super) fn text_config(sizes: ClipSizes, layers: usize, is_open: bool) -> ClipTextConfig {
     ClipTextConfig {
         vocab_size: sizes.vocabulary,
         hidden_size: sizes.width,
         intermediate_size: sizes.inner_width,
-        num_hidden_layers: if is_second {
-            sizes.layers - UNUSED_LAYERS
-        } else {
-            sizes.layers
-        },
+        num_hidden_layers: layers,
         num_attention_heads: (sizes.width / HEAD_WIDTH).max(1),
         max_position_embeddings: sizes.length,
-        hidden_act: if is_second {
+        hidden_act: if is_open {
             HiddenAct::Gelu
         } else {
             HiddenAct::QuickGelu
@@ -339,10 +338,10 @@ fn text_config(sizes: ClipSizes, is_second: bool) -> ClipTextConfig {
     }
 }
 
-/// The noise of Stable Diffusion 1 and 2; each sampler spaces its steps as it does itself.
-fn scheduler(is_velocity: bool) -> Value {
+/// The noise of Stable Diffusion, and a sampler; each spaces its steps as it does itself.
+pub(super) fn schedule(class: &str, is_velocity: bool) -> Value {
     json!({
-        "_class_name": "PNDMScheduler",
+        "_class_name": class,
         "beta_start": 0.00085,
         "beta_end": 0.012,
         "beta_schedule": "scaled_linear",

@@ -250,6 +250,9 @@ fn family(folder: &ModelFolder) -> Family {
     if unet.is_plain() {
         return Family::LatentDiffusion;
     }
+    if unet.added().is_some() {
+        return Family::StableDiffusionXl;
+    }
     let text = folder.text_encoder_config();
     let is_second = unet.use_linear_projection
         || text.is_ok_and(|text| text.hidden_act != HiddenAct::QuickGelu);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::ModelError;
+use super::super::folder::FewSteps;
 use super::super::paper::{
     AVERAGES, ClipKind, ClipSizes, FIRST_STAGE, Joined, Layout, OriginalAttention,
     OriginalConditioner, OriginalConfig, OriginalFirstStage, OriginalPrediction, OriginalUnet,
@@ -24,6 +25,8 @@ pub(in crate::model) struct SingleFile {
     pub conditioner: OriginalConditioner,
     /// What its YAML file tells, or that of the released model that it is.
     pub told: Option<OriginalConfig>,
+    /// Whether the file says that the last step of its noise leaves nothing of a picture.
+    pub has_zero_end: bool,
 }
 
 impl SingleFile {
@@ -37,6 +40,7 @@ impl SingleFile {
         let source: Arc<dyn WeightSource> = weights::open(path)?.into();
         let (inspection, parts, told) = inspect(source.as_ref(), config)?;
         Ok(Self {
+            has_zero_end: source.shape("ztsnr").is_some(),
             source,
             inspection,
             unet: parts.unet,
@@ -132,6 +136,15 @@ fn inspect(
         notices.push(
             "only its YAML file tells the heads of its attention; put it beside, or name it with --config".into(),
         );
+    }
+    if family == Family::StableDiffusionXl {
+        notices.extend(FewSteps::of(path).map(|few| few.notice().to_owned()));
+        if matches!(
+            parts.conditioner,
+            OriginalConditioner::Both { clip: None, .. }
+        ) {
+            notices.push("it is a refiner, which finishes pictures of another model".into());
+        }
     }
     let whole = unet_place == Some(UNET);
     let needed = needed(
@@ -250,16 +263,27 @@ fn parts(
 
 /// The text encoders of Stable Diffusion 1 and 2.
 fn usual_clip(kind: ClipKind) -> OriginalConditioner {
-    let sizes = |width, layers| ClipSizes {
+    match kind {
+        ClipKind::Clip => OriginalConditioner::Clip(clip_sizes(768, 12)),
+        ClipKind::OpenClip => OriginalConditioner::OpenClip(clip_sizes(1024, 24)),
+    }
+}
+
+/// Those of Stable Diffusion XL.
+fn usual_pair() -> OriginalConditioner {
+    OriginalConditioner::Both {
+        clip: Some(clip_sizes(768, 12)),
+        open_clip: clip_sizes(1280, 32),
+    }
+}
+
+fn clip_sizes(width: usize, layers: usize) -> ClipSizes {
+    ClipSizes {
         width,
         inner_width: 4 * width,
         layers,
         vocabulary: 49_408,
         length: 77,
-    };
-    match kind {
-        ClipKind::Clip => OriginalConditioner::Clip(sizes(768, 12)),
-        ClipKind::OpenClip => OriginalConditioner::OpenClip(sizes(1024, 24)),
     }
 }
 
@@ -387,11 +411,19 @@ fn needed(
         needed.extend(parts.conditioner.layout());
         if is_stable_diffusion && parts.conditioner == OriginalConditioner::Nothing {
             let context = parts.unet.as_ref().map(|unet| unet.attention);
-            let kind = match context {
-                Some(OriginalAttention::Transformer { context: 1024, .. }) => ClipKind::OpenClip,
-                _ => ClipKind::Clip,
+            let is_xl = parts
+                .unet
+                .as_ref()
+                .and_then(|unet| unet.added_width)
+                .is_some();
+            let conditioner = match context {
+                _ if is_xl => usual_pair(),
+                Some(OriginalAttention::Transformer { context: 1024, .. }) => {
+                    usual_clip(ClipKind::OpenClip)
+                }
+                _ => usual_clip(ClipKind::Clip),
             };
-            needed.extend(usual_clip(kind).layout());
+            needed.extend(conditioner.layout());
         }
     }
     needed

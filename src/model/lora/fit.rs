@@ -16,6 +16,8 @@ pub struct Changes {
     pub denoiser: BTreeMap<String, Vec<LowRank>>,
     /// Of the text encoder.
     pub text: BTreeMap<String, Vec<LowRank>>,
+    /// Of the second text encoder.
+    pub second_text: BTreeMap<String, Vec<LowRank>>,
     /// Numbers in the weights that are changed.
     touched: BTreeMap<(Network, String), usize>,
 }
@@ -35,6 +37,7 @@ impl Changes {
         let of = match target.network {
             Network::Denoiser => &mut self.denoiser,
             Network::TextEncoder => &mut self.text,
+            Network::SecondTextEncoder => &mut self.second_text,
         };
         of.entry(target.name.clone()).or_default().push(change);
         let count = target.shape.iter().product();
@@ -78,7 +81,7 @@ impl LoraFile {
         let ready = places.iter().map(|place| {
             let weight = match place.target.network {
                 Network::Denoiser => weight,
-                Network::TextEncoder => text_weight,
+                Network::TextEncoder | Network::SecondTextEncoder => text_weight,
             };
             Ok((place.target, weight, self.change(place, weight)?))
         });

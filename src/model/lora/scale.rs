@@ -21,6 +21,7 @@ const PEFT_FILE: &str = "adapter_config.json";
 pub(super) struct Scales {
     denoiser: Told,
     text: Told,
+    second_text: Told,
 }
 
 /// What is told of one network.
@@ -49,6 +50,7 @@ impl Scales {
             return Ok(Self {
                 denoiser: Told::of_peft(&told, "unet."),
                 text: Told::of_peft(&told, "text_encoder."),
+                second_text: Told::of_peft(&told, "text_encoder_2."),
             });
         }
         let number = |key: &'static str, text: &str| match text.parse::<f64>() {
@@ -76,7 +78,8 @@ impl Scales {
             };
             return Ok(Self {
                 denoiser: told.clone(),
-                text: told,
+                text: told.clone(),
+                second_text: told,
             });
         }
         let beside = source.path().with_file_name(PEFT_FILE);
@@ -87,7 +90,8 @@ impl Scales {
             let told = Told::of_peft(&told, "");
             return Ok(Self {
                 denoiser: told.clone(),
-                text: told,
+                text: told.clone(),
+                second_text: told,
             });
         }
         Ok(Self::default())
@@ -98,6 +102,7 @@ impl Scales {
         let told = match network {
             Network::Denoiser => &self.denoiser,
             Network::TextEncoder => &self.text,
+            Network::SecondTextEncoder => &self.second_text,
         };
         let conv_alpha = told.conv_alpha.filter(|_| is_kernel);
         let alpha = told.pattern(place).or(conv_alpha).or(told.alpha);

@@ -10,6 +10,7 @@ const WEIGHT: &str = ".weight";
 /// dots are lines, and diffusers'.
 const UNET_PREFIXES: [&str; 3] = ["lora_unet_", "unet.", ""];
 const TEXT_PREFIXES: [&str; 4] = ["lora_te_", "lora_te1_", "text_encoder.", ""];
+const SECOND_TEXT_PREFIXES: [&str; 2] = ["lora_te2_", "text_encoder_2."];
 /// What newer versions of transformers leave out.
 const TEXT_MODEL: &str = "text_model.";
 
@@ -28,6 +29,8 @@ const BLOCK_PARTS: [(&str, &str); 6] = [
 pub(super) enum Network {
     Denoiser,
     TextEncoder,
+    /// That of Stable Diffusion XL.
+    SecondTextEncoder,
 }
 
 /// A weight that can be changed.
@@ -73,16 +76,27 @@ impl Targets {
             let names = with_prefixes(&UNET_PREFIXES, &spellings);
             all.add(Network::Denoiser, name, shape, names);
         }
+        all.add_text(Network::TextEncoder, text, &TEXT_PREFIXES);
+        all
+    }
+
+    /// The same, and of those of a second text encoder.
+    #[must_use]
+    pub fn with_second_text(mut self, text: Vec<(String, Vec<usize>)>) -> Self {
+        self.add_text(Network::SecondTextEncoder, text, &SECOND_TEXT_PREFIXES);
+        self
+    }
+
+    fn add_text(&mut self, network: Network, text: Vec<(String, Vec<usize>)>, prefixes: &[&str]) {
         for (name, shape) in text {
             let Some(place) = changeable(&name, &shape) else {
                 continue;
             };
             let mut spellings = vec![place.to_owned()];
             spellings.extend(place.strip_prefix(TEXT_MODEL).map(str::to_owned));
-            let names = with_prefixes(&TEXT_PREFIXES, &spellings);
-            all.add(Network::TextEncoder, name, shape, names);
+            let names = with_prefixes(prefixes, &spellings);
+            self.add(network, name, shape, names);
         }
-        all
     }
 
     fn add(&mut self, network: Network, name: String, shape: Vec<usize>, names: Vec<String>) {
@@ -171,6 +185,8 @@ impl Original {
             "conv_out" => Some("out.2"),
             "time_embedding.linear_1" => Some("time_embed.0"),
             "time_embedding.linear_2" => Some("time_embed.2"),
+            "add_embedding.linear_1" => Some("label_emb.0.0"),
+            "add_embedding.linear_2" => Some("label_emb.0.2"),
             _ => None,
         };
         if let Some(outside) = outside {

@@ -192,10 +192,7 @@ impl OriginalUnet {
                     parts: 3,
                     groups: groups.max(1),
                 };
-                let piece = Piece {
-                    name: stored(&name),
-                    part: Some(part),
-                };
+                let piece = Piece::part(stored(&name), part);
                 pieces.insert(format!("{place}.{matrix}.{end}"), piece);
             }
         }

@@ -36,6 +36,8 @@ pub struct Architecture {
     pub classes: Option<usize>,
     /// Whether places look at boxes (GLIGEN).
     pub is_grounded: bool,
+    /// Width of the vector whose embedding is added to that of time.
+    pub added_width: Option<usize>,
     /// Whether transformers are entered by a matrix instead of a 1×1 convolution.
     pub is_linear_projection: bool,
     /// Side of the first convolution's kernel.
@@ -169,6 +171,15 @@ impl Architecture {
                     count,
                     width: time,
                     std: 1.0,
+                }
+                .init(device)
+            }),
+            add_embedding: self.added_width.map(|width| {
+                TimestepEmbeddingConfig {
+                    sinusoidal: width,
+                    width: time,
+                    cosine_first: self.is_cosine_first,
+                    shift: self.frequency_shift,
                 }
                 .init(device)
             }),

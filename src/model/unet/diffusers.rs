@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::super::json::{config_of, read_json};
 use super::super::{ModelError, limits};
+use super::added::TEXT_TIME;
 use super::architecture::{Architecture, Level};
 
-const CLASS: &str = "UNet2DConditionModel";
+pub(super) const CLASS: &str = "UNet2DConditionModel";
 /// The denoiser without a context.
 const PLAIN: &str = "UNet2DModel";
 /// The attention of denoisers that look at boxes with phrases (GLIGEN).
@@ -158,7 +159,13 @@ fn neutral_values(is_plain: bool) -> Vec<(&'static str, Vec<Value>)> {
     vec![
         ("act_fn", vec![json!("silu"), json!("swish")]),
         ("add_attention", vec![json!(true), Value::Null]),
-        ("addition_embed_type", null()),
+        (
+            "addition_embed_type",
+            match is_plain {
+                true => null(),
+                false => vec![Value::Null, json!(TEXT_TIME)],
+            },
+        ),
         ("attention_type", attention),
         ("center_input_sample", off()),
         ("class_embed_type", null()),
@@ -226,7 +233,7 @@ impl UNet2dConfig {
         self.says("attention_type", GATED)
     }
 
-    fn says(&self, key: &str, value: &str) -> bool {
+    pub(super) fn says(&self, key: &str, value: &str) -> bool {
         self.other.get(key).is_some_and(|found| found == value)
     }
 
@@ -293,6 +300,7 @@ impl UNet2dConfig {
             is_scale_shift: self.says("resnet_time_scale_shift", "scale_shift"),
             classes: self.classes(),
             is_grounded: self.is_grounded(),
+            added_width: self.added().map(|added| added.width),
             is_linear_projection: self.use_linear_projection,
             input_kernel: self.conv_in_kernel,
             output_kernel: self.conv_out_kernel,
@@ -369,6 +377,7 @@ impl UNet2dConfig {
                  for painting from nothing repaints masks too",
             );
         }
+        self.check_added()?;
         limits::epsilon(CLASS, "norm_eps", self.norm_eps)?;
         let (down, up) = match self.is_plain() {
             true => (PLAIN_DOWN, PLAIN_UP),
@@ -485,9 +494,10 @@ mod tests {
     #[test]
     fn foreign_features_are_named() {
         for (json, key) in [
+            (r#"{"addition_embed_type": "image"}"#, "addition_embed_type"),
             (
                 r#"{"addition_embed_type": "text_time"}"#,
-                "addition_embed_type",
+                "projection_class_embeddings_input_dim",
             ),
             (r#"{"class_embed_type": "timestep"}"#, "class_embed_type"),
             (

@@ -5,6 +5,7 @@
 //! `config.json`. Another dialect is another file beside it: `original` brings the
 //! paper's configurations into those words.
 
+mod added;
 mod architecture;
 mod blocks;
 mod diffusers;
@@ -135,5 +136,23 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(config.parameter_count().expect("supported"), 865_910_724);
+    }
+
+    #[test]
+    fn stable_diffusion_xl_has_the_published_number_of_weights() {
+        let config: UNet2dConfig = serde_json::from_value(serde_json::json!({
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "attention_head_dim": [5, 10, 20],
+            "block_out_channels": [320, 640, 1280],
+            "cross_attention_dim": 2048,
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+            "projection_class_embeddings_input_dim": 2816,
+            "transformer_layers_per_block": [1, 2, 10],
+            "use_linear_projection": true,
+        }))
+        .expect("a configuration");
+        assert_eq!(config.parameter_count().expect("supported"), 2_567_463_684);
     }
 }

@@ -27,6 +27,13 @@ pub struct Told {
     /// # Shapes
     /// `[batch, boxes, cross_attention_dim]`.
     pub boxes: Option<Tensor<3>>,
+    /// A vector that is embedded and added to that of time: of Stable Diffusion XL
+    /// (Podell et al. 2023, <https://arxiv.org/abs/2307.01952>) the whole text's and those
+    /// of sizes.
+    ///
+    /// # Shapes
+    /// `[batch, projection_class_embeddings_input_dim]`, or one row for the whole batch.
+    pub added: Option<Tensor<2>>,
 }
 
 impl Told {
@@ -48,6 +55,7 @@ impl From<Tensor<3>> for Told {
             residuals: None,
             regions: None,
             boxes: None,
+            added: None,
         }
     }
 }

@@ -13,6 +13,7 @@ pub(in crate::model) struct WayDown {
     pub(super) conv_in: Conv2d,
     pub(super) time_embedding: TimestepEmbedding,
     pub(super) class_embedding: Option<Embedding>,
+    pub(super) add_embedding: Option<TimestepEmbedding>,
     pub(super) down_blocks: Vec<DownBlock>,
     pub(super) mid_block: MidBlock,
 }
@@ -28,6 +29,9 @@ impl WayDown {
         if let (Some(embedding), Some(classes)) = (&self.class_embedding, &told.classes) {
             let rows = embedding.forward(classes.clone().unsqueeze_dim(0));
             time = time + rows.squeeze_dim(0);
+        }
+        if let (Some(embedding), Some(added)) = (&self.add_embedding, &told.added) {
+            time = time + embedding.project(added.clone());
         }
         nn::ops::silu(time)
     }

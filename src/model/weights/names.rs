@@ -85,7 +85,14 @@ pub static AUTOENCODER: Names = Names {
 
 /// transformers' names, with or without `text_model.` in front.
 pub static CLIP_TEXT: Names = Names {
-    spellings: &[&[("^", "text_model.")], &[]],
+    spellings: &[
+        &[
+            ("^", "text_model."),
+            // The projection of whole texts lies outside.
+            (r"^text_model\.text_projection\.", "text_projection."),
+        ],
+        &[],
+    ],
     ignored: &[r"\.position_ids$"],
 };
 

@@ -19,6 +19,8 @@ pub struct Piece {
     pub name: String,
     /// Which part of the first axis it is; `None` for all of it.
     pub part: Option<Part>,
+    /// Whether it is a matrix that lies with its axes exchanged.
+    pub is_turned: bool,
 }
 
 /// A part of the rows of a tensor.
@@ -38,6 +40,23 @@ impl Piece {
         Self {
             name: name.into(),
             part: None,
+            is_turned: false,
+        }
+    }
+
+    /// A part of a tensor.
+    pub fn part(name: impl Into<String>, part: Part) -> Self {
+        Self {
+            part: Some(part),
+            ..Self::whole(name)
+        }
+    }
+
+    /// A matrix that lies with its axes exchanged.
+    pub fn turned(name: impl Into<String>) -> Self {
+        Self {
+            is_turned: true,
+            ..Self::whole(name)
         }
     }
 }
@@ -65,6 +84,9 @@ impl Renamed {
             // A convolution along one axis that looks at one place is a matrix.
             if let [_, _, 1] = *shape {
                 shape.truncate(2);
+            }
+            if piece.is_turned {
+                shape.reverse();
             }
             Some((name, (piece, shape)))
         });
@@ -107,6 +129,7 @@ impl WeightSource for Renamed {
         let found = self.pieces.get(name);
         let (piece, own) = found.ok_or_else(|| unclear(format!("it has no {name}")))?;
         let Some(part) = piece.part else {
+            let is_transposed = is_transposed != piece.is_turned;
             return self.source.read(&piece.name, shape, is_transposed, dtype);
         };
         let turned: Vec<usize> = match own.as_slice() {

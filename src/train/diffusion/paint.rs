@@ -38,7 +38,7 @@ impl DiffusionStage {
             layout: denoiser.layout_encoder,
             semantic: denoiser.semantic_encoder,
             class: denoiser.class_encoder,
-            original: None,
+            ..Encoders::default()
         };
         let first_stage = self.encoder.network().boxed();
         let model = Model::new(self.studio.clone(), first_stage, denoiser.unet, encoders)?;
