@@ -218,6 +218,12 @@ fn grid_ui(
         let top = (browser.marked_place().unwrap_or(0) / columns) as f32 * row;
         let lowest = (top + row - room).max(0.0);
         area = area.vertical_scroll_offset(browser.offset.max(lowest).min(top));
+    } else {
+        // The list gets shorter while headers are read: its end stays in sight.
+        let last = (rows as f32 * row - space::S - room).max(0.0);
+        if browser.offset > last {
+            area = area.vertical_scroll_offset(last);
+        }
     }
     ui.spacing_mut().item_spacing = egui::Vec2::splat(space::S);
     let marked = browser.marked_place();
