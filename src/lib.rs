@@ -13,6 +13,7 @@
 //! - [`random`]: streams of random numbers, and seeds nobody can foresee.
 //! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
 //! - [`frame`]: the part of a picture that a model sees and paints.
+//! - [`control`]: what networks that control the painting see of pictures.
 //! - [`exchange`]: boxes and label maps in the files of others.
 //! - [`scenes`]: storybook scenes, endless captioned pictures to train on.
 //! - [`kernels`]: fast arithmetic for the processor, under the tensor library.
@@ -43,6 +44,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod control;
 pub mod diffusion;
 pub mod document;
 pub mod engine;

@@ -1,5 +1,5 @@
-//! ControlNets in every form of their files against diffusers
-//! (`tests/data/reference/make_control_reference.py`).
+//! ControlNets in every form of their files against diffusers, and the edges that they are
+//! shown against OpenCV (`tests/data/reference/make_control_reference.py`).
 #![allow(
     clippy::unwrap_used,
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
@@ -9,6 +9,7 @@ mod reference_support;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -21,7 +22,7 @@ use velatura::diffusion::{
 use velatura::model::conditioner::Conditioning;
 use velatura::model::{Control, ControlNet, ControlNetFile, ModelFolder, WeightDtype};
 use velatura::recipe::prompt::TextReading;
-use velatura::recipe::{SamplerId, Schedule};
+use velatura::recipe::{ControlKind, SamplerId, Schedule, read_recipe};
 
 /// Largest difference allowed, in units of the numbers' deviation.
 const TOLERANCE: f64 = 1e-4;
@@ -232,4 +233,159 @@ fn what_does_not_fit_is_refused_in_a_sentence() {
     assert!(told.contains("is no ControlNet"), "{told}");
     let told = refused(&first, Path::new("tests/data/reference/sd1-tiny"));
     assert!(told.contains("is no ControlNet"), "{told}");
+}
+
+/// Networks were trained on the edges that OpenCV finds.
+#[test]
+fn edges_are_those_of_opencv() {
+    let reference = reference();
+    for index in 0..3 {
+        let found =
+            velatura::control::canny(&picture(&reference, &format!("edges.{index}.picture")));
+        let wanted = plane(&reference, &format!("edges.{index}"));
+        let white = wanted.pixels().filter(|pixel| pixel[0] == 255).count();
+        assert!(white > 50, "{index} has hardly any edges");
+        let differ = found.pixels().zip(wanted.pixels());
+        let differ = differ.filter(|(one, other)| one[0] != other[0]).count();
+        assert_eq!(differ, 0, "of {index}, which has {white} pixels of edges");
+    }
+}
+
+/// The program, with folders of the user that are empty.
+fn velatura(home: &Path, options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_velatura"))
+        .args(options)
+        .current_dir(home)
+        .env("VELATURA_MODELS", home.join("models"))
+        .env("VELATURA_PICTURES", home.join("pictures"))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .output()
+        .unwrap()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// From the command line into a file, and from its recipe to the same picture.
+#[test]
+fn a_recipe_holds_networks_and_their_pictures() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| {
+        home.path()
+            .join(name)
+            .into_os_string()
+            .into_string()
+            .unwrap()
+    };
+    let absolute = |path: &str| {
+        let path = std::path::absolute(Path::new("tests/data/reference").join(path)).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    picture(&reference(), "picture.0")
+        .save(at("shown.png"))
+        .unwrap();
+    let folder = home.path().join("models/controlnet/control_canny");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["config.json", "diffusion_pytorch_model.safetensors"] {
+        std::fs::copy(file("control_canny").join(name), folder.join(name)).unwrap();
+    }
+    let model = absolute("sd1-tiny");
+    let plain = [
+        "generate", "--model", &model, "--prompt", "a house", "--steps", "3", "--seed", "5",
+    ];
+    let paint = |name: &str, options: &[&str]| {
+        let output = at(name);
+        let options = [&plain[..], options, &["--output", &output]].concat();
+        let ended = velatura(home.path(), &options);
+        assert!(ended.status.success(), "{}", told(&ended));
+        std::fs::read(&output)
+            .map(|_| image::open(&output).unwrap().to_rgb8())
+            .unwrap()
+    };
+    let free = paint("free.png", &[]);
+    // By its name, and another by its file.
+    let file = absolute("control/control_canny_half.pth");
+    let controls = [
+        "--control",
+        "control_canny=shown.png:0.8:0:0.7",
+        "--control",
+        &format!("{file}=shown.png:0.5"),
+        "--control-kind",
+        "auto",
+        "--control-kind",
+        "as-is",
+    ];
+    let controlled = paint("controlled.png", &controls);
+    assert_ne!(free, controlled);
+    let found = read_recipe(Path::new(&at("controlled.png")))
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.spec.controls.len(), 2);
+    let first = &found.spec.controls[0];
+    assert_eq!(
+        (first.file.name.as_str(), first.kind),
+        ("control_canny", ControlKind::Canny)
+    );
+    assert_eq!([first.weight, first.start, first.end], [0.8, 0.0, 0.7]);
+    assert_eq!((first.hash.len(), first.file.path.as_ref()), (12, None));
+    assert_eq!(found.spec.controls[1].kind, ControlKind::AsIs);
+    let text = String::from_utf8_lossy(&std::fs::read(at("controlled.png")).unwrap()).into_owned();
+    assert!(
+        text.contains("ControlNet 0: \"Module: canny, Model: control_canny ["),
+        "infotext"
+    );
+    // Both networks are found by their names now.
+    std::fs::copy(
+        &file,
+        home.path().join("models/controlnet/control_canny_half.pth"),
+    )
+    .unwrap();
+    let recipe = at("controlled.png");
+    let output = at("again.png");
+    let again = velatura(
+        home.path(),
+        &[
+            "generate", "--model", &model, "--recipe", &recipe, "--output", &output,
+        ],
+    );
+    assert!(again.status.success(), "{}", told(&again));
+    assert_eq!(image::open(&output).unwrap().to_rgb8(), controlled);
+
+    for (options, words) in [
+        (["--control", "nowhere=shown.png"], "there is no ControlNet"),
+        (
+            ["--control", "control_canny=shown.png:1:0.9:0.2"],
+            "would begin when it has ended",
+        ),
+        (
+            ["--control", "control_canny"],
+            "no picture for the ControlNet",
+        ),
+        (["--control", "control_canny=none.png"], "none.png"),
+    ] {
+        let ended = velatura(home.path(), &[&plain[..], &options].concat());
+        assert!(
+            !ended.status.success() && told(&ended).contains(words),
+            "{}",
+            told(&ended)
+        );
+    }
+    let later = absolute("sd2-tiny");
+    let ended = velatura(
+        home.path(),
+        &[
+            "generate",
+            "--model",
+            &later,
+            "--control",
+            "control_canny=shown.png",
+        ],
+    );
+    assert!(
+        told(&ended).contains("does not fit the model"),
+        "{}",
+        told(&ended)
+    );
 }

@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // A recipe's seed chooses the wildcards of its prompt.
     ("recipe", &["files", "geometry", "pixels", "random"]),
     ("frame", &["geometry", "pixels", "random", "recipe"]),
+    ("control", &["pixels", "recipe"]),
     ("exchange", &["files", "recipe"]),
     ("scenes", &["files", "random"]),
     ("kernels", &[]),
@@ -68,6 +69,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
+            "control",
             "diffusion",
             // Its judge reads pictures, for label maps and boxes to draw on.
             "evaluate",
@@ -93,8 +95,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "files", "document", "engine", "exchange", "folders", "frame", "geometry", "gpu",
-            "icons", "project", "random", "recipe", "scenes", "tools",
+            "control", "files", "document", "engine", "exchange", "folders", "frame", "geometry",
+            "gpu", "icons", "project", "random", "recipe", "scenes", "tools",
         ],
     ),
     (

@@ -6,6 +6,7 @@ use super::actions::Action;
 use super::background::{OpenedFile, OpenedProjectFile, PickPurpose};
 use super::boxes::{BoxCommand, ImportedBoxes};
 use super::classes::{ClassCommand, MapImport, PaletteDraft};
+use super::controls::ControlCommand;
 use super::form::FormChange;
 use super::frame::FrameCommand;
 use super::library::LibraryCommand;
@@ -249,6 +250,8 @@ pub enum Command {
     RestoreSettings(Box<FoundRecipe>),
     /// Does something with the list of LoRAs.
     Lora(LoraCommand),
+    /// Does something with the list of ControlNets.
+    Control(ControlCommand),
     /// Loads a model and chooses it.
     ChooseModel(ModelSource),
     /// Does something with the list of models.

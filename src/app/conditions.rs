@@ -94,6 +94,8 @@ pub struct Told {
     pub has_small_picture: bool,
     /// Whether there is a guide.
     pub has_guide: bool,
+    /// Number of ControlNets.
+    pub controls: usize,
     /// Whether the model reads words.
     pub reads_words: bool,
 }
@@ -112,7 +114,12 @@ impl Told {
         let small = self.has_small_picture;
         let small = small.then(|| "a low-resolution picture".to_owned());
         let guide = self.has_guide.then(|| "a guide".to_owned());
-        let all = [boxes, map, small, guide];
+        let controls = match self.controls {
+            0 => None,
+            1 => Some("a control picture".to_owned()),
+            count => Some(format!("{count} control pictures")),
+        };
+        let all = [boxes, map, small, guide, controls];
         let all: Vec<String> = all.into_iter().flatten().collect();
         let (last, others) = all.split_last()?;
         Some(match others {
@@ -145,6 +152,7 @@ impl AppState {
         Condition::ALL.iter().any(|it| self.has_drawn(*it))
             || self.small_picture().is_some()
             || self.guide().is_some()
+            || self.controls_by_canvas()
     }
 
     /// Why the chosen model cannot be told something, as a sentence; `None` where it
@@ -194,6 +202,7 @@ impl AppState {
             map_is_regions: self.substitute(Condition::LabelMap).is_some(),
             has_small_picture: self.shown_small().is_some(),
             has_guide: self.guide().is_some(),
+            controls: self.used_controls().count(),
             reads_words: self.model_summary().is_none_or(ModelSummary::takes_text),
         }
     }
@@ -364,6 +373,7 @@ mod tests {
             map_is_regions: false,
             has_small_picture,
             has_guide: false,
+            controls: 0,
             reads_words: true,
         };
         let words = |boxes, has_map| told(boxes, has_map, false).words();

@@ -6,6 +6,7 @@ use super::background::{BackgroundEvent, PickPurpose};
 use super::boxes::BoxCommand;
 use super::classes::ClassCommand;
 use super::command::{Command, Dialog};
+use super::controls::ControlCommand;
 use super::dispatch::{Core, sentence};
 use super::jobs::JobKind;
 use super::library::LibraryCommand;
@@ -36,6 +37,7 @@ impl Core {
         self.count_classes();
         self.count_prompt();
         self.look_at_loras();
+        self.look_at_controls();
         self.state.jobs.forget_old();
     }
 
@@ -244,6 +246,7 @@ impl Core {
             }
             BackgroundEvent::Enlarge(event) => self.take_enlarge_event(*event),
             BackgroundEvent::Flattened { traced, picture } => self.read_picture(traced, picture),
+            BackgroundEvent::Control(event) => self.take_control_event(*event),
             BackgroundEvent::LoraSeen(seen) => self.take_lora_seen(*seen),
             BackgroundEvent::Copied => {
                 self.state.notices.push(Severity::Success, "Picture copied");
@@ -291,6 +294,8 @@ impl Core {
             // A separator at the end, ready for the name.
             PickPurpose::OpenPicture
             | PickPurpose::Lora
+            | PickPurpose::ControlNet
+            | PickPurpose::ControlPicture(_)
             | PickPurpose::ImportBoxes
             | PickPurpose::LabelMap
             | PickPurpose::Palette => {
@@ -336,6 +341,10 @@ impl Core {
             }
             PickPurpose::ModelPlace => self.dispatch(LibraryCommand::AddPlace(path).into()),
             PickPurpose::Lora => self.dispatch(LoraCommand::Add(path).into()),
+            PickPurpose::ControlNet => self.dispatch(ControlCommand::Add(path).into()),
+            PickPurpose::ControlPicture(place) => {
+                self.dispatch(ControlCommand::Show(place, path).into());
+            }
             PickPurpose::ImportBoxes => self.dispatch(BoxCommand::Read(path).into()),
             PickPurpose::ExportBoxes(form) => {
                 self.dispatch(BoxCommand::Write { path, form }.into());

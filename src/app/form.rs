@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conditions::{Condition, Told};
+use super::controls::{ControlChange, ListedControl};
 use super::live::LIVE_STEPS;
 use super::loras::{ListedLora, LoraChange};
 use crate::engine::SamplerChoice;
@@ -50,6 +51,8 @@ pub struct GenerateForm {
     pub framing: Framing,
     /// The LoRAs that are listed; the job has those that are switched on.
     pub listed_loras: Vec<ListedLora>,
+    /// The ControlNets that are listed; the job has those that are used.
+    pub listed_controls: Vec<ListedControl>,
 }
 
 impl Default for GenerateForm {
@@ -72,6 +75,7 @@ impl Default for GenerateForm {
             uses_label_map: true,
             framing: Framing::default(),
             listed_loras: Vec::new(),
+            listed_controls: Vec::new(),
         }
     }
 }
@@ -111,6 +115,8 @@ pub enum FormChange {
     Follows(bool),
     /// A place in the list of LoRAs.
     Lora(usize, LoraChange),
+    /// A place in the list of ControlNets.
+    Control(usize, ControlChange),
     /// The model's own first stage instead of another.
     OwnVae,
     /// A number; brought into its range.
@@ -271,6 +277,7 @@ impl GenerateForm {
             FormChange::Infill(infill) => self.framing.infill = infill,
             FormChange::MaskedContent(content) => self.framing.masked_content = content,
             FormChange::Lora(place, change) => self.change_lora(place, change),
+            FormChange::Control(place, change) => self.change_control(place, change),
             FormChange::OwnVae => self.spec.vae = None,
             FormChange::Number(number, value) => self.set_number(number, value),
         }
@@ -367,6 +374,8 @@ impl GenerateForm {
         // The list has them, and words are found by themselves.
         let loras = std::mem::take(&mut self.spec.loras);
         self.restore_loras(loras);
+        let controls = std::mem::take(&mut self.spec.controls);
+        self.restore_controls(controls);
         self.spec.embeddings.clear();
         // These go to the document.
         self.spec.frame = None;

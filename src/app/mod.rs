@@ -13,6 +13,7 @@ pub mod boxes;
 pub mod classes;
 mod command;
 pub mod conditions;
+pub mod controls;
 mod dispatch;
 pub mod documents;
 mod events;

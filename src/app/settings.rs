@@ -101,6 +101,8 @@ pub struct Settings {
     pub prompt_history: Vec<String>,
     /// The folder of the LoRA that was added last.
     pub last_lora_folder: Option<PathBuf>,
+    /// The folder of the last ControlNet.
+    pub last_control_folder: Option<PathBuf>,
     /// Folder of the last file dialog.
     pub last_folder: Option<PathBuf>,
 }

@@ -120,7 +120,7 @@ pub(super) fn guide_by(
 }
 
 /// A part of a layer; clear where it reaches over the edges.
-fn cut(grid: &TileGrid<[u8; 4]>, part: CanvasRect) -> RgbaImage {
+pub(super) fn cut(grid: &TileGrid<[u8; 4]>, part: CanvasRect) -> RgbaImage {
     let [left, top] = part.min;
     RgbaImage::from_fn(part.width(), part.height(), |x, y| {
         Rgba(grid.pixel(left + x as i32, top + y as i32))

@@ -7,6 +7,7 @@ use super::background::{Arrival, FittedDrawing, Grown};
 use super::boxes::Naming;
 use super::classes::ClassShares;
 use super::command::Dialog;
+use super::controls::KnownControls;
 use super::documents::{Documents, OpenDocument};
 use super::following::Followers;
 use super::form::{GenerateForm, Intent};
@@ -87,6 +88,8 @@ pub struct AppState {
     pub known_loras: KnownLoras,
     /// The model beside which files without a place were looked for.
     pub(super) loras_known_beside: Option<PathBuf>,
+    /// What is known of the ControlNets of the list and of their pictures.
+    pub known_controls: KnownControls,
     /// The models in the user's folder for them.
     pub user_models: Vec<PathBuf>,
     /// The list of models.
@@ -146,6 +149,7 @@ impl AppState {
             train_survey: None,
             known_loras: KnownLoras::new(),
             loras_known_beside: None,
+            known_controls: KnownControls::default(),
             user_models: Vec::new(),
             library: Library::default(),
             known_inputs: Vec::new(),

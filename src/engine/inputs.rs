@@ -1,9 +1,11 @@
 //! What a model is given of a job's pictures, and where in them goes what it painted.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use image::{GrayImage, RgbaImage};
 
+use super::controls::{ReadControl, inputs_of};
 use crate::diffusion::{Canvas, Conditions, GenerationRequest, GivenLatents, Guide, Inpainting};
 use crate::frame::{FrameView, paste_back, scaled_to, stitched};
 use crate::pixels::{WHITE, flattened};
@@ -42,8 +44,9 @@ fn guide_of(spec: &GenerateSpec) -> Option<Guide> {
     })
 }
 
-/// What is asked of the model. Of a frame it is shown all at the size at which it paints.
-pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
+/// What is asked of the model, and of the networks that control it. Of a frame they are
+/// shown all at the size at which it paints.
+pub(super) fn request_of(spec: &GenerateSpec, controls: &[Rc<ReadControl>]) -> GenerationRequest {
     let init = spec.init.as_ref().map(|init| init.0.as_ref());
     let mask = spec.mask.as_ref().map(|mask| mask.0.as_ref());
     let strengths = spec.strengths.as_ref();
@@ -61,6 +64,7 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
         ),
     };
     let (init, mask, strengths) = seen;
+    let controls = inputs_of(spec, controls, init.as_ref(), mask.as_ref());
     let framing = spec.frame.map(|frame| frame.framing).unwrap_or_default();
     GenerationRequest {
         prompt: without_loras(&spec.prompt),
@@ -93,7 +97,7 @@ pub(super) fn request_of(spec: &GenerateSpec) -> GenerationRequest {
                 .map(|small| flattened(&small.0, WHITE)),
             class: spec.class,
             grounding_share: spec.grounding_share,
-            ..Conditions::default()
+            controls,
         },
         canvas: canvas_of(spec),
         guide: guide_of(spec),

@@ -8,6 +8,7 @@ use walkdir::WalkDir;
 use super::library::is_named_as_weights;
 use crate::folders;
 use crate::model::lora::{LoraFile, trigger_words};
+use crate::model::{ControlNetFile, ModelFolder};
 use crate::recipe::NamedFile;
 
 pub use crate::model::lora::TriggerWords;
@@ -18,6 +19,9 @@ const DEPTH: usize = 4;
 /// a folder of theirs, and words farther up.
 const ANCESTORS: usize = 3;
 
+/// The file that makes a folder one network.
+const CONFIG: &str = "config.json";
+
 /// Kinds of files that are kept beside models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -27,6 +31,8 @@ pub enum Kept {
     Embeddings,
     /// First stages.
     Vaes,
+    /// Networks through which pictures control a model.
+    Controls,
 }
 
 impl Kept {
@@ -36,6 +42,7 @@ impl Kept {
             Self::Loras => &["loras", "Lora", "lora", "LyCORIS"],
             Self::Embeddings => &["embeddings"],
             Self::Vaes => &["vae", "VAE"],
+            Self::Controls => &["controlnet", "ControlNet"],
         }
     }
 
@@ -44,6 +51,7 @@ impl Kept {
             Self::Loras => "LoRA",
             Self::Embeddings => "file of words",
             Self::Vaes => "first stage",
+            Self::Controls => "ControlNet",
         }
     }
 }
@@ -75,6 +83,8 @@ fn places(kept: Kept, model: &Path) -> impl Iterator<Item = PathBuf> {
 /// The files of a kind that can be had without being told where they lie, by place and name.
 pub fn listed(kept: Kept, model: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
+    // diffusers keeps such a network in a folder of its own.
+    let is_whole = |path: &Path| kept == Kept::Controls && path.join(CONFIG).is_file();
     for place in places(kept, model) {
         let inner = WalkDir::new(place)
             .max_depth(DEPTH)
@@ -82,8 +92,11 @@ pub fn listed(kept: Kept, model: &Path) -> Vec<PathBuf> {
             .sort_by_file_name();
         for entry in inner.into_iter().filter_map(Result::ok) {
             let path = entry.path();
-            let is_new = !found.iter().any(|it| it == path);
-            if entry.file_type().is_file() && is_named_as_weights(path) && is_new {
+            let is_one = match entry.file_type().is_file() {
+                true => is_named_as_weights(path) && !path.parent().is_some_and(is_whole),
+                false => is_whole(path),
+            };
+            if is_one && !found.iter().any(|it| it == path) {
                 found.push(entry.into_path());
             }
         }
@@ -144,6 +157,24 @@ pub fn lora_words(file: &NamedFile, model: &Path) -> Result<TriggerWords, String
     let path = find_file(file, Kept::Loras, model).map_err(|error| error.to_string())?;
     LoraFile::open(&path).map_err(|error| error.to_string())?;
     trigger_words(&path).map_err(|error| error.to_string())
+}
+
+/// Whether a ControlNet was made for such models as this; with no model, whether it is one.
+///
+/// # Errors
+/// If not, or it cannot be found or read, as a sentence.
+pub fn control_fits(file: &NamedFile, model: &Path) -> Result<(), String> {
+    let path = find_file(file, Kept::Controls, model).map_err(|error| error.to_string())?;
+    let opened = ControlNetFile::open(&path).map_err(|error| error.to_string())?;
+    // What is wrong with the model is told where it is loaded.
+    let Ok(model) = ModelFolder::open(model) else {
+        return Ok(());
+    };
+    let (Ok(unet), Ok(first_stage)) = (model.unet_config(), model.first_stage_config()) else {
+        return Ok(());
+    };
+    let fits = opened.config_for(unet, first_stage.info());
+    fits.map(drop).map_err(|error| error.to_string())
 }
 
 /// Files of words that some texts mention by name.

@@ -12,6 +12,7 @@
 
 mod additions;
 mod backlog;
+mod controls;
 pub mod device;
 pub mod handle;
 mod inputs;

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::additions::Fitted;
+use super::controls::{Controls, ReadControl};
 use super::device::ComputeDevice;
 use super::job::JobContext;
 use super::memory::{Memory, memory_in_use};
@@ -27,6 +28,7 @@ pub(super) struct Workbench {
     pub device: ComputeDevice,
     models: RefCell<ModelCache>,
     fitted: RefCell<Fitted>,
+    controls: RefCell<Controls>,
     upscaler: OnceCell<Rc<Upscaler>>,
     judge: OnceCell<Rc<Judge>>,
     /// Bytes that training runs in hand need.
@@ -39,6 +41,7 @@ impl Workbench {
             device,
             models: RefCell::default(),
             fitted: RefCell::default(),
+            controls: RefCell::default(),
             upscaler: OnceCell::new(),
             judge: OnceCell::new(),
             reserved_bytes: Cell::new(0),
@@ -53,6 +56,7 @@ impl Workbench {
     ) -> Result<Rc<Loaded>, StopReason> {
         let budget_bytes = self.budget_bytes();
         self.fitted.borrow_mut().forget_others(source);
+        self.controls.borrow_mut().forget_others(source);
         let mut models = self.models.borrow_mut();
         models.get(source, &self.device, budget_bytes, context)
     }
@@ -65,6 +69,18 @@ impl Workbench {
         context: &JobContext,
     ) -> Result<Rc<Loaded>, StopReason> {
         self.fitted
+            .borrow_mut()
+            .get(base, spec, &self.device, context)
+    }
+
+    /// The networks through which pictures control a job.
+    pub fn controls(
+        &self,
+        base: &Rc<Loaded>,
+        spec: &GenerateSpec,
+        context: &JobContext,
+    ) -> Result<Vec<Rc<ReadControl>>, StopReason> {
+        self.controls
             .borrow_mut()
             .get(base, spec, &self.device, context)
     }
@@ -180,6 +196,7 @@ impl Workbench {
     /// Lets go of all models that no work holds.
     pub fn forget_models(&self) {
         self.fitted.borrow_mut().forget();
+        self.controls.borrow_mut().forget();
         self.models.borrow_mut().shrink(0);
     }
 
@@ -187,6 +204,7 @@ impl Workbench {
     pub fn reserve(bench: &Rc<Self>, bytes: u64) -> Reservation {
         bench.reserved_bytes.update(|all| all + bytes);
         bench.fitted.borrow_mut().forget();
+        bench.controls.borrow_mut().forget();
         bench.models.borrow_mut().shrink(bench.budget_bytes());
         Reservation {
             bench: Rc::clone(bench),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SamplerId;
 use super::canvas::{Tile, WindowChoice};
+use super::control::{ControlSpec, MAX_CONTROLS};
 use super::frame::{FrameError, FrameSpec};
 use super::guide::GuideKind;
 use super::latents::Latents;
@@ -132,6 +133,9 @@ pub struct GenerateSpec {
     /// The first stage, where it is not the model's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vae: Option<NamedFile>,
+    /// Pictures that control what is painted, each through a network of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<ControlSpec>,
     /// Whether it was told something else on its way: it is what was told last, and
     /// paints another picture from the start.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -204,6 +208,7 @@ impl Default for GenerateSpec {
             lora_hashes: BTreeMap::new(),
             embeddings: Vec::new(),
             vae: None,
+            controls: Vec::new(),
             was_retold: false,
             was_given_latents: false,
             initial_noise: None,
@@ -290,6 +295,17 @@ pub enum SpecError {
     /// A LoRA in the prompt cannot be understood.
     #[error(transparent)]
     LoraTag(#[from] LoraTagError),
+    /// A control begins when it has ended.
+    #[error(
+        "the ControlNet {0} would begin when it has ended; let it begin before, such as from 0 to 1"
+    )]
+    ControlTimes(String),
+    /// More controls than a job may have.
+    #[error("a picture can be controlled by {MAX_CONTROLS} ControlNets at most; leave some out")]
+    ManyControls,
+    /// A control has no picture.
+    #[error("there is no picture for the ControlNet {0} to see; give it one, or one to repaint")]
+    ControlWithoutPicture(String),
     /// A LoRA's weight is no number.
     #[error("the weight of the LoRA {0} is no number; give it one, such as 0.8")]
     LoraWeight(String),
@@ -352,6 +368,10 @@ impl GenerateSpec {
             file: lora.file.without_place(),
             ..lora
         };
+        let placeless = |control: ControlSpec| ControlSpec {
+            file: control.file.without_place(),
+            ..control
+        };
         Self {
             model: ModelSource::default(),
             loras: self.loras.into_iter().map(lora).collect(),
@@ -361,6 +381,7 @@ impl GenerateSpec {
                 .map(NamedFile::without_place)
                 .collect(),
             vae: self.vae.map(NamedFile::without_place),
+            controls: self.controls.into_iter().map(placeless).collect(),
             ..self
         }
     }
@@ -435,6 +456,16 @@ impl GenerateSpec {
             }
         }
         self.all_loras()?;
+        if self.controls.len() > MAX_CONTROLS {
+            return Err(SpecError::ManyControls);
+        }
+        for control in &self.controls {
+            control.validate()?;
+            if control.picture.is_none() && self.init.is_none() {
+                let name = control.file.name.clone();
+                return Err(SpecError::ControlWithoutPicture(name));
+            }
+        }
         if let Some(layout) = &self.layout {
             layout.validate()?;
         }

@@ -10,13 +10,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::control_infotext::{control_infotext, read_control_infotext};
 use super::param::{
     CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_RESCALE, GUIDE_SCALE, HEIGHT, Number, Param, SEED,
     STEPS, STRENGTH, WIDTH,
 };
 use super::{
-    FoundRecipe, FrameSpec, GenerateSpec, GuideKind, LoraSpec, MAX_SIDE_PX, MaskedContent,
-    PaintedRecipe, RecipeForm, SamplerId, Schedule, Tile, WindowChoice, loras_in,
+    FoundRecipe, FrameSpec, GenerateSpec, GuideKind, LoraSpec, MAX_CONTROLS, MAX_SIDE_PX,
+    MaskedContent, PaintedRecipe, RecipeForm, SamplerId, Schedule, Tile, WindowChoice, loras_in,
 };
 
 const NEGATIVE: &str = "Negative prompt:";
@@ -33,6 +34,8 @@ const WINDOWS: &str = "Windows";
 
 /// What of a guide counts.
 const GUIDE: &str = "Guide";
+/// A picture that controls the painting, with its number behind it.
+const CONTROL: &str = "ControlNet ";
 /// Names and digests of LoRAs.
 const LORA_HASHES: &str = "Lora hashes";
 
@@ -101,6 +104,9 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     if spec.guide.is_some() {
         pairs.add(GUIDE, spec.guide_kind.name());
         pairs.add_number(&GUIDE_SCALE, spec.guide_scale);
+    }
+    for (index, control) in spec.controls.iter().enumerate() {
+        pairs.add(&format!("{CONTROL}{index}"), control_infotext(control));
     }
     let hashes = spec.lora_hashes.iter();
     let hashes: Vec<String> = hashes
@@ -211,6 +217,12 @@ fn split_prompts(text: &str) -> (String, String) {
     (prompt.join("\n"), negative.join("\n"))
 }
 
+/// Whether a key is that of a control: one number stands behind the word.
+fn is_control(key: &str) -> bool {
+    let number = key.strip_prefix(CONTROL);
+    number.is_some_and(|number| number.parse::<u8>().is_ok())
+}
+
 fn unquote(value: &str) -> String {
     let value = value.trim();
     if value.starts_with('"') {
@@ -282,6 +294,12 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             spec.guide_kind = known.find(|kind| kind.name() == value)?;
         }
         WINDOWS => spec.windows = value.parse().ok()?,
+        key if is_control(key) => {
+            if spec.controls.len() == MAX_CONTROLS {
+                return None;
+            }
+            spec.controls.push(read_control_infotext(value)?);
+        }
         LORA_HASHES => {
             let hashes = value.split(", ").map(|pair| pair.split_once(": "));
             let hashes: Vec<(&str, &str)> = hashes.collect::<Option<_>>()?;

@@ -34,6 +34,9 @@ pub(super) struct KeptInputs {
     low_resolution: Value,
     #[serde(skip_serializing_if = "Value::is_null")]
     guide: Value,
+    /// Those of the controls, in their order; null for the picture that is repainted.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    control_pictures: Value,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,13 +75,18 @@ impl KeptInputs {
             semantic,
             low_resolution: kept(&spec.low_resolution),
             guide: kept(&spec.guide),
+            control_pictures: match spec.controls.as_slice() {
+                [] => Value::Null,
+                controls => controls.iter().map(|it| kept(&it.picture)).collect(),
+            },
         })
     }
 
     /// Whether a picture of the job is too large to be kept.
     pub(super) fn are_cut(&self) -> bool {
         let pictures = [&self.semantic, &self.low_resolution, &self.guide];
-        pictures.into_iter().any(Value::is_boolean)
+        let mut pictures = pictures.into_iter().chain(listed(&self.control_pictures));
+        pictures.any(Value::is_boolean)
     }
 
     /// Puts them into a job whose size is known; what cannot be is named.
@@ -109,6 +117,13 @@ impl KeptInputs {
                 unread.push("Guide".to_owned());
             }
         }
+        let pairs = spec.controls.iter_mut().zip(listed(&self.control_pictures));
+        for (control, kept) in pairs.filter(|(_, kept)| !kept.is_null()) {
+            control.picture = picture_of(kept);
+            if control.picture.is_none() {
+                unread.push(format!("Picture of the ControlNet {}", control.file.name));
+            }
+        }
         unread
     }
 }
@@ -128,6 +143,11 @@ fn semantic_of(kept: Value, size_px: [u32; 2]) -> Option<SemanticInput> {
     };
     let is_whole = semantic.validate(size_px).is_ok() && semantic.check_values().is_ok();
     is_whole.then_some(semantic)
+}
+
+/// What is in a list; nothing in what is none.
+fn listed(kept: &Value) -> impl Iterator<Item = &Value> {
+    kept.as_array().into_iter().flatten()
 }
 
 fn picture_of(kept: &Value) -> Option<ImageInput> {

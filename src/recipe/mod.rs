@@ -10,6 +10,8 @@
 
 mod canvas;
 mod colour;
+mod control;
+mod control_infotext;
 mod drawing;
 mod exif;
 mod frame;
@@ -39,6 +41,9 @@ mod upscale;
 mod webp_chunks;
 
 pub use canvas::{Tile, WindowChoice};
+pub use control::{
+    CONTROL_END, CONTROL_START, CONTROL_WEIGHT, ControlKind, ControlSpec, MAX_CONTROLS,
+};
 pub use drawing::{BoxUse, MOST_REGIONS, MapUse};
 pub use frame::{FrameError, FrameSpec, Framing, Infill, MaskedContent};
 pub use generate::{

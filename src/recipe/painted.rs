@@ -143,10 +143,12 @@ impl PaintedRecipe {
             semantic,
             low_resolution,
             guide,
+            controls,
             ..
         } = &self.spec;
-        let pictures = [low_resolution, guide];
-        layout.is_some() || semantic.is_some() || pictures.into_iter().any(Option::is_some)
+        let controls = controls.iter().map(|control| &control.picture);
+        let mut pictures = [low_resolution, guide].into_iter().chain(controls);
+        layout.is_some() || semantic.is_some() || pictures.any(Option::is_some)
     }
 
     /// The recipe with the name under which the sampler is known elsewhere, for
@@ -252,6 +254,7 @@ impl FoundRecipe {
         spec.lora_hashes.clone_from(&self.spec.lora_hashes);
         spec.embeddings.clone_from(&self.spec.embeddings);
         spec.vae.clone_from(&self.spec.vae);
+        spec.controls.clone_from(&self.spec.controls);
         spec.layout.clone_from(&self.spec.layout);
         spec.semantic.clone_from(&self.spec.semantic);
         spec.low_resolution.clone_from(&self.spec.low_resolution);

@@ -161,6 +161,6 @@ fn side_panel_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
     CentralPanel::default()
         .frame(panel_frame(tokens, Margin::ZERO))
         .show(ui, |ui| {
-            panels::generate_ui(ui, state, &mut own.prompt, commands)
+            panels::generate_ui(ui, state, &mut own.prompt, &mut own.thumbnails, commands)
         });
 }

@@ -40,6 +40,10 @@ pub enum PickPurpose {
     ModelPlace,
     /// A LoRA.
     Lora,
+    /// A ControlNet.
+    ControlNet,
+    /// The picture of a place in the list of ControlNets.
+    ControlPicture(usize),
     /// A folder of training pictures.
     TrainFolder,
     /// Where a trained model goes.
@@ -135,6 +139,20 @@ impl Background {
                 let dialog = dialog
                     .set_title("Add a LoRA")
                     .add_filter("LoRA", &WEIGHT_ENDINGS);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::ControlNet => {
+                let dialog = dialog
+                    .set_title("Add a ControlNet")
+                    .add_filter("ControlNet", &WEIGHT_ENDINGS);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::ControlPicture(_) => {
+                let pictures = PictureFormat::ALL.iter();
+                let pictures = pictures.flat_map(|format| format.extensions()).copied();
+                let dialog = dialog
+                    .set_title("Choose a picture")
+                    .add_filter("Pictures", &pictures.collect::<Vec<_>>());
                 self.await_dialog(purpose, dialog.pick_file());
             }
             PickPurpose::ImportBoxes => {

@@ -10,6 +10,7 @@ use super::classes::ClassEvent;
 use super::enlarge::EnlargeEvent;
 use super::library::LibraryEvent;
 use crate::app::boxes::ImportedBoxes;
+use crate::app::controls::ControlEvent;
 use crate::app::live::Ticket;
 use crate::app::loras::LoraSeen;
 use crate::app::prompt::Style;
@@ -156,6 +157,8 @@ pub enum BackgroundEvent {
         /// The one whose words were overwritten or forgotten.
         lost: Option<Style>,
     },
+    /// Something of the list of controls was looked at.
+    Control(Box<ControlEvent>),
     /// What a LoRA says of itself.
     LoraSeen(Box<LoraSeen>),
     /// The user chose a path in a dialog.

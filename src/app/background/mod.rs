@@ -8,6 +8,7 @@
 
 mod classes;
 mod clipboard;
+mod controls;
 mod dialogs;
 mod enlarge;
 mod events;

@@ -149,6 +149,7 @@ impl Core {
         let size_px = state.job_size_px();
         let smaller = state.paints_smaller();
         let drawn = state.drawn();
+        let controls = state.drawn_controls();
         let frame = state.job_frame().map(|frame| frame.rect);
         let snapshot = state.front().editor.snapshot();
         let origin = Origin {
@@ -161,13 +162,14 @@ impl Core {
         };
         let part = frame.unwrap_or_else(|| snapshot.rect());
         let heeds_mask = state.heeds_mask();
-        let reads_pixels = intent.uses_strength() || drawn.has_map();
+        let reads_pixels = intent.uses_strength() || drawn.has_map() || !controls.is_empty();
         let describe = move || {
             let start = Start::of(&snapshot, part, intent, heeds_mask);
             let frame = frame.map(|rect| FrameSpec::new(rect, form.framing));
             let mut spec = form.spec_in(frame, size_px, start.init, start.mask);
             spec.strengths = start.strengths;
             drawn.put_into(&mut spec, &snapshot);
+            controls.put_into(&mut spec, &snapshot, part);
             match smaller {
                 Some(finish) => spec.painted_smaller(finish),
                 None => spec,

@@ -8,6 +8,7 @@ use image::RgbaImage;
 use super::Core;
 use crate::app::background::{LibraryEvent, PickPurpose};
 use crate::app::command::Dialog;
+use crate::app::controls::ControlCommand;
 use crate::app::form::FormChange;
 use crate::app::library::LibraryCommand;
 use crate::app::loras::{LoraCommand, with_word};
@@ -114,9 +115,11 @@ impl Core {
             None => self.use_model(ModelSource::Folder(card.path.clone())),
             Some(obstacle) => match card.kind {
                 CardKind::Lora if card.goes_with_models => self.take_lora(&card.path),
+                CardKind::ControlNet if card.goes_with_models => self.take_control(&card.path),
                 CardKind::FirstStage if card.goes_with_models => self.take_first_stage(card),
                 CardKind::Embedding if self.state.finds_word(card) => self.take_word(card),
                 CardKind::Lora
+                | CardKind::ControlNet
                 | CardKind::Model
                 | CardKind::FirstStage
                 | CardKind::Embedding
@@ -139,6 +142,12 @@ impl Core {
     fn take_lora(&mut self, path: &Path) {
         self.state.dialog = None;
         self.dispatch(LoraCommand::Add(path.to_path_buf()).into());
+    }
+
+    /// A ControlNet that was dropped, opened or chosen from the list of models.
+    fn take_control(&mut self, path: &Path) {
+        self.state.dialog = None;
+        self.dispatch(ControlCommand::Add(path.to_path_buf()).into());
     }
 
     /// Has the next pictures decoded by another first stage.

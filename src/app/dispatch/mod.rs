@@ -222,6 +222,7 @@ impl Core {
             }
             Command::RestoreSettings(recipe) => self.restore_settings(*recipe),
             Command::Lora(command) => self.change_loras(command),
+            Command::Control(command) => self.change_controls(command),
             Command::ChooseModel(source) => self.load_model(source, true),
             Command::Library(command) => self.change_library(command),
             Command::OpenModelFolder => self.background.pick(PickPurpose::ModelFolder, None, ""),

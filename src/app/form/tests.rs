@@ -17,6 +17,7 @@ fn the_sentence_says_what_will_happen() {
         map_is_regions: false,
         has_small_picture: false,
         has_guide: false,
+        controls: 0,
         reads_words: true,
     };
     let says = |intent: Intent| intent.sentence(&form, size, false, told(0, false));

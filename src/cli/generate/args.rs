@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
 
 use super::conditions::ConditionArgs;
+use super::controls::ControlArgs;
 use super::frame::{self, FrameArgs, Framed};
 use super::pictures::{PictureArgs, scale_inputs};
 use crate::cli::model_name::find_model;
@@ -96,6 +97,8 @@ pub struct GenerateArgs {
     frame: FrameArgs,
     #[command(flatten)]
     conditions: ConditionArgs,
+    #[command(flatten)]
+    controls: ControlArgs,
     /// Make the painted picture four times as large, crisply [default: the recipe's, or none]
     #[arg(long, value_enum, value_name = "HOW")]
     finish: Option<FinishArg>,
@@ -295,6 +298,7 @@ impl GenerateArgs {
             }
             None => None,
         };
+        self.controls.read(&mut spec, framed.as_ref(), warn)?;
         if let (Some(path), true, None) = (&self.recipe, used_mask, &spec.mask) {
             return Err(needs_mask(path));
         }

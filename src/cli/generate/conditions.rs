@@ -354,8 +354,8 @@ fn class_of_number(manifest: &Manifest, id: u64) -> Option<String> {
     })
 }
 
-/// What a picture in small shows of a frame.
-fn part_of(small: &RgbaImage, framed: &Framed) -> RgbaImage {
+/// What a picture, of whatever size, shows of a frame.
+pub(super) fn part_of(small: &RgbaImage, framed: &Framed) -> RgbaImage {
     let [width, height] = framed.picture_px();
     cut_picture(&scale_picture(small, width, height), framed.rect)
 }

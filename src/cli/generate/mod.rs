@@ -2,6 +2,7 @@
 
 mod args;
 mod conditions;
+mod controls;
 mod frame;
 mod pictures;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::inspect::{self, Addition, Family, Inspection, Task};
 use crate::model::lora::LoraFile;
-use crate::model::{ClipTextConfig, ModelError, ModelFolder};
+use crate::model::{ClipTextConfig, ControlNetFile, ModelError, ModelFolder};
 use crate::recipe::InputSpec;
 
 /// What a file or folder of weights is good for.
@@ -20,6 +20,8 @@ pub enum CardKind {
     Lora,
     /// A word for a model.
     Embedding,
+    /// Controls a model by a picture.
+    ControlNet,
     /// Something else, or nothing that is known.
     Other,
 }
@@ -67,11 +69,15 @@ impl ModelCard {
         let kind = kind(&found);
         let refusal = match kind {
             CardKind::Lora => LoraFile::open(path).err().map(|error| error.to_string()),
+            CardKind::ControlNet => {
+                let opened = ControlNetFile::open(path);
+                opened.err().map(|error| error.to_string())
+            }
             _ => None,
         };
         let goes_with_models = match (kind, &found) {
             (CardKind::FirstStage, Ok(told)) => is_whole(told),
-            (CardKind::Lora | CardKind::Embedding, _) => refusal.is_none(),
+            (CardKind::Lora | CardKind::Embedding | CardKind::ControlNet, _) => refusal.is_none(),
             _ => false,
         };
         Self {
@@ -108,7 +114,8 @@ fn kind(found: &Result<Inspection, ModelError>) -> CardKind {
         Err(error) => match inspect::addition(error) {
             Some(Addition::Lora) => CardKind::Lora,
             Some(Addition::Embedding) => CardKind::Embedding,
-            Some(Addition::ControlNet) | None => CardKind::Other,
+            Some(Addition::ControlNet) => CardKind::ControlNet,
+            None => CardKind::Other,
         },
     }
 }

@@ -9,6 +9,7 @@ use crate::diffusion::{
     Conditions, DiffusionError, Enlargement, Retelling, RunPlan, Session, StepState, StepView,
 };
 use crate::engine::additions::lora_digits;
+use crate::engine::controls::ReadControl;
 use crate::engine::inputs::{canvas_of, in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
@@ -21,7 +22,7 @@ use crate::engine::workbench::Workbench;
 use crate::gpu::share::SharedTensor;
 use crate::model::Upscaler;
 use crate::pixels::opaque;
-use crate::recipe::{Finish, GenerateSpec, loras_in, without_loras};
+use crate::recipe::{ControlSpec, Finish, GenerateSpec, loras_in, without_loras};
 
 /// Longest side of the thumbnails of steps whose picture stays on the graphics card.
 const THUMBNAIL_PX: u32 = 128;
@@ -43,6 +44,8 @@ pub(in crate::engine) struct Paint {
     model: Option<Rc<Loaded>>,
     /// Whether the first stage sees pictures in parts, for want of memory.
     is_in_parts: bool,
+    /// The networks through which pictures control it, held as long.
+    controls: Vec<Rc<ReadControl>>,
     /// Index of the picture in hand.
     index: u32,
     picture: Option<Picture>,
@@ -68,6 +71,7 @@ impl Paint {
             bench,
             model: None,
             is_in_parts: false,
+            controls: Vec::new(),
             index: 0,
             picture: None,
             steps: 0,
@@ -89,7 +93,7 @@ impl Paint {
                 .into_iter()
                 .for_each(|warning| context.warn(warning));
         }
-        let mut request = request_of(&spec);
+        let mut request = request_of(&spec, &self.controls);
         request.canvas.in_parts = self.is_in_parts;
         let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
         Ok(Picture { spec, plan, state })
@@ -100,6 +104,10 @@ impl Paint {
         let named = |spec: &GenerateSpec| loras_in(&spec.prompt).ok();
         if self.spec.loras != told.loras || named(&self.spec) != named(told) {
             return Err(DiffusionError::LorasStay);
+        }
+        // The canvas that they are shown changes with every stroke, and stays for the run.
+        if !acts_alike(&self.spec.controls, &told.controls) {
+            return Err(DiffusionError::ControlsStay);
         }
         let spec = self.spec.clone().told_as(told);
         if let Some(picture) = &mut self.picture {
@@ -147,7 +155,10 @@ impl Paint {
         let Picture { spec, plan, state } = picture;
         let mut session = Session::resumed(&loaded.model, plan, state);
         let Some(view) = session.step()? else {
-            return finished(spec, &session, loaded, context).map(Some);
+            let mut painted = finished(spec, &session, loaded, context)?;
+            let pairs = painted.spec.controls.iter_mut().zip(&self.controls);
+            pairs.for_each(|(control, read)| control.hash = read.digits());
+            return Ok(Some(painted));
         };
         let (step, total) = (view.step as u32, view.total as u32);
         if context.is_watched() {
@@ -234,6 +245,7 @@ impl Work for Paint {
                 self.upscaler = Some(self.bench.upscaler()?);
             }
             let base = self.bench.model(&self.spec.model, context)?;
+            self.controls = self.bench.controls(&base, &self.spec, context)?;
             self.model = Some(self.bench.fitted(&base, &self.spec, context)?);
             return Ok(Flow::More);
         };
@@ -259,6 +271,15 @@ impl Work for Paint {
         self.finishing = Some((painted, enlargement));
         Ok(Flow::More)
     }
+}
+
+/// Whether controls are the same but for their pictures.
+fn acts_alike(these: &[ControlSpec], those: &[ControlSpec]) -> bool {
+    let acts = |it: &ControlSpec| {
+        let numbers = [it.weight, it.start, it.end].map(f32::to_bits);
+        (it.file.clone(), it.kind, numbers)
+    };
+    these.iter().map(acts).eq(those.iter().map(acts))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]

@@ -28,6 +28,8 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
         PickPurpose::SaveTrainSettings => "Save the settings of the training run",
         PickPurpose::ImportBoxes => "Import boxes",
         PickPurpose::Lora => "Add a LoRA",
+        PickPurpose::ControlNet => "Add a ControlNet",
+        PickPurpose::ControlPicture(_) => "Choose a picture",
         PickPurpose::ExportBoxes(_) => "Export boxes",
     }
 }
@@ -73,7 +75,8 @@ pub fn path_ui(
             | PickPurpose::SaveTrainSettings => "Save",
             PickPurpose::ExportBoxes(_) => "Export",
             PickPurpose::ImportBoxes => "Import",
-            PickPurpose::Lora => "Add",
+            PickPurpose::Lora | PickPurpose::ControlNet => "Add",
+            PickPurpose::ControlPicture(_) => "Choose",
             PickPurpose::OpenPicture
             | PickPurpose::ModelFolder
             | PickPurpose::ModelFile

@@ -3,6 +3,7 @@
 use egui::{RichText, ScrollArea, Ui, vec2};
 
 use super::conditions::conditions_ui;
+use super::controls::controls_ui;
 use super::finish::finish_ui;
 use super::following::following_ui;
 use super::framing::framing_ui;
@@ -21,7 +22,7 @@ use crate::recipe::param::{
 };
 use crate::recipe::{SamplerId, Schedule};
 use crate::ui::theme::{height, space, tokens};
-use crate::ui::widgets::{IconButton, combo, number_field, number_row, row};
+use crate::ui::widgets::{IconButton, TextureCache, combo, number_field, number_row, row};
 
 /// Sizes offered beside those of the model, as multiples of its own.
 const SIZE_PRESETS: [(&str, f32, f32); 7] = [
@@ -39,6 +40,7 @@ pub fn generate_ui(
     ui: &mut Ui,
     state: &AppState,
     prompt: &mut PromptUi,
+    thumbnails: &mut TextureCache,
     commands: &mut CommandSink,
 ) {
     ScrollArea::vertical()
@@ -54,6 +56,7 @@ pub fn generate_ui(
                     loras_ui(ui, state, commands);
                     beginning_ui(ui, state, commands);
                     conditions_ui(ui, state, commands);
+                    controls_ui(ui, state, thumbnails, commands);
                     following_ui(ui, state, commands);
                     sampling_ui(ui, state, commands);
                     seed_ui(ui, state.form(), commands);

@@ -6,6 +6,7 @@ use crate::app::form::FormChange;
 use crate::app::loras::{LORA_WEIGHT, ListedLora, LoraChange, LoraCommand, LoraKnown, with_word};
 use crate::app::{AppState, CommandSink};
 use crate::icons;
+use crate::recipe::NamedFile;
 use crate::recipe::param::Value;
 use crate::ui::theme::{height, space, tokens, type_size};
 use crate::ui::widgets::{IconButton, named_number_row, row};
@@ -25,27 +26,17 @@ pub(super) fn loras_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
     if !takes && listed.is_empty() {
         return;
     }
-    row(ui, "LoRA", |ui, _| {
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let add = IconButton::new(icons::PLUS, "Add a LoRA");
-            if add.show(ui).clicked() {
-                commands.push(LoraCommand::Pick.into());
-            }
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                let used = listed.iter().filter(|it| !it.rests).count();
-                let text = match (listed.len(), used) {
-                    (0, _) => "Add a file, or drop one".to_owned(),
-                    (all, used) => format!("{used} of {all} in use"),
-                };
-                let text = RichText::new(text).color(tokens(ui).text_faint);
-                ui.add(egui::Label::new(text).truncate()).on_hover_text(
-                    "A LoRA is a small file that teaches a model a style or a thing. Add one, drop \
-                     it on the window, or name it in the prompt: <lora:name:0.8> takes the file of \
-                     that name from a folder \u{201c}loras\u{201d} beside the model",
-                );
-            });
-        });
-    });
+    let used = listed.iter().filter(|it| !it.rests).count();
+    let text = match (listed.len(), used) {
+        (0, _) => "Add a file, or drop one".to_owned(),
+        (all, used) => format!("{used} of {all} in use"),
+    };
+    let hint = "A LoRA is a small file that teaches a model a style or a thing. Add one, drop it on \
+                the window, or name it in the prompt: <lora:name:0.8> takes the file of that name \
+                from a folder \u{201c}loras\u{201d} beside the model";
+    if listed_title(ui, "LoRA", "Add a LoRA", &text, hint) {
+        commands.push(LoraCommand::Pick.into());
+    }
     for (place, listed) in listed.iter().enumerate() {
         ui.push_id(("lora", place), |ui| {
             lora_ui(ui, state, place, listed, commands);
@@ -63,35 +54,13 @@ fn lora_ui(
     let ListedLora { lora, rests } = listed;
     let name = &lora.file.name;
     let mut set = |change: LoraChange| commands.set(FormChange::Lora(place, change));
-    ui.horizontal(|ui| {
-        ui.set_min_height(height::CONTROL);
-        let mut is_on = !rests;
-        let label = format!("Use {name}");
-        let tick = ui
-            .add(egui::Checkbox::without_text(&mut is_on))
-            .accessible_name(&label)
-            .on_hover_text(&label);
-        if tick.changed() {
-            set(LoraChange::Rests(!is_on));
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let label = format!("Remove {name}");
-            if IconButton::new(icons::X, &label).show(ui).clicked() {
-                set(LoraChange::Remove);
-            }
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                let color = if *rests {
-                    tokens(ui).text_faint
-                } else {
-                    tokens(ui).text
-                };
-                let shown = ui.add(egui::Label::new(RichText::new(name).color(color)).truncate());
-                if let Some(path) = &lora.file.path {
-                    shown.on_hover_text(path.display().to_string());
-                }
-            });
-        });
-    });
+    let head = listed_head(ui, &lora.file, !rests);
+    if let Some(is_on) = head.switched {
+        set(LoraChange::Rests(!is_on));
+    }
+    if head.is_removed {
+        set(LoraChange::Remove);
+    }
     ui.add_enabled_ui(!rests, |ui| {
         let label = format!("Weight of {name}");
         let weight = Value::Real(lora.weight);
@@ -101,14 +70,74 @@ fn lora_ui(
     });
     match state.known_loras.get(&lora.file) {
         Some(LoraKnown::Told(told)) => words_ui(ui, state, &told.words, commands),
-        Some(LoraKnown::Lost(text)) => {
-            let text = RichText::new(format!("{}  {text}", icons::WARNING))
-                .color(tokens(ui).warning)
-                .size(type_size::SMALL + 1.0);
-            ui.add(egui::Label::new(text).wrap());
-        }
+        Some(LoraKnown::Lost(text)) => warning_ui(ui, text),
         Some(LoraKnown::Asked) | None => {}
     }
+}
+
+/// The first row of a list of files, with a button that adds one; whether it was pressed.
+pub(super) fn listed_title(ui: &mut Ui, label: &str, add: &str, text: &str, hint: &str) -> bool {
+    let mut is_pressed = false;
+    row(ui, label, |ui, _| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            is_pressed = IconButton::new(icons::PLUS, add).show(ui).clicked();
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let text = RichText::new(text).color(tokens(ui).text_faint);
+                let label = ui.add(egui::Label::new(text).truncate());
+                label.on_hover_text(hint);
+            });
+        });
+    });
+    is_pressed
+}
+
+/// What was done at the head of a file in a list.
+pub(super) struct ListedHead {
+    /// Whether it was switched on or off.
+    pub switched: Option<bool>,
+    /// Whether it was taken out.
+    pub is_removed: bool,
+}
+
+/// The head of a file in a list: a switch, its name, and a button that takes it out.
+pub(super) fn listed_head(ui: &mut Ui, file: &NamedFile, mut is_on: bool) -> ListedHead {
+    let mut head = ListedHead {
+        switched: None,
+        is_removed: false,
+    };
+    let name = &file.name;
+    ui.horizontal(|ui| {
+        ui.set_min_height(height::CONTROL);
+        let label = format!("Use {name}");
+        let tick = ui
+            .add(egui::Checkbox::without_text(&mut is_on))
+            .accessible_name(&label)
+            .on_hover_text(&label);
+        head.switched = tick.changed().then_some(is_on);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let label = format!("Remove {name}");
+            head.is_removed = IconButton::new(icons::X, &label).show(ui).clicked();
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let color = match is_on {
+                    true => tokens(ui).text,
+                    false => tokens(ui).text_faint,
+                };
+                let shown = ui.add(egui::Label::new(RichText::new(name).color(color)).truncate());
+                if let Some(path) = &file.path {
+                    shown.on_hover_text(path.display().to_string());
+                }
+            });
+        });
+    });
+    head
+}
+
+/// Why something of a list is of no use.
+pub(super) fn warning_ui(ui: &mut Ui, text: &str) {
+    let text = RichText::new(format!("{}  {text}", icons::WARNING))
+        .color(tokens(ui).warning)
+        .size(type_size::SMALL + 1.0);
+    ui.add(egui::Label::new(text).wrap());
 }
 
 /// Words that call what a LoRA knows; a press puts one into the prompt.

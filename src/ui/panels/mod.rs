@@ -6,6 +6,7 @@ mod canvas_panel;
 mod class_list;
 mod classes;
 mod conditions;
+mod controls;
 mod finish;
 mod following;
 mod frame_options;

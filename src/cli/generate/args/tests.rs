@@ -83,6 +83,7 @@ fn every_option_ends_in_the_spec() {
         lora_hashes: std::collections::BTreeMap::new(),
         embeddings: vec![NamedFile::at("glow.pt")],
         vae: Some(NamedFile::at("soft.safetensors")),
+        controls: Vec::new(),
         was_retold: false,
         was_given_latents: false,
         initial_noise: None,

@@ -17,6 +17,8 @@ pub(super) enum Shown {
     Models,
     /// What changes weights of a model.
     Loras,
+    /// What controls models by pictures.
+    Controls,
     /// First stages.
     FirstStages,
     /// Words for models.
@@ -26,9 +28,10 @@ pub(super) enum Shown {
 }
 
 impl Shown {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Models,
         Self::Loras,
+        Self::Controls,
         Self::FirstStages,
         Self::Embeddings,
         Self::Others,
@@ -38,6 +41,7 @@ impl Shown {
         match self {
             Self::Models => "Models",
             Self::Loras => "LoRA",
+            Self::Controls => "ControlNet",
             Self::FirstStages => "VAE",
             Self::Embeddings => "Embeddings",
             Self::Others => "Others",
@@ -49,6 +53,7 @@ impl Shown {
             // What is not read yet is most likely one.
             None | Some(CardKind::Model) => Self::Models,
             Some(CardKind::Lora) => Self::Loras,
+            Some(CardKind::ControlNet) => Self::Controls,
             Some(CardKind::FirstStage) => Self::FirstStages,
             Some(CardKind::Embedding) => Self::Embeddings,
             Some(CardKind::Other) => Self::Others,

@@ -88,7 +88,7 @@ pub(super) fn details_ui(
             None => false,
         };
         let word = match card.map(|card| card.kind) {
-            Some(CardKind::Lora | CardKind::FirstStage) => "Use",
+            Some(CardKind::Lora | CardKind::ControlNet | CardKind::FirstStage) => "Use",
             Some(CardKind::Embedding) => "Put into the prompt",
             _ if is_ready => "Loaded",
             _ => "Load",
@@ -121,6 +121,9 @@ fn note(card: &ModelCard, can_be_used: bool) -> Option<&'static str> {
         (CardKind::Lora, true) => {
             Some("Changes the model that paints; it must be of the same family.")
         }
+        (CardKind::ControlNet, true) => Some(
+            "Makes what is painted follow a picture; it must be of the same family as the model.",
+        ),
         (CardKind::FirstStage, true) => Some(
             "Makes pictures of latents in place of the model's own first stage; it must be of \
              the same family.",

@@ -59,6 +59,7 @@ fn kind_label(kind: CardKind) -> &'static str {
         CardKind::Model => "Model",
         CardKind::FirstStage => "Autoencoder",
         CardKind::Lora => "LoRA",
+        CardKind::ControlNet => "ControlNet",
         CardKind::Embedding => "Embedding",
         CardKind::Other => "Unknown",
     }
@@ -92,6 +93,7 @@ pub(super) fn placeholder(ui: &Ui, rect: Rect, card: Option<&ModelCard>) {
         Some(CardKind::Model) => icons::CUBE,
         Some(CardKind::FirstStage) => icons::SWAP,
         Some(CardKind::Lora) => icons::SLIDERS_HORIZONTAL,
+        Some(CardKind::ControlNet) => icons::IMAGE_SQUARE,
         Some(CardKind::Embedding) => icons::TEXT_T,
         Some(CardKind::Other) => icons::QUESTION,
     };

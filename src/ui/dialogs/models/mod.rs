@@ -296,6 +296,7 @@ fn nothing_ui(
     let what = match query.shown {
         Shown::Models => "models",
         Shown::Loras => "LoRA files",
+        Shown::Controls => "ControlNets",
         Shown::FirstStages => "autoencoders",
         Shown::Embeddings => "textual inversions",
         Shown::Others => "other files",
