@@ -9,7 +9,7 @@ mod scribble;
 
 use image::{GrayImage, Rgb, RgbImage, RgbaImage};
 
-use crate::pixels::{WHITE, flattened};
+use crate::pixels::{WHITE, flattened, opaque};
 use crate::recipe::{ControlKind, Palette, SemanticInput, scale_picture};
 
 pub use canny::canny;
@@ -26,6 +26,18 @@ pub struct Seen {
     pub picture: RgbImage,
     /// Where it is told that there is nothing to see: 255.
     pub hidden: Option<GrayImage>,
+}
+
+impl Seen {
+    /// The same for people: what is hidden is clear.
+    pub fn into_picture(self) -> RgbaImage {
+        let mut picture = opaque(&self.picture);
+        let hidden = self.hidden.iter().flat_map(|hidden| hidden.pixels());
+        for (pixel, hidden) in picture.pixels_mut().zip(hidden) {
+            pixel[3] = if hidden[0] >= 128 { 0 } else { 255 };
+        }
+        picture
+    }
 }
 
 /// What a network sees of a picture, at the size (width, height) of the job. A mask hides

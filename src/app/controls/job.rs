@@ -8,10 +8,9 @@ use super::{ControlPicture, ControlPreview, ControlSource, ListedControl};
 use crate::app::dispatch::Core;
 use crate::app::small_picture::cut;
 use crate::app::state::AppState;
-use crate::control::{Seen, map_in_colours, seen};
+use crate::control::{map_in_colours, seen};
 use crate::document::{DocumentSnapshot, Layer, LayerId};
 use crate::geometry::CanvasRect;
-use crate::pixels::opaque;
 use crate::recipe::{ControlSpec, GenerateSpec, ImageInput, MaskInput, SemanticInput};
 
 /// Longest side of the picture that shows what a network sees.
@@ -160,13 +159,7 @@ fn seen_small(
             ),
         },
     );
-    let Seen { picture, hidden } = seen(control.kind, picture, mask.as_ref(), size_px);
-    let mut shown = opaque(&picture);
-    if let Some(hidden) = hidden {
-        for (pixel, hidden) in shown.pixels_mut().zip(hidden.pixels()) {
-            pixel[3] = if hidden[0] >= 128 { 0 } else { 255 };
-        }
-    }
+    let shown = seen(control.kind, picture, mask.as_ref(), size_px).into_picture();
     let longest = size_px[0].max(size_px[1]);
     if longest <= PREVIEW_PX {
         return shown;
