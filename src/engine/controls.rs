@@ -113,7 +113,7 @@ impl Controls {
                 model: Rc::downgrade(model),
                 read: Rc::new(ReadControl {
                     network: Arc::new(network),
-                    digest: WeightDigest::begin(file.files()),
+                    digest: WeightDigest::new(file.files()),
                 }),
             });
         }
