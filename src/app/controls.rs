@@ -149,6 +149,8 @@ pub enum ControlPicture {
 pub struct ControlPreview {
     /// Its place in the list.
     pub place: usize,
+    /// What it is made to see of which picture.
+    of: (ControlKind, ControlSource),
     /// The picture; `None` while it is made.
     pub picture: Option<Arc<RgbaImage>>,
 }
@@ -381,8 +383,10 @@ impl Core {
         }
     }
 
-    /// Has networks and pictures of the list looked at that are not known yet.
+    /// Has networks and pictures of the list looked at that are not known yet, and shows
+    /// anew what a network sees that is made to see something else.
     pub(super) fn look_at_controls(&mut self) {
+        self.keep_preview();
         let state = &mut self.state;
         let model = state.model_folder().map(Path::to_path_buf);
         let known = &mut state.known_controls;

@@ -107,13 +107,15 @@ impl Controls {
             // One that was given up is none that failed.
             news.goes_on()?;
             let network = network.map_err(|error| bad_model(&error))?;
+            let digest = WeightDigest::new(file.files());
+            digest.begin();
             self.known.push(Known {
                 path: path.clone(),
                 stamp,
                 model: Rc::downgrade(model),
                 read: Rc::new(ReadControl {
                     network: Arc::new(network),
-                    digest: WeightDigest::new(file.files()),
+                    digest,
                 }),
             });
         }

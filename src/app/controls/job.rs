@@ -112,6 +112,20 @@ impl Shown {
 }
 
 impl Core {
+    /// Makes it anew where it is no longer what the network sees, and puts it away with its
+    /// place of the list.
+    pub(super) fn keep_preview(&mut self) {
+        let Some(ControlPreview { place, of, .. }) = &self.state.known_controls.preview else {
+            return;
+        };
+        let listed = self.state.form().listed_controls.get(*place);
+        let is_same = listed.is_some_and(|it| (it.control.kind, &it.source) == (of.0, &of.1));
+        if !is_same {
+            let place = listed.map(|_| *place);
+            self.preview_control(place);
+        }
+    }
+
     /// Has it worked out what the network of a place of the list sees.
     pub(super) fn preview_control(&mut self, place: Option<usize>) {
         let state = &mut self.state;
@@ -128,8 +142,10 @@ impl Core {
         let part = frame.map_or_else(|| snapshot.rect(), |frame| frame.rect);
         let size_px = frame.map_or_else(|| state.job_size_px(), |frame| frame.painted_px);
         let has_mask = state.intent().is_inside_mask();
+        let listed = &state.settings.form.listed_controls[place];
         state.known_controls.preview = Some(ControlPreview {
             place,
+            of: (control.kind, listed.source.clone()),
             picture: None,
         });
         self.background.preview_control(place, move || {
