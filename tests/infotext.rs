@@ -224,6 +224,40 @@ fn the_text_of_a_web_ui_is_read() {
     assert_eq!(found.unread, ["Lora hashes: oil: aa, paint: bb"]);
 }
 
+/// What other programs tell of a first stage and of words.
+#[test]
+fn first_stages_and_words_come_back_by_their_names() {
+    let text = "a hut, easynegative\nSteps: 20, Sampler: Euler, Seed: 3, Size: 64x64, \
+        VAE hash: 63aeecb90f, VAE: vae-ft-mse-840000-ema-pruned.safetensors, \
+        TI hashes: \"easynegative: c74b4e810b03, worn: 0123\", Version: v1.10.1";
+    let found = read_infotext(text).unwrap();
+    let mut spec = GenerateSpec::default();
+    found.restore_into(&mut spec);
+    let vae = spec.vae.clone().unwrap();
+    assert_eq!(vae.name, "vae-ft-mse-840000-ema-pruned");
+    assert_eq!(
+        (vae.path, spec.vae_hash.as_deref()),
+        (None, Some("63aeecb90f"))
+    );
+    let words: Vec<(&str, &str)> = spec
+        .word_hashes
+        .iter()
+        .map(|(name, hash)| (name.as_str(), hash.as_str()))
+        .collect();
+    assert_eq!(words, [("easynegative", "c74b4e810b03"), ("worn", "0123")]);
+    assert_eq!(found.unread, [] as [&str; 0]);
+    // Ours are written in the same words.
+    let ours = write_infotext(&PaintedRecipe::new(spec.clone(), "m", "0123456789"));
+    let again = read_infotext(&ours).unwrap();
+    assert_eq!(again.spec.vae, spec.vae);
+    assert_eq!(again.spec.vae_hash, spec.vae_hash);
+    assert_eq!(again.spec.word_hashes, spec.word_hashes);
+    for own in ["Automatic", "None"] {
+        let text = format!("a\nSteps: 2, Sampler: Euler, Seed: 1, VAE: {own}");
+        assert_eq!(read_infotext(&text).unwrap().spec.vae, None);
+    }
+}
+
 #[test]
 fn older_and_stranger_texts_are_read() {
     // The schedule was once a part of the sampler's name.

@@ -292,3 +292,84 @@ fn recipes_tell_names_and_digests_and_no_places() {
     }
     engine.close();
 }
+
+/// Whole files, as A1111 has it: twelve digits of words, ten of a first stage.
+fn digits_of(path: &Path, count: usize) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(std::fs::read(path).unwrap());
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits[..count].to_owned()
+}
+
+#[test]
+fn recipes_tell_words_and_first_stages_and_what_is_missing_or_another() {
+    let models = Models::new();
+    models.put("vae.safetensors", "vae/soft.safetensors");
+    let mut engine = engine();
+    let spec = GenerateSpec {
+        vae: Some(NamedFile::named("soft")),
+        ..models.spec("a glow")
+    };
+    let painted = paint(&mut engine, spec);
+    let infotext = write_infotext(&PaintedRecipe::new(*painted.spec.clone(), "m", "01"));
+    let word = digits_of(&models.at("embeddings/glow.safetensors"), 12);
+    let vae = digits_of(&models.at("vae/soft.safetensors"), 10);
+    for part in [
+        format!("TI hashes: \"glow: {word}\""),
+        format!("VAE hash: {vae}, VAE: soft,"),
+    ] {
+        assert!(infotext.contains(&part), "{infotext}");
+    }
+    let mut restored = models.spec("");
+    read_infotext(&infotext)
+        .unwrap()
+        .restore_into(&mut restored);
+    restored.model = ModelSource::Folder(models.at("tiny"));
+    let (again, told) = came(&mut engine, restored.clone());
+    assert_eq!(latents(&again.unwrap()), latents(&painted));
+    assert_eq!(told, [] as [&str; 0]);
+    // Others of these names are told.
+    let others = GenerateSpec {
+        word_hashes: [("glow".to_owned(), "0000".to_owned())].into(),
+        vae_hash: Some("1111".to_owned()),
+        ..restored.clone()
+    };
+    let (_, told) = came(&mut engine, others);
+    for part in ["another one", "0000", "1111"] {
+        assert!(told.iter().any(|it| it.contains(part)), "{told:?}");
+    }
+    // Where the file is gone the picture is painted all the same.
+    std::fs::remove_file(models.at("embeddings/glow.safetensors")).unwrap();
+    let (again, told) = came(&mut engine, restored.clone());
+    assert!(again.is_ok());
+    assert!(
+        told.iter()
+            .any(|it| it.contains("glow") && it.contains("embeddings")),
+        "{told:?}"
+    );
+    std::fs::remove_file(models.at("vae/soft.safetensors")).unwrap();
+    let (refused, _) = came(&mut engine, restored);
+    assert!(refused.unwrap_err().contains("soft"));
+    engine.close();
+}
+
+/// The steps look otherwise, and the picture is the same.
+#[test]
+fn steps_are_shown_by_a_tiny_decoder_beside_the_model() {
+    let models = Models::new();
+    let mut engine = engine();
+    let spec = models.spec("a house");
+    let plain = paint(&mut engine, spec.clone());
+    let folder = models.at("vae_approx");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = "tests/data/reference/taesd/taesd_decoder.safetensors";
+    std::fs::copy(file, folder.join("taesd_decoder.safetensors")).unwrap();
+    let tiny = GenerateSpec {
+        has_tiny_previews: true,
+        ..spec
+    };
+    let shown = paint(&mut engine, tiny);
+    assert_eq!(latents(&shown), latents(&plain));
+    assert_eq!(shown.image, plain.image);
+    engine.close();
+}

@@ -22,7 +22,7 @@ use studio::{Studio, number};
 use tempfile::TempDir;
 use velatura::app::library::LibraryCommand;
 use velatura::app::{Command, Dialog, ModelState};
-use velatura::engine::library::{Listed, ModelCard};
+use velatura::engine::library::{ConversionWish, Listed, ModelCard};
 use velatura::model::tiny;
 use velatura::recipe::ModelSource;
 use velatura::recipe::param::STEPS;
@@ -479,4 +479,44 @@ fn frames_while_thousands_of_models_are_read() {
             costs.last().unwrap_or(&0.0)
         );
     }
+}
+
+#[test]
+fn a_model_of_the_list_is_written_in_another_form() {
+    let root = webui();
+    let mut studio = listing(root.path());
+    let model = root
+        .path()
+        .join("models/Stable-diffusion/meadow.safetensors");
+    studio.click("meadow");
+    studio.click("Convert…");
+    assert!(studio.sees("Convert a model") && studio.sees("One file"));
+    let Some(Dialog::Convert { listed, .. }) = studio.state().dialog.clone() else {
+        panic!("{:?}", studio.state().dialog);
+    };
+    assert_eq!(listed.found.path, model);
+    // Into the folder of the test instead of the user's.
+    let folder = root.path().join("mine");
+    studio.command(
+        LibraryCommand::Convert(ConversionWish {
+            source: model.clone(),
+            target: folder.clone(),
+            dtype: None,
+        })
+        .into(),
+    );
+    wait_for_notice(&mut studio, "Wrote");
+    assert!(folder.join("unet/config.json").is_file());
+    assert!(matches!(studio.state().dialog, Some(Dialog::Models)));
+    assert!(studio.state().library.conversion().is_none());
+    // What is there is not replaced.
+    studio.command(
+        LibraryCommand::Convert(ConversionWish {
+            source: model,
+            target: folder,
+            dtype: None,
+        })
+        .into(),
+    );
+    wait_for_notice(&mut studio, "is there already; choose another name");
 }

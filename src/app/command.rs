@@ -1,6 +1,7 @@
 //! Everything that can be asked of the studio.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::actions::Action;
 use super::background::{OpenedFile, OpenedProjectFile, PickPurpose};
@@ -20,6 +21,7 @@ use super::tracing::Tracing;
 use super::training::TrainChange;
 use super::trajectory::StepId;
 use crate::document::LayerId;
+use crate::engine::library::Listed;
 use crate::engine::protocol::JobId;
 use crate::geometry::CanvasView;
 use crate::recipe::param::Value;
@@ -37,6 +39,13 @@ pub enum Dialog {
     About,
     /// The list of models.
     Models,
+    /// A model of the list in another form.
+    Convert {
+        /// The model.
+        listed: Arc<Listed>,
+        /// The folder that it is written into, if the system has one for models.
+        folder: Option<PathBuf>,
+    },
     /// Training.
     Train,
     /// The classes of the document, to be edited.
@@ -215,6 +224,8 @@ pub enum Command {
     ToggleBoxUnit,
     /// Shows boxes with every tool, or only with theirs.
     ToggleBoxesOnCanvas,
+    /// Shows steps by a tiny decoder beside the model, or by the usual means.
+    ToggleTinyPreviews,
 
     /// Puts a style around the prompt, saves or forgets one.
     Styles(StyleCommand),

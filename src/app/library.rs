@@ -4,13 +4,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::RgbaImage;
 
 use super::command::Command;
 use super::state::AppState;
 use crate::engine::kept_files::{Kept, is_kept};
-use crate::engine::library::{CardKind, Listed, Listing, ModelCard, PictureFile};
+use crate::engine::library::{CardKind, ConversionWish, Listed, Listing, ModelCard, PictureFile};
 use crate::recipe::ModelSource;
 
 /// Pictures of models that are kept in memory.
@@ -45,6 +46,12 @@ pub enum LibraryCommand {
     /// Does with a file or folder of the list what it is for: a model is loaded, a LoRA or
     /// a first stage goes with the next pictures, a word into the prompt.
     Use(Arc<Listed>),
+    /// Shows in which forms a model can be written once more.
+    ShowForms(Arc<Listed>),
+    /// Writes a model anew.
+    Convert(ConversionWish),
+    /// Ends the writing that is in hand.
+    EndConversion,
 }
 
 impl From<LibraryCommand> for Command {
@@ -81,6 +88,48 @@ pub struct Library {
     pictures: HashMap<PictureFile, Option<Arc<RgbaImage>>>,
     /// The pictures in the order in which they were asked for.
     asked: VecDeque<PictureFile>,
+    pub(super) conversion: Option<RunningConversion>,
+}
+
+/// A model that is being written anew.
+#[derive(Clone, Debug)]
+pub struct RunningConversion {
+    /// Where to.
+    pub target: PathBuf,
+    /// How many bytes of how many are written.
+    pub written: (u64, u64),
+    is_ended: Arc<AtomicBool>,
+}
+
+impl RunningConversion {
+    pub(super) fn new(target: PathBuf) -> Self {
+        Self {
+            target,
+            written: (0, 0),
+            is_ended: Arc::default(),
+        }
+    }
+
+    /// How much of it is written, 0 to 1.
+    pub fn share(&self) -> f32 {
+        let (done, total) = self.written;
+        done as f32 / total.max(1) as f32
+    }
+
+    /// Whether it was told to end.
+    pub fn is_ending(&self) -> bool {
+        self.is_ended.load(Ordering::Relaxed)
+    }
+
+    /// Tells it to end.
+    pub(super) fn end(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// What is asked whether it was told to end.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_ended)
+    }
 }
 
 impl Library {
@@ -102,6 +151,11 @@ impl Library {
     /// A picture that was read.
     pub fn picture(&self, file: &PictureFile) -> Option<&Arc<RgbaImage>> {
         self.pictures.get(file)?.as_ref()
+    }
+
+    /// The model that is being written anew.
+    pub fn conversion(&self) -> Option<&RunningConversion> {
+        self.conversion.as_ref()
     }
 
     /// Whether a picture was asked for.

@@ -61,6 +61,8 @@ pub struct Panels {
     pub outlines: bool,
     /// The frame of the next job while another tool than its own is in hand.
     pub frame_on_canvas: bool,
+    /// Steps by a tiny decoder, where one lies beside the model.
+    pub tiny_previews: bool,
 }
 
 impl Default for Panels {
@@ -73,6 +75,7 @@ impl Default for Panels {
             boxes_on_canvas: true,
             outlines: true,
             frame_on_canvas: true,
+            tiny_previews: true,
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct LatentDiffusion {
     preview: Arc<OnceLock<PreviewDecoder>>,
     /// By which the decoder is known, for which a preview was fitted once.
     first_stage_files: Vec<PathBuf>,
+    /// Shows steps instead, if there is one.
+    preview_stage: Option<Box<dyn FirstStage>>,
     /// Multiply-adds of a pass through the denoiser, for each place of the latents.
     denoiser_work: f64,
     /// The same of the decoder.
@@ -59,6 +61,7 @@ impl LatentDiffusion {
             scheduler,
             preview: Arc::default(),
             first_stage_files: Vec::new(),
+            preview_stage: None,
         }
     }
 
@@ -66,16 +69,21 @@ impl LatentDiffusion {
     ///
     /// # Errors
     /// If they do not fit.
-    pub fn with(&self, additions: Additions) -> Result<Self, DiffusionError> {
+    pub fn with(&self, mut additions: Additions) -> Result<Self, DiffusionError> {
         let has_first_stage = additions.first_stage.is_some();
+        let preview_stage = additions.preview.take();
         let model = self.model.with(additions)?;
         let anew = Self::new(model, self.scheduler.clone(), &self.device);
         if has_first_stage {
-            return Ok(anew);
+            return Ok(Self {
+                preview_stage,
+                ..anew
+            });
         }
         Ok(Self {
             preview: Arc::clone(&self.preview),
             first_stage_files: self.first_stage_files.clone(),
+            preview_stage,
             ..anew
         })
     }
@@ -140,6 +148,11 @@ impl LatentDiffusion {
         let seen = Fingerprint::of(&self.first_stage_files);
         let decoder = PreviewDecoder::of(self.model.first_stage(), &self.device, seen.as_ref())?;
         Ok(self.preview.get_or_init(|| decoder))
+    }
+
+    /// What shows steps in place of the decoder and its stand-in.
+    pub(super) fn preview_stage(&self) -> Option<&dyn FirstStage> {
+        self.preview_stage.as_deref()
     }
 
     /// Whether the decoder itself may show steps of so many passes through the

@@ -32,7 +32,9 @@ impl StepView<'_> {
     /// # Errors
     /// If the device does not hand over the latents.
     pub fn preview(&self) -> Result<RgbImage, DiffusionError> {
-        let picture = if self.decodes() {
+        let picture = if let Some(stage) = self.model.preview_stage() {
+            rgb_from_tensor(stage.to_pictures(self.denoised.clone()))?
+        } else if self.decodes() {
             rgb_from_tensor(self.model.decoded(self.denoised.clone(), self.canvas))?
         } else {
             let decoder = self.model.preview_decoder()?;
@@ -59,7 +61,9 @@ impl StepView<'_> {
     /// If the device does not hand over the thumbnail.
     pub fn planes(&self, thumbnail_px: u32) -> Result<(Tensor<4>, RgbImage), DiffusionError> {
         let [width, height] = self.size_px.map(|side| side as usize);
-        let planes = if self.decodes() {
+        let planes = if let Some(stage) = self.model.preview_stage() {
+            stage.to_pictures(self.denoised.clone())
+        } else if self.decodes() {
             self.model.decoded(self.denoised.clone(), self.canvas)
         } else {
             self.model.preview_decoder()?.planes(self.denoised.clone())

@@ -1,6 +1,5 @@
 //! What a job adds to its model: which files these are, and the model with them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,17 +7,17 @@ use std::sync::Arc;
 use super::device::ComputeDevice;
 use super::kept_files::{self, Kept};
 use super::memory::Memory;
-use super::model_cache::{LoadNews, Loaded, bad_model, folder_of, path_of};
+use super::model_cache::{LoadNews, Loaded, UsedFiles, bad_model, folder_of, path_of};
 use super::protocol::StopReason;
 use super::workbench::check_room;
 use crate::model::conditioner::LearnedWord;
 use crate::model::lora::{Changes, LoraFile};
 use crate::model::weights::{FileStamp, WeightDigest};
-use crate::model::{Additions, FirstStageConfig, ModelFolder};
+use crate::model::{Additions, FirstStageConfig, ModelFolder, load_first_stage};
 use crate::recipe::{GenerateSpec, LoraSpec, ModelSource, NamedFile, without_loras};
 
-/// Digits of a LoRA's digest in recipes, as other programs have them.
-const LORA_DIGITS: usize = 12;
+/// Digits of the digest of a LoRA or word in recipes, as other programs have them.
+const FILE_DIGITS: usize = 12;
 
 /// The files that a job adds to its model, as they are now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +27,8 @@ pub(super) struct Chosen {
     /// And whether each was named, instead of found by a word of the prompt.
     words: Vec<(PathBuf, bool)>,
     vae: Option<PathBuf>,
+    /// A tiny first stage, to see steps by.
+    preview: Option<PathBuf>,
     /// Another value means that one was exchanged.
     stamps: Vec<FileStamp>,
 }
@@ -62,8 +63,13 @@ impl Chosen {
         }
         let vae = spec.vae.as_ref().map(|file| find(file, Kept::Vaes));
         let vae = vae.transpose()?;
+        let preview = spec
+            .has_tiny_previews
+            .then(|| kept_files::preview_file(model));
+        let preview = preview.flatten();
         let files = loras.iter().map(|(_, path, _)| path);
-        let files = files.chain(words.iter().map(|(path, _)| path)).chain(&vae);
+        let files = files.chain(words.iter().map(|(path, _)| path));
+        let files = files.chain(&vae).chain(&preview);
         let stamps = files.flat_map(|path| match path.is_dir() {
             true => ModelFolder::stamp_of(path),
             false => FileStamp::of(path).into_iter().collect(),
@@ -73,12 +79,14 @@ impl Chosen {
             loras,
             words,
             vae,
+            preview,
         })
     }
 
     /// Whether the model is to be as it is.
     pub fn is_nothing(&self) -> bool {
-        self.loras.is_empty() && self.words.is_empty() && self.vae.is_none()
+        let has_files = self.vae.is_some() || self.preview.is_some();
+        self.loras.is_empty() && self.words.is_empty() && !has_files
     }
 
     /// The model with the files.
@@ -94,7 +102,7 @@ impl Chosen {
     ) -> Result<Loaded, StopReason> {
         let model = base.model.model();
         let mut additions = Additions::default();
-        let mut digests = BTreeMap::new();
+        let mut used = UsedFiles::default();
         if !self.loras.is_empty() {
             let targets = model.lora_targets();
             for (name, path, weights) in &self.loras {
@@ -106,7 +114,7 @@ impl Chosen {
                     .map_err(|error| bad_model(&error))?;
                 let digest = WeightDigest::of_data(path.clone());
                 digest.begin();
-                digests.insert(name.clone(), digest);
+                used.loras.insert(name.clone(), digest);
             }
             check_memory(&additions.changes, device)?;
         }
@@ -118,7 +126,12 @@ impl Chosen {
         if reads_words {
             for (path, is_named) in &self.words {
                 match LearnedWord::open(path, widths) {
-                    Ok(word) => additions.words.push(word),
+                    Ok(word) => {
+                        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+                        let digest = begun(path);
+                        used.words.insert(name.into_owned(), digest);
+                        additions.words.push(word);
+                    }
                     Err(error) if *is_named => return Err(bad_model(&error)),
                     // The word may mean something without them.
                     Err(error) => news.warn(&error.to_string()),
@@ -135,13 +148,22 @@ impl Chosen {
             // One that was given up is none that failed.
             news.goes_on()?;
             additions.first_stage = Some(stage.map_err(|error| bad_model(&error))?);
+            used.vae = path.is_file().then(|| begun(path));
+        }
+        if let Some(path) = &self.preview {
+            match load_first_stage(path, device.weights, &device.device) {
+                Ok(stage) if stage.info() == model.latents() => additions.preview = Some(stage),
+                // It is for another kind of model.
+                Ok(_) => {}
+                Err(error) => log::warn!("Steps are shown without a tiny decoder: {error}"),
+            }
         }
         let size_bytes = (additions.changes.touched() * device.weights.bytes()) as u64;
         let model = base
             .model
             .with(additions)
             .map_err(|error| bad_model(&error))?;
-        Ok(base.changed(model, size_bytes, digests))
+        Ok(base.changed(model, size_bytes, used))
     }
 }
 
@@ -176,6 +198,8 @@ fn check_memory(changes: &Changes, device: &ComputeDevice) -> Result<(), StopRea
 #[derive(Default)]
 pub(super) struct Fitted {
     last: Option<(Rc<Loaded>, Chosen, Rc<Loaded>)>,
+    /// What was told of the files of the last job: nobody wants to hear it at each.
+    told: Vec<String>,
 }
 
 impl Fitted {
@@ -190,20 +214,30 @@ impl Fitted {
         let chosen = Chosen::of(spec, &path_of(&spec.model)?)?;
         if chosen.is_nothing() {
             self.last = None;
+            self.tell(spec, base, news);
             return Ok(Rc::clone(base));
         }
         if let Some((of, known, fitted)) = &self.last
             && Rc::ptr_eq(of, base)
             && *known == chosen
         {
-            return Ok(Rc::clone(fitted));
+            let fitted = Rc::clone(fitted);
+            self.tell(spec, &fitted, news);
+            return Ok(fitted);
         }
         // What was changed before goes first.
         self.last = None;
         let fitted = Rc::new(chosen.added_to(base, &spec.model, device, news)?);
-        tell_others(spec, &fitted, news);
+        self.tell(spec, &fitted, news);
         self.last = Some((Rc::clone(base), chosen, Rc::clone(&fitted)));
         Ok(fitted)
+    }
+
+    fn tell(&mut self, spec: &GenerateSpec, fitted: &Loaded, news: &dyn LoadNews) {
+        let complaints = complaints(spec, fitted);
+        let fresh = complaints.iter().filter(|it| !self.told.contains(it));
+        fresh.for_each(|complaint| news.warn(complaint));
+        self.told = complaints;
     }
 
     /// Lets go of it unless it is of a model that is wanted: another one needs the room.
@@ -218,31 +252,66 @@ impl Fitted {
     }
 }
 
-/// Tells of LoRAs that were found by name and are others than those a recipe wants.
-fn tell_others(spec: &GenerateSpec, fitted: &Loaded, news: &dyn LoadNews) {
+/// What is to be said of files that were found by name and are others than those a recipe
+/// wants, and of words that are missing.
+fn complaints(spec: &GenerateSpec, fitted: &Loaded) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let compare = |what: String, found: &str, wanted: &str| {
+        let is_other = !found.is_empty()
+            && !wanted.is_empty()
+            && !wanted.starts_with(found)
+            && !found.starts_with(wanted);
+        is_other.then(|| {
+            format!(
+                "the {what} is another one ({found}) than the picture was painted with ({wanted}); the picture will be another"
+            )
+        })
+    };
+    let texts = [&spec.prompt, &spec.negative_prompt].map(|text| text.to_lowercase());
+    for (name, wanted) in &spec.word_hashes {
+        let word = name.to_lowercase();
+        if !texts.iter().any(|text| kept_files::has_word(text, &word)) {
+            continue;
+        }
+        let mut words = fitted.used.words.iter();
+        match words.find(|(known, _)| known.to_lowercase() == word) {
+            Some((_, found)) => {
+                let what = format!("word \u{201c}{name}\u{201d}");
+                complaints.extend(compare(what, &file_digits(found), wanted));
+            }
+            None => complaints.push(format!(
+                "there is no file for the word \u{201c}{name}\u{201d}, which the picture was painted with; put it into a folder \u{201c}embeddings\u{201d} beside the model"
+            )),
+        }
+    }
+    if let (Some(vae), Some(found), Some(wanted)) = (&spec.vae, &fitted.used.vae, &spec.vae_hash)
+        && vae.path.is_none()
+    {
+        let what = format!("first stage \u{201c}{}\u{201d}", vae.name);
+        complaints.extend(compare(what, &file_digits(found), wanted));
+    }
     let is_found = |name: &str| {
         let listed = spec.loras.iter().find(|lora| lora.file.name == name);
         listed.is_none_or(|lora| lora.file.path.is_none())
     };
     for (name, wanted) in &spec.lora_hashes {
-        let Some(found) = fitted.loras.get(name).filter(|_| is_found(name)) else {
-            continue;
-        };
-        let digits = lora_digits(found);
-        if !digits.is_empty()
-            && !wanted.is_empty()
-            && !wanted.starts_with(&digits)
-            && !digits.starts_with(wanted.as_str())
-        {
-            news.warn(&format!(
-                "the LoRA \u{201c}{name}\u{201d} is another one ({digits}) than the picture was painted with ({wanted}); the picture will be another"
-            ));
+        if let Some(found) = fitted.used.loras.get(name).filter(|_| is_found(name)) {
+            let what = format!("LoRA \u{201c}{name}\u{201d}");
+            complaints.extend(compare(what, &file_digits(found), wanted));
         }
     }
+    complaints
 }
 
-/// The digits of a LoRA in recipes; empty where its file is gone.
-pub(super) fn lora_digits(digest: &Arc<WeightDigest>) -> String {
+/// The digest of a file, which is being read.
+fn begun(path: &Path) -> Arc<WeightDigest> {
+    let digest = WeightDigest::new(vec![path.to_path_buf()]);
+    digest.begin();
+    digest
+}
+
+/// The digits of a LoRA or word in recipes; empty where its file is gone.
+pub(super) fn file_digits(digest: &Arc<WeightDigest>) -> String {
     let digits = digest.digits().unwrap_or_default();
-    digits.chars().take(LORA_DIGITS).collect()
+    digits.chars().take(FILE_DIGITS).collect()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use image::{GrayImage, RgbImage};
 
-use super::additions::lora_digits;
+use super::additions::file_digits;
 use super::device::ComputeDevice;
 use super::kept_files::{self, Kept};
 use super::memory::Memory;
@@ -31,7 +31,7 @@ pub(super) struct ReadControl {
 impl ReadControl {
     /// Its digits in recipes.
     pub fn digits(&self) -> String {
-        lora_digits(&self.digest)
+        file_digits(&self.digest)
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Kept {
     Vaes,
     /// Networks through which pictures control a model.
     Controls,
+    /// Tiny first stages, to see steps by.
+    Previews,
 }
 
 impl Kept {
@@ -43,6 +45,7 @@ impl Kept {
             Self::Embeddings => &["embeddings"],
             Self::Vaes => &["vae", "VAE"],
             Self::Controls => &["controlnet", "ControlNet"],
+            Self::Previews => &["vae_approx", "VAE-taesd"],
         }
     }
 
@@ -52,6 +55,7 @@ impl Kept {
             Self::Embeddings => "file of words",
             Self::Vaes => "first stage",
             Self::Controls => "ControlNet",
+            Self::Previews => "tiny first stage",
         }
     }
 }
@@ -149,6 +153,16 @@ pub fn find_file(file: &NamedFile, kept: Kept, model: &Path) -> Result<PathBuf, 
     })
 }
 
+/// A decoder of the tiny kind for the latents of Stable Diffusion 1 and 2, as its author
+/// names it.
+pub fn preview_file(model: &Path) -> Option<PathBuf> {
+    let is_it = |path: &PathBuf| {
+        let stem = path.file_stem().unwrap_or_default();
+        ["taesd", "taesd_decoder"].iter().any(|name| stem == *name)
+    };
+    listed(Kept::Previews, model).into_iter().find(is_it)
+}
+
 /// What a LoRA says of the words that call it.
 ///
 /// # Errors
@@ -196,8 +210,8 @@ pub fn words_in(texts: &[String], model: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether a word stands in a text by itself.
-fn has_word(text: &str, word: &str) -> bool {
+/// Whether a word stands in a text by itself, both in small letters.
+pub fn has_word(text: &str, word: &str) -> bool {
     let belongs = |letter: Option<char>| letter.is_some_and(|it| it.is_alphanumeric() || it == '_');
     text.match_indices(word).any(|(place, _)| {
         let before = text[..place].chars().next_back();

@@ -5,6 +5,8 @@
 
 mod card;
 mod catalog;
+mod converting;
+mod extra_paths;
 mod pictures;
 mod places;
 #[cfg(test)]
@@ -17,9 +19,11 @@ use walkdir::WalkDir;
 
 use crate::folders;
 use crate::model::ModelFolder;
+pub use crate::model::WeightDtype;
 pub use crate::model::inspect::{Family, Task};
 pub use card::{CardKind, ModelCard, WEIGHT_ENDINGS, display_name, is_named_as_weights};
 pub use catalog::{Catalog, Listed, Listing, PlaceSeen, Places, look_into};
+pub use converting::ConversionWish;
 pub use pictures::{PICTURE_PX, PictureFile, keep_painted};
 pub use places::{Found, Program};
 

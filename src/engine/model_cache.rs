@@ -26,25 +26,31 @@ pub(super) struct Loaded {
     /// Its files as they were when it was read: a folder that was written anew
     /// since holds another model.
     stamp: Vec<FileStamp>,
-    /// The digests of what changed it, by their names.
+    /// What changed it.
+    pub used: UsedFiles,
+}
+
+/// The digests of the files that changed a model.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UsedFiles {
+    /// Of LoRAs, by their names.
     pub loras: BTreeMap<String, Arc<WeightDigest>>,
+    /// Of words, by their names.
+    pub words: BTreeMap<String, Arc<WeightDigest>>,
+    /// Of another first stage in one file.
+    pub vae: Option<Arc<WeightDigest>>,
 }
 
 impl Loaded {
     /// The same with changed weights, which take so much memory beside the others.
-    pub fn changed(
-        &self,
-        model: LatentDiffusion,
-        size_bytes: u64,
-        loras: BTreeMap<String, Arc<WeightDigest>>,
-    ) -> Self {
+    pub fn changed(&self, model: LatentDiffusion, size_bytes: u64, used: UsedFiles) -> Self {
         Self {
             model,
             summary: self.summary.clone(),
             digest: Arc::clone(&self.digest),
             size_bytes,
             stamp: self.stamp.clone(),
-            loras,
+            used,
         }
     }
 }
@@ -213,7 +219,7 @@ fn open(
         model,
         summary,
         stamp,
-        loras: BTreeMap::new(),
+        used: UsedFiles::default(),
     })
 }
 

@@ -19,6 +19,23 @@ pub enum ModelError {
     /// Whoever watched the reading ended it.
     #[error("reading {} was ended", .0.display())]
     BrokenOff(PathBuf),
+    /// Whoever watched the writing ended it.
+    #[error("writing {} was ended", .0.display())]
+    WritingEnded(PathBuf),
+    /// What would be written is there already.
+    #[error("{} is there already; choose another name, or say --overwrite to replace it", .0.display())]
+    Exists(PathBuf),
+    /// A model cannot be said in one file of the original naming.
+    #[error(
+        "{} has no form in one file: {reason}; give a folder to write into, without .safetensors at the end",
+        path.display()
+    )]
+    NoSingleForm {
+        /// The model.
+        path: PathBuf,
+        /// What such files do not tell.
+        reason: String,
+    },
     /// The folder is not a model.
     #[error("{} is not a model folder: it has no model_index.json, no unet, vae or text_encoder folder, and no one file of weights", .0.display())]
     NotAModel(PathBuf),
@@ -31,6 +48,12 @@ pub enum ModelError {
         .0.display()
     )]
     UnknownFirstStage(PathBuf),
+    /// A tiny autoencoder lacks the half that paints.
+    #[error(
+        "{} is the encoder of a tiny autoencoder, without its decoder; put the file of that beside it",
+        .0.display()
+    )]
+    OnlyEncoder(PathBuf),
     /// A part that is needed is not in the folder.
     #[error("the model {} has no {part}; choose a model that has one", folder.display())]
     MissingPart {

@@ -34,8 +34,8 @@ mod word_piece;
 mod work;
 
 pub use autoencoder::{
-    AutoencoderKl, AutoencoderKlConfig, CodebookLoss, DiagonalGaussian, Quantized, VqModel,
-    VqModelConfig, presets,
+    AutoencoderKl, AutoencoderKlConfig, AutoencoderTiny, AutoencoderTinyConfig, CodebookLoss,
+    DiagonalGaussian, Quantized, VqModel, VqModelConfig, presets,
 };
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use controlnet::{Control, ControlNet, ControlNetConfig, ControlNetFile};
@@ -44,7 +44,7 @@ pub use first_stage::{
     Draw, FirstStage, FirstStageConfig, LatentInfo, Pixels, Scaling, SharedWeights, TiledStage,
     first_stage_config, gradient_parts, is_pixels, load_first_stage,
 };
-pub use folder::{ModelFolder, ModelParts, groups_of};
+pub use folder::{Conversion, ModelFolder, ModelParts, groups_of, is_single_target};
 pub use lpips::Lpips;
 pub use manifest::Manifest;
 pub use memory::MemoryEstimate;

@@ -36,6 +36,8 @@ pub struct Additions {
     pub words: Vec<LearnedWord>,
     /// Another first stage.
     pub first_stage: Option<Box<dyn FirstStage>>,
+    /// One that shows steps quickly; whoever paints keeps it.
+    pub preview: Option<Box<dyn FirstStage>>,
 }
 
 impl Model {
@@ -144,6 +146,7 @@ impl Model {
             changes,
             words,
             first_stage,
+            preview: _,
         } = additions;
         let first_stage = first_stage.unwrap_or_else(|| self.first_stage.boxed());
         let (made, needed) = (first_stage.info(), self.latents());

@@ -126,6 +126,9 @@ pub struct GenerateSpec {
     /// was done those it used, of one to be done those that it wants.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lora_hashes: BTreeMap<String, String>,
+    /// The first twelve digits of the digests of words by their names, as of LoRAs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub word_hashes: BTreeMap<String, String>,
     /// Files of words that were taught to the text encoder, beside those that are
     /// found by the words of the prompts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -133,6 +136,13 @@ pub struct GenerateSpec {
     /// The first stage, where it is not the model's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vae: Option<NamedFile>,
+    /// The first ten digits of its digest: that it had, or is wanted to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vae_hash: Option<String>,
+    /// Whether steps are shown by a tiny decoder where one lies beside the model. The
+    /// picture is the same.
+    #[serde(skip)]
+    pub has_tiny_previews: bool,
     /// Pictures that control what is painted, each through a network of its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<ControlSpec>,
@@ -206,8 +216,11 @@ impl Default for GenerateSpec {
             tile: Tile::None,
             loras: Vec::new(),
             lora_hashes: BTreeMap::new(),
+            word_hashes: BTreeMap::new(),
             embeddings: Vec::new(),
             vae: None,
+            vae_hash: None,
+            has_tiny_previews: false,
             controls: Vec::new(),
             was_retold: false,
             was_given_latents: false,

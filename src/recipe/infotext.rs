@@ -17,7 +17,8 @@ use super::param::{
 };
 use super::{
     FoundRecipe, FrameSpec, GenerateSpec, GuideKind, LoraSpec, MAX_CONTROLS, MAX_SIDE_PX,
-    MaskedContent, PaintedRecipe, RecipeForm, SamplerId, Schedule, Tile, WindowChoice, loras_in,
+    MaskedContent, NamedFile, PaintedRecipe, RecipeForm, SamplerId, Schedule, Tile, WindowChoice,
+    loras_in,
 };
 
 const NEGATIVE: &str = "Negative prompt:";
@@ -38,6 +39,16 @@ const GUIDE: &str = "Guide";
 const CONTROL: &str = "ControlNet ";
 /// Names and digests of LoRAs.
 const LORA_HASHES: &str = "Lora hashes";
+
+/// Names and digests of words that were taught to the text encoder.
+const WORD_HASHES: &str = "TI hashes";
+/// The first stage, where it is not the model's own, and its digest.
+const VAE: &str = "VAE";
+const VAE_HASH: &str = "VAE hash";
+/// What stands there for the model's own.
+const OWN_VAE: [&str; 3] = ["Automatic", "None", "Built in"];
+/// Endings of its file, which other programs write too.
+const VAE_ENDINGS: [&str; 5] = [".safetensors", ".ckpt", ".pt", ".pth", ".bin"];
 
 /// A last line with fewer pairs than this belongs to the prompt.
 const FEWEST_PAIRS: usize = 3;
@@ -76,7 +87,10 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     pairs.add("Size", format_args!("{}x{}", spec.width_px, spec.height_px));
     pairs.add_some("Model hash", non_empty(&recipe.model_hash));
     pairs.add_some("Model", non_empty(&recipe.model_name));
-    pairs.add_some("VAE", spec.vae.as_ref().map(|vae| &vae.name));
+    if let Some(vae) = &spec.vae {
+        pairs.add_some(VAE_HASH, spec.vae_hash.as_ref());
+        pairs.add(VAE, &vae.name);
+    }
     if recipe.used_picture {
         pairs.add_number(&STRENGTH, spec.strength);
     }
@@ -108,11 +122,16 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     for (index, control) in spec.controls.iter().enumerate() {
         pairs.add(&format!("{CONTROL}{index}"), control_infotext(control));
     }
-    let hashes = spec.lora_hashes.iter();
-    let hashes: Vec<String> = hashes
-        .map(|(name, hash)| format!("{name}: {hash}"))
-        .collect();
-    pairs.add_some(LORA_HASHES, non_empty(&hashes.join(", ")));
+    for (key, hashes) in [
+        (LORA_HASHES, &spec.lora_hashes),
+        (WORD_HASHES, &spec.word_hashes),
+    ] {
+        let hashes = hashes.iter();
+        let hashes: Vec<String> = hashes
+            .map(|(name, hash)| format!("{name}: {hash}"))
+            .collect();
+        pairs.add_some(key, non_empty(&hashes.join(", ")));
+    }
     pairs.add("Version", &recipe.program);
 
     text.push_str(if text.is_empty() { "" } else { "\n" });
@@ -232,6 +251,12 @@ fn unquote(value: &str) -> String {
     }
 }
 
+/// Names, each with a digest.
+fn named_hashes(text: &str) -> Option<Vec<(&str, &str)>> {
+    let pairs = text.split(", ").map(|pair| pair.split_once(": "));
+    pairs.collect()
+}
+
 /// Puts one setting where it belongs; `None` when it means nothing here.
 fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
     let spec = &mut found.spec;
@@ -301,8 +326,7 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             spec.controls.push(read_control_infotext(value)?);
         }
         LORA_HASHES => {
-            let hashes = value.split(", ").map(|pair| pair.split_once(": "));
-            let hashes: Vec<(&str, &str)> = hashes.collect::<Option<_>>()?;
+            let hashes = named_hashes(value)?;
             // Those that the prompt does not name were used in some other way.
             let named = loras_in(&spec.prompt).ok()?;
             let is_named = |name: &str| named.iter().any(|lora| lora.file.name == name);
@@ -313,6 +337,21 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             spec.lora_hashes
                 .extend(hashes.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
         }
+        // They act by their names in the prompt.
+        WORD_HASHES => {
+            let hashes = named_hashes(value)?.into_iter();
+            spec.word_hashes
+                .extend(hashes.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
+        }
+        VAE if OWN_VAE.contains(&value) => {}
+        VAE => {
+            let endings = VAE_ENDINGS.iter();
+            let stem = endings
+                .filter_map(|ending| value.strip_suffix(ending))
+                .next();
+            spec.vae = Some(NamedFile::named(stem.unwrap_or(value)));
+        }
+        VAE_HASH => spec.vae_hash = Some(value.to_owned()),
         "Model hash" => found.model_hash = Some(value.to_owned()),
         "Model" => found.model_name = Some(value.to_owned()),
         "Version" => found.program = Some(value.to_owned()),

@@ -253,8 +253,10 @@ impl FoundRecipe {
         spec.loras.clone_from(&self.spec.loras);
         spec.lora_hashes.clone_from(&self.spec.lora_hashes);
         spec.embeddings.clone_from(&self.spec.embeddings);
+        spec.word_hashes.clone_from(&self.spec.word_hashes);
         spec.vae.clone_from(&self.spec.vae);
         spec.controls.clone_from(&self.spec.controls);
+        spec.vae_hash.clone_from(&self.spec.vae_hash);
         spec.layout.clone_from(&self.spec.layout);
         spec.semantic.clone_from(&self.spec.semantic);
         spec.low_resolution.clone_from(&self.spec.low_resolution);

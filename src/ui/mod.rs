@@ -37,6 +37,8 @@ pub struct UiState {
     class_map: Option<dialogs::ClassMap>,
     /// What is searched in the list of models, while it is open.
     models: Option<dialogs::ModelBrowser>,
+    /// What is chosen of a model's other form, while its dialog is open.
+    conversion: Option<dialogs::ConvertForm>,
     /// The table of boxes.
     box_table: panels::BoxTable,
     /// The fields of the prompt.
@@ -64,6 +66,7 @@ impl UiState {
             image_query: None,
             class_map: None,
             models: None,
+            conversion: None,
             box_table: panels::BoxTable::default(),
             prompt: panels::PromptUi::default(),
             typed_path: None,

@@ -17,6 +17,7 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
+mod additions;
 mod checkpoints;
 mod containers;
 mod drive;

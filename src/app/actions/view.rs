@@ -50,6 +50,11 @@ static BOXES_ON_CANVAS: Action = Action::new(Group::View, "Boxes with every tool
 })
 .switch(|state| state.settings.panels.boxes_on_canvas);
 
+static TINY_PREVIEWS: Action = Action::new(Group::View, "Steps by TAESD where it is there", |_| {
+    Some(Command::ToggleTinyPreviews)
+})
+.switch(|state| state.settings.panels.tiny_previews);
+
 static DARK: Action = Action::new(Group::View, ThemeChoice::Dark.label(), |_| {
     Some(Command::SetTheme(ThemeChoice::Dark))
 })
@@ -77,6 +82,7 @@ pub static ENTRIES: &[Entry] = &[
     Entry::Action(&BOXES),
     Entry::Action(&BOXES_ON_CANVAS),
     Entry::Action(&frame::ON_CANVAS),
+    Entry::Action(&TINY_PREVIEWS),
     Entry::Line,
     Entry::Submenu {
         label: "Theme",

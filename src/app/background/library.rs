@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use image::RgbaImage;
 
 use super::Background;
+use super::converting::ConversionNews;
 use super::events::BackgroundEvent;
 use crate::engine::library::{
     Catalog, Listing, ModelCard, PictureFile, PlaceSeen, Places, is_named_as_weights, keep_painted,
@@ -32,6 +33,8 @@ pub enum LibraryEvent {
     Picture(PictureFile, Option<Arc<RgbaImage>>),
     /// A painted picture stands for its model from now on.
     PictureKept,
+    /// Of a model that is being written anew.
+    Conversion(ConversionNews),
 }
 
 impl From<LibraryEvent> for BackgroundEvent {

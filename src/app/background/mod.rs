@@ -9,6 +9,7 @@
 mod classes;
 mod clipboard;
 mod controls;
+mod converting;
 mod dialogs;
 mod enlarge;
 mod events;
@@ -47,6 +48,7 @@ use crate::recipe::{
 };
 
 pub use classes::{ClassEvent, ClassWish};
+pub use converting::ConversionNews;
 pub use dialogs::PickPurpose;
 pub use enlarge::{EnlargeEvent, FinishedPicture, Growing, Grown, LargeLayer};
 pub use events::{

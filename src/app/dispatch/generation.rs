@@ -183,7 +183,8 @@ impl Core {
     }
 
     /// Queues a generation that was described from a document.
-    pub(in crate::app) fn submit(&mut self, origin: &Origin, spec: GenerateSpec) {
+    pub(in crate::app) fn submit(&mut self, origin: &Origin, mut spec: GenerateSpec) {
+        spec.has_tiny_previews = self.state.settings.panels.tiny_previews;
         if let Err(error) = spec.validate() {
             let text = sentence(&error.to_string());
             self.state.notices.push(Severity::Warning, text);

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use image::RgbaImage;
 
 use super::Core;
-use crate::app::background::{LibraryEvent, PickPurpose};
+use crate::app::background::{ConversionNews, LibraryEvent, PickPurpose};
 use crate::app::command::Dialog;
 use crate::app::controls::ControlCommand;
 use crate::app::form::FormChange;
-use crate::app::library::LibraryCommand;
+use crate::app::library::{LibraryCommand, RunningConversion};
 use crate::app::loras::{LoraCommand, with_word};
 use crate::app::notices::{NoticeAction, Severity};
 use crate::engine::library::{CardKind, ModelCard, PlaceSeen};
+use crate::folders;
 use crate::recipe::{ModelSource, NamedFile};
 
 impl Core {
@@ -58,6 +59,22 @@ impl Core {
                     }
                 }
             }
+            LibraryCommand::ShowForms(listed) => {
+                let folder = folders::user_models();
+                self.state.dialog = Some(Dialog::Convert { listed, folder });
+            }
+            LibraryCommand::Convert(wish) => {
+                if self.state.library.conversion.is_none() {
+                    let running = RunningConversion::new(wish.target.clone());
+                    self.background.convert(wish, running.flag());
+                    self.state.library.conversion = Some(running);
+                }
+            }
+            LibraryCommand::EndConversion => {
+                if let Some(running) = &self.state.library.conversion {
+                    running.end();
+                }
+            }
             LibraryCommand::Use(listed) => match &listed.card {
                 Some(card) if card.opens() => self.use_model(listed.source.clone()),
                 Some(card) => self.take_weights(card),
@@ -99,12 +116,44 @@ impl Core {
             }
             LibraryEvent::Opened(card) => self.take_weights(&card),
             LibraryEvent::OpenedPlace(seen) => self.offer_place(seen),
+            LibraryEvent::Conversion(news) => self.take_conversion(news),
             LibraryEvent::Picture(file, picture) => library.take_picture(&file, picture),
             LibraryEvent::PictureKept => {
                 if matches!(self.state.dialog, Some(Dialog::Models)) {
                     self.look_for_models();
                 }
             }
+        }
+    }
+
+    /// Tells of a model that is being written anew. Where its dialog is still open, the
+    /// list of models takes its place at the end.
+    fn take_conversion(&mut self, news: ConversionNews) {
+        if let ConversionNews::Written(done, total) = news {
+            if let Some(running) = &mut self.state.library.conversion {
+                running.written = (done, total);
+            }
+            return;
+        }
+        let Some(running) = self.state.library.conversion.take() else {
+            return;
+        };
+        let shown = running.target.display();
+        match news {
+            ConversionNews::Written(..) => {}
+            ConversionNews::Done => {
+                let text = format!("Wrote {shown}");
+                self.state.notices.push(Severity::Success, text);
+                if matches!(self.state.dialog, Some(Dialog::Convert { .. })) {
+                    self.state.dialog = Some(Dialog::Models);
+                }
+                self.look_for_models();
+            }
+            ConversionNews::Ended => {
+                let text = format!("Stopped before {shown} was written");
+                self.state.notices.push(Severity::Info, text);
+            }
+            ConversionNews::Failed(text) => self.take_error(&text),
         }
     }
 

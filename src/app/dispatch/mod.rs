@@ -196,6 +196,7 @@ impl Core {
             Command::ToggleBoxes => settings.panels.boxes ^= true,
             Command::ToggleBoxUnit => settings.panels.boxes_in_percent ^= true,
             Command::ToggleBoxesOnCanvas => settings.panels.boxes_on_canvas ^= true,
+            Command::ToggleTinyPreviews => settings.panels.tiny_previews ^= true,
 
             Command::Styles(command) => self.change_styles(command),
             Command::SetForm(change) => {

@@ -1,6 +1,7 @@
 //! `velatura models`: the models that can be found without being told where, what a file
-//! or folder is, and tiny ones to try.
+//! or folder is, the same model in another form, and tiny ones to try.
 
+mod convert;
 mod inspect;
 mod make_tiny;
 
@@ -36,6 +37,8 @@ pub struct ModelsArgs {
 enum ModelsCommand {
     /// Tell what a file or folder is, and what it lacks
     Inspect(inspect::InspectArgs),
+    /// Write a model anew, as one file or as a folder
+    Convert(convert::ConvertArgs),
     /// Write a tiny model with random weights, to try what a kind of model is asked for
     MakeTiny(make_tiny::MakeTinyArgs),
 }
@@ -45,6 +48,7 @@ impl ModelsArgs {
     pub(super) fn json(&self) -> bool {
         match &self.command {
             Some(ModelsCommand::Inspect(args)) => args.json,
+            Some(ModelsCommand::Convert(args)) => args.json,
             Some(ModelsCommand::MakeTiny(args)) => args.json,
             None => self.json,
         }
@@ -55,6 +59,7 @@ impl ModelsArgs {
 pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
     match &args.command {
         Some(ModelsCommand::Inspect(args)) => return inspect::run(args, report),
+        Some(ModelsCommand::Convert(args)) => return convert::run(args, report),
         Some(ModelsCommand::MakeTiny(args)) => return make_tiny::run(args, report),
         None => {}
     }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use walkdir::{DirEntry, WalkDir};
 
 use super::card::is_named_as_weights;
+use super::extra_paths::extra_paths;
 
 /// How deep folders are looked into.
 const MOST_DEPTH: usize = 8;
@@ -63,7 +64,14 @@ impl Program {
     /// Folders of its models folder that hold what can be listed; empty for all.
     fn folders(self) -> &'static [&'static str] {
         match self {
-            Self::A1111 => &["Stable-diffusion", "Lora", "LyCORIS", "VAE", "ControlNet"],
+            Self::A1111 => &[
+                "Stable-diffusion",
+                "Lora",
+                "LyCORIS",
+                "VAE",
+                "VAE-taesd",
+                "ControlNet",
+            ],
             Self::ComfyUi => &[
                 "checkpoints",
                 "diffusers",
@@ -127,14 +135,35 @@ pub(super) fn layout(place: &Path) -> (Option<Program>, Vec<PathBuf>) {
             [] => vec![models.clone()],
             folders => folders.iter().map(|folder| models.join(folder)).collect(),
         };
-        // Never outside of what was named.
+        // Never outside of what was named, here or in the program's own list of folders.
         if let Some(around) = models.parent().filter(|_| !inner.is_empty()) {
             folders.extend(program.beside().iter().map(|folder| around.join(folder)));
         }
         folders.retain(|folder| folder.is_dir());
+        if program == Program::ComfyUi {
+            let around = models.parent().filter(|_| !inner.is_empty());
+            add_extra(&mut folders, around.unwrap_or(place));
+        }
         return (Some(program), folders);
     }
+    // All its models may lie elsewhere.
+    for around in [place.to_path_buf(), place.join("ComfyUI")] {
+        let mut folders = Vec::new();
+        add_extra(&mut folders, &around);
+        if !folders.is_empty() {
+            return (Some(Program::ComfyUi), folders);
+        }
+    }
     (None, vec![place.to_path_buf()])
+}
+
+/// Adds the folders that a ComfyUI's own list names, each once.
+fn add_extra(folders: &mut Vec<PathBuf>, comfy: &Path) {
+    for extra in extra_paths(comfy, Program::ComfyUi.folders()) {
+        if !folders.contains(&extra) {
+            folders.push(extra);
+        }
+    }
 }
 
 /// What may be a model in a folder, or the one file; ends early when it is not wanted.

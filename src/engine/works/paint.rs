@@ -1,5 +1,6 @@
 //! Paints the pictures of a job, one step a slice, and finishes them, one tile a slice.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use image::RgbImage;
 use crate::diffusion::{
     Conditions, DiffusionError, Enlargement, Retelling, RunPlan, Session, StepState, StepView,
 };
-use crate::engine::additions::lora_digits;
+use crate::engine::additions::file_digits;
 use crate::engine::controls::ReadControl;
 use crate::engine::inputs::{canvas_of, in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
@@ -21,6 +22,7 @@ use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::gpu::share::SharedTensor;
 use crate::model::Upscaler;
+use crate::model::weights::WeightDigest;
 use crate::pixels::opaque;
 use crate::recipe::{ControlSpec, Finish, GenerateSpec, loras_in, without_loras};
 
@@ -305,10 +307,17 @@ fn finished(
         context.warn(error.to_string());
         String::new()
     });
-    let loras = loaded.loras.iter();
-    let lora_hashes = loras.map(|(name, digest)| (name.clone(), lora_digits(digest)));
+    let hashes = |files: &BTreeMap<String, Arc<WeightDigest>>| {
+        let files = files.iter();
+        let files = files.map(|(name, digest)| (name.clone(), file_digits(digest)));
+        files.collect()
+    };
+    let used = &loaded.used;
+    let vae = used.vae.as_ref().map(file_digits);
     let spec = GenerateSpec {
-        lora_hashes: lora_hashes.collect(),
+        lora_hashes: hashes(&used.loras),
+        word_hashes: hashes(&used.words),
+        vae_hash: vae.map(|digits| digits.chars().take(HASH_DIGITS).collect()),
         ..spec
     };
     Ok(PaintedImage {

@@ -217,6 +217,14 @@ impl ClipTokenizer {
         self
     }
 
+    /// Whether it gives every text the same numbers as another, as far as the rules tell.
+    pub(in crate::model) fn reads_like(&self, other: &Self) -> bool {
+        let special = |it: &Self| (it.start, it.end, it.pad, it.vocab_size, it.max_length());
+        special(self) == special(other)
+            && self.rules.suffix == other.rules.suffix
+            && self.rules.merges == other.rules.merges
+    }
+
     /// The tokens that end a word and are words of letters, without the end's mark.
     pub fn whole_words(&self) -> impl Iterator<Item = String> {
         let tokens = self.rules.vocabulary.keys();

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{FirstStage, LatentInfo, PixelsConfig};
 use crate::model::autoencoder::codec::Codec;
 use crate::model::autoencoder::presets;
-use crate::model::weights::{self, WeightDtype, WeightSource, names};
-use crate::model::{AutoencoderKlConfig, ModelError, VqModelConfig, paper};
+use crate::model::weights::{self, Arranged, WeightDtype, WeightSource, names};
+use crate::model::{AutoencoderKlConfig, AutoencoderTinyConfig, ModelError, VqModelConfig, paper};
 
 /// The configuration of a first stage, told apart by its `_class_name`; files
 /// without one are of an `AutoencoderKL`. One with a `target` is the paper's; a name
@@ -20,6 +20,8 @@ pub enum FirstStageConfig {
     Kl(AutoencoderKlConfig),
     /// Latents that a codebook keeps in bounds.
     Vq(VqModelConfig),
+    /// Latents of another one, made and decoded in a fraction of the time.
+    Tiny(AutoencoderTinyConfig),
     /// Pictures are their own latents.
     Pixels(PixelsConfig),
 }
@@ -44,6 +46,7 @@ impl TryFrom<Value> for FirstStageConfig {
         }
         let read = match value["_class_name"].as_str() {
             Some("VQModel") => serde_json::from_value(value).map(Self::Vq),
+            Some("AutoencoderTiny") => serde_json::from_value(value).map(Self::Tiny),
             Some("IdentityFirstStage") => serde_json::from_value(value).map(Self::Pixels),
             // Other classes are refused by name when they are validated.
             _ => serde_json::from_value(value).map(Self::Kl),
@@ -84,6 +87,13 @@ pub(in crate::model) trait Kind {
     /// Whether a source holds exactly the weights of such a network.
     fn fits(&self, source: &dyn WeightSource) -> bool;
 
+    /// Where the weights of such a network lie in a source, by the names that we write;
+    /// `weights` is asked where there are any.
+    ///
+    /// # Errors
+    /// As [`Self::load`], of what names and shapes tell.
+    fn placed(&self, weights: OpenWeights<'_>) -> Result<Option<Arranged>, ModelError>;
+
     /// Reads the network; `weights` is asked where there are any.
     ///
     /// # Errors
@@ -100,11 +110,18 @@ pub(in crate::model) trait Kind {
 pub(in crate::model) type OpenWeights<'a> =
     &'a dyn Fn() -> Result<Box<dyn WeightSource>, ModelError>;
 
+impl From<AutoencoderTinyConfig> for FirstStageConfig {
+    fn from(config: AutoencoderTinyConfig) -> Self {
+        Self::Tiny(config)
+    }
+}
+
 impl FirstStageConfig {
     pub(in crate::model) fn kind(&self) -> &dyn Kind {
         match self {
             Self::Kl(config) => config,
             Self::Vq(config) => config,
+            Self::Tiny(config) => config,
             Self::Pixels(config) => config,
         }
     }
@@ -136,7 +153,7 @@ impl FirstStageConfig {
     }
 }
 
-/// The two kinds of autoencoders tell the same in the same words.
+/// The kinds of autoencoders tell the same in the same words.
 macro_rules! autoencoder_kind {
     ($config:ty) => {
         impl Kind for $config {
@@ -172,6 +189,12 @@ macro_rules! autoencoder_kind {
                 network.is_ok_and(|it| weights::fits(&it, source, &names::AUTOENCODER))
             }
 
+            fn placed(&self, weights: OpenWeights<'_>) -> Result<Option<Arranged>, ModelError> {
+                let network = self.init(&Device::flex())?;
+                let names = &names::AUTOENCODER;
+                Arranged::of_module(&network, weights()?, names, <$config>::CLASS).map(Some)
+            }
+
             fn load(
                 &self,
                 weights: OpenWeights<'_>,
@@ -186,3 +209,4 @@ macro_rules! autoencoder_kind {
 
 autoencoder_kind!(AutoencoderKlConfig);
 autoencoder_kind!(VqModelConfig);
+autoencoder_kind!(AutoencoderTinyConfig);

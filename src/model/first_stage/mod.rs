@@ -5,10 +5,12 @@
 //! [`Kind`], and a variant in `config`.
 
 mod config;
+mod halves;
 mod pixels;
 mod place;
 mod shared;
 mod tiled;
+mod tiny_files;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -27,7 +29,9 @@ pub use tiled::{TiledStage, gradient_parts};
 pub(super) use tiled::{MOST_BYTES as MOST_PART_BYTES, MOST_GRADIENT_BYTES};
 
 pub(super) use config::Kind;
+pub(super) use halves::Halves;
 pub(super) use place::FirstStagePlace;
+pub(super) use tiny_files::inspected as tiny_inspected;
 
 /// What latents are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::config::OpenWeights;
 use super::{Draw, FirstStage, FirstStageConfig, Kind, LatentInfo, Scaling};
 use crate::model::ModelError;
 use crate::model::autoencoder::codec::Codec;
-use crate::model::weights::{WeightDtype, WeightSource};
+use crate::model::weights::{Arranged, WeightDtype, WeightSource};
 
 const CLASS: &str = "IdentityFirstStage";
 /// Red, green and blue.
@@ -88,6 +88,10 @@ impl Kind for PixelsConfig {
 
     fn fits(&self, _source: &dyn WeightSource) -> bool {
         false
+    }
+
+    fn placed(&self, _weights: OpenWeights<'_>) -> Result<Option<Arranged>, ModelError> {
+        Ok(None)
     }
 
     fn load(

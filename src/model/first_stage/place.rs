@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::config::OpenWeights;
-use super::{FirstStage, FirstStageConfig, PixelsConfig};
+use super::{FirstStage, FirstStageConfig, PixelsConfig, tiny_files};
 use crate::model::autoencoder::presets;
 use crate::model::inspect::{check_bytes, only_checkpoint};
 use crate::model::json::{read_config, read_json};
@@ -27,6 +27,8 @@ const PIXEL_PIPELINES: [&str; 3] = ["DDPMPipeline", "DDIMPipeline", "PNDMPipelin
 const UNSCALED_PIPELINE: &str = "LDMSuperResolutionPipeline";
 /// What stands before its names in files of it alone, and of whole models.
 const PLACES_IN_FILES: [&str; 3] = ["", "first_stage_model.", "vae."];
+/// Classes that lie alone in a folder.
+const ALONE: [&str; 3] = ["AutoencoderKL", "VQModel", "AutoencoderTiny"];
 /// Stands for pixels as latents where a path is asked for.
 const PIXELS: &str = "pixels";
 
@@ -150,11 +152,24 @@ impl FirstStagePlace {
         if let Some(config) = told_beside(path)? {
             return Self::new(config, path);
         }
+        let file: Arc<dyn WeightSource> = file.into();
+        if let Some((config, weights)) = tiny_files::found(path, &file)? {
+            return Self::whole(config.into(), Arc::new(weights));
+        }
         let mut presets = presets::all().iter().map(|preset| &preset.config);
         match presets.find(|config| config.kind().fits(file.as_ref())) {
             Some(config) => Self::new(config.clone(), path),
             None => Self::of_whole(path),
         }
+    }
+
+    /// A first stage that is all there is in a source, by diffusers' names.
+    fn whole(config: FirstStageConfig, source: Arc<dyn WeightSource>) -> Result<Self, ModelError> {
+        let names = source
+            .names()
+            .map(|name| (name.to_owned(), Piece::whole(name)));
+        let pieces = names.collect();
+        Self::among(config, source, pieces)
     }
 
     /// That of a whole model in one file.
@@ -235,7 +250,7 @@ impl FirstStagePlace {
 fn alone_in(folder: &Path) -> Result<Option<FirstStageConfig>, ModelError> {
     let path = folder.join("config.json");
     let class = read_json::<Value>(&path)?.map(|config| config["_class_name"].clone());
-    if class.is_some_and(|class| class == "AutoencoderKL" || class == "VQModel") {
+    if class.is_some_and(|class| ALONE.iter().any(|known| class == *known)) {
         return read_config(&path);
     }
     Ok(None)

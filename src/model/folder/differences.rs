@@ -43,6 +43,9 @@ impl ModelFolder {
                 FirstStageConfig::Vq(config) => {
                     parts.push(part(&config.init(&device)?, place.weights(), names)?);
                 }
+                FirstStageConfig::Tiny(config) => {
+                    parts.push(part(&config.init(&device)?, place.weights(), names)?);
+                }
                 FirstStageConfig::Pixels(_) => {}
             }
         }

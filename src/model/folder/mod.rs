@@ -1,6 +1,7 @@
 //! A model on disk: the folder layout of diffusers, or one file that is taken for it.
 
 mod conditions;
+mod convert;
 mod differences;
 mod few_steps;
 mod latent_diffusion;
@@ -18,6 +19,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 pub use conditions::groups_of;
+pub use convert::{Conversion, is_single_target};
 pub(super) use few_steps::FewSteps;
 use original::VOCABULARY;
 pub use save::ModelParts;
@@ -26,7 +28,7 @@ use single::OneFile;
 use super::conditioner::class::{ClassEncoder, ClassEncoderConfig};
 use super::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
 use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
-use super::first_stage::FirstStagePlace;
+use super::first_stage::{FirstStagePlace, Halves};
 use super::inspect::only_checkpoint;
 use super::json::{read_config, read_json};
 use super::weights::{
@@ -345,7 +347,14 @@ impl ModelFolder {
         let own = self.first_stage_config()?;
         let place = FirstStagePlace::instead_of(own, path)?;
         let weights = || Ok(self.told(place.weights()?));
-        place.load_from(&weights, self.held, device)
+        let stage = place.load_from(&weights, self.held, device)?;
+        match &place.config {
+            // What only decodes leaves the other half to the model's own.
+            FirstStageConfig::Tiny(config) if !config.has_encoder() => {
+                Ok(Box::new(Halves::new(self.load_first_stage(device)?, stage)))
+            }
+            _ => Ok(stage),
+        }
     }
 
     /// Reads the first stage where it is one that a distribution keeps in bounds.

@@ -28,7 +28,7 @@ pub(super) const HEAD_WIDTH: usize = 64;
 /// velocity.
 const SAMPLE_SIZES: [usize; 2] = [64, 96];
 /// Layers of OpenCLIP's text encoder that Stable Diffusion 2 does not use.
-const UNUSED_LAYERS: usize = 1;
+pub(super) const UNUSED_LAYERS: usize = 1;
 /// The token with which OpenCLIP's texts are filled up.
 const FILLER: &str = "!";
 
@@ -89,7 +89,11 @@ impl OneFile {
 /// If it is of a kind that does not open yet, or lacks weights: what it is and the
 /// first that is missing.
 pub(super) fn open(path: &Path, yaml: Option<&Path>) -> Result<ModelFolder, ModelError> {
-    let file = SingleFile::open(path, yaml)?;
+    of_file(path, SingleFile::open(path, yaml)?)
+}
+
+/// The same of a file whose headers are read.
+pub(super) fn of_file(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelError> {
     check(path, &file.inspection)?;
     match file.inspection.family {
         Family::LatentDiffusion => latent_diffusion::open(path, file),
@@ -165,7 +169,7 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
                     if is_second {
                         open_clip("cond_stage_model.model", text, layers)
                     } else {
-                        clip(source.as_ref(), "cond_stage_model.transformer.")
+                        clip(source.names(), "cond_stage_model.transformer.")
                     },
                 ),
             ]),
@@ -193,7 +197,8 @@ pub(super) fn refused(path: &Path, inspection: &Inspection) -> ModelError {
     }
 }
 
-fn check(path: &Path, inspection: &Inspection) -> Result<(), ModelError> {
+/// Refuses what is no model of a kind that opens, or lacks weights.
+pub(super) fn check(path: &Path, inspection: &Inspection) -> Result<(), ModelError> {
     if inspection.task == Task::Autoencoder {
         return Err(ModelError::PaintsNothing(path.to_path_buf()));
     }
@@ -257,9 +262,9 @@ pub(super) fn first_stage_pieces(first_stage: &OriginalFirstStage) -> Pieces {
 }
 
 /// The weights of CLIP's text encoder, which has transformers' names already.
-pub(super) fn clip(source: &dyn WeightSource, place: &str) -> Pieces {
+pub(super) fn clip<'a>(names: impl Iterator<Item = &'a str>, place: &str) -> Pieces {
     let mut pieces = Pieces::new();
-    for name in source.names() {
+    for name in names {
         let Some(inner) = name.strip_prefix(place) else {
             continue;
         };

@@ -108,7 +108,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
     parts.insert(SECOND_TEXT, words);
     if first.is_some() {
         let place = "conditioner.embedders.0.transformer.";
-        parts.insert("text_encoder", clip(source.as_ref(), place));
+        parts.insert("text_encoder", clip(source.names(), place));
     }
     let mut scheduler = schedule("EulerDiscreteScheduler", is_velocity);
     if has_zero_end {

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 pub(super) use folder::only_checkpoint;
 pub(super) use foreign::check_bytes;
 pub use foreign::{Addition, addition};
-pub(super) use single::SingleFile;
+pub(super) use single::{PREDICTION_NOTE, SingleFile};
 
+use super::first_stage::tiny_inspected;
 use super::weights::WeightSource;
 use super::{ModelError, WeightDtype};
 
@@ -210,12 +211,20 @@ pub fn inspect(path: &Path, config: Option<&Path>) -> Result<Inspection, ModelEr
         {
             folder::inspect(folder, None)
         }
+        (Err(ModelError::UnknownWeights { .. }), _) => match tiny_inspected(path) {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => opened,
+            Err(error) => Err(error),
+        },
         _ => opened,
     }
 }
 
 /// How most bytes of these weights are stored.
-fn precision<'a>(source: &dyn WeightSource, names: impl Iterator<Item = &'a str>) -> WeightDtype {
+pub(super) fn precision<'a>(
+    source: &dyn WeightSource,
+    names: impl Iterator<Item = &'a str>,
+) -> WeightDtype {
     use safetensors::Dtype;
     let mut bytes = [0_u64; 3];
     for name in names {

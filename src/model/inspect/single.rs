@@ -12,8 +12,12 @@ use super::super::paper::{
     OriginalConditioner, OriginalConfig, OriginalFirstStage, OriginalPrediction, OriginalUnet,
     Seen, ToldConditioner, UNET, is_leftover, matching,
 };
-use super::super::weights::{self, WeightSource, is_alike};
+use super::super::weights::{self, Gathered, WeightSource, is_alike};
 use super::{Family, Inspection, Predicts, Task, foreign, precision};
+
+/// Where a header says what the denoiser predicts, `epsilon` or `v`
+/// (<https://github.com/Stability-AI/ModelSpec>).
+pub(in crate::model) const PREDICTION_NOTE: &str = "modelspec.prediction_type";
 
 /// A file that was opened, and what it is.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(in crate::model) struct SingleFile {
     pub told: Option<OriginalConfig>,
     /// Whether the file says that the last step of its noise leaves nothing of a picture.
     pub has_zero_end: bool,
+    /// Where the weights lie that are used, by the names of those that are not averaged.
+    pub used: BTreeMap<String, Gathered>,
 }
 
 impl SingleFile {
@@ -37,8 +43,20 @@ impl SingleFile {
     /// If it cannot be read, is damaged, or is of a kind that is no model here.
     pub fn open(path: &Path, config: Option<&Path>) -> Result<Self, ModelError> {
         foreign::check_bytes(path)?;
-        let source: Arc<dyn WeightSource> = weights::open(path)?.into();
-        let (inspection, parts, told) = inspect(source.as_ref(), config)?;
+        Self::of(weights::open(path)?.into(), config)
+    }
+
+    /// Tells what an opened file is.
+    ///
+    /// # Errors
+    /// As [`Self::open`], of what names, shapes and its configuration tell.
+    pub fn of(source: Arc<dyn WeightSource>, config: Option<&Path>) -> Result<Self, ModelError> {
+        let Found {
+            inspection,
+            parts,
+            told,
+            used,
+        } = inspect(source.as_ref(), config)?;
         Ok(Self {
             has_zero_end: source.shape("ztsnr").is_some(),
             source,
@@ -47,6 +65,7 @@ impl SingleFile {
             first_stage: parts.first_stage,
             conditioner: parts.conditioner,
             told,
+            used,
         })
     }
 }
@@ -58,14 +77,19 @@ struct Parts {
     conditioner: OriginalConditioner,
 }
 
+/// What an opened file is.
+struct Found {
+    inspection: Inspection,
+    parts: Parts,
+    told: Option<OriginalConfig>,
+    used: BTreeMap<String, Gathered>,
+}
+
 /// Tells what an opened file is.
 ///
 /// # Errors
 /// If it is of a kind that is no model here, or its configuration cannot be read.
-fn inspect(
-    source: &dyn WeightSource,
-    config: Option<&Path>,
-) -> Result<(Inspection, Parts, Option<OriginalConfig>), ModelError> {
+fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, ModelError> {
     let path = source.path();
     let names = source.names();
     let seen = Seen::new(names.filter_map(|name| Some((name, source.shape(name)?))));
@@ -129,7 +153,7 @@ fn inspect(
                  a label map or a small picture",
     })?;
     let mut notices = Vec::new();
-    let prediction = prediction(&parts, told.as_ref(), family, &seen, path, &mut notices);
+    let prediction = prediction(&parts, told.as_ref(), family, &seen, source, &mut notices);
     if family == Family::LatentDiffusion
         && parts.unet.as_ref().is_some_and(|unet| unet.heads.is_none())
     {
@@ -216,7 +240,19 @@ fn inspect(
         config: config_path,
         notices,
     };
-    Ok((inspection, parts, told))
+    let placed = |(name, shape): (String, Vec<usize>)| {
+        let average = averages.get(&name).filter(|_| has_averages);
+        let place = average.unwrap_or(&name).clone();
+        let rows = vec![(0, place)];
+        (name, Gathered { shape, rows })
+    };
+    let used = needed.into_iter().map(placed).collect();
+    Ok(Found {
+        inspection,
+        parts,
+        told,
+        used,
+    })
 }
 
 /// What the configuration tells, and of what it does not, what the file shows.
@@ -351,16 +387,24 @@ fn prediction(
     told: Option<&OriginalConfig>,
     family: Family,
     seen: &Seen<'_>,
-    path: &Path,
+    source: &dyn WeightSource,
     notices: &mut Vec<String>,
 ) -> Option<Predicts> {
     let unet = parts.unet.as_ref()?;
+    let path = source.path();
     if let Some(told) = told {
         return Some(match told.prediction {
             OriginalPrediction::Epsilon => Predicts::Epsilon,
             OriginalPrediction::Velocity => Predicts::Velocity,
             OriginalPrediction::Sample => Predicts::Sample,
         });
+    }
+    if let Some(noted) = source.note(PREDICTION_NOTE)
+        && let Some(noted) = [Predicts::Epsilon, Predicts::Velocity]
+            .into_iter()
+            .find(|prediction| prediction.id() == noted)
+    {
+        return Some(noted);
     }
     match family {
         // Fine-tuned versions mark themselves so.

@@ -129,6 +129,28 @@ impl OriginalFirstStage {
         })
     }
 
+    /// The sizes of such a first stage: the reverse of [`Self::config`].
+    pub(in crate::model) fn of(config: &AutoencoderKlConfig) -> Self {
+        let kinds = config.down_block_types.iter();
+        Self {
+            input_channels: config.in_channels,
+            output_channels: config.out_channels,
+            levels: config.block_out_channels.clone(),
+            width: config
+                .block_out_channels
+                .first()
+                .copied()
+                .unwrap_or_default(),
+            layers: config.layers_per_block,
+            attends: kinds.map(|kind| kind.starts_with("Attn")).collect(),
+            attends_in_middle: config.mid_block_add_attention,
+            inner_channels: config.latent_channels,
+            latent_channels: config.channels(),
+            is_gaussian: true,
+            codes: None,
+        }
+    }
+
     /// Kinds of the levels, without and with attention.
     fn types(&self, [plain, attending]: [&str; 2]) -> Vec<String> {
         let kind = |has: &bool| if *has { attending } else { plain }.to_owned();

@@ -25,6 +25,7 @@ pub use config::{Joined, OriginalConfig, OriginalPrediction, OriginalSchedule, T
 pub use first_stage::OriginalFirstStage;
 pub use released::{Released, released};
 pub use unet::{OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet};
+pub use yaml::read_yaml;
 
 pub(super) use first_stage::first_stage_config;
 pub(super) use guess::Seen;

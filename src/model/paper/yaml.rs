@@ -21,7 +21,7 @@ const MOST_VALUES: usize = 100_000;
 ///
 /// # Errors
 /// If it cannot be read or is not YAML, or holds objects of Python.
-pub(super) fn read_yaml(path: &Path) -> Result<Option<Value>, ModelError> {
+pub fn read_yaml(path: &Path) -> Result<Option<Value>, ModelError> {
     let unclear = |message: String| ModelError::Json {
         path: path.to_path_buf(),
         message,

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::ModelError;
-use super::super::paper::{OriginalAttention, OriginalHeads, OriginalUnet};
-use super::{PerLevel, UNet2dConfig};
+use super::super::paper::{OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet};
+use super::{Architecture, Level, PerLevel, UNet2dConfig};
 
 const PART: &str = "UNetModel";
 
@@ -103,6 +103,37 @@ impl OriginalUnet {
         };
         config.validate()?;
         Ok(config)
+    }
+
+    /// The sizes of such a denoiser, as far as its weights show them: the reverse of
+    /// [`Self::config`] for those that attend to a context.
+    pub(in crate::model) fn of(architecture: &Architecture) -> Self {
+        let level = |level: &Level| OriginalLevel {
+            channels: level.channels,
+            depth: if level.attends_down { level.depth } else { 0 },
+        };
+        let first = architecture.levels.first();
+        Self {
+            input_channels: architecture.input_channels,
+            output_channels: architecture.output_channels,
+            width: first.map_or(0, |level| level.channels),
+            levels: architecture.levels.iter().map(level).collect(),
+            layers: first.map_or(0, |level| level.layers),
+            middle_depth: architecture.levels.last().map_or(0, |level| level.depth),
+            attention: match architecture.context_width {
+                None => OriginalAttention::Plain,
+                Some(context) => OriginalAttention::Transformer {
+                    context,
+                    is_linear: architecture.is_linear_projection,
+                },
+            },
+            heads: None,
+            is_newly_ordered: false,
+            is_scale_shift: architecture.is_scale_shift,
+            resamples_in_blocks: first.is_some_and(|level| level.halves_in_block),
+            classes: architecture.classes,
+            added_width: architecture.added_width,
+        }
     }
 
     /// Kinds of the levels, from the highest resolution down.

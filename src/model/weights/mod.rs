@@ -8,6 +8,7 @@
 //! weights were never drawn, so that loading needs little more memory than the
 //! weights.
 
+mod arranged;
 mod digest;
 mod module;
 pub mod names;
@@ -27,8 +28,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::TensorData;
+use burn::tensor::{DType, TensorData};
 
+pub use arranged::{Arranged, Gathered};
 pub use digest::{FileStamp, WeightDigest};
 pub use module::{Differences, differences, fits, layout, load, save};
 pub use patch::{LowRank, patched};
@@ -37,7 +39,7 @@ pub use renamed::{Part, Piece, Renamed};
 pub use safetensors::SafetensorsFile;
 pub use torch::TorchFile;
 pub use watched::ReadWatch;
-pub use write::save_tensors;
+pub use write::{WriteWatch, save_arranged, save_tensors};
 
 pub(super) use places::{LFS_POINTER, find};
 pub(super) use watched::Watched;
@@ -62,6 +64,15 @@ impl WeightDtype {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// The tensor library's word for it.
+    fn held(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
         }
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::super::ModelError;
 use super::names::{FieldPath, Names, Speller};
-use super::{WeightDtype, WeightSource, write};
+use super::{Arranged, Gathered, WeightDtype, WeightSource, write};
 
 /// Fills a module with weights, held as `dtype` where that matters: vectors
 /// (biases, normalisations) stay f32.
@@ -113,6 +113,40 @@ impl Differences {
     pub fn used(&self) -> impl Iterator<Item = &str> {
         let mismatched = self.mismatched.iter().map(|(name, ..)| name.as_str());
         self.found.values().map(String::as_str).chain(mismatched)
+    }
+}
+
+impl Arranged {
+    /// The weights of a module in a source, by the names that they have in a file that we
+    /// write; nothing is read.
+    ///
+    /// # Errors
+    /// As [`load`], of what names and shapes tell.
+    pub fn of_module<M: Module>(
+        module: &M,
+        source: Box<dyn WeightSource>,
+        names: &Names,
+        network: &'static str,
+    ) -> Result<Self, ModelError> {
+        let path = source.path().to_path_buf();
+        let found =
+            compare(module, source.as_ref(), names).map_err(|message| ModelError::Mismatch {
+                path: path.clone(),
+                config: network,
+                message,
+            })?;
+        let mut collector = Collector::default();
+        module.visit(&mut collector);
+        let speller = collector.speller(names);
+        let parameters = collector.parameters.into_iter();
+        let gathered = parameters.filter_map(|parameter| {
+            let gathered = Gathered {
+                shape: parameter.stored_shape(),
+                rows: vec![(0, found.get(&parameter.name)?.clone())],
+            };
+            Some((speller.first(&parameter.name), gathered))
+        });
+        Self::new(&path, vec![source.into()], gathered.collect())
     }
 }
 

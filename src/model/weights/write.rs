@@ -1,14 +1,16 @@
 //! Writing safetensors.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use burn::tensor::TensorData;
 use half::{bf16, f16};
+use safetensors::Dtype;
 use serde_json::{Map, Value, json};
 
 use super::super::ModelError;
-use super::WeightDtype;
+use super::{Arranged, WeightDtype, WeightSource as _};
 use crate::files::write_atomically;
 
 /// Numbers converted at once.
@@ -79,21 +81,121 @@ pub fn save_tensors(
     write(path, entries.collect(), dtype)
 }
 
-fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io::Result<()> {
-    let mut header = Map::new();
-    header.insert("__metadata__".into(), json!({ "format": "pt" }));
-    let mut offset = 0;
-    for entry in &entries {
-        let end = offset + entry.shape.iter().product::<usize>() * dtype.bytes();
-        let shape = stored_shape(&entry.shape, entry.transposed);
-        let info = json!({ "dtype": dtype.name(), "shape": shape, "data_offsets": [offset, end] });
-        header.insert(entry.key.clone(), info);
-        offset = end;
+/// Is told how many bytes more are written, and answers whether writing goes on.
+pub type WriteWatch<'a> = &'a mut dyn FnMut(u64) -> bool;
+
+/// Writes tensors that lie elsewhere to a file that appears whole or not at all: one after
+/// the other, in `dtype` or each as it is stored, so that no more than one is in memory.
+///
+/// # Errors
+/// If one cannot be read, the file cannot be written, a number does not fit `dtype`, or
+/// `goes_on` says so.
+pub fn save_arranged(
+    path: &Path,
+    arranged: &Arranged,
+    dtype: Option<WeightDtype>,
+    goes_on: WriteWatch<'_>,
+) -> Result<(), ModelError> {
+    let kept = |name: &str| arranged.written_dtype(name, dtype);
+    let mut header = Header::new(arranged.notes());
+    let mut names: Vec<&str> = arranged.names().collect();
+    // Wide numbers first, so that each begins at a multiple of its size.
+    names.sort_by_key(|name| std::cmp::Reverse(kept(name).bytes()));
+    for name in &names {
+        let shape = arranged.shape(name).unwrap_or_default();
+        header.put(name, shape, kept(name));
     }
-    let mut text = serde_json::to_vec(&Value::Object(header))?;
-    text.resize(text.len().next_multiple_of(8), b' ');
-    out.write_all(&(text.len() as u64).to_le_bytes())?;
-    out.write_all(&text)?;
+    let mut failure = None;
+    let written = write_atomically(path, |file| {
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        header.write_to(&mut out)?;
+        for name in names {
+            let (shape, dtype) = (arranged.shape(name).unwrap_or_default(), kept(name));
+            let read = arranged.read(name, shape, false, dtype);
+            let read = read.and_then(|data| match goes_on(data.bytes().len() as u64) {
+                true => Ok(data),
+                false => Err(ModelError::WritingEnded(path.to_path_buf())),
+            });
+            match read {
+                Ok(data) => out.write_all(&in_order(data.bytes(), dtype))?,
+                Err(error) => {
+                    let message = error.to_string();
+                    failure = Some(error);
+                    return Err(io::Error::other(message));
+                }
+            }
+        }
+        out.flush()
+    });
+    match failure {
+        // What is wrong with the tensor says more than that the file was not written.
+        Some(error) => Err(error),
+        None => written.map_err(ModelError::io("write", path)),
+    }
+}
+
+/// In what numbers stay the same that are stored as `dtype`, as far as they are used.
+pub(super) fn held_dtype(dtype: Option<Dtype>) -> WeightDtype {
+    match dtype {
+        Some(Dtype::F16) => WeightDtype::F16,
+        Some(Dtype::BF16) => WeightDtype::Bf16,
+        _ => WeightDtype::F32,
+    }
+}
+
+/// The bytes of numbers with the least of each first, as in files.
+fn in_order(bytes: &[u8], dtype: WeightDtype) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        return Cow::Borrowed(bytes);
+    }
+    let numbers = bytes.chunks_exact(dtype.bytes());
+    Cow::Owned(
+        numbers
+            .flat_map(|number| number.iter().rev().copied())
+            .collect(),
+    )
+}
+
+/// What a file says of its tensors.
+struct Header {
+    entries: Map<String, Value>,
+    offset: usize,
+}
+
+impl Header {
+    fn new<'a>(notes: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        let mut told = json!({ "format": "pt" });
+        for (key, value) in notes {
+            told[key] = json!(value);
+        }
+        let entries = Map::from_iter([("__metadata__".to_owned(), told)]);
+        Self { entries, offset: 0 }
+    }
+
+    /// Tells of the next tensor.
+    fn put(&mut self, name: &str, shape: &[usize], dtype: WeightDtype) {
+        let end = self.offset + shape.iter().product::<usize>() * dtype.bytes();
+        let offsets = [self.offset, end];
+        let info = json!({ "dtype": dtype.name(), "shape": shape, "data_offsets": offsets });
+        self.entries.insert(name.to_owned(), info);
+        self.offset = end;
+    }
+
+    fn write_to(self, out: &mut impl Write) -> io::Result<()> {
+        let mut text = serde_json::to_vec(&Value::Object(self.entries))?;
+        text.resize(text.len().next_multiple_of(8), b' ');
+        out.write_all(&(text.len() as u64).to_le_bytes())?;
+        out.write_all(&text)
+    }
+}
+
+fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io::Result<()> {
+    let mut header = Header::new([]);
+    for entry in &entries {
+        let shape = stored_shape(&entry.shape, entry.transposed);
+        header.put(&entry.key, &shape, dtype);
+    }
+    header.write_to(out)?;
     for entry in entries {
         let Entry {
             key,

@@ -48,6 +48,12 @@ pub(in crate::train) fn open(
             let stage = AutoencoderStage::new(spec, config, &device, pictures, network, bounds)?;
             Box::new(stage)
         }
+        FirstStageConfig::Tiny(_) => {
+            return Err(TrainError::setting(
+                "a tiny autoencoder stands in for a large one and is not trained here; take an \
+                 AutoencoderKL or a VQModel",
+            ));
+        }
         FirstStageConfig::Pixels(_) => {
             return Err(TrainError::setting(
                 "pixels as latents have no network that could be trained",
@@ -61,6 +67,7 @@ fn check_sizes(sizes: &FirstStageConfig, size_px: u32) -> Result<(), TrainError>
     let channels = match sizes {
         FirstStageConfig::Kl(sizes) => [sizes.in_channels, sizes.out_channels],
         FirstStageConfig::Vq(sizes) => [sizes.in_channels, sizes.out_channels],
+        FirstStageConfig::Tiny(sizes) => [sizes.in_channels, sizes.out_channels],
         FirstStageConfig::Pixels(_) => [3; 2],
     };
     if channels != [3; 2] {

@@ -22,7 +22,7 @@ use crate::icons;
 use crate::ui::widgets::IconButton;
 
 pub(super) use map_classes::ClassMap;
-pub(super) use models::ModelBrowser;
+pub(super) use models::{ConvertForm, ModelBrowser};
 
 /// Shows the open dialog, if there is one.
 pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
@@ -35,8 +35,11 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
     if !matches!(state.dialog, Some(Dialog::MapClasses { .. })) {
         own.class_map = None;
     }
-    if !matches!(state.dialog, Some(Dialog::Models)) {
+    if !matches!(state.dialog, Some(Dialog::Models | Dialog::Convert { .. })) {
         own.models = None;
+    }
+    if !matches!(state.dialog, Some(Dialog::Convert { .. })) {
+        own.conversion = None;
     }
     match &state.dialog {
         None => {}
@@ -69,6 +72,12 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         Some(Dialog::Models) => frame(ui, "Models", models::WIDTH, commands, |ui, commands| {
             models::models_ui(ui, state, own, commands);
         }),
+        Some(Dialog::Convert { listed, folder }) => {
+            let width = models::CONVERT_WIDTH;
+            frame(ui, "Convert a model", width, commands, |ui, commands| {
+                models::convert_ui(ui, listed, folder.as_deref(), state, own, commands);
+            });
+        }
         Some(Dialog::ImportMap(import)) => {
             frame(ui, "Import label map", 440.0, commands, |ui, commands| {
                 import_map::import_map_ui(ui, state, import, commands);

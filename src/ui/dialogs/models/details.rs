@@ -98,6 +98,13 @@ pub(super) fn details_ui(
         if load.clicked() {
             commands.push(LibraryCommand::Use(Arc::clone(listed)).into());
         }
+        // What opens can be written in another form.
+        if card.is_some_and(ModelCard::opens) {
+            let convert = IconButton::new(icons::SWAP, "Convert…").show(ui);
+            if convert.clicked() {
+                commands.push(LibraryCommand::ShowForms(Arc::clone(listed)).into());
+            }
+        }
         let is_favourite = state.settings.favourite_models.contains(&listed.source);
         let word = if is_favourite {
             "No favourite any more"

@@ -3,6 +3,7 @@
 
 mod browser;
 mod card;
+mod convert;
 mod details;
 mod look;
 mod side;
@@ -12,6 +13,8 @@ use egui::{Key, Modifiers, RichText, ScrollArea, TextEdit, Ui, vec2};
 pub use browser::ModelBrowser;
 use browser::{Families, Shown, Sort};
 use card::card_ui;
+pub use convert::ConvertForm;
+pub(super) use convert::{WIDTH as CONVERT_WIDTH, convert_ui};
 use details::details_ui;
 use side::side_ui;
 

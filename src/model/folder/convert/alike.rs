@@ -1,0 +1,116 @@
+//! Whether a file would be read as the model that is written into it.
+
+use serde_json::Value;
+
+use crate::model::{FirstStageConfig, ModelError, ModelFolder};
+
+/// Keys of a scheduler for which every single file stands for the same.
+const SCHEDULE: [&str; 4] = [
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "num_train_timesteps",
+];
+/// Keys of a scheduler that change the noise, and that no single file tells.
+const UNTOLD: [&str; 2] = ["trained_betas", "rescale_betas_zero_snr"];
+
+/// What is lost of a model in a file that is read as `read`: the end of a sentence about
+/// the file; `None` if nothing is.
+pub(super) fn lost(model: &ModelFolder, read: &ModelFolder) -> Result<Option<String>, ModelError> {
+    let denoisers = (model.unet_config()?, read.unet_config()?);
+    let (own, other) = (denoisers.0.architecture()?, denoisers.1.architecture()?);
+    if own != other {
+        let heads = |architecture: &crate::model::Architecture| {
+            let levels = architecture.levels.iter();
+            levels.map(|level| level.heads).collect::<Vec<_>>()
+        };
+        return Ok(Some(match heads(&own) == heads(&other) {
+            true => "its denoiser is unlike those of such files".into(),
+            false => format!(
+                "it does not tell the heads of attention, which are {:?} and would be taken for {:?}",
+                heads(&own),
+                heads(&other)
+            ),
+        }));
+    }
+    let stages = (model.first_stage_config()?, read.first_stage_config()?);
+    if stages.0.kind().codec()? != stages.1.kind().codec()? || stages.0.info() != stages.1.info() {
+        return Ok(Some("its autoencoder is unlike those of such files".into()));
+    }
+    let [own, other] = [stages.0, stages.1].map(scaling);
+    if own != other {
+        return Ok(Some(format!(
+            "it does not tell what latents are multiplied by, which is {} and would be taken for {}",
+            own[0], other[0]
+        )));
+    }
+    Ok(lost_words(model, read)?.or_else(|| lost_noise(&model.scheduler, &read.scheduler)))
+}
+
+/// Factor and shift of the latents.
+fn scaling(config: &FirstStageConfig) -> [f64; 2] {
+    match config {
+        FirstStageConfig::Kl(config) => [config.scaling_factor, config.shift_factor.unwrap_or(0.0)],
+        FirstStageConfig::Vq(config) => [config.scaling_factor, 0.0],
+        FirstStageConfig::Tiny(config) => {
+            [config.scaling_factor, config.shift_factor.unwrap_or(0.0)]
+        }
+        FirstStageConfig::Pixels(_) => [1.0, 0.0],
+    }
+}
+
+fn lost_words(model: &ModelFolder, read: &ModelFolder) -> Result<Option<String>, ModelError> {
+    let (Some(own), Some(other)) = (&model.text_encoder, &read.text_encoder) else {
+        let is_same = model.text_encoder.is_some() == read.text_encoder.is_some();
+        return Ok((!is_same).then(|| "it has no place for its text encoder".into()));
+    };
+    let sizes = |config: &crate::model::ClipTextConfig| {
+        [
+            config.vocab_size,
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_hidden_layers,
+            config.num_attention_heads,
+            config.max_position_embeddings,
+        ]
+    };
+    if sizes(own) != sizes(other)
+        || own.hidden_act != other.hidden_act
+        || own.layer_norm_eps != other.layer_norm_eps
+    {
+        return Ok(Some(
+            "its text encoder is unlike those of such files".into(),
+        ));
+    }
+    if !model.tokenizer()?.reads_like(&read.tokenizer()?) {
+        let what = "it has no place for a vocabulary, and that of the model is not CLIP's";
+        return Ok(Some(what.into()));
+    }
+    Ok(None)
+}
+
+fn lost_noise(own: &Value, other: &Value) -> Option<String> {
+    let is_told = |value: &Value| !value.is_null() && *value != Value::Bool(false);
+    if let Some(key) = UNTOLD.into_iter().find(|key| is_told(&own[*key])) {
+        return Some(format!("it does not tell the {key} of the scheduler"));
+    }
+    let predicts = |value: &Value| {
+        let told = value["prediction_type"].as_str();
+        told.unwrap_or("epsilon").to_owned()
+    };
+    if predicts(own) != predicts(other) {
+        return Some(format!(
+            "it does not tell that the denoiser predicts {}",
+            predicts(own)
+        ));
+    }
+    let differs = |key: &str| match (own[key].as_f64(), other[key].as_f64()) {
+        (Some(own), Some(other)) => (own - other).abs() > 1e-9,
+        _ => own[key] != other[key],
+    };
+    let key = SCHEDULE.into_iter().find(|key| differs(key))?;
+    Some(format!(
+        "it does not tell the {key} of the scheduler, which is {} and would be taken for {}",
+        own[key], other[key]
+    ))
+}

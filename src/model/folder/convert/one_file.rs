@@ -1,0 +1,277 @@
+//! A model as one file in the original naming.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::alike;
+use crate::model::folder::original::VOCABULARY;
+use crate::model::folder::single::{self, Pieces, UNUSED_LAYERS};
+use crate::model::folder::{CLASS_NAMES, ModelFolder};
+use crate::model::inspect::{Inspection, PREDICTION_NOTE, Predicts, SingleFile, Task};
+use crate::model::paper::{
+    self, ClipSizes, Layout, OriginalConditioner, OriginalFirstStage, OriginalUnet,
+};
+use crate::model::weights::{Arranged, Gathered, WeightSource};
+use crate::model::{FirstStageConfig, HiddenAct, ModelError};
+
+/// What a file says of itself that is not its weights, and that is read again: what
+/// latents are multiplied by, and marks of what is predicted.
+const TELLING: [&str; 3] = ["scale_factor", "v_pred", "ztsnr"];
+/// Where files say which kind of model they are
+/// (<https://github.com/Stability-AI/ModelSpec>).
+const ARCHITECTURE_NOTE: &str = "modelspec.architecture";
+const TITLE_NOTE: &str = "modelspec.title";
+
+/// The used weights of one file, for another.
+///
+/// # Errors
+/// If it lacks some, or would be read otherwise under its new name.
+pub(super) fn rearranged(
+    source: &Path,
+    target: &Path,
+    file: SingleFile,
+) -> Result<Arranged, ModelError> {
+    let weights = Arc::clone(&file.source);
+    let mut tensors = file.used.clone();
+    for name in TELLING {
+        if let Some(shape) = weights.shape(name) {
+            let (shape, rows) = (shape.to_vec(), vec![(0, name.to_owned())]);
+            tensors.insert(name.to_owned(), Gathered { shape, rows });
+        }
+    }
+    let is_alone = file.inspection.task == Task::Autoencoder;
+    if !is_alone {
+        single::check(source, &file.inspection)?;
+    }
+    let prediction = file.inspection.prediction;
+    let config = file.inspection.config.clone();
+    let arranged = Arranged::new(target, vec![weights], tensors)?;
+    let arranged = noted(arranged, &file, prediction);
+    if is_alone {
+        return Ok(arranged);
+    }
+    let model = single::of_file(source, file)?;
+    checked(&model, target, arranged, config.as_deref())
+}
+
+/// The files that belong beside a checkpoint, and where they go.
+///
+/// # Errors
+/// If others lie there.
+pub(super) fn beside(
+    source: &Path,
+    target: &Path,
+    found: &Inspection,
+    replaces: bool,
+) -> Result<Vec<(PathBuf, PathBuf)>, ModelError> {
+    let yaml = found.config.clone();
+    let yaml = yaml.map(|yaml| (yaml, target.with_extension("yaml")));
+    let names = [CLASS_NAMES, VOCABULARY];
+    let names = names.map(|name| (source.with_file_name(name), target.with_file_name(name)));
+    let mut files = Vec::new();
+    for (from, to) in yaml.into_iter().chain(names) {
+        let Ok(wanted) = std::fs::read(&from) else {
+            continue;
+        };
+        match std::fs::read(&to) {
+            Ok(there) if there == wanted => {}
+            Ok(_) if !replaces => return Err(ModelError::Exists(to)),
+            _ => files.push((from, to)),
+        }
+    }
+    Ok(files)
+}
+
+impl ModelFolder {
+    /// The weights of a diffusers folder by their original names.
+    ///
+    /// # Errors
+    /// What such files do not tell.
+    pub(super) fn as_one_file(&self, target: &Path) -> Result<Arranged, ModelError> {
+        let without_form = |reason: &str| ModelError::NoSingleForm {
+            path: self.path.clone(),
+            reason: reason.to_owned(),
+        };
+        let encoders = [
+            (self.layout_encoder.is_some(), "boxes"),
+            (self.semantic_encoder.is_some(), "label maps"),
+        ];
+        if let Some((_, what)) = encoders.iter().find(|(is_there, _)| *is_there) {
+            let reason = format!("such files have no place for an encoder of {what}");
+            return Err(without_form(&reason));
+        }
+        if self.second_text_encoder.is_some() {
+            let reason =
+                "a folder of Stable Diffusion XL is not written as one file in this edition";
+            return Err(without_form(reason));
+        }
+        let unet = self.unet_config()?;
+        if unet.is_plain() || self.class_encoder.is_some() || self.text_encoder.is_none() {
+            let reason = "only models that paint from words have one, by the conventions of \
+                          Stable Diffusion 1 and 2";
+            return Err(without_form(reason));
+        }
+        let FirstStageConfig::Kl(stage) = self.first_stage_config()? else {
+            return Err(without_form(
+                "its autoencoder is none of Stable Diffusion's",
+            ));
+        };
+        let text = self.text_encoder_config()?;
+        let is_second = text.hidden_act == HiddenAct::Gelu;
+        let unet = OriginalUnet::of(&unet.architecture()?);
+        let stage = OriginalFirstStage::of(stage);
+        let sizes = ClipSizes {
+            width: text.hidden_size,
+            inner_width: text.intermediate_size,
+            layers: text.num_hidden_layers + if is_second { UNUSED_LAYERS } else { 0 },
+            vocabulary: text.vocab_size,
+            length: text.max_position_embeddings,
+        };
+        let (conditioner, words) = match is_second {
+            true => (
+                OriginalConditioner::OpenClip(sizes),
+                single::open_clip("cond_stage_model.model", sizes, text.num_hidden_layers),
+            ),
+            false => {
+                let layout = OriginalConditioner::Clip(sizes).layout();
+                let pieces = single::clip(
+                    layout.keys().map(String::as_str),
+                    "cond_stage_model.transformer.",
+                );
+                (OriginalConditioner::Clip(sizes), pieces)
+            }
+        };
+        let text_layout = conditioner.layout();
+        let named = [
+            (
+                "unet",
+                unet.layout(paper::UNET),
+                single::denoiser(&unet, false),
+            ),
+            (
+                "vae",
+                stage.layout(paper::FIRST_STAGE),
+                single::first_stage_pieces(&stage),
+            ),
+            ("text_encoder", text_layout, words),
+        ];
+        let mut sources: Vec<Arc<dyn WeightSource>> = Vec::new();
+        let mut tensors = BTreeMap::new();
+        for (part, layout, pieces) in named {
+            let found = self.arranged_parts()?.into_iter();
+            let found = found.map(|(folder, _, weights)| (folder, weights));
+            let weights = found
+                .filter(|(folder, _)| *folder == part)
+                .map(|(_, it)| it);
+            let weights = weights.last().ok_or_else(|| self.missing(part))?;
+            let names = gathered(sources.len(), layout, &pieces, &sizes);
+            let is_unlike = || format!("its {part} is unlike those of such files");
+            let names = names.ok_or_else(|| without_form(&is_unlike()))?;
+            let used = names.values().flat_map(|tensor| &tensor.rows);
+            let used: std::collections::BTreeSet<&str> =
+                used.map(|(_, name)| name.as_str()).collect();
+            // What has no name there would be lost.
+            if weights.names().any(|name| !used.contains(name))
+                || used.iter().any(|name| weights.shape(name).is_none())
+            {
+                return Err(without_form(&is_unlike()));
+            }
+            tensors.extend(names);
+            sources.push(Arc::new(weights));
+        }
+        let arranged = Arranged::new(target, sources, tensors)?;
+        let prediction = match self.scheduler["prediction_type"].as_str() {
+            Some("v_prediction") => Predicts::Velocity,
+            Some("sample") => return Err(without_form("it predicts latents without noise")),
+            _ => Predicts::Epsilon,
+        };
+        let architecture = match (is_second, prediction) {
+            (false, _) => "stable-diffusion-v1",
+            (true, Predicts::Velocity) => "stable-diffusion-v2-768-v",
+            (true, _) => "stable-diffusion-v2-512",
+        };
+        let arranged = arranged
+            .noting(ARCHITECTURE_NOTE, architecture)
+            .noting(PREDICTION_NOTE, prediction.id())
+            .noting(TITLE_NOTE, self.manifest.name.clone());
+        checked(self, target, arranged, None)
+    }
+}
+
+/// The same weights, with notes on the model where its kind has words for them.
+fn noted(arranged: Arranged, file: &SingleFile, prediction: Option<Predicts>) -> Arranged {
+    let keys = [ARCHITECTURE_NOTE, TITLE_NOTE];
+    let kept = keys.map(|key| Some((key, file.source.note(key)?.to_owned())));
+    let arranged = kept
+        .into_iter()
+        .flatten()
+        .fold(arranged, |arranged, (key, value)| {
+            arranged.noting(key, value)
+        });
+    match prediction {
+        Some(prediction @ (Predicts::Epsilon | Predicts::Velocity)) => {
+            arranged.noting(PREDICTION_NOTE, prediction.id())
+        }
+        _ => arranged,
+    }
+}
+
+/// The weights of a file, if the model would be read from it again.
+fn checked(
+    model: &ModelFolder,
+    target: &Path,
+    arranged: Arranged,
+    config: Option<&Path>,
+) -> Result<Arranged, ModelError> {
+    let arranged = Arc::new(arranged);
+    let source: Arc<dyn WeightSource> = arranged.clone();
+    let read = SingleFile::of(source, config).and_then(|file| single::of_file(target, file));
+    let reason = match &read {
+        Ok(read) => alike::lost(model, read)?,
+        Err(error) => Some(format!("it would not be read again: {error}")),
+    };
+    if let Some(reason) = reason {
+        return Err(ModelError::NoSingleForm {
+            path: model.path.clone(),
+            reason,
+        });
+    }
+    drop(read);
+    Arc::try_unwrap(arranged).map_err(|_| model.missing("weights"))
+}
+
+/// Where each tensor of a file lies, by what its parts are called by diffusers; `None` if
+/// one has no parts there.
+fn gathered(
+    source: usize,
+    layout: Layout,
+    pieces: &Pieces,
+    text: &ClipSizes,
+) -> Option<BTreeMap<String, Gathered>> {
+    let mut rows: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+    for (name, piece) in pieces {
+        let which = piece.part.map_or(0, |part| part.which);
+        rows.entry(&piece.name).or_default().push((which, name));
+    }
+    for rows in rows.values_mut() {
+        rows.sort_unstable();
+    }
+    let tensor = |(name, shape): (String, Vec<usize>)| {
+        // A layer that nothing uses is that before it, as in the files of trainers.
+        let last = format!(".resblocks.{}.", text.layers.saturating_sub(1));
+        let before = format!(
+            ".resblocks.{}.",
+            text.layers.saturating_sub(1 + UNUSED_LAYERS)
+        );
+        let own = rows.get(name.as_str());
+        let rows = match own {
+            Some(rows) => rows,
+            None => rows.get(name.replace(&last, &before).as_str())?,
+        };
+        let rows = rows.iter().map(|(_, name)| (source, (*name).to_owned()));
+        let rows = rows.collect();
+        Some((name, Gathered { shape, rows }))
+    };
+    layout.into_iter().map(tensor).collect()
+}
