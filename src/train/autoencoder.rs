@@ -16,6 +16,8 @@
 
 mod bounds;
 mod codebook;
+#[cfg(test)]
+mod curve_tests;
 mod divergence;
 mod loss;
 mod open;

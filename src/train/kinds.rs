@@ -139,10 +139,7 @@ fn input(
             max_boxes: number(holdings.most_boxes.clamp(1, MOST_BOXES.min(MAX_BOXES))),
         },
         TrainTask::Semantic => InputSpec::Semantic {
-            classes: (0..=u8::MAX)
-                .zip(&holdings.map_classes)
-                .map(numbered)
-                .collect(),
+            classes: map_classes(&holdings.map_classes),
         },
         TrainTask::Inpaint => InputSpec::Mask {
             convention: MaskConvention::OneIsRepainted,
@@ -163,13 +160,19 @@ fn input(
     }))
 }
 
-/// A class of a label map under a number of its own: maps of several palettes may give
-/// different names the same one.
-fn numbered((index, class): (u8, &PaletteClass)) -> PaletteClass {
-    PaletteClass {
-        index,
-        ..class.clone()
+/// The classes of label maps under the numbers that they have in these, so that a map
+/// which was trained on can be painted from; under new ones where several palettes gave
+/// one number to different names.
+fn map_classes(known: &[PaletteClass]) -> Vec<PaletteClass> {
+    let mut classes = known.to_vec();
+    classes.sort_by_key(|class| class.index);
+    let is_taken_twice = |pair: &[PaletteClass]| pair[0].index == pair[1].index;
+    if classes.windows(2).any(is_taken_twice) {
+        for (class, index) in classes.iter_mut().zip(0..=u8::MAX) {
+            class.index = index;
+        }
     }
+    classes
 }
 
 fn layout(
@@ -317,5 +320,19 @@ mod tests {
         assert!(refused(TrainTask::Layout, &none, &stage(4)).contains("COCO"));
         let pixels = first_stage_config("pixels".as_ref()).expect("pixels");
         assert!(refused(TrainTask::SuperResolution, &none, &pixels).contains("2 or 4 pixels"));
+    }
+
+    #[test]
+    fn classes_of_maps_keep_their_numbers_where_they_can() {
+        let class = |index, name: &str| PaletteClass {
+            index,
+            name: name.to_owned(),
+            color: [index; 3],
+        };
+        let kept = map_classes(&[class(7, "ground"), class(3, "sky")]);
+        assert_eq!(kept, [class(3, "sky"), class(7, "ground")]);
+        let anew = map_classes(&[class(3, "ground"), class(3, "sky")]);
+        let numbers: Vec<u8> = anew.iter().map(|class| class.index).collect();
+        assert_eq!(numbers, [0, 1]);
     }
 }

@@ -58,7 +58,7 @@ pub use folder::{FolderReport, ImageFolder, preview_of_folder, survey_of_folder}
 pub use holdings::Holdings;
 pub use learner::{Learner, LearnerOptions, Update};
 pub use memory::memory_needed;
-pub use run_file::{FoundRun, is_free_for_run, is_run_file, read_run, save_run};
+pub use run_file::{FoundRun, is_free_for_run, is_run_file, is_sizes_file, read_run, save_run};
 pub use scene_pictures::ScenePictures;
 pub use schedule::Decay;
 pub use session::Run;

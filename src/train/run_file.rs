@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::TrainError;
 use super::checkpoint::Checkpoints;
+use super::config::TrainConfig;
 use super::metrics;
 use crate::files::write_atomically;
 use crate::model::is_pixels;
@@ -107,6 +108,15 @@ pub fn is_run_file(path: &Path) -> bool {
     object_of(path).is_ok_and(|told| told.keys().any(|key| settings.contains(key)))
 }
 
+/// Whether a JSON file says the sizes of a run's networks, and nothing else.
+pub fn is_sizes_file(path: &Path) -> bool {
+    let spec = TrainSpec {
+        config: Some(path.to_path_buf()),
+        ..TrainSpec::default()
+    };
+    TrainConfig::of(&spec).is_ok()
+}
+
 /// Reads what a run is asked for. Paths are relative to the folder of the file, and what
 /// it does not say is as usual.
 ///
@@ -182,6 +192,7 @@ mod tests {
             path
         };
         let sizes = write("sizes.json", r#"{ "training": { "min_snr_gamma": 5 } }"#);
+        assert!(is_sizes_file(&sizes));
         assert!(!is_run_file(&sizes) && !is_run_file(&folder.path().join("none.json")));
         let run = write(
             "mine.json",

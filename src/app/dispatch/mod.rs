@@ -252,7 +252,17 @@ impl Core {
                     self.look_at_training();
                 }
             }
-            Command::CloseDialog => *dialog = None,
+            Command::CloseDialog => {
+                // Where paths are typed in a dialog of their own, it gives way to the one before.
+                let is_of_training = matches!(
+                    dialog,
+                    Some(Dialog::Path {
+                        purpose: PickPurpose::TrainSettings | PickPurpose::SaveTrainSettings,
+                        ..
+                    })
+                );
+                *dialog = is_of_training.then_some(Dialog::Train);
+            }
             Command::Agree => {
                 if let Some(Dialog::Discard(question)) = dialog.take() {
                     self.agreed = Some(question.revision);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::{CliError, DeviceArg};
-use crate::engine::protocol::{is_run_file, read_run};
+use crate::engine::protocol::{is_run_file, is_sizes_file, read_run};
 use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 
 /// What `velatura train` takes: a stage, or the file that describes a run.
@@ -316,7 +316,11 @@ impl CommonArgs {
             }
             (None, None) => {
                 return Err(match &self.config {
-                    Some(path) => CliError::OnlySizes(path.clone()),
+                    Some(path) if is_sizes_file(path) => CliError::OnlySizes(path.clone()),
+                    Some(path) => match read_run(path) {
+                        Err(error) => error.into(),
+                        Ok(_) => CliError::NoRun,
+                    },
                     None => CliError::NoRun,
                 });
             }
@@ -511,5 +515,10 @@ mod tests {
         let bare = refused(format!("velatura train diffusion --config {sizes}"));
         assert!(bare.contains("--scenes"), "{bare}");
         assert!(refused("velatura train --steps 3".to_owned()).contains("--config"));
+        let missing = refused("velatura train --config nowhere.json".to_owned());
+        assert!(missing.contains("cannot read"), "{missing}");
+        let mistyped = write("mistyped.json", r#"{ "taks": "class" }"#);
+        let mistyped = refused(format!("velatura train --config {mistyped}"));
+        assert!(mistyped.contains("taks"), "{mistyped}");
     }
 }

@@ -54,7 +54,9 @@ pub(super) fn form_ui(
         commands.set(TrainChange::Steps(steps.as_u64()));
     }
     row(ui, "Size", |ui, _| {
-        for size in SIZES_PX {
+        // Opened settings may say another one.
+        let other = (!SIZES_PX.contains(&form.size_px)).then_some(form.size_px);
+        for size in other.into_iter().chain(SIZES_PX) {
             let is_chosen = form.size_px == size;
             if choice(ui, is_chosen, format!("{size} px")).clicked() {
                 commands.set(TrainChange::SizePx(size));

@@ -204,6 +204,10 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
             Some(name) => ("trained on", name),
             None => ("kept apart", *name),
         };
+        let name = match name.strip_suffix("_misled") {
+            Some(name) => format!("{name} when told of another picture"),
+            None => name.to_owned(),
+        };
         let name = name.replace('_', " ");
         note.push_str(&format!(
             "\nOn pictures {pictures}, step {step}: {name} {value:.4}"
