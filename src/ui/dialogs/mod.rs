@@ -74,7 +74,12 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         }),
         Some(Dialog::Convert { listed, folder }) => {
             let width = models::CONVERT_WIDTH;
-            frame(ui, "Convert a model", width, commands, |ui, commands| {
+            // A dialog of another title has a height of its own.
+            let title = match state.library.conversion() {
+                Some(_) => "Converting",
+                None => "Convert a model",
+            };
+            frame(ui, title, width, commands, |ui, commands| {
                 models::convert_ui(ui, listed, folder.as_deref(), state, own, commands);
             });
         }
