@@ -14,7 +14,7 @@ use velatura::app::conditions::Condition;
 use velatura::app::form::FormChange;
 use velatura::document::{Layer, LayerKind};
 use velatura::geometry::CanvasRect;
-use velatura::recipe::param::{GUIDE_SCALE, LAYOUT_WEIGHT, STEPS, Value};
+use velatura::recipe::param::{GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, STEPS, Value};
 use velatura::recipe::{
     FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, LayoutBox, LayoutInput,
     ModelSource, PaintedRecipe, Palette, PaletteClass, RecipeForm, SaveOptions, SemanticInput,
@@ -198,6 +198,20 @@ fn boxes_and_maps_act_as_regional_prompts_where_only_words_are_known() {
     let layout = spec.layout.expect("boxes");
     assert_eq!((layout.0.len(), spec.layout_weight), (2, 0.5));
     assert!(spec.semantic.is_some());
+}
+
+/// They act in a share of the steps only, which the panel offers for such a model.
+#[test]
+fn boxes_of_any_words_have_their_share_of_the_steps() {
+    let mut studio = restored();
+    assert!(!studio.sees("Boxes until"));
+    take_model(&mut studio, "gligen");
+    assert!(studio.sees("Boxes until") && !studio.sees("gligen knows no boxes"));
+    assert!(studio.sees("with 2 boxes and a label map as regional prompts"));
+    assert_eq!(paint(&mut studio).grounding_share, 0.3);
+    studio.set([FormChange::Number(&GROUNDING_SHARE, Value::Real(0.5))]);
+    let spec = paint(&mut studio);
+    assert_eq!((spec.grounding_share, spec.layout.is_some()), (0.5, true));
 }
 
 #[test]

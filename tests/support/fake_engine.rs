@@ -259,6 +259,8 @@ impl FakeWork {
 const JOINT: &str = "joint";
 /// The name of one whose model takes no boxes.
 const PLAIN: &str = "plain";
+/// The name of one that takes boxes of any words.
+const PHRASES: &str = "gligen";
 /// The one that paints classes, and nothing else.
 const CLASSES: &str = "classes";
 /// The name of one that is read for as long as there is no permit.
@@ -300,7 +302,9 @@ fn summary(source: ModelSource) -> ModelSummary {
             convention: MaskConvention::OneIsRepainted,
         },
     ];
-    if name != PLAIN {
+    if name == PHRASES {
+        inputs.push(InputSpec::Phrases { max_boxes: 30 });
+    } else if name != PLAIN {
         inputs.push(InputSpec::Layout {
             classes: ["cat", "bus", "balloon"].map(str::to_owned).to_vec(),
             colours: ["red", "blue"].map(str::to_owned).to_vec(),
