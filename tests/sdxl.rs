@@ -26,8 +26,8 @@ use velatura::model::conditioner::{Asked, Bench, Conditioning, LearnedWord};
 use velatura::model::inspect::{Family, Task, inspect};
 use velatura::model::lora::{Changes, LoraFile};
 use velatura::model::{Additions, ClipTokenizer, ModelFolder};
-use velatura::recipe::Latents;
 use velatura::recipe::prompt::TextReading;
+use velatura::recipe::{Latents, LayoutBox, LayoutInput};
 
 /// Largest difference allowed between diffusers and us.
 const TOLERANCE: f64 = 1e-4;
@@ -576,4 +576,30 @@ fn changes_and_words_reach_both_text_encoders() {
     write(&path, &one);
     let sentence = LearnedWord::open(&path, widths).unwrap_err().to_string();
     assert!(sentence.contains("clip_l and clip_g"), "{sentence}");
+}
+
+/// Words of boxes act inside of them, as read by both text encoders
+/// (`make_sdxl_region_reference.py`).
+#[test]
+fn regional_prompts_act_as_in_diffusers() {
+    let reference = Reference::open("sdxl/regions.safetensors");
+    let boxes: Vec<LayoutBox> = reference.cases();
+    let (_scratch, [folder, _]) = Kind::written("base");
+    let noise = reference.numbers("noise").into_iter();
+    let with_regions = GenerationRequest {
+        conditions: Conditions {
+            layout: Some(LayoutInput(boxes.into())),
+            ..Conditions::default()
+        },
+        given: GivenLatents {
+            noise: Some(Arc::new(Latents {
+                shape: [1, 4, 8, 8],
+                values: noise.map(|value| value as f32).collect(),
+            })),
+            clean: None,
+        },
+        ..request(NEGATIVE)
+    };
+    let model = load(&folder);
+    check("regions", run(&model, &with_regions), &reference, "run");
 }

@@ -43,14 +43,14 @@ def label_map():
     return map
 
 
-def box_mask(rect):
+def box_mask(rect, width_px=WIDTH, height_px=HEIGHT):
     # Ten samples for each pixel, so that edges between pixels are met.
     left, top, width, height = rect
-    across = (torch.arange(WIDTH * 10) + 0.5) / 10
-    down = (torch.arange(HEIGHT * 10) + 0.5) / 10
+    across = (torch.arange(width_px * 10) + 0.5) / 10
+    down = (torch.arange(height_px * 10) + 0.5) / 10
     columns = ((across > left) & (across < left + width)).double()
     rows = ((down > top) & (down < top + height)).double()
-    return (rows[:, None] * columns[None]).reshape(HEIGHT, 10, WIDTH, 10).mean((1, 3)).float()
+    return (rows[:, None] * columns[None]).reshape(height_px, 10, width_px, 10).mean((1, 3)).float()
 
 
 class RegionalProcessor(AttnProcessor2_0):
@@ -61,8 +61,9 @@ class RegionalProcessor(AttnProcessor2_0):
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, **rest):
         everywhere = super().__call__(attn, hidden_states, encoder_hidden_states, **rest)
         places = hidden_states.shape[1]
-        factor = round((WIDTH * HEIGHT / places) ** 0.5)
-        size = (HEIGHT // factor, WIDTH // factor)
+        height, width = self.masks.shape[1:]
+        factor = round((width * height / places) ** 0.5)
+        size = (height // factor, width // factor)
         assert size[0] * size[1] == places
         shares = F.interpolate(self.masks[None], size, mode="area")[0].reshape(len(self.masks), -1)
         total = shares.sum(0)
@@ -135,4 +136,5 @@ def main():
     save_file(tensors, HERE / "regions.safetensors", {"cases": json.dumps(told)})
 
 
-main()
+if __name__ == "__main__":
+    main()
