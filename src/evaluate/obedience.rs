@@ -4,6 +4,7 @@ use image::imageops;
 
 use super::judge::{Reading, cell_labels};
 use super::network::{CELLS, SIZE_PX};
+use super::told;
 use crate::scenes::{Scene, label_of_class};
 
 /// How much of a box and of the cells of its class must be the same.
@@ -47,13 +48,22 @@ pub(super) type Measure = fn(&Reading, &Places, &mut Mean);
 
 impl Places {
     pub fn of(scene: &Scene) -> Self {
+        Self::with_boxes(scene, |bbox, _| bbox)
+    }
+
+    /// Those of a scene of which the boxes lie half a picture further.
+    pub fn moved(scene: &Scene) -> Self {
+        Self::with_boxes(scene, told::moved)
+    }
+
+    fn with_boxes(scene: &Scene, place: fn([f32; 4], [f32; 2]) -> [f32; 4]) -> Self {
         let side = SIZE_PX as u32;
         let nearest = imageops::FilterType::Nearest;
         let labels = imageops::resize(&scene.labels, side, side, nearest);
         let (width, height) = scene.image.dimensions();
         let (across, down) = (width as f32, height as f32);
         let boxes = scene.objects.iter().map(|object| {
-            let [x, y, wide, high] = object.bbox;
+            let [x, y, wide, high] = place(object.bbox, [across, down]);
             let corners = [x / across, y / down, (x + wide) / across, (y + high) / down];
             (usize::from(label_of_class(object.class)), corners)
         });

@@ -274,6 +274,27 @@ fn condition_rows(
             });
         }
     }
+    if as_regions && let Some(unmoved) = read.get(Kind::Boxes.slug()) {
+        // Where captions alone, which know common places, paint nothing of themselves.
+        let moved: Vec<Places> = scenes.iter().map(Places::moved).collect();
+        for told in [Kind::TextToImage, Kind::MovedBoxes] {
+            let Some(painted) = read.get(told.slug()) else {
+                continue;
+            };
+            let at = |readings: &[Reading], offset: usize| {
+                obedience::mean(readings, &moved, offset, obedience::found)
+            };
+            rows.push(ConditionRow {
+                told,
+                measure: "class in a quarter of the moved box",
+                asked: at(painted, 0).count,
+                painted: at(painted, 0).value(),
+                real: obedience::mean(real, &places, 0, obedience::found).value(),
+                chance: at(painted, 1).value(),
+                wrong: at(unmoved, 0).value(),
+            });
+        }
+    }
     rows
 }
 

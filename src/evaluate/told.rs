@@ -57,7 +57,7 @@ fn boxes(scene: &Scene, is_moved: bool) -> LayoutInput {
 
 /// A box of the same size whose middle lies half a picture further, round the edges,
 /// as far as it stays inside.
-fn moved([x, y, width, height]: [f32; 4], [across, down]: [f32; 2]) -> [f32; 4] {
+pub(super) fn moved([x, y, width, height]: [f32; 4], [across, down]: [f32; 2]) -> [f32; 4] {
     let along = |from: f32, length: f32, side: f32| {
         let middle = (from + length / 2.0 + side / 2.0).rem_euclid(side);
         (middle - length / 2.0).clamp(0.0, (side - length).max(0.0))
