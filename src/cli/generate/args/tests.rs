@@ -433,16 +433,24 @@ fn conditions_that_cannot_be_are_refused_in_a_sentence() {
     assert!(text.contains("the values 1, 2, 3, 5"), "{text}");
     let text = refused(&["--semantic", &at("small.png")]);
     assert!(text.contains("#010203 (60 pixels)"), "{text}");
-    for option in ["--layout", "--semantic", "--low-resolution"] {
-        let file = match option {
-            "--layout" => at("boxes.json"),
-            "--semantic" => at("map.png"),
-            _ => at("small.png"),
-        };
-        let error = args(&[option, &file]).spec(&mut silent).unwrap_err();
-        assert!(error.to_string().contains("takes no"), "{error}");
+    for (option, file, sentence) in [
+        ("--semantic", "map.png", "--palette"),
+        ("--low-resolution", "small.png", "takes no"),
+    ] {
+        let error = args(&[option, &at(file)]).spec(&mut silent).unwrap_err();
+        assert!(error.to_string().contains(sentence), "{error}");
         assert!(joint(&[option, "/no/such/file"]).is_err());
     }
+    assert!(joint(&["--layout", "/no/such/file"]).is_err());
+    // A model that knows no boxes reads their words.
+    let mut told = Vec::new();
+    let given = args(&["--layout", &at("boxes.json")]);
+    let spec = given.spec(&mut |warning| told.push(warning)).unwrap();
+    assert!(spec.layout.is_some(), "{told:?}");
+    assert!(
+        told.iter().any(|it| it.contains("regional prompts")),
+        "{told:?}"
+    );
     let line = ["velatura", "generate", "--condition-weight", "boxes=7"];
     assert!(Cli::try_parse_from(line).is_err());
 }
