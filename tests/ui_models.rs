@@ -137,6 +137,30 @@ fn a_model_that_is_dropped_on_the_window_is_loaded() {
 }
 
 #[test]
+fn a_long_name_of_a_model_does_not_widen_the_panel() {
+    let root = tempfile::tempdir().expect("a folder");
+    let name = "a-model-with-a-name-that-says-all-that-it-was-ever-merged-from.safetensors";
+    write_single(&root.path().join(name));
+    let mut studio = Studio::start();
+    let width = |studio: &Studio| {
+        let role = Role::ComboBox;
+        let field = studio.harness.get_by_role_and_label(role, "Model");
+        field.rect().width()
+    };
+    let before = width(&studio);
+    drop_on(&mut studio, &[&root.path().join(name)]);
+    for _ in 0..10 {
+        studio.harness.step();
+        assert!((width(&studio) - before).abs() < 1.0);
+    }
+    studio.wait("the model", |state| {
+        state.model_summary().is_some_and(|it| it.name == name)
+    });
+    studio.harness.run();
+    assert!((width(&studio) - before).abs() < 1.0);
+}
+
+#[test]
 fn what_is_no_model_says_what_it_is_and_changes_nothing() {
     let root = webui();
     let models = root.path().join("models");

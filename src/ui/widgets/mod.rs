@@ -5,7 +5,7 @@ mod number;
 mod primary_button;
 mod texture_cache;
 
-use egui::{RichText, Ui, WidgetText, vec2};
+use egui::{AtomExt as _, RichText, Ui, WidgetText, vec2};
 
 use super::theme::{height, medium, space, tokens, type_size};
 use crate::icons;
@@ -53,6 +53,9 @@ impl PutLeft for Ui {
     }
 }
 
+/// Width of what is beside the text in a field that opens a list.
+const CARET_ROOM: f32 = 40.0;
+
 /// The title of a panel or section.
 pub fn title(ui: &mut Ui, text: &str) -> egui::Response {
     ui.label(RichText::new(text).family(medium()).color(tokens(ui).text))
@@ -66,11 +69,13 @@ pub fn caption(ui: &mut Ui, text: impl Into<String>) -> egui::Response {
     ui.add(egui::Label::new(text).truncate())
 }
 
-/// A field that opens a list. The caret is ours, since egui's triangle is heavier
-/// than the other icons.
+/// A field that opens a list, as wide as is said whatever is chosen. The caret is ours,
+/// since egui's triangle is heavier than the other icons.
 pub fn combo(id_salt: &str, chosen: impl Into<WidgetText>, width: f32) -> egui::ComboBox<'static> {
+    // egui would take all room that is left before it shortens a text.
+    let chosen = egui::Atom::from(chosen.into()).atom_max_width((width - CARET_ROOM).max(0.0));
     egui::ComboBox::from_id_salt(id_salt)
-        .selected_text(chosen.into())
+        .selected_text(chosen)
         .width(width)
         .truncate()
         .icon(|ui, rect, visuals, _| {
