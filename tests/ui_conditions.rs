@@ -458,3 +458,14 @@ fn tiling_and_windows_go_into_the_job() {
     let spec = paint(&mut studio);
     assert_eq!((spec.tile, spec.windows), (Tile::X, WindowChoice::Side(64)));
 }
+
+#[test]
+fn new_label_maps_have_the_classes_of_the_model() {
+    let mut studio = Studio::start();
+    take_model(&mut studio, "joint");
+    wait_for_model(&mut studio, "joint");
+    studio.click("Add label map");
+    let palette = studio.state().document().palette();
+    let names: Vec<&str> = palette.classes.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!((palette.name.as_str(), names), ("joint", vec!["sky"]));
+}

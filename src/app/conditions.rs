@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::boxes::Report;
+use super::classes::BuiltInPalette;
 use super::form::GenerateForm;
 use super::frame::JobFrame;
 use super::small_picture;
@@ -14,7 +15,8 @@ use crate::geometry::{CanvasPoint, CanvasRect};
 use crate::recipe::palette::is_same_name;
 use crate::recipe::param::{LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
 use crate::recipe::{
-    BoxUse, GenerateSpec, InputSpec, LayoutInput, MapUse, ModelSource, PaletteClass, SemanticInput,
+    BoxUse, GenerateSpec, InputSpec, LayoutInput, MapUse, ModelSource, Palette, PaletteClass,
+    SemanticInput,
 };
 
 /// Something that may be drawn for a model.
@@ -211,10 +213,7 @@ impl AppState {
     /// told, as a sentence; from what was counted last.
     pub fn unknown_classes(&self) -> Option<String> {
         let model = self.model_summary()?;
-        let known = model.inputs.iter().find_map(|input| match input {
-            InputSpec::Semantic { classes } => Some(classes),
-            _ => None,
-        })?;
+        let known = model.map_classes()?;
         let document = self.document();
         let layers = document.layers().iter();
         let seen = layers.filter(|layer| layer.visible && layer.kind() == LayerKind::Semantic);
@@ -241,6 +240,19 @@ impl AppState {
                 others.len()
             )),
         }
+    }
+
+    /// The classes that the model in hand knows, as a palette: Storybook's where they are
+    /// the same.
+    pub fn palette_of_model(&self) -> Option<Palette> {
+        let model = self.model_summary()?;
+        let classes = model.map_classes()?.to_vec();
+        let storybook = BuiltInPalette::Storybook.palette();
+        let name = match storybook.classes == classes {
+            true => storybook.name,
+            false => model.name.clone(),
+        };
+        Some(Palette { name, classes })
     }
 
     /// Another model that was trained with something, and its name: the first of those that
@@ -271,15 +283,11 @@ impl AppState {
         let boxes = self
             .tells(Condition::Boxes)
             .then(|| Report::in_frame(self.document(), self.job_frame(), model).input());
-        let inputs = model.map(|model| model.inputs.iter());
-        let classes = inputs.into_iter().flatten().find_map(|input| match input {
-            InputSpec::Semantic { classes } => Some(classes.clone()),
-            _ => None,
-        });
+        let classes = model.and_then(ModelSummary::map_classes);
         Drawn {
             boxes: boxes.flatten(),
             has_map: self.tells(Condition::LabelMap),
-            classes,
+            classes: classes.map(<[PaletteClass]>::to_vec),
             frame: self.job_frame(),
             small: self.shown_small(),
             guide: self.guide().map(|layer| layer.id),

@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::PromptReader;
 use crate::gpu::share::SharedTensor;
 use crate::recipe::{
-    GenerateSpec, ImageInput, InputSpec, ModelSource, SamplerId, Schedule, SpecError, TrainSpec,
-    UpscaleSpec,
+    GenerateSpec, ImageInput, InputSpec, ModelSource, PaletteClass, SamplerId, Schedule, SpecError,
+    TrainSpec, UpscaleSpec,
 };
 
 pub use crate::evaluate::Segmentation;
@@ -203,6 +203,14 @@ impl ModelSummary {
     pub fn classes(&self) -> Option<(&[String], bool)> {
         self.inputs.iter().find_map(|input| match input {
             InputSpec::Class { classes, empty } => Some((classes.as_slice(), empty.is_some())),
+            _ => None,
+        })
+    }
+
+    /// The classes of the label maps that it takes; `None` for a model that takes none.
+    pub fn map_classes(&self) -> Option<&[PaletteClass]> {
+        self.inputs.iter().find_map(|input| match input {
+            InputSpec::Semantic { classes } => Some(classes.as_slice()),
             _ => None,
         })
     }

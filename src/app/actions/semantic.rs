@@ -8,6 +8,9 @@ use crate::app::tracing::Tracing;
 use crate::document::LayerKind;
 use crate::icons;
 
+/// Why a palette need not be chosen.
+const IN_USE: &str = "These are the classes of this document";
+
 /// Adds an empty label map.
 pub static ADD: Action = Action::new(Group::Edit, "Add label map", |_| {
     Some(Command::Classes(ClassCommand::AddLayer))
@@ -79,6 +82,16 @@ static SAVE_PALETTE: Action = Action::new(Group::File, "Save palette…", |_| {
     is_empty.then_some("This document has no classes yet")
 });
 
+static OF_MODEL: Action = Action::new(Group::Edit, "Classes of the model", |state| {
+    let palette = state.palette_of_model()?;
+    Some(Command::Classes(ClassCommand::UsePalette(palette)))
+})
+.unless(|state| match state.palette_of_model() {
+    Some(palette) if palette == *state.document().palette() => Some(IN_USE),
+    Some(_) => None,
+    None => Some("The model takes no label maps"),
+});
+
 static STORYBOOK: Action = Action::new(Group::Edit, "Classes of Storybook", |_| {
     chosen(BuiltInPalette::Storybook)
 })
@@ -94,8 +107,9 @@ static ADE20K: Action = Action::new(Group::Edit, "Classes of ADE20K", |_| {
 })
 .unless(|state| is_chosen(state, BuiltInPalette::Ade20k));
 
-/// The palettes that come with the program.
+/// The palettes that come with the program, and the model's.
 pub static PALETTES: &[Entry] = &[
+    Entry::Action(&OF_MODEL),
     Entry::Action(&STORYBOOK),
     Entry::Action(&COCO_STUFF),
     Entry::Action(&ADE20K),
@@ -130,7 +144,7 @@ fn chosen(palette: BuiltInPalette) -> Option<Command> {
 
 fn is_chosen(state: &AppState, palette: BuiltInPalette) -> Option<&str> {
     let is_in_use = state.document().palette().name == palette.label();
-    is_in_use.then_some("These are the classes of this document")
+    is_in_use.then_some(IN_USE)
 }
 
 fn without_map(state: &AppState) -> Option<&str> {

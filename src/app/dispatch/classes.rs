@@ -14,10 +14,11 @@ use crate::tools::ToolError;
 
 impl Core {
     pub(super) fn dispatch_classes(&mut self, command: ClassCommand) -> Result<(), ToolError> {
+        let of_model = self.state.palette_of_model();
         let front = self.state.documents.front_mut();
         match command {
             ClassCommand::AddLayer => {
-                let palette = BuiltInPalette::Storybook.palette();
+                let palette = of_model.unwrap_or_else(|| BuiltInPalette::Storybook.palette());
                 front.editor.add_semantic_layer(&palette)?;
             }
             ClassCommand::Select(index) => front.editor.select_class(index),
