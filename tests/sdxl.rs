@@ -603,3 +603,62 @@ fn regional_prompts_act_as_in_diffusers() {
     let model = load(&folder);
     check("regions", run(&model, &with_regions), &reference, "run");
 }
+
+#[test]
+fn networks_that_are_read_in_turn_paint_the_same() {
+    for name in ["base", "inpaint"] {
+        let (scratch, [folder, _]) = Kind::written(name);
+        let device = Device::flex();
+        let opened = ModelFolder::open(&folder).unwrap();
+        let in_turn = opened.clone().held_as_stored().in_turn();
+        assert!(in_turn.is_in_turn());
+        let size_px = [SIDE; 2];
+        let [whole, least] = [&opened, &in_turn]
+            .map(|folder| folder.painting_memory(size_px, 1).unwrap().total_bytes());
+        assert!(least < whole * 2 / 3, "{least} of {whole} bytes");
+        let is_inside = |x: u32, _| Luma([if x < 32 { 255 } else { 0 }]);
+        let request = GenerationRequest {
+            init: (name == "inpaint").then(picture),
+            mask: (name == "inpaint").then(|| GrayImage::from_fn(SIDE, SIDE, is_inside)),
+            ..request(NEGATIVE)
+        };
+        let half = opened.held_as(velatura::model::WeightDtype::F16);
+        let [all, turns] = [half, in_turn].map(|it| LatentDiffusion::load(&it, &device).unwrap());
+        assert!(turns.model().is_in_turn() && !all.model().is_in_turn());
+        assert_eq!(all.parameter_count(), turns.parameter_count());
+        let numbers = |latents: Tensor<4>| latents.into_data().try_to_vec::<f32>().unwrap();
+        let wanted = numbers(run(&all, &request));
+        assert!(numbers(run(&turns, &request)) == wanted);
+        // With what a LoRA changes too.
+        let place = "lora_te2_text_model_encoder_layers_0_self_attn_q_proj";
+        let ends = [("lora_down", [2, 64]), ("lora_up", [64, 2])];
+        let tensors = ends.map(|(end, shape)| {
+            let values = Halves::new(shape.into(), &numbers_for(end, &shape));
+            (format!("{place}.{end}.weight"), values)
+        });
+        let lora = scratch.path().join("lora.safetensors");
+        write(&lora, &HashMap::from(tensors));
+        let changed = [&all, &turns].map(|model| {
+            let mut changes = Changes::default();
+            let targets = model.model().lora_targets();
+            let file = LoraFile::open(&lora).unwrap();
+            file.add_to(&mut changes, &targets, [1.0; 2]).unwrap();
+            let changed = model.with(Additions {
+                changes,
+                ..Additions::default()
+            });
+            numbers(run(&changed.unwrap(), &request))
+        });
+        assert!(changed[0] == changed[1] && changed[0] != wanted);
+        // A network that is gone is told, and nothing is painted.
+        turns.model().let_go();
+        let lost = folder.join("text_encoder_2/model.safetensors");
+        std::fs::remove_file(&lost).unwrap();
+        let error = Session::new(&turns, &request).err().unwrap().to_string();
+        assert!(error.contains("text_encoder_2"), "{error}");
+    }
+}
+
+fn numbers_for(name: &str, shape: &[usize]) -> Vec<f32> {
+    numbers(name, shape)
+}

@@ -214,6 +214,8 @@ pub enum Command {
     ZoomOut,
     /// Light or dark.
     SetTheme(ThemeChoice),
+    /// Has networks read when their turn comes, or all at once.
+    ToggleMemorySaving,
     /// Shows or hides the panel at the right.
     ToggleSidePanel,
     /// Shows or hides the trajectory strip.

@@ -88,6 +88,8 @@ pub struct Settings {
     pub theme: ThemeChoice,
     /// Which panels are open.
     pub panels: Panels,
+    /// Whether networks are read when their turn comes.
+    pub saves_memory: bool,
     /// The last form.
     pub form: GenerateForm,
     /// What is set on the tools, by their ids; each reads its own.

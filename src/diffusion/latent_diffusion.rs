@@ -158,10 +158,12 @@ impl LatentDiffusion {
     /// Whether the decoder itself may show steps of so many passes through the
     /// denoiser, for latents of so many places.
     pub(super) fn affords_decoder(&self, places: usize, passes: usize) -> bool {
-        affords_decoder(
-            self.decoder_work * places as f64,
-            self.denoiser_work * (places * passes) as f64,
-        )
+        let is_alone = self.model.is_in_turn();
+        !is_alone
+            && affords_decoder(
+                self.decoder_work * places as f64,
+                self.denoiser_work * (places * passes) as f64,
+            )
     }
 
     /// Paints a picture; `observe` sees every step and may stop it. A

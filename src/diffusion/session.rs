@@ -184,6 +184,7 @@ impl<'m> Session<'m> {
             kept,
             windows,
         } = Start::new(model, request, sampler.as_ref(), &mut random)?;
+        model.model().check_turns()?;
         let guide = request.guide.as_ref().filter(|guide| guide.scale > 0.0);
         let guide = guide.map(|guide| {
             let picture = (size_px, request.canvas);
@@ -338,6 +339,7 @@ impl<'m> Session<'m> {
         let said = self
             .model
             .said_in((windows, *index), &seen, timestep, (&conditioning, told));
+        self.model.model().check_turns()?;
         let said = match guide {
             Some(guide) => guide.pulled(said, seen, *index)?,
             None => said,
@@ -357,6 +359,8 @@ impl<'m> Session<'m> {
     /// # Errors
     /// If the device does not hand it over, or its numbers are none.
     pub fn picture(&self) -> Result<RgbImage, DiffusionError> {
+        // The decoder has its turn.
+        self.model.model().let_go();
         let picture = self
             .model
             .picture(self.state.latents.clone(), self.plan.canvas)?

@@ -142,6 +142,7 @@ impl LatentDiffusion {
         ];
         let bench = &mut self.bench(self.model().first_stage(), size, noise);
         let conditioning = self.model().told_but(&asked, &stays, bench);
+        self.model().check_turns()?;
         let windows = canvas.windows(size.map(|side| side / factor as usize), factor as usize);
         let is_guided = guidance_scale > 1.0;
         Ok(Told {

@@ -139,7 +139,7 @@ impl Chosen {
             }
         }
         if let Some(path) = &self.vae {
-            let folder = folder_of(source, device)?;
+            let folder = folder_of(source, device, news.saves_memory())?;
             let config = folder.first_stage_config();
             let count = config.and_then(FirstStageConfig::parameter_count);
             let bytes = count.unwrap_or_default() * device.weights.bytes();

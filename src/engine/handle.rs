@@ -29,6 +29,7 @@ pub struct EngineHandle {
     /// The jobs that have not ended yet.
     controls: BTreeMap<JobId, JobControl>,
     next_job: u64,
+    saves_memory: bool,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,8 +56,15 @@ impl EngineHandle {
             backlog,
             controls: BTreeMap::new(),
             next_job: 1,
+            saves_memory: false,
             thread: Some(thread),
         })
+    }
+
+    /// Has jobs to come read the networks of a model when their turn comes, so that of the
+    /// large ones no more than one is in memory at a time; or all at once.
+    pub fn save_memory(&mut self, saves_memory: bool) {
+        self.saves_memory = saves_memory;
     }
 
     /// Queues the loading of a model.
@@ -88,6 +96,7 @@ impl EngineHandle {
         let job = JobId(self.next_job);
         self.next_job += 1;
         let control = JobControl::default();
+        control.set_saving_memory(self.saves_memory);
         self.controls.insert(job, control.clone());
         self.order(Order::Do { job, spec, control });
         job

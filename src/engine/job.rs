@@ -92,6 +92,11 @@ impl JobContext {
         }
     }
 
+    /// Whether networks are to be read when their turn comes.
+    pub fn saves_memory(&self) -> bool {
+        self.control.saves_memory()
+    }
+
     /// What the job is told anew, if it was since it last listened.
     pub fn take_told(&self) -> Option<Box<GenerateSpec>> {
         self.control.take_told()

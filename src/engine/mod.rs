@@ -38,5 +38,6 @@ pub use job::{Engine, EngineFactory, JobContext};
 pub use prompt_reader::PromptReader;
 pub use samplers::SamplerChoice;
 pub use work::{Flow, Work};
+pub use workbench::memory_in_turn;
 
 pub use crate::model::conditioner::TokenCount;

@@ -11,8 +11,8 @@ use super::job::JobContext;
 use super::protocol::{EngineError, ModelSummary, StopReason};
 use crate::diffusion::LatentDiffusion;
 use crate::folders;
-use crate::model::ModelFolder;
 use crate::model::weights::{FileStamp, ReadWatch, WeightDigest};
+use crate::model::{ModelFolder, WeightDtype};
 use crate::recipe::ModelSource;
 
 /// A model in memory.
@@ -26,6 +26,8 @@ pub(super) struct Loaded {
     /// Its files as they were when it was read: a folder that was written anew
     /// since holds another model.
     stamp: Vec<FileStamp>,
+    /// Whether its networks are read when their turn comes, where that can be.
+    saves_memory: bool,
     /// What changed it.
     pub used: UsedFiles,
 }
@@ -50,6 +52,7 @@ impl Loaded {
             digest: Arc::clone(&self.digest),
             size_bytes,
             stamp: self.stamp.clone(),
+            saves_memory: self.saves_memory,
             used,
         }
     }
@@ -68,6 +71,11 @@ pub(super) trait LoadNews {
 
     /// Tells something that the model cannot have.
     fn warn(&self, warning: &str);
+
+    /// Whether networks are to be read when their turn comes.
+    fn saves_memory(&self) -> bool {
+        false
+    }
 }
 
 impl LoadNews for JobContext {
@@ -81,6 +89,10 @@ impl LoadNews for JobContext {
 
     fn warn(&self, warning: &str) {
         self.warn(warning);
+    }
+
+    fn saves_memory(&self) -> bool {
+        self.saves_memory()
     }
 }
 
@@ -116,18 +128,18 @@ impl ModelCache {
             .position(|loaded| loaded.summary.source == *source);
         if let Some(place) = known {
             let loaded = self.models.remove(place);
-            if loaded.stamp == stamp {
+            if loaded.stamp == stamp && loaded.saves_memory == news.saves_memory() {
                 self.models.push(Rc::clone(&loaded));
                 return Ok(loaded);
             }
         }
-        let folder = folder_of(source, device)?;
+        let folder = folder_of(source, device, news.saves_memory())?;
         let estimate = folder
             .painting_memory([1, 1], 1)
             .map_err(|error| bad_model(&error))?;
         self.shrink(budget_bytes.saturating_sub(estimate.weights_bytes));
         let folder = folder.watched(news.watch(estimate.weights_bytes));
-        let loaded = open(source, &folder, stamp, device);
+        let loaded = open(source, &folder, stamp, news.saves_memory(), device);
         // A model that was given up is none that failed.
         news.goes_on()?;
         let loaded = Rc::new(loaded?);
@@ -164,10 +176,12 @@ pub(super) fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
     StopReason::Failed(EngineError::Model(error.to_string()))
 }
 
-/// The folder of a source, of which the configurations only are read.
+/// The folder of a source, of which the configurations only are read. Where memory is to
+/// be saved, half precision stays what it is.
 pub(super) fn folder_of(
     source: &ModelSource,
     device: &ComputeDevice,
+    saves_memory: bool,
 ) -> Result<ModelFolder, StopReason> {
     let yaml = match source {
         ModelSource::Described { yaml, .. } => Some(yaml.as_path()),
@@ -175,7 +189,12 @@ pub(super) fn folder_of(
     };
     let folder = ModelFolder::open_with(path_of(source)?, yaml);
     let folder = folder.map_err(|error| bad_model(&error))?;
-    Ok(folder.held_as(device.weights))
+    let folder = folder.held_as(device.weights);
+    Ok(match saves_memory {
+        true if device.summary.is_gpu || device.weights != WeightDtype::F32 => folder.in_turn(),
+        true => folder.held_as_stored().in_turn(),
+        false => folder,
+    })
 }
 
 pub(super) fn path_of(source: &ModelSource) -> Result<PathBuf, StopReason> {
@@ -193,6 +212,7 @@ fn open(
     source: &ModelSource,
     folder: &ModelFolder,
     stamp: Vec<FileStamp>,
+    saves_memory: bool,
     device: &ComputeDevice,
 ) -> Result<Loaded, StopReason> {
     let model = LatentDiffusion::load(folder, &device.device).map_err(|error| bad_model(&error))?;
@@ -215,10 +235,15 @@ fn open(
     };
     Ok(Loaded {
         digest: folder.unet_digest().map_err(|error| bad_model(&error))?,
-        size_bytes: summary.parameters * device.weights.bytes() as u64,
+        // What is read in its turn does not stay.
+        size_bytes: match model.model().is_in_turn() {
+            true => model.model().first_stage().parameter_count() as u64,
+            false => summary.parameters,
+        } * folder.held().bytes() as u64,
         model,
         summary,
         stamp,
+        saves_memory,
         used: UsedFiles::default(),
     })
 }

@@ -345,6 +345,7 @@ pub struct JobControl {
 struct Flags {
     cancel: AtomicBool,
     pause: AtomicBool,
+    saves_memory: AtomicBool,
     told: Mutex<Option<Box<GenerateSpec>>>,
 }
 
@@ -380,6 +381,18 @@ impl JobControl {
             .told
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the job read networks when their turn comes, or all at once.
+    pub fn set_saving_memory(&self, saves_memory: bool) {
+        self.flags
+            .saves_memory
+            .store(saves_memory, Ordering::Relaxed);
+    }
+
+    /// Whether the job reads networks when their turn comes.
+    pub fn saves_memory(&self) -> bool {
+        self.flags.saves_memory.load(Ordering::Relaxed)
     }
 
     /// Whether the job is held.

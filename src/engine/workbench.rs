@@ -13,7 +13,7 @@ use super::protocol::{EngineError, StopReason};
 use crate::evaluate::Judge;
 use crate::folders;
 use crate::frame::patch_bytes;
-use crate::model::{MemoryEstimate, Upscaler};
+use crate::model::{MemoryEstimate, Upscaler, WeightDtype};
 use crate::recipe::{GenerateSpec, ModelSource, TrainSpec, UpscaleSpec};
 use crate::train;
 
@@ -88,12 +88,16 @@ impl Workbench {
     /// Refuses to paint what needs more memory than there is, and answers whether the
     /// first stage has to see the picture in parts to have enough. How much a graphics
     /// card has is not told; there the driver says so in its time.
-    pub fn check_painting(&self, spec: &GenerateSpec) -> Result<bool, StopReason> {
+    pub fn check_painting(
+        &self,
+        spec: &GenerateSpec,
+        saves_memory: bool,
+    ) -> Result<bool, StopReason> {
         if self.device.summary.is_gpu {
             return Ok(false);
         }
         let size_px = [spec.width_px, spec.height_px];
-        let folder = folder_of(&spec.model, &self.device)?;
+        let folder = folder_of(&spec.model, &self.device, saves_memory)?;
         let native_px = folder.manifest().resolution_px;
         let window_px = spec.windows.side_px(size_px, native_px);
         let estimate = folder
@@ -106,7 +110,7 @@ impl Workbench {
             false => 0,
         };
         let needed_bytes = |estimate: MemoryEstimate| {
-            let model_bytes = match is_loaded {
+            let model_bytes = match is_loaded && !folder.is_in_turn() {
                 true => estimate.working_bytes,
                 false => estimate.total_bytes(),
             };
@@ -127,7 +131,12 @@ impl Workbench {
             &format!("Painting {} × {} pixels", size_px[0], size_px[1]),
             needed_bytes(estimate),
             available_bytes,
-            "make the picture smaller, or close other programs",
+            match folder.is_in_turn() {
+                true => "make the picture smaller, or close other programs",
+                false => {
+                    "make the picture smaller, close other programs, or save memory (--low-memory)"
+                }
+            },
         )
         .map_err(StopReason::Failed)?;
         Ok(is_in_parts)
@@ -228,6 +237,19 @@ impl Workbench {
             context.memory(memory);
         }
     }
+}
+
+/// Memory that painting takes at most on the processor where networks are read in turn, about;
+/// `None` where the model does not open.
+pub fn memory_in_turn(spec: &GenerateSpec, weights: WeightDtype) -> Option<u64> {
+    let device = ComputeDevice::cpu().with_weights(weights).ok()?;
+    let folder = folder_of(&spec.model, &device, true).ok()?;
+    let size_px = [spec.width_px, spec.height_px];
+    let window_px = spec
+        .windows
+        .side_px(size_px, folder.manifest().resolution_px);
+    let estimate = folder.painting_memory_in(size_px, window_px).ok()?;
+    Some(estimate.total_bytes())
 }
 
 pub(super) fn check_room(

@@ -104,14 +104,17 @@ impl ModelFolder {
         window_px: Option<u32>,
         is_in_parts: bool,
     ) -> Result<MemoryEstimate, ModelError> {
-        let mut weights = 0;
+        // Of the first stage, of the denoiser, of text encoders, of everything else.
+        let [mut stage, mut denoiser, mut texts, mut weights] = [0; 4];
+        // Of the first stage and of the denoiser, where each has its turn.
+        let [mut stage_working, mut denoiser_most] = [0.0_f64; 2];
         let most_px = window_px.unwrap_or(u32::MAX);
         let pixels = f64::from(size_px[0]) * f64::from(size_px[1]);
         // The networks run one after the other: the hungriest decides.
         let mut working = 0.0_f64;
         let mut factor = 8;
         if let Ok(config) = self.first_stage_config() {
-            weights += config.parameter_count()?;
+            stage = config.parameter_count()?;
             factor = config.info().factor;
             if let Some(codec) = config.kind().codec()? {
                 let whole = decoder_working(&codec, size_px) * f64::from(at_once);
@@ -119,19 +122,20 @@ impl ModelFolder {
                     true => whole.min(MOST_PART_BYTES as f64 / NUMBER),
                     false => whole,
                 };
-                working = working.max(part);
+                stage_working = part;
             }
         }
         if let Ok(config) = self.unet_config() {
-            weights += config.parameter_count()?;
+            denoiser = config.parameter_count()?;
             let latent = size_px.map(|side| (side.min(most_px) as usize).div_ceil(factor));
             // With guidance the denoiser is asked twice.
             let rows = 2.0 * f64::from(at_once);
-            working = working.max(rows * denoiser_working(&config.architecture()?, latent));
+            denoiser_most = rows * denoiser_working(&config.architecture()?, latent);
         }
-        let texts = self.text_encoder_config().ok().into_iter();
-        for config in texts.chain(self.second_text_encoder_config()) {
-            weights += config.parameter_count()?;
+        working = working.max(stage_working).max(denoiser_most);
+        let first = self.text_encoder_config().ok().into_iter();
+        for config in first.chain(self.second_text_encoder_config()) {
+            texts += config.parameter_count()?;
         }
         if let Ok(config) = self.layout_encoder_config() {
             weights += config.parameter_count()?;
@@ -151,12 +155,26 @@ impl ModelFolder {
             // What is told of the whole in both branches, and the planes of the picture.
             let channels = self.unet_config().map_or(0, |config| config.in_channels);
             let places = pixels / (factor * factor) as f64;
-            working += 2.0 * channels as f64 * places + PICTURE_PLANES * pixels;
+            let whole = 2.0 * channels as f64 * places + PICTURE_PLANES * pixels;
+            working += whole;
+            stage_working += whole;
+            denoiser_most += whole;
         }
-        Ok(MemoryEstimate {
+        let estimate = |weights: usize, working: f64| MemoryEstimate {
             weights_bytes: (weights * self.held().bytes()) as u64,
             working_bytes: (working * NUMBER * SLACK) as u64,
-        })
+        };
+        if self.is_in_turn() {
+            // The first stage stays; of the others the hungriest decides.
+            let turns = [
+                estimate(stage + texts, 0.0),
+                estimate(stage + denoiser, denoiser_most),
+                estimate(stage, stage_working),
+            ];
+            let most = turns.into_iter().max_by_key(|turn| turn.total_bytes());
+            return Ok(most.unwrap_or_default());
+        }
+        Ok(estimate(stage + denoiser + texts + weights, working))
     }
 }
 

@@ -25,6 +25,7 @@ mod manifest;
 mod memory;
 pub mod paper;
 pub mod tiny;
+mod turns;
 mod unet;
 mod upscaler;
 pub mod weights;

@@ -9,6 +9,7 @@ use super::conditioner::{
     Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, Regional, TextReader,
 };
 use super::lora::{Changes, Targets};
+use super::turns::Turns;
 use super::weights::{self, names};
 use super::{
     ClipTextModel, ControlNet, ControlNetFile, FirstStage, LatentInfo, Manifest, ModelError,
@@ -23,8 +24,11 @@ use crate::recipe::InputSpec;
 pub struct Model {
     manifest: Manifest,
     first_stage: Box<dyn FirstStage>,
+    /// Without weights where it is read in its turn.
     denoiser: UNet2d,
     conditioners: Vec<Arc<dyn Conditioner>>,
+    /// What reads the networks when their turn comes; `None` where all are in memory.
+    turns: Option<Arc<Turns>>,
 }
 
 /// What is added to a model that is in memory.
@@ -41,7 +45,7 @@ pub struct Additions {
 }
 
 impl Model {
-    /// Reads all parts of a model.
+    /// Reads all parts of a model, or those that need not wait for their turn.
     ///
     /// # Errors
     /// If a part is missing or damaged, or they do not fit together.
@@ -52,12 +56,46 @@ impl Model {
             // Denoisers with cross-attention must be told something.
             folder.text_encoder_config()?;
         }
+        let first_stage = folder.load_first_stage(device)?;
+        if folder.is_in_turn() {
+            let turns = Arc::new(Turns::new(folder, device)?);
+            // Their sizes are those of the networks that will be read.
+            let denoiser = folder.unet_config()?.init(device)?;
+            let encoders = Encoders::unread(folder, device)?;
+            return Ok(Self {
+                conditioners: Turns::conditioners(&turns),
+                turns: Some(turns),
+                ..Self::new(manifest, first_stage, denoiser, encoders)?
+            });
+        }
+        let denoiser = folder.load_unet(device)?;
         Self::new(
             manifest,
-            folder.load_first_stage(device)?,
-            folder.load_unet(device)?,
+            first_stage,
+            denoiser,
             Encoders::load(folder, device)?,
         )
+    }
+
+    /// Whether its networks are read when their turn comes.
+    pub fn is_in_turn(&self) -> bool {
+        self.turns.is_some()
+    }
+
+    /// Lets go of networks that are read when their turn comes.
+    pub fn let_go(&self) {
+        if let Some(turns) = &self.turns {
+            turns.let_go();
+        }
+    }
+
+    /// What went wrong when a network was read in its turn: what was said since then is
+    /// worth nothing.
+    ///
+    /// # Errors
+    /// That.
+    pub fn check_turns(&self) -> Result<(), ModelError> {
+        self.turns.as_ref().map_or(Ok(()), |turns| turns.check())
     }
 
     /// A model of parts that are there already, such as those in training.
@@ -88,6 +126,7 @@ impl Model {
             first_stage,
             denoiser,
             conditioners: conditioners.into_iter().map(Arc::from).collect(),
+            turns: None,
         })
     }
 
@@ -157,34 +196,24 @@ impl Model {
                 wanted: [needed.channels, needed.factor],
             });
         }
-        let told = |conditioner: &Arc<dyn Conditioner>| {
-            let [first, second] = conditioner.text_encoders();
-            let is_asked = first.or(second).is_some();
-            let is_changed = ![&changes.text, &changes.second_text]
-                .iter()
-                .all(|it| it.is_empty());
-            if !is_asked || (!is_changed && words.is_empty()) {
-                return Ok(Arc::clone(conditioner));
-            }
-            let patched = |network: Option<&ClipTextModel>, changes| {
-                network.map(|network| weights::patched(network, &names::CLIP_TEXT, changes))
-            };
-            let networks = [
-                patched(first, &changes.text),
-                patched(second, &changes.second_text),
-            ];
-            let anew = conditioner.with_texts(networks, &words);
-            anew.unwrap_or_else(|| Ok(Arc::clone(conditioner)))
-        };
+        if let Some(turns) = &self.turns {
+            let turns = Arc::new(turns.with(changes, words)?);
+            return Ok(Self {
+                manifest: self.manifest.clone(),
+                first_stage,
+                denoiser: self.denoiser.clone(),
+                conditioners: Turns::conditioners(&turns),
+                turns: Some(turns),
+            });
+        }
+        let conditioners = self.conditioners.iter();
+        let conditioners = conditioners.map(|it| retold(it, &changes, &words));
         Ok(Self {
             manifest: self.manifest.clone(),
             first_stage,
             denoiser: weights::patched(&self.denoiser, &names::DIFFUSERS, &changes.denoiser),
-            conditioners: self
-                .conditioners
-                .iter()
-                .map(told)
-                .collect::<Result<_, ModelError>>()?,
+            conditioners: conditioners.collect::<Result<_, ModelError>>()?,
+            turns: None,
         })
     }
 
@@ -272,7 +301,15 @@ impl Model {
     /// # Shapes
     /// `latents`: `[1, channels, h, w]`; `timestep`: `[1]`; result: `[rows, channels, h, w]`.
     pub fn said(&self, latents: &Tensor<4>, timestep: Tensor<1>, told: &Conditioning) -> Tensor<4> {
-        told.ask(&self.denoiser, latents, timestep, &self.manifest.channels)
+        let order = &self.manifest.channels;
+        let Some(turns) = &self.turns else {
+            return told.ask(&self.denoiser, latents, timestep, order);
+        };
+        match turns.denoiser() {
+            Some(denoiser) => told.ask(&denoiser, latents, timestep, order),
+            // [`Self::check_turns`] tells why.
+            None => Tensor::cat(vec![latents.zeros_like(); told.rows()], 0),
+        }
     }
 
     /// Number of weights of all networks.
@@ -287,6 +324,30 @@ impl Model {
     pub fn denoiser_work(&self) -> f64 {
         work::denoiser_work(&self.denoiser)
     }
+}
+
+/// A conditioner whose text encoders are changed and were taught words; the same where it
+/// has none, or nothing is changed.
+pub(super) fn retold(
+    conditioner: &Arc<dyn Conditioner>,
+    changes: &Changes,
+    words: &[LearnedWord],
+) -> Result<Arc<dyn Conditioner>, ModelError> {
+    let [first, second] = conditioner.text_encoders();
+    let of_texts = [&changes.text, &changes.second_text];
+    let is_changed = !words.is_empty() || of_texts.iter().any(|it| !it.is_empty());
+    if first.or(second).is_none() || !is_changed {
+        return Ok(Arc::clone(conditioner));
+    }
+    let patched = |network: Option<&ClipTextModel>, changes| {
+        network.map(|network| weights::patched(network, &names::CLIP_TEXT, changes))
+    };
+    let networks = [
+        patched(first, &changes.text),
+        patched(second, &changes.second_text),
+    ];
+    let anew = conditioner.with_texts(networks, words);
+    anew.unwrap_or_else(|| Ok(Arc::clone(conditioner)))
 }
 
 /// What a conditioner says of what is asked for, or of nothing.

@@ -9,7 +9,7 @@ use image::{GrayImage, Luma, Rgb, RgbImage};
 use super::{assert_fails, events, of_kind, text, velatura};
 
 /// Kind, name of its weights, family and task.
-const KINDS: [[&str; 3]; 13] = [
+const KINDS: [[&str; 3]; 16] = [
     ["stable-diffusion-1", "stable-diffusion-1", "text-to-image"],
     [
         "stable-diffusion-1-inpainting",
@@ -21,6 +21,21 @@ const KINDS: [[&str; 3]; 13] = [
         "stable-diffusion-2-inpainting",
         "stable-diffusion-2",
         "inpainting",
+    ],
+    [
+        "stable-diffusion-xl",
+        "stable-diffusion-xl",
+        "text-to-image",
+    ],
+    [
+        "stable-diffusion-xl-inpainting",
+        "stable-diffusion-xl",
+        "inpainting",
+    ],
+    [
+        "stable-diffusion-xl-refiner",
+        "stable-diffusion-xl",
+        "text-to-image",
     ],
     [
         "latent-diffusion-unconditional",
@@ -175,7 +190,7 @@ fn every_kind_paints_what_it_is_asked_for() {
         mask.to_vec()
     };
     // What a kind is asked for, and what else.
-    let asked: [(&str, Vec<&str>, Vec<&str>); 11] = [
+    let asked: [(&str, Vec<&str>, Vec<&str>); 14] = [
         ("stable-diffusion-1", words("a red hill"), words("the sea")),
         (
             "stable-diffusion-1-inpainting",
@@ -187,6 +202,17 @@ fn every_kind_paints_what_it_is_asked_for() {
             "stable-diffusion-2-inpainting",
             masked("a hill"),
             masked("the sea"),
+        ),
+        ("stable-diffusion-xl", words("a red hill"), words("the sea")),
+        (
+            "stable-diffusion-xl-inpainting",
+            masked("a hill"),
+            masked("the sea"),
+        ),
+        (
+            "stable-diffusion-xl-refiner",
+            [&["--init", "a.png", "--low-memory"][..], &words("a hill")].concat(),
+            words("the sea"),
         ),
         (
             "latent-diffusion-unconditional",

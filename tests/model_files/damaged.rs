@@ -245,7 +245,7 @@ fn damaged_and_foreign_files_are_explained() {
     let open = |folder: &Path| ModelFolder::open(folder).unwrap_err();
     fs::write(
         folder.join("unet/config.json"),
-        r#"{"addition_embed_type": "text_time"}"#,
+        r#"{"addition_embed_type": "image"}"#,
     )
     .unwrap();
     assert!(open(&folder).to_string().contains("addition_embed_type"));

@@ -2,7 +2,7 @@
 
 use egui::{Key, Modifiers};
 
-use super::generate::MODELS;
+use super::generate::{MODELS, SAVE_MEMORY};
 use super::{Action, COMMAND_SHIFT, Entry, Group, Listens};
 use crate::app::command::{Command, Dialog};
 use crate::app::state::AppState;
@@ -92,6 +92,7 @@ pub static ENTRIES: &[Entry] = &[
         command: Command::OpenFile,
     },
     Entry::Action(&MODELS),
+    Entry::Action(&SAVE_MEMORY),
     Entry::Line,
     Entry::Action(&SAVE),
     Entry::Action(&SAVE_AS),

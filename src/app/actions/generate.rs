@@ -57,6 +57,13 @@ pub static ESCAPE: Action = Action::new(Group::Generate, "Cancel", |_| Some(Comm
     .key(Modifiers::NONE, Key::Escape)
     .listens(Listens::Escape);
 
+/// Has networks read when their turn comes. It stands among files.
+pub static SAVE_MEMORY: Action = Action::new(Group::Generate, "Save memory", |_| {
+    Some(Command::ToggleMemorySaving)
+})
+.hint("From the next picture on, text encoders and denoiser are in memory one after the other; each is read again for every picture")
+.switch(|state| state.settings.saves_memory);
+
 /// Shows the list of models. It stands among files.
 pub static MODELS: Action = Action::new(Group::Generate, "Models…", |_| {
     Some(LibraryCommand::Open.into())

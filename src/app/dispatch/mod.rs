@@ -52,7 +52,8 @@ pub struct Core {
 
 impl Core {
     /// The state with its helpers, at the start of the program.
-    pub fn new(state: AppState, engine: EngineHandle, background: Background) -> Self {
+    pub fn new(state: AppState, mut engine: EngineHandle, background: Background) -> Self {
+        engine.save_memory(state.settings.saves_memory);
         Self {
             state,
             engine,
@@ -191,6 +192,10 @@ impl Core {
                 toolbox.cancel(&mut front.editor, &mut front.view);
             }
             Command::SetTheme(theme) => settings.theme = theme,
+            Command::ToggleMemorySaving => {
+                settings.saves_memory ^= true;
+                self.engine.save_memory(settings.saves_memory);
+            }
             Command::ToggleSidePanel => settings.panels.side ^= true,
             Command::ToggleStrip => settings.panels.strip ^= true,
             Command::ToggleBoxes => settings.panels.boxes ^= true,

@@ -17,8 +17,8 @@ use super::follow::follow;
 use super::place::{check_folder, check_output, try_place};
 use super::report::Reporter;
 use super::{CliError, devices, latents};
-use crate::engine::SamplerChoice;
 use crate::engine::protocol::{EngineEvent, PaintedImage};
+use crate::engine::{SamplerChoice, memory_in_turn};
 use crate::folders;
 use crate::recipe::{PaintedRecipe, SaveOptions, next_picture_path, save_picture};
 
@@ -39,6 +39,15 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
     }
     args.save_latents.as_deref().map(try_place).transpose()?;
     let mut engine = devices::start_engine(args.device, args.precision)?;
+    if args.low_memory {
+        engine.save_memory(true);
+        if let Some(bytes) = memory_in_turn(&spec, args.precision.into()) {
+            let gib = bytes as f64 / f64::from(1 << 30);
+            report.status(&format!(
+                "Networks are read in turn: painting takes about {gib:.1} GiB of memory at most."
+            ));
+        }
+    }
     let job = engine.generate(spec);
     let mut kept = Vec::new();
     let mut progress = report.progress(total, "steps");

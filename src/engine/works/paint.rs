@@ -239,7 +239,9 @@ impl Work for Paint {
             self.spec
                 .validate()
                 .map_err(|error| StopReason::Failed(error.into()))?;
-            self.is_in_parts = self.bench.check_painting(&self.spec)?;
+            self.is_in_parts = self
+                .bench
+                .check_painting(&self.spec, context.saves_memory())?;
             if self.is_in_parts {
                 context.warn(IN_PARTS);
             }

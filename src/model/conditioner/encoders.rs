@@ -117,6 +117,24 @@ impl Encoders {
         Ok(encoders)
     }
 
+    /// Those for words with their sizes and without weights, which are drawn should anybody
+    /// ask them.
+    ///
+    /// # Errors
+    /// If one cannot be built, or its words cannot be read.
+    pub fn unread(folder: &ModelFolder, device: &Device) -> Result<Self, ModelError> {
+        let first = folder.text_encoder_config().ok();
+        let first = first.map(|config| {
+            let network = config.init(device)?;
+            Ok::<_, ModelError>((folder.tokenizer()?, network))
+        });
+        Ok(Self {
+            text: first.transpose()?,
+            second_text: folder.unread_second_text_encoder(device)?,
+            ..Self::default()
+        })
+    }
+
     /// The conditioners for what can be asked for, in its order; without those whose
     /// networks are not there.
     pub fn conditioners(mut self, inputs: &[InputSpec]) -> Vec<Box<dyn Conditioner>> {

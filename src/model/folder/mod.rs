@@ -31,6 +31,7 @@ use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
 use super::first_stage::{FirstStagePlace, Halves};
 use super::inspect::only_checkpoint;
 use super::json::{read_config, read_json};
+use super::turns;
 use super::weights::{
     self, FileStamp, ReadWatch, Watched, WeightDigest, WeightDtype, WeightSource, names,
 };
@@ -41,6 +42,8 @@ use super::{
 
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
+/// A weight that every denoiser has.
+const FIRST_WEIGHT: &str = "conv_in.weight";
 /// The folders of the parts.
 const PARTS: [&str; 11] = [
     "unet",
@@ -90,6 +93,8 @@ pub struct ModelFolder {
     scheduler: Value,
     manifest: Manifest,
     held: WeightDtype,
+    /// Whether networks are read when their turn comes.
+    is_in_turn: bool,
     /// The weights of all parts, for a model in one file.
     one_file: Option<Arc<OneFile>>,
     /// Who is told while weights are read.
@@ -195,6 +200,7 @@ impl ModelFolder {
             scheduler,
             manifest,
             held: WeightDtype::F32,
+            is_in_turn: false,
             one_file: None,
             watch: None,
         };
@@ -223,7 +229,46 @@ impl ModelFolder {
         }
     }
 
-    pub(super) fn held(&self) -> WeightDtype {
+    /// The same folder, whose reading nobody watches.
+    #[must_use]
+    pub(super) fn unwatched(self) -> Self {
+        Self {
+            watch: None,
+            ..self
+        }
+    }
+
+    /// The same folder, of whose large networks no more than one will be in memory at a
+    /// time. Models that are told more than words and masks are small, and read as usual.
+    #[must_use]
+    pub fn in_turn(self) -> Self {
+        let is_possible = turns::are_possible(&self.manifest.inputs) && self.original().is_none();
+        Self {
+            is_in_turn: is_possible && self.unet.is_some(),
+            ..self
+        }
+    }
+
+    /// Whether networks will be read when their turn comes.
+    pub fn is_in_turn(&self) -> bool {
+        self.is_in_turn
+    }
+
+    /// The same folder, whose weights will be held in half precision if its denoiser is
+    /// stored so.
+    #[must_use]
+    pub fn held_as_stored(self) -> Self {
+        let source = self.weights("unet", UNET).ok();
+        let stored = source.and_then(|source| source.dtype(FIRST_WEIGHT));
+        match stored {
+            Some(safetensors::Dtype::F16) => self.held_as(WeightDtype::F16),
+            Some(safetensors::Dtype::BF16) => self.held_as(WeightDtype::Bf16),
+            _ => self,
+        }
+    }
+
+    /// How weights will be held in memory.
+    pub fn held(&self) -> WeightDtype {
         self.held
     }
 

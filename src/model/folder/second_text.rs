@@ -56,6 +56,26 @@ impl ModelFolder {
         SizeWaves::of(unet, pooled, self.is_nothing_zero).map(Some)
     }
 
+    /// The second text encoder without its weights, with its words, and how the denoiser is
+    /// told of sizes; `None` where there is none.
+    ///
+    /// # Errors
+    /// If it cannot be built, or its words cannot be read.
+    pub(in crate::model) fn unread_second_text_encoder(
+        &self,
+        device: &Device,
+    ) -> Result<Option<(TextEncoder, SizeWaves)>, ModelError> {
+        let (Some(sizes), Some(config)) = (self.size_waves()?, self.second_text_encoder_config())
+        else {
+            return Ok(None);
+        };
+        let text = TextEncoder {
+            tokenizer: self.second_tokenizer()?,
+            network: config.init(device)?,
+        };
+        Ok(Some((text, sizes)))
+    }
+
     /// Reads the second text encoder with its words, and how the denoiser is told of sizes;
     /// `None` where there is none.
     ///

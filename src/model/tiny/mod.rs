@@ -42,6 +42,8 @@ enum Told {
     Yaml(&'static str),
     /// The conventions of Stable Diffusion.
     StableDiffusion { is_second: bool, inpaints: bool },
+    /// Those of Stable Diffusion XL.
+    StableDiffusionXl { is_refiner: bool, inpaints: bool },
 }
 
 const fn papers(id: &'static str, yaml: &'static str, has_classes: bool) -> TinyKind {
@@ -70,8 +72,20 @@ const fn stable_diffusion(
     }
 }
 
+const fn stable_diffusion_xl(id: &'static str, is_refiner: bool, inpaints: bool) -> TinyKind {
+    TinyKind {
+        id,
+        stem: id,
+        told: Told::StableDiffusionXl {
+            is_refiner,
+            inpaints,
+        },
+        has_classes: false,
+    }
+}
+
 /// All kinds.
-pub static KINDS: [TinyKind; 13] = [
+pub static KINDS: [TinyKind; 16] = [
     stable_diffusion("stable-diffusion-1", "stable-diffusion-1", false, false),
     stable_diffusion(
         "stable-diffusion-1-inpainting",
@@ -92,6 +106,9 @@ pub static KINDS: [TinyKind; 13] = [
         true,
         true,
     ),
+    stable_diffusion_xl("stable-diffusion-xl", false, false),
+    stable_diffusion_xl("stable-diffusion-xl-inpainting", false, true),
+    stable_diffusion_xl("stable-diffusion-xl-refiner", true, false),
     papers(
         "latent-diffusion-unconditional",
         include_str!("unconditional.yaml"),
@@ -170,6 +187,10 @@ impl TinyKind {
                 is_second,
                 inpaints,
             } => return Ok(stable_diffusion::layout(is_second, inpaints)),
+            Told::StableDiffusionXl {
+                is_refiner,
+                inpaints,
+            } => return Ok(stable_diffusion::layout_xl(is_refiner, inpaints)),
             Told::Yaml(text) => text,
         };
         let unclear = |message: String| ModelError::Json {

@@ -1,4 +1,4 @@
-//! Stable Diffusion 1 and 2 in tiny. The vocabulary is the whole one: it comes with the
+//! Stable Diffusion 1, 2 and XL in tiny. The vocabulary is the whole one: it comes with the
 //! program and not with a file.
 
 use crate::model::paper::{
@@ -8,6 +8,10 @@ use crate::model::paper::{
 
 /// Width of texts.
 const TEXT_WIDTH: usize = 16;
+/// The same of the two text encoders of Stable Diffusion XL.
+const TEXT_WIDTHS: [usize; 2] = [8, 16];
+/// Width of the waves that tell of one of its sizes.
+const WAVES: usize = 16;
 /// Channels of the levels of the denoiser.
 const CHANNELS: [usize; 2] = [32, 64];
 /// Channels of latents.
@@ -16,13 +20,7 @@ const LATENT: usize = 4;
 /// Names and shapes of the weights; a model that repaints with a mask is told mask and
 /// picture as further channels.
 pub(super) fn layout(is_second: bool, inpaints: bool) -> Layout {
-    let text = ClipSizes {
-        width: TEXT_WIDTH,
-        inner_width: 4 * TEXT_WIDTH,
-        layers: 2,
-        vocabulary: 49_408,
-        length: 77,
-    };
+    let text = text(TEXT_WIDTH);
     let unet = OriginalUnet {
         input_channels: if inpaints { 2 * LATENT + 1 } else { LATENT },
         output_channels: LATENT,
@@ -43,7 +41,66 @@ pub(super) fn layout(is_second: bool, inpaints: bool) -> Layout {
         added_width: None,
         is_newly_ordered: false,
     };
-    let first_stage = OriginalFirstStage {
+    let conditioner = match is_second {
+        true => OriginalConditioner::OpenClip(text),
+        false => OriginalConditioner::Clip(text),
+    };
+    let mut layout = unet.layout(paper::UNET);
+    layout.extend(first_stage().layout(paper::FIRST_STAGE));
+    layout.extend(conditioner.layout());
+    layout
+}
+
+/// The same of Stable Diffusion XL; its refiner has the second text encoder alone.
+pub(super) fn layout_xl(is_refiner: bool, inpaints: bool) -> Layout {
+    let [first, second] = TEXT_WIDTHS;
+    let (context, sizes) = match is_refiner {
+        true => (second, 5),
+        false => (first + second, 6),
+    };
+    let levels = CHANNELS.into_iter().zip([0, 1]);
+    let unet = OriginalUnet {
+        input_channels: if inpaints { 2 * LATENT + 1 } else { LATENT },
+        output_channels: LATENT,
+        width: CHANNELS[0],
+        levels: levels
+            .map(|(channels, depth)| OriginalLevel { channels, depth })
+            .collect(),
+        layers: 1,
+        middle_depth: 1,
+        attention: OriginalAttention::Transformer {
+            context,
+            is_linear: true,
+        },
+        heads: None,
+        is_scale_shift: false,
+        resamples_in_blocks: false,
+        classes: None,
+        added_width: Some(second + sizes * WAVES),
+        is_newly_ordered: false,
+    };
+    let conditioner = OriginalConditioner::Both {
+        clip: (!is_refiner).then(|| text(first)),
+        open_clip: text(second),
+    };
+    let mut layout = unet.layout(paper::UNET);
+    layout.extend(first_stage().layout(paper::FIRST_STAGE));
+    layout.extend(conditioner.layout());
+    layout
+}
+
+fn text(width: usize) -> ClipSizes {
+    ClipSizes {
+        width,
+        inner_width: 4 * width,
+        layers: 2,
+        vocabulary: 49_408,
+        length: 77,
+    }
+}
+
+fn first_stage() -> OriginalFirstStage {
+    OriginalFirstStage {
         input_channels: 3,
         output_channels: 3,
         levels: vec![32; 4],
@@ -55,13 +112,5 @@ pub(super) fn layout(is_second: bool, inpaints: bool) -> Layout {
         latent_channels: LATENT,
         is_gaussian: true,
         codes: None,
-    };
-    let conditioner = match is_second {
-        true => OriginalConditioner::OpenClip(text),
-        false => OriginalConditioner::Clip(text),
-    };
-    let mut layout = unet.layout(paper::UNET);
-    layout.extend(first_stage.layout(paper::FIRST_STAGE));
-    layout.extend(conditioner.layout());
-    layout
+    }
 }

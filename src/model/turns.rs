@@ -1,0 +1,230 @@
+//! Networks that are read when their turn comes: of the large ones no more than one is in
+//! memory at a time. The first stage, which is small, stays.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::tensor::{Device, Tensor};
+
+use super::conditioner::{
+    Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, TextReader,
+};
+use super::lora::Changes;
+use super::weights::{self, names};
+use super::whole::retold;
+use super::{ClipTextModel, LatentInfo, ModelError, ModelFolder, UNet2d};
+use crate::recipe::InputSpec;
+use crate::recipe::prompt::TextReading;
+
+/// Reads networks in their turn.
+#[derive(Debug)]
+pub(super) struct Turns {
+    folder: ModelFolder,
+    device: Device,
+    /// The conditioners, whose networks have their sizes and no weights.
+    unread: Vec<Arc<dyn Conditioner>>,
+    changes: Changes,
+    words: Vec<LearnedWord>,
+    held: Mutex<Held>,
+    failure: Mutex<Option<ModelError>>,
+}
+
+/// What is in memory.
+#[derive(Debug, Default)]
+enum Held {
+    #[default]
+    Nothing,
+    Denoiser(Box<UNet2d>),
+    Text(Arc<dyn Conditioner>),
+}
+
+impl Turns {
+    /// Of a model of which nothing is read yet.
+    ///
+    /// # Errors
+    /// If a network cannot be built, or its words cannot be read.
+    pub fn new(folder: &ModelFolder, device: &Device) -> Result<Self, ModelError> {
+        let encoders = Encoders::unread(folder, device)?;
+        let unread = encoders.conditioners(&folder.manifest().inputs);
+        Ok(Self {
+            // Who waited for the model to be loaded does not wait for it while it paints.
+            folder: folder.clone().unwatched(),
+            device: device.clone(),
+            unread: unread.into_iter().map(Arc::from).collect(),
+            changes: Changes::default(),
+            words: Vec::new(),
+            held: Mutex::default(),
+            failure: Mutex::default(),
+        })
+    }
+
+    /// The same with changes and words instead of those that it had; nothing is in memory of
+    /// either then.
+    ///
+    /// # Errors
+    /// If the words do not fit.
+    pub fn with(&self, changes: Changes, words: Vec<LearnedWord>) -> Result<Self, ModelError> {
+        self.let_go();
+        // Weights that are not there are not changed.
+        let none = Changes::default();
+        let unread = self.unread.iter();
+        let unread = unread.map(|it| retold(it, &none, &words));
+        Ok(Self {
+            folder: self.folder.clone(),
+            device: self.device.clone(),
+            unread: unread.collect::<Result<_, ModelError>>()?,
+            changes,
+            words,
+            held: Mutex::default(),
+            failure: Mutex::default(),
+        })
+    }
+
+    /// The conditioners; those for words are read when they are asked.
+    pub fn conditioners(turns: &Arc<Self>) -> Vec<Arc<dyn Conditioner>> {
+        let in_turn = |like: &Arc<dyn Conditioner>| -> Arc<dyn Conditioner> {
+            let like = Arc::clone(like);
+            if !reads_words(&like) {
+                return like;
+            }
+            let turns = Arc::clone(turns);
+            Arc::new(InTurn { like, turns })
+        };
+        turns.unread.iter().map(in_turn).collect()
+    }
+
+    /// Lets go of what is in memory.
+    pub fn let_go(&self) {
+        *self.held() = Held::Nothing;
+    }
+
+    /// What went wrong when a network was read, once.
+    ///
+    /// # Errors
+    /// That.
+    pub fn check(&self) -> Result<(), ModelError> {
+        let failure = self.failure.lock();
+        let mut failure = failure.unwrap_or_else(PoisonError::into_inner);
+        failure.take().map_or(Ok(()), Err)
+    }
+
+    /// The denoiser; `None` where it cannot be read, which [`Self::check`] tells.
+    pub fn denoiser(&self) -> Option<UNet2d> {
+        let mut held = self.held();
+        if let Held::Denoiser(network) = &*held {
+            return Some(UNet2d::clone(network));
+        }
+        // The other one goes first.
+        *held = Held::Nothing;
+        let read = self.folder.load_unet(&self.device);
+        let network = self.told(read)?;
+        let network = weights::patched(&network, &names::DIFFUSERS, &self.changes.denoiser);
+        *held = Held::Denoiser(Box::new(network.clone()));
+        Some(network)
+    }
+
+    /// What tells of words; `None` where it cannot be read, which [`Self::check`] tells.
+    fn text(&self) -> Option<Arc<dyn Conditioner>> {
+        let mut held = self.held();
+        if let Held::Text(text) = &*held {
+            return Some(Arc::clone(text));
+        }
+        *held = Held::Nothing;
+        let read = || {
+            let encoders = Encoders::load(&self.folder, &self.device)?;
+            let conditioners = encoders.conditioners(&self.folder.manifest().inputs);
+            let mut conditioners = conditioners.into_iter().map(Arc::from);
+            let found = conditioners.find(reads_words);
+            let text = found.ok_or_else(|| ModelError::MissingPart {
+                folder: self.folder.path().to_path_buf(),
+                part: "text encoder (text_encoder)",
+            })?;
+            retold(&text, &self.changes, &self.words)
+        };
+        let text = self.told(read())?;
+        *held = Held::Text(Arc::clone(&text));
+        Some(text)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told<T>(&self, read: Result<T, ModelError>) -> Option<T> {
+        match read {
+            Ok(network) => Some(network),
+            Err(error) => {
+                let failure = self.failure.lock();
+                let mut failure = failure.unwrap_or_else(PoisonError::into_inner);
+                *failure = Some(error);
+                None
+            }
+        }
+    }
+}
+
+/// Whether networks of a model can be read in turn: others than those of words are small, and
+/// so are the models that have them.
+pub(super) fn are_possible(inputs: &[InputSpec]) -> bool {
+    inputs
+        .iter()
+        .all(|input| matches!(input, InputSpec::Text { .. } | InputSpec::Mask { .. }))
+}
+
+fn reads_words(conditioner: &Arc<dyn Conditioner>) -> bool {
+    conditioner.text_encoders().iter().any(Option::is_some)
+}
+
+/// Tells of words by networks that are read when it is asked.
+#[derive(Debug)]
+struct InTurn {
+    /// The same, whose networks have their sizes and no weights.
+    like: Arc<dyn Conditioner>,
+    turns: Arc<Turns>,
+}
+
+impl Conditioner for InTurn {
+    fn encode(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Option<Conditioning> {
+        match asked {
+            Asked::Text { .. } => self.turns.text()?.encode(asked, bench),
+            _ => None,
+        }
+    }
+
+    fn nothing(&self, bench: &mut Bench<'_>) -> Conditioning {
+        let text = self.turns.text();
+        text.map_or_else(Conditioning::default, |text| text.nothing(bench))
+    }
+
+    fn words(
+        &self,
+        texts: &[&str],
+        reading: TextReading,
+        bench: &Bench<'_>,
+    ) -> Option<Conditioning> {
+        self.turns.text()?.words(texts, reading, bench)
+    }
+
+    fn phrases(&self, phrases: &[&str], device: &Device) -> Option<Tensor<2>> {
+        self.turns.text()?.phrases(phrases, device)
+    }
+
+    fn groups(&self, latents: LatentInfo) -> Vec<(&'static str, usize)> {
+        self.like.groups(latents)
+    }
+
+    fn reader(&self) -> Option<&TextReader> {
+        self.like.reader()
+    }
+
+    fn text_layers(&self) -> Option<usize> {
+        self.like.text_layers()
+    }
+
+    fn text_encoders(&self) -> [Option<&ClipTextModel>; 2] {
+        self.like.text_encoders()
+    }
+
+    fn parameter_count(&self) -> usize {
+        self.like.parameter_count()
+    }
+}
