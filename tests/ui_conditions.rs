@@ -191,7 +191,7 @@ fn boxes_and_maps_act_as_regional_prompts_where_only_words_are_known() {
     take_model(&mut studio, "plain");
     assert!(studio.sees("plain knows no boxes: their words act inside of them"));
     assert!(studio.sees("plain knows no label maps: the names of classes act"));
-    assert!(studio.sees("with 2 boxes as regional prompts and a label map as regional prompts"));
+    assert!(studio.sees("with 2 boxes and a label map as regional prompts"));
     assert!(!studio.sees("left out"));
     studio.set([FormChange::Number(&LAYOUT_WEIGHT, Value::Real(0.5))]);
     let spec = paint(&mut studio);

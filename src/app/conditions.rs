@@ -105,14 +105,20 @@ pub struct Told {
 impl Told {
     /// As in "3 boxes and a label map"; `None` for neither.
     pub fn words(self) -> Option<String> {
-        let boxes = match self.boxes {
-            0 => None,
-            1 => Some("1 box".to_owned()),
-            count => Some(format!("{count} boxes")),
+        let are_both_regions = self.has_map && self.boxes_are_regions && self.map_is_regions;
+        // Said once where it is so of both.
+        let are_called = self.boxes_are_regions && !are_both_regions;
+        let boxes = match (self.boxes, are_called) {
+            (0, _) => None,
+            (1, false) => Some("1 box".to_owned()),
+            (1, true) => Some("1 box as a regional prompt".to_owned()),
+            (count, false) => Some(format!("{count} boxes")),
+            (count, true) => Some(format!("{count} boxes as regional prompts")),
         };
-        let boxes = boxes.map(|boxes| acting(boxes, self.boxes_are_regions));
-        let map = self.has_map.then(|| "a label map".to_owned());
-        let map = map.map(|map| acting(map, self.map_is_regions));
+        let map = self.has_map.then(|| match self.map_is_regions {
+            true => "a label map as regional prompts".to_owned(),
+            false => "a label map".to_owned(),
+        });
         let small = self.has_small_picture;
         let small = small.then(|| "a low-resolution picture".to_owned());
         let guide = self.has_guide.then(|| "a guide".to_owned());
@@ -128,14 +134,6 @@ impl Told {
             [] => last.clone(),
             others => format!("{} and {last}", others.join(", ")),
         })
-    }
-}
-
-/// What is told, and how it acts where that is not what it is for.
-fn acting(what: String, as_regions: bool) -> String {
-    match as_regions {
-        true => format!("{what} as regional prompts"),
-        false => what,
     }
 }
 
@@ -400,6 +398,20 @@ mod tests {
         assert_eq!(
             regional.words().as_deref(),
             Some("3 boxes as regional prompts")
+        );
+        let one = Told {
+            boxes: 1,
+            ..regional
+        };
+        assert_eq!(one.words().as_deref(), Some("1 box as a regional prompt"));
+        let both = Told {
+            has_map: true,
+            map_is_regions: true,
+            ..regional
+        };
+        assert_eq!(
+            both.words().as_deref(),
+            Some("3 boxes and a label map as regional prompts")
         );
     }
 }
