@@ -16,11 +16,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::{GrayImage, RgbImage};
 use reference_support::{Reference, difference};
 use serde::Deserialize;
+use serde_json::Value;
 use velatura::diffusion::{
     Conditions, ControlInput, GenerationOutcome, GenerationRequest, LatentDiffusion,
 };
 use velatura::model::conditioner::Conditioning;
-use velatura::model::{Control, ControlNet, ControlNetFile, ModelFolder, WeightDtype};
+use velatura::model::{
+    Control, ControlNet, ControlNetFile, LatentInfo, ModelFolder, UNet2dConfig, WeightDtype,
+};
 use velatura::recipe::prompt::TextReading;
 use velatura::recipe::{ControlKind, SamplerId, Schedule, read_recipe};
 
@@ -149,6 +152,61 @@ fn networks_add_what_they_add_in_diffusers() {
             check(&reference, &format!("{name}.mid"), &numbers(added.lowest));
         }
     }
+}
+
+/// Networks for Stable Diffusion XL are told of whole texts and of sizes too. A file tells
+/// its sizes beside the denoiser that it is for.
+#[test]
+fn networks_are_told_of_sizes_where_their_models_are() {
+    let reference = reference();
+    let folder = tempfile::tempdir().unwrap();
+    let lone = folder.path().join("xl.safetensors");
+    std::fs::copy(
+        file("control_xl/diffusion_pytorch_model.safetensors"),
+        &lone,
+    )
+    .unwrap();
+    let config = std::fs::read_to_string(file("control_xl/config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    config["_class_name"] = "UNet2DConditionModel".into();
+    config["up_block_types"] = serde_json::json!(["CrossAttnUpBlock2D", "UpBlock2D"]);
+    let unet: UNet2dConfig = serde_json::from_value(config.clone()).unwrap();
+    let latents = LatentInfo {
+        channels: 4,
+        factor: 2,
+    };
+    let device = Device::flex();
+    let shown = picture(&reference, "picture.small");
+    let planes = (0..3).flat_map(|channel| {
+        let pixels = shown.pixels();
+        pixels.map(move |pixel| f32::from(pixel[channel]) / 255.0)
+    });
+    let shown = TensorData::new(planes.collect::<Vec<f32>>(), [1, 3, 32, 32]);
+    for path in [file("control_xl"), lone.clone()] {
+        let opened = ControlNetFile::open(&path).unwrap();
+        let network = opened
+            .load(&unet, latents, &device, WeightDtype::F32)
+            .unwrap();
+        let picture = Tensor::from_data(shown.clone(), &device);
+        let told = Conditioning {
+            context: vec![("text", tensor(&reference, "xl.context", [1, 7, 16]))],
+            added: Some(tensor(&reference, "xl.added", [1, 64])),
+            controls: vec![Control::new(Arc::new(network), picture, 1.0)],
+            ..Conditioning::default()
+        };
+        let noise = tensor(&reference, "xl.noise", [1, 4, 16, 16]);
+        let added = told.residuals(&noise, &Tensor::from_floats([500.0], &device));
+        let added = added.unwrap();
+        for (index, skip) in added.skips.into_iter().enumerate() {
+            check(&reference, &format!("xl.down.{index}"), &numbers(skip));
+        }
+        check(&reference, "xl.mid", &numbers(added.lowest));
+    }
+    config["addition_embed_type"] = Value::Null;
+    let other: UNet2dConfig = serde_json::from_value(config).unwrap();
+    let refused = ControlNetFile::open(&file("control_xl")).unwrap();
+    let told = refused.config_for(&other, latents).unwrap_err().to_string();
+    assert!(told.contains("told of sizes"), "{told}");
 }
 
 fn painted(model: &LatentDiffusion, reference: &Reference, case: &Case) -> Vec<f32> {

@@ -54,12 +54,25 @@ def network(model, seed, embedding=(4, 8, 8), **changes):
     known = inspect.signature(ControlNetModel.__init__.__wrapped__).parameters
     config = {key: value for key, value in config.items() if key in known}
     config.update(conditioning_embedding_out_channels=embedding, **changes)
-    net = ControlNetModel(**config)
+    return drawn(ControlNetModel(**config))
+
+
+def drawn(net):
     for name, weight in net.named_parameters():
         around = 1.0 if "norm" in name and name.endswith("weight") else 0.0
         scale = 0.5 if weight.dim() == 1 else 1.5 / weight[0].numel() ** 0.5
         weight.copy_(around + (torch.randn_like(weight) * scale * 16).round() / 16)
     return net.eval()
+
+
+def xl():
+    """One that is told of whole texts and of sizes, as those of Stable Diffusion XL."""
+    torch.manual_seed(5)
+    return drawn(ControlNetModel(
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), block_out_channels=(8, 16), layers_per_block=1,
+        cross_attention_dim=16, attention_head_dim=(2, 4), transformer_layers_per_block=(1, 2), norm_num_groups=4,
+        use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=64, conditioning_embedding_out_channels=(4, 8)))
 
 
 def original(net):
@@ -139,6 +152,20 @@ def case(name, model, files, nets, images, weights, starts, ends, sampler="ddim"
     print(name, float(found.std()))
 
 
+def xl_residuals(net, image):
+    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator("cpu").manual_seed(11))
+    states = torch.randn(1, 7, 16, generator=torch.Generator("cpu").manual_seed(12))
+    text = torch.randn(1, 16, generator=torch.Generator("cpu").manual_seed(13))
+    sizes = torch.tensor([[64.0, 64, 0, 0, 64, 48]])
+    shown = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    down, mid = net(noise, 500, states, shown, return_dict=False,
+                    added_cond_kwargs={"text_embeds": text, "time_ids": sizes})
+    added = torch.cat([text, net.add_time_proj(sizes.flatten()).reshape(1, -1)], 1)
+    results.update({"xl.noise": noise, "xl.context": states, "xl.added": added, "xl.mid": mid})
+    for index, residual in enumerate(down):
+        results[f"xl.down.{index}"] = residual
+
+
 def residuals(name, model, net, image):
     """What a network adds, at one time."""
     size = 16
@@ -180,6 +207,9 @@ def main():
     keep("init", picture(size, 90))
     residuals("canny", "sd1-tiny", first, images[0])
     residuals("shuffle", "sd1-tiny", second, images[0])
+    large = xl()
+    large.half().save_pretrained(FOLDER / "control_xl")
+    xl_residuals(large.float(), small)
     case("one", "sd1-tiny", ["control_canny"], [first], images[:1], [1.0], [0.0], [1.0])
     case("weak", "sd1-tiny", ["control_canny"], [first], images[:1], [0.35], [0.2], [0.8])
     case("euler", "sd1-tiny", ["control_canny"], [first], images[:1], [0.7], [0.0], [0.5], sampler="euler")
