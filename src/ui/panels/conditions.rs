@@ -186,16 +186,12 @@ fn refusal_ui(
     commands: &mut CommandSink,
 ) {
     let text = warning(ui, refusal);
+    ui.add(egui::Label::new(text).wrap());
+    let Some((source, name)) = other else { return };
     let size = vec2(ui.available_width(), height::CONTROL);
     ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-        if let Some((source, name)) = other {
-            let button = ui.small_button(format!("Use {name}"));
-            if button.clicked() {
-                commands.push(Command::ChooseModel(source.clone()));
-            }
+        if ui.small_button(format!("Use {name}")).clicked() {
+            commands.push(Command::ChooseModel(source.clone()));
         }
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            ui.add(egui::Label::new(text).truncate());
-        });
     });
 }
