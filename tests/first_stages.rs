@@ -267,8 +267,8 @@ fn what_cannot_be_built_is_refused_by_name() {
         ("norm_num_groups", "5", "norm_num_groups"),
         (
             "_class_name",
-            "\"AutoencoderTiny\"",
-            "only AutoencoderKL and VQModel are",
+            "\"AutoencoderDC\"",
+            "only AutoencoderKL, VQModel and AutoencoderTiny are",
         ),
     ] {
         let mut json: Value = serde_json::from_str(&text).unwrap();
