@@ -11,10 +11,12 @@ use std::sync::Arc;
 use image::{GrayImage, Rgba, RgbaImage};
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use velatura::engine::SamplerChoice;
+use velatura::recipe::prompt::{PromptSyntax, joined};
 use velatura::recipe::{
-    FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill, MaskInput,
-    MaskedContent, PaintedRecipe, RecipeFileError, RecipeForm, SamplerId, SaveOptions, Schedule,
-    Tile, WindowChoice, open_picture, read_infotext, read_recipe, save_picture, write_infotext,
+    FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill, LoraSpec,
+    MaskInput, MaskedContent, PaintedRecipe, RecipeFileError, RecipeForm, SamplerId, SaveOptions,
+    Schedule, Tile, WindowChoice, open_picture, read_infotext, read_recipe, save_picture,
+    write_infotext,
 };
 
 fn picture() -> RgbaImage {
@@ -34,6 +36,7 @@ fn recipe() -> PaintedRecipe {
         seed: 1234,
         width_px: 192,
         height_px: 96,
+        windows: WindowChoice::Off,
         ..Default::default()
     };
     PaintedRecipe::new(spec, "Storybook", "0123456789").with_sampler_label("Euler")
@@ -47,7 +50,8 @@ fn the_text_is_written_in_the_order_that_readers_know() {
         format!(
             "a red barn,\nby a lake\nNegative prompt: fog\n\
              Steps: 12, Sampler: Euler, Schedule type: Karras, CFG scale: 6.5, Seed: 1234, \
-             Size: 192x96, Model hash: 0123456789, Model: Storybook, Version: Velatura {version}"
+             Size: 192x96, Model hash: 0123456789, Model: Storybook, Prompt syntax: weighted, \
+             Version: Velatura {version}"
         )
     );
 }
@@ -69,7 +73,8 @@ fn an_inpainting_job_tells_its_strength_and_blur() {
     assert!(!text.contains("Negative prompt"), "{text}");
     assert!(
         text.contains(
-            "Model: \"barn, old: 2\", Denoising strength: 0.75, Mask blur: 2.5, Version: "
+            "Model: \"barn, old: 2\", Denoising strength: 0.75, Mask blur: 2.5, \
+             Prompt syntax: weighted, Version: "
         ),
         "{text}"
     );
@@ -95,7 +100,8 @@ fn windows_tiling_and_guide_are_told_and_come_back() {
     };
     let recipe = PaintedRecipe::new(spec, "barn", "0123456789");
     let text = write_infotext(&recipe);
-    let told = "Tiling: xy, Windows: 256, Guide: strokes, Guide scale: 2.5, Version: ";
+    let told = "Tiling: xy, Windows: 256, Guide: strokes, Guide scale: 2.5, \
+                Prompt syntax: weighted, Version: ";
     assert!(text.contains(told), "{text}");
     let found = read_infotext(&text).unwrap().spec;
     assert_eq!(
@@ -118,6 +124,85 @@ fn windows_tiling_and_guide_are_told_and_come_back() {
         "model":{"name":"m","hash":"h"},"inputs":{},"spec":{"prompt":"sea","width_px":1024}}"#;
     let found = FoundRecipe::from_json(old).unwrap();
     assert_eq!(found.spec.windows, WindowChoice::Off);
+}
+
+/// Files that hold nothing but infotext are painted again as they were too.
+#[test]
+fn what_signs_meant_is_told_and_known_of_older_files() {
+    for prompt_syntax in [PromptSyntax::Plain, PromptSyntax::Weighted] {
+        for windows in [
+            WindowChoice::Off,
+            WindowChoice::Side(48),
+            WindowChoice::Auto,
+        ] {
+            let spec = GenerateSpec {
+                prompt: "a (red:1.2) barn <lora:ink:much>".to_owned(),
+                prompt_syntax,
+                windows,
+                ..recipe().spec
+            };
+            let found = read_infotext(&write_infotext(&PaintedRecipe::new(spec, "m", "h")));
+            let found = found.unwrap();
+            assert_eq!(
+                (found.spec.prompt_syntax, found.spec.windows),
+                (prompt_syntax, windows)
+            );
+            assert_eq!(found.unread, [] as [&str; 0]);
+        }
+    }
+    let read = |rest: &str| {
+        let text = format!("a (red) barn\nSteps: 12, Seed: 3, Size: 512x512, {rest}");
+        let spec = read_infotext(&text).unwrap().spec;
+        (spec.prompt_syntax, spec.windows)
+    };
+    let ours = "Version: Velatura 0.1.0";
+    assert_eq!(read(ours), (PromptSyntax::Plain, WindowChoice::Off));
+    for newer in [
+        "Tiling: xy",
+        "Clip skip: 2",
+        "Lora hashes: \"ink: aa\"",
+        "VAE: soft",
+    ] {
+        let told = read(&format!("{newer}, {ours}"));
+        assert_eq!(told, (PromptSyntax::Weighted, WindowChoice::Off), "{newer}");
+    }
+    let others = (PromptSyntax::Weighted, WindowChoice::Auto);
+    assert_eq!(read("Version: v1.10.1"), others);
+    assert_eq!(read("Model: m"), others);
+}
+
+/// In infotext the prompt names LoRAs of the list, which plain prompts do not.
+#[test]
+fn loras_beside_a_plain_prompt_come_back_and_it_stays_plain() {
+    let spec = GenerateSpec {
+        prompt: "a (red) barn <lora:oil:1>".to_owned(),
+        negative_prompt: "[fog]".to_owned(),
+        prompt_syntax: PromptSyntax::Plain,
+        loras: vec![LoraSpec::read("ink.safetensors:0.5")],
+        ..recipe().spec
+    };
+    let recipe = PaintedRecipe::new(spec, "m", "h");
+    let found = read_infotext(&write_infotext(&recipe)).unwrap().spec;
+    let loras = found.all_loras().unwrap();
+    let named: Vec<_> = loras.iter().map(|it| (&*it.file.name, it.weight)).collect();
+    assert_eq!(named, [("ink", 0.5)]);
+    let read = |text: &str| joined(&found.prompt_syntax.pieces(text));
+    let prompt = found.prompt_syntax.without_loras(&found.prompt);
+    assert_eq!(read(prompt.trim()), recipe.spec.prompt);
+    assert_eq!(read(&found.negative_prompt), recipe.spec.negative_prompt);
+}
+
+/// Nothing of the picture before stays where a file says nothing.
+#[test]
+fn what_infotext_tells_only_where_it_acts_is_told() {
+    let mut spec = GenerateSpec {
+        clip_skip: 2,
+        guidance_rescale: 0.7,
+        ..GenerateSpec::default()
+    };
+    let found = read_infotext(&write_infotext(&recipe())).unwrap();
+    found.restore_into(&mut spec);
+    assert_eq!((spec.clip_skip, spec.guidance_rescale), (1, 0.0));
 }
 
 #[test]

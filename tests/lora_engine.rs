@@ -12,6 +12,7 @@ use std::time::Duration;
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage, StopReason};
 use velatura::engine::{EngineHandle, studio};
+use velatura::recipe::prompt::PromptSyntax;
 use velatura::recipe::{
     FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, PaintedRecipe, read_infotext,
     write_infotext,
@@ -286,8 +287,12 @@ fn recipes_tell_names_and_digests_and_no_places() {
         assert_eq!(told, [] as [&str; 0]);
         // Another file of that name is told.
         models.put("locon.safetensors", "loras/ink.safetensors");
-        let (_, told) = came(&mut engine, restored);
-        assert!(told.iter().any(|it| it.contains(&digest)), "{told:?}");
+        // Again too, when it is in memory.
+        for _ in 0..2 {
+            let (_, told) = came(&mut engine, restored.clone());
+            let others = told.iter().filter(|it| it.contains(&digest));
+            assert_eq!(others.count(), 1, "{told:?}");
+        }
         models.put("sd1-tiny-kohya.safetensors", "loras/ink.safetensors");
     }
     engine.close();
@@ -371,5 +376,68 @@ fn steps_are_shown_by_a_tiny_decoder_beside_the_model() {
     let shown = paint(&mut engine, tiny);
     assert_eq!(latents(&shown), latents(&plain));
     assert_eq!(shown.image, plain.image);
+    engine.close();
+}
+
+/// Every picture has the LoRAs that its own words name, and its recipe says so.
+#[test]
+fn wildcards_choose_loras_for_each_picture() {
+    let models = Models::new();
+    models.put("locon.safetensors", "loras/oil.safetensors");
+    let mut engine = engine();
+    let spec = GenerateSpec {
+        batch: 6,
+        ..models.spec("a house {<lora:ink:0.9>|<lora:oil:0.9>|}")
+    };
+    let job = engine.generate(spec.clone());
+    let mut pictures = Vec::new();
+    while pictures.len() < 6 {
+        match engine.wait(PATIENCE).unwrap() {
+            EngineEvent::Painted { image, .. } => pictures.push(image),
+            EngineEvent::Stopped {
+                reason,
+                job: stopped,
+            } if stopped == job => {
+                panic!("{reason:?}")
+            }
+            _ => {}
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for picture in pictures {
+        let own = *picture.spec.clone();
+        let named: Vec<_> = own.lora_hashes.keys().cloned().collect();
+        let told = own.all_loras().unwrap();
+        let told: Vec<_> = told.iter().map(|lora| lora.file.name.clone()).collect();
+        assert_eq!(named, told, "{}", own.prompt);
+        seen.insert(told);
+        let recipe = PaintedRecipe::new(own, "tiny", "0123456789");
+        let found = FoundRecipe::from_json(&recipe.to_json().unwrap()).unwrap();
+        let mut again = models.spec("");
+        found.restore_into(&mut again);
+        let (again, told) = came(&mut engine, again);
+        assert_eq!(latents(&picture), latents(&again.unwrap()));
+        assert_eq!(told, [] as [&str; 0]);
+    }
+    assert!(seen.len() > 1, "{seen:?}");
+    engine.close();
+}
+
+/// Pictures that were painted before prompts named LoRAs are painted as they were.
+#[test]
+fn a_plain_prompt_names_no_loras() {
+    let models = Models::new();
+    let mut engine = engine();
+    let plain = |prompt: &str| GenerateSpec {
+        prompt_syntax: PromptSyntax::Plain,
+        ..models.spec(prompt)
+    };
+    let named = paint(&mut engine, plain("a house <lora:ink:0.8>"));
+    assert!(named.spec.lora_hashes.is_empty());
+    assert_eq!(named.spec.prompt, "a house <lora:ink:0.8>");
+    let escaped = paint(&mut engine, models.spec(r"a house <lora\:ink:0.8>"));
+    assert_eq!(latents(&named), latents(&escaped));
+    // Nor is anything wrong with them.
+    paint(&mut engine, plain("a house <lora:oil:much>"));
     engine.close();
 }

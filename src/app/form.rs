@@ -10,7 +10,6 @@ use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::project::ConditionChoices;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
-use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
     Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill,
     MaskInput, MaskedContent, SamplerId, Schedule, Tile, WindowChoice,
@@ -255,12 +254,12 @@ impl GenerateForm {
     pub fn change(&mut self, change: FormChange) {
         match change {
             FormChange::Prompt(prompt) => {
+                self.spec.take_usual_syntax();
                 self.spec.prompt = prompt;
-                self.spec.prompt_syntax = PromptSyntax::default();
             }
             FormChange::NegativePrompt(prompt) => {
+                self.spec.take_usual_syntax();
                 self.spec.negative_prompt = prompt;
-                self.spec.prompt_syntax = PromptSyntax::default();
             }
             FormChange::Class(class) => self.spec.class = class,
             FormChange::Sampler(sampler) => self.spec.sampler = Some(sampler),

@@ -69,8 +69,8 @@ pub enum DiffusionError {
     ClearGuide,
     /// Noise or latents that are handed in are of something else.
     #[error(
-        "the initial {what} have the shape {found:?}, but this model and size need {wanted:?}; \
-         make them so, or choose another size"
+        "the shape of the initial {what} is {found:?}, but this model and size need {wanted:?}; \
+         make another file, or choose another size"
     )]
     GivenShape {
         /// "noise" or "latents".
@@ -81,7 +81,7 @@ pub enum DiffusionError {
         wanted: [usize; 4],
     },
     /// Some of them are no numbers.
-    #[error("the initial {0} have numbers that are not finite; make them anew")]
+    #[error("there are numbers in the initial {0} that are not finite; make another file")]
     GivenNumbers(&'static str),
     /// The model cannot be told something.
     #[error("this model takes no {0}; choose a model that does, or leave it out")]

@@ -14,7 +14,7 @@ use crate::model::conditioner::LearnedWord;
 use crate::model::lora::{Changes, LoraFile};
 use crate::model::weights::{FileStamp, WeightDigest};
 use crate::model::{Additions, FirstStageConfig, ModelFolder, load_first_stage};
-use crate::recipe::{GenerateSpec, LoraSpec, ModelSource, NamedFile, without_loras};
+use crate::recipe::{GenerateSpec, LoraSpec, ModelSource, NamedFile};
 
 /// Digits of the digest of a LoRA or word in recipes, as other programs have them.
 const FILE_DIGITS: usize = 12;
@@ -55,7 +55,8 @@ impl Chosen {
         let mut words: Vec<(PathBuf, bool)> = named
             .map(|file| Ok((find(file, Kept::Embeddings)?, true)))
             .collect::<Result<_, StopReason>>()?;
-        let texts = [without_loras(&spec.prompt), spec.negative_prompt.clone()];
+        let prompt = spec.prompt_syntax.without_loras(&spec.prompt);
+        let texts = [prompt.into_owned(), spec.negative_prompt.clone()];
         for path in kept_files::words_in(&texts, model) {
             if words.iter().all(|(known, _)| *known != path) {
                 words.push((path, false));

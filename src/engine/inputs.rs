@@ -9,9 +9,7 @@ use super::controls::{ReadControl, inputs_of};
 use crate::diffusion::{Canvas, Conditions, GenerationRequest, GivenLatents, Guide, Inpainting};
 use crate::frame::{FrameView, paste_back, scaled_to, stitched};
 use crate::pixels::{WHITE, flattened};
-use crate::recipe::{
-    FrameSpec, GenerateSpec, GuideKind, ImageInput, WindowChoice, scale_picture, without_loras,
-};
+use crate::recipe::{FrameSpec, GenerateSpec, GuideKind, ImageInput, WindowChoice, scale_picture};
 
 /// How the networks see a job's picture, once it is settled.
 pub(super) fn canvas_of(spec: &GenerateSpec) -> Canvas {
@@ -67,7 +65,7 @@ pub(super) fn request_of(spec: &GenerateSpec, controls: &[Rc<ReadControl>]) -> G
     let controls = inputs_of(spec, controls, init.as_ref(), mask.as_ref());
     let framing = spec.frame.map(|frame| frame.framing).unwrap_or_default();
     GenerationRequest {
-        prompt: without_loras(&spec.prompt),
+        prompt: spec.prompt_syntax.without_loras(&spec.prompt).into_owned(),
         negative_prompt: spec.negative_prompt.clone(),
         reading: spec.reading(),
         sampler: spec.sampler.clone(),

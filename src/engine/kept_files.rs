@@ -63,12 +63,27 @@ impl Kept {
 /// There is no such file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no {} \u{201c}{name}\u{201d}; put it into a folder \u{201c}{}\u{201d} beside the model, or name its file",
-    kept.label(), kept.folders()[0]
+    "there is no {} \u{201c}{name}\u{201d}; put it into a folder \u{201c}{}\u{201d} beside the model, {}",
+    kept.label(), kept.folders()[0], self.remedy()
 )]
 pub struct NoSuchFile {
     kept: Kept,
     name: String,
+    /// Whether it was told where it lies.
+    has_place: bool,
+}
+
+impl NoSuchFile {
+    fn remedy(&self) -> String {
+        match (self.kept, self.has_place) {
+            // Most often it is a word of the prompt.
+            (Kept::Loras, false) => {
+                let name = &self.name;
+                format!("name its file, or take <lora:{name}> out of the prompt")
+            }
+            _ => "or name its file".to_owned(),
+        }
+    }
 }
 
 /// The folders in which files of a kind are looked for, for a model.
@@ -150,6 +165,7 @@ pub fn find_file(file: &NamedFile, kept: Kept, model: &Path) -> Result<PathBuf, 
     found.cloned().ok_or_else(|| NoSuchFile {
         kept,
         name: name.to_owned(),
+        has_place: file.path.is_some(),
     })
 }
 
@@ -245,9 +261,12 @@ mod tests {
         assert_eq!(find_file(&typed, Kept::Loras, &model), Ok(ink));
         let error = find("notes").unwrap_err().to_string();
         assert!(
-            error.contains("notes") && error.contains("loras"),
+            error.contains("loras") && error.ends_with("take <lora:notes> out of the prompt"),
             "{error}"
         );
+        let typed = find_file(&NamedFile::at("notes"), Kept::Loras, &model);
+        let error = typed.unwrap_err().to_string();
+        assert!(error.ends_with("or name its file"), "{error}");
         let told = |text: &str| words_in(&[text.to_owned()], &model);
         assert_eq!(told("a hand, (Bad-Hands:1.2)"), std::slice::from_ref(&word));
         assert_eq!(told("a bad-handstand"), [] as [PathBuf; 0]);

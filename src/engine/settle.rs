@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diffusion::{DiffusionError, LatentDiffusion, MOST_TEXTS, sampler_info};
-use crate::recipe::{GenerateSpec, Schedule, without_loras};
+use crate::recipe::{GenerateSpec, Schedule};
 
 /// Letters of a text that a sentence quotes.
 const MOST_QUOTED: usize = 200;
@@ -42,21 +42,19 @@ pub(super) fn settled(
         sentences.push(format!("eta changes nothing with {}", sampler.label));
     }
     let is_guided = spec.guidance_scale > 1.0;
-    let prompt = without_loras(&spec.prompt);
-    let prompts = [
-        ("prompt", Some(&prompt)),
-        (
-            "negative prompt",
-            is_guided.then_some(&spec.negative_prompt),
-        ),
-    ];
     let syntax = spec.prompt_syntax;
+    let prompt = syntax.without_loras(&spec.prompt);
+    let negative = is_guided.then_some(&*spec.negative_prompt);
+    let prompts = [("prompt", Some(&*prompt)), ("negative prompt", negative)];
     for (name, text) in prompts {
         let Some((reader, text)) = model.reader().zip(text) else {
             continue;
         };
         let parts = syntax.parts(text, spec.steps as usize);
-        let texts: BTreeSet<&str> = parts.iter().map(|part| &*part.text).collect();
+        // Alternatives come again and again.
+        let mut known = BTreeSet::new();
+        let texts = parts.iter().map(|part| &*part.text);
+        let texts: Vec<&str> = texts.filter(|text| known.insert(*text)).collect();
         if texts.len() > MOST_TEXTS / 2 {
             sentences.push(format!(
                 "the {name} changes into {} different texts; after the first {} it stays as it is",
@@ -64,7 +62,8 @@ pub(super) fn settled(
                 MOST_TEXTS / 2
             ));
         }
-        let ends = parts.iter().map(|part| reader.unread(&part.text, syntax));
+        let read = texts.iter().take(MOST_TEXTS / 2);
+        let ends = read.map(|text| reader.unread(text, syntax));
         let unread = ends.max_by_key(|end| end.len()).unwrap_or("");
         if !unread.is_empty() {
             let mut quoted: String = unread.trim_end().chars().take(MOST_QUOTED).collect();
@@ -87,14 +86,14 @@ pub(super) fn settled(
         });
     }
     let schedule = spec.schedule.unwrap_or_else(|| model.default_schedule());
-    // A recipe says nothing of words that nobody read.
-    let read = |text: &String| match model.manifest().takes_text() {
-        true => text.clone(),
-        false => String::new(),
+    // A recipe says nothing of words that nobody read; LoRAs act all the same.
+    let [prompt, negative_prompt] = match model.manifest().takes_text() {
+        true => [spec.prompt.clone(), spec.negative_prompt.clone()],
+        false => [syntax.only_loras(&spec.prompt), String::new()],
     };
     let done = GenerateSpec {
-        prompt: read(&spec.prompt),
-        negative_prompt: read(&spec.negative_prompt),
+        prompt,
+        negative_prompt,
         sampler: Some(sampler.sampler_id()),
         schedule: Some(if sampler.takes_schedules {
             schedule

@@ -2,6 +2,7 @@
 //! over their edges.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,10 @@ pub enum WindowChoice {
 }
 
 /// Sides of windows that can be had, in pixels.
-const SIDES_PX: std::ops::RangeInclusive<u32> = 64..=MAX_SIDE_PX;
+const SIDES_PX: RangeInclusive<u32> = 64..=MAX_SIDE_PX;
+
+/// Sides of windows in which pictures of recipes may have been painted.
+const TOLD_SIDES_PX: RangeInclusive<u32> = 1..=MAX_SIDE_PX;
 
 /// A picture with more than this many times the area of those of the model's training
 /// is painted in windows where nobody chooses: up to there models mostly do well with
@@ -41,7 +45,8 @@ impl WindowChoice {
             Self::Side(side_px) => Some(side_px),
             Self::Auto => {
                 let is_large = area(size_px) > WHOLE_AREAS * area([native_px; 2]);
-                is_large.then_some(native_px.saturating_mul(AUTO_SIDES))
+                let side_px = native_px.saturating_mul(AUTO_SIDES);
+                is_large.then_some(side_px.clamp(*SIDES_PX.start(), *SIDES_PX.end()))
             }
         }
     }
@@ -51,6 +56,26 @@ impl WindowChoice {
     pub fn settled(self, size_px: [u32; 2], native_px: u32) -> Self {
         self.side_px(size_px, native_px)
             .map_or(Self::Off, Self::Side)
+    }
+
+    /// Reads a choice of a recipe: it is what was, and may be less than can be asked for.
+    pub(super) fn of_recipe(text: &str) -> Result<Self, String> {
+        Self::read(text, TOLD_SIDES_PX)
+    }
+
+    fn read(text: &str, sides_px: RangeInclusive<u32>) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            number => match number.parse() {
+                Ok(side_px) if sides_px.contains(&side_px) => Ok(Self::Side(side_px)),
+                _ => Err(format!(
+                    "windows must be auto, off, or their side in pixels between {} and {}",
+                    sides_px.start(),
+                    sides_px.end()
+                )),
+            },
+        }
     }
 }
 
@@ -68,18 +93,7 @@ impl FromStr for WindowChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim() {
-            "auto" => Ok(Self::Auto),
-            "off" => Ok(Self::Off),
-            number => match number.parse() {
-                Ok(side_px) if SIDES_PX.contains(&side_px) => Ok(Self::Side(side_px)),
-                _ => Err(format!(
-                    "windows must be auto, off, or their side in pixels between {} and {}",
-                    SIDES_PX.start(),
-                    SIDES_PX.end()
-                )),
-            },
-        }
+        Self::read(text, SIDES_PX)
     }
 }
 
@@ -87,7 +101,7 @@ impl TryFrom<String> for WindowChoice {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+        Self::of_recipe(&text)
     }
 }
 
@@ -167,6 +181,11 @@ mod tests {
         assert_eq!(WindowChoice::Side(512).side_px([64, 64], 128), Some(512));
         let settled = WindowChoice::Auto.settled([8192, 8192], 512);
         assert_eq!(settled, WindowChoice::Side(1024));
+        // Whatever is chosen can be asked for.
+        for (native_px, side_px) in [(16, 64), (8000, 8192)] {
+            let side = WindowChoice::Auto.side_px([40_000; 2], native_px);
+            assert_eq!(side, Some(side_px));
+        }
     }
 
     #[test]
@@ -175,6 +194,8 @@ mod tests {
             WindowChoice::Auto,
             WindowChoice::Off,
             WindowChoice::Side(256),
+            // Before there was a least one.
+            WindowChoice::Side(32),
         ] {
             let json = serde_json::to_string(&choice).unwrap();
             assert_eq!(

@@ -1,5 +1,6 @@
 //! The description of one generation job.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::frame::{FrameError, FrameSpec};
 use super::guide::GuideKind;
 use super::latents::Latents;
 use super::layout::{LayoutError, LayoutInput};
-use super::lora::{LoraSpec, LoraTagError, NamedFile, loras_in};
+use super::lora::{LoraSpec, LoraTagError, NamedFile};
 use super::param::{Param, Range, Value, WIDTH};
 use super::prompt::{PromptSyntax, TextReading};
 use super::schedule::{self, Schedule};
@@ -244,9 +245,9 @@ pub enum SpecError {
     #[error(transparent)]
     Size(#[from] SizeError),
     /// A number is outside of its range.
-    #[error("{field} is {value}; it must be {allowed}")]
+    #[error("{} is {value}; it must be {allowed}", field.replace('_', " "))]
     OutOfRange {
-        /// The field, as a user would call it.
+        /// The field, by its [id](super::param::Number::id).
         field: &'static str,
         /// The value given.
         value: Value,
@@ -363,7 +364,7 @@ impl GenerateSpec {
     /// If one has no weight that can be understood.
     pub fn all_loras(&self) -> Result<Vec<LoraSpec>, SpecError> {
         let mut loras = self.loras.clone();
-        loras.extend(loras_in(&self.prompt)?);
+        loras.extend(self.prompt_syntax.loras_in(&self.prompt)?);
         let is_unclear = |lora: &&LoraSpec| {
             let weights = [Some(lora.weight), lora.text_weight];
             !weights.into_iter().flatten().all(f32::is_finite)
@@ -404,6 +405,17 @@ impl GenerateSpec {
         TextReading {
             syntax: self.prompt_syntax,
             clip_skip: self.clip_skip,
+        }
+    }
+
+    /// Lets signs mean what they usually do, before words are changed. Those that stay as
+    /// they are mean what they did.
+    pub fn take_usual_syntax(&mut self) {
+        let before = std::mem::take(&mut self.prompt_syntax);
+        for words in [&mut self.prompt, &mut self.negative_prompt] {
+            if let Cow::Owned(rewritten) = before.rewritten(words) {
+                *words = rewritten;
+            }
         }
     }
 

@@ -15,10 +15,10 @@ use super::param::{
     CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_RESCALE, GUIDE_SCALE, HEIGHT, Number, Param, SEED,
     STEPS, STRENGTH, WIDTH,
 };
+use super::prompt::PromptSyntax;
 use super::{
     FoundRecipe, FrameSpec, GenerateSpec, GuideKind, LoraSpec, MAX_CONTROLS, MAX_SIDE_PX,
     MaskedContent, NamedFile, PaintedRecipe, RecipeForm, SamplerId, Schedule, Tile, WindowChoice,
-    loras_in,
 };
 
 const NEGATIVE: &str = "Negative prompt:";
@@ -50,6 +50,25 @@ const OWN_VAE: [&str; 3] = ["Automatic", "None", "Built in"];
 /// Endings of its file, which other programs write too.
 const VAE_ENDINGS: [&str; 5] = [".safetensors", ".ckpt", ".pt", ".pth", ".bin"];
 
+/// What signs in prompts mean, which other programs need not be told.
+const PROMPT_SYNTAX: &str = "Prompt syntax";
+/// How our own files name the program.
+const VERSION: &str = "Version";
+const OURS: &str = "Velatura ";
+
+/// What our own files can tell only since signs in prompts mean something: files with
+/// none of it and without [`PROMPT_SYNTAX`] are older, and all was text.
+const SINCE_SYNTAX: [&str; 8] = [
+    "Clip skip",
+    "CFG rescale",
+    VAE,
+    TILING,
+    WINDOWS,
+    GUIDE,
+    "Guide scale",
+    LORA_HASHES,
+];
+
 /// A last line with fewer pairs than this belongs to the prompt.
 const FEWEST_PAIRS: usize = 3;
 
@@ -63,18 +82,27 @@ static PAIR: LazyLock<Regex> = LazyLock::new(|| {
 /// Writes the infotext of a painted picture.
 pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     let spec = &recipe.spec;
-    let mut text = spec.prompt.trim().to_owned();
-    // There a list beside the prompt is not known.
+    // There a list beside the prompt is not known, so that the prompt names what it has.
+    let syntax = spec.prompt_syntax;
+    let written = match spec.loras.is_empty() {
+        true => syntax,
+        false => PromptSyntax::default(),
+    };
+    let words = |text: &str| match written == syntax {
+        true => text.trim().to_owned(),
+        false => syntax.rewritten(text.trim()).into_owned(),
+    };
+    let mut text = words(&spec.prompt);
     for tag in spec.loras.iter().filter_map(LoraSpec::tag) {
         text.push_str(if text.is_empty() { "" } else { " " });
         text.push_str(&tag);
     }
-    let negative = spec.negative_prompt.trim();
+    let negative = words(&spec.negative_prompt);
     if !negative.is_empty() {
         text.push_str(if text.is_empty() { "" } else { "\n" });
         text.push_str(NEGATIVE);
         text.push(' ');
-        text.push_str(negative);
+        text.push_str(&negative);
     }
 
     let mut pairs = Pairs::default();
@@ -112,8 +140,9 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
         }
     }
     pairs.add_some(TILING, spec.tile.name());
-    if let WindowChoice::Side(side_px) = spec.windows {
-        pairs.add(WINDOWS, side_px);
+    // A picture that was painted is settled; one in no windows says nothing.
+    if spec.windows != WindowChoice::Off {
+        pairs.add(WINDOWS, spec.windows);
     }
     if spec.guide.is_some() {
         pairs.add(GUIDE, spec.guide_kind.name());
@@ -132,7 +161,8 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
             .collect();
         pairs.add_some(key, non_empty(&hashes.join(", ")));
     }
-    pairs.add("Version", &recipe.program);
+    pairs.add(PROMPT_SYNTAX, written.name());
+    pairs.add(VERSION, &recipe.program);
 
     text.push_str(if text.is_empty() { "" } else { "\n" });
     text.push_str(&pairs.line);
@@ -185,11 +215,24 @@ pub fn read_infotext(text: &str) -> Option<FoundRecipe> {
         return has_negative.then(|| prompts_only(text));
     }
     let mut found = prompts_only(prompts);
-    // Only another one than the last layer is told of.
-    found.told.insert(CLIP_SKIP.id);
-    for pair in PAIR.captures_iter(settings) {
-        let (key, value) = (&pair[1], unquote(&pair[2]));
-        if take(&mut found, key, &value).is_none() {
+    // These are told of only where they change something.
+    found.told.extend([CLIP_SKIP.id, GUIDANCE_RESCALE.id]);
+    let pairs = PAIR.captures_iter(settings);
+    let pairs: Vec<(String, String)> = pairs
+        .map(|pair| (pair[1].to_owned(), unquote(&pair[2])))
+        .collect();
+    let told = |key: &str| pairs.iter().find(|(own, _)| own == key);
+    if told(VERSION).is_some_and(|(_, program)| program.starts_with(OURS)) {
+        // Whole, but where they are told.
+        found.spec.windows = WindowChoice::Off;
+        let is_old =
+            told(PROMPT_SYNTAX).is_none() && !SINCE_SYNTAX.iter().any(|key| told(key).is_some());
+        if is_old {
+            found.spec.prompt_syntax = PromptSyntax::Plain;
+        }
+    }
+    for (key, value) in &pairs {
+        if take(&mut found, key, value).is_none() {
             found.unread.push(format!("{key}: {value}"));
         }
     }
@@ -318,17 +361,18 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             let mut known = GuideKind::ALL.into_iter();
             spec.guide_kind = known.find(|kind| kind.name() == value)?;
         }
-        WINDOWS => spec.windows = value.parse().ok()?,
+        WINDOWS => spec.windows = WindowChoice::of_recipe(value).ok()?,
         key if is_control(key) => {
             if spec.controls.len() == MAX_CONTROLS {
                 return None;
             }
             spec.controls.push(read_control_infotext(value)?);
         }
+        PROMPT_SYNTAX => spec.prompt_syntax = PromptSyntax::of_name(value)?,
         LORA_HASHES => {
             let hashes = named_hashes(value)?;
             // Those that the prompt does not name were used in some other way.
-            let named = loras_in(&spec.prompt).ok()?;
+            let named = spec.prompt_syntax.loras_in(&spec.prompt).ok()?;
             let is_named = |name: &str| named.iter().any(|lora| lora.file.name == name);
             if !hashes.iter().all(|(name, _)| is_named(name)) {
                 return None;
@@ -354,7 +398,7 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
         VAE_HASH => spec.vae_hash = Some(value.to_owned()),
         "Model hash" => found.model_hash = Some(value.to_owned()),
         "Model" => found.model_name = Some(value.to_owned()),
-        "Version" => found.program = Some(value.to_owned()),
+        VERSION => found.program = Some(value.to_owned()),
         _ => return None,
     }
     Some(())

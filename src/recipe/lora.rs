@@ -119,18 +119,20 @@ fn number(text: &str) -> Option<f32> {
 #[error("{0} in the prompt cannot be understood; write <lora:name:0.8>")]
 pub struct LoraTagError(pub String);
 
-/// A prompt without the LoRAs that it names: this is what the text encoder sees.
-pub fn without_loras(prompt: &str) -> String {
+/// A prompt without the LoRAs that it names.
+pub(super) fn without_loras(prompt: &str) -> String {
     TAG.replace_all(prompt, "").into_owned()
+}
+
+/// What a prompt names LoRAs by, and nothing else of it.
+pub(super) fn only_loras(prompt: &str) -> String {
+    TAG.find_iter(prompt).map(|tag| tag.as_str()).collect()
 }
 
 /// The LoRAs that a prompt names, in its order.
 ///
 /// A second number is for the denoiser, then the first is for the text encoder.
-///
-/// # Errors
-/// The first that cannot be understood.
-pub fn loras_in(prompt: &str) -> Result<Vec<LoraSpec>, LoraTagError> {
+pub(super) fn loras_in(prompt: &str) -> Result<Vec<LoraSpec>, LoraTagError> {
     let tags = TAG.captures_iter(prompt);
     tags.map(|tag| read_tag(&tag[1]).ok_or_else(|| LoraTagError(tag[0].to_owned())))
         .collect()
@@ -180,6 +182,8 @@ mod tests {
     fn prompts_name_loras_as_in_other_programs() {
         let prompt = "a cat <lora:ink wash:0.8>, on <lora:b> a mat<lora:c:-1.5>";
         assert_eq!(without_loras(prompt), "a cat , on  a mat");
+        let only = "<lora:ink wash:0.8><lora:b><lora:c:-1.5>";
+        assert_eq!(only_loras(prompt), only);
         let found = loras_in(prompt).unwrap();
         let found: Vec<_> = found
             .iter()

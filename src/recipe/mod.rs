@@ -54,7 +54,7 @@ pub use infotext::{read_infotext, write_infotext};
 pub use input::{InputSpec, MaskConvention, class_number};
 pub use latents::Latents;
 pub use layout::{LayoutBox, LayoutError, LayoutInput, MAX_BOXES};
-pub use lora::{LoraSpec, LoraTagError, NamedFile, loras_in, without_loras};
+pub use lora::{LoraSpec, LoraTagError, NamedFile};
 pub use naming::{next_picture_path, today};
 pub use painted::{FoundRecipe, PRIVATE_KEYWORD, PaintedRecipe, RecipeForm};
 pub use palette::{Palette, PaletteClass, PaletteError};

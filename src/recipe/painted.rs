@@ -10,7 +10,7 @@ use super::param::{
     BATCH, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH,
 };
 use super::prompt::PromptSyntax;
-use super::{Finish, Framing, GenerateSpec, WindowChoice};
+use super::{Finish, Framing, GenerateSpec, NamedFile, Schedule, WindowChoice};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
 pub const PRIVATE_KEYWORD: &str = "velatura";
@@ -20,6 +20,11 @@ const FORMAT_VERSION: u32 = 1;
 
 /// The field that tells whether signs in prompts mean something.
 const PROMPT_SYNTAX: &str = "prompt_syntax";
+/// The field that names schedules.
+const SCHEDULE: &str = "schedule";
+
+/// How noise or latents that were handed in are called where they are missed.
+const GIVEN_LATENTS: &str = "the noise or latents that it began with";
 
 /// Settings that one sentence names, and letters of each: a file may have many,
 /// and long ones.
@@ -38,6 +43,8 @@ pub struct PaintedRecipe {
     pub used_picture: bool,
     /// Whether the job repainted inside of a mask.
     pub used_mask: bool,
+    /// Whether the job started from latents that were handed in.
+    pub used_latents: bool,
     /// The model's name.
     pub model_name: String,
     /// First ten hexadecimal digits of the SHA-256 of the denoiser's weights.
@@ -69,6 +76,8 @@ pub struct FoundRecipe {
     pub used_picture: bool,
     /// Whether the job repainted inside of a mask, which is needed to repeat it.
     pub used_mask: bool,
+    /// Whether the job started from latents, which are needed to repeat it.
+    pub used_latents: bool,
     /// How a frame was put around the mask and filled, as far as the file tells it; where
     /// it lay is in `spec`, if that is told.
     pub framing: Option<Framing>,
@@ -105,6 +114,8 @@ struct ModelNote {
 struct InputNote {
     picture: bool,
     mask: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    latents: bool,
     #[serde(flatten)]
     kept: KeptInputs,
 }
@@ -121,6 +132,7 @@ impl PaintedRecipe {
             sampler_label: spec.sampler.as_ref().map(ToString::to_string),
             used_picture: spec.init.is_some(),
             used_mask: spec.mask.is_some(),
+            used_latents: spec.initial_latents.is_some(),
             spec: GenerateSpec {
                 was_given_latents: given.iter().any(|it| it.is_some()),
                 initial_noise: None,
@@ -185,6 +197,7 @@ impl PaintedRecipe {
             inputs: InputNote {
                 picture: self.used_picture,
                 mask: self.used_mask,
+                latents: self.used_latents,
                 kept,
             },
             spec,
@@ -210,6 +223,7 @@ impl FoundRecipe {
             program: None,
             used_picture: false,
             used_mask: false,
+            used_latents: false,
             framing: None,
             unread: Vec::new(),
         }
@@ -219,7 +233,7 @@ impl FoundRecipe {
     /// strongly a picture was repainted where there was none.
     pub fn tells(&self, number: &Number) -> bool {
         let acted = if *number == STRENGTH {
-            self.used_picture
+            self.used_picture || self.used_latents
         } else if *number == FEATHER {
             self.used_mask
         } else if *number == LAYOUT_WEIGHT || *number == GROUNDING_SHARE {
@@ -281,6 +295,7 @@ impl FoundRecipe {
             sampler_label: self.spec.sampler.as_ref().map(ToString::to_string),
             used_picture: self.used_picture,
             used_mask: self.used_mask,
+            used_latents: self.used_latents,
             spec: GenerateSpec {
                 finish: Some(finish),
                 ..self.spec
@@ -298,6 +313,11 @@ impl FoundRecipe {
             let label = label.unwrap_or_else(|| id.to_string());
             self.unread.push(format!("Sampler: {label}"));
         }
+    }
+
+    /// Noise or latents are handed in again, so that none are missed.
+    pub fn give_latents(&mut self) {
+        self.unread.retain(|setting| setting != GIVEN_LATENTS);
     }
 
     /// What cannot be taken over, each by its name, as a sentence for the user.
@@ -330,6 +350,7 @@ impl FoundRecipe {
             sampler_label: self.spec.sampler.as_ref().map(ToString::to_string),
             used_picture: self.used_picture,
             used_mask: self.used_mask,
+            used_latents: self.used_latents,
             model_name: self.model_name?,
             model_hash: self.model_hash?,
             program: self.program?,
@@ -350,7 +371,9 @@ impl FoundRecipe {
         }
         let is_old = form.spec.get(PROMPT_SYNTAX).is_none();
         let knows_windows = form.spec.get("windows").is_some();
-        let mut spec: GenerateSpec = serde_json::from_value(form.spec).ok()?;
+        let mut lost = Vec::new();
+        let mut spec = spec_of(form.spec, &mut lost)?;
+        leave_nameless_out(&mut spec, &mut lost);
         if is_old {
             // Before it was told, every sign was text.
             spec.prompt_syntax = PromptSyntax::Plain;
@@ -360,18 +383,26 @@ impl FoundRecipe {
             spec.windows = WindowChoice::Off;
         }
         spec.frame = spec.frame.filter(|frame| frame.validate().is_ok());
-        let mut unread = form.inputs.kept.restore(&mut spec);
+        let kept = form.inputs.kept.restore(&mut spec);
         let mut found = Self::of(PaintedRecipe {
             spec,
             sampler_label: None,
             used_picture: form.inputs.picture,
             used_mask: form.inputs.mask,
+            used_latents: form.inputs.latents,
             model_name: form.model.name,
             model_hash: form.model.hash,
             program: form.program,
         });
-        unread.append(&mut found.unread);
-        Some(Self { unread, ..found })
+        for (key, _) in &lost {
+            // Fields are called as numbers are, some with a unit or kind behind.
+            let kinds = ["", "_px", "_scale"];
+            let is_lost = |id: &str| kinds.iter().any(|kind| *key == format!("{id}{kind}"));
+            found.told.retain(|id| !is_lost(id));
+        }
+        let lost = lost.iter().map(|(key, value)| format!("{key}: {value}"));
+        found.unread = lost.chain(kept).chain(found.unread).collect();
+        Some(found)
     }
 
     /// What a file would tell that holds a recipe in our own form.
@@ -380,7 +411,7 @@ impl FoundRecipe {
         let was_retold = std::mem::take(&mut spec.was_retold);
         let before = was_retold.then(|| "what it was told before it was told otherwise".to_owned());
         let was_given = std::mem::take(&mut spec.was_given_latents);
-        let given = was_given.then(|| "the noise or latents that it began with".to_owned());
+        let given = was_given.then(|| GIVEN_LATENTS.to_owned());
         Self {
             unread: before.into_iter().chain(given).collect(),
             model_name: Some(recipe.model_name),
@@ -388,16 +419,70 @@ impl FoundRecipe {
             program: Some(recipe.program),
             used_picture: recipe.used_picture,
             used_mask: recipe.used_mask,
+            used_latents: recipe.used_latents,
             framing: spec.frame.map(|frame| frame.framing),
             ..Self::new(spec, RecipeForm::Velatura)
         }
     }
 }
 
+/// Keys of a job that are not taken over, with their values.
+type Lost = Vec<(String, Value)>;
+
+/// The job of our JSON form. What a stranger or a newer program has written of one field
+/// costs the others nothing.
+fn spec_of(fields: Value, lost: &mut Lost) -> Option<GenerateSpec> {
+    if let Some(Value::String(name)) = fields.get(SCHEDULE)
+        && Schedule::of_id(name).is_none()
+    {
+        // As none it is read without an error.
+        lost.push((SCHEDULE.to_owned(), Value::String(name.clone())));
+    }
+    if let Ok(spec) = serde_json::from_value(fields.clone()) {
+        return Some(spec);
+    }
+    let Value::Object(fields) = fields else {
+        return None;
+    };
+    let mut known = serde_json::Map::new();
+    for (key, value) in fields {
+        let alone = serde_json::Map::from_iter([(key.clone(), value.clone())]);
+        match serde_json::from_value::<GenerateSpec>(Value::Object(alone)) {
+            Ok(_) => {
+                known.insert(key, value);
+            }
+            Err(_) => lost.push((key, value)),
+        }
+    }
+    serde_json::from_value(Value::Object(known)).ok()
+}
+
+/// Takes files without a name out of a job: nobody could find them.
+fn leave_nameless_out(spec: &mut GenerateSpec, lost: &mut Lost) {
+    let is_named = |file: &NamedFile| !file.name.trim().is_empty();
+    let before = [
+        spec.loras.len(),
+        spec.embeddings.len(),
+        spec.vae.iter().len(),
+    ];
+    spec.loras.retain(|lora| is_named(&lora.file));
+    spec.embeddings.retain(is_named);
+    spec.vae = spec.vae.take().filter(is_named);
+    let after = [
+        spec.loras.len(),
+        spec.embeddings.len(),
+        spec.vae.iter().len(),
+    ];
+    let keys = ["loras", "embeddings", "vae"].into_iter();
+    let shorter = keys.zip(before.into_iter().zip(after));
+    let shorter = shorter.filter(|(_, (before, after))| before != after);
+    lost.extend(shorter.map(|(key, _)| (key.to_owned(), Value::String(String::new()))));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{ModelSource, SamplerId, Schedule};
+    use crate::recipe::{ModelSource, SamplerId, Tile};
 
     fn recipe() -> PaintedRecipe {
         let spec = GenerateSpec {
@@ -481,6 +566,47 @@ mod tests {
         assert_eq!(FoundRecipe::from_json(&newer), None);
         assert_eq!(FoundRecipe::from_json("{\"prompt\": 3}"), None);
         assert_eq!(FoundRecipe::from_json("not json"), None);
+    }
+
+    #[test]
+    fn what_is_unknown_of_one_field_costs_the_others_nothing() {
+        let told = |fields: &str| {
+            let json = format!(
+                r#"{{"format":1,"program":"Velatura 9.0.0","model":{{"name":"m","hash":"h"}},
+                "inputs":{{}},"spec":{{"prompt":"sea","seed":7,"prompt_syntax":"weighted",{fields}}}}}"#
+            );
+            FoundRecipe::from_json(&json).unwrap()
+        };
+        for (fields, unread) in [
+            (r#""guide_kind":"future""#, r#"guide_kind: "future""#),
+            (r#""tile":"diag""#, r#"tile: "diag""#),
+            (r#""schedule":5"#, "schedule: 5"),
+            (r#""schedule":"of tomorrow""#, r#"schedule: "of tomorrow""#),
+            (r#""windows":"huge""#, r#"windows: "huge""#),
+            (r#""steps":-5"#, "steps: -5"),
+            (r#""loras":[{"name":" "}]"#, r#"loras: """#),
+            (r#""vae":{"name":""}"#, r#"vae: """#),
+        ] {
+            let found = told(fields);
+            assert_eq!((found.spec.prompt.as_str(), found.spec.seed), ("sea", 7));
+            assert_eq!(found.unread, [unread]);
+            assert_eq!(found.spec.tile, Tile::None);
+            assert!(found.spec.loras.is_empty() && found.spec.vae.is_none());
+        }
+        // Windows of less than can be asked for were painted once.
+        let found = told(r#""windows":"32""#);
+        assert_eq!(found.spec.windows, WindowChoice::Side(32));
+        assert_eq!(found.unread, [] as [&str; 0]);
+        // Numbers that are not there are not restored.
+        let found = told(r#""guidance_scale":"much","width_px":-1,"guidance_rescale":0.5"#);
+        let mut spec = GenerateSpec {
+            guidance_scale: 3.0,
+            width_px: 96,
+            ..Default::default()
+        };
+        found.restore_into(&mut spec);
+        let numbers = (spec.guidance_scale, spec.width_px, spec.guidance_rescale);
+        assert_eq!(numbers, (3.0, 96, 0.5));
     }
 
     #[test]

@@ -20,7 +20,6 @@ use crate::random;
 use crate::recipe::param::{
     BATCH, CLIP_SKIP, ETA, GUIDANCE, GUIDANCE_RESCALE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
 };
-use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
     Finish, FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, RecipeForm, SamplerId,
     Schedule, Tile, WindowChoice, read_recipe,
@@ -237,7 +236,7 @@ impl GenerateArgs {
 
         if self.prompt.is_some() || self.negative_prompt.is_some() {
             // Words that are given now are not read as those of old recipes.
-            spec.prompt_syntax = PromptSyntax::default();
+            spec.take_usual_syntax();
         }
         if let Some(prompt) = &self.prompt {
             spec.prompt.clone_from(prompt);
@@ -290,7 +289,7 @@ impl GenerateArgs {
         let most = self.pictures.read(&mut spec, warn)?;
         let factor = folder.first_stage_config()?.info().factor;
         let factor = u32::try_from(factor).unwrap_or(u32::MAX);
-        let given_px = self.pictures.read_latents(&mut spec, factor)?;
+        let given_px = self.pictures.read_latents(&mut spec, factor, warn)?;
         if let (Some(given_px), None) = (given_px, &spec.init) {
             [spec.width_px, spec.height_px] = given_px;
         }
@@ -339,6 +338,9 @@ impl GenerateArgs {
         }
         if found.used_picture && !self.pictures.has_init() {
             return Err(CliError::RecipeNeeds(path.to_owned(), "--init"));
+        }
+        if self.pictures.has_latents_of(&found) {
+            found.give_latents();
         }
         if self.sampler.is_none()
             && let Some(id) = &found.spec.sampler

@@ -227,11 +227,17 @@ impl ConditionArgs {
         }
         if let (Some(ImageInput(guide)), true) = (&spec.guide, self.guide.is_some()) {
             let (width, height) = guide.dimensions();
-            let is_smaller = width < size_px[0] && height < size_px[1];
+            let whole_px = framed.map_or(size_px, Framed::picture_px);
+            let is_smaller = width < whole_px[0] && height < whole_px[1];
             spec.guide_kind = match is_smaller {
                 true => GuideKind::LowResolution,
                 false => GuideKind::Strokes,
             };
+            // A recipe has that of its own frame.
+            if let Some(framed) = framed {
+                let part = guide_part(guide, framed);
+                spec.guide = Some(ImageInput(Arc::new(part)));
+            }
         }
         spec.guide_kind = self.guide_kind.map_or(spec.guide_kind, GuideKind::from);
         let is_said = self.guide_scale.is_some() || self.guide_kind.is_some();
@@ -358,6 +364,24 @@ fn class_of_number(manifest: &Manifest, id: u64) -> Option<String> {
 pub(super) fn part_of(small: &RgbaImage, framed: &Framed) -> RgbaImage {
     let [width, height] = framed.picture_px();
     cut_picture(&scale_picture(small, width, height), framed.rect)
+}
+
+/// What a guide shows of a frame, in as few pixels as it has there.
+fn guide_part(guide: &RgbaImage, framed: &Framed) -> RgbaImage {
+    let part = part_of(guide, framed);
+    let [width, height] = framed.picture_px();
+    let side = |whole: u32, guide: u32, part: u32| {
+        let fewest = u64::from(part) * u64::from(guide) / u64::from(whole.max(1));
+        u32::try_from(fewest)
+            .unwrap_or(u32::MAX)
+            .clamp(1, part.max(1))
+    };
+    let width = side(width, guide.width(), part.width());
+    let height = side(height, guide.height(), part.height());
+    if (width, height) == part.dimensions() {
+        return part;
+    }
+    scale_picture(&part, width, height)
 }
 
 #[cfg(test)]

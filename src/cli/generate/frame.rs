@@ -22,8 +22,8 @@ pub(in crate::cli) struct FrameArgs {
     /// Part of the picture that the model sees and paints, at the size that suits it:
     /// x,y,width,height in pixels of the picture, which grows where that reaches over
     /// its edges; mask for the mask with its surroundings; or full
-    /// [default: mask where there is one and the picture is larger than the model's and
-    /// no size is given, else full]
+    /// [default: mask where there is one, the picture is larger than the model's, and
+    /// neither a size, tiling, guide nor latents are given, else full]
     #[arg(
         long,
         value_name = "X,Y,W,H|mask|full",
@@ -193,10 +193,12 @@ impl FrameArgs {
         let fills = self.infill.is_some() || self.masked_content.is_some();
         let frame = |rect| FrameSpec::new(rect, framing);
         let suits_model = |rect: CanvasRect| painted_px([rect.width(), rect.height()], model);
-        let is_automatic = spec.mask.is_some()
-            && !is_sized
-            && model.is_smaller_than(picture_px)
-            && spec.low_resolution.is_none();
+        // These are of the whole picture.
+        let has_latents = spec.initial_noise.is_some() || spec.initial_latents.is_some();
+        let has_picture = spec.low_resolution.is_some() || spec.guide.is_some();
+        let is_whole = has_latents || has_picture || !spec.tile.is_none();
+        let is_automatic =
+            spec.mask.is_some() && !is_sized && model.is_smaller_than(picture_px) && !is_whole;
         let rect = match (self.frame, recipe.frame) {
             (Some(Frame::Rect(corner, size)), _) => CanvasRect::from_min_size(corner, size),
             (None, Some((before, painted_px))) => {

@@ -12,7 +12,8 @@ use crate::cli::{CliError, latents};
 use crate::frame::MaskUnion;
 use crate::recipe::param::{FEATHER, STRENGTH};
 use crate::recipe::{
-    GenerateSpec, ImageInput, Latents, MaskInput, SpecError, open_picture, scale_picture,
+    FoundRecipe, GenerateSpec, ImageInput, Latents, MaskInput, SpecError, open_picture,
+    scale_picture,
 };
 
 /// What is repainted, and how strongly.
@@ -52,8 +53,15 @@ impl PictureArgs {
         !self.mask.is_empty()
     }
 
-    /// Reads the files of noise and latents. The answer is the size of their picture,
-    /// for a model that makes a latent of so many pixels of a side.
+    /// Whether the noise or latents that a recipe misses are given.
+    pub(super) fn has_latents_of(&self, recipe: &FoundRecipe) -> bool {
+        // Older ones do not say which of both they were.
+        let has_noise = self.initial_noise.is_some() && !recipe.used_latents;
+        self.initial_latents.is_some() || has_noise
+    }
+
+    /// Reads the files of noise and latents, once pictures are read. The answer is the
+    /// size of their picture, for a model that makes a latent of so many pixels of a side.
     ///
     /// # Errors
     /// If one cannot be read or holds anything else.
@@ -61,6 +69,7 @@ impl PictureArgs {
         &self,
         spec: &mut GenerateSpec,
         factor: u32,
+        warn: &mut dyn FnMut(String),
     ) -> Result<Option<[u32; 2]>, CliError> {
         let read = |path: &Option<PathBuf>| -> Result<Option<Arc<Latents>>, CliError> {
             let latents = path.as_deref().map(latents::read_exactly).transpose()?;
@@ -68,6 +77,11 @@ impl PictureArgs {
         };
         spec.initial_noise = read(&self.initial_noise)?;
         spec.initial_latents = read(&self.initial_latents)?;
+        if spec.initial_latents.is_some() && spec.init.is_some() && spec.mask.is_none() {
+            warn(
+                "the picture begins with --initial-latents; of --init only the size counts".into(),
+            );
+        }
         let given = spec
             .initial_latents
             .as_ref()
@@ -138,7 +152,7 @@ impl PictureArgs {
             (true, None) => 0.75,
             _ => 1.0,
         };
-        match (self.strength, recipe.filter(|_| self.has_init())) {
+        match (self.strength, recipe.filter(|_| has_start)) {
             (Some(given), _) => given * most,
             (None, Some(before)) => before,
             (None, None) => usual * most,

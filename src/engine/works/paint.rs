@@ -1,6 +1,6 @@
 //! Paints the pictures of a job, one step a slice, and finishes them, one tile a slice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::gpu::share::SharedTensor;
 use crate::model::Upscaler;
 use crate::model::weights::WeightDigest;
 use crate::pixels::opaque;
-use crate::recipe::{ControlSpec, Finish, GenerateSpec, loras_in, without_loras};
+use crate::recipe::{ControlSpec, Finish, GenerateSpec};
 
 /// Longest side of the thumbnails of steps whose picture stays on the graphics card.
 const THUMBNAIL_PX: u32 = 128;
@@ -42,7 +42,8 @@ const HASH_DIGITS: usize = 10;
 pub(in crate::engine) struct Paint {
     spec: GenerateSpec,
     bench: Rc<Workbench>,
-    /// Held until the last picture is painted, whatever else is loaded meanwhile.
+    /// The model as it is without a job's files, held until the last picture is painted,
+    /// whatever else is loaded meanwhile.
     model: Option<Rc<Loaded>>,
     /// Whether the first stage sees pictures in parts, for want of memory.
     is_in_parts: bool,
@@ -56,12 +57,16 @@ pub(in crate::engine) struct Paint {
     /// What enlarges the pictures, if that is asked for.
     upscaler: Option<Rc<Upscaler>>,
     finishing: Option<(PaintedImage, Enlargement)>,
+    /// Warnings: what several pictures have in common is told once.
+    warned: BTreeSet<String>,
 }
 
 /// A picture in hand.
 struct Picture {
     /// Its recipe, with every default filled in.
     spec: GenerateSpec,
+    /// The model with the files that its words name.
+    model: Rc<Loaded>,
     plan: RunPlan,
     state: StepState,
 }
@@ -79,31 +84,41 @@ impl Paint {
             steps: 0,
             upscaler: None,
             finishing: None,
+            warned: BTreeSet::new(),
         }
     }
 
-    /// Reads the text and encodes pictures.
-    fn begin(&self, loaded: &Loaded, context: &JobContext) -> Result<Picture, DiffusionError> {
+    /// Chooses wildcards, which may name files too, adds the files to the model, reads the
+    /// text and encodes pictures.
+    fn begin(&mut self, base: &Rc<Loaded>, context: &JobContext) -> Result<Picture, StopReason> {
         let spec = GenerateSpec {
             seed: self.spec.seed.wrapping_add(u64::from(self.index)),
             batch: 1,
             ..self.spec.clone()
         };
-        let (spec, warnings) = settled(&spec.resolved(), &loaded.model)?;
-        if self.index == 0 {
-            warnings
-                .into_iter()
-                .for_each(|warning| context.warn(warning));
+        let spec = spec.resolved();
+        let model = self.bench.fitted(base, &spec, context)?;
+        let (spec, warnings) = settled(&spec, &model.model).map_err(failed)?;
+        for warning in warnings {
+            if self.warned.insert(warning.clone()) {
+                context.warn(warning);
+            }
         }
         let mut request = request_of(&spec, &self.controls);
         request.canvas.in_parts = self.is_in_parts;
-        let (plan, state) = Session::new(&loaded.model, &request)?.into_parts();
-        Ok(Picture { spec, plan, state })
+        let session = Session::new(&model.model, &request).map_err(failed)?;
+        let (plan, state) = session.into_parts();
+        Ok(Picture {
+            spec,
+            model,
+            plan,
+            state,
+        })
     }
 
     /// Tells the picture in hand, and those to come, something else.
-    fn retell(&mut self, told: &GenerateSpec, loaded: &Loaded) -> Result<(), DiffusionError> {
-        let named = |spec: &GenerateSpec| loras_in(&spec.prompt).ok();
+    fn retell(&mut self, told: &GenerateSpec) -> Result<(), DiffusionError> {
+        let named = |spec: &GenerateSpec| spec.prompt_syntax.loras_in(&spec.prompt).ok();
         if self.spec.loras != told.loras || named(&self.spec) != named(told) {
             return Err(DiffusionError::LorasStay);
         }
@@ -128,8 +143,12 @@ impl Paint {
                 ..spec.clone()
             };
             let now = before.clone().told_as(&now.resolved());
-            let anew = loaded.model.told_anew(&Retelling {
-                prompt: &without_loras(&now.prompt),
+            // Other wildcards may choose others.
+            if named(&before) != named(&now) {
+                return Err(DiffusionError::LorasStay);
+            }
+            let anew = picture.model.model.told_anew(&Retelling {
+                prompt: &now.prompt_syntax.without_loras(&now.prompt),
                 negative_prompt: &now.negative_prompt,
                 reading: now.reading(),
                 steps: picture.plan.total(),
@@ -151,13 +170,17 @@ impl Paint {
     fn step(
         &mut self,
         picture: Picture,
-        loaded: &Loaded,
         context: &JobContext,
     ) -> Result<Option<PaintedImage>, DiffusionError> {
-        let Picture { spec, plan, state } = picture;
-        let mut session = Session::resumed(&loaded.model, plan, state);
+        let Picture {
+            spec,
+            model,
+            plan,
+            state,
+        } = picture;
+        let mut session = Session::resumed(&model.model, plan, state);
         let Some(view) = session.step()? else {
-            let mut painted = finished(spec, &session, loaded, context)?;
+            let mut painted = finished(spec, &session, &model, context)?;
             let pairs = painted.spec.controls.iter_mut().zip(&self.controls);
             pairs.for_each(|(control, read)| control.hash = read.digits());
             return Ok(Some(painted));
@@ -177,9 +200,14 @@ impl Paint {
         self.steps = total;
         self.tell_progress(step, context);
         // The first step is seen before all weights are read once more.
-        loaded.digest.begin();
+        model.digest.begin();
         let (plan, state) = session.into_parts();
-        self.picture = Some(Picture { spec, plan, state });
+        self.picture = Some(Picture {
+            spec,
+            model,
+            plan,
+            state,
+        });
         Ok(None)
     }
 
@@ -250,22 +278,22 @@ impl Work for Paint {
             }
             let base = self.bench.model(&self.spec.model, context)?;
             self.controls = self.bench.controls(&base, &self.spec, context)?;
-            self.model = Some(self.bench.fitted(&base, &self.spec, context)?);
+            self.model = Some(base);
             return Ok(Flow::More);
         };
         if let Some((painted, enlargement)) = self.finishing.take() {
             return Ok(self.finish(painted, enlargement, context));
         }
         if let Some(told) = context.take_told()
-            && let Err(error) = self.retell(&told, &model)
+            && let Err(error) = self.retell(&told)
         {
             context.warn(format!("The picture does not follow the change: {error}"));
         }
         let Some(picture) = self.picture.take() else {
-            self.picture = Some(self.begin(&model, context).map_err(failed)?);
+            self.picture = Some(self.begin(&model, context)?);
             return Ok(Flow::More);
         };
-        let Some(painted) = self.step(picture, &model, context).map_err(failed)? else {
+        let Some(painted) = self.step(picture, context).map_err(failed)? else {
             return Ok(Flow::More);
         };
         let Some(Finish::X4) = self.spec.finish else {

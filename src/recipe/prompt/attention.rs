@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::brackets::MOST_DEPTH;
+
 /// What round brackets multiply by, and square ones divide by.
 const STEP: f64 = 1.1;
 
@@ -40,22 +42,29 @@ static BREAK: LazyLock<Regex> =
 /// The pieces of a text; neighbours differ in weight.
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let mut found = Found::default();
+    // Where brackets begin that are open; `None` for those that are text.
     let (mut round, mut square) = (Vec::new(), Vec::new());
     for part in SIGNS.captures_iter(text) {
         let sign = &part[0];
         match sign {
-            "(" => round.push(found.0.len()),
-            "[" => square.push(found.0.len()),
-            "]" if !square.is_empty() => found.multiply(square.pop(), 1.0 / STEP),
-            ")" if !round.is_empty() => found.multiply(round.pop(), STEP),
+            "(" | "[" => {
+                let is_text = round.len() + square.len() >= MOST_DEPTH;
+                let begin = found.open(sign, is_text);
+                match sign {
+                    "(" => round.push(begin),
+                    _ => square.push(begin),
+                }
+            }
+            "]" if !square.is_empty() => found.close(square.pop(), 1.0 / STEP, sign),
+            ")" if !round.is_empty() => found.close(round.pop(), STEP, sign),
             _ if sign.starts_with('\\') => found.push(&sign[1..]),
             _ => match part.get(1).filter(|_| !round.is_empty()) {
                 Some(number) => match number.as_str().parse() {
-                    Ok(weight) => found.multiply(round.pop(), weight),
+                    Ok(weight) => found.close(round.pop(), weight, sign),
                     // Text, such as that of a time, in plain brackets.
                     Err(_) => {
                         found.push(&sign[..sign.len() - 1]);
-                        found.multiply(round.pop(), STEP);
+                        found.close(round.pop(), STEP, ")");
                     }
                 },
                 None => found.push_words(sign),
@@ -65,7 +74,9 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     // Brackets that are not closed hold to the end.
     let open = round.into_iter().map(|begin| (begin, STEP));
     for (begin, factor) in open.chain(square.into_iter().map(|begin| (begin, 1.0 / STEP))) {
-        found.multiply(Some(begin), factor);
+        if let Some(begin) = begin {
+            found.multiply(begin, factor);
+        }
     }
     found.merged()
 }
@@ -88,8 +99,24 @@ impl Found {
         }
     }
 
-    fn multiply(&mut self, begin: Option<usize>, factor: f64) {
-        let begin = begin.unwrap_or(self.0.len());
+    /// Where a bracket begins; `None` for one that is text.
+    fn open(&mut self, sign: &str, is_text: bool) -> Option<usize> {
+        if is_text {
+            self.push(sign);
+            return None;
+        }
+        Some(self.0.len())
+    }
+
+    /// Closes the innermost bracket, as which its opening one was taken.
+    fn close(&mut self, open: Option<Option<usize>>, factor: f64, sign: &str) {
+        match open.flatten() {
+            Some(begin) => self.multiply(begin, factor),
+            None => self.push(sign),
+        }
+    }
+
+    fn multiply(&mut self, begin: usize, factor: f64) {
         for (_, weight) in self.0[begin..].iter_mut().flatten() {
             *weight *= factor;
         }
@@ -180,5 +207,19 @@ mod tests {
         let absurd = format!("(a:{})", "9".repeat(400));
         is(&absurd, &[("a", MOST_WEIGHT)]);
         assert!(pieces(&"(".repeat(20_000)).len() <= 1);
+    }
+
+    /// Each bracket that means something goes over all that it holds.
+    #[test]
+    fn brackets_are_text_where_they_are_too_deep() {
+        let (open, close) = ("(".repeat(40), ")".repeat(40));
+        let text = format!("{open}a{close}b");
+        let inner = format!("{}a{}", "(".repeat(8), ")".repeat(8));
+        let weight = (0..MOST_DEPTH).fold(1.0, |weight, _| weight * STEP) as f32;
+        is(&text, &[(&inner, weight), ("b", 1.0)]);
+        let weighted = format!("{}a:2){}", "(".repeat(33), ")".repeat(32));
+        is(&weighted, &[("(a:2)", weight)]);
+        let many = "(a[b".repeat(8_000);
+        assert_eq!(joined(&pieces(&many)).matches('a').count(), 8_000);
     }
 }

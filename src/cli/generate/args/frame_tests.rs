@@ -221,3 +221,40 @@ fn a_recipe_brings_its_frame_back() {
     let (again, _) = job("--recipe @painted.png").unwrap();
     assert_eq!(again, spec);
 }
+
+/// What belongs to the whole picture is not cut by a frame that nobody asked for.
+#[test]
+fn no_frame_is_chosen_for_what_is_of_the_whole_picture() {
+    let folder = photograph();
+    for options in ["--tile x", "--guide @init.png"] {
+        let options = format!("--mask @mask.png {options}");
+        let (spec, framed) = in_photograph(&folder, &options).unwrap();
+        assert_eq!((spec.frame, framed), (None, None), "{options}");
+        assert_eq!([spec.width_px, spec.height_px], [300, 200]);
+    }
+}
+
+#[test]
+fn a_guide_is_cut_to_the_frame_of_a_recipe() {
+    let folder = photograph();
+    let job = |options: &str| in_photograph(&folder, options).unwrap();
+    let options = "--mask @mask.png --frame 180,40,96,48";
+    let (spec, framed) = job(options);
+    let hash = ModelFolder::open(JOINT).unwrap().unet_digest().unwrap();
+    let hash: String = hash.digits().unwrap().chars().take(10).collect();
+    let recipe = PaintedRecipe::new(spec, "Joint, tiny", &hash);
+    let whole = framed.unwrap().with(&RgbaImage::new(96, 48));
+    let path = folder.path().join("painted.png");
+    save_picture(&path, &whole, Some(&recipe), &SaveOptions::default()).unwrap();
+    let (spec, _) = job("--mask @mask.png --recipe @painted.png --guide @init.png");
+    let guide = spec.guide.unwrap().0;
+    assert_eq!(guide.dimensions(), (96, 48));
+    assert_eq!(guide.get_pixel(1, 2).0, [181, 42, 90, 255]);
+    assert_eq!(spec.guide_kind, crate::recipe::GuideKind::Strokes);
+    // A small one shows as much less of it.
+    let small = RgbaImage::from_pixel(75, 50, Rgba([1, 2, 3, 255]));
+    small.save(folder.path().join("small.png")).unwrap();
+    let (spec, _) = job("--mask @mask.png --recipe @painted.png --guide @small.png");
+    assert_eq!(spec.guide.unwrap().0.dimensions(), (24, 12));
+    assert_eq!(spec.guide_kind, crate::recipe::GuideKind::LowResolution);
+}

@@ -5,6 +5,7 @@ use image::{GrayImage, Rgba, RgbaImage};
 
 use super::*;
 use crate::cli::{Cli, Command};
+use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{ImageInput, PaintedRecipe, SaveOptions, Schedule, open_picture, save_picture};
 
 impl GenerateArgs {
@@ -315,6 +316,104 @@ fn a_recipe_with_an_input_picture_asks_for_it() {
     assert_eq!(spec.strength, 0.4);
 }
 
+/// A recipe of latents, and the latents.
+fn of_latents(folder: &Path) -> [String; 3] {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let values = vec![0.5_f32; 4 * 16];
+    let bytes: Vec<u8> = values.iter().flat_map(|it| it.to_le_bytes()).collect();
+    let shape = vec![1, 4, 4, 4];
+    let tensor =
+        safetensors::tensor::TensorView::new(safetensors::tensor::Dtype::F32, shape, &bytes);
+    let file = safetensors::serialize([("latents", tensor.unwrap())], None).unwrap();
+    std::fs::write(at("l.safetensors"), file).unwrap();
+    RgbaImage::from_pixel(16, 16, Rgba([9, 9, 9, 255]))
+        .save(at("init.png"))
+        .unwrap();
+    [at("l.safetensors"), at("init.png"), at("painted.png")]
+}
+
+#[test]
+fn the_strength_of_latents_comes_back_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let [latents, init, painted] = of_latents(folder.path());
+    let job = |options: &[&str]| {
+        let mut warnings = Vec::new();
+        let spec = args(options).spec(&mut |text| warnings.push(text));
+        (spec.unwrap(), warnings)
+    };
+    let save = |spec: GenerateSpec| {
+        let recipe = PaintedRecipe::new(spec, "m", "h");
+        let options = SaveOptions::default();
+        save_picture(
+            Path::new(&painted),
+            &RgbaImage::new(8, 8),
+            Some(&recipe),
+            &options,
+        )
+        .unwrap();
+    };
+    let (spec, _) = job(&["--initial-latents", &latents, "--strength", "0.4"]);
+    save(spec.clone());
+    let (again, told) = job(&["--recipe", &painted, "--initial-latents", &latents]);
+    assert_eq!((&again, told), (&spec, Vec::new()));
+    // Noise is not what it began with.
+    for options in [&["--initial-noise", &*latents][..], &[]] {
+        let options = [&["--recipe", &*painted], options].concat();
+        let (_, told) = job(&options);
+        assert!(told[0].contains("noise or latents"), "{told:?}");
+    }
+    // Noise has no strength.
+    let (spec, _) = job(&["--initial-noise", &latents]);
+    save(spec);
+    let (again, told) = job(&["--recipe", &painted, "--initial-noise", &latents]);
+    assert_eq!((again.strength, told), (1.0, Vec::new()));
+    let (again, _) = job(&["--recipe", &painted, "--init", &init]);
+    assert_eq!(again.strength, 0.75);
+
+    let (_, told) = job(&["--initial-latents", &latents, "--init", &init]);
+    assert!(told[0].contains("--init only the size"), "{told:?}");
+}
+
+#[test]
+fn words_of_old_recipes_mean_what_they_did_beside_new_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.png");
+    let old = GenerateSpec {
+        prompt: "a (red) barn, {new|old}".to_owned(),
+        negative_prompt: "fog".to_owned(),
+        prompt_syntax: PromptSyntax::Plain,
+        ..Default::default()
+    };
+    let recipe = PaintedRecipe::new(old, "m", "h");
+    save_picture(
+        &path,
+        &RgbaImage::new(8, 8),
+        Some(&recipe),
+        &SaveOptions::default(),
+    )
+    .unwrap();
+    let path = path.display().to_string();
+    let job = |options: &[&str]| {
+        let options = [&["--recipe", &*path], options].concat();
+        let spec = args(&options).spec(&mut silent).unwrap();
+        (spec.prompt, spec.negative_prompt, spec.prompt_syntax)
+    };
+    let as_is = (
+        "a (red) barn, {new|old}".into(),
+        "fog".into(),
+        PromptSyntax::Plain,
+    );
+    assert_eq!(job(&[]), as_is);
+    let (prompt, negative, syntax) = job(&["-n", "(rain:1.3)"]);
+    assert_eq!((&*negative, syntax), ("(rain:1.3)", PromptSyntax::Weighted));
+    assert_eq!(syntax.resolved(&prompt, 3, 0), prompt);
+    let pieces = syntax.pieces(&prompt);
+    let as_was = crate::recipe::prompt::Piece::Text("a (red) barn, {new|old}".into(), 1.0);
+    assert_eq!(pieces, [as_was]);
+    let (prompt, ..) = job(&["-p", "a (pond)"]);
+    assert_eq!(prompt, "a (pond)");
+}
+
 #[test]
 fn wrong_numbers_and_names_are_refused_before_anything_is_loaded() {
     let error = args(&["--steps", "0"]).spec(&mut silent).unwrap_err();
@@ -332,6 +431,16 @@ fn wrong_numbers_and_names_are_refused_before_anything_is_loaded() {
             "strength is 1.5; it must be between 0 and 1",
         ),
         ("--batch", "65", "batch is 65; it must be between 1 and 64"),
+        (
+            "--clip-skip",
+            "0",
+            "clip skip is 0; it must be between 1 and 12",
+        ),
+        (
+            "--guidance-rescale",
+            "2",
+            "guidance rescale is 2; it must be between 0 and 1",
+        ),
     ] {
         let error = args(&[option, value]).spec(&mut silent).unwrap_err();
         assert_eq!(error.to_string(), sentence);
