@@ -20,6 +20,7 @@ mod guide;
 mod infotext;
 mod input;
 mod jpeg_end;
+mod kept_fields;
 mod kept_inputs;
 mod latents;
 mod layout;

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::kept_fields::{leave_nameless_out, spec_of};
 use super::kept_inputs::KeptInputs;
 use super::param::{
     BATCH, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH,
 };
 use super::prompt::PromptSyntax;
-use super::{Finish, Framing, GenerateSpec, NamedFile, Schedule, WindowChoice};
+use super::{Finish, Framing, GenerateSpec, WindowChoice};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
 pub const PRIVATE_KEYWORD: &str = "velatura";
@@ -20,8 +21,6 @@ const FORMAT_VERSION: u32 = 1;
 
 /// The field that tells whether signs in prompts mean something.
 const PROMPT_SYNTAX: &str = "prompt_syntax";
-/// The field that names schedules.
-const SCHEDULE: &str = "schedule";
 
 /// How noise or latents that were handed in are called where they are missed.
 const GIVEN_LATENTS: &str = "the noise or latents that it began with";
@@ -424,59 +423,6 @@ impl FoundRecipe {
             ..Self::new(spec, RecipeForm::Velatura)
         }
     }
-}
-
-/// Keys of a job that are not taken over, with their values.
-type Lost = Vec<(String, Value)>;
-
-/// The job of our JSON form. What a stranger or a newer program has written of one field
-/// costs the others nothing.
-fn spec_of(fields: Value, lost: &mut Lost) -> Option<GenerateSpec> {
-    if let Some(Value::String(name)) = fields.get(SCHEDULE)
-        && Schedule::of_id(name).is_none()
-    {
-        // As none it is read without an error.
-        lost.push((SCHEDULE.to_owned(), Value::String(name.clone())));
-    }
-    if let Ok(spec) = serde_json::from_value(fields.clone()) {
-        return Some(spec);
-    }
-    let Value::Object(fields) = fields else {
-        return None;
-    };
-    let mut known = serde_json::Map::new();
-    for (key, value) in fields {
-        let alone = serde_json::Map::from_iter([(key.clone(), value.clone())]);
-        match serde_json::from_value::<GenerateSpec>(Value::Object(alone)) {
-            Ok(_) => {
-                known.insert(key, value);
-            }
-            Err(_) => lost.push((key, value)),
-        }
-    }
-    serde_json::from_value(Value::Object(known)).ok()
-}
-
-/// Takes files without a name out of a job: nobody could find them.
-fn leave_nameless_out(spec: &mut GenerateSpec, lost: &mut Lost) {
-    let is_named = |file: &NamedFile| !file.name.trim().is_empty();
-    let before = [
-        spec.loras.len(),
-        spec.embeddings.len(),
-        spec.vae.iter().len(),
-    ];
-    spec.loras.retain(|lora| is_named(&lora.file));
-    spec.embeddings.retain(is_named);
-    spec.vae = spec.vae.take().filter(is_named);
-    let after = [
-        spec.loras.len(),
-        spec.embeddings.len(),
-        spec.vae.iter().len(),
-    ];
-    let keys = ["loras", "embeddings", "vae"].into_iter();
-    let shorter = keys.zip(before.into_iter().zip(after));
-    let shorter = shorter.filter(|(_, (before, after))| before != after);
-    lost.extend(shorter.map(|(key, _)| (key.to_owned(), Value::String(String::new()))));
 }
 
 #[cfg(test)]
