@@ -428,7 +428,7 @@ impl FoundRecipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{ModelSource, SamplerId, Tile};
+    use crate::recipe::{ModelSource, SamplerId, Schedule, Tile};
 
     fn recipe() -> PaintedRecipe {
         let spec = GenerateSpec {

@@ -17,7 +17,7 @@ use crate::model::Manifest;
 use crate::recipe::param::{GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
 use crate::recipe::{
     BoxUse, GenerateSpec, GuideKind, ImageInput, InputSpec, LayoutInput, MapUse, Palette,
-    SemanticInput, class_number, open_picture, scale_picture, without_loras,
+    SemanticInput, class_number, open_picture, scale_picture,
 };
 
 /// What a picture is painted from besides words and pictures to repaint.
@@ -289,7 +289,13 @@ impl ConditionArgs {
 
 /// Tells of words that nobody reads, and of a class that stands for none and is one.
 fn warn_of_told(spec: &GenerateSpec, manifest: &Manifest, warn: &mut dyn FnMut(String)) {
-    if !manifest.takes_text() && !without_loras(&spec.prompt).trim().is_empty() {
+    if !manifest.takes_text()
+        && !spec
+            .prompt_syntax
+            .without_loras(&spec.prompt)
+            .trim()
+            .is_empty()
+    {
         warn("this model reads no words, so that the prompt changes nothing".to_owned());
     }
     let last = manifest.inputs.iter().find_map(|input| match input {
