@@ -139,6 +139,8 @@ impl PaintedRecipe {
                 init: None,
                 mask: None,
                 strengths: None,
+                // How steps were shown is not how the picture was painted.
+                has_tiny_previews: false,
                 ..spec
             },
             model_name: model_name.into(),
