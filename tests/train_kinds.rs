@@ -250,6 +250,7 @@ fn what_the_pictures_lack_is_told_before_anything_is_trained() {
         let path = folder.join(format!("{class}/{name}.label.png"));
         std::fs::remove_file(path).expect("a map");
     }
+    std::fs::remove_file(folder.join("discs/0.txt")).expect("a caption");
     let told = train(&job(root.path(), TrainTask::Semantic), None);
     let is_told = told.events.iter().any(|event| {
         matches!(event, TrainEvent::Warning { message }
@@ -280,6 +281,11 @@ fn what_the_pictures_lack_is_told_before_anything_is_trained() {
     };
     let (outcome, warnings) = further(None, "some");
     outcome.expect("one of them is known");
+    // It reads no captions, so that none is missed.
+    assert!(
+        !warnings.iter().any(|it| it.contains("caption")),
+        "{warnings:?}"
+    );
     assert!(
         warnings.iter().any(|it| it.contains("stars")),
         "{warnings:?}"

@@ -77,6 +77,11 @@ pub enum CliError {
         .0.display()
     )]
     OtherStage(PathBuf),
+    /// A choice of latents for an autoencoder that is there already.
+    #[error(
+        "the autoencoder of this run is given by its model or its network sizes; leave out --latents and --factor"
+    )]
+    GivenAutoencoder,
     /// There is no model of that name.
     #[error(
         "there is no model folder \u{201c}{}\u{201d}; `velatura models` lists those that can be found",

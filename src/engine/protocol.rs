@@ -20,9 +20,9 @@ use crate::recipe::{
 pub use crate::evaluate::Segmentation;
 pub use crate::recipe::Latents;
 pub use crate::train::{
-    FoundRun, Holdings, SkippedPicture, StepReport, TrainError, TrainEvent, TrainOutcome,
-    is_free_for_run, is_run_file, is_sizes_file, preview_of_folder, read_run, save_run,
-    survey_of_folder,
+    FoundRun, Holdings, SkippedPicture, StepReport, TrainConfig, TrainError, TrainEvent,
+    TrainOutcome, is_free_for_run, is_run_file, is_sizes_file, preview_of_folder, read_run,
+    save_run, survey_of_folder,
 };
 
 /// Names a job for as long as the program runs.

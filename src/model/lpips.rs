@@ -64,7 +64,7 @@ impl Lpips {
         let sources = files.iter().map(|file| weights::open(file));
         let reader = Reader {
             path,
-            sources: sources.collect::<Result<_, _>>()?,
+            sources: without_other_heads(sources.collect::<Result<_, _>>()?),
             device,
         };
         let mut input = 3;
@@ -150,6 +150,32 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ModelError> {
     }
 }
 
+/// The names of a slice's head.
+fn head_names(index: usize) -> [String; 2] {
+    ["lin", "lins."].map(|name| format!("{name}{index}.model.1.weight"))
+}
+
+/// Leaves out the heads of the authors' other networks, which lie beside VGG's under the
+/// same names, where VGG's are there.
+fn without_other_heads(sources: Vec<Box<dyn WeightSource>>) -> Vec<Box<dyn WeightSource>> {
+    let fits = |source: &dyn WeightSource, index: usize| {
+        let names = head_names(index);
+        let shape = names.iter().find_map(|name| source.shape(name));
+        shape.map(|shape| shape == [1, SLICES[index].0, 1, 1])
+    };
+    let heads = |source: &dyn WeightSource| -> Vec<bool> {
+        let heads = 0..SLICES.len();
+        heads.filter_map(|index| fits(source, index)).collect()
+    };
+    let is_own = |heads: &[bool]| heads.len() == SLICES.len() && heads.iter().all(|fits| *fits);
+    if !sources.iter().any(|source| is_own(&heads(source.as_ref()))) {
+        return sources;
+    }
+    let mut sources = sources;
+    sources.retain(|source| heads(source.as_ref()).iter().all(|fits| *fits));
+    sources
+}
+
 /// Finds weights by the names that they have in the different files.
 struct Reader<'a> {
     path: &'a Path,
@@ -179,10 +205,9 @@ impl Reader<'_> {
             convolutions.push((weight, self.read(&named("bias"), [width])?));
             input = width;
         }
-        let names = ["lin", "lins."].map(|name| format!("{name}{index}.model.1.weight"));
         Ok(Slice {
             convolutions,
-            head: self.read(&names, [1, width, 1, 1])?,
+            head: self.read(&head_names(index), [1, width, 1, 1])?,
         })
     }
 
@@ -335,6 +360,12 @@ mod tests {
             "{lacking}"
         );
         save("vgg.safetensors", heads);
+        // Its first head is as wide as VGG's.
+        let others = [(0, 64), (3, 384)].map(|(index, width)| {
+            let name = format!("lin{index}.model.1.weight");
+            (name, vec![1, width, 1, 1], vec![9.0; width])
+        });
+        save("squeeze.safetensors", others.to_vec());
         let both = Lpips::open(&parts, &plain).unwrap();
         let told = both.forward(a.clone(), reference("b", &plain));
         close(told.reshape([2, 1, 1, 1]), reference("told", &plain));

@@ -17,6 +17,10 @@ const KEPT: usize = 2;
 const PREFIX: &str = "step-";
 const STATE: &str = "state.json";
 
+/// Why a run cannot go on whose pictures tell other things apart than they did.
+const OTHER_PICTURES: &str = "the pictures have other classes, boxes or label maps than when it \
+    began; take back what was added, or begin another run with --from its model";
+
 /// Everything of a run that is no tensor. All randomness is a function of the
 /// seed and the step, so no generator has a state to be saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,10 +104,27 @@ impl Identity {
                 )
             })
             .or_else(|| {
+                let [mine, its] = [self, other].map(|it| &it.networks["inputs"]);
+                let both = named(mine).zip(named(its));
+                let is_other =
+                    |(mine, its): (&Value, &Value)| mine["kind"] == its["kind"] && mine != its;
+                both.is_some_and(is_other)
+                    .then(|| OTHER_PICTURES.to_owned())
+            })
+            .or_else(|| {
                 (self.networks != other.networks)
                     .then(|| "its networks have other sizes than this run's".to_owned())
             })
     }
+}
+
+/// What is asked of a new model, if the pictures decide on what there is to be asked for.
+fn named(inputs: &Value) -> Option<&Value> {
+    let only = inputs.get(0)?;
+    let kind = only["kind"].as_str()?;
+    ["class", "layout", "semantic"]
+        .contains(&kind)
+        .then_some(only)
 }
 
 impl RunState {
@@ -289,5 +310,32 @@ fn sync(path: &Path) -> std::io::Result<()> {
         // Not every system can sync a folder; its files are whole either way.
         Err(_) if path.is_dir() => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn other_classes_are_told_from_other_networks() {
+        let identity = |classes: &[&str], width: u32| {
+            let source = SourceIdentity {
+                place: String::new(),
+                digest: String::new(),
+            };
+            let inputs = json!([{ "kind": "class", "classes": classes }]);
+            let networks = json!({ "unet": { "width": width }, "inputs": inputs });
+            Identity::new(&TrainSpec::default(), String::new(), source, networks)
+        };
+        let before = identity(&["bars", "discs"], 32);
+        assert_eq!(before.difference(&identity(&["bars", "discs"], 32)), None);
+        let told = |other: &Identity| other.difference(&before).expect("a difference");
+        let more = told(&identity(&["bars", "discs", "stars"], 33));
+        assert!(more.contains("other classes"), "{more}");
+        let wider = told(&identity(&["bars", "discs"], 33));
+        assert!(wider.contains("other sizes"), "{wider}");
     }
 }

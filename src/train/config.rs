@@ -1,6 +1,5 @@
 //! The configuration of a run from random weights.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +7,7 @@ use serde_json::Value;
 
 use super::TrainError;
 use super::limits;
+use super::run_file;
 use super::schedule::Decay;
 use crate::model::conditioner::class::ClassEncoderConfig;
 use crate::model::conditioner::layout::LayoutEncoderConfig;
@@ -201,8 +201,8 @@ impl TrainConfig {
                 ));
             }
             (Some(path), None) => {
-                let text = fs::read_to_string(path).map_err(TrainError::io("read", path))?;
-                (path.as_path(), serde_json::from_str(&text))
+                let told = Value::Object(run_file::object_of(path)?);
+                (path.as_path(), serde_json::from_value(told))
             }
             (None, Some(sizes)) => (Path::new("sizes"), Self::deserialize(sizes)),
         };

@@ -151,6 +151,19 @@ impl Holdings {
         (lacking > 0).then(|| format!("{lacking} of the {all} pictures {what}"))
     }
 
+    /// How many pictures say nothing of what they show, as a sentence; `None` where all
+    /// do.
+    pub(super) fn without_captions(&self) -> Option<String> {
+        let all = self.pictures?;
+        match all.saturating_sub(self.captioned) {
+            0 => None,
+            silent if silent == all => Some(format!(
+                "none of the {all} pictures has a caption (barn.txt beside barn.png), so that the model will not listen to prompts"
+            )),
+            silent => Some(format!("{silent} of the {all} pictures have no caption")),
+        }
+    }
+
     fn counted(&self) -> String {
         match self.pictures {
             Some(1) => "1 picture".to_owned(),
@@ -219,6 +232,10 @@ mod tests {
             Some("1 of the 2 pictures have no boxes")
         );
         assert_eq!(holdings.lacking(TrainTask::Semantic), None);
+        assert_eq!(
+            holdings.without_captions().as_deref(),
+            Some("1 of the 2 pictures have no caption")
+        );
         let none = Holdings::default();
         for task in [
             TrainTask::Class,

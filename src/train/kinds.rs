@@ -18,6 +18,7 @@ use crate::model::conditioner::{LATENT, groups};
 use crate::model::{
     ClipTextConfig, FirstStageConfig, LatentInfo, Manifest, PerLevel, UNet2dConfig, groups_of,
 };
+use crate::recipe::palette::NOTHING;
 use crate::recipe::{InputSpec, MAX_BOXES, MaskConvention, PaletteClass, TrainSpec, TrainTask};
 
 /// Boxes that a model has room for at most, as those of the paper.
@@ -139,7 +140,7 @@ fn input(
             max_boxes: number(holdings.most_boxes.clamp(1, MOST_BOXES.min(MAX_BOXES))),
         },
         TrainTask::Semantic => InputSpec::Semantic {
-            classes: map_classes(&holdings.map_classes),
+            classes: map_classes(&holdings.map_classes)?,
         },
         TrainTask::Inpaint => InputSpec::Mask {
             convention: MaskConvention::OneIsRepainted,
@@ -163,16 +164,25 @@ fn input(
 /// The classes of label maps under the numbers that they have in these, so that a map
 /// which was trained on can be painted from; under new ones where several palettes gave
 /// one number to different names.
-fn map_classes(known: &[PaletteClass]) -> Vec<PaletteClass> {
+///
+/// # Errors
+/// If there are more classes than numbers.
+fn map_classes(known: &[PaletteClass]) -> Result<Vec<PaletteClass>, TrainError> {
+    if known.len() > usize::from(NOTHING) {
+        return Err(TrainError::setting(format!(
+            "the label maps have {} classes, and a model tells {NOTHING} apart; leave some of their palettes out",
+            known.len()
+        )));
+    }
     let mut classes = known.to_vec();
     classes.sort_by_key(|class| class.index);
     let is_taken_twice = |pair: &[PaletteClass]| pair[0].index == pair[1].index;
     if classes.windows(2).any(is_taken_twice) {
-        for (class, index) in classes.iter_mut().zip(0..=u8::MAX) {
+        for (class, index) in classes.iter_mut().zip(0..NOTHING) {
             class.index = index;
         }
     }
-    classes
+    Ok(classes)
 }
 
 fn layout(
@@ -329,10 +339,15 @@ mod tests {
             name: name.to_owned(),
             color: [index; 3],
         };
-        let kept = map_classes(&[class(7, "ground"), class(3, "sky")]);
+        let kept = map_classes(&[class(7, "ground"), class(3, "sky")]).expect("numbers");
         assert_eq!(kept, [class(3, "sky"), class(7, "ground")]);
-        let anew = map_classes(&[class(3, "ground"), class(3, "sky")]);
+        let anew = map_classes(&[class(3, "ground"), class(3, "sky")]).expect("numbers");
         let numbers: Vec<u8> = anew.iter().map(|class| class.index).collect();
         assert_eq!(numbers, [0, 1]);
+        let many: Vec<_> = (0..256).map(|it| class(3, &it.to_string())).collect();
+        let last = map_classes(&many[1..]).expect("255 numbers").pop();
+        assert_eq!(last.map(|class| class.index), Some(254));
+        let error = map_classes(&many).expect_err("too many").to_string();
+        assert!(error.contains("256 classes"), "{error}");
     }
 }

@@ -42,9 +42,15 @@ impl PerceptualLoss {
     /// The one that a run is asked for.
     ///
     /// # Errors
-    /// If there are weights that cannot be read.
+    /// If there are weights that cannot be read, or pictures too small for their network.
     pub fn open(spec: &TrainSpec, device: &Device) -> Result<Self, TrainError> {
         Ok(match &spec.perceptual_weights {
+            Some(_) if (spec.size_px as usize) < Lpips::LEAST_SIDE_PX => {
+                return Err(TrainError::setting(format!(
+                    "LPIPS needs pictures of {} pixels and more; choose a larger size, or leave its weights out",
+                    Lpips::LEAST_SIDE_PX
+                )));
+            }
             Some(path) => Self::Lpips(Lpips::open(path, device)?),
             None => Self::Filters(Filters::new(device)),
         })
@@ -186,6 +192,18 @@ mod tests {
             [1, 3, 32, 32],
         );
         Tensor::from_data(data, &Device::flex())
+    }
+
+    #[test]
+    fn pictures_too_small_for_lpips_are_refused() {
+        let spec = TrainSpec {
+            perceptual_weights: Some("nowhere".into()),
+            size_px: 8,
+            ..TrainSpec::default()
+        };
+        let refused = PerceptualLoss::open(&spec, &Device::flex()).err();
+        let error = refused.expect("8 pixels are too few").to_string();
+        assert!(error.contains("16 pixels and more"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::loader::Stream;
 use super::random::Purpose;
 use super::scene_pictures::ScenePictures;
 use super::source::{PictureSource, Sample, SkippedPicture};
-use crate::recipe::{TrainSpec, TrainTarget, TrainTask};
+use crate::recipe::TrainSpec;
 
 /// Pictures that the model is judged by.
 const HELD_OUT: usize = 32;
@@ -91,9 +91,6 @@ pub(super) fn open(
     };
     let (folder, found) = ImageFolder::open(root, spec.size_px, spec.fit, &spec.output)?;
     *report = found;
-    if spec.target == TrainTarget::Diffusion && matches!(spec.task, None | Some(TrainTask::Text)) {
-        report.remarks.extend(without_captions(&folder));
-    }
     let holdings = folder.holdings();
     let count = folder.len().unwrap_or(0);
     let split = Split::of(count);
@@ -115,22 +112,6 @@ pub(super) fn open(
         judged: read_all(judged, wanted, &mut report.skipped)?,
         source,
     })
-}
-
-/// How many pictures say nothing of what they show.
-fn without_captions(folder: &ImageFolder) -> Option<String> {
-    let all = folder.captions().count();
-    match folder
-        .captions()
-        .filter(|caption| caption.is_empty())
-        .count()
-    {
-        0 => None,
-        silent if silent == all => Some(format!(
-            "none of the {all} pictures has a caption (barn.txt beside barn.png), so that the model will not listen to prompts"
-        )),
-        silent => Some(format!("{silent} of the {all} pictures have no caption")),
-    }
 }
 
 /// The first pictures of a source in an order that is the same on every run.

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::TrainError;
 use super::checkpoint::Checkpoints;
@@ -28,6 +28,9 @@ const PATHS: [&str; 6] = [
     "output",
     "perceptual_weights",
 ];
+/// Settings that every run has kept since there are any. One that says them and not how
+/// pictures become squares is from before that could be chosen.
+const KEPT: [&str; 3] = ["resume", "weight_decay", "caption_dropout"];
 /// Settings that are left out where they say nothing.
 const UNSAID: [&str; 2] = ["task", "sizes"];
 
@@ -44,8 +47,9 @@ impl FoundRun {
     /// The run in an output folder, if it has a checkpoint and tells its settings.
     pub fn in_folder(output: &Path) -> Option<Self> {
         let step = Checkpoints::new(output).newest_step()?;
-        let text = fs::read_to_string(output.join(NAME)).ok()?;
-        let spec = serde_json::from_str(&text)
+        let told = object_of(&output.join(NAME));
+        let told = told.inspect_err(|error| log::warn!("{error}")).ok()?;
+        let spec = serde_json::from_value(Value::Object(told))
             .inspect_err(|error| log::warn!("{NAME} of a run cannot be read: {error}"))
             .ok()?;
         Some(Self { spec, step })
@@ -114,7 +118,7 @@ pub fn is_sizes_file(path: &Path) -> bool {
         config: Some(path.to_path_buf()),
         ..TrainSpec::default()
     };
-    TrainConfig::of(&spec).is_ok()
+    object_of(path).is_ok_and(|told| !told.is_empty()) && TrainConfig::of(&spec).is_ok()
 }
 
 /// Reads what a run is asked for. Paths are relative to the folder of the file, and what
@@ -128,6 +132,9 @@ pub fn read_run(path: &Path) -> Result<TrainSpec, TrainError> {
         message,
     };
     let mut told = object_of(path)?;
+    if told.is_empty() {
+        return Err(unclear("it says nothing".to_owned()));
+    }
     let settings = settings();
     if let Some(unknown) = told.keys().find(|key| !settings.contains(key)) {
         return Err(unclear(format!(
@@ -143,6 +150,10 @@ pub fn read_run(path: &Path) -> Result<TrainSpec, TrainError> {
             *name = folder.join(&name).to_string_lossy().into_owned();
         }
     }
+    if !KEPT.iter().all(|key| told.contains_key(*key)) {
+        let usual = || json!(TrainSpec::default().fit);
+        told.entry("fit").or_insert_with(usual);
+    }
     serde_json::from_value(Value::Object(told)).map_err(|error| unclear(error.to_string()))
 }
 
@@ -155,7 +166,11 @@ fn settings() -> Vec<String> {
     all
 }
 
-fn object_of(path: &Path) -> Result<Map<String, Value>, TrainError> {
+/// The object that a JSON file holds.
+///
+/// # Errors
+/// If it cannot be read, or holds something else.
+pub(super) fn object_of(path: &Path) -> Result<Map<String, Value>, TrainError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
     read.map_err(TrainError::io("read", path))?;
@@ -169,6 +184,7 @@ fn object_of(path: &Path) -> Result<Map<String, Value>, TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Fit;
 
     #[test]
     fn what_a_run_left_that_did_no_step_is_in_nobodys_way() {
@@ -204,6 +220,7 @@ mod tests {
         assert_eq!(spec.data, Some(folder.path().join("pictures")));
         assert_eq!(spec.first_stage, Some("pixels".into()));
         assert_eq!((spec.steps, spec.batch), (7, TrainSpec::default().batch));
+        assert_eq!(spec.fit, Fit::Auto);
         assert_eq!(spec.task, Some(crate::recipe::TrainTask::SuperResolution));
         let config = super::super::TrainConfig::of(&spec).expect("sizes");
         assert_eq!(config.training.offset_noise, 0.1);
@@ -213,6 +230,20 @@ mod tests {
         let again = read_run(&copy).expect("the same run");
         let output = std::path::absolute(&spec.output).expect("a path");
         assert_eq!(again, TrainSpec { output, ..spec });
+
+        // A run that was kept before it could be chosen went on as it was.
+        let text = fs::read_to_string(&copy).expect("a run");
+        let mut kept: Map<String, Value> = serde_json::from_str(&text).expect("a run");
+        kept.remove("fit");
+        let kept = write("kept.json", &Value::Object(kept).to_string());
+        assert_eq!(read_run(&kept).expect("a run").fit, Fit::Crop);
+
+        let empty = write("empty.json", "{}");
+        assert!(!is_sizes_file(&empty) && !is_run_file(&empty));
+        let error = read_run(&empty).expect_err("no run").to_string();
+        assert!(error.contains("says nothing"), "{error}");
+        let marked = write("marked.json", "\u{feff}{ \"training\": {} }");
+        assert!(is_sizes_file(&marked));
 
         let wrong = write("wrong.json", r#"{ "stepz": 7, "steps": 7 }"#);
         let error = read_run(&wrong).expect_err("no setting").to_string();

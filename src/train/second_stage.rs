@@ -67,6 +67,9 @@ pub(super) fn open(
         }
         None => from_scratch(spec, config, device, pictures)?,
     };
+    if stage.studio.takes_text() {
+        stage.remarks.extend(pictures.holdings.without_captions());
+    }
     stage
         .remarks
         .extend(spec.task.and_then(|task| pictures.holdings.lacking(task)));

@@ -77,8 +77,12 @@ impl Core {
         let state = &self.state;
         let model = state.model_folder().map(PathBuf::from);
         let spec = state.train_form.spec(model, state.train_place.as_ref());
-        if let Some(spec) = spec {
-            self.background.write_run(spec, path);
+        match spec {
+            Some(spec) => self.background.write_run(spec, path),
+            None => {
+                let text = "The settings are not written: choose where the model goes first";
+                self.state.notices.push(Severity::Warning, text.to_owned());
+            }
         }
     }
 

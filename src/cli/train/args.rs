@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::{CliError, DeviceArg};
-use crate::engine::protocol::{is_run_file, is_sizes_file, read_run};
+use crate::engine::protocol::{TrainConfig, is_run_file, is_sizes_file, read_run};
 use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 
 /// What `velatura train` takes: a stage, or the file that describes a run.
@@ -87,11 +87,11 @@ struct AutoencoderOptions {
     #[arg(long, value_name = "WEIGHT")]
     kl_weight: Option<f64>,
     /// What keeps the latents of a run from random weights in bounds [default: kl]
-    #[arg(long, value_enum, conflicts_with_all = ["from", "config"])]
+    #[arg(long, value_enum, conflicts_with = "from")]
     latents: Option<LatentsArg>,
     /// Pixels per side of a latent of such a run: 2, 4, 8, 16 or 32 [default: what
     /// suits the pictures]
-    #[arg(long, value_name = "F", conflicts_with_all = ["from", "config"])]
+    #[arg(long, value_name = "F", conflicts_with = "from")]
     factor: Option<u32>,
 }
 
@@ -282,7 +282,7 @@ impl TrainArgs {
             Some(TrainCommand::Autoencoder(args)) => {
                 let target = Some(TrainTarget::Autoencoder);
                 let spec = args.common.over(target, args.data.data.as_ref())?;
-                Ok(args.own.over(spec))
+                args.own.over(spec)
             }
             Some(TrainCommand::Diffusion(args)) => {
                 let target = Some(TrainTarget::Diffusion);
@@ -291,7 +291,7 @@ impl TrainArgs {
             }
             None => {
                 let spec = self.common.over(None, self.data.as_ref())?;
-                Ok(self.diffusion.over(self.autoencoder.over(spec)))
+                Ok(self.diffusion.over(self.autoencoder.over(spec)?))
             }
         }
     }
@@ -362,8 +362,14 @@ impl CommonArgs {
 }
 
 impl AutoencoderOptions {
-    fn over(&self, spec: TrainSpec) -> TrainSpec {
-        TrainSpec {
+    /// # Errors
+    /// If latents are chosen for an autoencoder that is given, or its sizes cannot be read.
+    fn over(&self, spec: TrainSpec) -> Result<TrainSpec, CliError> {
+        let is_chosen = self.latents.is_some() || self.factor.is_some();
+        if is_chosen && (spec.from.is_some() || TrainConfig::of(&spec)?.autoencoder.is_some()) {
+            return Err(CliError::GivenAutoencoder);
+        }
+        Ok(TrainSpec {
             discriminator_start: self.discriminator_start.or(spec.discriminator_start),
             perceptual_weight: self.perceptual_weight.unwrap_or(spec.perceptual_weight),
             perceptual_weights: self.perceptual_weights.clone().or(spec.perceptual_weights),
@@ -371,7 +377,7 @@ impl AutoencoderOptions {
             latents: self.latents.map_or(spec.latents, Into::into),
             latent_factor: self.factor.or(spec.latent_factor),
             ..spec
-        }
+        })
     }
 }
 
@@ -507,6 +513,24 @@ mod tests {
             told
         );
         let refused = |line: String| asked(&line).unwrap_err().to_string();
+        let eyes = write("eyes.json", r#"{ "target": "autoencoder", "data": "in" }"#);
+        let coarse = spec(&format!(
+            "velatura train --config {eyes} --latents vq --factor 8"
+        ));
+        assert_eq!(
+            (coarse.latents, coarse.latent_factor),
+            (LatentKind::Vq, Some(8))
+        );
+        let given = write(
+            "given.json",
+            r#"{ "target": "autoencoder", "data": "in",
+                "sizes": { "autoencoder": { "latent_channels": 4 } } }"#,
+        );
+        let given = refused(format!("velatura train --config {given} --factor 8"));
+        assert!(given.contains("--factor"), "{given}");
+        let empty = write("empty.json", "{}");
+        let empty = refused(format!("velatura train --config {empty}"));
+        assert!(empty.contains("says nothing"), "{empty}");
         let other = refused(format!("velatura train autoencoder --config {run}"));
         assert!(other.contains("other stage"), "{other}");
         let sizes = write("sizes.json", r#"{ "training": {} }"#);

@@ -34,7 +34,7 @@ impl Eyes {
     /// are too small to be looked at.
     ///
     /// # Errors
-    /// When the device fails.
+    /// When the device fails, or the weights see no numbers.
     pub fn difference(&self, a: &RgbImage, b: &RgbImage) -> Result<Option<f64>, EvaluateError> {
         let (width, height) = (a.width() as usize, a.height() as usize);
         if width.min(height) < Lpips::LEAST_SIDE_PX || a.dimensions() != b.dimensions() {
@@ -46,6 +46,10 @@ impl Eyes {
         };
         let (a, b) = (picture(a), picture(b));
         let told = ops::on_workers(&a.clone(), || self.network.forward(a, b));
-        Ok(host(told)?.first().copied().map(f64::from))
+        let told = host(told)?.first().copied();
+        if told.is_some_and(|told| !told.is_finite()) {
+            return Err(EvaluateError::NoFeatures);
+        }
+        Ok(told.map(f64::from))
     }
 }

@@ -12,8 +12,8 @@ use crate::frame::paste_back;
 use crate::model::Model;
 use crate::model::conditioner::Encoders;
 use crate::pixels::opaque;
-use crate::recipe::LayoutInput;
 use crate::recipe::prompt::TextReading;
+use crate::recipe::{InputSpec, LayoutInput};
 use crate::train::TrainError;
 use crate::train::random::Purpose;
 use crate::train::sheet;
@@ -137,11 +137,14 @@ impl DiffusionStage {
     /// rows where nothing is known, or the model takes none of this.
     fn arranged(&self, model: &LatentDiffusion) -> Result<Vec<Vec<RgbaImage>>, TrainError> {
         let (mut shown, mut arranged) = (Vec::new(), Vec::new());
+        // Maps may also paint words in regions, which is nothing that a model learns here.
+        let is_map = |input: &InputSpec| matches!(input, InputSpec::Semantic { .. });
+        let takes_maps = self.studio.inputs.iter().any(is_map);
         for (index, sample) in self.pictures.judged.iter().take(SHEET).enumerate() {
             let known = &sample.known;
             let conditions = Conditions {
                 layout: Some(LayoutInput(known.boxes.clone().into())),
-                semantic: known.label_map.clone(),
+                semantic: known.label_map.clone().filter(|_| takes_maps),
                 low_resolution: self.small(sample),
                 ..Conditions::default()
             };

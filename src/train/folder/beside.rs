@@ -22,10 +22,23 @@ fn is_picture(path: &Path) -> bool {
     ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
+/// The palette of a folder; what is wrong with one goes to `problems`.
+fn known_palette(folder: &Path, problems: &mut BTreeSet<String>) -> Option<Arc<Palette>> {
+    match labels::palette_of(folder) {
+        Ok(palette) => palette.map(Arc::new),
+        Err(problem) => {
+            problems.insert(problem);
+            None
+        }
+    }
+}
+
 /// What of each folder's files lies beside a picture of the same stem.
 #[derive(Default)]
 pub(super) struct Beside<'a> {
     folders: BTreeMap<&'a Path, Names<'a>>,
+    /// What is wrong with palettes, as sentences.
+    pub problems: BTreeSet<String>,
 }
 
 #[derive(Default)]
@@ -38,6 +51,8 @@ pub(super) struct Names<'a> {
     labels: BTreeMap<&'a str, &'a Path>,
     /// What the numbers of the label maps mean.
     palette: Option<Arc<Palette>>,
+    /// Whether a file says that.
+    is_named: bool,
 }
 
 impl<'a> Beside<'a> {
@@ -64,7 +79,8 @@ impl<'a> Beside<'a> {
         }
         for (folder, names) in &mut beside.folders {
             if !names.labels.is_empty() {
-                names.palette = labels::palette_of(folder).map(Arc::new);
+                names.palette = known_palette(folder, &mut beside.problems);
+                names.is_named = names.palette.is_some();
             }
         }
         beside.share_palettes();
@@ -84,12 +100,15 @@ impl<'a> Beside<'a> {
                 names.is_some_and(|names| names.boxes.contains_key(OsStr::new(PALETTE)))
             };
             let mut above = folder.ancestors().skip(1).filter(has_file);
-            let palette = above.find_map(labels::palette_of).map(Arc::new);
+            let palette = above.find_map(|above| known_palette(above, &mut self.problems));
             let Some(names) = self.folders.get_mut(folder) else {
                 continue;
             };
             match palette {
-                Some(palette) => names.palette = Some(palette),
+                Some(palette) => {
+                    names.palette = Some(palette);
+                    names.is_named = true;
+                }
                 None => nameless.push(folder),
             }
         }
@@ -148,6 +167,7 @@ impl<'a> Beside<'a> {
         Some(Labels {
             path: names.labels.get(stem.to_str()?)?.to_path_buf(),
             palette: Arc::clone(names.palette.as_ref()?),
+            is_named: names.is_named,
         })
     }
 

@@ -1,8 +1,9 @@
 //! Label maps beside pictures, as `velatura scenes` writes them: PNG files whose values
 //! are the numbers of classes, named by the `palette.json` of their folder.
 
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ const MOST_BYTES: u64 = 1 << 20;
 pub(super) struct Labels {
     pub path: PathBuf,
     pub palette: Arc<Palette>,
+    /// Whether a file says what its numbers mean, so that it is meant as a label map.
+    pub is_named: bool,
 }
 
 /// A list of entries, or a palette as the window writes it.
@@ -33,12 +36,31 @@ enum PaletteForm {
     Palette(Palette),
 }
 
-/// The palette of a folder; `None` if it has none that can be read.
-pub(super) fn palette_of(folder: &Path) -> Option<Palette> {
+/// The palette of a folder; `None` if it has none.
+///
+/// # Errors
+/// Why it cannot be used, as a sentence.
+pub(super) fn palette_of(folder: &Path) -> Result<Option<Palette>, String> {
+    let path = folder.join(PALETTE);
+    let bad = |reason: &dyn Display| {
+        format!(
+            "\u{201c}{}\u{201d} is no palette that can be used, and is passed over: {reason}",
+            path.display()
+        )
+    };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(bad(&error)),
+    };
     let mut bytes = Vec::new();
-    let file = File::open(folder.join(PALETTE)).ok()?;
-    file.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
-    let palette = match serde_json::from_slice(&bytes).ok()? {
+    let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
+    read.map_err(|error| bad(&error))?;
+    let form = serde_json::from_slice(&bytes).map_err(|error| match error.is_data() {
+        true => bad(&"it lists no classes with their numbers, names and colours"),
+        false => bad(&error),
+    })?;
+    let palette = match form {
         PaletteForm::Palette(palette) => palette,
         PaletteForm::Entries(entries) => Palette {
             name: String::new(),
@@ -52,7 +74,8 @@ pub(super) fn palette_of(folder: &Path) -> Option<Palette> {
                 .collect(),
         },
     };
-    palette.validate().is_ok().then_some(palette)
+    palette.validate().map_err(|error| bad(&error))?;
+    Ok(Some(palette))
 }
 
 /// Maps that are read to learn which numbers there are.

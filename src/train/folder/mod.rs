@@ -195,17 +195,20 @@ impl ImageFolder {
         // As it is seen: a camera may have turned it.
         let size_px = [picture.width(), picture.height()];
         let picture = picture::fitted(picture, self.size_px, self.fit)?;
-        let labels = about.labels.as_ref().map(|Labels { path, palette }| {
+        let labels = about.labels.as_ref().map(|Labels { path, palette, .. }| {
             let map = labels::read(path, size_px)?;
             Ok::<_, String>(SemanticInput {
                 map: Arc::new(picture::fitted_labels(&map, &picture)),
                 palette: palette.as_ref().clone(),
             })
         });
-        let ready = Arc::new(Ready {
-            labels: labels.transpose()?,
-            picture,
-        });
+        // What nobody calls a label map may be anything that is called like one.
+        let is_meant = about.labels.as_ref().is_some_and(|it| it.is_named);
+        let labels = match labels {
+            Some(Err(_)) if !is_meant => None,
+            other => other.transpose()?,
+        };
+        let ready = Arc::new(Ready { labels, picture });
         let maps = ready.labels.iter().map(|labels| labels.map.as_raw().len());
         let bytes = ready.picture.rgb.as_raw().len() + maps.sum::<usize>();
         let mut cache = lock();

@@ -93,7 +93,12 @@ pub(super) fn scan(
     Ok(Found {
         pictures,
         skipped,
-        remarks: odd.remarks(),
+        remarks: beside
+            .problems
+            .iter()
+            .cloned()
+            .chain(odd.remarks())
+            .collect(),
         identity: SourceIdentity {
             place: place.to_string_lossy().into_owned(),
             digest: digest
@@ -205,16 +210,10 @@ impl Oddities {
         lists: &BoxLists,
         size_px: [u32; 2],
     ) -> Vec<LayoutBox> {
-        let Some(path) = path else {
-            let listed = lists.boxes(picture, size_px);
-            return listed.unwrap_or(Ok(Vec::new())).unwrap_or_else(|()| {
-                self.other_size.push(picture.into());
-                Vec::new()
-            });
-        };
         let [width, height] = size_px.map(|side| side as f32);
-        match companion::read_boxes(path, size_px) {
-            Ok(boxes) => {
+        let beside = path.map(|path| (path, companion::read_boxes(path, size_px)));
+        match beside {
+            Some((_, Ok(boxes))) if !boxes.is_empty() => {
                 let part = |[x, y, w, h]: [f32; 4]| [x / width, y / height, w / width, h / height];
                 let boxes = boxes.into_iter().map(|it| LayoutBox {
                     rect: part(it.rect),
@@ -222,14 +221,21 @@ impl Oddities {
                 });
                 boxes.collect()
             }
-            Err(_) => {
+            Some((path, Err(_))) => {
                 self.other_size.push(path.into());
                 Vec::new()
+            }
+            _ => {
+                let listed = lists.boxes(picture, size_px);
+                listed.unwrap_or(Ok(Vec::new())).unwrap_or_else(|()| {
+                    self.other_size.push(picture.into());
+                    Vec::new()
+                })
             }
         }
     }
 
-    fn remarks(&self) -> Vec<String> {
+    fn remarks(&self) -> impl Iterator<Item = String> {
         let lists = self.lists.iter();
         let lists = lists.map(|problem| format!("{problem}; its boxes are left out"));
         let files = [
@@ -253,7 +259,7 @@ impl Oddities {
         .into_iter()
         .filter(|(_, files)| !files.is_empty())
         .map(|(what, files)| format!("{what}: {}", names(files)));
-        files.chain(lists).collect()
+        files.chain(lists)
     }
 }
 

@@ -280,6 +280,53 @@ fn scenes_in_a_folder_are_known_as_those_that_never_end() {
 }
 
 #[test]
+fn what_nobody_calls_a_label_map_costs_no_picture() {
+    let folder = Folder::new();
+    for name in ["a.png", "b.png", "c.png", "d.png"] {
+        folder.picture(name);
+        folder.picture(&name.replace(".png", ".label.png"));
+    }
+    let mut random = Purpose::Crop.random(1, 0);
+    let (found, report) = folder.open();
+    assert_eq!(report, FolderReport::default());
+    for index in 0..4 {
+        let sample = found.get(index, &mut random).expect("a picture");
+        assert!(sample.known.label_map.is_none());
+    }
+
+    // A palette that cannot be read names nothing, and that is said.
+    folder.file("palette.json", b"[{");
+    let (found, report) = folder.open();
+    assert!(found.get(0, &mut random).is_ok());
+    let is_said = report.remarks.iter().any(|it| it.contains("is no palette"));
+    assert!(is_said, "{report:?}");
+    folder.file(
+        "palette.json",
+        br#"[{ "id": 0, "name": "ground", "colour": [0, 0, 0], "is_thing": false }]"#,
+    );
+    let (found, _) = folder.open();
+    let error = found.get(0, &mut random).expect_err("no numbers");
+    assert!(error.reason.contains("a.label.png"), "{error:?}");
+}
+
+#[test]
+fn a_file_of_something_else_beside_a_picture_hides_no_listed_boxes() {
+    let folder = Folder::new();
+    folder.picture("a.png");
+    folder.file("a.json", br#"{ "prompt": "a cat" }"#);
+    folder.file(
+        "instances.json",
+        br#"{ "images": [{ "id": 1, "file_name": "a.png", "width": 20, "height": 16 }],
+              "annotations": [{ "image_id": 1, "category_id": 5, "bbox": [5, 4, 5, 4] }],
+              "categories": [{ "id": 5, "name": "cat" }] }"#,
+    );
+    let (found, _) = folder.open();
+    let boxes = &found.pictures[0].objects;
+    assert_eq!(boxes.len(), 1);
+    assert_eq!((boxes[0].class.as_str(), boxes[0].rect), ("cat", [0.25; 4]));
+}
+
+#[test]
 fn pictures_that_are_no_squares_are_cut_or_seen_whole() {
     let folder = Folder::new();
     // Red at the left end, blue at the right one.
