@@ -363,6 +363,13 @@ fn a_recipe_holds_networks_and_their_pictures() {
             .unwrap()
     };
     let free = paint("free.png", &[]);
+    // Without a picture of its own it sees the one that is repainted.
+    let repainted = paint("repainted.png", &["--init", "shown.png"]);
+    let of_init = ["--control", "control_canny", "--init", "shown.png"];
+    assert_ne!(paint("of_init.png", &of_init), repainted);
+    let found = read_recipe(Path::new(&at("of_init.png"))).unwrap().unwrap();
+    assert_eq!(found.spec.controls.len(), 1);
+    assert_eq!(found.spec.controls[0].picture, None);
     // By its name, and another by its file.
     let file = absolute("control/control_canny_half.pth");
     let controls = [

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use image::GrayImage;
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage, StopReason};
 use velatura::engine::{EngineHandle, studio};
 use velatura::recipe::prompt::PromptSyntax;
 use velatura::recipe::{
-    FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, PaintedRecipe, read_infotext,
-    write_infotext,
+    FoundRecipe, GenerateSpec, LayoutBox, LayoutInput, LoraSpec, ModelSource, NamedFile,
+    PaintedRecipe, Palette, PaletteClass, SemanticInput, read_infotext, write_infotext,
 };
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -353,8 +354,68 @@ fn recipes_tell_words_and_first_stages_and_what_is_missing_or_another() {
         "{told:?}"
     );
     std::fs::remove_file(models.at("vae/soft.safetensors")).unwrap();
-    let (refused, _) = came(&mut engine, restored);
-    assert!(refused.unwrap_err().contains("soft"));
+    let (again, told) = came(&mut engine, restored.clone());
+    let again = again.unwrap();
+    assert_ne!(again.image, painted.image);
+    assert_eq!((&again.spec.vae, &again.spec.vae_hash), (&None, &None));
+    assert!(
+        told.iter()
+            .any(|it| it.contains("soft") && it.contains("the model's own")),
+        "{told:?}"
+    );
+    // One that is asked for has to be there.
+    for asked in [
+        GenerateSpec {
+            vae_hash: None,
+            ..restored.clone()
+        },
+        GenerateSpec {
+            vae: Some(NamedFile::at("soft")),
+            ..restored
+        },
+    ] {
+        let (refused, _) = came(&mut engine, asked);
+        assert!(refused.unwrap_err().contains("soft"));
+    }
+    engine.close();
+}
+
+#[test]
+fn words_are_found_in_boxes_and_names_of_classes() {
+    let models = Models::new();
+    let mut engine = engine();
+    let plain = models.spec("a house");
+    let size_px = [plain.width_px, plain.height_px];
+    let boxed = GenerateSpec {
+        layout: Some(LayoutInput(
+            [LayoutBox {
+                class: "a Glow".to_owned(),
+                rect: [0.0, 0.0, size_px[0] as f32, size_px[1] as f32],
+                colour: None,
+            }]
+            .into(),
+        )),
+        ..plain.clone()
+    };
+    let mapped = GenerateSpec {
+        semantic: Some(SemanticInput {
+            map: Arc::new(GrayImage::new(size_px[0], size_px[1])),
+            palette: Palette {
+                name: "One".to_owned(),
+                classes: vec![PaletteClass {
+                    index: 0,
+                    name: "glow".to_owned(),
+                    color: [1, 2, 3],
+                }],
+            },
+        }),
+        ..plain.clone()
+    };
+    assert!(paint(&mut engine, plain).spec.word_hashes.is_empty());
+    for spec in [boxed, mapped] {
+        let words = paint(&mut engine, spec).spec.word_hashes;
+        assert_eq!(words.keys().collect::<Vec<_>>(), ["glow"]);
+    }
     engine.close();
 }
 

@@ -168,6 +168,24 @@ pub struct KnownControls {
     pub preview: Option<ControlPreview>,
 }
 
+impl KnownControls {
+    /// Takes what a network sees, unless something else is waited for meanwhile.
+    fn take_preview(
+        &mut self,
+        place: usize,
+        of: &(ControlKind, ControlSource),
+        picture: Option<Arc<RgbaImage>>,
+    ) {
+        let waiting = self.preview.as_mut();
+        let waiting = waiting.filter(|it| it.place == place && it.of == *of);
+        match (waiting, picture) {
+            (Some(preview), Some(picture)) => preview.picture = Some(picture),
+            (Some(_), None) => self.preview = None,
+            (None, _) => {}
+        }
+    }
+}
+
 /// What came of looking at something of the list.
 #[derive(Clone, Debug)]
 pub enum ControlEvent {
@@ -184,8 +202,15 @@ pub enum ControlEvent {
     },
     /// A picture was read.
     Picture(PathBuf, Result<Arc<RgbaImage>, String>),
-    /// What the network of a place sees; `None` where it has no picture.
-    Previewed(usize, Option<Arc<RgbaImage>>),
+    /// What the network of a place sees.
+    Previewed {
+        /// Its place in the list.
+        place: usize,
+        /// What it was made to see of which picture.
+        of: (ControlKind, ControlSource),
+        /// The picture; `None` where it has none.
+        picture: Option<Arc<RgbaImage>>,
+    },
 }
 
 impl GenerateForm {
@@ -448,13 +473,8 @@ impl Core {
                     *known = picture;
                 }
             }
-            ControlEvent::Previewed(place, picture) => {
-                let waiting = known.preview.as_mut().filter(|it| it.place == place);
-                match (waiting, picture) {
-                    (Some(preview), Some(picture)) => preview.picture = Some(picture),
-                    (Some(_), None) => known.preview = None,
-                    (None, _) => {}
-                }
+            ControlEvent::Previewed { place, of, picture } => {
+                known.take_preview(place, &of, picture);
             }
         }
     }
@@ -498,6 +518,32 @@ mod tests {
         assert!(start < end && end <= 1.0);
         let [_, start, end] = set(&mut form, &CONTROL_END, 0.0);
         assert!(start < end && start >= 0.0);
+    }
+
+    #[test]
+    fn what_another_kind_sees_comes_too_late() {
+        let wanted = (ControlKind::Scribble, ControlSource::Canvas);
+        let mut known = KnownControls {
+            preview: Some(ControlPreview {
+                place: 0,
+                of: wanted.clone(),
+                picture: None,
+            }),
+            ..KnownControls::default()
+        };
+        let picture = || Some(Arc::new(RgbaImage::new(1, 1)));
+        let has_picture = |known: &KnownControls| {
+            let preview = known.preview.as_ref();
+            preview.map(|preview| preview.picture.is_some())
+        };
+        let late = (ControlKind::Canny, ControlSource::Canvas);
+        known.take_preview(0, &late, picture());
+        known.take_preview(0, &late, None);
+        assert_eq!(has_picture(&known), Some(false));
+        known.take_preview(0, &wanted, picture());
+        assert_eq!(has_picture(&known), Some(true));
+        known.take_preview(0, &wanted, None);
+        assert_eq!(has_picture(&known), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::model::conditioner::LearnedWord;
 use crate::model::lora::{Changes, LoraFile};
 use crate::model::weights::{FileStamp, WeightDigest};
 use crate::model::{Additions, FirstStageConfig, ModelFolder, load_first_stage};
-use crate::recipe::{GenerateSpec, LoraSpec, ModelSource, NamedFile};
+use crate::recipe::{GenerateSpec, LayoutBox, LoraSpec, ModelSource, NamedFile};
 
 /// Digits of the digest of a LoRA or word in recipes, as other programs have them.
 const FILE_DIGITS: usize = 12;
@@ -55,15 +55,16 @@ impl Chosen {
         let mut words: Vec<(PathBuf, bool)> = named
             .map(|file| Ok((find(file, Kept::Embeddings)?, true)))
             .collect::<Result<_, StopReason>>()?;
-        let prompt = spec.prompt_syntax.without_loras(&spec.prompt);
-        let texts = [prompt.into_owned(), spec.negative_prompt.clone()];
-        for path in kept_files::words_in(&texts, model) {
+        for path in kept_files::words_in(&texts_of(spec), model) {
             if words.iter().all(|(known, _)| *known != path) {
                 words.push((path, false));
             }
         }
-        let vae = spec.vae.as_ref().map(|file| find(file, Kept::Vaes));
-        let vae = vae.transpose()?;
+        let vae = match spec.vae.as_ref().map(|file| find(file, Kept::Vaes)) {
+            // Nobody here asked for it.
+            Some(Err(_)) if recipe_tells_vae(spec) => None,
+            found => found.transpose()?,
+        };
         let preview = spec
             .has_tiny_previews
             .then(|| kept_files::preview_file(model));
@@ -268,7 +269,10 @@ fn complaints(spec: &GenerateSpec, fitted: &Loaded) -> Vec<String> {
             )
         })
     };
-    let texts = [&spec.prompt, &spec.negative_prompt].map(|text| text.to_lowercase());
+    let texts: Vec<String> = texts_of(spec)
+        .iter()
+        .map(|text| text.to_lowercase())
+        .collect();
     for (name, wanted) in &spec.word_hashes {
         let word = name.to_lowercase();
         if !texts.iter().any(|text| kept_files::has_word(text, &word)) {
@@ -291,6 +295,14 @@ fn complaints(spec: &GenerateSpec, fitted: &Loaded) -> Vec<String> {
         let what = format!("first stage \u{201c}{}\u{201d}", vae.name);
         complaints.extend(compare(what, &file_digits(found), wanted));
     }
+    if let Some(vae) = &spec.vae
+        && lacks_vae(spec, fitted)
+    {
+        complaints.push(format!(
+            "the first stage \u{201c}{}\u{201d}, which the picture was painted with, is not here; the model's own decodes the picture",
+            vae.name
+        ));
+    }
     let is_found = |name: &str| {
         let listed = spec.loras.iter().find(|lora| lora.file.name == name);
         listed.is_none_or(|lora| lora.file.path.is_none())
@@ -302,6 +314,29 @@ fn complaints(spec: &GenerateSpec, fitted: &Loaded) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// All that text encoders read of a job: its prompts, and the words of boxes and classes.
+fn texts_of(spec: &GenerateSpec) -> Vec<String> {
+    let prompt = spec.prompt_syntax.without_loras(&spec.prompt);
+    let boxes = spec.layout.iter().flat_map(|layout| layout.0.iter());
+    let classes = spec.semantic.iter().flat_map(|map| &map.palette.classes);
+    [prompt.into_owned(), spec.negative_prompt.clone()]
+        .into_iter()
+        .chain(boxes.map(LayoutBox::words))
+        .chain(classes.map(|class| class.name.clone()))
+        .collect()
+}
+
+/// Whether the first stage is that of a recipe, and none that was asked for here.
+fn recipe_tells_vae(spec: &GenerateSpec) -> bool {
+    let is_asked = spec.vae.as_ref().is_some_and(|vae| vae.path.is_some());
+    !is_asked && spec.vae_hash.is_some()
+}
+
+/// Whether the model's own first stage stands in for that of a recipe, which is not here.
+pub(super) fn lacks_vae(spec: &GenerateSpec, fitted: &Loaded) -> bool {
+    spec.vae.is_some() && recipe_tells_vae(spec) && fitted.used.vae.is_none()
 }
 
 /// The digest of a file, which is being read.

@@ -96,10 +96,14 @@ impl Attention {
         let last = query.dims()[0] - 1;
         let own = query.clone().narrow(0, last, 1);
         let common = said(query, context);
-        let of_last = common.clone().narrow(0, last, 1);
-        let inside = said(own.repeat_dim(0, contexts.dims()[0]), contexts);
-        let change = ((inside - of_last.clone()) * counted.clone()).sum_dim(0);
-        let of_last = of_last + change;
+        let base = common.clone().narrow(0, last, 1);
+        let mut of_last = base.clone();
+        // One by one: all at once they would take gigabytes.
+        for region in 0..contexts.dims()[0] {
+            let inside = said(own.clone(), &contexts.clone().narrow(0, region, 1));
+            let counts = counted.clone().narrow(0, region, 1);
+            of_last = of_last + (inside - base.clone()) * counts;
+        }
         // Without guidance there is no other.
         let all = match last {
             0 => of_last,

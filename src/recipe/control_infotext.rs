@@ -40,9 +40,7 @@ pub(super) fn read_control_infotext(text: &str) -> Option<ControlSpec> {
     let mut control = ControlSpec::default();
     let mut kind = None;
     let number = |value: &str| value.parse::<f32>().ok();
-    // The older form has both times in brackets.
-    let plain = text.replace(['(', ')'], "");
-    let mut rest = plain.split(", ").peekable();
+    let mut rest = text.split(", ");
     while let Some(pair) = rest.next() {
         let Some((key, value)) = pair.split_once(": ") else {
             continue;
@@ -59,9 +57,10 @@ pub(super) fn read_control_infotext(text: &str) -> Option<ControlSpec> {
             "weight" => control.weight = number(value)?,
             "guidance start" => control.start = number(value)?,
             "guidance end" => control.end = number(value)?,
+            // The older form has both times in brackets.
             "starting/ending" => {
-                control.start = number(value)?;
-                control.end = number(rest.next()?)?;
+                control.start = number(value.trim_start_matches('('))?;
+                control.end = number(rest.next()?.trim_end_matches(')'))?;
             }
             _ => {}
         }
@@ -87,8 +86,14 @@ mod tests {
             hash: "d14c016b0a11".to_owned(),
             picture: None,
         };
-        let text = control_infotext(&control);
-        assert_eq!(read_control_infotext(&text), Some(control));
+        let bracketed = ControlSpec {
+            file: NamedFile::named("canny (1)"),
+            ..control.clone()
+        };
+        for control in [control, bracketed] {
+            let text = control_infotext(&control);
+            assert_eq!(read_control_infotext(&text), Some(control));
+        }
     }
 
     #[test]

@@ -89,6 +89,14 @@ impl KeptInputs {
         pictures.any(Value::is_boolean)
     }
 
+    /// Leaves out the pictures of controls that were left out, as told of each.
+    pub(super) fn keep_control_pictures(&mut self, stay: &[bool]) {
+        if let Value::Array(pictures) = &mut self.control_pictures {
+            let mut stay = stay.iter();
+            pictures.retain(|_| stay.next().is_some_and(|stays| *stays));
+        }
+    }
+
     /// Puts them into a job whose size is known; what cannot be is named.
     pub(super) fn restore(self, spec: &mut GenerateSpec) -> Vec<String> {
         let mut unread = Vec::new();

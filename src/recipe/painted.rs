@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::kept_fields::{leave_nameless_out, spec_of};
+use super::kept_fields::{leave_controls_out, leave_nameless_out, spec_of};
 use super::kept_inputs::KeptInputs;
 use super::param::{
     BATCH, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH,
@@ -366,13 +366,15 @@ impl FoundRecipe {
     /// Reads our own JSON form; `None` when it is not that form, is damaged, or
     /// was written by a newer program whose form may mean something else.
     pub fn from_json(json: &str) -> Option<Self> {
-        let form: PrivateForm = serde_json::from_str(json).ok()?;
+        let mut form: PrivateForm = serde_json::from_str(json).ok()?;
         if form.format > FORMAT_VERSION {
             return None;
         }
         let is_old = form.spec.get(PROMPT_SYNTAX).is_none();
         let knows_windows = form.spec.get("windows").is_some();
-        let mut lost = Vec::new();
+        let (mut lost, mut left_out) = (Vec::new(), Vec::new());
+        let stay = leave_controls_out(&mut form.spec, &mut left_out);
+        form.inputs.kept.keep_control_pictures(&stay);
         let mut spec = spec_of(form.spec, &mut lost)?;
         leave_nameless_out(&mut spec, &mut lost);
         if is_old {
@@ -402,7 +404,8 @@ impl FoundRecipe {
             found.told.retain(|id| !is_lost(id));
         }
         let lost = lost.iter().map(|(key, value)| format!("{key}: {value}"));
-        found.unread = lost.chain(kept).chain(found.unread).collect();
+        let lost = lost.chain(left_out).chain(kept);
+        found.unread = lost.chain(found.unread).collect();
         Some(found)
     }
 

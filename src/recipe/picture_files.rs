@@ -210,7 +210,8 @@ pub enum LeftOut {
     },
     /// The format has no place for what was drawn for the picture.
     #[error(
-        "\u{201c}{}\u{201d} was saved without its boxes and label map, which a {} file cannot hold; \
+        "\u{201c}{}\u{201d} was saved without its boxes, label map and pictures that it was told of, which \
+         a {} file cannot hold; \
          save as PNG to keep them",
         path.display(), format.label()
     )]
@@ -222,8 +223,8 @@ pub enum LeftOut {
     },
     /// What was drawn for the picture is too large for any file.
     #[error(
-        "\u{201c}{}\u{201d} was saved without its label map, which is too large for a recipe; \
-         export the map to keep it",
+        "\u{201c}{}\u{201d} was saved without a label map or picture that it was painted from, \
+         which is too large for a recipe; keep that file",
         .0.display()
     )]
     LargeMap(PathBuf),

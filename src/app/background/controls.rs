@@ -6,9 +6,9 @@ use std::sync::Arc;
 use image::RgbaImage;
 
 use super::{Background, BackgroundEvent};
-use crate::app::controls::ControlEvent;
+use crate::app::controls::{ControlEvent, ControlSource};
 use crate::engine::kept_files::control_fits;
-use crate::recipe::{NamedFile, open_picture};
+use crate::recipe::{ControlKind, NamedFile, open_picture};
 
 impl Background {
     /// Reads the header of a network, which is looked for beside the model where it is not
@@ -49,12 +49,16 @@ impl Background {
     pub fn preview_control(
         &self,
         place: usize,
+        of: (ControlKind, ControlSource),
         make: impl FnOnce() -> Option<RgbaImage> + Send + 'static,
     ) {
-        let failed = Box::new(move |_| told_of(ControlEvent::Previewed(place, None)));
+        let event = move |of, picture| told_of(ControlEvent::Previewed { place, of, picture });
+        let failed = {
+            let of = of.clone();
+            Box::new(move |_| event(of, None))
+        };
         self.spawn("control preview", failed, move || {
-            let picture = make().map(Arc::new);
-            Ok(told_of(ControlEvent::Previewed(place, picture)))
+            Ok(event(of, make().map(Arc::new)))
         });
     }
 }

@@ -143,12 +143,13 @@ impl Core {
         let size_px = frame.map_or_else(|| state.job_size_px(), |frame| frame.painted_px);
         let has_mask = state.intent().is_inside_mask();
         let listed = &state.settings.form.listed_controls[place];
+        let of = (control.kind, listed.source.clone());
         state.known_controls.preview = Some(ControlPreview {
             place,
-            of: (control.kind, listed.source.clone()),
+            of: of.clone(),
             picture: None,
         });
-        self.background.preview_control(place, move || {
+        self.background.preview_control(place, of, move || {
             let picture = shown.picture(&snapshot, part)?;
             let mask = has_mask.then(|| snapshot.mask_in(part)).flatten();
             let mask = mask.map(|mask| MaskInput(Arc::new(mask)));

@@ -14,11 +14,12 @@ use crate::tools::ToolError;
 
 impl Core {
     pub(super) fn dispatch_classes(&mut self, command: ClassCommand) -> Result<(), ToolError> {
-        let of_model = self.state.palette_of_model();
         let front = self.state.documents.front_mut();
         match command {
             ClassCommand::AddLayer => {
+                let of_model = self.state.palette_of_model();
                 let palette = of_model.unwrap_or_else(|| BuiltInPalette::Storybook.palette());
+                let front = self.state.documents.front_mut();
                 front.editor.add_semantic_layer(&palette)?;
             }
             ClassCommand::Select(index) => front.editor.select_class(index),

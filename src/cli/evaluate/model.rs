@@ -297,9 +297,19 @@ impl<'a> Album<'a> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
     use image::RgbImage;
 
     use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn sweeps_have_no_boxes() {
+        let line = "velatura evaluate model --sweep speed --pictures out";
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse(line).is_ok());
+        assert!(parse(&format!("{line} --boxes-as-regions")).is_err());
+    }
 
     #[test]
     fn pictures_of_others_are_not_replaced() {

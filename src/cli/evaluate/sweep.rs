@@ -33,7 +33,7 @@ pub struct SweepArgs {
         value_name = "ANALYSES",
         value_delimiter = ',',
         requires = "pictures",
-        conflicts_with_all = ["tasks", "fid_against"]
+        conflicts_with_all = ["tasks", "fid_against", "boxes_as_regions"]
     )]
     sweep: Vec<Analysis>,
     /// Steps that every sampler is tried with

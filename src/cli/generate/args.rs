@@ -28,7 +28,7 @@ use crate::recipe::{
 /// What `velatura generate` takes.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// Folder of a model in diffusers layout, one file of Stable Diffusion 1 or 2 or of
+    /// Folder of a model in diffusers layout, one file of Stable Diffusion 1, 2 or XL or of
     /// the latent diffusion paper, or its name among the models listed by `velatura models` [default: the
     /// Storybook model]
     #[arg(long, value_name = "DIR")]
@@ -315,6 +315,7 @@ impl GenerateArgs {
             mask: None,
             strengths: None,
             semantic: None,
+            controls: Vec::new(),
             ..spec.clone()
         };
         without_inputs.validate()?;

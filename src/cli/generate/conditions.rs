@@ -198,6 +198,16 @@ impl ConditionArgs {
                 Some(framed) => cut_layout(&layout, framed.rect, size_px),
                 None => layout,
             });
+            let is_outside = spec
+                .layout
+                .as_ref()
+                .is_some_and(|it| lies_outside(it, size_px));
+            if !image.boxes.is_empty() && is_outside {
+                warn(format!(
+                    "all boxes of \u{201c}{}\u{201d} lie outside of what is painted, so that they change nothing",
+                    path.display()
+                ));
+            }
         } else if let (Some(layout), Some(before)) = (&spec.layout, recipe_px) {
             let [across, down] = [0, 1].map(|side| size_px[side] as f32 / before[side] as f32);
             spec.layout = Some(layout.scaled(across, down));
@@ -372,6 +382,15 @@ pub(super) fn part_of(small: &RgbaImage, framed: &Framed) -> RgbaImage {
     cut_picture(&scale_picture(small, width, height), framed.rect)
 }
 
+/// Whether no box shows anything in a picture of this size.
+fn lies_outside(layout: &LayoutInput, size_px: [u32; 2]) -> bool {
+    let is_in = |[left, top, width, height]: [f32; 4]| {
+        let [right, bottom] = size_px.map(|side| side as f32);
+        left < right && top < bottom && left + width > 0.0 && top + height > 0.0
+    };
+    !layout.0.iter().any(|it| is_in(it.rect))
+}
+
 /// What a guide shows of a frame, in as few pixels as it has there.
 fn guide_part(guide: &RgbaImage, framed: &Framed) -> RgbaImage {
     let part = part_of(guide, framed);
@@ -393,6 +412,23 @@ fn guide_part(guide: &RgbaImage, framed: &Framed) -> RgbaImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::LayoutBox;
+
+    #[test]
+    fn boxes_lie_outside_where_none_shows_anything() {
+        let layout = |rects: &[[f32; 4]]| {
+            let boxes = rects.iter().map(|rect| LayoutBox {
+                class: "bus".to_owned(),
+                rect: *rect,
+                colour: None,
+            });
+            LayoutInput(boxes.collect())
+        };
+        let [left, below] = [[-9.0, 0.0, 9.0, 9.0], [0.0, 24.0, 9.0, 9.0]];
+        assert!(lies_outside(&layout(&[left, below]), [40, 24]));
+        let inside = [-8.0, 23.0, 9.0, 9.0];
+        assert!(!lies_outside(&layout(&[left, inside]), [40, 24]));
+    }
 
     #[test]
     fn weights_are_read_as_they_are_typed() {

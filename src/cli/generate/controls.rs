@@ -82,6 +82,11 @@ fn given(text: &str) -> Result<Given, String> {
     if network.is_empty() || picture == Some("") {
         return Err("give it as NET=IMG, such as canny.safetensors=house.png".into());
     }
+    if Path::new(network).file_name().is_none() {
+        return Err(format!(
+            "\u{201c}{network}\u{201d} has no name; name the file or folder of the network"
+        ));
+    }
     Ok(Given {
         network: network.into(),
         picture: picture.map(PathBuf::from),
@@ -191,6 +196,8 @@ mod tests {
         for wrong in [
             "",
             "=b.png",
+            "..",
+            "/=b.png",
             "a=",
             "a=b.png:9",
             "a=b.png:1:2",

@@ -9,7 +9,7 @@ use image::RgbImage;
 use crate::diffusion::{
     Conditions, DiffusionError, Enlargement, Retelling, RunPlan, Session, StepState, StepView,
 };
-use crate::engine::additions::file_digits;
+use crate::engine::additions::{file_digits, lacks_vae};
 use crate::engine::controls::ReadControl;
 use crate::engine::inputs::{canvas_of, in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
@@ -347,6 +347,7 @@ fn finished(
     let spec = GenerateSpec {
         lora_hashes: hashes(&used.loras),
         word_hashes: hashes(&used.words),
+        vae: spec.vae.clone().filter(|_| !lacks_vae(&spec, loaded)),
         vae_hash: vae.map(|digits| digits.chars().take(HASH_DIGITS).collect()),
         ..spec
     };
