@@ -137,7 +137,7 @@ impl AutoencoderKlConfig {
                 "an autoencoder",
                 "_class_name",
                 &self.class_name,
-                format!("only {CLASS} and VQModel are"),
+                format!("only {CLASS}, VQModel and AutoencoderTiny are"),
             ));
         }
         if let Some(value) = self.other.get("act_fn")
