@@ -120,6 +120,15 @@ fn a_decoder_alone_decodes_for_the_models_own_first_stage() {
 }
 
 #[test]
+fn a_decoder_alone_makes_no_latents() {
+    let stage = load(&file("pth/taesd_decoder.pth"));
+    let refused = stage.configuration().check_encoder().unwrap_err();
+    assert!(refused.to_string().contains("only a decoder"), "{refused}");
+    let whole = load(&file("folder"));
+    assert!(whole.configuration().check_encoder().is_ok());
+}
+
+#[test]
 fn lists_know_them_as_first_stages() {
     for name in [
         "folder",

@@ -47,6 +47,7 @@ impl LatentCoder {
     /// If the sides of the picture are no multiples of those of a latent's place, or
     /// the device fails.
     pub fn encode(&self, picture: &RgbaImage) -> Result<UnscaledLatents, DiffusionError> {
+        self.stage.configuration().check_encoder()?;
         let factor = self.stage.info().factor as u32;
         let (width, height) = picture.dimensions();
         if !width.is_multiple_of(factor) || !height.is_multiple_of(factor) {

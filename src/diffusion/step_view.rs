@@ -6,6 +6,7 @@ use image::RgbImage;
 use super::preview::thumbnail;
 use super::tensors::rgb_from_tensor;
 use super::{Canvas, DiffusionError, LatentDiffusion};
+use crate::model::FirstStage;
 
 /// What can be seen after a step. Pictures are made when they are asked for:
 /// nobody pays for those that nobody looks at.
@@ -32,7 +33,7 @@ impl StepView<'_> {
     /// # Errors
     /// If the device does not hand over the latents.
     pub fn preview(&self) -> Result<RgbImage, DiffusionError> {
-        let picture = if let Some(stage) = self.model.preview_stage() {
+        let picture = if let Some(stage) = self.tiny_decoder() {
             rgb_from_tensor(stage.to_pictures(self.denoised.clone()))?
         } else if self.decodes() {
             rgb_from_tensor(self.model.decoded(self.denoised.clone(), self.canvas))?
@@ -41,6 +42,12 @@ impl StepView<'_> {
             decoder.picture(self.denoised.clone())?
         };
         Ok(cropped(picture, self.size_px))
+    }
+
+    /// A tiny decoder, unless the picture is too large to be decoded at once.
+    fn tiny_decoder(&self) -> Option<&dyn FirstStage> {
+        let is_whole = !self.canvas.in_parts && self.canvas.window_px.is_none();
+        self.model.preview_stage().filter(|_| is_whole)
     }
 
     /// Whether pictures come from the decoder itself: one way for all steps of
@@ -61,7 +68,7 @@ impl StepView<'_> {
     /// If the device does not hand over the thumbnail.
     pub fn planes(&self, thumbnail_px: u32) -> Result<(Tensor<4>, RgbImage), DiffusionError> {
         let [width, height] = self.size_px.map(|side| side as usize);
-        let planes = if let Some(stage) = self.model.preview_stage() {
+        let planes = if let Some(stage) = self.tiny_decoder() {
             stage.to_pictures(self.denoised.clone())
         } else if self.decodes() {
             self.model.decoded(self.denoised.clone(), self.canvas)

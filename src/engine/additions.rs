@@ -152,7 +152,9 @@ impl Chosen {
             additions.first_stage = Some(stage.map_err(|error| bad_model(&error))?);
             used.vae = path.is_file().then(|| begun(path));
         }
-        if let Some(path) = &self.preview {
+        // Those of XL have latents of the same sizes, which mean other colours.
+        let is_xl = model.word_widths()[1].is_some();
+        if let Some(path) = self.preview.as_ref().filter(|_| !is_xl) {
             match load_first_stage(path, device.weights, &device.device) {
                 Ok(stage) if stage.info() == model.latents() => additions.preview = Some(stage),
                 // It is for another kind of model.

@@ -240,10 +240,13 @@ impl Workbench {
 }
 
 /// Memory that painting takes at most on the processor where networks are read in turn, about;
-/// `None` where the model does not open.
+/// `None` where the model does not open, or is read as a whole all the same.
 pub fn memory_in_turn(spec: &GenerateSpec, weights: WeightDtype) -> Option<u64> {
     let device = ComputeDevice::cpu().with_weights(weights).ok()?;
     let folder = folder_of(&spec.model, &device, true).ok()?;
+    if !folder.is_in_turn() {
+        return None;
+    }
     let size_px = [spec.width_px, spec.height_px];
     let window_px = spec
         .windows

@@ -86,7 +86,7 @@ pub enum ModelError {
     )]
     LfsPointer(PathBuf),
     /// A file is of a kind that is no model here.
-    #[error("{} is {kind}, which does not open: {remedy}", path.display())]
+    #[error("{} is {kind}{}: {remedy}", path.display(), refused(kind))]
     OtherKind {
         /// The file.
         path: PathBuf,
@@ -310,6 +310,11 @@ pub enum ModelError {
         /// Those of the model.
         wanted: [usize; 2],
     },
+    /// A tiny autoencoder without its first half.
+    #[error(
+        "the tiny autoencoder has no encoder, only a decoder: put the file of its encoder beside it, or take another first stage"
+    )]
+    OnlyDecoder,
     /// A file of words for the text encoder is none, or is for another one.
     #[error("the words in {} cannot be taught to the model: {message}", path.display())]
     Words {
@@ -362,6 +367,14 @@ pub enum ModelError {
         /// What is wrong.
         message: String,
     },
+}
+
+/// What is said of a kind of file that does not open, unless it is used in another way.
+fn refused(kind: &str) -> &'static str {
+    match kind.ends_with("and is none") || kind.ends_with("and none itself") {
+        true => "",
+        false => ", which does not open",
+    }
 }
 
 /// The name of the YAML file that belongs to a checkpoint.

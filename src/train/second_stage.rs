@@ -250,6 +250,7 @@ fn from_scratch(
     })?;
     let first_stage_weights = SharedWeights::of(first_stage);
     let first_stage = load_first_stage(first_stage, WeightDtype::F32, &device.clone().inner())?;
+    first_stage.configuration().check_encoder()?;
     let NewModel {
         unet,
         text,

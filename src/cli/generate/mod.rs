@@ -41,11 +41,14 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
     let mut engine = devices::start_engine(args.device, args.precision)?;
     if args.low_memory {
         engine.save_memory(true);
-        if let Some(bytes) = memory_in_turn(&spec, args.precision.into()) {
-            let gib = bytes as f64 / f64::from(1 << 30);
-            report.status(&format!(
-                "Networks are read in turn: painting takes about {gib:.1} GiB of memory at most."
-            ));
+        match memory_in_turn(&spec, args.precision.into()) {
+            Some(bytes) => {
+                let gib = bytes as f64 / f64::from(1 << 30);
+                report.status(&format!(
+                    "Networks are read in turn: painting takes about {gib:.1} GiB of memory at most."
+                ));
+            }
+            None => report.warning("this model is read as a whole; --low-memory changes nothing"),
         }
     }
     let job = engine.generate(spec);

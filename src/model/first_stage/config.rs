@@ -117,6 +117,17 @@ impl From<AutoencoderTinyConfig> for FirstStageConfig {
 }
 
 impl FirstStageConfig {
+    /// Refuses what cannot make latents of pictures.
+    ///
+    /// # Errors
+    /// [`ModelError::OnlyDecoder`].
+    pub fn check_encoder(&self) -> Result<(), ModelError> {
+        match self {
+            Self::Tiny(config) if !config.has_encoder() => Err(ModelError::OnlyDecoder),
+            _ => Ok(()),
+        }
+    }
+
     pub(in crate::model) fn kind(&self) -> &dyn Kind {
         match self {
             Self::Kl(config) => config,

@@ -7,12 +7,14 @@
 mod alike;
 mod one_file;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
 use super::save::{Described, put_whole};
 use super::{CLASS, LAYOUT, ModelFolder, SECOND_TEXT, SEMANTIC, TEXT, UNET};
+use crate::files::write_atomically;
 use crate::model::inspect::{SingleFile, only_checkpoint};
 use crate::model::weights::{Arranged, WeightDtype, names, save_arranged};
 use crate::model::{Manifest, ModelError};
@@ -90,17 +92,14 @@ impl Conversion<'_> {
         let file = SingleFile::open(source, self.config)?;
         let beside = one_file::beside(source, target, &file.inspection, self.replaces)?;
         let arranged = one_file::rearranged(source, target, file)?;
-        make_folder_of(target)?;
+        // What is beside an older model stays until the new one is whole.
+        self.write_file(target, &arranged, goes_on)?;
         for (from, to) in &beside {
-            std::fs::copy(from, to).map_err(ModelError::io("write", to))?;
+            let bytes = std::fs::read(from).map_err(ModelError::io("read", from))?;
+            write_atomically(to, |file| file.write_all(&bytes))
+                .map_err(ModelError::io("write", to))?;
         }
-        let written = self.write_file(target, &arranged, goes_on);
-        if written.is_err() {
-            // Where nothing came of it, nothing of it stays.
-            let made = beside.iter().map(|(_, to)| to);
-            made.for_each(|path| drop(std::fs::remove_file(path)));
-        }
-        written
+        Ok(())
     }
 
     fn write_file(
