@@ -188,14 +188,7 @@ impl Model {
             preview: _,
         } = additions;
         let first_stage = first_stage.unwrap_or_else(|| self.first_stage.boxed());
-        let (made, needed) = (first_stage.info(), self.latents());
-        if made != needed {
-            return Err(ModelError::OtherLatents {
-                class: first_stage.configuration().class(),
-                found: [made.channels, made.factor],
-                wanted: [needed.channels, needed.factor],
-            });
-        }
+        self.latents().check(first_stage.as_ref())?;
         if let Some(turns) = &self.turns {
             let turns = Arc::new(turns.with(changes, words)?);
             return Ok(Self {

@@ -17,8 +17,15 @@ pub(in crate::model) struct Halves {
 
 impl Halves {
     /// Latents as one stage makes them, pictures as another does.
-    pub fn new(encodes: Box<dyn FirstStage>, decodes: Box<dyn FirstStage>) -> Self {
-        Self { encodes, decodes }
+    ///
+    /// # Errors
+    /// If these have other latents.
+    pub fn new(
+        encodes: Box<dyn FirstStage>,
+        decodes: Box<dyn FirstStage>,
+    ) -> Result<Self, ModelError> {
+        encodes.info().check(decodes.as_ref())?;
+        Ok(Self { encodes, decodes })
     }
 }
 

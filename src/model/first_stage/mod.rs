@@ -42,6 +42,24 @@ pub struct LatentInfo {
     pub factor: usize,
 }
 
+impl LatentInfo {
+    /// Refuses a first stage that makes others.
+    ///
+    /// # Errors
+    /// [`ModelError::OtherLatents`].
+    pub fn check(self, stage: &dyn FirstStage) -> Result<(), ModelError> {
+        let made = stage.info();
+        if made == self {
+            return Ok(());
+        }
+        Err(ModelError::OtherLatents {
+            class: stage.configuration().class(),
+            found: [made.channels, made.factor],
+            wanted: [self.channels, self.factor],
+        })
+    }
+}
+
 /// How latents are brought to about unit variance for the denoiser (LDM §D.1).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scaling {

@@ -395,18 +395,10 @@ impl ModelFolder {
         let stage = place.load_from(&weights, self.held, device)?;
         match &place.config {
             // What only decodes leaves the other half to the model's own.
-            FirstStageConfig::Tiny(config) if !config.has_encoder() => {
-                let own = self.load_first_stage(device)?;
-                let (made, needed) = (stage.info(), own.info());
-                if made != needed {
-                    return Err(ModelError::OtherLatents {
-                        class: place.config.class(),
-                        found: [made.channels, made.factor],
-                        wanted: [needed.channels, needed.factor],
-                    });
-                }
-                Ok(Box::new(Halves::new(own, stage)))
-            }
+            FirstStageConfig::Tiny(config) if !config.has_encoder() => Ok(Box::new(Halves::new(
+                self.load_first_stage(device)?,
+                stage,
+            )?)),
             _ => Ok(stage),
         }
     }
