@@ -137,13 +137,15 @@ impl DiffusionStage {
     /// rows where nothing is known, or the model takes none of this.
     fn arranged(&self, model: &LatentDiffusion) -> Result<Vec<Vec<RgbaImage>>, TrainError> {
         let (mut shown, mut arranged) = (Vec::new(), Vec::new());
-        // Maps may also paint words in regions, which is nothing that a model learns here.
-        let is_map = |input: &InputSpec| matches!(input, InputSpec::Semantic { .. });
-        let takes_maps = self.studio.inputs.iter().any(is_map);
+        // Boxes and maps may also paint words in regions, which is nothing that a model
+        // learns here.
+        let takes = |is_kind: fn(&InputSpec) -> bool| self.studio.inputs.iter().any(is_kind);
+        let takes_boxes = takes(|input| matches!(input, InputSpec::Layout { .. }));
+        let takes_maps = takes(|input| matches!(input, InputSpec::Semantic { .. }));
         for (index, sample) in self.pictures.judged.iter().take(SHEET).enumerate() {
             let known = &sample.known;
             let conditions = Conditions {
-                layout: Some(LayoutInput(known.boxes.clone().into())),
+                layout: takes_boxes.then(|| LayoutInput(known.boxes.clone().into())),
                 semantic: known.label_map.clone().filter(|_| takes_maps),
                 low_resolution: self.small(sample),
                 ..Conditions::default()
