@@ -14,6 +14,7 @@ use image::{GrayImage, Luma, Rgb, RgbImage};
 use train_support::{CONFIG, Told, train};
 use velatura::diffusion::LatentDiffusion;
 use velatura::model::ModelFolder;
+use velatura::model::inspect::inspect;
 use velatura::recipe::{InputSpec, TrainSpec, TrainTarget, TrainTask};
 use velatura::train::{TrainEvent, survey_of_folder};
 
@@ -222,6 +223,15 @@ fn every_kind_is_made_of_scenes() {
         let model = model_of(&train(&spec, None));
         let folder = ModelFolder::open(&model).expect("a model");
         LatentDiffusion::load(&folder, &Device::flex()).expect("a model that paints");
+        inspect(&model, None).expect("what it is");
+        // What is trained on pixels has no network there.
+        let stage = model.join("vae");
+        std::fs::remove_dir_all(&stage).expect("removed");
+        std::fs::create_dir(&stage).expect("a folder");
+        let pixels = r#"{"_class_name": "IdentityFirstStage"}"#;
+        std::fs::write(stage.join("config.json"), pixels).expect("a file");
+        let told = inspect(&model, None).expect("what it is");
+        assert!(told.missing.is_empty(), "{:?}", told.missing);
     }
 }
 

@@ -34,6 +34,9 @@ pub(super) enum Sizes {
     },
 }
 
+/// The class of what takes pictures as they are.
+const PIXELS: &str = "IdentityFirstStage";
+
 /// The folders in which networks lie.
 const FOLDERS: [&str; 6] = [
     "unet",
@@ -56,6 +59,10 @@ pub(super) fn networks(path: &Path) -> Result<Vec<Network>, ModelError> {
         let Some(config) = read_json::<Value>(&file)? else {
             continue;
         };
+        // It is no network.
+        if config["_class_name"] == PIXELS {
+            continue;
+        }
         let told = sizes(folder, &config).ok_or_else(|| ModelError::Json {
             path: file.clone(),
             message: "it does not say all sizes of the network".into(),
