@@ -230,8 +230,6 @@ fn painted(model: &LatentDiffusion, reference: &Reference, case: &Case) -> Vec<f
         schedule: Some(Schedule::Uniform),
         steps: case.steps,
         guidance_scale: 4.0,
-        guidance_rescale: 0.0,
-        eta: 0.0,
         seed: 7,
         width_px: side_px,
         height_px: side_px,
@@ -244,8 +242,8 @@ fn painted(model: &LatentDiffusion, reference: &Reference, case: &Case) -> Vec<f
             ..Conditions::default()
         },
         canvas: Default::default(),
-        guide: None,
         given: Default::default(),
+        ..GenerationRequest::default()
     };
     let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()));
     let GenerationOutcome::Finished { latents, .. } = outcome.unwrap() else {

@@ -204,6 +204,12 @@ fn stable_diffusion_xl_is_read_from_either_form() {
         assert!(tensors(&source) == tensors(&copy), "{}", kind.id);
         let sentence = refusal(&folder, &at("one.safetensors"));
         assert!(sentence.contains("Stable Diffusion XL"), "{sentence}");
+        // That it paints in few steps is told by nothing but its name.
+        let turbo = at(&format!("{}-turbo.safetensors", kind.id));
+        std::fs::copy(&source, &turbo).unwrap();
+        let sentence = refusal(&turbo, &at("plain.safetensors"));
+        assert!(sentence.contains("turbo"), "{sentence}");
+        convert(&turbo, &at(&format!("{}-my-turbo.safetensors", kind.id))).unwrap();
     }
 }
 

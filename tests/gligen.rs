@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use reference_support::{Reference, difference, folder};
 use serde::Deserialize;
 use velatura::diffusion::{
-    Canvas, Conditions, GenerationRequest, GivenLatents, Inpainting, LatentDiffusion, Session,
+    Canvas, Conditions, GenerationRequest, GivenLatents, LatentDiffusion, Session,
 };
 use velatura::model::conditioner::{Asked, Bench};
 use velatura::model::{ModelFolder, WeightDtype};
@@ -82,31 +82,21 @@ impl Check {
         GenerationRequest {
             prompt: all.prompt.clone(),
             negative_prompt: all.negative_prompt.clone(),
-            reading: TextReading::default(),
             sampler: Some(SamplerId::new("ddim")),
-            schedule: None,
             steps: all.steps,
             guidance_scale: case.guidance,
-            guidance_rescale: 0.0,
-            eta: 0.0,
-            seed: 0,
             width_px: all.width,
             height_px: all.height,
-            strength: 1.0,
-            init: None,
-            mask: None,
-            inpainting: Inpainting::default(),
             conditions: Conditions {
                 layout: (case.boxes > 0).then(|| LayoutInput(all.boxes[..case.boxes].into())),
                 grounding_share: case.share,
                 ..Conditions::default()
             },
-            canvas: Canvas::default(),
-            guide: None,
             given: GivenLatents {
                 noise: Some(Arc::new(self.noise(index))),
                 clean: None,
             },
+            ..GenerationRequest::default()
         }
     }
 }

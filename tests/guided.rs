@@ -12,9 +12,7 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 use safetensors::SafeTensors;
 use serde::Deserialize;
-use velatura::diffusion::{
-    Canvas, Conditions, GenerationOutcome, GenerationRequest, Guide, Inpainting, LatentDiffusion,
-};
+use velatura::diffusion::{GenerationOutcome, GenerationRequest, Guide, LatentDiffusion};
 use velatura::model::ModelFolder;
 use velatura::recipe::{GuideKind, SamplerId};
 
@@ -40,25 +38,14 @@ fn load(folder: &str) -> LatentDiffusion {
 fn request(size_px: [u32; 2], prompt: &str, seed: u64) -> GenerationRequest {
     GenerationRequest {
         prompt: prompt.to_owned(),
-        negative_prompt: String::new(),
         reading: velatura::recipe::prompt::TextReading::default(),
-        sampler: None,
-        schedule: None,
         steps: 12,
         guidance_scale: 4.0,
-        guidance_rescale: 0.0,
-        eta: 0.0,
         seed,
         width_px: size_px[0],
         height_px: size_px[1],
-        strength: 1.0,
-        init: None,
-        mask: None,
         given: velatura::diffusion::GivenLatents::default(),
-        inpainting: Inpainting::default(),
-        conditions: Conditions::default(),
-        canvas: Canvas::default(),
-        guide: None,
+        ..GenerationRequest::default()
     }
 }
 

@@ -101,20 +101,14 @@ impl Check {
             prompt: case.prompt.clone(),
             negative_prompt: self.all.negative_prompt.clone(),
             reading: velatura::recipe::prompt::TextReading::default(),
-            sampler: None,
-            schedule: None,
             steps: self.all.steps,
             guidance_scale: case.guidance,
-            guidance_rescale: 0.0,
-            eta: 0.0,
             seed: self.all.seed,
             width_px: self.all.width,
             height_px: self.all.height,
-            strength: 1.0,
             init: case.inpaint.then(|| self.rgb("image", 1)),
             mask: case.inpaint.then(|| self.grey("mask")),
             canvas: velatura::diffusion::Canvas::default(),
-            guide: None,
             given: velatura::diffusion::GivenLatents::default(),
             inpainting: velatura::diffusion::Inpainting::default(),
             conditions: Conditions {
@@ -125,6 +119,7 @@ impl Check {
                 low_resolution: case.low.then(|| self.rgb("small", 4)),
                 ..Conditions::default()
             },
+            ..GenerationRequest::default()
         }
     }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use reference_support::{Reference, difference};
 use serde::Deserialize;
-use velatura::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
+use velatura::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion};
 use velatura::model::conditioner::{Asked, Bench, LearnedWord};
 use velatura::model::lora::{Changes, LoraFile, trigger_words};
 use velatura::model::{Additions, ModelFolder};
@@ -95,19 +95,13 @@ fn painted(model: &LatentDiffusion) -> Vec<f32> {
         schedule: Some(velatura::recipe::Schedule::Uniform),
         steps: 4,
         guidance_scale: 5.0,
-        guidance_rescale: 0.0,
-        eta: 0.0,
         seed: 7,
         width_px: side_px,
         height_px: side_px,
-        strength: 1.0,
-        init: None,
-        mask: None,
         inpainting: Default::default(),
-        conditions: Conditions::default(),
         canvas: Default::default(),
-        guide: None,
         given: Default::default(),
+        ..GenerationRequest::default()
     };
     let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()));
     let GenerationOutcome::Finished { latents, .. } = outcome.unwrap() else {

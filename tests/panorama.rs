@@ -10,9 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use burn::tensor::Device;
 use image::{GrayImage, Luma, RgbImage};
-use velatura::diffusion::{
-    Canvas, Conditions, GenerationOutcome, GenerationRequest, Inpainting, LatentDiffusion,
-};
+use velatura::diffusion::{Canvas, GenerationOutcome, GenerationRequest, LatentDiffusion};
 use velatura::model::ModelFolder;
 use velatura::recipe::{InputSpec, LayoutBox, LayoutInput, Palette, SemanticInput};
 
@@ -24,25 +22,15 @@ static STORYBOOK: LazyLock<LatentDiffusion> = LazyLock::new(|| {
 fn request(size_px: [u32; 2], canvas: Canvas) -> GenerationRequest {
     GenerationRequest {
         prompt: "a tree in the hills in summer".to_owned(),
-        negative_prompt: String::new(),
         reading: velatura::recipe::prompt::TextReading::default(),
-        sampler: None,
-        schedule: None,
         steps: 8,
         guidance_scale: 4.0,
-        guidance_rescale: 0.0,
-        eta: 0.0,
         seed: 5,
         width_px: size_px[0],
         height_px: size_px[1],
-        strength: 1.0,
-        init: None,
-        mask: None,
         given: velatura::diffusion::GivenLatents::default(),
-        inpainting: Inpainting::default(),
-        conditions: Conditions::default(),
         canvas,
-        guide: None,
+        ..GenerationRequest::default()
     }
 }
 

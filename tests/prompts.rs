@@ -11,9 +11,7 @@ mod reference_support;
 use burn::tensor::{Device, Tensor};
 use reference_support::{Reference, difference, folder};
 use serde::Deserialize;
-use velatura::diffusion::{
-    Conditions, GenerationRequest, Inpainting, LatentDiffusion, Retelling, Session,
-};
+use velatura::diffusion::{GenerationRequest, LatentDiffusion, Retelling, Session};
 use velatura::engine::PromptReader;
 use velatura::folders;
 use velatura::model::conditioner::{Asked, Bench, TextReader};
@@ -108,24 +106,15 @@ fn request(prompt: &str, guidance_scale: f32) -> GenerationRequest {
     GenerationRequest {
         prompt: prompt.to_owned(),
         negative_prompt: "fog".to_owned(),
-        reading: TextReading::default(),
         sampler: Some(SamplerId::new("heun")),
-        schedule: None,
         steps: 4,
         guidance_scale,
-        guidance_rescale: 0.0,
-        eta: 0.0,
         seed: 7,
         width_px: 16,
         height_px: 16,
-        strength: 1.0,
-        init: None,
-        mask: None,
         given: velatura::diffusion::GivenLatents::default(),
-        inpainting: Inpainting::default(),
         canvas: velatura::diffusion::Canvas::default(),
-        guide: None,
-        conditions: Conditions::default(),
+        ..GenerationRequest::default()
     }
 }
 

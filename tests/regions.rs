@@ -16,8 +16,7 @@ use image::GrayImage;
 use reference_support::{Reference, difference, folder};
 use serde::Deserialize;
 use velatura::diffusion::{
-    Canvas, Conditions, GenerationRequest, GivenLatents, Inpainting, LatentDiffusion, Retelling,
-    Session,
+    Canvas, Conditions, GenerationRequest, GivenLatents, LatentDiffusion, Retelling, Session,
 };
 use velatura::model::ModelFolder;
 use velatura::model::conditioner::{Asked, Bench, Place, Region};
@@ -115,20 +114,11 @@ impl Check {
         GenerationRequest {
             prompt: all.prompt.clone(),
             negative_prompt: all.negative_prompt.clone(),
-            reading: TextReading::default(),
             sampler: Some(SamplerId::new("ddim")),
-            schedule: None,
             steps: all.steps,
             guidance_scale: case.guidance,
-            guidance_rescale: 0.0,
-            eta: 0.0,
-            seed: 0,
             width_px: all.width,
             height_px: all.height,
-            strength: 1.0,
-            init: None,
-            mask: None,
-            inpainting: Inpainting::default(),
             conditions: Conditions {
                 layout: (case.boxes > 0).then(|| LayoutInput(all.boxes[..case.boxes].into())),
                 layout_weight: case.box_weight,
@@ -136,12 +126,11 @@ impl Check {
                 semantic_weight: case.map_weight,
                 ..Conditions::default()
             },
-            canvas: Canvas::default(),
-            guide: None,
             given: GivenLatents {
                 noise: Some(Arc::new(self.noise(index))),
                 clean: None,
             },
+            ..GenerationRequest::default()
         }
     }
 }

@@ -231,24 +231,15 @@ fn request(negative: &str) -> GenerationRequest {
     GenerationRequest {
         prompt: PROMPT.to_owned(),
         negative_prompt: negative.to_owned(),
-        reading: TextReading::default(),
         sampler: Some("euler".to_owned().into()),
-        schedule: None,
-        guidance_rescale: 0.0,
         steps: 4,
         guidance_scale: 5.0,
-        eta: 0.0,
         seed: 7,
         width_px: SIDE,
         height_px: SIDE,
-        strength: 1.0,
-        init: None,
-        mask: None,
         canvas: velatura::diffusion::Canvas::default(),
-        given: GivenLatents::default(),
-        guide: None,
         inpainting: velatura::diffusion::Inpainting::default(),
-        conditions: Conditions::default(),
+        ..GenerationRequest::default()
     }
 }
 

@@ -10,9 +10,7 @@ use std::sync::LazyLock;
 use burn::tensor::{Device, Tensor};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use proptest::prelude::*;
-use velatura::diffusion::{
-    Conditions, DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, Session,
-};
+use velatura::diffusion::{DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, Session};
 use velatura::model::ModelFolder;
 
 fn load(name: &str) -> LatentDiffusion {
@@ -26,25 +24,17 @@ static MODELS: LazyLock<[LatentDiffusion; 2]> =
 fn request() -> GenerationRequest {
     GenerationRequest {
         prompt: "a small red house".to_owned(),
-        negative_prompt: String::new(),
         reading: velatura::recipe::prompt::TextReading::default(),
-        sampler: None,
-        schedule: None,
         steps: 4,
         guidance_scale: 3.0,
-        guidance_rescale: 0.0,
         eta: 0.5,
         seed: 7,
         width_px: 20,
         height_px: 16,
-        strength: 1.0,
-        init: None,
-        mask: None,
         canvas: velatura::diffusion::Canvas::default(),
-        guide: None,
         given: velatura::diffusion::GivenLatents::default(),
         inpainting: velatura::diffusion::Inpainting::default(),
-        conditions: Conditions::default(),
+        ..GenerationRequest::default()
     }
 }
 

@@ -26,26 +26,15 @@ fn shaded(side: u32) -> RgbImage {
 
 fn request() -> GenerationRequest {
     GenerationRequest {
-        prompt: String::new(),
-        negative_prompt: String::new(),
         reading: velatura::recipe::prompt::TextReading::default(),
-        sampler: None,
-        schedule: None,
-        guidance_rescale: 0.0,
         steps: 4,
-        guidance_scale: 1.0,
-        eta: 0.0,
         seed: 7,
         width_px: 64,
         height_px: 64,
-        strength: 1.0,
-        init: None,
-        mask: None,
         canvas: velatura::diffusion::Canvas::default(),
         given: velatura::diffusion::GivenLatents::default(),
-        guide: None,
         inpainting: velatura::diffusion::Inpainting::default(),
-        conditions: Conditions::default(),
+        ..GenerationRequest::default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use burn::tensor::Device;
 use image::GenericImageView;
 use train_support::{make_data, spec, train};
-use velatura::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
+use velatura::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion};
 use velatura::model::ModelFolder;
 use velatura::recipe::{TrainSpec, TrainTarget};
 use velatura::train::TrainEvent;
@@ -94,25 +94,16 @@ fn both_stages_learn_four_pictures() {
     let painted = ["red", "blue", "green", "yellow"].map(|colour| {
         let request = GenerationRequest {
             prompt: format!("a {colour} board"),
-            negative_prompt: String::new(),
             reading: velatura::recipe::prompt::TextReading::default(),
-            sampler: None,
-            schedule: None,
             steps: 20,
             guidance_scale: model.manifest().default_guidance_scale,
-            guidance_rescale: 0.0,
-            eta: 0.0,
             seed: job.seed,
             width_px: 16,
             height_px: 16,
-            strength: 1.0,
-            init: None,
-            mask: None,
             canvas: velatura::diffusion::Canvas::default(),
-            guide: None,
             given: velatura::diffusion::GivenLatents::default(),
             inpainting: velatura::diffusion::Inpainting::default(),
-            conditions: Conditions::default(),
+            ..GenerationRequest::default()
         };
         let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()));
         match outcome.expect("a picture") {

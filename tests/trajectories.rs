@@ -23,8 +23,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 use velatura::diffusion::{
-    Conditions, DiffusionError, GenerationOutcome, GenerationRequest, GivenLatents,
-    LatentDiffusion, SAMPLERS,
+    DiffusionError, GenerationOutcome, GenerationRequest, GivenLatents, LatentDiffusion, SAMPLERS,
 };
 use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::{Latents, SamplerId, Schedule};
@@ -192,10 +191,9 @@ impl Check {
             init: has_image.then(|| self.image.clone()),
             mask: (case.kind == Kind::Inpaint).then(|| self.mask.clone()),
             canvas: velatura::diffusion::Canvas::default(),
-            guide: None,
             given: self.given(case),
             inpainting: velatura::diffusion::Inpainting::default(),
-            conditions: Conditions::default(),
+            ..GenerationRequest::default()
         }
     }
 

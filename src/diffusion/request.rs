@@ -59,6 +59,34 @@ pub struct GenerationRequest {
     pub given: GivenLatents,
 }
 
+impl Default for GenerationRequest {
+    /// A picture of 512 × 512 pixels of nothing in particular, without guidance.
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            reading: TextReading::default(),
+            sampler: None,
+            schedule: None,
+            steps: 20,
+            guidance_scale: 1.0,
+            guidance_rescale: 0.0,
+            eta: 0.0,
+            seed: 0,
+            width_px: 512,
+            height_px: 512,
+            strength: 1.0,
+            init: None,
+            mask: None,
+            inpainting: Inpainting::default(),
+            conditions: Conditions::default(),
+            canvas: Canvas::default(),
+            guide: None,
+            given: GivenLatents::default(),
+        }
+    }
+}
+
 /// Noise and latents that are handed in instead of being made. They are not drawn from
 /// the seed then, so that all other noise is what it is in diffusers, handed the same.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -14,9 +14,7 @@ use super::questions::{Question, Truth};
 use super::report::{ConditionRow, EvaluationReport, LABEL_MAP, Reconstruction, Row, Share, rows};
 use super::super_resolution::super_resolution;
 use super::{EvaluateError, PictureKind, Task, told};
-use crate::diffusion::{
-    Conditions, GenerationOutcome, GenerationRequest, Inpainting, LatentDiffusion,
-};
+use crate::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
 use crate::frame::paste_back;
 use crate::model::Manifest;
 use crate::pixels::{opaque, planes, psnr_db};
@@ -334,25 +332,19 @@ pub(super) fn paint_scene(
     let (width_px, height_px) = scene.image.dimensions();
     let request = GenerationRequest {
         prompt: prompt.to_owned(),
-        negative_prompt: String::new(),
         reading: TextReading::PLAIN,
         sampler: plan.sampler.clone(),
-        schedule: None,
         steps: plan.steps,
         guidance_scale: plan.guidance_scale,
-        guidance_rescale: 0.0,
-        eta: 0.0,
         seed: plan.seed.wrapping_add(index as u64),
         width_px,
         height_px,
-        strength: 1.0,
         init: hole.map(|_| scene.image.clone()),
         mask: hole.map(|hole| hole.mask.clone()),
         canvas: crate::diffusion::Canvas::default(),
-        guide: None,
         given: crate::diffusion::GivenLatents::default(),
-        inpainting: Inpainting::default(),
         conditions,
+        ..GenerationRequest::default()
     };
     let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()))?;
     let GenerationOutcome::Finished { image, .. } = outcome else {

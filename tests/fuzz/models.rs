@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use velatura::diffusion::{Conditions, GenerationRequest, LatentDiffusion};
+use velatura::diffusion::{GenerationRequest, LatentDiffusion};
 use velatura::model::ModelFolder;
 use velatura::recipe::{SamplerId, Schedule};
 
@@ -82,7 +82,6 @@ impl Folder {
         for sampler in [None, Some(SamplerId::new("dpmpp-2m"))] {
             let request = GenerationRequest {
                 prompt: "a red barn".to_owned(),
-                negative_prompt: String::new(),
                 reading: velatura::recipe::prompt::TextReading::default(),
                 schedule: sampler.as_ref().map(|_| Schedule::Karras),
                 sampler,
@@ -93,14 +92,10 @@ impl Folder {
                 seed: 1,
                 width_px: 16,
                 height_px: 16,
-                strength: 1.0,
-                init: None,
-                mask: None,
                 canvas: velatura::diffusion::Canvas::default(),
-                guide: None,
                 given: velatura::diffusion::GivenLatents::default(),
                 inpainting: velatura::diffusion::Inpainting::default(),
-                conditions: Conditions::default(),
+                ..GenerationRequest::default()
             };
             drop(model.generate(&request, &mut |_| ControlFlow::Continue(())));
         }

@@ -191,29 +191,21 @@ fn check_folder(kind: &str, path: &Path, has_class: bool, factor: f32) {
             continue;
         }
         let request = GenerationRequest {
-            prompt: String::new(),
-            negative_prompt: String::new(),
             reading: velatura::recipe::prompt::TextReading::default(),
             sampler: Some(SamplerId::new(sampler)),
-            schedule: None,
             steps,
             guidance_scale: if has_class { 3.0 } else { 1.0 },
-            guidance_rescale: 0.0,
-            eta: 0.0,
             seed: kind.bytes().map(u64::from).sum(),
             width_px: 24,
             height_px: 16,
-            strength: 1.0,
-            init: None,
-            mask: None,
             given: velatura::diffusion::GivenLatents::default(),
             inpainting: velatura::diffusion::Inpainting::default(),
             canvas: velatura::diffusion::Canvas::default(),
-            guide: None,
             conditions: Conditions {
                 class: has_class.then_some(3),
                 ..Conditions::default()
             },
+            ..GenerationRequest::default()
         };
         let mut go_on = |_: velatura::diffusion::StepView<'_>| ControlFlow::Continue(());
         let GenerationOutcome::Finished { latents, image } =

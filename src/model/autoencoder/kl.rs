@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use super::blocks::{Decoder, Encoder};
 use super::{AutoencoderKlConfig, DiagonalGaussian};
 use crate::model::first_stage::{Draw, FirstStage, FirstStageConfig, Scaling};
-use crate::model::weights::{self, WeightDtype, WeightSource, names};
+use crate::model::weights::{self, WeightDtype, names};
 use crate::model::{ModelError, work};
 use crate::nn::{self, Conv2d, Conv2dConfig};
 
@@ -34,28 +34,6 @@ impl AutoencoderKlConfig {
                 .then(|| Conv2dConfig::same(latent, inner, 1).init(device)),
             config: self.clone(),
         })
-    }
-
-    /// Reads the network.
-    ///
-    /// # Errors
-    /// As [`Self::init`], or if the weights are damaged or do not fit.
-    pub fn load(
-        &self,
-        source: &dyn WeightSource,
-        held: WeightDtype,
-        device: &Device,
-    ) -> Result<AutoencoderKl, ModelError> {
-        let network = self.init(device)?;
-        weights::load(network, source, &names::AUTOENCODER, Self::CLASS, held)
-    }
-
-    /// Number of weights of the network, without making any.
-    ///
-    /// # Errors
-    /// As [`Self::init`].
-    pub fn parameter_count(&self) -> Result<usize, ModelError> {
-        Ok(nn::parameter_count(&self.init(&Device::flex())?))
     }
 }
 

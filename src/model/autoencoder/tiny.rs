@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor, activation};
 use super::AutoencoderTinyConfig;
 use crate::model::ModelError;
 use crate::model::first_stage::{Draw, FirstStage, FirstStageConfig, Scaling};
-use crate::model::weights::{self, WeightDtype, WeightSource, names};
+use crate::model::weights::{self, WeightDtype, names};
 use crate::nn::{self, Conv2d, Conv2dConfig, ops};
 
 /// How far the latents reach that the decoder takes as they are.
@@ -167,28 +167,6 @@ impl AutoencoderTinyConfig {
             decoder: Decoder::new(self, device),
             config: self.clone(),
         })
-    }
-
-    /// Reads the network.
-    ///
-    /// # Errors
-    /// As [`Self::init`], or if the weights are damaged or do not fit.
-    pub fn load(
-        &self,
-        source: &dyn WeightSource,
-        held: WeightDtype,
-        device: &Device,
-    ) -> Result<AutoencoderTiny, ModelError> {
-        let network = self.init(device)?;
-        weights::load(network, source, &names::DIFFUSERS, Self::CLASS, held)
-    }
-
-    /// Number of weights of the network, without making any.
-    ///
-    /// # Errors
-    /// As [`Self::init`].
-    pub fn parameter_count(&self) -> Result<usize, ModelError> {
-        Ok(nn::parameter_count(&self.init(&Device::flex())?))
     }
 }
 

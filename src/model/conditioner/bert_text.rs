@@ -37,13 +37,8 @@ impl BertText {
 
 impl Conditioner for BertText {
     fn encode(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Option<Conditioning> {
-        let Asked::Text {
-            prompt, negative, ..
-        } = asked
-        else {
-            return None;
-        };
-        let texts: Vec<&str> = negative.iter().copied().chain([*prompt]).collect();
+        let (prompt, negative, _) = asked.text()?;
+        let texts: Vec<&str> = negative.into_iter().chain([prompt]).collect();
         Some(self.states(&texts, bench.device))
     }
 

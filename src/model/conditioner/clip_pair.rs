@@ -267,23 +267,16 @@ impl ClipPair {
 
 impl Conditioner for ClipPair {
     fn encode(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Option<Conditioning> {
-        let Asked::Text {
-            prompt,
-            negative,
-            reading,
-        } = asked
-        else {
-            return None;
-        };
+        let (prompt, negative, reading) = asked.text()?;
         let [score, away] = SCORES;
         let is_zero = |text: &str| self.sizes.is_nothing_zero && text.trim().is_empty();
         Some(match negative {
-            None => self.told(&[*prompt], &[score], *reading, bench),
+            None => self.told(&[prompt], &[score], reading, bench),
             Some(negative) if is_zero(negative) => {
-                let told = self.told(&[*prompt], &[score], *reading, bench);
+                let told = self.told(&[prompt], &[score], reading, bench);
                 Conditioning::branches(self.zeros(&told, away, bench), told)
             }
-            Some(negative) => self.told(&[*negative, *prompt], &[away, score], *reading, bench),
+            Some(negative) => self.told(&[negative, prompt], &[away, score], reading, bench),
         })
     }
 

@@ -143,16 +143,9 @@ pub(super) fn taught(
 
 impl Conditioner for ClipText {
     fn encode(&self, asked: &Asked<'_>, bench: &mut Bench<'_>) -> Option<Conditioning> {
-        let Asked::Text {
-            prompt,
-            negative,
-            reading,
-        } = asked
-        else {
-            return None;
-        };
-        let texts: Vec<&str> = negative.iter().copied().chain([*prompt]).collect();
-        Some(self.states(&texts, *reading, bench.device))
+        let (prompt, negative, reading) = asked.text()?;
+        let texts: Vec<&str> = negative.into_iter().chain([prompt]).collect();
+        Some(self.states(&texts, reading, bench.device))
     }
 
     /// The text without words.

@@ -133,6 +133,20 @@ pub enum Asked<'a> {
     },
 }
 
+impl<'a> Asked<'a> {
+    /// What is wanted in words, what to steer away from, and how both are read.
+    fn text(&self) -> Option<(&'a str, Option<&'a str>, TextReading)> {
+        match *self {
+            Self::Text {
+                prompt,
+                negative,
+                reading,
+            } => Some((prompt, negative, reading)),
+            _ => None,
+        }
+    }
+}
+
 /// What a conditioner may need of the run.
 pub struct Bench<'a> {
     /// Makes latents of pictures.

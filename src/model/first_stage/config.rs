@@ -7,8 +7,10 @@ use serde_json::Value;
 use super::{FirstStage, LatentInfo, PixelsConfig};
 use crate::model::autoencoder::codec::Codec;
 use crate::model::autoencoder::presets;
+use crate::model::autoencoder::{AutoencoderKl, AutoencoderTiny, VqModel};
 use crate::model::weights::{self, Arranged, WeightDtype, WeightSource, names};
 use crate::model::{AutoencoderKlConfig, AutoencoderTinyConfig, ModelError, VqModelConfig, paper};
+use crate::nn;
 
 /// The configuration of a first stage, told apart by its `_class_name`; files
 /// without one are of an `AutoencoderKL`. One with a `target` is the paper's; a name
@@ -166,7 +168,31 @@ impl FirstStageConfig {
 
 /// The kinds of autoencoders tell the same in the same words.
 macro_rules! autoencoder_kind {
-    ($config:ty) => {
+    ($config:ty => $network:ty) => {
+        impl $config {
+            /// Reads the network.
+            ///
+            /// # Errors
+            /// As [`Self::init`], or if the weights are damaged or do not fit.
+            pub fn load(
+                &self,
+                source: &dyn WeightSource,
+                held: WeightDtype,
+                device: &Device,
+            ) -> Result<$network, ModelError> {
+                let network = self.init(device)?;
+                weights::load(network, source, &names::AUTOENCODER, Self::CLASS, held)
+            }
+
+            /// Number of weights of the network, without making any.
+            ///
+            /// # Errors
+            /// As [`Self::init`].
+            pub fn parameter_count(&self) -> Result<usize, ModelError> {
+                Ok(nn::parameter_count(&self.init(&Device::flex())?))
+            }
+        }
+
         impl Kind for $config {
             fn class(&self) -> &'static str {
                 <$config>::CLASS
@@ -218,6 +244,6 @@ macro_rules! autoencoder_kind {
     };
 }
 
-autoencoder_kind!(AutoencoderKlConfig);
-autoencoder_kind!(VqModelConfig);
-autoencoder_kind!(AutoencoderTinyConfig);
+autoencoder_kind!(AutoencoderKlConfig => AutoencoderKl);
+autoencoder_kind!(VqModelConfig => VqModel);
+autoencoder_kind!(AutoencoderTinyConfig => AutoencoderTiny);

@@ -5,8 +5,8 @@ use image::{Rgb, RgbImage, RgbaImage};
 
 use super::DiffusionStage;
 use crate::diffusion::{
-    Conditions, DiffusionError, GenerationRequest, Inpainting, LatentDiffusion, SAMPLERS,
-    SchedulerConfig, Session,
+    Conditions, DiffusionError, GenerationRequest, LatentDiffusion, SAMPLERS, SchedulerConfig,
+    Session,
 };
 use crate::frame::paste_back;
 use crate::model::Model;
@@ -64,25 +64,15 @@ impl DiffusionStage {
     fn request(&self, prompt: &str, index: usize) -> GenerationRequest {
         GenerationRequest {
             prompt: prompt.to_owned(),
-            negative_prompt: String::new(),
             reading: TextReading::PLAIN,
-            sampler: None,
-            schedule: None,
             steps: SHEET_STEPS.min(self.noising.steps()) as u32,
             guidance_scale: self.studio.default_guidance_scale,
-            guidance_rescale: 0.0,
-            eta: 0.0,
             seed: self.spec.seed.wrapping_add(index as u64),
             width_px: self.spec.size_px,
             height_px: self.spec.size_px,
-            strength: 1.0,
-            init: None,
-            mask: None,
             canvas: crate::diffusion::Canvas::default(),
-            guide: None,
             given: crate::diffusion::GivenLatents::default(),
-            inpainting: Inpainting::default(),
-            conditions: Conditions::default(),
+            ..GenerationRequest::default()
         }
     }
 

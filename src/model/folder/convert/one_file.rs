@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::alike;
 use crate::model::folder::original::VOCABULARY;
 use crate::model::folder::single::{self, Pieces, UNUSED_LAYERS};
-use crate::model::folder::{CLASS_NAMES, ModelFolder};
+use crate::model::folder::{CLASS_NAMES, FewSteps, ModelFolder};
 use crate::model::inspect::{Inspection, PREDICTION_NOTE, Predicts, SingleFile, Task};
 use crate::model::paper::{
     self, ClipSizes, Layout, OriginalConditioner, OriginalFirstStage, OriginalUnet,
@@ -227,7 +227,12 @@ fn checked(
     let arranged = Arc::new(arranged);
     let source: Arc<dyn WeightSource> = arranged.clone();
     let read = SingleFile::of(source, config).and_then(|file| single::of_file(target, file));
+    let few = [model.path.as_path(), target].map(FewSteps::of);
     let reason = match &read {
+        Ok(_) if model.second_text_encoder.is_some() && few[0] != few[1] => Some(
+            "only its name says in how few steps it paints; let the new one say turbo, lightning or lcm where the old one does"
+                .to_owned(),
+        ),
         Ok(read) => alike::lost(model, read)?,
         Err(error) => Some(format!("it would not be read again: {error}")),
     };
