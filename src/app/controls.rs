@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::background::PickPurpose;
 use super::command::Command;
+use super::conditions::Condition;
 use super::dispatch::{Core, sentence};
 use super::form::GenerateForm;
 use super::notices::Severity;
 use super::state::AppState;
-use crate::document::{DocumentId, Layer, LayerId, LayerKind};
+use crate::document::{DocumentId, Layer, LayerId};
 use crate::recipe::param::{Number, Value};
 use crate::recipe::{
     CONTROL_END, CONTROL_START, CONTROL_WEIGHT, ControlKind, ControlSpec, MAX_CONTROLS, NamedFile,
@@ -311,14 +312,6 @@ impl AppState {
         self.guides()
     }
 
-    /// Whether there is a label map to be shown.
-    pub fn has_label_map(&self) -> bool {
-        let mut layers = self.document().layers().iter();
-        layers.any(|layer| {
-            layer.visible && layer.kind() == LayerKind::Semantic && !layer.content.is_blank()
-        })
-    }
-
     /// The layer of a source, while it holds a picture.
     pub fn control_layer(&self, source: &ControlSource) -> Option<&Layer> {
         let ControlSource::Layer(document, layer) = source else {
@@ -347,7 +340,7 @@ impl AppState {
             ControlSource::Layer(..) if self.control_layer(&listed.source).is_none() => {
                 Some("The layer is gone or empty; choose a picture")
             }
-            ControlSource::LabelMap if !self.has_label_map() => {
+            ControlSource::LabelMap if !self.has_drawn(Condition::LabelMap) => {
                 Some("There is no label map that is seen")
             }
             ControlSource::File(path) => match self.known_controls.pictures.get(path) {
@@ -488,11 +481,12 @@ impl Core {
             ..ControlSpec::default()
         };
         let state = &mut self.state;
-        let source = if control.kind == ControlKind::Segmentation && state.has_label_map() {
-            ControlSource::LabelMap
-        } else {
-            ControlSource::Canvas
-        };
+        let source =
+            if control.kind == ControlKind::Segmentation && state.has_drawn(Condition::LabelMap) {
+                ControlSource::LabelMap
+            } else {
+                ControlSource::Canvas
+            };
         state.notices.push(Severity::Success, text);
         state.settings.form.list_control(control, source);
     }

@@ -3,6 +3,7 @@
 use egui::{Align, Layout, RichText, Ui, vec2};
 
 use super::loras::{listed_head, listed_title, warning_ui};
+use crate::app::conditions::Condition;
 use crate::app::controls::{ControlChange, ControlCommand, ControlSource, ListedControl};
 use crate::app::form::FormChange;
 use crate::app::{AppState, CommandSink};
@@ -123,7 +124,7 @@ fn source_ui(
             for layer in state.control_layers() {
                 offer(ui, ControlSource::Layer(document, layer.id), &layer.name);
             }
-            if state.has_label_map() {
+            if state.has_drawn(Condition::LabelMap) {
                 offer(ui, ControlSource::LabelMap, "Label map");
             }
             if listed.control.picture.is_some() {
