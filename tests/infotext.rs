@@ -252,6 +252,41 @@ fn the_frame_of_a_mask_is_told_and_comes_back() {
 }
 
 #[test]
+fn that_a_mask_was_taken_gradually_is_told_and_comes_back() {
+    let spec = GenerateSpec {
+        init: Some(ImageInput(Arc::new(RgbaImage::new(64, 64)))),
+        mask: Some(MaskInput(Arc::new(GrayImage::new(64, 64)))),
+        gradual_mask: true,
+        ..recipe().spec
+    };
+    let recipe = PaintedRecipe::new(spec, "barn", "0123456789");
+    let text = write_infotext(&recipe);
+    assert!(text.contains("Gradual mask: True"), "{text}");
+    let json = recipe.to_json().unwrap();
+    for found in [
+        read_infotext(&text).unwrap(),
+        FoundRecipe::from_json(&json).unwrap(),
+    ] {
+        assert_eq!(found.unread, Vec::<String>::new());
+        let mut restored = GenerateSpec::default();
+        found.restore_into(&mut restored);
+        assert!(restored.gradual_mask);
+    }
+    let hard = text.replace("Gradual mask: True, ", "");
+    let mut restored = GenerateSpec {
+        gradual_mask: true,
+        ..GenerateSpec::default()
+    };
+    read_infotext(&hard).unwrap().restore_into(&mut restored);
+    assert!(!restored.gradual_mask);
+    let odd = text.replace("Gradual mask: True", "Gradual mask: rather");
+    assert_eq!(
+        read_infotext(&odd).unwrap().unread,
+        ["Gradual mask: rather"]
+    );
+}
+
+#[test]
 fn what_is_repainted_in_a_frame_has_its_size() {
     let spec = |side| GenerateSpec {
         frame: Some(FrameSpec {

@@ -9,7 +9,9 @@ use egui_kittest::kittest::Queryable as _;
 use studio::{Studio, number};
 use velatura::app::Command;
 use velatura::app::form::FormChange;
+use velatura::app::library::LibraryCommand;
 use velatura::document::Document;
+use velatura::model::tiny;
 use velatura::recipe::Finish;
 use velatura::recipe::param::{BATCH, STEPS};
 use velatura::tools::ToolId;
@@ -95,6 +97,65 @@ fn everything_grows_in_one_step_that_can_be_undone() {
     assert_eq!(*studio.state().document(), before);
     studio.command(Command::Redo);
     assert_eq!(*studio.state().document(), after);
+}
+
+/// A place of models with a tiny one of super-resolution, and one that is none.
+fn models() -> tempfile::TempDir {
+    let root = tempfile::tempdir().expect("a folder");
+    for (id, folder) in [
+        ("latent-diffusion-super-resolution", "larger"),
+        ("latent-diffusion-unconditional", "plain"),
+    ] {
+        let mut kinds = tiny::KINDS.iter();
+        let kind = kinds.find(|kind| kind.id == id).expect("such a kind");
+        kind.write(&root.path().join(folder)).expect("a model");
+    }
+    root
+}
+
+#[test]
+fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() {
+    let root = models();
+    let mut studio = furnished();
+    studio.command(LibraryCommand::Enlarge.into());
+    assert!(studio.sees("64 × 64 becomes 256 × 256 pixels"));
+    studio.command(LibraryCommand::AddPlace(root.path().to_path_buf()).into());
+    studio.wait("the models", |state| {
+        state.library.larger_models().len() == 1 && !state.library.is_looking()
+    });
+    studio.command(LibraryCommand::Enlarge.into());
+    assert!(!studio.sees("plain"));
+    let rows = |studio: &Studio| studio.harness.query_all_by_label("Steps").count();
+    let in_panel = rows(&studio);
+    let model = studio.state().library.larger_models()[0].clone();
+    assert_eq!(model.factor, 4);
+    studio.click(&model.name);
+    assert!(rows(&studio) > in_panel);
+    let before = studio.state().document().clone();
+    studio
+        .harness
+        .get_all_by_label("Enlarge")
+        .last()
+        .expect("a button")
+        .click();
+    studio.harness.run();
+    assert!(studio.state().dialog.is_none());
+    studio.wait("the job", |state| state.jobs.running().is_some());
+    studio.permit(1);
+    studio.wait("a step", |state| state.preview().is_some());
+    let preview = studio.state().preview().expect("a step");
+    assert_eq!(preview.place.area, before.on_plane(before.rect()));
+    // Closing the window would end it.
+    studio.command(Command::Quit);
+    assert!(studio.sees("still being enlarged"));
+    studio.command(Command::CloseDialog);
+    studio.permit(1);
+    wait_for_size(&mut studio, [256, 256]);
+    assert!(studio.state().preview().is_none());
+    let label = studio.state().front().editor.history().undo_label();
+    assert_eq!(label, Some("Enlarge ×4"));
+    studio.command(Command::Undo);
+    assert_eq!(*studio.state().document(), before);
 }
 
 #[test]

@@ -544,3 +544,31 @@ fn a_model_of_the_list_is_written_in_another_form() {
     );
     wait_for_notice(&mut studio, "is there already; choose another name");
 }
+
+#[test]
+fn closing_the_window_asks_while_a_model_is_being_written_and_leaves_nothing_of_it() {
+    let root = webui();
+    let mut studio = Studio::start();
+    let wish = ConversionWish {
+        source: root
+            .path()
+            .join("models/Stable-diffusion/meadow.safetensors"),
+        target: root.path().join("mine"),
+        dtype: None,
+    };
+    // Both before anything is reported.
+    let window = studio.harness.state_mut();
+    window.command(LibraryCommand::Convert(wish).into());
+    window.command(Command::Quit);
+    let Some(Dialog::Discard(question)) = &studio.state().dialog else {
+        panic!("{:?}", studio.state().dialog);
+    };
+    let told = question.sentences("Picture").join(" ");
+    assert!(told.contains("still being written"), "{told}");
+    studio.harness.state_mut().command(Command::Agree);
+    assert!(studio.closes());
+    drop(studio);
+    let left = fs::read_dir(root.path()).expect("a folder").flatten();
+    let left = left.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"."));
+    assert_eq!(left.count(), 0);
+}

@@ -150,6 +150,7 @@ fn spec(pictures: impl IntoIterator<Item = RgbaImage>) -> UpscaleSpec {
         pictures: pictures
             .map(|picture| ImageInput(Arc::new(picture)))
             .collect(),
+        ..UpscaleSpec::default()
     }
 }
 

@@ -25,7 +25,7 @@ use crate::engine::library::Listed;
 use crate::engine::protocol::JobId;
 use crate::geometry::CanvasView;
 use crate::recipe::param::Value;
-use crate::recipe::{FoundRecipe, ModelSource};
+use crate::recipe::{Enlarger, FoundRecipe, ModelSource};
 use crate::tools::{PointerEvent, ToolId};
 
 /// A dialog in front of the window.
@@ -46,6 +46,8 @@ pub enum Dialog {
         /// The folder that it is written into, if the system has one for models.
         folder: Option<PathBuf>,
     },
+    /// What makes the document larger.
+    Enlarge,
     /// Training.
     Train,
     /// The classes of the document, to be edited.
@@ -120,6 +122,8 @@ pub enum Command {
     AddMask,
     /// Makes the document four times as large.
     Enlarge,
+    /// Makes the document larger in some way.
+    EnlargeBy(Enlarger),
     /// Makes a label map or boxes of the picture.
     Trace(Tracing),
     /// Does something to boxes.

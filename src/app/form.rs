@@ -102,6 +102,8 @@ pub enum FormChange {
     Windows(WindowChoice),
     /// Along which axes pictures go on over their edges.
     Tile(Tile),
+    /// Whether what a mask covers in part is repainted less.
+    GradualMask(bool),
     /// What of a guide counts.
     GuideKind(GuideKind),
     /// Pixels around a mask that the model sees; none for what suits the mask.
@@ -271,6 +273,7 @@ impl GenerateForm {
             FormChange::Finish(on) => self.spec.finish = on.then_some(Finish::X4),
             FormChange::Windows(windows) => self.spec.windows = windows,
             FormChange::Tile(tile) => self.spec.tile = tile,
+            FormChange::GradualMask(on) => self.spec.gradual_mask = on,
             FormChange::GuideKind(kind) => self.spec.guide_kind = kind,
             FormChange::Padding(padding_px) => self.framing.padding_px = padding_px,
             FormChange::Infill(infill) => self.framing.infill = infill,

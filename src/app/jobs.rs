@@ -36,6 +36,10 @@ pub struct Enlarging {
     pub document: DocumentSnapshot,
     /// The layers of the pictures, in their order.
     pub layers: Vec<LayerId>,
+    /// How often the old sides go into the new ones.
+    pub factor: u32,
+    /// The newest step of a picture that a model paints larger.
+    pub newest: Option<TrajectoryFrame>,
 }
 
 /// What is known of a job that paints.
@@ -291,9 +295,12 @@ impl Jobs {
     /// The newest step of the generation in hand. Those of live pictures are seen only
     /// while they are wanted, which is known elsewhere.
     pub fn live_frame(&self) -> Option<&TrajectoryFrame> {
-        let running = self.running().filter(|record| record.is_generation());
-        let painting = running.and_then(JobRecord::painting)?;
-        painting.run.frames().last()
+        let running = self.running().filter(|record| record.is_generation())?;
+        match &running.kind {
+            JobKind::Generate(painting) => painting.run.frames().last(),
+            JobKind::Enlarge(enlarging) => enlarging.newest.as_ref(),
+            _ => None,
+        }
     }
 
     /// The step that the user chose to see on the canvas.
@@ -327,7 +334,11 @@ impl Jobs {
     }
 
     fn preview_of(&self, frame: &TrajectoryFrame) -> Option<Preview> {
-        let place = self.get(frame.job)?.painting()?.place.clone();
+        let place = match &self.get(frame.job)?.kind {
+            JobKind::Generate(painting) => painting.place.clone(),
+            JobKind::Enlarge(enlarging) => Placement::whole(&enlarging.document),
+            _ => return None,
+        };
         Some(Preview {
             image: frame.image.clone(),
             planes: frame.planes.clone(),
@@ -440,8 +451,10 @@ impl Jobs {
     pub fn add_frames(&mut self, frames: Vec<TrajectoryFrame>) {
         let shown = self.shown;
         for frame in frames {
-            if let Some(painting) = self.find(frame.job).and_then(JobRecord::painting_mut) {
-                painting.run.push(frame, shown);
+            match self.find(frame.job).map(|record| &mut record.kind) {
+                Some(JobKind::Generate(painting)) => painting.run.push(frame, shown),
+                Some(JobKind::Enlarge(enlarging)) => enlarging.newest = Some(frame),
+                _ => {}
             }
         }
         self.forget_old();

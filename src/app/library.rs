@@ -11,8 +11,10 @@ use image::RgbaImage;
 use super::command::Command;
 use super::state::AppState;
 use crate::engine::kept_files::{Kept, is_kept};
-use crate::engine::library::{CardKind, ConversionWish, Listed, Listing, ModelCard, PictureFile};
-use crate::recipe::ModelSource;
+use crate::engine::library::{
+    CardKind, ConversionWish, Listed, Listing, ModelCard, PictureFile, Task,
+};
+use crate::recipe::{InputSpec, ModelSource};
 
 /// Pictures of models that are kept in memory.
 const MOST_PICTURES: usize = 256;
@@ -24,6 +26,8 @@ const INTERVAL_SECS: f64 = 3.0;
 pub enum LibraryCommand {
     /// Shows the list.
     Open,
+    /// Shows what makes pictures larger.
+    Enlarge,
     /// Looks into the folders.
     Look,
     /// Asks for a model in one file.
@@ -72,6 +76,33 @@ impl AppState {
     pub fn finds_word(&self, card: &ModelCard) -> bool {
         let model = self.model_folder();
         model.is_some_and(|model| is_kept(Kept::Embeddings, &card.path, model))
+    }
+}
+
+/// A model that makes pictures larger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LargerModel {
+    /// Where it is.
+    pub source: ModelSource,
+    /// What it is called.
+    pub name: String,
+    /// How often the old sides go into the new ones.
+    pub factor: u32,
+}
+
+impl LargerModel {
+    fn of(listed: &Listed) -> Option<Self> {
+        let card = listed.card.as_deref().filter(|card| card.opens())?;
+        let factor = card.inputs.iter().find_map(|input| match input {
+            InputSpec::LowResolution { factor, .. } => Some(*factor),
+            _ => None,
+        });
+        let is_meant = card.task == Some(Task::SuperResolution);
+        Some(Self {
+            source: listed.source.clone(),
+            name: listed.name(),
+            factor: factor.filter(|_| is_meant)?,
+        })
     }
 }
 
@@ -151,6 +182,21 @@ impl Library {
     /// A picture that was read.
     pub fn picture(&self, file: &PictureFile) -> Option<&Arc<RgbaImage>> {
         self.pictures.get(file)?.as_ref()
+    }
+
+    /// The models that are made for making pictures larger, by name.
+    pub fn larger_models(&self) -> Vec<LargerModel> {
+        let models = self.listing.models.iter();
+        let mut found: Vec<LargerModel> = models
+            .filter_map(|listed| LargerModel::of(listed))
+            .collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    /// Whether models are being looked at for the first time.
+    pub fn is_looking(&self) -> bool {
+        self.is_unknown() || self.listing.unread > 0
     }
 
     /// The model that is being written anew.

@@ -18,6 +18,10 @@ pub enum Loss {
     Training,
     /// Pictures that are being painted, or that wait to be.
     Painting,
+    /// A document that is being made larger.
+    Enlarging,
+    /// A model that is being written anew.
+    Conversion,
 }
 
 /// A question that stands before a loss.
@@ -76,6 +80,12 @@ impl Question {
                     .to_owned()
             }
             Loss::Painting => "A picture is still being painted. It will be lost.".to_owned(),
+            Loss::Enlarging => {
+                "The picture is still being enlarged. It stays as large as it is.".to_owned()
+            }
+            Loss::Conversion => {
+                "A model is still being written. Nothing will be left of the copy.".to_owned()
+            }
         };
         let again = self
             .is_repeated
@@ -119,6 +129,12 @@ impl AppState {
         }
         if any(|kind| matches!(kind, JobKind::Generate(_))) {
             losses.push(Loss::Painting);
+        }
+        if any(|kind| matches!(kind, JobKind::Enlarge(_))) {
+            losses.push(Loss::Enlarging);
+        }
+        if self.library.conversion().is_some() {
+            losses.push(Loss::Conversion);
         }
         losses
     }

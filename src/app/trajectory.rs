@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::{GrayImage, RgbaImage};
 
 use super::background::Origin;
-use crate::document::{Document, DocumentId, DocumentRevision};
+use crate::document::{Document, DocumentId, DocumentRevision, DocumentSnapshot};
 use crate::engine::protocol::{JobId, TrajectoryFrame};
 use crate::geometry::CanvasRect;
 use crate::gpu::share::SharedTensor;
@@ -38,6 +38,18 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// All of a document.
+    pub(super) fn whole(document: &DocumentSnapshot) -> Self {
+        Self {
+            document: document.id(),
+            revision: document.revision(),
+            area: document.on_plane(document.rect()),
+            is_framed: false,
+            is_beyond: false,
+            mask: None,
+        }
+    }
+
     /// Where the pictures of a job belong that was described from a document, as that is
     /// now. What is painted smaller and finished to its size covers it.
     pub(super) fn of(origin: &Origin, spec: &GenerateSpec, canvas: Option<&Document>) -> Self {

@@ -88,6 +88,12 @@ pub enum CliError {
         .0.display()
     )]
     NoModel(PathBuf),
+    /// A model makes no larger pictures of small ones.
+    #[error(
+        "\u{201c}{}\u{201d} makes no larger pictures of small ones; name a model of super-resolution, or leave --model out",
+        .0.display()
+    )]
+    NoSuperResolution(PathBuf),
     /// A model paints no such class.
     #[error(
         "this model has no class \u{201c}{told}\u{201d}; name one of its classes, or give a number from 0 to {last}"

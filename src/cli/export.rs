@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::examples::EXPORT;
 use super::model_name::find_model;
 use super::models::size_bytes;
 use super::report::Reporter;
@@ -13,6 +14,7 @@ use crate::model::ModelFolder;
 
 /// What `velatura export` takes.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXPORT)]
 pub struct ExportArgs {
     /// Folder or name of the model
     model: PathBuf,

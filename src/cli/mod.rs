@@ -11,6 +11,7 @@ mod autoencoder;
 mod devices;
 mod error;
 mod evaluate;
+mod examples;
 mod export;
 mod follow;
 mod generate;
@@ -43,6 +44,7 @@ use report::Reporter;
     about = "An image studio for latent diffusion models",
     long_about = "An image studio for latent diffusion models.\n\n\
         Without a command the studio's window opens, with PICTURE (a picture or a project) on the canvas if one is given.",
+    after_long_help = examples::ALL,
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
@@ -67,10 +69,10 @@ pub struct Cli {
 pub enum Command {
     /// Paint pictures from text, or repaint parts of one
     Generate(Box<generate::GenerateArgs>),
-    /// Make a picture four times as large
+    /// Make a picture larger: four times, or as a model of super-resolution does
     Upscale(upscale::UpscaleArgs),
     /// Turn pictures into latents and back, without a denoiser
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = examples::AUTOENCODER)]
     Autoencoder(autoencoder::AutoencoderCommand),
     /// Train a model on a folder of pictures, or as a file says
     Train(Box<train::TrainArgs>),

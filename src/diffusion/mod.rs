@@ -33,7 +33,7 @@ mod vector_math;
 
 pub use canvas::Canvas;
 pub use control::ControlInput;
-pub use enlarge::Enlargement;
+pub use enlarge::{Enlargement, Repainting, RepaintingOptions};
 pub use error::DiffusionError;
 pub use guide::Guide;
 pub use latent_coder::{LatentCoder, UnscaledLatents};

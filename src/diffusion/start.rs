@@ -108,10 +108,10 @@ impl Start {
             (request.steps as usize).saturating_sub(first / sampler.grid().order()),
         );
         let mut asked = Vec::from_iter(spoken.asked());
+        // Nobody else looks at it, and it is as large as the picture.
         let nothing = || Tensor::zeros([1, 3, size[1], size[0]], device);
-        let picture = init.unwrap_or_else(nothing);
-        if let Some(mask) = &mask {
-            let picture = &picture;
+        let picture = mask.as_ref().map(|_| init.unwrap_or_else(nothing));
+        if let (Some(mask), Some(picture)) = (&mask, &picture) {
             asked.push(Asked::Mask { picture, mask });
         }
         let conditions = &request.conditions;

@@ -157,6 +157,28 @@ impl Document {
         GrayImage::from_raw(part.width(), part.height(), values.collect())
     }
 
+    /// The same where masks are taken gradually: what is covered in part is repainted as
+    /// much less strongly. `mask` is what [they cover together](Self::mask_in), and is
+    /// made to say only where they cover anything.
+    pub fn gradual_strengths_in(&self, part: CanvasRect, mask: &mut GrayImage) -> GrayImage {
+        let mut strengths = GrayImage::new(part.width(), part.height());
+        let values = strengths.as_mut();
+        for layer in self.seen_masks() {
+            let Some(grid) = layer.mask() else { continue };
+            let own = u32::from(opacity_to_u8(layer.strength));
+            each_row(grid, part, |start, row| {
+                for (found, covered) in values[start..].iter_mut().zip(row) {
+                    // At most (255 · 255 + 127) / 255 = 255.
+                    *found = (*found).max(((u32::from(*covered) * own + 127) / 255) as u8);
+                }
+            });
+        }
+        for covered in mask.iter_mut().filter(|covered| **covered > 0) {
+            *covered = 255;
+        }
+        strengths
+    }
+
     /// The label map of a part that a job is made from: class indices, 255 for none, of
     /// the visible semantic layers, of which the upper cover the lower. `None` when they
     /// hold nothing there. Not for the window's thread.

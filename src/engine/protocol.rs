@@ -38,7 +38,7 @@ pub enum JobSpec {
     Generate(Box<GenerateSpec>),
     /// Train.
     Train(Box<TrainSpec>),
-    /// Make pictures four times as large.
+    /// Make pictures larger.
     Upscale(Box<UpscaleSpec>),
     /// Read what a picture shows where.
     Segment(ImageInput),
@@ -137,7 +137,7 @@ pub enum EngineEvent {
 pub enum JobOutcome {
     /// Every picture is painted; each came as [`EngineEvent::Painted`].
     Painted,
-    /// The pictures four times as large, in the order in which they were given.
+    /// The larger pictures, in the order in which they were given.
     Enlarged(Vec<Arc<image::RgbaImage>>),
     /// What the picture shows where.
     Segmented(Segmentation),

@@ -7,7 +7,8 @@ use super::job::{Engine, EngineFactory};
 use super::protocol::{AdapterSummary, JobSpec};
 use super::work::Work;
 use super::workbench::Workbench;
-use super::works::{LoadModel, Paint, Segment, Train, Upscale};
+use super::works::{LoadModel, Paint, Repaint, Segment, Train, Upscale};
+use crate::recipe::Enlarger;
 
 /// Does jobs on one device, keeping models in memory.
 pub struct StudioEngine {
@@ -33,7 +34,10 @@ impl Engine for StudioEngine {
             JobSpec::LoadModel(source) => Box::new(LoadModel::new(source, bench)),
             JobSpec::Generate(spec) => Box::new(Paint::new(*spec, bench)),
             JobSpec::Train(spec) => Box::new(Train::new(*spec, bench)),
-            JobSpec::Upscale(spec) => Box::new(Upscale::new(*spec, bench)),
+            JobSpec::Upscale(spec) => match spec.by.clone() {
+                Enlarger::Network => Box::new(Upscale::new(*spec, bench)),
+                Enlarger::Model(by) => Box::new(Repaint::new(*spec, by, bench)),
+            },
             JobSpec::Segment(picture) => Box::new(Segment::new(picture, bench)),
         }
     }

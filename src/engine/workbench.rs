@@ -14,7 +14,9 @@ use crate::evaluate::Judge;
 use crate::folders;
 use crate::frame::patch_bytes;
 use crate::model::{MemoryEstimate, Upscaler, WeightDtype};
-use crate::recipe::{GenerateSpec, ModelSource, TrainSpec, UpscaleSpec};
+use crate::recipe::{
+    GenerateSpec, ModelSource, SuperResolution, TrainSpec, UpscaleSpec, WindowChoice,
+};
 use crate::train;
 
 /// Part of the computer's memory that models may keep after their jobs.
@@ -22,6 +24,10 @@ const SHARE_FOR_MODELS: u64 = 4;
 
 /// Memory that the network which enlarges pictures works in, about.
 const ENLARGING_BYTES: u64 = 256 << 20;
+
+/// Memory for each pixel of a picture that a model paints larger, about: some copies of
+/// latents and of what the model is shown beside them, with four pixels a side to a latent.
+const LATENT_BYTES_A_PIXEL: u64 = 12;
 
 /// What the works of one engine share.
 pub(super) struct Workbench {
@@ -196,6 +202,47 @@ impl Workbench {
         check_room(
             "The enlarged picture",
             spec.result_bytes() + ENLARGING_BYTES,
+            Memory::now().map(|memory| memory.available_bytes + spare_bytes),
+            "begin with a smaller picture, or close other programs",
+        )
+        .map_err(StopReason::Failed)
+    }
+
+    /// Refuses to paint pictures larger than the memory there is: beside the model and what
+    /// a window of it takes, the latents of the largest picture and the pictures.
+    pub fn check_repainting(
+        &self,
+        spec: &UpscaleSpec,
+        by: &SuperResolution,
+        saves_memory: bool,
+    ) -> Result<(), StopReason> {
+        let folder = folder_of(&by.model, &self.device, saves_memory)?;
+        let native_px = folder.manifest().resolution_px;
+        let sizes = spec.pictures.iter().map(|picture| {
+            let (width, height) = picture.0.dimensions();
+            [width, height].map(|side| side.saturating_mul(by.factor))
+        });
+        let largest_px = sizes.max_by_key(|[width, height]| u64::from(*width) * u64::from(*height));
+        let largest_px = largest_px.unwrap_or_default();
+        let window_px = WindowChoice::Auto.side_px(largest_px, native_px);
+        let part_px = largest_px.map(|side| side.min(window_px.unwrap_or(u32::MAX)));
+        let estimate = folder.painting_memory_in(part_px, window_px);
+        let estimate = estimate.map_err(|error| bad_model(&error))?;
+        let (spare_bytes, is_loaded) = self.models.borrow().spare_bytes(Some(&by.model));
+        let model_bytes = match (self.device.summary.is_gpu, is_loaded) {
+            // How much a graphics card has is not told.
+            (true, _) => 0,
+            (false, true) => estimate.working_bytes,
+            (false, false) => estimate.total_bytes(),
+        };
+        let pixels = largest_px.map(u64::from).iter().product::<u64>();
+        let needed_bytes = spec
+            .result_bytes()
+            .saturating_add(pixels.saturating_mul(LATENT_BYTES_A_PIXEL))
+            .saturating_add(model_bytes);
+        check_room(
+            "The enlarged picture",
+            needed_bytes,
             Memory::now().map(|memory| memory.available_bytes + spare_bytes),
             "begin with a smaller picture, or close other programs",
         )

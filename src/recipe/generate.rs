@@ -94,6 +94,10 @@ pub struct GenerateSpec {
     /// Width in pixels of the soft edge when what was repainted inside of a mask
     /// is pasted back. It lies inside the mask: pixels outside stay bit-identical.
     pub feather_px: f32,
+    /// Whether what a mask covers in part is repainted as much less strongly, instead of
+    /// all from half coverage on. `strengths` holds it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gradual_mask: bool,
     /// Number of pictures.
     pub batch: u32,
     /// How strongly boxes act: 0 not at all, 1 as the model was trained.
@@ -205,6 +209,7 @@ impl Default for GenerateSpec {
             height_px: 64,
             strength: 1.0,
             feather_px: 4.0,
+            gradual_mask: false,
             batch: 1,
             layout_weight: 1.0,
             grounding_share: 0.3,
@@ -256,13 +261,15 @@ pub enum SpecError {
     },
     /// A picture cannot be enlarged.
     #[error(
-        "{width_px} × {height_px} pixels cannot be enlarged; each side must be from 1 to {MAX_SIDE_PX}"
+        "{width_px} × {height_px} pixels cannot be enlarged; each side must be from 1 to {most_px}"
     )]
     Enlarged {
         /// Its width.
         width_px: u32,
         /// Its height.
         height_px: u32,
+        /// The longest side that can be.
+        most_px: u32,
     },
     /// A mask without a picture, or of another size.
     #[error(

@@ -28,6 +28,8 @@ const INPAINT_AREA: &str = "Inpaint area";
 const ONLY_MASKED: &str = "Only masked";
 const PADDING: &str = "Masked area padding";
 const MASKED_CONTENT: &str = "Masked content";
+/// Whether what a mask covers in part is repainted less.
+const GRADUAL_MASK: &str = "Gradual mask";
 
 /// Whether copies side by side show no seam, and the windows that it is painted in.
 const TILING: &str = "Tiling";
@@ -133,6 +135,7 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     }
     if recipe.used_mask {
         pairs.add_number(&FEATHER, spec.feather_px);
+        pairs.add_some(GRADUAL_MASK, spec.gradual_mask.then_some("True"));
         if let Some(FrameSpec { framing, .. }) = &spec.frame {
             pairs.add(INPAINT_AREA, ONLY_MASKED);
             pairs.add_some(PADDING, framing.padding_px);
@@ -350,6 +353,14 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             let mut known = MaskedContent::ALL.into_iter();
             let content = known.find(|it| it.infotext() == Some(value))?;
             found.framing.get_or_insert_default().masked_content = content;
+        }
+        GRADUAL_MASK => {
+            spec.gradual_mask = match value {
+                "True" => true,
+                "False" => false,
+                _ => return None,
+            };
+            found.used_mask = true;
         }
         TILING => {
             // Others tile both ways or not at all.

@@ -279,6 +279,9 @@ impl FoundRecipe {
         if spec.guide.is_some() {
             spec.guide_kind = self.spec.guide_kind;
         }
+        if self.used_mask {
+            spec.gradual_mask = self.spec.gradual_mask;
+        }
         for param in GenerateSpec::PARAMS {
             if self.tells(param.number) {
                 (param.set)(spec, (param.get)(&self.spec));

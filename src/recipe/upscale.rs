@@ -5,7 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::generate::MAX_SIDE_PX;
-use super::{GenerateSpec, ImageInput, LayoutInput, SemanticInput, SpecError, scale_picture};
+use super::param::STEPS;
+use super::{
+    GenerateSpec, ImageInput, LayoutInput, ModelSource, SemanticInput, SpecError, scale_picture,
+};
 
 /// What is done with a painted picture before it is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,26 +62,75 @@ impl GenerateSpec {
     }
 }
 
-/// Pictures to be made four times as large.
+/// What makes pictures larger.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Enlarger {
+    /// The network that came with the program: four times, in one pass.
+    #[default]
+    Network,
+    /// A diffusion model that paints a picture anew from a small one.
+    Model(SuperResolution),
+}
+
+impl Enlarger {
+    /// Sides of the larger picture for one of the picture.
+    pub fn factor(&self) -> u32 {
+        match self {
+            Self::Network => Finish::X4.factor(),
+            Self::Model(model) => model.factor.max(1),
+        }
+    }
+}
+
+/// How a diffusion model makes pictures larger (Rombach et al. 2022,
+/// <https://arxiv.org/abs/2112.10752>, §4.4).
 #[derive(Clone, Debug, PartialEq)]
+pub struct SuperResolution {
+    /// The model.
+    pub model: ModelSource,
+    /// How often the side of a small picture goes into that of a large one, as the model
+    /// was trained.
+    pub factor: u32,
+    /// Number of steps; `None` for as many as suit the model.
+    pub steps: Option<u32>,
+    /// Seed of the noise; picture `k` has `seed + k`.
+    pub seed: u64,
+}
+
+/// Pictures to be made larger.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpscaleSpec {
     /// The pictures.
     pub pictures: Vec<ImageInput>,
+    /// What makes them larger.
+    pub by: Enlarger,
 }
 
 impl UpscaleSpec {
-    /// Checks the sizes, but looks at no pixel.
+    /// Checks the sizes and numbers, but looks at no pixel.
     ///
     /// # Errors
-    /// If a picture has no pixels or is too large.
+    /// If a picture has no pixels or is too large, or there are no or too many steps.
     pub fn validate(&self) -> Result<(), SpecError> {
-        let allowed = 1..=MAX_SIDE_PX;
+        let most_px = match &self.by {
+            Enlarger::Network => MAX_SIDE_PX,
+            // Latents of all of it are in memory.
+            Enlarger::Model(_) => MAX_SIDE_PX / self.by.factor(),
+        };
+        if let Enlarger::Model(SuperResolution {
+            steps: Some(steps), ..
+        }) = self.by
+        {
+            STEPS.check(steps.into())?;
+        }
+        let allowed = 1..=most_px;
         for ImageInput(picture) in &self.pictures {
             let (width_px, height_px) = picture.dimensions();
             if !allowed.contains(&width_px) || !allowed.contains(&height_px) {
                 return Err(SpecError::Enlarged {
                     width_px,
                     height_px,
+                    most_px,
                 });
             }
         }
@@ -87,7 +139,7 @@ impl UpscaleSpec {
 
     /// Bytes of the large pictures.
     pub fn result_bytes(&self) -> u64 {
-        let factor = u64::from(Finish::X4.factor());
+        let factor = u64::from(self.by.factor());
         let small = self.pictures.iter().map(|picture| picture.0.as_raw().len());
         small.map(|bytes| bytes as u64 * factor * factor).sum()
     }
@@ -130,6 +182,7 @@ mod tests {
     fn sizes_that_cannot_be_are_refused() {
         let spec = |width, height| UpscaleSpec {
             pictures: vec![ImageInput(Arc::new(RgbaImage::new(width, height)))],
+            ..UpscaleSpec::default()
         };
         assert_eq!(spec(3, 5).validate(), Ok(()));
         assert_eq!(spec(3, 5).result_bytes(), 12 * 20 * 4);
@@ -138,5 +191,24 @@ mod tests {
             told.contains("8193 × 1 pixels cannot be enlarged"),
             "{told}"
         );
+        let by = |steps| {
+            let model = SuperResolution {
+                model: ModelSource::Storybook,
+                factor: 2,
+                steps,
+                seed: 0,
+            };
+            UpscaleSpec {
+                by: Enlarger::Model(model),
+                ..spec(4096, 5)
+            }
+        };
+        assert_eq!(by(None).validate(), Ok(()));
+        assert_eq!(by(None).result_bytes(), 8192 * 10 * 4);
+        assert!(by(Some(0)).validate().is_err());
+        let mut larger = by(None);
+        larger.pictures = spec(4097, 5).pictures;
+        let told = larger.validate().unwrap_err().to_string();
+        assert!(told.contains("from 1 to 4096"), "{told}");
     }
 }

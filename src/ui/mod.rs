@@ -39,6 +39,8 @@ pub struct UiState {
     models: Option<dialogs::ModelBrowser>,
     /// What is chosen of a model's other form, while its dialog is open.
     conversion: Option<dialogs::ConvertForm>,
+    /// What makes the document larger, while that is asked.
+    enlarging: Option<dialogs::EnlargeForm>,
     /// The table of boxes.
     box_table: panels::BoxTable,
     /// The fields of the prompt.
@@ -67,6 +69,7 @@ impl UiState {
             class_map: None,
             models: None,
             conversion: None,
+            enlarging: None,
             box_table: panels::BoxTable::default(),
             prompt: panels::PromptUi::default(),
             typed_path: None,

@@ -16,8 +16,8 @@ use velatura::engine::{Engine, EngineFactory, Flow, JobContext, PromptReader, Wo
 use velatura::model::ClipTokenizer;
 use velatura::model::conditioner::TextReader;
 use velatura::recipe::{
-    GenerateSpec, InputSpec, LayoutBox, MaskConvention, ModelSource, PaletteClass, SamplerId,
-    Schedule, TrainSpec, UpscaleSpec,
+    Enlarger, GenerateSpec, InputSpec, LayoutBox, MaskConvention, ModelSource, PaletteClass,
+    SamplerId, Schedule, TrainSpec, UpscaleSpec,
 };
 
 /// What passes between two steps of a [`FakeEngine`].
@@ -157,7 +157,7 @@ impl FakeWork {
         let painted = paste_back(target, spec);
         context.painted(PaintedImage {
             image: Arc::new(match spec.finish {
-                Some(_) if spec.frame.is_none() => repeated(&painted),
+                Some(finish) if spec.frame.is_none() => repeated(&painted, finish.factor()),
                 _ => painted,
             }),
             spec: Box::new(GenerateSpec {
@@ -178,9 +178,25 @@ impl FakeWork {
         })
     }
 
-    /// By repetition, a picture a step.
+    /// By repetition, a picture a step. A model shows its steps.
     fn upscale(&mut self, spec: &UpscaleSpec, context: &JobContext) -> Result<Flow, StopReason> {
         self.wait(context)?;
+        if let (Enlarger::Model(_), 0) = (&spec.by, self.done) {
+            let first = spec.pictures.first().map(|picture| &picture.0);
+            if let Some(picture) = first.filter(|_| context.is_watched()) {
+                context.frame(TrajectoryFrame {
+                    job: context.job(),
+                    index: 0,
+                    step: 1,
+                    total: 2,
+                    image: Arc::new(noisy(picture, 0.5, 3)),
+                    planes: None,
+                });
+            }
+            context.progress(0, spec.pictures.len() as u32);
+            // It is looked at until the next permit.
+            self.wait(context)?;
+        }
         self.done += 1;
         let total = spec.pictures.len() as u64;
         context.progress(self.done as u32, total as u32);
@@ -188,7 +204,8 @@ impl FakeWork {
             return Ok(Flow::More);
         }
         let enlarged = spec.pictures.iter();
-        let enlarged = enlarged.map(|picture| Arc::new(repeated(&picture.0)));
+        let factor = spec.by.factor();
+        let enlarged = enlarged.map(|picture| Arc::new(repeated(&picture.0, factor)));
         Ok(Flow::Done(JobOutcome::Enlarged(enlarged.collect())))
     }
 
@@ -265,15 +282,10 @@ const PHRASES: &str = "gligen";
 const CLASSES: &str = "classes";
 /// The name of one that is read for as long as there is no permit.
 const SLOW: &str = "slow";
-/// Four times as large.
-fn repeated(picture: &RgbaImage) -> RgbaImage {
-    let (width, height) = picture.dimensions();
-    imageops::resize(
-        picture,
-        width * 4,
-        height * 4,
-        imageops::FilterType::Nearest,
-    )
+/// So many times as large.
+fn repeated(picture: &RgbaImage, factor: u32) -> RgbaImage {
+    let [width, height] = [picture.width(), picture.height()].map(|side| side * factor);
+    imageops::resize(picture, width, height, imageops::FilterType::Nearest)
 }
 
 /// Knows the words of the first prompt and some more.

@@ -4,6 +4,7 @@ use egui::{Key, Modifiers};
 
 use super::{Action, Entry, Group};
 use crate::app::command::Command;
+use crate::app::library::LibraryCommand;
 use crate::app::state::AppState;
 use crate::icons;
 
@@ -37,8 +38,20 @@ pub static ENLARGE: Action = Action::new(Group::Edit, "Enlarge ×4", |_| Some(Co
     .hint("The pictures that can be seen become crisply four times as wide and high; masks, boxes and label maps grow with them")
     .unless(|state| state.enlarge_obstacle());
 
+/// Chooses what makes the document larger.
+pub static ENLARGE_BY: Action =
+    Action::new(Group::Edit, "Enlarge with a model…", |_| {
+        Some(LibraryCommand::Enlarge.into())
+    })
+    .icon(icons::ARROWS_OUT)
+    .hint("A diffusion model of super-resolution paints the pictures that can be seen anew, larger, with detail of its own")
+    .unless(|state| {
+        let has_picture = state.document().has_picture();
+        (!has_picture).then_some("There is no picture that can be seen")
+    });
+
 /// What is done with everything, as the menu shows it.
-pub static WHOLE: &[Entry] = &[Entry::Action(&ENLARGE)];
+pub static WHOLE: &[Entry] = &[Entry::Action(&ENLARGE), Entry::Action(&ENLARGE_BY)];
 
 /// Ctrl, or Cmd on a Mac, and Alt.
 const COMMAND_ALT: Modifiers = Modifiers {
@@ -49,6 +62,7 @@ const COMMAND_ALT: Modifiers = Modifiers {
 /// The group.
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&ENLARGE),
+    Entry::Action(&ENLARGE_BY),
     Entry::Action(&MOVE_UP),
     Entry::Action(&MOVE_DOWN),
     Entry::Action(&DELETE),

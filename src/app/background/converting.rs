@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Background;
 use super::library::LibraryEvent;
+use super::{Background, within};
 use crate::engine::library::ConversionWish;
 
 /// The window is told of every so manieth part that is written.
@@ -34,19 +34,24 @@ impl Background {
     pub fn convert(&self, wish: ConversionWish, is_ended: Arc<AtomicBool>) {
         let failed = Box::new(|text| ConversionNews::Failed(text).into());
         let reports = self.reports.clone();
+        let errand = self.writing.begin();
+        let leaves = Arc::clone(&self.leaves);
         self.spawn("convert", failed, move || {
-            let mut told = None;
-            let is_whole = wish.fulfil(&mut |done, total| {
-                let part = done * PARTS / total.max(1);
-                if told != Some(part) {
-                    told = Some(part);
-                    reports.send(ConversionNews::Written(done, total).into());
-                }
-                !is_ended.load(Ordering::Relaxed)
-            })?;
-            Ok(match is_whole {
-                true => ConversionNews::Done.into(),
-                false => ConversionNews::Ended.into(),
+            within(errand, || {
+                let mut told = None;
+                let is_whole = wish.fulfil(&mut |done, total| {
+                    let part = done * PARTS / total.max(1);
+                    if told != Some(part) {
+                        told = Some(part);
+                        reports.send(ConversionNews::Written(done, total).into());
+                    }
+                    let ends = [&is_ended, &leaves];
+                    !ends.iter().any(|flag| flag.load(Ordering::Relaxed))
+                })?;
+                Ok(match is_whole {
+                    true => ConversionNews::Done.into(),
+                    false => ConversionNews::Ended.into(),
+                })
             })
         });
     }

@@ -1,4 +1,4 @@
-//! Documents that become four times as large: what is given to the engine, and what
+//! Documents that become larger: what is given to the engine, and what
 //! is made of its answer.
 
 use std::sync::Arc;
@@ -12,10 +12,7 @@ use crate::document::{
 };
 use crate::engine::protocol::JobId;
 use crate::geometry::CanvasPoint;
-use crate::recipe::{Finish, ImageInput, PaintedRecipe, UpscaleSpec, scale_picture};
-
-/// How often the old sides go into the new ones.
-const FACTOR: u32 = 4;
+use crate::recipe::{Enlarger, ImageInput, PaintedRecipe, UpscaleSpec, scale_picture};
 
 /// A layer that the engine enlarged.
 #[derive(Clone, Debug)]
@@ -24,7 +21,7 @@ pub struct LargeLayer {
     pub id: LayerId,
     /// What it was when it was given to the engine.
     pub before: TileGrid<[u8; 4]>,
-    /// It, four times as large.
+    /// It, larger.
     pub picture: Arc<RgbaImage>,
 }
 
@@ -46,6 +43,8 @@ pub struct FinishedPicture {
 pub struct Growing {
     /// The job that it grows for.
     pub job: Option<JobId>,
+    /// How often the old sides go into the new ones.
+    pub factor: u32,
     /// The layers that the engine enlarged.
     pub layers: Vec<LargeLayer>,
     /// A picture that comes along.
@@ -82,8 +81,8 @@ pub enum EnlargeEvent {
 }
 
 impl Background {
-    /// Gathers the pictures of a document that are seen.
-    pub fn gather(&self, document: DocumentSnapshot) {
+    /// Gathers the pictures of a document that are seen, to be made larger.
+    pub fn gather(&self, document: DocumentSnapshot, by: Enlarger) {
         self.spawn("gather", Box::new(BackgroundEvent::Failed), move || {
             let seen = document.layers().iter().filter(|layer| layer.visible);
             let seen = seen.filter(|layer| !layer.content.is_blank());
@@ -94,7 +93,7 @@ impl Background {
             let event = EnlargeEvent::Gathered {
                 document,
                 layers,
-                spec: UpscaleSpec { pictures },
+                spec: UpscaleSpec { pictures, by },
             };
             Ok(BackgroundEvent::Enlarge(Box::new(event)))
         });
@@ -102,13 +101,13 @@ impl Background {
 
     /// Works out what a document becomes, after the pictures that came before.
     pub fn grow(&mut self, document: DocumentSnapshot, growing: Growing) {
-        let job = growing.job;
+        let Growing { job, factor, .. } = growing;
         let failed = Box::new(move |text| BackgroundEvent::LayOutFailed { job, text });
         self.placer.send(failed, move |()| {
             let mut has_old_layers = false;
             let grown = document.layers().iter().map(|layer| {
                 let large = growing.layers.iter().find(|large| large.id == layer.id);
-                let (content, is_old) = grown(&layer.content, large);
+                let (content, is_old) = grown(&layer.content, large, factor);
                 has_old_layers |= is_old;
                 Layer {
                     content,
@@ -116,13 +115,13 @@ impl Background {
                 }
             });
             let contents = CanvasContents {
-                size_px: document.size_px().map(|side| side * FACTOR),
+                size_px: document.size_px().map(|side| side * factor),
                 layers: grown.collect(),
                 palette: document.palette().clone(),
-                frame: document.frame().enlarged(FACTOR),
+                frame: document.frame().enlarged(factor),
                 origin_px: document
                     .origin_px()
-                    .map(|at| at.saturating_mul(FACTOR as i32)),
+                    .map(|at| at.saturating_mul(factor as i32)),
             };
             let grown = Grown {
                 document,
@@ -136,9 +135,9 @@ impl Background {
     }
 }
 
-/// What a layer holds, four times as large; and whether its picture is no longer the
+/// What a layer holds, so many times as large; and whether its picture is no longer the
 /// one that the engine enlarged.
-fn grown(content: &LayerContent, large: Option<&LargeLayer>) -> (LayerContent, bool) {
+fn grown(content: &LayerContent, large: Option<&LargeLayer>, factor: u32) -> (LayerContent, bool) {
     let content = match content {
         LayerContent::Raster(grid) => {
             if let Some(large) = large.filter(|large| large.before == *grid) {
@@ -148,23 +147,27 @@ fn grown(content: &LayerContent, large: Option<&LargeLayer>) -> (LayerContent, b
             let scaled = picture_of(grid)
                 .filter(|_| !grid.is_blank())
                 .map(|picture| {
-                    let [width, height] = large_size(grid.size_px());
+                    let [width, height] = large_size(grid.size_px(), factor);
                     TileGrid::from_image(&scale_picture(&picture, width, height))
                 });
-            let blank = || TileGrid::new(large_size(grid.size_px()));
+            let blank = || TileGrid::new(large_size(grid.size_px(), factor));
             let grid = scaled.unwrap_or_else(blank);
             return (LayerContent::Raster(grid), large.is_some());
         }
         // Soft edges stay soft; classes have nothing in between.
-        LayerContent::Mask(grid) => LayerContent::Mask(scaled(grid, FilterType::Triangle)),
-        LayerContent::Semantic(grid) => LayerContent::Semantic(scaled(grid, FilterType::Nearest)),
-        LayerContent::Layout(boxes) => LayerContent::Layout(boxes.iter().map(larger).collect()),
+        LayerContent::Mask(grid) => LayerContent::Mask(scaled(grid, FilterType::Triangle, factor)),
+        LayerContent::Semantic(grid) => {
+            LayerContent::Semantic(scaled(grid, FilterType::Nearest, factor))
+        }
+        LayerContent::Layout(boxes) => {
+            LayerContent::Layout(boxes.iter().map(|it| larger(it, factor)).collect())
+        }
     };
     (content, false)
 }
 
-fn large_size(size_px: [u32; 2]) -> [u32; 2] {
-    size_px.map(|side| side * FACTOR)
+fn large_size(size_px: [u32; 2], factor: u32) -> [u32; 2] {
+    size_px.map(|side| side * factor)
 }
 
 fn picture_of(grid: &TileGrid<[u8; 4]>) -> Option<RgbaImage> {
@@ -172,9 +175,9 @@ fn picture_of(grid: &TileGrid<[u8; 4]>) -> Option<RgbaImage> {
     RgbaImage::from_raw(width, height, grid.to_pixels().into_flattened())
 }
 
-fn scaled(grid: &TileGrid<u8>, filter: FilterType) -> TileGrid<u8> {
+fn scaled(grid: &TileGrid<u8>, filter: FilterType, factor: u32) -> TileGrid<u8> {
     let [width, height] = grid.size_px();
-    let large = large_size([width, height]);
+    let large = large_size([width, height], factor);
     let values = GrayImage::from_raw(width, height, grid.to_pixels());
     match values.filter(|_| !grid.is_blank()) {
         Some(values) => {
@@ -185,8 +188,8 @@ fn scaled(grid: &TileGrid<u8>, filter: FilterType) -> TileGrid<u8> {
     }
 }
 
-fn larger(found: &BoundingBox) -> BoundingBox {
-    let factor = FACTOR as f32;
+fn larger(found: &BoundingBox, factor: u32) -> BoundingBox {
+    let factor = factor as f32;
     let larger = |point: CanvasPoint| CanvasPoint::new(point.x * factor, point.y * factor);
     BoundingBox {
         min: larger(found.min),
@@ -194,5 +197,3 @@ fn larger(found: &BoundingBox) -> BoundingBox {
         ..found.clone()
     }
 }
-
-const _: () = assert!(FACTOR == Finish::X4.factor());

@@ -145,8 +145,7 @@ impl Background {
 
     fn write(&mut self, write: impl FnOnce() -> Result<PathBuf, String> + Send + 'static) {
         let failed = Box::new(BackgroundEvent::KeepFailed);
-        self.writer
-            .send(failed, move |()| Ok(ClassEvent::Written(write()?).into()));
+        self.write_in_turn(failed, move || Ok(ClassEvent::Written(write()?).into()));
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use image::RgbaImage;
 
-use super::Background;
 use super::converting::ConversionNews;
 use super::events::BackgroundEvent;
+use super::{Background, within};
 use crate::engine::library::{
     Catalog, Listing, ModelCard, PictureFile, PlaceSeen, Places, is_named_as_weights, keep_painted,
     look_into,
@@ -88,9 +88,11 @@ impl Background {
         let Some(folder) = self.library_folder.clone() else {
             return;
         };
+        let errand = self.writing.begin();
         self.pictures
             .send(Box::new(BackgroundEvent::Failed), move |()| {
-                if let Err(error) = keep_painted(&folder, &model, &picture) {
+                let kept = within(errand, || keep_painted(&folder, &model, &picture));
+                if let Err(error) = kept {
                     // The picture itself lies in its document.
                     log::warn!("A picture could not be kept for its model: {error}");
                 }

@@ -21,12 +21,14 @@ mod models;
 mod projects;
 mod prompt;
 mod tracing;
+mod writing;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::{GrayImage, RgbaImage, imageops};
@@ -57,6 +59,10 @@ pub use events::{
 pub use label_maps::{ArrivingBoxes, DrawingArrival, FittedDrawing, GivenAs};
 use lane::Lane;
 pub use library::LibraryEvent;
+use writing::{Errand, Writing};
+
+/// How long the window waits for files that are being written when it closes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pictures in a row that shows how a folder will be trained on.
 const PREVIEW_PICTURES: usize = 6;
@@ -84,6 +90,10 @@ pub struct Background {
     library_folder: Option<PathBuf>,
     /// The folder for copies of unsaved work; none are made without.
     recovery_root: Option<PathBuf>,
+    /// The errands that write.
+    writing: Writing,
+    /// Ends the models that are being written anew.
+    leaves: Arc<AtomicBool>,
 }
 
 /// Where errands report.
@@ -144,6 +154,8 @@ impl Background {
             newest_look: Arc::default(),
             library_folder: None,
             recovery_root: None,
+            writing: Writing::default(),
+            leaves: Arc::default(),
             reports,
             receiver,
         }
@@ -187,7 +199,7 @@ impl Background {
             let ticket = ticket.clone();
             Box::new(move |text| BackgroundEvent::SaveFailed { ticket, text })
         };
-        self.writer.send(failed, move |()| {
+        self.write_in_turn(failed, move || {
             let options = SaveOptions::default();
             let left_out = save_picture(&ticket.path, &paint(), recipe.as_ref(), &options)
                 .map_err(|error| error.to_string())?;
@@ -201,20 +213,19 @@ impl Background {
     /// Saves a painted picture whose document was closed, in the folder for
     /// pictures.
     pub fn keep(&mut self, folder: PathBuf, image: Arc<RgbaImage>, recipe: PaintedRecipe) {
-        self.writer
-            .send(Box::new(BackgroundEvent::KeepFailed), move |()| {
-                let failed = |error: &dyn std::fmt::Display| {
-                    format!(
-                        "A picture whose document was closed could not be saved in “{}”: {error}",
-                        folder.display()
-                    )
-                };
-                let path = next_picture_path(&folder, recipe.spec.seed, "png")
-                    .map_err(|error| failed(&error))?;
-                save_picture(&path, &image, Some(&recipe), &SaveOptions::default())
-                    .map_err(|error| failed(&error))?;
-                Ok(BackgroundEvent::Kept { path })
-            });
+        self.write_in_turn(Box::new(BackgroundEvent::KeepFailed), move || {
+            let failed = |error: &dyn std::fmt::Display| {
+                format!(
+                    "A picture whose document was closed could not be saved in “{}”: {error}",
+                    folder.display()
+                )
+            };
+            let path = next_picture_path(&folder, recipe.spec.seed, "png")
+                .map_err(|error| failed(&error))?;
+            save_picture(&path, &image, Some(&recipe), &SaveOptions::default())
+                .map_err(|error| failed(&error))?;
+            Ok(BackgroundEvent::Kept { path })
+        });
     }
 
     /// Makes a painted picture ready for its place, after those before it. A picture of a
@@ -356,8 +367,8 @@ impl Background {
     }
 
     /// Writes the settings of a training run.
-    pub fn write_run(&self, spec: TrainSpec, path: PathBuf) {
-        self.spawn("run", Box::new(BackgroundEvent::Failed), move || {
+    pub fn write_run(&mut self, spec: TrainSpec, path: PathBuf) {
+        self.write_in_turn(Box::new(BackgroundEvent::Failed), move || {
             save_run(&spec, &path).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::RunWritten(path))
         });
@@ -383,11 +394,10 @@ impl Background {
         boxes: Vec<LayoutBox>,
         size_px: [u32; 2],
     ) {
-        self.writer
-            .send(Box::new(BackgroundEvent::KeepFailed), move |()| {
-                write_boxes(&path, form, size_px, &boxes).map_err(|error| error.to_string())?;
-                Ok(BackgroundEvent::BoxesWritten(path))
-            });
+        self.write_in_turn(Box::new(BackgroundEvent::KeepFailed), move || {
+            write_boxes(&path, form, size_px, &boxes).map_err(|error| error.to_string())?;
+            Ok(BackgroundEvent::BoxesWritten(path))
+        });
     }
 
     /// Lists the models in the user's folder for them, and says what they and `further`
@@ -419,6 +429,16 @@ impl Background {
         });
     }
 
+    /// Writes something after what is being written already.
+    fn write_in_turn(
+        &mut self,
+        failed: OnFailure,
+        work: impl FnOnce() -> Result<BackgroundEvent, String> + Send + 'static,
+    ) {
+        let errand = self.writing.begin();
+        self.writer.send(failed, move |()| within(errand, work));
+    }
+
     fn spawn(
         &self,
         name: &str,
@@ -434,6 +454,21 @@ impl Background {
                 .send(BackgroundEvent::Failed(no_thread(&error)));
         }
     }
+}
+
+/// Nothing is left half written, and nothing that was to be written is lost.
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.leaves.store(true, Ordering::Relaxed);
+        self.writing.wait(PATIENCE);
+    }
+}
+
+/// Does an errand that writes.
+fn within<T>(errand: Errand, work: impl FnOnce() -> T) -> T {
+    let done = work();
+    drop(errand);
+    done
 }
 
 /// A mask that covers the opaque pixels of a picture too.

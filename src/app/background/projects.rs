@@ -20,7 +20,7 @@ impl Background {
             let ticket = ticket.clone();
             Box::new(move |text| BackgroundEvent::SaveFailed { ticket, text })
         };
-        self.writer.send(failed, move |()| {
+        self.write_in_turn(failed, move || {
             save_project(&ticket.path, &project).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::Saved {
                 ticket,

@@ -31,11 +31,9 @@ impl Background {
         style: Option<Style>,
         lost: Option<Style>,
     ) {
-        self.writer
-            .send(Box::new(BackgroundEvent::KeepFailed), move |()| {
-                let styles =
-                    change_styles(&path, &name, style).map_err(|error| error.to_string())?;
-                Ok(BackgroundEvent::StylesChanged { styles, lost })
-            });
+        self.write_in_turn(Box::new(BackgroundEvent::KeepFailed), move || {
+            let styles = change_styles(&path, &name, style).map_err(|error| error.to_string())?;
+            Ok(BackgroundEvent::StylesChanged { styles, lost })
+        });
     }
 }

@@ -135,3 +135,42 @@ fn a_picture_without_a_document_is_kept_with_its_recipe() {
     assert_eq!(opened.image, plain(7));
     assert_eq!(opened.recipe.expect("a recipe").spec.prompt, "a red house");
 }
+
+#[test]
+fn what_is_to_be_written_is_whole_when_the_window_is_gone() {
+    let mut bench = Bench::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (go, gate) = unbounded::<()>();
+    let slow = move || {
+        gate.recv().expect("a sign");
+        plain(1)
+    };
+    let [first, second] = ["a.png", "b.png"].map(|name| folder.path().join(name));
+    let (ticket, other) = (bench.ticket(first.clone()), bench.ticket(second.clone()));
+    bench.background.save(ticket, Box::new(slow), None);
+    bench.background.save(other, Box::new(|| plain(2)), None);
+    let sign = std::thread::spawn(move || go.send(()));
+    drop(bench);
+    assert!(first.is_file() && second.is_file());
+    sign.join().expect("it ends").expect("it was waited for");
+}
+
+#[test]
+fn of_a_model_that_is_being_written_nothing_is_left_when_the_window_closes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["one.safetensors", "many"] {
+        let bench = Bench::new();
+        let wish = crate::engine::library::ConversionWish {
+            source: "assets/models/storybook".into(),
+            target: folder.path().join(name),
+            dtype: None,
+        };
+        bench.background.convert(wish, Arc::default());
+        drop(bench);
+        let left = std::fs::read_dir(folder.path()).expect("a folder");
+        let names = left.flatten().map(|entry| entry.file_name());
+        // Unless it was quicker than the window.
+        let half: Vec<_> = names.filter(|left| *left != name).collect();
+        assert!(half.is_empty(), "{half:?}");
+    }
+}

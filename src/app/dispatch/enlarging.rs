@@ -1,4 +1,4 @@
-//! The document made four times as large, and finished pictures that make it so.
+//! The document made larger, and finished pictures that make it so.
 
 use std::sync::Arc;
 
@@ -13,13 +13,18 @@ use crate::app::notices::Severity;
 use crate::app::state::AppState;
 use crate::document::{Document, MAX_SIDE_PX};
 use crate::engine::protocol::JobId;
-use crate::recipe::Finish;
+use crate::recipe::{Enlarger, Finish};
 
 const FACTOR: u32 = Finish::X4.factor();
 
 impl AppState {
-    /// Why the document cannot be enlarged now, as a sentence.
+    /// Why the document cannot be made four times as large now, as a sentence.
     pub fn enlarge_obstacle(&self) -> Option<&'static str> {
+        self.obstacle_to(FACTOR)
+    }
+
+    /// Why the document cannot be made so many times as large now, as a sentence.
+    pub fn obstacle_to(&self, factor: u32) -> Option<&'static str> {
         let document = self.document();
         if !document.has_picture() {
             return Some("There is no picture that can be seen");
@@ -27,7 +32,7 @@ impl AppState {
         if document
             .size_px()
             .iter()
-            .any(|side| side * FACTOR > MAX_SIDE_PX)
+            .any(|side| side.saturating_mul(factor) > MAX_SIDE_PX)
         {
             return Some("Enlarged, it would have more than 8192 pixels a side");
         }
@@ -66,13 +71,13 @@ impl AppState {
 }
 
 impl Core {
-    pub(super) fn enlarge(&mut self) {
-        if let Some(obstacle) = self.state.enlarge_obstacle() {
+    pub(super) fn enlarge(&mut self, by: Enlarger) {
+        if let Some(obstacle) = self.state.obstacle_to(by.factor()) {
             self.state.notices.push(Severity::Info, obstacle);
             return;
         }
         let snapshot = self.state.front().editor.snapshot();
-        self.background.gather(snapshot);
+        self.background.gather(snapshot, by);
     }
 
     pub(in crate::app) fn take_enlarge_event(&mut self, event: EnlargeEvent) {
@@ -85,8 +90,14 @@ impl Core {
                 if self.state.jobs.is_enlarging(document.id()) {
                     return;
                 }
+                let factor = spec.by.factor();
                 let job = self.engine.upscale(spec);
-                let enlarging = Enlarging { document, layers };
+                let enlarging = Enlarging {
+                    document,
+                    layers,
+                    factor,
+                    newest: None,
+                };
                 self.state.jobs.add_enlarging(job, enlarging);
             }
             EnlargeEvent::Grown(grown) => self.state.growths.push_back(*grown),
@@ -95,7 +106,13 @@ impl Core {
 
     /// Takes in the enlarged pictures of a job.
     pub(in crate::app) fn take_enlarged(&mut self, job: JobId, pictures: Vec<Arc<RgbaImage>>) {
-        let Some(Enlarging { document, layers }) = self.state.jobs.enlarging(job).cloned() else {
+        let Some(Enlarging {
+            document,
+            layers,
+            factor,
+            ..
+        }) = self.state.jobs.enlarging(job).cloned()
+        else {
             return;
         };
         let Some(open) = self.state.documents.get_mut(document.id()) else {
@@ -113,6 +130,7 @@ impl Core {
         });
         let growing = Growing {
             job: None,
+            factor,
             layers: large.collect(),
             finished: None,
         };
@@ -143,6 +161,7 @@ impl Core {
         } = arrival;
         let growing = Growing {
             job: origin.job,
+            factor: FACTOR,
             layers: Vec::new(),
             finished: Some(FinishedPicture {
                 name: self.state.layer_name(&recipe.spec),
@@ -197,15 +216,19 @@ impl Core {
             self.background.grow(snapshot, growing);
             return;
         }
-        let Growing { job, finished, .. } = growing;
+        let Growing {
+            job,
+            factor,
+            finished,
+            ..
+        } = growing;
         let done = if size_px == document.size_px() {
-            let label = if finished.is_some() {
-                "Generate"
-            } else {
-                "Enlarge ×4"
+            let label = match &finished {
+                Some(_) => "Generate".to_owned(),
+                None => format!("Enlarge ×{factor}"),
             };
             let large_px = contents.size_px;
-            let done = open.grow(label, contents, finished);
+            let done = open.grow(&label, contents, finished);
             state.jobs.canvas_grew(document.id(), size_px, large_px);
             done
         } else if let Some(FinishedPicture {

@@ -41,13 +41,25 @@ struct Start {
     strengths: Option<MaskInput>,
 }
 
+/// How the masks of a document are taken.
+#[derive(Clone, Copy)]
+struct MaskTaken {
+    is_heeded: bool,
+    /// Whether what is covered in part is repainted as much less.
+    is_gradual: bool,
+}
+
 impl Start {
     /// What is in a part of a document, as far as the job looks at it.
-    fn of(document: &Document, part: CanvasRect, intent: Intent, heeds_mask: bool) -> Self {
+    fn of(document: &Document, part: CanvasRect, intent: Intent, taken: MaskTaken) -> Self {
         let init = intent.uses_strength().then(|| document.composite_in(part));
-        let is_masked = heeds_mask && intent.is_inside_mask();
+        let is_masked = taken.is_heeded && intent.is_inside_mask();
         let mut mask = is_masked.then(|| document.mask_in(part)).flatten();
-        let mut strengths = mask.as_ref().and_then(|_| document.strengths_in(part));
+        let mut strengths = match (&mut mask, taken.is_gradual) {
+            (None, _) => None,
+            (Some(_), false) => document.strengths_in(part),
+            (Some(mask), true) => Some(document.gradual_strengths_in(part, mask)),
+        };
         if let (Intent::Outpaint, Some(init)) = (intent, &init) {
             // Where there is nothing is to be painted too, in full.
             let blank = || GrayImage::new(part.width(), part.height());
@@ -161,10 +173,13 @@ impl Core {
             keeps_opaque: intent == Intent::Outpaint,
         };
         let part = frame.unwrap_or_else(|| snapshot.rect());
-        let heeds_mask = state.heeds_mask();
+        let taken = MaskTaken {
+            is_heeded: state.heeds_mask(),
+            is_gradual: form.spec.gradual_mask,
+        };
         let reads_pixels = intent.uses_strength() || drawn.has_map() || !controls.is_empty();
         let describe = move || {
-            let start = Start::of(&snapshot, part, intent, heeds_mask);
+            let start = Start::of(&snapshot, part, intent, taken);
             let frame = frame.map(|rect| FrameSpec::new(rect, form.framing));
             let mut spec = form.spec_in(frame, size_px, start.init, start.mask);
             spec.strengths = start.strengths;
@@ -305,6 +320,15 @@ mod tests {
     use crate::document::{DocumentEditor, LayerKind, TileGrid};
     use image::{Rgba, RgbaImage};
 
+    const HEEDED: MaskTaken = MaskTaken {
+        is_heeded: true,
+        is_gradual: false,
+    };
+    const UNHEEDED: MaskTaken = MaskTaken {
+        is_heeded: false,
+        ..HEEDED
+    };
+
     fn rect(x: i32, y: i32, width: u32, height: u32) -> CanvasRect {
         CanvasRect::from_min_size([x, y], [width, height])
     }
@@ -327,7 +351,7 @@ mod tests {
     fn a_job_starts_from_what_is_in_its_frame() {
         let document = document();
         let part = rect(100, 50, 64, 48);
-        let start = Start::of(&document, part, Intent::Inpaint, true);
+        let start = Start::of(&document, part, Intent::Inpaint, HEEDED);
         let init = start.init.expect("a picture").0;
         assert_eq!(init.dimensions(), (64, 48));
         assert_eq!(init.get_pixel(3, 4).0, [103, 54, 9, 255]);
@@ -339,10 +363,19 @@ mod tests {
         }
         let strengths = start.strengths.expect("strengths").0;
         assert!(strengths.pixels().all(|it| it.0 == [128]));
+        // Covered whole, places are repainted as strongly as before; the rim not at all.
+        let gradual = MaskTaken {
+            is_gradual: true,
+            ..HEEDED
+        };
+        let start = Start::of(&document, part, Intent::Inpaint, gradual);
+        assert_eq!(start.mask.expect("a mask").0.as_raw(), mask.as_raw());
+        let strengths = start.strengths.expect("strengths").0;
+        assert!(strengths.pixels().all(|it| it.0 == [128]));
         // The mask is not heeded.
-        let start = Start::of(&document, part, Intent::ImageToImage, true);
+        let start = Start::of(&document, part, Intent::ImageToImage, HEEDED);
         assert!(start.init.is_some() && start.mask.is_none() && start.strengths.is_none());
-        let start = Start::of(&document, part, Intent::TextToImage, true);
+        let start = Start::of(&document, part, Intent::TextToImage, HEEDED);
         assert!(start.init.is_none() && start.mask.is_none());
     }
 
@@ -350,13 +383,13 @@ mod tests {
     fn what_is_empty_joins_the_mask() {
         let mut document = document();
         let part = rect(580, -10, 40, 30);
-        let start = Start::of(&document, part, Intent::Outpaint, false);
+        let start = Start::of(&document, part, Intent::Outpaint, UNHEEDED);
         let mask = start.mask.expect("a mask").0;
         let at = |x, y| mask.get_pixel(x, y).0[0];
         assert_eq!([at(5, 5), at(5, 15), at(25, 15)], [255, 0, 255]);
         assert!(start.strengths.is_none());
         // In full, whatever the mask says.
-        let start = Start::of(&document, part, Intent::Outpaint, true);
+        let start = Start::of(&document, part, Intent::Outpaint, HEEDED);
         let strengths = start.strengths.expect("strengths").0;
         let at = |x, y| strengths.get_pixel(x, y).0[0];
         assert_eq!([at(5, 5), at(5, 15), at(25, 15)], [255, 128, 255]);
@@ -372,7 +405,7 @@ mod tests {
             .insert_picture("Patch", "Patch", patch)
             .expect("inserted");
         document = editor.document().clone();
-        let start = Start::of(&document, rect(290, 10, 20, 4), Intent::Outpaint, false);
+        let start = Start::of(&document, rect(290, 10, 20, 4), Intent::Outpaint, UNHEEDED);
         let mask = start.mask.expect("a mask").0;
         assert_eq!(
             [mask.get_pixel(9, 1).0, mask.get_pixel(10, 1).0],

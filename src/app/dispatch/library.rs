@@ -25,6 +25,10 @@ impl Core {
                 self.state.dialog = Some(Dialog::Models);
                 self.look_for_models();
             }
+            LibraryCommand::Enlarge => {
+                self.state.dialog = Some(Dialog::Enlarge);
+                self.look_for_models();
+            }
             LibraryCommand::Look => self.look_for_models(),
             LibraryCommand::PickFile => {
                 let folder = settings.recent_models.first();
@@ -96,7 +100,7 @@ impl Core {
     /// the window's time. Returns the seconds until it wants to be asked again.
     pub fn tend_library(&mut self, now_secs: f64) -> Option<f64> {
         let wait_secs = self.state.library.tick(now_secs);
-        let is_open = matches!(self.state.dialog, Some(Dialog::Models));
+        let is_open = matches!(self.state.dialog, Some(Dialog::Models | Dialog::Enlarge));
         let wait_secs = wait_secs.filter(|_| is_open)?;
         if wait_secs > 0.0 {
             return Some(wait_secs);

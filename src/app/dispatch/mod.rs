@@ -25,6 +25,7 @@ use super::state::AppState;
 use crate::document::{DocumentEditor, DocumentId, DocumentRevision, LayerKind};
 use crate::engine::EngineHandle;
 use crate::random;
+use crate::recipe::Enlarger;
 use crate::tools::ToolError;
 
 /// The state with what works for it: everything but the window.
@@ -130,7 +131,14 @@ impl Core {
                 front.editor.add_layer(LayerKind::Mask)?;
             }
 
-            Command::Enlarge => self.enlarge(),
+            Command::Enlarge => self.enlarge(Enlarger::Network),
+            Command::EnlargeBy(mut by) => {
+                *dialog = None;
+                if let (Enlarger::Model(model), false) = (&mut by, settings.form.seed_locked) {
+                    model.seed = random::fresh_seed();
+                }
+                self.enlarge(by);
+            }
             Command::Trace(tracing) => self.trace(tracing),
             Command::Boxes(command) => self.change_boxes(command)?,
 

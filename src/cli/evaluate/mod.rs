@@ -11,13 +11,14 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use super::CliError;
+use super::examples::EVALUATE;
 use super::interrupt;
 use super::report::Reporter;
 use crate::evaluate::EvaluateError;
 
 /// What `velatura evaluate` takes; without a command, what `model` takes.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = EVALUATE)]
 pub struct EvaluateArgs {
     #[command(flatten)]
     model: model::ModelArgs,

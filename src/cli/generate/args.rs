@@ -9,6 +9,7 @@ use super::conditions::ConditionArgs;
 use super::controls::ControlArgs;
 use super::frame::{self, FrameArgs, Framed};
 use super::pictures::{PictureArgs, scale_inputs};
+use crate::cli::examples::GENERATE;
 use crate::cli::model_name::find_model;
 use crate::cli::{CliError, DeviceArg, Precision};
 use crate::diffusion::{SAMPLERS, sampler_info};
@@ -27,6 +28,7 @@ use crate::recipe::{
 
 /// What `velatura generate` takes.
 #[derive(Debug, Args)]
+#[command(after_long_help = GENERATE)]
 pub struct GenerateArgs {
     /// Folder of a model in diffusers layout, one file of Stable Diffusion 1, 2 or XL or of
     /// the latent diffusion paper, or its name among the models listed by `velatura models` [default: the
@@ -170,7 +172,7 @@ impl From<TileArg> for Tile {
 const SIZE_DEFAULT: &str = "the input picture's, or the model's";
 
 /// The help of an option that sets a number.
-pub(super) fn help(number: &Number, default: &str) -> String {
+pub(in crate::cli) fn help(number: &Number, default: &str) -> String {
     let Number { hint, allowed, .. } = number;
     format!("{hint}; {allowed} [default: {default}]")
 }

@@ -12,6 +12,7 @@ use image::RgbaImage;
 use serde_json::json;
 
 pub use args::GenerateArgs;
+pub(super) use args::help;
 
 use super::follow::follow;
 use super::place::{check_folder, check_output, try_place};

@@ -130,7 +130,9 @@ impl PictureArgs {
             .iter()
             .map(|(mask, strength)| (mask, *strength))
             .collect();
-        let union = if self.gradual {
+        // That of a recipe stays.
+        spec.gradual_mask |= self.gradual;
+        let union = if spec.gradual_mask {
             MaskUnion::gradual(&masks)
         } else {
             MaskUnion::of(&masks)

@@ -1,4 +1,5 @@
-//! `velatura models make-tiny`: a tiny model with random weights, of any kind.
+//! `velatura models make-tiny`: a tiny model with random weights, of any kind, or a tiny
+//! file that goes with one.
 
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::CliError;
 use crate::cli::report::Reporter;
-use crate::model::inspect::inspect;
+use crate::model::inspect::{addition, inspect};
 use crate::model::tiny::{KINDS, TinyKind};
 
 /// What `velatura models make-tiny` takes.
@@ -38,15 +39,21 @@ fn kind_parser() -> impl clap::builder::TypedValueParser<Value = &'static TinyKi
 /// Writes the model and says where its weights are.
 pub(super) fn run(args: &MakeTinyArgs, report: Reporter) -> Result<(), CliError> {
     let path = args.kind.write(&args.out)?;
-    let found = inspect(&path, None)?;
     let shown = path.display().to_string();
-    let fields = json!({
-        "kind": args.kind.id,
-        "path": shown,
-        "family": found.family.id(),
-        "task": found.task.id(),
-        "parameters": found.parameters,
-    });
+    let fields = match inspect(&path, None) {
+        Ok(found) => json!({
+            "kind": args.kind.id,
+            "path": shown,
+            "family": found.family.id(),
+            "task": found.task.id(),
+            "parameters": found.parameters,
+        }),
+        // It goes with models and is none.
+        Err(error) if addition(&error).is_some() => {
+            json!({ "kind": args.kind.id, "path": shown })
+        }
+        Err(error) => return Err(error.into()),
+    };
     report.result("tiny-model", fields, &shown);
     Ok(())
 }

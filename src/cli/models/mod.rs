@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::CliError;
+use super::examples::MODELS;
 use super::report::Reporter;
 use crate::engine::library;
 use crate::folders;
@@ -19,7 +20,7 @@ use crate::recipe::InputSpec;
 
 /// What `velatura models` takes.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = MODELS)]
 pub struct ModelsArgs {
     /// What to do instead of listing models
     #[command(subcommand)]

@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cli::examples::TRAIN;
 use crate::cli::{CliError, DeviceArg};
 use crate::engine::protocol::{TrainConfig, is_run_file, is_sizes_file, read_run};
 use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 
 /// What `velatura train` takes: a stage, or the file that describes a run.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    after_long_help = TRAIN
+)]
 pub struct TrainArgs {
     #[command(subcommand)]
     stage: Option<TrainCommand>,

@@ -1,11 +1,14 @@
-//! A picture made four times as large, tile by tile.
+//! Pictures made larger: four times by a network, tile by tile, or as a model of
+//! super-resolution paints them anew ([`Repainting`]).
 //!
-//! A tile is computed with as much around it as its pixels depend on, so that the
+//! A tile of the network is computed with as much around it as its pixels depend on, so that the
 //! result is that of the whole picture at once, however large it is, and memory
 //! does not grow with it.
 
+mod bands;
 mod bleed;
 mod part;
+mod repainting;
 
 use std::sync::Arc;
 
@@ -16,6 +19,8 @@ use self::bleed::colours;
 use self::part::Part;
 use super::DiffusionError;
 use crate::model::Upscaler;
+
+pub use repainting::{Repainting, RepaintingOptions};
 
 /// Longest side of a tile in pixels of the small picture.
 const TILE_PX: usize = 128;

@@ -138,6 +138,11 @@ fn masks_act_together_each_with_its_strength() {
         seen.map(|(x, y)| at(&strengths, x, y)),
         [128, 255, 255, 255]
     );
+    // Taken gradually, what is covered in part acts as much less.
+    let mut mask = mask;
+    let gradual = document.gradual_strengths_in(document.rect(), &mut mask);
+    assert_eq!(seen.map(|(x, y)| at(&gradual, x, y)), [128, 128, 90, 0]);
+    assert_eq!(seen.map(|(x, y)| at(&mask, x, y)), [255, 255, 255, 0]);
     let plain = editor();
     assert_eq!(plain.document().strengths_in(document.rect()), None);
 }

@@ -2,12 +2,14 @@
 
 mod load_model;
 mod paint;
+mod repaint;
 mod segment;
 mod train;
 mod upscale;
 
 pub(super) use load_model::LoadModel;
 pub(super) use paint::Paint;
+pub(super) use repaint::Repaint;
 pub(super) use segment::Segment;
 pub(super) use train::Train;
 pub(super) use upscale::Upscale;

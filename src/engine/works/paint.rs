@@ -30,7 +30,7 @@ use crate::recipe::{ControlSpec, Finish, GenerateSpec};
 const THUMBNAIL_PX: u32 = 128;
 /// Longest side of the steps that come from the processor: each is handed to the
 /// window, copied to the graphics card, and only seen for a moment.
-const STEP_PX: u32 = 512;
+pub(super) const STEP_PX: u32 = 512;
 
 /// What is told where memory does not suffice for whole pictures in the first stage.
 const IN_PARTS: &str = "there is not enough memory to decode the picture at once; it is decoded in parts, which changes it by a shade";
@@ -380,7 +380,7 @@ fn shown(
 }
 
 /// A picture whose longest side has at most so many pixels.
-fn at_most(picture: RgbImage, most_px: u32) -> RgbImage {
+pub(super) fn at_most(picture: RgbImage, most_px: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longest = width.max(height);
     if longest <= most_px {

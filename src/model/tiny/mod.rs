@@ -1,9 +1,11 @@
-//! Tiny models with random weights, one of each kind: to try what a kind is asked for,
-//! and for tests. What they paint is noise.
+//! Tiny models with random weights, one of each kind, and what goes with them: to try what
+//! a kind is asked for, and for tests. What they paint is noise.
 //!
 //! A kind is a line of [`KINDS`]; those of the paper's code are told by the YAML file
 //! beside this one, which is written along with the weights.
 
+mod additions;
+mod examples;
 mod stable_diffusion;
 
 use std::fs;
@@ -44,6 +46,8 @@ enum Told {
     StableDiffusion { is_second: bool, inpaints: bool },
     /// Those of Stable Diffusion XL.
     StableDiffusionXl { is_refiner: bool, inpaints: bool },
+    /// What changes or controls the first of these.
+    Addition(fn() -> Layout),
 }
 
 const fn papers(id: &'static str, yaml: &'static str, has_classes: bool) -> TinyKind {
@@ -84,8 +88,17 @@ const fn stable_diffusion_xl(id: &'static str, is_refiner: bool, inpaints: bool)
     }
 }
 
+const fn addition(id: &'static str, layout: fn() -> Layout) -> TinyKind {
+    TinyKind {
+        id,
+        stem: id,
+        told: Told::Addition(layout),
+        has_classes: false,
+    }
+}
+
 /// All kinds.
-pub static KINDS: [TinyKind; 16] = [
+pub static KINDS: [TinyKind; 18] = [
     stable_diffusion("stable-diffusion-1", "stable-diffusion-1", false, false),
     stable_diffusion(
         "stable-diffusion-1-inpainting",
@@ -146,6 +159,9 @@ pub static KINDS: [TinyKind; 16] = [
     ),
     papers("autoencoder-kl", include_str!("autoencoder-kl.yaml"), false),
     papers("autoencoder-vq", include_str!("autoencoder-vq.yaml"), false),
+    // Both go with stable-diffusion-1.
+    addition("lora", additions::lora),
+    addition("controlnet", additions::controlnet),
 ];
 
 impl TinyKind {
@@ -159,17 +175,20 @@ impl TinyKind {
         let weights_path = folder.join(format!("{}.safetensors", self.stem));
         let mut beside = Vec::new();
         if let Told::Yaml(text) = self.told {
-            beside.push((folder.join(format!("{}.yaml", self.stem)), text));
+            let path = folder.join(format!("{}.yaml", self.stem));
+            beside.push((path, text.as_bytes().to_vec()));
         }
         if self.has_classes {
-            beside.push((folder.join(CLASS_NAMES), CLASSES));
+            beside.push((folder.join(CLASS_NAMES), CLASSES.as_bytes().to_vec()));
         }
+        let example = examples::of(self.id);
+        beside.extend(example.map(|(name, bytes)| (folder.join(name), bytes)));
         let ours = beside.iter().map(|(path, _)| path).chain([&weights_path]);
         check_place(folder, &ours.collect::<Vec<_>>())?;
         let layout = self.layout()?;
         fs::create_dir_all(folder).map_err(ModelError::io("make the folder", folder))?;
-        for (path, text) in &beside {
-            write_atomically(path, |file| file.write_all(text.as_bytes()))
+        for (path, bytes) in &beside {
+            write_atomically(path, |file| file.write_all(bytes))
                 .map_err(ModelError::io("write", path))?;
         }
         let tensors = layout.into_iter().zip(0..).map(|((name, shape), stream)| {
@@ -191,6 +210,7 @@ impl TinyKind {
                 is_refiner,
                 inpaints,
             } => return Ok(stable_diffusion::layout_xl(is_refiner, inpaints)),
+            Told::Addition(layout) => return Ok(layout()),
             Told::Yaml(text) => text,
         };
         let unclear = |message: String| ModelError::Json {

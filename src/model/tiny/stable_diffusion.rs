@@ -7,13 +7,13 @@ use crate::model::paper::{
 };
 
 /// Width of texts.
-const TEXT_WIDTH: usize = 16;
+pub(super) const TEXT_WIDTH: usize = 16;
 /// The same of the two text encoders of Stable Diffusion XL.
 const TEXT_WIDTHS: [usize; 2] = [8, 16];
 /// Width of the waves that tell of one of its sizes.
 const WAVES: usize = 16;
 /// Channels of the levels of the denoiser.
-const CHANNELS: [usize; 2] = [32, 64];
+pub(super) const CHANNELS: [usize; 2] = [32, 64];
 /// Channels of latents.
 const LATENT: usize = 4;
 
@@ -21,26 +21,7 @@ const LATENT: usize = 4;
 /// picture as further channels.
 pub(super) fn layout(is_second: bool, inpaints: bool) -> Layout {
     let text = text(TEXT_WIDTH);
-    let unet = OriginalUnet {
-        input_channels: if inpaints { 2 * LATENT + 1 } else { LATENT },
-        output_channels: LATENT,
-        width: CHANNELS[0],
-        levels: CHANNELS
-            .map(|channels| OriginalLevel { channels, depth: 1 })
-            .into(),
-        layers: 1,
-        middle_depth: 1,
-        attention: OriginalAttention::Transformer {
-            context: TEXT_WIDTH,
-            is_linear: is_second,
-        },
-        heads: None,
-        is_scale_shift: false,
-        resamples_in_blocks: false,
-        classes: None,
-        added_width: None,
-        is_newly_ordered: false,
-    };
+    let unet = unet(is_second, inpaints);
     let conditioner = match is_second {
         true => OriginalConditioner::OpenClip(text),
         false => OriginalConditioner::Clip(text),
@@ -87,6 +68,30 @@ pub(super) fn layout_xl(is_refiner: bool, inpaints: bool) -> Layout {
     layout.extend(first_stage().layout(paper::FIRST_STAGE));
     layout.extend(conditioner.layout());
     layout
+}
+
+/// The denoiser.
+pub(super) fn unet(is_second: bool, inpaints: bool) -> OriginalUnet {
+    OriginalUnet {
+        input_channels: if inpaints { 2 * LATENT + 1 } else { LATENT },
+        output_channels: LATENT,
+        width: CHANNELS[0],
+        levels: CHANNELS
+            .map(|channels| OriginalLevel { channels, depth: 1 })
+            .into(),
+        layers: 1,
+        middle_depth: 1,
+        attention: OriginalAttention::Transformer {
+            context: TEXT_WIDTH,
+            is_linear: is_second,
+        },
+        heads: None,
+        is_scale_shift: false,
+        resamples_in_blocks: false,
+        classes: None,
+        added_width: None,
+        is_newly_ordered: false,
+    }
 }
 
 fn text(width: usize) -> ClipSizes {

@@ -2,6 +2,7 @@
 
 mod about;
 mod choose_boxes;
+mod enlarge;
 mod import_map;
 mod map_classes;
 mod models;
@@ -21,6 +22,7 @@ use crate::app::{AppState, Command, CommandSink, Dialog, Question};
 use crate::icons;
 use crate::ui::widgets::IconButton;
 
+pub(super) use enlarge::EnlargeForm;
 pub(super) use map_classes::ClassMap;
 pub(super) use models::{ConvertForm, ModelBrowser};
 
@@ -41,8 +43,14 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
     if !matches!(state.dialog, Some(Dialog::Convert { .. })) {
         own.conversion = None;
     }
+    if !matches!(state.dialog, Some(Dialog::Enlarge)) {
+        own.enlarging = None;
+    }
     match &state.dialog {
         None => {}
+        Some(Dialog::Enlarge) => frame(ui, "Enlarge", 440.0, commands, |ui, commands| {
+            enlarge::enlarge_ui(ui, state, own, commands);
+        }),
         Some(Dialog::ChooseBoxes(file)) => {
             frame(ui, "Choose a picture", 440.0, commands, |ui, commands| {
                 choose_boxes::choose_boxes_ui(ui, file, own, commands);

@@ -174,8 +174,25 @@ fn picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     for number in strength.into_iter().chain(feather).chain([&BATCH]) {
         param_ui(ui, state.form(), number, commands);
     }
+    gradual_ui(ui, state, commands);
     framing_ui(ui, state, commands);
     finish_ui(ui, state, intent, commands);
+}
+
+/// Whether a mask acts by its greys, where there is one.
+fn gradual_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    if !(state.intent().is_inside_mask() && state.heeds_mask()) {
+        return;
+    }
+    let mut is_on = state.form().spec.gradual_mask;
+    row(ui, "Gradual", |ui, _| {
+        let tick = ui.checkbox(&mut is_on, "Soft mask repaints less");
+        let hint = "What the mask covers in part is repainted as much less; \
+                    off, the mask acts fully from half coverage on";
+        if tick.on_hover_text(hint).changed() {
+            commands.set(FormChange::GradualMask(is_on));
+        }
+    });
 }
 
 /// Switches for the picture and the mask that are there.

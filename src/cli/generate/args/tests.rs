@@ -60,6 +60,7 @@ fn every_option_ends_in_the_spec() {
         height_px: 96,
         strength: 0.9,
         feather_px: 4.0,
+        gradual_mask: false,
         batch: 3,
         layout_weight: 1.0,
         grounding_share: 0.3,

@@ -1,0 +1,141 @@
+//! Makes pictures larger with a diffusion model, one step or band a slice.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use image::RgbaImage;
+
+use super::paint::{STEP_PX, at_most};
+use crate::diffusion::{DiffusionError, Repainting, RepaintingOptions};
+use crate::engine::job::JobContext;
+use crate::engine::model_cache::Loaded;
+use crate::engine::protocol::{EngineError, JobOutcome, StopReason, TrajectoryFrame};
+use crate::engine::work::{Flow, Work};
+use crate::engine::workbench::Workbench;
+use crate::pixels::opaque;
+use crate::recipe::{ImageInput, SuperResolution, UpscaleSpec, WindowChoice};
+
+/// Pictures to be painted larger.
+pub(in crate::engine) struct Repaint {
+    spec: UpscaleSpec,
+    by: SuperResolution,
+    bench: Rc<Workbench>,
+    model: Option<Rc<Loaded>>,
+    picture: Option<Repainting>,
+    finished: Vec<Arc<RgbaImage>>,
+    /// Steps and bands of the pictures that are finished, and all there are.
+    parts: (u32, u32),
+}
+
+impl Repaint {
+    pub fn new(spec: UpscaleSpec, by: SuperResolution, bench: Rc<Workbench>) -> Self {
+        Self {
+            spec,
+            by,
+            bench,
+            model: None,
+            picture: None,
+            finished: Vec::new(),
+            parts: (0, 0),
+        }
+    }
+
+    /// Reads the model, once it is known that the job can be done.
+    fn open(&mut self, context: &JobContext) -> Result<Rc<Loaded>, StopReason> {
+        self.spec
+            .validate()
+            .map_err(|error| StopReason::Failed(error.into()))?;
+        self.bench
+            .check_repainting(&self.spec, &self.by, context.saves_memory())?;
+        let model = self.bench.model(&self.by.model, context)?;
+        if model.model.manifest().low_resolution_factor() != Some(self.by.factor) {
+            let text = format!(
+                "{} does not make pictures {} times as large; choose a model of super-resolution",
+                model.summary.name, self.by.factor
+            );
+            return Err(StopReason::Failed(EngineError::Upscale(text)));
+        }
+        let latents = model.model.model().latents().factor;
+        let steps = self.steps(&model);
+        let heights = self.spec.pictures.iter().map(|it| it.0.height());
+        let parts = heights.map(|height| {
+            let height_px = height.saturating_mul(self.by.factor);
+            Repainting::parts_of(steps, height_px, latents)
+        });
+        self.parts.1 = parts.sum();
+        Ok(model)
+    }
+
+    fn steps(&self, model: &Loaded) -> u32 {
+        self.by.steps.unwrap_or(model.summary.default_steps)
+    }
+
+    fn begin(&self, model: &Loaded, small: &ImageInput) -> Result<Repainting, DiffusionError> {
+        let (width, height) = small.0.dimensions();
+        let size_px = [width, height].map(|side| side * self.by.factor);
+        let options = RepaintingOptions {
+            steps: self.steps(model),
+            seed: self.by.seed.wrapping_add(self.finished.len() as u64),
+            window_px: WindowChoice::Auto.side_px(size_px, model.summary.native_size_px),
+        };
+        Repainting::new(&model.model, Arc::clone(&small.0), options)
+    }
+
+    /// Does a step of the picture in hand, and shows it.
+    fn step(
+        &self,
+        model: &Loaded,
+        picture: &mut Repainting,
+        context: &JobContext,
+    ) -> Result<bool, DiffusionError> {
+        let (step, total) = picture.progress();
+        let mut show = |image| {
+            context.frame(TrajectoryFrame {
+                job: context.job(),
+                index: self.finished.len() as u32,
+                step: step + 1,
+                total,
+                image: Arc::new(opaque(&at_most(image, STEP_PX))),
+                planes: None,
+            });
+        };
+        let show: Option<&mut dyn FnMut(_)> = match context.is_watched() {
+            true => Some(&mut show),
+            false => None,
+        };
+        picture.step(&model.model, show)
+    }
+}
+
+impl Work for Repaint {
+    fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
+        let Some(model) = self.model.clone() else {
+            self.model = Some(self.open(context)?);
+            return Ok(Flow::More);
+        };
+        let Some(mut picture) = self.picture.take() else {
+            let Some(next) = self.spec.pictures.get(self.finished.len()) else {
+                self.bench.tell_memory(context);
+                let finished = std::mem::take(&mut self.finished);
+                return Ok(Flow::Done(JobOutcome::Enlarged(finished)));
+            };
+            self.picture = Some(self.begin(&model, next).map_err(failed)?);
+            return Ok(Flow::More);
+        };
+        let is_more = self.step(&model, &mut picture, context).map_err(failed)?;
+        let (done, all) = picture.progress();
+        context.progress(self.parts.0 + done, self.parts.1);
+        if is_more {
+            self.picture = Some(picture);
+        } else {
+            self.parts.0 += all;
+            self.finished.push(Arc::new(picture.into_picture()));
+        }
+        Ok(Flow::More)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn failed(error: DiffusionError) -> StopReason {
+    StopReason::Failed(EngineError::Upscale(error.to_string()))
+}
