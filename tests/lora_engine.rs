@@ -13,6 +13,7 @@ use image::GrayImage;
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage, StopReason};
 use velatura::engine::{EngineHandle, studio};
+use velatura::model::tiny::KINDS;
 use velatura::recipe::prompt::PromptSyntax;
 use velatura::recipe::{
     FoundRecipe, GenerateSpec, LayoutBox, LayoutInput, LoraSpec, ModelSource, NamedFile,
@@ -437,6 +438,54 @@ fn steps_are_shown_by_a_tiny_decoder_beside_the_model() {
     let shown = paint(&mut engine, tiny);
     assert_eq!(latents(&shown), latents(&plain));
     assert_eq!(shown.image, plain.image);
+    engine.close();
+}
+
+/// Latents of XL are as large as those of Stable Diffusion 1, and mean other colours: each
+/// has its own decoder.
+#[test]
+fn models_of_xl_have_a_tiny_decoder_of_their_own() {
+    let models = tempfile::tempdir().unwrap();
+    let mut kinds = KINDS.iter();
+    let kind = kinds.find(|kind| kind.id == "stable-diffusion-xl");
+    let xl = kind.unwrap().write(&models.path().join("xl")).unwrap();
+    let folder = models.path().join("xl/vae_approx");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut engine = engine();
+    let first_steps = |engine: &mut EngineHandle| {
+        let job = engine.generate(GenerateSpec {
+            model: ModelSource::Folder(xl.clone()),
+            prompt: "a house".to_owned(),
+            steps: 2,
+            seed: 7,
+            width_px: 64,
+            height_px: 64,
+            has_tiny_previews: true,
+            ..GenerateSpec::default()
+        });
+        let mut latents = None;
+        loop {
+            match engine.wait(PATIENCE).unwrap() {
+                EngineEvent::Painted { image, .. } => latents = Some(self::latents(&image)),
+                EngineEvent::Finished { job: done, .. } if done == job => break,
+                EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
+                _ => {}
+            }
+        }
+        let mut frames = engine.drain_frames();
+        (latents.unwrap(), frames.remove(0).image)
+    };
+    let plain = first_steps(&mut engine);
+    let put = |name: &str| {
+        let file = "tests/data/reference/taesd/taesd_decoder.safetensors";
+        std::fs::copy(file, folder.join(name)).unwrap();
+    };
+    put("taesd_decoder.safetensors");
+    assert!(first_steps(&mut engine) == plain);
+    put("taesdxl_decoder.safetensors");
+    let shown = first_steps(&mut engine);
+    assert!(shown.0 == plain.0);
+    assert!(shown.1 != plain.1);
     engine.close();
 }
 

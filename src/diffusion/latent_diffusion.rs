@@ -118,6 +118,11 @@ impl LatentDiffusion {
         &self.scheduler.warnings
     }
 
+    /// Whether the denoiser is asked once more at each step, for what to steer away from.
+    pub fn is_guided(&self, guidance_scale: f32) -> bool {
+        guidance_scale > 1.0 && !self.model.embeds_guidance()
+    }
+
     /// What reads words, if the model is told of them.
     pub fn reader(&self) -> Option<&TextReader> {
         self.model.reader()
@@ -193,7 +198,7 @@ impl LatentDiffusion {
     /// What to tell the denoiser of words that stay the same, for pictures of its own size: with a guidance of more
     /// than 1 it is asked of both texts. [`Session::tell`] takes it.
     pub fn told_of(&self, prompt: &str, negative_prompt: &str, guidance_scale: f32) -> Told {
-        let negative = (guidance_scale > 1.0).then_some(negative_prompt);
+        let negative = self.is_guided(guidance_scale).then_some(negative_prompt);
         let asked = Asked::Text {
             prompt,
             negative,
@@ -204,7 +209,10 @@ impl LatentDiffusion {
         let side = self.manifest().resolution_px as usize;
         let bench = &mut self.bench(self.model.first_stage(), [side; 2], noise);
         Told {
-            conditioning: self.model.told_of(&asked, bench),
+            conditioning: self
+                .model
+                .told_of(&asked, bench)
+                .and(self.model.guidance(guidance_scale, &self.device)),
             guidance_scale,
             guidance_rescale: 0.0,
             later: Vec::new(),

@@ -15,7 +15,7 @@ use super::{DiffusionError, GenerationRequest, LatentDiffusion};
 use crate::model::LatentInfo;
 use crate::model::conditioner::Asked;
 use crate::model::windows::Windows;
-use crate::recipe::{Latents, MaskedContent};
+use crate::recipe::{Latents, MaskConvention, MaskedContent};
 
 /// The latents to begin with, and what stays around them for the whole run.
 pub(super) struct Start {
@@ -48,6 +48,9 @@ impl Start {
         let windows = request.canvas.windows([shape[3], shape[2]], factor);
         let first_stage = model.stage(request.canvas);
         let takes_mask = model.manifest().takes_mask();
+        let convention = model.manifest().mask_convention();
+        // Whether what is kept is left to a denoiser that sees the mask.
+        let is_left = takes_mask && convention != Some(MaskConvention::KeptLatents);
         let init = request.init.as_ref().map(|init| {
             let whole = extended(init, size[0] as u32, size[1] as u32);
             tensor_from_rgb(&whole, device)
@@ -56,7 +59,7 @@ impl Start {
         let mask = mask.map(|mask| mask_planes(mask, size, factor));
         let strengths = request.inpainting.strengths.as_ref();
         let strengths = strengths.zip(mask.as_ref());
-        let strengths = strengths.and_then(|(map, mask)| Strengths::of(map, mask, takes_mask));
+        let strengths = strengths.and_then(|(map, mask)| Strengths::of(map, mask, is_left));
         let given = &request.given;
         given.check(shape)?;
         let begins_with_picture = init.is_some() || given.clean.is_some();
@@ -68,7 +71,7 @@ impl Start {
         // diffusers begins from pure noise only when it inpaints.
         let begins_with_noise =
             !begins_with_picture || ((mask.is_some() || takes_mask) && request.strength >= 1.0);
-        let puts_back = mask.is_some() && (!takes_mask || strengths.is_some());
+        let puts_back = mask.is_some() && (!is_left || strengths.is_some());
         let needs_clean = begins_with_picture && (!begins_with_noise || puts_back);
         let tensor = |given: &Arc<Latents>| {
             let data = TensorData::new(given.values.clone(), given.shape);
@@ -100,7 +103,7 @@ impl Start {
             // Drawn for the masked picture even where it is not used, as in diffusers.
             draw(shape);
         }
-        let is_guided = request.guidance_scale > 1.0;
+        let is_guided = model.is_guided(request.guidance_scale);
         let spoken = Spoken::new(
             &request.prompt,
             is_guided.then_some(&request.negative_prompt),
@@ -127,7 +130,8 @@ impl Start {
             asked.push(Asked::LowResolution { picture });
         }
         let bench = &mut model.bench(first_stage.as_ref(), size, &mut draw);
-        let conditioning = model.model().told(&asked, bench);
+        let guidance = model.model().guidance(request.guidance_scale, device);
+        let conditioning = model.model().told(&asked, bench).and(guidance);
         let told = Told {
             guidance_rescale: request.guidance_rescale,
             boxes: Some(model.boxes_in_turn(&windows, conditions, is_guided)),
@@ -141,8 +145,11 @@ impl Start {
             _ => None,
         };
         let latents = match &kept {
-            // Places that are repainted less strongly do not begin yet.
-            Some(kept) if strengths.is_some() => kept.restored(latents, sampler, first),
+            // Places that are repainted less strongly do not begin yet, and a denoiser that
+            // was trained to see what is kept sees it from the first step on.
+            Some(kept) if strengths.is_some() || takes_mask => {
+                kept.restored(latents, sampler, first)
+            }
             _ => latents,
         };
         Ok(Self {

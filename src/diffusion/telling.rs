@@ -125,12 +125,13 @@ impl LatentDiffusion {
             ..conditions.clone()
         };
         without_picture.check(self.manifest(), size_px)?;
-        let negative = (guidance_scale > 1.0).then_some(negative_prompt);
+        let is_guided = self.is_guided(guidance_scale);
+        let negative = is_guided.then_some(negative_prompt);
         let spoken = Spoken::new(prompt, negative, reading, steps);
         let mut asked = Vec::from_iter(spoken.asked());
         let regions = without_picture.regions(self.manifest());
         let worded = (regions.as_slice(), reading);
-        asked.extend(without_picture.drawn(self.manifest(), worded, guidance_scale > 1.0));
+        asked.extend(without_picture.drawn(self.manifest(), worded, is_guided));
         let factor = self.size_multiple_px();
         let size = size_px.map(|side| (side.div_ceil(factor) * factor) as usize);
         // Nothing of this needs noise.
@@ -142,9 +143,10 @@ impl LatentDiffusion {
         ];
         let bench = &mut self.bench(self.model().first_stage(), size, noise);
         let conditioning = self.model().told_but(&asked, &stays, bench);
+        let guidance = self.model().guidance(guidance_scale, self.device());
+        let conditioning = conditioning.and(guidance);
         self.model().check_turns()?;
         let windows = canvas.windows(size.map(|side| side / factor as usize), factor as usize);
-        let is_guided = guidance_scale > 1.0;
         Ok(Told {
             boxes: Some(self.boxes_in_turn(&windows, conditions, is_guided)),
             ..spoken.told(conditioning, guidance_scale, self.model(), bench)

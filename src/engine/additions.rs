@@ -34,11 +34,11 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// Finds the files of a job.
+    /// Finds the files of a job; `is_xl` says of which kind its model is.
     ///
     /// # Errors
     /// If one that is named cannot be found.
-    pub fn of(spec: &GenerateSpec, model: &Path) -> Result<Self, StopReason> {
+    pub fn of(spec: &GenerateSpec, model: &Path, is_xl: bool) -> Result<Self, StopReason> {
         let loras = spec
             .all_loras()
             .map_err(|error| StopReason::Failed(error.into()))?;
@@ -67,7 +67,7 @@ impl Chosen {
         };
         let preview = spec
             .has_tiny_previews
-            .then(|| kept_files::preview_file(model));
+            .then(|| kept_files::preview_file(model, is_xl));
         let preview = preview.flatten();
         let files = loras.iter().map(|(_, path, _)| path);
         let files = files.chain(words.iter().map(|(path, _)| path));
@@ -152,9 +152,7 @@ impl Chosen {
             additions.first_stage = Some(stage.map_err(|error| bad_model(&error))?);
             used.vae = path.is_file().then(|| begun(path));
         }
-        // Those of XL have latents of the same sizes, which mean other colours.
-        let is_xl = model.word_widths()[1].is_some();
-        if let Some(path) = self.preview.as_ref().filter(|_| !is_xl) {
+        if let Some(path) = &self.preview {
             match load_first_stage(path, device.weights, &device.device) {
                 Ok(stage) if stage.info() == model.latents() => additions.preview = Some(stage),
                 // It is for another kind of model.
@@ -215,7 +213,8 @@ impl Fitted {
         device: &ComputeDevice,
         news: &dyn LoadNews,
     ) -> Result<Rc<Loaded>, StopReason> {
-        let chosen = Chosen::of(spec, &path_of(&spec.model)?)?;
+        let is_xl = base.model.model().word_widths()[1].is_some();
+        let chosen = Chosen::of(spec, &path_of(&spec.model)?, is_xl)?;
         if chosen.is_nothing() {
             self.last = None;
             self.tell(spec, base, news);

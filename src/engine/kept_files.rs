@@ -169,12 +169,16 @@ pub fn find_file(file: &NamedFile, kept: Kept, model: &Path) -> Result<PathBuf, 
     })
 }
 
-/// A decoder of the tiny kind for the latents of Stable Diffusion 1 and 2, as its author
-/// names it.
-pub fn preview_file(model: &Path) -> Option<PathBuf> {
+/// A decoder of the tiny kind for the latents of Stable Diffusion 1 and 2, or for those of
+/// XL, which are as large and mean other colours; as its author names them.
+pub fn preview_file(model: &Path, is_xl: bool) -> Option<PathBuf> {
+    let names = match is_xl {
+        true => ["taesdxl", "taesdxl_decoder"],
+        false => ["taesd", "taesd_decoder"],
+    };
     let is_it = |path: &PathBuf| {
         let stem = path.file_stem().unwrap_or_default();
-        ["taesd", "taesd_decoder"].iter().any(|name| stem == *name)
+        names.iter().any(|name| stem == *name)
     };
     listed(Kept::Previews, model).into_iter().find(is_it)
 }

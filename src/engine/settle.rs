@@ -35,13 +35,18 @@ pub(super) fn settled(
             ),
         });
     }
-    if spec.guidance_rescale > 0.0 && spec.guidance_scale <= 1.0 {
+    let is_guided = model.is_guided(spec.guidance_scale);
+    if spec.guidance_rescale > 0.0 && !is_guided {
         sentences.push("without guidance there is nothing to rescale".to_owned());
     }
     if spec.eta > 0.0 && !sampler.takes_eta {
         sentences.push(format!("eta changes nothing with {}", sampler.label));
     }
-    let is_guided = spec.guidance_scale > 1.0;
+    if model.model().embeds_guidance() && !spec.negative_prompt.trim().is_empty() {
+        let what =
+            "guidance was taught to this model, which is told of no words to steer away from";
+        sentences.push(format!("{what}: the negative prompt changes nothing"));
+    }
     let syntax = spec.prompt_syntax;
     let prompt = syntax.without_loras(&spec.prompt);
     let negative = is_guided.then_some(&*spec.negative_prompt);

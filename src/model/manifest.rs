@@ -122,10 +122,11 @@ impl Manifest {
         let latent = latents.map_or(4, |latents| latents.channels);
         let inpaints = unet.is_some_and(|unet| unet.in_channels == 2 * latent + 1);
         let default = ManifestFile::default();
-        let channels: &[&str] = if inpaints {
-            &[LATENT, inpaint::MASK, inpaint::MASKED_IMAGE]
-        } else {
-            &[LATENT]
+        let is_grounded = unet.is_some_and(UNet2dConfig::is_grounded);
+        let channels: &[&str] = match (inpaints, is_grounded) {
+            (true, false) => &[LATENT, inpaint::MASK, inpaint::MASKED_IMAGE],
+            (true, true) => &[LATENT, inpaint::MASKED_IMAGE, inpaint::MASK],
+            (false, _) => &[LATENT],
         };
         let file = ManifestFile {
             name,
@@ -134,6 +135,10 @@ impl Manifest {
                 .filter(|side| (8..=MAX_SIDE_PX).contains(side))
                 .unwrap_or(default.resolution_px),
             unet_input: channels.iter().map(|name| (*name).to_owned()).collect(),
+            mask_convention: match is_grounded {
+                true => MaskConvention::KeptLatents,
+                false => MaskConvention::default(),
+            },
             ..default
         };
         let mut manifest = Self::from(file);
@@ -141,7 +146,7 @@ impl Manifest {
         if let Some(classes) = classes.filter(|count| limits::CLASSES.contains(count)) {
             manifest.inputs.push(InputSpec::numbered_classes(classes));
         }
-        if unet.is_some_and(UNet2dConfig::is_grounded) {
+        if is_grounded {
             let max_boxes = MOST_PHRASES as u32;
             manifest.inputs.push(InputSpec::Phrases { max_boxes });
         }

@@ -128,8 +128,13 @@ impl ModelFolder {
         if let Ok(config) = self.unet_config() {
             denoiser = config.parameter_count()?;
             let latent = size_px.map(|side| (side.min(most_px) as usize).div_ceil(factor));
-            // With guidance the denoiser is asked twice.
-            let rows = 2.0 * f64::from(at_once);
+            // With guidance the denoiser is asked twice, unless it was taught to it.
+            let branches = if config.guidance_width().is_some() {
+                1.0
+            } else {
+                2.0
+            };
+            let rows = branches * f64::from(at_once);
             denoiser_most = rows * denoiser_working(&config.architecture()?, latent);
         }
         working = working.max(stage_working).max(denoiser_most);

@@ -165,9 +165,12 @@ impl Turns {
 /// Whether networks of a model can be read in turn: others than those of words are small, and
 /// so are the models that have them.
 pub(super) fn are_possible(inputs: &[InputSpec]) -> bool {
-    inputs
-        .iter()
-        .all(|input| matches!(input, InputSpec::Text { .. } | InputSpec::Mask { .. }))
+    inputs.iter().all(|input| {
+        matches!(
+            input,
+            InputSpec::Text { .. } | InputSpec::Mask { .. } | InputSpec::Phrases { .. }
+        )
+    })
 }
 
 fn reads_words(conditioner: &Arc<dyn Conditioner>) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::conditioner::grounding::grounding;
 use super::conditioner::{
@@ -10,6 +10,7 @@ use super::conditioner::{
 };
 use super::lora::{Changes, Targets};
 use super::turns::Turns;
+use super::unet::guidance_waves;
 use super::weights::{self, names};
 use super::{
     ClipTextModel, ControlNet, ControlNetFile, FirstStage, LatentInfo, Manifest, ModelError,
@@ -276,6 +277,25 @@ impl Model {
         let answers = conditioners.filter_map(|conditioner| conditioner.encode(asked, bench));
         let told = answers.fold(Conditioning::default(), Conditioning::and);
         told.and(self.worded(asked, bench))
+    }
+
+    /// Whether guidance was taught to the denoiser: it is told of its scale, and asked once.
+    pub fn embeds_guidance(&self) -> bool {
+        self.denoiser.config().guidance_width().is_some()
+    }
+
+    /// What the denoiser is told of a scale of guidance that was taught to it; nothing of
+    /// one that is asked twice instead.
+    pub fn guidance(&self, scale: f32, device: &Device) -> Conditioning {
+        let width = self.denoiser.config().guidance_width();
+        let waves = width.map(|width| {
+            let waves = TensorData::new(guidance_waves(scale, width), [1, width]);
+            Tensor::from_data(waves, device)
+        });
+        Conditioning {
+            guidance: waves,
+            ..Conditioning::default()
+        }
     }
 
     /// What reads words, if the model is told of them.

@@ -56,12 +56,19 @@ pub struct TimestepEmbeddingConfig {
     pub cosine_first: bool,
     /// Shift of the frequencies (`freq_shift`).
     pub shift: f64,
+    /// Width of a vector that is told beside the time (`cond_proj_dim`).
+    pub condition: Option<usize>,
 }
 
 impl TimestepEmbeddingConfig {
     /// Makes the module.
     pub fn init(&self, device: &Device) -> TimestepEmbedding {
+        let condition = self.condition.map(|width| {
+            let projection = LinearConfig::new(width, self.sinusoidal);
+            projection.with_bias(false).init(device)
+        });
         TimestepEmbedding {
+            cond_proj: condition,
             linear_1: LinearConfig::new(self.sinusoidal, self.width).init(device),
             linear_2: LinearConfig::new(self.width, self.width).init(device),
             sinusoidal: self.sinusoidal,
@@ -74,6 +81,7 @@ impl TimestepEmbeddingConfig {
 /// The sinusoidal embedding and the small network behind it.
 #[derive(Module, Debug)]
 pub struct TimestepEmbedding {
+    cond_proj: Option<Linear>,
     linear_1: Linear,
     linear_2: Linear,
     #[module(skip)]
@@ -85,15 +93,17 @@ pub struct TimestepEmbedding {
 }
 
 impl TimestepEmbedding {
+    /// `condition` is what is told beside the time.
+    ///
     /// # Shapes
-    /// `[batch]` to `[batch, width]`.
-    pub fn forward(&self, timesteps: Tensor<1>) -> Tensor<2> {
-        self.project(sinusoidal_embedding(
-            timesteps,
-            self.sinusoidal,
-            self.cosine_first,
-            self.shift,
-        ))
+    /// `timesteps`: `[batch]`; `condition`: `[batch or 1, condition width]`; result:
+    /// `[batch, width]`.
+    pub fn forward(&self, timesteps: Tensor<1>, condition: Option<&Tensor<2>>) -> Tensor<2> {
+        let waves = sinusoidal_embedding(timesteps, self.sinusoidal, self.cosine_first, self.shift);
+        self.project(match self.cond_proj.as_ref().zip(condition) {
+            Some((projection, condition)) => waves + projection.forward(condition.clone()),
+            None => waves,
+        })
     }
 
     /// The small network alone.

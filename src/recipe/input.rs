@@ -16,6 +16,10 @@ pub enum MaskConvention {
     /// 1 is repainted and -1 kept, and the hole in the picture is black and not grey, as
     /// in the inpainting models of the paper's code.
     Signed,
+    /// 1 is kept and 0 repainted, and the hole is cut out of the latents of the whole
+    /// picture and not out of the picture, as in GLIGEN's inpainting model. What is kept is
+    /// put back after each step.
+    KeptLatents,
 }
 
 impl MaskConvention {
@@ -23,7 +27,7 @@ impl MaskConvention {
     pub fn number(self, repainted: f32) -> f32 {
         match self {
             Self::OneIsRepainted => repainted,
-            Self::OneIsKept => 1.0 - repainted,
+            Self::OneIsKept | Self::KeptLatents => 1.0 - repainted,
             Self::Signed => 2.0 * repainted - 1.0,
         }
     }
@@ -31,7 +35,7 @@ impl MaskConvention {
     /// The number that stands in the picture, from -1 to 1, where it is repainted.
     pub fn hole(self) -> f32 {
         match self {
-            Self::OneIsRepainted | Self::OneIsKept => 0.0,
+            Self::OneIsRepainted | Self::OneIsKept | Self::KeptLatents => 0.0,
             Self::Signed => -1.0,
         }
     }

@@ -20,7 +20,7 @@ use crate::model::{
     UNet2d, UNet2dConfig, WeightDtype, groups_of, load_first_stage,
 };
 use crate::recipe::palette::is_same_name;
-use crate::recipe::{InputSpec, TrainSpec, TrainTask};
+use crate::recipe::{InputSpec, MaskConvention, TrainSpec, TrainTask};
 
 /// Names that a sentence lists.
 const NAMED: usize = 6;
@@ -214,6 +214,16 @@ fn from_model(
         ));
     }
     let studio = folder.manifest();
+    if studio.mask_convention() == Some(MaskConvention::KeptLatents) {
+        return Err(TrainError::setting(
+            "GLIGEN's inpainting model can be painted with but not trained here; begin with its model for painting from nothing",
+        ));
+    }
+    if folder.unet_config()?.guidance_width().is_some() {
+        return Err(TrainError::setting(
+            "guidance was taught to this model, which can be painted with but not trained here; begin with the model that it was made of",
+        ));
+    }
     let unet = folder.load_unet(device)?;
     if !studio.inputs.iter().any(InputSpec::is_attended) && !unet.config().is_plain() {
         // Denoisers with cross-attention must be told something.

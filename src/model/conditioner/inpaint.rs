@@ -69,13 +69,19 @@ impl InpaintMask {
             .iter()
             .map(|number| self.convention.number(*number));
         let small = plane(numbers.collect(), height / mask.factor, width / mask.factor);
-        let kept = plane(mask.kept.clone(), height, width);
-        let hole = (1.0 - kept.clone()) * self.convention.hole();
-        let picture = picture * kept + hole;
+        let around = |picture: Tensor<4>| {
+            let kept = plane(mask.kept.clone(), height, width);
+            let hole = (1.0 - kept.clone()) * self.convention.hole();
+            picture * kept + hole
+        };
+        let stage = bench.first_stage;
         let latents = match self.convention {
             // The first stage stands there as it is, and draws nothing.
-            MaskConvention::Signed => bench.first_stage.likeliest_unscaled(picture),
-            _ => bench.first_stage.to_latents(picture, bench.noise),
+            MaskConvention::Signed => stage.likeliest_unscaled(around(picture)),
+            MaskConvention::KeptLatents => stage.to_latents(picture, bench.noise) * small.clone(),
+            MaskConvention::OneIsRepainted | MaskConvention::OneIsKept => {
+                stage.to_latents(around(picture), bench.noise)
+            }
         };
         Conditioning {
             concat: vec![(MASK, small), (MASKED_IMAGE, latents)],

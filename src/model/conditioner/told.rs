@@ -38,6 +38,11 @@ pub struct Conditioning {
     /// # Shapes
     /// `[1 or rows, width]`.
     pub added: Option<Tensor<2>>,
+    /// The waves of a guidance that was taught to the denoiser, in place of branches.
+    ///
+    /// # Shapes
+    /// `[1, width]`.
+    pub guidance: Option<Tensor<2>>,
 }
 
 impl Conditioning {
@@ -60,6 +65,7 @@ impl Conditioning {
                 .added
                 .zip(told.added)
                 .map(|(free, told)| Tensor::cat(vec![free, told], 0)),
+            guidance: told.guidance,
         }
     }
 
@@ -82,6 +88,7 @@ impl Conditioning {
         self.regions = self.regions.or(other.regions);
         self.grounding = self.grounding.or(other.grounding);
         self.added = self.added.or(other.added);
+        self.guidance = self.guidance.or(other.guidance);
         self
     }
 
@@ -97,6 +104,7 @@ impl Conditioning {
         self.regions = other.regions.or(self.regions);
         self.grounding = other.grounding.or(self.grounding);
         self.added = other.added.or(self.added);
+        self.guidance = other.guidance.or(self.guidance);
         self
     }
 
@@ -168,6 +176,7 @@ impl Conditioning {
             regions: self.regions.as_ref().map(|it| it.regions(&self.context)),
             boxes: None,
             added: self.added.clone(),
+            guidance: self.guidance.clone(),
             residuals: None,
         }
     }

@@ -62,10 +62,12 @@ pub(super) fn found(
         };
         for (number, parts) in layers {
             for (part, name) in parts {
-                let shape = sources[*source].shape(name).unwrap_or_default().to_vec();
-                let rows = vec![(*source, name.clone())];
-                let ours = format!("{half}.layers.{number}.{part}");
-                tensors.insert(ours, Gathered { shape, rows });
+                let tensor = Gathered {
+                    shape: sources[*source].shape(name).unwrap_or_default().to_vec(),
+                    rows: vec![(*source, name.clone())],
+                    is_turned: false,
+                };
+                tensors.insert(format!("{half}.layers.{number}.{part}"), tensor);
             }
         }
     }

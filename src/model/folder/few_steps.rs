@@ -5,10 +5,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::model::Manifest;
+use crate::model::{Manifest, UNet2dConfig};
 
 /// Steps that suit them.
 const STEPS: u32 = 4;
+/// Guidance that suits those that it was taught to.
+const TAUGHT_SCALE: f32 = 8.5;
 /// Side of the latents of the one that was taught on smaller pictures.
 const TURBO_SIZE: usize = 64;
 
@@ -52,6 +54,29 @@ impl FewSteps {
         match scheduler["_class_name"].as_str() {
             Some("LCMScheduler") => Some(Self::Consistency),
             _ => Self::of(path),
+        }
+    }
+
+    /// What a folder's configurations imply of it, given what they imply of others.
+    pub fn derived(
+        path: &Path,
+        scheduler: &Value,
+        unet: Option<&UNet2dConfig>,
+        derived: Manifest,
+    ) -> Manifest {
+        let embeds_guidance = unet.is_some_and(|unet| unet.guidance_width().is_some());
+        if embeds_guidance {
+            return Manifest {
+                default_guidance_scale: TAUGHT_SCALE,
+                default_steps: STEPS,
+                ..derived
+            };
+        }
+        let is_xl = unet.is_some_and(|unet| unet.added().is_some());
+        let few = Self::of_folder(path, scheduler).filter(|_| is_xl);
+        match few {
+            Some(few) => few.manifest(derived),
+            None => derived,
         }
     }
 

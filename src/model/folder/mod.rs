@@ -165,12 +165,7 @@ impl ModelFolder {
                     .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
                 let first_stage = first_stage.as_ref().map(|place| &place.config);
                 let derived = Manifest::derive(name, unet.as_ref(), first_stage);
-                let is_xl = unet.as_ref().is_some_and(|unet| unet.added().is_some());
-                let few = FewSteps::of_folder(&path, &scheduler).filter(|_| is_xl);
-                match few {
-                    Some(few) => few.manifest(derived),
-                    None => derived,
-                }
+                FewSteps::derived(&path, &scheduler, unet.as_ref(), derived)
             }
         };
         let manifest = manifest.with_text(text_encoder.as_ref().or(second_text_encoder.as_ref()));

@@ -263,6 +263,14 @@ fn family(folder: &ModelFolder) -> Family {
     }
 }
 
+/// What models that paint from words and nothing else may be asked for too.
+fn is_of_text_models(input: &InputSpec) -> bool {
+    matches!(
+        input,
+        InputSpec::Text { .. } | InputSpec::Mask { .. } | InputSpec::Phrases { .. }
+    )
+}
+
 fn task(manifest: &Manifest, has_denoiser: bool) -> Task {
     if !has_denoiser {
         return Task::Autoencoder;
@@ -271,7 +279,7 @@ fn task(manifest: &Manifest, has_denoiser: bool) -> Task {
     let maps = manifest
         .inputs
         .iter()
-        .filter(|input| !matches!(input, InputSpec::Text { .. } | InputSpec::Mask { .. }));
+        .filter(|input| !is_of_text_models(input));
     if manifest.takes_text() && maps.count() > 0 {
         // What can be told everything can be told words alone.
         Task::TextToImage

@@ -97,6 +97,14 @@ const UPSCALER: Kind = (
     "a network that enlarges pictures",
     "velatura upscale brings its own",
 );
+const GLIGEN_ALONE: Kind = (
+    "what GLIGEN adds to a model, and no model",
+    "choose its whole model: its folder, or its file diffusion_pytorch_model.bin",
+);
+const OTHER_GLIGEN: Kind = (
+    "a model of GLIGEN that is told something else than boxes and words",
+    "choose its model of boxes with text, or the one for inpainting with text",
+);
 
 /// What goes with a model and is none itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +134,7 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
 }
 
 /// Parts of names, the more telling first.
-const PARTS: [(&str, Kind); 44] = [
+const PARTS: [(&str, Kind); 50] = [
     ("lora_", LORA),
     ("_lora.", LORA),
     (".lora.", LORA),
@@ -143,6 +151,12 @@ const PARTS: [(&str, Kind); 44] = [
             "choose the model that it was made for",
         ),
     ),
+    ("linears_image.", OTHER_GLIGEN),
+    ("null_person_feature", OTHER_GLIGEN),
+    ("person_embeddings", OTHER_GLIGEN),
+    ("keypoint_embeddings", OTHER_GLIGEN),
+    ("convnext_tiny_backbone", OTHER_GLIGEN),
+    ("downsample_net.", OTHER_GLIGEN),
     ("control_model.", CONTROLNET),
     ("input_hint_block.", CONTROLNET),
     ("controlnet_", CONTROLNET),
@@ -311,6 +325,9 @@ pub(super) fn check_names(source: &dyn WeightSource, seen: &Seen<'_>) -> Result<
         .find(|(part, _)| seen.mentions(part) && !belongs(part));
     if let Some((_, kind)) = found {
         return Err(refusal(source.path(), *kind));
+    }
+    if seen.has("position_net.") && !seen.mentions("time_embed") {
+        return Err(refusal(source.path(), GLIGEN_ALONE));
     }
     let is_quantised = |name: &str| {
         let is_matrix = source.shape(name).is_some_and(|shape| shape.len() > 1);

@@ -184,6 +184,7 @@ fn unet(config: &Value, class: &str) -> Option<OriginalUnet> {
             .and_then(Value::as_str)
             == Some("scale_shift"),
         resamples_in_blocks: false,
+        is_grounded: config.get("attention_type").and_then(Value::as_str) == Some("gated"),
         classes: size(config, "num_class_embeds"),
         added_width: match is_added {
             true => Some(size(config, "projection_class_embeddings_input_dim")?),

@@ -161,6 +161,9 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
             "only its YAML file tells the heads of its attention; put it beside, or name it with --config".into(),
         );
     }
+    if parts.unet.as_ref().is_some_and(|unet| unet.is_grounded) {
+        notices.push("it takes boxes with any words (GLIGEN)".into());
+    }
     if family == Family::StableDiffusionXl {
         notices.extend(FewSteps::of(path).map(|few| few.notice().to_owned()));
         if matches!(
@@ -243,8 +246,12 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
     let placed = |(name, shape): (String, Vec<usize>)| {
         let average = averages.get(&name).filter(|_| has_averages);
         let place = average.unwrap_or(&name).clone();
-        let rows = vec![(0, place)];
-        (name, Gathered { shape, rows })
+        let tensor = Gathered {
+            shape,
+            rows: vec![(0, place)],
+            is_turned: false,
+        };
+        (name, tensor)
     };
     let used = needed.into_iter().map(placed).collect();
     Ok(Found {

@@ -153,6 +153,7 @@ impl<'a> Seen<'a> {
             is_newly_ordered: false,
             is_scale_shift: told,
             resamples_in_blocks,
+            is_grounded: self.has("position_net."),
             classes: self.axis("label_emb.weight", 0),
             added_width: self.axis("label_emb.0.0.weight", 1),
         };

@@ -82,6 +82,7 @@ pub(super) fn unet(value: &Value) -> Result<OriginalUnet, String> {
         is_newly_ordered: told.flag("use_new_attention_order")?.unwrap_or(false),
         is_scale_shift: told.flag("use_scale_shift_norm")?.unwrap_or(false),
         resamples_in_blocks: told.flag("resblock_updown")?.unwrap_or(false),
+        is_grounded: false,
         classes: told.size("num_classes")?,
         added_width: None,
     })

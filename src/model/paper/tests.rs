@@ -253,6 +253,7 @@ fn stable_diffusion_has_diffusers_names() {
         is_newly_ordered: false,
         is_scale_shift: false,
         resamples_in_blocks: false,
+        is_grounded: false,
         classes: None,
         added_width: None,
     };

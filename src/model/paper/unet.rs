@@ -5,6 +5,10 @@ use super::super::{ModelError, limits};
 use super::keys::{Keys, Layout};
 
 const PART: &str = "UNetModel";
+/// Width of the tokens of boxes before they are as wide as those of words (GLIGEN).
+const BOX_INNER: usize = 512;
+/// Numbers that say where a box lies.
+const BOX_PLACE: usize = 64;
 
 /// The sizes of a denoiser.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +35,8 @@ pub struct OriginalUnet {
     pub is_scale_shift: bool,
     /// Whether residual blocks change the resolution, and not convolutions.
     pub resamples_in_blocks: bool,
+    /// Whether places look at boxes with phrases (GLIGEN).
+    pub is_grounded: bool,
     /// Classes whose embeddings are added to that of time.
     pub classes: Option<usize>,
     /// Width of a vector that is added to the embedding of time.
@@ -190,6 +196,16 @@ impl OriginalUnet {
         }
         keys.norm("out.0", channels);
         keys.conv("out.2", [self.output_channels, self.width], 3);
+        if let (true, OriginalAttention::Transformer { context, .. }) =
+            (self.is_grounded, self.attention)
+        {
+            let mut keys = keys.at("position_net");
+            keys.linear("linears.0", BOX_INNER, context + BOX_PLACE);
+            keys.linear("linears.2", BOX_INNER, BOX_INNER);
+            keys.linear("linears.4", context, BOX_INNER);
+            keys.tensor("null_positive_feature", [context]);
+            keys.tensor("null_position_feature", [BOX_PLACE]);
+        }
         layout
     }
 
@@ -240,6 +256,26 @@ impl OriginalUnet {
             for norm in ["norm1", "norm2", "norm3"] {
                 keys.norm(norm, channels);
             }
+            if self.is_grounded {
+                Self::gated_attention(&mut keys.at("fuser"), channels, context);
+            }
+        }
+    }
+
+    /// Attention of places and boxes, behind gates.
+    fn gated_attention(keys: &mut Keys<'_>, channels: usize, context: usize) {
+        keys.linear("linear", channels, context);
+        for name in ["attn.to_q", "attn.to_k", "attn.to_v"] {
+            keys.matrix(name, channels, channels);
+        }
+        keys.linear("attn.to_out.0", channels, channels);
+        keys.linear("ff.net.0.proj", 8 * channels, channels);
+        keys.linear("ff.net.2", channels, 4 * channels);
+        for norm in ["norm1", "norm2"] {
+            keys.norm(norm, channels);
+        }
+        for gate in ["alpha_attn", "alpha_dense"] {
+            keys.tensor(gate, []);
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Architecture {
     pub is_grounded: bool,
     /// Width of the vector whose embedding is added to that of time.
     pub added_width: Option<usize>,
+    /// Width of the waves of a guidance that was taught to it.
+    pub guidance_width: Option<usize>,
     /// Whether transformers are entered by a matrix instead of a 1×1 convolution.
     pub is_linear_projection: bool,
     /// Side of the first convolution's kernel.
@@ -164,6 +166,7 @@ impl Architecture {
                 width: time,
                 cosine_first: self.is_cosine_first,
                 shift: self.frequency_shift,
+                condition: self.guidance_width,
             }
             .init(device),
             class_embedding: self.classes.map(|count| {
@@ -180,6 +183,7 @@ impl Architecture {
                     width: time,
                     cosine_first: self.is_cosine_first,
                     shift: self.frequency_shift,
+                    condition: None,
                 }
                 .init(device)
             }),

@@ -14,7 +14,7 @@ pub(super) const CLASS: &str = "UNet2DConditionModel";
 /// The denoiser without a context.
 const PLAIN: &str = "UNet2DModel";
 /// The attention of denoisers that look at boxes with phrases (GLIGEN).
-const GATED: &str = "gated";
+pub(super) const GATED: &str = "gated";
 
 /// Kinds of levels on the way down: without attention, with it, and without it where a
 /// residual block halves the resolution.
@@ -188,7 +188,6 @@ fn neutral_values(is_plain: bool) -> Vec<(&'static str, Vec<Value>)> {
             vec![json!("default"), json!("scale_shift")],
         ),
         ("reverse_transformer_layers_per_block", null()),
-        ("time_cond_proj_dim", null()),
         ("time_embedding_act_fn", null()),
         ("time_embedding_type", vec![json!("positional")]),
         ("timestep_post_act", null()),
@@ -301,6 +300,7 @@ impl UNet2dConfig {
             classes: self.classes(),
             is_grounded: self.is_grounded(),
             added_width: self.added().map(|added| added.width),
+            guidance_width: self.guidance_width(),
             is_linear_projection: self.use_linear_projection,
             input_kernel: self.conv_in_kernel,
             output_kernel: self.conv_out_kernel,
@@ -369,15 +369,8 @@ impl UNet2dConfig {
                 None => return fail("num_class_embeds", told.to_string(), "it must be a number"),
             }
         }
-        if self.is_grounded() && self.in_channels == 2 * self.out_channels + 1 {
-            return fail(
-                "in_channels",
-                self.in_channels.to_string(),
-                "GLIGEN's inpainting model has an order of channels of its own; its model \
-                 for painting from nothing repaints masks too",
-            );
-        }
         self.check_added()?;
+        self.check_guidance()?;
         limits::epsilon(CLASS, "norm_eps", self.norm_eps)?;
         let (down, up) = match self.is_plain() {
             true => (PLAIN_DOWN, PLAIN_UP),

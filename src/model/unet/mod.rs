@@ -9,6 +9,7 @@ mod added;
 mod architecture;
 mod blocks;
 mod diffusers;
+mod guidance;
 mod original;
 mod position_net;
 mod told;
@@ -19,6 +20,7 @@ use burn::tensor::{Device, Tensor};
 
 pub use architecture::{Architecture, Level};
 pub use diffusers::{PerLevel, UNet2dConfig};
+pub(in crate::model) use guidance::guidance_waves;
 pub use position_net::Grounding;
 pub use told::{Residuals, Told};
 pub(in crate::model) use way_down::WayDown;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::ModelError;
 use super::super::paper::{OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet};
+use super::diffusers::GATED;
 use super::{Architecture, Level, PerLevel, UNet2dConfig};
 
 const PART: &str = "UNetModel";
@@ -54,6 +55,9 @@ impl OriginalUnet {
         }
         if let Some(classes) = self.classes {
             say("num_class_embeds", json!(classes));
+        }
+        if self.is_grounded {
+            say("attention_type", json!(GATED));
         }
         let channels = self.levels.iter().map(|level| level.channels);
         let usual = UNet2dConfig {
@@ -131,6 +135,7 @@ impl OriginalUnet {
             is_newly_ordered: false,
             is_scale_shift: architecture.is_scale_shift,
             resamples_in_blocks: first.is_some_and(|level| level.halves_in_block),
+            is_grounded: architecture.is_grounded,
             classes: architecture.classes,
             added_width: architecture.added_width,
         }

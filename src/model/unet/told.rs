@@ -34,6 +34,11 @@ pub struct Told {
     /// # Shapes
     /// `[batch, projection_class_embeddings_input_dim]`, or one row for the whole batch.
     pub added: Option<Tensor<2>>,
+    /// The waves of a guidance that was taught to it.
+    ///
+    /// # Shapes
+    /// `[batch, time_cond_proj_dim]`, or one row for the whole batch.
+    pub guidance: Option<Tensor<2>>,
 }
 
 impl Told {
@@ -56,6 +61,7 @@ impl From<Tensor<3>> for Told {
             regions: None,
             boxes: None,
             added: None,
+            guidance: None,
         }
     }
 }

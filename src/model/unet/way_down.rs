@@ -25,7 +25,9 @@ impl WayDown {
     /// # Shapes
     /// `timesteps`: `[batch]`, or `[1]` for the whole batch; result: `[batch or 1, width]`.
     pub fn time(&self, timesteps: Tensor<1>, told: &Told) -> Tensor<2> {
-        let mut time = self.time_embedding.forward(timesteps);
+        let mut time = self
+            .time_embedding
+            .forward(timesteps, told.guidance.as_ref());
         if let (Some(embedding), Some(classes)) = (&self.class_embedding, &told.classes) {
             let rows = embedding.forward(classes.clone().unsqueeze_dim(0));
             time = time + rows.squeeze_dim(0);

@@ -20,6 +20,8 @@ pub struct Gathered {
     pub shape: Vec<usize>,
     /// Whose rows follow each other: which of the sources, and the name there.
     pub rows: Vec<(usize, String)>,
+    /// Whether it is one matrix that lies there with its axes exchanged.
+    pub is_turned: bool,
 }
 
 /// A file that is not written yet, and whose tensors lie elsewhere.
@@ -138,9 +140,10 @@ impl WeightSource for Arranged {
         let found = self.tensors.get(name);
         let tensor = found.ok_or_else(|| unclear(format!("it has no {name}")))?;
         if let [(source, row)] = tensor.rows.as_slice() {
+            let is_transposed = is_transposed != tensor.is_turned;
             return self.sources[*source].read(row, shape, is_transposed, dtype);
         }
-        if is_transposed || tensor.shape != shape {
+        if is_transposed || tensor.is_turned || tensor.shape != shape {
             let found = &tensor.shape;
             return Err(unclear(format!("{name} is {found:?} instead of {shape:?}")));
         }

@@ -143,6 +143,7 @@ impl Arranged {
             let gathered = Gathered {
                 shape: parameter.stored_shape(),
                 rows: vec![(0, found.get(&parameter.name)?.clone())],
+                is_turned: false,
             };
             Some((speller.first(&parameter.name), gathered))
         });

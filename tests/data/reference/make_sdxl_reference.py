@@ -86,17 +86,18 @@ def tokenizer(pad):
     return CLIPTokenizer(vocab=vocab, merges=merges, pad_token=pad, model_max_length=77)
 
 
-def parts(kind):
+def parts(kind, **more):
     is_refiner = kind == "refiner"
     context = 64 if is_refiner else 96
     sizes = 5 if is_refiner else 6
     cross = ("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D" if is_refiner else "CrossAttnDownBlock2D")
     unet = UNet2DConditionModel(
-        sample_size=128, in_channels=9 if kind == "inpaint" else 4, block_out_channels=(32, 64, 128), layers_per_block=1,
+        sample_size=128, in_channels=9 if kind == "inpaint" else 4, block_out_channels=(32, 64, 128),
         down_block_types=cross, up_block_types=tuple(name.replace("Down", "Up") for name in reversed(cross)),
         transformer_layers_per_block=2 if is_refiner else (1, 1, 2), attention_head_dim=(1, 1, 2),
         cross_attention_dim=context, use_linear_projection=True, addition_embed_type="text_time",
-        addition_time_embed_dim=WAVES, projection_class_embeddings_input_dim=64 + sizes * WAVES)
+        addition_time_embed_dim=WAVES, projection_class_embeddings_input_dim=64 + sizes * WAVES,
+        **({"layers_per_block": 1} | more))
     vae = AutoencoderKL(
         block_out_channels=(32,) * 4, layers_per_block=1, latent_channels=4, scaling_factor=0.13025, force_upcast=True,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, sample_size=1024)
@@ -152,7 +153,7 @@ def unet_name(name):
     return f"{at}.1.{'.'.join(bits[4:])}" if kind == "attentions" else f"{at}.0.{resnet(bits[4:])}"
 
 
-def vae_name(name):
+def vae_name(name, lowest=3):
     for old, new in [("encoder.down_blocks.", "encoder.down."), (".mid_block.resnets.0.", ".mid.block_1."),
                      (".mid_block.resnets.1.", ".mid.block_2."), (".mid_block.attentions.0.", ".mid.attn_1."),
                      (".resnets.", ".block."), (".downsamplers.0.", ".downsample."), (".upsamplers.0.", ".upsample."),
@@ -161,7 +162,7 @@ def vae_name(name):
         name = name.replace(old, new)
     if name.startswith("decoder.up_blocks."):
         level, rest = name.removeprefix("decoder.up_blocks.").split(".", 1)
-        name = f"decoder.up.{3 - int(level)}.{rest}"
+        name = f"decoder.up.{lowest - int(level)}.{rest}"
     return name
 
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{FirstStageConfig, ModelError, ModelFolder};
+use crate::model::{Architecture, ClipTextConfig, FirstStageConfig, ModelError, ModelFolder};
 
 /// Keys of a scheduler for which every single file stands for the same.
 const SCHEDULE: [&str; 4] = [
@@ -18,9 +18,12 @@ const UNTOLD: [&str; 2] = ["trained_betas", "rescale_betas_zero_snr"];
 /// the file; `None` if nothing is.
 pub(super) fn lost(model: &ModelFolder, read: &ModelFolder) -> Result<Option<String>, ModelError> {
     let denoisers = (model.unet_config()?, read.unet_config()?);
-    let (own, other) = (denoisers.0.architecture()?, denoisers.1.architecture()?);
+    let (own, other) = (
+        attending(denoisers.0.architecture()?),
+        attending(denoisers.1.architecture()?),
+    );
     if own != other {
-        let heads = |architecture: &crate::model::Architecture| {
+        let heads = |architecture: &Architecture| {
             let levels = architecture.levels.iter();
             levels.map(|level| level.heads).collect::<Vec<_>>()
         };
@@ -47,6 +50,18 @@ pub(super) fn lost(model: &ModelFolder, read: &ModelFolder) -> Result<Option<Str
     Ok(lost_words(model, read)?.or_else(|| lost_noise(&model.scheduler, &read.scheduler)))
 }
 
+/// A denoiser without what is said of attention on levels that have none; in the middle
+/// there always is some, as on the last level.
+fn attending(mut architecture: Architecture) -> Architecture {
+    let last = architecture.levels.len().saturating_sub(1);
+    for (index, level) in architecture.levels.iter_mut().enumerate() {
+        if index < last && !level.attends_down && !level.attends_up {
+            (level.depth, level.heads) = (0, 0);
+        }
+    }
+    architecture
+}
+
 /// Factor and shift of the latents.
 fn scaling(config: &FirstStageConfig) -> [f64; 2] {
     match config {
@@ -60,11 +75,43 @@ fn scaling(config: &FirstStageConfig) -> [f64; 2] {
 }
 
 fn lost_words(model: &ModelFolder, read: &ModelFolder) -> Result<Option<String>, ModelError> {
-    let (Some(own), Some(other)) = (&model.text_encoder, &read.text_encoder) else {
-        let is_same = model.text_encoder.is_some() == read.text_encoder.is_some();
-        return Ok((!is_same).then(|| "it has no place for its text encoder".into()));
+    let unlike = "its text encoder is unlike those of such files";
+    for (own, other) in [
+        (&model.text_encoder, &read.text_encoder),
+        (&model.second_text_encoder, &read.second_text_encoder),
+    ] {
+        match (own, other) {
+            (Some(own), Some(other)) if !is_same_text(own, other) => {
+                return Ok(Some(unlike.into()));
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+            _ => return Ok(Some("it has no place for its text encoder".into())),
+        }
+    }
+    let is_first_other = match model.text_encoder {
+        Some(_) => !model.tokenizer()?.reads_like(&read.tokenizer()?),
+        None => false,
     };
-    let sizes = |config: &crate::model::ClipTextConfig| {
+    let is_second_other = match model.second_text_encoder {
+        Some(_) => !model
+            .second_tokenizer()?
+            .reads_like(&read.second_tokenizer()?),
+        None => false,
+    };
+    if is_first_other || is_second_other {
+        let what = "it has no place for a vocabulary, and that of the model is not CLIP's";
+        return Ok(Some(what.into()));
+    }
+    let is_told = model.second_text_encoder.is_some();
+    let is_zero_other = is_told && model.is_nothing_zero != read.is_nothing_zero;
+    Ok(is_zero_other.then(|| {
+        "it does not tell force_zeros_for_empty_prompt, which is other than in such files".into()
+    }))
+}
+
+/// Whether two text encoders make the same of their weights.
+fn is_same_text(own: &ClipTextConfig, other: &ClipTextConfig) -> bool {
+    let sizes = |config: &ClipTextConfig| {
         [
             config.vocab_size,
             config.hidden_size,
@@ -74,19 +121,10 @@ fn lost_words(model: &ModelFolder, read: &ModelFolder) -> Result<Option<String>,
             config.max_position_embeddings,
         ]
     };
-    if sizes(own) != sizes(other)
-        || own.hidden_act != other.hidden_act
-        || own.layer_norm_eps != other.layer_norm_eps
-    {
-        return Ok(Some(
-            "its text encoder is unlike those of such files".into(),
-        ));
-    }
-    if !model.tokenizer()?.reads_like(&read.tokenizer()?) {
-        let what = "it has no place for a vocabulary, and that of the model is not CLIP's";
-        return Ok(Some(what.into()));
-    }
-    Ok(None)
+    sizes(own) == sizes(other)
+        && own.hidden_act == other.hidden_act
+        && own.layer_norm_eps == other.layer_norm_eps
+        && own.projection_width() == other.projection_width()
 }
 
 fn lost_noise(own: &Value, other: &Value) -> Option<String> {

@@ -6,6 +6,7 @@
 
 mod alike;
 mod one_file;
+mod texts;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

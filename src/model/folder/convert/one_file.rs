@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::alike;
+use super::texts::{SECOND, SECOND_VELOCITY, Texts};
 use crate::model::folder::original::VOCABULARY;
-use crate::model::folder::single::{self, Pieces, UNUSED_LAYERS};
+use crate::model::folder::single::{self, Pieces};
 use crate::model::folder::{CLASS_NAMES, FewSteps, ModelFolder};
 use crate::model::inspect::{Inspection, PREDICTION_NOTE, Predicts, SingleFile, Task};
-use crate::model::paper::{
-    self, ClipSizes, Layout, OriginalConditioner, OriginalFirstStage, OriginalUnet,
-};
+use crate::model::paper::{self, Layout, OriginalFirstStage, OriginalUnet};
 use crate::model::weights::{Arranged, Gathered, WeightSource};
-use crate::model::{FirstStageConfig, HiddenAct, ModelError};
+use crate::model::{FirstStageConfig, ModelError};
 
 /// What a file says of itself that is not its weights, and that is read again: what
 /// latents are multiplied by, and marks of what is predicted.
@@ -22,6 +21,9 @@ const TELLING: [&str; 3] = ["scale_factor", "v_pred", "ztsnr"];
 /// (<https://github.com/Stability-AI/ModelSpec>).
 const ARCHITECTURE_NOTE: &str = "modelspec.architecture";
 const TITLE_NOTE: &str = "modelspec.title";
+
+/// Where OpenCLIP keeps the layers of a text encoder.
+const LAYERS: &str = "resblocks";
 
 /// The used weights of one file, for another.
 ///
@@ -36,8 +38,12 @@ pub(super) fn rearranged(
     let mut tensors = file.used.clone();
     for name in TELLING {
         if let Some(shape) = weights.shape(name) {
-            let (shape, rows) = (shape.to_vec(), vec![(0, name.to_owned())]);
-            tensors.insert(name.to_owned(), Gathered { shape, rows });
+            let tensor = Gathered {
+                shape: shape.to_vec(),
+                rows: vec![(0, name.to_owned())],
+                is_turned: false,
+            };
+            tensors.insert(name.to_owned(), tensor);
         }
     }
     let is_alone = file.inspection.task == Task::Autoencoder;
@@ -101,15 +107,18 @@ impl ModelFolder {
             let reason = format!("such files have no place for an encoder of {what}");
             return Err(without_form(&reason));
         }
-        if self.second_text_encoder.is_some() {
-            let reason =
-                "a folder of Stable Diffusion XL is not written as one file in this edition";
+        let unet = self.unet_config()?;
+        let texts = [&self.text_encoder, &self.second_text_encoder];
+        if unet.is_plain()
+            || self.class_encoder.is_some()
+            || texts.iter().all(|text| text.is_none())
+        {
+            let reason = "only models that paint from words have one, by the conventions of \
+                          Stable Diffusion 1, 2 and XL";
             return Err(without_form(reason));
         }
-        let unet = self.unet_config()?;
-        if unet.is_plain() || self.class_encoder.is_some() || self.text_encoder.is_none() {
-            let reason = "only models that paint from words have one, by the conventions of \
-                          Stable Diffusion 1 and 2";
+        if unet.guidance_width().is_some() {
+            let reason = "such files have no place for a guidance that was taught to the model";
             return Err(without_form(reason));
         }
         let FirstStageConfig::Kl(stage) = self.first_stage_config()? else {
@@ -117,32 +126,13 @@ impl ModelFolder {
                 "its autoencoder is none of Stable Diffusion's",
             ));
         };
-        let text = self.text_encoder_config()?;
-        let is_second = text.hidden_act == HiddenAct::Gelu;
         let unet = OriginalUnet::of(&unet.architecture()?);
         let stage = OriginalFirstStage::of(stage);
-        let sizes = ClipSizes {
-            width: text.hidden_size,
-            inner_width: text.intermediate_size,
-            layers: text.num_hidden_layers + if is_second { UNUSED_LAYERS } else { 0 },
-            vocabulary: text.vocab_size,
-            length: text.max_position_embeddings,
-        };
-        let (conditioner, words) = match is_second {
-            true => (
-                OriginalConditioner::OpenClip(sizes),
-                single::open_clip("cond_stage_model.model", sizes, text.num_hidden_layers),
-            ),
-            false => {
-                let layout = OriginalConditioner::Clip(sizes).layout();
-                let pieces = single::clip(
-                    layout.keys().map(String::as_str),
-                    "cond_stage_model.transformer.",
-                );
-                (OriginalConditioner::Clip(sizes), pieces)
-            }
-        };
-        let text_layout = conditioner.layout();
+        let Texts {
+            architecture,
+            named: texts,
+            unused_layers,
+        } = Texts::of(self)?;
         let named = [
             (
                 "unet",
@@ -154,8 +144,8 @@ impl ModelFolder {
                 stage.layout(paper::FIRST_STAGE),
                 single::first_stage_pieces(&stage),
             ),
-            ("text_encoder", text_layout, words),
         ];
+        let named = named.into_iter().chain(texts);
         let mut sources: Vec<Arc<dyn WeightSource>> = Vec::new();
         let mut tensors = BTreeMap::new();
         for (part, layout, pieces) in named {
@@ -165,7 +155,7 @@ impl ModelFolder {
                 .filter(|(folder, _)| *folder == part)
                 .map(|(_, it)| it);
             let weights = weights.last().ok_or_else(|| self.missing(part))?;
-            let names = gathered(sources.len(), layout, &pieces, &sizes);
+            let names = gathered(sources.len(), layout, &pieces, unused_layers);
             let is_unlike = || format!("its {part} is unlike those of such files");
             let names = names.ok_or_else(|| without_form(&is_unlike()))?;
             let used = names.values().flat_map(|tensor| &tensor.rows);
@@ -186,10 +176,9 @@ impl ModelFolder {
             Some("sample") => return Err(without_form("it predicts latents without noise")),
             _ => Predicts::Epsilon,
         };
-        let architecture = match (is_second, prediction) {
-            (false, _) => "stable-diffusion-v1",
-            (true, Predicts::Velocity) => "stable-diffusion-v2-768-v",
-            (true, _) => "stable-diffusion-v2-512",
+        let architecture = match (architecture, prediction) {
+            (SECOND, Predicts::Velocity) => SECOND_VELOCITY,
+            (architecture, _) => architecture,
         };
         let arranged = arranged
             .noting(ARCHITECTURE_NOTE, architecture)
@@ -227,7 +216,10 @@ fn checked(
     let arranged = Arc::new(arranged);
     let source: Arc<dyn WeightSource> = arranged.clone();
     let read = SingleFile::of(source, config).and_then(|file| single::of_file(target, file));
-    let few = [model.path.as_path(), target].map(FewSteps::of);
+    let few = [
+        FewSteps::of_folder(&model.path, &model.scheduler),
+        FewSteps::of(target),
+    ];
     let reason = match &read {
         Ok(_) if model.second_text_encoder.is_some() && few[0] != few[1] => Some(
             "only its name says in how few steps it paints; let the new one say turbo, lightning or lcm where the old one does"
@@ -247,36 +239,51 @@ fn checked(
 }
 
 /// Where each tensor of a file lies, by what its parts are called by diffusers; `None` if
-/// one has no parts there.
+/// one has no parts there. The last so many layers of OpenCLIP's text encoder are of no use.
 fn gathered(
     source: usize,
     layout: Layout,
     pieces: &Pieces,
-    text: &ClipSizes,
+    unused_layers: usize,
 ) -> Option<BTreeMap<String, Gathered>> {
-    let mut rows: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+    let mut rows: BTreeMap<&str, Vec<(usize, &str, bool)>> = BTreeMap::new();
     for (name, piece) in pieces {
         let which = piece.part.map_or(0, |part| part.which);
-        rows.entry(&piece.name).or_default().push((which, name));
+        let row = (which, name.as_str(), piece.is_turned);
+        rows.entry(&piece.name).or_default().push(row);
     }
     for rows in rows.values_mut() {
         rows.sort_unstable();
     }
+    let layers = layout.keys().filter_map(|name| layer_of(name)).max();
+    // A layer that nothing uses is that before it, as in the files of trainers.
+    let before = |name: &str| {
+        let last = layers.filter(|last| layer_of(name) == Some(*last))?;
+        let [from, to] =
+            [last, last.checked_sub(unused_layers)?].map(|layer| format!(".{LAYERS}.{layer}."));
+        Some(name.replace(&from, &to))
+    };
     let tensor = |(name, shape): (String, Vec<usize>)| {
-        // A layer that nothing uses is that before it, as in the files of trainers.
-        let last = format!(".resblocks.{}.", text.layers.saturating_sub(1));
-        let before = format!(
-            ".resblocks.{}.",
-            text.layers.saturating_sub(1 + UNUSED_LAYERS)
-        );
         let own = rows.get(name.as_str());
         let rows = match own {
             Some(rows) => rows,
-            None => rows.get(name.replace(&last, &before).as_str())?,
+            None => rows.get(before(&name)?.as_str())?,
         };
-        let rows = rows.iter().map(|(_, name)| (source, (*name).to_owned()));
-        let rows = rows.collect();
-        Some((name, Gathered { shape, rows }))
+        let tensor = Gathered {
+            shape,
+            rows: rows
+                .iter()
+                .map(|(_, name, _)| (source, (*name).to_owned()))
+                .collect(),
+            is_turned: rows.iter().any(|(.., is_turned)| *is_turned),
+        };
+        Some((name, tensor))
     };
     layout.into_iter().map(tensor).collect()
+}
+
+/// The layer of OpenCLIP's text encoder to which a weight belongs.
+fn layer_of(name: &str) -> Option<usize> {
+    let (_, rest) = name.split_once(&format!(".{LAYERS}."))?;
+    rest.split('.').next()?.parse().ok()
 }

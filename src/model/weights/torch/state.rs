@@ -19,6 +19,15 @@ const WRAPPERS: [&str; 5] = [
     "model",
     "string_to_param",
 ];
+/// Keys under which a checkpoint of GLIGEN (<https://github.com/gligen/GLIGEN>) keeps its
+/// networks, each a dictionary of its own, and where they lie in other checkpoints.
+const NETWORKS: [(&str, &str); 3] = [
+    ("model", "model.diffusion_model."),
+    ("autoencoder", "first_stage_model."),
+    ("text_encoder", "cond_stage_model."),
+];
+/// Averaged weights of the first of them, by the same names.
+const AVERAGED: &str = "ema";
 
 /// Numbers that the pickle refers to and that lie behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,21 +107,33 @@ impl State {
             return Err("it holds no dictionary of weights".into());
         };
         let mut state = Self::default();
-        let wrapped = WRAPPERS.iter().find_map(|wrapper| {
+        let within = |wrapper: &str| {
             let mut entries = root.iter();
             let entry = entries.find(|(key, _)| pickle.text(*key) == Some(wrapper));
             match entry.map(|(_, value)| pickle.get(*value)) {
                 Some(Value::Dict(inner)) => Some(inner),
                 _ => None,
             }
+        };
+        let network = |(key, place)| {
+            let averaged = within(AVERAGED).filter(|_| key == NETWORKS[0].0);
+            averaged.or_else(|| within(key)).map(|inner| (place, inner))
+        };
+        let networks: Option<Vec<_>> = NETWORKS.into_iter().map(network).collect();
+        let parts = networks.unwrap_or_else(|| {
+            let wrapped = WRAPPERS.iter().find_map(|wrapper| within(wrapper));
+            vec![("", wrapped.unwrap_or(root))]
         });
-        for (key, value) in wrapped.unwrap_or(root) {
-            let Some(name) = pickle.text(*key) else {
-                continue;
-            };
-            let view = state.view(pickle, *value);
-            if let Some(view) = view.map_err(|reason| format!("{name} {reason}"))? {
-                state.tensors.insert(name.to_owned(), view);
+        for (place, entries) in parts {
+            for (key, value) in entries {
+                let Some(name) = pickle.text(*key) else {
+                    continue;
+                };
+                let view = state.view(pickle, *value);
+                if let Some(view) = view.map_err(|reason| format!("{name} {reason}"))? {
+                    let name = name.strip_prefix(place).unwrap_or(name);
+                    state.tensors.insert(format!("{place}{name}"), view);
+                }
             }
         }
         if state.tensors.is_empty() {
