@@ -416,6 +416,25 @@ fn a_recipe_holds_networks_and_their_pictures() {
     assert!(again.status.success(), "{}", told(&again));
     assert_eq!(image::open(&output).unwrap().to_rgb8(), controlled);
 
+    // A label map in the colours of its classes is what its numbers are with their palette.
+    let class = |x: u32| u8::from(x >= 30) + 1;
+    let numbers = image::GrayImage::from_fn(64, 64, |x, _| image::Luma([class(x)]));
+    numbers.save(at("labels.png")).unwrap();
+    let colours = [[120, 120, 120], [180, 120, 120]];
+    let coloured = image::RgbImage::from_fn(64, 64, |x, _| {
+        image::Rgb(colours[usize::from(class(x)) - 1])
+    });
+    coloured.save(at("coloured.png")).unwrap();
+    let by_kind = |picture: &str, more: &[&str]| {
+        let control = format!("control_canny={picture}");
+        let options = ["--control", &control, "--control-kind", "segmentation"];
+        paint("seen.png", &[&options[..], more].concat())
+    };
+    let wanted = by_kind("coloured.png", &[]);
+    let palette = ["--control-palette", "ade20k"];
+    assert_eq!(by_kind("labels.png", &palette), wanted);
+    assert_eq!(by_kind("coloured.png", &palette), wanted);
+    assert_ne!(by_kind("labels.png", &[]), wanted);
     for (options, words) in [
         (["--control", "nowhere=shown.png"], "there is no ControlNet"),
         (

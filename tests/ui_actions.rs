@@ -103,6 +103,7 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         "Undo",
         "Redo",
         "Enlarge ×4",
+        "Enlarge with a model…",
         "Clear mask",
     ];
     let expected: Vec<&str> = file_and_edit

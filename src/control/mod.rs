@@ -10,7 +10,7 @@ mod scribble;
 use image::{GrayImage, Rgb, RgbImage, RgbaImage};
 
 use crate::pixels::{WHITE, flattened, opaque};
-use crate::recipe::{ControlKind, Palette, SemanticInput, scale_picture};
+use crate::recipe::{ControlKind, scale_picture};
 
 pub use canny::canny;
 pub use scribble::scribble;
@@ -79,23 +79,6 @@ pub fn seen(
     }
 }
 
-/// A label map in the colours of its classes; what is nothing is clear.
-pub fn map_in_colours(input: &SemanticInput) -> RgbaImage {
-    let SemanticInput { map, palette } = input;
-    let colours: [[u8; 4]; 256] = std::array::from_fn(|value| colour(palette, value as u8));
-    RgbaImage::from_fn(map.width(), map.height(), |x, y| {
-        image::Rgba(colours[usize::from(map.get_pixel(x, y)[0])])
-    })
-}
-
-fn colour(palette: &Palette, value: u8) -> [u8; 4] {
-    let class = palette.class(value);
-    class.map_or([0; 4], |class| {
-        let [red, green, blue] = class.color;
-        [red, green, blue, 255]
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -103,7 +86,7 @@ mod tests {
     use image::{Luma, Rgba};
 
     use super::*;
-    use crate::recipe::PaletteClass;
+    use crate::recipe::{Palette, PaletteClass, SemanticInput};
 
     #[test]
     fn each_kind_has_its_ground() {
@@ -144,7 +127,7 @@ mod tests {
                 classes: vec![class],
             },
         };
-        let picture = map_in_colours(&input);
+        let picture = input.in_colours();
         assert_eq!(picture.get_pixel(0, 0).0, [6, 230, 230, 255]);
         assert_eq!(picture.get_pixel(1, 0)[3], 0);
         let large = seen(ControlKind::Segmentation, &picture, None, [4, 2]).picture;

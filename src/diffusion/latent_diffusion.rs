@@ -70,7 +70,8 @@ impl LatentDiffusion {
     /// # Errors
     /// If they do not fit.
     pub fn with(&self, mut additions: Additions) -> Result<Self, DiffusionError> {
-        let has_first_stage = additions.first_stage.is_some();
+        let has_first_stage =
+            additions.first_stage.is_some() || additions.first_stage_path.is_some();
         let preview_stage = additions.preview.take();
         let model = self.model.with(additions)?;
         let anew = Self::new(model, self.scheduler.clone(), &self.device);
@@ -151,8 +152,26 @@ impl LatentDiffusion {
             return Ok(decoder);
         }
         let seen = Fingerprint::of(&self.first_stage_files);
-        let decoder = PreviewDecoder::of(self.model.first_stage(), &self.device, seen.as_ref())?;
+        let decoder = match PreviewDecoder::recalled(self.model.latents(), seen.as_ref()) {
+            Some(known) => known,
+            None => {
+                let stage = self.model.present_first_stage()?;
+                PreviewDecoder::of(stage.as_ref(), &self.device, seen.as_ref())?
+            }
+        };
         Ok(self.preview.get_or_init(|| decoder))
+    }
+
+    /// Makes ready what steps are shown by, where that asks the first stage: best before
+    /// the denoiser is read that would have to make room for it.
+    ///
+    /// # Errors
+    /// If the first stage cannot be read.
+    pub fn prepare_previews(&self) -> Result<(), DiffusionError> {
+        if self.model.is_in_turn() && self.preview_stage.is_none() {
+            self.preview_decoder()?;
+        }
+        Ok(())
     }
 
     /// What shows steps in place of the decoder and its stand-in.

@@ -65,14 +65,7 @@ impl PreviewDecoder {
         device: &Device,
         files: Option<&Fingerprint>,
     ) -> Result<Self, DiffusionError> {
-        let LatentInfo { channels, factor } = first_stage.info();
-        let features = channels * REACH * REACH + 1;
-        let suits = |it: &Self| {
-            (it.channels, it.factor) == (channels, factor)
-                && it.weights.len() == 3 * factor * factor * features
-        };
-        let known = files.and_then(|files| files.recall::<Self>(NAME));
-        if let Some(known) = known.filter(suits) {
+        if let Some(known) = Self::recalled(first_stage.info(), files) {
             return Ok(known);
         }
         let fitted = Self::fit(first_stage, device)?;
@@ -81,6 +74,17 @@ impl PreviewDecoder {
             files.remember(NAME, &fitted);
         }
         Ok(fitted)
+    }
+
+    /// The map as it is remembered of the files of the weights of a decoder for such latents.
+    pub fn recalled(latents: LatentInfo, files: Option<&Fingerprint>) -> Option<Self> {
+        let LatentInfo { channels, factor } = latents;
+        let features = channels * REACH * REACH + 1;
+        let suits = |it: &Self| {
+            (it.channels, it.factor) == (channels, factor)
+                && it.weights.len() == 3 * factor * factor * features
+        };
+        files?.recall::<Self>(NAME).filter(suits)
     }
 
     /// Fits the map to a decoder.

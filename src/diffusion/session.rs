@@ -353,6 +353,11 @@ impl<'m> Session<'m> {
         Ok(result.denoised)
     }
 
+    /// Lets go of the networks that control the run, which is at its end.
+    pub fn let_go_of_controls(&mut self) {
+        self.plan.controls = Controls::default();
+    }
+
     /// The picture of the latents as they are; with a mask it is not yet laid
     /// over the original.
     ///
@@ -363,8 +368,10 @@ impl<'m> Session<'m> {
         self.model.model().let_go();
         let picture = self
             .model
-            .picture(self.state.latents.clone(), self.plan.canvas)?
-            .ok_or(DiffusionError::NotFinite { step: self.done() })?;
+            .picture(self.state.latents.clone(), self.plan.canvas)?;
+        self.model.model().let_go();
+        self.model.model().check_turns()?;
+        let picture = picture.ok_or(DiffusionError::NotFinite { step: self.done() })?;
         Ok(cropped(picture, self.plan.size_px))
     }
 }

@@ -140,7 +140,11 @@ impl Chosen {
                 }
             }
         }
-        if let Some(path) = &self.vae {
+        if let (Some(path), true) = (&self.vae, model.is_in_turn()) {
+            // It is read when its turn comes.
+            additions.first_stage_path = Some(path.clone());
+            used.vae = path.is_file().then(|| begun(path));
+        } else if let Some(path) = &self.vae {
             let folder = folder_of(source, device, news.saves_memory())?;
             let config = folder.first_stage_config();
             let count = config.and_then(FirstStageConfig::parameter_count);

@@ -1,7 +1,8 @@
 //! The networks through which pictures control a job: which files these are, and the
 //! networks in memory.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::workbench::check_room;
 use crate::control::{Seen, seen};
 use crate::diffusion::ControlInput;
 use crate::model::weights::{FileStamp, WeightDigest};
-use crate::model::{ControlNet, ControlNetFile, ModelFolder};
+use crate::model::{ControlNet, ControlNetFile, ModelFolder, WeightDtype};
 use crate::pixels::opaque;
 use crate::recipe::{ControlSpec, GenerateSpec, ModelSource};
 
@@ -32,6 +33,11 @@ impl ReadControl {
     /// Its digits in recipes.
     pub fn digits(&self) -> String {
         file_digits(&self.digest)
+    }
+
+    /// By which its digits are found when it is gone.
+    pub fn digest(&self) -> Arc<WeightDigest> {
+        Arc::clone(&self.digest)
     }
 }
 
@@ -126,6 +132,30 @@ impl Controls {
         let read: Vec<Rc<ReadControl>> = paths.iter().filter_map(of).collect();
         tell_others(spec, &read, news);
         Ok(read)
+    }
+
+    /// Weights of the networks of a job, and bytes of those of them that are not in memory;
+    /// nothing of one that cannot be opened, which is told when it is read.
+    pub fn sizes(&self, spec: &GenerateSpec, model: &Path, weights: WeightDtype) -> [u64; 2] {
+        let mut sizes = [0; 2];
+        let paths = spec.controls.iter();
+        let paths: BTreeSet<PathBuf> = paths
+            .filter_map(|it| kept_files::find_file(&it.file, Kept::Controls, model).ok())
+            .collect();
+        for path in paths {
+            let Ok(file) = ControlNetFile::open(&path) else {
+                continue;
+            };
+            let count = file.parameter_count() as u64;
+            let is_held = self.known.iter().any(|known| known.path == path);
+            sizes[0] += count;
+            sizes[1] += if is_held {
+                0
+            } else {
+                count * weights.bytes() as u64
+            };
+        }
+        sizes
     }
 
     /// Lets go of those of other models: another one needs the room.

@@ -14,6 +14,8 @@ use super::protocol::{
     PaintedImage, StopReason, TrainEvent, TrajectoryFrame,
 };
 use super::work::Work;
+use crate::model::TurnWatch;
+use crate::model::weights::ReadWatch;
 use crate::recipe::GenerateSpec;
 
 /// Something that does jobs on the engine thread.
@@ -117,17 +119,15 @@ impl JobContext {
     /// about so many; answers whether reading goes on. It is reported each per cent.
     pub fn reading(&self, total_bytes: u64) -> impl Fn(u64) -> bool + Send + Sync + use<> {
         let (job, control, events) = (self.job, self.control.clone(), self.events.clone());
-        let read_bytes = AtomicU64::new(0);
-        let percent = move |bytes: u64| (bytes.saturating_mul(100) / total_bytes.max(1)).min(100);
-        move |bytes| {
-            let before = read_bytes.fetch_add(bytes, Ordering::Relaxed);
-            let done = percent(before + bytes);
-            if done != percent(before) {
-                let share = done as f32 / 100.0;
-                events.send(EngineEvent::Reading { job, share });
-            }
-            !control.is_cancelled()
-        }
+        reading(job, control, events, total_bytes)
+    }
+
+    /// The same for networks that are read when their turn comes, one after the other.
+    pub fn reading_turns(&self) -> TurnWatch {
+        let (job, control, events) = (self.job, self.control.clone(), self.events.clone());
+        TurnWatch::new(move |bytes| {
+            ReadWatch::new(reading(job, control.clone(), events.clone(), bytes))
+        })
     }
 
     /// Hands over a finished picture.
@@ -169,6 +169,25 @@ impl JobContext {
     pub fn frame(&self, frame: TrajectoryFrame) {
         self.backlog.push(frame);
         self.events.wake();
+    }
+}
+
+fn reading(
+    job: JobId,
+    control: JobControl,
+    events: EventSink,
+    total_bytes: u64,
+) -> impl Fn(u64) -> bool + Send + Sync {
+    let read_bytes = AtomicU64::new(0);
+    let percent = move |bytes: u64| (bytes.saturating_mul(100) / total_bytes.max(1)).min(100);
+    move |bytes| {
+        let before = read_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let done = percent(before + bytes);
+        if done != percent(before) {
+            let share = done as f32 / 100.0;
+            events.send(EngineEvent::Reading { job, share });
+        }
+        !control.is_cancelled()
     }
 }
 

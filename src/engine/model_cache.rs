@@ -237,9 +237,9 @@ fn open(
         digest: folder.unet_digest().map_err(|error| bad_model(&error))?,
         // What is read in its turn does not stay.
         size_bytes: match model.model().is_in_turn() {
-            true => model.model().first_stage().parameter_count() as u64,
-            false => summary.parameters,
-        } * folder.held().bytes() as u64,
+            true => 0,
+            false => summary.parameters * folder.held().bytes() as u64,
+        },
         model,
         summary,
         stamp,

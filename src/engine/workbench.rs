@@ -8,14 +8,15 @@ use super::controls::{Controls, ReadControl};
 use super::device::ComputeDevice;
 use super::job::JobContext;
 use super::memory::{Memory, memory_in_use};
-use super::model_cache::{Loaded, ModelCache, bad_model, folder_of};
+use super::model_cache::{Loaded, ModelCache, bad_model, folder_of, path_of};
 use super::protocol::{EngineError, StopReason};
 use crate::evaluate::Judge;
 use crate::folders;
 use crate::frame::patch_bytes;
-use crate::model::{MemoryEstimate, Upscaler, WeightDtype};
+use crate::model::{Beside, MemoryEstimate, ModelFolder, Upscaler, WeightDtype};
 use crate::recipe::{
-    GenerateSpec, ModelSource, SuperResolution, TrainSpec, UpscaleSpec, WindowChoice,
+    BoxUse, GenerateSpec, MapUse, ModelSource, SuperResolution, TrainSpec, UpscaleSpec,
+    WindowChoice,
 };
 use crate::train;
 
@@ -91,6 +92,11 @@ impl Workbench {
             .get(base, spec, &self.device, context)
     }
 
+    /// Lets go of the networks through which pictures control a job.
+    pub fn forget_controls(&self) {
+        self.controls.borrow_mut().forget();
+    }
+
     /// Refuses to paint what needs more memory than there is, and answers whether the
     /// first stage has to see the picture in parts to have enough. How much a graphics
     /// card has is not told; there the driver says so in its time.
@@ -106,9 +112,13 @@ impl Workbench {
         let folder = folder_of(&spec.model, &self.device, saves_memory)?;
         let native_px = folder.manifest().resolution_px;
         let window_px = spec.windows.side_px(size_px, native_px);
-        let estimate = folder
-            .painting_memory_in(size_px, window_px)
-            .map_err(|error| bad_model(&error))?;
+        let controls = self.controls.borrow();
+        let (beside, control_bytes) = beside(spec, &folder, &controls);
+        let estimated = |is_in_parts: bool| {
+            let estimate = folder.painting_memory_beside(size_px, window_px, is_in_parts, &beside);
+            estimate.map_err(|error| bad_model(&error))
+        };
+        let estimate = estimated(window_px.is_some())?;
         let (spare_bytes, is_loaded) = self.models.borrow().spare_bytes(Some(&spec.model));
         let frame_px = spec.frame.map_or([0, 0], |frame| frame.size_px());
         let guide_bytes = match spec.guide.is_some() && spec.guide_scale > 0.0 {
@@ -117,7 +127,7 @@ impl Workbench {
         };
         let needed_bytes = |estimate: MemoryEstimate| {
             let model_bytes = match is_loaded && !folder.is_in_turn() {
-                true => estimate.working_bytes,
+                true => estimate.working_bytes + control_bytes,
                 false => estimate.total_bytes(),
             };
             model_bytes
@@ -127,8 +137,7 @@ impl Workbench {
         let available_bytes = Memory::now().map(|memory| memory.available_bytes + spare_bytes);
         let (estimate, is_in_parts) = match window_px {
             None if available_bytes.is_some_and(|available| needed_bytes(estimate) > available) => {
-                let in_parts = folder.painting_memory_in_parts(size_px);
-                let in_parts = in_parts.map_err(|error| bad_model(&error))?;
+                let in_parts = estimated(true)?;
                 (in_parts, in_parts.working_bytes < estimate.working_bytes)
             }
             _ => (estimate, false),
@@ -298,8 +307,30 @@ pub fn memory_in_turn(spec: &GenerateSpec, weights: WeightDtype) -> Option<u64> 
     let window_px = spec
         .windows
         .side_px(size_px, folder.manifest().resolution_px);
-    let estimate = folder.painting_memory_in(size_px, window_px).ok()?;
-    Some(estimate.total_bytes())
+    let (beside, _) = beside(spec, &folder, &Controls::default());
+    let is_in_parts = window_px.is_some();
+    let estimate = folder.painting_memory_beside(size_px, window_px, is_in_parts, &beside);
+    Some(estimate.ok()?.total_bytes())
+}
+
+/// What a job has beside its model and the words of its prompt, and bytes of the networks of
+/// it that are not in memory.
+fn beside(spec: &GenerateSpec, folder: &ModelFolder, controls: &Controls) -> (Beside, u64) {
+    let model = path_of(&spec.model).unwrap_or_default();
+    let [numbers, fresh_bytes] = controls.sizes(spec, &model, folder.held());
+    let manifest = folder.manifest();
+    let are_regions = BoxUse::of(&manifest.inputs) == Some(BoxUse::Regions);
+    let boxes = spec.layout.iter().filter(|_| are_regions);
+    let of_boxes: usize = boxes.map(|layout| layout.0.len()).sum();
+    let is_regional = MapUse::of(&manifest.inputs) == Some(MapUse::Regions);
+    let maps = spec.semantic.iter().filter(|_| is_regional);
+    let of_map: usize = maps.map(|map| map.painted().len()).sum();
+    let beside = Beside {
+        controls: spec.controls.len(),
+        control_numbers: usize::try_from(numbers).unwrap_or(usize::MAX),
+        regions: of_boxes + of_map,
+    };
+    (beside, fresh_bytes)
 }
 
 pub(super) fn check_room(

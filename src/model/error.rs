@@ -25,6 +25,21 @@ pub enum ModelError {
     /// What would be written is there already.
     #[error("{} is there already; choose another name, or say --overwrite to replace it", .0.display())]
     Exists(PathBuf),
+    /// A model is to be written in a form that is not written.
+    #[error(
+        "{} would be a PyTorch checkpoint, which is not written; end the name in .safetensors, or name a folder",
+        .0.display()
+    )]
+    TorchTarget(PathBuf),
+    /// A YAML file is named for a folder that says itself what it is.
+    #[error("{} says itself what it is made of; leave out --config, which is for checkpoints in one file", .0.display())]
+    NeedsNoYaml(PathBuf),
+    /// A file lies where a model would be read with it to which it does not belong.
+    #[error(
+        "{} belongs to another model, and the new one would be read with it; write into another folder, or put it elsewhere first",
+        .0.display()
+    )]
+    Stray(PathBuf),
     /// A model cannot be said in one file of the original naming.
     #[error(
         "{} has no form in one file: {reason}; give a folder to write into, without .safetensors at the end",
@@ -273,7 +288,11 @@ pub enum ModelError {
         value: String,
     },
     /// A file that was to control a model is a relative of what could.
-    #[error("{} is {kind}, which is not supported in this edition; take a ControlNet", path.display())]
+    #[error(
+        "{} is {kind}, which is not supported in this edition; take a ControlNet for one kind of picture, \
+         as a file or a folder of diffusers",
+        path.display()
+    )]
     ControlNetKind {
         /// The file.
         path: PathBuf,

@@ -25,6 +25,12 @@ const RES_BLOCK_KEPT: f64 = 8.0;
 const TRANSFORMER_KEPT: f64 = 16.0;
 /// Copies of a weight in training: itself, its gradient, two moments of AdamW, its average.
 const TRAINED_COPIES: f64 = 5.0;
+/// Numbers for each channel and place that attention in regions holds beside its own.
+const REGION_WIDTH: f64 = 5.0;
+/// Tokens of the words of a region.
+const REGION_TOKENS: usize = 77;
+/// Places of a map and of all its halvings, for each place of the map.
+const SHARES_OF_LEVELS: f64 = 4.0 / 3.0;
 /// Numbers for each pixel of a picture that is put together of parts.
 const PICTURE_PLANES: f64 = 9.0;
 
@@ -44,6 +50,46 @@ impl MemoryEstimate {
     }
 }
 
+/// What a job has beside its model and the words of its prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Pictures that control what is painted, each through a network.
+    pub controls: usize,
+    /// Weights of those networks together.
+    pub control_numbers: usize,
+    /// Words that act in parts of the picture.
+    pub regions: usize,
+}
+
+impl Beside {
+    /// Numbers that it holds in a pass through a denoiser, beyond its own, for latents of so
+    /// many columns and rows.
+    fn working(&self, architecture: &Architecture, latent: [usize; 2], rows: f64) -> f64 {
+        let mut numbers = 0.0;
+        let first = architecture
+            .levels
+            .first()
+            .map_or(0, |level| level.channels) as f64;
+        if self.controls > 0 {
+            // What each network sees, and what they say to the skip connections, before and
+            // after it is weighed.
+            numbers += self.controls as f64 * first * places(latent, 0);
+            numbers += 2.0 * rows * skips(architecture, latent);
+        }
+        if self.regions > 0 {
+            let [regions, tokens] = [self.regions, REGION_TOKENS].map(|it| it as f64);
+            let width = architecture.context_width.unwrap_or(0) as f64;
+            // Their shares of every place at all levels, twice, and their words.
+            numbers += regions * (2.0 * SHARES_OF_LEVELS * places(latent, 0) + tokens * width);
+            let attending = levels(architecture, latent)
+                .filter(|(level, _)| level.attends_down || level.attends_up)
+                .map(|(level, places)| REGION_WIDTH * level.channels as f64 * places);
+            numbers += attending.fold(0.0, f64::max);
+        }
+        numbers
+    }
+}
+
 impl ModelFolder {
     /// Memory for painting pictures of so many pixels (width, height), with
     /// guidance, so many of them in one pass. The engine paints a batch one by
@@ -59,7 +105,7 @@ impl ModelFolder {
         size_px: [u32; 2],
         at_once: u32,
     ) -> Result<MemoryEstimate, ModelError> {
-        self.memory(size_px, at_once, None, false)
+        self.memory(size_px, at_once, None, false, &Beside::default())
     }
 
     /// The same of one picture that the denoiser sees in windows with sides of so many
@@ -72,7 +118,22 @@ impl ModelFolder {
         size_px: [u32; 2],
         window_px: Option<u32>,
     ) -> Result<MemoryEstimate, ModelError> {
-        self.memory(size_px, 1, window_px, window_px.is_some())
+        self.painting_memory_beside(size_px, window_px, window_px.is_some(), &Beside::default())
+    }
+
+    /// The same of a job with more beside the words of its prompt, and with the first stage
+    /// in parts or not.
+    ///
+    /// # Errors
+    /// As [`Self::painting_memory`].
+    pub fn painting_memory_beside(
+        &self,
+        size_px: [u32; 2],
+        window_px: Option<u32>,
+        is_in_parts: bool,
+        beside: &Beside,
+    ) -> Result<MemoryEstimate, ModelError> {
+        self.memory(size_px, 1, window_px, is_in_parts, beside)
     }
 
     /// The same of one picture that the denoiser sees whole and the first stage in parts.
@@ -83,7 +144,7 @@ impl ModelFolder {
         &self,
         size_px: [u32; 2],
     ) -> Result<MemoryEstimate, ModelError> {
-        self.memory(size_px, 1, None, true)
+        self.painting_memory_beside(size_px, None, true, &Beside::default())
     }
 
     /// Memory that a guide takes beside all that: what a gradient keeps of the decoder.
@@ -103,6 +164,7 @@ impl ModelFolder {
         at_once: u32,
         window_px: Option<u32>,
         is_in_parts: bool,
+        beside: &Beside,
     ) -> Result<MemoryEstimate, ModelError> {
         // Of the first stage, of the denoiser, of text encoders, of everything else.
         let [mut stage, mut denoiser, mut texts, mut weights] = [0; 4];
@@ -135,7 +197,9 @@ impl ModelFolder {
                 2.0
             };
             let rows = branches * f64::from(at_once);
-            denoiser_most = rows * denoiser_working(&config.architecture()?, latent);
+            let architecture = config.architecture()?;
+            denoiser_most = rows * denoiser_working(&architecture, latent)
+                + beside.working(&architecture, latent, rows);
         }
         working = working.max(stage_working).max(denoiser_most);
         let first = self.text_encoder_config().ok().into_iter();
@@ -170,15 +234,17 @@ impl ModelFolder {
             working_bytes: (working * NUMBER * SLACK) as u64,
         };
         if self.is_in_turn() {
-            // The first stage stays; of the others the hungriest decides.
+            // The hungriest decides; what controls the picture is there until it is decoded.
+            let controls = beside.control_numbers;
             let turns = [
-                estimate(stage + texts, 0.0),
-                estimate(stage + denoiser, denoiser_most),
+                estimate(controls + texts, 0.0),
+                estimate(controls + denoiser, denoiser_most),
                 estimate(stage, stage_working),
             ];
             let most = turns.into_iter().max_by_key(|turn| turn.total_bytes());
             return Ok(most.unwrap_or_default());
         }
+        weights += beside.control_numbers;
         Ok(estimate(stage + denoiser + texts + weights, working))
     }
 }
@@ -311,12 +377,16 @@ fn middle_kept(architecture: &Architecture, latent: [usize; 2]) -> f64 {
         })
 }
 
+/// Numbers that the way up needs of the way down, for each row.
+fn skips(architecture: &Architecture, latent: [usize; 2]) -> f64 {
+    levels(architecture, latent)
+        .map(|(level, places)| (level.layers + 1) as f64 * level.channels as f64 * places)
+        .sum()
+}
+
 /// Numbers that a pass through the denoiser holds at most, for each row.
 fn denoiser_working(architecture: &Architecture, latent: [usize; 2]) -> f64 {
-    // What the way up will need of the way down.
-    let skips: f64 = levels(architecture, latent)
-        .map(|(level, places)| (level.layers + 1) as f64 * level.channels as f64 * places)
-        .sum();
+    let skips = skips(architecture, latent);
     let widest = levels(architecture, latent).map(|(level, places)| {
         let attends = level.attends_down || level.attends_up;
         let width = if attends {
@@ -437,6 +507,41 @@ mod tests {
             model.painting_memory_in_parts(small).unwrap().weights_bytes,
             in_parts.weights_bytes
         );
+    }
+
+    #[test]
+    fn what_is_beside_the_words_is_counted() {
+        let model = ModelFolder::open("tests/data/reference/sd1-tiny").unwrap();
+        let of = |beside: &Beside| {
+            let estimate = model.painting_memory_beside([512, 512], None, false, beside);
+            estimate.unwrap()
+        };
+        let plain = of(&Beside::default());
+        assert_eq!(plain, model.painting_memory([512, 512], 1).unwrap());
+        let controlled = of(&Beside {
+            controls: 2,
+            control_numbers: 1_000_000,
+            regions: 0,
+        });
+        assert_eq!(controlled.weights_bytes, plain.weights_bytes + 4_000_000);
+        assert!(controlled.working_bytes > plain.working_bytes);
+        let regional = |regions| {
+            let beside = Beside {
+                regions,
+                ..Beside::default()
+            };
+            of(&beside).working_bytes
+        };
+        // Each has its shares of 128 × 128 places, twice and at all levels.
+        let each = regional(12) - regional(11);
+        assert!((each as f64) > 2.0 * 128.0 * 128.0 * NUMBER, "{each}");
+        assert!(regional(1) > plain.working_bytes);
+        // In turn the first stage is not there with the denoiser.
+        let in_turn = model.clone().in_turn();
+        let turn = in_turn.painting_memory([64, 64], 1).unwrap();
+        let stage = model.first_stage_config().unwrap().parameter_count();
+        let whole = model.painting_memory([64, 64], 1).unwrap();
+        assert!(turn.weights_bytes + stage.unwrap() as u64 * 4 <= whole.weights_bytes);
     }
 
     #[test]

@@ -48,7 +48,8 @@ pub use first_stage::{
 pub use folder::{Conversion, ModelFolder, ModelParts, groups_of, is_single_target};
 pub use lpips::Lpips;
 pub use manifest::Manifest;
-pub use memory::MemoryEstimate;
+pub use memory::{Beside, MemoryEstimate};
+pub use turns::TurnWatch;
 pub use unet::{Architecture, Grounding, Level, PerLevel, Residuals, Told, UNet2d, UNet2dConfig};
 pub use upscaler::Upscaler;
 pub use weights::WeightDtype;

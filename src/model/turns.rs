@@ -1,6 +1,9 @@
-//! Networks that are read when their turn comes: of the large ones no more than one is in
-//! memory at a time. The first stage, which is small, stays.
+//! Networks that are read when their turn comes: no more than one is in memory at a time.
 
+mod stage;
+
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::{Device, Tensor};
@@ -9,9 +12,9 @@ use super::conditioner::{
     Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, TextReader,
 };
 use super::lora::Changes;
-use super::weights::{self, names};
+use super::weights::{self, ReadWatch, names};
 use super::whole::retold;
-use super::{ClipTextModel, LatentInfo, ModelError, ModelFolder, UNet2d};
+use super::{ClipTextModel, FirstStage, LatentInfo, ModelError, ModelFolder, UNet2d, UNet2dConfig};
 use crate::recipe::InputSpec;
 use crate::recipe::prompt::TextReading;
 
@@ -24,8 +27,28 @@ pub(super) struct Turns {
     unread: Vec<Arc<dyn Conditioner>>,
     changes: Changes,
     words: Vec<LearnedWord>,
+    /// A first stage in place of the model's own.
+    other_stage: Option<PathBuf>,
     held: Mutex<Held>,
     failure: Mutex<Option<ModelError>>,
+    watch: Mutex<Option<TurnWatch>>,
+}
+
+/// Gives those who watch the reading of a network, of so many bytes or about.
+#[derive(Clone)]
+pub struct TurnWatch(Arc<dyn Fn(u64) -> ReadWatch + Send + Sync>);
+
+impl TurnWatch {
+    /// Asks `watch` for somebody each time.
+    pub fn new(watch: impl Fn(u64) -> ReadWatch + Send + Sync + 'static) -> Self {
+        Self(Arc::new(watch))
+    }
+}
+
+impl fmt::Debug for TurnWatch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TurnWatch")
+    }
 }
 
 /// What is in memory.
@@ -35,6 +58,7 @@ enum Held {
     Nothing,
     Denoiser(Box<UNet2d>),
     Text(Arc<dyn Conditioner>),
+    Stage(Box<dyn FirstStage>),
 }
 
 impl Turns {
@@ -52,17 +76,24 @@ impl Turns {
             unread: unread.into_iter().map(Arc::from).collect(),
             changes: Changes::default(),
             words: Vec::new(),
+            other_stage: None,
             held: Mutex::default(),
             failure: Mutex::default(),
+            watch: Mutex::default(),
         })
     }
 
-    /// The same with changes and words instead of those that it had; nothing is in memory of
-    /// either then.
+    /// The same with changes, words and first stage instead of those that it had; nothing is
+    /// in memory of either then.
     ///
     /// # Errors
     /// If the words do not fit.
-    pub fn with(&self, changes: Changes, words: Vec<LearnedWord>) -> Result<Self, ModelError> {
+    pub fn with(
+        &self,
+        changes: Changes,
+        words: Vec<LearnedWord>,
+        other_stage: Option<PathBuf>,
+    ) -> Result<Self, ModelError> {
         self.let_go();
         // Weights that are not there are not changed.
         let none = Changes::default();
@@ -74,9 +105,30 @@ impl Turns {
             unread: unread.collect::<Result<_, ModelError>>()?,
             changes,
             words,
+            other_stage,
             held: Mutex::default(),
             failure: Mutex::default(),
+            watch: Mutex::new(self.watch().clone()),
         })
+    }
+
+    /// Has the reading of networks watched from now on, or no longer.
+    pub fn set_watch(&self, watch: Option<TurnWatch>) {
+        *self.watch() = watch;
+    }
+
+    fn watch(&self) -> MutexGuard<'_, Option<TurnWatch>> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folder, to read a network of so many numbers.
+    fn folder_for(&self, numbers: usize) -> ModelFolder {
+        let folder = self.folder.clone();
+        let bytes = numbers * folder.held().bytes();
+        match &*self.watch() {
+            Some(TurnWatch(watch)) => folder.watched(watch(bytes as u64)),
+            None => folder,
+        }
     }
 
     /// The conditioners; those for words are read when they are asked.
@@ -115,8 +167,12 @@ impl Turns {
         }
         // The other one goes first.
         *held = Held::Nothing;
-        let read = self.folder.load_unet(&self.device);
-        let network = self.told(read)?;
+        let numbers = self
+            .folder
+            .unet_config()
+            .and_then(UNet2dConfig::parameter_count);
+        let folder = self.folder_for(numbers.unwrap_or_default());
+        let network = self.told(folder.load_unet(&self.device))?;
         let network = weights::patched(&network, &names::DIFFUSERS, &self.changes.denoiser);
         *held = Held::Denoiser(Box::new(network.clone()));
         Some(network)
@@ -129,8 +185,10 @@ impl Turns {
             return Some(Arc::clone(text));
         }
         *held = Held::Nothing;
+        let numbers = self.unread.iter().map(|it| it.parameter_count()).sum();
+        let folder = self.folder_for(numbers);
         let read = || {
-            let encoders = Encoders::load(&self.folder, &self.device)?;
+            let encoders = Encoders::load(&folder, &self.device)?;
             let conditioners = encoders.conditioners(&self.folder.manifest().inputs);
             let mut conditioners = conditioners.into_iter().map(Arc::from);
             let found = conditioners.find(reads_words);
@@ -143,6 +201,38 @@ impl Turns {
         let text = self.told(read())?;
         *held = Held::Text(Arc::clone(&text));
         Some(text)
+    }
+
+    /// The first stage, which is there.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn present_stage(&self) -> Result<Box<dyn FirstStage>, ModelError> {
+        let stage = self.stage();
+        self.check()?;
+        stage.ok_or_else(|| ModelError::MissingPart {
+            folder: self.folder.path().to_path_buf(),
+            part: "autoencoder (vae)",
+        })
+    }
+
+    /// The first stage; `None` where it cannot be read, which [`Self::check`] tells.
+    pub fn stage(&self) -> Option<Box<dyn FirstStage>> {
+        let mut held = self.held();
+        if let Held::Stage(stage) = &*held {
+            return Some(stage.boxed());
+        }
+        *held = Held::Nothing;
+        let config = self.folder.first_stage_config();
+        let numbers = config.and_then(|config| config.parameter_count());
+        let folder = self.folder_for(numbers.unwrap_or_default());
+        let read = match &self.other_stage {
+            Some(path) => folder.load_first_stage_instead(path, &self.device),
+            None => folder.load_first_stage(&self.device),
+        };
+        let stage = self.told(read)?;
+        *held = Held::Stage(stage.boxed());
+        Some(stage)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

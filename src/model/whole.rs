@@ -1,5 +1,6 @@
 //! A whole model: a first stage, a denoiser, and what the denoiser can be told.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,7 +10,7 @@ use super::conditioner::{
     Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, Regional, TextReader,
 };
 use super::lora::{Changes, Targets};
-use super::turns::Turns;
+use super::turns::{TurnWatch, Turns};
 use super::unet::guidance_waves;
 use super::weights::{self, names};
 use super::{
@@ -41,6 +42,8 @@ pub struct Additions {
     pub words: Vec<LearnedWord>,
     /// Another first stage.
     pub first_stage: Option<Box<dyn FirstStage>>,
+    /// Where another one lies that is read when its turn comes, for a model that is read so.
+    pub first_stage_path: Option<PathBuf>,
     /// One that shows steps quickly; whoever paints keeps it.
     pub preview: Option<Box<dyn FirstStage>>,
 }
@@ -57,9 +60,9 @@ impl Model {
             // Denoisers with cross-attention must be told something.
             folder.text_encoder_config()?;
         }
-        let first_stage = folder.load_first_stage(device)?;
         if folder.is_in_turn() {
             let turns = Arc::new(Turns::new(folder, device)?);
+            let first_stage = Turns::first_stage(&turns)?;
             // Their sizes are those of the networks that will be read.
             let denoiser = folder.unet_config()?.init(device)?;
             let encoders = Encoders::unread(folder, device)?;
@@ -69,6 +72,7 @@ impl Model {
                 ..Self::new(manifest, first_stage, denoiser, encoders)?
             });
         }
+        let first_stage = folder.load_first_stage(device)?;
         let denoiser = folder.load_unet(device)?;
         Self::new(
             manifest,
@@ -87,6 +91,24 @@ impl Model {
     pub fn let_go(&self) {
         if let Some(turns) = &self.turns {
             turns.let_go();
+        }
+    }
+
+    /// Has the reading of networks in their turn watched from now on, or no longer.
+    pub fn watch_turns(&self, watch: Option<TurnWatch>) {
+        if let Some(turns) = &self.turns {
+            turns.set_watch(watch);
+        }
+    }
+
+    /// The first stage, which is in memory then.
+    ///
+    /// # Errors
+    /// If it is read when its turn comes, and cannot be.
+    pub fn present_first_stage(&self) -> Result<Box<dyn FirstStage>, ModelError> {
+        match &self.turns {
+            Some(turns) => turns.present_stage(),
+            None => Ok(self.first_stage.boxed()),
         }
     }
 
@@ -186,12 +208,16 @@ impl Model {
             changes,
             words,
             first_stage,
+            first_stage_path,
             preview: _,
         } = additions;
-        let first_stage = first_stage.unwrap_or_else(|| self.first_stage.boxed());
-        self.latents().check(first_stage.as_ref())?;
         if let Some(turns) = &self.turns {
-            let turns = Arc::new(turns.with(changes, words)?);
+            let turns = Arc::new(turns.with(changes, words, first_stage_path)?);
+            let first_stage = match first_stage {
+                Some(first_stage) => first_stage,
+                None => Turns::first_stage(&turns)?,
+            };
+            self.latents().check(first_stage.as_ref())?;
             return Ok(Self {
                 manifest: self.manifest.clone(),
                 first_stage,
@@ -200,6 +226,8 @@ impl Model {
                 turns: Some(turns),
             });
         }
+        let first_stage = first_stage.unwrap_or_else(|| self.first_stage.boxed());
+        self.latents().check(first_stage.as_ref())?;
         let conditioners = self.conditioners.iter();
         let conditioners = conditioners.map(|it| retold(it, &changes, &words));
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use image::{GrayImage, Luma};
+use image::{GrayImage, Luma, Rgba, RgbaImage};
 
 use super::drawing::MOST_REGIONS;
 use super::layout::listed;
@@ -129,6 +129,21 @@ impl SemanticInput {
         Err(SemanticError::UnknownClasses {
             unknown,
             known: classes.iter().map(names).collect(),
+        })
+    }
+
+    /// The map in the colours of its classes; what is nothing is clear. Not for the thread of
+    /// the window.
+    pub fn in_colours(&self) -> RgbaImage {
+        let colours: [[u8; 4]; 256] = std::array::from_fn(|value| {
+            let class = self.palette.class(value as u8);
+            class.map_or([0; 4], |class| {
+                let [red, green, blue] = class.color;
+                [red, green, blue, 255]
+            })
+        });
+        RgbaImage::from_fn(self.map.width(), self.map.height(), |x, y| {
+            Rgba(colours[usize::from(self.map.get_pixel(x, y)[0])])
         })
     }
 

@@ -61,7 +61,7 @@ pub static ESCAPE: Action = Action::new(Group::Generate, "Cancel", |_| Some(Comm
 pub static SAVE_MEMORY: Action = Action::new(Group::Generate, "Save memory", |_| {
     Some(Command::ToggleMemorySaving)
 })
-.hint("From the next picture on, text encoders and denoiser are in memory one after the other; each is read again for every picture")
+.hint("From the next picture on, text encoders, denoiser and autoencoder are in memory one after the other; each is read again for every picture")
 .switch(|state| state.settings.saves_memory);
 
 /// Shows the list of models. It stands among files.

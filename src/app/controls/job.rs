@@ -8,7 +8,7 @@ use super::{ControlPicture, ControlPreview, ControlSource, ListedControl};
 use crate::app::dispatch::Core;
 use crate::app::small_picture::cut;
 use crate::app::state::AppState;
-use crate::control::{map_in_colours, seen};
+use crate::control::seen;
 use crate::document::{DocumentSnapshot, Layer, LayerId};
 use crate::geometry::CanvasRect;
 use crate::recipe::{ControlSpec, GenerateSpec, ImageInput, MaskInput, SemanticInput};
@@ -102,10 +102,13 @@ impl Shown {
             Self::Picture(picture) => return Some(picture),
             Self::Canvas => document.composite_in(part),
             Self::Layer(layer) => cut(document.layer(layer).and_then(Layer::raster)?, part),
-            Self::LabelMap => map_in_colours(&SemanticInput {
-                map: Arc::new(document.label_map_in(part)?),
-                palette: document.palette().clone(),
-            }),
+            Self::LabelMap => {
+                let labels = SemanticInput {
+                    map: Arc::new(document.label_map_in(part)?),
+                    palette: document.palette().clone(),
+                };
+                labels.in_colours()
+            }
         };
         Some(ImageInput(Arc::new(picture)))
     }

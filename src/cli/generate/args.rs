@@ -125,9 +125,9 @@ pub struct GenerateArgs {
     /// How weights are held in memory; half precision halves it, on the processor
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) precision: Precision,
-    /// Read networks when their turn comes: of the text encoders and the denoiser no more
-    /// than one is in memory at a time, half precision stays as it is stored, and each is
-    /// read again for the next picture
+    /// Read networks when their turn comes: of text encoders, denoiser and autoencoder no
+    /// more than one is in memory at a time, half precision stays as it is stored, and each
+    /// is read again for the next picture
     #[arg(long)]
     pub(in crate::cli) low_memory: bool,
     /// Print lines of JSON instead of text

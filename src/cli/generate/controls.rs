@@ -1,22 +1,28 @@
 //! ControlNets of `velatura generate`, and the pictures that they see.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use image::{RgbaImage, imageops};
 
 use super::conditions::part_of;
 use super::frame::Framed;
 use crate::cli::CliError;
+use crate::exchange::{ExchangeError, read_label_map, read_palette};
 use crate::recipe::param::Number;
 use crate::recipe::{
     CONTROL_END, CONTROL_START, CONTROL_WEIGHT, ControlKind, ControlSpec, GenerateSpec, ImageInput,
-    NamedFile, open_picture,
+    NamedFile, Palette, SemanticInput, open_picture,
 };
 
 /// What stands for the kind that the name of a file tells.
 const BY_NAME: &str = "auto";
+/// The palette that comes with the program, and what it is called.
+const ADE20K_NAME: &str = "ade20k";
+const ADE20K: &str = include_str!("../../../assets/palettes/ade20k.json");
 
 /// What controls a picture.
 #[derive(Debug, Args)]
@@ -32,6 +38,11 @@ pub(in crate::cli) struct ControlArgs {
     /// [default: by the name of its file]
     #[arg(long, value_name = "KIND", requires = "control", value_parser = kind_parser())]
     control_kind: Vec<Option<ControlKind>>,
+    /// Classes and colours by which the picture of a --control of the kind segmentation is
+    /// read as a label map, and in whose colours the network sees it: a palette in JSON, or
+    /// ade20k, whose colours such networks were trained on
+    #[arg(long, value_name = "JSON|ade20k", requires = "control")]
+    control_palette: Option<PathBuf>,
 }
 
 /// One control as it is typed.
@@ -146,11 +157,20 @@ impl ControlArgs {
         if self.control_kind.len() > self.control.len() {
             warn("there are more kinds than controls; those behind are passed over".to_owned());
         }
+        let palette = self.control_palette.as_deref().map(palette).transpose()?;
+        let mut read_maps = 0;
         let mut controls = Vec::new();
         for (index, given) in self.control.iter().enumerate() {
             let kind = self.control_kind.get(index).copied().flatten();
             let mut control = given.spec(kind);
-            if let Some(path) = &given.picture {
+            let labels = palette
+                .as_ref()
+                .filter(|_| control.kind == ControlKind::Segmentation);
+            if let (Some(path), Some(palette)) = (&given.picture, labels) {
+                let picture = label_map(path, palette, framed)?;
+                control.picture = Some(ImageInput(Arc::new(picture)));
+                read_maps += 1;
+            } else if let Some(path) = &given.picture {
                 let opened = open_picture(path)?;
                 opened
                     .warnings
@@ -164,9 +184,49 @@ impl ControlArgs {
             }
             controls.push(control);
         }
+        if palette.is_some() && read_maps == 0 {
+            warn(
+                "no --control is of the kind segmentation and has a picture, so that \
+                 --control-palette changes nothing"
+                    .to_owned(),
+            );
+        }
         spec.controls = controls;
         Ok(())
     }
+}
+
+/// The palette of a name or a file.
+fn palette(path: &Path) -> Result<Palette, CliError> {
+    if path == Path::new(ADE20K_NAME) && !path.exists() {
+        return Ok(serde_json::from_str(ADE20K).unwrap_or_default());
+    }
+    Ok(read_palette(path)?)
+}
+
+/// A label map in the colours of its classes, or what lies of it in a frame.
+fn label_map(
+    path: &Path,
+    palette: &Palette,
+    framed: Option<&Framed>,
+) -> Result<RgbaImage, CliError> {
+    let numbers = read_label_map(path)?.numbers(palette, &BTreeMap::new());
+    let map = numbers.map_err(|colours| ExchangeError::UnknownColours {
+        path: path.to_owned(),
+        colours,
+    })?;
+    let labels = SemanticInput {
+        map: Arc::new(map),
+        palette: palette.clone(),
+    };
+    let picture = labels.in_colours();
+    let Some(framed) = framed else {
+        return Ok(picture);
+    };
+    // Between two classes there is none.
+    let [width, height] = framed.picture_px();
+    let whole = imageops::resize(&picture, width, height, imageops::FilterType::Nearest);
+    Ok(part_of(&whole, framed))
 }
 
 #[cfg(test)]

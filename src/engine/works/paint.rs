@@ -47,8 +47,11 @@ pub(in crate::engine) struct Paint {
     model: Option<Rc<Loaded>>,
     /// Whether the first stage sees pictures in parts, for want of memory.
     is_in_parts: bool,
-    /// The networks through which pictures control it, held as long.
+    /// The networks through which pictures control it, held as long; where memory is saved,
+    /// until the steps of a picture are done.
     controls: Vec<Rc<ReadControl>>,
+    /// The model with the files of the last picture, which lets go of what it read in turn.
+    last: Option<Rc<Loaded>>,
     /// Index of the picture in hand.
     index: u32,
     picture: Option<Picture>,
@@ -79,6 +82,7 @@ impl Paint {
             model: None,
             is_in_parts: false,
             controls: Vec::new(),
+            last: None,
             index: 0,
             picture: None,
             steps: 0,
@@ -98,7 +102,20 @@ impl Paint {
         };
         let spec = spec.resolved();
         let model = self.bench.fitted(base, &spec, context)?;
-        let (spec, warnings) = settled(&spec, &model.model).map_err(failed)?;
+        self.last = Some(Rc::clone(&model));
+        model
+            .model
+            .model()
+            .watch_turns(Some(context.reading_turns()));
+        if self.controls.is_empty() {
+            self.controls = self.bench.controls(base, &spec, context)?;
+        }
+        if context.is_watched() {
+            let prepared = model.model.prepare_previews();
+            prepared.map_err(|error| failed(error, context))?;
+        }
+        let (spec, warnings) =
+            settled(&spec, &model.model).map_err(|error| failed(error, context))?;
         for warning in warnings {
             if self.warned.insert(warning.clone()) {
                 context.warn(warning);
@@ -106,7 +123,8 @@ impl Paint {
         }
         let mut request = request_of(&spec, &self.controls);
         request.canvas.in_parts = self.is_in_parts;
-        let session = Session::new(&model.model, &request).map_err(failed)?;
+        let session =
+            Session::new(&model.model, &request).map_err(|error| failed(error, context))?;
         let (plan, state) = session.into_parts();
         Ok(Picture {
             spec,
@@ -180,9 +198,17 @@ impl Paint {
         } = picture;
         let mut session = Session::resumed(&model.model, plan, state);
         let Some(view) = session.step()? else {
+            let digests = self.controls.iter().map(|read| read.digest());
+            let digests: Vec<_> = digests.collect();
+            if model.model.model().is_in_turn() {
+                // The decoder has its turn.
+                session.let_go_of_controls();
+                self.controls.clear();
+                self.bench.forget_controls();
+            }
             let mut painted = finished(spec, &session, &model, context)?;
-            let pairs = painted.spec.controls.iter_mut().zip(&self.controls);
-            pairs.for_each(|(control, read)| control.hash = read.digits());
+            let pairs = painted.spec.controls.iter_mut().zip(&digests);
+            pairs.for_each(|(control, digest)| control.hash = file_digits(digest));
             return Ok(Some(painted));
         };
         let (step, total) = (view.step as u32, view.total as u32);
@@ -261,6 +287,16 @@ impl Paint {
     }
 }
 
+/// What was read in turn stays with nobody.
+impl Drop for Paint {
+    fn drop(&mut self) {
+        if let Some(last) = &self.last {
+            last.model.model().watch_turns(None);
+            last.model.model().let_go();
+        }
+    }
+}
+
 impl Work for Paint {
     fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
         let Some(model) = self.model.clone() else {
@@ -293,7 +329,8 @@ impl Work for Paint {
             self.picture = Some(self.begin(&model, context)?);
             return Ok(Flow::More);
         };
-        let Some(painted) = self.step(picture, context).map_err(failed)? else {
+        let step = self.step(picture, context);
+        let Some(painted) = step.map_err(|error| failed(error, context))? else {
             return Ok(Flow::More);
         };
         let Some(Finish::X4) = self.spec.finish else {
@@ -314,9 +351,13 @@ fn acts_alike(these: &[ControlSpec], those: &[ControlSpec]) -> bool {
     these.iter().map(acts).eq(those.iter().map(acts))
 }
 
+/// Why a job ends: what it was ended for has not failed.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn failed(error: DiffusionError) -> StopReason {
-    StopReason::Failed(EngineError::Paint(error.to_string()))
+fn failed(error: DiffusionError, context: &JobContext) -> StopReason {
+    match context.checkpoint() {
+        Err(ended) => ended,
+        Ok(()) => StopReason::Failed(EngineError::Paint(error.to_string())),
+    }
 }
 
 fn finished(

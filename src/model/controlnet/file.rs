@@ -19,11 +19,13 @@ const STEM: &str = "diffusion_pytorch_model";
 const FIRST: &str = "controlnet_cond_embedding.conv_in.weight";
 
 /// Relatives by parts of their names, and what they are.
-const RELATIVES: [(&str, &str); 6] = [
+const RELATIVES: [(&str, &str); 8] = [
     ("lora_controlnet", "a Control-LoRA"),
     ("task_embedding", "a union of ControlNets"),
     ("control_add_embedding", "a union of ControlNets"),
     ("adapter.body.", "a T2I-Adapter"),
+    ("body.0.block1.", "a T2I-Adapter"),
+    ("body.0.resnets.", "a T2I-Adapter"),
     ("ip_adapter", "an IP-Adapter"),
     (
         "controlnet_blocks.",

@@ -96,6 +96,12 @@ pub(in crate::model) trait Kind {
     /// As [`Self::load`], of what names and shapes tell.
     fn placed(&self, weights: OpenWeights<'_>) -> Result<Option<Arranged>, ModelError>;
 
+    /// Makes the network without its weights, which are drawn should anybody ask it.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    fn unread(&self, device: &Device) -> Result<Box<dyn FirstStage>, ModelError>;
+
     /// Reads the network; `weights` is asked where there are any.
     ///
     /// # Errors
@@ -230,6 +236,10 @@ macro_rules! autoencoder_kind {
                 let network = self.init(&Device::flex())?;
                 let names = &names::AUTOENCODER;
                 Arranged::of_module(&network, weights()?, names, <$config>::CLASS).map(Some)
+            }
+
+            fn unread(&self, device: &Device) -> Result<Box<dyn FirstStage>, ModelError> {
+                Ok(Box::new(self.init(device)?))
             }
 
             fn load(

@@ -94,15 +94,19 @@ impl Kind for PixelsConfig {
         Ok(None)
     }
 
+    fn unread(&self, _device: &Device) -> Result<Box<dyn FirstStage>, ModelError> {
+        Ok(Box::new(Pixels {
+            config: self.clone(),
+        }))
+    }
+
     fn load(
         &self,
         _weights: OpenWeights<'_>,
         _held: WeightDtype,
-        _device: &Device,
+        device: &Device,
     ) -> Result<Box<dyn FirstStage>, ModelError> {
-        Ok(Box::new(Pixels {
-            config: self.clone(),
-        }))
+        self.unread(device)
     }
 }
 

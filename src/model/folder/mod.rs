@@ -4,6 +4,7 @@ mod conditions;
 mod convert;
 mod differences;
 mod few_steps;
+mod first_stage;
 mod latent_diffusion;
 mod original;
 mod place;
@@ -28,16 +29,16 @@ use single::OneFile;
 use super::conditioner::class::{ClassEncoder, ClassEncoderConfig};
 use super::conditioner::layout::{LayoutEncoder, LayoutEncoderConfig};
 use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
-use super::first_stage::{FirstStagePlace, Halves};
-use super::inspect::only_checkpoint;
+use super::first_stage::FirstStagePlace;
+use super::inspect::{check_class, only_checkpoint};
 use super::json::{read_config, read_json};
 use super::turns;
 use super::weights::{
     self, FileStamp, ReadWatch, Watched, WeightDigest, WeightDtype, WeightSource, names,
 };
 use super::{
-    AutoencoderKl, ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig,
-    Manifest, ModelError, UNet2d, UNet2dConfig, VqModel,
+    ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStageConfig, Manifest, ModelError, UNet2d,
+    UNet2dConfig,
 };
 
 const UNET: &str = "diffusion_pytorch_model";
@@ -123,6 +124,9 @@ impl ModelFolder {
         if let Some(file) = only_checkpoint(&path) {
             return single::open(&file, yaml);
         }
+        if yaml.is_some() {
+            return Err(ModelError::NeedsNoYaml(path));
+        }
         let unet = UNet2dConfig::read(&path.join("unet/config.json"))?;
         let text_encoder: Option<ClipTextConfig> =
             read_config(&path.join("text_encoder/config.json"))?;
@@ -138,6 +142,7 @@ impl ModelFolder {
         let first_stage = FirstStagePlace::find(&path, index.as_ref())?;
         let says_zeros = index.as_ref().and_then(|index| index.get(ZEROS)?.as_bool());
         if index.is_none() && unet.is_none() && first_stage.is_none() && text_encoder.is_none() {
+            check_class(&path)?;
             return Err(ModelError::NotAModel(path));
         }
         if let Some(config) = &unet {
@@ -363,65 +368,6 @@ impl ModelFolder {
         )
     }
 
-    /// Reads the first stage, of whichever kind.
-    ///
-    /// # Errors
-    /// If there is none, or its weights are damaged or do not fit.
-    pub fn load_first_stage(&self, device: &Device) -> Result<Box<dyn FirstStage>, ModelError> {
-        let place = self.first_stage_place()?;
-        let weights = || Ok(self.told(place.weights()?));
-        place.load_from(&weights, self.held, device)
-    }
-
-    /// Reads a first stage that takes the place of the model's own: a folder, or a file of
-    /// weights, which may be without its configuration where it has the sizes of the
-    /// model's own.
-    ///
-    /// # Errors
-    /// As [`Self::load_first_stage`].
-    pub fn load_first_stage_instead(
-        &self,
-        path: &Path,
-        device: &Device,
-    ) -> Result<Box<dyn FirstStage>, ModelError> {
-        let own = self.first_stage_config()?;
-        let place = FirstStagePlace::instead_of(own, path)?;
-        let weights = || Ok(self.told(place.weights()?));
-        let stage = place.load_from(&weights, self.held, device)?;
-        match &place.config {
-            // What only decodes leaves the other half to the model's own.
-            FirstStageConfig::Tiny(config) if !config.has_encoder() => Ok(Box::new(Halves::new(
-                self.load_first_stage(device)?,
-                stage,
-            )?)),
-            _ => Ok(stage),
-        }
-    }
-
-    /// Reads the first stage where it is one that a distribution keeps in bounds.
-    ///
-    /// # Errors
-    /// As [`Self::load_first_stage`], or if it is of another kind.
-    pub fn load_autoencoder(&self, device: &Device) -> Result<AutoencoderKl, ModelError> {
-        let place = self.first_stage_place()?;
-        let FirstStageConfig::Kl(config) = &place.config else {
-            return Err(self.missing("AutoencoderKL"));
-        };
-        config.load(place.weights()?.as_ref(), self.held, device)
-    }
-
-    /// Reads the first stage where it is one that a codebook keeps in bounds.
-    ///
-    /// # Errors
-    /// As [`Self::load_first_stage`], or if it is of another kind.
-    pub fn load_vq_model(&self, device: &Device) -> Result<VqModel, ModelError> {
-        let place = self.first_stage_place()?;
-        let FirstStageConfig::Vq(config) = &place.config else {
-            return Err(self.missing("VQModel"));
-        };
-        config.load(place.weights()?.as_ref(), self.held, device)
-    }
-
     /// Reads the text encoder.
     ///
     /// # Errors
@@ -525,12 +471,6 @@ impl ModelFolder {
             });
         }
         Ok(tokenizer.limited_to(text.max_position_embeddings))
-    }
-
-    /// The files of the first stage's weights; none where it has no weights.
-    pub fn first_stage_files(&self) -> Vec<PathBuf> {
-        let weights = self.first_stage_place().and_then(FirstStagePlace::weights);
-        weights.map_or_else(|_| Vec::new(), |weights| weights.files())
     }
 
     /// SHA-256 of the denoiser's weights, of which other programs show the first

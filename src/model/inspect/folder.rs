@@ -10,7 +10,7 @@ use super::super::paper::is_leftover;
 use super::super::weights::{WeightSource, is_alike};
 use super::super::{HiddenAct, Manifest, ModelError, ModelFolder, WeightDtype};
 use super::pipeline::{self, Network, Sizes};
-use super::{Family, Inspection, Predicts, Task, precision};
+use super::{Family, Inspection, Predicts, Task, foreign, precision};
 use crate::recipe::InputSpec;
 
 /// Pipelines of diffusers that are known to be no model here, and what they are.
@@ -33,6 +33,10 @@ pub(super) fn inspect(path: &Path, config: Option<&Path>) -> Result<Inspection, 
     if let Some(file) = only_checkpoint(path) {
         return super::inspect(&file, config);
     }
+    if config.is_some() {
+        return Err(ModelError::NeedsNoYaml(path.to_path_buf()));
+    }
+    foreign::check_class(path)?;
     let index: Option<Value> = read_json(&path.join("model_index.json"))?;
     let class = index
         .as_ref()

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::ModelError;
+use super::super::json::read_json;
 use super::super::paper::{Seen, UNET};
 use super::super::weights::{LFS_POINTER, WeightSource};
 
@@ -81,6 +83,29 @@ const CONTROLNET: Kind = (
     "a ControlNet, which steers a model and is none",
     "choose the model that it was made for, and give it --control",
 );
+const CONTROL_LORA: Kind = (
+    "a Control-LoRA",
+    "take a whole ControlNet of that kind, and give it --control",
+);
+const UNION: Kind = (
+    "a union of ControlNets",
+    "take a ControlNet for one kind of picture, and give it --control",
+);
+const T2I_ADAPTER: Kind = (
+    "a T2I-Adapter",
+    "take a ControlNet of that kind, and give it --control",
+);
+const IP_ADAPTER: Kind = (
+    "an IP-Adapter",
+    "choose the model that it was made for; a picture guides it with --init or --guide",
+);
+/// Classes of diffusers whose folders go with a model.
+const CLASSES: [(&str, Kind); 4] = [
+    ("ControlNetModel", CONTROLNET),
+    ("ControlNetUnionModel", UNION),
+    ("T2IAdapter", T2I_ADAPTER),
+    ("MultiAdapter", T2I_ADAPTER),
+];
 const SD3: Kind = (
     "Stable Diffusion 3",
     "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
@@ -134,7 +159,8 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
 }
 
 /// Parts of names, the more telling first.
-const PARTS: [(&str, Kind); 50] = [
+const PARTS: [(&str, Kind); 56] = [
+    ("lora_controlnet", CONTROL_LORA),
     ("lora_", LORA),
     ("_lora.", LORA),
     (".lora.", LORA),
@@ -144,13 +170,12 @@ const PARTS: [(&str, Kind); 50] = [
     (".dora_scale", LORA),
     ("string_to_param", EMBEDDING),
     ("emb_params", EMBEDDING),
-    (
-        "ip_adapter.",
-        (
-            "an IP-Adapter, which steers a model and is none",
-            "choose the model that it was made for",
-        ),
-    ),
+    ("ip_adapter.", IP_ADAPTER),
+    ("adapter.body.", T2I_ADAPTER),
+    ("body.0.block1.", T2I_ADAPTER),
+    ("body.0.resnets.", T2I_ADAPTER),
+    ("task_embedding", UNION),
+    ("control_add_embedding", UNION),
     ("linears_image.", OTHER_GLIGEN),
     ("null_person_feature", OTHER_GLIGEN),
     ("person_embeddings", OTHER_GLIGEN),
@@ -310,6 +335,19 @@ pub(in crate::model) fn check_bytes(path: &Path) -> Result<(), ModelError> {
         return Err(refusal(path, PACKED));
     }
     Ok(())
+}
+
+/// Refuses folders of diffusers of networks that go with a model, by their class.
+///
+/// # Errors
+/// If it is one: its name.
+pub(in crate::model) fn check_class(folder: &Path) -> Result<(), ModelError> {
+    let config: Option<Value> = read_json(&folder.join("config.json"))?;
+    let class = config
+        .as_ref()
+        .and_then(|config| config["_class_name"].as_str());
+    let known = class.and_then(|class| CLASSES.iter().find(|(name, _)| class == *name));
+    known.map_or(Ok(()), |(_, kind)| Err(refusal(folder, *kind)))
 }
 
 /// Refuses files in which names are those of something else.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub(super) use folder::only_checkpoint;
-pub(super) use foreign::check_bytes;
 pub use foreign::{Addition, addition};
+pub(super) use foreign::{check_bytes, check_class};
 pub(super) use single::{PREDICTION_NOTE, SingleFile};
 
 use super::first_stage::tiny_inspected;

@@ -81,11 +81,11 @@ fn job_ui(ui: &mut Ui, width: f32, state: &AppState, job: &JobRecord, commands: 
     let width = width - height::PRIMARY - space::S;
     let mut note = match (job.is_running(), job.total) {
         (false, _) => "waiting".to_owned(),
-        (true, _) if job.step == 0 => match job.reading.filter(|share| *share < 1.0) {
+        (true, total) => match job.reading.filter(|share| *share < 1.0) {
             Some(share) => format!("reading the model, {:.0} %", share * 100.0),
-            None => "preparing".to_owned(),
+            None if job.step == 0 => "preparing".to_owned(),
+            None => format!("{} / {total}", job.step),
         },
-        (true, total) => format!("{} / {total}", job.step),
     };
     // The status bar says it too, and has more room.
     if width >= TIME_WIDTH

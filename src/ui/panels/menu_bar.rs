@@ -150,6 +150,12 @@ fn action_ui(ui: &mut Ui, action: &Action, state: &AppState, commands: &mut Comm
     let mut response = ui
         .add_enabled(obstacle.is_none(), button)
         .accessible_name(&label);
+    if let Some(is_on) = action.is_on(state) {
+        let is_usable = obstacle.is_none();
+        response.widget_info(|| {
+            egui::WidgetInfo::selected(egui::Role::Button, is_usable, is_on, &label)
+        });
+    }
     if let Some(obstacle) = obstacle {
         response = response.on_disabled_hover_text(obstacle);
     }

@@ -22,6 +22,8 @@ use crate::model::{Manifest, ModelError};
 
 /// The ending of what is written as one file.
 const ENDING: &str = "safetensors";
+/// Endings of PyTorch checkpoints, which are not written.
+const TORCH: [&str; 5] = ["ckpt", "pt", "pth", "bin", "pkl"];
 
 /// How a model is written anew.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,6 +60,10 @@ impl Conversion<'_> {
         target: &Path,
         goes_on: ConversionWatch<'_>,
     ) -> Result<(), ModelError> {
+        let ending = target.extension().unwrap_or_default();
+        if TORCH.iter().any(|torch| ending.eq_ignore_ascii_case(torch)) {
+            return Err(ModelError::TorchTarget(target.to_path_buf()));
+        }
         let is_there = std::fs::symlink_metadata(target).is_ok();
         if is_there && !self.replaces {
             return Err(ModelError::Exists(target.to_path_buf()));

@@ -9,7 +9,7 @@ use super::texts::{SECOND, SECOND_VELOCITY, Texts};
 use crate::model::folder::original::VOCABULARY;
 use crate::model::folder::single::{self, Pieces};
 use crate::model::folder::{CLASS_NAMES, FewSteps, ModelFolder};
-use crate::model::inspect::{Inspection, PREDICTION_NOTE, Predicts, SingleFile, Task};
+use crate::model::inspect::{Family, Inspection, PREDICTION_NOTE, Predicts, SingleFile, Task};
 use crate::model::paper::{self, Layout, OriginalFirstStage, OriginalUnet};
 use crate::model::weights::{Arranged, Gathered, WeightSource};
 use crate::model::{FirstStageConfig, ModelError};
@@ -64,7 +64,7 @@ pub(super) fn rearranged(
 /// The files that belong beside a checkpoint, and where they go.
 ///
 /// # Errors
-/// If others lie there.
+/// If others lie there, or some for which the source has none.
 pub(super) fn beside(
     source: &Path,
     target: &Path,
@@ -78,7 +78,11 @@ pub(super) fn beside(
     let mut files = Vec::new();
     for (from, to) in yaml.into_iter().chain(names) {
         let Ok(wanted) = std::fs::read(&from) else {
-            continue;
+            // The new one would be read with what is another's.
+            match to.is_file() && found.family == Family::LatentDiffusion {
+                true => return Err(ModelError::Stray(to)),
+                false => continue,
+            }
         };
         match std::fs::read(&to) {
             Ok(there) if there == wanted => {}

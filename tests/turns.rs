@@ -1,0 +1,180 @@
+//! Networks that are read when their turn comes: the first stage and ControlNets too, with
+//! somebody who watches.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use burn::tensor::Device;
+use image::{Rgba, RgbaImage};
+use velatura::diffusion::{GenerationRequest, LatentDiffusion, Session};
+use velatura::engine::device::ComputeDevice;
+use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage};
+use velatura::engine::{EngineHandle, studio};
+use velatura::model::weights::ReadWatch;
+use velatura::model::{Additions, ModelFolder, TurnWatch};
+use velatura::recipe::{ControlSpec, GenerateSpec, ImageInput, ModelSource};
+
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn folder() -> PathBuf {
+    PathBuf::from("tests/data/reference/sd1-tiny")
+}
+
+fn request() -> GenerationRequest {
+    GenerationRequest {
+        prompt: "a red house".to_owned(),
+        negative_prompt: "fog".to_owned(),
+        steps: 2,
+        guidance_scale: 4.0,
+        seed: 3,
+        width_px: 48,
+        height_px: 32,
+        ..GenerationRequest::default()
+    }
+}
+
+fn in_turn() -> LatentDiffusion {
+    let opened = ModelFolder::open(folder()).unwrap().in_turn();
+    assert!(opened.is_in_turn());
+    LatentDiffusion::load(&opened, &Device::flex()).unwrap()
+}
+
+fn picture(model: &LatentDiffusion) -> image::RgbImage {
+    let mut session = Session::new(model, &request()).unwrap();
+    while session.step().unwrap().is_some() {}
+    session.picture().unwrap()
+}
+
+#[test]
+fn the_first_stage_has_its_turn_and_so_has_another_one() {
+    let whole = LatentDiffusion::load(&ModelFolder::open(folder()).unwrap(), &Device::flex());
+    let wanted = picture(&whole.unwrap());
+    let model = in_turn();
+    assert_eq!(picture(&model), wanted);
+    let additions = Additions {
+        first_stage_path: Some(folder().join("vae")),
+        ..Additions::default()
+    };
+    let other = model.with(additions).unwrap();
+    assert_eq!(picture(&other), wanted);
+    // Steps are shown in small without a first stage beside the denoiser.
+    model.prepare_previews().unwrap();
+    let mut session = Session::new(&model, &request()).unwrap();
+    let view = session.step().unwrap().unwrap();
+    assert_eq!(view.preview().unwrap().dimensions(), (48, 32));
+    let wrong = Additions {
+        first_stage_path: Some(Path::new("tests/data/reference/taesd").into()),
+        ..Additions::default()
+    };
+    assert!(model.with(wrong).is_err());
+}
+
+/// Text encoder, denoiser and first stage are read one after the other; each may be given up.
+#[test]
+fn every_turn_is_watched_and_can_be_given_up() {
+    let model = in_turn();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    // How many parts may still be read.
+    let patience = Arc::new(AtomicU64::new(u64::MAX));
+    let (heard, left) = (Arc::clone(&told), Arc::clone(&patience));
+    let watch = TurnWatch::new(move |total_bytes| {
+        let place = heard.lock().unwrap().len();
+        heard.lock().unwrap().push((total_bytes, 0));
+        let (heard, left) = (Arc::clone(&heard), Arc::clone(&left));
+        ReadWatch::new(move |bytes| {
+            heard.lock().unwrap()[place].1 += bytes;
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok()
+        })
+    });
+    model.model().watch_turns(Some(watch));
+    let wanted = picture(&model);
+    let turns = told.lock().unwrap().clone();
+    assert_eq!(turns.len(), 3, "{turns:?}");
+    for (total, read) in &turns {
+        // Nothing but what is there is read, and vectors stay wide.
+        assert!(*read > total / 2 && *read <= total * 2, "{turns:?}");
+    }
+    let give_up = |after: u64| {
+        patience.store(after, Ordering::Relaxed);
+        let run = || {
+            let mut session = Session::new(&model, &request())?;
+            while session.step()?.is_some() {}
+            // The decoder is given up at once.
+            patience.store(after.min(1), Ordering::Relaxed);
+            session.picture()
+        };
+        let error = run().unwrap_err().to_string();
+        patience.store(u64::MAX, Ordering::Relaxed);
+        error
+    };
+    for after in [0, 60, 1_000_000] {
+        let error = give_up(after);
+        assert!(error.contains("was ended"), "{after}: {error}");
+    }
+    // It was not the model's fault.
+    assert_eq!(picture(&model), wanted);
+}
+
+fn paint(engine: &mut EngineHandle, spec: &GenerateSpec) -> (PaintedImage, Vec<(bool, f32)>) {
+    let job = engine.generate(spec.clone());
+    let (mut painted, mut readings, mut has_begun) = (None, Vec::new(), false);
+    loop {
+        match engine.wait(PATIENCE).unwrap() {
+            EngineEvent::Progress { step, .. } => has_begun |= step > 0,
+            EngineEvent::Reading { share, .. } => readings.push((has_begun, share)),
+            EngineEvent::Painted { image, .. } => painted = Some(image),
+            EngineEvent::Finished {
+                job: done,
+                outcome: JobOutcome::Painted,
+            } if done == job => return (painted.unwrap(), readings),
+            EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// What controls a picture is gone while it is decoded, and read again for the next one.
+#[test]
+fn controls_are_read_for_each_picture_where_memory_is_saved() {
+    let factory = studio::factory(ComputeDevice::cpu());
+    let mut engine = EngineHandle::spawn(factory, Arc::new(|| {})).unwrap();
+    let network = Path::new("tests/data/reference/control/control_canny");
+    let shown = RgbaImage::from_fn(48, 32, |x, _| Rgba([if x < 20 { 0 } else { 255 }; 4]));
+    let spec = GenerateSpec {
+        model: ModelSource::Folder(folder()),
+        prompt: "a red house".to_owned(),
+        steps: 2,
+        seed: 7,
+        width_px: 48,
+        height_px: 32,
+        controls: vec![ControlSpec {
+            picture: Some(ImageInput(Arc::new(shown))),
+            ..ControlSpec::at(network)
+        }],
+        ..GenerateSpec::default()
+    };
+    let (wanted, _) = paint(&mut engine, &spec);
+    engine.save_memory(true);
+    let batch = GenerateSpec {
+        seed: 6,
+        batch: 2,
+        ..spec
+    };
+    // The second of them.
+    let (found, readings) = paint(&mut engine, &batch);
+    assert!(found.image == wanted.image);
+    assert_eq!(found.spec.controls[0].hash, wanted.spec.controls[0].hash);
+    assert!(!found.spec.controls[0].hash.is_empty());
+    // The decoder's turn is told of after steps are done.
+    assert!(readings.iter().any(|(has_begun, _)| *has_begun));
+    engine.close();
+}
