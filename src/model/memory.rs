@@ -511,37 +511,47 @@ mod tests {
 
     #[test]
     fn what_is_beside_the_words_is_counted() {
-        let model = ModelFolder::open("tests/data/reference/sd1-tiny").unwrap();
-        let of = |beside: &Beside| {
-            let estimate = model.painting_memory_beside([512, 512], None, false, beside);
-            estimate.unwrap()
+        let architecture = stable_diffusion().architecture().unwrap();
+        let of = |beside: &Beside| beside.working(&architecture, [64, 64], 2.0);
+        assert!(of(&Beside::default()) < 1.0);
+        let controlled = |controls| {
+            let beside = Beside {
+                controls,
+                ..Beside::default()
+            };
+            of(&beside)
         };
-        let plain = of(&Beside::default());
-        assert_eq!(plain, model.painting_memory([512, 512], 1).unwrap());
-        let controlled = of(&Beside {
-            controls: 2,
-            control_numbers: 1_000_000,
-            regions: 0,
-        });
-        assert_eq!(controlled.weights_bytes, plain.weights_bytes + 4_000_000);
-        assert!(controlled.working_bytes > plain.working_bytes);
+        // What is added to the skip connections in both branches is more than what is seen.
+        assert!(controlled(1) > 4.0 * 320.0 * 64.0 * 64.0);
+        let seen = controlled(2) - controlled(1);
+        assert!((seen - 320.0 * 64.0 * 64.0).abs() < 1.0, "{seen}");
         let regional = |regions| {
             let beside = Beside {
                 regions,
                 ..Beside::default()
             };
-            of(&beside).working_bytes
+            of(&beside)
         };
-        // Each has its shares of 128 × 128 places, twice and at all levels.
+        // Each has its shares of all places, twice and at all levels, and its words.
         let each = regional(12) - regional(11);
-        assert!((each as f64) > 2.0 * 128.0 * 128.0 * NUMBER, "{each}");
-        assert!(regional(1) > plain.working_bytes);
-        // In turn the first stage is not there with the denoiser.
+        let wanted = 2.0 * SHARES_OF_LEVELS * 64.0 * 64.0 + 77.0 * 768.0;
+        assert!((each - wanted).abs() < 1.0, "{each}");
+        assert!(regional(1) > each);
+        let model = ModelFolder::open("tests/data/reference/sd1-tiny").unwrap();
+        let plain = model.painting_memory([64, 64], 1).unwrap();
+        let beside = Beside {
+            controls: 2,
+            control_numbers: 1_000_000,
+            regions: 3,
+        };
+        let more = model.painting_memory_beside([64, 64], None, false, &beside);
+        let more = more.unwrap();
+        assert_eq!(more.weights_bytes, plain.weights_bytes + 4_000_000);
+        assert!(more.working_bytes >= plain.working_bytes);
+        // In turn no two of them are there.
         let in_turn = model.clone().in_turn();
         let turn = in_turn.painting_memory([64, 64], 1).unwrap();
-        let stage = model.first_stage_config().unwrap().parameter_count();
-        let whole = model.painting_memory([64, 64], 1).unwrap();
-        assert!(turn.weights_bytes + stage.unwrap() as u64 * 4 <= whole.weights_bytes);
+        assert!(turn.weights_bytes < plain.weights_bytes);
     }
 
     #[test]
