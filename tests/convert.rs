@@ -11,12 +11,22 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors};
 use velatura::model::inspect::{Family, Predicts, Task, inspect};
 use velatura::model::tiny::KINDS;
+use velatura::model::weights::{TorchFile, WeightSource as _};
 use velatura::model::{Conversion, ModelError, ModelFolder, WeightDtype};
 
 /// Kind of number, shape and bytes of each tensor.
 type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
 fn tensors(path: &Path) -> Tensors {
+    if path.extension().is_some_and(|it| it == "ckpt") {
+        let file = TorchFile::open(path).unwrap();
+        let tensor = |name: &str| {
+            let shape = file.shape(name).unwrap().to_vec();
+            let kept = (file.dtype(name).unwrap(), shape, file.bytes(name).unwrap());
+            (name.to_owned(), kept)
+        };
+        return file.names().map(tensor).collect();
+    }
     let bytes = fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let tensor = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {

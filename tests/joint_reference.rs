@@ -307,9 +307,9 @@ fn what_the_model_cannot_be_told_is_refused_by_name() {
     for case in [2, 4] {
         let conditions = check.request(&check.all.cases[case]).conditions;
         let size_px = [check.all.width, check.all.height];
-        let error = conditions.check(&wordless, size_px).unwrap_err();
+        let error = conditions.check(&wordless, size_px, false).unwrap_err();
         assert!(matches!(error, DiffusionError::NotTaken(_)), "{error}");
-        conditions.check(plain.manifest(), size_px).unwrap();
+        conditions.check(plain.manifest(), size_px, false).unwrap();
     }
 }
 

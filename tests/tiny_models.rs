@@ -18,6 +18,7 @@ use velatura::recipe::{InputSpec, LayoutBox, LayoutInput, Palette, SemanticInput
 
 /// Largest difference allowed, as a part of the deviation.
 const TOLERANCE: f64 = 2e-4;
+const HOUSE: &str = "a red house on a hill";
 
 fn shaded(side: u32) -> RgbImage {
     let step = |at: u32| (at * 255 / side) as u8;
@@ -46,7 +47,7 @@ fn asked(kind: &str, manifest: &Manifest) -> GenerationRequest {
     };
     match kind {
         "text-to-image" => GenerationRequest {
-            prompt: "a red house on a hill".to_owned(),
+            prompt: HOUSE.to_owned(),
             guidance_scale: 3.0,
             ..request()
         },
@@ -90,11 +91,15 @@ fn asked(kind: &str, manifest: &Manifest) -> GenerationRequest {
             ..Conditions::default()
         }),
         _ => {
+            // A hybrid is told words besides.
+            let is_hybrid = kind == "hybrid";
             let is_inside = |x: u32, y: u32| (8..40).contains(&y) && (20..52).contains(&x);
             let mask = |x, y| Luma([if is_inside(x, y) { 255 } else { 0 }]);
             GenerationRequest {
                 init: Some(shaded(64)),
                 mask: Some(GrayImage::from_fn(64, 64, mask)),
+                prompt: if is_hybrid { HOUSE } else { "" }.to_owned(),
+                guidance_scale: if is_hybrid { 3.0 } else { 1.0 },
                 ..request()
             }
         }
@@ -124,6 +129,7 @@ fn tiny_models_of_the_paper_paint_what_its_code_paints() {
         "semantic-to-image",
         "super-resolution",
         "inpainting",
+        "hybrid",
     ] {
         let id = format!("latent-diffusion-{short}");
         let kind = tiny::KINDS.iter().find(|kind| kind.id == id).unwrap();

@@ -415,7 +415,7 @@ fn what_goes_with_models_is_used_where_it_can_be() {
     let kind = tiny::KINDS.iter().find(|kind| kind.id == "autoencoder-kl");
     let made = tempfile::tempdir().expect("a folder");
     let vae = kind.expect("a kind").write(made.path()).expect("a VAE");
-    for ending in ["safetensors", "yaml"] {
+    for ending in ["ckpt", "yaml"] {
         let beside = models.join("VAE/soft").with_extension(ending);
         fs::copy(vae.with_extension(ending), beside).expect("a copy");
     }
@@ -432,7 +432,7 @@ fn what_goes_with_models_is_used_where_it_can_be() {
     studio.command(LibraryCommand::Use(listed(&studio, "soft")).into());
     assert!(studio.sees("Chose the VAE"));
     let chosen = studio.state().form().spec.vae.clone().expect("a VAE");
-    assert_eq!(chosen.path, Some(models.join("VAE/soft.safetensors")));
+    assert_eq!(chosen.path, Some(models.join("VAE/soft.ckpt")));
 
     studio.command(LibraryCommand::Use(listed(&studio, "meadow")).into());
     studio.wait("the model", |state| {

@@ -278,9 +278,10 @@ impl AppState {
     /// What a job will be told of the document, to be worked out from a snapshot.
     pub(super) fn drawn(&self) -> Drawn {
         let model = self.model_summary();
-        let boxes = self
-            .tells(Condition::Boxes)
-            .then(|| Report::in_frame(self.document(), self.job_frame(), model).input());
+        let boxes = self.tells(Condition::Boxes).then(|| {
+            let windows = self.form().spec.windows;
+            Report::in_frame(self.document(), self.job_frame(), model, windows).input()
+        });
         let classes = model.and_then(ModelSummary::map_classes);
         Drawn {
             boxes: boxes.flatten(),

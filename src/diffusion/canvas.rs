@@ -61,6 +61,13 @@ impl Canvas {
         }
     }
 
+    /// Whether a picture of a size is painted in several windows, each of which has boxes
+    /// of its own.
+    pub(super) fn divides(self, size_px: [u32; 2]) -> bool {
+        let is_larger = |side_px| size_px.iter().any(|side| *side > side_px);
+        self.window_px.is_some_and(is_larger)
+    }
+
     /// Checks that a picture of a size can go on over its edges.
     ///
     /// # Errors
@@ -121,8 +128,9 @@ impl LatentDiffusion {
             .collect()
     }
 
-    /// What every window is told of boxes: those that lie in it, where they lie in it.
-    /// Nothing where there are none.
+    /// What every window is told of boxes: those that lie in it, where they lie in it, and
+    /// the largest of them where there are more than the model sees. Nothing where there are
+    /// none.
     fn boxes_in(
         &self,
         windows: &Windows,
@@ -152,6 +160,8 @@ impl LatentDiffusion {
                 .told_of(&asked, &mut self.bench(stage, size_px, noise))
         };
         let nothing = told(&[]);
+        let used = conditions.box_use(self.manifest());
+        let most = used.map_or(usize::MAX, |used| used.max_boxes() as usize);
         let whole_px = windows.extent().map(|side| (side * factor) as f32);
         let in_window = |window: Window| {
             let parts = box_parts(&layout.0, window, factor, whole_px);
@@ -160,7 +170,7 @@ impl LatentDiffusion {
             }
             let boxes = |least: f32| -> Vec<LayoutBox> {
                 let seen = parts.iter().filter(|(_, seen)| *seen >= least);
-                seen.map(|(part, _)| part.clone()).collect()
+                largest(seen.map(|(part, _)| part.clone()).collect(), most)
             };
             Conditioning {
                 concat: told(&boxes(0.0)).concat,
@@ -239,6 +249,19 @@ fn box_parts(
     boxes.iter().filter_map(cut).collect()
 }
 
+/// The largest of some boxes, so many at most, in their order.
+fn largest(boxes: Vec<LayoutBox>, most: usize) -> Vec<LayoutBox> {
+    if boxes.len() <= most {
+        return boxes;
+    }
+    let area = |at: &usize| boxes[*at].rect[2] * boxes[*at].rect[3];
+    let mut order: Vec<usize> = (0..boxes.len()).collect();
+    order.sort_by(|a, b| area(b).total_cmp(&area(a)));
+    let mut kept = order[..most].to_vec();
+    kept.sort_unstable();
+    kept.into_iter().map(|at| boxes[at].clone()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,5 +324,10 @@ mod tests {
         assert!((parts[0].1 - 0.5).abs() < 1e-6);
         // It lies at the other edge, which the window goes over.
         assert_eq!(parts[1].0.rect, [16.0, 0.0, 8.0, 32.0]);
+
+        // A model that sees fewer is told of the largest, in their order.
+        let kept = largest(boxes.to_vec(), 2);
+        assert_eq!(kept, [boxes[0].clone(), boxes[1].clone()]);
+        assert_eq!(largest(boxes.to_vec(), 3), boxes);
     }
 }

@@ -221,11 +221,21 @@ impl Conditions {
         }
     }
 
-    /// Checks that a model can be told all of it, for a picture of a size.
+    /// Checks that a model can be told all of it, for a picture of a size. One that is
+    /// divided into windows may have more boxes than the model sees: each window has its own.
     ///
     /// # Errors
     /// The first thing that it cannot be told.
-    pub fn check(&self, manifest: &Manifest, size_px: [u32; 2]) -> Result<(), DiffusionError> {
+    pub fn check(
+        &self,
+        manifest: &Manifest,
+        size_px: [u32; 2],
+        is_divided: bool,
+    ) -> Result<(), DiffusionError> {
+        let at_a_time = |max_boxes: u32| match is_divided {
+            true => u32::MAX,
+            false => max_boxes,
+        };
         if let Some(layout) = &self.layout {
             layout.validate()?;
             let used = self.box_use(manifest);
@@ -234,8 +244,8 @@ impl Conditions {
                     classes,
                     colours,
                     max_boxes,
-                } => layout.check_known(classes, colours, max_boxes)?,
-                BoxUse::Phrases { max_boxes } => layout.check_count(max_boxes)?,
+                } => layout.check_known(classes, colours, at_a_time(max_boxes))?,
+                BoxUse::Phrases { max_boxes } => layout.check_count(at_a_time(max_boxes))?,
                 used @ BoxUse::Regions => layout.check_count(used.max_boxes())?,
             }
         }

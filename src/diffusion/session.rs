@@ -157,7 +157,9 @@ impl<'m> Session<'m> {
     ) -> Result<Self, DiffusionError> {
         request.check_sizes()?;
         let size_px = [request.width_px, request.height_px];
-        request.conditions.check(model.manifest(), size_px)?;
+        let is_divided = request.canvas.divides(size_px);
+        let conditions = &request.conditions;
+        conditions.check(model.manifest(), size_px, is_divided)?;
         request.canvas.check(size_px, model.size_multiple_px())?;
         let info = match &request.sampler {
             Some(id) => sampler_info(id)?,

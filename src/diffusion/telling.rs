@@ -124,7 +124,7 @@ impl LatentDiffusion {
             low_resolution: None,
             ..conditions.clone()
         };
-        without_picture.check(self.manifest(), size_px)?;
+        without_picture.check(self.manifest(), size_px, canvas.divides(size_px))?;
         let is_guided = self.is_guided(guidance_scale);
         let negative = is_guided.then_some(negative_prompt);
         let spoken = Spoken::new(prompt, negative, reading, steps);

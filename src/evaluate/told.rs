@@ -124,7 +124,7 @@ mod tests {
         for index in 0..scenes.len() {
             for kind in PictureKind::ALL {
                 let told = conditions(kind, &scenes, index, (&manifest, false));
-                told.check(&manifest, [64, 64])
+                told.check(&manifest, [64, 64], false)
                     .expect("what the model takes");
                 boxes += told.layout.map_or(0, |layout| layout.0.len());
                 let takes_map = kind.task() == super::super::Task::Semantic;

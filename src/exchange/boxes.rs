@@ -27,6 +27,8 @@ pub struct FoundBox {
     pub rect: [f32; 4],
     /// The colour of what it holds, in a word.
     pub colour: Option<String>,
+    /// Whether it is around many things at once.
+    pub is_crowd: bool,
 }
 
 impl FoundBox {
@@ -144,6 +146,10 @@ struct Annotation {
     #[serde(default)]
     bbox: Value,
     colour: Option<String>,
+    /// What COCO's panoptic form has of an image instead: all that is in it.
+    segments_info: Option<Vec<Annotation>>,
+    #[serde(default)]
+    iscrowd: Value,
 }
 
 #[derive(Deserialize)]
@@ -225,6 +231,10 @@ pub fn read_boxes(path: &Path) -> Result<BoxFile, ExchangeError> {
             boxes: Vec::new(),
         }
     };
+    let is_without = |it: &Annotation| it.bbox.is_null() && it.segments_info.is_none();
+    if !is_scene && !annotations.is_empty() && annotations.iter().all(is_without) {
+        return Err(no_boxes("its annotations have no boxes".to_owned()));
+    }
     let mut images: Vec<BoxImage> = entries.into_iter().map(image).collect();
     let places: BTreeMap<String, usize> = (0..images.len())
         .map(|at| (images[at].id.clone(), at))
@@ -236,8 +246,14 @@ pub fn read_boxes(path: &Path) -> Result<BoxFile, ExchangeError> {
             false => places.get(&id_text(&annotation.image_id)).copied(),
         };
         let Some(place) = place else { continue };
-        let found = found_box(path, number, annotation, &names)?;
-        images[place].boxes.push(found);
+        let things = match annotation.segments_info {
+            Some(segments) => segments,
+            None => vec![annotation],
+        };
+        for thing in things {
+            let found = found_box(path, number, thing, &names)?;
+            images[place].boxes.push(found);
+        }
     }
     if let Some(image) = images.iter().find(|image| image.boxes.len() > MAX_BOXES) {
         return Err(ExchangeError::TooManyBoxes {
@@ -291,12 +307,39 @@ fn found_box(
         id,
         rect,
         colour: annotation.colour.filter(|word| !word.trim().is_empty()),
+        is_crowd: matches!(annotation.iscrowd.as_u64(), Some(1..)) || annotation.iscrowd == true,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn panoptic_files_have_the_boxes_of_their_segments() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("panoptic.json");
+        let write = |text: &str| std::fs::write(&path, text).expect("a file");
+        write(
+            r#"{ "images": [{ "id": 7, "file_name": "a.jpg", "width": 20, "height": 10 }],
+                "annotations": [{ "image_id": 7, "file_name": "a.png", "segments_info": [
+                    { "id": 1, "category_id": 3, "iscrowd": 1, "bbox": [0, 0, 9, 9] },
+                    { "id": 2, "category_id": 4, "iscrowd": 0, "bbox": [1, 2, 3, 4] } ] }],
+                "categories": [{ "id": 3, "name": "person" }, { "id": 4, "name": "sky" }] }"#,
+        );
+        let boxes = &read_boxes(&path).expect("boxes").images[0].boxes;
+        let told: Vec<_> = boxes
+            .iter()
+            .map(|it| (it.name.as_deref(), it.is_crowd))
+            .collect();
+        assert_eq!(told, [(Some("person"), true), (Some("sky"), false)]);
+        write(
+            r#"{ "images": [{ "id": 7, "file_name": "a.jpg" }],
+                "annotations": [{ "image_id": 7, "caption": "a dog" }] }"#,
+        );
+        let error = read_boxes(&path).expect_err("captions").to_string();
+        assert!(error.contains("have no boxes"), "{error}");
+    }
 
     fn read(text: &str) -> Result<BoxFile, ExchangeError> {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -325,6 +368,7 @@ mod tests {
             id: Some(31),
             rect: [1.0, 2.5, 30.0, 40.0],
             colour: Some("red".to_owned()),
+            is_crowd: false,
         };
         assert_eq!(image.boxes, [bus]);
         assert_eq!(image.boxes_at([64, 64])[0].rect, [0.5, 2.5, 15.0, 40.0]);

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use archive::{Archive, ArchiveEntry, ArchiveError};
-pub use packing::write_archive;
+pub use packing::{PlainArchive, write_archive};
 
 /// Links that may lead to links.
 const MOST_LINKS: usize = 40;

@@ -45,7 +45,9 @@ pub use first_stage::{
     Draw, FirstStage, FirstStageConfig, LatentInfo, Pixels, Scaling, SharedWeights, TiledStage,
     first_stage_config, gradient_parts, is_pixels, load_first_stage,
 };
-pub use folder::{Conversion, ModelFolder, ModelParts, groups_of, is_single_target};
+pub use folder::{
+    Conversion, ModelFolder, ModelParts, OriginalNetwork, groups_of, is_single_target,
+};
 pub use lpips::Lpips;
 pub use manifest::Manifest;
 pub use memory::{Beside, MemoryEstimate};

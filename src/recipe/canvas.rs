@@ -51,6 +51,12 @@ impl WindowChoice {
         }
     }
 
+    /// Whether a picture is painted in several windows.
+    pub fn divides(self, size_px: [u32; 2], native_px: u32) -> bool {
+        let side_px = self.side_px(size_px, native_px);
+        side_px.is_some_and(|side_px| size_px.iter().any(|side| *side > side_px))
+    }
+
     /// The same, settled for a picture.
     #[must_use]
     pub fn settled(self, size_px: [u32; 2], native_px: u32) -> Self {

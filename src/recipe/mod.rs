@@ -68,5 +68,5 @@ pub use sampler_id::SamplerId;
 pub use scaling::scale_picture;
 pub use schedule::Schedule;
 pub use semantic::{SemanticError, SemanticInput};
-pub use train::{Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
+pub use train::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 pub use upscale::{Enlarger, Finish, SuperResolution, UpscaleSpec};

@@ -61,6 +61,19 @@ impl TrainTask {
         }
     }
 
+    /// What it is learnt of, as a sentence.
+    pub const fn needs(self) -> &'static str {
+        match self {
+            Self::Unconditional => "Needs pictures and nothing else",
+            Self::Class => "Needs a folder for each class, with the pictures of it inside",
+            Self::Text => "Needs captions: barn.txt beside barn.png says what it shows",
+            Self::Layout => "Needs boxes: COCO JSON files, or barn.json beside barn.png",
+            Self::Semantic => "Needs label maps: barn.label.png, a grey value for each class",
+            Self::Inpaint => "Needs pictures and nothing else: holes are made at random",
+            Self::SuperResolution => "Needs pictures and nothing else: small ones are made of them",
+        }
+    }
+
     /// What the model will do, as a sentence.
     pub const fn hint(self) -> &'static str {
         match self {
@@ -133,6 +146,44 @@ impl Fit {
     }
 }
 
+/// How the small pictures are made that a model learns to enlarge (Rombach et al. 2022,
+/// section 4.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Degradation {
+    /// They are small, and as good as they can be.
+    #[default]
+    Bicubic,
+    /// Blurred, noisy and with the blocks of JPEG besides, a little and at random, as
+    /// pictures that people have (`bsrgan_light` of the paper's code).
+    BsrganLight,
+}
+
+impl Degradation {
+    /// Every way, in the order of menus.
+    pub const ALL: [Self; 2] = [Self::Bicubic, Self::BsrganLight];
+
+    /// Its name.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Bicubic => "Clean",
+            Self::BsrganLight => "As found",
+        }
+    }
+
+    /// What it does, as a sentence.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Bicubic => {
+                "Small pictures are made by bicubic interpolation; for enlarging clean ones"
+            }
+            Self::BsrganLight => {
+                "Small pictures are blurred, noisy and compressed a little, each in another way; for enlarging those of cameras and the web"
+            }
+        }
+    }
+}
+
 /// Everything that decides what a training run does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -167,6 +218,8 @@ pub struct TrainSpec {
     /// How pictures of a folder that are no squares become such.
     #[serde(default = "Fit::unsaid")]
     pub fit: Fit,
+    /// How the small pictures are made that a model learns to enlarge.
+    pub degradation: Degradation,
     /// Optimiser steps in all, counted from the first run on.
     pub steps: u64,
     /// Pictures per forward pass.
@@ -222,6 +275,7 @@ impl Default for TrainSpec {
             resume: false,
             size_px: 64,
             fit: Fit::Auto,
+            degradation: Degradation::Bicubic,
             steps: 1000,
             batch: 16,
             accumulate: 1,

@@ -37,6 +37,7 @@ use super::encoder::{Cached, Encoder, Preparation, scaling_factor};
 use super::latent_cache::{CachePlan, LatentCache};
 use super::learner::{Learner, LearnerOptions};
 use super::noising::Noising;
+use super::paper_form::{PaperEncoder, PaperForm};
 use super::pictures::Pictures;
 use super::second_stage::{SecondStage, open};
 use super::session::{Figures, Reporter, Stage};
@@ -73,6 +74,8 @@ pub(super) struct Denoiser {
     semantic_encoder: Option<SemanticEncoder>,
     /// For models that take a class.
     class_encoder: Option<ClassEncoder>,
+    /// For models that are told as in the paper's code.
+    paper_encoder: Option<PaperEncoder>,
 }
 
 /// A denoiser in training.
@@ -84,6 +87,7 @@ pub(super) struct DiffusionStage {
     device: Device,
     learner: Learner<Denoiser>,
     frozen_text: Option<ClipTextModel>,
+    paper: Option<PaperForm>,
     encoder: Encoder,
     first_stage_weights: Option<SharedWeights>,
     tokenizer: Option<Arc<ClipTokenizer>>,
@@ -118,6 +122,7 @@ impl DiffusionStage {
             layout_encoder,
             semantic_encoder,
             class_encoder,
+            paper,
             first_stage,
             first_stage_weights,
             scheduler,
@@ -126,6 +131,7 @@ impl DiffusionStage {
             remarks,
         } = open(spec, config, &device, &pictures)?;
         let (tokenizer, text_encoder) = text.unzip();
+        let (paper, paper_encoder) = paper.unzip();
         let noising = Noising::from_config(&scheduler, config.training.timestep_sampling)?;
         nn::draw_weights(&unet);
         text_encoder.iter().for_each(nn::draw_weights);
@@ -148,6 +154,7 @@ impl DiffusionStage {
             layout_encoder,
             semantic_encoder,
             class_encoder,
+            paper_encoder: paper_encoder.flatten(),
         };
         let mut encoder = Encoder::new(first_stage, &plain, spec.size_px, spec.seed);
         if let Some(factor) = factor {
@@ -155,7 +162,8 @@ impl DiffusionStage {
         }
         let tokenizer = tokenizer.map(Arc::new);
         Ok(Self {
-            teller: teller(&studio, &tokenizer, spec, config),
+            teller: teller(&studio, &tokenizer, paper.as_ref(), spec, config),
+            paper,
             learner: Learner::new(denoiser, options, &device),
             spec: spec.clone(),
             config: config.clone(),
@@ -249,7 +257,7 @@ impl DiffusionStage {
             &self.config.training,
             source.len(),
             u64::from(self.spec.batch) * u64::from(self.spec.accumulate),
-            self.studio.takes_mask(),
+            self.studio.takes_mask() || self.teller.varies(),
             preparation.footprint(&self.encoder),
         );
         LatentCache::start(plan, source, preparation, step)
@@ -259,11 +267,13 @@ impl DiffusionStage {
 fn teller(
     studio: &Manifest,
     tokenizer: &Option<Arc<ClipTokenizer>>,
+    paper: Option<&PaperForm>,
     spec: &TrainSpec,
     config: &TrainConfig,
 ) -> Teller {
     let shares = config.training.conditions;
-    Teller::new(studio, tokenizer.clone(), shares, spec.caption_dropout)
+    let teller = Teller::new(studio, tokenizer.clone(), shares, spec.caption_dropout);
+    teller.with_degradation(spec.degradation).with_form(paper)
 }
 
 impl Stage for DiffusionStage {
@@ -291,6 +301,9 @@ impl Stage for DiffusionStage {
         if let Some(encoder) = &denoiser.class_encoder {
             networks["class_encoder"] = json!(encoder.config());
         }
+        if let Some(paper) = &self.paper {
+            networks["paper_encoder"] = paper.identity(denoiser.paper_encoder.as_ref());
+        }
         // So are the names of what can be asked for, which pictures decide on.
         if self.spec.task.is_some() {
             networks["inputs"] = json!(self.studio.inputs);
@@ -308,7 +321,8 @@ impl Stage for DiffusionStage {
         if self.tokenizer.is_some() {
             let tokenizer = ClipTokenizer::open(&folder.join("tokenizer"))?;
             self.tokenizer = Some(Arc::new(tokenizer));
-            self.teller = teller(&self.studio, &self.tokenizer, &self.spec, &self.config);
+            let (tokenizer, paper) = (&self.tokenizer, self.paper.as_ref());
+            self.teller = teller(&self.studio, tokenizer, paper, &self.spec, &self.config);
         }
         if let Some(factor) = state.measured.get(FACTOR) {
             self.encoder.set_factor(*factor);
@@ -432,6 +446,9 @@ impl Stage for DiffusionStage {
 
     fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
         let denoiser = self.learner.averaged();
+        if let Some(paper) = &self.paper {
+            return paper.export(folder, &denoiser.unet, denoiser.paper_encoder.as_ref());
+        }
         let parts = ModelParts {
             unet: Some(&denoiser.unet),
             first_stage: Some(self.encoder.network()),

@@ -154,6 +154,7 @@ impl Preparation {
         let mut values = planes(samples);
         let picture = values.len() / samples.len().max(1);
         let mut masks = Vec::with_capacity(samples.len() * self.masks);
+        let mut about = Vec::with_capacity(samples.len());
         for (i, sample) in samples.iter().enumerate() {
             let position = number * samples.len() as u64 + i as u64;
             let mut random = Purpose::Mask.random(self.seed, position);
@@ -163,11 +164,13 @@ impl Preparation {
                 masks.push(mask.latent);
                 values.extend(erased);
             }
+            let mut random = Purpose::Degradation.random(self.seed, position);
+            about.push(self.teller.tellable(sample, &mut random));
         }
         Prepared {
             values,
             masks,
-            about: samples.iter().map(|s| self.teller.tellable(s)).collect(),
+            about,
             weights: samples
                 .iter()
                 .map(|sample| sample.weights(self.factor, self.object_weight))

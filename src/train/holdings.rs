@@ -30,6 +30,8 @@ pub struct Holdings {
     pub mapped: usize,
     /// What the numbers of label maps mean, in the order of the names.
     pub map_classes: Vec<PaletteClass>,
+    /// What may not be expected of what lies beside them, as sentences.
+    pub notes: Vec<String>,
 }
 
 impl Default for Holdings {
@@ -47,6 +49,7 @@ impl Default for Holdings {
             most_boxes: 0,
             mapped: 0,
             map_classes: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }

@@ -53,12 +53,13 @@ pub(super) struct CachePlan {
 }
 
 impl CachePlan {
-    /// For a source of `count` pictures, used `per_step` at a time.
+    /// For a source of `count` pictures, used `per_step` at a time. What varies from one
+    /// look at a picture to the next is looked at again.
     pub fn new(
         config: &TrainingConfig,
         count: Option<usize>,
         pictures_per_step: u64,
-        has_masks: bool,
+        varies: bool,
         footprint: Footprint,
     ) -> Self {
         let group = GROUP.min(GROUP_BYTES / footprint.pixels.max(1)).max(1);
@@ -68,7 +69,7 @@ impl CachePlan {
         let groups = |pictures: usize| pictures.div_ceil(group) as u64;
         let fits = count.is_some_and(|count| count <= wanted);
         let capacity = groups(count.map_or(wanted, |count| count.min(wanted)));
-        let is_fixed = fits && !has_masks;
+        let is_fixed = fits && !varies;
         let least = groups(usize::try_from(pictures_per_step).unwrap_or(usize::MAX)).min(capacity);
         Self {
             group,

@@ -11,6 +11,7 @@
 mod autoencoder;
 mod checkpoint;
 mod config;
+pub mod degradation;
 mod diffusion;
 mod discriminator;
 mod encoder;
@@ -27,6 +28,7 @@ mod masks;
 mod memory;
 mod metrics;
 mod noising;
+mod paper_form;
 mod perceptual;
 mod pictures;
 mod random;
@@ -62,7 +64,7 @@ pub use run_file::{FoundRun, is_free_for_run, is_run_file, is_sizes_file, read_r
 pub use scene_pictures::ScenePictures;
 pub use schedule::Decay;
 pub use session::Run;
-pub use source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity};
+pub use source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity, Whole};
 
 use crate::recipe::TrainSpec;
 

@@ -9,6 +9,7 @@ use super::loader::Stream;
 use super::random::Purpose;
 use super::scene_pictures::ScenePictures;
 use super::source::{PictureSource, Sample, SkippedPicture};
+use crate::model::ModelFolder;
 use crate::recipe::TrainSpec;
 
 /// Pictures that the model is judged by.
@@ -91,6 +92,10 @@ pub(super) fn open(
     };
     let (folder, found) = ImageFolder::open(root, spec.size_px, spec.fit, &spec.output)?;
     *report = found;
+    // What is wrong with the model is told when it is opened to be trained.
+    let from = spec.from.as_ref().map(ModelFolder::open);
+    let zooms = matches!(&from, Some(Ok(model)) if model.tells_crop());
+    let folder = folder.zooming(zooms);
     let holdings = folder.holdings();
     let count = folder.len().unwrap_or(0);
     let split = Split::of(count);

@@ -40,6 +40,8 @@ pub(super) enum Purpose {
     Codebook = 14,
     /// What is added to all of a channel's noise.
     Offset = 15,
+    /// What happens to small pictures.
+    Degradation = 16,
 }
 
 impl Purpose {

@@ -124,6 +124,7 @@ impl PictureSource for ScenePictures {
             colour: object.tint.map(|tint| tint.name().to_owned()),
         });
         let known = Known {
+            whole: None,
             partial_captions: partial_captions(&scene, self.seed, number).into(),
             boxes: boxes.collect(),
             label_map: Some(SemanticInput {

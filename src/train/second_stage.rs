@@ -9,6 +9,7 @@ use super::TrainError;
 use super::config::TrainConfig;
 use super::holdings::Holdings;
 use super::kinds::{NewModel, new_model};
+use super::paper_form::{PaperEncoder, PaperForm};
 use super::pictures::Pictures;
 use super::usual;
 use crate::model::conditioner::Encoders;
@@ -37,6 +38,9 @@ pub(super) struct SecondStage {
     pub semantic_encoder: Option<SemanticEncoder>,
     /// For a model that takes a class, unless the denoiser has the table.
     pub class_encoder: Option<ClassEncoder>,
+    /// For a model of the paper's code that is told in its own way, and the network if it
+    /// learns along.
+    pub paper: Option<(PaperForm, Option<PaperEncoder>)>,
     /// Without autodiff.
     pub first_stage: Box<dyn FirstStage>,
     /// Where its weights lie.
@@ -89,7 +93,9 @@ pub(super) fn open(
     let semantic = stage.semantic_encoder.as_ref();
     let semantic = semantic.map(SemanticEncoder::config);
     let mut groups = Vec::new();
-    for input in &stage.studio.inputs {
+    // Those of the paper's code were checked when their model was opened.
+    let is_papers = stage.paper.is_some();
+    for input in stage.studio.inputs.iter().filter(|_| !is_papers) {
         groups.extend(groups_of(input, latents, layout, semantic)?);
     }
     if let Some(layout) = layout
@@ -101,7 +107,9 @@ pub(super) fn open(
             layout.hidden_size
         )));
     }
-    stage.studio.fits(stage.unet.config(), latent, &groups)?;
+    if !is_papers {
+        stage.studio.fits(stage.unet.config(), latent, &groups)?;
+    }
     let factor = latents.factor as u32;
     if !spec.size_px.is_multiple_of(factor) {
         return Err(TrainError::setting(format!(
@@ -208,11 +216,8 @@ fn from_model(
         )));
     }
     let encoders = Encoders::load(folder, device)?;
-    if encoders.original.is_some() {
-        return Err(TrainError::setting(
-            "the model is told as in the paper's code, which can be painted with but not trained here; begin with random weights and its first stage",
-        ));
-    }
+    let paper = encoders.original.map(|it| PaperForm::new(folder, it));
+    let paper = paper.transpose()?;
     let studio = folder.manifest();
     if studio.mask_convention() == Some(MaskConvention::KeptLatents) {
         return Err(TrainError::setting(
@@ -238,6 +243,7 @@ fn from_model(
         layout_encoder: encoders.layout,
         semantic_encoder: encoders.semantic,
         class_encoder: encoders.class,
+        paper,
         factor: Some(first_stage.scaling().factor),
         first_stage,
         first_stage_weights,
@@ -283,6 +289,7 @@ fn from_scratch(
         layout_encoder: layout.map(|sizes| sizes.init(device)).transpose()?,
         semantic_encoder: semantic.map(|sizes| sizes.init(device)).transpose()?,
         class_encoder: class.map(|sizes| sizes.init(device)).transpose()?,
+        paper: None,
         first_stage,
         first_stage_weights,
         scheduler: config.scheduler.clone().unwrap_or_else(usual::scheduler),

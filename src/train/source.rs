@@ -33,6 +33,17 @@ pub struct Known {
     pub label_map: Option<SemanticInput>,
     /// What kind of picture it is.
     pub class: Option<String>,
+    /// The picture of which this is a part, where more of it is known.
+    pub whole: Option<Whole>,
+}
+
+/// A picture of which no more than a part is shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Whole {
+    /// Left, top, width and height of the part, in shares of the whole.
+    pub part: [f32; 4],
+    /// Where in the whole what is, in shares of it, of all that reaches into the part.
+    pub boxes: Vec<LayoutBox>,
 }
 
 impl Sample {

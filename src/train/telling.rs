@@ -11,15 +11,18 @@ use std::sync::Arc;
 use image::{GrayImage, Luma, RgbImage, imageops};
 
 use super::config::ConditionShares;
+use super::degradation::degraded;
+use super::paper_form::{PaperForm, Reads, WHOLE};
 use super::rough_map::roughened;
 use super::source::Sample;
+use crate::model::conditioner::box_tokens::BoxGrammar;
 use crate::model::conditioner::layout::{BoxNames, NumberedBox};
 use crate::model::conditioner::semantic::class_number;
 use crate::model::{ClipTokenizer, Manifest};
 use crate::pixels::planes;
 use crate::random::Random;
 use crate::recipe::palette::{NOTHING, is_same_name};
-use crate::recipe::{InputSpec, PaletteClass, SemanticInput};
+use crate::recipe::{Degradation, InputSpec, PaletteClass, SemanticInput};
 
 /// Share of the layouts that have all boxes of the picture.
 const ALL_BOXES: f32 = 0.65;
@@ -36,6 +39,8 @@ pub(super) struct Tellable {
     /// Its caption as tokens, and captions that leave something out.
     pub captions: Vec<Vec<i32>>,
     pub boxes: Vec<NumberedBox>,
+    /// The part of a picture that is shown, in which boxes are told of all of it.
+    pub part: [f32; 4],
     /// The model's number of a class for each pixel, or [`NOTHING`].
     pub label_map: Option<Arc<GrayImage>>,
     /// Planes of the small picture, in [-1, 1]; empty where the model takes none.
@@ -50,6 +55,8 @@ pub(super) struct Told<'a> {
     /// Tokens; empty for no words.
     pub caption: &'a [i32],
     pub boxes: Vec<NumberedBox>,
+    /// Of the picture that the boxes are in.
+    pub part: [f32; 4],
     pub label_map: Option<GrayImage>,
     /// Empty for no picture.
     pub small: &'a [f32],
@@ -62,6 +69,8 @@ pub(super) struct Told<'a> {
 pub(super) struct Teller {
     /// Absent for a model that takes no words.
     tokenizer: Option<Arc<ClipTokenizer>>,
+    /// How models of the paper's code are told.
+    reads: Option<Reads>,
     boxes: Option<BoxNames>,
     classes: Vec<PaletteClass>,
     /// Names of what a whole picture may be.
@@ -69,6 +78,7 @@ pub(super) struct Teller {
     /// Which of `classes` are things: what boxes may hold.
     is_thing: [bool; 256],
     small_factor: Option<u32>,
+    degradation: Degradation,
     shares: ConditionShares,
     /// Whether boxes and maps are told as they are, and not as hands would draw them.
     is_exact: bool,
@@ -110,11 +120,13 @@ impl Teller {
         let alone = shares_alone(&manifest.inputs, dropout);
         let mut teller = Self {
             tokenizer,
+            reads: None,
             boxes: None,
             classes: Vec::new(),
             kinds: manifest.classes().unwrap_or_default().to_vec(),
             is_thing: [false; 256],
             small_factor: manifest.low_resolution_factor(),
+            degradation: Degradation::default(),
             is_exact: shares.is_none() && alone.is_some(),
             shares: shares.or(alone).unwrap_or_default(),
         };
@@ -141,6 +153,37 @@ impl Teller {
         teller
     }
 
+    /// The same, with small pictures that are made in another way.
+    #[must_use]
+    pub fn with_degradation(self, degradation: Degradation) -> Self {
+        Self {
+            degradation,
+            ..self
+        }
+    }
+
+    /// The same for a model that is told as in the paper's code.
+    #[must_use]
+    pub fn with_form(self, form: Option<&PaperForm>) -> Self {
+        Self {
+            reads: form.map(|form| form.reads.clone()),
+            ..self
+        }
+    }
+
+    /// How boxes are written, for a model that reads them as tokens.
+    pub fn grammar(&self) -> Option<BoxGrammar> {
+        match self.reads {
+            Some(Reads::Boxes(grammar)) => Some(grammar),
+            _ => None,
+        }
+    }
+
+    /// Whether what is told of a picture is another thing each time that it is looked at.
+    pub fn varies(&self) -> bool {
+        self.small_factor.is_some() && self.degradation != Degradation::Bicubic
+    }
+
     /// Whether there is more to tell than words.
     fn tells_more(&self) -> bool {
         self.boxes.is_some()
@@ -151,31 +194,42 @@ impl Teller {
 
     /// The numbers of a caption; none for a model that takes no words.
     pub fn tokens(&self, caption: &str) -> Vec<i32> {
-        let tokens = self.tokenizer.as_ref().map(|it| it.encode(caption));
+        let tokens = match &self.reads {
+            Some(Reads::Words(words)) => Some(words.encode(caption)),
+            _ => self.tokenizer.as_ref().map(|it| it.encode(caption)),
+        };
         let tokens = tokens.unwrap_or_default().into_iter();
         tokens.map(|token| token as i32).collect()
     }
 
-    /// Everything that the model can be told of a picture.
-    pub fn tellable(&self, sample: &Sample) -> Tellable {
+    /// Everything that the model can be told of a picture; `random` decides on what
+    /// happens to a small one.
+    pub fn tellable(&self, sample: &Sample, random: &mut Random) -> Tellable {
         let mut captions = vec![self.tokens(&sample.caption)];
         if self.tells_more() {
             let partial = sample.known.partial_captions.iter();
             captions.extend(partial.map(|caption| self.tokens(caption)));
         }
         let side = sample.rgb.width() as f32;
+        let whole = sample.known.whole.as_ref();
+        let whole = whole.filter(|_| self.grammar().is_some_and(BoxGrammar::tells_crop));
+        let (found, side) = match whole {
+            Some(whole) => (&whole.boxes, 1.0),
+            None => (&sample.known.boxes, side),
+        };
         let boxes = self.boxes.as_ref().map(|names| {
-            let boxes = sample.known.boxes.iter();
+            let boxes = found.iter();
             let numbered = boxes.filter_map(|it| names.numbered(it, [side; 2]));
             numbered.collect()
         });
-        let factor = self.small_factor;
-        let small = factor.map(|factor| planes(&small(&sample.rgb, factor)));
+        let small = self.small(&sample.rgb, random);
+        let small = small.map(|small| planes(&small));
         let map = sample.known.label_map.as_ref();
         let map = map.filter(|_| !self.classes.is_empty());
         Tellable {
             captions,
             boxes: boxes.unwrap_or_default(),
+            part: whole.map_or(WHOLE, |whole| whole.part),
             label_map: map.map(|input| Arc::new(self.numbered(input))),
             small: small.unwrap_or_default(),
             class: sample
@@ -184,6 +238,15 @@ impl Teller {
                 .as_ref()
                 .and_then(|class| self.kind(class)),
         }
+    }
+
+    /// A picture in small, for a model that takes one.
+    pub fn small(&self, picture: &RgbImage, random: &mut Random) -> Option<RgbImage> {
+        let factor = self.small_factor?;
+        Some(match self.degradation {
+            Degradation::Bicubic => small(picture, factor),
+            Degradation::BsrganLight => degraded(picture, factor, random),
+        })
     }
 
     /// The model's number of a class.
@@ -197,6 +260,13 @@ impl Teller {
         let mut numbers = [NOTHING; 256];
         for (value, number) in (0..=u8::MAX).zip(&mut numbers) {
             let class = class_number(&self.classes, &input.palette, value);
+            // Where nobody says what numbers mean, they are those of the model.
+            let is_unnamed = |class: &PaletteClass| class.name == value.to_string();
+            let known = input.palette.class(value).filter(|class| is_unnamed(class));
+            let class = class.or_else(|| {
+                let number = known?.index;
+                self.classes.iter().position(|class| class.index == number)
+            });
             *number = class.map_or(NOTHING, |class| class as u8);
         }
         let mut map = input.map.as_ref().clone();
@@ -225,6 +295,7 @@ impl Teller {
         if !self.tells_more() {
             return Told {
                 caption: whole,
+                part: WHOLE,
                 ..Told::default()
             };
         }
@@ -238,6 +309,7 @@ impl Teller {
         };
         let boxes = if random.happens(shares.boxes) && !is_silent {
             match self.is_exact {
+                true if self.grammar().is_some() => shuffled(&about.boxes, random),
                 true => about.boxes.clone(),
                 false => drawn(&about.boxes, random),
             }
@@ -254,6 +326,7 @@ impl Teller {
         Told {
             caption: if is_silent { &[] } else { caption },
             boxes,
+            part: about.part,
             label_map,
             small: if has_small { &about.small } else { &[] },
             class: about.class.filter(|_| !is_silent),
@@ -262,10 +335,17 @@ impl Teller {
 }
 
 /// A picture in small: bicubic, each pixel of all that it stands for.
-pub(super) fn small(picture: &RgbImage, factor: u32) -> RgbImage {
+fn small(picture: &RgbImage, factor: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let [width, height] = [width, height].map(|side| side.div_ceil(factor));
     imageops::resize(picture, width, height, imageops::FilterType::CatmullRom)
+}
+
+/// Boxes in any order: where positions are learnt, one that is always the same would be
+/// too.
+fn shuffled(boxes: &[NumberedBox], random: &mut Random) -> Vec<NumberedBox> {
+    let order = random.permutation(boxes.len());
+    order.into_iter().map(|at| boxes[at as usize]).collect()
 }
 
 /// Boxes as hands draw them.
@@ -337,6 +417,7 @@ mod tests {
                     },
                 }),
                 class: Some("Buses".to_owned()),
+                whole: None,
             },
         }
     }
@@ -351,7 +432,7 @@ mod tests {
             low_resolution: 1.0,
         };
         let teller = teller("tests/data/reference/joint-tiny", always);
-        let about = teller.tellable(&sample());
+        let about = teller.tellable(&sample(), &mut Random::new(0, 0));
         assert_eq!(about.captions.len(), 2);
         let bus = about.boxes[0];
         assert_eq!((about.boxes.len(), bus.class, bus.colour), (1, 0, 1));
@@ -372,7 +453,7 @@ mod tests {
             "tests/data/reference/joint-tiny",
             ConditionShares::default(),
         );
-        let about = teller.tellable(&sample());
+        let about = teller.tellable(&sample(), &mut Random::new(0, 0));
         let mut counts = [0; 5];
         for seed in 0..1000 {
             let told = teller.tell(&about, &mut Random::new(seed, 0));
@@ -408,7 +489,7 @@ mod tests {
             "tests/data/reference/inpaint-tiny",
             ConditionShares::default(),
         );
-        let about = teller.tellable(&sample());
+        let about = teller.tellable(&sample(), &mut Random::new(0, 0));
         let mut random = Random::new(3, 0);
         let told = teller.tell(&about, &mut random);
         assert_eq!(told.caption, teller.tokens("a red bus"));
@@ -425,7 +506,7 @@ mod tests {
             empty: Some(count),
         }];
         let teller = Teller::new(&manifest, None, None, 0.25);
-        let about = teller.tellable(&sample());
+        let about = teller.tellable(&sample(), &mut Random::new(0, 0));
         assert_eq!((about.class, about.captions[0].len()), (Some(1), 0));
         let told = (0..1000).filter(|seed| {
             let told = teller.tell(&about, &mut Random::new(*seed, 0));
@@ -439,7 +520,7 @@ mod tests {
             max_boxes: 4,
         }];
         let teller = Teller::new(&manifest, None, None, 0.0);
-        let about = teller.tellable(&sample());
+        let about = teller.tellable(&sample(), &mut Random::new(0, 0));
         let told = teller.tell(&about, &mut Random::new(3, 0));
         assert_eq!(
             (told.boxes.as_slice(), about.boxes.len()),
@@ -451,7 +532,7 @@ mod tests {
             is_needed: true,
         }];
         let teller = Teller::new(&manifest, None, None, 1.0);
-        let about = teller.tellable(&sample());
+        let about = teller.tellable(&sample(), &mut Random::new(0, 0));
         assert!(!teller.tell(&about, &mut Random::new(3, 0)).small.is_empty());
     }
 }

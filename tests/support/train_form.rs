@@ -3,7 +3,7 @@
 use velatura::app::training::{TrainChange, TrainForm};
 
 /// The changes that make any form the given one.
-pub fn changes_to(form: &TrainForm) -> [TrainChange; 9] {
+pub fn changes_to(form: &TrainForm) -> [TrainChange; 10] {
     [
         TrainChange::Folder(form.folder.clone()),
         TrainChange::Target(form.target),
@@ -13,6 +13,7 @@ pub fn changes_to(form: &TrainForm) -> [TrainChange; 9] {
         TrainChange::Steps(form.steps),
         TrainChange::SizePx(form.size_px),
         TrainChange::Batch(form.batch),
+        TrainChange::Degradation(form.degradation),
         TrainChange::Output(form.output.clone()),
     ]
 }

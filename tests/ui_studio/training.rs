@@ -6,7 +6,7 @@ use std::path::Path;
 use image::{Rgba, RgbaImage};
 use velatura::app::training::{StartFrom, TrainForm, TrainPhase};
 use velatura::app::{Command, Dialog, PickPurpose, Severity};
-use velatura::recipe::{SaveOptions, TrainTarget, TrainTask, save_picture};
+use velatura::recipe::{Degradation, SaveOptions, TrainTarget, TrainTask, save_picture};
 
 use super::studio::Studio;
 use super::train_form::changes_to;
@@ -139,11 +139,38 @@ fn what_the_folder_does_not_hold_cannot_be_learnt() {
     studio.click("Paints from: Classes");
     assert_eq!(studio.state().train_form.task, Some(TrainTask::Class));
     assert!(studio.sees("2 class folders found: cats, dogs"));
+    assert!(studio.sees("Needs a folder for each class"));
     studio.click("Paints from: Label maps");
     assert_eq!(studio.state().train_form.task, Some(TrainTask::Class));
     studio.click("Start training");
     let training = studio.state().jobs.training().expect("a run");
     assert_eq!(training.spec.task, Some(TrainTask::Class));
+}
+
+#[test]
+fn small_pictures_may_be_as_they_are_found_and_odd_folders_are_told_of() {
+    let root = tempfile::tempdir().expect("a folder");
+    pictures(root.path());
+    let coco = r#"{ "images": [{ "id": 1, "file_name": "lost.png" }],
+        "annotations": [{ "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9] }] }"#;
+    std::fs::write(root.path().join("pictures/train.json"), coco).expect("a file");
+    let mut studio = Studio::start();
+    studio.form(&TrainForm {
+        target: TrainTarget::Diffusion,
+        ..form(root.path())
+    });
+    studio.wait("a count of the pictures", |state| {
+        let survey = state.train_survey.as_ref();
+        survey.is_some_and(|survey| survey.found.is_some())
+    });
+    assert!(studio.sees("Of 1 pictures that train.json names, 1 are not in the folder"));
+    assert!(!studio.sees("As found"));
+    studio.click("Paints from: Enlarging");
+    assert!(studio.sees("small ones are made of them"));
+    studio.click("As found");
+    studio.click("Start training");
+    let training = studio.state().jobs.training().expect("a run");
+    assert_eq!(training.spec.degradation, Degradation::BsrganLight);
 }
 
 #[test]

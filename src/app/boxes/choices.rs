@@ -115,6 +115,7 @@ mod tests {
         let classes = ["bus", "balloon", "hot air balloon", "cat"].map(str::to_owned);
         let colours = ["red".to_owned()];
         let vocabulary = Some(Vocabulary {
+            sees_windows: true,
             takes_any: false,
             classes: &classes,
             colours: &colours,

@@ -143,6 +143,8 @@ impl From<BoxCommand> for Command {
 pub struct Vocabulary<'a> {
     /// Whether it takes any words besides.
     pub takes_any: bool,
+    /// Whether each window of a large picture sees boxes of its own.
+    pub sees_windows: bool,
     /// The classes.
     pub classes: &'a [String],
     /// The words for colours; none when it takes no colour.

@@ -7,7 +7,7 @@ use super::Vocabulary;
 use crate::app::frame::JobFrame;
 use crate::document::{BoundingBox, Document, LayerId};
 use crate::engine::protocol::ModelSummary;
-use crate::recipe::{BoxUse, LayoutBox, LayoutInput};
+use crate::recipe::{BoxUse, LayoutBox, LayoutInput, WindowChoice};
 
 /// What a model cannot do with a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +67,8 @@ pub struct Report {
     pub unknown: Vec<String>,
     /// Whether what is painted is a frame, and not the whole picture.
     is_framed: bool,
+    /// Whether it is painted in several windows, each of which sees its own boxes.
+    is_divided: bool,
 }
 
 /// A box as jobs and files have it.
@@ -88,7 +90,7 @@ impl Report {
     /// What a model makes of a document's boxes; `None` while there is no model,
     /// which then is taken to know everything.
     pub fn new(document: &Document, model: Option<&ModelSummary>) -> Self {
-        Self::in_frame(document, None, model)
+        Self::in_frame(document, None, model, WindowChoice::Auto)
     }
 
     /// What it makes of them where it paints a part of the canvas only: they are given as
@@ -97,18 +99,24 @@ impl Report {
         document: &Document,
         frame: Option<JobFrame>,
         model: Option<&ModelSummary>,
+        windows: WindowChoice,
     ) -> Self {
         let mut report = Self {
             is_framed: frame.is_some(),
             ..Self::default()
         };
+        let painted_px = frame.map_or_else(|| document.size_px(), |frame| frame.painted_px);
+        report.is_divided =
+            model.is_some_and(|model| windows.divides(painted_px, model.native_size_px));
         let mut colours = BTreeSet::new();
         let vocabulary = model.and_then(vocabulary_of);
-        let size_px = frame.map_or_else(|| document.size_px(), |frame| frame.painted_px);
+        let size_px = painted_px;
         for (layer, index, found) in seen(document) {
             let found = &frame.map_or_else(|| found.clone(), |frame| painted(found, frame));
             let mut concern = |concern| report.concerns.push((layer, index, concern));
-            let is_full = vocabulary.is_some_and(|it| report.given.len() >= it.max_boxes);
+            let is_full = vocabulary.is_some_and(|it| {
+                report.given.len() >= it.max_boxes && !(report.is_divided && it.sees_windows)
+            });
             let why = if model.is_some() && vocabulary.is_none() {
                 Some(Concern::NotTaken)
             } else if found.label.trim().is_empty() {
@@ -181,6 +189,7 @@ pub(super) fn vocabulary_of(model: &ModelSummary) -> Option<Vocabulary<'_>> {
     };
     Some(Vocabulary {
         takes_any: !matches!(used, BoxUse::Classes { .. }),
+        sees_windows: !matches!(used, BoxUse::Regions),
         classes,
         colours,
         max_boxes: usize::try_from(used.max_boxes()).unwrap_or(usize::MAX),
@@ -255,6 +264,11 @@ fn sentences(report: &Report, model: Option<&ModelSummary>, colours: &[String]) 
                 format!("{name} does not know {unknown}: {count} boxes are left out")
             },
         ),
+        (report.is_divided && report.given.len() > max_boxes).then(|| {
+            format!(
+                "{name} sees {max_boxes} boxes at a time: each window of the picture sees its own, and the largest where there are more"
+            )
+        }),
         tell(
             Concern::TooMany,
             &|| format!("{name} takes {max_boxes} boxes: the uppermost is left out"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{OutputPlace, PreviewOf, TrainSurvey};
 use crate::folders;
 use crate::recipe::param::{Number, Range, Shown};
-use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
+use crate::recipe::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 
 /// From which weights a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub enum TrainChange {
     SizePx(u32),
     /// How pictures that are no squares become such.
     Fit(Fit),
+    /// How the small pictures are made that a model learns to enlarge.
+    Degradation(Degradation),
     /// Pictures per step.
     Batch(u32),
     /// Where the model goes.
@@ -98,6 +100,8 @@ pub struct TrainForm {
     pub size_px: u32,
     /// How pictures that are no squares become such.
     pub fit: Fit,
+    /// How the small pictures are made that a model learns to enlarge.
+    pub degradation: Degradation,
     /// Pictures per step.
     pub batch: u32,
     /// Where the model goes; `None` is [`Self::usual_output`].
@@ -117,6 +121,7 @@ impl Default for TrainForm {
             steps: 2000,
             size_px: 64,
             fit: Fit::Auto,
+            degradation: Degradation::Bicubic,
             batch: 16,
             output: None,
             opened: None,
@@ -141,6 +146,7 @@ impl TrainForm {
             steps: spec.steps,
             size_px: spec.size_px,
             fit: spec.fit,
+            degradation: spec.degradation,
             batch: spec.batch,
             output: Some(spec.output.clone()).filter(|it| *it != TrainSpec::default().output),
             opened: Some(Box::new(opened)),
@@ -177,6 +183,14 @@ impl TrainForm {
         self.target == TrainTarget::Diffusion && self.begins_anew()
     }
 
+    /// Whether a denoiser learns to enlarge, so that it can be chosen what the small
+    /// pictures are like; `is_enlarger` says whether the model of the Generate panel is one.
+    pub fn chooses_degradation(&self, is_enlarger: bool) -> bool {
+        let is_task = self.chooses_task() && self.task == Some(TrainTask::SuperResolution);
+        let learns_on = self.start == StartFrom::CurrentModel && is_enlarger;
+        is_task || (self.target == TrainTarget::Diffusion && learns_on)
+    }
+
     /// Changes one field.
     pub fn change(&mut self, change: TrainChange) {
         match change {
@@ -188,6 +202,7 @@ impl TrainForm {
             TrainChange::Steps(steps) => self.steps = steps,
             TrainChange::SizePx(size_px) => self.size_px = size_px,
             TrainChange::Fit(fit) => self.fit = fit,
+            TrainChange::Degradation(degradation) => self.degradation = degradation,
             TrainChange::Batch(batch) => self.batch = batch,
             TrainChange::Output(output) => self.output = output,
         }
@@ -307,6 +322,7 @@ impl TrainForm {
             output: absolute(output),
             size_px: self.size_px,
             fit: self.fit,
+            degradation: self.degradation,
             steps: self.steps,
             batch: self.batch,
             resume: false,

@@ -293,7 +293,16 @@ impl ConditionArgs {
             }),
             ..Conditions::default()
         };
-        Ok(conditions.check(manifest, size_px)?)
+        let is_divided = spec.windows.divides(size_px, manifest.resolution_px);
+        conditions.check(manifest, size_px, is_divided)?;
+        let count = spec.layout.as_ref().map_or(0, |layout| layout.0.len());
+        let most = box_use.map_or(u32::MAX, BoxUse::max_boxes);
+        if is_divided && count > most as usize {
+            warn(format!(
+                "there are {count} boxes, and the model sees {most} at a time: each window sees those that lie in it, and the largest of them where there are more"
+            ));
+        }
+        Ok(())
     }
 }
 

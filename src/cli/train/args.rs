@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::cli::examples::TRAIN;
 use crate::cli::{CliError, DeviceArg};
 use crate::engine::protocol::{TrainConfig, is_run_file, is_sizes_file, read_run};
-use crate::recipe::{Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
+use crate::recipe::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 
 /// What `velatura train` takes: a stage, or the file that describes a run.
 #[derive(Debug, Args)]
@@ -115,6 +115,28 @@ struct DiffusionOptions {
     /// guidance [default: 0.1]
     #[arg(long, value_name = "P")]
     caption_dropout: Option<f32>,
+    /// How the small pictures are made that a model learns to enlarge: `bicubic`, or
+    /// `bsrgan-light` with blur, noise and JPEG blocks besides [default: bicubic]
+    #[arg(long, value_enum, value_name = "HOW")]
+    degradation: Option<DegradationArg>,
+}
+
+/// How small pictures are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DegradationArg {
+    /// Small, and as good as can be
+    Bicubic,
+    /// Blurred, noisy and compressed a little, at random
+    BsrganLight,
+}
+
+impl From<DegradationArg> for Degradation {
+    fn from(arg: DegradationArg) -> Self {
+        match arg {
+            DegradationArg::Bicubic => Self::Bicubic,
+            DegradationArg::BsrganLight => Self::BsrganLight,
+        }
+    }
 }
 
 /// What keeps latents in bounds.
@@ -392,6 +414,7 @@ impl DiffusionOptions {
             task: self.task.map(Into::into).or(spec.task),
             first_stage: self.first_stage.clone().or(spec.first_stage),
             caption_dropout: self.caption_dropout.unwrap_or(spec.caption_dropout),
+            degradation: self.degradation.map_or(spec.degradation, Into::into),
             ..spec
         }
     }

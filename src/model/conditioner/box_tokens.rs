@@ -71,6 +71,11 @@ impl BoxGrammar {
         self.vocabulary - 1
     }
 
+    /// Whether the last tokens tell which part of the picture is shown.
+    pub fn tells_crop(self) -> bool {
+        self.tells_crop
+    }
+
     /// The token of a place, in shares of the picture.
     fn place(self, x: f64, y: f64) -> i32 {
         let last = (self.sections - 1) as f64;
@@ -83,6 +88,16 @@ impl BoxGrammar {
     /// the picture. Boxes that lie outside of it are passed over, and those for which there
     /// is no room.
     pub fn tokens(self, boxes: &[(usize, [f64; 4])]) -> Vec<i32> {
+        self.tokens_in(boxes, [0.0, 0.0, 1.0, 1.0])
+    }
+
+    /// The same where no more than a part of that picture is shown: its x0, y0, width and
+    /// height in shares of the whole.
+    pub fn tokens_in(
+        self,
+        boxes: &[(usize, [f64; 4])],
+        [left, top, across, down]: [f64; 4],
+    ) -> Vec<i32> {
         let none = (self.vocabulary - 1) as i32;
         let is_seen = |it: &&(usize, [f64; 4])| {
             let [x, y, width, height] = it.1;
@@ -99,7 +114,8 @@ impl BoxGrammar {
         }
         tokens.resize(PER_BOX * self.boxes, none);
         if self.tells_crop {
-            tokens.extend([self.place(0.0, 0.0), self.place(1.0, 1.0)]);
+            let end = self.place(left + across, top + down);
+            tokens.extend([self.place(left, top), end]);
         }
         tokens
     }
@@ -200,6 +216,8 @@ mod tests {
         // 0.5 · 89 is 44.5, whose even neighbour is 44.
         assert_eq!(tokens[..4], [7, 44 * 90, 89 * 90 + 22, 8191]);
         assert_eq!(tokens[90..], [0, 90 * 90 - 1]);
+        let part = grammar.tokens_in(&[], [0.5, 0.0, 0.25, 1.0]);
+        assert_eq!(part[90..], [44, 89 * 90 + 67]);
     }
 
     #[test]

@@ -181,6 +181,18 @@ impl ModelFolder {
         self.one_file.as_ref()?.original()
     }
 
+    /// Whether it is told which part of a picture it sees, as the paper's models of boxes
+    /// are.
+    pub fn tells_crop(&self) -> bool {
+        let grammar = match self.original() {
+            Some(OriginalConditioner::Tokens(tokens)) if !tokens.reads_words => {
+                BoxGrammar::of(*tokens).ok()
+            }
+            _ => None,
+        };
+        grammar.is_some_and(BoxGrammar::tells_crop)
+    }
+
     /// The groups of channels that it gives for something that can be asked for; `None`
     /// for what it is not for.
     pub(super) fn original_groups(&self, input: &InputSpec) -> Option<Vec<(&'static str, usize)>> {

@@ -63,7 +63,10 @@ pub(super) fn check(path: &Path) -> Result<(), ModelError> {
         return Ok(());
     }
     if !path.join(INDEX).is_file() {
-        return occupied();
+        return match super::further::is_ours(path) {
+            true => Ok(()),
+            false => occupied(),
+        };
     }
     match foreign(path)? {
         Some(foreign) => Err(ModelError::Foreign {

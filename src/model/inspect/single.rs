@@ -377,6 +377,10 @@ fn task(
         OriginalConditioner::Class { .. } => Task::ClassToImage,
         OriginalConditioner::Rescaler { .. } => Task::SemanticToImage,
         OriginalConditioner::FirstStage => Task::Inpainting,
+        // Words, and a picture with a hole beside the latents.
+        OriginalConditioner::Tokens(_) if told.is_some_and(|it| it.joined == Joined::Hybrid) => {
+            Task::Inpainting
+        }
         OriginalConditioner::Tokens(tokens) if tokens.reads_words => Task::TextToImage,
         OriginalConditioner::Tokens(_) => Task::LayoutToImage,
         _ if inpaints => Task::Inpainting,

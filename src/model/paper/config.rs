@@ -71,6 +71,8 @@ pub struct OriginalConfig {
     pub latent_side: Option<usize>,
     /// What the denoiser is told.
     pub conditioner: ToldConditioner,
+    /// Whether what tells it learns along with it.
+    pub is_conditioner_trained: bool,
     /// Where it is told that.
     pub joined: Joined,
     /// What the denoiser says.
@@ -171,6 +173,7 @@ impl OriginalConfig {
                 resolution_px: Some(resolution),
                 latent_side: None,
                 conditioner: ToldConditioner::Sized(OriginalConditioner::Nothing),
+                is_conditioner_trained: false,
                 joined: Joined::Nowhere,
                 prediction: OriginalPrediction::Epsilon,
                 schedule,
@@ -213,6 +216,7 @@ impl OriginalConfig {
             // Lists of two sides stand there too, for pictures that are not square.
             latent_side: told.size("image_size").ok().flatten(),
             conditioner,
+            is_conditioner_trained: told.flag("cond_stage_trainable")?.unwrap_or(false),
             joined,
             prediction,
             schedule,

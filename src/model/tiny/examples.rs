@@ -20,7 +20,7 @@ const BOXES: &str = r#"{
 
 /// The name of a file and its bytes, for a kind that is asked for one.
 pub(super) fn of(kind: &str) -> Option<(&'static str, Vec<u8>)> {
-    if kind.ends_with("inpainting") {
+    if kind.ends_with("inpainting") || kind.ends_with("hybrid") {
         // The upper half.
         let mask = picture(|_, y| if y < SIDE_PX / 2 { 255 } else { 0 })?;
         return Some(("example.mask.png", mask));

@@ -2,7 +2,8 @@
 //! a kind is asked for, and for tests. What they paint is noise.
 //!
 //! A kind is a line of [`KINDS`]; those of the paper's code are told by the YAML file
-//! beside this one, which is written along with the weights.
+//! beside this one, which is written along with the weights. Their weights lie in a `.ckpt`
+//! as those of the released models, the others' in safetensors.
 
 mod additions;
 mod examples;
@@ -98,7 +99,7 @@ const fn addition(id: &'static str, layout: fn() -> Layout) -> TinyKind {
 }
 
 /// All kinds.
-pub static KINDS: [TinyKind; 18] = [
+pub static KINDS: [TinyKind; 19] = [
     stable_diffusion("stable-diffusion-1", "stable-diffusion-1", false, false),
     stable_diffusion(
         "stable-diffusion-1-inpainting",
@@ -157,6 +158,11 @@ pub static KINDS: [TinyKind; 18] = [
         include_str!("inpainting.yaml"),
         false,
     ),
+    papers(
+        "latent-diffusion-hybrid",
+        include_str!("hybrid.yaml"),
+        false,
+    ),
     papers("autoencoder-kl", include_str!("autoencoder-kl.yaml"), false),
     papers("autoencoder-vq", include_str!("autoencoder-vq.yaml"), false),
     // Both go with stable-diffusion-1.
@@ -172,7 +178,13 @@ impl TinyKind {
     /// If the folder holds anything but an older model of that kind, or a file cannot be
     /// written.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, ModelError> {
-        let weights_path = folder.join(format!("{}.safetensors", self.stem));
+        let endings = match self.told {
+            Told::Yaml(_) => ["ckpt", "safetensors"],
+            _ => ["safetensors", "ckpt"],
+        };
+        // The other one lies there if an older edition wrote the model.
+        let [weights_path, older] =
+            endings.map(|ending| folder.join(format!("{}.{ending}", self.stem)));
         let mut beside = Vec::new();
         if let Told::Yaml(text) = self.told {
             let path = folder.join(format!("{}.yaml", self.stem));
@@ -183,7 +195,10 @@ impl TinyKind {
         }
         let example = examples::of(self.id);
         beside.extend(example.map(|(name, bytes)| (folder.join(name), bytes)));
-        let ours = beside.iter().map(|(path, _)| path).chain([&weights_path]);
+        let ours = beside
+            .iter()
+            .map(|(path, _)| path)
+            .chain([&weights_path, &older]);
         check_place(folder, &ours.collect::<Vec<_>>())?;
         let layout = self.layout()?;
         fs::create_dir_all(folder).map_err(ModelError::io("make the folder", folder))?;
@@ -195,8 +210,17 @@ impl TinyKind {
             let values = drawn(&name, &shape, stream);
             (name, shape, values)
         });
-        weights::save_tensors(&weights_path, tensors.collect(), WeightDtype::F16)?;
-        Ok(weights_path)
+        let save = match self.told {
+            Told::Yaml(_) => weights::save_checkpoint,
+            _ => weights::save_tensors,
+        };
+        save(&weights_path, tensors.collect(), WeightDtype::F16)?;
+        match fs::remove_file(&older) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(ModelError::io("replace", &older)(error))
+            }
+            _ => Ok(weights_path),
+        }
     }
 
     /// Names and shapes of the weights.

@@ -20,6 +20,7 @@ mod renamed;
 mod safetensors;
 mod sharded;
 mod torch;
+mod torch_writing;
 mod watched;
 mod write;
 
@@ -38,6 +39,7 @@ pub use remembered::Fingerprint;
 pub use renamed::{Part, Piece, Renamed};
 pub use safetensors::SafetensorsFile;
 pub use torch::TorchFile;
+pub use torch_writing::{save_arranged_checkpoint, save_checkpoint};
 pub use watched::ReadWatch;
 pub use write::{WriteWatch, save_arranged, save_tensors};
 

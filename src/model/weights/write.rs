@@ -72,13 +72,17 @@ pub fn save_tensors(
     tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
     dtype: WeightDtype,
 ) -> Result<(), ModelError> {
-    let entries = tensors.into_iter().map(|(key, shape, values)| Entry {
+    write(path, tensors.into_iter().map(given).collect(), dtype)
+}
+
+/// A tensor of given numbers.
+pub(super) fn given((key, shape, values): (String, Vec<usize>, Vec<f32>)) -> Entry {
+    Entry {
         key,
         shape: shape.clone(),
         transposed: false,
         read: Box::new(move || Ok(TensorData::new(values, shape))),
-    });
-    write(path, entries.collect(), dtype)
+    }
 }
 
 /// Is told how many bytes more are written, and answers whether writing goes on.
@@ -197,25 +201,34 @@ fn write_to(out: &mut impl Write, entries: Vec<Entry>, dtype: WeightDtype) -> io
     }
     header.write_to(out)?;
     for entry in entries {
-        let Entry {
-            key,
-            shape,
-            transposed,
-            read,
-        } = entry;
-        let values: Vec<f32> = read()
-            .and_then(|data| {
-                data.try_into_vec_as::<f32>()
-                    .map_err(|error| error.to_string())
-            })
-            .map_err(|message| io::Error::other(format!("{key} cannot be fetched: {message}")))?;
-        let values = match shape.as_slice() {
-            [rows, columns] if transposed => transpose(&values, *rows, *columns),
-            _ => values,
-        };
-        write_values(out, &key, &values, dtype)?;
+        write_entry(out, entry, dtype)?;
     }
     Ok(())
+}
+
+/// Writes the numbers of a tensor.
+pub(super) fn write_entry(
+    out: &mut (impl Write + ?Sized),
+    entry: Entry,
+    dtype: WeightDtype,
+) -> io::Result<()> {
+    let Entry {
+        key,
+        shape,
+        transposed,
+        read,
+    } = entry;
+    let values: Vec<f32> = read()
+        .and_then(|data| {
+            data.try_into_vec_as::<f32>()
+                .map_err(|error| error.to_string())
+        })
+        .map_err(|message| io::Error::other(format!("{key} cannot be fetched: {message}")))?;
+    let values = match shape.as_slice() {
+        [rows, columns] if transposed => transpose(&values, *rows, *columns),
+        _ => values,
+    };
+    write_values(out, &key, &values, dtype)
 }
 
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
@@ -227,7 +240,7 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 }
 
 fn write_values(
-    out: &mut impl Write,
+    out: &mut (impl Write + ?Sized),
     key: &str,
     values: &[f32],
     dtype: WeightDtype,

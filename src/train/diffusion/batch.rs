@@ -22,6 +22,8 @@ pub(super) struct Batch {
     /// Groups of channels of masks; none for models without.
     pub masks: Vec<(&'static str, Vec<f32>)>,
     pub boxes: Vec<Vec<NumberedBox>>,
+    /// The parts of the pictures that they are in which are shown.
+    pub parts: Vec<[f32; 4]>,
     /// In the model's own numbers.
     pub label_maps: Vec<Option<GrayImage>>,
     /// Planes of small pictures; empty for none.
@@ -42,6 +44,7 @@ impl Batch {
         };
         self.tokens.extend_from_slice(tokens);
         self.boxes.push(told.boxes);
+        self.parts.push(told.part);
         self.label_maps.push(told.label_map);
         self.small.push(told.small.to_vec());
         self.classes.push(told.class);
@@ -65,6 +68,7 @@ impl Batch {
             let tokens = self.tokens.len() / count;
             self.tokens.rotate_left(tokens);
             self.boxes.rotate_left(1);
+            self.parts.rotate_left(1);
             self.label_maps.rotate_left(1);
             self.small.rotate_left(1);
             self.classes.rotate_left(1);

@@ -19,6 +19,7 @@ use crate::model::weights::{self, names};
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{InputSpec, LayoutBox, Palette, TrainSpec};
 use crate::train::holdings::Holdings;
+use crate::train::paper_form::WHOLE;
 use crate::train::pictures::Split;
 use crate::train::scene_pictures::ScenePictures;
 
@@ -128,6 +129,7 @@ fn batch(tensors: &Tensors, told: &Told, stage: &DiffusionStage) -> Batch {
             .iter()
             .map(|seen| boxes[..*seen].to_vec())
             .collect(),
+        parts: vec![WHOLE; told.steps.len()],
         label_maps: (0..told.steps.len()).map(map).collect(),
         small: small.collect(),
         classes: Vec::new(),

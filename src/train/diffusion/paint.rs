@@ -18,12 +18,13 @@ use crate::train::TrainError;
 use crate::train::random::Purpose;
 use crate::train::sheet;
 use crate::train::source::Sample;
-use crate::train::telling::small;
 
 /// Columns of a sample sheet.
 const SHEET: usize = 8;
 /// Steps of the sampler of sample sheets.
 const SHEET_STEPS: usize = 20;
+/// Small pictures of sheets are counted from here, where no others are.
+const SHEET_COUNTER: u64 = 1 << 48;
 /// What is masked, and pictures of which nothing can be seen.
 const GREY: Rgb<u8> = Rgb([128; 3]);
 
@@ -38,6 +39,10 @@ impl DiffusionStage {
             layout: denoiser.layout_encoder,
             semantic: denoiser.semantic_encoder,
             class: denoiser.class_encoder,
+            original: self
+                .paper
+                .as_ref()
+                .and_then(|paper| paper.encoder(denoiser.paper_encoder)),
             ..Encoders::default()
         };
         let first_stage = self.encoder.network().boxed();
@@ -137,7 +142,7 @@ impl DiffusionStage {
             let conditions = Conditions {
                 layout: takes_boxes.then(|| LayoutInput(known.boxes.clone().into())),
                 semantic: known.label_map.clone().filter(|_| takes_maps),
-                low_resolution: self.small(sample),
+                low_resolution: self.small(sample, index),
                 ..Conditions::default()
             };
             let conditions = conditions.limited_to(&self.studio);
@@ -161,11 +166,13 @@ impl DiffusionStage {
     }
 
     /// A picture in small, for a model that paints of nothing else.
-    fn small(&self, sample: &Sample) -> Option<RgbImage> {
-        let factor = self.studio.low_resolution_factor()?;
-        self.studio
-            .needs_low_resolution()
-            .then(|| small(&sample.rgb, factor))
+    fn small(&self, sample: &Sample, index: usize) -> Option<RgbImage> {
+        if !self.studio.needs_low_resolution() {
+            return None;
+        }
+        let counter = SHEET_COUNTER + index as u64;
+        let mut random = Purpose::Degradation.random(self.spec.seed, counter);
+        self.teller.small(&sample.rgb, &mut random)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::conditioner::semantic::ClassShares;
 use crate::model::conditioner::{Conditioning, class, clip_text, layout, semantic};
 use crate::recipe::InputSpec;
 use crate::recipe::palette::NOTHING;
+use crate::train::paper_form::PaperForm;
 
 impl DiffusionStage {
     /// What the denoiser says of a batch.
@@ -49,6 +50,14 @@ impl DiffusionStage {
                     }
                 }
                 InputSpec::Layout { .. } => {
+                    if let (Some(paper), Some(grammar)) = (&self.paper, self.teller.grammar()) {
+                        let tokens = PaperForm::box_tokens(grammar, &batch.boxes, &batch.parts);
+                        let trained = denoiser.paper_encoder.as_ref();
+                        let states = paper.states(trained, tokens, device);
+                        told.context
+                            .extend(states.map(|states| (layout::BOXES, states)));
+                        continue;
+                    }
                     let Some(encoder) = &denoiser.layout_encoder else {
                         continue;
                     };
@@ -58,6 +67,15 @@ impl DiffusionStage {
                     told.concat.push((layout::BOXES, planes));
                 }
                 InputSpec::Semantic { .. } => {
+                    if let Some(paper) = &self.paper {
+                        let trained = denoiser.paper_encoder.as_ref();
+                        let (maps, size) = (&batch.label_maps, [columns, rows]);
+                        let channels =
+                            paper.map_channels(trained, maps, latents.factor, size, device);
+                        told.concat
+                            .extend(channels.map(|channels| (semantic::LABEL_MAP, channels)));
+                        continue;
+                    }
                     let Some(encoder) = &denoiser.semantic_encoder else {
                         continue;
                     };
@@ -94,6 +112,10 @@ impl DiffusionStage {
     /// The states of the captions; those of a frozen text encoder without gradients.
     fn states(&self, denoiser: &Denoiser, batch: &Batch, device: &Device) -> Option<Tensor<3>> {
         let count = batch.steps.len();
+        if let Some(paper) = &self.paper {
+            let trained = denoiser.paper_encoder.as_ref();
+            return paper.states(trained, batch.tokens.clone(), device);
+        }
         if let Some(text) = &denoiser.text_encoder {
             let tokens = batch.tokens.clone();
             return Some(clip_text::states(text, tokens, count, device));

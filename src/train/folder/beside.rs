@@ -11,6 +11,16 @@ use crate::recipe::Palette;
 
 /// Endings of the files that are read; of any case.
 const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+/// What folders of label maps are called in data sets that keep them apart.
+const MAP_FOLDERS: [&str; 7] = [
+    "annotations",
+    "labels",
+    "label",
+    "masks",
+    "stuffthingmaps",
+    "segmentation",
+    "SegmentationClass",
+];
 /// The stem of the file that says what the numbers of label maps mean.
 const PALETTE: &str = "palette";
 
@@ -142,6 +152,38 @@ impl<'a> Beside<'a> {
             let alone = boxes.filter(|(stem, _)| !names.pictures.contains(*stem));
             alone.map(|(_, path)| *path)
         })
+    }
+
+    /// Where PNG pictures lie apart from others of the same names, as label maps do in some
+    /// data sets, as a sentence; `None` where there is no such folder.
+    pub fn maps_apart(&self) -> Option<String> {
+        let has_name = |folder: &Path| {
+            let mut parts = folder.iter().rev();
+            parts.any(|part| {
+                MAP_FOLDERS
+                    .iter()
+                    .any(|name| part.eq_ignore_ascii_case(name))
+            })
+        };
+        let (maps, others): (Vec<_>, Vec<_>) = self
+            .folders
+            .iter()
+            .partition(|(folder, _)| has_name(folder));
+        for (folder, names) in maps {
+            let is_elsewhere = |stem: &&OsStr| {
+                let mut others = others.iter();
+                others.any(|(_, other)| other.pictures.contains(*stem))
+            };
+            let first = names.pictures.iter().copied().find(is_elsewhere);
+            if let Some(first) = first {
+                let first = first.display();
+                return Some(format!(
+                    "\u{201c}{}\u{201d} seems to hold label maps, which are taken for pictures there: put {first}.label.png beside {first}, and so on",
+                    folder.display()
+                ));
+            }
+        }
+        None
     }
 
     fn names(&self, picture: &'a Path) -> Option<(&Names<'a>, &'a OsStr)> {

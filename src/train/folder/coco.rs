@@ -1,6 +1,6 @@
 //! Boxes of many pictures in one file, as COCO has them, anywhere in a folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::companion::MOST_BOXES;
@@ -15,6 +15,10 @@ const MOST_FILES: usize = 64;
 pub(super) struct BoxLists {
     /// Their images by the last part of the name.
     images: BTreeMap<String, Vec<Listed>>,
+    /// The names of the files.
+    files: Vec<String>,
+    /// Boxes around many things at once, which are left out.
+    crowds: usize,
     /// What is wrong with files that do list boxes, as sentences.
     pub problems: Vec<String>,
 }
@@ -25,6 +29,8 @@ struct Listed {
     path: PathBuf,
     /// Its name in full.
     name: String,
+    /// Which of the files it is in.
+    file: usize,
     image: BoxImage,
 }
 
@@ -36,6 +42,8 @@ impl BoxLists {
             match read_boxes(file) {
                 Ok(found) => {
                     let folder = file.parent().unwrap_or(Path::new(""));
+                    let name = file.file_name().unwrap_or_default();
+                    lists.files.push(name.to_string_lossy().into_owned());
                     for image in found.images {
                         lists.add(folder, image);
                     }
@@ -48,7 +56,11 @@ impl BoxLists {
         lists
     }
 
-    fn add(&mut self, folder: &Path, image: BoxImage) {
+    fn add(&mut self, folder: &Path, mut image: BoxImage) {
+        let count = image.boxes.len();
+        // What is many things teaches nothing of one.
+        image.boxes.retain(|it| !it.is_crowd);
+        self.crowds += count - image.boxes.len();
         let Some(name) = image.file_name.as_ref().map(|name| name.replace('\\', "/")) else {
             return;
         };
@@ -56,9 +68,49 @@ impl BoxLists {
         let listed = Listed {
             path: folder.join(&name),
             name,
+            file: self.files.len().saturating_sub(1),
             image,
         };
         self.images.entry(last).or_default().push(listed);
+    }
+
+    /// What may not be expected of these lists and the pictures of a folder, as sentences.
+    pub fn remarks<'a>(&self, pictures: impl Iterator<Item = &'a Path>) -> Vec<String> {
+        let names: BTreeSet<&str> = pictures.filter_map(|it| it.file_name()?.to_str()).collect();
+        let mut remarks = Vec::new();
+        if self.crowds > 0 {
+            let crowds = self.crowds;
+            remarks.push(format!(
+                "boxes around whole crowds (iscrowd) are left out: {crowds}"
+            ));
+        }
+        let listed: usize = self.images.values().map(Vec::len).sum();
+        let lost = self
+            .images
+            .iter()
+            .filter(|(name, _)| !names.contains(name.as_str()));
+        let lost: usize = lost.map(|(_, listed)| listed.len()).sum();
+        if lost > 0 {
+            let files = self.files.join(", ");
+            remarks.push(format!(
+                "of {listed} pictures that {files} names, {lost} are not in the folder"
+            ));
+        }
+        let mut taken = BTreeMap::<usize, usize>::new();
+        for named in self.images.values() {
+            for (at, it) in named.iter().enumerate() {
+                let again = named[at + 1..].iter();
+                let again = again.filter(|other| other.file != it.file && other.name == it.name);
+                if again.count() > 0 {
+                    *taken.entry(it.file).or_default() += 1;
+                }
+            }
+        }
+        remarks.extend(taken.into_iter().map(|(file, count)| {
+            let file = &self.files[file];
+            format!("{count} pictures are in several lists of boxes: those of {file} are taken")
+        }));
+        remarks
     }
 
     /// Whether a list may name a picture.
@@ -143,5 +195,30 @@ mod tests {
         let dogs = at("more/b.png", [20, 20]).expect("named").expect("boxes");
         assert_eq!((dogs[0].class.as_str(), dogs[0].rect[2]), ("dog", 0.5));
         assert_eq!(at("b.png", [20, 20]), None);
+    }
+
+    #[test]
+    fn crowds_missing_pictures_and_second_lists_are_told() {
+        let root = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, crowd: u32| {
+            let text = format!(
+                r#"{{ "images": [ {{ "id": 1, "file_name": "a.png" }}, {{ "id": 2, "file_name": "b.png" }} ],
+                  "annotations": [ {{ "image_id": 1, "category_id": 5, "bbox": [0, 0, 5, 5], "iscrowd": {crowd} }} ],
+                  "categories": [ {{ "id": 5, "name": "cat" }} ] }}"#
+            );
+            let path = root.path().join(name);
+            std::fs::write(&path, text).expect("a file");
+            path
+        };
+        let files = [write("instances.json", 1), write("persons.json", 0)];
+        let lists = BoxLists::read(files.iter().map(PathBuf::as_path));
+        assert!(lists.problems.is_empty());
+        let remarks = lists.remarks([Path::new("x/a.png")].into_iter());
+        assert_eq!(remarks.len(), 3, "{remarks:?}");
+        assert!(remarks[0].contains("crowds") && remarks[0].ends_with('1'));
+        assert!(remarks[1].contains("of 4 pictures") && remarks[1].contains("2 are not"));
+        assert!(remarks[2].contains("2 pictures") && remarks[2].contains("instances.json"));
+        let boxes = lists.boxes(&root.path().join("a.png"), [10, 10]);
+        assert_eq!(boxes, Some(Ok(Vec::new())), "the crowd is left out");
     }
 }

@@ -21,14 +21,15 @@ mod survey;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use image::imageops;
+use image::imageops::{self, FilterType};
+use image::{ImageBuffer, Pixel};
 
 use self::labels::Labels;
 use self::picture::Fitted;
 use self::scan::{Found, Picture};
 use super::TrainError;
 use super::holdings::Holdings;
-use super::source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity};
+use super::source::{Known, PictureSource, Sample, SkippedPicture, SourceIdentity, Whole};
 use crate::random::Random;
 use crate::recipe::{Fit, LayoutBox, SemanticInput};
 
@@ -39,6 +40,8 @@ pub use survey::survey_of_folder;
 const CACHE_BYTES: usize = 512 << 20;
 /// Part of a thing that must be left of it in what is cut out.
 const LEAST_SEEN: f32 = 0.5;
+/// How often the side trained on goes into that of the largest square that is made smaller.
+const ZOOM: u32 = 2;
 
 /// The pictures of a folder and its subfolders.
 ///
@@ -48,6 +51,8 @@ pub struct ImageFolder {
     root: PathBuf,
     size_px: u32,
     fit: Fit,
+    /// Whether smaller squares are cut out and enlarged, too.
+    zooms: bool,
     pictures: Vec<Picture>,
     identity: SourceIdentity,
     cache: Mutex<Cache>,
@@ -127,10 +132,19 @@ impl ImageFolder {
             root,
             size_px,
             fit,
+            zooms: false,
             pictures,
             identity,
             cache,
         }
+    }
+
+    /// The same, with squares of every size from that trained on to the shorter side of a
+    /// picture, as the paper's models of boxes were trained; but of no less than a half of
+    /// that side.
+    #[must_use]
+    pub fn zooming(self, zooms: bool) -> Self {
+        Self { zooms, ..self }
     }
 
     /// Takes `count` pictures out, evenly spread, to judge the model by.
@@ -147,13 +161,14 @@ impl ImageFolder {
             }
         }
         let part = |pictures| {
-            Self::with(
+            let part = Self::with(
                 self.root.clone(),
                 self.size_px,
                 self.fit,
                 pictures,
                 self.identity.clone(),
-            )
+            );
+            part.zooming(self.zooms)
         };
         (part(kept), part(taken))
     }
@@ -194,7 +209,12 @@ impl ImageFolder {
         let picture = picture::decode(&about.path)?;
         // As it is seen: a camera may have turned it.
         let size_px = [picture.width(), picture.height()];
-        let picture = picture::fitted(picture, self.size_px, self.fit)?;
+        let shorter = picture.width().min(picture.height());
+        let side = match self.zooms {
+            true => shorter.clamp(self.size_px, ZOOM * self.size_px),
+            false => self.size_px,
+        };
+        let picture = picture::fitted(picture, side, self.fit)?;
         let labels = about.labels.as_ref().map(|Labels { path, palette, .. }| {
             let map = labels::read(path, size_px)?;
             Ok::<_, String>(SemanticInput {
@@ -220,6 +240,21 @@ impl ImageFolder {
     }
 }
 
+impl ImageFolder {
+    /// A square at the size that is trained on.
+    fn at_size<P: Pixel<Subpixel = u8> + 'static>(
+        &self,
+        square: ImageBuffer<P, Vec<u8>>,
+        filter: FilterType,
+    ) -> ImageBuffer<P, Vec<u8>> {
+        let size = self.size_px;
+        match square.width() == size {
+            true => square,
+            false => imageops::resize(&square, size, size, filter),
+        }
+    }
+}
+
 impl PictureSource for ImageFolder {
     fn len(&self) -> Option<usize> {
         Some(self.pictures.len())
@@ -234,18 +269,31 @@ impl PictureSource for ImageFolder {
         })?;
         let Fitted { rgb, place, .. } = &ready.picture;
         let (width, height) = rgb.dimensions();
-        let size = self.size_px;
+        let size = match self.zooms {
+            true => {
+                let most = width.min(height);
+                let more = u64::from(most - self.size_px.min(most)) + 1;
+                self.size_px.min(most) + random.below(more) as u32
+            }
+            false => self.size_px,
+        };
         let left = random.below(u64::from(width - size) + 1) as u32;
         let top = random.below(u64::from(height - size) + 1) as u32;
-        let boxes = seen(&picture.objects, *place, [left, top], size);
-        let label_map = ready.labels.as_ref().map(|labels| SemanticInput {
-            map: Arc::new(
-                imageops::crop_imm(labels.map.as_ref(), left, top, size, size).to_image(),
-            ),
-            palette: labels.palette.clone(),
+        let scale = self.size_px as f32 / size as f32;
+        let mut boxes = seen(&picture.objects, *place, [left, top], size);
+        for length in boxes.iter_mut().flat_map(|it| &mut it.rect) {
+            *length *= scale;
+        }
+        let label_map = ready.labels.as_ref().map(|labels| {
+            let map = imageops::crop_imm(labels.map.as_ref(), left, top, size, size);
+            SemanticInput {
+                map: Arc::new(self.at_size(map.to_image(), FilterType::Nearest)),
+                palette: labels.palette.clone(),
+            }
         });
+        let rgb = imageops::crop_imm(rgb, left, top, size, size).to_image();
         Ok(Sample {
-            rgb: imageops::crop_imm(rgb, left, top, size, size).to_image(),
+            rgb: self.at_size(rgb, FilterType::Lanczos3),
             caption: picture.caption.clone(),
             objects: boxes.iter().map(|it| it.rect).collect(),
             known: Known {
@@ -256,6 +304,7 @@ impl PictureSource for ImageFolder {
                     .collect(),
                 label_map,
                 class: picture.class.clone(),
+                whole: Some(whole(&picture.objects, *place, [left, top], size)),
             },
         })
     }
@@ -270,6 +319,29 @@ impl PictureSource for ImageFolder {
 
     fn identity(&self) -> SourceIdentity {
         self.identity.clone()
+    }
+}
+
+/// The picture of which a square of `side` pixels was cut out at `corner`, and the things of
+/// names that reach into it.
+fn whole(things: &[LayoutBox], place: [u32; 4], corner: [u32; 2], side: u32) -> Whole {
+    let share = |axis: usize| {
+        let length = place[axis + 2].max(1) as f32;
+        let start = (corner[axis] as f32 - place[axis] as f32) / length;
+        (start, side as f32 / length)
+    };
+    let ((left, across), (top, down)) = (share(0), share(1));
+    let reaches = |from: f32, length: f32, start: f32, side: f32| {
+        from < start + side && start < from + length
+    };
+    let is_seen = |it: &&LayoutBox| {
+        let [x, y, width, height] = it.rect;
+        let reaches = reaches(x, width, left, across) && reaches(y, height, top, down);
+        reaches && !it.class.is_empty()
+    };
+    Whole {
+        part: [left, top, across, down],
+        boxes: things.iter().filter(is_seen).cloned().collect(),
     }
 }
 

@@ -98,6 +98,7 @@ pub(super) fn scan(
             .iter()
             .cloned()
             .chain(odd.remarks())
+            .chain(notes(&beside, &lists, &files))
             .collect(),
         identity: SourceIdentity {
             place: place.to_string_lossy().into_owned(),
@@ -108,6 +109,13 @@ pub(super) fn scan(
                 .collect(),
         },
     })
+}
+
+/// What may not be expected of the lists of boxes and the label maps of a folder.
+pub(super) fn notes(beside: &Beside<'_>, lists: &BoxLists, files: &[PathBuf]) -> Vec<String> {
+    let pictures = files.iter().map(PathBuf::as_path);
+    let remarks = lists.remarks(pictures.filter(|path| beside.is_shown(path)));
+    beside.maps_apart().into_iter().chain(remarks).collect()
 }
 
 /// Pictures of a folder and its subfolders, but for hidden ones, among its first files.

@@ -40,5 +40,11 @@ pub fn survey_of_folder(folder: &Path) -> Result<Holdings, String> {
         return Err(format!("There are no pictures in {}", folder.display()));
     }
     holdings.is_more = files.len() == MOST_FILES;
+    holdings.notes = scan::notes(&beside, &lists, &files);
+    let problems = lists.problems.iter();
+    holdings
+        .notes
+        .extend(problems.map(|problem| format!("{problem}; its boxes are left out")));
+    holdings.notes.extend(beside.problems.iter().cloned());
     Ok(holdings)
 }

@@ -11,7 +11,7 @@ use crate::app::frame::JobFrame;
 use crate::app::{AppState, Command, CommandSink};
 use crate::document::{DocumentRevision, Layer, LayerId, LayerKind};
 use crate::icons;
-use crate::recipe::ModelSource;
+use crate::recipe::{ModelSource, WindowChoice};
 use crate::ui::UiState;
 use crate::ui::theme::{height, space, tokens};
 use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, title};
@@ -19,13 +19,21 @@ use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, title};
 /// Height of a line.
 const ROW_HEIGHT: f32 = 28.0;
 
+/// The document, the model, what is painted of the document, and whether in windows.
+type MadeOf = (
+    DocumentRevision,
+    Option<ModelSource>,
+    Option<JobFrame>,
+    WindowChoice,
+);
+
 /// What the table remembers from frame to frame.
 #[derive(Default)]
 pub struct BoxTable {
     /// What the model makes of the boxes, for the state of the document and the
     /// model that it was made of.
     report: Report,
-    made_of: Option<(DocumentRevision, Option<ModelSource>, Option<JobFrame>)>,
+    made_of: Option<MadeOf>,
     is_shown: bool,
     /// The line from which Shift chooses.
     last: Option<(LayerId, usize)>,
@@ -37,11 +45,13 @@ impl BoxTable {
         let model = state.model_summary();
         let revision = state.document().revision();
         let frame = state.job_frame();
-        let made_of = Some((revision, model.map(|model| model.source.clone()), frame));
+        let windows = state.form().spec.windows;
+        let source = model.map(|model| model.source.clone());
+        let made_of = Some((revision, source, frame, windows));
         // While boxes follow the pointer the sentences may lag.
         let may_lag = state.front().editor.is_busy() && self.made_of.is_some();
         if self.made_of != made_of && !may_lag {
-            self.report = Report::in_frame(state.document(), frame, model);
+            self.report = Report::in_frame(state.document(), frame, model, windows);
             self.made_of = made_of;
         }
         &self.report

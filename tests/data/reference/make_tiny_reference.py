@@ -1,6 +1,6 @@
 """Whole runs of the paper's own code on the models that `velatura models make-tiny` writes.
 
-    for kind in text-to-image layout-to-image semantic-to-image super-resolution inpainting; do
+    for kind in text-to-image layout-to-image semantic-to-image super-resolution inpainting hybrid; do
         velatura models make-tiny latent-diffusion-$kind --out /tmp/tiny/latent-diffusion-$kind; done
     git clone https://github.com/CompVis/latent-diffusion /tmp/paper
     git clone https://github.com/CompVis/taming-transformers /tmp/paper/taming-transformers
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 import transformers
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -74,7 +74,7 @@ def model_of(folder):
     model = instantiate_from_config(told)
     if getattr(model.cond_stage_model, "use_tknz_fn", False):
         model.cond_stage_model.tknz_fn.device = "cpu"
-    weights = load_file(next(folder.glob("*.safetensors")))
+    weights = torch.load(next(folder.glob("*.ckpt")), map_location="cpu", weights_only=True)["state_dict"]
     missing, surplus = model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)
     leftover = ["betas", "alphas", "sqrt_", "log_one", "posterior", "lvlb", "logvar", "to_logits", "cond_stage_model.encoder",
                 "cond_stage_model.decoder", "cond_stage_model.quan", "cond_stage_model.post_quan"]
@@ -107,6 +107,12 @@ def condition(kind, model):
     mask = torch.zeros(1, 1, 64, 64)
     mask[:, :, 8:40, 20:52] = 1.0
     masked = ((1.0 - mask) * image) * 2.0 - 1.0
+    if kind == "hybrid":
+        # Stable Diffusion's convention: a grey hole, and 1 where it is painted anew.
+        masked = (image * 2.0 - 1.0) * (mask < 0.5)
+        planes = [torch.nn.functional.interpolate(mask, size=(16, 16)), model.encode_first_stage(masked)]
+        words = [model.get_learned_conditioning([text]) for text in ["a red house on a hill", ""]]
+        return tuple({"c_concat": planes, "c_crossattn": [states]} for states in words)
     latents = model.cond_stage_model.encode(masked)
     mask = torch.nn.functional.interpolate(mask * 2.0 - 1.0, size=latents.shape[-2:])
     return torch.cat((latents, mask), dim=1), None
@@ -114,12 +120,18 @@ def condition(kind, model):
 
 def main(folder):
     tensors = {}
-    for seed, kind in enumerate(["text-to-image", "layout-to-image", "semantic-to-image", "super-resolution", "inpainting"]):
+    for seed, kind in enumerate(["text-to-image", "layout-to-image", "semantic-to-image", "super-resolution", "inpainting", "hybrid"]):
         model = model_of(folder / f"latent-diffusion-{kind}")
         shape = [model.channels, 16, 16]
         noise = torch.randn([1, *shape], generator=torch.Generator().manual_seed(seed))
         with torch.no_grad():
             told, nothing = condition(kind, model)
+            if kind == "hybrid":
+                # The samplers of the paper's code know guidance of one tensor only.
+                whole = model.apply_model
+                parts, told, free, nothing = told, None, nothing, None
+                model.apply_model = lambda x, t, _: (
+                    whole(x, t, free) + 3.0 * (whole(x, t, parts) - whole(x, t, free)))
             guidance = {} if nothing is None else {
                 "unconditional_guidance_scale": 3.0, "unconditional_conditioning": nothing}
             tensors[f"{kind}.noise"] = noise

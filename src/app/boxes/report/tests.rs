@@ -1,7 +1,7 @@
 use super::*;
 use crate::document::DocumentEditor;
 use crate::geometry::{CanvasPoint, CanvasRect};
-use crate::recipe::{InputSpec, ModelSource, SamplerId};
+use crate::recipe::{InputSpec, ModelSource, SamplerId, WindowChoice};
 
 fn model(inputs: Vec<InputSpec>) -> ModelSummary {
     ModelSummary {
@@ -124,11 +124,24 @@ fn boxes_are_given_as_they_lie_in_the_frame() {
         rect: CanvasRect::from_min_size([90, 40], [100, 80]),
         painted_px: [50, 160],
     };
-    let report = Report::in_frame(editor.document(), Some(frame), None);
+    let report = Report::in_frame(editor.document(), Some(frame), None, WindowChoice::Auto);
     assert_eq!(report.given.len(), 1);
     assert_eq!(report.given[0].rect, [5.0, 40.0, 10.0, 80.0]);
     assert_eq!(
         report.sentences,
         ["1 box lies outside of the frame and is left out"]
     );
+}
+
+#[test]
+fn windows_of_large_pictures_see_boxes_of_their_own() {
+    let boxes = [0, 1, 2].map(|i| ("bus", [40.0 * i as f32, 10.0, 30.0, 30.0], None));
+    let document = document(&boxes);
+    let with = |windows| Report::in_frame(&document, None, Some(&layout()), windows);
+    assert_eq!(with(WindowChoice::Auto).given.len(), 2);
+    let divided = with(WindowChoice::Side(64));
+    assert_eq!((divided.given.len(), divided.concerns.len()), (3, 0));
+    assert_eq!(divided.sentences.len(), 1);
+    let sentence = &divided.sentences[0];
+    assert!(sentence.contains("sees 2 boxes at a time"), "{sentence}");
 }

@@ -8,6 +8,8 @@ mod alike;
 mod one_file;
 mod texts;
 
+pub(super) use one_file::gathered;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 

@@ -244,7 +244,7 @@ fn checked(
 
 /// Where each tensor of a file lies, by what its parts are called by diffusers; `None` if
 /// one has no parts there. The last so many layers of OpenCLIP's text encoder are of no use.
-fn gathered(
+pub(in crate::model::folder) fn gathered(
     source: usize,
     layout: Layout,
     pieces: &Pieces,

@@ -7,12 +7,14 @@ use egui::{Button, RichText, TextEdit, Ui, vec2};
 use crate::app::training::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
 use crate::app::{AppState, Command, CommandSink, ModelState};
 use crate::recipe::param::Value;
-use crate::recipe::{Fit, LatentKind, TrainTarget, TrainTask};
+use crate::recipe::{Degradation, Fit, InputSpec, LatentKind, TrainTarget, TrainTask};
 use crate::ui::UiState;
 use crate::ui::dialogs::{buttons, main_button};
 use crate::ui::theme::{hairline, height, radius, space, tokens};
 use crate::ui::widgets::{number_field, number_row, row};
 
+/// What a painter of words and holes is learnt of.
+const WORDS_AND_HOLES: &str = "Needs captions, barn.txt beside barn.png; holes come at random";
 /// Picture sizes on offer.
 const SIZES_PX: [u32; 4] = [64, 128, 256, 512];
 
@@ -46,6 +48,11 @@ pub(super) fn form_ui(
     start_ui(ui, state, commands);
     if form.chooses_task() {
         task_ui(ui, state, commands);
+    }
+    let inputs = state.model_summary().map(|model| &model.inputs[..]);
+    let is_enlarger = |input: &InputSpec| matches!(input, InputSpec::LowResolution { .. });
+    if form.chooses_degradation(inputs.unwrap_or_default().iter().any(is_enlarger)) {
+        degradation_ui(ui, form, commands);
     }
     if form.chooses_latents() {
         latents_ui(ui, form, commands);
@@ -191,9 +198,26 @@ fn task_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             first_upper(&found.unwrap_or_else(|missing| missing))
         }
     };
+    let needs = form.task.map_or(WORDS_AND_HOLES, TrainTask::needs);
     row(ui, "", |ui, _| {
-        let text = RichText::new(note).color(tokens(ui).text_muted);
-        ui.add(egui::Label::new(text).truncate());
+        ui.vertical(|ui| {
+            let muted = tokens(ui).text_muted;
+            for text in [needs, &note] {
+                ui.add(egui::Label::new(RichText::new(text).color(muted)).truncate());
+            }
+            let notes = holdings.map_or(&[][..], |holdings| &holdings.notes);
+            if let [first, more @ ..] = notes {
+                let more = match more.len() {
+                    0 => String::new(),
+                    count => format!(" (+{count})"),
+                };
+                let text = RichText::new(format!("{}{more}", first_upper(first)));
+                let text = text.color(tokens(ui).warning);
+                let label = egui::Label::new(text).truncate();
+                let label = label.show_tooltip_when_elided(false);
+                ui.add(label).on_hover_text(notes.join("\n"));
+            }
+        });
     });
 }
 
@@ -227,6 +251,18 @@ fn settings_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             ui.add(egui::Label::new(text).truncate()).on_hover_text(
                 "What is not shown here, such as the learning rate, is as in this file",
             );
+        }
+    });
+}
+
+/// What the small pictures are like that it learns to enlarge.
+fn degradation_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
+    row(ui, "Small ones", |ui, _| {
+        for degradation in Degradation::ALL {
+            let shown = choice(ui, form.degradation == degradation, degradation.label());
+            if shown.on_hover_text(degradation.hint()).clicked() {
+                commands.set(TrainChange::Degradation(degradation));
+            }
         }
     });
 }

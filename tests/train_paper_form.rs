@@ -1,0 +1,200 @@
+//! Models of the paper's own code learn on as they are: words by BERT's tokens, boxes as
+//! tokens with the part of the picture that is shown, label maps made small, words beside a
+//! hole. What comes of it is one file with the original names again.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+mod train_support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use train_support::train;
+use velatura::diffusion::LatentDiffusion;
+use velatura::model::inspect::inspect;
+use velatura::model::weights::{TorchFile, WeightSource as _};
+use velatura::model::{ModelFolder, WeightDtype, tiny};
+use velatura::recipe::{TrainSpec, TrainTarget, TrainTask};
+
+/// Wide pictures with captions, label maps and a COCO list of boxes.
+fn make_pictures(root: &Path) {
+    let folder = root.join("pictures");
+    fs::create_dir_all(&folder).unwrap();
+    let (mut images, mut boxes) = (Vec::new(), Vec::new());
+    for i in 0..4_u32 {
+        let path = folder.join(format!("{i}.png"));
+        let left = 10 + 20 * i;
+        let is_thing = |x: u32, y: u32| (left..left + 30).contains(&x) && (20..60).contains(&y);
+        let colour = |x, y| match is_thing(x, y) {
+            true => Rgb([220, 40 + 20 * i as u8, 30]),
+            false => Rgb([30, 60, 120 + 10 * i as u8]),
+        };
+        RgbImage::from_fn(120, 80, colour).save(&path).unwrap();
+        let label = |x, y| Luma([if is_thing(x, y) { 3 } else { 0 }]);
+        let map = GrayImage::from_fn(120, 80, label);
+        map.save(path.with_extension("label.png")).unwrap();
+        fs::write(path.with_extension("txt"), format!("house number {i}")).unwrap();
+        images.push(format!(
+            r#"{{ "id": {i}, "file_name": "{i}.png", "width": 120, "height": 80 }}"#
+        ));
+        boxes.push(format!(
+            r#"{{ "image_id": {i}, "category_id": 3, "bbox": [{left}, 20, 30, 40] }}"#
+        ));
+    }
+    let coco = format!(
+        r#"{{ "images": [{}], "annotations": [{}], "categories": [{{ "id": 3, "name": "house" }}] }}"#,
+        images.join(","),
+        boxes.join(",")
+    );
+    fs::write(folder.join("instances.json"), coco).unwrap();
+}
+
+fn numbers(path: &Path) -> BTreeMap<String, Vec<f32>> {
+    let file = TorchFile::open(path).unwrap();
+    let names = file.names().map(str::to_owned);
+    let read = |name: String| {
+        let shape = file.shape(&name).unwrap().to_vec();
+        let read = file.read(&name, &shape, false, WeightDtype::F32).unwrap();
+        (name, read.try_into_vec().unwrap())
+    };
+    names.map(read).collect()
+}
+
+fn job(root: &Path, from: &Path, task: Option<TrainTask>, output: &str) -> TrainSpec {
+    TrainSpec {
+        target: TrainTarget::Diffusion,
+        task,
+        data: Some(root.join("pictures")),
+        from: Some(from.to_path_buf()),
+        output: root.join(output),
+        size_px: 32,
+        steps: 4,
+        batch: 2,
+        learning_rate: 1e-3,
+        warmup_steps: 1,
+        ema_decay: 0.5,
+        seed: 7,
+        checkpoint_every: 0,
+        sample_every: 0,
+        ..TrainSpec::default()
+    }
+}
+
+fn learns_on(root: &Path, kind: &str, task: Option<TrainTask>, learns: &str) {
+    let id = format!("latent-diffusion-{kind}");
+    let found = tiny::KINDS.iter().find(|it| it.id == id).unwrap();
+    let source = found.write(&root.join(kind)).unwrap();
+    let whole = job(root, &source, task, &format!("{kind}-whole"));
+    let told = train(&whole, None);
+    let outcome = told.outcome.as_ref().expect("a run to the end");
+    assert_eq!(told.losses().len(), 4, "{kind}");
+
+    // One file of the old name, and what belongs beside it.
+    let file = outcome.model.join(format!("{id}.ckpt"));
+    let names: Vec<PathBuf> = fs::read_dir(&outcome.model)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let has_classes = kind.starts_with("layout") || kind.starts_with("semantic");
+    assert_eq!(names.len(), 2 + usize::from(has_classes), "{names:?}");
+    let (before, after) = (
+        inspect(&source, None).unwrap(),
+        inspect(&file, None).unwrap(),
+    );
+    assert_eq!((before.task, before.family), (after.task, after.family));
+    assert!(after.missing.is_empty() && after.surplus.is_empty() && after.mismatched.is_empty());
+    let (before, after) = (numbers(&source), numbers(&file));
+    assert!(before.keys().eq(after.keys()), "{kind}");
+    let changed = |start: &str| {
+        let mut of = before.iter().filter(|(name, _)| name.starts_with(start));
+        of.any(|(name, values)| *values != after[name])
+    };
+    assert!(changed("model.diffusion_model."), "{kind}");
+    assert!(changed(learns), "{kind}: {learns}");
+    assert!(!changed("first_stage_model."), "{kind}");
+    let folder = ModelFolder::open(&outcome.model).unwrap();
+    let own = ModelFolder::open(&source).unwrap();
+    assert_eq!(folder.manifest().inputs, own.manifest().inputs);
+    LatentDiffusion::load(&folder, &Device::flex()).expect("a model that paints");
+
+    // A run that was broken off comes to the same, and its model is replaced.
+    let parts = TrainSpec {
+        output: root.join(format!("{kind}-parts")),
+        checkpoint_every: 2,
+        ..whole.clone()
+    };
+    let first = train(&parts, Some(2));
+    first.outcome.as_ref().expect("a part");
+    let resumed = TrainSpec {
+        resume: true,
+        ..parts.clone()
+    };
+    let second = train(&resumed, None);
+    second.outcome.as_ref().expect("the rest");
+    let losses = [first.losses(), second.losses()].concat();
+    assert_eq!(losses, told.losses(), "{kind}");
+    let again = numbers(&parts.output.join(format!("model/{id}.ckpt")));
+    assert!(again == after, "{kind}");
+
+    // It learns on again; and what is not ours is not replaced.
+    let more = job(root, &outcome.model, None, &format!("{kind}-more"));
+    let more = TrainSpec { steps: 1, ..more };
+    train(&more, None).outcome.as_ref().expect("another run");
+    let letter = outcome.model.join("letter.txt");
+    fs::write(&letter, "dear").unwrap();
+    let longer = TrainSpec {
+        resume: true,
+        steps: 5,
+        ..whole
+    };
+    let refused = train(&longer, None).outcome.expect_err("a letter is there");
+    let sentence = refused.to_string();
+    assert!(sentence.contains("model"), "{sentence}");
+    assert!(letter.exists());
+}
+
+#[test]
+fn words_learn_on() {
+    let root = tempfile::tempdir().unwrap();
+    make_pictures(root.path());
+    let learns = "cond_stage_model.transformer.";
+    learns_on(root.path(), "text-to-image", Some(TrainTask::Text), learns);
+}
+
+#[test]
+fn boxes_learn_on() {
+    let root = tempfile::tempdir().unwrap();
+    make_pictures(root.path());
+    let learns = "cond_stage_model.transformer.";
+    learns_on(
+        root.path(),
+        "layout-to-image",
+        Some(TrainTask::Layout),
+        learns,
+    );
+}
+
+#[test]
+fn label_maps_learn_on() {
+    let root = tempfile::tempdir().unwrap();
+    make_pictures(root.path());
+    let learns = "cond_stage_model.channel_mapper.";
+    learns_on(
+        root.path(),
+        "semantic-to-image",
+        Some(TrainTask::Semantic),
+        learns,
+    );
+}
+
+#[test]
+fn words_beside_a_hole_learn_on() {
+    let root = tempfile::tempdir().unwrap();
+    make_pictures(root.path());
+    learns_on(root.path(), "hybrid", None, "cond_stage_model.transformer.");
+}
