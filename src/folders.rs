@@ -101,6 +101,12 @@ pub fn library() -> Option<PathBuf> {
     Some(project()?.cache_dir().join("library"))
 }
 
+/// The folder in which latents of pictures are kept from one training to the next. All of
+/// it can be made again.
+pub fn latents() -> Option<PathBuf> {
+    Some(project()?.cache_dir().join("latents"))
+}
+
 /// The file of the user's styles, prompts with a name. It may not exist.
 pub fn styles() -> Option<PathBuf> {
     Some(project()?.data_dir().join("styles.json"))

@@ -22,6 +22,8 @@ mod inception_weights;
 mod program;
 #[path = "reference_support/mod.rs"]
 mod reference_support;
+#[path = "picture_sets/sweeps.rs"]
+mod sweeps;
 
 use reference_support::{Reference, difference};
 

@@ -102,9 +102,26 @@ pub enum EvaluateError {
     },
     /// No first stage of a sweep.
     #[error(
-        "there is no first stage of {0} pixels a side in the sweep; choose of 1, 2, 4, 8 and 16"
+        "there is no first stage of {0} pixels a side in the sweep; choose of 1, 2, 4, 8, 16 and 32"
     )]
     Factor(u32),
+    /// No models of a sweep for scenes of this size.
+    #[error("there are no models for scenes of {0} pixels in the sweep; choose 32 or 64")]
+    SceneSide(u32),
+    /// No seeds, or more than anybody waits for.
+    #[error("{0} seeds are out of range; ask for 1 to {most}", most = super::sweep::MOST_SEEDS)]
+    Seeds(u32),
+    /// A model of a sweep has learnt too long to be tried after fewer steps.
+    #[error(
+        "what lies in \u{201c}{}\u{201d} has learnt for {} steps already and cannot be tried after {}; \
+         name another folder", folder.display(), steps[0], steps[1]
+    )]
+    TrainedFurther {
+        /// The folder of its run.
+        folder: PathBuf,
+        /// Steps behind it, and steps asked for.
+        steps: [u64; 2],
+    },
     /// A network of senseless weights.
     #[error("the network sees no numbers in the pictures; its weights are damaged")]
     NoFeatures,

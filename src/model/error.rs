@@ -329,6 +329,19 @@ pub enum ModelError {
         /// Those of the model.
         wanted: [usize; 2],
     },
+    /// A model refers to a first stage that is not there.
+    #[error(
+        "the first stage that \u{201c}{}\u{201d} shares with other models {} \u{201c}{}\u{201d}; bring it back there, or into the folder of your models", model.display(),
+        if *is_other { "is no longer the one in" } else { "is not in" }, path.display()
+    )]
+    FirstStageGone {
+        /// The model.
+        model: PathBuf,
+        /// Where it should lie.
+        path: PathBuf,
+        /// Whether another one lies there.
+        is_other: bool,
+    },
     /// A tiny autoencoder without its first half.
     #[error(
         "the tiny autoencoder has no encoder, only a decoder: put the file of its encoder beside it, or take another first stage"

@@ -203,6 +203,13 @@ pub struct TrainSpec {
     /// Model whose autoencoder encodes the pictures of a diffusion run that starts
     /// from random weights, an autoencoder alone, or `pixels`.
     pub first_stage: Option<PathBuf>,
+    /// Whether the model refers to its first stage where that lies, and has no copy of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub share_first_stage: bool,
+    /// Folder in which latents are kept for other runs on the same first stage; `None`
+    /// keeps none. It changes nothing of what a run comes to.
+    #[serde(skip)]
+    pub latent_cache: Option<PathBuf>,
     /// JSON file with the network sizes of a run from random weights; `None`
     /// takes sizes that suit the pictures.
     pub config: Option<PathBuf>,
@@ -269,6 +276,8 @@ impl Default for TrainSpec {
             data: None,
             from: None,
             first_stage: None,
+            share_first_stage: false,
+            latent_cache: None,
             config: None,
             sizes: None,
             output: PathBuf::from("out/train"),

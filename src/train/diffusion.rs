@@ -48,7 +48,8 @@ use crate::model::conditioner::inpaint::MaskedLatent;
 use crate::model::conditioner::layout::LayoutEncoder;
 use crate::model::conditioner::semantic::SemanticEncoder;
 use crate::model::{
-    ClipTextModel, ClipTokenizer, Manifest, ModelFolder, ModelParts, SharedWeights, UNet2d,
+    ClipTextModel, ClipTokenizer, FirstStageReference, Manifest, ModelFolder, ModelParts,
+    SharedWeights, UNet2d,
 };
 use crate::nn;
 use crate::recipe::TrainSpec;
@@ -90,6 +91,7 @@ pub(super) struct DiffusionStage {
     paper: Option<PaperForm>,
     encoder: Encoder,
     first_stage_weights: Option<SharedWeights>,
+    first_stage_reference: Option<FirstStageReference>,
     tokenizer: Option<Arc<ClipTokenizer>>,
     teller: Teller,
     scheduler: Value,
@@ -125,6 +127,8 @@ impl DiffusionStage {
             paper,
             first_stage,
             first_stage_weights,
+            first_stage_reference,
+            store,
             scheduler,
             studio,
             factor,
@@ -156,7 +160,8 @@ impl DiffusionStage {
             class_encoder,
             paper_encoder: paper_encoder.flatten(),
         };
-        let mut encoder = Encoder::new(first_stage, &plain, spec.size_px, spec.seed);
+        let encoder = Encoder::new(first_stage, &plain, spec.size_px, spec.seed);
+        let mut encoder = encoder.with_store(store);
         if let Some(factor) = factor {
             encoder.set_factor(factor);
         }
@@ -172,6 +177,7 @@ impl DiffusionStage {
             frozen_text: frozen,
             encoder,
             first_stage_weights,
+            first_stage_reference,
             tokenizer,
             scheduler,
             noising,
@@ -338,7 +344,7 @@ impl Stage for DiffusionStage {
             Some(cache) => cache,
             None => self.start_cache(step)?,
         };
-        if !cache.advance(step, GROUPS_AT_A_TIME, &self.encoder, reporter)? {
+        if !cache.advance(step, GROUPS_AT_A_TIME, &mut self.encoder, reporter)? {
             self.cache = Some(cache);
             return Ok(false);
         }
@@ -353,12 +359,14 @@ impl Stage for DiffusionStage {
             cache.scale(factor);
         }
         self.cache = Some(cache);
-        self.blank = self.encoder.encode_blank(self.hole())?;
+        let hole = self.hole();
+        self.blank = self.encoder.encode_blank(hole)?;
         let prepared = self
             .preparation()
             .prepare(u64::from(u32::MAX), &self.pictures.judged);
         // A counter that the cache does not reach.
         self.judged = self.encoder.encode_group(u64::from(u32::MAX), prepared)?;
+        self.encoder.keep();
         Ok(true)
     }
 
@@ -369,7 +377,7 @@ impl Stage for DiffusionStage {
         reporter: &mut Reporter<'_>,
     ) -> Result<Figures, TrainError> {
         if let Some(cache) = &mut self.cache {
-            cache.advance(step, u64::MAX, &self.encoder, reporter)?;
+            cache.advance(step, u64::MAX, &mut self.encoder, reporter)?;
         }
         let passes = self.spec.accumulate;
         let mut loss = 0.0;
@@ -445,6 +453,7 @@ impl Stage for DiffusionStage {
     }
 
     fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
+        self.encoder.keep();
         let denoiser = self.learner.averaged();
         if let Some(paper) = &self.paper {
             return paper.export(folder, &denoiser.unet, denoiser.paper_encoder.as_ref());
@@ -453,6 +462,7 @@ impl Stage for DiffusionStage {
             unet: Some(&denoiser.unet),
             first_stage: Some(self.encoder.network()),
             first_stage_weights: self.first_stage_weights.as_ref(),
+            first_stage_reference: self.first_stage_reference.as_ref(),
             text_encoder: denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref()),
             layout_encoder: denoiser.layout_encoder.as_ref(),
             semantic_encoder: denoiser.semantic_encoder.as_ref(),

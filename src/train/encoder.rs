@@ -4,15 +4,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::TrainError;
 use super::latent_cache::Footprint;
+use super::latent_store::LatentStore;
 use super::loader::planes;
 use super::masks::PixelMask;
 use super::random::Purpose;
 use super::source::Sample;
 use super::telling::{Tellable, Teller};
 use super::tensors::host;
-use crate::model::FirstStage;
 use crate::model::conditioner::MaskPlanes;
 use crate::model::conditioner::inpaint::MaskedLatent;
+use crate::model::{FirstStage, Scaling};
 use crate::random::Random;
 
 /// Values of pictures that go through the autoencoder at a time.
@@ -26,6 +27,8 @@ pub(super) struct Encoder {
     seed: u64,
     /// Whether the factor of `network` is that of its latents.
     is_measured: bool,
+    /// What was encoded in earlier runs.
+    store: Option<LatentStore>,
 }
 
 impl Encoder {
@@ -38,6 +41,21 @@ impl Encoder {
             size: size_px as usize,
             seed,
             is_measured: false,
+            store: None,
+        }
+    }
+
+    /// The same, which looks into a store before it encodes, and keeps there what it
+    /// encoded.
+    pub fn with_store(mut self, store: Option<LatentStore>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Writes down what was encoded and is not kept yet.
+    pub fn keep(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.keep();
         }
     }
 
@@ -70,34 +88,79 @@ impl Encoder {
     }
 
     /// Latents of pictures, drawn from their distributions with the noise of `counter`.
-    pub fn encode(&self, values: &[f32], counter: u64) -> Result<Vec<Vec<f32>>, TrainError> {
+    pub fn encode(&mut self, values: &[f32], counter: u64) -> Result<Vec<Vec<f32>>, TrainError> {
         let picture = 3 * self.size * self.size;
-        let count = values.len() / picture;
         let latent: usize = self.latent_shape().iter().product();
+        let known = self.distributions(values)?;
         let noise = Purpose::Posterior
             .random(self.seed, counter)
-            .normals(count * latent);
+            .normals(values.len() / picture * latent);
+        let Scaling { factor, shift } = self.network.scaling();
+        let (factor, shift) = (factor as f32, shift as f32);
+        let drawn = known
+            .iter()
+            .zip(noise.chunks(latent))
+            .map(|(known, noise)| {
+                let (mean, deviation) = known.split_at(latent);
+                let mut latents = mean.to_vec();
+                for ((z, deviation), noise) in latents.iter_mut().zip(deviation).zip(noise) {
+                    *z += deviation * noise;
+                }
+                for z in &mut latents {
+                    *z = (*z - shift) * factor;
+                }
+                latents
+            });
+        Ok(drawn.collect())
+    }
+
+    /// Means of the unscaled latents of pictures, of each followed by their standard
+    /// deviations, if it has any.
+    fn distributions(&mut self, values: &[f32]) -> Result<Vec<Vec<f32>>, TrainError> {
+        let picture = 3 * self.size * self.size;
+        let latent: usize = self.latent_shape().iter().product();
+        let mut known: Vec<Option<Vec<f32>>> = match &mut self.store {
+            Some(store) => values
+                .chunks(picture)
+                .map(|values| store.find(values))
+                .map(|found| found.filter(|it| it.len() == latent || it.len() == 2 * latent))
+                .collect(),
+            None => vec![None; values.len() / picture],
+        };
+        let missing: Vec<usize> = (0..known.len()).filter(|i| known[*i].is_none()).collect();
         let at_once = (ENCODED_VALUES / picture).max(1);
-        let mut latents = Vec::with_capacity(count);
-        for (values, noise) in values
-            .chunks(at_once * picture)
-            .zip(noise.chunks(at_once * latent))
-        {
-            let dims = [values.len() / picture, 3, self.size, self.size];
-            let data = TensorData::new(values.to_vec(), dims);
-            let pictures = Tensor::from_data(data, &self.device);
-            let mut noise = |dims: [usize; 4]| {
-                Tensor::from_data(TensorData::new(noise.to_vec(), dims), &self.device)
-            };
-            let drawn = host(self.network.to_latents(pictures, &mut noise))?;
-            latents.extend(drawn.chunks(latent).map(<[f32]>::to_vec));
+        for places in missing.chunks(at_once) {
+            let pictures = places.iter().map(|i| &values[i * picture..][..picture]);
+            let pictures = pictures.collect::<Vec<_>>().concat();
+            for (place, made) in places.iter().zip(self.look(pictures, places.len())?) {
+                if let Some(store) = &mut self.store {
+                    store.add(&values[place * picture..][..picture], &made);
+                }
+                known[*place] = Some(made);
+            }
         }
-        Ok(latents)
+        Ok(known.into_iter().flatten().collect())
+    }
+
+    /// The same, of pictures that go through the network together.
+    fn look(&self, pictures: Vec<f32>, count: usize) -> Result<Vec<Vec<f32>>, TrainError> {
+        let dims = [count, 3, self.size, self.size];
+        let pictures = Tensor::from_data(TensorData::new(pictures, dims), &self.device);
+        let (mean, deviation) = self.network.distribution_unscaled(pictures);
+        let told = match deviation {
+            Some(deviation) => Tensor::cat(vec![mean, deviation], 1),
+            None => mean,
+        };
+        let told = host(told)?;
+        Ok(told
+            .chunks(told.len() / count)
+            .map(<[f32]>::to_vec)
+            .collect())
     }
 
     /// A picture of which everything is masked, and hence nothing known; drawn
     /// from its distribution as in painting; `hole` stands everywhere in it.
-    pub fn encode_blank(&self, hole: f32) -> Result<MaskedLatent, TrainError> {
+    pub fn encode_blank(&mut self, hole: f32) -> Result<MaskedLatent, TrainError> {
         // A counter that no group reaches.
         let latents = self.encode(&vec![hole; 3 * self.size * self.size], u64::MAX)?;
         let whole = MaskPlanes::whole([self.size; 2], self.network.info().factor);
@@ -204,7 +267,11 @@ impl Preparation {
 
 impl Encoder {
     /// Encodes a group; `number` decides on its noise.
-    pub fn encode_group(&self, number: u64, prepared: Prepared) -> Result<Vec<Cached>, TrainError> {
+    pub fn encode_group(
+        &mut self,
+        number: u64,
+        prepared: Prepared,
+    ) -> Result<Vec<Cached>, TrainError> {
         let Prepared {
             values,
             masks,

@@ -133,7 +133,7 @@ impl LatentCache {
         &mut self,
         step: u64,
         most_groups: u64,
-        encoder: &Encoder,
+        encoder: &mut Encoder,
         reporter: &mut Reporter<'_>,
     ) -> Result<bool, TrainError> {
         let wanted = self.plan.groups_at(step);

@@ -21,6 +21,7 @@ mod folder;
 mod holdings;
 mod kinds;
 mod latent_cache;
+mod latent_store;
 mod learner;
 mod limits;
 mod loader;

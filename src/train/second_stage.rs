@@ -9,6 +9,7 @@ use super::TrainError;
 use super::config::TrainConfig;
 use super::holdings::Holdings;
 use super::kinds::{NewModel, new_model};
+use super::latent_store::LatentStore;
 use super::paper_form::{PaperEncoder, PaperForm};
 use super::pictures::Pictures;
 use super::usual;
@@ -17,8 +18,9 @@ use crate::model::conditioner::class::ClassEncoder;
 use crate::model::conditioner::layout::LayoutEncoder;
 use crate::model::conditioner::semantic::SemanticEncoder;
 use crate::model::{
-    ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, Manifest, ModelFolder, SharedWeights,
-    UNet2d, UNet2dConfig, WeightDtype, groups_of, load_first_stage,
+    ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, FirstStageReference, Manifest,
+    ModelFolder, SharedWeights, UNet2d, UNet2dConfig, WeightDtype, first_stage_digest, groups_of,
+    load_first_stage,
 };
 use crate::recipe::palette::is_same_name;
 use crate::recipe::{InputSpec, MaskConvention, TrainSpec, TrainTask};
@@ -45,6 +47,10 @@ pub(super) struct SecondStage {
     pub first_stage: Box<dyn FirstStage>,
     /// Where its weights lie.
     pub first_stage_weights: Option<SharedWeights>,
+    /// The same, for a model that will not have it in its own folder.
+    pub first_stage_reference: Option<FirstStageReference>,
+    /// What was encoded with it before.
+    pub store: Option<LatentStore>,
     pub scheduler: Value,
     pub studio: Manifest,
     /// What latents are multiplied by; `None` where it has to be measured.
@@ -110,6 +116,19 @@ pub(super) fn open(
     if !is_papers {
         stage.studio.fits(stage.unet.config(), latent, &groups)?;
     }
+    if let Some(path) = spec.from.as_ref().or(spec.first_stage.as_ref()) {
+        if spec.share_first_stage && is_papers {
+            return Err(TrainError::setting(
+                "a model of the paper's code has its first stage inside and cannot refer to it; leave its sharing out",
+            ));
+        }
+        if spec.share_first_stage {
+            stage.first_stage_reference = FirstStageReference::to(path)?;
+        }
+        if stage.first_stage.parameter_count() > 0 {
+            stage.store = store(spec, path)?;
+        }
+    }
     let factor = latents.factor as u32;
     if !spec.size_px.is_multiple_of(factor) {
         return Err(TrainError::setting(format!(
@@ -117,6 +136,15 @@ pub(super) fn open(
         )));
     }
     Ok(stage)
+}
+
+/// What was encoded with a first stage in earlier runs, if any of it is to be kept.
+fn store(spec: &TrainSpec, first_stage: &Path) -> Result<Option<LatentStore>, TrainError> {
+    let Some(root) = &spec.latent_cache else {
+        return Ok(None);
+    };
+    let digest = first_stage_digest(first_stage)?;
+    Ok(Some(LatentStore::open(root, &digest, spec.size_px)))
 }
 
 /// Checks that a model that is trained further learns a task and nothing else.
@@ -247,6 +275,8 @@ fn from_model(
         factor: Some(first_stage.scaling().factor),
         first_stage,
         first_stage_weights,
+        first_stage_reference: None,
+        store: None,
         scheduler,
         studio,
         remarks: Vec::new(),
@@ -292,6 +322,8 @@ fn from_scratch(
         paper: None,
         first_stage,
         first_stage_weights,
+        first_stage_reference: None,
+        store: None,
         scheduler: config.scheduler.clone().unwrap_or_else(usual::scheduler),
         studio,
         factor: None,

@@ -8,7 +8,7 @@ use image::RgbImage;
 use serde_json::Value;
 use velatura::scenes::SceneSource;
 
-fn velatura(folder: &Path, options: &[&str]) -> Output {
+pub fn velatura(folder: &Path, options: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_velatura"))
         .arg("evaluate")
         .args(options)
@@ -29,7 +29,7 @@ fn result(output: &Output, event: &str) -> Value {
     lines.find(|line| line["event"] == event).unwrap()
 }
 
-fn fails(folder: &Path, options: &[&str], words: &[&str]) {
+pub fn fails(folder: &Path, options: &[&str], words: &[&str]) {
     let output = velatura(folder, options);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{options:?}: {message}");

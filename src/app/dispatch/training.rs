@@ -156,6 +156,11 @@ impl Core {
             return;
         }
         if let Some(spec) = state.train_form.spec(folder, place) {
+            let latent_cache = folders::latents();
+            let spec = TrainSpec {
+                latent_cache,
+                ..spec
+            };
             let job = self.engine.train(spec.clone());
             self.state.jobs.add_training(job, spec);
         }

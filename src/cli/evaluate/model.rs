@@ -170,11 +170,8 @@ fn sweep(
     let network = args
         .features
         .open(&[], args.judge.as_deref(), Some(&device), report)?;
-    let needed = args.sweep.needs_model();
-    let model = needed.then(|| LatentDiffusion::load(model, &device.device));
-    let model = model.transpose()?;
-    args.sweep
-        .run(&common, model.as_ref(), &network, &device, report)
+    let models = args.sweep.models(model, &device)?;
+    args.sweep.run(&common, &models, &network, &device, report)
 }
 
 /// Paints captions and compares the pictures with others. They are looked at as they

@@ -1,7 +1,7 @@
 //! `velatura evaluate model --sweep`: the paper's two analyses in small.
 
 use std::fs;
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -10,15 +10,18 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::unwritable;
+use crate::cli::model_name::find_model;
 use crate::cli::report::Reporter;
 use crate::cli::{CliError, interrupt};
 use crate::diffusion::LatentDiffusion;
 use crate::engine::device::ComputeDevice;
 use crate::evaluate::compare::{FeatureKind, FeatureNetwork};
 use crate::evaluate::sweep::{
-    Chart, CompressionPlan, CompressionRow, SpeedPlan, SpeedRow, TableRow, compression, csv, speed,
+    Chart, Clock, CompressionPlan, CompressionRow, SpeedModel, SpeedPlan, SpeedRow, TableRow,
+    compression, csv, speed,
 };
 use crate::files::write_atomically;
+use crate::model::ModelFolder;
 use crate::recipe::SamplerId;
 
 /// What is tried in a sweep.
@@ -45,9 +48,41 @@ pub struct SweepArgs {
     /// Pixels per side of a latent, of the first stages that are trained; 1 is none
     #[arg(long, requires = "sweep", value_name = "FACTORS", value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16])]
     sweep_factors: Vec<u32>,
-    /// Optimiser steps of each of these trainings
-    #[arg(long, requires = "sweep", value_name = "STEPS", default_value_t = 2000)]
-    training_steps: u64,
+    /// Side in pixels of the scenes that these are trained on: 32 or 64
+    #[arg(long, requires = "sweep", value_name = "PX", default_value_t = 32)]
+    sweep_size: u32,
+    /// Tries of everything, of which the plots show the mean and both ends: denoisers of a
+    /// factor that differ in their first weights and scenes; sets of captions and noise
+    #[arg(long, requires = "sweep", value_name = "N", default_value_t = 1)]
+    sweep_seeds: u32,
+    /// Further models whose speed is compared with that of --model
+    #[arg(long, requires = "sweep", value_name = "MODELS", value_delimiter = ',')]
+    sweep_models: Vec<PathBuf>,
+    /// By which time the plot of the speed counts; the table has both
+    #[arg(
+        long,
+        requires = "sweep",
+        value_enum,
+        value_name = "CLOCK",
+        default_value = "wall"
+    )]
+    sweep_clock: ClockArg,
+    /// Optimiser steps of each denoiser that is trained; of several numbers, it is tried
+    /// after each
+    #[arg(long, requires = "sweep", value_name = "STEPS", value_delimiter = ',', default_values_t = [2000])]
+    training_steps: Vec<u64>,
+    /// Optimiser steps of each first stage [default: as many as its denoisers have]
+    #[arg(long, requires = "sweep", value_name = "STEPS")]
+    first_stage_steps: Option<u64>,
+}
+
+/// By which time pictures are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ClockArg {
+    /// That of the clock on the wall
+    Wall,
+    /// That of the processors, for machines that are busy with other things
+    Processor,
 }
 
 /// An analysis of the paper.
@@ -74,9 +109,31 @@ impl SweepArgs {
         !self.sweep.is_empty()
     }
 
-    /// Whether the model itself is tried.
-    pub(super) fn needs_model(&self) -> bool {
-        self.sweep.contains(&Analysis::Speed)
+    /// Reads the models that are tried themselves: `own` and those named beside it.
+    ///
+    /// # Errors
+    /// If one cannot be found or read.
+    pub(super) fn models(
+        &self,
+        own: &ModelFolder,
+        device: &ComputeDevice,
+    ) -> Result<Vec<SpeedModel>, CliError> {
+        if !self.sweep.contains(&Analysis::Speed) {
+            return Ok(Vec::new());
+        }
+        let others = self.sweep_models.iter();
+        let others = others.map(|named| Ok(ModelFolder::open(find_model(named)?)?));
+        let others: Vec<ModelFolder> = others.collect::<Result<_, CliError>>()?;
+        let read = |folder: &ModelFolder| {
+            let name = folder.path().display().to_string();
+            let digest = folder.unet_digest()?.digits();
+            Ok(SpeedModel {
+                digest: digest.unwrap_or_else(|_| name.clone()),
+                model: LatentDiffusion::load(folder, &device.device)?,
+                name,
+            })
+        };
+        std::iter::once(own).chain(&others).map(read).collect()
     }
 
     fn speed_plan(&self, common: &Common<'_>) -> SpeedPlan {
@@ -88,14 +145,23 @@ impl SweepArgs {
             steps: self.sweep_steps.clone(),
             count: common.count,
             seed: common.seed,
+            seeds: self.sweep_seeds,
             guidance_scale: common.guidance_scale,
+            clock: match self.sweep_clock {
+                ClockArg::Wall => Clock::Wall,
+                ClockArg::Processor => Clock::Processor,
+            },
+            folder: common.folder.to_owned(),
         }
     }
 
     fn compression_plan(&self, common: &Common<'_>) -> CompressionPlan {
         CompressionPlan {
             factors: self.sweep_factors.clone(),
-            training_steps: self.training_steps,
+            training_steps: self.training_steps.clone(),
+            first_stage_steps: self.first_stage_steps,
+            side_px: self.sweep_size,
+            seeds: self.sweep_seeds,
             count: common.count,
             seed: common.seed,
             steps: common.steps,
@@ -120,7 +186,7 @@ impl SweepArgs {
     pub(super) fn run(
         &self,
         common: &Common<'_>,
-        model: Option<&LatentDiffusion>,
+        models: &[SpeedModel],
         network: &FeatureNetwork,
         device: &ComputeDevice,
         report: Reporter,
@@ -130,24 +196,24 @@ impl SweepArgs {
             kind => format!("Fréchet distance, {}", kind.name()),
         };
         for analysis in &self.sweep {
-            match (analysis, model) {
-                (Analysis::Speed, Some(model)) => {
+            match analysis {
+                Analysis::Speed => {
                     let plan = self.speed_plan(common);
-                    let mut progress = report.progress(plan.pictures(), "pictures");
+                    let pictures = plan.pictures(models.len());
+                    let mut progress = report.progress(pictures, "pictures");
                     let mut rows = Vec::new();
-                    let ended = speed(model, network, &plan, &mut |done, what, row| {
-                        progress.show(done, plan.pictures(), what);
+                    let ended = speed(models, network, &plan, &mut |done, what, row| {
+                        progress.show(done, pictures, what);
                         tell("speed", row, report, &progress);
                         rows.extend(row.cloned());
                         interrupt::go_on()
                     });
                     progress.finish();
-                    let chart = SpeedRow::chart(&rows, &measure);
-                    save(common.folder, "speed", &rows, &chart, report)?;
+                    let chart = SpeedRow::chart(&rows, plan.clock, &measure);
+                    save(common.folder, "speed", &rows, &[("speed", chart)], report)?;
                     ended?;
                 }
-                (Analysis::Speed, None) => {}
-                (Analysis::Compression, _) => {
+                Analysis::Compression => {
                     let plan = self.compression_plan(common);
                     let mut progress = report.progress(plan.work(), "steps and pictures");
                     let mut rows = Vec::new();
@@ -159,8 +225,14 @@ impl SweepArgs {
                             interrupt::go_on()
                         });
                     progress.finish();
-                    let chart = CompressionRow::chart(&rows, &measure);
-                    save(common.folder, "compression", &rows, &chart, report)?;
+                    let mut charts = vec![("compression", CompressionRow::chart(&rows, &measure))];
+                    if self.training_steps.len() > 1 {
+                        charts.push((
+                            "compression-training",
+                            CompressionRow::progress_chart(&rows, &measure),
+                        ));
+                    }
+                    save(common.folder, "compression", &rows, &charts, report)?;
                     ended?;
                 }
             }
@@ -189,31 +261,29 @@ fn save<R: TableRow>(
     folder: &Path,
     name: &str,
     rows: &[R],
-    chart: &Chart,
+    charts: &[(&str, Chart)],
     report: Reporter,
 ) -> Result<(), CliError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let picture = chart.picture()?;
-    let file = |ending: &str| folder.join(format!("{name}.{ending}"));
-    let text = |path: PathBuf, text: String| {
-        write_atomically(&path, |file| file.write_all(text.as_bytes()))
-            .map_err(|error| unwritable(&path, &error))
-    };
-    text(file("csv"), csv(rows))?;
-    text(file("svg"), chart.svg())?;
-    let path = file("png");
-    write_atomically(&path, |file| {
-        let mut bytes = BufWriter::new(file);
-        let written = picture.write_with_encoder(PngEncoder::new(&mut bytes));
-        written.map_err(std::io::Error::other)?;
-        bytes.flush()
-    })
-    .map_err(|error| unwritable(&path, &error))?;
-    for ending in ["csv", "svg", "png"] {
-        let path = file(ending).display().to_string();
+    let written = |path: PathBuf, bytes: &[u8]| {
+        write_atomically(&path, |file| file.write_all(bytes))
+            .map_err(|error| unwritable(&path, &error))?;
+        let path = path.display().to_string();
         report.result("sweep", json!({ "analysis": name, "path": path }), &path);
+        Ok::<_, CliError>(())
+    };
+    written(folder.join(format!("{name}.csv")), csv(rows).as_bytes())?;
+    for (name, chart) in charts {
+        let file = |ending: &str| folder.join(format!("{name}.{ending}"));
+        written(file("svg"), chart.svg().as_bytes())?;
+        let mut png = Vec::new();
+        let drawn = chart.picture()?;
+        drawn
+            .write_with_encoder(PngEncoder::new(&mut png))
+            .map_err(|error| unwritable(&file("png"), &std::io::Error::other(error)))?;
+        written(file("png"), &png)?;
     }
     Ok(())
 }

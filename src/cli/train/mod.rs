@@ -16,6 +16,7 @@ use crate::recipe::TrainTarget;
 /// Trains, and tells how it goes.
 pub(super) fn run(args: &TrainArgs, report: Reporter) -> Result<(), CliError> {
     let mut spec = args.spec()?;
+    spec.latent_cache = args.latent_cache();
     if spec.target == TrainTarget::Diffusion && spec.from.is_none() && spec.first_stage.is_none() {
         spec.first_stage = folders::storybook_model();
     }

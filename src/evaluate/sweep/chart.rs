@@ -1,5 +1,6 @@
 //! A drawing of points and lines: an axis of powers across, a plain one up.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use image::{DynamicImage, RgbaImage};
@@ -15,6 +16,8 @@ const MARGINS: [f64; 4] = [84.0, 56.0, 176.0, 64.0];
 /// Pixels of the PNG for one of the drawing.
 const SCALE: f32 = 2.0;
 const TEXT: f32 = 13.0;
+/// Share of the largest above which all values lie close together.
+const CLOSE: f64 = 0.5;
 /// Colours that the colour-blind tell apart (Okabe and Ito 2008).
 const COLOURS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
@@ -25,8 +28,46 @@ const COLOURS: [&str; 7] = [
 pub struct Series {
     /// What stands beside its colour.
     pub name: String,
-    /// Places across and up, and what stands beside each.
-    pub points: Vec<([f64; 2], String)>,
+    /// The points.
+    pub points: Vec<Point>,
+}
+
+/// A point of a drawing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Its place across and up.
+    pub at: [f64; 2],
+    /// The lowest and the highest figure of which the point is the mean.
+    pub range: Option<[f64; 2]>,
+    /// What stands beside it.
+    pub label: String,
+}
+
+impl Point {
+    /// The mean of figures, and how far they scatter.
+    pub(super) fn of(across: f64, figures: &[f64], label: String) -> Self {
+        let mean = figures.iter().sum::<f64>() / figures.len().max(1) as f64;
+        let least = figures.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = figures.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Self {
+            at: [across, mean],
+            range: (figures.len() > 1).then_some([least, most]),
+            label,
+        }
+    }
+}
+
+/// Figures of rows that have a key in common, by that key.
+pub(super) fn grouped<'a, R, K: Ord>(
+    rows: &[&'a R],
+    key: impl Fn(&'a R) -> K,
+    figure: impl Fn(&R) -> f64,
+) -> Vec<(K, Vec<f64>)> {
+    let mut groups: BTreeMap<K, Vec<f64>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(key(row)).or_default().push(figure(row));
+    }
+    groups.into_iter().collect()
 }
 
 /// A drawing.
@@ -52,7 +93,7 @@ impl Chart {
         let [left, top, right, bottom] = MARGINS;
         let (end, floor) = (WIDTH - right, HEIGHT - bottom);
         let across = Axis::across(self.values(0));
-        let up = Axis::up(self.values(1));
+        let up = Axis::up(self.values(1).chain(self.ranges()));
         let x = |value: f64| left + across.part(value) * (end - left);
         let y = |value: f64| floor - up.part(value) * (floor - top);
         words(
@@ -91,7 +132,7 @@ impl Chart {
             let points: Vec<[f64; 2]> = series
                 .points
                 .iter()
-                .map(|(at, _)| [x(at[0]), y(at[1])])
+                .map(|point| [x(point.at[0]), y(point.at[1])])
                 .collect();
             let joined: Vec<String> = points
                 .iter()
@@ -103,7 +144,16 @@ impl Chart {
                 joined.join(" ")
             )
             .ok();
-            for ([x, y], (_, label)) in points.iter().zip(&series.points) {
+            for ([at, _], point) in points.iter().zip(&series.points) {
+                if let Some([least, most]) = point.range {
+                    let (low, high) = (y(least), y(most));
+                    line(&mut svg, [*at, low], [*at, high], colour);
+                    for end in [low, high] {
+                        line(&mut svg, [at - 4.0, end], [at + 4.0, end], colour);
+                    }
+                }
+            }
+            for ([x, y], Point { label, .. }) in points.iter().zip(&series.points) {
                 writeln!(
                     svg,
                     "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>"
@@ -151,8 +201,15 @@ impl Chart {
     fn values(&self, axis: usize) -> impl Iterator<Item = f64> {
         let points = self.series.iter().flat_map(|series| &series.points);
         points
-            .map(move |(at, _)| at[axis])
+            .map(move |point| point.at[axis])
             .filter(|value| value.is_finite())
+    }
+
+    /// The ends of what points are the means of.
+    fn ranges(&self) -> impl Iterator<Item = f64> {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let ends = points.flat_map(|point| point.range.into_iter().flatten());
+        ends.filter(|value| value.is_finite())
     }
 }
 
@@ -189,20 +246,28 @@ impl Axis {
         }
     }
 
-    /// From nothing to a little above the largest.
+    /// From nothing to a little above the largest; where all lie close together, from a
+    /// little below the least.
     fn up(values: impl Iterator<Item = f64>) -> Self {
-        let (_, most) = range(values, 1.0);
-        let to = most * 1.1;
-        let step = 10_f64.powf((to / 5.0).log10().floor());
+        let (least, most) = range(values, 1.0);
+        let is_close = least < most && least > CLOSE * most;
+        let low = if is_close { least } else { 0.0 };
+        let to = most + 0.1 * (most - low);
+        let step = 10_f64.powf(((to - low) / 5.0).log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|times| times * step);
-        let step = steps.into_iter().find(|step| to / step <= 6.5);
-        let step = step.unwrap_or(to);
-        let ticks = (0..=7).map(|at| f64::from(at) * step).collect();
+        let step = steps.into_iter().find(|step| (to - low) / step <= 6.5);
+        let step = step.unwrap_or(to - low);
+        let first = match is_close {
+            true => ((low - 0.1 * (most - low)) / step).floor().max(0.0),
+            false => 0.0,
+        };
+        let ticks = (0..=8).map(|at| (first + f64::from(at)) * step).collect();
+        let from = first * step;
         Self {
-            from: 0.0,
+            from,
             to,
             is_of_powers: false,
-            ticks: within(ticks, 0.0, to),
+            ticks: within(ticks, from, to),
         }
     }
 
@@ -276,7 +341,10 @@ mod tests {
                 .map(|number| Series {
                     name: format!("sampler {number}"),
                     points: (1..5)
-                        .map(|at| ([f64::from(at) * 0.3, f64::from(9 - at)], at.to_string()))
+                        .map(|at| {
+                            let up = f64::from(9 - at);
+                            Point::of(f64::from(at) * 0.3, &[up, up + 1.0], at.to_string())
+                        })
                         .collect(),
                 })
                 .collect(),
@@ -295,6 +363,27 @@ mod tests {
     }
 
     #[test]
+    fn values_that_lie_close_together_are_seen_from_near() {
+        let ends = |values: &[f64]| {
+            let axis = Axis::up(values.iter().copied());
+            (axis.from, axis.to, axis.ticks.len())
+        };
+        assert_eq!(ends(&[1.0, 20.0]).0, 0.0);
+        let (from, to, ticks) = ends(&[34.0, 37.0]);
+        assert!(from > 30.0 && from < 34.0 && to > 37.0 && to < 38.0);
+        assert!((4..9).contains(&ticks), "{ticks}");
+        // One alone has nothing to be compared with but nothing.
+        assert_eq!(ends(&[34.0]).0, 0.0);
+    }
+
+    #[test]
+    fn a_point_is_the_mean_of_its_figures() {
+        let point = Point::of(1.0, &[2.0, 6.0], String::new());
+        assert_eq!((point.at, point.range), ([1.0, 4.0], Some([2.0, 6.0])));
+        assert_eq!(Point::of(1.0, &[2.0], String::new()).range, None);
+    }
+
+    #[test]
     fn a_chart_of_nothing_is_empty_and_whole() {
         let chart = Chart {
             title: String::new(),
@@ -302,7 +391,7 @@ mod tests {
             up: String::new(),
             series: vec![Series {
                 name: String::new(),
-                points: vec![([0.0, f64::NAN], String::new())],
+                points: vec![Point::of(0.0, &[f64::NAN], String::new())],
             }],
         };
         assert!(chart.picture().is_ok());

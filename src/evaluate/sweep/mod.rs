@@ -6,14 +6,19 @@
 
 mod chart;
 mod compression;
+mod kept;
 mod lettering;
 mod painted;
+mod processor;
+mod small_models;
 mod speed;
 
-pub use chart::{Chart, Series};
+pub use chart::{Chart, Point, Series};
 pub use compression::{CompressionPlan, CompressionRow, compression};
-pub use speed::{SpeedPlan, SpeedRow, speed};
+pub use speed::{Clock, SpeedModel, SpeedPlan, SpeedRow, speed};
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 
 use super::EvaluateError;
@@ -24,6 +29,8 @@ use crate::scenes::SceneSource;
 const REAL: u32 = 500;
 /// Most optimiser steps of one training in a sweep.
 pub const MOST_TRAINING_STEPS: u64 = 1_000_000;
+/// Most seeds that anything in a sweep is tried with.
+pub const MOST_SEEDS: u32 = 100;
 /// How far the seed of the real scenes is from that of the captions.
 const OTHER_SEED: u64 = 0x5eed;
 
@@ -44,6 +51,31 @@ pub trait TableRow {
 pub fn csv<R: TableRow>(rows: &[R]) -> String {
     let lines = rows.iter().map(|row| row.cells().join(",") + "\n");
     R::COLUMNS.join(",") + "\n" + &lines.collect::<String>()
+}
+
+/// Real scenes by their side in pixels, looked at when they are first asked for: where all
+/// rows are kept, nobody asks.
+struct RealScenes<'a> {
+    network: &'a FeatureNetwork,
+    seed: u64,
+    seen: BTreeMap<u32, Side>,
+}
+
+impl<'a> RealScenes<'a> {
+    fn new(network: &'a FeatureNetwork, seed: u64) -> Self {
+        Self {
+            network,
+            seed,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    fn of(&mut self, side_px: u32) -> Result<&Side, EvaluateError> {
+        match self.seen.entry(side_px) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => Ok(entry.insert(real(self.network, side_px, self.seed)?)),
+        }
+    }
 }
 
 /// What a network sees in scenes that nobody was trained on, and that are not the ones

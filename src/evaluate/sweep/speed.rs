@@ -1,10 +1,14 @@
-//! Quality against speed: several samplers, few steps and many.
+//! Quality against speed: several models and samplers, few steps and many.
 
-use serde::Serialize;
+use std::path::PathBuf;
 
-use super::chart::{Chart, Series};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::chart::{Chart, Point, Series, grouped};
+use super::kept::{kept, or_none};
 use super::painted::painted;
-use super::{Observer, TableRow, real};
+use super::{MOST_SEEDS, Observer, RealScenes, TableRow};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::compare::FeatureNetwork;
 use crate::evaluate::{EvaluateError, EvaluationPlan};
@@ -21,16 +25,33 @@ pub struct SpeedPlan {
     pub count: u32,
     /// Seed of captions and noise.
     pub seed: u64,
+    /// Sets of pictures of each, of other captions and other noise.
+    pub seeds: u32,
     /// Scale of the guidance.
     pub guidance_scale: f32,
+    /// What is across in the drawing.
+    pub clock: Clock,
+    /// Folder in which rows are kept, so that a sweep which was broken off goes on.
+    pub folder: PathBuf,
+}
+
+/// By which time pictures are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// That of the clock on the wall.
+    #[default]
+    Wall,
+    /// That of the processors: however busy the machine is with other things.
+    Processor,
 }
 
 impl SpeedPlan {
-    fn painting(&self, sampler: &SamplerId, steps: u32) -> EvaluationPlan {
+    fn painting(&self, sampler: &SamplerId, steps: u32, set: u32) -> EvaluationPlan {
         EvaluationPlan {
             tasks: Vec::new(),
             count: self.count,
-            seed: self.seed,
+            // Captions are numbered by their seed and place: none comes twice.
+            seed: self.seed.wrapping_add(u64::from(set)),
             sampler: Some(sampler.clone()),
             steps,
             guidance_scale: self.guidance_scale,
@@ -38,9 +59,10 @@ impl SpeedPlan {
         }
     }
 
-    /// Pictures in all.
-    pub fn pictures(&self) -> u64 {
-        (self.samplers.len() * self.steps.len()) as u64 * u64::from(self.count)
+    /// Pictures that are painted with so many models.
+    pub fn pictures(&self, models: usize) -> u64 {
+        let sets = models * self.samplers.len() * self.steps.len();
+        sets as u64 * u64::from(self.seeds) * u64::from(self.count)
     }
 
     /// Checks every number.
@@ -48,18 +70,37 @@ impl SpeedPlan {
     /// # Errors
     /// The first that is out of range, or a sampler that is not known.
     pub fn validate(&self) -> Result<(), EvaluateError> {
+        if !(1..=MOST_SEEDS).contains(&self.seeds) {
+            return Err(EvaluateError::Seeds(self.seeds));
+        }
         for sampler in &self.samplers {
             crate::diffusion::sampler_info(sampler)?;
             for steps in &self.steps {
-                self.painting(sampler, *steps).validate()?;
+                self.painting(sampler, *steps, 0).validate()?;
             }
         }
         Ok(())
     }
 }
 
-/// A sampler with so many steps.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A model that is tried.
+pub struct SpeedModel {
+    /// How it is called.
+    pub name: String,
+    /// Digest of its denoiser's weights.
+    pub digest: String,
+    /// The model.
+    pub model: LatentDiffusion,
+}
+
+impl SpeedModel {
+    fn factor(&self) -> u32 {
+        self.model.model().first_stage().info().factor as u32
+    }
+}
+
+/// A model with a sampler with so many steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpeedRow {
     /// The sampler.
     pub sampler: String,
@@ -70,13 +111,26 @@ pub struct SpeedRow {
     /// Fréchet's distance to real scenes.
     pub frechet_distance: f64,
     /// The kernel distance to them.
+    #[serde(deserialize_with = "or_none")]
     pub kernel_distance: f64,
     /// Share of the pictures that lie among real scenes.
+    #[serde(deserialize_with = "or_none")]
     pub precision: f64,
     /// Share of real scenes that lie among the pictures.
+    #[serde(deserialize_with = "or_none")]
     pub recall: f64,
     /// Pictures painted in a second.
+    #[serde(deserialize_with = "or_none")]
     pub pictures_per_sec: f64,
+    /// Pictures painted in a second of processor time.
+    #[serde(deserialize_with = "or_none")]
+    pub pictures_per_cpu_sec: f64,
+    /// The model.
+    pub model: String,
+    /// Pixels per side of one of its latents.
+    pub factor: u32,
+    /// Seed of captions and noise.
+    pub seed: u64,
 }
 
 impl TableRow for SpeedRow {
@@ -89,6 +143,10 @@ impl TableRow for SpeedRow {
         "precision",
         "recall",
         "pictures_per_sec",
+        "pictures_per_cpu_sec",
+        "model",
+        "factor",
+        "seed",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -101,46 +159,79 @@ impl TableRow for SpeedRow {
             format!("{:.4}", self.precision),
             format!("{:.4}", self.recall),
             format!("{:.4}", self.pictures_per_sec),
+            format!("{:.4}", self.pictures_per_cpu_sec),
+            // Names are the user's.
+            format!("\"{}\"", self.model.replace('"', "\"\"")),
+            self.factor.to_string(),
+            self.seed.to_string(),
         ]
     }
 }
 
-/// Paints the same captions with every sampler and number of steps. `observe` is told
-/// how many pictures are painted and what is, and each row once it is there.
+/// Paints the same captions with every model, sampler and number of steps, then others
+/// with the next seed. `observe` is told how many pictures are painted and what is, and
+/// each row once it is there.
 ///
 /// # Errors
-/// If the plan is out of range, the model cannot paint, or `observe` has enough.
+/// If the plan is out of range, a model cannot paint, or `observe` has enough; rows that
+/// were found are kept.
 pub fn speed(
-    model: &LatentDiffusion,
+    models: &[SpeedModel],
     network: &FeatureNetwork,
     plan: &SpeedPlan,
     observe: &mut Observer<'_, SpeedRow>,
 ) -> Result<(), EvaluateError> {
     plan.validate()?;
-    let real = real(network, model.manifest().resolution_px, plan.seed)?;
+    let mut real = RealScenes::new(network, plan.seed);
     let mut done = 0;
-    for sampler in &plan.samplers {
-        for steps in &plan.steps {
-            let painting = plan.painting(sampler, *steps);
-            let what = format!("{}, {steps} steps", sampler.as_str());
-            let found = painted(model, &painting, network, &real, &mut |_| {
-                done += 1;
-                observe(done, &what, None)
-            })?;
-            let figures = found.comparison;
-            let manifold = figures.precision_recall;
-            let row = SpeedRow {
-                sampler: sampler.as_str().to_owned(),
-                steps: *steps,
-                count: plan.count,
-                frechet_distance: figures.frechet_distance,
-                kernel_distance: figures.kernel_distance.map_or(f64::NAN, |it| it.mean),
-                precision: manifold.map_or(f64::NAN, |it| it.precision),
-                recall: manifold.map_or(f64::NAN, |it| it.recall),
-                pictures_per_sec: found.pictures_per_sec,
-            };
-            if observe(done, &what, Some(&row)).is_break() {
-                return Err(EvaluateError::Stopped);
+    for set in 0..plan.seeds {
+        for of in models {
+            let side_px = of.model.manifest().resolution_px;
+            for sampler in &plan.samplers {
+                for steps in &plan.steps {
+                    let painting = plan.painting(sampler, *steps, set);
+                    let what = format!("{}, {}, {steps} steps", of.name, sampler.as_str());
+                    let told = json!({
+                        "network": network.kind().name(),
+                        "denoiser": of.digest,
+                        "sampler": sampler.as_str(),
+                        "steps": steps,
+                        "count": plan.count,
+                        "seed": painting.seed,
+                        "guidance_scale": plan.guidance_scale,
+                    });
+                    let brief = of.digest.get(..10).unwrap_or(&of.digest);
+                    let name = format!("{brief}-{}-{steps}-{set}.json", sampler.as_str());
+                    let begun = done;
+                    let row = kept(&plan.folder.join("rows").join(name), &told, || {
+                        let mut painted_so_far = begun;
+                        let real = real.of(side_px)?;
+                        let found = painted(&of.model, &painting, network, real, &mut |_| {
+                            painted_so_far += 1;
+                            observe(painted_so_far, &what, None)
+                        })?;
+                        let figures = found.comparison;
+                        let manifold = figures.precision_recall;
+                        Ok(SpeedRow {
+                            sampler: sampler.as_str().to_owned(),
+                            steps: *steps,
+                            count: plan.count,
+                            frechet_distance: figures.frechet_distance,
+                            kernel_distance: figures.kernel_distance.map_or(f64::NAN, |it| it.mean),
+                            precision: manifold.map_or(f64::NAN, |it| it.precision),
+                            recall: manifold.map_or(f64::NAN, |it| it.recall),
+                            pictures_per_sec: found.pictures_per_sec,
+                            pictures_per_cpu_sec: found.pictures_per_cpu_sec,
+                            model: of.name.clone(),
+                            factor: of.factor(),
+                            seed: painting.seed,
+                        })
+                    })?;
+                    done = begun + u64::from(plan.count);
+                    if observe(done, &what, Some(&row)).is_break() {
+                        return Err(EvaluateError::Stopped);
+                    }
+                }
             }
         }
     }
@@ -148,26 +239,64 @@ pub fn speed(
 }
 
 impl SpeedRow {
-    /// Distance against pictures a second, a line for each sampler, a point for each
-    /// number of steps.
-    pub fn chart(rows: &[Self], measure: &str) -> Chart {
-        let mut series: Vec<Series> = Vec::new();
-        for row in rows {
-            let point = [row.pictures_per_sec, row.frechet_distance];
-            let label = row.steps.to_string();
-            match series.iter_mut().find(|it| it.name == row.sampler) {
-                Some(of) => of.points.push((point, label)),
-                None => series.push(Series {
-                    name: row.sampler.clone(),
-                    points: vec![(point, label)],
-                }),
+    /// Distance against pictures a second, a line for each model and sampler, a point for
+    /// each number of steps.
+    pub fn chart(rows: &[Self], clock: Clock, measure: &str) -> Chart {
+        let rows: Vec<&Self> = rows.iter().collect();
+        let number = |key: fn(&Self) -> &str| grouped(&rows, key, |_| 0.0).len();
+        let factors = grouped(&rows, |row| row.factor, |_| 0.0).len();
+        let models = number(|row| &row.model);
+        let has_samplers = models == 1 || number(|row| &row.sampler) > 1;
+        let name = |row: &Self| {
+            let model = match (models, factors == models) {
+                (1, _) => None,
+                (_, true) => Some(format!("f = {}", row.factor)),
+                (_, false) => Some(row.model.clone()),
+            };
+            let sampler = has_samplers.then(|| row.sampler.clone());
+            let parts: Vec<String> = model.into_iter().chain(sampler).collect();
+            parts.join(", ")
+        };
+        // In the order in which they were tried.
+        let mut names: Vec<String> = Vec::new();
+        for row in &rows {
+            let name = name(row);
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
+        let rate = |row: &Self| match clock {
+            Clock::Wall => row.pictures_per_sec,
+            Clock::Processor => row.pictures_per_cpu_sec,
+        };
+        let series = names.into_iter().map(|series| {
+            let own: Vec<&Self> = rows
+                .iter()
+                .copied()
+                .filter(|row| name(row) == series)
+                .collect();
+            let rates = grouped(&own, |row| row.steps, rate);
+            let points = grouped(&own, |row| row.steps, |row| row.frechet_distance);
+            let points = rates
+                .into_iter()
+                .zip(points)
+                .map(|((steps, rates), (_, figures))| {
+                    let rate = rates.iter().sum::<f64>() / rates.len().max(1) as f64;
+                    Point::of(rate, &figures, steps.to_string())
+                });
+            Series {
+                points: points.collect(),
+                name: series,
+            }
+        });
         Chart {
             title: "Quality against speed: numbers are steps".to_owned(),
-            across: "pictures a second".to_owned(),
+            across: match clock {
+                Clock::Wall => "pictures a second".to_owned(),
+                Clock::Processor => "pictures a second of processor time".to_owned(),
+            },
             up: measure.to_owned(),
-            series,
+            series: series.collect(),
         }
     }
 }

@@ -29,7 +29,15 @@ impl DiagonalGaussian {
     /// # Shapes
     /// `noise` and result: those of the mean.
     pub fn sample(&self, noise: Tensor<4>) -> Tensor<4> {
-        self.mean.clone() + (self.logvar.clone() * 0.5).exp() * noise
+        self.mean.clone() + self.deviation() * noise
+    }
+
+    /// The standard deviation.
+    ///
+    /// # Shapes
+    /// That of the mean.
+    pub fn deviation(&self) -> Tensor<4> {
+        (self.logvar.clone() * 0.5).exp()
     }
 
     /// The most likely latent, which is the mean.

@@ -115,6 +115,12 @@ impl FirstStage for AutoencoderKl {
         self.encode(pictures).mode()
     }
 
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        let posterior = self.encode(pictures);
+        let deviation = posterior.deviation();
+        (posterior.mean, Some(deviation))
+    }
+
     fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4> {
         self.decode(latents)
     }

@@ -51,6 +51,10 @@ impl FirstStage for Halves {
         self.encodes.likeliest_unscaled(pictures)
     }
 
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        self.encodes.distribution_unscaled(pictures)
+    }
+
     fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4> {
         self.decodes.to_pictures(self.scaling().apply(latents))
     }

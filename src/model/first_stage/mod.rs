@@ -5,6 +5,8 @@
 //! [`Kind`], and a variant in `config`.
 
 mod config;
+mod digest;
+mod elsewhere;
 mod halves;
 mod pixels;
 mod place;
@@ -21,8 +23,9 @@ use super::ModelError;
 use super::weights::WeightDtype;
 
 pub use config::FirstStageConfig;
+pub use elsewhere::FirstStageReference;
 pub use pixels::{Pixels, PixelsConfig};
-pub use place::{first_stage_config, is_pixels, load_first_stage};
+pub use place::{first_stage_config, first_stage_digest, is_pixels, load_first_stage};
 pub use shared::SharedWeights;
 pub use tiled::{TiledStage, gradient_parts};
 
@@ -126,6 +129,15 @@ pub trait FirstStage: Debug + Send + Sync {
     /// # Shapes
     /// As [`Self::draw_unscaled`].
     fn likeliest_unscaled(&self, pictures: Tensor<4>) -> Tensor<4>;
+
+    /// What unscaled latents of pictures are drawn from: their mean and their standard
+    /// deviation, which there is none of where they are certain.
+    ///
+    /// # Shapes
+    /// Both as the result of [`Self::draw_unscaled`].
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        (self.likeliest_unscaled(pictures), None)
+    }
 
     /// Pictures of unscaled latents.
     ///

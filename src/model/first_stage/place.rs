@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::config::OpenWeights;
-use super::{FirstStage, FirstStageConfig, PixelsConfig, tiny_files};
+use super::{FirstStage, FirstStageConfig, FirstStageReference, PixelsConfig, tiny_files};
 use crate::model::autoencoder::presets;
 use crate::model::inspect::{check_bytes, only_checkpoint};
 use crate::model::json::{read_config, read_json};
@@ -60,6 +60,19 @@ pub fn first_stage_config(path: &Path) -> Result<FirstStageConfig, ModelError> {
     FirstStagePlace::open(path).map(|place| place.config)
 }
 
+/// What tells the first stage that [`load_first_stage`] reads from all others, wherever it
+/// lies.
+///
+/// # Errors
+/// As [`load_first_stage`].
+pub fn first_stage_digest(path: &Path) -> Result<String, ModelError> {
+    let place = FirstStagePlace::open(path)?;
+    match place.elsewhere() {
+        Some((_, reference)) => Ok(reference.digest().to_owned()),
+        None => place.digest(),
+    }
+}
+
 /// A first stage whose configuration is read and whose weights are not.
 #[derive(Clone, Debug)]
 pub(in crate::model) struct FirstStagePlace {
@@ -74,13 +87,17 @@ enum Weights {
     At(PathBuf),
     /// Among those of a whole model in one file.
     Among(Arc<dyn WeightSource>, BTreeMap<String, Piece>),
+    /// Where the model in this folder says that they are.
+    Elsewhere(PathBuf, FirstStageReference),
+    /// Nowhere: it has none.
+    None,
 }
 
 impl FirstStagePlace {
     /// Finds what [`load_first_stage`] reads.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         if is_pixels(path) {
-            return Self::new(PixelsConfig::default().into(), path);
+            return Self::of_pixels();
         }
         if path.is_file() {
             return Self::of_file(path);
@@ -103,11 +120,22 @@ impl FirstStagePlace {
         let pipeline = pipeline.unwrap_or_default();
         for folder in FOLDERS.map(|part| model.join(part)) {
             if let Some(config) = read_config(&folder.join("config.json"))? {
-                return Self::new(as_used(config, pipeline), &folder).map(Some);
+                let mut place = Self::new(as_used(config, pipeline), &folder)?;
+                // What somebody put inside again is nearer.
+                let is_bare = || {
+                    let inside = weights::find(&folder, WEIGHTS);
+                    matches!(inside, Err(ModelError::MissingWeights { .. }))
+                };
+                if let Some(reference) = FirstStageReference::read(&folder, model)?
+                    && is_bare()
+                {
+                    place.weights = Weights::Elsewhere(model.to_owned(), reference);
+                }
+                return Ok(Some(place));
             }
         }
         if PIXEL_PIPELINES.contains(&pipeline) {
-            return Self::new(PixelsConfig::default().into(), model).map(Some);
+            return Self::of_pixels().map(Some);
         }
         let alone = alone_in(model)?;
         alone.map(|config| Self::new(config, model)).transpose()
@@ -186,8 +214,28 @@ impl FirstStagePlace {
 
     fn new(config: FirstStageConfig, weights: &Path) -> Result<Self, ModelError> {
         config.validate()?;
-        let weights = Weights::At(weights.to_owned());
+        let weights = match config {
+            FirstStageConfig::Pixels(_) => Weights::None,
+            _ => Weights::At(weights.to_owned()),
+        };
         Ok(Self { config, weights })
+    }
+
+    fn of_pixels() -> Result<Self, ModelError> {
+        Self::new(PixelsConfig::default().into(), Path::new(PIXELS))
+    }
+
+    /// Whether it is no network.
+    pub fn has_no_weights(&self) -> bool {
+        matches!(self.weights, Weights::None)
+    }
+
+    /// Where it lies, if not in the folder of the model, which is the first.
+    pub fn elsewhere(&self) -> Option<(&Path, &FirstStageReference)> {
+        match &self.weights {
+            Weights::Elsewhere(model, reference) => Some((model, reference)),
+            _ => None,
+        }
     }
 
     /// A first stage whose weights lie among those of a whole model: where each of
@@ -217,6 +265,8 @@ impl FirstStagePlace {
                 let part = Renamed::new(Arc::clone(source), pieces.clone());
                 Ok(Box::new(part))
             }
+            Weights::Elsewhere(model, reference) => reference.find(model, &self.config)?.weights(),
+            Weights::None => weights::find(Path::new(PIXELS), WEIGHTS),
         }
     }
 

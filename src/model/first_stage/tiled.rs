@@ -142,6 +142,23 @@ impl FirstStage for TiledStage {
         })
     }
 
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        let LatentInfo { factor, channels } = self.info();
+        let both = self.in_parts(&pictures, [factor, 1], |part, _| {
+            let (mean, deviation) = self.stage.distribution_unscaled(part);
+            match deviation {
+                Some(deviation) => Tensor::cat(vec![mean, deviation], 1),
+                None => mean,
+            }
+        });
+        let has_deviation = both.dims()[1] > channels;
+        let mean = both.clone().narrow(1, 0, channels);
+        (
+            mean,
+            has_deviation.then(|| both.narrow(1, channels, channels)),
+        )
+    }
+
     fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4> {
         let LatentInfo { factor, .. } = self.info();
         self.in_parts(&latents, [1, factor], |part, _| {

@@ -97,7 +97,7 @@ fn part<M: Module>(
             differences: differences(network, source.as_ref(), names),
             source: Some(source),
         }),
-        Err(ModelError::MissingWeights { .. }) => {
+        Err(ModelError::MissingWeights { .. } | ModelError::FirstStageGone { .. }) => {
             let names = layout(network, names).into_iter();
             let missing = names.map(|(name, _)| name).collect();
             Ok(PartDifferences {

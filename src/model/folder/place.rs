@@ -15,13 +15,14 @@ const CARD: &str = "README.md";
 const STUDIO: &str = "studio.json";
 
 /// All that [`super::ModelFolder::save`] ever writes, but for the card.
-const OURS: [&str; 27] = [
+const OURS: [&str; 28] = [
     INDEX,
     STUDIO,
     "unet/config.json",
     "unet/diffusion_pytorch_model.safetensors",
     "vae/config.json",
     "vae/diffusion_pytorch_model.safetensors",
+    "vae/first_stage.json",
     "text_encoder/config.json",
     "text_encoder/model.safetensors",
     "tokenizer/vocab.json",

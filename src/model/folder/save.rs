@@ -12,8 +12,8 @@ use super::super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig
 use super::super::json::write_json;
 use super::super::weights::{self, WeightDtype, names};
 use super::super::{
-    ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig, Manifest,
-    ModelError, SharedWeights, UNet2d, UNet2dConfig,
+    ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig,
+    FirstStageReference, Manifest, ModelError, SharedWeights, UNet2d, UNet2dConfig,
 };
 use super::{CLASS, LAYOUT, ModelFolder, SECOND_TEXT, SEMANTIC, TEXT, UNET, ZEROS, place};
 use crate::files::write_atomically;
@@ -28,6 +28,9 @@ pub struct ModelParts<'a> {
     /// Where its weights lie already: the model shares that file, in the precision
     /// that it has, where the file system can.
     pub first_stage_weights: Option<&'a SharedWeights>,
+    /// Where the first stage lies, for a model that only refers to it; other programs
+    /// cannot open such a folder.
+    pub first_stage_reference: Option<&'a FirstStageReference>,
     /// The text encoder.
     pub text_encoder: Option<&'a ClipTextModel>,
     /// The second text encoder, as Stable Diffusion XL has it, with its tokenizer.
@@ -68,7 +71,7 @@ impl ModelFolder {
     /// part of one; or a file cannot be written. What was there is then still there.
     pub fn save(path: impl AsRef<Path>, parts: &ModelParts<'_>) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        put_whole(path, |fresh| write_parts(fresh, parts))?;
+        put_whole(path, |fresh| write_parts(fresh, path, parts))?;
         Self::open(path)
     }
 
@@ -127,7 +130,8 @@ pub(super) struct Described<'a> {
     pub manifest: Option<&'a Manifest>,
 }
 
-fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> {
+/// Writes everything into a folder that will be put at `place`.
+fn write_parts(folder: &Path, place: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> {
     let described = Described {
         unet: parts.unet.map(UNet2d::config),
         first_stage: parts.first_stage.map(FirstStage::configuration),
@@ -150,7 +154,9 @@ fn write_parts(folder: &Path, parts: &ModelParts<'_>) -> Result<(), ModelError> 
     }
     if let Some(first_stage) = parts.first_stage {
         let file = file("vae", UNET);
-        if !parts.first_stage_weights.is_some_and(|it| it.link(&file)) {
+        if let Some(reference) = parts.first_stage_reference {
+            reference.write(place, &folder.join("vae"))?;
+        } else if !parts.first_stage_weights.is_some_and(|it| it.link(&file)) {
             first_stage.save_weights(&file, parts.dtype)?;
         }
     }

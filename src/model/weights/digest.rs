@@ -153,7 +153,7 @@ fn sha256(files: &[PathBuf], is_of_data: bool) -> Result<String, ModelError> {
     Ok(digits)
 }
 
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(in crate::model) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -43,6 +43,7 @@ pub use torch_writing::{save_arranged_checkpoint, save_checkpoint};
 pub use watched::ReadWatch;
 pub use write::{WriteWatch, save_arranged, save_tensors};
 
+pub(super) use digest::hexadecimal;
 pub(super) use places::{LFS_POINTER, find};
 pub(super) use watched::Watched;
 
