@@ -13,7 +13,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group};
 use image::{Rgba, RgbaImage};
 use velatura::diffusion::Enlargement;
-use velatura::model::{AutoencoderKlConfig, ClipTextConfig, UNet2d, UNet2dConfig, Upscaler};
+use velatura::model::{AutoencoderKlConfig, ClipTextConfig, Told, UNet2d, UNet2dConfig, Upscaler};
 use velatura::nn::ops::on_workers;
 
 /// Reproducible values without a random generator: their size is all that matters here.
@@ -36,6 +36,22 @@ fn stable_diffusion_unet() -> UNet2dConfig {
         cross_attention_dim: 768,
         ..UNet2dConfig::default()
     }
+}
+
+fn stable_diffusion_xl_unet() -> UNet2dConfig {
+    serde_json::from_value(serde_json::json!({
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256,
+        "attention_head_dim": [5, 10, 20],
+        "block_out_channels": [320, 640, 1280],
+        "cross_attention_dim": 2048,
+        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+        "projection_class_embeddings_input_dim": 2816,
+        "transformer_layers_per_block": [1, 2, 10],
+        "use_linear_projection": true,
+    }))
+    .expect("a valid configuration")
 }
 
 fn stable_diffusion_autoencoder() -> AutoencoderKlConfig {
@@ -88,6 +104,27 @@ fn unet_steps(c: &mut Criterion) {
             b.iter(|| black_box(step(&unet, &latents, &context)));
         });
     }
+    drop(unet);
+
+    // 10.3 GB of weights: only where they are asked for by name.
+    if !std::env::args().any(|arg| arg.contains("sdxl")) {
+        return;
+    }
+    let unet = stable_diffusion_xl_unet()
+        .init(&device)
+        .expect("a valid configuration");
+    let told = Told {
+        added: Some(ramp([2, 2816], &device)),
+        ..Told::from(ramp([2, 77, 2048], &device))
+    };
+    let latents = ramp([2, 4, 64, 64], &device);
+    group.bench_function("sdxl_512px_batch_2", |b| {
+        b.iter(|| {
+            let timesteps = Tensor::full([2], 500.0, &device);
+            let said = unet.forward_told(latents.clone(), timesteps, &told);
+            black_box(said.max().into_scalar::<f32>())
+        });
+    });
 }
 
 fn decode(c: &mut Criterion) {

@@ -216,7 +216,23 @@ proptest! {
     }
 
     #[test]
-    fn attention(threads in 1usize..9, batch in 1usize..4, heads in 1usize..4, head_dim in 1usize..20, queries in 1usize..60, keys in 1usize..60, causal in any::<bool>(), seed in any::<u64>()) {
+    fn gated_affine(threads in 1usize..9, rows in 1usize..40, inputs in 1usize..50, hidden in 1usize..90, seed in any::<u64>()) {
+        on_threads(threads, || {
+            let (x, weight, bias) = (random([2, rows, inputs], seed), random([inputs, 2 * hidden], seed ^ 1), random([2 * hidden], seed ^ 2));
+            let plain = |weight: Tensor<2>| kernels::geglu(kernels::linear(x.clone(), weight, Some(bias.clone())));
+            same!([x, weight, bias], kernels::linear_geglu(x.clone(), weight.clone(), bias.clone()), plain(weight.clone()), 1e-4);
+            for kind in [DType::F32, DType::F16, DType::BF16] {
+                let held = weight.clone().inner().cast(kind);
+                let ours = kernels::linear_geglu(x.clone().inner(), held.clone(), bias.clone().inner());
+                let plain = plain(Tensor::from_inner(held.cast(DType::F32))).inner();
+                prop_assert!(largest_difference(ours, plain) <= 1e-4);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn attention(threads in 1usize..9, batch in 1usize..4, heads in 1usize..4, head_dim in 1usize..20, queries in 1usize..90, keys in 1usize..300, causal in any::<bool>(), seed in any::<u64>()) {
         on_threads(threads, || {
             let keys = if causal { queries } else { keys };
             let width = heads * head_dim;
@@ -352,6 +368,10 @@ fn everything() -> Vec<(String, Vec<f32>)> {
         [x]
     );
     note!("gated activation", kernels::geglu(x.clone()), [x]);
+    let (weight, bias) = (random([40, 90], 41).inner(), random([90], 42).inner());
+    let y = kernels::linear_geglu(random([1, 500, 40], 43).inner(), weight, bias);
+    let values = y.into_data().try_to_vec::<f32>().expect("f32");
+    found.push(("gated linear".to_owned(), values));
     found
 }
 

@@ -187,8 +187,9 @@ pub fn prelu_backward(x: &[f32], slopes: &[f32], dy: &[f32], area: usize) -> (Ve
     (dx, dslopes)
 }
 
+/// GELU of one number.
 #[inline(always)]
-fn gelu_at(x: f32) -> f32 {
+pub fn gelu_at(x: f32) -> f32 {
     0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
 }
 

@@ -1,11 +1,14 @@
 //! Multi-head attention in row tiles: the weights of a tile of queries live in
 //! a small buffer, never the whole `queries × keys` matrix.
 
+mod running;
+
 use rayon::prelude::*;
 
+pub use self::running::attention;
 use super::matrix::{Into, Mat, MatMut, multiply};
 use super::share::with_scratch;
-use super::simd::{dot, exp, exp_below_zero, vectorized};
+use super::simd::{dot, exp, vectorized};
 
 /// Sizes of an attention whose heads lie side by side in the last axis.
 #[derive(Clone, Copy, Debug)]
@@ -110,179 +113,6 @@ fn softmax_rows(scores: &mut [f32], keys: usize, first_query: usize, causal: boo
             }
         },
     );
-}
-
-/// Queries of a tile.
-const TILE_QUERIES: usize = 64;
-/// Keys that a tile of queries looks at together; with as many queries their
-/// scores take 128 KiB, a part of the second level of the cache.
-const BLOCK_KEYS: usize = 512;
-
-/// What a tile of queries has seen so far, one value for each query.
-struct Running<'a> {
-    /// The largest score.
-    largest: &'a mut [f32],
-    /// The sum of e^(score − largest).
-    total: &'a mut [f32],
-}
-
-/// Turns scores `[keys][rows]` into e^(score − largest so far), and returns in
-/// `factors` what earlier results must be multiplied with, because the largest
-/// score may have grown (Milakov and Gimelshein 2018,
-/// <https://arxiv.org/abs/1805.02867>).
-#[inline(always)]
-fn exponentials(scores: &mut [f32], rows: usize, running: &mut Running<'_>, factors: &mut [f32]) {
-    let mut first = 0;
-    while first < rows {
-        if rows - first >= 16 {
-            some_exponentials::<16>(scores, rows, first, running, factors);
-            first += 16;
-        } else {
-            some_exponentials::<1>(scores, rows, first, running, factors);
-            first += 1;
-        }
-    }
-}
-
-/// [`exponentials`] of some queries, whose running values stay in registers.
-#[inline(always)]
-fn some_exponentials<const LANES: usize>(
-    scores: &mut [f32],
-    rows: usize,
-    first: usize,
-    running: &mut Running<'_>,
-    factors: &mut [f32],
-) {
-    let mut largest = [0.0; LANES];
-    largest.copy_from_slice(&running.largest[first..][..LANES]);
-    let before = largest;
-    for line in scores.chunks_exact(rows) {
-        let line = &line[first..][..LANES];
-        for lane in 0..LANES {
-            largest[lane] = if line[lane] > largest[lane] {
-                line[lane]
-            } else {
-                largest[lane]
-            };
-        }
-    }
-    let mut total = [0.0; LANES];
-    for lane in 0..LANES {
-        let factor = exp_below_zero(before[lane] - largest[lane]);
-        factors[first + lane] = factor;
-        total[lane] = running.total[first + lane] * factor;
-    }
-    for line in scores.chunks_exact_mut(rows) {
-        let line = &mut line[first..][..LANES];
-        for lane in 0..LANES {
-            line[lane] = exp_below_zero(line[lane] - largest[lane]);
-            total[lane] += line[lane];
-        }
-    }
-    running.largest[first..][..LANES].copy_from_slice(&largest);
-    running.total[first..][..LANES].copy_from_slice(&total);
-}
-
-/// `softmax(q · kᵀ / √head_dim) · v` for every head (Vaswani et al. 2017), the
-/// keys block by block with a running softmax (Dao et al. 2022,
-/// <https://arxiv.org/abs/2205.14135>).
-///
-/// Scores and results of a tile are held transposed, with the queries side by
-/// side: then nothing is summed across a vector, and heads of any width fill it.
-///
-/// # Shapes
-/// - `q`: `[batch, queries, heads · head_dim]`
-/// - `k`, `v`: `[batch, keys, heads · head_dim]`
-/// - output: like `q`
-pub fn attention(q: &[f32], k: &[f32], v: &[f32], shape: &AttentionShape) -> Vec<f32> {
-    let AttentionShape {
-        batch,
-        heads,
-        queries,
-        keys,
-        head_dim,
-        causal,
-    } = *shape;
-    let mut out = vec![0.0; batch * queries * shape.width()];
-    if keys == 0 || out.is_empty() {
-        return out;
-    }
-    let tile_starts = || (0..queries).step_by(TILE_QUERIES);
-    let block = BLOCK_KEYS.min(keys);
-    let tiles: Vec<_> = shape
-        .heads_of(&mut out)
-        .into_iter()
-        .enumerate()
-        .flat_map(|(pair, head)| {
-            let counts = tile_starts().map(|first| TILE_QUERIES.min(queries - first));
-            let tiles = tile_starts().zip(head.cut_rows(counts));
-            tiles.map(move |(first, out)| (pair, first, out))
-        })
-        .collect();
-    let task = |(pair, first, mut out): (usize, usize, MatMut<'_>)| {
-        let (item, head) = (pair / heads, pair % heads);
-        let rows = out.rows();
-        with_scratch((block + head_dim + 3) * rows, |scratch| {
-            let (scores, rest) = scratch.split_at_mut(block * rows);
-            let (results, rest) = rest.split_at_mut(head_dim * rows);
-            let (largest, rest) = rest.split_at_mut(rows);
-            let (total, factors) = rest.split_at_mut(rows);
-            largest.fill(f32::MIN);
-            total.fill(0.0);
-            let mut running = Running { largest, total };
-            let queries_here = shape.head(q, item, head, first, rows).transposed();
-            // A causal tile sees nothing behind its last query.
-            let seen = if causal { keys.min(first + rows) } else { keys };
-            for start in (0..seen).step_by(block) {
-                let count = block.min(seen - start);
-                let scores = &mut scores[..count * rows];
-                multiply(
-                    MatMut::new(scores, count, rows),
-                    shape.head(k, item, head, start, count),
-                    queries_here,
-                    shape.scale(),
-                    Into::Overwrite,
-                );
-                if causal {
-                    for (key, line) in (start..).zip(scores.chunks_exact_mut(rows)) {
-                        line[..key.saturating_sub(first).min(rows)].fill(f32::NEG_INFINITY);
-                    }
-                }
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        exponentials(scores, rows, &mut running, factors);
-                        if start > 0 {
-                            for line in results.chunks_exact_mut(rows) {
-                                for (result, factor) in line.iter_mut().zip(factors.iter()) {
-                                    *result *= factor;
-                                }
-                            }
-                        }
-                    },
-                );
-                multiply(
-                    MatMut::new(results, head_dim, rows),
-                    shape.head(v, item, head, start, count).transposed(),
-                    Mat::new(scores, count, rows),
-                    1.0,
-                    if start == 0 {
-                        Into::Overwrite
-                    } else {
-                        Into::Add
-                    },
-                );
-            }
-            for row in 0..rows {
-                let share = 1.0 / running.total[row];
-                for (column, out) in out.row(row).iter_mut().enumerate() {
-                    *out = results[column * rows + row] * share;
-                }
-            }
-        });
-    };
-    tiles.into_par_iter().for_each(task);
-    out
 }
 
 /// Gradients of [`attention`] by `q`, `k` and `v`; the weights are computed anew.

@@ -59,6 +59,12 @@ pub trait FastOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+    /// `x · weight + bias` over the last axis, then GEGLU of it.
+    fn fast_linear_geglu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
     /// Multi-head attention with the heads side by side in the last axis.
     fn fast_attention(
         q: FloatTensor<Self>,
@@ -244,6 +250,18 @@ impl FastOps for Flex {
             &weight.to_contiguous(),
             Some(&bias.to_contiguous()),
         )
+    }
+
+    fn fast_linear_geglu(x: Plain, weight: Plain, bias: Plain) -> Plain {
+        let (x, weight, bias) = (
+            x.to_contiguous(),
+            weight.to_contiguous(),
+            bias.to_contiguous(),
+        );
+        let [inputs, outputs] = [dims(&weight)[0], dims(&weight)[1]];
+        let (values_of_x, bias) = (values(&x), values(&bias));
+        let out = affine::linear_geglu(values_of_x, weights(&weight), bias, inputs, outputs);
+        tensor(out, with_last(&x, outputs / 2))
     }
 
     fn fast_attention(q: Plain, k: Plain, v: Plain, heads: usize, causal: bool) -> Plain {

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::activation::geglu;
 use super::matrix::{Into, Mat, MatMut, multiply};
+use super::product::{self, GatedWeights};
 use super::share::{add_up, for_rows, map_shares, shares};
 use super::simd::vectorized;
 use super::weights::{BLOCK, Weights};
@@ -56,16 +58,41 @@ pub fn linear(
     out
 }
 
-/// Writes `x · weight + bias` to `out`, on all threads.
+/// [`linear`], of whose results the first half of each row is multiplied with GELU of the
+/// second half (Shazeer 2020, <https://arxiv.org/abs/2002.05202>).
 ///
-/// The longer side of the result is shared out: both matrices are packed by
-/// every thread, and the one that is cut is packed only once in all.
-fn affine(out: MatMut<'_>, x: Mat<'_>, weight: Mat<'_>, bias: Option<&[f32]>) {
-    let (rows, columns) = (x.rows(), weight.cols());
-    if rows == 0 || columns == 0 {
-        return;
+/// # Shapes
+/// As [`linear`], but for the output: `[rows, outputs / 2]`.
+pub fn linear_geglu(
+    x: &[f32],
+    weight: Weights<'_>,
+    bias: &[f32],
+    inputs: usize,
+    outputs: usize,
+) -> Vec<f32> {
+    let rows = x.len() / inputs.max(1);
+    let hidden = outputs / 2;
+    if !product::suits(rows, inputs, hidden) {
+        return geglu(&linear(x, weight, Some(bias), inputs, outputs), hidden);
     }
-    let part = |mut out: MatMut<'_>, rows: Range<usize>, columns: Range<usize>| {
+    let x = Mat::new(x, rows, inputs);
+    let weights = GatedWeights {
+        values: weight,
+        bias,
+        inputs,
+        hidden,
+    };
+    let mut out = vec![0.0; rows * hidden];
+    let whole = MatMut::new(&mut out, rows, hidden);
+    share_out(whole, 2 * inputs, |out, rows, columns| {
+        product::multiply_gated(out, x.sub_rows(rows), weights, columns);
+    });
+    out
+}
+
+/// Writes `x · weight + bias` to `out`, on all threads.
+fn affine(out: MatMut<'_>, x: Mat<'_>, weight: Mat<'_>, bias: Option<&[f32]>) {
+    share_out(out, x.cols(), |mut out, rows, columns| {
         if let Some(bias) = bias {
             let bias = &bias[columns.clone()];
             (0..out.rows()).for_each(|row| out.row(row).copy_from_slice(bias));
@@ -77,8 +104,24 @@ fn affine(out: MatMut<'_>, x: Mat<'_>, weight: Mat<'_>, bias: Option<&[f32]>) {
         };
         let (x, weight) = (x.sub_rows(rows), weight.sub_columns(columns));
         multiply(out, x, weight, 1.0, into);
-    };
-    if rows * columns * x.cols() < SMALL_PRODUCT {
+    });
+}
+
+/// Cuts a result, whose values take so many multiplications each, into parts for all
+/// threads: rows and columns of each are said.
+///
+/// The longer side of the result is shared out: both matrices are packed by
+/// every thread, and the one that is cut is packed only once in all.
+fn share_out(
+    out: MatMut<'_>,
+    multiplications: usize,
+    part: impl Fn(MatMut<'_>, Range<usize>, Range<usize>) + Sync + Send,
+) {
+    let (rows, columns) = (out.rows(), out.cols());
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    if rows * columns * multiplications < SMALL_PRODUCT {
         part(out, 0..rows, 0..columns);
     } else if rows >= columns {
         let shares = shares(rows, ROW_UNIT);

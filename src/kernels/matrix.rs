@@ -1,4 +1,4 @@
-//! A safe front for the `gemm` crate.
+//! Matrices in slices, and a safe front for the `gemm` crate.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -41,6 +41,13 @@ impl<'a> Mat<'a> {
     /// How many columns there are.
     pub fn cols(&self) -> usize {
         self.cols
+    }
+
+    /// The values of a row, where they lie side by side.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        assert!(row < self.rows && self.col_stride == 1, "no such row");
+        &self.data[row * self.row_stride..][..self.cols]
     }
 
     /// Some of the rows.

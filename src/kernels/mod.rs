@@ -6,6 +6,7 @@
 //! files (`conv`, `norm`, …) know slices and sizes but no tensors, so that
 //! they can be tested and measured alone; `flex` ties them to burn by its
 //! backend extension, and `ops` is the way in. Decision: matrix products come from the `gemm` crate,
+//! but where more is done with their tiles while they are in registers (`product`);
 //! vector code from the compiler (`pulp` chooses the instruction set at run
 //! time); there are no intrinsics here.
 
@@ -18,6 +19,7 @@ mod linear;
 mod matrix;
 mod norm;
 mod ops;
+mod product;
 mod share;
 mod simd;
 mod weights;
@@ -26,7 +28,7 @@ pub use activation::Activation;
 pub use heap::keep_freed_memory;
 pub use ops::{
     activation, attention, conv2d, geglu, group_norm, is_accelerated, is_on_processor, layer_norm,
-    linear, prelu,
+    linear, linear_geglu, prelu,
 };
 pub use share::{give_way, give_way_everywhere, on_workers};
 pub use weights::widen_f16;

@@ -119,6 +119,19 @@ pub fn linear<const D: usize>(
     })
 }
 
+/// Affine map of an accelerated tensor's last axis, then GEGLU of it.
+///
+/// # Shapes
+/// - `weight`: `[inputs, 2 · hidden]`, f32, f16 or bf16
+/// - `bias`: `[2 · hidden]`
+pub fn linear_geglu<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::fast_linear_geglu(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+    ))
+}
+
 /// Multi-head attention of accelerated tensors.
 ///
 /// # Shapes

@@ -110,14 +110,20 @@ thread_local! {
 /// pictures want more, and they take longer than the clearing of new memory.
 const KEPT_VALUES: usize = 16 * 1024 * 1024;
 
+/// A line of the cache: vectors that begin in one line and end in the next are slow.
+const LINE_BYTES: usize = 64;
+
 /// Lends a buffer of this thread with unspecified contents, so that the big
-/// temporaries of a layer are not mapped and zeroed anew for every call.
+/// temporaries of a layer are not mapped and zeroed anew for every call. It begins with a
+/// line of the cache.
 pub fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+    let room = len + LINE_BYTES / size_of::<f32>();
+    if buffer.len() < room {
+        buffer.resize(room, 0.0);
     }
-    let result = work(&mut buffer[..len]);
+    let start = buffer.as_ptr().align_offset(LINE_BYTES).min(room - len);
+    let result = work(&mut buffer[start..][..len]);
     SCRATCH.with_borrow_mut(|free| {
         let kept: usize = free.iter().map(Vec::capacity).sum();
         if kept + buffer.capacity() <= KEPT_VALUES {

@@ -88,7 +88,7 @@ pub fn erf(x: f32) -> f32 {
     p = p * t + 1.421_413_8;
     p = p * t - 0.284_496_72;
     p = p * t + 0.254_829_6;
-    let y = 1.0 - p * t * exp(-a * a);
+    let y = 1.0 - p * t * exp_below_zero(-a * a);
     if x < 0.0 { -y } else { y }
 }
 

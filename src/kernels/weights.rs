@@ -83,8 +83,17 @@ impl Weights<'_> {
         })
     }
 
+    /// How many there are.
+    pub fn len(self) -> usize {
+        match self {
+            Self::F32(weights) => weights.len(),
+            Self::F16(weights) => weights.len(),
+            Self::Bf16(weights) => weights.len(),
+        }
+    }
+
     /// Fills `out` with the weights from `start` on.
-    fn widen(self, start: usize, out: &mut [f32]) {
+    pub fn widen(self, start: usize, out: &mut [f32]) {
         match self {
             Self::F32(weights) => out.copy_from_slice(&weights[start..][..out.len()]),
             Self::F16(weights) => widen_f16(&weights[start..][..out.len()], out),

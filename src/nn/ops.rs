@@ -146,6 +146,17 @@ pub fn linear<const D: usize>(
     burn_linear(x, weight, bias)
 }
 
+/// [`geglu`] of x · weight + bias.
+///
+/// # Shapes
+/// `x`: `[.., input]`; `weight`: `[input, 2 n]`; `bias`: `[2 n]`; result: `[.., n]`.
+pub fn linear_geglu<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
+    if kernels::is_accelerated(&x) {
+        return kernels::linear_geglu(x, weight, bias);
+    }
+    geglu(linear(x, weight, Some(bias)))
+}
+
 /// Rows of a table, in f32 whatever the table is in.
 ///
 /// # Shapes

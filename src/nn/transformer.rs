@@ -54,7 +54,11 @@ impl FeedForward {
     /// # Shapes
     /// `[batch, tokens, width]` to the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.out.forward(ops::geglu(self.proj.forward(x)))
+        let weight = self.proj.weight.val();
+        self.out.forward(match &self.proj.bias {
+            Some(bias) => ops::linear_geglu(x, weight, bias.val()),
+            None => ops::geglu(ops::linear(x, weight, None)),
+        })
     }
 }
 

@@ -22,16 +22,24 @@ use self::lines::{
 };
 use super::shape::ConvShape;
 use crate::kernels::matrix::{Into, Mat, MatMut, multiply};
+use crate::kernels::product;
 use crate::kernels::share::{shares, with_scratch};
 use crate::kernels::simd::vectorized;
 use crate::kernels::weights::Weights;
 
 /// Values of transformed tiles that are held at a time (8 MiB).
 const TILE_VALUES: usize = 2 * 1024 * 1024;
-/// Tiles that are held at least: kernels are transformed anew for each chunk.
-const CHUNK_TILES: usize = 96;
-/// Output channels whose kernels are transformed at a time.
-const BLOCK: usize = 64;
+/// Tiles that are held at least, because kernels are transformed anew for each chunk, unless
+/// that takes more values than these (36 MiB).
+const CHUNK_TILES: usize = 256;
+const MOST_TILE_VALUES: usize = 9 * 1024 * 1024;
+/// Values of a line of the cache.
+const LINE: usize = 16;
+/// Values of transformed kernels that a thread holds at a time (6 MiB).
+const KERNEL_VALUES: usize = 1536 * 1024;
+/// Output channels that they are of: as many as fill tiles of products.
+const BLOCK_UNIT: usize = 6;
+const MOST_BLOCK: usize = 66;
 /// Fewer tiles than this do not repay the transforms of the kernels.
 const MIN_TILES: usize = 24;
 /// Fewer channels than this do not repay the transforms of the tiles.
@@ -60,7 +68,8 @@ impl Tiling {
 
     /// Ranges of strips whose tiles of so many channels may be held together.
     fn chunks(&self, channels: usize) -> Vec<Range<usize>> {
-        let tiles = (TILE_VALUES / (PLACES * channels).max(1)).max(CHUNK_TILES);
+        let fitting = |values| values / (PLACES * channels).max(1);
+        let tiles = fitting(TILE_VALUES).max(CHUNK_TILES.min(fitting(MOST_TILE_VALUES)));
         let each = tiles / self.across.max(1);
         // Chunks of about equal size.
         let count = self.strips.div_ceil(each.max(1));
@@ -91,7 +100,7 @@ pub fn suits_gradient(shape: &ConvShape) -> bool {
 /// Where the values of a place begin, so that the places, which are often a
 /// power of two apart, do not all fall into the same lines of the cache.
 fn place_stride(values: usize) -> usize {
-    values.next_multiple_of(LANES) + LANES
+    values.next_multiple_of(LINE) + LINE
 }
 
 /// Writes the lanes of all places, which are the rows of `out`, from `column` on.
@@ -172,21 +181,65 @@ fn copy_rows(
     }
 }
 
-/// Transforms the inputs of some strips: `[place][channel][tile]`.
+/// How transformed tiles lie: `[place][panel][channel][tile of the panel]`.
+#[derive(Clone, Copy)]
+struct Panels {
+    count: usize,
+    /// Tiles of a panel; the last may have room for more than there are.
+    tiles: usize,
+    /// Values between the beginnings of two panels.
+    stride: usize,
+    /// Whether [`product`] multiplies with them as they lie.
+    are_laid_out: bool,
+}
+
+impl Panels {
+    /// All tiles side by side.
+    fn one(channels: usize, tiles: usize) -> Self {
+        Self {
+            are_laid_out: false,
+            ..Self::new(channels, 1, tiles)
+        }
+    }
+
+    /// As products are quickest.
+    fn quick(channels: usize, tiles: usize, rows: usize) -> Self {
+        if !product::suits(rows, channels, tiles) {
+            return Self::one(channels, tiles);
+        }
+        let [count, tiles] = product::panels(tiles);
+        Self::new(channels, count, tiles)
+    }
+
+    fn new(channels: usize, count: usize, tiles: usize) -> Self {
+        Self {
+            count,
+            tiles,
+            stride: place_stride(channels * tiles),
+            are_laid_out: true,
+        }
+    }
+
+    fn len(&self) -> usize {
+        PLACES * self.count * self.stride
+    }
+}
+
+/// Transforms the inputs of some strips.
 fn transform_input(
     x: &[f32],
     shape: &ConvShape,
     tiling: &Tiling,
     strips: &Range<usize>,
+    panels: Panels,
     out: &mut [f32],
 ) {
-    let tiles = strips.len() * tiling.across;
     let [height, width] = shape.input;
     let line_len = tiling.across * OUT + IN - OUT;
-    let values = shape.channels_in * tiles;
-    let out = MatMut::strided(out, PLACES, values, place_stride(values));
+    let lines = PLACES * panels.count;
+    let out = MatMut::strided(out, lines, shape.channels_in * panels.tiles, panels.stride);
     let shares = shares(shape.channels_in, 1);
-    let parts = out.cut_columns(shares.iter().map(|share| share.len() * tiles));
+    let parts = out.cut_columns(shares.iter().map(|share| share.len() * panels.tiles));
     shares
         .into_par_iter()
         .zip(parts)
@@ -219,7 +272,15 @@ fn transform_input(
                                 #[inline(always)]
                                 |first, live, square| {
                                     let values = both_ways!(input_line, square, IN => IN);
-                                    store_places(part, row * tiles + first, live, &values);
+                                    let (panel, tile) =
+                                        (first / panels.tiles, first % panels.tiles);
+                                    // A panel of tiles side by side begins with whole lanes.
+                                    let live = live.min(panels.tiles - tile);
+                                    let column = row * panels.tiles + tile;
+                                    for (place, lanes) in values.iter().flatten().enumerate() {
+                                        let line = part.row(place * panels.count + panel);
+                                        store(&mut line[column..][..live], lanes);
+                                    }
                                 },
                             );
                         },
@@ -252,15 +313,16 @@ fn transform_kernels(kernels: &[f32], stride: usize, out: &mut [f32]) {
     );
 }
 
-/// Blocks of output channels, a whole number of them for each thread.
-fn blocks(channels: usize) -> Vec<Range<usize>> {
-    shares(channels, 1)
+/// Blocks of output channels, of which each takes kernels for so many input channels; a whole
+/// number of them for each thread.
+fn blocks(channels_out: usize, channels_in: usize) -> Vec<Range<usize>> {
+    let fitting = KERNEL_VALUES / (PLACES * channels_in).max(1);
+    let each = (fitting / BLOCK_UNIT * BLOCK_UNIT).clamp(BLOCK_UNIT, MOST_BLOCK);
+    shares(channels_out, BLOCK_UNIT)
         .into_iter()
         .flat_map(|share| {
-            let count = share.len().div_ceil(BLOCK);
-            (0..count).map(move |i| {
-                share.start + share.len() * i / count..share.start + share.len() * (i + 1) / count
-            })
+            let parts = share.clone().step_by(each);
+            parts.map(move |start| start..(start + each).min(share.end))
         })
         .collect()
 }
@@ -281,11 +343,11 @@ pub fn conv2d(
     let is_finite = AtomicBool::new(true);
     for strips in tiling.chunks(channels) {
         let tiles = strips.len() * tiling.across;
-        let stride = place_stride(channels * tiles);
-        with_scratch(PLACES * stride, |inputs| {
-            transform_input(x, shape, &tiling, &strips, inputs);
+        let blocks = blocks(shape.channels_out, channels);
+        let panels = Panels::quick(channels, tiles, shape.channels_out);
+        with_scratch(panels.len(), |inputs| {
+            transform_input(x, shape, &tiling, &strips, panels, inputs);
             let inputs: &[f32] = inputs;
-            let blocks = blocks(shape.channels_out);
             let parts = MatMut::new(&mut out, shape.batch, shape.channels_out * area)
                 .cut_columns(blocks.iter().map(|block| block.len() * area));
             blocks
@@ -300,13 +362,23 @@ pub fn conv2d(
                         let taps = block.start * channels * 9..block.end * channels * 9;
                         weight.in_f32(taps, |taps| transform_kernels(taps, kernel_stride, kernels));
                         for place in 0..PLACES {
-                            multiply(
-                                MatMut::new(&mut products[place * product_stride..], rows, tiles),
-                                Mat::new(&kernels[place * kernel_stride..], rows, channels),
-                                Mat::new(&inputs[place * stride..], channels, tiles),
-                                1.0,
-                                Into::Overwrite,
-                            );
+                            let kernels =
+                                Mat::new(&kernels[place * kernel_stride..], rows, channels);
+                            let mut rest =
+                                MatMut::new(&mut products[place * product_stride..], rows, tiles);
+                            for panel in 0..panels.count {
+                                let count = panels.tiles.min(rest.cols());
+                                let (out, others) = rest.split_columns(count);
+                                rest = others;
+                                let start = (place * panels.count + panel) * panels.stride;
+                                let inputs = &inputs[start..][..channels * panels.tiles];
+                                if panels.are_laid_out {
+                                    product::multiply_by_panel(out, kernels, inputs);
+                                } else {
+                                    let inputs = Mat::new(inputs, channels, tiles);
+                                    multiply(out, kernels, inputs, 1.0, Into::Overwrite);
+                                }
+                            }
                         }
                         for (row, channel) in block.enumerate() {
                             let bias = bias.map_or(0.0, |bias| bias[channel]);
@@ -401,11 +473,11 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
     let mut sums = vec![0.0; channels_out * PLACES * sum_stride];
     for (number, strips) in tiling.chunks(channels).into_iter().enumerate() {
         let tiles = strips.len() * tiling.across;
-        let stride = place_stride(channels * tiles);
-        with_scratch(PLACES * stride, |inputs| {
-            transform_input(x, shape, &tiling, &strips, inputs);
+        let panels = Panels::one(channels, tiles);
+        with_scratch(panels.len(), |inputs| {
+            transform_input(x, shape, &tiling, &strips, panels, inputs);
             let inputs: &[f32] = inputs;
-            let blocks = blocks(channels_out);
+            let blocks = blocks(channels_out, channels);
             let parts = MatMut::new(&mut sums, channels_out, PLACES * sum_stride)
                 .cut_rows(blocks.iter().map(Range::len));
             let tasks = blocks.into_par_iter().zip(parts);
@@ -460,7 +532,8 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], shape: &ConvShape) -> Vec<f32> {
                         multiply(
                             sums,
                             Mat::new(&errors[place * error_stride..], rows, tiles),
-                            Mat::new(&inputs[place * stride..], channels, tiles).transposed(),
+                            Mat::new(&inputs[place * panels.stride..], channels, tiles)
+                                .transposed(),
                             1.0,
                             into,
                         );

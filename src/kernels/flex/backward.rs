@@ -365,6 +365,15 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         )
     }
 
+    fn fast_linear_geglu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        // In turn: the gradient needs what lies between.
+        Self::fast_geglu(Self::fast_linear(x, weight, bias))
+    }
+
     fn fast_attention(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
