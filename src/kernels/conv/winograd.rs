@@ -10,6 +10,7 @@
 //! in binary.
 
 mod lines;
+mod tiling;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,7 @@ use self::lines::{
     IN, LANES, Lanes, OUT, PLACES, both_ways, each, input_line, kernel_line, kernel_line_back,
     load, output_line, output_line_back, store,
 };
+use self::tiling::{Panels, Tiling, place_stride};
 use super::shape::ConvShape;
 use crate::kernels::matrix::{Into, Mat, MatMut, multiply};
 use crate::kernels::product;
@@ -27,14 +29,6 @@ use crate::kernels::share::{shares, with_scratch};
 use crate::kernels::simd::vectorized;
 use crate::kernels::weights::Weights;
 
-/// Values of transformed tiles that are held at a time (8 MiB).
-const TILE_VALUES: usize = 2 * 1024 * 1024;
-/// Tiles that are held at least, because kernels are transformed anew for each chunk, unless
-/// that takes more values than these (36 MiB).
-const CHUNK_TILES: usize = 256;
-const MOST_TILE_VALUES: usize = 9 * 1024 * 1024;
-/// Values of a line of the cache.
-const LINE: usize = 16;
 /// Values of transformed kernels that a thread holds at a time (6 MiB).
 const KERNEL_VALUES: usize = 1536 * 1024;
 /// Output channels that they are of: as many as fill tiles of products.
@@ -47,37 +41,6 @@ const MIN_CHANNELS: usize = 32;
 /// Gradients are summed up in the domain of the products, which takes four
 /// times the room of the kernels.
 const MAX_GRADIENT_VALUES: usize = 32 * 1024 * 1024;
-
-/// How the output falls into tiles. A strip is one row of tiles.
-struct Tiling {
-    across: usize,
-    down: usize,
-    strips: usize,
-}
-
-impl Tiling {
-    fn new(shape: &ConvShape) -> Self {
-        let [height, width] = shape.output();
-        let [down, across] = [height.div_ceil(OUT), width.div_ceil(OUT)];
-        Self {
-            across,
-            down,
-            strips: shape.batch * down,
-        }
-    }
-
-    /// Ranges of strips whose tiles of so many channels may be held together.
-    fn chunks(&self, channels: usize) -> Vec<Range<usize>> {
-        let fitting = |values| values / (PLACES * channels).max(1);
-        let tiles = fitting(TILE_VALUES).max(CHUNK_TILES.min(fitting(MOST_TILE_VALUES)));
-        let each = tiles / self.across.max(1);
-        // Chunks of about equal size.
-        let count = self.strips.div_ceil(each.max(1));
-        (0..count)
-            .map(|i| self.strips * i / count..self.strips * (i + 1) / count)
-            .collect()
-    }
-}
 
 /// Whether this way is faster than gathering patches.
 pub fn suits(shape: &ConvShape) -> bool {
@@ -95,12 +58,6 @@ pub fn suits(shape: &ConvShape) -> bool {
 /// Whether [`weight_gradient`] is also better than its direct form.
 pub fn suits_gradient(shape: &ConvShape) -> bool {
     suits(shape) && PLACES * shape.channels_in * shape.channels_out <= MAX_GRADIENT_VALUES
-}
-
-/// Where the values of a place begin, so that the places, which are often a
-/// power of two apart, do not all fall into the same lines of the cache.
-fn place_stride(values: usize) -> usize {
-    values.next_multiple_of(LINE) + LINE
 }
 
 /// Writes the lanes of all places, which are the rows of `out`, from `column` on.
@@ -143,7 +100,19 @@ fn transform_strips<const SIDE: usize>(
                 next = (next.0 + 1, 0);
             }
         }
+        let are_neighbours = live == LANES && at[LANES - 1] == at[0] + (LANES - 1) * OUT;
         for (row, line) in square.iter_mut().enumerate() {
+            // Neighbours lie in one piece, of which every fourth number is moved at a time.
+            let piece = lines[at[0] + row * width..].first_chunk::<{ (LANES - 1) * OUT + IN }>();
+            if let Some(piece) = piece.filter(|_| are_neighbours) {
+                for column in 0..SIDE {
+                    line[column] = each(
+                        #[inline(always)]
+                        |lane| piece[OUT * lane + column],
+                    );
+                }
+                continue;
+            }
             for (at, to) in at[..live].iter().zip(&mut rows) {
                 to.copy_from_slice(&lines[at + row * width..][..SIDE]);
             }
@@ -178,50 +147,6 @@ fn copy_rows(
     for y in first..last {
         lines[y * line_len + left..][..count]
             .copy_from_slice(&plane[(row + y - top) * width..][..count]);
-    }
-}
-
-/// How transformed tiles lie: `[place][panel][channel][tile of the panel]`.
-#[derive(Clone, Copy)]
-struct Panels {
-    count: usize,
-    /// Tiles of a panel; the last may have room for more than there are.
-    tiles: usize,
-    /// Values between the beginnings of two panels.
-    stride: usize,
-    /// Whether [`product`] multiplies with them as they lie.
-    are_laid_out: bool,
-}
-
-impl Panels {
-    /// All tiles side by side.
-    fn one(channels: usize, tiles: usize) -> Self {
-        Self {
-            are_laid_out: false,
-            ..Self::new(channels, 1, tiles)
-        }
-    }
-
-    /// As products are quickest.
-    fn quick(channels: usize, tiles: usize, rows: usize) -> Self {
-        if !product::suits(rows, channels, tiles) {
-            return Self::one(channels, tiles);
-        }
-        let [count, tiles] = product::panels(tiles);
-        Self::new(channels, count, tiles)
-    }
-
-    fn new(channels: usize, count: usize, tiles: usize) -> Self {
-        Self {
-            count,
-            tiles,
-            stride: place_stride(channels * tiles),
-            are_laid_out: true,
-        }
-    }
-
-    fn len(&self) -> usize {
-        PLACES * self.count * self.stride
     }
 }
 
@@ -299,9 +224,19 @@ fn transform_kernels(kernels: &[f32], stride: usize, out: &mut [f32]) {
             let mut square = [[[0.0; LANES]; 3]; 3];
             for first in (0..count).step_by(LANES) {
                 let live = LANES.min(count - first);
-                for (lane, kernel) in kernels[first * 9..][..live * 9].chunks_exact(9).enumerate() {
+                let kernels = &kernels[first * 9..][..live * 9];
+                if let Ok(kernels) = <&[f32; 9 * LANES]>::try_from(kernels) {
                     for tap in 0..9 {
-                        square[tap / 3][tap % 3][lane] = kernel[tap];
+                        square[tap / 3][tap % 3] = each(
+                            #[inline(always)]
+                            |lane| kernels[9 * lane + tap],
+                        );
+                    }
+                } else {
+                    for (lane, kernel) in kernels.chunks_exact(9).enumerate() {
+                        for tap in 0..9 {
+                            square[tap / 3][tap % 3][lane] = kernel[tap];
+                        }
                     }
                 }
                 let values = both_ways!(kernel_line, square, 3 => IN);
@@ -437,6 +372,20 @@ fn collect<'a>(
                             tiles[row][lane][column] = values[row][column][lane];
                         }
                     }
+                }
+                let (y, x) = (strip % tiling.down * OUT, column * OUT);
+                if live == LANES && x + LANES * OUT <= width && column + LANES <= tiling.across {
+                    // Neighbours are written in one piece.
+                    let plane = planes.row(strip / tiling.down);
+                    for (row, tiles) in tiles.iter().enumerate().take(height - y) {
+                        let to = &mut plane[(y + row) * width + x..][..LANES * OUT];
+                        to.copy_from_slice(tiles.as_flattened());
+                    }
+                    column += LANES;
+                    if column == tiling.across {
+                        (strip, column) = (strip + 1, 0);
+                    }
+                    continue;
                 }
                 for lane in 0..live {
                     let plane = planes.row(strip / tiling.down);
