@@ -120,6 +120,10 @@ fn some_rows_by<S: Simd, const P: usize, const V: usize>(
     }
 }
 
+#[allow(
+    clippy::needless_range_loop,
+    reason = "iterators would keep the sums in memory"
+)]
 #[inline(always)]
 fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(
     simd: S,
@@ -141,7 +145,6 @@ fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(
             }
         }
     }
-    // By their numbers: iterators would keep the sums in memory.
     for i in 0..R {
         finish.finish::<V>(simd, first + i, sums[i]);
     }
