@@ -251,8 +251,8 @@ impl<T: Copy, const V: usize> Running<T, V> {
     fn exponentials<S: Simd<f32s = T>>(&mut self, simd: S, scores: &mut [[T; V]]) -> [T; V] {
         let before = self.largest;
         for line in &*scores {
-            for v in 0..V {
-                self.largest[v] = simd.max_f32s(self.largest[v], line[v]);
+            for (largest, score) in self.largest.iter_mut().zip(line) {
+                *largest = simd.max_f32s(*largest, *score);
             }
         }
         let mut factors = before;
@@ -261,9 +261,10 @@ impl<T: Copy, const V: usize> Running<T, V> {
             self.total[v] = simd.mul_f32s(self.total[v], factors[v]);
         }
         for line in scores {
-            for v in 0..V {
-                line[v] = power_of_two(simd, simd.sub_f32s(line[v], self.largest[v]));
-                self.total[v] = simd.add_f32s(self.total[v], line[v]);
+            let running = self.largest.iter().zip(&mut self.total);
+            for (score, (largest, total)) in line.iter_mut().zip(running) {
+                *score = power_of_two(simd, simd.sub_f32s(*score, *largest));
+                *total = simd.add_f32s(*total, *score);
             }
         }
         factors
