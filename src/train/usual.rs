@@ -20,6 +20,8 @@ const HEAD: usize = 32;
 const TEXT_LENGTH: usize = 77;
 /// Latents this small a side are not halved again.
 const LEAST_LATENT_SIDE: usize = 4;
+/// Latents up to this side are attended to at their finest level too.
+const ATTENDED_SIDE: usize = 8;
 /// Guidance that suits small networks trained from nothing.
 const GUIDANCE: f32 = 4.0;
 
@@ -115,9 +117,11 @@ pub(super) fn unet(latent_side: usize, latent_channels: usize, text: usize) -> U
     .into_iter()
     .map(|part| part * base)
     .collect();
-    // The finest level would spend most on attention and gain least from it.
+    // The finest level would spend most on attention and gain least from it, unless it is
+    // so small that what is left below it hears hardly a word (docs/training.md).
+    let is_deaf = |level: usize| level == 0 && latent_side > ATTENDED_SIDE;
     let kinds = |with: &str, without: &str| -> Vec<String> {
-        let kind = |level| if level == 0 { without } else { with }.to_owned();
+        let kind = |level| if is_deaf(level) { without } else { with }.to_owned();
         (0..channels.len()).map(kind).collect()
     };
     let mut up = kinds("CrossAttnUpBlock2D", "UpBlock2D");

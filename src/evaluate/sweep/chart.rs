@@ -236,6 +236,11 @@ impl Axis {
         };
         let mut ticks = within(ticks, from, to);
         if ticks.len() < 2 {
+            let steps = (-9..=9).flat_map(|power| (1..=9).map(move |it| (it, power)));
+            let steps = steps.map(|(step, power)| f64::from(step) * 10_f64.powi(power));
+            ticks = within(steps.collect(), from, to);
+        }
+        if ticks.len() < 2 {
             ticks = vec![from, to];
         }
         Self {
