@@ -15,9 +15,13 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 fn start(home: &Path, options: &[&str]) -> Child {
+    start_with(home, &[options, &["--device", "cpu"]].concat())
+}
+
+fn start_with(home: &Path, options: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_velatura"))
         .args(options)
-        .args(["--device", "cpu", "--json"])
+        .arg("--json")
         .current_dir(home)
         .env("VELATURA_PICTURES", home.join("pictures"))
         .env_remove("DISPLAY")
@@ -88,6 +92,22 @@ fn a_batch_keeps_the_pictures_that_are_finished() {
         assert_eq!(path.is_file(), index < told, "{}", path.display());
     }
     assert!(ended.errors.contains("interrupted"), "{}", ended.errors);
+}
+
+#[test]
+fn scenes_that_are_written_stay_and_nothing_half_written_does() {
+    let home = tempfile::tempdir().unwrap();
+    let options = ["scenes", "--count", "1000000", "--size", "16", "--out", "s"];
+    let ended = interrupt(start_with(home.path(), &options), "progress", &["-INT"]);
+    assert_eq!(ended.code, Some(130), "{}", ended.errors);
+    let told = ended.of_kind("scenes")[0]["scenes"].as_u64().unwrap();
+    assert!((1..1_000_000).contains(&told), "{told}");
+    let names = std::fs::read_dir(home.path().join("s")).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    // Four files each, and the palette.
+    assert_eq!(names.len() as u64, 4 * told + 1);
+    let is_hidden = |name: &std::ffi::OsString| name.as_encoded_bytes().starts_with(b".");
+    assert!(!names.iter().any(is_hidden));
 }
 
 #[test]

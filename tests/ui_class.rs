@@ -31,6 +31,7 @@ fn take_model(studio: &mut Studio, name: &str) {
 fn a_class_is_picked_by_its_name_and_reaches_the_job() {
     let mut studio = with_model("classes");
     assert_eq!(studio.state().form().spec.class, None);
+    assert!(studio.sees("Choose a class and press Generate"));
     studio.click("Class");
     assert!(studio.sees("0  tench") && studio.sees("2  hen"));
     studio.send(Event::Text("gold".to_owned()));

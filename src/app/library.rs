@@ -84,6 +84,8 @@ impl AppState {
 pub struct LargerModel {
     /// Where it is.
     pub source: ModelSource,
+    /// Where that lies.
+    pub path: PathBuf,
     /// What it is called.
     pub name: String,
     /// How often the old sides go into the new ones.
@@ -100,6 +102,7 @@ impl LargerModel {
         let is_meant = card.task == Some(Task::SuperResolution);
         Some(Self {
             source: listed.source.clone(),
+            path: listed.found.path.clone(),
             name: listed.name(),
             factor: factor.filter(|_| is_meant)?,
         })

@@ -9,8 +9,8 @@ use super::examples::EXPORT;
 use super::model_name::find_model;
 use super::models::size_bytes;
 use super::report::Reporter;
-use super::{CliError, Precision};
-use crate::model::ModelFolder;
+use super::{CliError, Precision, interrupt};
+use crate::model::{ModelError, ModelFolder};
 
 /// What `velatura export` takes.
 #[derive(Debug, Args)]
@@ -48,7 +48,15 @@ pub(super) fn run(args: &ExportArgs, report: Reporter) -> Result<(), CliError> {
             reason: error.to_string(),
         })?;
     }
-    let written = model.copy_to(&args.out, args.precision.into(), &manifest)?;
+    interrupt::listen()?;
+    let goes_on = &mut |_, _| !interrupt::is_asked();
+    let written = model.copy_while(&args.out, args.precision.into(), &manifest, goes_on);
+    let written = match written {
+        Err(ModelError::WritingEnded(_)) if interrupt::is_asked() => {
+            return Err(CliError::Interrupted);
+        }
+        written => written?,
+    };
     let folder = written.path().display().to_string();
     let bytes = size_bytes(written.path());
     report.result(

@@ -1,13 +1,12 @@
 //! `velatura scenes`: captioned, boxed, labelled pictures to train on.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::CliError;
 use super::report::Reporter;
+use super::{CliError, interrupt};
 use crate::scenes;
 
 /// What `velatura scenes` takes.
@@ -32,10 +31,11 @@ pub struct ScenesArgs {
 
 /// Writes the scenes.
 pub(super) fn run(args: &ScenesArgs, report: Reporter) -> Result<(), CliError> {
+    interrupt::listen()?;
     let mut progress = report.progress(args.count, "scenes");
     let summary = scenes::write_dataset(&args.out, args.count, args.size, args.seed, |done| {
         progress.show(done, args.count, "");
-        ControlFlow::Continue(())
+        interrupt::go_on()
     })?;
     progress.finish();
     let (scenes, objects, folder) = (summary.scenes, summary.objects, summary.folder.display());
@@ -47,5 +47,8 @@ pub(super) fn run(args: &ScenesArgs, report: Reporter) -> Result<(), CliError> {
             args.size
         ),
     );
-    Ok(())
+    match summary.is_complete {
+        true => Ok(()),
+        false => Err(CliError::Interrupted),
+    }
 }

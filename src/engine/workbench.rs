@@ -16,7 +16,7 @@ use crate::frame::patch_bytes;
 use crate::model::{Beside, MemoryEstimate, ModelFolder, Upscaler, WeightDtype};
 use crate::recipe::{
     BoxUse, GenerateSpec, MapUse, ModelSource, SuperResolution, TrainSpec, UpscaleSpec,
-    WindowChoice,
+    enlarging_window_px,
 };
 use crate::train;
 
@@ -233,7 +233,9 @@ impl Workbench {
         });
         let largest_px = sizes.max_by_key(|[width, height]| u64::from(*width) * u64::from(*height));
         let largest_px = largest_px.unwrap_or_default();
-        let window_px = WindowChoice::Auto.side_px(largest_px, native_px);
+        let stage = folder.first_stage_config();
+        let factor = stage.map_err(|error| bad_model(&error))?.info().factor;
+        let window_px = enlarging_window_px(largest_px, native_px, factor as u32);
         let part_px = largest_px.map(|side| side.min(window_px.unwrap_or(u32::MAX)));
         let estimate = folder.painting_memory_in(part_px, window_px);
         let estimate = estimate.map_err(|error| bad_model(&error))?;

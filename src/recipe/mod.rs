@@ -69,4 +69,4 @@ pub use scaling::scale_picture;
 pub use schedule::Schedule;
 pub use semantic::{SemanticError, SemanticInput};
 pub use train::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
-pub use upscale::{Enlarger, Finish, SuperResolution, UpscaleSpec};
+pub use upscale::{Enlarger, Finish, SuperResolution, UpscaleSpec, enlarging_window_px};

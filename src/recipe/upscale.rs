@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::canvas::WindowChoice;
 use super::generate::MAX_SIDE_PX;
 use super::param::STEPS;
 use super::{
@@ -97,6 +98,22 @@ pub struct SuperResolution {
     pub seed: u64,
 }
 
+/// Latents along the side of a window in which a picture is painted larger, at least.
+/// Smaller ones consist of edges, and everything in them is painted several times.
+const LEAST_WINDOW: u32 = 32;
+
+/// Side in pixels of the windows in which a picture of a size is painted larger, by a model
+/// that was trained on pictures of so many pixels a side and has a latent for so many;
+/// `None` for whole.
+pub fn enlarging_window_px(size_px: [u32; 2], native_px: u32, pixels_a_latent: u32) -> Option<u32> {
+    let side_px = WindowChoice::Auto.side_px(size_px, native_px)?;
+    let side_px = side_px.max(LEAST_WINDOW.saturating_mul(pixels_a_latent));
+    size_px
+        .iter()
+        .any(|side| *side > side_px)
+        .then_some(side_px)
+}
+
 /// Pictures to be made larger.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpscaleSpec {
@@ -176,6 +193,14 @@ mod tests {
         assert_eq!(small.layout.unwrap().0[0].rect, [10.0, -2.0, 25.0, 16.0]);
         let map = small.semantic.unwrap().map;
         assert_eq!((map.dimensions(), map.get_pixel(5, 5)[0]), ((64, 32), 3));
+    }
+
+    #[test]
+    fn windows_are_not_too_small() {
+        assert_eq!(enlarging_window_px([64, 64], 32, 8), None);
+        assert_eq!(enlarging_window_px([200, 256], 32, 8), None);
+        assert_eq!(enlarging_window_px([200, 300], 32, 8), Some(256));
+        assert_eq!(enlarging_window_px([1024, 1024], 256, 4), Some(512));
     }
 
     #[test]

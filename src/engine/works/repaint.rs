@@ -13,7 +13,7 @@ use crate::engine::protocol::{EngineError, JobOutcome, StopReason, TrajectoryFra
 use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::pixels::opaque;
-use crate::recipe::{ImageInput, SuperResolution, UpscaleSpec, WindowChoice};
+use crate::recipe::{ImageInput, SuperResolution, UpscaleSpec, enlarging_window_px};
 
 /// Pictures to be painted larger.
 pub(in crate::engine) struct Repaint {
@@ -76,7 +76,11 @@ impl Repaint {
         let options = RepaintingOptions {
             steps: self.steps(model),
             seed: self.by.seed.wrapping_add(self.finished.len() as u64),
-            window_px: WindowChoice::Auto.side_px(size_px, model.summary.native_size_px),
+            window_px: enlarging_window_px(
+                size_px,
+                model.summary.native_size_px,
+                model.summary.size_multiple_px,
+            ),
         };
         Repainting::new(&model.model, Arc::clone(&small.0), options)
     }

@@ -15,6 +15,7 @@ use super::super::{
     ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig,
     FirstStageReference, Manifest, ModelError, SharedWeights, UNet2d, UNet2dConfig,
 };
+use super::convert::ConversionWatch;
 use super::{CLASS, LAYOUT, ModelFolder, SECOND_TEXT, SEMANTIC, TEXT, UNET, ZEROS, place};
 use crate::files::write_atomically;
 
@@ -86,8 +87,23 @@ impl ModelFolder {
         dtype: WeightDtype,
         manifest: &Manifest,
     ) -> Result<Self, ModelError> {
-        let path = path.as_ref();
-        self.write_anew(path, Some(dtype), Some(manifest), &mut |_, _| true)?;
+        self.copy_while(path.as_ref(), dtype, manifest, &mut |_, _| true)
+    }
+
+    /// The same for as long as `goes_on` says so, which is told how many bytes of how many
+    /// are written.
+    ///
+    /// # Errors
+    /// As [`Self::copy_to`], and [`ModelError::WritingEnded`] once it does not go on:
+    /// nothing is left of it then.
+    pub fn copy_while(
+        &self,
+        path: &Path,
+        dtype: WeightDtype,
+        manifest: &Manifest,
+        goes_on: ConversionWatch<'_>,
+    ) -> Result<Self, ModelError> {
+        self.write_anew(path, Some(dtype), Some(manifest), goes_on)?;
         Self::open(path)
     }
 }

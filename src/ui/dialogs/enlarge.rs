@@ -60,6 +60,7 @@ pub(super) fn enlarge_ui(
         }
         for LargerModel {
             source,
+            path,
             name,
             factor,
         } in &models
@@ -78,11 +79,12 @@ pub(super) fn enlarge_ui(
     let chosen = models
         .iter()
         .find(|model| form.model.as_ref() == Some(&model.source));
-    if chosen.is_some()
-        && let (_, Some(steps)) = number_row(ui, &STEPS, Value::from(form.steps))
-    {
-        form.steps = steps.as_u32();
-    }
+    // It stays where it is, whatever is chosen.
+    ui.add_enabled_ui(chosen.is_some(), |ui| {
+        if let (_, Some(steps)) = number_row(ui, &STEPS, Value::from(form.steps)) {
+            form.steps = steps.as_u32();
+        }
+    });
     let factor = chosen.map_or(Enlarger::Network.factor(), |model| model.factor);
     let obstacle = state.obstacle_to(factor);
     match obstacle {
@@ -121,12 +123,14 @@ fn choice_ui(
     (name, factor): (&str, u32),
     note: &str,
 ) -> egui::Response {
-    let factor = RichText::new(format!("×{factor}")).color(tokens(ui).text_muted);
+    let times = RichText::new(format!("×{factor}")).color(tokens(ui).text_muted);
     let button = egui::Button::selectable(is_chosen, name)
-        .right_text(factor)
+        .right_text(times)
         .truncate()
         .min_size(vec2(ui.available_width(), height::CONTROL));
-    ui.add(button).on_hover_text(note)
+    ui.add(button)
+        .accessible_name(format!("{name}, ×{factor}"))
+        .on_hover_text(note)
 }
 
 /// Why there is nothing but the network, and what could be done.

@@ -9,6 +9,7 @@ use crate::app::{AppState, CommandSink, boxes};
 use crate::document::LayerKind;
 use crate::geometry::UiPoint;
 use crate::gpu::{ClassesShown, LiveFrame, LivePicture};
+use crate::recipe::InputSpec;
 use crate::tools::Target;
 use crate::ui::UiState;
 use crate::ui::canvas::{BoxLook, CanvasInput, viewport_of};
@@ -127,10 +128,7 @@ fn empty_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut Co
             ui.set_width(size.x - 2.0 * space::XL);
             let title = RichText::new("An empty canvas");
             ui.label(title.family(semibold()).size(type_size::DISPLAY));
-            ui.label(
-                RichText::new("Describe a picture and press Generate, or open one to repaint.")
-                    .color(tokens.text_muted),
-            );
+            ui.label(RichText::new(beginning(state)).color(tokens.text_muted));
             ui.add_space(space::S);
             let [wide, gap] = [148.0, space::S];
             let row = vec2(2.0 * wide + gap, 32.0);
@@ -148,6 +146,27 @@ fn empty_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut Co
             });
         });
     });
+}
+
+/// What brings a picture onto the canvas with the chosen model, as a sentence.
+fn beginning(state: &AppState) -> &'static str {
+    let Some(model) = state.model_summary().filter(|model| !model.takes_text()) else {
+        return "Describe a picture and press Generate, or open one to repaint.";
+    };
+    let takes = |is_so: fn(&InputSpec) -> bool| model.inputs.iter().any(is_so);
+    if model.classes().is_some() {
+        "Choose a class and press Generate, or open a picture to repaint."
+    } else if model.map_classes().is_some() {
+        "Draw a label map and press Generate, or open a picture to repaint."
+    } else if takes(|input| matches!(input, InputSpec::Layout { .. })) {
+        "Draw boxes and press Generate, or open a picture to repaint."
+    } else if takes(|input| matches!(input, InputSpec::LowResolution { .. })) {
+        "Open a small picture, and choose it at Low-res to paint it larger."
+    } else if model.takes_mask() {
+        "Open a picture, and paint a mask where it is to change."
+    } else {
+        "Press Generate, or open a picture to repaint."
+    }
 }
 
 fn drop_hint_ui(ui: &Ui, canvas: egui::Rect) {

@@ -171,10 +171,11 @@ fn picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     large_ui(ui, state, commands);
     let strength = intent.strength();
     let feather = intent.is_inside_mask().then_some(&FEATHER);
-    for number in strength.into_iter().chain(feather).chain([&BATCH]) {
+    for number in strength.into_iter().chain(feather) {
         param_ui(ui, state.form(), number, commands);
     }
     gradual_ui(ui, state, commands);
+    param_ui(ui, state.form(), &BATCH, commands);
     framing_ui(ui, state, commands);
     finish_ui(ui, state, intent, commands);
 }
