@@ -572,3 +572,12 @@ fn closing_the_window_asks_while_a_model_is_being_written_and_leaves_nothing_of_
     let left = left.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"."));
     assert_eq!(left.count(), 0);
 }
+
+#[test]
+fn a_file_that_is_named_from_here_is_known_from_everywhere() {
+    let here = Path::new("assets/screenshots/guide.png");
+    let mut studio = Studio::start_with(Some(here));
+    studio.wait("the picture", |state| state.document().has_picture());
+    let file = studio.state().front().file.clone().expect("a file");
+    assert!(file.is_absolute() && file.ends_with(here), "{file:?}");
+}

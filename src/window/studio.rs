@@ -77,6 +77,8 @@ impl StudioApp {
             core.start_recovery(folder);
         }
         if let Some(path) = open {
+            // It is remembered, and the next start may be in another folder.
+            let path = std::path::absolute(&path).unwrap_or(path);
             core.dispatch(Command::OpenFile(path));
         }
         Ok(Self {
