@@ -65,10 +65,12 @@ pub(super) fn enlarge_ui(
             factor,
         } in &models
         {
-            let note =
-                "A diffusion model: paints the picture anew, step by step, with detail of its own";
+            let note = format!(
+                "A diffusion model: paints the picture anew, step by step, with detail of its own\n{}",
+                path.display()
+            );
             let is_chosen = form.model.as_ref() == Some(source);
-            if choice_ui(ui, is_chosen, (name, *factor), note).clicked() {
+            if choice_ui(ui, is_chosen, (name, *factor), &note).clicked() {
                 form.model = Some(source.clone());
             }
         }
