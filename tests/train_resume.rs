@@ -46,6 +46,7 @@ fn compare(root: &Path, job: &TrainSpec) {
     let part = match job.target {
         TrainTarget::Autoencoder => "autoencoder",
         TrainTarget::Diffusion => "denoiser",
+        TrainTarget::Classifier => "classifier",
     };
     for kind in ["weights", "average", "first_moment", "second_moment"] {
         let name = format!("{part}.{kind}");

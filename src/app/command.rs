@@ -7,6 +7,7 @@ use super::actions::Action;
 use super::background::{OpenedFile, OpenedProjectFile, PickPurpose};
 use super::boxes::{BoxCommand, ImportedBoxes};
 use super::classes::{ClassCommand, MapImport, PaletteDraft};
+use super::classifier::ClassifierCommand;
 use super::controls::ControlCommand;
 use super::form::FormChange;
 use super::frame::FrameCommand;
@@ -267,6 +268,8 @@ pub enum Command {
     RestoreSettings(Box<FoundRecipe>),
     /// Does something with the list of LoRAs.
     Lora(LoraCommand),
+    /// Chooses what leads to a class.
+    Classifier(ClassifierCommand),
     /// Does something with the list of ControlNets.
     Control(ControlCommand),
     /// Loads a model and chooses it.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::background::{BackgroundEvent, PickPurpose};
 use super::boxes::BoxCommand;
 use super::classes::ClassCommand;
+use super::classifier::ClassifierCommand;
 use super::command::{Command, Dialog};
 use super::controls::ControlCommand;
 use super::dispatch::{Core, sentence};
@@ -38,6 +39,7 @@ impl Core {
         self.count_prompt();
         self.look_at_loras();
         self.look_at_controls();
+        self.look_at_classifiers();
         self.state.jobs.forget_old();
     }
 
@@ -246,6 +248,7 @@ impl Core {
             }
             BackgroundEvent::Enlarge(event) => self.take_enlarge_event(*event),
             BackgroundEvent::Flattened { traced, picture } => self.read_picture(traced, picture),
+            BackgroundEvent::Classifier(seen) => self.take_classifier_seen(*seen),
             BackgroundEvent::Control(event) => self.take_control_event(*event),
             BackgroundEvent::LoraSeen(seen) => self.take_lora_seen(*seen),
             BackgroundEvent::Copied => {
@@ -295,6 +298,7 @@ impl Core {
             PickPurpose::OpenPicture
             | PickPurpose::Lora
             | PickPurpose::ControlNet
+            | PickPurpose::Classifier
             | PickPurpose::ControlPicture(_)
             | PickPurpose::ImportBoxes
             | PickPurpose::LabelMap
@@ -342,6 +346,7 @@ impl Core {
             PickPurpose::ModelPlace => self.dispatch(LibraryCommand::AddPlace(path).into()),
             PickPurpose::Lora => self.dispatch(LoraCommand::Add(path).into()),
             PickPurpose::ControlNet => self.dispatch(ControlCommand::Add(path).into()),
+            PickPurpose::Classifier => self.dispatch(ClassifierCommand::Take(path).into()),
             PickPurpose::ControlPicture(place) => {
                 self.dispatch(ControlCommand::Show(place, path).into());
             }

@@ -362,6 +362,10 @@ impl GenerateForm {
     /// Keeps the class where the model has it. One that has none to stand for any begins
     /// with its first.
     pub fn settle_class(&mut self, model: &ModelSummary) {
+        if model.classes().is_none() && self.spec.classifier.is_some() {
+            // It may be the classifier's.
+            return;
+        }
         let (classes, has_empty) = model.classes().unwrap_or((&[], true));
         let count = classes.len();
         let kept = self.spec.class.filter(|class| (*class as usize) < count);

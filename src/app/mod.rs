@@ -11,6 +11,7 @@ mod arrivals;
 mod background;
 pub mod boxes;
 pub mod classes;
+pub mod classifier;
 mod command;
 pub mod conditions;
 pub mod controls;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::background::{Arrival, FittedDrawing, Grown};
 use super::boxes::Naming;
 use super::classes::ClassShares;
+use super::classifier::KnownClassifiers;
 use super::command::Dialog;
 use super::controls::KnownControls;
 use super::documents::{Documents, OpenDocument};
@@ -88,6 +89,8 @@ pub struct AppState {
     pub known_loras: KnownLoras,
     /// The model beside which files without a place were looked for.
     pub(super) loras_known_beside: Option<PathBuf>,
+    /// What is known of the chosen classifier, and of others.
+    pub known_classifiers: KnownClassifiers,
     /// What is known of the ControlNets of the list and of their pictures.
     pub known_controls: KnownControls,
     /// The models in the user's folder for them.
@@ -149,6 +152,7 @@ impl AppState {
             train_survey: None,
             known_loras: KnownLoras::new(),
             loras_known_beside: None,
+            known_classifiers: KnownClassifiers::default(),
             known_controls: KnownControls::default(),
             user_models: Vec::new(),
             library: Library::default(),

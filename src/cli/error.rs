@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::diffusion::DiffusionError;
+use crate::engine::kept_files::NoSuchFile;
 use crate::engine::protocol::{EngineError, TrainError};
 use crate::evaluate::EvaluateError;
 use crate::exchange::ExchangeError;
@@ -26,6 +27,9 @@ pub enum CliError {
     /// A model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A file beside the model cannot be found.
+    #[error(transparent)]
+    Kept(#[from] NoSuchFile),
     /// The engine could not do the job.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -61,7 +65,7 @@ pub enum CliError {
     /// A training run that is described nowhere.
     #[error(
         "name the file that describes the run with --config, or say what is trained: \
-         `velatura train diffusion` or `velatura train autoencoder`"
+         `velatura train diffusion`, `velatura train autoencoder` or `velatura train classifier`"
     )]
     NoRun,
     /// Sizes of networks in the place of a run.

@@ -79,6 +79,9 @@ to have learnt something; Storybook's autoencoder is the first stage where none 
     velatura scenes --count 100 --size 32 --seed 9 --out places/other
     velatura train diffusion places --task class --size 32 --steps 250 --output runs/classes
     velatura generate --model runs/classes/model --class other --output other.png
+  A classifier of the same folders, which leads a model that knows none
+    velatura train classifier places --first-stage runs/free/model --size 32 --steps 250 --output runs/told
+    velatura generate --model runs/free/model --classifier runs/told/model --class other --output led.png
   A first stage of one's own, and a denoiser on it
     velatura train autoencoder scenes --size 32 --steps 400 --output runs/eyes
     velatura train diffusion scenes --task unconditional --first-stage runs/eyes/model --size 32 --steps 400 --output runs/own

@@ -94,6 +94,30 @@ pub enum DiffusionError {
         /// The largest there is.
         last: usize,
     },
+    /// A class beyond those of the classifier.
+    #[error("there is no class {class}; the classifier has those from 0 to {last}")]
+    UnknownClassifierClass {
+        /// The number given.
+        class: u32,
+        /// The largest there is.
+        last: usize,
+    },
+    /// The classifier knows latents of another scale.
+    #[error(
+        "the classifier was trained on latents times {found:.4}, and the model paints latents times {wanted:.4}; \
+         train one with this model as its first stage"
+    )]
+    ClassifierLatents {
+        /// That of the classifier.
+        found: f64,
+        /// That of the model.
+        wanted: f64,
+    },
+    /// The classifier knows other noise.
+    #[error(
+        "the classifier was trained on other noise than the model; train one with this model as its first stage"
+    )]
+    ClassifierNoise,
     /// The model paints from something that is not there.
     #[error("this model makes small pictures larger and paints from nothing else; give it one")]
     NeedsSmallPicture,
@@ -138,6 +162,9 @@ pub enum DiffusionError {
     /// A picture that is being painted cannot be given other ControlNets.
     #[error("the ControlNets of a picture in hand stay as they are; paint it anew for others")]
     ControlsStay,
+    /// A picture that is being painted cannot be given another classifier.
+    #[error("the classifier of a picture in hand stays as it is; paint it anew for another")]
+    ClassifierStays,
     /// The networks returned numbers that are none.
     #[error(
         "the model returned numbers that are not finite at step {step}; lower the guidance, or check the model's files"

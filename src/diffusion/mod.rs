@@ -35,7 +35,7 @@ pub use canvas::Canvas;
 pub use control::ControlInput;
 pub use enlarge::{Enlargement, Repainting, RepaintingOptions};
 pub use error::DiffusionError;
-pub use guide::Guide;
+pub use guide::{ClassGuide, Guide};
 pub use latent_coder::{LatentCoder, UnscaledLatents};
 pub use latent_diffusion::LatentDiffusion;
 pub use prediction::PredictionType;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use image::{GrayImage, RgbImage};
 
-use super::{Canvas, ControlInput, DiffusionError, Guide};
+use super::{Canvas, ClassGuide, ControlInput, DiffusionError, Guide};
 use crate::model::Manifest;
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{
@@ -55,6 +55,8 @@ pub struct GenerationRequest {
     pub canvas: Canvas,
     /// What pulls the picture towards itself.
     pub guide: Option<Guide>,
+    /// The class that a classifier leads to, whatever the model is told of classes.
+    pub class_guide: Option<ClassGuide>,
     /// Noise and latents that are handed in.
     pub given: GivenLatents,
 }
@@ -82,6 +84,7 @@ impl Default for GenerationRequest {
             conditions: Conditions::default(),
             canvas: Canvas::default(),
             guide: None,
+            class_guide: None,
             given: GivenLatents::default(),
         }
     }

@@ -59,6 +59,13 @@ impl NoiseSchedule {
         f64::from(self.alphas_cumprod[step.min(self.len() - 1)])
     }
 
+    /// Whether another schedule has as many steps and nowhere differs by more in √ᾱ.
+    pub(super) fn is_like(&self, other: &Self, most: f64) -> bool {
+        let mut pairs = self.alphas_cumprod.iter().zip(&other.alphas_cumprod);
+        self.len() == other.len()
+            && pairs.all(|(a, b)| f64::from(a.sqrt() - b.sqrt()).abs() <= most)
+    }
+
     /// The noise levels √((1 − ᾱ) / ᾱ) of all steps.
     pub(super) fn sigmas(&self) -> Vec<f64> {
         let sigma = |alpha: &f32| f64::from(((1.0 - alpha) / alpha).sqrt());

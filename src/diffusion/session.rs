@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use image::RgbImage;
 
 use super::control::Controls;
-use super::guide::Pull;
+use super::guide::{Lead, Pull};
 use super::kept::Kept;
 use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
 use super::start::Start;
@@ -85,6 +85,8 @@ pub struct RunPlan {
     windows: Vec<Windows>,
     /// What pulls the picture towards itself.
     guide: Option<Pull>,
+    /// What leads it to a class.
+    lead: Option<Lead>,
     /// What controls the picture beside what is told.
     controls: Controls,
 }
@@ -120,6 +122,16 @@ impl RunPlan {
             guidance_rescale: self.told.guidance_rescale,
             ..told
         };
+    }
+
+    /// Leads the run to another class from the next step on, or more strongly; a run
+    /// without a classifier is led nowhere.
+    ///
+    /// # Errors
+    /// If the classifier has no such class.
+    pub fn lead_to(&mut self, class: u32, scale: f32) -> Result<(), DiffusionError> {
+        let lead = self.lead.as_mut();
+        lead.map_or(Ok(()), |lead| lead.lead_to(class, scale))
     }
 
     /// Steps that are done when an evaluation is next.
@@ -199,6 +211,12 @@ impl<'m> Session<'m> {
             )
         });
         let guide = guide.transpose()?;
+        let lead = request.class_guide.as_ref();
+        let lead = lead.map(|guide| {
+            let prediction = config.prediction_type;
+            Lead::new(model, guide, size_px, sampler.as_ref(), prediction)
+        });
+        let lead = lead.transpose()?;
         let multiple = model.size_multiple_px() as usize;
         let size = size_px.map(|side| (side as usize).next_multiple_of(multiple.max(1)));
         let controls = Controls::new(&request.conditions.controls, size, model.device());
@@ -217,6 +235,7 @@ impl<'m> Session<'m> {
             canvas: request.canvas,
             windows,
             guide,
+            lead,
             controls,
             sampler,
         };
@@ -318,6 +337,7 @@ impl<'m> Session<'m> {
             kept,
             windows,
             guide,
+            lead,
             controls,
             ..
         } = &self.plan;
@@ -342,6 +362,10 @@ impl<'m> Session<'m> {
             .model
             .said_in((windows, *index), &seen, timestep, (&conditioning, told));
         self.model.model().check_turns()?;
+        let said = match lead {
+            Some(lead) => lead.led(said, seen.clone(), timestep, *index),
+            None => said,
+        };
         let said = match guide {
             Some(guide) => guide.pulled(said, seen, *index)?,
             None => said,

@@ -100,6 +100,8 @@ pub(super) fn request_of(spec: &GenerateSpec, controls: &[Rc<ReadControl>]) -> G
         },
         canvas: canvas_of(spec),
         guide: guide_of(spec),
+        // Whoever holds the classifier adds it.
+        class_guide: None,
         given: GivenLatents {
             noise: spec.initial_noise.clone(),
             clean: spec.initial_latents.clone(),

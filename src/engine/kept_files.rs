@@ -8,7 +8,7 @@ use walkdir::WalkDir;
 use super::library::is_named_as_weights;
 use crate::folders;
 use crate::model::lora::{LoraFile, trigger_words};
-use crate::model::{ControlNetFile, ModelFolder};
+use crate::model::{ClassifierFile, ControlNetFile, ModelFolder};
 use crate::recipe::NamedFile;
 
 pub use crate::model::lora::TriggerWords;
@@ -33,6 +33,8 @@ pub enum Kept {
     Vaes,
     /// Networks through which pictures control a model.
     Controls,
+    /// Networks that lead a model to classes.
+    Classifiers,
     /// Tiny first stages, to see steps by.
     Previews,
 }
@@ -45,6 +47,7 @@ impl Kept {
             Self::Embeddings => &["embeddings"],
             Self::Vaes => &["vae", "VAE"],
             Self::Controls => &["controlnet", "ControlNet"],
+            Self::Classifiers => &["classifiers"],
             Self::Previews => &["vae_approx", "VAE-taesd"],
         }
     }
@@ -55,6 +58,7 @@ impl Kept {
             Self::Embeddings => "file of words",
             Self::Vaes => "first stage",
             Self::Controls => "ControlNet",
+            Self::Classifiers => "classifier",
             Self::Previews => "tiny first stage",
         }
     }
@@ -102,8 +106,9 @@ fn places(kept: Kept, model: &Path) -> impl Iterator<Item = PathBuf> {
 /// The files of a kind that can be had without being told where they lie, by place and name.
 pub fn listed(kept: Kept, model: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
-    // diffusers keeps such a network in a folder of its own.
-    let is_whole = |path: &Path| kept == Kept::Controls && path.join(CONFIG).is_file();
+    // Such a network may lie in a folder of its own.
+    let has_folder = matches!(kept, Kept::Controls | Kept::Classifiers);
+    let is_whole = |path: &Path| has_folder && path.join(CONFIG).is_file();
     for place in places(kept, model) {
         let inner = WalkDir::new(place)
             .max_depth(DEPTH)
@@ -112,7 +117,11 @@ pub fn listed(kept: Kept, model: &Path) -> Vec<PathBuf> {
         for entry in inner.into_iter().filter_map(Result::ok) {
             let path = entry.path();
             let is_one = match entry.file_type().is_file() {
-                true => is_named_as_weights(path) && !path.parent().is_some_and(is_whole),
+                true => {
+                    // Deeper lie the checkpoints of runs.
+                    let is_alone = kept != Kept::Classifiers || entry.depth() == 1;
+                    is_alone && is_named_as_weights(path) && !path.parent().is_some_and(is_whole)
+                }
                 false => is_whole(path),
             };
             if is_one && !found.iter().any(|it| it == path) {
@@ -152,7 +161,8 @@ pub fn find_file(file: &NamedFile, kept: Kept, model: &Path) -> Result<PathBuf, 
     let is_called = |path: &Path, is_same: &dyn Fn(&str) -> bool| {
         let names = [path.file_stem(), path.file_name()];
         let mut names = names.into_iter().flatten();
-        names.any(|own| is_same(&own.to_string_lossy()))
+        let is_network = kept == Kept::Classifiers && is_same(&NamedFile::of_network(path).name);
+        is_network || names.any(|own| is_same(&own.to_string_lossy()))
     };
     let alike = name.to_lowercase();
     let found = files
@@ -209,6 +219,27 @@ pub fn control_fits(file: &NamedFile, model: &Path) -> Result<(), String> {
     };
     let fits = opened.config_for(unet, first_stage.info());
     fits.map(drop).map_err(|error| error.to_string())
+}
+
+/// What a classifier tells apart, if it can lead pictures of a model; with no model, if it
+/// is one.
+///
+/// # Errors
+/// If not, or it cannot be found or read, as a sentence.
+pub fn classifier_classes(file: &NamedFile, model: &Path) -> Result<Vec<String>, String> {
+    let path = find_file(file, Kept::Classifiers, model).map_err(|error| error.to_string())?;
+    let opened = ClassifierFile::open(&path).map_err(|error| error.to_string())?;
+    let config = opened.config();
+    // What is wrong with the model is told where it is loaded.
+    if let Ok(model) = ModelFolder::open(model)
+        && let Ok(first_stage) = model.first_stage_config()
+    {
+        let classes = model.manifest().classes().map(<[String]>::len);
+        // Which size is painted is not settled.
+        let fits = config.check(first_stage.info(), [config.image_size; 2], classes);
+        fits.map_err(|error| error.to_string())?;
+    }
+    Ok(config.class_names())
 }
 
 /// Files of words that some texts mention by name.
@@ -274,6 +305,19 @@ mod tests {
         let told = |text: &str| words_in(&[text.to_owned()], &model);
         assert_eq!(told("a hand, (Bad-Hands:1.2)"), std::slice::from_ref(&word));
         assert_eq!(told("a bad-handstand"), [] as [PathBuf; 0]);
+        // A run keeps its network in a folder of that run's name.
+        make("models/classifiers/times/model/config.json");
+        make("models/classifiers/times/checkpoints/step-1/classifier.weights.safetensors");
+        let lone = make("models/classifiers/alone.safetensors");
+        let network = root.path().join("models/classifiers/times/model");
+        let model_beside = root.path().join("models/paints");
+        assert_eq!(
+            listed(Kept::Classifiers, &model_beside),
+            [lone, network.clone()]
+        );
+        let named = NamedFile::named("times");
+        let found = find_file(&named, Kept::Classifiers, &model_beside);
+        assert_eq!(found, Ok(network));
         let elsewhere = make("downloads/embeddings/bad-feet.pt");
         for (file, is_there) in [(&word, true), (&elsewhere, false), (&model, false)] {
             assert_eq!(is_kept(Kept::Embeddings, file, &model), is_there);

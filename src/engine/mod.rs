@@ -12,6 +12,7 @@
 
 mod additions;
 mod backlog;
+mod classifiers;
 mod controls;
 pub mod device;
 pub mod handle;

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::additions::Fitted;
+use super::classifiers::{Classifiers, ReadClassifier};
 use super::controls::{Controls, ReadControl};
 use super::device::ComputeDevice;
 use super::job::JobContext;
@@ -36,6 +37,7 @@ pub(super) struct Workbench {
     models: RefCell<ModelCache>,
     fitted: RefCell<Fitted>,
     controls: RefCell<Controls>,
+    classifiers: RefCell<Classifiers>,
     upscaler: OnceCell<Rc<Upscaler>>,
     judge: OnceCell<Rc<Judge>>,
     /// Bytes that training runs in hand need.
@@ -49,6 +51,7 @@ impl Workbench {
             models: RefCell::default(),
             fitted: RefCell::default(),
             controls: RefCell::default(),
+            classifiers: RefCell::default(),
             upscaler: OnceCell::new(),
             judge: OnceCell::new(),
             reserved_bytes: Cell::new(0),
@@ -95,6 +98,17 @@ impl Workbench {
     /// Lets go of the networks through which pictures control a job.
     pub fn forget_controls(&self) {
         self.controls.borrow_mut().forget();
+    }
+
+    /// What leads a job to its class.
+    pub fn classifier(
+        &self,
+        spec: &GenerateSpec,
+        context: &JobContext,
+    ) -> Result<Option<Rc<ReadClassifier>>, StopReason> {
+        self.classifiers
+            .borrow_mut()
+            .get(spec, &self.device, context)
     }
 
     /// Refuses to paint what needs more memory than there is, and answers whether the
@@ -264,6 +278,7 @@ impl Workbench {
     pub fn forget_models(&self) {
         self.fitted.borrow_mut().forget();
         self.controls.borrow_mut().forget();
+        self.classifiers.borrow_mut().forget();
         self.models.borrow_mut().shrink(0);
     }
 
@@ -272,6 +287,7 @@ impl Workbench {
         bench.reserved_bytes.update(|all| all + bytes);
         bench.fitted.borrow_mut().forget();
         bench.controls.borrow_mut().forget();
+        bench.classifiers.borrow_mut().forget();
         bench.models.borrow_mut().shrink(bench.budget_bytes());
         Reservation {
             bench: Rc::clone(bench),

@@ -391,6 +391,17 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Something else than a classifier.
+    #[error("{} is no classifier that opens here: {reason}", path.display())]
+    NotAClassifier {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A classifier was trained on something else than what is painted.
+    #[error("the classifier cannot guide this picture: {0}")]
+    ClassifierMisfit(String),
     /// A tokenizer's files do not fit together.
     #[error("the tokenizer in {} cannot be used: {message}", path.display())]
     Tokenizer {

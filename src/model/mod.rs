@@ -10,6 +10,7 @@
 //! code in [`paper`]. What a file is that nobody has opened yet says [`inspect`].
 
 mod autoencoder;
+mod classifier;
 mod clip;
 pub mod conditioner;
 mod controlnet;
@@ -38,6 +39,7 @@ pub use autoencoder::{
     AutoencoderKl, AutoencoderKlConfig, AutoencoderTiny, AutoencoderTinyConfig, CodebookLoss,
     DiagonalGaussian, Quantized, VqModel, VqModelConfig, presets,
 };
+pub use classifier::{Classifier, ClassifierConfig, ClassifierFile, ClassifierLatents, Pool};
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use controlnet::{Control, ControlNet, ControlNetConfig, ControlNetFile};
 pub use error::ModelError;

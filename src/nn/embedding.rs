@@ -43,6 +43,11 @@ pub fn learned_vector(width: usize, std: f64, device: &Device) -> Param<Tensor<1
     Initializer::Normal { std }.param([width], device)
 }
 
+/// A learned matrix; `std` is the standard deviation of its first numbers.
+pub fn learned_matrix(shape: [usize; 2], std: f64, device: &Device) -> Param<Tensor<2>> {
+    Initializer::Normal { std }.param(shape, device)
+}
+
 /// A learned number, 0 at first. In files it has no axis.
 pub fn learned_number(device: &Device) -> Param<Tensor<1>> {
     Initializer::Zeros.param([1], device)

@@ -27,7 +27,9 @@ mod transformer;
 
 pub use attention::{Attention, AttentionConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
-pub use embedding::{Embedding, EmbeddingConfig, codebook, learned_number, learned_vector};
+pub use embedding::{
+    Embedding, EmbeddingConfig, codebook, learned_matrix, learned_number, learned_vector,
+};
 pub use gated::{GatedSelfAttention, GatedSelfAttentionConfig};
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use layer_norm::{LayerNorm, LayerNormConfig};

@@ -65,6 +65,14 @@ pub struct GenerateSpec {
     /// The number of the class to paint, for a model that paints classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<u32>,
+    /// What leads to the class by what it sees in noisy latents, with any model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<NamedFile>,
+    /// The first twelve digits of its digest: that it had, or is wanted to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classifier_hash: Option<String>,
+    /// How strongly it leads: 1 as its probabilities say, 0 not at all.
+    pub classifier_scale: f32,
     /// Whether signs in both mean something.
     pub prompt_syntax: PromptSyntax,
     /// Which layer of CLIP's text encoder is the last: 1 is the last, 2 the one before it.
@@ -196,6 +204,9 @@ impl Default for GenerateSpec {
             prompt: String::new(),
             negative_prompt: String::new(),
             class: None,
+            classifier: None,
+            classifier_hash: None,
+            classifier_scale: 1.0,
             prompt_syntax: PromptSyntax::default(),
             clip_skip: 1,
             sampler: None,
@@ -353,6 +364,7 @@ impl GenerateSpec {
             prompt: other.prompt.clone(),
             negative_prompt: other.negative_prompt.clone(),
             class: other.class,
+            classifier_scale: other.classifier_scale,
             prompt_syntax: other.prompt_syntax,
             clip_skip: other.clip_skip,
             guidance_scale: other.guidance_scale,
@@ -402,6 +414,7 @@ impl GenerateSpec {
                 .map(NamedFile::without_place)
                 .collect(),
             vae: self.vae.map(NamedFile::without_place),
+            classifier: self.classifier.map(NamedFile::without_place),
             controls: self.controls.into_iter().map(placeless).collect(),
             ..self
         }

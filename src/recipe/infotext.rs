@@ -12,8 +12,8 @@ use regex::Regex;
 
 use super::control_infotext::{control_infotext, read_control_infotext};
 use super::param::{
-    CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_RESCALE, GUIDE_SCALE, HEIGHT, Number, Param, SEED,
-    STEPS, STRENGTH, WIDTH,
+    CLASSIFIER_SCALE, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_RESCALE, GUIDE_SCALE, HEIGHT,
+    Number, Param, SEED, STEPS, STRENGTH, WIDTH,
 };
 use super::prompt::PromptSyntax;
 use super::{
@@ -37,6 +37,11 @@ const WINDOWS: &str = "Windows";
 
 /// What of a guide counts.
 const GUIDE: &str = "Guide";
+/// The number of the class that was painted.
+const CLASS: &str = "Class";
+/// What led to it, and its digest.
+const CLASSIFIER: &str = "Classifier";
+const CLASSIFIER_HASH: &str = "Classifier hash";
 /// A picture that controls the painting, with its number behind it.
 const CONTROL: &str = "ControlNet ";
 /// Names and digests of LoRAs.
@@ -150,6 +155,12 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     if spec.guide.is_some() {
         pairs.add(GUIDE, spec.guide_kind.name());
         pairs.add_number(&GUIDE_SCALE, spec.guide_scale);
+    }
+    pairs.add_some(CLASS, spec.class);
+    if let Some(classifier) = &spec.classifier {
+        pairs.add(CLASSIFIER, &classifier.name);
+        pairs.add_some(CLASSIFIER_HASH, spec.classifier_hash.as_ref());
+        pairs.add_number(&CLASSIFIER_SCALE, spec.classifier_scale);
     }
     for (index, control) in spec.controls.iter().enumerate() {
         pairs.add(&format!("{CONTROL}{index}"), control_infotext(control));
@@ -372,6 +383,12 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             let mut known = GuideKind::ALL.into_iter();
             spec.guide_kind = known.find(|kind| kind.name() == value)?;
         }
+        CLASS => spec.class = Some(value.parse().ok()?),
+        CLASSIFIER => {
+            let named = NamedFile::named(value);
+            spec.classifier = Some(named).filter(|it| !it.name.trim().is_empty());
+        }
+        CLASSIFIER_HASH => spec.classifier_hash = Some(value.to_owned()),
         WINDOWS => spec.windows = WindowChoice::of_recipe(value).ok()?,
         key if is_control(key) => {
             if spec.controls.len() == MAX_CONTROLS {

@@ -76,20 +76,21 @@ fn is_named(file: &NamedFile) -> bool {
 
 /// Takes files without a name out of a job: nobody could find them.
 pub(super) fn leave_nameless_out(spec: &mut GenerateSpec, lost: &mut Lost) {
-    let before = [
-        spec.loras.len(),
-        spec.embeddings.len(),
-        spec.vae.iter().len(),
-    ];
+    let counts = |spec: &GenerateSpec| {
+        [
+            spec.loras.len(),
+            spec.embeddings.len(),
+            spec.vae.iter().len(),
+            spec.classifier.iter().len(),
+        ]
+    };
+    let before = counts(spec);
     spec.loras.retain(|lora| is_named(&lora.file));
     spec.embeddings.retain(is_named);
     spec.vae = spec.vae.take().filter(is_named);
-    let after = [
-        spec.loras.len(),
-        spec.embeddings.len(),
-        spec.vae.iter().len(),
-    ];
-    let keys = ["loras", "embeddings", "vae"].into_iter();
+    spec.classifier = spec.classifier.take().filter(is_named);
+    let after = counts(spec);
+    let keys = ["loras", "embeddings", "vae", "classifier"].into_iter();
     let shorter = keys.zip(before.into_iter().zip(after));
     let shorter = shorter.filter(|(_, (before, after))| before != after);
     lost.extend(shorter.map(|(key, _)| (key.to_owned(), Value::String(String::new()))));

@@ -32,6 +32,29 @@ impl NamedFile {
         }
     }
 
+    /// A network in a file or a folder of its own, which is called like the folder around
+    /// where its own name says nothing.
+    pub fn of_network(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let whole = |path: &Path| match path.is_dir() {
+            // A folder has no ending, whatever stands behind its last point.
+            true => path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            false => stem(path),
+        };
+        let name = whole(&path);
+        let says_nothing = name == "model" || name.starts_with("diffusion_pytorch_model");
+        let parent = path.parent().and_then(Path::file_name);
+        let parent = parent.filter(|_| says_nothing);
+        Self {
+            name: parent.map_or(name, |parent| parent.to_string_lossy().into_owned()),
+            path: Some(path),
+        }
+    }
+
     /// A file that is looked for.
     pub fn named(name: impl Into<String>) -> Self {
         Self {

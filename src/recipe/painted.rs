@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::kept_fields::{leave_controls_out, leave_nameless_out, spec_of};
 use super::kept_inputs::KeptInputs;
 use super::param::{
-    BATCH, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT, STRENGTH,
+    BATCH, CLASSIFIER_SCALE, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, Number,
+    SEMANTIC_WEIGHT, STRENGTH,
 };
 use super::prompt::PromptSyntax;
 use super::{Finish, Framing, GenerateSpec, WindowChoice};
@@ -243,6 +244,8 @@ impl FoundRecipe {
             self.spec.semantic.is_some()
         } else if *number == GUIDE_SCALE {
             self.spec.guide.is_some()
+        } else if *number == CLASSIFIER_SCALE {
+            self.spec.classifier.is_some()
         } else {
             // A file has one picture, whatever its batch had.
             *number != BATCH
@@ -263,6 +266,8 @@ impl FoundRecipe {
         spec.finish = self.spec.finish.or(spec.finish);
         spec.frame = self.spec.frame;
         spec.class = self.spec.class;
+        spec.classifier.clone_from(&self.spec.classifier);
+        spec.classifier_hash.clone_from(&self.spec.classifier_hash);
         spec.windows = self.spec.windows;
         spec.tile = self.spec.tile;
         spec.loras.clone_from(&self.spec.loras);

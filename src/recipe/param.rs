@@ -346,6 +346,18 @@ pub static GUIDE_SCALE: Number = Number {
     infotext: Some("Guide scale"),
 };
 
+/// How strongly a classifier leads.
+pub static CLASSIFIER_SCALE: Number = Number {
+    id: "classifier_scale",
+    label: "Lead",
+    hint: "How strongly the classifier leads to the class: 1 as its probabilities say, 0 not at all",
+    unit: None,
+    allowed: Range::real(0.0, 1000.0),
+    offered: Range::real(0.0, 20.0),
+    shown: Shown::Tenths,
+    infotext: Some("Classifier scale"),
+};
+
 /// A number, and where a `T` keeps it.
 #[derive(Debug)]
 pub struct Param<T: 'static> {
@@ -443,6 +455,11 @@ impl GenerateSpec {
             number: &GUIDE_SCALE,
             get: |spec| Value::Real(spec.guide_scale),
             set: |spec, value| spec.guide_scale = value.as_f32(),
+        },
+        Param {
+            number: &CLASSIFIER_SCALE,
+            get: |spec| Value::Real(spec.classifier_scale),
+            set: |spec, value| spec.classifier_scale = value.as_f32(),
         },
     ];
 }

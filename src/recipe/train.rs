@@ -13,6 +13,8 @@ pub enum TrainTarget {
     Autoencoder,
     /// The second stage: the denoising network (and, from scratch, its text encoder).
     Diffusion,
+    /// A classifier of noisy latents, which leads a model to classes.
+    Classifier,
 }
 
 /// What a denoiser learns to paint from (Rombach et al. 2022,
@@ -201,7 +203,8 @@ pub struct TrainSpec {
     /// diffusion run then needs `first_stage`).
     pub from: Option<PathBuf>,
     /// Model whose autoencoder encodes the pictures of a diffusion run that starts
-    /// from random weights, an autoencoder alone, or `pixels`.
+    /// from random weights, an autoencoder alone, or `pixels`. Of a classifier it is the model
+    /// that it is to lead, whose noise it learns too.
     pub first_stage: Option<PathBuf>,
     /// Whether the model refers to its first stage where that lies, and has no copy of it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -12,7 +12,7 @@ use super::schedule::Decay;
 use crate::model::conditioner::class::ClassEncoderConfig;
 use crate::model::conditioner::layout::LayoutEncoderConfig;
 use crate::model::conditioner::semantic::SemanticEncoderConfig;
-use crate::model::{ClipTextConfig, FirstStageConfig, Manifest, UNet2dConfig};
+use crate::model::{ClassifierConfig, ClipTextConfig, FirstStageConfig, Manifest, UNet2dConfig};
 use crate::recipe::TrainSpec;
 
 /// What the file named by `TrainSpec::config` says: the sizes of the networks
@@ -33,6 +33,8 @@ pub struct TrainConfig {
     pub semantic_encoder: Option<SemanticEncoderConfig>,
     /// `config.json` of the encoder of classes, for a model that takes one.
     pub class_encoder: Option<ClassEncoderConfig>,
+    /// `config.json` of a classifier; its classes, and what it sees, are those of the run.
+    pub classifier: Option<ClassifierConfig>,
     /// How the vocabulary is learnt from the captions.
     pub tokenizer: TokenizerConfig,
     /// `scheduler_config.json`.

@@ -1,5 +1,5 @@
-//! The trainer: both stages of a latent diffusion model, from random weights or
-//! from a model, on a folder of pictures or on storybook scenes.
+//! The trainer: both stages of a latent diffusion model, and classifiers that lead one,
+//! from random weights or from a model, on a folder of pictures or on storybook scenes.
 //!
 //! Called by the engine; it does not know it. A [`Run`] is a value that is
 //! stepped and tells an observer what happens; [`run`] does a whole job.
@@ -10,6 +10,7 @@
 
 mod autoencoder;
 mod checkpoint;
+mod classifier;
 mod config;
 pub mod degradation;
 mod diffusion;

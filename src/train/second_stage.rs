@@ -139,7 +139,10 @@ pub(super) fn open(
 }
 
 /// What was encoded with a first stage in earlier runs, if any of it is to be kept.
-fn store(spec: &TrainSpec, first_stage: &Path) -> Result<Option<LatentStore>, TrainError> {
+pub(super) fn store(
+    spec: &TrainSpec,
+    first_stage: &Path,
+) -> Result<Option<LatentStore>, TrainError> {
     let Some(root) = &spec.latent_cache else {
         return Ok(None);
     };

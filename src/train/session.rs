@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::TrainError;
 use super::autoencoder;
 use super::checkpoint::{Identity, RunState};
+use super::classifier::ClassifierStage;
 use super::config::TrainConfig;
 use super::diffusion::DiffusionStage;
 use super::event::{StepReport, TrainEvent, TrainOutcome};
@@ -78,7 +79,7 @@ pub(super) struct Figures {
     pub more: Map<String, Value>,
 }
 
-/// One of the two stages of a latent diffusion model, being trained.
+/// One of the two stages of a latent diffusion model, or a classifier, being trained.
 pub(super) trait Stage {
     /// The configurations of the networks.
     fn networks(&self) -> Value;
@@ -177,6 +178,9 @@ impl<'a> Run<'a> {
         let mut stage: Box<dyn Stage> = match spec.target {
             TrainTarget::Autoencoder => autoencoder::open(spec, &config, device, found)?,
             TrainTarget::Diffusion => Box::new(DiffusionStage::new(spec, &config, device, found)?),
+            TrainTarget::Classifier => {
+                Box::new(ClassifierStage::new(spec, &config, device, found)?)
+            }
         };
         let identity = Identity::new(spec, pictures.clone(), source, stage.networks());
         let mut state = RunState::new(identity.clone());

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::TrainError;
 
 use crate::model::{
-    AutoencoderKlConfig, ClipTextConfig, FirstStageConfig, Manifest, PerLevel, UNet2dConfig,
-    VqModelConfig,
+    AutoencoderKlConfig, ClassifierConfig, ClipTextConfig, FirstStageConfig, Manifest, PerLevel,
+    UNet2dConfig, VqModelConfig,
 };
 use crate::recipe::{LatentKind, TrainSpec};
 
@@ -166,6 +166,35 @@ pub(super) fn text_encoder(width: usize) -> ClipTextConfig {
     }
 }
 
+/// A classifier of latents of this side and number of channels, about as large as the way
+/// down of [`unet`].
+pub(super) fn classifier(latent_side: usize, latent_channels: usize) -> ClassifierConfig {
+    let (base, layers) = match latent_side {
+        ..=16 => (64, 1),
+        17..=32 => (96, 2),
+        _ => (128, 2),
+    };
+    let halvings = (latent_side / LEAST_LATENT_SIDE).max(1).ilog2() as usize;
+    // What comes at the end sees all places of the last level.
+    let halvings = halvings.min(latent_side.trailing_zeros() as usize);
+    let multipliers = match halvings {
+        0..=2 => [1, 2, 2][..=halvings].to_vec(),
+        _ => vec![1, 2, 3, 3],
+    };
+    ClassifierConfig {
+        image_size: latent_side,
+        in_channels: latent_channels,
+        model_channels: base,
+        num_res_blocks: layers,
+        attention_resolutions: (1..multipliers.len()).map(|level| 1 << level).collect(),
+        channel_mult: multipliers,
+        num_head_channels: Some(HEAD),
+        use_scale_shift_norm: true,
+        resblock_updown: true,
+        ..ClassifierConfig::default()
+    }
+}
+
 /// `scheduler_config.json`: velocity, and a last step that is nearly all noise.
 pub(super) fn scheduler() -> Value {
     json!({
@@ -221,6 +250,9 @@ mod tests {
                 .fits(&unet, 8, &groups)
                 .expect("channels that add up");
             assert!(studio.takes_mask());
+            for side in [side, side - side % 4 + 3] {
+                classifier(side, 8).validate().expect("a classifier");
+            }
         }
     }
 

@@ -42,6 +42,8 @@ pub enum PickPurpose {
     Lora,
     /// A ControlNet.
     ControlNet,
+    /// The folder of a classifier.
+    Classifier,
     /// The picture of a place in the list of ControlNets.
     ControlPicture(usize),
     /// A folder of training pictures.
@@ -146,6 +148,10 @@ impl Background {
                     .set_title("Add a ControlNet")
                     .add_filter("ControlNet", &WEIGHT_ENDINGS);
                 self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::Classifier => {
+                let dialog = dialog.set_title("Choose the folder of a classifier");
+                self.await_dialog(purpose, dialog.pick_folder());
             }
             PickPurpose::ControlPicture(_) => {
                 let pictures = PictureFormat::ALL.iter();

@@ -10,6 +10,7 @@ use super::classes::ClassEvent;
 use super::enlarge::EnlargeEvent;
 use super::library::LibraryEvent;
 use crate::app::boxes::ImportedBoxes;
+use crate::app::classifier::ClassifierSeen;
 use crate::app::controls::ControlEvent;
 use crate::app::live::Ticket;
 use crate::app::loras::LoraSeen;
@@ -157,6 +158,8 @@ pub enum BackgroundEvent {
         /// The one whose words were overwritten or forgotten.
         lost: Option<Style>,
     },
+    /// A classifier was looked at, and those beside the model.
+    Classifier(Box<ClassifierSeen>),
     /// Something of the list of controls was looked at.
     Control(Box<ControlEvent>),
     /// What a LoRA says of itself.

@@ -7,6 +7,7 @@
 //! and pictures come to their documents in the order in which they were painted.
 
 mod classes;
+mod classifiers;
 mod clipboard;
 mod controls;
 mod converting;

@@ -157,6 +157,7 @@ impl Core {
     /// What a job of the document in front would be, with these settings.
     pub(super) fn description(&self, form: GenerateForm) -> Description {
         let state = &self.state;
+        let form = state.with_usable_classifier(form);
         let intent = state.intent();
         let size_px = state.job_size_px();
         let smaller = state.paints_smaller();

@@ -7,6 +7,7 @@ use image::RgbaImage;
 
 use super::Core;
 use crate::app::background::{ConversionNews, LibraryEvent, PickPurpose};
+use crate::app::classifier::ClassifierCommand;
 use crate::app::command::Dialog;
 use crate::app::controls::ControlCommand;
 use crate::app::form::FormChange;
@@ -169,10 +170,12 @@ impl Core {
             Some(obstacle) => match card.kind {
                 CardKind::Lora if card.goes_with_models => self.take_lora(&card.path),
                 CardKind::ControlNet if card.goes_with_models => self.take_control(&card.path),
+                CardKind::Classifier if card.goes_with_models => self.take_classifier(&card.path),
                 CardKind::FirstStage if card.goes_with_models => self.take_first_stage(card),
                 CardKind::Embedding if self.state.finds_word(card) => self.take_word(card),
                 CardKind::Lora
                 | CardKind::ControlNet
+                | CardKind::Classifier
                 | CardKind::Model
                 | CardKind::FirstStage
                 | CardKind::Embedding
@@ -201,6 +204,12 @@ impl Core {
     fn take_control(&mut self, path: &Path) {
         self.state.dialog = None;
         self.dispatch(ControlCommand::Add(path.to_path_buf()).into());
+    }
+
+    /// A classifier that was dropped, opened or chosen from the list of models.
+    fn take_classifier(&mut self, path: &Path) {
+        self.state.dialog = None;
+        self.dispatch(ClassifierCommand::Take(path.to_path_buf()).into());
     }
 
     /// Has the next pictures decoded by another first stage.

@@ -236,6 +236,7 @@ impl Core {
             }
             Command::RestoreSettings(recipe) => self.restore_settings(*recipe),
             Command::Lora(command) => self.change_loras(command),
+            Command::Classifier(command) => self.change_classifier(command),
             Command::Control(command) => self.change_controls(command),
             Command::ChooseModel(source) => self.load_model(source, true),
             Command::Library(command) => self.change_library(command),

@@ -191,6 +191,16 @@ impl TrainForm {
         is_task || (self.target == TrainTarget::Diffusion && learns_on)
     }
 
+    /// What the pictures must say for it to be learnt, where that is known.
+    pub fn needed_task(&self) -> Option<TrainTask> {
+        match self.target {
+            TrainTarget::Classifier => Some(TrainTask::Class),
+            TrainTarget::Diffusion | TrainTarget::Autoencoder => {
+                self.task.filter(|_| self.chooses_task())
+            }
+        }
+    }
+
     /// Changes one field.
     pub fn change(&mut self, change: TrainChange) {
         match change {
@@ -209,10 +219,15 @@ impl TrainForm {
     }
 
     /// Where the model goes unless the user says otherwise: a folder among the
-    /// user's models, named after that of the pictures.
+    /// user's models, named after that of the pictures; classifiers have a place among
+    /// them where they are found by name.
     pub fn usual_output(&self) -> Option<PathBuf> {
         let name = self.folder.as_deref().and_then(Path::file_name)?;
-        Some(folders::user_models()?.join(name))
+        let models = folders::user_models()?;
+        Some(match self.target {
+            TrainTarget::Classifier => models.join("classifiers").join(name),
+            TrainTarget::Diffusion | TrainTarget::Autoencoder => models.join(name),
+        })
     }
 
     /// The folder that is asked for, whatever lies there.
@@ -251,7 +266,7 @@ impl TrainForm {
         if self.folder.is_none() && needs_folder {
             return Some("Choose a folder of pictures first".to_owned());
         }
-        let task = self.task.filter(|_| self.chooses_task());
+        let task = self.needed_task();
         let holdings = survey.filter(|it| Some(&it.folder) == self.folder.as_ref());
         let holdings = holdings.and_then(|it| it.found.as_ref()?.as_ref().ok());
         if let (Some(task), Some(holdings)) = (task, holdings)
@@ -302,6 +317,8 @@ impl TrainForm {
         let settings = self.settings().cloned().unwrap_or(usual);
         let (from, first_stage) = match (self.start, self.target) {
             (StartFrom::Settings, _) => (settings.from.clone(), settings.first_stage.clone()),
+            // It learns what the model that it is to lead makes of pictures.
+            (_, TrainTarget::Classifier) => (None, model),
             (StartFrom::CurrentModel, _) => (model, None),
             // A new denoiser still needs somebody's latents.
             (_, TrainTarget::Diffusion) => (None, model),
@@ -446,6 +463,26 @@ mod tests {
         assert!(problem.expect("no classes").contains("a folder of its own"));
         form.change(TrainChange::Task(Some(TrainTask::Inpaint)));
         assert_eq!(form.problem(Some(&free), Some(&survey)), None);
+    }
+
+    #[test]
+    fn a_classifier_is_trained_for_the_chosen_model() {
+        let free = place(true, None);
+        let mut form = form();
+        form.change(TrainChange::Target(TrainTarget::Classifier));
+        assert!(!form.chooses_task() && !form.chooses_latents());
+        let spec = form.spec(Some("/models/storybook".into()), Some(&free));
+        let spec = spec.expect("a whole form");
+        assert_eq!(
+            (spec.from, spec.first_stage),
+            (None, Some("/models/storybook".into()))
+        );
+        let survey = TrainSurvey {
+            folder: "/pictures".into(),
+            found: Some(Ok(Box::default())),
+        };
+        let problem = form.problem(Some(&free), Some(&survey));
+        assert!(problem.expect("no classes").contains("a folder of its own"));
     }
 
     #[test]

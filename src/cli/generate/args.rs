@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
 
+use super::class::ClassArgs;
 use super::conditions::ConditionArgs;
 use super::controls::ControlArgs;
 use super::frame::{self, FrameArgs, Framed};
@@ -98,6 +99,8 @@ pub struct GenerateArgs {
     frame: FrameArgs,
     #[command(flatten)]
     conditions: ConditionArgs,
+    #[command(flatten)]
+    class: ClassArgs,
     #[command(flatten)]
     controls: ControlArgs,
     /// Make the painted picture four times as large, crisply [default: the recipe's, or none]
@@ -296,6 +299,7 @@ impl GenerateArgs {
             [spec.width_px, spec.height_px] = given_px;
         }
         self.conditions.read(&mut spec, &manifest, warn)?;
+        self.class.read(&mut spec, &folder, &manifest, warn)?;
         let is_sized = self.width.is_some() || self.height.is_some();
         let framed = match spec.init {
             Some(_) => {
@@ -327,6 +331,7 @@ impl GenerateArgs {
         let framed_by = framed.as_ref();
         self.conditions
             .fit(&mut spec, &manifest, recipe_px, framed_by, warn)?;
+        ClassArgs::check(&spec, &folder, &manifest)?;
         spec.validate()?;
         Ok((spec, framed))
     }
@@ -434,6 +439,8 @@ fn defaults_of(manifest: &Manifest) -> GenerateSpec {
     }
 }
 
+#[cfg(test)]
+mod condition_tests;
 #[cfg(test)]
 mod frame_tests;
 #[cfg(test)]

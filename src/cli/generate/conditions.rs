@@ -17,7 +17,7 @@ use crate::model::Manifest;
 use crate::recipe::param::{GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
 use crate::recipe::{
     BoxUse, GenerateSpec, GuideKind, ImageInput, InputSpec, LayoutInput, MapUse, Palette,
-    SemanticInput, class_number, open_picture, scale_picture,
+    SemanticInput, open_picture, scale_picture,
 };
 
 /// What a picture is painted from besides words and pictures to repaint.
@@ -40,9 +40,6 @@ pub(in crate::cli) struct ConditionArgs {
     /// Small picture of which a larger one is made
     #[arg(long = "lowres", visible_alias = "low-resolution", value_name = "IMG")]
     low_resolution: Option<PathBuf>,
-    /// Class to paint, by its number or name
-    #[arg(long, value_name = "N|NAME")]
-    class: Option<String>,
     /// Picture that pulls what is painted towards itself, with any model; what is
     /// transparent is free
     #[arg(long, value_name = "IMG", conflicts_with = "frame")]
@@ -127,16 +124,6 @@ impl ConditionArgs {
         }
         spec.layout_weight = self.region_weight.unwrap_or(spec.layout_weight);
         spec.grounding_share = self.grounding_share.unwrap_or(spec.grounding_share);
-        if let Some(told) = &self.class {
-            let classes = manifest
-                .classes()
-                .ok_or(DiffusionError::NotTaken("class"))?;
-            let class = class_number(classes, told);
-            spec.class = Some(class.ok_or_else(|| CliError::UnknownClass {
-                told: told.clone(),
-                last: classes.len().saturating_sub(1),
-            })?);
-        }
         let is_free = spec.init.is_none();
         if let Some(path) = &self.low_resolution {
             let factor = manifest.low_resolution_factor();
@@ -285,7 +272,10 @@ impl ConditionArgs {
         let conditions = Conditions {
             layout: spec.layout.clone(),
             semantic: spec.semantic.clone(),
-            class: spec.class,
+            // Where there is none, it is the classifier's.
+            class: spec
+                .class
+                .filter(|_| manifest.classes().is_some() || spec.classifier.is_none()),
             // Only its size is looked at.
             low_resolution: spec.low_resolution.as_ref().map(|ImageInput(small)| {
                 let [width, height] = <[u32; 2]>::from(small.dimensions());

@@ -1,6 +1,7 @@
 //! `velatura generate`: from a description to picture files.
 
 mod args;
+mod class;
 mod conditions;
 mod controls;
 mod frame;

@@ -41,6 +41,9 @@ pub enum TrainCommand {
     Autoencoder(AutoencoderArgs),
     /// Train the second stage: the network that paints
     Diffusion(DiffusionArgs),
+    /// Train a classifier of noisy latents: it leads a model to the classes that the folders
+    /// of the pictures are, `velatura generate --classifier`
+    Classifier(ClassifierArgs),
 }
 
 /// What `velatura train autoencoder` takes.
@@ -63,6 +66,19 @@ pub struct DiffusionArgs {
     common: CommonArgs,
     #[command(flatten)]
     own: DiffusionOptions,
+}
+
+/// What `velatura train classifier` takes.
+#[derive(Debug, Args)]
+pub struct ClassifierArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+    /// The model that is to be led: its autoencoder makes the latents, and its schedule the
+    /// noise [default: the Storybook model]
+    #[arg(long, value_name = "MODEL")]
+    first_stage: Option<PathBuf>,
 }
 
 /// Where the pictures of a stage are.
@@ -188,19 +204,24 @@ enum TaskArg {
     Inpaint,
     /// The picture in small
     SuperResolution,
+    /// None of it: a classifier is trained that leads a model to the folders that pictures
+    /// lie in, as `velatura train classifier` does
+    Classifier,
 }
 
-impl From<TaskArg> for TrainTask {
-    fn from(arg: TaskArg) -> Self {
-        match arg {
-            TaskArg::Unconditional => Self::Unconditional,
-            TaskArg::Class => Self::Class,
-            TaskArg::Text => Self::Text,
-            TaskArg::Layout => Self::Layout,
-            TaskArg::Semantic => Self::Semantic,
-            TaskArg::Inpaint => Self::Inpaint,
-            TaskArg::SuperResolution => Self::SuperResolution,
-        }
+impl TaskArg {
+    /// What a denoiser learns to paint from; `None` where it is no denoiser that learns.
+    fn task(self) -> Option<TrainTask> {
+        Some(match self {
+            Self::Unconditional => TrainTask::Unconditional,
+            Self::Class => TrainTask::Class,
+            Self::Text => TrainTask::Text,
+            Self::Layout => TrainTask::Layout,
+            Self::Semantic => TrainTask::Semantic,
+            Self::Inpaint => TrainTask::Inpaint,
+            Self::SuperResolution => TrainTask::SuperResolution,
+            Self::Classifier => return None,
+        })
     }
 }
 
@@ -300,6 +321,7 @@ impl TrainArgs {
         match &self.stage {
             Some(TrainCommand::Autoencoder(args)) => &args.common,
             Some(TrainCommand::Diffusion(args)) => &args.common,
+            Some(TrainCommand::Classifier(args)) => &args.common,
             None => &self.common,
         }
     }
@@ -319,7 +341,7 @@ impl TrainArgs {
         let options = match &self.stage {
             Some(TrainCommand::Autoencoder(_)) => return None,
             Some(TrainCommand::Diffusion(args)) => &args.own,
-            None => &self.diffusion,
+            Some(TrainCommand::Classifier(_)) | None => &self.diffusion,
         };
         match &options.latent_cache {
             Some(named) if named.as_os_str() == NONE => None,
@@ -340,12 +362,21 @@ impl TrainArgs {
                 args.own.over(spec)
             }
             Some(TrainCommand::Diffusion(args)) => {
-                let target = Some(TrainTarget::Diffusion);
-                let spec = args.common.over(target, args.data.data.as_ref())?;
+                let target = args.own.target().unwrap_or(TrainTarget::Diffusion);
+                let spec = args.common.over(Some(target), args.data.data.as_ref())?;
                 Ok(args.own.over(spec))
             }
+            Some(TrainCommand::Classifier(args)) => {
+                let target = Some(TrainTarget::Classifier);
+                let spec = args.common.over(target, args.data.data.as_ref())?;
+                Ok(TrainSpec {
+                    first_stage: args.first_stage.clone().or(spec.first_stage),
+                    ..spec
+                })
+            }
             None => {
-                let spec = self.common.over(None, self.data.as_ref())?;
+                let target = self.diffusion.target();
+                let spec = self.common.over(target, self.data.as_ref())?;
                 Ok(self.diffusion.over(self.autoencoder.over(spec)?))
             }
         }
@@ -437,9 +468,17 @@ impl AutoencoderOptions {
 }
 
 impl DiffusionOptions {
+    /// What is trained, where the task is no denoiser's.
+    fn target(&self) -> Option<TrainTarget> {
+        (self.task? == TaskArg::Classifier).then_some(TrainTarget::Classifier)
+    }
+
     fn over(&self, spec: TrainSpec) -> TrainSpec {
         TrainSpec {
-            task: self.task.map(Into::into).or(spec.task),
+            task: match self.task {
+                Some(task) => task.task(),
+                None => spec.task,
+            },
             first_stage: self.first_stage.clone().or(spec.first_stage),
             share_first_stage: self.share_first_stage || spec.share_first_stage,
             caption_dropout: self.caption_dropout.unwrap_or(spec.caption_dropout),

@@ -17,7 +17,12 @@ use crate::recipe::TrainTarget;
 pub(super) fn run(args: &TrainArgs, report: Reporter) -> Result<(), CliError> {
     let mut spec = args.spec()?;
     spec.latent_cache = args.latent_cache();
-    if spec.target == TrainTarget::Diffusion && spec.from.is_none() && spec.first_stage.is_none() {
+    let needs_latents = match spec.target {
+        TrainTarget::Autoencoder => false,
+        TrainTarget::Diffusion => spec.from.is_none(),
+        TrainTarget::Classifier => true,
+    };
+    if needs_latents && spec.first_stage.is_none() {
         spec.first_stage = folders::storybook_model();
     }
     let mut engine = devices::start_engine(args.device(), Precision::F32)?;

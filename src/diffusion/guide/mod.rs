@@ -14,11 +14,14 @@
 //!   between were linear (Cauchy's step), ‖g‖² / ‖∂φ g‖². So one scale suits every
 //!   model, kind and size.
 
+mod class;
 mod target;
 
 use burn::tensor::Tensor;
 use image::RgbaImage;
 
+pub use self::class::ClassGuide;
+pub(super) use self::class::Lead;
 use self::target::Target;
 use super::prediction::PredictionType;
 use super::sampler::Sampler;
@@ -79,17 +82,6 @@ impl Pull {
         let stage = model.model().first_stage();
         let factor = stage.info().factor;
         let size = size_px.map(|side| (side as usize).div_ceil(factor));
-        let one = || Tensor::<4>::ones([1, 1, 1, 1], device);
-        let none = || model.blank([1, 1, 1, 1]);
-        let level = |index: usize| -> Result<[f64; 2], DiffusionError> {
-            let seen = |clean, noise| {
-                let sample = sampler.grid().noised(clean, noise, index);
-                let seen = host(sampler.grid().scaled(sample, index))?;
-                Ok::<f64, DiffusionError>(f64::from(seen[0]))
-            };
-            Ok([seen(one(), none())?, seen(none(), one())?])
-        };
-        let levels = (0..sampler.grid().timesteps().len()).map(level);
         Ok(Self {
             target: Target::new(guide, size_px, size.map(|side| side * factor), device)?,
             stage: model.stage(canvas),
@@ -97,7 +89,7 @@ impl Pull {
             parts: gradient_parts(stage, size, canvas.wraps),
             scale: f64::from(guide.scale),
             prediction,
-            levels: levels.collect::<Result<_, _>>()?,
+            levels: levels_of(model, sampler)?,
         })
     }
 
@@ -152,6 +144,25 @@ impl Pull {
                 part.grad(&gradients).unwrap_or_else(blank)
             })
     }
+}
+
+/// √ᾱ and √(1 − ᾱ) of what the denoiser sees at every index of a sampler.
+fn levels_of(
+    model: &LatentDiffusion,
+    sampler: &dyn Sampler,
+) -> Result<Vec<[f64; 2]>, DiffusionError> {
+    let one = || Tensor::<4>::ones([1, 1, 1, 1], model.device());
+    let none = || model.blank([1, 1, 1, 1]);
+    let level = |index: usize| -> Result<[f64; 2], DiffusionError> {
+        let seen = |clean, noise| {
+            let sample = sampler.grid().noised(clean, noise, index);
+            let seen = host(sampler.grid().scaled(sample, index))?;
+            Ok::<f64, DiffusionError>(f64::from(seen[0]))
+        };
+        Ok([seen(one(), none())?, seen(none(), one())?])
+    };
+    let indices = 0..sampler.grid().timesteps().len();
+    indices.map(level).collect()
 }
 
 fn square_of(tensor: &Tensor<4>) -> Result<f64, DiffusionError> {

@@ -22,6 +22,8 @@ pub enum CardKind {
     Embedding,
     /// Controls a model by a picture.
     ControlNet,
+    /// Leads a model to classes.
+    Classifier,
     /// Something else, or nothing that is known.
     Other,
 }
@@ -76,7 +78,7 @@ impl ModelCard {
             _ => None,
         };
         let goes_with_models = match (kind, &found) {
-            (CardKind::FirstStage, Ok(told)) => is_whole(told),
+            (CardKind::FirstStage | CardKind::Classifier, Ok(told)) => is_whole(told),
             (CardKind::Lora | CardKind::Embedding | CardKind::ControlNet, _) => refusal.is_none(),
             _ => false,
         };
@@ -110,6 +112,7 @@ impl ModelCard {
 fn kind(found: &Result<Inspection, ModelError>) -> CardKind {
     match found {
         Ok(told) if told.task == Task::Autoencoder => CardKind::FirstStage,
+        Ok(told) if told.task == Task::Classifier => CardKind::Classifier,
         Ok(_) => CardKind::Model,
         Err(error) => match inspect::addition(error) {
             Some(Addition::Lora) => CardKind::Lora,
@@ -135,6 +138,13 @@ fn obstacle(
         if told.task == Task::Autoencoder {
             return Some(format!(
                 "{} is an autoencoder, a part of models that paints nothing alone",
+                path.display()
+            ));
+        }
+        if told.task == Task::Classifier {
+            return Some(format!(
+                "{} is a classifier, which leads a model to classes and paints nothing alone; \
+                 give it as --classifier",
                 path.display()
             ));
         }

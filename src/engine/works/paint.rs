@@ -10,6 +10,7 @@ use crate::diffusion::{
     Conditions, DiffusionError, Enlargement, Retelling, RunPlan, Session, StepState, StepView,
 };
 use crate::engine::additions::{file_digits, lacks_vae};
+use crate::engine::classifiers::ReadClassifier;
 use crate::engine::controls::ReadControl;
 use crate::engine::inputs::{canvas_of, in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
@@ -52,6 +53,8 @@ pub(in crate::engine) struct Paint {
     controls: Vec<Rc<ReadControl>>,
     /// The model with the files of the last picture, which lets go of what it read in turn.
     last: Option<Rc<Loaded>>,
+    /// What leads it to its class, held as long.
+    classifier: Option<Rc<ReadClassifier>>,
     /// Index of the picture in hand.
     index: u32,
     picture: Option<Picture>,
@@ -83,6 +86,7 @@ impl Paint {
             is_in_parts: false,
             controls: Vec::new(),
             last: None,
+            classifier: None,
             index: 0,
             picture: None,
             steps: 0,
@@ -123,6 +127,10 @@ impl Paint {
         }
         let mut request = request_of(&spec, &self.controls);
         request.canvas.in_parts = self.is_in_parts;
+        if let Some(classifier) = &self.classifier {
+            request.class_guide = Some(classifier.guide(&spec));
+            request.conditions.class = self.told_class(&spec, &model);
+        }
         let session =
             Session::new(&model.model, &request).map_err(|error| failed(error, context))?;
         let (plan, state) = session.into_parts();
@@ -132,6 +140,13 @@ impl Paint {
             plan,
             state,
         })
+    }
+
+    /// The class that the model itself is told: none, where it has none and only the
+    /// classifier leads to it.
+    fn told_class(&self, spec: &GenerateSpec, model: &Loaded) -> Option<u32> {
+        let takes = model.model.manifest().classes().is_some();
+        spec.class.filter(|_| takes || self.classifier.is_none())
     }
 
     /// Tells the picture in hand, and those to come, something else.
@@ -144,14 +159,21 @@ impl Paint {
         if !acts_alike(&self.spec.controls, &told.controls) {
             return Err(DiffusionError::ControlsStay);
         }
+        if self.spec.classifier != told.classifier {
+            return Err(DiffusionError::ClassifierStays);
+        }
         let spec = self.spec.clone().told_as(told);
+        let mut class = spec.class;
+        if let Some(picture) = &self.picture {
+            class = self.told_class(&spec, &picture.model);
+        }
         if let Some(picture) = &mut self.picture {
             let conditions = Conditions {
                 layout: spec.layout.clone(),
                 layout_weight: spec.layout_weight,
                 semantic: spec.semantic.clone(),
                 semantic_weight: spec.semantic_weight,
-                class: spec.class,
+                class,
                 grounding_share: spec.grounding_share,
                 ..Conditions::default()
             };
@@ -175,6 +197,10 @@ impl Paint {
                 size_px: [spec.width_px, spec.height_px],
                 canvas: canvas_of(&picture.spec),
             })?;
+            if let Some(classifier) = &self.classifier {
+                let guide = classifier.guide(&spec);
+                picture.plan.lead_to(guide.class, guide.scale)?;
+            }
             picture.plan.tell(anew);
             picture.spec = now;
             let is_begun = picture.plan.done(picture.state.index) > 0;
@@ -209,6 +235,7 @@ impl Paint {
             let mut painted = finished(spec, &session, &model, context)?;
             let pairs = painted.spec.controls.iter_mut().zip(&digests);
             pairs.for_each(|(control, digest)| control.hash = file_digits(digest));
+            painted.spec.classifier_hash = self.classifier.as_ref().map(|read| read.digits());
             return Ok(Some(painted));
         };
         let (step, total) = (view.step as u32, view.total as u32);
@@ -314,6 +341,7 @@ impl Work for Paint {
             }
             let base = self.bench.model(&self.spec.model, context)?;
             self.controls = self.bench.controls(&base, &self.spec, context)?;
+            self.classifier = self.bench.classifier(&self.spec, context)?;
             self.model = Some(base);
             return Ok(Flow::More);
         };

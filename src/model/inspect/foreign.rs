@@ -100,12 +100,17 @@ const IP_ADAPTER: Kind = (
     "choose the model that it was made for; a picture guides it with --init or --guide",
 );
 /// Classes of diffusers whose folders go with a model.
-const CLASSES: [(&str, Kind); 4] = [
+const CLASSES: [(&str, Kind); 5] = [
+    ("EncoderUNetModel", CLASSIFIER),
     ("ControlNetModel", CONTROLNET),
     ("ControlNetUnionModel", UNION),
     ("T2IAdapter", T2I_ADAPTER),
     ("MultiAdapter", T2I_ADAPTER),
 ];
+const CLASSIFIER: Kind = (
+    "a classifier, which leads a model to classes and is none",
+    "choose the model that it was trained for, and give it --classifier",
+);
 const SD3: Kind = (
     "Stable Diffusion 3",
     "Stable Diffusion 1, 2 and XL and latent diffusion models are known",

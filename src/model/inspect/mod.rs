@@ -16,7 +16,7 @@ pub(super) use single::{PREDICTION_NOTE, SingleFile};
 
 use super::first_stage::tiny_inspected;
 use super::weights::WeightSource;
-use super::{ModelError, WeightDtype};
+use super::{ClassifierFile, ModelError, WeightDtype};
 
 /// Whose models they are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub enum Task {
     SuperResolution,
     /// Between pictures and latents.
     Autoencoder,
+    /// From noisy latents to classes.
+    Classifier,
 }
 
 impl Task {
@@ -90,6 +92,7 @@ impl Task {
             Self::SemanticToImage => "semantic-to-image",
             Self::SuperResolution => "super-resolution",
             Self::Autoencoder => "autoencoder",
+            Self::Classifier => "classifier",
         }
     }
 }
@@ -201,7 +204,10 @@ pub fn precision_id(precision: WeightDtype) -> &'static str {
 /// If it cannot be read, is damaged, or is of a kind that is no model here.
 pub fn inspect(path: &Path, config: Option<&Path>) -> Result<Inspection, ModelError> {
     if path.is_dir() {
-        return folder::inspect(path, config);
+        return match ClassifierFile::is_one(path) {
+            true => ClassifierFile::open(path)?.inspected(),
+            false => folder::inspect(path, config),
+        };
     }
     let opened = SingleFile::open(path, config).map(|file| file.inspection);
     // A network of diffusers, which its folder describes.
@@ -209,7 +215,7 @@ pub fn inspect(path: &Path, config: Option<&Path>) -> Result<Inspection, ModelEr
         (Err(ModelError::UnknownWeights { .. }), Some(folder))
             if folder.join("config.json").is_file() =>
         {
-            folder::inspect(folder, None)
+            inspect(folder, None)
         }
         (Err(ModelError::UnknownWeights { .. }), _) => match tiny_inspected(path) {
             Ok(Some(found)) => Ok(found),
@@ -221,7 +227,7 @@ pub fn inspect(path: &Path, config: Option<&Path>) -> Result<Inspection, ModelEr
 }
 
 /// How most bytes of these weights are stored.
-pub(super) fn precision<'a>(
+pub(in crate::model) fn precision<'a>(
     source: &dyn WeightSource,
     names: impl Iterator<Item = &'a str>,
 ) -> WeightDtype {

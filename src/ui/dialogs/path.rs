@@ -29,6 +29,7 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
         PickPurpose::ImportBoxes => "Import boxes",
         PickPurpose::Lora => "Add a LoRA",
         PickPurpose::ControlNet => "Add a ControlNet",
+        PickPurpose::Classifier => "Choose the folder of a classifier",
         PickPurpose::ControlPicture(_) => "Choose a picture",
         PickPurpose::ExportBoxes(_) => "Export boxes",
     }
@@ -76,7 +77,7 @@ pub fn path_ui(
             PickPurpose::ExportBoxes(_) => "Export",
             PickPurpose::ImportBoxes => "Import",
             PickPurpose::Lora | PickPurpose::ControlNet => "Add",
-            PickPurpose::ControlPicture(_) => "Choose",
+            PickPurpose::ControlPicture(_) | PickPurpose::Classifier => "Choose",
             PickPurpose::OpenPicture
             | PickPurpose::ModelFolder
             | PickPurpose::ModelFile

@@ -2,6 +2,7 @@
 
 use egui::{RichText, ScrollArea, Ui, vec2};
 
+use super::classifier::classifier_ui;
 use super::conditions::conditions_ui;
 use super::controls::controls_ui;
 use super::finish::finish_ui;
@@ -52,6 +53,7 @@ pub fn generate_ui(
                     ui.set_width(ui.available_width());
                     model_ui(ui, state, commands);
                     class_ui(ui, state, commands);
+                    classifier_ui(ui, state, commands);
                     prompt_ui(ui, state, prompt, commands);
                     loras_ui(ui, state, commands);
                     beginning_ui(ui, state, commands);

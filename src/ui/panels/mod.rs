@@ -5,6 +5,7 @@ mod box_table;
 mod canvas_panel;
 mod class_list;
 mod classes;
+mod classifier;
 mod conditions;
 mod controls;
 mod finish;

@@ -1,10 +1,10 @@
-//! The class to paint, for models that paint classes: a list that typing narrows down.
+//! The class to paint, for models that paint classes or are led to them: a list that typing
+//! narrows down.
 
 use egui::{Id, Key, PopupCloseBehavior, ScrollArea, TextEdit, Ui};
 
 use crate::app::form::FormChange;
 use crate::app::{AppState, CommandSink};
-use crate::engine::protocol::ModelSummary;
 use crate::ui::theme::height;
 use crate::ui::widgets::{combo, row};
 
@@ -13,10 +13,9 @@ const MOST_LINES: f32 = 10.0;
 /// What stands for none of the classes.
 const ANY: &str = "Any";
 
-/// Shows the row; nothing for a model without classes.
+/// Shows the row; nothing where neither the model nor a classifier has classes.
 pub fn class_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
-    let model = state.model_summary();
-    let Some((classes, has_empty)) = model.and_then(ModelSummary::classes) else {
+    let Some((classes, has_empty)) = state.paintable_classes() else {
         return;
     };
     let chosen = state.form().spec.class;

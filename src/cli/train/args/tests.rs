@@ -78,6 +78,24 @@ fn every_field_has_an_option() {
 }
 
 #[test]
+fn a_classifier_is_asked_for_in_three_ways() {
+    let expected = TrainSpec {
+        target: TrainTarget::Classifier,
+        data: Some("in".into()),
+        first_stage: Some("model".into()),
+        steps: 9,
+        ..TrainSpec::default()
+    };
+    for line in [
+        "velatura train classifier in --first-stage model --steps 9",
+        "velatura train diffusion in --task classifier --first-stage model --steps 9",
+        "velatura train --task classifier --data in --first-stage model --steps 9",
+    ] {
+        assert_eq!(spec(line), expected, "{line}");
+    }
+}
+
+#[test]
 fn a_run_needs_pictures_or_scenes_but_not_both() {
     let parse = |line: &str| Cli::try_parse_from(line.split(' '));
     assert!(parse("velatura train diffusion").is_err());

@@ -56,7 +56,7 @@ impl Shown {
             Some(CardKind::ControlNet) => Self::Controls,
             Some(CardKind::FirstStage) => Self::FirstStages,
             Some(CardKind::Embedding) => Self::Embeddings,
-            Some(CardKind::Other) => Self::Others,
+            Some(CardKind::Classifier | CardKind::Other) => Self::Others,
         }
     }
 }

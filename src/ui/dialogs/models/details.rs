@@ -88,7 +88,9 @@ pub(super) fn details_ui(
             None => false,
         };
         let word = match card.map(|card| card.kind) {
-            Some(CardKind::Lora | CardKind::ControlNet | CardKind::FirstStage) => "Use",
+            Some(
+                CardKind::Lora | CardKind::ControlNet | CardKind::FirstStage | CardKind::Classifier,
+            ) => "Use",
             Some(CardKind::Embedding) => "Put into the prompt",
             _ if is_ready => "Loaded",
             _ => "Load",
@@ -134,6 +136,9 @@ fn note(card: &ModelCard, can_be_used: bool) -> Option<&'static str> {
         (CardKind::FirstStage, true) => Some(
             "Makes pictures of latents in place of the model's own first stage; it must be of \
              the same family.",
+        ),
+        (CardKind::Classifier, true) => Some(
+            "Leads what is painted to a class; it must have been trained on latents of the model.",
         ),
         (CardKind::Embedding, true) => Some("Its name in the prompt says what it was made for."),
         (CardKind::Embedding, false) => Some(

@@ -61,6 +61,7 @@ fn kind_label(kind: CardKind) -> &'static str {
         CardKind::Lora => "LoRA",
         CardKind::ControlNet => "ControlNet",
         CardKind::Embedding => "Embedding",
+        CardKind::Classifier => "Classifier",
         CardKind::Other => "Unknown",
     }
 }
@@ -95,6 +96,7 @@ pub(super) fn placeholder(ui: &Ui, rect: Rect, card: Option<&ModelCard>) {
         Some(CardKind::Lora) => icons::SLIDERS_HORIZONTAL,
         Some(CardKind::ControlNet) => icons::IMAGE_SQUARE,
         Some(CardKind::Embedding) => icons::TEXT_T,
+        Some(CardKind::Classifier) => icons::TAG,
         Some(CardKind::Other) => icons::QUESTION,
     };
     let size = (rect.height() * 0.3).min(40.0);

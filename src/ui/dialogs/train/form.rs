@@ -6,6 +6,7 @@ use egui::{Button, RichText, TextEdit, Ui, vec2};
 
 use crate::app::training::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
 use crate::app::{AppState, Command, CommandSink, ModelState};
+use crate::engine::protocol::Holdings;
 use crate::recipe::param::Value;
 use crate::recipe::{Degradation, Fit, InputSpec, LatentKind, TrainTarget, TrainTask};
 use crate::ui::UiState;
@@ -56,6 +57,9 @@ pub(super) fn form_ui(
     }
     if form.chooses_latents() {
         latents_ui(ui, form, commands);
+    }
+    if form.target == TrainTarget::Classifier {
+        classes_ui(ui, state);
     }
     if let (_, Some(steps)) = number_row(ui, &STEPS, Value::Whole(form.steps)) {
         commands.set(TrainChange::Steps(steps.as_u64()));
@@ -147,6 +151,11 @@ fn target_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
                 "Autoencoder",
                 "The network that turns pictures into latents and back",
             ),
+            (
+                TrainTarget::Classifier,
+                "Classifier",
+                "A network that leads a model to classes which the model itself need not know; each class is a folder of its own",
+            ),
         ];
         for (target, name, hint) in targets {
             let shown = choice(ui, form.target == target, name);
@@ -161,10 +170,7 @@ fn target_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
 /// chosen.
 fn task_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let form = &state.train_form;
-    let survey = state.train_survey.as_ref();
-    let survey = survey.filter(|survey| Some(&survey.folder) == form.folder.as_ref());
-    let found = survey.and_then(|survey| survey.found.as_ref());
-    let holdings = found.and_then(|found| found.as_ref().ok());
+    let holdings = found_in_folder(state).and_then(|found| found.as_ref().ok());
     row(ui, "Paints from", |ui, _| {
         ui.horizontal_wrapped(|ui| {
             let shown = choice(ui, form.task.is_none(), "Words and holes");
@@ -188,17 +194,42 @@ fn task_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             }
         });
     });
-    let note = match (found, form.task) {
+    let needs = form.task.map_or(WORDS_AND_HOLES, TrainTask::needs);
+    note_ui(ui, state, needs, form.task.unwrap_or(TrainTask::Text));
+}
+
+/// The classes that lie in the folder.
+fn classes_ui(ui: &mut Ui, state: &AppState) {
+    note_ui(ui, state, TrainTask::Class.needs(), TrainTask::Class);
+}
+
+/// What was counted in the folder of the form.
+fn found_in_folder(state: &AppState) -> Option<&Result<Box<Holdings>, String>> {
+    let folder = state.train_form.folder.as_ref();
+    let survey = state.train_survey.as_ref();
+    let survey = survey.filter(|survey| Some(&survey.folder) == folder)?;
+    survey.found.as_ref()
+}
+
+/// What there is for a task, as a sentence.
+fn found_note(state: &AppState, task: TrainTask) -> String {
+    let form = &state.train_form;
+    match found_in_folder(state) {
         _ if form.is_on_scenes() => "Scenes have captions, boxes, label maps and places".to_owned(),
-        (None, _) if form.folder.is_none() => "What can be learnt depends on the folder".to_owned(),
-        (None, _) => "Counting what lies in the folder".to_owned(),
-        (Some(Err(reason)), _) => reason.clone(),
-        (Some(Ok(holdings)), task) => {
-            let found = holdings.found_for(task.unwrap_or(TrainTask::Text));
+        None if form.folder.is_none() => "What can be learnt depends on the folder".to_owned(),
+        None => "Counting what lies in the folder".to_owned(),
+        Some(Err(reason)) => reason.clone(),
+        Some(Ok(holdings)) => {
+            let found = holdings.found_for(task);
             first_upper(&found.unwrap_or_else(|missing| missing))
         }
-    };
-    let needs = form.task.map_or(WORDS_AND_HOLES, TrainTask::needs);
+    }
+}
+
+/// What the pictures must say, and what they say.
+fn note_ui(ui: &mut Ui, state: &AppState, needs: &str, task: TrainTask) {
+    let note = found_note(state, task);
+    let holdings = found_in_folder(state).and_then(|found| found.as_ref().ok());
     row(ui, "", |ui, _| {
         ui.vertical(|ui| {
             let muted = tokens(ui).text_muted;
@@ -299,6 +330,7 @@ fn start_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let scratch_hint = match form.target {
         TrainTarget::Autoencoder => "Learns everything from your pictures alone",
         TrainTarget::Diffusion => "Keeps the chosen model's autoencoder and learns to paint anew",
+        TrainTarget::Classifier => "Learns to tell classes apart in latents of the chosen model",
     };
     row(ui, "Start from", |ui, _| {
         let found = state.train_place.as_ref();
@@ -309,18 +341,25 @@ fn start_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 "The run in the output folder, with the settings that it was started with",
             )
         });
-        let starts = [
-            (
+        let current = (
+            StartFrom::CurrentModel,
+            model,
+            "The model of the Generate panel learns the new pictures",
+        );
+        let scratch = (
+            StartFrom::Scratch,
+            "Random weights".to_owned(),
+            scratch_hint,
+        );
+        let starts = match form.target {
+            // A model is what it leads, and nothing to start from.
+            TrainTarget::Classifier => vec![(
                 StartFrom::CurrentModel,
-                model,
-                "The model of the Generate panel learns the new pictures",
-            ),
-            (
-                StartFrom::Scratch,
-                "Random weights".to_owned(),
+                format!("Random weights, for {}", current.1),
                 scratch_hint,
-            ),
-        ];
+            )],
+            TrainTarget::Diffusion | TrainTarget::Autoencoder => vec![current, scratch],
+        };
         let settings = form.opened.as_ref().map(|_| {
             (
                 StartFrom::Settings,

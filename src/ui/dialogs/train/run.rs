@@ -3,16 +3,19 @@
 use egui::{Button, RichText, Ui, vec2};
 use egui_plot::{Line, Plot, PlotPoints};
 
+use crate::app::classifier::ClassifierCommand;
 use crate::app::jobs::JobRecord;
 use crate::app::training::{TrainPhase, Training};
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
-use crate::recipe::ModelSource;
+use crate::recipe::{ModelSource, TrainTarget};
 use crate::ui::UiState;
 use crate::ui::dialogs::{buttons, main_button};
 use crate::ui::theme::{medium, radius, space, tokens, type_size};
 use crate::ui::widgets::duration_text;
 
+/// How figures of a part of the noise end.
+const PART: &str = "_of_5";
 /// Height of the plot and of the samples.
 const HEIGHT: f32 = 180.0;
 
@@ -92,8 +95,18 @@ fn run_buttons_ui(
             }
         }
         TrainPhase::Done(folder) => {
-            if main_button(ui, "Use this model", true).clicked() {
-                commands.push(Command::ChooseModel(ModelSource::Folder(folder.clone())));
+            let (word, command) = match training.spec.target {
+                TrainTarget::Classifier => (
+                    "Use this classifier",
+                    ClassifierCommand::Take(folder.clone()).into(),
+                ),
+                TrainTarget::Diffusion | TrainTarget::Autoencoder => (
+                    "Use this model",
+                    Command::ChooseModel(ModelSource::Folder(folder.clone())),
+                ),
+            };
+            if main_button(ui, word, true).clicked() {
+                commands.push(command);
                 commands.push(Command::CloseDialog);
             }
             if ui.button("Train again…").clicked() {
@@ -199,7 +212,12 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
         .loss()
         .map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
     let mut note = format!("Loss {loss}, learning rate {:.1e}", training.learning_rate);
+    let mut parts: Vec<String> = Vec::new();
     for (step, name, value) in training.newest_evaluations() {
+        if name.ends_with(PART) {
+            parts.push(format!("{value:.2}"));
+            continue;
+        }
         let (pictures, name) = match name.strip_prefix("train_") {
             Some(name) => ("trained on", name),
             None => ("kept apart", *name),
@@ -212,6 +230,10 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
         note.push_str(&format!(
             "\nOn pictures {pictures}, step {step}: {name} {value:.4}"
         ));
+    }
+    if !parts.is_empty() {
+        let parts = parts.join(", ");
+        note.push_str(&format!("\nFrom the least noise to the most: {parts}"));
     }
     ui.label(
         RichText::new(note)

@@ -1,0 +1,126 @@
+//! A class that a run is led to by the gradient of a classifier (Dhariwal and Nichol 2021,
+//! <https://arxiv.org/abs/2105.05233>, algorithm 2): from the noise ε is taken
+//! s √(1 − ᾱ) ∇ log p(class | zₜ), which for any other prediction is said in its words.
+//!
+//! Their algorithm is DDIM's. Other samplers ask the same of ε at every evaluation, and so
+//! they are led alike.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::levels_of;
+use crate::diffusion::prediction::PredictionType;
+use crate::diffusion::sampler::Sampler;
+use crate::diffusion::{DiffusionError, LatentDiffusion, NoiseSchedule, SchedulerConfig};
+use crate::model::Classifier;
+
+/// What a run is led to.
+#[derive(Clone, Debug)]
+pub struct ClassGuide {
+    /// What tells classes of noisy latents, trained on those of the model that paints.
+    pub classifier: Arc<Classifier>,
+    /// The number of the class.
+    pub class: u32,
+    /// How strongly it is led: 1 as the probability says, 0 not at all.
+    pub scale: f32,
+}
+
+/// √ᾱ below which noise shows no class: where velocities are told, a mistake of the
+/// classifier would be made larger by as much.
+const LEAST_SIGNAL: f64 = 1e-3;
+/// How far two tables of √ᾱ may lie apart: as far as roundings bring them.
+const SAME_SIGNAL: f64 = 1e-3;
+/// How far two factors of latents may lie apart, as a part of them.
+const SAME_FACTOR: f64 = 1e-3;
+
+/// A class of a run.
+#[derive(Debug)]
+pub(in crate::diffusion) struct Lead {
+    /// For gradients by latents.
+    classifier: Classifier,
+    class: u32,
+    scale: f64,
+    prediction: PredictionType,
+    /// √ᾱ and √(1 − ᾱ) at every index of the sampler.
+    levels: Vec<[f64; 2]>,
+}
+
+impl Lead {
+    /// For a run of a model that paints so many pixels.
+    ///
+    /// # Errors
+    /// If the classifier was trained on something else, or has no such class.
+    pub fn new(
+        model: &LatentDiffusion,
+        guide: &ClassGuide,
+        size_px: [u32; 2],
+        sampler: &dyn Sampler,
+        prediction: PredictionType,
+    ) -> Result<Self, DiffusionError> {
+        let config = guide.classifier.config();
+        let latents = model.model().latents();
+        let size = size_px.map(|side| (side as usize).div_ceil(latents.factor));
+        let classes = model.manifest().classes().map(<[String]>::len);
+        config.check(latents, size, classes)?;
+        if let Some(known) = &config.latents {
+            let (found, wanted) = (
+                known.scaling_factor,
+                model.model().first_stage().scaling().factor,
+            );
+            if (found - wanted).abs() > SAME_FACTOR * wanted {
+                return Err(DiffusionError::ClassifierLatents { found, wanted });
+            }
+        }
+        if let Some(told) = &config.scheduler {
+            let own = NoiseSchedule::of_training(&SchedulerConfig::from_json(told)?);
+            let other = NoiseSchedule::of_training(model.scheduler());
+            if !own.is_like(&other, SAME_SIGNAL) {
+                return Err(DiffusionError::ClassifierNoise);
+            }
+        }
+        check_class(guide.class, config.out_channels)?;
+        Ok(Self {
+            classifier: guide.classifier.differentiable(),
+            class: guide.class,
+            scale: f64::from(guide.scale),
+            prediction,
+            levels: levels_of(model, sampler)?,
+        })
+    }
+
+    /// Leads to another class from now on, or more strongly.
+    ///
+    /// # Errors
+    /// If there is none of this number.
+    pub fn lead_to(&mut self, class: u32, scale: f32) -> Result<(), DiffusionError> {
+        check_class(class, self.classifier.config().out_channels)?;
+        (self.class, self.scale) = (class, f64::from(scale));
+        Ok(())
+    }
+
+    /// What the denoiser said of what it has seen at an index, led to the class.
+    ///
+    /// # Shapes
+    /// `said` and `seen`: the same; the result too.
+    pub fn led(&self, said: Tensor<4>, seen: Tensor<4>, timestep: f64, index: usize) -> Tensor<4> {
+        let [signal, sigma] = self.levels[index];
+        // Where there is no noise, nothing is left to decide.
+        if self.scale == 0.0 || signal < LEAST_SIGNAL || sigma <= 0.0 {
+            return said;
+        }
+        let timestep = Tensor::<1>::from_data([timestep as f32], &seen.device());
+        let class = self.class as usize;
+        let gradient = self.classifier.gradient(seen, timestep, class);
+        let further = gradient * (self.scale * sigma * sigma / signal);
+        self.prediction.moved([signal, sigma], said, further)
+    }
+}
+
+fn check_class(class: u32, classes: usize) -> Result<(), DiffusionError> {
+    if (class as usize) < classes {
+        return Ok(());
+    }
+    let last = classes.saturating_sub(1);
+    Err(DiffusionError::UnknownClassifierClass { class, last })
+}

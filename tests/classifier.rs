@@ -1,0 +1,401 @@
+//! Classifiers of noisy latents against OpenAI's guided-diffusion, and runs that they lead
+//! against diffusers (`tests/data/reference/make_classifier_reference.py`).
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+mod reference_support;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use reference_support::{Reference, difference};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use velatura::diffusion::{ClassGuide, GenerationOutcome, GenerationRequest, LatentDiffusion};
+use velatura::model::weights::save_tensors;
+use velatura::model::{Classifier, ClassifierFile, LatentInfo, ModelFolder, WeightDtype};
+use velatura::recipe::{PaintedRecipe, SamplerId, read_infotext, read_recipe, write_infotext};
+
+/// Largest difference allowed, in units of the numbers' deviation.
+const TOLERANCE: f64 = 1e-4;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    config: Value,
+    shapes: BTreeMap<String, Vec<usize>>,
+    steps: Vec<f32>,
+    classes: Vec<usize>,
+}
+
+impl Case {
+    fn all() -> (Reference, Vec<Self>) {
+        let reference = Reference::open("classifier/networks.safetensors");
+        let cases = reference.cases();
+        (reference, cases)
+    }
+
+    /// Its weights as the reference makes them.
+    fn weights(&self, prefix: &str) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+        let shapes = self.shapes.iter().enumerate();
+        let weights = shapes.map(|(seed, (name, shape))| {
+            let inputs: usize = shape[1..].iter().product();
+            let scale = (3.0 / inputs as f64).sqrt();
+            let is_vector = shape.len() == 1;
+            let is_weight = name.ends_with("weight");
+            let weight = |x: f64| match (is_vector, is_weight) {
+                (true, true) => 1.0 + 0.4 * (x - 0.5),
+                (true, false) => 0.4 * (x - 0.5),
+                (false, _) => (x - 0.5) * 2.0 * scale,
+            };
+            let numbers = numbers(shape.iter().product(), seed as u32);
+            let values = numbers.map(|x| weight(x) as f32).collect();
+            (format!("{prefix}{name}"), shape.clone(), values)
+        });
+        weights.collect()
+    }
+
+    /// A folder with its weights by the names of the public code.
+    fn folder(&self, root: &Path) -> PathBuf {
+        let folder = root.join(&self.name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let weights = folder.join("diffusion_pytorch_model.safetensors");
+        save_tensors(&weights, self.weights(""), WeightDtype::F32).unwrap();
+        let mut config = self.config.clone();
+        config["_class_name"] = json!("EncoderUNetModel");
+        std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+        folder
+    }
+}
+
+/// Numbers in [0, 1), as the reference makes them.
+fn numbers(count: usize, seed: u32) -> impl Iterator<Item = f64> {
+    (0..count as u32).map(move |at| {
+        let mut x = at.wrapping_add(seed.wrapping_mul(0x9E37_79B9));
+        x ^= x >> 16;
+        x = x.wrapping_mul(0x7FEB_352D);
+        x ^= x >> 15;
+        x = x.wrapping_mul(0x846C_A68B);
+        x ^= x >> 16;
+        f64::from(x) / 2f64.powi(32)
+    })
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().unwrap()
+}
+
+#[track_caller]
+fn close(what: &str, found: &[f32], wanted: &[f64]) {
+    let (largest, deviation) = difference(found, wanted);
+    assert!(
+        largest <= TOLERANCE * deviation,
+        "{what}: {largest} of {deviation}"
+    );
+}
+
+fn check(case: &Case, reference: &Reference, network: &Classifier) {
+    let device = Device::flex();
+    let tensor = |key: &str, shape: [usize; 4]| {
+        let numbers = reference.numbers(&format!("{}.{key}", case.name));
+        let numbers: Vec<f32> = numbers.into_iter().map(|x| x as f32).collect();
+        Tensor::<4>::from_data(TensorData::new(numbers, shape), &device)
+    };
+    let channels = network.config().in_channels;
+    let numbers = reference.numbers(&format!("{}.x", case.name)).len();
+    let height = network.config().image_size;
+    let width = numbers / (2 * channels * height);
+    let x = tensor("x", [2, channels, height, width]);
+    let steps = Tensor::<1>::from_floats(case.steps.as_slice(), &device);
+    let logits = network.forward(x.clone(), steps.clone());
+    let wanted = reference.numbers(&format!("{}.logits", case.name));
+    close(&format!("{} logits", case.name), &values(logits), &wanted);
+
+    let differentiable = network.differentiable();
+    let rows = case.classes.iter().enumerate().map(|(row, class)| {
+        let (x, step) = (x.clone().narrow(0, row, 1), steps.clone().narrow(0, row, 1));
+        differentiable.gradient(x, step, *class)
+    });
+    let gradient = values(Tensor::cat(rows.collect(), 0));
+    let wanted = reference.numbers(&format!("{}.gradient", case.name));
+    close(&format!("{} gradient", case.name), &gradient, &wanted);
+}
+
+#[test]
+fn classes_and_gradients_are_those_of_guided_diffusion() {
+    let (reference, cases) = Case::all();
+    assert_eq!(cases.len(), 5);
+    let root = tempfile::tempdir().unwrap();
+    for case in &cases {
+        let file = ClassifierFile::open(&case.folder(root.path())).unwrap();
+        let network = file.load(&Device::flex()).unwrap();
+        check(case, &reference, &network);
+
+        // What is written here is read here.
+        let again = root.path().join(format!("{} again", case.name));
+        network.save(&again).unwrap();
+        let file = ClassifierFile::open(&again).unwrap();
+        assert_eq!(file.config(), network.config());
+        check(case, &reference, &file.load(&Device::flex()).unwrap());
+    }
+}
+
+/// As `NoisyLatentImageClassifier` of the paper's code keeps it, among other weights, with
+/// the YAML file of the model whose latents it sees.
+#[test]
+fn checkpoints_of_the_paper_open_with_the_yaml_of_their_model() {
+    let (reference, cases) = Case::all();
+    let case = cases.iter().find(|case| case.name == "attention").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.safetensors");
+    let mut weights = case.weights("model.");
+    weights.push((
+        "diffusion_model.model.diffusion_model.input_blocks.0.0.weight".to_owned(),
+        vec![1],
+        vec![0.0],
+    ));
+    save_tensors(&path, weights, WeightDtype::F32).unwrap();
+    let error = ClassifierFile::open(&path).unwrap_err().to_string();
+    assert!(error.contains("YAML"), "{error}");
+    let yaml = "model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n  params:\n    \
+                unet_config:\n      target: ldm.modules.diffusionmodules.openaimodel.UNetModel\n      \
+                params:\n        image_size: 64\n        in_channels: 6\n        out_channels: 3\n        \
+                model_channels: 32\n        attention_resolutions: [1, 2]\n        num_res_blocks: 1\n        \
+                channel_mult: [1, 2]\n        num_head_channels: 16\n        \
+                use_scale_shift_norm: true\n        resblock_updown: true\n";
+    std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
+    std::fs::write(folder.path().join("classes.txt"), "a\nb\nc\nd\ne\n").unwrap();
+    let file = ClassifierFile::open(&path).unwrap();
+    assert_eq!(file.config().class_names(), ["a", "b", "c", "d", "e"]);
+    assert_eq!(file.config().image_size, 8);
+    check(case, &reference, &file.load(&Device::flex()).unwrap());
+}
+
+#[test]
+fn what_is_no_classifier_or_does_not_fit_is_told() {
+    let (_, cases) = Case::all();
+    let root = tempfile::tempdir().unwrap();
+    let refused = |path: &Path| ClassifierFile::open(path).unwrap_err().to_string();
+    assert!(refused(root.path()).contains("no config.json"));
+    let model = Path::new("tests/data/reference/sd1-tiny/unet");
+    assert!(refused(model).contains("no classifier"));
+
+    let case = cases.iter().find(|case| case.name == "attention").unwrap();
+    let file = ClassifierFile::open(&case.folder(root.path())).unwrap();
+    let latents = |channels| LatentInfo {
+        channels,
+        factor: 4,
+    };
+    assert!(file.config().check(latents(3), [8, 8], Some(5)).is_ok());
+    let told = |channels, size, classes| {
+        let told = file.config().check(latents(channels), size, classes);
+        told.unwrap_err().to_string()
+    };
+    assert!(told(4, [8, 8], None).contains("3 channels"));
+    assert!(told(3, [16, 8], None).contains("64 × 32"));
+    assert!(told(3, [8, 8], Some(7)).contains("7 classes"));
+}
+
+#[derive(Deserialize)]
+struct Run {
+    name: String,
+    model: String,
+    sampler: SamplerId,
+    steps: u32,
+    guidance: f32,
+    seed: u64,
+    scale: f32,
+    class: u32,
+    network: String,
+}
+
+/// The classifier of a case, for models of the reference.
+fn classifier(name: &str) -> Classifier {
+    let (_, cases) = Case::all();
+    let case = cases.iter().find(|case| case.name == name).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let file = ClassifierFile::open(&case.folder(root.path())).unwrap();
+    file.load(&Device::flex()).unwrap()
+}
+
+fn model(name: &str) -> LatentDiffusion {
+    let folder = ModelFolder::open(Path::new("tests/data/reference").join(name)).unwrap();
+    LatentDiffusion::load(&folder, &Device::flex()).unwrap()
+}
+
+fn painted(model: &LatentDiffusion, request: &GenerationRequest) -> Result<Vec<f32>, String> {
+    let outcome = model.generate(request, &mut |_| ControlFlow::Continue(()));
+    match outcome.map_err(|error| error.to_string())? {
+        GenerationOutcome::Finished { latents, .. } => Ok(values(latents)),
+        GenerationOutcome::Cancelled => panic!("nobody stopped it"),
+    }
+}
+
+fn request(run: &Run, classifier: Classifier) -> GenerationRequest {
+    GenerationRequest {
+        prompt: "a small red house".to_owned(),
+        negative_prompt: "dark".to_owned(),
+        sampler: Some(run.sampler.clone()),
+        steps: run.steps,
+        guidance_scale: run.guidance,
+        seed: run.seed,
+        width_px: 32,
+        height_px: 24,
+        class_guide: Some(ClassGuide {
+            classifier: Arc::new(classifier),
+            class: run.class,
+            scale: run.scale,
+        }),
+        ..GenerationRequest::default()
+    }
+}
+
+#[test]
+fn led_runs_are_those_of_an_independent_script() {
+    let reference = Reference::open("classifier/runs.safetensors");
+    let runs: Vec<Run> = reference.cases();
+    assert_eq!(runs.len(), 4);
+    for run in &runs {
+        let model = model(&run.model);
+        let asked = request(run, classifier(&run.network));
+        let found = painted(&model, &asked).unwrap();
+        close(&run.name, &found, &reference.numbers(&run.name));
+        // It is not led where the scale is nothing.
+        let mut free = asked.clone();
+        free.class_guide = None;
+        let mut still = asked;
+        still.class_guide.iter_mut().for_each(|it| it.scale = 0.0);
+        let free = painted(&model, &free).unwrap();
+        assert_eq!(painted(&model, &still).unwrap(), free);
+        assert_ne!(free, found);
+    }
+}
+
+#[test]
+fn runs_that_a_classifier_cannot_lead_are_refused() {
+    let reference = Reference::open("classifier/runs.safetensors");
+    let runs: Vec<Run> = reference.cases();
+    let model = model("sd1-tiny");
+    let refused = |change: &dyn Fn(&mut GenerationRequest)| {
+        let mut asked = request(&runs[0], classifier("adaptive"));
+        change(&mut asked);
+        painted(&model, &asked).unwrap_err()
+    };
+    let class = refused(&|asked| asked.class_guide.iter_mut().for_each(|it| it.class = 5));
+    assert!(class.contains("from 0 to 4"), "{class}");
+    let other = |name: &str| {
+        let network = Arc::new(classifier(name));
+        refused(&move |asked| {
+            let guides = asked.class_guide.iter_mut();
+            guides.for_each(|it| it.classifier = Arc::clone(&network));
+        })
+    };
+    let channels = other("attention");
+    assert!(channels.contains("3 channels"), "{channels}");
+    let size = other("new-order");
+    assert!(size.contains("pixels apart"), "{size}");
+}
+
+/// The program, with folders of the user that are empty.
+fn velatura(home: &Path, options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_velatura"))
+        .args(options)
+        .current_dir(home)
+        .env("VELATURA_MODELS", home.join("models"))
+        .env("VELATURA_PICTURES", home.join("pictures"))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .output()
+        .unwrap()
+}
+
+/// From the command line into a file, and from its recipe to the same picture.
+#[test]
+fn a_recipe_names_the_classifier_and_the_class() {
+    let (_, cases) = Case::all();
+    let case = cases.iter().find(|case| case.name == "adaptive").unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let folder = case.folder(&home.path().join("models/classifiers"));
+    let names = ["dawn", "day", "dusk", "night", "fog"];
+    std::fs::write(folder.join("classes.txt"), names.join("\n")).unwrap();
+    let model = std::path::absolute("tests/data/reference/sd1-tiny").unwrap();
+    let model = model.to_string_lossy().into_owned();
+    let paint = |options: &[&str]| {
+        let usual = ["generate", "--model", &model, "--steps", "3", "--seed", "3"];
+        let size = ["--width", "32", "--height", "24"];
+        velatura(home.path(), &[&usual[..], &size[..], options].concat())
+    };
+    let told = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let at = |name: &str| home.path().join(name);
+    let folder = folder.to_string_lossy().into_owned();
+    let led = [
+        "--classifier",
+        &folder,
+        "--classifier-scale",
+        "30",
+        "--class",
+        "dusk",
+        "--output",
+        "led.png",
+    ];
+    let output = paint(&led);
+    assert!(output.status.success(), "{}", told(&output));
+    let recipe = read_recipe(&at("led.png")).unwrap().unwrap();
+    let spec = &recipe.spec;
+    let named = spec.classifier.as_ref().unwrap();
+    assert_eq!(
+        (named.name.as_str(), named.path.as_ref()),
+        ("adaptive", None)
+    );
+    assert_eq!((spec.class, spec.classifier_scale), (Some(2), 30.0));
+    assert_eq!(spec.classifier_hash.as_deref().map(str::len), Some(12));
+
+    let text = write_infotext(&PaintedRecipe::new(spec.clone(), "m", "01"));
+    let found = read_infotext(&text).unwrap();
+    assert_eq!(found.spec.classifier, spec.classifier);
+    assert_eq!(found.spec.classifier_hash, spec.classifier_hash);
+    assert_eq!(
+        (found.spec.class, found.spec.classifier_scale),
+        (Some(2), 30.0)
+    );
+    assert!(found.unread.is_empty(), "{:?}", found.unread);
+
+    // Looked for by its name among the user's, as a stranger would have to.
+    let again = paint(&["--recipe", "led.png", "--output", "again.png"]);
+    assert!(again.status.success(), "{}", told(&again));
+    let pixels = |name: &str| image::open(at(name)).unwrap().to_rgb8();
+    assert_eq!(pixels("led.png"), pixels("again.png"));
+    let free = paint(&["--output", "free.png"]);
+    assert!(free.status.success(), "{}", told(&free));
+    assert_ne!(pixels("led.png"), pixels("free.png"));
+
+    let refused = |options: &[&str]| {
+        let output = paint(options);
+        assert!(!output.status.success());
+        told(&output)
+    };
+    let unknown = refused(&["--classifier", "adaptive", "--class", "noon"]);
+    assert!(unknown.contains("noon"), "{unknown}");
+    assert!(refused(&["--class", "2"]).contains("takes no class"));
+    let nowhere = refused(&["--classifier", "nowhere", "--class", "2"]);
+    assert!(nowhere.contains("classifiers"), "{nowhere}");
+    let idle = paint(&["--classifier", "adaptive", "--output", "idle.png"]);
+    assert!(told(&idle).contains("--class"), "{}", told(&idle));
+
+    let inspected = velatura(home.path(), &["models", "inspect", &folder, "--json"]);
+    let lines = String::from_utf8(inspected.stdout).unwrap();
+    let line: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["task"], &line["missing"]),
+        (&json!("classifier"), &json!([]))
+    );
+    let painter = velatura(home.path(), &["generate", "--model", &folder]);
+    let painter = told(&painter);
+    assert!(painter.contains("--classifier"), "{painter}");
+}

@@ -1,0 +1,188 @@
+//! Classifiers of noisy latents are trained for a model, gone on with, trained further, and
+//! lead that model.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+mod train_support;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use image::{Rgb, RgbImage};
+use serde_json::json;
+use train_support::train;
+use velatura::diffusion::{ClassGuide, GenerationRequest, LatentDiffusion};
+use velatura::model::inspect::{Family, Task, inspect};
+use velatura::model::{ClassifierFile, ModelFolder};
+use velatura::recipe::{TrainSpec, TrainTarget};
+use velatura::train::TrainEvent;
+
+const MODEL: &str = "tests/data/reference/sd1-tiny";
+
+/// Bright and dark pictures in folders of their own, and one in none.
+fn make_pictures(root: &Path) -> PathBuf {
+    let folder = root.join("pictures");
+    for i in 0..12_u32 {
+        let (class, base) = [("bright", 190), ("dark", 20)][i as usize % 2];
+        let path = folder.join(class).join(format!("{i}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let colour = |x: u32, y: u32| {
+            let shade = base + ((x * 7 + y * 3 + i * 5) % 40) as u8;
+            Rgb([shade, shade, shade / 2])
+        };
+        RgbImage::from_fn(16, 16, colour).save(&path).unwrap();
+    }
+    folder
+}
+
+fn job(root: &Path) -> TrainSpec {
+    TrainSpec {
+        target: TrainTarget::Classifier,
+        data: Some(root.join("pictures")),
+        first_stage: Some(MODEL.into()),
+        sizes: Some(json!({ "classifier": {
+            "_class_name": "EncoderUNetModel", "model_channels": 32, "num_res_blocks": 1,
+            "channel_mult": [1, 2], "attention_resolutions": [2], "num_head_channels": 32,
+            "pool": "adaptive"
+        } })),
+        output: root.join("run"),
+        size_px: 16,
+        steps: 30,
+        batch: 8,
+        learning_rate: 2e-3,
+        warmup_steps: 2,
+        ema_decay: 0.9,
+        seed: 7,
+        checkpoint_every: 0,
+        sample_every: 0,
+        ..TrainSpec::default()
+    }
+}
+
+#[test]
+fn a_classifier_learns_goes_on_and_leads_the_model_that_it_was_trained_for() {
+    let root = tempfile::tempdir().unwrap();
+    make_pictures(root.path());
+    let whole = job(root.path());
+    let told = train(&whole, None);
+    let losses = told.losses();
+    let outcome = told.outcome.as_ref().unwrap();
+    let mean = |losses: &[(u64, u32)]| {
+        let sum: f32 = losses.iter().map(|(_, bits)| f32::from_bits(*bits)).sum();
+        sum / losses.len() as f32
+    };
+    let (first, last) = (mean(&losses[..3]), mean(&losses[20..]));
+    assert!((first - 0.693).abs() < 0.05 && last < 0.5, "{first} {last}");
+    let figure = |name: &str| {
+        told.events.iter().rev().find_map(|event| match event {
+            TrainEvent::Evaluation {
+                name: own, value, ..
+            } if *own == name => Some(*value),
+            _ => None,
+        })
+    };
+    let least = figure("train_accuracy_1_of_5").unwrap();
+    assert!(least > 0.9, "{least}");
+    assert!(figure("train_accuracy").is_some() && figure("train_loss").is_some());
+    let sheet = told
+        .events
+        .iter()
+        .any(|event| matches!(event, TrainEvent::SampleSheet { image, .. } if image.width() > 16));
+    assert!(sheet);
+
+    // A run that was broken off has the same losses.
+    let halved = TrainSpec {
+        output: root.path().join("halved"),
+        ..whole.clone()
+    };
+    let mut both = train(&halved, Some(11)).losses();
+    let resumed = TrainSpec {
+        resume: true,
+        ..halved
+    };
+    both.extend(train(&resumed, None).losses());
+    assert_eq!(both, losses);
+
+    let file = ClassifierFile::open(&outcome.model).unwrap();
+    assert_eq!(file.config().class_names(), ["bright", "dark"]);
+    assert!(file.config().latents.is_some() && file.config().scheduler.is_some());
+    let inspected = inspect(&outcome.model, None).unwrap();
+    assert_eq!(inspected.task, Task::Classifier);
+    assert_eq!(inspected.family, Family::Velatura);
+    assert!(inspected.missing.is_empty() && inspected.surplus.is_empty());
+    assert!(inspected.notices[0].contains("bright, dark"));
+    let weights = outcome.model.join("diffusion_pytorch_model.safetensors");
+    assert_eq!(inspect(&weights, None).unwrap().task, Task::Classifier);
+
+    let network = Arc::new(file.load(&Device::flex()).unwrap());
+    let led = |model: &str, class| {
+        let folder = ModelFolder::open(model).unwrap();
+        let model = LatentDiffusion::load(&folder, &Device::flex()).unwrap();
+        let request = GenerationRequest {
+            steps: 4,
+            width_px: 16,
+            height_px: 16,
+            class_guide: Some(ClassGuide {
+                classifier: Arc::clone(&network),
+                class,
+                scale: 2.0,
+            }),
+            ..GenerationRequest::default()
+        };
+        let painted = model.generate(&request, &mut |_| ControlFlow::Continue(()));
+        painted.map(|_| ()).map_err(|error| error.to_string())
+    };
+    led(MODEL, 0).unwrap();
+    // One with other noise, or other latents, is told.
+    let other = led("tests/data/reference/sd2-tiny", 0).unwrap_err();
+    assert!(other.contains("first stage"), "{other}");
+
+    // It learns further from where it is, but no other classes.
+    let further = TrainSpec {
+        from: Some(outcome.model.clone()),
+        output: root.path().join("further"),
+        sizes: None,
+        steps: 3,
+        ..whole.clone()
+    };
+    let further = train(&further, None).losses();
+    assert!(mean(&further) < first);
+    std::fs::rename(
+        root.path().join("pictures/dark"),
+        root.path().join("pictures/dim"),
+    )
+    .unwrap();
+    let others = TrainSpec {
+        from: Some(outcome.model.clone()),
+        output: root.path().join("others"),
+        ..whole
+    };
+    let error = train(&others, None).outcome.unwrap_err().to_string();
+    assert!(error.contains("dark") && error.contains("dim"), "{error}");
+}
+
+#[test]
+fn what_a_classifier_cannot_be_trained_on_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = make_pictures(root.path());
+    let refused = |spec: TrainSpec| train(&spec, None).outcome.unwrap_err().to_string();
+    let lone = TrainSpec {
+        data: Some(folder.join("dark")),
+        ..job(root.path())
+    };
+    assert!(refused(lone).contains("folder of its own"));
+    let blind = TrainSpec {
+        first_stage: None,
+        ..job(root.path())
+    };
+    assert!(refused(blind).contains("first stage"));
+    let odd = TrainSpec {
+        size_px: 15,
+        ..job(root.path())
+    };
+    assert!(refused(odd).contains("divides"));
+}
