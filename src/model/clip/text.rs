@@ -11,6 +11,11 @@ use crate::nn::{
 };
 
 const CLASS: &str = "CLIPTextModel";
+/// Standard deviation of what tokens are at first. OpenAI's 0.02 is far below what the first
+/// layer adds to it, so that it takes very many steps until one word is told from another.
+const TOKEN_SPREAD: f64 = 1.0;
+/// The same of their places, which matter less than what they are.
+const POSITION_SPREAD: f64 = 0.1;
 /// The same with a projection of whole texts, as Stable Diffusion XL has it.
 const WITH_PROJECTION: &str = "CLIPTextModelWithProjection";
 /// Width of that where a configuration says nothing.
@@ -156,12 +161,11 @@ impl ClipTextConfig {
     /// its sizes contradict each other.
     pub fn init(&self, device: &Device) -> Result<ClipTextModel, ModelError> {
         self.validate()?;
-        // OpenAI's own spread; transformers calls it initializer_range.
-        let table = |count| {
+        let table = |count, std| {
             EmbeddingConfig {
                 count,
                 width: self.hidden_size,
-                std: 0.02,
+                std,
             }
             .init(device)
         };
@@ -191,8 +195,8 @@ impl ClipTextConfig {
         };
         Ok(ClipTextModel {
             embeddings: Embeddings {
-                token_embedding: table(self.vocab_size),
-                position_embedding: table(self.max_position_embeddings),
+                token_embedding: table(self.vocab_size, TOKEN_SPREAD),
+                position_embedding: table(self.max_position_embeddings, POSITION_SPREAD),
             },
             encoder: Encoder {
                 layers: (0..self.num_hidden_layers).map(layer).collect(),
