@@ -353,8 +353,9 @@ impl GenerateForm {
             guidance_scale: model.default_guidance,
             width_px: model.native_size_px,
             height_px: model.native_size_px,
-            // It came with the settings of another picture.
+            // They came with the settings of another picture.
             vae: None,
+            prediction: None,
             ..spec
         };
     }

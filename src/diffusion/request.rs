@@ -9,7 +9,8 @@ use super::{Canvas, ClassGuide, ControlInput, DiffusionError, Guide};
 use crate::model::Manifest;
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{
-    BoxUse, Latents, LayoutInput, MapUse, MaskedContent, SamplerId, Schedule, SemanticInput,
+    BoxUse, Latents, LayoutInput, MapUse, MaskedContent, Prediction, SamplerId, Schedule,
+    SemanticInput,
 };
 
 /// What to paint.
@@ -25,6 +26,8 @@ pub struct GenerationRequest {
     pub sampler: Option<SamplerId>,
     /// How noise levels are spread; `None` takes the model's own choice.
     pub schedule: Option<Schedule>,
+    /// What the denoiser predicts; `None` takes what the model says.
+    pub prediction: Option<Prediction>,
     /// Number of steps.
     pub steps: u32,
     /// Scale of classifier-free guidance (Ho and Salimans 2022,
@@ -70,6 +73,7 @@ impl Default for GenerationRequest {
             reading: TextReading::default(),
             sampler: None,
             schedule: None,
+            prediction: None,
             steps: 20,
             guidance_scale: 1.0,
             guidance_rescale: 0.0,

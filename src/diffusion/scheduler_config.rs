@@ -7,7 +7,7 @@ use super::DiffusionError;
 use super::prediction::PredictionType;
 use super::sampler::SamplerInfo;
 use super::scheduler_wishes::{sampler_of_class, unfulfilled, without_file};
-use crate::recipe::Schedule;
+use crate::recipe::{Prediction, Schedule};
 
 /// How β grows over the steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -228,6 +228,23 @@ impl SchedulerConfig {
             );
         }
         Ok(())
+    }
+
+    /// The same for a denoiser that predicts something else.
+    ///
+    /// # Errors
+    /// If nothing can be predicted so by this schedule.
+    pub(super) fn predicting(self, prediction: Prediction) -> Result<Self, DiffusionError> {
+        let prediction_type = match prediction {
+            Prediction::Epsilon => PredictionType::Epsilon,
+            Prediction::Velocity => PredictionType::VPrediction,
+        };
+        let config = Self {
+            prediction_type,
+            ..self
+        };
+        config.check()?;
+        Ok(config)
     }
 
     /// The schedule of Stable Diffusion 1, from its `scheduler_config.json`.

@@ -184,10 +184,14 @@ impl<'m> Session<'m> {
             eta: request.eta,
         };
         let inpaints = model.manifest().takes_mask() || request.mask.is_some();
-        // The pipelines of latent diffusion take their files as they are.
-        let config = match model.manifest().takes_text() {
+        // The pipelines of latent diffusion take their files as they are, for words too.
+        let config = match model.text_layers().is_some() {
             true => model.scheduler().corrected(info, inpaints),
             false => model.scheduler().clone(),
+        };
+        let config = match request.prediction {
+            Some(prediction) => config.predicting(prediction)?,
+            None => config,
         };
         let sampler = info.build(&config, options)?;
         let mut random = TorchGenerator::new(request.seed);

@@ -70,6 +70,7 @@ pub(super) fn request_of(spec: &GenerateSpec, controls: &[Rc<ReadControl>]) -> G
         reading: spec.reading(),
         sampler: spec.sampler.clone(),
         schedule: spec.schedule,
+        prediction: spec.prediction,
         steps: spec.steps,
         guidance_scale: spec.guidance_scale,
         guidance_rescale: spec.guidance_rescale,

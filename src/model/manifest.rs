@@ -5,9 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::conditioner::grounding::MOST_PHRASES;
+use super::conditioner::low_resolution::LOW_RESOLUTION;
 use super::conditioner::{self, LATENT, inpaint};
 use super::{ClipTextConfig, FirstStageConfig, ModelError, UNet2dConfig, limits};
 use crate::recipe::{InputSpec, MAX_BOXES, MAX_SIDE_PX, MaskConvention, Palette};
+
+/// Channels of a picture.
+const PIXEL: usize = 3;
 
 /// What a model is for and how it is used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,9 +127,12 @@ impl Manifest {
         let inpaints = unet.is_some_and(|unet| unet.in_channels == 2 * latent + 1);
         let default = ManifestFile::default();
         let is_grounded = unet.is_some_and(UNet2dConfig::is_grounded);
+        let enlarges = factor > 1
+            && unet.is_some_and(|unet| unet.is_plain() && unet.in_channels == latent + PIXEL);
         let channels: &[&str] = match (inpaints, is_grounded) {
             (true, false) => &[LATENT, inpaint::MASK, inpaint::MASKED_IMAGE],
             (true, true) => &[LATENT, inpaint::MASKED_IMAGE, inpaint::MASK],
+            (false, _) if enlarges => &[LATENT, LOW_RESOLUTION],
             (false, _) => &[LATENT],
         };
         let file = ManifestFile {
@@ -150,8 +157,19 @@ impl Manifest {
             let max_boxes = MOST_PHRASES as u32;
             manifest.inputs.push(InputSpec::Phrases { max_boxes });
         }
-        let is_class = |input: &InputSpec| matches!(input, InputSpec::Class { .. });
-        let is_led = !manifest.inputs.iter().all(is_class);
+        if enlarges {
+            manifest.inputs.push(InputSpec::LowResolution {
+                factor: u32::try_from(factor).unwrap_or(u32::MAX),
+                is_needed: true,
+            });
+        }
+        let leads_nowhere = |input: &InputSpec| {
+            matches!(
+                input,
+                InputSpec::Class { .. } | InputSpec::LowResolution { .. }
+            )
+        };
+        let is_led = !manifest.inputs.iter().all(leads_nowhere);
         if !is_led && unet.is_some_and(UNet2dConfig::is_plain) {
             // There is nothing to steer to, or no class that stands for none to steer from.
             manifest.default_guidance_scale = 1.0;

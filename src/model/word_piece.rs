@@ -74,15 +74,28 @@ impl WordPieceTokenizer {
 
     /// The error says what the vocabulary lacks.
     fn new(vocabulary: &str, max_length: usize) -> Result<Self, String> {
+        let lines = vocabulary.lines().map(str::trim_end).zip(0..);
+        Self::of(
+            lines.map(|(token, number)| (token.to_owned(), number)),
+            max_length,
+        )
+    }
+
+    /// The tokenizer of tokens and their numbers, by which texts are padded or cut to
+    /// `max_length`.
+    ///
+    /// # Errors
+    /// What the vocabulary lacks.
+    pub fn of(
+        vocabulary: impl IntoIterator<Item = (String, u32)>,
+        max_length: usize,
+    ) -> Result<Self, String> {
         if max_length < 3 {
             return Err(format!(
                 "texts of {max_length} tokens have no room for words"
             ));
         }
-        let lines = vocabulary.lines().map(str::trim_end).zip(0..);
-        let vocabulary: HashMap<String, u32> = lines
-            .map(|(token, number)| (token.to_owned(), number))
-            .collect();
+        let vocabulary: HashMap<String, u32> = vocabulary.into_iter().collect();
         let find = |token: &str| {
             let number = vocabulary.get(token).copied();
             number.ok_or_else(|| format!("it lacks the token {token}"))

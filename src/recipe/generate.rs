@@ -16,6 +16,7 @@ use super::latents::Latents;
 use super::layout::{LayoutError, LayoutInput};
 use super::lora::{LoraSpec, LoraTagError, NamedFile};
 use super::param::{Param, Range, Value, WIDTH};
+use super::prediction::Prediction;
 use super::prompt::{PromptSyntax, TextReading};
 use super::schedule::{self, Schedule};
 use super::semantic::{SemanticError, SemanticInput};
@@ -83,6 +84,9 @@ pub struct GenerateSpec {
     /// How noise levels are spread; `None` takes the model's own default.
     #[serde(flatten, with = "schedule")]
     pub schedule: Option<Schedule>,
+    /// What the denoiser is taken to predict, where the model is wrong about itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
     /// Number of sampling steps, at least 1.
     pub steps: u32,
     /// Scale of classifier-free guidance; up to 1 there is none, as in diffusers.
@@ -211,6 +215,7 @@ impl Default for GenerateSpec {
             clip_skip: 1,
             sampler: None,
             schedule: None,
+            prediction: None,
             steps: 25,
             guidance_scale: 5.0,
             guidance_rescale: 0.0,

@@ -18,7 +18,8 @@ use super::param::{
 use super::prompt::PromptSyntax;
 use super::{
     FoundRecipe, FrameSpec, GenerateSpec, GuideKind, LoraSpec, MAX_CONTROLS, MAX_SIDE_PX,
-    MaskedContent, NamedFile, PaintedRecipe, RecipeForm, SamplerId, Schedule, Tile, WindowChoice,
+    MaskedContent, NamedFile, PaintedRecipe, Prediction, RecipeForm, SamplerId, Schedule, Tile,
+    WindowChoice,
 };
 
 const NEGATIVE: &str = "Negative prompt:";
@@ -36,6 +37,7 @@ const TILING: &str = "Tiling";
 const WINDOWS: &str = "Windows";
 
 /// What of a guide counts.
+const PREDICTION: &str = "Prediction";
 const GUIDE: &str = "Guide";
 /// The number of the class that was painted.
 const CLASS: &str = "Class";
@@ -117,6 +119,7 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     pairs.add_some("Sampler", recipe.sampler_label.as_deref());
     // Without a schedule A1111 picks Karras for some samplers by itself.
     pairs.add_some("Schedule type", spec.schedule.map(Schedule::infotext));
+    pairs.add_some(PREDICTION, spec.prediction.map(Prediction::id));
     pairs.add_number(&GUIDANCE, spec.guidance_scale);
     pairs.add_number(&SEED, spec.seed);
     pairs.add("Size", format_args!("{}x{}", spec.width_px, spec.height_px));
@@ -342,6 +345,7 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
         }
         "Schedule type" if value == "Automatic" => {}
         "Schedule type" => spec.schedule = Some(Schedule::of_infotext(value)?),
+        PREDICTION => spec.prediction = Some(Prediction::of_id(value)?),
         "Size" => {
             let (width, height) = value.split_once('x')?;
             let width = WIDTH.allowed.read(width)?;

@@ -32,6 +32,7 @@ pub mod param;
 mod picture_files;
 mod picture_reading;
 mod png_text;
+mod prediction;
 pub mod prompt;
 mod sampler_id;
 mod scaling;
@@ -64,6 +65,7 @@ pub use picture_reading::{
     DecodedPicture, OpenedPicture, PictureWarning, decode_picture, open_picture, picture_size,
     read_recipe,
 };
+pub use prediction::Prediction;
 pub use sampler_id::SamplerId;
 pub use scaling::scale_picture;
 pub use schedule::Schedule;

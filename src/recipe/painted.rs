@@ -263,6 +263,7 @@ impl FoundRecipe {
             spec.sampler.clone_from(&self.spec.sampler);
         }
         spec.schedule = self.spec.schedule.or(spec.schedule);
+        spec.prediction = self.spec.prediction;
         spec.finish = self.spec.finish.or(spec.finish);
         spec.frame = self.spec.frame;
         spec.class = self.spec.class;

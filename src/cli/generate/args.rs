@@ -23,8 +23,8 @@ use crate::recipe::param::{
     BATCH, CLIP_SKIP, ETA, GUIDANCE, GUIDANCE_RESCALE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
 };
 use crate::recipe::{
-    Finish, FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, RecipeForm, SamplerId,
-    Schedule, Tile, WindowChoice, read_recipe,
+    Finish, FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, Prediction, RecipeForm,
+    SamplerId, Schedule, Tile, WindowChoice, read_recipe,
 };
 
 /// What `velatura generate` takes.
@@ -73,6 +73,10 @@ pub struct GenerateArgs {
     /// How noise levels are spread, for samplers that let them [default: the model's]
     #[arg(long, value_parser = schedule_parser(), conflicts_with_all = ["karras", "no_karras"])]
     schedule: Option<Schedule>,
+    /// What the model predicts, where it is wrong about itself: noise or velocity
+    /// [default: the recipe's, or as its files or name say]
+    #[arg(long, value_name = "epsilon|v", value_parser = prediction_parser())]
+    prediction: Option<Prediction>,
     #[arg(long, value_name = "SCALE", help = help(&GUIDANCE, "the model's"))]
     cfg_scale: Option<f32>,
     #[arg(long, value_name = "PART", help = help(&GUIDANCE_RESCALE, "0"))]
@@ -197,6 +201,11 @@ fn schedule_parser() -> impl clap::builder::TypedValueParser<Value = Schedule> {
         .map(|id| Schedule::of_id(&id).unwrap_or(Schedule::Uniform))
 }
 
+fn prediction_parser() -> impl clap::builder::TypedValueParser<Value = Prediction> {
+    PossibleValuesParser::new(Prediction::ALL.map(Prediction::id))
+        .map(|id| Prediction::of_id(&id).unwrap_or(Prediction::Epsilon))
+}
+
 impl GenerateArgs {
     /// The job that the options describe, with inputs read from their files, and the
     /// picture that it paints a part of, if it does. `warn` is told what of a recipe or
@@ -257,6 +266,7 @@ impl GenerateArgs {
         };
         let plain = (self.karras || self.no_karras).then_some(plain);
         spec.schedule = self.schedule.or(plain).or(spec.schedule);
+        spec.prediction = self.prediction.or(spec.prediction);
         spec.clip_skip = self.clip_skip.unwrap_or(spec.clip_skip);
         if !self.lora.is_empty() {
             spec.loras.clone_from(&self.lora);

@@ -15,9 +15,9 @@ use crate::nn::{
 };
 
 /// Heads of attention, whatever the width.
-const HEADS: usize = 8;
+pub const HEADS: usize = 8;
 /// Channels of a head.
-const HEAD_WIDTH: usize = 64;
+pub const HEAD_WIDTH: usize = 64;
 /// The folder of the network in a checkpoint.
 const PLACE: &str = "cond_stage_model.transformer";
 

@@ -27,7 +27,7 @@ const SCALE_FACTOR: &str = "scale_factor";
 /// Steps and guidance that suit them, as in the paper's samples.
 const STEPS: u32 = 50;
 const GUIDANCE: f32 = 3.0;
-const TEXT_GUIDANCE: f32 = 5.0;
+pub(super) const TEXT_GUIDANCE: f32 = 5.0;
 
 /// What a model is told, and the networks for it.
 #[derive(Default)]
@@ -111,7 +111,8 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         held: WeightDtype::F32,
         is_in_turn: false,
         watch: None,
-        one_file: Some(Arc::new(OneFile::new(parts, source, conditions.original))),
+        one_file: Some(Arc::new(OneFile::new(parts, source))),
+        original: conditions.original,
     };
     folder.check_conditions()?;
     Ok(folder)

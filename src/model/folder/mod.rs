@@ -1,9 +1,11 @@
 //! A model on disk: the folder layout of diffusers, or one file that is taken for it.
 
+mod bert;
 mod conditions;
 mod convert;
 mod differences;
 mod few_steps;
+mod files;
 mod first_stage;
 mod further;
 mod latent_diffusion;
@@ -20,11 +22,11 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use serde_json::Value;
 
+use bert::BERT;
 pub use conditions::groups_of;
 pub use convert::{Conversion, is_single_target};
 pub(super) use few_steps::FewSteps;
 pub use further::OriginalNetwork;
-use original::VOCABULARY;
 pub use save::ModelParts;
 use single::OneFile;
 
@@ -34,10 +36,9 @@ use super::conditioner::semantic::{SemanticEncoder, SemanticEncoderConfig};
 use super::first_stage::FirstStagePlace;
 use super::inspect::{check_class, only_checkpoint};
 use super::json::{read_config, read_json};
+use super::paper::OriginalConditioner;
 use super::turns;
-use super::weights::{
-    self, FileStamp, ReadWatch, Watched, WeightDigest, WeightDtype, WeightSource, names,
-};
+use super::weights::{self, ReadWatch, Watched, WeightDtype, WeightSource, names};
 use super::{
     ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStageConfig, Manifest, ModelError, UNet2d,
     UNet2dConfig,
@@ -48,7 +49,8 @@ const TEXT: &str = "model";
 /// A weight that every denoiser has.
 const FIRST_WEIGHT: &str = "conv_in.weight";
 /// The folders of the parts.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
+    BERT,
     "unet",
     "vae",
     "vqvae",
@@ -100,6 +102,8 @@ pub struct ModelFolder {
     is_in_turn: bool,
     /// The weights of all parts, for a model in one file.
     one_file: Option<Arc<OneFile>>,
+    /// What tells the denoiser, where its network is the paper's own.
+    original: Option<OriginalConditioner>,
     /// Who is told while weights are read.
     watch: Option<ReadWatch>,
 }
@@ -176,6 +180,11 @@ impl ModelFolder {
             }
         };
         let manifest = manifest.with_text(text_encoder.as_ref().or(second_text_encoder.as_ref()));
+        let words = bert::read(&path)?;
+        let manifest = match &words {
+            Some(words) => bert::manifest(manifest, words),
+            None => manifest,
+        };
         manifest.validate()?;
         if let (Some(unet), Some(width)) = (&unet, text_width(&text_encoder, &second_text_encoder))
             && !unet.is_plain()
@@ -204,6 +213,7 @@ impl ModelFolder {
             held: WeightDtype::F32,
             is_in_turn: false,
             one_file: None,
+            original: words.map(OriginalConditioner::Tokens),
             watch: None,
         };
         folder.check_conditions()?;
@@ -473,43 +483,6 @@ impl ModelFolder {
             });
         }
         Ok(tokenizer.limited_to(text.max_position_embeddings))
-    }
-
-    /// SHA-256 of the denoiser's weights, of which other programs show the first
-    /// ten digits. It is made when it is begun or asked for, and remembered.
-    ///
-    /// # Errors
-    /// If there is no denoiser or its weights cannot be opened.
-    pub fn unet_digest(&self) -> Result<Arc<WeightDigest>, ModelError> {
-        let source = self.weights("unet", UNET)?;
-        Ok(WeightDigest::new(source.files()))
-    }
-
-    /// Sizes and times of all files of the model: another value means that it was
-    /// exchanged on disk, and has to be read again.
-    pub fn stamp(&self) -> Vec<FileStamp> {
-        Self::stamp_of(&self.path)
-    }
-
-    /// As [`Self::stamp`], without opening the folder; empty where there is none.
-    pub fn stamp_of(path: &Path) -> Vec<FileStamp> {
-        if path.is_file() {
-            // What tells its sizes, the names of its classes and its words.
-            let beside = ["config.yaml", CLASS_NAMES, VOCABULARY];
-            let beside = beside.map(|name| path.with_file_name(name));
-            let beside = beside.into_iter().chain([path.with_extension("yaml")]);
-            let files = [path.to_path_buf()].into_iter().chain(beside);
-            return files.filter_map(|path| FileStamp::of(&path)).collect();
-        }
-        let folders = PARTS.iter().map(|part| path.join(part));
-        let folders = [path.to_path_buf()].into_iter().chain(folders);
-        let files = folders.filter_map(|folder| std::fs::read_dir(folder).ok());
-        let files = files.flatten().filter_map(Result::ok);
-        let files = files.map(|entry| entry.path());
-        let files = files.filter(|path| path.is_file());
-        let mut stamps: Vec<FileStamp> = files.filter_map(|path| FileStamp::of(&path)).collect();
-        stamps.sort();
-        stamps
     }
 
     fn missing(&self, part: &'static str) -> ModelError {

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use super::single::{Pieces, unclear};
-use super::{CLASS_NAMES, ModelFolder, TEXT};
+use super::{CLASS_NAMES, ModelFolder, TEXT, bert};
 use crate::model::conditioner::OriginalEncoder;
 use crate::model::conditioner::box_tokens::BoxGrammar;
 use crate::model::conditioner::inpaint::{MASK, MASKED_IMAGE};
@@ -17,7 +17,7 @@ use crate::model::conditioner::token_transformer::TokenEncoder;
 use crate::model::json::read_text;
 use crate::model::paper::{Joined, OriginalConditioner, TokenTransformer};
 use crate::model::weights::{self, names};
-use crate::model::{LatentInfo, ModelError, WordPieceTokenizer};
+use crate::model::{LatentInfo, ModelError};
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{InputSpec, MaskConvention, Palette, PaletteClass};
 
@@ -178,7 +178,7 @@ pub(super) fn wrong_count(path: &Path, lines: usize, count: usize) -> ModelError
 impl ModelFolder {
     /// What tells the denoiser, by its sizes, in a model of the paper's code.
     pub(in crate::model) fn original(&self) -> Option<&OriginalConditioner> {
-        self.one_file.as_ref()?.original()
+        self.original.as_ref()
     }
 
     /// Whether it is told which part of a picture it sees, as the paper's models of boxes
@@ -249,7 +249,12 @@ impl ModelFolder {
         network: M,
         class: &'static str,
     ) -> Result<M, ModelError> {
-        let source = self.weights(PART, TEXT)?;
+        let source = match (&self.one_file, &self.original) {
+            (None, Some(OriginalConditioner::Tokens(tokens))) => {
+                self.told(bert::weights(&self.path, *tokens)?)
+            }
+            _ => self.weights(PART, TEXT)?,
+        };
         weights::load(
             network,
             source.as_ref(),
@@ -257,17 +262,5 @@ impl ModelFolder {
             class,
             self.held,
         )
-    }
-
-    /// The tokenizer of the vocabulary beside the checkpoint, else of BERT's own.
-    fn word_pieces(&self, tokens: TokenTransformer) -> Result<WordPieceTokenizer, ModelError> {
-        let path = self.path.with_file_name(VOCABULARY);
-        let tokenizer = WordPieceTokenizer::open(&path, tokens.length)?;
-        let (has, knows) = (tokenizer.vocab_size(), tokens.vocabulary);
-        if has > knows {
-            let message = format!("it has {has} tokens and the text encoder only {knows}");
-            return Err(ModelError::Tokenizer { path, message });
-        }
-        Ok(tokenizer)
     }
 }

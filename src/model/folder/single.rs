@@ -39,8 +39,6 @@ pub(super) struct OneFile {
     pub source: Arc<dyn WeightSource>,
     /// The tokenizer that fills texts up as OpenCLIP's do.
     pub filled: Option<&'static str>,
-    /// What tells the denoiser, where its network is the paper's own.
-    pub original: Option<OriginalConditioner>,
 }
 
 /// Where the weights of a part lie, by diffusers' names.
@@ -48,22 +46,12 @@ pub(super) type Pieces = BTreeMap<String, Piece>;
 
 impl OneFile {
     /// The parts of a file, without text.
-    pub fn new(
-        parts: BTreeMap<&'static str, Pieces>,
-        source: Arc<dyn WeightSource>,
-        original: Option<OriginalConditioner>,
-    ) -> Self {
+    pub fn new(parts: BTreeMap<&'static str, Pieces>, source: Arc<dyn WeightSource>) -> Self {
         Self {
             parts,
             source,
             filled: None,
-            original,
         }
-    }
-
-    /// What tells the denoiser, where its network is the paper's own.
-    pub fn original(&self) -> Option<&OriginalConditioner> {
-        self.original.as_ref()
     }
 
     /// The weights of a part, by diffusers' names.
@@ -176,8 +164,8 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
             ]),
             source,
             filled: is_second.then_some("tokenizer"),
-            original: None,
         })),
+        original: None,
     };
     folder.check_conditions()?;
     Ok(folder)
@@ -269,8 +257,10 @@ pub(super) fn clip<'a>(names: impl Iterator<Item = &'a str>, place: &str) -> Pie
         let Some(inner) = name.strip_prefix(place) else {
             continue;
         };
-        if !inner.ends_with("position_ids") && !inner.starts_with("text_projection") {
-            let inner = inner.strip_prefix("text_model.").unwrap_or(inner);
+        // A projection, or eyes beside it, are of no use.
+        if let Some(inner) = inner.strip_prefix("text_model.")
+            && !inner.ends_with("position_ids")
+        {
             pieces.insert(format!("text_model.{inner}"), Piece::whole(name));
         }
     }

@@ -134,8 +134,8 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
             parts,
             source,
             filled: Some("tokenizer_2"),
-            original: None,
         })),
+        original: None,
     };
     folder.check_conditions()?;
     Ok(folder)

@@ -49,11 +49,8 @@ pub(super) fn inspect(path: &Path, config: Option<&Path>) -> Result<Inspection, 
             remedy: "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
         });
     }
-    let is_papers = class.is_some_and(|class| class.starts_with("LDM"))
-        || ["vqvae", "bert"]
-            .iter()
-            .any(|part| path.join(part).is_dir());
-    if is_papers {
+    // Its words are looked up by the names in the file.
+    if path.join("bert").is_dir() {
         return Ok(described(path, class, &pipeline::networks(path)?));
     }
     match ModelFolder::open(path) {

@@ -289,8 +289,13 @@ const PARTS: [(&str, Kind); 56] = [
     ),
 ];
 
-/// Those that a whole model may have too.
-const WITHIN_MODELS: [&str; 4] = [
+/// Those that a whole model may have too: its encoders, and what merges leave in it.
+const WITHIN_MODELS: [&str; 9] = [
+    "lora_",
+    "_lora.",
+    ".lora.",
+    "string_to_param",
+    "emb_params",
     "vision_model.",
     "visual.transformer",
     "model.layers.",

@@ -4,6 +4,7 @@ mod folder;
 mod foreign;
 mod pipeline;
 mod single;
+mod usual;
 
 use std::path::{Path, PathBuf};
 

@@ -13,7 +13,7 @@ use super::super::paper::{
     Seen, ToldConditioner, UNET, is_leftover, matching,
 };
 use super::super::weights::{self, Gathered, WeightSource, is_alike};
-use super::{Family, Inspection, Predicts, Task, foreign, precision};
+use super::{Family, Inspection, Predicts, Task, foreign, precision, usual};
 
 /// Where a header says what the denoiser predicts, `epsilon` or `v`
 /// (<https://github.com/Stability-AI/ModelSpec>).
@@ -51,6 +51,7 @@ impl SingleFile {
     /// # Errors
     /// As [`Self::open`], of what names, shapes and its configuration tell.
     pub fn of(source: Arc<dyn WeightSource>, config: Option<&Path>) -> Result<Self, ModelError> {
+        let source = usual::named(source);
         let Found {
             inspection,
             parts,

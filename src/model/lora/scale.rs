@@ -47,10 +47,16 @@ impl Scales {
                 path: source.path().to_path_buf(),
                 message: format!("its {DIFFUSERS_NOTE} is wrong: {error}"),
             })?;
+            // That of a network alone has none of their names.
+            let has = |prefix: &str| {
+                let mut keys = told.as_object().into_iter().flat_map(|it| it.keys());
+                keys.any(|key| key.starts_with(prefix))
+            };
+            let of = |prefix| Told::of_peft(&told, if has(prefix) { prefix } else { "" });
             return Ok(Self {
-                denoiser: Told::of_peft(&told, "unet."),
-                text: Told::of_peft(&told, "text_encoder."),
-                second_text: Told::of_peft(&told, "text_encoder_2."),
+                denoiser: of("unet."),
+                text: of("text_encoder."),
+                second_text: of("text_encoder_2."),
             });
         }
         let number = |key: &'static str, text: &str| match text.parse::<f64>() {

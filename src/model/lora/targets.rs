@@ -7,10 +7,26 @@ use super::keys;
 /// Ends of all weights that can be changed.
 const WEIGHT: &str = ".weight";
 /// What stands before the names of the denoiser and of the text encoder: kohya's, where
-/// dots are lines, and diffusers'.
-const UNET_PREFIXES: [&str; 3] = ["lora_unet_", "unet.", ""];
-const TEXT_PREFIXES: [&str; 4] = ["lora_te_", "lora_te1_", "text_encoder.", ""];
-const SECOND_TEXT_PREFIXES: [&str; 2] = ["lora_te2_", "text_encoder_2."];
+/// dots are lines, diffusers' and ComfyUI's.
+const UNET_PREFIXES: [&str; 5] = [
+    "lora_unet_",
+    "unet.",
+    "",
+    "diffusion_model.",
+    "model.diffusion_model.",
+];
+const TEXT_PREFIXES: [&str; 5] = [
+    "lora_te_",
+    "lora_te1_",
+    "text_encoder.",
+    "",
+    "text_encoders.clip_l.transformer.",
+];
+const SECOND_TEXT_PREFIXES: [&str; 3] = [
+    "lora_te2_",
+    "text_encoder_2.",
+    "text_encoders.clip_g.transformer.",
+];
 /// What newer versions of transformers leave out.
 const TEXT_MODEL: &str = "text_model.";
 

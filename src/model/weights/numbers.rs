@@ -79,6 +79,9 @@ fn read_as<T: Held>(
         Dtype::F16 => (decode_f16, 2),
         Dtype::BF16 => (decode_bf16, 2),
         Dtype::F64 => (decode_f64, 8),
+        // A number that stands alone, such as the alpha of a LoRA, may be a whole one.
+        Dtype::I64 if stored.length == 8 => (decode_i64, 8),
+        Dtype::I32 if stored.length == 4 => (decode_i32, 4),
         other => {
             return Err(ModelError::NumberKind {
                 path: path.to_path_buf(),
@@ -218,6 +221,20 @@ fn decode_f64(bytes: &[u8], values: &mut [f32]) {
     let wide = bytes.as_chunks::<8>().0;
     for (value, bytes) in values.iter_mut().zip(wide) {
         *value = f64::from_le_bytes(*bytes) as f32;
+    }
+}
+
+fn decode_i64(bytes: &[u8], values: &mut [f32]) {
+    let whole = bytes.as_chunks::<8>().0;
+    for (value, bytes) in values.iter_mut().zip(whole) {
+        *value = i64::from_le_bytes(*bytes) as f32;
+    }
+}
+
+fn decode_i32(bytes: &[u8], values: &mut [f32]) {
+    let whole = bytes.as_chunks::<4>().0;
+    for (value, bytes) in values.iter_mut().zip(whole) {
+        *value = i32::from_le_bytes(*bytes) as f32;
     }
 }
 

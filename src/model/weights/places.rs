@@ -1,6 +1,7 @@
 //! The names under which diffusers and transformers put the weights of a network.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::super::ModelError;
 use super::sharded::Sharded;
@@ -43,6 +44,29 @@ fn file_names(stem: &str) -> Vec<String> {
     plain.into_iter().chain(variants).chain(older).collect()
 }
 
+/// The file of a variant with a name of its own, where there is only one: diffusers
+/// writes and reads any.
+fn other_variant(folder: &Path, stem: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names: Vec<String> = names.collect();
+    ["safetensors", "bin"].into_iter().find_map(|ending| {
+        let stems = [stem.to_owned(), format!("pytorch_{stem}")];
+        let is_variant = |name: &&String| {
+            let mut rests = stems.iter().filter_map(|stem| name.strip_prefix(stem));
+            rests.any(|rest| match *rest.split('.').collect::<Vec<_>>() {
+                // Shards go by their index.
+                ["", variant, end] => end == ending && !variant.contains("-of-"),
+                ["", kind, "index", _, "json"] | ["", kind, _, "index", "json"] => kind == ending,
+                _ => false,
+            })
+        };
+        let mut fitting = names.iter().filter(is_variant);
+        let only = fitting.next().filter(|_| fitting.next().is_none())?;
+        Some(folder.join(only))
+    })
+}
+
 /// Opens the weights in a network's folder.
 ///
 /// # Errors
@@ -52,7 +76,8 @@ pub(in crate::model) fn find(
     stem: &str,
 ) -> Result<Box<dyn WeightSource>, ModelError> {
     let mut paths = file_names(stem).into_iter().map(|name| folder.join(name));
-    let Some(path) = paths.find(|path| path.is_file()) else {
+    let found = paths.find(|path| path.is_file());
+    let Some(path) = found.or_else(|| other_variant(folder, stem)) else {
         return Err(ModelError::MissingWeights {
             folder: folder.to_path_buf(),
             expected: file_names(stem).into_iter().take(3).collect(),

@@ -114,6 +114,10 @@ impl WeightSource for Renamed {
         self.pieces.get(name).map(|(_, shape)| shape.as_slice())
     }
 
+    fn note(&self, key: &str) -> Option<&str> {
+        self.source.note(key)
+    }
+
     fn dtype(&self, name: &str) -> Option<Dtype> {
         self.source.dtype(&self.pieces.get(name)?.0.name)
     }

@@ -32,7 +32,7 @@ pub fn joined(pieces: &[Piece]) -> String {
 }
 
 static SIGNS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\\[()\[\]\\]|\\|\(|\[|:([+-]?[.\d]+)\)|\)|\]|[^\\()\[\]:]+|:")
+    Regex::new(r"\\[()\[\]\\]|\\|\(|\[|:\s*([+-]?[.\d]+)\s*\)|\)|\]|[^\\()\[\]:]+|:")
         .expect("the pattern is constant and valid")
 });
 
@@ -182,6 +182,7 @@ mod tests {
         );
         is("[a]", &[("a", (1.0 / 1.1) as f32)]);
         is("(a:-0.5) b", &[("a", -0.5), (" b", 1.0)]);
+        is("(a : 1.5 ) b", &[("a ", 1.5), (" b", 1.0)]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn every_option_ends_in_the_spec() {
     let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
         --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 \
         --windows 256 --tile xy --clip-skip 2 --lora ink.safetensors:0.5 --lora oil:x --vae soft.safetensors \
-        --embedding glow.pt --prompt";
+        --embedding glow.pt --prediction v --prompt";
     let options: Vec<_> = options.split_whitespace().chain(["a red barn"]).collect();
     let expected = GenerateSpec {
         model: ModelSource::Folder(MODEL.into()),
@@ -54,6 +54,7 @@ fn every_option_ends_in_the_spec() {
         clip_skip: 2,
         sampler: Some(SamplerId::new("euler")),
         schedule: Some(Schedule::Karras),
+        prediction: Some(crate::recipe::Prediction::Velocity),
         steps: 12,
         guidance_scale: 6.5,
         guidance_rescale: 0.0,
@@ -100,9 +101,7 @@ fn every_option_ends_in_the_spec() {
         mask: None,
         strengths: None,
         layout: None,
-        semantic: None,
-        low_resolution: None,
-        guide: None,
+        ..GenerateSpec::default()
     };
     assert_eq!(args(&options).spec(&mut silent).unwrap(), expected);
 }

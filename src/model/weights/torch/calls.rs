@@ -23,7 +23,11 @@ const TENSORS: [&str; 7] = [
     "torch.tensor._rebuild_from_type",
 ];
 
-const DICTS: [&str; 5] = [
+/// A module that is a dictionary of parameters, as words for text encoders are kept in.
+pub(super) const PARAMETERS: &str = "_parameters";
+
+const DICTS: [&str; 6] = [
+    "torch.nn.modules.container.ParameterDict",
     "collections.OrderedDict",
     "collections.defaultdict",
     "collections.Counter",

@@ -4,8 +4,10 @@
 //! texts and containers; a call is not made but remembered or refused, so that
 //! nothing a file says is ever done (opcodes: CPython's `Lib/pickletools.py`).
 
+mod reading;
+
 use std::collections::HashMap;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read as _};
 
 use super::calls::{self, Callable};
 
@@ -330,7 +332,7 @@ impl<R: BufRead> Machine<R> {
                 let (_, _, class) = (self.pop()?, self.pop()?, self.pop()?);
                 self.instance(class)
             }
-            b'b' => self.drop_top(),
+            b'b' => self.build(),
             // The oldest way to make instances does call.
             b'i' => {
                 let global = self.global()?;
@@ -425,6 +427,33 @@ impl<R: BufRead> Machine<R> {
         })
     }
 
+    /// Tells an instance what it is. What a dictionary knows besides its items is not
+    /// needed; one of parameters keeps these there.
+    fn build(&mut self) -> Result<(), String> {
+        if self.top().is_err() {
+            return self.drop_top();
+        }
+        let state = self.pop()?;
+        let Ok(instance) = self.top() else {
+            return Ok(());
+        };
+        let kept = match &self.values[state as usize] {
+            Value::Dict(pairs) => pairs
+                .iter()
+                .find(|(key, _)| self.text_of(*key) == Some(calls::PARAMETERS)),
+            _ => None,
+        };
+        let items = match kept.map(|(_, value)| &self.values[*value as usize]) {
+            Some(Value::Dict(items)) => items.clone(),
+            _ => return Ok(()),
+        };
+        self.copies(items.len())?;
+        if let Value::Dict(own) = &mut self.values[instance as usize] {
+            own.extend(items);
+        }
+        Ok(())
+    }
+
     /// Counts what is copied: a large container could be copied again and again.
     fn copies(&mut self, count: usize) -> Result<(), String> {
         self.copied += count;
@@ -509,61 +538,6 @@ impl<R: BufRead> Machine<R> {
             Value::Text(text) => Some(text),
             _ => None,
         }
-    }
-
-    fn global(&mut self) -> Result<String, String> {
-        let (module, name) = (self.line()?, self.line()?);
-        Ok(format!("{module}.{name}"))
-    }
-
-    fn text(&mut self, length: u64) -> Result<(), String> {
-        let bytes = self.run(length)?;
-        // Python's texts may hold halves of surrogate pairs; no name of a tensor does.
-        let text = String::from_utf8_lossy(&bytes);
-        self.push(Value::Text(text.into()))
-    }
-
-    fn blob(&mut self, length: u64) -> Result<(), String> {
-        self.run(length)?;
-        self.push(Value::Bytes)
-    }
-
-    fn long(&mut self, length: u64) -> Result<(), String> {
-        let bytes = self.run(length)?;
-        if bytes.len() > 8 {
-            return self.push(Value::Large(bytes.into()));
-        }
-        let sign = bytes.last().is_some_and(|byte| *byte >= 0x80);
-        let mut whole = [if sign { 0xff } else { 0 }; 8];
-        whole[..bytes.len()].copy_from_slice(&bytes);
-        self.push(Value::Int(i64::from_le_bytes(whole)))
-    }
-
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let mut bytes = [0; N];
-        self.input.read_exact(&mut bytes).map_err(|_| ended())?;
-        Ok(bytes)
-    }
-
-    /// So many bytes, for which memory is taken only as they come.
-    fn run(&mut self, length: u64) -> Result<Vec<u8>, String> {
-        let mut bytes = Vec::new();
-        let read = self.input.by_ref().take(length).read_to_end(&mut bytes);
-        match read {
-            Ok(read) if read as u64 == length => Ok(bytes),
-            _ => Err(ended()),
-        }
-    }
-
-    fn line(&mut self) -> Result<String, String> {
-        const LONGEST: u64 = 1 << 16;
-        let mut line = Vec::new();
-        let mut input = self.input.by_ref().take(LONGEST);
-        input.read_until(b'\n', &mut line).map_err(|_| ended())?;
-        if line.pop() != Some(b'\n') {
-            return Err(ended());
-        }
-        Ok(String::from_utf8_lossy(&line).trim_end_matches('\r').into())
     }
 }
 

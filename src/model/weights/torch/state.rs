@@ -10,10 +10,14 @@ use super::pickle::{Id, Pickle, Value};
 const MOST_AXES: usize = 64;
 /// Parameters that hold tensors that hold tensors; PyTorch writes two.
 const MOST_SHELLS: usize = 4;
+/// Wrappers around wrappers.
+const MOST_WRAPPERS: usize = 4;
 /// Keys under which a checkpoint keeps its weights beside other things, best first; the
 /// last is that of words for a text encoder.
-const WRAPPERS: [&str; 5] = [
+const WRAPPERS: [&str; 7] = [
     "state_dict",
+    "model_state_dict",
+    "module",
     "params_ema",
     "params",
     "model",
@@ -107,8 +111,8 @@ impl State {
             return Err("it holds no dictionary of weights".into());
         };
         let mut state = Self::default();
-        let within = |wrapper: &str| {
-            let mut entries = root.iter();
+        let within = |outer: &[(Id, Id)], wrapper: &str| {
+            let mut entries = outer.iter();
             let entry = entries.find(|(key, _)| pickle.text(*key) == Some(wrapper));
             match entry.map(|(_, value)| pickle.get(*value)) {
                 Some(Value::Dict(inner)) => Some(inner),
@@ -116,13 +120,20 @@ impl State {
             }
         };
         let network = |(key, place)| {
-            let averaged = within(AVERAGED).filter(|_| key == NETWORKS[0].0);
-            averaged.or_else(|| within(key)).map(|inner| (place, inner))
+            let averaged = within(root, AVERAGED).filter(|_| key == NETWORKS[0].0);
+            averaged
+                .or_else(|| within(root, key))
+                .map(|inner| (place, inner))
         };
         let networks: Option<Vec<_>> = NETWORKS.into_iter().map(network).collect();
         let parts = networks.unwrap_or_else(|| {
-            let wrapped = WRAPPERS.iter().find_map(|wrapper| within(wrapper));
-            vec![("", wrapped.unwrap_or(root))]
+            let mut entries = root;
+            for _ in 0..MOST_WRAPPERS {
+                let inner = WRAPPERS.iter().find_map(|wrapper| within(entries, wrapper));
+                let Some(inner) = inner else { break };
+                entries = inner;
+            }
+            vec![("", entries)]
         });
         for (place, entries) in parts {
             for (key, value) in entries {
