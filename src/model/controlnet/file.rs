@@ -19,8 +19,12 @@ const STEM: &str = "diffusion_pytorch_model";
 const FIRST: &str = "controlnet_cond_embedding.conv_in.weight";
 
 /// Relatives by parts of their names, and what they are.
-const RELATIVES: [(&str, &str); 8] = [
+const RELATIVES: [(&str, &str); 9] = [
     ("lora_controlnet", "a Control-LoRA"),
+    (
+        "difference",
+        "what a ControlNet differs by from the model that it was made of",
+    ),
     ("task_embedding", "a union of ControlNets"),
     ("control_add_embedding", "a union of ControlNets"),
     ("adapter.body.", "a T2I-Adapter"),
@@ -68,6 +72,8 @@ impl ControlNetFile {
             (weights::open(path)?, config)
         };
         let source: Arc<dyn WeightSource> = Arc::from(source);
+        // Other names would hide them.
+        refuse_relatives(path, source.as_ref())?;
         let source = match original::renamed(&source) {
             Some(renamed) => Arc::new(renamed),
             None => source,
@@ -115,18 +121,9 @@ impl ControlNetFile {
         })
     }
 
-    /// Refuses relatives by their names, and files that hold nothing of the kind.
+    /// Refuses files that hold nothing of the kind.
     fn check_kind(&self) -> Result<(), ModelError> {
         let names = || self.source.names();
-        let relative = RELATIVES
-            .iter()
-            .find(|(part, _)| names().any(|name| name.contains(part)));
-        if let Some((_, kind)) = relative {
-            return Err(ModelError::ControlNetKind {
-                path: self.path.clone(),
-                kind,
-            });
-        }
         if self.source.shape(FIRST).is_some() {
             return Ok(());
         }
@@ -231,5 +228,19 @@ impl ControlNetFile {
         });
         config.embedding_channels = first.into_iter().chain(blocks).collect();
         config
+    }
+}
+
+/// Refuses relatives by their names.
+fn refuse_relatives(path: &Path, source: &dyn WeightSource) -> Result<(), ModelError> {
+    let relative = RELATIVES
+        .iter()
+        .find(|(part, _)| source.names().any(|name| name.contains(part)));
+    match relative {
+        Some((_, kind)) => Err(ModelError::ControlNetKind {
+            path: path.to_path_buf(),
+            kind,
+        }),
+        None => Ok(()),
     }
 }

@@ -17,6 +17,11 @@ const PREFIX: usize = 8;
 /// Longest header, as in Python's reader.
 const MOST_HEADER_BYTES: u64 = 100_000_000;
 
+/// Most tensors of a file: whole models with their averages have some thousands.
+const MOST_TENSORS: usize = 1 << 16;
+/// What each of them is told with.
+const TENSOR: &[u8] = b"\"data_offsets\"";
+
 /// A safetensors file, opened and checked but not read.
 #[derive(Debug)]
 pub struct SafetensorsFile {
@@ -134,6 +139,13 @@ fn read_header(path: &Path, file: &File) -> Result<Header, ModelError> {
     }
     let mut text = vec![0; header as usize];
     read(&mut text, PREFIX as u64)?;
+    // They take many times the memory of the text.
+    let count = text.windows(TENSOR.len()).filter(|it| *it == TENSOR);
+    if count.take(MOST_TENSORS + 1).count() > MOST_TENSORS {
+        return Err(damaged(format!(
+            "its header names more than {MOST_TENSORS} tensors, which no model has"
+        )));
+    }
     let metadata: Metadata =
         serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
     let begin = PREFIX as u64 + header;

@@ -16,6 +16,9 @@ const MOST_BYTES: u64 = 32 << 20;
 /// Instructions of a pickle; a checkpoint with an optimiser's state has some 400,000.
 const MOST_STEPS: usize = 1_500_000;
 
+/// What a reference to the class of a module begins with.
+const MODULE: &str = "module";
+
 /// Names a value of a pickle.
 pub(super) type Id = u32;
 
@@ -84,6 +87,11 @@ impl Pickle {
     /// A value by its name.
     pub fn get(&self, id: Id) -> &Value {
         &self.values[id as usize]
+    }
+
+    /// Whether a value is the class of a module, with its source code.
+    pub fn is_module(&self, id: Id) -> bool {
+        module_of(&self.values, id).is_some()
     }
 
     /// The names of all values.
@@ -416,6 +424,7 @@ impl<R: BufRead> Machine<R> {
 
     /// An instance of a class: a dictionary, or something that is not needed.
     fn instance(&mut self, class: Id) -> Result<(), String> {
+        let class = module_of(&self.values, class).unwrap_or(class);
         let is_dict = matches!(
             &self.values[class as usize],
             Value::Global(name) if matches!(calls::known(name), Some(Callable::Dict))
@@ -538,6 +547,24 @@ impl<R: BufRead> Machine<R> {
             Value::Text(text) => Some(text),
             _ => None,
         }
+    }
+}
+
+/// The class of a module that is referred to with its source code, as the older format
+/// does; `None` for anything else.
+fn module_of(values: &[Value], id: Id) -> Option<Id> {
+    let Value::Persistent(key) = values.get(id as usize)? else {
+        return None;
+    };
+    match values.get(*key as usize)? {
+        Value::Tuple(parts) => match parts[..] {
+            [kind, class, ..] => {
+                let kind = values.get(kind as usize)?;
+                matches!(kind, Value::Text(kind) if **kind == *MODULE).then_some(class)
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -157,7 +157,9 @@ impl State {
     /// after the other.
     pub fn all_storages(&mut self, pickle: &Pickle) -> Result<(), String> {
         for id in pickle.ids() {
-            if let Value::Persistent(key) = pickle.get(id) {
+            if let Value::Persistent(key) = pickle.get(id)
+                && !pickle.is_module(id)
+            {
                 self.storage(pickle, *key)?;
             }
         }
