@@ -1,6 +1,6 @@
 //! The files of a model, and by what they are known to be the same.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::original::VOCABULARY;
