@@ -138,8 +138,10 @@ fn the_papers_super_resolution_paints_from_a_folder_of_diffusers() {
     assert_eq!((found.missing, found.surplus), (Vec::new(), Vec::new()));
 }
 
-/// Tensors by name: kind of number, shape and bytes.
-type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+/// Kind of number, shape and bytes.
+type Stored = (Dtype, Vec<usize>, Vec<u8>);
+/// Tensors by name.
+type Tensors = BTreeMap<String, Stored>;
 
 fn tensors(path: &Path) -> Tensors {
     let bytes = fs::read(path).unwrap();
@@ -159,13 +161,13 @@ fn write(path: &Path, tensors: &Tensors, notes: Option<HashMap<String, String>>)
     safetensors::serialize_to_file(views, notes, path).unwrap();
 }
 
-fn matrix(rows: usize, columns: usize, scale: f32) -> (Dtype, Vec<usize>, Vec<u8>) {
+fn matrix(rows: usize, columns: usize, scale: f32) -> Stored {
     let values = (0..rows * columns).map(|place| ((place * 37 % 19) as f32 - 9.0) * scale);
     let bytes = values.flat_map(f32::to_le_bytes).collect();
     (Dtype::F32, vec![rows, columns], bytes)
 }
 
-fn number(value: f32) -> (Dtype, Vec<usize>, Vec<u8>) {
+fn number(value: f32) -> Stored {
     (Dtype::F32, Vec::new(), value.to_le_bytes().to_vec())
 }
 
@@ -192,20 +194,19 @@ fn one_said(path: &Path) -> Vec<f32> {
 fn one_file_opens_by_other_names_of_its_weights() {
     let scratch = tempfile::tempdir().unwrap();
     let plain = reference("sd1-single/model.safetensors");
-    let renamed =
-        |name: &str, to: &dyn Fn(&str) -> String, more: &[(&str, (Dtype, Vec<usize>, Vec<u8>))]| {
-            let path = scratch.path().join(name);
-            let own = tensors(&plain).into_iter();
-            // Averages beside would be painted with.
-            let own = own.filter(|(name, _)| !name.starts_with("model_ema."));
-            let mut all: Tensors = own.map(|(name, tensor)| (to(&name), tensor)).collect();
-            all.extend(
-                more.iter()
-                    .map(|(name, tensor)| ((*name).to_owned(), tensor.clone())),
-            );
-            write(&path, &all, None);
-            path
-        };
+    let renamed = |name: &str, to: &dyn Fn(&str) -> String, more: &[(&str, Stored)]| {
+        let path = scratch.path().join(name);
+        let own = tensors(&plain).into_iter();
+        // Averages beside would be painted with.
+        let own = own.filter(|(name, _)| !name.starts_with("model_ema."));
+        let mut all: Tensors = own.map(|(name, tensor)| (to(&name), tensor)).collect();
+        all.extend(
+            more.iter()
+                .map(|(name, tensor)| ((*name).to_owned(), tensor.clone())),
+        );
+        write(&path, &all, None);
+        path
+    };
     let same = |name: &str| name.to_owned();
     let wanted = one_said(&renamed("plain.safetensors", &same, &[]));
     let averaged = |name: &str| match name.strip_prefix("model.diffusion_model.") {
@@ -328,11 +329,7 @@ fn loras_say_the_same_in_all_words() {
         "sd1-tiny/unet/diffusion_pytorch_model.safetensors",
     ));
     let width = unet[&format!("{PLACE}.weight")].1[0];
-    let with = |name: &str,
-                place: &str,
-                ends: [&str; 2],
-                alpha: Option<(Dtype, Vec<usize>, Vec<u8>)>,
-                notes| {
+    let with = |name: &str, place: &str, ends: [&str; 2], alpha: Option<Stored>, notes| {
         let path = scratch.path().join(name);
         let mut all = Tensors::from([
             (format!("{place}{}", ends[0]), matrix(4, width, 0.1)),
