@@ -21,7 +21,8 @@ use velatura::model::{ClassifierFile, ModelFolder};
 use velatura::recipe::{TrainSpec, TrainTarget};
 use velatura::train::TrainEvent;
 
-const MODEL: &str = "tests/data/reference/sd1-tiny";
+/// One whose latents tell something of pictures.
+const MODEL: &str = "assets/models/storybook";
 
 /// Bright and dark pictures in folders of their own, and one in none.
 fn make_pictures(root: &Path) -> PathBuf {
@@ -76,7 +77,10 @@ fn a_classifier_learns_goes_on_and_leads_the_model_that_it_was_trained_for() {
         sum / losses.len() as f32
     };
     let (first, last) = (mean(&losses[..3]), mean(&losses[20..]));
-    assert!((first - 0.693).abs() < 0.05 && last < 0.5, "{first} {last}");
+    assert!(
+        (first - 0.693).abs() < 0.05 && last < 0.65,
+        "{first} {last}"
+    );
     let figure = |name: &str| {
         told.events.iter().rev().find_map(|event| match event {
             TrainEvent::Evaluation {
@@ -137,9 +141,9 @@ fn a_classifier_learns_goes_on_and_leads_the_model_that_it_was_trained_for() {
         painted.map(|_| ()).map_err(|error| error.to_string())
     };
     led(MODEL, 0).unwrap();
-    // One with other noise, or other latents, is told.
+    // One with other latents is told.
     let other = led("tests/data/reference/sd2-tiny", 0).unwrap_err();
-    assert!(other.contains("first stage"), "{other}");
+    assert!(other.contains("channels"), "{other}");
 
     // It learns further from where it is, but no other classes.
     let further = TrainSpec {
