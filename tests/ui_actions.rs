@@ -10,7 +10,7 @@ use studio::Studio;
 use velatura::app::actions::{self, Action, Entry, MENUS};
 use velatura::app::form::FormChange;
 use velatura::app::settings::ThemeChoice;
-use velatura::app::{Command, Dialog};
+use velatura::app::{AppState, Command, Dialog};
 use velatura::document::LayerKind;
 
 /// Where everything of this name stands, and whether it can be pressed.
@@ -243,4 +243,34 @@ fn what_is_typed_counts_for_the_key_that_comes_with_it() {
     studio.permit(40);
     studio.wait("the picture", |state| state.document().has_picture());
     assert_eq!(studio.layer_names(), ["a blue boat", "Mask"]);
+}
+
+/// Whether the entry of this name in the menu *File* has a mark.
+fn is_marked(studio: &mut Studio, name: &str) -> bool {
+    studio.click("File");
+    let node = studio.harness.get_by_label(name);
+    let is_marked = node.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True);
+    studio.click("File");
+    is_marked
+}
+
+/// The engine hears of it with the next job, and the menu says how it is.
+#[test]
+fn saving_memory_is_switched_in_the_menu_and_told_to_the_engine() {
+    let name = "Save memory";
+    let mut studio = Studio::start();
+    studio.paint("hills");
+    let used = |state: &AppState| state.memory.map(|memory| memory.used_bytes >> 20);
+    assert_eq!(used(studio.state()), Some(312));
+    for (saves, wanted) in [(true, 96), (false, 312)] {
+        studio.click("File");
+        studio.click(name);
+        assert_eq!(studio.state().settings.saves_memory, saves);
+        studio.wait("the end of the job", |state| state.jobs.running().is_none());
+        studio.permit(2);
+        studio.click("Generate");
+        studio.wait("the memory", |state| used(state) == Some(wanted));
+        studio.wait("the end of the job", |state| state.jobs.running().is_none());
+        assert_eq!(is_marked(&mut studio, name), saves);
+    }
 }
