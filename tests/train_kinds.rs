@@ -224,6 +224,10 @@ fn every_kind_is_made_of_scenes() {
         let folder = ModelFolder::open(&model).expect("a model");
         LatentDiffusion::load(&folder, &Device::flex()).expect("a model that paints");
         inspect(&model, None).expect("what it is");
+        // Small pictures of a factor need latents that are as small.
+        if task == TrainTask::SuperResolution {
+            continue;
+        }
         // What is trained on pixels has no network there.
         let stage = model.join("vae");
         std::fs::remove_dir_all(&stage).expect("removed");
