@@ -243,6 +243,8 @@ def compiled(rows, openvino, forward, network, inputs):
         # From a file, so that the weights are in memory once.
         openvino.save_model(model, path, compress_to_fp16=False)
         del model
+        # The largest networks fit in memory once as they are and once packed, not twice.
+        network.to("meta")
         gc.collect()
         core = openvino.Core()
         for name, arguments in inputs.items():

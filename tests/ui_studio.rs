@@ -341,6 +341,20 @@ fn where_the_system_has_no_file_dialog_the_path_is_typed() {
 }
 
 #[test]
+fn escape_closes_a_dialog_while_something_is_typed_in_it() {
+    let mut studio = Studio::start();
+    studio.command(Command::Show(Dialog::Path {
+        purpose: PickPurpose::OpenPicture,
+        suggestion: String::new(),
+    }));
+    studio.harness.get_by_label("Path").type_text("/pictures");
+    studio.harness.run();
+    studio.harness.key_press(Key::Escape);
+    studio.harness.run();
+    assert!(studio.state().dialog.is_none());
+}
+
+#[test]
 fn escape_closes_a_list_before_it_ends_a_job() {
     let mut studio = Studio::start();
     studio.set([number(&STEPS, 50)]);

@@ -67,9 +67,12 @@ impl KeyContext {
             Listens::Plain => !self.is_dialog_open && !self.is_typing,
             Listens::WhileTyping => !self.is_dialog_open,
             Listens::Always => true,
-            // Escape closes a menu first, and otherwise leaves a text field,
-            // but a job in hand ends whatever has the focus.
-            Listens::Escape => !self.is_popup_open && (!self.is_typing || self.is_generating),
+            // Escape closes a menu first, and otherwise leaves a text field, but a dialog
+            // closes and a job in hand ends whatever has the focus.
+            Listens::Escape => {
+                let acts_at_once = self.is_dialog_open || self.is_generating;
+                !self.is_popup_open && (!self.is_typing || acts_at_once)
+            }
             // Events of their own; see `take_clipboard`.
             Listens::Clipboard => false,
         }
@@ -215,6 +218,11 @@ mod tests {
             ..free
         };
         assert_eq!(count(Key::Escape, Modifiers::NONE, typing), 0);
+        let naming = KeyContext {
+            is_dialog_open: true,
+            ..typing
+        };
+        assert_eq!(count(Key::Escape, Modifiers::NONE, naming), 1);
         let busy = KeyContext {
             is_generating: true,
             ..typing

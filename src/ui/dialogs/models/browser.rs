@@ -112,8 +112,6 @@ pub struct ModelBrowser {
     pub(super) is_to_be_seen: bool,
     /// The field for searching.
     pub(super) search: Option<egui::Id>,
-    /// Whether a text field had the focus at the end of the last frame.
-    pub(super) was_typing: bool,
     /// How far the grid is scrolled, in points.
     pub(super) offset: f32,
     /// Whether the list was just opened.

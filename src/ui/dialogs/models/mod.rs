@@ -21,7 +21,7 @@ use side::side_ui;
 use std::sync::Arc;
 
 use crate::app::library::LibraryCommand;
-use crate::app::{AppState, Command, CommandSink};
+use crate::app::{AppState, CommandSink};
 use crate::engine::library::{Listed, PictureFile};
 use crate::icons;
 use crate::ui::UiState;
@@ -62,7 +62,7 @@ pub(super) fn models_ui(
         models, thumbnails, ..
     } = own;
     let browser = models.get_or_insert_with(ModelBrowser::fresh);
-    let keys = keys(ui, browser, state, commands);
+    let keys = keys(ui, browser);
     search_ui(ui, browser);
     browser.update(state);
     let window = ui.ctx().content_rect().height();
@@ -91,7 +91,6 @@ pub(super) fn models_ui(
     if let Some(listed) = browser.marked_model().filter(|_| keys.is_used) {
         commands.push(LibraryCommand::Use(Arc::clone(listed)).into());
     }
-    browser.was_typing = ui.ctx().text_edit_focused();
 }
 
 fn column(ui: &mut Ui, width: f32, height: f32, content: impl FnOnce(&mut Ui)) {
@@ -104,14 +103,8 @@ fn column(ui: &mut Ui, width: f32, height: f32, content: impl FnOnce(&mut Ui)) {
 }
 
 /// Takes the keys that mean the grid, unless a button or a list has the focus.
-fn keys(ui: &mut Ui, browser: &ModelBrowser, state: &AppState, commands: &mut CommandSink) -> Keys {
+fn keys(ui: &mut Ui, browser: &ModelBrowser) -> Keys {
     let is_popup_open = egui::Popup::is_any_open(ui.ctx());
-    // The field for searching would only let go of Escape; where a job is in hand, and
-    // where nothing is typed, it is a command like any other.
-    let leaves = ui.input(|input| input.key_pressed(Key::Escape));
-    if leaves && browser.was_typing && !is_popup_open && state.jobs.generation().is_none() {
-        commands.push(Command::CloseDialog);
-    }
     let focused = ui.memory(|memory| memory.focused());
     if is_popup_open || focused.is_some_and(|id| Some(id) != browser.search) {
         return Keys::default();
