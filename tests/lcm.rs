@@ -18,7 +18,9 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use velatura::diffusion::{Canvas, GenerationRequest, GivenLatents, LatentDiffusion, Session};
+use velatura::diffusion::{
+    Canvas, GenerationRequest, GivenLatents, LatentDiffusion, Retelling, Session,
+};
 use velatura::model::{Conversion, ModelFolder};
 use velatura::recipe::Latents;
 
@@ -103,7 +105,10 @@ fn request(reference: &Reference, all: &Cases, index: usize) -> GenerationReques
 }
 
 fn run(model: &LatentDiffusion, request: &GenerationRequest) -> Vec<f32> {
-    let mut session = Session::new(model, request).unwrap();
+    finished(Session::new(model, request).unwrap())
+}
+
+fn finished(mut session: Session<'_>) -> Vec<f32> {
     while session.step().unwrap().is_some() {}
     let latents = session.state().latents.into_data();
     latents.try_into_vec_as().unwrap()
@@ -131,15 +136,58 @@ fn whole_runs_equal_diffusers() {
         );
         assert!(largest <= TOLERANCE * deviation.max(1.0));
     }
-    // In windows and told anew it hears the same of guidance.
-    let mut wide = request(&reference, &all, 1);
-    wide.given = GivenLatents::default();
-    wide.width_px = 96;
-    wide.canvas = Canvas {
-        window_px: Some(64),
-        ..Canvas::default()
-    };
-    assert!(run(&model, &wide).iter().all(|value| value.is_finite()));
+}
+
+/// In windows and told anew it hears the same of guidance.
+#[test]
+fn guidance_is_heard_in_every_window_and_when_it_is_told_anew() {
+    let reference = Reference::open("lcm/first.safetensors");
+    let all: Cases = reference.cases();
+    let (_scratch, root) = written(&reference);
+    let model = ModelFolder::open(&root).unwrap();
+    let model = LatentDiffusion::load(&model, &Device::flex()).unwrap();
+    let mut asked = request(&reference, &all, 1);
+    asked.given = GivenLatents::default();
+    for (width_px, window_px) in [(96, Some(64)), (64, None)] {
+        asked.width_px = width_px;
+        asked.canvas = Canvas {
+            window_px,
+            ..Canvas::default()
+        };
+        let with = |scale: f32, anew: Option<f32>| {
+            let asked = GenerationRequest {
+                guidance_scale: scale,
+                ..asked.clone()
+            };
+            let mut session = Session::new(&model, &asked).unwrap();
+            if let Some(guidance_scale) = anew {
+                let told = model.told_anew(&Retelling {
+                    prompt: &asked.prompt,
+                    negative_prompt: &asked.negative_prompt,
+                    reading: asked.reading,
+                    steps: asked.steps as usize,
+                    guidance_scale,
+                    conditions: &asked.conditions,
+                    size_px: [asked.width_px, asked.height_px],
+                    canvas: asked.canvas,
+                });
+                session.tell(told.unwrap());
+            }
+            finished(session)
+        };
+        let strong = with(8.5, None);
+        let weak = with(1.0, None);
+        assert!(strong.iter().all(|value| value.is_finite()));
+        // In all windows, so on both sides of the picture.
+        let row = width_px as usize / 4;
+        let differs = |column: usize| {
+            let mut pairs = strong.iter().zip(&weak).skip(column).step_by(row);
+            pairs.any(|(strong, weak)| strong != weak)
+        };
+        assert!((0..row).all(differs), "{width_px}");
+        assert_eq!(with(1.0, Some(8.5)), strong, "{width_px}");
+        assert_eq!(with(8.5, Some(1.0)), weak, "{width_px}");
+    }
 }
 
 #[test]

@@ -118,6 +118,12 @@ pub enum DiffusionError {
         "the classifier was trained on other noise than the model; train one with this model as its first stage"
     )]
     ClassifierNoise,
+    /// The classifier tells of noise that is not one of ours.
+    #[error(
+        "the noise schedule of the classifier (scheduler in its config.json) cannot be used: {0}; \
+         take the scheduler_config.json of the model that it was trained with"
+    )]
+    ClassifierSchedule(String),
     /// The model paints from something that is not there.
     #[error("this model makes small pictures larger and paints from nothing else; give it one")]
     NeedsSmallPicture,

@@ -10,6 +10,10 @@ use super::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
 /// ᾱ of the very last step of a schedule that ends in pure noise, where a noise
 /// level must stay finite: the smallest positive number of f16.
 const ALMOST_NOTHING: f32 = 1.0 / 16_777_216.0;
+/// Its noise level. The root lies in the middle between two numbers of f32, of which torch
+/// takes this one; the other one is seen in the result, where so much noise is taken off in
+/// one step.
+const ALMOST_ALL_NOISE: f64 = 4096.0;
 
 /// The cumulative products of a noise schedule (Ho et al. 2020,
 /// <https://arxiv.org/abs/2006.11239>).
@@ -68,7 +72,10 @@ impl NoiseSchedule {
 
     /// The noise levels √((1 − ᾱ) / ᾱ) of all steps.
     pub(super) fn sigmas(&self) -> Vec<f64> {
-        let sigma = |alpha: &f32| f64::from(((1.0 - alpha) / alpha).sqrt());
+        let sigma = |alpha: &f32| match *alpha == ALMOST_NOTHING {
+            true => ALMOST_ALL_NOISE,
+            false => f64::from(((1.0 - alpha) / alpha).sqrt()),
+        };
         self.alphas_cumprod.iter().map(sigma).collect()
     }
 }

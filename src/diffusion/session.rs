@@ -218,7 +218,8 @@ impl<'m> Session<'m> {
         let lead = request.class_guide.as_ref();
         let lead = lead.map(|guide| {
             let prediction = config.prediction_type;
-            Lead::new(model, guide, size_px, sampler.as_ref(), prediction)
+            let picture = (size_px, request.canvas);
+            Lead::new(model, guide, picture, sampler.as_ref(), prediction)
         });
         let lead = lead.transpose()?;
         let multiple = model.size_multiple_px() as usize;

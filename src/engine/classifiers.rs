@@ -8,10 +8,8 @@ use std::sync::Arc;
 use super::additions::file_digits;
 use super::device::ComputeDevice;
 use super::kept_files::{self, Kept};
-use super::memory::Memory;
 use super::model_cache::{LoadNews, bad_model, path_of};
 use super::protocol::StopReason;
-use super::workbench::check_room;
 use crate::diffusion::ClassGuide;
 use crate::model::weights::{FileStamp, WeightDigest};
 use crate::model::{Classifier, ClassifierFile, ModelFolder};
@@ -51,38 +49,68 @@ struct Known {
 #[derive(Default)]
 pub(super) struct Classifiers(Option<Known>);
 
-impl Classifiers {
-    /// The classifier of a job; one that it does not use is let go of first.
-    ///
-    /// # Errors
-    /// If it cannot be found or read, or there is not enough memory.
-    pub fn get(
-        &mut self,
-        spec: &GenerateSpec,
-        device: &ComputeDevice,
-        news: &dyn LoadNews,
-    ) -> Result<Option<Rc<ReadClassifier>>, StopReason> {
+/// Where a file lies, and what it was when it was looked at.
+struct Found {
+    path: PathBuf,
+    stamp: Vec<FileStamp>,
+}
+
+impl Found {
+    /// Looks for the classifier of a job; `None` where it has none.
+    fn of(spec: &GenerateSpec) -> Result<Option<Self>, StopReason> {
         let Some(named) = &spec.classifier else {
-            self.forget();
             return Ok(None);
         };
         let beside = path_of(&spec.model)?;
         let path = kept_files::find_file(named, Kept::Classifiers, &beside);
         let path = path.map_err(|error| bad_model(&error))?;
         let stamp = ModelFolder::stamp_of(&path);
-        let known = self.0.take();
-        let known = known.filter(|known| known.path == path && known.stamp == stamp);
+        Ok(Some(Self { path, stamp }))
+    }
+
+    fn is_of(&self, known: &Known) -> bool {
+        known.path == self.path && known.stamp == self.stamp
+    }
+}
+
+impl Classifiers {
+    /// Memory that the classifier of a job takes beside what is in memory, for latents of so
+    /// many columns and rows. Reads no weights.
+    ///
+    /// # Errors
+    /// If it cannot be found or opened.
+    pub fn needed_bytes(&self, spec: &GenerateSpec, size: [usize; 2]) -> Result<u64, StopReason> {
+        let Some(found) = Found::of(spec)? else {
+            return Ok(0);
+        };
+        if let Some(known) = self.0.as_ref().filter(|known| found.is_of(known)) {
+            let config = known.read.network.config();
+            return Ok(config.gradient_memory(size).working_bytes);
+        }
+        let file = ClassifierFile::open(&found.path).map_err(|error| bad_model(&error))?;
+        Ok(file.config().gradient_memory(size).total_bytes())
+    }
+
+    /// The classifier of a job; one that it does not use is let go of first.
+    ///
+    /// # Errors
+    /// If it cannot be found or read.
+    pub fn get(
+        &mut self,
+        spec: &GenerateSpec,
+        device: &ComputeDevice,
+        news: &dyn LoadNews,
+    ) -> Result<Option<Rc<ReadClassifier>>, StopReason> {
+        let Some((named, found)) = spec.classifier.as_ref().zip(Found::of(spec)?) else {
+            self.forget();
+            return Ok(None);
+        };
+        let known = self.0.take().filter(|known| found.is_of(known));
         let known = match known {
             Some(known) => known,
             None => {
+                let Found { path, stamp } = found;
                 let file = ClassifierFile::open(&path).map_err(|error| bad_model(&error))?;
-                if !device.summary.is_gpu {
-                    let available = Memory::now().map(|memory| memory.available_bytes);
-                    let remedy = "close other programs, or paint without it";
-                    let bytes = file.config().working_bytes();
-                    check_room("The classifier", bytes, available, remedy)
-                        .map_err(StopReason::Failed)?;
-                }
                 let network = file.load(&device.device);
                 let network = network.map_err(|error| bad_model(&error))?;
                 let digest = WeightDigest::new(file.files());

@@ -37,7 +37,13 @@ pub(super) fn settled(
     }
     let is_guided = model.is_guided(spec.guidance_scale);
     if spec.guidance_rescale > 0.0 && !is_guided {
-        sentences.push("without guidance there is nothing to rescale".to_owned());
+        let sentence = match model.model().embeds_guidance() {
+            true => {
+                "guidance was taught to this model, which is asked once: there is nothing to rescale"
+            }
+            false => "without guidance there is nothing to rescale",
+        };
+        sentences.push(sentence.to_owned());
     }
     if spec.eta > 0.0 && !sampler.takes_eta {
         sentences.push(format!("eta changes nothing with {}", sampler.label));

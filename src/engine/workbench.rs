@@ -135,10 +135,8 @@ impl Workbench {
         let estimate = estimated(window_px.is_some())?;
         let (spare_bytes, is_loaded) = self.models.borrow().spare_bytes(Some(&spec.model));
         let frame_px = spec.frame.map_or([0, 0], |frame| frame.size_px());
-        let guide_bytes = match spec.guide.is_some() && spec.guide_scale > 0.0 {
-            true => folder.guide_memory(size_px),
-            false => 0,
-        };
+        let guide_bytes = guide_bytes(spec, &folder);
+        let classifier_bytes = classifier_bytes(spec, &folder, &self.classifiers.borrow())?;
         let needed_bytes = |estimate: MemoryEstimate| {
             let model_bytes = match is_loaded && !folder.is_in_turn() {
                 true => estimate.working_bytes + control_bytes,
@@ -146,6 +144,7 @@ impl Workbench {
             };
             model_bytes
                 .saturating_add(guide_bytes)
+                .saturating_add(classifier_bytes)
                 .saturating_add(patch_bytes(frame_px))
         };
         let available_bytes = Memory::now().map(|memory| memory.available_bytes + spare_bytes);
@@ -264,6 +263,8 @@ impl Workbench {
         let needed_bytes = spec
             .result_bytes()
             .saturating_add(pixels.saturating_mul(LATENT_BYTES_A_PIXEL))
+            // What is transparent is made larger too.
+            .saturating_add(ENLARGING_BYTES)
             .saturating_add(model_bytes);
         check_room(
             "The enlarged picture",
@@ -328,7 +329,39 @@ pub fn memory_in_turn(spec: &GenerateSpec, weights: WeightDtype) -> Option<u64> 
     let (beside, _) = beside(spec, &folder, &Controls::default());
     let is_in_parts = window_px.is_some();
     let estimate = folder.painting_memory_beside(size_px, window_px, is_in_parts, &beside);
-    Some(estimate.ok()?.total_bytes())
+    let total_bytes = estimate.ok()?.total_bytes();
+    let classifiers = Classifiers::default();
+    let classifier_bytes = classifier_bytes(spec, &folder, &classifiers).unwrap_or(0);
+    let more_bytes = guide_bytes(spec, &folder).saturating_add(classifier_bytes);
+    Some(total_bytes.saturating_add(more_bytes))
+}
+
+/// What the classifier that leads a job takes beside what is in memory, about.
+fn classifier_bytes(
+    spec: &GenerateSpec,
+    folder: &ModelFolder,
+    classifiers: &Classifiers,
+) -> Result<u64, StopReason> {
+    let Ok(stage) = folder.first_stage_config() else {
+        // What is wrong with it is told when it is read.
+        return Ok(0);
+    };
+    let factor = stage.info().factor.max(1);
+    let size = [spec.width_px, spec.height_px].map(|side| (side as usize).div_ceil(factor));
+    classifiers.needed_bytes(spec, size)
+}
+
+/// Whether a picture pulls a job towards itself.
+fn is_pulled(spec: &GenerateSpec) -> bool {
+    spec.guide.is_some() && spec.guide_scale > 0.0
+}
+
+/// What that takes beside the networks, about.
+fn guide_bytes(spec: &GenerateSpec, folder: &ModelFolder) -> u64 {
+    match is_pulled(spec) {
+        true => folder.guide_memory([spec.width_px, spec.height_px]),
+        false => 0,
+    }
 }
 
 /// What a job has beside its model and the words of its prompt, and bytes of the networks of
@@ -347,6 +380,7 @@ fn beside(spec: &GenerateSpec, folder: &ModelFolder, controls: &Controls) -> (Be
         controls: spec.controls.len(),
         control_numbers: usize::try_from(numbers).unwrap_or(usize::MAX),
         regions: of_boxes + of_map,
+        has_guide: is_pulled(spec),
     };
     (beside, fresh_bytes)
 }

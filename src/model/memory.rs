@@ -59,6 +59,8 @@ pub struct Beside {
     pub control_numbers: usize,
     /// Words that act in parts of the picture.
     pub regions: usize,
+    /// Whether a picture pulls it towards itself, for whose gradients the first stage stays.
+    pub has_guide: bool,
 }
 
 impl Beside {
@@ -236,10 +238,16 @@ impl ModelFolder {
         if self.is_in_turn() {
             // The hungriest decides; what controls the picture is there until it is decoded.
             let controls = beside.control_numbers;
+            // A guide keeps a first stage for its gradients, and has another one shown its
+            // pictures in every step.
+            let (kept, shown) = match beside.has_guide {
+                true => (controls + stage, controls + 2 * stage),
+                false => (controls, stage),
+            };
             let turns = [
-                estimate(controls + texts, 0.0),
-                estimate(controls + denoiser, denoiser_most),
-                estimate(stage, stage_working),
+                estimate(kept + texts, 0.0),
+                estimate(kept + denoiser, denoiser_most),
+                estimate(shown, stage_working),
             ];
             let most = turns.into_iter().max_by_key(|turn| turn.total_bytes());
             return Ok(most.unwrap_or_default());
@@ -543,6 +551,7 @@ mod tests {
             controls: 2,
             control_numbers: 1_000_000,
             regions: 3,
+            has_guide: false,
         };
         let more = model.painting_memory_beside([64, 64], None, false, &beside);
         let more = more.unwrap();
@@ -552,6 +561,16 @@ mod tests {
         let in_turn = model.clone().in_turn();
         let turn = in_turn.painting_memory([64, 64], 1).unwrap();
         assert!(turn.weights_bytes < plain.weights_bytes);
+        // But a guide keeps the first stage in every turn.
+        let guided = Beside {
+            has_guide: true,
+            ..Beside::default()
+        };
+        let guided = in_turn.painting_memory_beside([64, 64], None, false, &guided);
+        let stage = model.first_stage_config().unwrap().parameter_count();
+        let stage_bytes = (stage.unwrap() * model.held().bytes()) as u64;
+        let guided = guided.unwrap().total_bytes();
+        assert!(guided >= turn.total_bytes() + stage_bytes, "{guided}");
     }
 
     #[test]

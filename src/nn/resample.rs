@@ -10,7 +10,7 @@ use super::{Conv2d, Conv2dConfig, ops};
 pub struct DownsampleConfig {
     /// Channels in and out.
     pub channels: usize,
-    /// Zeros on every side, as in denoisers; otherwise only below and to the
+    /// Zeros on every side, as in most denoisers; otherwise only below and to the
     /// right, as in autoencoders.
     pub symmetric: bool,
 }

@@ -250,7 +250,11 @@ fn write_folder(kind: &str, folder: &Path) {
 
 #[test]
 fn folders_give_what_diffusers_gives() {
-    for (kind, has_class) in [("folder", false), ("folder-classes", true)] {
+    for (kind, has_class) in [
+        ("folder", false),
+        ("folder-classes", true),
+        ("folder-ddpm", false),
+    ] {
         let scratch = tempfile::tempdir().unwrap();
         write_folder(kind, scratch.path());
         let model = ModelFolder::open(scratch.path()).unwrap();

@@ -70,7 +70,7 @@ impl Bands {
         let [_, _, height, width] = band.dims();
         let mut planes = host(band)?;
         if !planes.iter().all(|value| value.is_finite()) {
-            return Err(DiffusionError::NotFinite { step: self.done });
+            return Err(DiffusionError::NoPicture);
         }
         let shared_px = SHARED * self.factor;
         if !self.shared.is_empty() {

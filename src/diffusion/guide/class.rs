@@ -10,10 +10,12 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::levels_of;
+use crate::diffusion::canvas::Canvas;
 use crate::diffusion::prediction::PredictionType;
 use crate::diffusion::sampler::Sampler;
 use crate::diffusion::{DiffusionError, LatentDiffusion, NoiseSchedule, SchedulerConfig};
 use crate::model::Classifier;
+use crate::model::windows::{WindowSides, Windows};
 
 /// What a run is led to.
 #[derive(Clone, Debug)]
@@ -39,6 +41,9 @@ const SAME_FACTOR: f64 = 1e-3;
 pub(in crate::diffusion) struct Lead {
     /// For gradients by latents.
     classifier: Classifier,
+    /// How it sees the latents: whole, or where they go on over their edges, begun at other
+    /// places too, so that no edge counts for what it is.
+    views: Windows,
     class: u32,
     scale: f64,
     prediction: PredictionType,
@@ -47,14 +52,15 @@ pub(in crate::diffusion) struct Lead {
 }
 
 impl Lead {
-    /// For a run of a model that paints so many pixels.
+    /// For a run of a model. Of the picture, which has so many pixels, the latents may
+    /// reach over the edges.
     ///
     /// # Errors
     /// If the classifier was trained on something else, or has no such class.
     pub fn new(
         model: &LatentDiffusion,
         guide: &ClassGuide,
-        size_px: [u32; 2],
+        (size_px, canvas): ([u32; 2], Canvas),
         sampler: &dyn Sampler,
         prediction: PredictionType,
     ) -> Result<Self, DiffusionError> {
@@ -73,7 +79,8 @@ impl Lead {
             }
         }
         if let Some(told) = &config.scheduler {
-            let own = NoiseSchedule::of_training(&SchedulerConfig::from_json(told)?);
+            let told = SchedulerConfig::from_json(told).map_err(of_classifier)?;
+            let own = NoiseSchedule::of_training(&told);
             let other = NoiseSchedule::of_training(model.scheduler());
             if !own.is_like(&other, SAME_SIGNAL) {
                 return Err(DiffusionError::ClassifierNoise);
@@ -82,6 +89,7 @@ impl Lead {
         check_class(guide.class, config.out_channels)?;
         Ok(Self {
             classifier: guide.classifier.differentiable(),
+            views: views(size, canvas.wraps),
             class: guide.class,
             scale: f64::from(guide.scale),
             prediction,
@@ -109,11 +117,38 @@ impl Lead {
         if self.scale == 0.0 || signal < LEAST_SIGNAL || sigma <= 0.0 {
             return said;
         }
-        let timestep = Tensor::<1>::from_data([timestep as f32], &seen.device());
-        let class = self.class as usize;
-        let gradient = self.classifier.gradient(seen, timestep, class);
+        let device = seen.device();
+        let timestep = Tensor::<1>::from_data([timestep as f32], &device);
+        let gradient = |seen: Tensor<4>| {
+            let class = self.class as usize;
+            self.classifier.gradient(seen, timestep.clone(), class)
+        };
+        let gradient = match self.views.is_whole() {
+            true => gradient(seen),
+            false => self
+                .views
+                .blended(1, &device, |_, view| gradient(view.cut(&seen, 1))),
+        };
         let further = gradient * (self.scale * sigma * sigma / signal);
         self.prediction.moved([signal, sigma], said, further)
+    }
+}
+
+/// Views of so many columns and rows of latents, each as large as all of them; along an axis
+/// that `wraps`, two that begin half of it apart, of which the middles count most.
+fn views(size: [usize; 2], wraps: [bool; 2]) -> Windows {
+    let sides = WindowSides {
+        places: size,
+        overlap: size.map(|side| side / 2),
+    };
+    Windows::new(size, sides, wraps)
+}
+
+/// What is wrong with a schedule, told of the classifier that has it.
+fn of_classifier(error: DiffusionError) -> DiffusionError {
+    match error {
+        DiffusionError::Scheduler(reason) => DiffusionError::ClassifierSchedule(reason),
+        other => other,
     }
 }
 

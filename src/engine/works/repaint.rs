@@ -123,10 +123,12 @@ impl Work for Repaint {
                 let finished = std::mem::take(&mut self.finished);
                 return Ok(Flow::Done(JobOutcome::Enlarged(finished)));
             };
-            self.picture = Some(self.begin(&model, next).map_err(failed)?);
+            let begun = self.begin(&model, next);
+            self.picture = Some(begun.map_err(|error| failed(error, context))?);
             return Ok(Flow::More);
         };
-        let is_more = self.step(&model, &mut picture, context).map_err(failed)?;
+        let is_more = self.step(&model, &mut picture, context);
+        let is_more = is_more.map_err(|error| failed(error, context))?;
         let (done, all) = picture.progress();
         context.progress(self.parts.0 + done, self.parts.1);
         if is_more {
@@ -139,7 +141,11 @@ impl Work for Repaint {
     }
 }
 
+/// Why a job ends: what it was ended for has not failed.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn failed(error: DiffusionError) -> StopReason {
-    StopReason::Failed(EngineError::Upscale(error.to_string()))
+fn failed(error: DiffusionError, context: &JobContext) -> StopReason {
+    match context.checkpoint() {
+        Err(ended) => ended,
+        Ok(()) => StopReason::Failed(EngineError::Upscale(error.to_string())),
+    }
 }

@@ -18,6 +18,8 @@ pub(super) const CLASS: &str = "EncoderUNetModel";
 const KEPT_MAPS: u64 = 12;
 /// Weights of a block for each pair of channels, about.
 const WEIGHTS_OF_BLOCK: u64 = 28;
+/// Bytes of a number that is computed with.
+const NUMBER_BYTES: u64 = 4;
 
 /// How a classifier comes from places to classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -293,17 +295,29 @@ impl ClassifierConfig {
         denoiser.training_memory([self.image_size; 2], batch)
     }
 
-    /// Memory that its weights take, and a gradient through it, about.
-    pub fn working_bytes(&self) -> u64 {
-        let places = |index: usize| (self.image_size >> index.min(32)).pow(2);
-        let levels = self.original().levels.into_iter().enumerate();
-        let of_level = levels.map(|(index, level)| {
+    /// Memory that its weights take, and a gradient through it by latents of so many
+    /// columns and rows, about.
+    pub fn gradient_memory(&self, size: [usize; 2]) -> MemoryEstimate {
+        let halved = |side: usize, index: usize| (side as u64).div_ceil(1 << index.min(32));
+        let places = |index: usize| halved(size[0], index).saturating_mul(halved(size[1], index));
+        let levels = || self.original().levels.into_iter().enumerate();
+        let all = |of_block: &dyn Fn(usize, u64) -> u64| {
             let blocks = self.num_res_blocks as u64 + 1;
-            let kept = KEPT_MAPS * (level.channels * places(index)) as u64;
-            let weights = WEIGHTS_OF_BLOCK * (level.channels as u64).pow(2);
-            blocks.saturating_mul(kept.saturating_add(weights))
-        });
-        of_level.fold(0, u64::saturating_add).saturating_mul(4)
+            let of_levels = levels().map(|(index, level)| of_block(index, level.channels as u64));
+            let numbers = of_levels
+                .fold(0, u64::saturating_add)
+                .saturating_mul(blocks);
+            numbers.saturating_mul(NUMBER_BYTES)
+        };
+        MemoryEstimate {
+            weights_bytes: all(&|_, channels| {
+                WEIGHTS_OF_BLOCK.saturating_mul(channels.saturating_pow(2))
+            }),
+            working_bytes: all(&|index, channels| {
+                let map = channels.saturating_mul(places(index));
+                map.saturating_mul(KEPT_MAPS)
+            }),
+        }
     }
 
     /// Places on a side of the lowest level.

@@ -65,6 +65,8 @@ pub struct Level {
     pub attends_up: bool,
     /// Whether a residual block halves the resolution, and not a convolution.
     pub halves_in_block: bool,
+    /// Whether a convolution that halves it pads all sides, and not only the last ones.
+    pub pads_all_sides: bool,
     /// Whether a residual block doubles the resolution, and not a convolution.
     pub doubles_in_block: bool,
 }
@@ -215,6 +217,7 @@ impl Architecture {
             gated: self.is_grounded,
             scale_shift: self.is_scale_shift,
             halves_in_block: level.halves_in_block,
+            pads_all_sides: level.pads_all_sides,
             doubles_in_block: level.doubles_in_block,
         }
     }

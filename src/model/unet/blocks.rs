@@ -23,6 +23,7 @@ pub(super) struct BlockSizes {
     pub gated: bool,
     pub scale_shift: bool,
     pub halves_in_block: bool,
+    pub pads_all_sides: bool,
     pub doubles_in_block: bool,
 }
 
@@ -162,7 +163,7 @@ impl DownBlock {
                 }
                 let config = DownsampleConfig {
                     channels: level.channels,
-                    symmetric: true,
+                    symmetric: level.pads_all_sides,
                 };
                 Halving::Convolution(config.init(device))
             }),

@@ -171,7 +171,8 @@ fn neutral_values(is_plain: bool) -> Vec<(&'static str, Vec<Value>)> {
         ("class_embed_type", null()),
         ("class_embeddings_concat", off()),
         ("cross_attention_norm", null()),
-        ("downsample_padding", vec![json!(1)]),
+        // 0 stands for one below and to the right.
+        ("downsample_padding", vec![json!(1), json!(0)]),
         ("downsample_type", resampled()),
         ("upsample_type", resampled()),
         ("dual_cross_attention", off()),
@@ -275,6 +276,7 @@ impl UNet2dConfig {
             },
             attends_down: self.down_attention(index),
             attends_up: self.up_attention(index),
+            pads_all_sides: self.other.get("downsample_padding") != Some(&Value::from(0)),
             // Levels without attention have kinds of their own for it.
             halves_in_block: self.down_block_types[index].starts_with("Resnet")
                 || self.down_attention(index) && self.says("downsample_type", "resnet"),
@@ -519,6 +521,7 @@ mod tests {
             (r#"{"_class_name": "UNet2DModel"}"#, "down_block_types"),
             (r#"{"num_class_embeds": -3}"#, "num_class_embeds"),
             (r#"{"downsample_type": "fir"}"#, "downsample_type"),
+            (r#"{"downsample_padding": 2}"#, "downsample_padding"),
         ] {
             let config: UNet2dConfig = serde_json::from_str(json).expect("valid JSON");
             let error = config.validate().expect_err("unsupported").to_string();

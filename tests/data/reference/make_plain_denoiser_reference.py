@@ -93,3 +93,7 @@ make("folder", down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_typ
 make("folder-classes", classes=7, down_block_types=("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
      up_block_types=("AttnUpBlock2D", "ResnetUpsampleBlock2D"), attention_head_dim=None, downsample_type="resnet",
      upsample_type="resnet", resnet_time_scale_shift="scale_shift", attn_norm_num_groups=32)
+# As google/ddpm has them: maps are halved with zeros only below and to the right.
+make("folder-ddpm", down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+     attention_head_dim=None, downsample_padding=0, freq_shift=1, flip_sin_to_cos=False, norm_eps=1e-6, act_fn="silu",
+     mid_block_scale_factor=1, center_input_sample=False, time_embedding_type="positional")
