@@ -14,6 +14,7 @@ use image::{GrayImage, Luma, Rgb, RgbImage};
 use train_support::{CONFIG, Told, train};
 use velatura::diffusion::LatentDiffusion;
 use velatura::model::ModelFolder;
+use velatura::model::conditioner::layout::{LayoutEncoderConfig, NumberedBox};
 use velatura::model::inspect::inspect;
 use velatura::recipe::{InputSpec, TrainSpec, TrainTarget, TrainTask};
 use velatura::train::{TrainEvent, survey_of_folder};
@@ -321,4 +322,47 @@ fn what_the_pictures_lack_is_told_before_anything_is_trained() {
         .expect_err("one class")
         .to_string();
     assert!(told.contains("a folder of its own"), "{told}");
+}
+
+/// What is near zero is not heard beside latents and the features of corners, and each class
+/// is too rare to become louder in minutes of training.
+#[test]
+fn boxes_of_any_class_show_in_new_planes() {
+    let device = Device::flex();
+    device.seed(5);
+    let config = LayoutEncoderConfig {
+        classes: 100,
+        plane_channels: 256,
+        ..LayoutEncoderConfig::default()
+    };
+    let network = config.init(&device).expect("a network");
+    let of = |class| NumberedBox {
+        class,
+        colour: 0,
+        corners: [0.0, 0.0, 0.5, 1.0],
+    };
+    let boxes = [[of(0)], [of(99)]];
+    let pictures = boxes.each_ref().map(<[NumberedBox; 1]>::as_slice);
+    let (tokens, planes) = network.tell(&pictures, 1.0, [2, 1], &device);
+    let planes: Vec<f32> = planes.into_data().try_to_vec().expect("numbers");
+    let inside: Vec<f32> = planes.iter().step_by(2).copied().collect();
+    let (one, other) = inside.split_at(256);
+    let product = |one: &[f32], other: &[f32]| {
+        let products = one.iter().zip(other).map(|(one, other)| one * other);
+        products.sum::<f32>()
+    };
+    // As loud as latents, much the same for two classes, and yet not the same.
+    let size = [one, other].map(|it| product(it, it).sqrt());
+    assert!(size.iter().all(|size| *size > 16.0), "{size:?}");
+    let likeness = product(one, other) / (size[0] * size[1]);
+    assert!((0.25..0.75).contains(&likeness), "{likeness}");
+    assert!(planes.iter().skip(1).step_by(2).all(|it| *it == 0.0));
+    let tokens: Vec<f32> = tokens.into_data().try_to_vec().expect("numbers");
+    let [one, other] = [0, 1].map(|at| &tokens[at * tokens.len() / 2..][..192]);
+    let differences = one
+        .iter()
+        .zip(other)
+        .map(|(one, other)| (one - other).abs());
+    let difference = differences.sum::<f32>() / 192.0;
+    assert!(difference > 0.05, "{difference}");
 }

@@ -38,6 +38,15 @@ pub fn codebook(count: usize, width: usize, device: &Device) -> Embedding {
     }
 }
 
+/// A table of `count` vectors that have something in common at first: of numbers of
+/// variance 2, half is the same in all of them. What holds for any of them is then learnt
+/// from all.
+pub fn related_vectors(count: usize, width: usize, device: &Device) -> Embedding {
+    Embedding {
+        weight: Initializer::RelatedRows.param([count, width], device),
+    }
+}
+
 /// A learned vector; `std` is the standard deviation of its first numbers.
 pub fn learned_vector(width: usize, std: f64, device: &Device) -> Param<Tensor<1>> {
     Initializer::Normal { std }.param([width], device)

@@ -25,6 +25,9 @@ pub(super) enum Initializer {
         /// Standard deviation.
         std: f64,
     },
+    /// Rows that have something in common: each the sum of one that is the same for all of
+    /// them and one of its own, both from the standard normal distribution.
+    RelatedRows,
 }
 
 impl Initializer {
@@ -64,6 +67,12 @@ impl Initializer {
             Self::Constant { value } => Tensor::full(shape, value, device),
             Self::Uniform { bound } => drawn(Distribution::Uniform(-bound, bound)),
             Self::Normal { std } => drawn(Distribution::Normal(0.0, std)),
+            Self::RelatedRows => {
+                let normal = Distribution::Normal(0.0, 1.0);
+                let mut row = shape;
+                row[0] = 1;
+                drawn(normal) + Tensor::random(row, normal, device)
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ pub use attention::{Attention, AttentionConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
 pub use embedding::{
     Embedding, EmbeddingConfig, codebook, learned_matrix, learned_number, learned_vector,
+    related_vectors,
 };
 pub use gated::{GatedSelfAttention, GatedSelfAttentionConfig};
 pub use group_norm::{GroupNorm, GroupNormConfig};

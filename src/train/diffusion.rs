@@ -33,7 +33,7 @@ use serde_json::{Map, Value, json};
 use super::TrainError;
 use super::checkpoint::RunState;
 use super::config::TrainConfig;
-use super::encoder::{Cached, Encoder, Preparation, scaling_factor};
+use super::encoder::{Cached, Encoder, Preparation, remark_on_loudness, scaling_factor};
 use super::latent_cache::{CachePlan, LatentCache};
 use super::learner::{Learner, LearnerOptions};
 use super::noising::Noising;
@@ -348,8 +348,12 @@ impl Stage for DiffusionStage {
             self.cache = Some(cache);
             return Ok(false);
         }
-        if !self.encoder.is_measured() {
-            let latents: Vec<f32> = cache.latents().flatten().copied().collect();
+        let latents: Vec<f32> = cache.latents().flatten().copied().collect();
+        if self.encoder.is_measured() {
+            remark_on_loudness(&latents)
+                .into_iter()
+                .for_each(|remark| reporter.warn(remark));
+        } else {
             let factor = scaling_factor(&latents).ok_or_else(|| {
                 TrainError::setting(
                     "the autoencoder gives all pictures the same latent; train it further first",

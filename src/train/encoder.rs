@@ -18,6 +18,9 @@ use crate::random::Random;
 
 /// Values of pictures that go through the autoencoder at a time.
 const ENCODED_VALUES: usize = 1 << 21;
+/// Least standard deviation of scaled latents that nothing is said of; the most is as far
+/// from 1.
+const USUAL_DEVIATION: f64 = 1.0 / 3.0;
 
 /// Pixels to latents that suit the denoiser.
 pub(super) struct Encoder {
@@ -312,9 +315,36 @@ pub(super) fn scaling_factor(latents: &[f32]) -> Option<f64> {
     (factor.is_finite() && factor > 0.0).then_some(factor)
 }
 
+/// What follows for the user from scaled latents that are far fainter or louder than the
+/// noise: most steps of the diffusion then show all of a picture or nothing of it, and
+/// what a denoiser is told of pictures hardly matters to its loss.
+pub(super) fn remark_on_loudness(latents: &[f32]) -> Option<String> {
+    let factor = scaling_factor(latents)?;
+    let is_usual = (USUAL_DEVIATION..=USUAL_DEVIATION.recip()).contains(&factor);
+    (!is_usual).then(|| {
+        let deviation = factor.recip();
+        format!(
+            "latents of these pictures have a deviation of {deviation:.2}, where 1 is usual, so that the model may not learn to listen to what it is told; a scaling factor {factor:.2} times as large would suit its first stage"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faint_and_loud_latents_are_remarked_on() {
+        let latents = Purpose::Sheet.random(1, 0).normals(5000);
+        let scaled = |by: f32| latents.iter().map(|z| by * z).collect::<Vec<f32>>();
+        for by in [0.4, 1.0, 2.5] {
+            assert_eq!(remark_on_loudness(&scaled(by)), None);
+        }
+        let faint = remark_on_loudness(&scaled(0.1)).expect("a remark");
+        assert!(faint.contains("deviation of 0.10"), "{faint}");
+        assert!(remark_on_loudness(&scaled(10.0)).is_some());
+        assert_eq!(remark_on_loudness(&[0.5; 9]), None);
+    }
 
     #[test]
     fn latents_are_brought_to_unit_variance() {

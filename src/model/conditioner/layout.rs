@@ -10,6 +10,7 @@ use super::{Asked, Bench, Conditioner, Conditioning};
 use crate::model::{LatentInfo, ModelError, limits};
 use crate::nn::{
     Embedding, EmbeddingConfig, Linear, LinearConfig, learned_vector, ops, parameter_count,
+    related_vectors,
 };
 use crate::recipe::palette::is_same_name;
 use crate::recipe::{LayoutBox, MAX_BOXES};
@@ -103,23 +104,26 @@ impl LayoutEncoderConfig {
     /// Where the configuration asks for something that is not supported.
     pub fn init(&self, device: &Device) -> Result<LayoutEncoder, ModelError> {
         self.validate()?;
-        let table = |count, width| {
+        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
+        // Beside the features of corners, and in planes beside latents, of deviation 1
+        // both, numbers of 0.02 are not heard; each class is too rare to become louder.
+        let table = |count| {
             EmbeddingConfig {
                 count,
-                width,
-                std: 0.02,
+                width: hidden,
+                std: 1.0,
             }
             .init(device)
         };
-        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
         let features = 2 * CORNERS * self.frequencies;
         Ok(LayoutEncoder {
-            class_embedding: table(self.classes, hidden),
-            colour_embedding: table(self.colours + 1, hidden),
+            class_embedding: table(self.classes),
+            colour_embedding: table(self.colours + 1),
             null_token: learned_vector(hidden, 0.02, device),
             linear_1: LinearConfig::new(hidden + features, inner).init(device),
             linear_2: LinearConfig::new(inner, hidden).init(device),
-            plane_embedding: table(self.classes, self.plane_channels),
+            // That something is there is the same of all classes.
+            plane_embedding: related_vectors(self.classes, self.plane_channels, device),
             config: self.clone(),
         })
     }

@@ -83,7 +83,8 @@ impl SemanticEncoderConfig {
         let table = EmbeddingConfig {
             count: self.classes,
             width: self.width,
-            std: 0.02,
+            // As loud as the latents that they lie beside, so that they are heard at once.
+            std: 1.0,
         };
         Ok(SemanticEncoder {
             class_embedding: table.init(device),
