@@ -152,7 +152,7 @@ fn a_model_that_takes_boxes_and_maps_is_asked_for_all_of_it() {
         );
     }
     // Boxes with and without text, label maps with and without text.
-    assert_eq!(report.conditions.len(), 2 * 2 + 2 * 3);
+    assert_eq!(report.conditions.len(), 2 * 3 + 2 * 4);
     for row in &report.conditions {
         assert!(row.real > row.painted && row.real <= 1.0, "{row:?}");
     }
@@ -161,6 +161,8 @@ fn a_model_that_takes_boxes_and_maps_is_asked_for_all_of_it() {
     let json = serde_json::to_value(&report).expect("plain data");
     assert_eq!(json["conditions"][0]["told"], "boxes");
     assert_eq!(json["conditions"][0]["measure"], "objects");
+    assert_eq!(json["conditions"][1]["measure"], "boxes");
+    assert_eq!(json["conditions"][2]["measure"], "boxes, neighbours apart");
     assert!(json["text_to_image"].is_array() && json["prompts"] == 4);
 
     // One task alone, and one that another model cannot be asked for.
@@ -175,7 +177,7 @@ fn a_model_that_takes_boxes_and_maps_is_asked_for_all_of_it() {
     let report = report.expect("a report");
     assert_eq!(
         (report.text_to_image.len(), report.conditions.len()),
-        (0, 6)
+        (0, 8)
     );
     let other = ModelFolder::open("tests/data/reference/inpaint-tiny").expect("a model");
     let error = one.tasks_for(&other.manifest()).expect_err("no maps");

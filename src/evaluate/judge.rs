@@ -336,6 +336,19 @@ fn read_answers(answers: Answers, count: usize) -> Result<Vec<Reading>, Evaluate
 }
 
 impl Reading {
+    /// Of a picture of which only the cells matter.
+    #[cfg(test)]
+    pub(super) fn of_cells(cells: Vec<usize>) -> Self {
+        Self {
+            time: 0,
+            place: 0,
+            background: 0,
+            style: 0,
+            objects: Vec::new(),
+            cells,
+        }
+    }
+
     /// The answer to a question with one answer; numbers as in
     /// [`Truth`](super::Truth), and one more where there is no such thing.
     pub(super) fn answer(&self, question: Question) -> Option<usize> {

@@ -94,13 +94,30 @@ pub(super) fn objects(reading: &Reading, places: &Places, mean: &mut Mean) {
     }
 }
 
-/// For each box, whether the cells of its class around it fill it and no more.
+/// For each box, whether the cells of its class around it fill it and no more. Cells of
+/// a neighbour of the same class count as well, so that of two real sheep side by side
+/// neither is found.
 pub(super) fn boxes(reading: &Reading, places: &Places, mean: &mut Mean) {
     for (label, corners) in &places.boxes {
-        let share = shown(&reading.cells, *label, *corners)
-            .map_or(0.0, |shown| intersection_over_union(shown, *corners));
-        mean.add(f64::from(u8::from(share >= ENOUGH)));
+        let is_filled = is_filled(shown(&reading.cells, *label, *corners, &[]), *corners);
+        mean.add(f64::from(u8::from(is_filled)));
     }
+}
+
+/// As [`boxes`], but a cell counts for no box that is further away than another one of
+/// the same class: neighbours are told apart.
+pub(super) fn boxes_apart(reading: &Reading, places: &Places, mean: &mut Mean) {
+    for (at, (label, corners)) in places.boxes.iter().enumerate() {
+        let others = places.boxes.iter().enumerate();
+        let others = others.filter(|(other, (kind, _))| *other != at && kind == label);
+        let others: Vec<[f32; 4]> = others.map(|(_, (_, corners))| *corners).collect();
+        let is_filled = is_filled(shown(&reading.cells, *label, *corners, &others), *corners);
+        mean.add(f64::from(u8::from(is_filled)));
+    }
+}
+
+fn is_filled(shown: Option<[f32; 4]>, corners: [f32; 4]) -> bool {
+    shown.is_some_and(|shown| intersection_over_union(shown, corners) >= ENOUGH)
 }
 
 /// For each box, whether its class is found in it: where regional prompts act, what is
@@ -138,8 +155,15 @@ pub(super) fn label_map(reading: &Reading, places: &Places, mean: &mut Mean) {
     }
 }
 
-/// The corners of all cells of a label in and around a box; `None` where there are none.
-fn shown(cells: &[usize], label: usize, [x0, y0, x1, y1]: [f32; 4]) -> Option<[f32; 4]> {
+/// The corners of all cells of a label in and around a box but for those that are nearer
+/// to one of `others`; `None` where there are none.
+fn shown(
+    cells: &[usize],
+    label: usize,
+    corners: [f32; 4],
+    others: &[[f32; 4]],
+) -> Option<[f32; 4]> {
+    let [x0, y0, x1, y1] = corners;
     let (wide, high) = (NEAR * (x1 - x0), NEAR * (y1 - y0));
     let part = |at: usize| at as f32 / CELLS as f32;
     let half = 0.5 / CELLS as f32;
@@ -150,6 +174,10 @@ fn shown(cells: &[usize], label: usize, [x0, y0, x1, y1]: [f32; 4]) -> Option<[f
         if x <= x0 - wide || x >= x1 + wide || y <= y0 - high || y >= y1 + high {
             continue;
         }
+        let own = square_distance([x, y], corners);
+        if others.iter().any(|it| square_distance([x, y], *it) < own) {
+            continue;
+        }
         let (right, bottom) = (left + 2.0 * half, top + 2.0 * half);
         found = Some(match found {
             None => [left, top, right, bottom],
@@ -157,6 +185,13 @@ fn shown(cells: &[usize], label: usize, [x0, y0, x1, y1]: [f32; 4]) -> Option<[f
         });
     }
     found
+}
+
+/// Of a place from a box; 0 in it.
+fn square_distance([x, y]: [f32; 2], [x0, y0, x1, y1]: [f32; 4]) -> f32 {
+    let across = (x0 - x).max(x - x1).max(0.0);
+    let down = (y0 - y).max(y - y1).max(0.0);
+    across * across + down * down
 }
 
 fn intersection_over_union(a: [f32; 4], b: [f32; 4]) -> f32 {
@@ -185,16 +220,48 @@ mod tests {
             }
         }
         let place = [8, 4, 16, 8].map(|cell: u8| f32::from(cell) / CELLS as f32);
-        let found = shown(&cells, 20, place).expect("found");
+        let found = shown(&cells, 20, place, &[]).expect("found");
         assert_eq!(found, place);
         assert_eq!(intersection_over_union(found, place), 1.0);
-        assert_eq!(shown(&cells, 21, place), None);
+        assert_eq!(shown(&cells, 21, place, &[]), None);
         let elsewhere = place.map(|corner| corner + 0.5);
-        assert_eq!(shown(&cells, 20, elsewhere), None);
+        assert_eq!(shown(&cells, 20, elsewhere, &[]), None);
         // Twice as wide as its cells: half of it is filled.
         let wide = [place[0], place[1], 2.0 * place[2] - place[0], place[3]];
-        let share = intersection_over_union(shown(&cells, 20, wide).expect("found"), wide);
+        let share = intersection_over_union(shown(&cells, 20, wide, &[]).expect("found"), wide);
         assert!((share - 0.5).abs() < 1e-5, "{share}");
+    }
+
+    #[test]
+    fn neighbours_of_one_class_are_told_apart() {
+        let part = |corners: [u8; 4]| corners.map(|cell| f32::from(cell) / CELLS as f32);
+        let four = [
+            [4, 8, 10, 14],
+            [10, 8, 16, 14],
+            [4, 14, 10, 20],
+            [10, 14, 16, 20],
+        ];
+        let mut cells = vec![0; CELLS * CELLS];
+        for y in 8..20 {
+            cells[y * CELLS + 4..y * CELLS + 16].fill(20);
+        }
+        let reading = Reading::of_cells(cells);
+        let places = Places {
+            cells: Vec::new(),
+            boxes: four.map(|corners| (20, part(corners))).to_vec(),
+            classes: Vec::new(),
+        };
+        let found = |measure: Measure| {
+            let mut mean = Mean::default();
+            measure(&reading, &places, &mut mean);
+            mean.value()
+        };
+        assert_eq!(found(boxes_apart), 1.0);
+        assert_eq!(found(boxes), 0.0);
+        // What is in both boxes is of both.
+        let lapped = [part([4, 8, 12, 20]), part([8, 8, 16, 20])];
+        let shown = shown(&reading.cells, 20, lapped[0], &lapped[1..]);
+        assert_eq!(shown, Some(lapped[0]));
     }
 
     #[test]
@@ -208,6 +275,7 @@ mod tests {
         for (measure, least, most) in [
             (objects as Measure, 0.85, 0.3),
             (boxes, 0.65, 0.15),
+            (boxes_apart, 0.85, 0.15),
             (found, 0.65, 0.15),
             (label_map, 0.75, 0.4),
         ] {

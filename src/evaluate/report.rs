@@ -62,13 +62,16 @@ pub struct Reconstruction {
 /// The measure that is no share but a mean.
 pub(super) const LABEL_MAP: &str = "label_map";
 
+/// The measure in which neighbours of the same class are told apart.
+pub(super) const BOXES_APART: &str = "boxes, neighbours apart";
+
 /// What boxes or label maps ask for, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ConditionRow {
     /// What was told.
     pub told: PictureKind,
-    /// What was looked for: `objects`, `boxes`, or `label_map`, the mean intersection
-    /// over union.
+    /// What was looked for: `objects`, `boxes`, `boxes, neighbours apart`, or `label_map`,
+    /// the mean intersection over union.
     pub measure: &'static str,
     /// Things that were looked for.
     pub asked: u32,
@@ -165,7 +168,8 @@ impl EvaluationReport {
             return String::new();
         }
         let mut text = "\nBoxes count as found where the cells of their class fill half of them \
-             (intersection over union); a label map's figure is the mean intersection over union of \
+             (intersection over union), those of neighbours of the same class among them or, with \
+             neighbours apart, without what is nearer to these; a label map's figure is the mean intersection over union of \
              its classes. A wrong condition is the boxes moved by half a picture, or the map of \
              another scene:\n\n\
              | told: looked for | asked | painted | real scenes | chance | wrong condition |\n\

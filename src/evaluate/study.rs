@@ -11,7 +11,9 @@ use super::combinations::{self, Combination, Combinations};
 use super::judge::{Judge, Reading, host};
 use super::obedience::{self, Measure, Places};
 use super::questions::{Question, Truth};
-use super::report::{ConditionRow, EvaluationReport, LABEL_MAP, Reconstruction, Row, Share, rows};
+use super::report::{
+    BOXES_APART, ConditionRow, EvaluationReport, LABEL_MAP, Reconstruction, Row, Share, rows,
+};
 use super::super_resolution::super_resolution;
 use super::{EvaluateError, PictureKind, Task, told};
 use crate::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
@@ -237,14 +239,16 @@ fn condition_rows(
     let of_boxes: &[(&str, Measure)] = &[
         ("objects", obedience::objects),
         ("boxes", obedience::boxes),
+        (BOXES_APART, obedience::boxes_apart),
         ("class in a quarter of the box", obedience::found),
     ];
     // What acts only by its words is not drawn by the edge of a box.
-    let of_boxes = if as_regions { of_boxes } else { &of_boxes[..2] };
+    let of_boxes = if as_regions { of_boxes } else { &of_boxes[..3] };
     let of_maps: &[(&str, Measure)] = &[
         (LABEL_MAP, obedience::label_map),
         ("objects", obedience::objects),
         ("boxes", obedience::boxes),
+        (BOXES_APART, obedience::boxes_apart),
     ];
     let mut rows = Vec::new();
     let captions = (Kind::TextToImage, Kind::MovedBoxes, of_boxes);
