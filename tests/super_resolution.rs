@@ -9,17 +9,23 @@
 mod lockstep;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use image::{Rgba, RgbaImage};
 use lockstep::Lockstep;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use velatura::engine::device::ComputeDevice;
-use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage, StopReason};
+use velatura::engine::protocol::{
+    EngineEvent, EnlargedImage, JobOutcome, PaintedImage, StopReason,
+};
 use velatura::engine::{EngineHandle, studio};
 use velatura::model::tiny::KINDS;
+use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::{
     Enlarger, GenerateSpec, ImageInput, ModelSource, SuperResolution, UpscaleSpec, WindowChoice,
+    read_recipe,
 };
 
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -92,7 +98,7 @@ fn end(engine: &mut EngineHandle) -> Told {
 fn enlarged(engine: &mut EngineHandle, spec: UpscaleSpec) -> Vec<Arc<RgbaImage>> {
     engine.upscale(spec);
     match end(engine).ended {
-        Ok(JobOutcome::Enlarged(pictures)) => pictures,
+        Ok(JobOutcome::Enlarged(pictures)) => pictures.into_iter().map(|it| it.image).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -139,6 +145,7 @@ fn pictures_of_any_size_are_told_of_step_by_step() {
     };
     for (large, small) in large.iter().zip(&pictures) {
         let (width, height) = small.dimensions();
+        let large = &large.image;
         assert_eq!(large.dimensions(), (4 * width, 4 * height));
         assert!(large.pixels().all(|pixel| pixel[3] == 255));
     }
@@ -147,6 +154,133 @@ fn pictures_of_any_size_are_told_of_step_by_step() {
     assert_eq!((last, total), (10, 10));
     assert!(steps.windows(2).all(|pair| pair[0].0 <= pair[1].0));
     engine.close();
+}
+
+/// What a larger picture says of itself paints it again, in windows too.
+#[test]
+fn a_larger_picture_knows_how_it_was_painted() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = larger(folder.path());
+    let mut engine = engine();
+    let mut clear = slopes(20, 16);
+    clear.put_pixel(3, 3, Rgba([0; 4]));
+    engine.upscale(spec(&model, &[slopes(40, 15), clear], 8));
+    let Ok(JobOutcome::Enlarged(large)) = end(&mut engine).ended else {
+        panic!("it was not enlarged");
+    };
+    for (index, EnlargedImage { image, by }) in large.into_iter().enumerate() {
+        let by = by.unwrap();
+        assert_eq!(by.model_hash.len(), 10);
+        assert_eq!((by.spec.seed, by.spec.steps), (8 + index as u64, 3));
+        assert!(by.spec.sampler.is_some());
+        engine.generate(*by.spec);
+        let told = end(&mut engine);
+        told.ended.unwrap();
+        let again = told.painted.unwrap().image;
+        let pairs = image.pixels().zip(again.pixels());
+        for (ours, again) in pairs.filter(|(ours, _)| ours[3] == 255) {
+            assert_eq!(ours, again);
+        }
+    }
+    engine.close();
+}
+
+/// From picture to picture on the command line: how the small one was painted is kept
+/// inside, and what was painted of it is painted again by its recipe.
+#[test]
+fn the_file_of_a_larger_picture_keeps_both_recipes() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |model: ModelSource| match model {
+        ModelSource::Folder(path) => path.to_string_lossy().into_owned(),
+        other => panic!("{other:?}"),
+    };
+    let large_model = path(larger(home.path()));
+    let small_model = path(tiny(home.path(), "latent-diffusion-unconditional"));
+    let velatura = |options: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_velatura"))
+            .args(options)
+            .current_dir(home.path())
+            .env("VELATURA_MODELS", home.path().join("models"))
+            .env("VELATURA_PICTURES", home.path().join("pictures"))
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+    };
+    let small = ["--model", &small_model, "--steps", "2", "--seed", "11"];
+    let size = ["--width", "16", "--height", "16", "--output", "small.png"];
+    velatura(&[&["generate"][..], &small[..], &size[..]].concat());
+    let by = ["--model", &large_model, "--steps", "3", "--seed", "4"];
+    let files = ["upscale", "small.png", "--output", "large.png"];
+    velatura(&[&files[..], &by[..]].concat());
+    let recipe = read_recipe(&home.path().join("large.png"))
+        .unwrap()
+        .unwrap();
+    assert_eq!((recipe.spec.seed, recipe.spec.steps), (4, 3));
+    assert_eq!([recipe.spec.width_px, recipe.spec.height_px], [64, 64]);
+    assert!(recipe.spec.low_resolution.is_some());
+    assert_eq!(recipe.unread, [] as [&str; 0]);
+    let source = recipe.source.unwrap();
+    assert_eq!((source.spec.seed, source.spec.steps), (11, 2));
+    assert_ne!(source.model_hash, recipe.model_hash);
+
+    let again = ["generate", "--recipe", "large.png", "--output", "again.png"];
+    velatura(&[&again[..], &["--model", &large_model]].concat());
+    let pixels = |name: &str| image::open(home.path().join(name)).unwrap().to_rgb8();
+    assert_eq!(pixels("again.png"), pixels("large.png"));
+}
+
+/// A decoder that answers with no numbers is told as one, at no step.
+#[test]
+fn latents_that_decode_to_no_numbers_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = larger(folder.path());
+    let ModelSource::Folder(path) = &model else {
+        panic!("{model:?}");
+    };
+    let opened = ModelFolder::open(path).unwrap();
+    let copy = folder.path().join("copy");
+    let manifest = opened.manifest();
+    opened.copy_to(&copy, WeightDtype::F32, &manifest).unwrap();
+    spoil_decoder(&copy);
+    let mut engine = engine();
+    engine.upscale(spec(&ModelSource::Folder(copy), &[slopes(12, 12)], 1));
+    let Err(StopReason::Failed(error)) = end(&mut engine).ended else {
+        panic!("it was enlarged");
+    };
+    let error = error.to_string();
+    assert!(error.contains("decode to numbers"), "{error}");
+    engine.close();
+}
+
+/// Has the decoder of a folder end in numbers that are none.
+fn spoil_decoder(folder: &Path) {
+    let files = walkdir::WalkDir::new(folder).into_iter();
+    let files = files.map(|entry| entry.unwrap().into_path());
+    let mut spoilt = 0;
+    for path in files.filter(|path| path.extension().is_some_and(|it| it == "safetensors")) {
+        let bytes = std::fs::read(&path).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.tensors().into_iter();
+        let tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors
+            .map(|(name, view)| {
+                let mut data = view.data().to_vec();
+                if name.ends_with("decoder.conv_out.bias") {
+                    spoilt += 1;
+                    data[..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
+                }
+                (name, view.dtype(), view.shape().to_vec(), data)
+            })
+            .collect();
+        let views = tensors.iter().map(|(name, dtype, shape, data)| {
+            let view = TensorView::new(*dtype, shape.clone(), data).unwrap();
+            (name.as_str(), view)
+        });
+        safetensors::serialize_to_file(views, None, &path).unwrap();
+    }
+    assert_eq!(spoilt, 1);
 }
 
 #[test]

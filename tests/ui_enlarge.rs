@@ -129,6 +129,7 @@ fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() 
     assert_eq!(model.factor, 4);
     studio.click(&format!("{}, ×4", model.name));
     let before = studio.state().document().clone();
+    let small = studio.state().front().recipe();
     studio
         .harness
         .get_all_by_label("Enlarge")
@@ -151,8 +152,20 @@ fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() 
     assert!(studio.state().preview().is_none());
     let label = studio.state().front().editor.history().undo_label();
     assert_eq!(label, Some("Enlarge ×4"));
+    // Its file will tell what painted it, and how the small one was painted; undone, it is
+    // the small one again.
+    let told = |studio: &Studio| studio.state().front().recipe();
+    let larger = told(&studio).expect("a recipe");
+    assert_eq!(larger.model_name, "Larger");
+    assert_eq!(larger.source.as_deref(), small.as_ref());
+    let shown = larger.spec.low_resolution.expect("the small picture");
+    assert_eq!(shown.0.dimensions(), (64, 64));
     studio.command(Command::Undo);
     assert_eq!(*studio.state().document(), before);
+    assert_eq!(told(&studio), small);
+    studio.command(Command::Redo);
+    assert_eq!(told(&studio).expect("a recipe").model_name, "Larger");
+    studio.command(Command::Undo);
 }
 
 #[test]

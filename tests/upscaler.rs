@@ -179,7 +179,8 @@ fn the_engine_enlarges_several_pictures_and_tells_of_each_tile() {
     };
     let network = network();
     for (large, small) in large.iter().zip(&pictures) {
-        assert_eq!(**large, enlarged(&network, small));
+        assert_eq!(*large.image, enlarged(&network, small));
+        assert!(large.by.is_none());
     }
     assert_eq!(large.len(), 2);
     engine.close();

@@ -43,6 +43,23 @@ pub struct OpenDocument {
     result_revision: Option<DocumentRevision>,
     /// How its layers were painted, for the saved file.
     recipes: BTreeMap<LayerId, PaintedRecipe>,
+    /// How a model painted them larger, one time after the other.
+    larger: BTreeMap<LayerId, Vec<Larger>>,
+}
+
+/// How a layer was painted anew, larger.
+#[derive(Clone, Debug)]
+struct Larger {
+    /// Sides of the canvas before it.
+    before_px: [u32; 2],
+    recipe: PaintedRecipe,
+}
+
+impl Larger {
+    /// Whether a canvas of a size is one that grew so: after an undo it is not.
+    fn acts_on(&self, size_px: [u32; 2]) -> bool {
+        (0..2).any(|axis| size_px[axis] > self.before_px[axis])
+    }
 }
 
 impl OpenDocument {
@@ -60,6 +77,7 @@ impl OpenDocument {
             is_project: false,
             result_revision: None,
             recipes: BTreeMap::new(),
+            larger: BTreeMap::new(),
         }
     }
 
@@ -93,8 +111,9 @@ impl OpenDocument {
             view: self.view,
             recipes: self
                 .recipes
-                .iter()
-                .map(|(layer, recipe)| (*layer, self.on_canvas(recipe)))
+                .keys()
+                .chain(self.larger.keys())
+                .filter_map(|layer| Some((*layer, self.recipe_of(*layer)?)))
                 .collect(),
             choices: Choices {
                 starts_from_picture: self.starts_from_picture,
@@ -139,7 +158,17 @@ impl OpenDocument {
     pub fn recipe(&self) -> Option<PaintedRecipe> {
         let layers = self.document().layers().iter().rev();
         let mut visible = layers.filter(|layer| layer.visible);
-        visible.find_map(|layer| Some(self.on_canvas(self.recipes.get(&layer.id)?)))
+        visible.find_map(|layer| self.recipe_of(layer.id))
+    }
+
+    /// How a layer was painted, as it is now.
+    pub fn recipe_of(&self, layer: LayerId) -> Option<PaintedRecipe> {
+        let size_px = self.document().size_px();
+        let larger = self.larger.get(&layer).into_iter().flatten().rev();
+        let mut larger = larger.filter(|it| it.acts_on(size_px));
+        let larger = larger.next().map(|it| &it.recipe);
+        let recipe = larger.or_else(|| self.recipes.get(&layer))?;
+        Some(self.on_canvas(recipe))
     }
 
     /// A recipe whose frame counts from the corner of the canvas as it is now.
@@ -188,7 +217,8 @@ impl OpenDocument {
     }
 
     /// Lets the document become larger as one step, with a finished picture if one
-    /// comes along; the canvas goes on to look at the same place.
+    /// comes along and layers that were painted anew; the canvas goes on to look at the
+    /// same place.
     ///
     /// # Errors
     /// While a transaction is in progress, or when it would be too large.
@@ -197,8 +227,10 @@ impl OpenDocument {
         label: &str,
         contents: CanvasContents,
         finished: Option<FinishedPicture>,
+        repainted: Vec<(LayerId, PaintedRecipe)>,
     ) -> Result<(), DocumentError> {
-        let grows_by = contents.size_px[0] as f32 / self.document().size_px()[0] as f32;
+        let before_px = self.document().size_px();
+        let grows_by = contents.size_px[0] as f32 / before_px[0] as f32;
         let picture = finished.map(|finished| {
             let FinishedPicture {
                 name,
@@ -212,6 +244,12 @@ impl OpenDocument {
         let layer = self.editor.enlarge(label, contents, picture)?;
         if let Some((layer, recipe)) = layer.zip(recipe) {
             self.note_result(layer, recipe);
+        }
+        for (layer, recipe) in repainted {
+            let larger = self.larger.entry(layer).or_default();
+            // Those that were undone are not done again.
+            larger.retain(|it| it.acts_on(before_px));
+            larger.push(Larger { before_px, recipe });
         }
         if !self.view.is_fitted {
             let CanvasView { center, zoom, .. } = self.view;
@@ -256,6 +294,7 @@ impl OpenDocument {
         let editor = &self.editor;
         // Layers that were deleted and that no undo brings back need none.
         self.recipes.retain(|id, _| editor.remembers_layer(*id));
+        self.larger.retain(|id, _| editor.remembers_layer(*id));
         self.recipes.insert(layer, recipe);
         self.result_revision = Some(self.editor.revision());
     }

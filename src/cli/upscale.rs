@@ -13,13 +13,13 @@ use super::model_name::find_model;
 use super::place::{check_output, try_place};
 use super::report::Reporter;
 use super::{CliError, DeviceArg, Precision, devices};
-use crate::engine::protocol::{EngineEvent, JobOutcome};
+use crate::engine::protocol::{EngineEvent, EnlargedImage, JobOutcome};
 use crate::model::ModelFolder;
 use crate::random;
 use crate::recipe::param::{SEED, STEPS};
 use crate::recipe::{
-    Enlarger, Finish, ImageInput, ModelSource, PictureFormat, SaveOptions, SuperResolution,
-    UpscaleSpec, open_picture, save_picture,
+    Enlarger, Finish, FoundRecipe, ImageInput, ModelSource, PictureFormat, SaveOptions,
+    SuperResolution, UpscaleSpec, open_picture, save_picture,
 };
 
 /// What `velatura upscale` takes.
@@ -67,13 +67,10 @@ pub(super) fn run(args: &UpscaleArgs, report: Reporter) -> Result<(), CliError> 
     let size_px = [width_px, height_px].map(|side| side.saturating_mul(by.factor()));
     check_size(&args.output, size_px)?;
     try_place(&args.output)?;
-    let (recipe, unit) = match &by {
-        Enlarger::Network => {
-            let recipe = opened.recipe.and_then(|recipe| recipe.finished(Finish::X4));
-            (recipe, "tiles")
-        }
-        // It would paint another picture.
-        Enlarger::Model(_) => (None, "steps"),
+    let source = opened.recipe;
+    let unit = match &by {
+        Enlarger::Network => "tiles",
+        Enlarger::Model(_) => "steps",
     };
     let spec = UpscaleSpec {
         pictures: vec![ImageInput(Arc::new(opened.image))],
@@ -93,13 +90,17 @@ pub(super) fn run(args: &UpscaleArgs, report: Reporter) -> Result<(), CliError> 
     let JobOutcome::Enlarged(pictures) = ended? else {
         return Ok(());
     };
-    for picture in pictures {
-        let left_out = save_picture(
-            &args.output,
-            &picture,
-            recipe.as_ref(),
-            &SaveOptions::default(),
-        )?;
+    for EnlargedImage { image, by } in pictures {
+        let source = source.clone();
+        let recipe = match by {
+            None => source.and_then(|source| source.finished(Finish::X4)),
+            Some(by) => Some(
+                by.into_recipe()
+                    .made_from(source.and_then(FoundRecipe::into_painted)),
+            ),
+        };
+        let options = SaveOptions::default();
+        let left_out = save_picture(&args.output, &image, recipe.as_ref(), &options)?;
         if let Some(left_out) = left_out {
             report.warning(&left_out.to_string());
         }

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::PromptReader;
+use super::{PromptReader, SamplerChoice};
 use crate::gpu::share::SharedTensor;
 use crate::recipe::{
-    GenerateSpec, ImageInput, InputSpec, ModelSource, PaletteClass, SamplerId, Schedule, SpecError,
-    TrainSpec, UpscaleSpec,
+    GenerateSpec, ImageInput, InputSpec, ModelSource, PaintedRecipe, PaletteClass, SamplerId,
+    Schedule, SpecError, TrainSpec, UpscaleSpec,
 };
 
 pub use crate::evaluate::Segmentation;
@@ -138,13 +138,43 @@ pub enum JobOutcome {
     /// Every picture is painted; each came as [`EngineEvent::Painted`].
     Painted,
     /// The larger pictures, in the order in which they were given.
-    Enlarged(Vec<Arc<image::RgbaImage>>),
+    Enlarged(Vec<EnlargedImage>),
     /// What the picture shows where.
     Segmented(Segmentation),
     /// A model is trained.
     Trained(TrainOutcome),
     /// The model is in memory.
     ModelLoaded(ModelSummary),
+}
+
+/// One picture that was made larger.
+#[derive(Clone, Debug)]
+pub struct EnlargedImage {
+    /// The larger picture.
+    pub image: Arc<image::RgbaImage>,
+    /// What painted it, where a model did.
+    pub by: Option<PaintedBy>,
+}
+
+/// What painted a larger picture.
+#[derive(Clone, Debug)]
+pub struct PaintedBy {
+    /// The job that paints it from the small picture, with every default filled in.
+    pub spec: Box<GenerateSpec>,
+    /// First ten hexadecimal digits of the SHA-256 of the denoiser's weights.
+    pub model_hash: String,
+    /// The model's name.
+    pub model_name: String,
+}
+
+impl PaintedBy {
+    /// What its file tells of it.
+    pub fn into_recipe(self) -> PaintedRecipe {
+        let sampler = self.spec.sampler.as_ref();
+        let label = sampler.map(SamplerChoice::label_of).unwrap_or_default();
+        let label = label.to_owned();
+        PaintedRecipe::new(*self.spec, self.model_name, self.model_hash).with_sampler_label(label)
+    }
 }
 
 /// One painted picture.

@@ -313,7 +313,7 @@ fn bytes_of(recipe: &PaintedRecipe) -> u64 {
     let map = recipe.spec.semantic.as_ref();
     let small = recipe.spec.low_resolution.as_ref();
     let bytes = map.map_or(0, |it| it.map.len()) + small.map_or(0, |it| it.0.len());
-    bytes as u64
+    bytes as u64 + recipe.source.as_deref().map_or(0, bytes_of)
 }
 
 fn palette_of(entry: PaletteEntry) -> Palette {

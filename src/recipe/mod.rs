@@ -13,6 +13,7 @@ mod colour;
 mod control;
 mod control_infotext;
 mod drawing;
+mod enlarged;
 mod exif;
 mod frame;
 mod generate;

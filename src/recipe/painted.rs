@@ -12,7 +12,7 @@ use super::param::{
     SEMANTIC_WEIGHT, STRENGTH,
 };
 use super::prompt::PromptSyntax;
-use super::{Finish, Framing, GenerateSpec, WindowChoice};
+use super::{Framing, GenerateSpec, WindowChoice};
 
 /// Keyword of the PNG text chunk that holds [`PaintedRecipe::to_json`].
 pub const PRIVATE_KEYWORD: &str = "velatura";
@@ -51,6 +51,8 @@ pub struct PaintedRecipe {
     pub model_hash: String,
     /// The program that painted, with its version.
     pub program: String,
+    /// How the small picture was painted that was made larger.
+    pub source: Option<Box<PaintedRecipe>>,
 }
 
 /// A recipe found in a picture file.
@@ -81,6 +83,8 @@ pub struct FoundRecipe {
     /// How a frame was put around the mask and filled, as far as the file tells it; where
     /// it lay is in `spec`, if that is told.
     pub framing: Option<Framing>,
+    /// How the small picture was painted that was made larger.
+    pub source: Option<Box<FoundRecipe>>,
     /// Settings in the file that cannot be restored here, as `key: value`.
     pub unread: Vec<String>,
 }
@@ -101,6 +105,8 @@ struct PrivateForm {
     model: ModelNote,
     inputs: InputNote,
     spec: Value,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    source: Value,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,6 +153,7 @@ impl PaintedRecipe {
             model_name: model_name.into(),
             model_hash: model_hash.into(),
             program: concat!("Velatura ", env!("CARGO_PKG_VERSION")).to_owned(),
+            source: None,
         }
     }
 
@@ -183,13 +190,21 @@ impl PaintedRecipe {
 
     /// As [`Self::to_json`], with the inputs put into their form already.
     pub(super) fn json_with(&self, kept: KeptInputs) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&self.form_with(kept)?)
+    }
+
+    fn form_with(&self, kept: KeptInputs) -> Result<PrivateForm, serde_json::Error> {
         // Pictures are shown around: where the model lies, and with it the name
         // of its user, is nobody's business.
         let mut spec = serde_json::to_value(self.spec.clone().without_places())?;
         if let Value::Object(fields) = &mut spec {
             fields.remove("model");
         }
-        serde_json::to_string(&PrivateForm {
+        let source = match self.source.as_deref() {
+            None => Value::Null,
+            Some(source) => serde_json::to_value(source.form_with(KeptInputs::of(&source.spec)?)?)?,
+        };
+        Ok(PrivateForm {
             format: FORMAT_VERSION,
             program: self.program.clone(),
             model: ModelNote {
@@ -203,6 +218,7 @@ impl PaintedRecipe {
                 kept,
             },
             spec,
+            source,
         })
     }
 }
@@ -227,6 +243,7 @@ impl FoundRecipe {
             used_mask: false,
             used_latents: false,
             framing: None,
+            source: None,
             unread: Vec::new(),
         }
     }
@@ -295,27 +312,6 @@ impl FoundRecipe {
         }
     }
 
-    /// The recipe of the picture once it was finished otherwise; `None` where that
-    /// cannot be told: from a recipe of another program, or of one that was finished.
-    pub fn finished(self, finish: Finish) -> Option<PaintedRecipe> {
-        if self.form != RecipeForm::Velatura || self.spec.finish.is_some() {
-            return None;
-        }
-        Some(PaintedRecipe {
-            sampler_label: self.spec.sampler.as_ref().map(ToString::to_string),
-            used_picture: self.used_picture,
-            used_mask: self.used_mask,
-            used_latents: self.used_latents,
-            spec: GenerateSpec {
-                finish: Some(finish),
-                ..self.spec
-            },
-            model_name: self.model_name?,
-            model_hash: self.model_hash?,
-            program: self.program?,
-        })
-    }
-
     /// Takes a sampler that is not known here out of the job, to be told.
     pub fn leave_sampler_out(&mut self) {
         if let Some(id) = self.spec.sampler.take() {
@@ -353,29 +349,13 @@ impl FoundRecipe {
         ))
     }
 
-    /// The same for a layer that is painted on: `None` when it is not known which
-    /// program painted with which model.
-    pub fn into_painted(self) -> Option<PaintedRecipe> {
-        let recipe = PaintedRecipe {
-            sampler_label: self.spec.sampler.as_ref().map(ToString::to_string),
-            used_picture: self.used_picture,
-            used_mask: self.used_mask,
-            used_latents: self.used_latents,
-            model_name: self.model_name?,
-            model_hash: self.model_hash?,
-            program: self.program?,
-            spec: self.spec,
-        };
-        Some(match self.sampler_label {
-            Some(label) => recipe.with_sampler_label(label),
-            None => recipe,
-        })
-    }
-
     /// Reads our own JSON form; `None` when it is not that form, is damaged, or
     /// was written by a newer program whose form may mean something else.
     pub fn from_json(json: &str) -> Option<Self> {
-        let mut form: PrivateForm = serde_json::from_str(json).ok()?;
+        Self::of_form(serde_json::from_str(json).ok()?)
+    }
+
+    fn of_form(mut form: PrivateForm) -> Option<Self> {
         if form.format > FORMAT_VERSION {
             return None;
         }
@@ -405,7 +385,11 @@ impl FoundRecipe {
             model_name: form.model.name,
             model_hash: form.model.hash,
             program: form.program,
+            source: None,
         });
+        // What a newer program says of it costs the picture's own recipe nothing.
+        let source = serde_json::from_value(form.source).ok();
+        found.source = source.and_then(Self::of_form).map(Box::new);
         for (key, _) in &lost {
             // Fields are called as numbers are, some with a unit or kind behind.
             let kinds = ["", "_px", "_scale"];
@@ -434,6 +418,7 @@ impl FoundRecipe {
             used_mask: recipe.used_mask,
             used_latents: recipe.used_latents,
             framing: spec.frame.map(|frame| frame.framing),
+            source: recipe.source.map(|source| Box::new(Self::of(*source))),
             ..Self::new(spec, RecipeForm::Velatura)
         }
     }

@@ -9,8 +9,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use image::{GrayImage, Luma, Rgba, RgbaImage, imageops};
 
 use velatura::engine::protocol::{
-    AdapterSummary, EngineError, JobOutcome, JobSpec, MemorySummary, ModelSummary, PaintedImage,
-    Segmentation, StepReport, StopReason, TrainEvent, TrainOutcome, TrajectoryFrame,
+    AdapterSummary, EngineError, EnlargedImage, JobOutcome, JobSpec, MemorySummary, ModelSummary,
+    PaintedBy, PaintedImage, Segmentation, StepReport, StopReason, TrainEvent, TrainOutcome,
+    TrajectoryFrame,
 };
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, PromptReader, Work};
 use velatura::model::ClipTokenizer;
@@ -205,7 +206,22 @@ impl FakeWork {
         }
         let enlarged = spec.pictures.iter();
         let factor = spec.by.factor();
-        let enlarged = enlarged.map(|picture| Arc::new(repeated(&picture.0, factor)));
+        let enlarged = enlarged.map(|picture| EnlargedImage {
+            image: Arc::new(repeated(&picture.0, factor)),
+            by: match &spec.by {
+                Enlarger::Network => None,
+                Enlarger::Model(by) => Some(PaintedBy {
+                    spec: Box::new(GenerateSpec {
+                        model: by.model.clone(),
+                        seed: by.seed,
+                        low_resolution: Some(picture.clone()),
+                        ..GenerateSpec::default()
+                    }),
+                    model_hash: "0123456789".to_owned(),
+                    model_name: "Larger".to_owned(),
+                }),
+            },
+        });
         Ok(Flow::Done(JobOutcome::Enlarged(enlarged.collect())))
     }
 

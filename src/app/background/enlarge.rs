@@ -23,6 +23,8 @@ pub struct LargeLayer {
     pub before: TileGrid<[u8; 4]>,
     /// It, larger.
     pub picture: Arc<RgbaImage>,
+    /// How a model painted it larger, if one did.
+    pub recipe: Option<PaintedRecipe>,
 }
 
 /// A finished picture that becomes a layer of a document that grows to its size.
@@ -60,6 +62,8 @@ pub struct Grown {
     pub contents: CanvasContents,
     /// Whether a layer was painted on after it was given to the engine.
     pub has_old_layers: bool,
+    /// The layers that a model painted anew, and how.
+    pub repainted: Vec<(LayerId, PaintedRecipe)>,
     /// What it was made from.
     pub growing: Growing,
 }
@@ -104,11 +108,13 @@ impl Background {
         let Growing { job, factor, .. } = growing;
         let failed = Box::new(move |text| BackgroundEvent::LayOutFailed { job, text });
         self.placer.send(failed, move |()| {
-            let mut has_old_layers = false;
+            let (mut has_old_layers, mut repainted) = (false, Vec::new());
             let grown = document.layers().iter().map(|layer| {
                 let large = growing.layers.iter().find(|large| large.id == layer.id);
                 let (content, is_old) = grown(&layer.content, large, factor);
                 has_old_layers |= is_old;
+                let recipe = large.and_then(|large| large.recipe.clone());
+                repainted.extend(recipe.filter(|_| !is_old).map(|recipe| (layer.id, recipe)));
                 Layer {
                     content,
                     ..layer.clone()
@@ -127,6 +133,7 @@ impl Background {
                 document,
                 contents,
                 has_old_layers,
+                repainted,
                 growing,
             };
             let event = EnlargeEvent::Grown(Box::new(grown));

@@ -1,9 +1,5 @@
 //! The document made larger, and finished pictures that make it so.
 
-use std::sync::Arc;
-
-use image::RgbaImage;
-
 use super::Core;
 use crate::app::background::{
     Arrival, EnlargeEvent, FinishedPicture, Growing, Grown, LargeLayer, Origin,
@@ -12,7 +8,7 @@ use crate::app::jobs::Enlarging;
 use crate::app::notices::Severity;
 use crate::app::state::AppState;
 use crate::document::{Document, MAX_SIDE_PX};
-use crate::engine::protocol::JobId;
+use crate::engine::protocol::{EnlargedImage, JobId};
 use crate::recipe::{Enlarger, Finish};
 
 const FACTOR: u32 = Finish::X4.factor();
@@ -105,7 +101,7 @@ impl Core {
     }
 
     /// Takes in the enlarged pictures of a job.
-    pub(in crate::app) fn take_enlarged(&mut self, job: JobId, pictures: Vec<Arc<RgbaImage>>) {
+    pub(in crate::app) fn take_enlarged(&mut self, job: JobId, pictures: Vec<EnlargedImage>) {
         let Some(Enlarging {
             document,
             layers,
@@ -120,12 +116,13 @@ impl Core {
             return;
         };
         let large = layers.into_iter().zip(pictures);
-        let large = large.filter_map(|(id, picture)| {
+        let large = large.filter_map(|(id, EnlargedImage { image, by })| {
             let before = document.layer(id)?.raster()?.clone();
             Some(LargeLayer {
                 id,
                 before,
-                picture,
+                picture: image,
+                recipe: by.map(|by| by.into_recipe().made_from(open.recipe_of(id))),
             })
         });
         let growing = Growing {
@@ -198,6 +195,7 @@ impl Core {
             document,
             contents,
             has_old_layers,
+            repainted,
             growing,
         } = grown;
         let state = &mut self.state;
@@ -228,7 +226,7 @@ impl Core {
                 None => format!("Enlarge ×{factor}"),
             };
             let large_px = contents.size_px;
-            let done = open.grow(&label, contents, finished);
+            let done = open.grow(&label, contents, finished, repainted);
             state.jobs.canvas_grew(document.id(), size_px, large_px);
             done
         } else if let Some(FinishedPicture {

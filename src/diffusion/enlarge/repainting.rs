@@ -106,6 +106,16 @@ impl Repainting {
         (self.done as u32, self.total as u32)
     }
 
+    /// The size of the large picture in pixels (width, height).
+    pub fn size_px(&self) -> [u32; 2] {
+        self.size_px
+    }
+
+    /// The small picture as the model is shown it, which has colours everywhere.
+    pub fn seen(&self) -> RgbImage {
+        colours_of(&self.small)
+    }
+
     /// Does the next step, or decodes the next band; `false` when all is done. `show` is
     /// given what can be seen of a step, whose sides may be smaller.
     ///

@@ -401,11 +401,6 @@ fn finished(
         .into_data()
         .try_to_vec::<f32>()
         .map_err(|error| DiffusionError::Device(format!("{error:?}")))?;
-    // A picture without its model's name is better than none.
-    let digest = loaded.digest.digits().unwrap_or_else(|error| {
-        context.warn(error.to_string());
-        String::new()
-    });
     let hashes = |files: &BTreeMap<String, Arc<WeightDigest>>| {
         let files = files.iter();
         let files = files.map(|(name, digest)| (name.clone(), file_digits(digest)));
@@ -423,10 +418,20 @@ fn finished(
     Ok(PaintedImage {
         image: Arc::new(image),
         spec: Box::new(spec),
-        model_hash: digest.chars().take(HASH_DIGITS).collect(),
+        model_hash: digits_of(loaded, context),
         model_name: loaded.summary.name.clone(),
         latents: Some(Arc::new(Latents { shape, values })),
     })
+}
+
+/// The digits of a model's digest in recipes.
+pub(super) fn digits_of(loaded: &Loaded, context: &JobContext) -> String {
+    // A picture without its model's name is better than none.
+    let digest = loaded.digest.digits().unwrap_or_else(|error| {
+        context.warn(error.to_string());
+        String::new()
+    });
+    digest.chars().take(HASH_DIGITS).collect()
 }
 
 /// What is shown of a step. On the window's own graphics card the picture stays

@@ -3,17 +3,20 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use image::RgbaImage;
-
-use super::paint::{STEP_PX, at_most};
+use super::paint::{STEP_PX, at_most, digits_of};
 use crate::diffusion::{DiffusionError, Repainting, RepaintingOptions};
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
-use crate::engine::protocol::{EngineError, JobOutcome, StopReason, TrajectoryFrame};
+use crate::engine::protocol::{
+    EngineError, EnlargedImage, JobOutcome, PaintedBy, StopReason, TrajectoryFrame,
+};
+use crate::engine::settle::settled;
 use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::pixels::opaque;
-use crate::recipe::{ImageInput, SuperResolution, UpscaleSpec, enlarging_window_px};
+use crate::recipe::{
+    GenerateSpec, ImageInput, SuperResolution, UpscaleSpec, WindowChoice, enlarging_window_px,
+};
 
 /// Pictures to be painted larger.
 pub(in crate::engine) struct Repaint {
@@ -22,7 +25,7 @@ pub(in crate::engine) struct Repaint {
     bench: Rc<Workbench>,
     model: Option<Rc<Loaded>>,
     picture: Option<Repainting>,
-    finished: Vec<Arc<RgbaImage>>,
+    finished: Vec<EnlargedImage>,
     /// Steps and bands of the pictures that are finished, and all there are.
     parts: (u32, u32),
 }
@@ -70,10 +73,8 @@ impl Repaint {
         self.by.steps.unwrap_or(model.summary.default_steps)
     }
 
-    fn begin(&self, model: &Loaded, small: &ImageInput) -> Result<Repainting, DiffusionError> {
-        let (width, height) = small.0.dimensions();
-        let size_px = [width, height].map(|side| side * self.by.factor);
-        let options = RepaintingOptions {
+    fn options(&self, model: &Loaded, size_px: [u32; 2]) -> RepaintingOptions {
+        RepaintingOptions {
             steps: self.steps(model),
             seed: self.by.seed.wrapping_add(self.finished.len() as u64),
             window_px: enlarging_window_px(
@@ -81,8 +82,44 @@ impl Repaint {
                 model.summary.native_size_px,
                 model.summary.size_multiple_px,
             ),
-        };
+        }
+    }
+
+    fn begin(&self, model: &Loaded, small: &ImageInput) -> Result<Repainting, DiffusionError> {
+        let (width, height) = small.0.dimensions();
+        let size_px = [width, height].map(|side| side * self.by.factor);
+        let options = self.options(model, size_px);
         Repainting::new(&model.model, Arc::clone(&small.0), options)
+    }
+
+    /// How the picture in hand can be painted again.
+    fn painted_by(
+        &self,
+        model: &Loaded,
+        picture: &Repainting,
+        context: &JobContext,
+    ) -> Result<PaintedBy, DiffusionError> {
+        let size_px = picture.size_px();
+        let options = self.options(model, size_px);
+        let spec = GenerateSpec {
+            model: self.by.model.clone(),
+            steps: options.steps,
+            seed: options.seed,
+            width_px: size_px[0],
+            height_px: size_px[1],
+            guidance_scale: 1.0,
+            windows: options
+                .window_px
+                .map_or(WindowChoice::Off, WindowChoice::Side),
+            low_resolution: Some(ImageInput(Arc::new(opaque(&picture.seen())))),
+            ..GenerateSpec::default()
+        };
+        let (spec, _) = settled(&spec, &model.model)?;
+        Ok(PaintedBy {
+            spec: Box::new(spec),
+            model_hash: digits_of(model, context),
+            model_name: model.summary.name.clone(),
+        })
     }
 
     /// Does a step of the picture in hand, and shows it.
@@ -131,11 +168,18 @@ impl Work for Repaint {
         let is_more = is_more.map_err(|error| failed(error, context))?;
         let (done, all) = picture.progress();
         context.progress(self.parts.0 + done, self.parts.1);
+        // The first step is seen before all weights are read once more.
+        model.digest.begin();
         if is_more {
             self.picture = Some(picture);
         } else {
             self.parts.0 += all;
-            self.finished.push(Arc::new(picture.into_picture()));
+            let by = self.painted_by(&model, &picture, context);
+            let by = by.map_err(|error| failed(error, context))?;
+            self.finished.push(EnlargedImage {
+                image: Arc::new(picture.into_picture()),
+                by: Some(by),
+            });
         }
         Ok(Flow::More)
     }

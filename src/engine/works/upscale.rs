@@ -3,11 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use image::RgbaImage;
-
 use crate::diffusion::{DiffusionError, Enlargement};
 use crate::engine::job::JobContext;
-use crate::engine::protocol::{EngineError, JobOutcome, StopReason};
+use crate::engine::protocol::{EngineError, EnlargedImage, JobOutcome, StopReason};
 use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::model::Upscaler;
@@ -19,7 +17,7 @@ pub(in crate::engine) struct Upscale {
     bench: Rc<Workbench>,
     network: Option<Rc<Upscaler>>,
     picture: Option<Enlargement>,
-    finished: Vec<Arc<RgbaImage>>,
+    finished: Vec<EnlargedImage>,
     /// Tiles that are done, and tiles in all.
     tiles: (u32, u32),
 }
@@ -64,7 +62,10 @@ impl Work for Upscale {
             context.progress(self.tiles.0, self.tiles.1);
             self.picture = Some(picture);
         } else {
-            self.finished.push(Arc::new(picture.into_picture()));
+            self.finished.push(EnlargedImage {
+                image: Arc::new(picture.into_picture()),
+                by: None,
+            });
         }
         Ok(Flow::More)
     }
