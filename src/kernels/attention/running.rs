@@ -277,8 +277,9 @@ impl<T: Copy, const V: usize> Running<T, V> {
 /// The polynomial of Cephes' `exp2f`.
 #[inline(always)]
 fn power_of_two<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    /// Adding it rounds to an integer, which is then in the lowest bits: 1.5 · 2^23.
-    const ROUND: f32 = 12_582_912.0;
+    /// Adding it rounds to an integer, which is then in the lowest bits with the bias of an
+    /// exponent: 1.5 · 2^23 + 127.
+    const ROUND: f32 = 12_583_039.0;
     const POLYNOMIAL: [f32; 6] = [
         1.339_887_4e-3,
         9.618_437e-3,
@@ -287,19 +288,19 @@ fn power_of_two<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         6.931_472e-1,
         1.0,
     ];
-    // Of two numbers the second comes back where one is none.
-    let x = simd.max_f32s(simd.splat_f32s(-125.0), x);
+    // A comparison, not `max`: that would turn NaN into a number where there are no vectors.
+    let least = simd.splat_f32s(-125.0);
+    let x = simd.select_f32s(simd.less_than_f32s(x, least), least, x);
     let shifted = simd.add_f32s(x, simd.splat_f32s(ROUND));
     let rest = simd.sub_f32s(x, simd.sub_f32s(shifted, simd.splat_f32s(ROUND)));
     let mut power = simd.splat_f32s(1.535_336_2e-4);
     for factor in POLYNOMIAL {
         power = simd.mul_add_e_f32s(power, rest, simd.splat_f32s(factor));
     }
-    // The integer goes into the exponent; the bits above it fall off the end.
-    let exponent =
-        simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
-    let power = simd.add_u32s(simd.transmute_u32s_f32s(power), exponent);
-    simd.transmute_f32s_u32s(power)
+    // The integer goes into the exponent; the bits above it fall off the end. A product, not
+    // a sum of bits, which would make a number of some NaN.
+    let whole = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    simd.mul_f32s(power, simd.transmute_f32s_u32s(whole))
 }
 
 #[cfg(test)]
@@ -359,6 +360,30 @@ mod tests {
                 (ours - expected).abs() < 1e-5,
                 "{simd:?}: {ours} {expected}"
             );
+        }
+        // One query or key that is no number makes no numbers of all who look at it.
+        let (mut no_query, mut no_key) = (q.clone(), k.clone());
+        no_query[3 * head_dim + 1] = f32::NAN;
+        no_key[140 * head_dim + 1] = f32::from_bits(0x7FC0_0155);
+        for (q, k, one) in [(&no_query, &k, Some(3)), (&q, &no_key, None)] {
+            let task = Task {
+                queries: Mat::new(q, queries, head_dim),
+                keys: Mat::new(k, keys, head_dim),
+                values: Mat::new(&standing, head_dim, keys),
+                first,
+                scale: std::f32::consts::LOG2_E / 3.0,
+                out: MatMut::new(&mut out, queries, head_dim),
+                scratch: &mut vec![7.0; (2 * head_dim + BLOCK_KEYS) * MAX_WIDTH],
+            };
+            simd.vectorize(task);
+            for (query, row) in out.chunks_exact(head_dim).enumerate() {
+                let seen = first.map_or(keys, |first| first + query + 1);
+                let is_odd = one.map_or(seen > 140, |odd| odd == query);
+                assert!(
+                    row.iter().all(|value| value.is_nan() == is_odd),
+                    "{simd:?}: query {query} of {one:?}: {row:?}"
+                );
+            }
         }
     }
 
