@@ -11,6 +11,7 @@ mod reference_support;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use burn::tensor::Device;
 use reference_support::{Reference, difference, folder};
@@ -21,8 +22,11 @@ use tempfile::TempDir;
 use velatura::diffusion::{
     Canvas, GenerationRequest, GivenLatents, LatentDiffusion, Retelling, Session,
 };
+use velatura::engine::device::ComputeDevice;
+use velatura::engine::protocol::EngineEvent;
+use velatura::engine::{EngineHandle, studio};
 use velatura::model::{Conversion, ModelFolder};
-use velatura::recipe::Latents;
+use velatura::recipe::{GenerateSpec, Latents, ModelSource};
 
 /// Largest difference allowed, of a deviation.
 const TOLERANCE: f64 = 1e-4;
@@ -188,6 +192,39 @@ fn guidance_is_heard_in_every_window_and_when_it_is_told_anew() {
         assert_eq!(with(1.0, Some(8.5)), strong, "{width_px}");
         assert_eq!(with(8.5, Some(1.0)), weak, "{width_px}");
     }
+}
+
+/// It has guidance, and nothing to rescale.
+#[test]
+fn who_rescales_guidance_that_was_taught_is_told_why_nothing_changes() {
+    let reference = Reference::open("lcm/first.safetensors");
+    let (_scratch, root) = written(&reference);
+    let factory = studio::factory(ComputeDevice::cpu());
+    let mut engine = EngineHandle::spawn(factory, Arc::new(|| {})).unwrap();
+    engine.generate(GenerateSpec {
+        model: ModelSource::Folder(root),
+        steps: 1,
+        guidance_scale: 8.5,
+        guidance_rescale: 0.5,
+        width_px: 32,
+        height_px: 32,
+        ..GenerateSpec::default()
+    });
+    let mut warnings = Vec::new();
+    loop {
+        match engine.wait(Duration::from_secs(300)).unwrap() {
+            EngineEvent::Warning { message, .. } => warnings.push(message),
+            EngineEvent::Finished { .. } => break,
+            EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
+            _ => {}
+        }
+    }
+    engine.close();
+    let rescale = warnings.iter().find(|it| it.contains("rescale")).unwrap();
+    assert!(
+        rescale.contains("taught") && !rescale.contains("without"),
+        "{rescale}"
+    );
 }
 
 #[test]
