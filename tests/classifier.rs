@@ -22,6 +22,7 @@ use velatura::diffusion::{
     SchedulerConfig, Session,
 };
 use velatura::engine::memory_in_turn;
+use velatura::model::inspect::inspect;
 use velatura::model::weights::save_tensors;
 use velatura::model::{
     Classifier, ClassifierFile, ClassifierLatents, LatentInfo, ModelFolder, WeightDtype,
@@ -209,6 +210,79 @@ fn what_is_no_classifier_or_does_not_fit_is_told() {
     assert!(told(4, [8, 8], None).contains("3 channels"));
     assert!(told(3, [16, 8], None).contains("64 × 32"));
     assert!(told(3, [8, 8], Some(7)).contains("7 classes"));
+}
+
+#[test]
+fn a_classifier_whose_configuration_is_broken_says_what_is_wrong() {
+    let (_, cases) = Case::all();
+    let root = tempfile::tempdir().unwrap();
+    let folder = cases[0].folder(root.path());
+    for (key, value, part) in [
+        ("channel_mult", json!("1,2"), "config.json"),
+        ("pool", json!("mean"), "config.json"),
+    ] {
+        let mut config = cases[0].config.clone();
+        config["_class_name"] = json!("EncoderUNetModel");
+        config[key] = value;
+        std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+        let opened = ClassifierFile::open(&folder).unwrap_err().to_string();
+        let sentence = inspect(&folder, None).unwrap_err().to_string();
+        assert_eq!(sentence, opened);
+        assert!(sentence.contains(part), "{sentence}");
+    }
+}
+
+/// Several of them may lie in one folder.
+#[test]
+fn files_of_classifiers_have_names_of_classes_of_their_own() {
+    let (_, cases) = Case::all();
+    let case = cases.iter().find(|case| case.name == "adaptive").unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("first.safetensors");
+    save_tensors(&path, case.weights(""), WeightDtype::F32).unwrap();
+    let mut config = case.config.clone();
+    config["_class_name"] = json!("EncoderUNetModel");
+    std::fs::write(root.path().join("first.json"), config.to_string()).unwrap();
+    let put = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+    let opened = || ClassifierFile::open(&path);
+    put("classes.txt", "a\n b \nc\nd\ne\n");
+    let names = opened().unwrap().config().class_names();
+    assert_eq!(names, ["a", "b", "c", "d", "e"]);
+    for (text, part) in [
+        ("a\nb\n", "it has 2 lines"),
+        ("a\nb\n\nd\ne\n", "empty line"),
+    ] {
+        put("classes.txt", text);
+        let sentence = opened().unwrap_err().to_string();
+        assert!(
+            sentence.contains(part) && sentence.contains("classes.txt"),
+            "{sentence}"
+        );
+    }
+    // Those of another one in the folder.
+    put("first.classes.txt", "v\nw\nx\ny\nz");
+    let names = opened().unwrap().config().class_names();
+    assert_eq!(names, ["v", "w", "x", "y", "z"]);
+    put("first.classes.txt", "v\n");
+    let sentence = opened().unwrap_err().to_string();
+    assert!(sentence.contains("first.classes.txt"), "{sentence}");
+}
+
+#[test]
+fn names_that_are_typed_are_told_from_paths() {
+    let typed = |text: &str| NamedFile::typed(Path::new(text));
+    for (text, name) in [
+        ("adaptive", "adaptive"),
+        ("control-v1.1", "control-v1.1"),
+        ("adaptive.safetensors", "adaptive"),
+        ("adaptive.PTH", "adaptive"),
+    ] {
+        assert_eq!(typed(text), Some(NamedFile::named(name)));
+    }
+    // A path, and what lies in the folder in which the tests run.
+    for text in ["classifiers/adaptive", "tests", "Cargo.toml"] {
+        assert_eq!(typed(text), None);
+    }
 }
 
 #[derive(Deserialize)]

@@ -257,7 +257,7 @@ fn the_papers_models_have_the_forms_that_there_are() {
         let source = tiny(&format!("latent-diffusion-{kind}"), &at(kind));
         let sentence = refusal(&source, &at(&format!("{kind}-folder")));
         assert!(
-            sentence.contains("no place in a diffusers folder"),
+            sentence.contains("a network of the paper's own code"),
             "{sentence}"
         );
         let copy = at(&format!("{kind}-copy")).join("copy.safetensors");
@@ -362,4 +362,39 @@ fn what_is_there_is_replaced_only_when_told_so() {
     assert!(tensors(&file) == tensors(&source));
     let names = fs::read_dir(scratch.path()).unwrap().count();
     assert_eq!(names, 3, "something was left behind");
+}
+
+/// Its words are read by the paper's own network, of which there is one file only in the
+/// paper's own form.
+#[test]
+fn folders_of_the_papers_text_model_are_written_in_no_form() {
+    let scratch = tempfile::tempdir().unwrap();
+    let source = Path::new("tests/data/reference/unseen/ldm-text");
+    for target in ["folder", "one.safetensors"] {
+        let sentence = refusal(source, &scratch.path().join(target));
+        assert!(
+            sentence.contains("a network of the paper's own code")
+                && sentence.contains("copy it as it is"),
+            "{sentence}"
+        );
+    }
+}
+
+#[test]
+fn a_yaml_file_for_a_folder_is_refused_for_either_form() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = tiny("stable-diffusion-1", &scratch.path().join("tiny"));
+    let source = scratch.path().join("source");
+    convert(&file, &source).unwrap();
+    let conversion = Conversion {
+        config: Some(Path::new("some.yaml")),
+        ..Conversion::default()
+    };
+    for target in ["folder", "one.safetensors"] {
+        let target = scratch.path().join(target);
+        let refused = conversion.run(&source, &target, &mut |_, _| true);
+        let sentence = refused.unwrap_err().to_string();
+        assert!(sentence.contains("leave out --config"), "{sentence}");
+        assert!(!target.exists());
+    }
 }

@@ -50,9 +50,26 @@ fn relatives_of_controlnets_are_named_wherever_they_are_given() {
             vec!["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"],
             "IP-Adapter",
         ),
+        // Of IP-Adapter-FaceID, whose adapter has a LoRA in it.
+        (
+            vec![
+                "image_proj.proj.weight",
+                "ip_adapter.0.to_q_lora.down.weight",
+            ],
+            "IP-Adapter",
+        ),
         (
             vec!["controlnet_cond_embedding.conv_in.weight", "task_embedding"],
             "union of ControlNets",
+        ),
+        // The paper's names of what is added to the weights of a model.
+        (
+            vec!["control_model.input_blocks.0.0.weight", "difference"],
+            "differs",
+        ),
+        (
+            vec!["controlnet_blocks.0.weight", "pos_embed.proj.weight"],
+            "diffusion transformer",
         ),
     ] {
         let path = write(scratch.path(), &names);

@@ -16,9 +16,10 @@ use burn::tensor::Device;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use train_support::train;
 use velatura::diffusion::LatentDiffusion;
+use velatura::model::conditioner::OriginalEncoder;
 use velatura::model::inspect::inspect;
 use velatura::model::weights::{TorchFile, WeightSource as _};
-use velatura::model::{ModelFolder, WeightDtype, tiny};
+use velatura::model::{ModelFolder, OriginalNetwork, WeightDtype, tiny};
 use velatura::recipe::{TrainSpec, TrainTarget, TrainTask};
 use velatura::train::TrainEvent;
 
@@ -202,4 +203,52 @@ fn words_beside_a_hole_learn_on() {
     let root = tempfile::tempdir().unwrap();
     make_pictures(root.path());
     learns_on(root.path(), "hybrid", None, "cond_stage_model.transformer.");
+}
+
+/// Whatever its file was called, what is written opens and is replaced by the next part of
+/// the run.
+#[test]
+fn models_are_kept_in_a_form_that_opens_again() {
+    let root = tempfile::tempdir().unwrap();
+    let id = "latent-diffusion-text-to-image";
+    let kind = tiny::KINDS.iter().find(|it| it.id == id).unwrap();
+    let source = kind.write(&root.path().join("tiny")).unwrap();
+    let device = Device::flex();
+    for (name, written) in [
+        ("m.pth", "m.ckpt"),
+        ("m.bin", "m.ckpt"),
+        ("m.CKPT", "m.ckpt"),
+        ("m.safetensors", "m.safetensors"),
+        ("m.SAFETENSORS", "m.safetensors"),
+    ] {
+        let folder = root.path().join(format!("from {name}"));
+        fs::create_dir(&folder).unwrap();
+        let own = folder.join(name);
+        fs::copy(&source, &own).unwrap();
+        fs::copy(source.with_extension("yaml"), own.with_extension("yaml")).unwrap();
+        fs::copy(source.with_file_name("vocab.txt"), folder.join("vocab.txt")).ok();
+        let model = ModelFolder::open(&own).unwrap();
+        let unet = model.load_unet(&device).unwrap();
+        let Some(OriginalEncoder::Words(_, words)) = model.load_original_encoder(&device).unwrap()
+        else {
+            panic!("it reads words");
+        };
+        let place = root.path().join(format!("{name} learnt"));
+        let save = || {
+            let network = OriginalNetwork::Tokens(&words);
+            let saved = model.save_further(&place, &unet, network);
+            saved.unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        save();
+        assert!(place.join(written).is_file(), "{name}");
+        // What a desktop leaves is nothing that somebody would miss.
+        fs::write(place.join(".DS_Store"), "x").unwrap();
+        save();
+        // So it was called by older editions.
+        if written == "m.ckpt" {
+            fs::rename(place.join(written), place.join("m.PTH")).unwrap();
+            save();
+        }
+        LatentDiffusion::load(&ModelFolder::open(&place).unwrap(), &device).unwrap();
+    }
 }

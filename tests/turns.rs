@@ -10,14 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use image::{Rgba, RgbaImage};
 use velatura::diffusion::{GenerationRequest, LatentDiffusion, Session};
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage};
 use velatura::engine::{EngineHandle, studio};
 use velatura::model::weights::ReadWatch;
-use velatura::model::{Additions, ModelFolder, TurnWatch};
+use velatura::model::{
+    Additions, AutoencoderKlConfig, FirstStage as _, ModelFolder, TurnWatch, WeightDtype,
+};
 use velatura::recipe::{ControlSpec, GenerateSpec, ImageInput, ModelSource};
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -122,6 +124,55 @@ fn every_turn_is_watched_and_can_be_given_up() {
     }
     // It was not the model's fault.
     assert_eq!(picture(&model), wanted);
+}
+
+/// Another first stage is announced by its own size, and is as uncertain as it is when all is
+/// in memory.
+#[test]
+fn another_first_stage_in_its_turn_says_of_itself_what_it_says_in_memory() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = std::fs::read(folder().join("vae/config.json")).unwrap();
+    let config: AutoencoderKlConfig = serde_json::from_slice(&config).unwrap();
+    let wide = AutoencoderKlConfig {
+        block_out_channels: vec![16, 32, 64],
+        ..config.clone()
+    };
+    let device = Device::flex();
+    let network = wide.init(&device).unwrap();
+    assert!(network.parameter_count() > 4 * config.parameter_count().unwrap());
+    let weights = scratch.path().join("diffusion_pytorch_model.safetensors");
+    network.save_weights(&weights, WeightDtype::F32).unwrap();
+    let config = serde_json::to_vec(&wide).unwrap();
+    std::fs::write(scratch.path().join("config.json"), config).unwrap();
+
+    let additions = Additions {
+        first_stage_path: Some(scratch.path().into()),
+        ..Additions::default()
+    };
+    let model = in_turn().with(additions).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let watch = TurnWatch::new(move |total_bytes| {
+        heard.lock().unwrap().push(total_bytes);
+        ReadWatch::new(|_| true)
+    });
+    model.model().watch_turns(Some(watch));
+    let pictures = Tensor::zeros([1, 3, 16, 16], &device);
+    let stage = model.model().first_stage();
+    let (mean, deviation) = stage.distribution_unscaled(pictures.clone());
+    let wanted = network.distribution_unscaled(pictures);
+    let close = |found: Tensor<4>, wanted: Tensor<4>| {
+        let largest = (found - wanted).abs().max().into_scalar::<f32>();
+        assert!(largest < 1e-2, "{largest}");
+    };
+    close(mean, wanted.0);
+    close(deviation.unwrap(), wanted.1.unwrap());
+    let numbers = network.parameter_count() as u64;
+    let [announced]: [u64; 1] = told.lock().unwrap().clone().try_into().unwrap();
+    assert!(
+        [2 * numbers, 4 * numbers].contains(&announced),
+        "{announced} bytes for {numbers} weights"
+    );
 }
 
 fn paint(engine: &mut EngineHandle, spec: &GenerateSpec) -> (PaintedImage, Vec<(bool, f32)>) {

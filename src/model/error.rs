@@ -142,8 +142,12 @@ pub enum ModelError {
         /// What it is for.
         task: &'static str,
     },
-    /// A model of the paper's code has a conditioner that diffusers has no folder for.
-    #[error("{} is told by a network that has no place in a diffusers folder; copy its file and its YAML as they are", .0.display())]
+    /// A model has a conditioner of the paper's code, which is read and not written.
+    #[error(
+        "{} is told by a network of the paper's own code, which is not written anew; copy it as it is, \
+         with all files that belong to it",
+        .0.display()
+    )]
     OnlyOriginal(PathBuf),
     /// A model lacks weights that it needs.
     #[error(

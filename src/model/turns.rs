@@ -29,6 +29,8 @@ pub(super) struct Turns {
     words: Vec<LearnedWord>,
     /// A first stage in place of the model's own.
     other_stage: Option<PathBuf>,
+    /// The first stage that is read, without its weights.
+    unread_stage: Box<dyn FirstStage>,
     held: Mutex<Held>,
     failure: Mutex<Option<ModelError>>,
     watch: Mutex<Option<TurnWatch>>,
@@ -65,7 +67,7 @@ impl Turns {
     /// Of a model of which nothing is read yet.
     ///
     /// # Errors
-    /// If a network cannot be built, or its words cannot be read.
+    /// If there is no first stage, a network cannot be built, or its words cannot be read.
     pub fn new(folder: &ModelFolder, device: &Device) -> Result<Self, ModelError> {
         let encoders = Encoders::unread(folder, device)?;
         let unread = encoders.conditioners(&folder.manifest().inputs);
@@ -77,6 +79,7 @@ impl Turns {
             changes: Changes::default(),
             words: Vec::new(),
             other_stage: None,
+            unread_stage: folder.unread_first_stage(None, device)?,
             held: Mutex::default(),
             failure: Mutex::default(),
             watch: Mutex::default(),
@@ -87,7 +90,7 @@ impl Turns {
     /// in memory of either then.
     ///
     /// # Errors
-    /// If the words do not fit.
+    /// If the words or the first stage do not fit.
     pub fn with(
         &self,
         changes: Changes,
@@ -105,6 +108,9 @@ impl Turns {
             unread: unread.collect::<Result<_, ModelError>>()?,
             changes,
             words,
+            unread_stage: self
+                .folder
+                .unread_first_stage(other_stage.as_deref(), &self.device)?,
             other_stage,
             held: Mutex::default(),
             failure: Mutex::default(),
@@ -223,9 +229,7 @@ impl Turns {
             return Some(stage.boxed());
         }
         *held = Held::Nothing;
-        let config = self.folder.first_stage_config();
-        let numbers = config.and_then(|config| config.parameter_count());
-        let folder = self.folder_for(numbers.unwrap_or_default());
+        let folder = self.folder_for(self.unread_stage.parameter_count());
         let read = match &self.other_stage {
             Some(path) => folder.load_first_stage_instead(path, &self.device),
             None => folder.load_first_stage(&self.device),

@@ -62,7 +62,7 @@ impl Model {
         }
         if folder.is_in_turn() {
             let turns = Arc::new(Turns::new(folder, device)?);
-            let first_stage = Turns::first_stage(&turns)?;
+            let first_stage = Turns::first_stage(&turns);
             // Their sizes are those of the networks that will be read.
             let denoiser = folder.unet_config()?.init(device)?;
             let encoders = Encoders::unread(folder, device)?;
@@ -213,10 +213,7 @@ impl Model {
         } = additions;
         if let Some(turns) = &self.turns {
             let turns = Arc::new(turns.with(changes, words, first_stage_path)?);
-            let first_stage = match first_stage {
-                Some(first_stage) => first_stage,
-                None => Turns::first_stage(&turns)?,
-            };
+            let first_stage = first_stage.unwrap_or_else(|| Turns::first_stage(&turns));
             self.latents().check(first_stage.as_ref())?;
             return Ok(Self {
                 manifest: self.manifest.clone(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::generate::{ImageInput, SpecError};
-use super::lora::NamedFile;
+use super::lora::{NamedFile, has_ending};
 use super::param::{Number, Range, Shown, Value};
 
 /// Networks of a job at most: each is asked at every step.
@@ -271,16 +271,6 @@ impl ControlSpec {
         }
         Ok(())
     }
-}
-
-/// Whether a name ends as files of weights do.
-fn has_ending(name: &str) -> bool {
-    let ending = name
-        .rsplit_once('.')
-        .map(|(_, ending)| ending.to_lowercase());
-    ending.is_some_and(|ending| {
-        ["safetensors", "pth", "pt", "ckpt", "bin"].contains(&ending.as_str())
-    })
 }
 
 #[cfg(test)]

@@ -63,6 +63,20 @@ impl NamedFile {
         }
     }
 
+    /// A file that is looked for, as somebody typed its name; `None` for a path, and for the
+    /// name of a file that is there.
+    pub fn typed(path: &Path) -> Option<Self> {
+        let is_name = path.components().count() == 1 && !path.exists();
+        is_name.then(|| {
+            let whole = path.to_string_lossy();
+            match has_ending(&whole) {
+                true => Self::named(stem(path)),
+                // Whatever stands behind its last point.
+                false => Self::named(whole),
+            }
+        })
+    }
+
     /// The same without the place where it lies, which is nobody else's business.
     #[must_use]
     pub fn without_place(self) -> Self {
@@ -74,6 +88,16 @@ impl NamedFile {
 fn stem(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default();
     stem.to_string_lossy().into_owned()
+}
+
+/// Whether a name ends as files of weights do.
+pub(super) fn has_ending(name: &str) -> bool {
+    let ending = name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_lowercase());
+    ending.is_some_and(|ending| {
+        ["safetensors", "pth", "pt", "ckpt", "bin"].contains(&ending.as_str())
+    })
 }
 
 /// A LoRA (Hu et al. 2021, <https://arxiv.org/abs/2106.09685>) and how strongly it acts.

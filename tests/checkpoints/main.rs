@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use safetensors::{Dtype, SafeTensors};
 use velatura::model::WeightDtype;
+use velatura::model::inspect::inspect;
 use velatura::model::weights::{TorchFile, WeightSource as _, open};
 
 #[global_allocator]
@@ -205,4 +206,90 @@ fn hostile_files_end_in_a_sentence() {
     }
     assert!(count > 35, "only {count} hostile files");
     assert!(!Path::new("/tmp/velatura-was-here").exists());
+}
+
+/// GLIGEN keeps averages beside its networks; where there are none, the last weights count.
+#[test]
+fn averages_count_where_they_are_as_many_as_the_weights() {
+    let _turn = TURN.lock().unwrap_or_else(|poison| poison.into_inner());
+    for (form, is_averaged) in [("none", false), ("bookkeeping", false), ("whole", true)] {
+        let found = TorchFile::open(&file(&format!("gligen-ema-{form}.pt"))).unwrap();
+        let names: Vec<&str> = found.names().collect();
+        let mut wanted = vec![
+            "cond_stage_model.d",
+            "first_stage_model.c",
+            "model.diffusion_model.a",
+            "model.diffusion_model.b",
+        ];
+        wanted.extend(is_averaged.then_some("model.diffusion_model.decay"));
+        assert_eq!(names, wanted, "{form}");
+        let read = found.read("model.diffusion_model.b", &[4], false, WeightDtype::F32);
+        let first = read.unwrap().try_into_vec::<f32>().unwrap()[0];
+        assert_eq!(first, f32::from(u8::from(is_averaged)), "{form}");
+    }
+}
+
+#[test]
+fn dictionaries_in_a_dictionary_are_looked_into() {
+    let _turn = TURN.lock().unwrap_or_else(|poison| poison.into_inner());
+    let path = file("ip-adapter.bin");
+    let found = TorchFile::open(&path).unwrap();
+    let names: Vec<&str> = found.names().collect();
+    let wanted = [
+        "image_proj.norm.weight",
+        "image_proj.proj.weight",
+        "ip_adapter.1.to_k_ip.weight",
+    ];
+    assert_eq!(names, wanted);
+    let sentence = inspect(&path, None).unwrap_err().to_string();
+    assert!(sentence.contains("an IP-Adapter"), "{sentence}");
+}
+
+/// A file without weights that begins with this header.
+fn headed(folder: &Path, header: &str) -> PathBuf {
+    let path = folder.join("headed.safetensors");
+    let length = (header.len() as u64).to_le_bytes();
+    std::fs::write(&path, [&length, header.as_bytes()].concat()).unwrap();
+    path
+}
+
+#[test]
+fn headers_that_would_fill_memory_are_refused_before_they_are_read() {
+    let _turn = TURN.lock().unwrap_or_else(|poison| poison.into_inner());
+    let scratch = tempfile::tempdir().unwrap();
+    let list = |count: usize, item: &dyn Fn(usize) -> String| {
+        (0..count).map(item).collect::<Vec<_>>().join(",")
+    };
+    let tensor = r#"{"dtype":"F32","shape":[0],"data\u005foffsets":[0,0]}"#;
+    let escaped = list(70_000, &|number| format!("\"n{number}\":{tensor}"));
+    let zeros = list(2_000_000, &|_| "0".to_owned());
+    let notes = list(800_000, &|number| format!("\"{number:x}\":\"\""));
+    for (name, header, part) in [
+        ("escaped", format!("{{{escaped}}}"), "tensors"),
+        (
+            "shape",
+            format!(r#"{{"a":{{"dtype":"F32","shape":[{zeros}],"data_offsets":[0,0]}}}}"#),
+            "no model",
+        ),
+        (
+            "notes",
+            format!(r#"{{"__metadata__":{{{notes}}}}}"#),
+            "no model",
+        ),
+    ] {
+        let path = headed(scratch.path(), &header);
+        drop(header);
+        let meter = memory::Meter::start();
+        let sentence = open(&path).map(|_| ()).unwrap_err().to_string();
+        let peak = meter.peak();
+        println!("{name}: {} MB: {sentence}", peak >> 20);
+        assert!(peak < MOST_BYTES, "{name}: {} MB", peak >> 20);
+        assert!(sentence.contains(part), "{name}: {sentence}");
+    }
+    // What stands in quotes is one note, however it looks.
+    let note = r#"{\"a\":[1,2,{}]},\\"#.repeat(100_000);
+    let header = format!(r#"{{"__metadata__":{{"trainer":"{note}"}}}}"#);
+    let found = open(&headed(scratch.path(), &header)).unwrap();
+    let told = found.note("trainer").unwrap();
+    assert!(told.starts_with(r#"{"a":[1,2,{}]},\{"#), "{}", &told[..40]);
 }

@@ -1,6 +1,6 @@
 //! The class that `velatura generate` paints, and the classifier that leads to it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -41,10 +41,8 @@ impl ClassArgs {
         warn: &mut dyn FnMut(String),
     ) -> Result<(), CliError> {
         if let Some(path) = &self.classifier {
-            spec.classifier = Some(match is_name(path) {
-                true => NamedFile::named(path.to_string_lossy()),
-                false => NamedFile::of_network(path),
-            });
+            let typed = NamedFile::typed(path);
+            spec.classifier = Some(typed.unwrap_or_else(|| NamedFile::of_network(path)));
             spec.classifier_hash = None;
         }
         spec.classifier_scale = self.classifier_scale.unwrap_or(spec.classifier_scale);
@@ -99,9 +97,4 @@ fn opened(spec: &GenerateSpec, folder: &ModelFolder) -> Result<Option<Classifier
     };
     let path = find_file(named, Kept::Classifiers, folder.path())?;
     Ok(Some(ClassifierFile::open(&path)?))
-}
-
-/// Whether it is a name to be looked for, and no file that is there.
-fn is_name(path: &Path) -> bool {
-    path.components().count() == 1 && !path.exists()
 }

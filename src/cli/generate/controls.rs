@@ -114,17 +114,12 @@ impl Given {
             end,
             ..ControlSpec::at(&self.network)
         };
-        if is_name(&self.network) {
-            spec.file = NamedFile::named(spec.file.name);
+        if let Some(typed) = NamedFile::typed(&self.network) {
+            spec.file = typed;
         }
         spec.kind = kind.unwrap_or(spec.kind);
         spec
     }
-}
-
-/// Whether it is a name to be looked for, and no file that is there.
-fn is_name(network: &Path) -> bool {
-    network.components().count() == 1 && !network.exists()
 }
 
 impl ControlArgs {

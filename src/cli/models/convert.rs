@@ -21,7 +21,8 @@ pub struct ConvertArgs {
     #[arg(value_name = "SRC")]
     source: PathBuf,
     /// Where to: a name that ends in .safetensors is one file in the original naming, any
-    /// other a diffusers folder
+    /// other a diffusers folder; .ckpt and other files of PyTorch are not written. Models of
+    /// the paper's code that read words, boxes or label maps go from file to file only
     #[arg(short, long, visible_alias = "output", value_name = "PATH")]
     out: PathBuf,
     /// How weights are stored [default: each as it is]

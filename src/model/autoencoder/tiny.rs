@@ -234,6 +234,10 @@ impl FirstStage for AutoencoderTiny {
         self.encode(pictures)
     }
 
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        (self.likeliest_unscaled(pictures), None)
+    }
+
     fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4> {
         self.decode(latents)
     }

@@ -119,6 +119,10 @@ impl FirstStage for VqModel {
         self.encode(pictures)
     }
 
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        (self.likeliest_unscaled(pictures), None)
+    }
+
     fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4> {
         let nearest = self.quantize(latents.clone()).nearest;
         if !latents.device().is_autodiff() {

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use serde_json::Value;
 
 use super::super::ModelError;
+use super::super::folder::{CLASS_NAMES, class_names, wrong_class_count};
 use super::super::inspect::{Family, Inspection, Task, check_bytes, precision};
-use super::super::json::{read_text, write_json};
+use super::super::json::{read_json, write_json};
 use super::super::weights::{self, Part, Piece, Renamed, WeightDtype, WeightSource, names};
 use super::config::CLASS;
 use super::{Classifier, ClassifierConfig, Pool};
@@ -20,8 +22,6 @@ const STEM: &str = "diffusion_pytorch_model";
 const CONFIG: &str = "config.json";
 /// Classes that are named of many.
 const NAMED: usize = 6;
-/// Names of classes, one a line.
-const CLASS_NAMES: &str = "classes.txt";
 /// Where the weights begin by the names of the public code, alone and in a
 /// `NoisyLatentImageClassifier`.
 const PREFIXES: [&str; 2] = ["", "model."];
@@ -44,7 +44,7 @@ impl ClassifierFile {
     /// # Errors
     /// If it cannot be read, is damaged, is no classifier, or its sizes are nowhere told.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let (source, folder, found) = if path.is_dir() {
+        let (source, found) = if path.is_dir() {
             let config = ClassifierConfig::read(&path.join(CONFIG))?;
             let config = match config {
                 Some(config) => Some(config),
@@ -54,11 +54,10 @@ impl ClassifierFile {
                 path: path.to_path_buf(),
                 reason: "no config.json of one is in it".to_owned(),
             })?;
-            (weights(path)?, path, Some(config))
+            (weights(path)?, Some(config))
         } else {
             check_bytes(path)?;
-            let folder = path.parent().unwrap_or(Path::new(""));
-            (weights::open(path)?, folder, beside(path)?)
+            (weights::open(path)?, beside(path)?)
         };
         let source: Arc<dyn WeightSource> = Arc::from(source);
         let has = |name: &str| source.shape(name).is_some();
@@ -80,11 +79,6 @@ impl ClassifierFile {
                      that it was trained for, beside it"
                     .to_owned(),
         })?;
-        if config.classes.is_empty()
-            && let Some(names) = read_text(&folder.join(CLASS_NAMES))?
-        {
-            config.classes = names.lines().map(|name| name.trim().to_owned()).collect();
-        }
         let source = match prefix.filter(|_| !is_own) {
             Some(prefix) => {
                 take_shapes(&mut config, source.as_ref(), prefix);
@@ -93,6 +87,9 @@ impl ClassifierFile {
             }
             None => source,
         };
+        if config.classes.is_empty() {
+            config.classes = names_beside(path, config.out_channels)?;
+        }
         config.validate()?;
         Ok(Self {
             path: path.to_path_buf(),
@@ -101,9 +98,11 @@ impl ClassifierFile {
         })
     }
 
-    /// Whether a folder says that it holds a classifier. Reads one small file.
+    /// Whether a folder says that it holds a classifier, were it a broken one. Reads one small
+    /// file.
     pub fn is_one(folder: &Path) -> bool {
-        ClassifierConfig::read(&folder.join(CONFIG)).is_ok_and(|config| config.is_some())
+        let config = read_json::<Value>(&folder.join(CONFIG));
+        config.is_ok_and(|config| config.is_some_and(|config| config["_class_name"] == CLASS))
     }
 
     /// Its sizes, its classes, and what it was trained on.
@@ -213,6 +212,23 @@ fn beside(path: &Path) -> Result<Option<ClassifierConfig>, ModelError> {
         }
     }
     Ok(None)
+}
+
+/// The names of so many classes in the file beside; none where there is none. A lone file
+/// may have one of its own name, as there may be other classifiers in its folder.
+fn names_beside(path: &Path, count: usize) -> Result<Vec<String>, ModelError> {
+    let shared = match path.is_dir() {
+        true => path.join(CLASS_NAMES),
+        false => path.with_file_name(CLASS_NAMES),
+    };
+    let own = path.with_extension(CLASS_NAMES);
+    let is_own = !path.is_dir() && own.is_file();
+    let file = if is_own { own } else { shared };
+    match class_names(&file)? {
+        Some(names) if names.len() == count => Ok(names),
+        Some(names) => Err(wrong_class_count(&file, names.len(), count)),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Takes from the weights what they show beyond doubt, which a YAML file of a model does

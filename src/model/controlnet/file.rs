@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use super::super::inspect::check_bytes;
+use super::super::inspect::{CONTROLNET_RELATIVES, check_bytes};
 use super::super::weights::{
     self, Piece, ReadWatch, Renamed, Watched, WeightDtype, WeightSource, names,
 };
@@ -17,25 +17,6 @@ use super::{ControlNet, ControlNetConfig, original};
 const STEM: &str = "diffusion_pytorch_model";
 /// A network by diffusers' names has this.
 const FIRST: &str = "controlnet_cond_embedding.conv_in.weight";
-
-/// Relatives by parts of their names, and what they are.
-const RELATIVES: [(&str, &str); 9] = [
-    ("lora_controlnet", "a Control-LoRA"),
-    (
-        "difference",
-        "what a ControlNet differs by from the model that it was made of",
-    ),
-    ("task_embedding", "a union of ControlNets"),
-    ("control_add_embedding", "a union of ControlNets"),
-    ("adapter.body.", "a T2I-Adapter"),
-    ("body.0.block1.", "a T2I-Adapter"),
-    ("body.0.resnets.", "a T2I-Adapter"),
-    ("ip_adapter", "an IP-Adapter"),
-    (
-        "controlnet_blocks.",
-        "a ControlNet of a diffusion transformer",
-    ),
-];
 
 /// A ControlNet that is opened but not read.
 #[derive(Debug)]
@@ -233,11 +214,11 @@ impl ControlNetFile {
 
 /// Refuses relatives by their names.
 fn refuse_relatives(path: &Path, source: &dyn WeightSource) -> Result<(), ModelError> {
-    let relative = RELATIVES
+    let relative = CONTROLNET_RELATIVES
         .iter()
         .find(|(part, _)| source.names().any(|name| name.contains(part)));
     match relative {
-        Some((_, kind)) => Err(ModelError::ControlNetKind {
+        Some((_, (kind, _))) => Err(ModelError::ControlNetKind {
             path: path.to_path_buf(),
             kind,
         }),

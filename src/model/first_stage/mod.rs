@@ -135,9 +135,7 @@ pub trait FirstStage: Debug + Send + Sync {
     ///
     /// # Shapes
     /// Both as the result of [`Self::draw_unscaled`].
-    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
-        (self.likeliest_unscaled(pictures), None)
-    }
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>);
 
     /// Pictures of unscaled latents.
     ///

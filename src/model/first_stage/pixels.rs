@@ -131,6 +131,10 @@ impl FirstStage for Pixels {
         pictures
     }
 
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        (self.likeliest_unscaled(pictures), None)
+    }
+
     fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4> {
         latents
     }

@@ -191,6 +191,14 @@ impl FirstStage for TiledStage {
             ..*self
         })
     }
+
+    /// By the stage itself, which may have its own way to latents.
+    fn to_pictures(&self, latents: Tensor<4>) -> Tensor<4> {
+        let LatentInfo { factor, .. } = self.info();
+        self.in_parts(&latents, [1, factor], |part, _| {
+            self.stage.to_pictures(part)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ impl ModelFolder {
             // What tells its sizes, the names of its classes and its words.
             let beside = ["config.yaml", CLASS_NAMES, VOCABULARY];
             let beside = beside.map(|name| path.with_file_name(name));
-            let beside = beside.into_iter().chain([path.with_extension("yaml")]);
+            let own = ["yaml", CLASS_NAMES].map(|ending| path.with_extension(ending));
+            let beside = beside.into_iter().chain(own);
             let files = [path.to_path_buf()].into_iter().chain(beside);
             return files.filter_map(|path| FileStamp::of(&path)).collect();
         }

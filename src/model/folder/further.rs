@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::convert::gathered;
 use super::original::{VOCABULARY, pieces};
+use super::place::LEFT_BY_DESKTOPS;
 use super::save::put_whole;
 use super::{CLASS_NAMES, ModelFolder, single};
 use crate::files::write_atomically;
@@ -26,6 +27,11 @@ const MARK: &str = "# Trained further with Velatura.\n";
 const CONDITIONER: &str = "cond_stage_model.";
 /// What latents are multiplied by, if it was measured in training.
 const SCALE_FACTOR: &str = "scale_factor";
+/// The two forms in which the weights are written, whatever the file was called.
+const SAFETENSORS: &str = "safetensors";
+const CHECKPOINT: &str = "ckpt";
+/// Other names of the second, by which older editions wrote it.
+const OLDER: [&str; 3] = ["pt", "pth", "bin"];
 
 /// The network of what tells the denoiser.
 #[derive(Clone, Copy, Debug)]
@@ -36,15 +42,21 @@ pub enum OriginalNetwork<'a> {
     Map(&'a Rescaler),
 }
 
-/// Whether a folder holds such a model and nothing else.
+/// Whether a file has this ending, in letters of either case.
+fn ends_in(path: &Path, ending: &str) -> bool {
+    path.extension()
+        .is_some_and(|it| it.eq_ignore_ascii_case(ending))
+}
+
+/// Whether a folder holds such a model and nothing else that somebody would miss.
 pub(super) fn is_ours(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else {
         return false;
     };
     let paths: Option<Vec<PathBuf>> = entries.map(|entry| Some(entry.ok()?.path())).collect();
-    let paths = paths.unwrap_or_default();
-    let is = |path: &PathBuf, ending: &str| path.extension().is_some_and(|it| it == ending);
-    let Some(yaml) = paths.iter().find(|path| is(path, "yaml")) else {
+    let mut paths = paths.unwrap_or_default();
+    paths.retain(|path| !LEFT_BY_DESKTOPS.iter().any(|name| path.ends_with(name)));
+    let Some(yaml) = paths.iter().find(|path| ends_in(path, "yaml")) else {
         return false;
     };
     let is_marked = || matches!(read_text(yaml), Ok(Some(text)) if text.starts_with(MARK));
@@ -52,7 +64,8 @@ pub(super) fn is_ours(folder: &Path) -> bool {
         let is_beside = [CLASS_NAMES, VOCABULARY]
             .iter()
             .any(|name| path.ends_with(name));
-        let is_weights = is(path, "ckpt") || is(path, "safetensors");
+        let mut endings = [SAFETENSORS, CHECKPOINT].into_iter().chain(OLDER);
+        let is_weights = endings.any(|ending| ends_in(path, ending));
         path == yaml || is_beside || (is_weights && path.file_stem() == yaml.file_stem())
     };
     paths.iter().all(|path| path.is_file() && is_known(path)) && is_marked()
@@ -84,7 +97,8 @@ impl ModelFolder {
     }
 
     /// Writes this model of the paper's code with other weights of its denoiser and of what
-    /// tells it, into a folder, under its old name and in its old form.
+    /// tells it, into a folder, under its old name: as safetensors if it was, else as a
+    /// checkpoint of PyTorch that ends in `.ckpt`, by which folders know such a file.
     ///
     /// # Errors
     /// If something else lies there, or a file cannot be read or written.
@@ -110,13 +124,15 @@ impl ModelFolder {
         unet: &UNet2d,
         network: OriginalNetwork<'_>,
     ) -> Result<(), ModelError> {
-        let name = self.path.file_name().unwrap_or_default();
-        let target = folder.join(name);
+        let is_safe = ends_in(&self.path, SAFETENSORS);
+        let ending = if is_safe { SAFETENSORS } else { CHECKPOINT };
+        let name = Path::new(self.path.file_name().unwrap_or_default());
+        let target = folder.join(name.with_extension(ending));
         fs::create_dir_all(folder).map_err(ModelError::io("make the folder", folder))?;
         let scratch = tempfile::tempdir_in(folder).map_err(ModelError::io("write in", folder))?;
         let arranged = self.trained(&target, file, scratch.path(), unet, network)?;
         let arranged = Arc::new(arranged);
-        match target.extension().is_some_and(|it| it == "safetensors") {
+        match is_safe {
             true => weights::save_arranged(&target, &arranged, None, &mut |_| true)?,
             false => weights::save_arranged_checkpoint(&target, &arranged)?,
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::original::{names_beside, wrong_count};
+use super::original::{names_beside, wrong_count_beside};
 use super::single::{OneFile, Pieces, denoiser, first_stage_pieces, refused, unclear};
 use super::{CLASS, ModelFolder, original};
 use crate::model::conditioner::LATENT;
@@ -186,7 +186,7 @@ fn class_input(path: &Path, told: &OriginalConfig, count: usize) -> Result<Input
     };
     // The class that stands for none needs no name.
     if names.len() != count && names.len() + 1 != count {
-        return Err(wrong_count(path, names.len(), count));
+        return Err(wrong_count_beside(path, names.len(), count));
     }
     let empty = (names.len() < count).then_some(names.len() as u32);
     Ok(InputSpec::Class {

@@ -27,6 +27,7 @@ pub use conditions::groups_of;
 pub use convert::{Conversion, is_single_target};
 pub(super) use few_steps::FewSteps;
 pub use further::OriginalNetwork;
+pub(super) use original::{class_names, wrong_class_count};
 pub use save::ModelParts;
 use single::OneFile;
 

@@ -100,7 +100,7 @@ fn layout(path: &Path, tokens: TokenTransformer) -> Result<InputSpec, ModelError
     let most = grammar.max_classes();
     let classes = match names_beside(path)? {
         Some(names) if (1..=most).contains(&names.len()) => names,
-        Some(names) => return Err(wrong_count(path, names.len(), most)),
+        Some(names) => return Err(wrong_count_beside(path, names.len(), most)),
         None if (tokens.vocabulary, tokens.length) == OPEN_IMAGES_SIZES => {
             OPEN_IMAGES.lines().map(str::to_owned).collect()
         }
@@ -126,7 +126,7 @@ fn semantic(path: &Path, count: usize) -> Result<InputSpec, ModelError> {
     }
     let names = match names_beside(path)? {
         Some(names) if names.len() == count => names,
-        Some(names) => return Err(wrong_count(path, names.len(), count)),
+        Some(names) => return Err(wrong_count_beside(path, names.len(), count)),
         None => InputSpec::class_numbers(count),
     };
     let is_named = path.with_file_name(CLASS_NAMES).is_file();
@@ -155,24 +155,40 @@ fn semantic(path: &Path, count: usize) -> Result<InputSpec, ModelError> {
 /// # Errors
 /// If it cannot be read, or one of its lines is empty.
 pub(super) fn names_beside(path: &Path) -> Result<Option<Vec<String>>, ModelError> {
-    let names_path = path.with_file_name(CLASS_NAMES);
-    let Some(text) = read_text(&names_path)? else {
+    class_names(&path.with_file_name(CLASS_NAMES))
+}
+
+/// The names of classes in a file, one on each line; `None` where there is none.
+///
+/// # Errors
+/// As [`names_beside`].
+pub(in crate::model) fn class_names(names_path: &Path) -> Result<Option<Vec<String>>, ModelError> {
+    let Some(text) = read_text(names_path)? else {
         return Ok(None);
     };
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     if names.iter().any(String::is_empty) {
         let message = "it has an empty line; put the name of a class on each line".to_owned();
-        return Err(unclear(&names_path, message));
+        return Err(unclear(names_path, message));
     }
     Ok(Some(names))
 }
 
 /// The file beside a checkpoint names more or fewer classes than there are.
-pub(super) fn wrong_count(path: &Path, lines: usize, count: usize) -> ModelError {
+pub(super) fn wrong_count_beside(path: &Path, lines: usize, count: usize) -> ModelError {
+    wrong_class_count(&path.with_file_name(CLASS_NAMES), lines, count)
+}
+
+/// A file names more or fewer classes than there are.
+pub(in crate::model) fn wrong_class_count(
+    names_path: &Path,
+    lines: usize,
+    count: usize,
+) -> ModelError {
     let message = format!(
         "it has {lines} lines, and the model has {count} classes; put the name of one on each line"
     );
-    unclear(&path.with_file_name(CLASS_NAMES), message)
+    unclear(names_path, message)
 }
 
 impl ModelFolder {

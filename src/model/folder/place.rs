@@ -47,7 +47,7 @@ const OURS: [&str; 28] = [
 ];
 
 /// What desktops leave in folders that they show.
-const LEFT_BY_DESKTOPS: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
+pub(super) const LEFT_BY_DESKTOPS: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 
 /// Refuses a place whose contents somebody would miss.
 pub(super) fn check(path: &Path) -> Result<(), ModelError> {

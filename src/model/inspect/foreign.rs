@@ -99,6 +99,28 @@ const IP_ADAPTER: Kind = (
     "an IP-Adapter",
     "choose the model that it was made for; a picture guides it with --init or --guide",
 );
+const DIFFERENCES: Kind = (
+    "what a ControlNet differs by from the model that it was made of",
+    "take the whole ControlNet, and give it --control",
+);
+const TRANSFORMER_CONTROLNET: Kind = (
+    "a ControlNet of a diffusion transformer",
+    "take a ControlNet of Stable Diffusion 1, 2 or XL, and give it --control",
+);
+
+/// Relatives of ControlNets by parts of their names, the more telling first.
+pub(in crate::model) const CONTROLNET_RELATIVES: [(&str, Kind); 9] = [
+    ("lora_controlnet", CONTROL_LORA),
+    ("difference", DIFFERENCES),
+    ("task_embedding", UNION),
+    ("control_add_embedding", UNION),
+    ("adapter.body.", T2I_ADAPTER),
+    ("body.0.block1.", T2I_ADAPTER),
+    ("body.0.resnets.", T2I_ADAPTER),
+    ("ip_adapter.", IP_ADAPTER),
+    ("controlnet_blocks.", TRANSFORMER_CONTROLNET),
+];
+
 /// Classes of diffusers whose folders go with a model.
 const CLASSES: [(&str, Kind); 5] = [
     ("EncoderUNetModel", CLASSIFIER),
@@ -163,9 +185,8 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
     }
 }
 
-/// Parts of names, the more telling first.
-const PARTS: [(&str, Kind); 56] = [
-    ("lora_controlnet", CONTROL_LORA),
+/// Parts of names of what else there is, the more telling first.
+const PARTS: [(&str, Kind); 49] = [
     ("lora_", LORA),
     ("_lora.", LORA),
     (".lora.", LORA),
@@ -175,12 +196,6 @@ const PARTS: [(&str, Kind); 56] = [
     (".dora_scale", LORA),
     ("string_to_param", EMBEDDING),
     ("emb_params", EMBEDDING),
-    ("ip_adapter.", IP_ADAPTER),
-    ("adapter.body.", T2I_ADAPTER),
-    ("body.0.block1.", T2I_ADAPTER),
-    ("body.0.resnets.", T2I_ADAPTER),
-    ("task_embedding", UNION),
-    ("control_add_embedding", UNION),
     ("linears_image.", OTHER_GLIGEN),
     ("null_person_feature", OTHER_GLIGEN),
     ("person_embeddings", OTHER_GLIGEN),
@@ -368,8 +383,9 @@ pub(super) fn check_names(source: &dyn WeightSource, seen: &Seen<'_>) -> Result<
     // A whole model has its encoders with it.
     let is_whole = seen.has(UNET);
     let belongs = |part: &str| is_whole && WITHIN_MODELS.contains(&part);
-    let found = PARTS
+    let found = CONTROLNET_RELATIVES
         .iter()
+        .chain(&PARTS)
         .find(|(part, _)| seen.mentions(part) && !belongs(part));
     if let Some((_, kind)) = found {
         return Err(refusal(source.path(), *kind));

@@ -19,15 +19,11 @@ struct StageInTurn {
 
 impl Turns {
     /// The first stage, which is read when it is asked.
-    ///
-    /// # Errors
-    /// If there is none, or it does not fit.
-    pub fn first_stage(turns: &Arc<Self>) -> Result<Box<dyn FirstStage>, ModelError> {
-        let instead = turns.other_stage.as_deref();
-        Ok(Box::new(StageInTurn {
-            like: turns.folder.unread_first_stage(instead, &turns.device)?,
+    pub fn first_stage(turns: &Arc<Self>) -> Box<dyn FirstStage> {
+        Box::new(StageInTurn {
+            like: turns.unread_stage.boxed(),
             turns: Arc::clone(turns),
-        }))
+        })
     }
 }
 
@@ -82,6 +78,16 @@ impl FirstStage for StageInTurn {
             |info| latent_shape(dims, info),
             |stage| stage.likeliest_unscaled(pictures),
         )
+    }
+
+    fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
+        match self.turns.stage() {
+            Some(stage) => stage.distribution_unscaled(pictures),
+            None => {
+                let shape = latent_shape(pictures.dims(), self.like.info());
+                (Tensor::zeros(shape, &self.turns.device), None)
+            }
+        }
     }
 
     fn decode_unscaled(&self, latents: Tensor<4>) -> Tensor<4> {

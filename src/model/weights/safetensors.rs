@@ -5,7 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
-use safetensors::tensor::Metadata;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::Deserialize;
 
 use super::super::ModelError;
 use super::numbers::{self, Bytes, Stored, read_exact_at};
@@ -19,8 +20,8 @@ const MOST_HEADER_BYTES: u64 = 100_000_000;
 
 /// Most tensors of a file: whole models with their averages have some thousands.
 const MOST_TENSORS: usize = 1 << 16;
-/// What each of them is told with.
-const TENSOR: &[u8] = b"\"data_offsets\"";
+/// Most commas of a header: those of a tensor with five axes, and one behind it.
+const MOST_COMMAS: usize = 8 * MOST_TENSORS;
 
 /// A safetensors file, opened and checked but not read.
 #[derive(Debug)]
@@ -110,6 +111,15 @@ pub(super) fn damaged(path: &Path, message: impl Into<String>) -> ModelError {
     }
 }
 
+/// A header as it is written.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(rename = "__metadata__")]
+    notes: Option<HashMap<String, String>>,
+    #[serde(flatten)]
+    tensors: HashMap<String, TensorInfo>,
+}
+
 /// What a header tells of tensors, and what it says besides.
 type Header = (BTreeMap<String, Entry>, HashMap<String, String>);
 
@@ -139,15 +149,12 @@ fn read_header(path: &Path, file: &File) -> Result<Header, ModelError> {
     }
     let mut text = vec![0; header as usize];
     read(&mut text, PREFIX as u64)?;
-    // They take many times the memory of the text.
-    let count = text.windows(TENSOR.len()).filter(|it| *it == TENSOR);
-    if count.take(MOST_TENSORS + 1).count() > MOST_TENSORS {
-        return Err(damaged(format!(
-            "its header names more than {MOST_TENSORS} tensors, which no model has"
-        )));
-    }
-    let metadata: Metadata =
-        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    check_counts(&text).map_err(damaged)?;
+    let told: Told = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    drop(text);
+    let mut tensors: Vec<(String, TensorInfo)> = told.tensors.into_iter().collect();
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
+    let metadata = Metadata::new(None, tensors).map_err(|error| damaged(error.to_string()))?;
     let begin = PREFIX as u64 + header;
     if begin.checked_add(metadata.data_len() as u64) != Some(length) {
         return Err(damaged(format!(
@@ -166,8 +173,34 @@ fn read_header(path: &Path, file: &File) -> Result<Header, ModelError> {
         };
         (name, entry)
     });
-    Ok((
-        entries.collect(),
-        metadata.metadata().clone().unwrap_or_default(),
-    ))
+    Ok((entries.collect(), told.notes.unwrap_or_default()))
+}
+
+/// Refuses headers of which what is read would take many times the memory of the text: by
+/// braces and commas outside of quotes, which cannot be written otherwise.
+fn check_counts(text: &[u8]) -> Result<(), String> {
+    let (mut braces, mut commas) = (0, 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            b'{' if !is_quoted => braces += 1,
+            b',' if !is_quoted => commas += 1,
+            _ => {}
+        }
+    }
+    // Those of the header and of its notes are no tensors.
+    if braces > MOST_TENSORS + 2 {
+        return Err(format!(
+            "its header names more than {MOST_TENSORS} tensors, which no model has"
+        ));
+    }
+    if commas > MOST_COMMAS {
+        return Err(format!(
+            "its header is a list of more than {MOST_COMMAS} things, which no model needs"
+        ));
+    }
+    Ok(())
 }

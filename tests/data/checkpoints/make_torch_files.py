@@ -84,6 +84,23 @@ def lightning():
     }
 
 
+def networks():
+    """Dictionaries in a dictionary: GLIGEN's networks with an `ema` that holds none, and an IP-Adapter."""
+    def parts(*names):
+        return {name: torch.arange(4, dtype=torch.float32) for name in names}
+
+    own = {"model": parts("a", "b"), "autoencoder": parts("c"), "text_encoder": parts("d")}
+    averaged = {name: value + 1 for name, value in own["model"].items()}
+    for name, ema in [
+        ("none", {}),
+        ("bookkeeping", {"decay": torch.tensor(0.999)}),
+        ("whole", averaged | {"decay": torch.tensor(0.999)}),
+    ]:
+        torch.save(own | {"ema": ema}, HERE / f"gligen-ema-{name}.pt")
+    adapter = {"image_proj": parts("proj.weight", "norm.weight"), "ip_adapter": parts("1.to_k_ip.weight")}
+    torch.save(adapter, HERE / "ip-adapter.bin")
+
+
 def both(name, value, **options):
     torch.save(value, HERE / f"{name}.ckpt", **options)
     torch.save(value, HERE / f"{name}-old.ckpt", _use_new_zipfile_serialization=False, **options)
@@ -200,6 +217,8 @@ def main():
     script = torch.jit.script(torch.nn.Linear(1, 1))
     script.save(str(HERE / "hostile-script.ckpt"))
     rewritten("hostile-big-endian", lambda name, data: b"big" if name.endswith("byteorder") else data)
+    networks()
 
 
-main()
+if __name__ == "__main__":
+    main()

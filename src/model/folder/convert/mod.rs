@@ -50,12 +50,14 @@ pub fn is_single_target(target: &Path) -> bool {
 
 impl Conversion<'_> {
     /// Writes a model anew: as one file in the original naming where the target ends in
-    /// `.safetensors`, else as a diffusers folder. Written beside first; on failure
-    /// nothing is left behind, and what was there is untouched.
+    /// `.safetensors`, else as a diffusers folder, unless it ends as checkpoints of PyTorch
+    /// do, which are not written. Models that are told by a network of the paper's own code
+    /// go from one file into another only. Written beside first; on failure nothing is left
+    /// behind, and what was there is untouched.
     ///
     /// # Errors
-    /// If the model does not open, has no such form, something is there that is not to be
-    /// replaced, or a file cannot be written.
+    /// If the model does not open, has no such form, there is a YAML file for a folder,
+    /// something is there that is not to be replaced, or a file cannot be written.
     pub fn run(
         &self,
         source: &Path,
@@ -85,7 +87,8 @@ impl Conversion<'_> {
         match checkpoint {
             Some(checkpoint) => self.rewrite(&checkpoint, target, goes_on),
             None => {
-                let arranged = ModelFolder::open(source)?.as_one_file(target)?;
+                let model = ModelFolder::open_with(source, self.config)?;
+                let arranged = model.as_one_file(target)?;
                 self.write_file(target, &arranged, goes_on)
             }
         }

@@ -99,6 +99,9 @@ impl ModelFolder {
     /// # Errors
     /// What such files do not tell.
     pub(super) fn as_one_file(&self, target: &Path) -> Result<Arranged, ModelError> {
+        if self.original().is_some() {
+            return Err(ModelError::OnlyOriginal(self.path.clone()));
+        }
         let without_form = |reason: &str| ModelError::NoSingleForm {
             path: self.path.clone(),
             reason: reason.to_owned(),

@@ -32,6 +32,11 @@ const NETWORKS: [(&str, &str); 3] = [
 ];
 /// Averaged weights of the first of them, by the same names.
 const AVERAGED: &str = "ema";
+/// Dictionaries that are looked into where there are no weights beside them, as the two of
+/// IP-Adapters.
+const MOST_INNER: usize = 8;
+/// Longest name of one of them, which goes before all names in it.
+const LONGEST_INNER_NAME: usize = 64;
 
 /// Numbers that the pickle refers to and that lie behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,10 +125,12 @@ impl State {
             }
         };
         let network = |(key, place)| {
-            let averaged = within(root, AVERAGED).filter(|_| key == NETWORKS[0].0);
-            averaged
-                .or_else(|| within(root, key))
-                .map(|inner| (place, inner))
+            let own = within(root, key);
+            // An empty one, or one that only says how it is averaged, stands for nothing.
+            let least = own.map_or(1, Vec::len);
+            let averaged = within(root, AVERAGED)
+                .filter(|averaged| key == NETWORKS[0].0 && averaged.len() >= least);
+            averaged.or(own).map(|inner| (place, inner))
         };
         let networks: Option<Vec<_>> = NETWORKS.into_iter().map(network).collect();
         let parts = networks.unwrap_or_else(|| {
@@ -135,22 +142,53 @@ impl State {
             }
             vec![("", entries)]
         });
-        for (place, entries) in parts {
-            for (key, value) in entries {
-                let Some(name) = pickle.text(*key) else {
-                    continue;
-                };
-                let view = state.view(pickle, *value);
-                if let Some(view) = view.map_err(|reason| format!("{name} {reason}"))? {
-                    let name = name.strip_prefix(place).unwrap_or(name);
-                    state.tensors.insert(format!("{place}{name}"), view);
-                }
+        for (place, entries) in &parts {
+            state.take(pickle, entries, place)?;
+        }
+        if state.tensors.is_empty() {
+            for (_, entries) in &parts {
+                state.take_inner(pickle, entries)?;
             }
         }
         if state.tensors.is_empty() {
             return Err("it holds no weights".into());
         }
         Ok(state)
+    }
+
+    /// Takes the tensors of a dictionary, whose names are said to begin with `place`.
+    fn take(&mut self, pickle: &Pickle, entries: &[(Id, Id)], place: &str) -> Result<(), String> {
+        for (key, value) in entries {
+            let Some(name) = pickle.text(*key) else {
+                continue;
+            };
+            let view = self.view(pickle, *value);
+            if let Some(view) = view.map_err(|reason| format!("{name} {reason}"))? {
+                let name = name.strip_prefix(place).unwrap_or(name);
+                self.tensors.insert(format!("{place}{name}"), view);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the tensors of the dictionaries in a dictionary, by the names of both.
+    fn take_inner(&mut self, pickle: &Pickle, entries: &[(Id, Id)]) -> Result<(), String> {
+        let mut taken: Vec<Id> = Vec::new();
+        for (key, value) in entries {
+            let (Some(name), Value::Dict(inner)) = (pickle.text(*key), pickle.get(*value)) else {
+                continue;
+            };
+            // One that is there many times would be many times as large as the file.
+            if name.len() > LONGEST_INNER_NAME || taken.contains(value) {
+                continue;
+            }
+            taken.push(*value);
+            self.take(pickle, inner, &format!("{name}."))?;
+            if taken.len() == MOST_INNER {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// All that the pickle refers to, wherever it is used: the older format puts one
