@@ -16,7 +16,7 @@ use serde::Deserialize;
 use velatura::diffusion::{GenerationOutcome, GenerationRequest, LatentDiffusion};
 use velatura::model::conditioner::{Asked, Bench, LearnedWord};
 use velatura::model::lora::{Changes, LoraFile, trigger_words};
-use velatura::model::{Additions, ModelFolder};
+use velatura::model::{Additions, ModelFolder, WeightDtype};
 use velatura::recipe::SamplerId;
 use velatura::recipe::prompt::TextReading;
 
@@ -155,7 +155,7 @@ fn every_form_of_lora_paints_what_it_paints_in_python() {
 fn weights_that_are_held_in_half_precision_are_changed_too() {
     let path = Path::new("tests/data/reference/sd1-tiny");
     let folder_of = ModelFolder::open(path).unwrap();
-    let half = folder_of.held_as(velatura::model::WeightDtype::F16);
+    let half = folder_of.held_as(WeightDtype::F16);
     let base = LatentDiffusion::load(&half, &Device::flex()).unwrap();
     let files = [(folder().join("locon.safetensors"), 0.4)];
     let reference = Reference::open("lora/reference.safetensors");
@@ -529,7 +529,12 @@ fn new_weights_of_a_large_model_take_less_than_a_second() {
         let targets = Targets::new(weights.clone(), Vec::new());
         file.add_to(&mut changes, &targets, [weight; 2]).unwrap();
         let read = begun.elapsed();
-        let changed = patched(&unet, &names::DIFFUSERS, &changes.denoiser);
+        let changed = patched(
+            &unet,
+            &names::DIFFUSERS,
+            &changes.denoiser,
+            WeightDtype::F32,
+        );
         let all = begun.elapsed();
         println!(
             "{} weights are changed in {all:?}, of which {read:?} to read",

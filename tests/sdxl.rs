@@ -796,8 +796,8 @@ fn networks_that_are_read_in_turn_paint_the_same() {
             mask: (name == "inpaint").then(|| GrayImage::from_fn(SIDE, SIDE, is_inside)),
             ..request(NEGATIVE)
         };
-        let half = opened.held_as(velatura::model::WeightDtype::F16);
-        let [all, turns] = [half, in_turn].map(|it| LatentDiffusion::load(&it, &device).unwrap());
+        let kept = opened.held_as_stored();
+        let [all, turns] = [kept, in_turn].map(|it| LatentDiffusion::load(&it, &device).unwrap());
         assert!(turns.model().is_in_turn() && !all.model().is_in_turn());
         assert_eq!(all.parameter_count(), turns.parameter_count());
         let numbers = |latents: Tensor<4>| latents.into_data().try_to_vec::<f32>().unwrap();

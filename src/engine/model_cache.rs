@@ -139,7 +139,15 @@ impl ModelCache {
             .map_err(|error| bad_model(&error))?;
         self.shrink(budget_bytes.saturating_sub(estimate.weights_bytes));
         let folder = folder.watched(news.watch(estimate.weights_bytes));
-        let loaded = open(source, &folder, stamp, news.saves_memory(), device);
+        let size_bytes = estimate.weights_bytes;
+        let loaded = open(
+            source,
+            &folder,
+            stamp,
+            news.saves_memory(),
+            size_bytes,
+            device,
+        );
         // A model that was given up is none that failed.
         news.goes_on()?;
         let loaded = Rc::new(loaded?);
@@ -176,8 +184,8 @@ pub(super) fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
     StopReason::Failed(EngineError::Model(error.to_string()))
 }
 
-/// The folder of a source, of which the configurations only are read. Where memory is to
-/// be saved, half precision stays what it is.
+/// The folder of a source, of which the configurations only are read. On the processor half
+/// precision stays what it is: weights are widened as they are used.
 pub(super) fn folder_of(
     source: &ModelSource,
     device: &ComputeDevice,
@@ -189,10 +197,12 @@ pub(super) fn folder_of(
     };
     let folder = ModelFolder::open_with(path_of(source)?, yaml);
     let folder = folder.map_err(|error| bad_model(&error))?;
-    let folder = folder.held_as(device.weights);
+    let folder = match device.summary.is_gpu || device.weights != WeightDtype::F32 {
+        true => folder.held_as(device.weights),
+        false => folder.held_as_stored(),
+    };
     Ok(match saves_memory {
-        true if device.summary.is_gpu || device.weights != WeightDtype::F32 => folder.in_turn(),
-        true => folder.held_as_stored().in_turn(),
+        true => folder.in_turn(),
         false => folder,
     })
 }
@@ -213,6 +223,7 @@ fn open(
     folder: &ModelFolder,
     stamp: Vec<FileStamp>,
     saves_memory: bool,
+    weights_bytes: u64,
     device: &ComputeDevice,
 ) -> Result<Loaded, StopReason> {
     let model = LatentDiffusion::load(folder, &device.device).map_err(|error| bad_model(&error))?;
@@ -238,7 +249,7 @@ fn open(
         // What is read in its turn does not stay.
         size_bytes: match model.model().is_in_turn() {
             true => 0,
-            false => summary.parameters * folder.held().bytes() as u64,
+            false => weights_bytes,
         },
         model,
         summary,

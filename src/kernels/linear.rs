@@ -9,7 +9,8 @@ use super::matrix::{Into, Mat, MatMut, multiply};
 use super::product::{self, GatedWeights};
 use super::share::{add_up, for_rows, map_shares, shares};
 use super::simd::vectorized;
-use super::weights::{BLOCK, Weights};
+use super::weights::Weights;
+use super::widened::multiply_columns;
 
 /// Fewer multiplications than this are not worth waking other threads.
 const SMALL_PRODUCT: usize = 128 * 1024;
@@ -17,9 +18,6 @@ const SMALL_PRODUCT: usize = 128 * 1024;
 const ROW_UNIT: usize = 8;
 /// Columns that it takes at once, a line of the cache.
 const COLUMN_UNIT: usize = 16;
-
-/// Columns of the weight that are widened together at least, where it needs widening.
-const MIN_COLUMNS: usize = 64;
 
 /// `x · weight + bias`.
 ///
@@ -38,23 +36,19 @@ pub fn linear(
     let rows = x.len() / inputs.max(1);
     let x = Mat::new(x, rows, inputs);
     let mut out = vec![0.0; rows * outputs];
-    if let Weights::F32(weight) = weight {
-        let weight = Mat::new(weight, inputs, outputs);
-        affine(MatMut::new(&mut out, rows, outputs), x, weight, bias);
-        return out;
-    }
-    let together = (BLOCK / inputs.max(1)).max(MIN_COLUMNS);
-    let mut rest = MatMut::new(&mut out, rows, outputs);
-    for start in (0..outputs).step_by(together) {
-        let columns = start..(start + together).min(outputs);
-        let count = columns.len();
-        let (part, others) = rest.split_columns(count);
-        rest = others;
-        let bias = bias.map(|bias| &bias[columns.clone()]);
-        weight.columns_in_f32(inputs, outputs, columns, |block| {
-            affine(part, x, Mat::new(block, inputs, count), bias);
-        });
-    }
+    let whole = MatMut::new(&mut out, rows, outputs);
+    share_out(whole, inputs, |mut out, rows, columns| {
+        if let Some(bias) = bias {
+            let bias = &bias[columns.clone()];
+            (0..out.rows()).for_each(|row| out.row(row).copy_from_slice(bias));
+        }
+        let into = if bias.is_some() {
+            Into::Add
+        } else {
+            Into::Overwrite
+        };
+        multiply_columns(out, x.sub_rows(rows), weight, outputs, columns, into);
+    });
     out
 }
 
@@ -88,23 +82,6 @@ pub fn linear_geglu(
         product::multiply_gated(out, x.sub_rows(rows), weights, columns);
     });
     out
-}
-
-/// Writes `x · weight + bias` to `out`, on all threads.
-fn affine(out: MatMut<'_>, x: Mat<'_>, weight: Mat<'_>, bias: Option<&[f32]>) {
-    share_out(out, x.cols(), |mut out, rows, columns| {
-        if let Some(bias) = bias {
-            let bias = &bias[columns.clone()];
-            (0..out.rows()).for_each(|row| out.row(row).copy_from_slice(bias));
-        }
-        let into = if bias.is_some() {
-            Into::Add
-        } else {
-            Into::Overwrite
-        };
-        let (x, weight) = (x.sub_rows(rows), weight.sub_columns(columns));
-        multiply(out, x, weight, 1.0, into);
-    });
 }
 
 /// Cuts a result, whose values take so many multiplications each, into parts for all

@@ -8,7 +8,7 @@
 //! backend extension, and `ops` is the way in. Decision: matrix products come from the `gemm` crate,
 //! but where more is done with their tiles while they are in registers (`product`);
 //! vector code from the compiler (`pulp` chooses the instruction set at run
-//! time); there are no intrinsics here.
+//! time); there is one intrinsic here, which widens weights.
 
 mod activation;
 mod attention;
@@ -23,6 +23,7 @@ mod product;
 mod share;
 mod simd;
 mod weights;
+mod widened;
 
 pub use activation::Activation;
 pub use heap::keep_freed_memory;

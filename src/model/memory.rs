@@ -98,7 +98,8 @@ impl ModelFolder {
     /// one: there `at_once` is 1, whatever the batch.
     ///
     /// Ask before loading the model: its weights are counted too, in the
-    /// precision of [`Self::held_as`]. Parts that the folder lacks count nothing.
+    /// precision of [`Self::held_as`] or [`Self::held_as_stored`]. Parts that the folder
+    /// lacks count nothing.
     ///
     /// # Errors
     /// If a configuration is not supported.
@@ -157,7 +158,14 @@ impl ModelFolder {
         let factor = config.info().factor;
         let places = size_px.map(|side| (side as usize).div_ceil(factor) as f64);
         let whole = config.gradient_bytes_each() * places[0] * places[1];
-        (whole as u64).min(MOST_GRADIENT_BYTES)
+        // Weights that lie in half precision are widened for a gradient, all of them.
+        let numbers = config.parameter_count().unwrap_or(0);
+        let wide_bytes = numbers * size_of::<f32>();
+        let widened = match self.first_stage_bytes(numbers, None) < wide_bytes {
+            true => wide_bytes as u64,
+            false => 0,
+        };
+        widened + (whole as u64).min(MOST_GRADIENT_BYTES)
     }
 
     fn memory(
@@ -168,8 +176,9 @@ impl ModelFolder {
         is_in_parts: bool,
         beside: &Beside,
     ) -> Result<MemoryEstimate, ModelError> {
-        // Of the first stage, of the denoiser, of text encoders, of everything else.
-        let [mut stage, mut denoiser, mut texts, mut weights] = [0; 4];
+        // Bytes of the first stage and of the denoiser, and weights of everything but them
+        // and text encoders.
+        let [mut stage, mut denoiser, mut weights] = [0; 3];
         // Of the first stage and of the denoiser, where each has its turn.
         let [mut stage_working, mut denoiser_most] = [0.0_f64; 2];
         let most_px = window_px.unwrap_or(u32::MAX);
@@ -178,7 +187,7 @@ impl ModelFolder {
         let mut working = 0.0_f64;
         let mut factor = 8;
         if let Ok(config) = self.first_stage_config() {
-            stage = config.parameter_count()?;
+            stage = self.first_stage_bytes(config.parameter_count()?, None);
             factor = config.info().factor;
             if let Some(codec) = config.kind().codec()? {
                 let whole = decoder_working(&codec, size_px) * f64::from(at_once);
@@ -190,7 +199,7 @@ impl ModelFolder {
             }
         }
         if let Ok(config) = self.unet_config() {
-            denoiser = config.parameter_count()?;
+            denoiser = self.denoiser_bytes(config.parameter_count()?);
             let latent = size_px.map(|side| (side.min(most_px) as usize).div_ceil(factor));
             // With guidance the denoiser is asked twice, unless it was taught to it.
             let branches = if config.guidance_width().is_some() {
@@ -204,10 +213,6 @@ impl ModelFolder {
                 + beside.working(&architecture, latent, rows);
         }
         working = working.max(stage_working).max(denoiser_most);
-        let first = self.text_encoder_config().ok().into_iter();
-        for config in first.chain(self.second_text_encoder_config()) {
-            texts += config.parameter_count()?;
-        }
         if let Ok(config) = self.layout_encoder_config() {
             weights += config.parameter_count()?;
         }
@@ -231,13 +236,14 @@ impl ModelFolder {
             stage_working += whole;
             denoiser_most += whole;
         }
-        let estimate = |weights: usize, working: f64| MemoryEstimate {
-            weights_bytes: (weights * self.held().bytes()) as u64,
+        let texts = self.text_bytes();
+        let estimate = |weights_bytes: usize, working: f64| MemoryEstimate {
+            weights_bytes: weights_bytes as u64,
             working_bytes: (working * NUMBER * SLACK) as u64,
         };
         if self.is_in_turn() {
             // The hungriest decides; what controls the picture is there until it is decoded.
-            let controls = beside.control_numbers;
+            let controls = beside.control_numbers * self.held().bytes();
             // A guide keeps a first stage for its gradients, and has another one shown its
             // pictures in every step.
             let (kept, shown) = match beside.has_guide {
@@ -253,7 +259,8 @@ impl ModelFolder {
             return Ok(most.unwrap_or_default());
         }
         weights += beside.control_numbers;
-        Ok(estimate(stage + denoiser + texts + weights, working))
+        let others = weights * self.held().bytes();
+        Ok(estimate(stage + denoiser + texts + others, working))
     }
 }
 

@@ -101,7 +101,7 @@ impl Turns {
         // Weights that are not there are not changed.
         let none = Changes::default();
         let unread = self.unread.iter();
-        let unread = unread.map(|it| retold(it, &none, &words));
+        let unread = unread.map(|it| retold(it, &none, &words, self.folder.held()));
         Ok(Self {
             folder: self.folder.clone(),
             device: self.device.clone(),
@@ -127,10 +127,9 @@ impl Turns {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The folder, to read a network of so many numbers.
-    fn folder_for(&self, numbers: usize) -> ModelFolder {
+    /// The folder, to read a network that takes so many bytes.
+    fn folder_for(&self, bytes: usize) -> ModelFolder {
         let folder = self.folder.clone();
-        let bytes = numbers * folder.held().bytes();
         match &*self.watch() {
             Some(TurnWatch(watch)) => folder.watched(watch(bytes as u64)),
             None => folder,
@@ -177,9 +176,11 @@ impl Turns {
             .folder
             .unet_config()
             .and_then(UNet2dConfig::parameter_count);
-        let folder = self.folder_for(numbers.unwrap_or_default());
+        let bytes = self.folder.denoiser_bytes(numbers.unwrap_or_default());
+        let folder = self.folder_for(bytes);
         let network = self.told(folder.load_unet(&self.device))?;
-        let network = weights::patched(&network, &names::DIFFUSERS, &self.changes.denoiser);
+        let changes = &self.changes.denoiser;
+        let network = weights::patched(&network, &names::DIFFUSERS, changes, self.folder.held());
         *held = Held::Denoiser(Box::new(network.clone()));
         Some(network)
     }
@@ -191,8 +192,7 @@ impl Turns {
             return Some(Arc::clone(text));
         }
         *held = Held::Nothing;
-        let numbers = self.unread.iter().map(|it| it.parameter_count()).sum();
-        let folder = self.folder_for(numbers);
+        let folder = self.folder_for(self.folder.text_bytes());
         let read = || {
             let encoders = Encoders::load(&folder, &self.device)?;
             let conditioners = encoders.conditioners(&self.folder.manifest().inputs);
@@ -202,7 +202,7 @@ impl Turns {
                 folder: self.folder.path().to_path_buf(),
                 part: "text encoder (text_encoder)",
             })?;
-            retold(&text, &self.changes, &self.words)
+            retold(&text, &self.changes, &self.words, self.folder.held())
         };
         let text = self.told(read())?;
         *held = Held::Text(Arc::clone(&text));
@@ -229,7 +229,9 @@ impl Turns {
             return Some(stage.boxed());
         }
         *held = Held::Nothing;
-        let folder = self.folder_for(self.unread_stage.parameter_count());
+        let numbers = self.unread_stage.parameter_count();
+        let other = self.other_stage.as_deref();
+        let folder = self.folder_for(self.folder.first_stage_bytes(numbers, other));
         let read = match &self.other_stage {
             Some(path) => folder.load_first_stage_instead(path, &self.device),
             None => folder.load_first_stage(&self.device),

@@ -29,6 +29,8 @@ pub struct Model {
     /// Without weights where it is read in its turn.
     denoiser: UNet2d,
     conditioners: Vec<Arc<dyn Conditioner>>,
+    /// How weights that a LoRA changes are held.
+    changed_as: WeightDtype,
     /// What reads the networks when their turn comes; `None` where all are in memory.
     turns: Option<Arc<Turns>>,
 }
@@ -69,17 +71,17 @@ impl Model {
             return Ok(Self {
                 conditioners: Turns::conditioners(&turns),
                 turns: Some(turns),
+                changed_as: folder.held(),
                 ..Self::new(manifest, first_stage, denoiser, encoders)?
             });
         }
         let first_stage = folder.load_first_stage(device)?;
         let denoiser = folder.load_unet(device)?;
-        Self::new(
-            manifest,
-            first_stage,
-            denoiser,
-            Encoders::load(folder, device)?,
-        )
+        let encoders = Encoders::load(folder, device)?;
+        Ok(Self {
+            changed_as: folder.held(),
+            ..Self::new(manifest, first_stage, denoiser, encoders)?
+        })
     }
 
     /// Whether its networks are read when their turn comes.
@@ -149,6 +151,7 @@ impl Model {
             first_stage,
             denoiser,
             conditioners: conditioners.into_iter().map(Arc::from).collect(),
+            changed_as: WeightDtype::F32,
             turns: None,
         })
     }
@@ -220,18 +223,21 @@ impl Model {
                 first_stage,
                 denoiser: self.denoiser.clone(),
                 conditioners: Turns::conditioners(&turns),
+                changed_as: self.changed_as,
                 turns: Some(turns),
             });
         }
         let first_stage = first_stage.unwrap_or_else(|| self.first_stage.boxed());
         self.latents().check(first_stage.as_ref())?;
         let conditioners = self.conditioners.iter();
-        let conditioners = conditioners.map(|it| retold(it, &changes, &words));
+        let conditioners = conditioners.map(|it| retold(it, &changes, &words, self.changed_as));
+        let changed = &changes.denoiser;
         Ok(Self {
             manifest: self.manifest.clone(),
             first_stage,
-            denoiser: weights::patched(&self.denoiser, &names::DIFFUSERS, &changes.denoiser),
+            denoiser: weights::patched(&self.denoiser, &names::DIFFUSERS, changed, self.changed_as),
             conditioners: conditioners.collect::<Result<_, ModelError>>()?,
+            changed_as: self.changed_as,
             turns: None,
         })
     }
@@ -370,6 +376,7 @@ pub(super) fn retold(
     conditioner: &Arc<dyn Conditioner>,
     changes: &Changes,
     words: &[LearnedWord],
+    changed_as: WeightDtype,
 ) -> Result<Arc<dyn Conditioner>, ModelError> {
     let [first, second] = conditioner.text_encoders();
     let of_texts = [&changes.text, &changes.second_text];
@@ -378,7 +385,7 @@ pub(super) fn retold(
         return Ok(Arc::clone(conditioner));
     }
     let patched = |network: Option<&ClipTextModel>, changes| {
-        network.map(|network| weights::patched(network, &names::CLIP_TEXT, changes))
+        network.map(|network| weights::patched(network, &names::CLIP_TEXT, changes, changed_as))
     };
     let networks = [
         patched(first, &changes.text),

@@ -9,6 +9,7 @@ use super::shape::ConvShape;
 use crate::kernels::matrix::{Into, Mat, MatMut, multiply};
 use crate::kernels::share::{add_up, for_rows, map_shares, shares, with_scratch};
 use crate::kernels::weights::Weights;
+use crate::kernels::widened::{SMALL_SIDE, multiply_rows};
 
 /// Whole pictures, or some output rows of one picture.
 #[derive(Clone, Copy)]
@@ -22,6 +23,8 @@ struct Tile {
 /// Values of gathered patches that a tile aims at: 2 MiB, a small part of the
 /// last cache level of any processor that runs this program.
 const TILE_VALUES: usize = 512 * 1024;
+/// Output channels are shared out in so many.
+const CHANNEL_UNIT: usize = 8;
 /// Fewer columns than this starve the matrix kernel.
 const MIN_COLUMNS: usize = 128;
 
@@ -227,28 +230,6 @@ fn scatter_add(columns: &[f32], shape: &ConvShape, images: usize, dx: &mut [f32]
     }
 }
 
-/// The convolution, for kernels of any size.
-pub fn conv2d(x: &[f32], weight: Weights<'_>, bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
-    let patch = shape.patch_len();
-    let mut out = vec![0.0; shape.batch * shape.channels_out * shape.area_out()];
-    // A row is a picture; its output channels lie one after the other.
-    let mut rest = MatMut::new(&mut out, shape.batch, shape.channels_out * shape.area_out());
-    let mut first = 0;
-    while first < shape.channels_out {
-        let count = weight.rows_at_once(patch).min(shape.channels_out - first);
-        let channels = first..first + count;
-        let (part, others) = rest.split_columns(count * shape.area_out());
-        rest = others;
-        let bias = bias.map(|bias| &bias[channels.clone()]);
-        let range = channels.start * patch..channels.end * patch;
-        weight.in_f32_shared(range, |weight| {
-            some_channels(x, Mat::new(weight, count, patch), bias, shape, part);
-        });
-        first += count;
-    }
-    out
-}
-
 /// Hands to each tile what it writes: of each of its pictures a matrix whose rows
 /// are output channels. The tiles are in order and leave nothing out.
 fn hand_out<'a>(
@@ -284,66 +265,135 @@ fn hand_out<'a>(
         .collect()
 }
 
-/// Some of the output channels, whose weights and biases are given.
-fn some_channels(
-    x: &[f32],
-    weights: Mat<'_>,
-    bias: Option<&[f32]>,
-    shape: &ConvShape,
-    out: MatMut<'_>,
-) {
-    let [_, width_out] = shape.output();
-    let (area, patch) = (shape.area_out(), shape.patch_len());
-    let count = weights.rows();
-    let tiles = hand_out(parallel_tiles(shape), out, shape);
-    tiles.into_par_iter().for_each(|(tile, mut parts)| {
-        let columns = tile.columns(width_out);
-        if let [out] = &mut parts[..] {
-            if let Some(bias) = bias {
-                for (channel, value) in bias.iter().enumerate() {
-                    out.row(channel).fill(*value);
-                }
-            }
-            let into = if bias.is_some() {
-                Into::Add
-            } else {
-                Into::Overwrite
-            };
-            if shape.is_pointwise() {
-                let image = &x[tile.image * patch * area..][..patch * area];
-                let pixels = Mat::strided(&image[tile.row * width_out..], patch, columns, area);
-                multiply(out.reborrow(), weights, pixels, 1.0, into);
-            } else {
-                with_scratch(patch * columns, |patches| {
-                    gather(x, shape, tile, patches);
-                    let patches = Mat::new(patches, patch, columns);
-                    multiply(out.reborrow(), weights, patches, 1.0, into);
-                });
-            }
-        } else {
-            with_scratch((patch + count) * columns, |scratch| {
-                let (patches, product) = scratch.split_at_mut(patch * columns);
-                gather(x, shape, tile, patches);
-                multiply(
-                    MatMut::new(product, count, columns),
-                    weights,
-                    Mat::new(patches, patch, columns),
-                    1.0,
-                    Into::Overwrite,
-                );
-                for (image, out) in parts.iter_mut().enumerate() {
-                    for channel in 0..count {
-                        let plane = out.row(channel);
-                        plane.copy_from_slice(&product[channel * columns + image * area..][..area]);
-                        if let Some(bias) = bias {
-                            let bias = bias[channel];
-                            plane.iter_mut().for_each(|value| *value += bias);
-                        }
-                    }
-                }
+/// The convolution, for kernels of any size.
+pub fn conv2d(x: &[f32], weight: Weights<'_>, bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
+    let (area, count) = (shape.area_out(), shape.channels_out);
+    let mut out = vec![0.0; shape.batch * count * area];
+    // A row is a picture; its output channels lie one after the other.
+    let pictures = MatMut::new(&mut out, shape.batch, count * area);
+    let layer = Layer {
+        x,
+        weight,
+        bias,
+        shape,
+    };
+    let tiles = parallel_tiles(shape);
+    if layer.is_better_by_channels(&tiles) {
+        let shares = shares(count, CHANNEL_UNIT);
+        let parts = pictures.cut_columns(shares.iter().map(|share| share.len() * area));
+        let tasks = shares.into_par_iter().zip(parts);
+        tasks.for_each(|(channels, pictures)| {
+            let tiles = hand_out(tiles.clone(), pictures, shape);
+            let alone = tiles.into_iter().flat_map(|(tile, parts)| {
+                let parts = parts.into_iter();
+                parts.map(move |part| (tile, part))
             });
+            layer.of_pictures(alone.collect(), channels);
+        });
+        return out;
+    }
+    let tiles = hand_out(tiles, pictures, shape);
+    tiles.into_par_iter().for_each(|(tile, mut parts)| {
+        if parts.len() == 1 {
+            let alone = parts.drain(..).map(|part| (tile, part));
+            layer.of_pictures(alone.collect(), 0..count);
+        } else {
+            layer.of_several(tile, &mut parts);
         }
     });
+    out
+}
+
+/// What a convolution is made of.
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    x: &'a [f32],
+    weight: Weights<'a>,
+    bias: Option<&'a [f32]>,
+    shape: &'a ConvShape,
+}
+
+impl Layer<'_> {
+    /// Whether threads share out channels better than tiles: where every tile would have its
+    /// thread widen all weights. Sums are the same, but for tiles of one place.
+    fn is_better_by_channels(&self, tiles: &[Tile]) -> bool {
+        let [_, width_out] = self.shape.output();
+        self.weight.are_halves()
+            && self.shape.channels_out > SMALL_SIDE
+            && tiles.len() <= rayon::current_num_threads()
+            && tiles
+                .iter()
+                .all(|tile| tile.images == 1 && tile.columns(width_out) > 1)
+    }
+
+    /// Some channels of tiles that are of one picture each.
+    fn of_pictures(&self, tiles: Vec<(Tile, MatMut<'_>)>, channels: Range<usize>) {
+        let Self { x, bias, shape, .. } = *self;
+        let [_, width_out] = shape.output();
+        let (area, patch) = (shape.area_out(), shape.patch_len());
+        let room = |tile: &Tile| match shape.is_pointwise() {
+            true => 0,
+            false => patch * tile.columns(width_out),
+        };
+        let into = match bias {
+            Some(_) => Into::Add,
+            None => Into::Overwrite,
+        };
+        with_scratch(tiles.iter().map(|(tile, _)| room(tile)).sum(), |scratch| {
+            let mut rest = scratch;
+            let mut products = Vec::with_capacity(tiles.len());
+            for (tile, mut out) in tiles {
+                if let Some(bias) = bias {
+                    for (row, value) in bias[channels.clone()].iter().enumerate() {
+                        out.row(row).fill(*value);
+                    }
+                }
+                let columns = tile.columns(width_out);
+                if shape.is_pointwise() {
+                    let image = &x[tile.image * patch * area..][..patch * area];
+                    let pixels = &image[tile.row * width_out..];
+                    products.push((out, Mat::strided(pixels, patch, columns, area)));
+                } else {
+                    let (patches, others) = rest.split_at_mut(room(&tile));
+                    rest = others;
+                    gather(x, shape, tile, patches);
+                    products.push((out, Mat::new(patches, patch, columns)));
+                }
+            }
+            multiply_rows(products, self.weight, channels, shape.channels_out, into);
+        });
+    }
+
+    /// A tile of several pictures.
+    fn of_several(&self, tile: Tile, pictures: &mut [MatMut<'_>]) {
+        let Self { x, bias, shape, .. } = *self;
+        let [_, width_out] = shape.output();
+        let (area, patch, count) = (shape.area_out(), shape.patch_len(), shape.channels_out);
+        let columns = tile.columns(width_out);
+        with_scratch((patch + count) * columns, |scratch| {
+            let (patches, product) = scratch.split_at_mut(patch * columns);
+            gather(x, shape, tile, patches);
+            let patches = Mat::new(patches, patch, columns);
+            let out = MatMut::new(product, count, columns);
+            multiply_rows(
+                vec![(out, patches)],
+                self.weight,
+                0..count,
+                count,
+                Into::Overwrite,
+            );
+            for (image, out) in pictures.iter_mut().enumerate() {
+                for channel in 0..count {
+                    let plane = out.row(channel);
+                    plane.copy_from_slice(&product[channel * columns + image * area..][..area]);
+                    if let Some(bias) = bias {
+                        let bias = bias[channel];
+                        plane.iter_mut().for_each(|value| *value += bias);
+                    }
+                }
+            }
+        });
+    }
 }
 
 /// Gradient of [`conv2d`] by its input, for any stride and padding.

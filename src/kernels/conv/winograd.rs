@@ -294,8 +294,14 @@ pub fn conv2d(
                         (place_stride(rows * channels), place_stride(rows * tiles));
                     with_scratch(PLACES * (kernel_stride + product_stride), |scratch| {
                         let (kernels, products) = scratch.split_at_mut(PLACES * kernel_stride);
-                        let taps = block.start * channels * 9..block.end * channels * 9;
-                        weight.in_f32(taps, |taps| transform_kernels(taps, kernel_stride, kernels));
+                        for part in weight.blocks(rows * channels, 9, 1) {
+                            let first = block.start * channels;
+                            let taps = (first + part.start) * 9..(first + part.end) * 9;
+                            let kernels = &mut kernels[part.start..];
+                            weight.in_f32(taps, |taps| {
+                                transform_kernels(taps, kernel_stride, kernels);
+                            });
+                        }
                         for place in 0..PLACES {
                             let kernels =
                                 Mat::new(&kernels[place * kernel_stride..], rows, channels);

@@ -16,7 +16,7 @@ impl ModelFolder {
     pub fn load_first_stage(&self, device: &Device) -> Result<Box<dyn FirstStage>, ModelError> {
         let place = self.first_stage_place()?;
         let weights = || Ok(self.told(place.weights()?));
-        place.load_from(&weights, self.held, device)
+        place.load_from(&weights, self.first_stage_held(place), device)
     }
 
     /// Reads a first stage that takes the place of the model's own: a folder, or a file of
@@ -32,7 +32,7 @@ impl ModelFolder {
     ) -> Result<Box<dyn FirstStage>, ModelError> {
         let place = FirstStagePlace::instead_of(self.first_stage_config()?, path)?;
         let weights = || Ok(self.told(place.weights()?));
-        let stage = place.load_from(&weights, self.held, device)?;
+        let stage = place.load_from(&weights, self.first_stage_held(&place), device)?;
         whole(&place.config, stage, || self.load_first_stage(device))
     }
 
@@ -64,7 +64,8 @@ impl ModelFolder {
         let FirstStageConfig::Kl(config) = &place.config else {
             return Err(self.missing("AutoencoderKL"));
         };
-        config.load(place.weights()?.as_ref(), self.held, device)
+        let source = place.weights()?;
+        config.load(source.as_ref(), self.held_for(source.as_ref()), device)
     }
 
     /// Reads the first stage where it is one that a codebook keeps in bounds.
@@ -76,7 +77,8 @@ impl ModelFolder {
         let FirstStageConfig::Vq(config) = &place.config else {
             return Err(self.missing("VQModel"));
         };
-        config.load(place.weights()?.as_ref(), self.held, device)
+        let source = place.weights()?;
+        config.load(source.as_ref(), self.held_for(source.as_ref()), device)
     }
 
     /// The files of the first stage's weights; none where it has no weights.

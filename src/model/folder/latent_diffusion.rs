@@ -109,6 +109,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         scheduler: scheduler(path, &told.schedule, told.prediction)?,
         manifest,
         held: WeightDtype::F32,
+        keeps_halves: false,
         is_in_turn: false,
         watch: None,
         one_file: Some(Arc::new(OneFile::new(parts, source))),

@@ -8,6 +8,7 @@ mod few_steps;
 mod files;
 mod first_stage;
 mod further;
+mod held;
 mod latent_diffusion;
 mod original;
 mod place;
@@ -47,8 +48,6 @@ use super::{
 
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
-/// A weight that every denoiser has.
-const FIRST_WEIGHT: &str = "conv_in.weight";
 /// The folders of the parts.
 const PARTS: [&str; 12] = [
     BERT,
@@ -99,6 +98,8 @@ pub struct ModelFolder {
     scheduler: Value,
     manifest: Manifest,
     held: WeightDtype,
+    /// Whether half precision stays what it is.
+    keeps_halves: bool,
     /// Whether networks are read when their turn comes.
     is_in_turn: bool,
     /// The weights of all parts, for a model in one file.
@@ -212,6 +213,7 @@ impl ModelFolder {
             scheduler,
             manifest,
             held: WeightDtype::F32,
+            keeps_halves: false,
             is_in_turn: false,
             one_file: None,
             original: words.map(OriginalConditioner::Tokens),
@@ -219,17 +221,6 @@ impl ModelFolder {
         };
         folder.check_conditions()?;
         Ok(folder)
-    }
-
-    /// The same folder, whose weights will be held as `dtype` in memory.
-    ///
-    /// Half precision halves the memory; it is for painting, not for training.
-    #[must_use]
-    pub fn held_as(self, dtype: WeightDtype) -> Self {
-        Self {
-            held: dtype,
-            ..self
-        }
     }
 
     /// The same folder, with somebody who is told while its weights are read and can
@@ -265,24 +256,6 @@ impl ModelFolder {
     /// Whether networks will be read when their turn comes.
     pub fn is_in_turn(&self) -> bool {
         self.is_in_turn
-    }
-
-    /// The same folder, whose weights will be held in half precision if its denoiser is
-    /// stored so.
-    #[must_use]
-    pub fn held_as_stored(self) -> Self {
-        let source = self.weights("unet", UNET).ok();
-        let stored = source.and_then(|source| source.dtype(FIRST_WEIGHT));
-        match stored {
-            Some(safetensors::Dtype::F16) => self.held_as(WeightDtype::F16),
-            Some(safetensors::Dtype::BF16) => self.held_as(WeightDtype::Bf16),
-            _ => self,
-        }
-    }
-
-    /// How weights will be held in memory.
-    pub fn held(&self) -> WeightDtype {
-        self.held
     }
 
     /// The folder.
@@ -377,7 +350,7 @@ impl ModelFolder {
             source.as_ref(),
             &names::DENOISER,
             "UNet2DConditionModel",
-            self.held,
+            self.held_for(source.as_ref()),
         )
     }
 
@@ -393,7 +366,7 @@ impl ModelFolder {
             source.as_ref(),
             &names::CLIP_TEXT,
             "CLIPTextModel",
-            self.held,
+            self.held_for(source.as_ref()),
         )
     }
 
@@ -409,7 +382,7 @@ impl ModelFolder {
             source.as_ref(),
             &names::DIFFUSERS,
             "LayoutEncoder",
-            self.held,
+            self.held_for(source.as_ref()),
         )
     }
 
@@ -425,7 +398,7 @@ impl ModelFolder {
             source.as_ref(),
             &names::DIFFUSERS,
             "SemanticEncoder",
-            self.held,
+            self.held_for(source.as_ref()),
         )
     }
 
@@ -444,7 +417,7 @@ impl ModelFolder {
             source.as_ref(),
             &names::DIFFUSERS,
             "ClassEncoder",
-            self.held,
+            self.held_for(source.as_ref()),
         )
         .map(Some)
     }

@@ -276,7 +276,7 @@ impl ModelFolder {
             source.as_ref(),
             &names::DIFFUSERS,
             class,
-            self.held,
+            self.held_for(source.as_ref()),
         )
     }
 }

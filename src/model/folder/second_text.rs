@@ -20,12 +20,13 @@ impl ModelFolder {
     pub fn load_second_text_network(&self, device: &Device) -> Result<ClipTextModel, ModelError> {
         let config = self.second_text_encoder_config();
         let config = config.ok_or_else(|| self.missing("second text encoder (text_encoder_2)"))?;
+        let source = self.weights(SECOND_TEXT, TEXT)?;
         weights::load(
             config.init(device)?,
-            self.weights(SECOND_TEXT, TEXT)?.as_ref(),
+            source.as_ref(),
             &names::CLIP_TEXT,
             "CLIPTextModelWithProjection",
-            self.held(),
+            self.held_for(source.as_ref()),
         )
     }
 

@@ -148,6 +148,7 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         scheduler: schedule("PNDMScheduler", is_velocity),
         manifest,
         held: WeightDtype::F32,
+        keeps_halves: false,
         is_in_turn: false,
         watch: None,
         one_file: Some(Arc::new(OneFile {

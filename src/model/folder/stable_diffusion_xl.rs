@@ -128,6 +128,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         scheduler: few.map_or(scheduler.clone(), |few| few.scheduler(scheduler)),
         manifest,
         held: WeightDtype::F32,
+        keeps_halves: false,
         is_in_turn: false,
         watch: None,
         one_file: Some(Arc::new(OneFile {

@@ -129,6 +129,23 @@ pub fn is_alike(found: &[usize], wanted: &[usize]) -> bool {
             && found[..core(found).max(2)] == wanted[..core(wanted).max(2)])
 }
 
+/// The half precision in which all matrices and kernels of a source are stored; `None` where
+/// one is stored otherwise.
+pub fn stored_halves(source: &dyn WeightSource) -> Option<WeightDtype> {
+    use ::safetensors::Dtype;
+    let is_matrix = |name: &&str| source.shape(name).is_some_and(|shape| shape.len() > 1);
+    let stored = source.names().filter(is_matrix);
+    let mut kinds = stored.filter_map(|name| match source.dtype(name)? {
+        Dtype::F16 => Some(Some(WeightDtype::F16)),
+        Dtype::BF16 => Some(Some(WeightDtype::Bf16)),
+        Dtype::F32 | Dtype::F64 => Some(None),
+        // Places of tokens and the like are no weights.
+        _ => None,
+    });
+    let first = kinds.next()??;
+    kinds.all(|kind| kind == Some(first)).then_some(first)
+}
+
 /// Opens a file of weights, whichever of the kinds that can be read it is.
 ///
 /// # Errors

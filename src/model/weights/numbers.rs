@@ -101,14 +101,23 @@ fn read_as<T: Held>(
             format!("{name} is {found:?} instead of {shape:?}"),
         ));
     }
-    let mut values = vec![T::default(); count];
+    // By the system, not by us: it hands out pages that are clear.
+    let mut values = bytemuck::allocation::zeroed_vec::<T>(count);
     let all_fit = match stored.shape {
         [rows, columns, ..] if is_transposed && count > 0 => {
             // Whole numbers of four bytes, so that they lie where numbers must.
             let mut bytes = vec![0_u32; stored.length.div_ceil(4)];
             let bytes = &mut bytemuck::cast_slice_mut(&mut bytes)[..stored.length];
-            fetch(stored, bytes)
-                .map(|()| transpose_into(bytes, size, [*rows, *columns], decode, &mut values))
+            fetch(stored, bytes).map(|()| {
+                let sides = [*rows, *columns];
+                match bytemuck::try_cast_slice::<u8, T>(bytes) {
+                    Ok(stays) if T::STORED == stored.dtype && cfg!(target_endian = "little") => {
+                        transpose(stays, sides, &mut values);
+                        true
+                    }
+                    _ => transpose_into(bytes, size, sides, decode, &mut values),
+                }
+            })
         }
         _ if T::STORED == stored.dtype && cfg!(target_endian = "little") => {
             fetch(stored, bytemuck::cast_slice_mut(&mut values)).map(|()| true)
@@ -290,6 +299,33 @@ impl Held for bf16 {
         out.convert_from_f32_slice(wide);
         true
     }
+}
+
+/// Writes a matrix column by column as it is, in tiles of `TILE` columns and rows.
+fn transpose<T: Copy + Default + Send + Sync>(
+    stored: &[T],
+    [rows, columns]: [usize; 2],
+    values: &mut [T],
+) {
+    let parts = values.par_chunks_mut(TILE * rows).enumerate();
+    parts.for_each(|(part, out)| {
+        let first = part * TILE;
+        let width = out.len() / rows;
+        let mut tile = [[T::default(); TILE]; TILE];
+        for top in (0..rows).step_by(TILE) {
+            let height = TILE.min(rows - top);
+            for (row, values) in tile[..height].iter_mut().enumerate() {
+                let start = (top + row) * columns + first;
+                values[..width].copy_from_slice(&stored[start..][..width]);
+            }
+            for (column, out) in out.chunks_exact_mut(rows).enumerate() {
+                let out = &mut out[top..][..height];
+                for (value, row) in out.iter_mut().zip(&tile) {
+                    *value = row[column];
+                }
+            }
+        }
+    });
 }
 
 /// Writes a matrix column by column, `TILE` columns of `TILE` rows at a time.

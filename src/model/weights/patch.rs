@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+use super::WeightDtype;
 use super::module::layout;
 use super::names::{FieldPath, Names, Speller};
 use crate::nn::ops;
@@ -71,11 +72,13 @@ fn turned(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 
 /// The module with changes added to some of its weights, which are given by their names
 /// in files; each must have the size of its weight. The module itself stays as it is:
-/// what is not changed is shared, and what is changed is there twice.
+/// what is not changed is shared, and what is changed is there twice, in f32 where weights
+/// are to be held so (some may lie in half precision all the same), else as it was.
 pub fn patched<M: Module>(
     module: &M,
     names: &Names,
     changes: &BTreeMap<String, Vec<LowRank>>,
+    held: WeightDtype,
 ) -> M {
     let known = layout(module, &super::names::DIFFUSERS);
     let known: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
@@ -83,6 +86,7 @@ pub fn patched<M: Module>(
         path: FieldPath::default(),
         speller: Speller::new(names, &known),
         changes,
+        held,
     };
     module.clone().map(&mut patcher)
 }
@@ -91,6 +95,7 @@ struct Patcher<'a> {
     path: FieldPath,
     speller: Speller,
     changes: &'a BTreeMap<String, Vec<LowRank>>,
+    held: WeightDtype,
 }
 
 impl ModuleMapper for Patcher<'_> {
@@ -122,7 +127,11 @@ impl ModuleMapper for Patcher<'_> {
             }
         };
         let product = change.product(sides, is_turned, &device).reshape(shape);
-        let sum = (product + base.cast(DType::F32)).cast(dtype);
+        let sum = product + base.cast(DType::F32);
+        let sum = match self.held {
+            WeightDtype::F32 => sum,
+            _ => sum.cast(dtype),
+        };
         let id = param.id;
         param.transform_for_load(sum, id)
     }
