@@ -387,6 +387,11 @@ fn results_that_begin_in_pure_noise_equal_those_of_diffusers() {
     check_all("zero_snr.safetensors");
 }
 
+#[test]
+fn results_of_the_third_order_equal_those_of_diffusers() {
+    check_all("orders.safetensors");
+}
+
 fn check_all(file: &str) {
     let reference = Reference::open(file);
     let Cases { schedules, cases } = reference.cases();

@@ -60,8 +60,13 @@ pub(super) fn unfulfilled(
             );
         }
         let order = keys.get("solver_order").and_then(Value::as_u64);
-        if let Some(order) = order.filter(|order| *order > 2) {
-            tell(format!("solver_order {order}"), "it is solved in order 2");
+        let highest = match own {
+            "dpmsolver++" => 3,
+            _ => 2,
+        };
+        if let Some(order) = order.filter(|order| *order > highest) {
+            let done = format!("it is solved in order {highest}");
+            tell(format!("solver_order {order}"), &done);
         }
     } else if class == "UniPCMultistepScheduler"
         && keys.get("predict_x0") == Some(&Value::Bool(false))
@@ -137,7 +142,7 @@ mod tests {
         assert!(text.contains("predict_x0"), "{text}");
         let text = told(
             &json!({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3,
-            "thresholding": true, "use_lu_lambdas": true}),
+            "algorithm_type": "sde-dpmsolver++", "thresholding": true, "use_lu_lambdas": true}),
         );
         assert_eq!(text.lines().count(), 3, "{text}");
         let text = told(
@@ -165,6 +170,8 @@ mod tests {
         assert_eq!(told(&sde), "");
         let config = SchedulerConfig::from_json(&sde).expect("it can be painted");
         assert_eq!(config.default_sampler().id, "dpmpp-2m-sde");
+        let third = json!({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3});
+        assert_eq!(told(&third), "");
     }
 
     #[test]

@@ -55,7 +55,8 @@ fn replace(
         use std::os::unix::fs::PermissionsExt as _;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
+    let file = builder.tempfile_in(folder);
+    let mut file = file.map_err(|error| without_name(folder, &error))?;
     write(file.as_file_mut())?;
     if let Ok(permissions) = old {
         file.as_file().set_permissions(permissions)?;
@@ -83,13 +84,26 @@ pub fn can_write(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Err(io::Error::other("it is a folder"));
     }
-    tempfile::tempfile_in(folder_of(&path))?;
+    let folder = folder_of(&path);
+    tempfile::tempfile_in(folder).map_err(|error| without_name(folder, &error))?;
     if !path.exists() {
         // The name may be too long, or one that the system does not take.
         File::create_new(&path)?;
         std::fs::remove_file(&path)?;
     }
     Ok(())
+}
+
+/// What is wrong with a folder that no file can be made in; the name that the file would
+/// have had meanwhile means nothing to anybody.
+fn without_name(folder: &Path, error: &io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        let sentence = format!("there is no folder {}", folder.display());
+        return io::Error::new(error.kind(), sentence);
+    }
+    let plain = error.get_ref().and_then(std::error::Error::source);
+    let plain = plain.map_or_else(|| error.to_string(), ToString::to_string);
+    io::Error::new(error.kind(), plain)
 }
 
 /// What a link names, also where that is not there yet: renaming onto the link
@@ -120,6 +134,20 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        for error in [
+            write_atomically(&gone.join("a.txt"), |_| Ok(())).unwrap_err(),
+            can_write(&gone.join("a.txt")).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+            let wanted = format!("there is no folder {}", gone.display());
+            assert_eq!(error.to_string(), wanted);
+        }
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

@@ -130,6 +130,12 @@ pub enum ModelError {
         .0.display()
     )]
     PaintsNothing(PathBuf),
+    /// A denoiser was chosen without the rest of its model.
+    #[error(
+        "{} is the denoiser of a model alone; choose the folder or the file of the whole model",
+        .0.display()
+    )]
+    DenoiserAlone(PathBuf),
     /// Nothing tells the heads of a model's attention.
     #[error(
         "{} is {} model of the family Latent Diffusion, and only its YAML file tells the heads of its \

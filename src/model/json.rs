@@ -17,6 +17,9 @@ use crate::files::write_atomically;
 /// Longest text that is read: the largest are vocabularies, of some 20 MB.
 const MOST_BYTES: u64 = 128 << 20;
 
+/// Most strings and commas of a file: the largest vocabularies have some hundred thousand.
+const MOST_PARTS: usize = 1 << 20;
+
 /// Reads a text file without its byte order mark; `None` where there is none.
 ///
 /// # Errors
@@ -58,6 +61,12 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, M
     let Some(text) = read_text(path)? else {
         return Ok(None);
     };
+    if parts(text.as_bytes()) > MOST_PARTS {
+        return Err(ModelError::Json {
+            path: path.to_path_buf(),
+            message: "it says far more than any such file".into(),
+        });
+    }
     serde_json::from_str(&plain(&text))
         .map(Some)
         .map_err(|error| ModelError::Json {
@@ -147,6 +156,25 @@ fn plain(text: &str) -> Cow<'_, str> {
         rest = &rest[taken..];
     }
     Cow::Owned(result)
+}
+
+/// How many strings there are in a JSON text, and commas outside of them: what is read of
+/// it takes memory by their number.
+fn parts(text: &[u8]) -> usize {
+    let (mut count, mut is_text, mut is_escaped) = (0, false, false);
+    for letter in text {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => {
+                is_text = !is_text;
+                count += usize::from(is_text);
+            }
+            b',' if !is_text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod widgets;
 
 use egui::{CentralPanel, Margin, Panel, Ui};
 
-use crate::app::{AppState, CommandSink};
+use crate::app::{AppState, CommandSink, Dialog};
 use crate::document::LayerId;
 use crate::gpu::{CanvasLimits, PlanePainter};
 use theme::{height, panel_frame, tokens};
@@ -35,6 +35,8 @@ pub struct UiState {
     image_query: Option<String>,
     /// What classes become, while their dialog is open.
     class_map: Option<dialogs::ClassMap>,
+    /// The kind of dialog that was shown last, while it is open.
+    dialog: Option<std::mem::Discriminant<Dialog>>,
     /// What is searched in the list of models, while it is open.
     models: Option<dialogs::ModelBrowser>,
     /// What is chosen of a model's other form, while its dialog is open.
@@ -47,8 +49,8 @@ pub struct UiState {
     prompt: panels::PromptUi,
     /// The path in the dialog for paths, while it is open.
     typed_path: Option<String>,
-    /// The size in the dialog for a new picture.
-    new_size_px: [u32; 2],
+    /// The size that was chosen for a new picture; `None` stands for that of the model.
+    new_size_px: Option<[u32; 2]>,
     /// Steps that lie on the graphics card.
     planes: PlanePainter,
     /// The list of classes.
@@ -67,13 +69,14 @@ impl UiState {
             class_query: None,
             image_query: None,
             class_map: None,
+            dialog: None,
             models: None,
             conversion: None,
             enlarging: None,
             box_table: panels::BoxTable::default(),
             prompt: panels::PromptUi::default(),
             typed_path: None,
-            new_size_px: [64, 64],
+            new_size_px: None,
             planes: PlanePainter::new(render_state),
             classes: panels::ClassListUi::default(),
             canvas: canvas::CanvasUi::new(render_state, CanvasLimits::default()),
@@ -86,6 +89,7 @@ pub fn studio_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
     let tokens = tokens(ui);
     let line = |panel: Panel| panel.show_separator_line(true).resizable(false);
     let bar = panel_frame(tokens, Margin::symmetric(8, 0));
+    let pointer = dialogs::make_way(ui.ctx(), state, own);
 
     line(Panel::top("menu_bar"))
         .exact_size(height::BAR + 4.0)
@@ -136,6 +140,9 @@ pub fn studio_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         .response
         .rect;
 
+    if let Some(pointer) = pointer {
+        ui.input_mut(|input| input.pointer = pointer);
+    }
     dialogs::dialog_ui(ui, state, own, commands);
     panels::notices_ui(ui, canvas, state, commands);
     own.thumbnails.end_frame();

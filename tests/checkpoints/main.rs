@@ -171,6 +171,7 @@ fn hostile_files_end_in_a_sentence() {
         ("kind", "QInt8Storage"),
         ("bomb", "unpack to"),
         ("overlap", "would take"),
+        ("passed", "would be unpacked"),
         ("script", "TorchScript"),
         ("big-endian", "order"),
         ("no-pickle", "data.pkl"),

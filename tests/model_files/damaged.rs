@@ -291,3 +291,16 @@ fn weights_that_f16_cannot_hold_are_refused() {
     assert!(!path.exists());
     store::save(&layer, &path, &names::DIFFUSERS, WeightDtype::Bf16).unwrap();
 }
+
+/// What is read of a JSON text takes many times its memory.
+#[test]
+fn texts_that_say_far_too_much_are_refused() {
+    let (_scratch, folder) = copied("sd1-tiny");
+    let config = folder.join("unet/config.json");
+    let plain = fs::read_to_string(&config).unwrap();
+    let zeros = vec!["0"; 1_200_000].join(",");
+    let end = plain.trim_end().len() - 1;
+    fs::write(&config, format!("{},\"more\":[{zeros}]}}", &plain[..end])).unwrap();
+    let error = ModelFolder::open(&folder).unwrap_err().to_string();
+    assert!(error.contains("far more"), "{error}");
+}

@@ -296,6 +296,8 @@ const PLAIN: &str = "plain";
 const PHRASES: &str = "gligen";
 /// The one that paints classes, and nothing else.
 const CLASSES: &str = "classes";
+/// A model that was trained on larger pictures.
+const LARGE: &str = "large";
 /// The name of one that is read for as long as there is no permit.
 const SLOW: &str = "slow";
 /// So many times as large.
@@ -359,9 +361,9 @@ fn summary(source: ModelSource) -> ModelSummary {
         }];
     }
     ModelSummary {
+        native_size_px: if name == LARGE { 96 } else { 64 },
         source,
         name,
-        native_size_px: 64,
         size_multiple_px: 16,
         default_sampler: SamplerId::new("euler"),
         default_schedule: Schedule::Uniform,

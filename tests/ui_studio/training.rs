@@ -66,6 +66,24 @@ fn a_folder_that_holds_something_is_not_trained_into() {
     assert!(studio.state().jobs.training().is_some());
 }
 
+/// The form is higher than what a run shows.
+#[test]
+fn a_run_ends_with_its_buttons() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.form(&form(root.path()));
+    studio.click("Start training");
+    studio.wait_for_phase("the run", |phase| *phase == TrainPhase::Running);
+    assert!(studio.sees("Training, step 0 of 20"));
+    assert!(studio.sees("come with the first step"));
+    let harness = &studio.harness;
+    let stop = harness.get_by_label("Stop training").rect();
+    let close = harness.get_by_label("Close").rect();
+    // As far from the end as the cross from the begin, in the middle of the window.
+    let middle = (stop.bottom() + close.top()) / 2.0;
+    assert!((middle - 400.0).abs() < 8.0, "{stop} {close}");
+}
+
 #[test]
 fn quitting_asks_for_a_training_run() {
     let root = tempfile::tempdir().expect("a folder");

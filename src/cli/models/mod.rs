@@ -78,6 +78,8 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
             Err(
                 ModelError::NotAModel(_)
                 | ModelError::OtherKind { .. }
+                | ModelError::PaintsNothing(_)
+                | ModelError::DenoiserAlone(_)
                 | ModelError::UnknownWeights { .. },
             ) => continue,
             Err(error) => {

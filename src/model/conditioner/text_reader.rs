@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::ClipTokenizer;
 use super::unread::unread;
-use crate::recipe::prompt::{Piece, PromptSyntax};
+use crate::recipe::prompt::{BREAK_WORD, Piece, PromptSyntax};
 
 /// Length of the texts of CLIP. Denoisers that were trained on these stand several of
 /// them, one after the other; others know one only.
@@ -112,18 +112,20 @@ impl TextReader {
             last_comma: None,
         };
         let is_chunked = self.most_chunks(syntax) > 1;
+        let add = |bodies: &mut Bodies, text: &str, weight: f32| {
+            let tokens = self.tokenizer.tokens(text);
+            // Between start and end.
+            for token in &tokens[1..tokens.len() - 1] {
+                let is_comma = is_chunked && Some(*token) == self.comma;
+                bodies.push(*token, weight, is_comma);
+            }
+        };
         for piece in syntax.pieces(text) {
             match piece {
                 Piece::Break if is_chunked => bodies.next(),
-                Piece::Break => {}
-                Piece::Text(text, weight) => {
-                    let tokens = self.tokenizer.tokens(&text);
-                    // Between start and end.
-                    for token in &tokens[1..tokens.len() - 1] {
-                        let is_comma = is_chunked && Some(*token) == self.comma;
-                        bodies.push(*token, weight, is_comma);
-                    }
-                }
+                Piece::BreakWord(weight) if is_chunked => add(&mut bodies, BREAK_WORD, weight),
+                Piece::Break | Piece::BreakWord(_) => {}
+                Piece::Text(text, weight) => add(&mut bodies, &text, weight),
             }
         }
         if bodies.done.is_empty() || !bodies.current.tokens.is_empty() {
@@ -242,10 +244,14 @@ mod tests {
         assert_eq!(chunks[0].tokens[72], reader.tokenizer().end_token());
         assert_eq!(chunks[1].tokens[1..11], vec![one("hill"); 10]);
         assert_eq!(count(&text), (85, 150));
-        let broken = reader.chunks("(red BREAK hill:1.5) house", SYNTAX);
+        let broken = reader.chunks("(red:1.5) BREAK (hill:1.5) house", SYNTAX);
         assert_eq!(broken[0].weights[..3], [1.0, 1.5, 1.0]);
         assert_eq!(broken[1].tokens[1..3], [one("hill"), one("house")]);
         assert_eq!(broken[1].weights[..3], [1.0, 1.5, 1.0]);
+        // Brackets around a break make a word of it.
+        let whole = reader.chunks("(red BREAK hill:1.5) house", SYNTAX);
+        assert_eq!(whole.len(), 1);
+        assert_eq!(whole[0].weights[1..3], [1.5, -1.5]);
         assert_eq!(count("red BREAK hill"), (76, 150));
         assert_eq!(reader.chunks(&text, PromptSyntax::Plain).len(), 1);
     }
@@ -266,5 +272,7 @@ mod tests {
         let chunks = reader.chunks("(red:1.5) BREAK hill", SYNTAX);
         assert_eq!(chunks.len(), 1);
         assert_eq!(chunks[0].weights[..4], [1.0, 1.5, 1.0, 1.0]);
+        let chunks = reader.chunks("(red BREAK hill:1.5)", SYNTAX);
+        assert_eq!(chunks[0].weights[..4], [1.0, 1.5, 1.5, 1.0]);
     }
 }

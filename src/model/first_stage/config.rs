@@ -136,6 +136,34 @@ impl FirstStageConfig {
         }
     }
 
+    /// Takes over from another one of the same kind what names and shapes do not tell.
+    pub(super) fn take_from(&mut self, other: &Self) {
+        let is_alike = self.info() == other.info();
+        let fits = |groups: usize, widths: &[usize]| {
+            groups > 0 && widths.iter().all(|width| width.is_multiple_of(groups))
+        };
+        match (self, other) {
+            (Self::Kl(own), Self::Kl(other)) => {
+                if fits(other.norm_num_groups, &own.block_out_channels) {
+                    own.norm_num_groups = other.norm_num_groups;
+                }
+                if is_alike {
+                    own.scaling_factor = other.scaling_factor;
+                    own.shift_factor = other.shift_factor;
+                }
+            }
+            (Self::Vq(own), Self::Vq(other)) => {
+                if fits(other.norm_num_groups, &own.block_out_channels) {
+                    own.norm_num_groups = other.norm_num_groups;
+                }
+                if is_alike {
+                    own.scaling_factor = other.scaling_factor;
+                }
+            }
+            _ => {}
+        }
+    }
+
     pub(in crate::model) fn kind(&self) -> &dyn Kind {
         match self {
             Self::Kl(config) => config,

@@ -13,9 +13,9 @@ use super::{FirstStage, FirstStageConfig, FirstStageReference, PixelsConfig, tin
 use crate::model::autoencoder::presets;
 use crate::model::inspect::{check_bytes, only_checkpoint};
 use crate::model::json::{read_config, read_json};
-use crate::model::paper::OriginalConfig;
+use crate::model::paper::{Lone, OriginalConfig, OriginalFirstStage, lacks_last_convolutions};
 use crate::model::weights::{self, Piece, Renamed, WeightDtype, WeightSource};
-use crate::model::{ModelError, ModelFolder};
+use crate::model::{AutoencoderKlConfig, ModelError, ModelFolder, VqModelConfig};
 
 /// Folders of a model that may hold it; the first is the one that is written.
 const FOLDERS: [&str; 2] = ["vae", "vqvae"];
@@ -29,6 +29,8 @@ const UNSCALED_PIPELINE: &str = "LDMSuperResolutionPipeline";
 const PLACES_IN_FILES: [&str; 3] = ["", "first_stage_model.", "vae."];
 /// Classes that lie alone in a folder.
 const ALONE: [&str; 3] = ["AutoencoderKL", "VQModel", "AutoencoderTiny"];
+/// Side of the latents of pictures that most autoencoders were trained on.
+const USUAL_LATENT_SIDE: usize = 32;
 /// Stands for pixels as latents where a path is asked for.
 const PIXELS: &str = "pixels";
 
@@ -100,10 +102,10 @@ impl FirstStagePlace {
             return Self::of_pixels();
         }
         if path.is_file() {
-            return Self::of_file(path);
+            return Self::of_file(path, None);
         }
         if let Some(file) = only_checkpoint(path) {
-            return Self::of_file(&file);
+            return Self::of_file(&file, None);
         }
         let index = read_json(&path.join("model_index.json"))?;
         let place = Self::find(path, index.as_ref())?;
@@ -168,10 +170,11 @@ impl FirstStagePlace {
                 return Self::among(own.clone(), source, pieces);
             }
         }
-        Self::open(path)
+        Self::of_file(path, Some(own))
     }
 
-    fn of_file(path: &Path) -> Result<Self, ModelError> {
+    /// That of a file; `own` is the model's own where it takes the place of that.
+    fn of_file(path: &Path, own: Option<&FirstStageConfig>) -> Result<Self, ModelError> {
         check_bytes(path)?;
         let file = weights::open(path)?;
         if let Some(config) = alone_in(path.parent().unwrap_or(Path::new("")))? {
@@ -185,10 +188,43 @@ impl FirstStagePlace {
             return Self::whole(config.into(), Arc::new(weights));
         }
         let mut presets = presets::all().iter().map(|preset| &preset.config);
-        match presets.find(|config| config.kind().fits(file.as_ref())) {
-            Some(config) => Self::new(config.clone(), path),
-            None => Self::of_whole(path),
+        if let Some(config) = presets.find(|config| config.kind().fits(file.as_ref())) {
+            return Self::new(config.clone(), path);
         }
+        match Lone::of(file.as_ref()) {
+            Some(Lone::FirstStage(stage)) => Self::told_by_names(&stage, own, path, file.as_ref()),
+            _ => Self::of_whole(path),
+        }
+    }
+
+    /// One that lies alone by diffusers' names, whose sizes these tell. What latents are
+    /// multiplied by they do not: it is that of a model's own if it makes such latents,
+    /// else what diffusers takes where nothing is told.
+    fn told_by_names(
+        stage: &OriginalFirstStage,
+        own: Option<&FirstStageConfig>,
+        path: &Path,
+        source: &dyn WeightSource,
+    ) -> Result<Self, ModelError> {
+        let side_px = USUAL_LATENT_SIDE << stage.levels.len().saturating_sub(1);
+        let scale_factor = match stage.is_gaussian {
+            true => AutoencoderKlConfig::default().scaling_factor,
+            false => VqModelConfig::default().scaling_factor,
+        };
+        let config = stage.config(side_px, scale_factor);
+        let mut config = config.map_err(|message| ModelError::Json {
+            path: path.to_path_buf(),
+            message,
+        })?;
+        if let FirstStageConfig::Kl(config) = &mut config
+            && lacks_last_convolutions(source)
+        {
+            (config.use_quant_conv, config.use_post_quant_conv) = (false, false);
+        }
+        if let Some(own) = own {
+            config.take_from(own);
+        }
+        Self::new(config, path)
     }
 
     /// A first stage that is all there is in a source, by diffusers' names.

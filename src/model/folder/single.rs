@@ -10,9 +10,9 @@ use super::{ModelFolder, TEXT, UNET, latent_diffusion, stable_diffusion_xl};
 use crate::model::first_stage::FirstStagePlace;
 use crate::model::inspect::{Family, Inspection, Predicts, SingleFile, Task};
 use crate::model::paper::{
-    ClipSizes, OriginalConditioner, OriginalFirstStage, OriginalHeads, OriginalUnet,
+    ClipSizes, Lone, OriginalConditioner, OriginalFirstStage, OriginalHeads, OriginalUnet,
 };
-use crate::model::weights::{Part, Piece, Renamed, WeightDtype, WeightSource};
+use crate::model::weights::{self, Part, Piece, Renamed, WeightDtype, WeightSource};
 use crate::model::{ClipTextConfig, ClipTokenizer, HiddenAct, Manifest, ModelError};
 
 /// The vocabulary of CLIP, which single files are without.
@@ -77,7 +77,20 @@ impl OneFile {
 /// If it is of a kind that does not open yet, or lacks weights: what it is and the
 /// first that is missing.
 pub(super) fn open(path: &Path, yaml: Option<&Path>) -> Result<ModelFolder, ModelError> {
-    of_file(path, SingleFile::open(path, yaml)?)
+    let file = SingleFile::open(path, yaml).map_err(|error| match error {
+        ModelError::UnknownWeights { .. } => alone(path).unwrap_or(error),
+        error => error,
+    });
+    of_file(path, file?)
+}
+
+/// What a file of one network by diffusers' names is instead of a model.
+fn alone(path: &Path) -> Option<ModelError> {
+    let source = weights::open(path).ok()?;
+    Some(match Lone::of(source.as_ref())? {
+        Lone::FirstStage(_) => ModelError::PaintsNothing(path.to_path_buf()),
+        Lone::Unet(_) => ModelError::DenoiserAlone(path.to_path_buf()),
+    })
 }
 
 /// The same of a file whose headers are read.

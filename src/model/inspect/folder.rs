@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::super::json::read_json;
-use super::super::paper::is_leftover;
+use super::super::paper::{OriginalAttention, is_leftover};
 use super::super::weights::{WeightSource, is_alike};
 use super::super::{HiddenAct, Manifest, ModelError, ModelFolder, WeightDtype};
 use super::pipeline::{self, Network, Sizes};
+use super::single::family_of_denoiser;
 use super::{Family, Inspection, Predicts, Task, foreign, precision};
 use crate::recipe::InputSpec;
 
@@ -138,7 +139,7 @@ fn known(path: &Path, folder: &ModelFolder) -> Result<Inspection, ModelError> {
 }
 
 /// A folder of networks that are known by their sizes only.
-fn described(path: &Path, class: Option<&str>, networks: &[Network]) -> Inspection {
+pub(super) fn described(path: &Path, class: Option<&str>, networks: &[Network]) -> Inspection {
     let unet = networks.iter().find_map(|network| match &network.sizes {
         Sizes::Unet(unet) => Some(unet),
         _ => None,
@@ -158,6 +159,7 @@ fn described(path: &Path, class: Option<&str>, networks: &[Network]) -> Inspecti
             Family::StableDiffusionXl
         }
         Some(_) if !is_papers => Family::StableDiffusion1,
+        Some(unet) if text.is_none() => family_of_denoiser(unet),
         _ => Family::LatentDiffusion,
     };
     let task = match unet {
@@ -168,7 +170,8 @@ fn described(path: &Path, class: Option<&str>, networks: &[Network]) -> Inspecti
                 Task::Inpainting
             } else if unet.input_channels > unet.output_channels {
                 Task::SuperResolution
-            } else if text.is_some() {
+            } else if text.is_some() || unet.attention != OriginalAttention::Plain {
+                // Where the text encoder lies elsewhere, attention to words tells.
                 Task::TextToImage
             } else if unet.classes.is_some() {
                 Task::ClassToImage

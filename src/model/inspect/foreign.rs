@@ -149,6 +149,17 @@ const UPSCALER: Kind = (
     "a network that enlarges pictures",
     "velatura upscale brings its own",
 );
+const TEXT_ENCODER: Kind = (
+    "a text encoder, which reads words for a model and is none",
+    "choose the model that it belongs to",
+);
+/// How names begin in a text encoder of the CLIP family that lies alone: transformers'
+/// of two versions, and OpenCLIP's.
+const TEXTS: [&str; 3] = [
+    "text_model.",
+    "embeddings.token_embedding.",
+    "token_embedding.",
+];
 const GLIGEN_ALONE: Kind = (
     "what GLIGEN adds to a model, and no model",
     "choose its whole model: its folder, or its file diffusion_pytorch_model.bin",
@@ -392,6 +403,9 @@ pub(super) fn check_names(source: &dyn WeightSource, seen: &Seen<'_>) -> Result<
     }
     if seen.has("position_net.") && !seen.mentions("time_embed") {
         return Err(refusal(source.path(), GLIGEN_ALONE));
+    }
+    if !is_whole && TEXTS.iter().any(|start| seen.has(start)) {
+        return Err(refusal(source.path(), TEXT_ENCODER));
     }
     let is_quantised = |name: &str| {
         let is_matrix = source.shape(name).is_some_and(|shape| shape.len() > 1);

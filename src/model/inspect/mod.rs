@@ -2,6 +2,7 @@
 
 mod folder;
 mod foreign;
+mod lone;
 mod pipeline;
 mod single;
 mod usual;
@@ -218,11 +219,12 @@ pub fn inspect(path: &Path, config: Option<&Path>) -> Result<Inspection, ModelEr
         {
             inspect(folder, None)
         }
-        (Err(ModelError::UnknownWeights { .. }), _) => match tiny_inspected(path) {
-            Ok(Some(found)) => Ok(found),
-            Ok(None) => opened,
-            Err(error) => Err(error),
-        },
+        (Err(ModelError::UnknownWeights { .. }), _) => {
+            if let Some(found) = tiny_inspected(path)? {
+                return Ok(found);
+            }
+            lone::inspected(path)?.map_or(opened, Ok)
+        }
         _ => opened,
     }
 }

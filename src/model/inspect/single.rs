@@ -338,12 +338,17 @@ fn family(parts: &Parts) -> Family {
         (OriginalConditioner::Clip(_), _) => Family::StableDiffusion1,
         (OriginalConditioner::OpenClip(_), _) => Family::StableDiffusion2,
         // Text encoders are left out of some files.
-        (OriginalConditioner::Nothing, Some(unet)) => match (unet.attention, unet.added_width) {
-            (OriginalAttention::Transformer { .. }, Some(_)) => Family::StableDiffusionXl,
-            (OriginalAttention::Transformer { context: 768, .. }, _) => Family::StableDiffusion1,
-            (OriginalAttention::Transformer { context: 1024, .. }, _) => Family::StableDiffusion2,
-            _ => Family::LatentDiffusion,
-        },
+        (OriginalConditioner::Nothing, Some(unet)) => family_of_denoiser(unet),
+        _ => Family::LatentDiffusion,
+    }
+}
+
+/// Whose models a denoiser that lies alone is like.
+pub(super) fn family_of_denoiser(unet: &OriginalUnet) -> Family {
+    match (unet.attention, unet.added_width) {
+        (OriginalAttention::Transformer { .. }, Some(_)) => Family::StableDiffusionXl,
+        (OriginalAttention::Transformer { context: 768, .. }, _) => Family::StableDiffusion1,
+        (OriginalAttention::Transformer { context: 1024, .. }, _) => Family::StableDiffusion2,
         _ => Family::LatentDiffusion,
     }
 }
@@ -422,24 +427,27 @@ fn prediction(
         // Fine-tuned versions mark themselves so.
         Family::StableDiffusionXl if seen.has("v_pred") => Some(Predicts::Velocity),
         Family::StableDiffusion2 if unet.input_channels == unet.output_channels => {
-            let name = path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .to_lowercase();
-            if name.contains("768") {
-                Some(Predicts::Velocity)
-            } else if name.contains("512") || name.contains("base") {
-                Some(Predicts::Epsilon)
-            } else {
-                notices.push(
-                    "a file of Stable Diffusion 2 does not say what its denoiser predicts: velocity is assumed".into(),
-                );
-                Some(Predicts::Velocity)
-            }
+            Some(second_predicts(path, notices))
         }
         _ => Some(Predicts::Epsilon),
     }
+}
+
+/// What a denoiser of Stable Diffusion 2 predicts, by the name of its file.
+pub(super) fn second_predicts(path: &Path, notices: &mut Vec<String>) -> Predicts {
+    let name = path.file_stem().unwrap_or_default();
+    let name = name.to_string_lossy().to_lowercase();
+    if name.contains("768") {
+        return Predicts::Velocity;
+    }
+    if name.contains("512") || name.contains("base") {
+        return Predicts::Epsilon;
+    }
+    notices.push(
+        "a file of Stable Diffusion 2 does not say what its denoiser predicts: velocity is assumed"
+            .into(),
+    );
+    Predicts::Velocity
 }
 
 /// Names and shapes of all that is needed to paint, or to encode.

@@ -7,7 +7,7 @@ use super::keys::Layout;
 use super::{OriginalFirstStage, OriginalHeads, OriginalUnet};
 
 /// Parts of blocks of a denoiser, the longer names first.
-const BLOCK_PARTS: [(&str, &str); 6] = [
+pub(super) const BLOCK_PARTS: [(&str, &str); 6] = [
     ("in_layers.0", "norm1"),
     ("in_layers.2", "conv1"),
     ("emb_layers.1", "time_emb_proj"),
@@ -17,7 +17,7 @@ const BLOCK_PARTS: [(&str, &str); 6] = [
 ];
 
 /// Names of a denoiser outside of its blocks.
-const UNET_PARTS: [(&str, &str); 10] = [
+pub(super) const UNET_PARTS: [(&str, &str); 10] = [
     ("time_embed.0", "time_embedding.linear_1"),
     ("time_embed.2", "time_embedding.linear_2"),
     ("label_emb.0.0", "add_embedding.linear_1"),
@@ -31,7 +31,7 @@ const UNET_PARTS: [(&str, &str); 10] = [
 ];
 
 /// Parts of a first stage.
-const STAGE_PARTS: [(&str, &str); 8] = [
+pub(super) const STAGE_PARTS: [(&str, &str); 8] = [
     (".mid.block_1.", ".mid_block.resnets.0."),
     (".mid.block_2.", ".mid_block.resnets.1."),
     (".mid.attn_1.", ".mid_block.attentions.0."),
@@ -43,7 +43,7 @@ const STAGE_PARTS: [(&str, &str); 8] = [
 ];
 
 /// Parts of attention over the places of a picture.
-const ATTENTION_PARTS: [(&str, &str); 5] = [
+pub(super) const ATTENTION_PARTS: [(&str, &str); 5] = [
     ("norm", "group_norm"),
     ("q", "to_q"),
     ("k", "to_k"),

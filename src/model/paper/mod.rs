@@ -5,12 +5,14 @@
 //! [`OriginalFirstStage`], [`OriginalConditioner`]); the names and shapes of weights
 //! follow from them (`keys`), and where there is no YAML the sizes follow from the
 //! names and shapes that a file has (`guess`), but for the heads of attention. What
-//! diffusers calls the same weights is a table (`diffusers`).
+//! diffusers calls the same weights is a table (`diffusers`), which is read the other way
+//! round where a network lies alone without its configuration (`from_diffusers`).
 
 mod conditioner;
 mod config;
 mod diffusers;
 mod first_stage;
+mod from_diffusers;
 mod guess;
 mod keys;
 mod leftovers;
@@ -28,6 +30,7 @@ pub use unet::{OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet};
 pub use yaml::read_yaml;
 
 pub(super) use first_stage::first_stage_config;
+pub(super) use from_diffusers::{Lone, lacks_last_convolutions};
 pub(super) use guess::Seen;
 pub(super) use keys::Layout;
 pub(super) use leftovers::is_leftover;

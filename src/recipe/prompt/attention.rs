@@ -20,13 +20,21 @@ pub enum Piece {
     Text(String, f32),
     /// Here a new part of the prompt begins, for models that read in parts.
     Break,
+    /// A break within brackets that multiply its weight: such models read it as a word of
+    /// that weight, as they do in the web UI.
+    BreakWord(f32),
 }
+
+/// The word that breaks a prompt.
+pub const BREAK_WORD: &str = "BREAK";
+/// The weight by which the web UI knows a break.
+const BREAK_WEIGHT: f64 = -1.0;
 
 /// The text of pieces, without what gave them weight.
 pub fn joined(pieces: &[Piece]) -> String {
     let texts = pieces.iter().map(|piece| match piece {
         Piece::Text(text, _) => text,
-        Piece::Break => "\n",
+        Piece::Break | Piece::BreakWord(_) => "\n",
     });
     texts.collect()
 }
@@ -81,19 +89,19 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     found.merged()
 }
 
-/// Pieces with their weights; `None` is a break.
+/// Pieces with their weights; the text of a break is `None`.
 #[derive(Default)]
-struct Found(Vec<Option<(String, f64)>>);
+struct Found(Vec<(Option<String>, f64)>);
 
 impl Found {
     fn push(&mut self, text: &str) {
-        self.0.push(Some((text.to_owned(), 1.0)));
+        self.0.push((Some(text.to_owned()), 1.0));
     }
 
     fn push_words(&mut self, text: &str) {
         for (index, part) in BREAK.split(text).enumerate() {
             if index > 0 {
-                self.0.push(None);
+                self.0.push((None, BREAK_WEIGHT));
             }
             self.push(part);
         }
@@ -117,26 +125,32 @@ impl Found {
     }
 
     fn multiply(&mut self, begin: usize, factor: f64) {
-        for (_, weight) in self.0[begin..].iter_mut().flatten() {
+        for (_, weight) in &mut self.0[begin..] {
             *weight *= factor;
         }
     }
 
     fn merged(self) -> Vec<Piece> {
-        let mut merged: Vec<Option<(String, f64)>> = Vec::with_capacity(self.0.len());
-        for piece in self.0 {
-            match (merged.last_mut(), piece) {
-                (Some(Some((before, weight))), Some((text, own))) if *weight == own => {
+        let mut merged: Vec<(Option<String>, f64)> = Vec::with_capacity(self.0.len());
+        for (text, own) in self.0 {
+            match (merged.last_mut(), text) {
+                (Some((Some(before), weight)), Some(text)) if *weight == own => {
                     before.push_str(&text);
                 }
-                (_, piece) => merged.push(piece),
+                (_, text) => merged.push((text, own)),
             }
         }
         let most = f64::from(MOST_WEIGHT);
-        let pieces = merged.into_iter().map(|piece| match piece {
-            Some((text, weight)) if weight.is_nan() => Piece::Text(text, 1.0),
-            Some((text, weight)) => Piece::Text(text, weight.clamp(-most, most) as f32),
-            None => Piece::Break,
+        let pieces = merged.into_iter().map(|(text, weight)| {
+            let acts = match weight.is_nan() {
+                true => 1.0,
+                false => weight.clamp(-most, most) as f32,
+            };
+            match text {
+                Some(text) => Piece::Text(text, acts),
+                None if weight == BREAK_WEIGHT => Piece::Break,
+                None => Piece::BreakWord(acts),
+            }
         });
         pieces.collect()
     }
@@ -150,7 +164,8 @@ mod tests {
         let wanted: Vec<Piece> = wanted
             .iter()
             .map(|(text, weight)| match *text {
-                "BREAK" => Piece::Break,
+                "BREAK" if *weight == 0.0 => Piece::Break,
+                "BREAK" => Piece::BreakWord(*weight),
                 text => Piece::Text(text.to_owned(), *weight),
             })
             .collect();
@@ -190,9 +205,21 @@ mod tests {
         let broken = [("a", 1.0), ("BREAK", 0.0), ("b", 1.0)];
         is("a BREAK b", &broken);
         is("a\nBREAK\nb", &broken);
-        is("(a BREAK b:2)", &[("a", 2.0), ("BREAK", 0.0), ("b", 2.0)]);
+        is(
+            "(a:2) BREAK (b)",
+            &[("a", 2.0), ("", 1.0), ("BREAK", 0.0), ("", 1.0), ("b", 1.1)],
+        );
         is("BREAKFAST", &[("BREAKFAST", 1.0)]);
         assert_eq!(joined(&pieces("a BREAK (b:2)")), "a\nb");
+    }
+
+    /// The web UI knows a break by its weight, which brackets change.
+    #[test]
+    fn breaks_within_weighted_brackets_are_words() {
+        is("(a BREAK b:2)", &[("a", 2.0), ("BREAK", -2.0), ("b", 2.0)]);
+        is("(a BREAK b:1)", &[("a", 1.0), ("BREAK", 0.0), ("b", 1.0)]);
+        is("(a BREAK b", &[("a", 1.1), ("BREAK", -1.1), ("b", 1.1)]);
+        assert_eq!(joined(&pieces("(a BREAK b:2)")), "a\nb");
     }
 
     #[test]

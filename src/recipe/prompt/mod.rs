@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use attention::{MOST_WEIGHT, Piece, joined};
+pub use attention::{BREAK_WORD, MOST_WEIGHT, Piece, joined};
 pub use schedule::Part;
 
 use super::lora::{self, LoraSpec, LoraTagError};

@@ -13,7 +13,7 @@ mod recover;
 mod shortcut_list;
 mod train;
 
-use egui::{Align, Id, Layout, Modal, RichText, Ui};
+use egui::{Align, Context, Id, Layout, Modal, PointerState, Popup, RichText, Ui};
 
 use super::UiState;
 use super::theme::{semibold, space, tokens, type_size};
@@ -25,6 +25,30 @@ use crate::ui::widgets::IconButton;
 pub(super) use enlarge::EnlargeForm;
 pub(super) use map_classes::ClassMap;
 pub(super) use models::{ConvertForm, ModelBrowser};
+
+/// Closes what hangs over the window when a dialog comes in front of it: menus, lists and
+/// tooltips; keys go to no field behind it. What it gives is the pointer, to be put back
+/// when the window behind is drawn: a tooltip stays while the pointer rests on what it
+/// explains, whatever stands in front of that.
+pub fn make_way(ctx: &Context, state: &AppState, own: &mut UiState) -> Option<PointerState> {
+    let dialog = state.dialog.as_ref().map(std::mem::discriminant);
+    if std::mem::replace(&mut own.dialog, dialog) == dialog || dialog.is_none() {
+        return None;
+    }
+    Popup::close_all(ctx);
+    ctx.memory_mut(|memory| {
+        if let Some(field) = memory.focused() {
+            memory.surrender_focus(field);
+        }
+    });
+    // Who holds a button down is in the midst of something that sees its end.
+    ctx.input_mut(
+        |input| match input.pointer.any_down() || input.pointer.any_released() {
+            true => None,
+            false => Some(std::mem::take(&mut input.pointer)),
+        },
+    )
+}
 
 /// Shows the open dialog, if there is one.
 pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
@@ -74,9 +98,16 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
                 about::about_ui(ui)
             });
         }
-        Some(Dialog::Train) => frame(ui, "Train on a folder", 560.0, commands, |ui, commands| {
-            train::train_ui(ui, state, own, commands);
-        }),
+        Some(Dialog::Train) => {
+            // A dialog of another title has a height of its own.
+            let title = match state.jobs.training() {
+                Some(_) => "Training",
+                None => "Train on a folder",
+            };
+            frame(ui, title, 560.0, commands, |ui, commands| {
+                train::train_ui(ui, state, own, commands);
+            });
+        }
         Some(Dialog::Models) => frame(ui, "Models", models::WIDTH, commands, |ui, commands| {
             models::models_ui(ui, state, own, commands);
         }),

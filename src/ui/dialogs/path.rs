@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use egui::text::{CCursor, CCursorRange};
 use egui::{RichText, TextEdit, Ui};
 
 use super::{buttons, main_button};
@@ -64,6 +65,15 @@ pub fn path_ui(
         .accessible_name("Path");
     if is_new {
         field.request_focus();
+        // What is typed takes the place of the name that is suggested, in its folder.
+        let folder = suggestion
+            .rfind(std::path::MAIN_SEPARATOR)
+            .map_or(0, |at| at + 1);
+        let ends = [&suggestion[..folder], suggestion].map(|part| part.chars().count());
+        let mut state = TextEdit::load_state(ui.ctx(), field.id).unwrap_or_default();
+        let name = CCursorRange::two(CCursor::new(ends[0]), CCursor::new(ends[1]));
+        state.cursor.set_char_range(Some(name));
+        TextEdit::store_state(ui.ctx(), field.id, state);
     }
     let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     let path = text.trim();

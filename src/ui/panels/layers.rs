@@ -47,16 +47,20 @@ static MASK_STRENGTH: Number = Number {
 #[derive(Default)]
 pub struct LayerThumbnails {
     revision: Option<DocumentRevision>,
+    /// What boxes are coloured by: another model has other classes.
+    classes: Vec<String>,
     pictures: HashMap<LayerId, Arc<RgbaImage>>,
 }
 
 impl LayerThumbnails {
     fn update(&mut self, document: &Document, classes: &[String], is_drawing: bool) {
         // While a stroke goes on the list may lag: the canvas is what counts.
-        if self.revision == Some(document.revision()) || (is_drawing && self.revision.is_some()) {
+        let is_fresh = self.revision == Some(document.revision()) && self.classes == classes;
+        if is_fresh || (is_drawing && self.revision.is_some()) {
             return;
         }
         self.revision = Some(document.revision());
+        self.classes = classes.to_vec();
         let colors = document.class_colors();
         self.pictures = document
             .layers()
@@ -377,5 +381,25 @@ fn rename_ui(ui: &mut Ui, own: &mut UiState, commands: &mut CommandSink) {
         }
     } else if !response.has_focus() {
         response.request_focus();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A document may be there before the model is.
+    #[test]
+    fn thumbnails_follow_the_classes_of_the_model() {
+        let document = Document::from_image("Picture", &RgbaImage::new(4, 4)).expect("small");
+        let mut thumbnails = LayerThumbnails::default();
+        let mut update = |classes: &[String]| {
+            thumbnails.update(&document, classes, false);
+            let mut pictures = thumbnails.pictures.values().cloned();
+            pictures.next().expect("a layer")
+        };
+        let first = update(&[]);
+        assert!(Arc::ptr_eq(&first, &update(&[])));
+        assert!(!Arc::ptr_eq(&first, &update(&["cat".to_owned()])));
     }
 }

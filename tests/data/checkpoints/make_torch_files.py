@@ -208,6 +208,14 @@ def main():
         program = b"\x80\x02}" + b"".join(b"X\x03\x00\x00\x00%03d" % i + body + b"s" for i in range(600)) + b"."
         overlap.writestr("archive/data.pkl", program)
         overlap.writestr("archive/data/0", bytes(4 * count))
+    with zipfile.ZipFile(HERE / "hostile-passed.ckpt", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as passed:
+        # 600 small tensors at the end of a packed storage: all before is unpacked for each of them.
+        count = 1 << 22
+        one = tensor_program(count, [4], [1], first=count - 4)
+        body = one[len(b"\x80\x02}X\x01\x00\x00\x00w"):-2]
+        program = b"\x80\x02}" + b"".join(b"X\x03\x00\x00\x00%03d" % i + body + b"s" for i in range(600)) + b"."
+        passed.writestr("archive/data.pkl", program)
+        passed.writestr("archive/data/0", bytes(4 * count))
     good = (HERE / "good.ckpt").read_bytes()
     (HERE / "hostile-cut.ckpt").write_bytes(good[: len(good) // 2])
     old = (HERE / "good-old.ckpt").read_bytes()

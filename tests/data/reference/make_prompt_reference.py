@@ -2,7 +2,8 @@
 """What weighted and long prompts are to the text encoders of sd1-tiny and sd2-tiny.
 
 Run in this folder with Python's torch, transformers and safetensors. The prompts are
-written beside their parts, so that nothing here has to parse them; the rest follows the
+written beside their parts, so that nothing here has to parse them (a BREAK in brackets
+that change its weight is a word to the web UI, which knows breaks by their weight of -1); the rest follows the
 description of AUTOMATIC1111's web UI: chunks of 75 tokens, of which what follows the last
 comma of the last 20 moves on; states times weights, brought back to their former mean; the
 state of an earlier layer through the final normalisation.
@@ -35,6 +36,7 @@ CASES = [
     ("zebra " * 70, [("zebra " * 70, 1.0)], 1),
     ("a small (red:1.3) house", [("a small ", 1.0), ("red", 1.3), (" house", 1.0)], 2),
     ("", [], 2),
+    ("(a red house BREAK a full moon:1.2)", [("a red house", 1.2), ("BREAK", -1.2), ("a full moon", 1.2)], 1),
     ("two (white:-0.5) sheep", [("two ", 1.0), ("white", -0.5), (" sheep", 1.0)], 3),
 ]
 

@@ -34,6 +34,11 @@ const SHARED_ALWAYS: u64 = 16 << 20;
 const MOST_AROUND: usize = 4;
 const AROUND_ALWAYS: usize = 16 << 20;
 
+/// To reach a view in a packed storage all before it is unpacked: for all of them so many
+/// times as much as they have, and a little more.
+const MOST_UNPACKED: u64 = 4;
+const UNPACKED_ALWAYS: u64 = 16 << 20;
+
 /// A PyTorch checkpoint, opened and checked but not read.
 #[derive(Debug)]
 pub struct TorchFile {
@@ -158,27 +163,38 @@ impl TorchFile {
 /// Whether every tensor lies within its storage, and all of them together are not
 /// many times what the file has.
 fn check(contents: &Contents, length: u64) -> Result<(), String> {
-    let mut all = 0_u64;
+    let (mut all, mut passed) = (0_u64, 0_u64);
     for (name, view) in &contents.state.tensors {
         let storage = contents.storages.get(&view.storage);
         let storage = storage.ok_or_else(|| format!("it lacks the numbers of {name}"))?;
         let size = view.dtype.bitsize() / 8;
         let sizes = view.count().zip(view.end());
         let bytes = sizes.and_then(|(count, end)| {
-            let bytes = count.checked_mul(size)?;
-            (end.checked_mul(size)? <= storage.bytes).then_some(bytes)
+            let (bytes, end) = (count.checked_mul(size)?, end.checked_mul(size)?);
+            (end <= storage.bytes).then_some((bytes, end))
         });
-        let Some(bytes) = bytes else {
+        let Some((bytes, end)) = bytes else {
             return Err(format!(
                 "{name} with the shape {:?} reaches beyond its storage",
                 view.shape
             ));
         };
         all = all.saturating_add(bytes as u64);
+        if matches!(storage.place, Place::Packed(_)) {
+            passed = passed.saturating_add(end as u64);
+        }
     }
     if all > SHARED_ALWAYS.saturating_add(length.saturating_mul(MOST_SHARED)) {
         return Err(format!(
             "its tensors would take {all} bytes, and the file has {length}"
+        ));
+    }
+    let packed = contents.storages.values();
+    let packed = packed.filter(|storage| matches!(storage.place, Place::Packed(_)));
+    let packed: u64 = packed.map(|storage| storage.bytes as u64).sum();
+    if passed > UNPACKED_ALWAYS.saturating_add(packed.saturating_mul(MOST_UNPACKED)) {
+        return Err(format!(
+            "to read its tensors {passed} bytes would be unpacked, and there are {packed}"
         ));
     }
     Ok(())

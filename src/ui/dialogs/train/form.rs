@@ -288,7 +288,7 @@ fn settings_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
 
 /// What the small pictures are like that it learns to enlarge.
 fn degradation_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
-    row(ui, "Small ones", |ui, _| {
+    row(ui, "Low-res", |ui, _| {
         for degradation in Degradation::ALL {
             let shown = choice(ui, form.degradation == degradation, degradation.label());
             if shown.on_hover_text(degradation.hint()).clicked() {

@@ -151,11 +151,8 @@ fn progress_ui(ui: &mut Ui, training: &Training, job: Option<&JobRecord>) {
             let left = left.map_or_else(String::new, |left| {
                 format!(", {} left", duration_text(left))
             });
-            let speed = training.images_per_sec;
-            (
-                format!("Training, {steps}, {speed:.0} pictures a second{left}"),
-                tokens.text,
-            )
+            let speed = speed_text(training.images_per_sec);
+            (format!("Training, {steps}{speed}{left}"), tokens.text)
         }
         TrainPhase::Done(_) => (
             format!("Done in {}", duration_text(training.elapsed)),
@@ -178,6 +175,15 @@ fn progress_ui(ui: &mut Ui, training: &Training, job: Option<&JobRecord>) {
         .corner_radius(3.0)
         .fill(tokens.accent);
     ui.add(bar).accessible_name("Training progress");
+}
+
+/// Pictures in a second as they follow the steps; nothing before the first.
+fn speed_text(images_per_sec: f32) -> String {
+    match images_per_sec {
+        speed if speed <= 0.0 => String::new(),
+        speed if speed < 10.0 => format!(", {speed:.1} pictures a second"),
+        speed => format!(", {speed:.0} pictures a second"),
+    }
 }
 
 fn heading(ui: &mut Ui, text: &str) {
@@ -208,10 +214,13 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
                     .width(1.5),
             );
         });
-    let loss = training
-        .loss()
-        .map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
-    let mut note = format!("Loss {loss}, learning rate {:.1e}", training.learning_rate);
+    let mut note = match training.loss() {
+        Some(loss) => format!(
+            "Loss {loss:.4}, learning rate {:.1e}",
+            training.learning_rate
+        ),
+        None => "Loss and learning rate come with the first step".to_owned(),
+    };
     let mut parts: Vec<String> = Vec::new();
     for (step, name, value) in training.newest_evaluations() {
         if name.ends_with(PART) {
