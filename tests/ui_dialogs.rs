@@ -3,6 +3,7 @@
 #[path = "support/studio.rs"]
 mod studio;
 
+use egui::Event;
 use egui_kittest::kittest::Queryable as _;
 use studio::Studio;
 use velatura::app::actions;
@@ -56,13 +57,41 @@ fn menus_go_when_a_dialog_comes() {
 }
 
 #[test]
+fn the_list_of_classes_waits_behind_a_dialog() {
+    let mut studio = Studio::start();
+    studio.harness.key_press(egui::Key::R);
+    studio.harness.run();
+    let ends = [(10.0, 12.0), (41.0, 40.0)].map(|(x, y)| studio.place_of(x, y));
+    studio.send(Event::PointerMoved(ends[0]));
+    for (pos, pressed) in [(ends[0], true), (ends[1], false)] {
+        studio.send(Event::PointerMoved(pos));
+        studio.send(Event::PointerButton {
+            pos,
+            button: egui::PointerButton::Primary,
+            pressed,
+            modifiers: egui::Modifiers::NONE,
+        });
+    }
+    studio.harness.run();
+    let is_listed = |studio: &Studio| {
+        let found = studio.harness.query_by_label("Class of the box");
+        found.is_some()
+    };
+    assert!(is_listed(&studio));
+    studio.shows_about();
+    assert!(!is_listed(&studio));
+    studio.command(Command::CloseDialog);
+    assert!(is_listed(&studio));
+}
+
+#[test]
 fn what_is_typed_goes_to_no_field_behind_a_dialog() {
     let mut studio = Studio::start();
     studio.harness.get_by_label("Prompt").focus();
     studio.harness.run();
     let before = studio.harness.get_by_label("Prompt").value();
     studio.shows_about();
-    studio.send(egui::Event::Text("x".to_owned()));
+    studio.send(Event::Text("x".to_owned()));
     studio.harness.run();
     assert_eq!(studio.harness.get_by_label("Prompt").value(), before);
 }
@@ -94,7 +123,7 @@ fn a_name_that_is_typed_takes_the_place_of_the_one_that_is_suggested() {
             purpose: PickPurpose::SaveProject,
             suggestion: suggestion.to_owned(),
         }));
-        studio.send(egui::Event::Text(typed.to_owned()));
+        studio.send(Event::Text(typed.to_owned()));
         studio.harness.run();
         let typed = studio.harness.get_by_label("Path").value();
         assert_eq!(typed.as_deref(), Some(wanted), "{suggestion}");

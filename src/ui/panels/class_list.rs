@@ -45,7 +45,8 @@ pub fn class_list_ui(
     query: &mut Option<ClassQuery>,
     commands: &mut CommandSink,
 ) {
-    if !boxes::are_named(state) {
+    // Behind a dialog it would take keys that are meant for that.
+    if !boxes::are_named(state) || state.dialog.is_some() {
         *query = None;
         return;
     }
