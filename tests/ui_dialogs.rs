@@ -8,7 +8,7 @@ use egui_kittest::kittest::Queryable as _;
 use studio::Studio;
 use velatura::app::actions;
 use velatura::app::{Command, Dialog, PickPurpose};
-use velatura::engine::ModelSource;
+use velatura::recipe::ModelSource;
 
 impl Studio {
     fn shows_about(&mut self) {
