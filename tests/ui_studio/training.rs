@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use egui_kittest::kittest::Queryable as _;
 use image::{Rgba, RgbaImage};
 use velatura::app::training::{StartFrom, TrainForm, TrainPhase};
 use velatura::app::{Command, Dialog, PickPurpose, Severity};
