@@ -32,22 +32,23 @@ pub(super) use models::{ConvertForm, ModelBrowser};
 /// explains, whatever stands in front of that.
 pub fn make_way(ctx: &Context, state: &AppState, own: &mut UiState) -> Option<PointerState> {
     let dialog = state.dialog.as_ref().map(std::mem::discriminant);
-    if std::mem::replace(&mut own.dialog, dialog) == dialog || dialog.is_none() {
+    let is_new = std::mem::replace(&mut own.dialog, dialog) != dialog;
+    if dialog.is_none() {
         return None;
     }
-    Popup::close_all(ctx);
-    ctx.memory_mut(|memory| {
-        if let Some(field) = memory.focused() {
-            memory.surrender_focus(field);
-        }
-    });
+    if is_new {
+        Popup::close_all(ctx);
+        ctx.memory_mut(|memory| {
+            if let Some(field) = memory.focused() {
+                memory.surrender_focus(field);
+            }
+        });
+    }
     // Who holds a button down is in the midst of something that sees its end.
-    ctx.input_mut(
-        |input| match input.pointer.any_down() || input.pointer.any_released() {
-            true => None,
-            false => Some(std::mem::take(&mut input.pointer)),
-        },
-    )
+    ctx.input_mut(|input| {
+        let is_held = input.pointer.any_down() || input.pointer.any_released();
+        (!is_held).then(|| std::mem::take(&mut input.pointer))
+    })
 }
 
 /// Shows the open dialog, if there is one.
