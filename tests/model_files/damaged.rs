@@ -304,3 +304,15 @@ fn texts_that_say_far_too_much_are_refused() {
     let error = ModelFolder::open(&folder).unwrap_err().to_string();
     assert!(error.contains("far more"), "{error}");
 }
+
+#[test]
+fn headers_longer_than_any_are_not_read() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("long.safetensors");
+    let length: u64 = 80 << 20;
+    fs::write(&path, length.to_le_bytes()).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(length + 8).unwrap();
+    let error = SafetensorsFile::open(&path).unwrap_err().to_string();
+    assert!(error.contains("header would be"), "{error}");
+}

@@ -15,8 +15,9 @@ use super::{WeightDtype, WeightSource};
 
 /// Bytes of the number that says how long the header is.
 const PREFIX: usize = 8;
-/// Longest header, as in Python's reader.
-const MOST_HEADER_BYTES: u64 = 100_000_000;
+/// Longest header: a long note in it is there twice while it is read. Those of the largest
+/// models have two megabytes.
+const MOST_HEADER_BYTES: u64 = 64 << 20;
 
 /// Most tensors of a file: whole models with their averages have some thousands.
 const MOST_TENSORS: usize = 1 << 16;

@@ -33,9 +33,7 @@ pub(super) use models::{ConvertForm, ModelBrowser};
 pub fn make_way(ctx: &Context, state: &AppState, own: &mut UiState) -> Option<PointerState> {
     let dialog = state.dialog.as_ref().map(std::mem::discriminant);
     let is_new = std::mem::replace(&mut own.dialog, dialog) != dialog;
-    if dialog.is_none() {
-        return None;
-    }
+    dialog?;
     if is_new {
         Popup::close_all(ctx);
         ctx.memory_mut(|memory| {
