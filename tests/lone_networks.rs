@@ -152,7 +152,7 @@ fn an_autoencoder_alone_takes_the_place_of_a_models_own() {
     let file = place.path().join("other.safetensors");
     let other = reference.join("inpaint-tiny");
     fs::copy(other.join("vae/diffusion_pytorch_model.safetensors"), &file).unwrap();
-    let model = ModelFolder::open(&reference.join("sd1-tiny")).unwrap();
+    let model = ModelFolder::open(reference.join("sd1-tiny")).unwrap();
     let found = model.load_first_stage_instead(&file, &device);
     let found = found.unwrap_or_else(|error| panic!("{error}"));
     let wanted = load_first_stage(&other, WeightDtype::F32, &device).unwrap();
