@@ -122,6 +122,19 @@ pub enum EvaluateError {
         /// Steps behind it, and steps asked for.
         steps: [u64; 2],
     },
+    /// A model of a sweep was begun with another training.
+    #[error(
+        "what lies in \u{201c}{}\u{201d} was begun with {} {what}, not with {}; ask for the same, or \
+         name another folder", folder.display(), steps[0], steps[1]
+    )]
+    TrainedOtherwise {
+        /// The folder of its run.
+        folder: PathBuf,
+        /// Which steps.
+        what: &'static str,
+        /// As it was begun, and as it is asked for.
+        steps: [u64; 2],
+    },
     /// A network of senseless weights.
     #[error("the network sees no numbers in the pictures; its weights are damaged")]
     NoFeatures,

@@ -126,9 +126,10 @@ impl SweepArgs {
         let others: Vec<ModelFolder> = others.collect::<Result<_, CliError>>()?;
         let read = |folder: &ModelFolder| {
             let name = folder.path().display().to_string();
-            let digest = folder.unet_digest()?.digits();
+            let digest = folder.digest().digits();
             Ok(SpeedModel {
                 digest: digest.unwrap_or_else(|_| name.clone()),
+                device: device.summary.name.clone(),
                 model: LatentDiffusion::load(folder, &device.device)?,
                 name,
             })

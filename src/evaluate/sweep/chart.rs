@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use image::{DynamicImage, RgbaImage};
 use resvg::{tiny_skia, usvg};
 
+use super::labels::Drawn;
 use super::lettering::{Anchor, outline};
 use crate::evaluate::EvaluateError;
 
@@ -16,6 +17,8 @@ const MARGINS: [f64; 4] = [84.0, 56.0, 176.0, 64.0];
 /// Pixels of the PNG for one of the drawing.
 const SCALE: f32 = 2.0;
 const TEXT: f32 = 13.0;
+/// Size of what stands beside points.
+const LABEL: f32 = 11.0;
 /// Share of the largest above which all values lie close together.
 const CLOSE: f64 = 0.5;
 /// Colours that the colour-blind tell apart (Okabe and Ito 2008).
@@ -127,6 +130,11 @@ impl Chart {
             "<path transform=\"translate(24 {middle:.1}) rotate(-90)\" fill=\"#202020\" d=\"{path}\"/>"
         )
         .ok();
+        let mut drawn = Drawn {
+            field: [left, top, end + 16.0, floor],
+            ..Drawn::default()
+        };
+        let mut labels: Vec<(&str, [f64; 2])> = Vec::new();
         for (number, series) in self.series.iter().enumerate() {
             let colour = COLOURS[number % COLOURS.len()];
             let points: Vec<[f64; 2]> = series
@@ -148,18 +156,24 @@ impl Chart {
                 if let Some([least, most]) = point.range {
                     let (low, high) = (y(least), y(most));
                     line(&mut svg, [*at, low], [*at, high], colour);
+                    drawn.lines.push([[*at, low], [*at, high]]);
                     for end in [low, high] {
                         line(&mut svg, [at - 4.0, end], [at + 4.0, end], colour);
                     }
                 }
             }
+            let ends = points.windows(2).map(|ends| [ends[0], ends[1]]);
+            drawn.lines.extend(ends);
+            drawn.points.extend(&points);
             for ([x, y], Point { label, .. }) in points.iter().zip(&series.points) {
                 writeln!(
                     svg,
                     "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>"
                 )
                 .ok();
-                words(&mut svg, label, [x + 6.0, y - 7.0], Anchor::Start, 11.0);
+                if !label.is_empty() {
+                    labels.push((label, [*x, *y]));
+                }
             }
             let row = top + 12.0 + 22.0 * number as f64;
             writeln!(
@@ -176,6 +190,14 @@ impl Chart {
                 Anchor::Start,
                 TEXT,
             );
+        }
+        let wide = labels.iter().map(|(label, point)| {
+            let (_, wide) = outline(label, LABEL);
+            (*point, f64::from(wide))
+        });
+        let places = drawn.places(&wide.collect::<Vec<_>>());
+        for ((label, _), place) in labels.into_iter().zip(places) {
+            words(&mut svg, label, place, Anchor::Start, LABEL);
         }
         svg + "</svg>\n"
     }

@@ -24,6 +24,9 @@ use crate::scenes::{Scene, SceneSource};
 /// Scenes that go through a first stage and back.
 const RECONSTRUCTED: usize = 100;
 
+/// Steps over which the learning rate of a denoiser rises, which older rows do not say.
+const WARMUP: &str = "warmup_steps";
+
 /// What is trained and tried.
 #[derive(Clone, Debug)]
 pub struct CompressionPlan {
@@ -219,13 +222,14 @@ pub fn compression(
                     "network": network.kind().name(),
                     "side_px": plan.side_px,
                     "first_stage_steps": models.first_stage_steps,
+                    WARMUP: models.warmup_steps(),
                     "count": plan.count,
                     "seed": plan.seed,
                     "steps": plan.steps,
                 });
                 let place = models.row(factor, seed, stop);
                 let begun = done;
-                let row = kept(&place, &told, || {
+                let row = kept(&place, &told, &[WARMUP], || {
                     let folder = models.denoiser(
                         factor,
                         seed,

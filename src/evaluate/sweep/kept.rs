@@ -24,18 +24,27 @@ struct Kept<R> {
 }
 
 /// The row that is kept at a place if it was found with what is `told`; else it is found
-/// and kept.
+/// and kept. Rows of older programs may not say the keys that are `unsaid`.
 pub(super) fn kept<R: DeserializeOwned + Serialize>(
     place: &Path,
     told: &Value,
+    unsaid: &[&str],
     find: impl FnOnce() -> Result<R, EvaluateError>,
 ) -> Result<R, EvaluateError> {
     let text = fs::read(place).unwrap_or_default();
     // What is none of ours, or of other settings, is found anew.
-    if let Ok(kept) = serde_json::from_slice::<Kept<R>>(&text)
-        && kept.told == *told
-    {
-        return Ok(kept.row);
+    if let Ok(mut kept) = serde_json::from_slice::<Kept<R>>(&text) {
+        if let Some(known) = kept.told.as_object_mut() {
+            let asked = unsaid
+                .iter()
+                .filter_map(|key| Some((*key, told.get(*key)?)));
+            for (key, value) in asked {
+                known.entry(key).or_insert_with(|| value.clone());
+            }
+        }
+        if kept.told == *told {
+            return Ok(kept.row);
+        }
     }
     let row = find()?;
     let kept = Kept {
@@ -66,7 +75,7 @@ mod tests {
         let place = folder.path().join("rows/one.json");
         let mut found = 0;
         let mut ask = |told: Value| -> f64 {
-            let row = kept(&place, &told, || {
+            let row = kept(&place, &told, &["warmup"], || {
                 found += 1;
                 Ok(f64::from(found))
             });
@@ -77,5 +86,9 @@ mod tests {
         assert_eq!(ask(json!({ "steps": 2 })), 2.0);
         fs::write(&place, "{").expect("written");
         assert_eq!(ask(json!({ "steps": 2 })), 3.0);
+        // What older rows do not say is not held against them.
+        assert_eq!(ask(json!({ "steps": 2, "warmup": 1 })), 3.0);
+        assert_eq!(ask(json!({ "steps": 2, "seed": 1, "warmup": 1 })), 4.0);
+        assert_eq!(ask(json!({ "steps": 2, "seed": 1, "warmup": 2 })), 5.0);
     }
 }

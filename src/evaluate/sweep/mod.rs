@@ -7,6 +7,7 @@
 mod chart;
 mod compression;
 mod kept;
+mod labels;
 mod lettering;
 mod painted;
 mod processor;

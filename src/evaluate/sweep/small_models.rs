@@ -49,6 +49,11 @@ impl SmallModels<'_> {
             .join(format!("figures-{seed}-{steps}.json"))
     }
 
+    /// Steps over which the learning rate of a denoiser rises.
+    pub fn warmup_steps(&self) -> u64 {
+        self.longest / 10
+    }
+
     fn spec(&self, factor: u32, target: TrainTarget, name: &str) -> TrainSpec {
         TrainSpec {
             target,
@@ -110,7 +115,7 @@ impl SmallModels<'_> {
         };
         let spec = TrainSpec {
             steps,
-            warmup_steps: self.longest / 10,
+            warmup_steps: self.warmup_steps(),
             seed,
             first_stage: Some(first_stage.to_owned()),
             ..self.spec(factor, TrainTarget::Diffusion, &name)
@@ -131,6 +136,9 @@ fn run(
             steps: [found.step, spec.steps],
         });
     }
+    if let Some(found) = &found {
+        check_same(&found.spec, &spec)?;
+    }
     spec.resume = found.is_some();
     let outcome = train::run(&spec, device, &mut |event| match event {
         TrainEvent::Step(step) => observe(step.step),
@@ -139,6 +147,30 @@ fn run(
     match outcome.is_complete {
         true => Ok(outcome.model),
         false => Err(EvaluateError::Stopped),
+    }
+}
+
+/// Refuses to go on with a training that was begun otherwise: what was tried of it is not
+/// comparable with what would come of it, and denoisers know their first stage as it was.
+fn check_same(begun: &TrainSpec, asked: &TrainSpec) -> Result<(), EvaluateError> {
+    let is_first_stage = asked.target == TrainTarget::Autoencoder;
+    let wrong = if is_first_stage && begun.steps != asked.steps {
+        Some(("steps of a first stage", [begun.steps, asked.steps]))
+    } else if begun.warmup_steps != asked.warmup_steps {
+        Some((
+            "steps of warm-up, a tenth of the longest training",
+            [begun.warmup_steps, asked.warmup_steps],
+        ))
+    } else {
+        None
+    };
+    match wrong {
+        Some((what, steps)) => Err(EvaluateError::TrainedOtherwise {
+            folder: asked.output.clone(),
+            what,
+            steps,
+        }),
+        None => Ok(()),
     }
 }
 
@@ -207,6 +239,38 @@ fn networks(factor: u32, side_px: u32) -> Value {
 mod tests {
     use super::*;
     use crate::train::TrainConfig;
+
+    #[test]
+    fn a_training_goes_on_as_it_was_begun() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let models = |first_stage_steps, longest| SmallModels {
+            folder: folder.path(),
+            side_px: 32,
+            first_stage_steps,
+            longest,
+        };
+        let spec = |steps, warmup_steps, target| TrainSpec {
+            steps,
+            warmup_steps,
+            target,
+            ..TrainSpec::default()
+        };
+        let eyes = |steps| spec(steps, steps / 10, TrainTarget::Autoencoder);
+        let painter = |steps, longest| {
+            let warmup_steps = models(1, longest).warmup_steps();
+            spec(steps, warmup_steps, TrainTarget::Diffusion)
+        };
+        check_same(&eyes(100), &eyes(100)).expect("the same");
+        // Few enough to have the same warm-up.
+        check_same(&eyes(102), &eyes(104)).expect_err("another first stage");
+        check_same(&painter(250, 1000), &painter(500, 1000)).expect("it is tried on the way");
+        let told = check_same(&painter(250, 250), &painter(500, 500));
+        let told = told.expect_err("another warm-up").to_string();
+        assert!(
+            told.contains("25") && told.contains("another folder"),
+            "{told}"
+        );
+    }
 
     #[test]
     fn networks_of_every_factor_have_about_as_many_weights() {

@@ -87,8 +87,10 @@ impl SpeedPlan {
 pub struct SpeedModel {
     /// How it is called.
     pub name: String,
-    /// Digest of its denoiser's weights.
+    /// Digest of all its weights and configurations.
     pub digest: String,
+    /// What computes with it, by its name.
+    pub device: String,
     /// The model.
     pub model: LatentDiffusion,
 }
@@ -193,7 +195,9 @@ pub fn speed(
                     let what = format!("{}, {}, {steps} steps", of.name, sampler.as_str());
                     let told = json!({
                         "network": network.kind().name(),
-                        "denoiser": of.digest,
+                        "model": of.digest,
+                        "side_px": side_px,
+                        "device": of.device,
                         "sampler": sampler.as_str(),
                         "steps": steps,
                         "count": plan.count,
@@ -203,7 +207,7 @@ pub fn speed(
                     let brief = of.digest.get(..10).unwrap_or(&of.digest);
                     let name = format!("{brief}-{}-{steps}-{set}.json", sampler.as_str());
                     let begun = done;
-                    let row = kept(&plan.folder.join("rows").join(name), &told, || {
+                    let mut row = kept(&plan.folder.join("rows").join(name), &told, &[], || {
                         let mut painted_so_far = begun;
                         let real = real.of(side_px)?;
                         let found = painted(&of.model, &painting, network, real, &mut |_| {
@@ -227,6 +231,8 @@ pub fn speed(
                             seed: painting.seed,
                         })
                     })?;
+                    // The same model may lie elsewhere now.
+                    row.model.clone_from(&of.name);
                     done = begun + u64::from(plan.count);
                     if observe(done, &what, Some(&row)).is_break() {
                         return Err(EvaluateError::Stopped);
@@ -297,6 +303,57 @@ impl SpeedRow {
             },
             up: measure.to_owned(),
             series: series.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The rows of a table as [`csv`](super::super::csv) writes it.
+    fn rows(table: &str) -> Vec<SpeedRow> {
+        let lines = table.lines().skip(1);
+        let rows = lines.map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let number = |at: usize| cells[at].parse::<f64>().expect("a number");
+            SpeedRow {
+                sampler: cells[0].to_owned(),
+                steps: number(1) as u32,
+                count: number(2) as u32,
+                frechet_distance: number(3),
+                kernel_distance: number(4),
+                precision: number(5),
+                recall: number(6),
+                pictures_per_sec: number(7),
+                pictures_per_cpu_sec: number(8),
+                model: cells[9].trim_matches('"').to_owned(),
+                factor: number(10) as u32,
+                seed: number(11) as u64,
+            }
+        });
+        rows.collect()
+    }
+
+    /// What [`SpeedRow::chart`] draws now; where it is meant to change, copy what the test
+    /// wrote.
+    #[test]
+    fn the_plot_in_the_documentation_is_that_of_its_table() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/paper");
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file");
+        let rows = rows(&text("speed.csv"));
+        assert_eq!(super::super::csv(&rows).lines().count(), rows.len() + 1);
+        let measure = "Fréchet distance, Velatura's scene network (b3f2b346)";
+        let chart = SpeedRow::chart(&rows, Clock::Wall, measure);
+        if chart.svg() != text("speed.svg") {
+            let folder = std::env::temp_dir().join("velatura-plots");
+            std::fs::create_dir_all(&folder).expect("a folder");
+            std::fs::write(folder.join("speed.svg"), chart.svg()).expect("written");
+            let picture = chart.picture().expect("a drawing");
+            picture.save(folder.join("speed.png")).expect("written");
+            panic!("it is drawn otherwise now, as in {}", folder.display());
         }
     }
 }

@@ -11,8 +11,8 @@ use super::super::{Manifest, ModelError};
 use super::PARTS;
 
 const INDEX: &str = "model_index.json";
-const CARD: &str = "README.md";
-const STUDIO: &str = "studio.json";
+pub(super) const CARD: &str = "README.md";
+pub(super) const STUDIO: &str = "studio.json";
 
 /// All that [`super::ModelFolder::save`] ever writes, but for the card.
 const OURS: [&str; 28] = [
