@@ -1,7 +1,6 @@
 //! Reads the arguments; opens the window or runs one command.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser as _;
 use crossbeam_channel::{Sender, bounded};
@@ -11,9 +10,6 @@ use velatura::engine::protocol::EngineError;
 use velatura::engine::studio;
 use velatura::window::{EngineBuilder, StudioOptions, run_studio};
 use velatura::{gpu, kernels};
-
-/// How long a program without a window waits for its engine to end.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     kernels::keep_freed_memory();
@@ -42,8 +38,8 @@ fn open_studio(cli: &Cli) -> anyhow::Result<()> {
     options.open.clone_from(&cli.picture);
     let done = run_studio(options);
     // The window is gone, so nobody sees that a training run still writes its
-    // checkpoint.
-    engine_end.recv_timeout(PATIENCE).ok();
+    // checkpoint: on a slow disk for minutes, after hours of work.
+    engine_end.recv().ok();
     done
 }
 

@@ -64,6 +64,64 @@ fn job(root: &Path) -> TrainSpec {
     }
 }
 
+/// Latents that come in little by little are not kept in a file for each step.
+fn keeps_latents_in_few_files(root: &Path) {
+    let folder = root.join("pictures");
+    for i in 0..24_u32 {
+        let path = folder
+            .join(["even", "odd"][i as usize % 2])
+            .join(format!("{i}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let colour = |x: u32, y: u32| Rgb([x as u8 * 9, y as u8 * 9, i as u8 * 10]);
+        RgbImage::from_fn(24, 16, colour).save(&path).unwrap();
+    }
+    let latents = root.join("latents");
+    let mut sizes = job(root).sizes.unwrap();
+    sizes["training"] = json!({ "cached_pictures": 8, "cache_reuse": 1.0 });
+    let spec = TrainSpec {
+        sizes: Some(sizes),
+        steps: 10,
+        latent_cache: Some(latents.clone()),
+        ..job(root)
+    };
+    assert_eq!(train(&spec, None).losses().len(), 10);
+    let files = walkdir::WalkDir::new(&latents).into_iter();
+    let files = files.filter(|entry| entry.as_ref().unwrap().file_type().is_file());
+    let count = files.count();
+    assert!((1..=3).contains(&count), "{count} files");
+}
+
+/// One that is trained further sees what it saw before.
+fn goes_on_with_what_it_saw(root: &Path) {
+    make_pictures(root);
+    let eight = json!({ "classifier": {
+        "_class_name": "EncoderUNetModel", "model_channels": 32, "num_res_blocks": 1,
+        "channel_mult": [1, 2], "attention_resolutions": [2], "num_head_channels": 32
+    } });
+    let before = TrainSpec {
+        sizes: Some(eight),
+        steps: 1,
+        ..job(root)
+    };
+    let before = train(&before, None).outcome.unwrap().model;
+    let further = |first_stage: &str, size_px| TrainSpec {
+        from: Some(before.clone()),
+        first_stage: Some(first_stage.into()),
+        sizes: None,
+        size_px,
+        output: root.join("further"),
+        ..job(root)
+    };
+    let told = |spec: TrainSpec| train(&spec, None).outcome.unwrap_err().to_string();
+    let other = told(further("pixels", 16));
+    assert!(
+        other.contains("learnt from latents") && other.contains("first stage"),
+        "{other}"
+    );
+    let smaller = told(further(MODEL, 8));
+    assert!(smaller.contains("pictures of 16 pixels"), "{smaller}");
+}
+
 #[test]
 fn a_classifier_learns_goes_on_and_leads_the_model_that_it_was_trained_for() {
     let root = tempfile::tempdir().unwrap();
@@ -167,6 +225,12 @@ fn a_classifier_learns_goes_on_and_leads_the_model_that_it_was_trained_for() {
     };
     let error = train(&others, None).outcome.unwrap_err().to_string();
     assert!(error.contains("dark") && error.contains("dim"), "{error}");
+
+    // One after the other: burn draws first weights from one generator.
+    for then in [keeps_latents_in_few_files, goes_on_with_what_it_saw] {
+        let root = tempfile::tempdir().unwrap();
+        then(root.path());
+    }
 }
 
 #[test]
@@ -189,4 +253,15 @@ fn what_a_classifier_cannot_be_trained_on_is_told() {
         ..job(root.path())
     };
     assert!(refused(odd).contains("divides"));
+    let narrow = TrainSpec {
+        sizes: Some(json!({ "classifier": {
+            "_class_name": "EncoderUNetModel", "model_channels": 16, "num_head_channels": 16
+        } })),
+        ..job(root.path())
+    };
+    let narrow = refused(narrow);
+    assert!(
+        narrow.contains("EncoderUNetModel") && narrow.contains("multiple of 32"),
+        "{narrow}"
+    );
 }

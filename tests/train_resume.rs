@@ -134,6 +134,34 @@ fn compare_codebooks(root: &Path) {
     assert_eq!((info.channels, info.factor), (3, 1));
 }
 
+/// A run that names no sizes goes on with those that were usual when it began.
+fn go_on_with_what_was_usual(root: &Path, job: &TrainSpec) {
+    let mut sizes: serde_json::Value = serde_json::from_str(CONFIG).expect("sizes");
+    let begun = TrainSpec {
+        steps: 2,
+        config: None,
+        sizes: Some(sizes.clone()),
+        output: root.join("older"),
+        ..job.clone()
+    };
+    train(&begun, None)
+        .outcome
+        .as_ref()
+        .expect("a run to the end");
+    let all = sizes.as_object_mut().expect("sizes");
+    for network in ["unet", "text_encoder", "scheduler"] {
+        all.remove(network);
+    }
+    let resumed = TrainSpec {
+        steps: 4,
+        sizes: Some(sizes),
+        resume: true,
+        ..begun
+    };
+    let told = train(&resumed, None);
+    assert_eq!(told.outcome.as_ref().expect("it goes on").step, 4);
+}
+
 #[test]
 fn resumed_runs_equal_uninterrupted_ones() {
     let root = tempfile::tempdir().expect("a folder");
@@ -159,6 +187,12 @@ fn resumed_runs_equal_uninterrupted_ones() {
         ..spec(root.path(), TrainTarget::Diffusion)
     };
     compare(&root.path().join("diffusion"), &diffusion);
+    let called = |run: &str| {
+        let folder = ModelFolder::open(root.path().join(run).join("model"));
+        folder.expect("a model").manifest().name
+    };
+    assert_eq!(called("autoencoder/whole"), "whole (autoencoder)");
+    assert_eq!(called("diffusion/whole"), "whole");
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
@@ -171,16 +205,20 @@ fn resumed_runs_equal_uninterrupted_ones() {
     }
 
     compare_codebooks(root.path());
+    go_on_with_what_was_usual(root.path(), &diffusion);
 
     // A model trained further keeps its text encoder.
     let further = TrainSpec {
         steps: 6,
         config: None,
+        name: Some("Boards".to_owned()),
         from: Some(root.path().join("diffusion/whole/model")),
         ..spec(root.path(), TrainTarget::Diffusion)
     };
     let wanted = train(&further, None);
     let outcome = wanted.outcome.as_ref().expect("a run to the end");
+    let model = ModelFolder::open(&outcome.model).expect("a model");
+    assert_eq!(model.manifest().name, "Boards");
     let text = |model: &Path| {
         std::fs::read(model.join("text_encoder/model.safetensors")).expect("a text encoder")
     };

@@ -2,6 +2,11 @@
 //! and models may refer to it instead of having it. One test, because burn draws first
 //! weights from one generator.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
 mod train_support;
 
 use std::path::{Path, PathBuf};
@@ -157,6 +162,53 @@ fn refers_to_it(job: &TrainSpec, root: &Path) {
     std::fs::rename(&moved, elsewhere.join("eyes")).expect("moved");
     std::fs::rename(root.join("shared"), elsewhere.join("shared")).expect("moved");
     assert_eq!(latents(&elsewhere.join("shared/model")), latents(&whole));
+    // So does one that is trained further from where the program happens to run.
+    let late = TrainSpec {
+        from: Some(from_here(&elsewhere.join("shared/model"))),
+        output: elsewhere.join("late"),
+        ..further
+    };
+    losses(&late);
+    assert_eq!(latents(&elsewhere.join("late/model")), latents(&whole));
+}
+
+/// The way to a place from the folder in which the tests run.
+fn from_here(place: &Path) -> PathBuf {
+    let named = |path: &Path| -> Vec<std::ffi::OsString> {
+        let parts = path.components();
+        let parts = parts.filter(|part| matches!(part, std::path::Component::Normal(_)));
+        parts.map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+    let place = place.canonicalize().unwrap();
+    let up = named(&here).into_iter().map(|_| "..".into());
+    up.chain(named(&place)).collect()
+}
+
+/// A run whose first stage was trained on meanwhile does not go on with the new one.
+fn notices_another(root: &Path) {
+    let eyes = |steps, resume| TrainSpec {
+        output: root.join("other-eyes"),
+        steps,
+        resume,
+        ..spec(root, TrainTarget::Autoencoder)
+    };
+    losses(&eyes(1, false));
+    let run = |steps, resume| TrainSpec {
+        first_stage: Some(root.join("other-eyes/model")),
+        output: root.join("on-other-eyes"),
+        steps,
+        resume,
+        ..spec(root, TrainTarget::Diffusion)
+    };
+    losses(&run(1, false));
+    losses(&run(2, true));
+    losses(&eyes(3, true));
+    let error = train(&run(3, true), None).outcome.unwrap_err().to_string();
+    assert!(
+        error.contains("its first stage had other weights"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -177,4 +229,5 @@ fn one_first_stage_serves_many_models() {
     };
     keeps_latents(&job, root);
     refers_to_it(&job, root);
+    notices_another(root);
 }

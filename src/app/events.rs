@@ -73,6 +73,7 @@ impl Core {
             | EngineEvent::WentOn { .. }
             | EngineEvent::Progress { .. } => {}
         }
+        self.quit_after_training();
     }
 
     fn take_training_news(&mut self, job: JobId, news: &TrainEvent) {

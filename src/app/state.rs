@@ -255,6 +255,13 @@ impl AppState {
         }
     }
 
+    /// What a model is called, where its folder was looked at.
+    pub fn known_name(&self, model: &ModelSource) -> Option<&str> {
+        let mut known = self.known_inputs.iter();
+        let found = known.find(|known| known.source == *model);
+        found.map(|known| known.name.as_str())
+    }
+
     /// The models to choose from, beside the one that came with the program: those
     /// used of late, then the others in the user's folder.
     pub fn known_models(&self) -> Vec<&Path> {

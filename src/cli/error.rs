@@ -75,12 +75,18 @@ pub enum CliError {
         .0.display()
     )]
     OnlySizes(PathBuf),
-    /// A file that describes a run of the other stage.
+    /// A file that describes a run of another stage.
     #[error(
-        "\u{201c}{}\u{201d} describes a run of the other stage; begin it with `velatura train --config`",
-        .0.display()
+        "\u{201c}{}\u{201d} describes a run of another stage, {trained}; begin it with \
+         `velatura train --config` and without --task",
+        path.display()
     )]
-    OtherStage(PathBuf),
+    OtherStage {
+        /// The file.
+        path: PathBuf,
+        /// What is trained by it.
+        trained: &'static str,
+    },
     /// A choice of latents for an autoencoder that is there already.
     #[error(
         "the autoencoder of this run is given by its model or its network sizes; leave out --latents and --factor"

@@ -73,10 +73,13 @@ pub fn described(folders: &[PathBuf]) -> Vec<KnownModel> {
     let models = own.iter().chain(others);
     models
         .filter_map(|folder| ModelFolder::open(folder).ok())
-        .map(|model| KnownModel {
-            source: source_of(&model),
-            name: model.manifest().name.clone(),
-            inputs: model.manifest().inputs.clone(),
+        .map(|model| {
+            let manifest = model.manifest();
+            KnownModel {
+                source: source_of(&model),
+                name: card::name_of(model.path(), Some(&manifest)),
+                inputs: manifest.inputs,
+            }
         })
         .collect()
 }

@@ -1,6 +1,8 @@
 //! `studio.json`: what a model can be asked for, and what else there is to know
 //! of it that diffusers has no name for.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,6 +14,8 @@ use crate::recipe::{InputSpec, MAX_BOXES, MAX_SIDE_PX, MaskConvention, Palette};
 
 /// Channels of a picture.
 const PIXEL: usize = 3;
+/// What older programs called everything that they trained.
+const NAMES_OF_ALL: [&str; 2] = ["Trained model", "Trained autoencoder"];
 
 /// What a model is for and how it is used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,6 +179,21 @@ impl Manifest {
             manifest.default_guidance_scale = 1.0;
         }
         manifest
+    }
+
+    /// The same, which is called like its folder where an older program gave it the name of
+    /// all that it trained. A training writes into a folder `model` beside its checkpoints,
+    /// around which the folder says more.
+    #[must_use]
+    pub(super) fn called_apart(mut self, folder: &Path) -> Self {
+        let around = match folder.file_name() {
+            Some(name) if name == "model" => folder.parent().and_then(Path::file_name),
+            name => name,
+        };
+        if let Some(around) = around.filter(|_| NAMES_OF_ALL.contains(&self.name.as_str())) {
+            self.name = around.to_string_lossy().into_owned();
+        }
+        self
     }
 
     /// The same with the text that a text encoder can be asked for, if the file
@@ -396,6 +415,20 @@ mod tests {
 
     fn parsed(json: &str) -> Manifest {
         serde_json::from_str(json).expect("a manifest")
+    }
+
+    #[test]
+    fn models_of_older_trainings_are_called_apart() {
+        let named = |name: &str, folder: &str| {
+            let manifest = Manifest {
+                name: name.to_owned(),
+                ..Manifest::default()
+            };
+            manifest.called_apart(Path::new(folder)).name
+        };
+        assert_eq!(named("Trained model", "models/cats/model"), "cats");
+        assert_eq!(named("Trained autoencoder", "models/eyes"), "eyes");
+        assert_eq!(named("Tabby", "models/cats/model"), "Tabby");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The description of one training job.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -219,6 +219,10 @@ pub struct TrainSpec {
     /// What such a file says, said here, so that one file describes the whole run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Value>,
+    /// What the model is called in lists and in the recipes of its pictures; `None` calls it
+    /// as [`TrainSpec::model_name`] says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Folder that receives checkpoints, metrics, sample sheets and the model.
     pub output: PathBuf,
     /// Go on from the newest checkpoint in `output`.
@@ -283,7 +287,8 @@ impl Default for TrainSpec {
             latent_cache: None,
             config: None,
             sizes: None,
-            output: PathBuf::from("out/train"),
+            name: None,
+            output: PathBuf::from(USUAL_OUTPUT),
             resume: false,
             size_px: 64,
             fit: Fit::Auto,
@@ -307,5 +312,60 @@ impl Default for TrainSpec {
             latents: LatentKind::Kl,
             latent_factor: None,
         }
+    }
+}
+
+/// Folder of a run that names none.
+const USUAL_OUTPUT: &str = "out/train";
+
+impl TrainSpec {
+    /// What the model is called: as the run says, else like the folder that was chosen for
+    /// it, else like the pictures.
+    pub fn model_name(&self) -> String {
+        let named = self.name.as_deref().map(str::trim);
+        if let Some(name) = named.filter(|name| !name.is_empty()) {
+            return name.to_owned();
+        }
+        let of_folder = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+        let chosen = Some(&self.output).filter(|output| !output.ends_with(USUAL_OUTPUT));
+        let chosen = chosen.and_then(|output| of_folder(output));
+        let pictures = || self.data.as_deref().and_then(of_folder);
+        let name = chosen.or_else(pictures);
+        let name = name.unwrap_or_else(|| "Storybook scenes".to_owned());
+        match self.target {
+            TrainTarget::Autoencoder => format!("{name} (autoencoder)"),
+            TrainTarget::Diffusion | TrainTarget::Classifier => name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_called_as_the_run_says_or_like_its_folders() {
+        let run = |data: Option<&str>, output: &str| TrainSpec {
+            data: data.map(PathBuf::from),
+            output: output.into(),
+            ..TrainSpec::default()
+        };
+        assert_eq!(run(Some("my/cats"), "models/cats 2").model_name(), "cats 2");
+        assert_eq!(
+            run(Some("my/cats"), "/home/me/out/train").model_name(),
+            "cats"
+        );
+        assert_eq!(run(None, "out/train").model_name(), "Storybook scenes");
+        let named = TrainSpec {
+            name: Some(" Tabby ".to_owned()),
+            ..run(Some("my/cats"), "models/cats")
+        };
+        assert_eq!(named.model_name(), "Tabby");
+        let eyes = TrainSpec {
+            name: Some(" ".to_owned()),
+            target: TrainTarget::Autoencoder,
+            ..named
+        };
+        assert_eq!(eyes.model_name(), "cats (autoencoder)");
     }
 }

@@ -47,10 +47,10 @@ use super::perceptual::PerceptualLoss;
 use super::pictures::Pictures;
 use super::random::Purpose;
 use super::session::{Figures, Reporter, Stage};
-use super::sheet;
 use super::source::Sample;
 use super::tensors::{host, scalar};
-use crate::model::{FirstStage as _, Manifest, ModelFolder, ModelParts};
+use super::{sheet, usual};
+use crate::model::{FirstStage as _, ModelFolder, ModelParts};
 use crate::nn;
 use crate::pixels::psnr_db;
 use crate::recipe::TrainSpec;
@@ -99,14 +99,8 @@ impl<B: Bounds> AutoencoderStage<B> {
             };
             Learner::new(network, options, device)
         });
-        let options = LearnerOptions {
-            betas: (0.9, 0.999),
-            weight_decay: spec.weight_decay,
-            clip_norm: spec.clip_norm,
-            ema_decay: Some(spec.ema_decay),
-        };
         Ok(Self {
-            learner: Learner::new(network, options, device),
+            learner: Learner::new(network, LearnerOptions::of(spec), device),
             bounds,
             loss: PictureLoss {
                 perceptual: PerceptualLoss::open(spec, device)?,
@@ -349,11 +343,8 @@ impl<B: Bounds> Stage for AutoencoderStage<B> {
         if let Some(factor) = scaling_factor(&latents).filter(|_| !is_fixed) {
             network.set_scaling_factor(factor);
         }
-        let mut studio = self.config.studio.clone().unwrap_or_else(|| {
-            let config = network.configuration();
-            Manifest::derive("Trained autoencoder".into(), None, Some(&config))
-        });
-        studio.resolution_px = self.spec.size_px;
+        let given = self.config.studio.as_ref();
+        let studio = usual::studio(&self.spec, given, None, &network.configuration());
         let parts = ModelParts {
             first_stage: Some(&network),
             manifest: Some(&studio),

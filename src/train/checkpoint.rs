@@ -15,11 +15,17 @@ const VERSION: u32 = 1;
 /// Checkpoints that are kept: the newest and, should it be lost, the one before.
 const KEPT: usize = 2;
 const PREFIX: &str = "step-";
+/// Begins the names of folders that are being written.
+const UNFINISHED: &str = ".writing-";
 const STATE: &str = "state.json";
 
 /// Why a run cannot go on whose pictures tell other things apart than they did.
 const OTHER_PICTURES: &str = "the pictures have other classes, boxes or label maps than when it \
     began; take back what was added, or begin another run with --from its model";
+
+/// Why a run cannot go on whose latents would mean something else.
+const OTHER_FIRST_STAGE: &str = "its first stage had other weights; bring that one back, or begin \
+    another run";
 
 /// Everything of a run that is no tensor. All randomness is a function of the
 /// seed and the step, so no generator has a state to be saved.
@@ -56,6 +62,10 @@ pub(super) struct Identity {
     pub accumulate: u32,
     pub seed: u64,
     pub has_discriminator: bool,
+    /// Digest of the first stage whose latents are learnt from; absent in older checkpoints,
+    /// and where there is none with weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_stage: Option<String>,
     /// The configurations of the networks.
     pub networks: Value,
 }
@@ -76,6 +86,7 @@ impl Identity {
             accumulate: spec.accumulate,
             seed: spec.seed,
             has_discriminator: spec.discriminator_start.is_some(),
+            first_stage: None,
             networks,
         }
     }
@@ -102,6 +113,11 @@ impl Identity {
                     &self.has_discriminator,
                     &other.has_discriminator,
                 )
+            })
+            .or_else(|| {
+                let both = self.first_stage.as_ref().zip(other.first_stage.as_ref());
+                both.is_some_and(|(mine, its)| mine != its)
+                    .then(|| OTHER_FIRST_STAGE.to_owned())
             })
             .or_else(|| {
                 let [mine, its] = [self, other].map(|it| &it.networks["inputs"]);
@@ -212,6 +228,15 @@ impl Checkpoints {
         }
     }
 
+    /// The configurations of the networks of the newest checkpoint that can be read.
+    pub fn networks(&self) -> Option<Value> {
+        self.list().into_iter().rev().find_map(|(_, folder)| {
+            let text = fs::read(folder.join(STATE)).ok()?;
+            let state: RunState = serde_json::from_slice(&text).ok()?;
+            Some(state.identity.networks)
+        })
+    }
+
     /// Steps behind the newest checkpoint, if there is one.
     pub fn newest_step(&self) -> Option<u64> {
         self.list().pop().map(|(step, _)| step)
@@ -220,6 +245,19 @@ impl Checkpoints {
     /// Whether a run has left checkpoints here.
     pub fn is_in_use(&self) -> bool {
         !self.list().is_empty()
+    }
+
+    /// Removes what runs that were killed left half written. Nobody else may be at work
+    /// here.
+    pub fn forget_unfinished(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+                // It is in nobody's way.
+                fs::remove_dir_all(entry.path()).ok();
+            }
+        }
     }
 
     /// Writes a checkpoint beside the others and gives it its name when all of
@@ -233,7 +271,7 @@ impl Checkpoints {
         fs::create_dir_all(folder).map_err(TrainError::io("make the folder", folder))?;
         let path = folder.join(format!("{PREFIX}{:08}", state.step));
         let scratch = tempfile::Builder::new()
-            .prefix(".writing-")
+            .prefix(UNFINISHED)
             .tempdir_in(folder)
             .map_err(TrainError::io("write in", folder))?;
         let fresh = scratch.path().join("checkpoint");
@@ -320,6 +358,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_killed_run_left_half_written_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let checkpoints = Checkpoints::new(folder.path());
+        checkpoints.forget_unfinished();
+        let at = |name: &str| folder.path().join("checkpoints").join(name);
+        for name in [".writing-x1/checkpoint", "step-00000004", "mine"] {
+            fs::create_dir_all(at(name)).expect("a folder");
+        }
+        checkpoints.forget_unfinished();
+        assert!(!at(".writing-x1").exists());
+        assert!(at("step-00000004").exists() && at("mine").exists());
+    }
+
+    #[test]
     fn other_classes_are_told_from_other_networks() {
         let identity = |classes: &[&str], width: u32| {
             let source = SourceIdentity {
@@ -337,5 +389,14 @@ mod tests {
         assert!(more.contains("other classes"), "{more}");
         let wider = told(&identity(&["bars", "discs"], 33));
         assert!(wider.contains("other sizes"), "{wider}");
+        let of = |first_stage: Option<&str>| Identity {
+            first_stage: first_stage.map(str::to_owned),
+            ..identity(&["bars", "discs"], 32)
+        };
+        // Older checkpoints do not say which it was.
+        assert_eq!(of(Some("aa")).difference(&of(None)), None);
+        assert_eq!(of(Some("aa")).difference(&of(Some("aa"))), None);
+        let other = of(Some("aa")).difference(&of(Some("bb")));
+        assert!(other.expect("a difference").contains("first stage"));
     }
 }

@@ -6,19 +6,22 @@
 //! classifier sees √ᾱ z + √(1 − ᾱ) ε and t, and the loss is the cross-entropy. Pictures
 //! without a class are passed over.
 
+mod verdict;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use image::{Rgba, RgbaImage};
+use burn::tensor::{Device, Tensor, TensorData};
+use image::RgbaImage;
 use serde_json::{Map, Value, json};
 
 use super::TrainError;
 use super::checkpoint::RunState;
 use super::config::{TimestepSampling, TrainConfig};
+use super::encoded::{Encoded, Wanted};
 use super::encoder::{Cached, Encoder, Preparation};
-use super::latent_cache::{CachePlan, LatentCache};
+use super::latent_cache::LatentCache;
 use super::learner::{Learner, LearnerOptions};
 use super::noising::Noising;
 use super::pictures::Pictures;
@@ -26,29 +29,25 @@ use super::random::Purpose;
 use super::session::{Figures, Reporter, Stage};
 use super::telling::Teller;
 use super::tensors::{host, scalar};
-use super::{second_stage, sheet, usual};
+use super::{limits, second_stage, sheet, usual};
 use crate::model::{
-    Classifier, ClassifierConfig, ClassifierFile, ClassifierLatents, Manifest, ModelFolder,
-    WeightDtype, load_first_stage,
+    Classifier, ClassifierConfig, ClassifierFile, ClassifierLatents, LatentInfo, Manifest,
+    ModelFolder, Pool, WeightDtype, load_first_stage,
 };
 use crate::nn;
 use crate::random::Random;
 use crate::recipe::{InputSpec, TrainSpec, TrainTask};
 
+use self::verdict::{are_right, cross_entropy, framed, share_right};
+
 /// Name of the network in checkpoints.
 const NAME: &str = "classifier";
-/// Groups of pictures that are encoded before the first step without a break.
-const GROUPS_AT_A_TIME: u64 = 4;
 /// Parts of the noise, from the least, in which it is judged.
 const PARTS: usize = 5;
 /// How often each picture is judged in a part, with other noise each time.
 const JUDGED_TIMES: usize = 4;
 /// Pictures on a sample sheet.
 const SHEET: usize = 8;
-/// Pixels of a frame around a picture that is told right or wrong.
-const FRAME_PX: u32 = 2;
-const RIGHT: Rgba<u8> = Rgba([74, 190, 110, 255]);
-const WRONG: Rgba<u8> = Rgba([224, 84, 72, 255]);
 /// Pictures that are looked at for one with a class, each time that one is needed.
 const MOST_PICKS: usize = 1000;
 
@@ -69,12 +68,9 @@ pub(super) struct ClassifierStage {
     /// With autodiff.
     device: Device,
     learner: Learner<Classifier>,
-    encoder: Encoder,
+    encoded: Encoded,
     teller: Teller,
     noising: Noising,
-    cache: Option<LatentCache>,
-    /// Pictures to judge by, encoded.
-    judged: Vec<Cached>,
     /// What was found when the run was opened and is not yet told.
     remarks: Vec<String>,
 }
@@ -120,18 +116,13 @@ impl ClassifierStage {
             }
         };
         let (latents, factor) = (first_stage.info(), first_stage.scaling().factor);
-        if !spec.size_px.is_multiple_of(latents.factor as u32) {
-            return Err(TrainError::setting(format!(
-                "the model makes 1 latent of {0} pixels; choose a picture size that {0} divides",
-                latents.factor
-            )));
-        }
+        limits::check_side(spec.size_px, latents)?;
         let side = spec.size_px as usize / latents.factor;
         let network = match &spec.from {
             Some(from) => {
                 let file = ClassifierFile::open(from)?;
                 check_classes(file.config(), &holdings.classes)?;
-                file.config().check(latents, [side; 2], None)?;
+                check_latents(file.config(), latents, side)?;
                 file.load(&device)?
             }
             None => {
@@ -155,34 +146,23 @@ impl ClassifierStage {
             scheduler.clone(),
         );
         nn::draw_weights(&network);
-        let options = LearnerOptions {
-            betas: (0.9, 0.999),
-            weight_decay: spec.weight_decay,
-            clip_norm: spec.clip_norm,
-            ema_decay: Some(spec.ema_decay),
-        };
         let manifest = Manifest {
             inputs: vec![asked(network.config())],
             ..Manifest::default()
         };
-        let store = match first_stage.parameter_count() {
-            0 => None,
-            _ => second_stage::store(spec, model)?,
-        };
+        let (digest, store) = second_stage::known(spec, model, first_stage.as_ref())?;
         let encoder = Encoder::new(first_stage, &plain, spec.size_px, spec.seed);
         let mut encoder = encoder.with_store(store);
         encoder.set_factor(factor);
         Ok(Self {
             noising: Noising::from_config(&scheduler, TimestepSampling::Uniform)?,
             teller: Teller::new(&manifest, None, None, 0.0),
-            learner: Learner::new(network, options, &device),
+            learner: Learner::new(network, LearnerOptions::of(spec), &device),
             spec: spec.clone(),
             config: config.clone(),
             pictures,
             device,
-            encoder,
-            cache: None,
-            judged: Vec::new(),
+            encoded: Encoded::new(encoder, digest),
             remarks,
         })
     }
@@ -192,24 +172,11 @@ impl ClassifierStage {
             teller: self.teller.clone(),
             seed: self.spec.seed,
             masks: 0,
-            factor: self.encoder.network().info().factor,
+            factor: self.encoded.encoder.network().info().factor,
             hole: 0.0,
             object_mask_share: 0.0,
             object_weight: 1.0,
         }
-    }
-
-    fn start_cache(&self, step: u64) -> Result<LatentCache, TrainError> {
-        let source = &self.pictures.source;
-        let preparation = self.preparation();
-        let plan = CachePlan::new(
-            &self.config.training,
-            source.len(),
-            u64::from(self.spec.batch) * u64::from(self.spec.accumulate),
-            false,
-            preparation.footprint(&self.encoder),
-        );
-        LatentCache::start(plan, source, preparation, step)
     }
 
     /// Adds a picture under noise.
@@ -222,15 +189,15 @@ impl ClassifierStage {
     }
 
     /// The batch of a forward pass.
-    fn batch(&self, cache: &LatentCache, counter: u64) -> Result<Batch, TrainError> {
+    fn batch(&self, ring: &LatentCache, counter: u64) -> Result<Batch, TrainError> {
         let count = self.spec.batch as usize;
-        let latent: usize = self.encoder.latent_shape().iter().product();
+        let latent: usize = self.encoded.encoder.latent_shape().iter().product();
         let stream = |purpose: Purpose| purpose.random(self.spec.seed, counter);
         let noise = stream(Purpose::Diffusion).normals(count * latent);
         let (mut pick, mut time) = (stream(Purpose::Pick), stream(Purpose::Timestep));
         let mut batch = Batch::default();
         for (i, noise) in noise.chunks(latent).enumerate() {
-            let (cached, class) = picked(cache, &mut pick)?;
+            let (cached, class) = picked(ring, &mut pick)?;
             let part = (i as f32 + time.unit()) / count as f32;
             let step = self.noising.step_at(part);
             self.push(&mut batch, cached, class, step, noise);
@@ -240,8 +207,8 @@ impl ClassifierStage {
 
     /// The batch by which it is judged in a part of the noise: the same each time.
     fn judged_batch(&self, part: usize) -> Batch {
-        let latent: usize = self.encoder.latent_shape().iter().product();
-        let judged = self.judged.iter();
+        let latent: usize = self.encoded.encoder.latent_shape().iter().product();
+        let judged = self.encoded.judged.iter();
         let judged = judged.filter_map(|cached| Some((cached, cached.about.class?)));
         let judged: Vec<_> = judged.collect();
         let count = judged.len() * JUDGED_TIMES;
@@ -263,7 +230,7 @@ impl ClassifierStage {
     /// # Shapes
     /// `[batch, classes]`.
     fn told(&self, network: &Classifier, batch: &Batch, device: &Device) -> Tensor<2> {
-        let [channels, height, width] = self.encoder.latent_shape();
+        let [channels, height, width] = self.encoded.encoder.latent_shape();
         let count = batch.classes.len();
         let noisy = TensorData::new(batch.noisy.clone(), [count, channels, height, width]);
         let steps = TensorData::new(batch.steps.clone(), [count]);
@@ -287,13 +254,10 @@ impl ClassifierStage {
     }
 }
 
-/// A picture of the cache that has a class.
-fn picked<'a>(
-    cache: &'a LatentCache,
-    random: &mut Random,
-) -> Result<(&'a Cached, u32), TrainError> {
+/// A picture of the ring that has a class.
+fn picked<'a>(ring: &'a LatentCache, random: &mut Random) -> Result<(&'a Cached, u32), TrainError> {
     for _ in 0..MOST_PICKS {
-        let cached = cache.pick(random);
+        let cached = ring.pick(random);
         if let Some(class) = cached.about.class {
             return Ok((cached, class));
         }
@@ -311,6 +275,35 @@ fn asked(config: &ClassifierConfig) -> InputSpec {
     }
 }
 
+/// Checks that a classifier that is trained further sees what the model makes of pictures:
+/// latents like those it learnt from, of `side` places a side.
+fn check_latents(
+    config: &ClassifierConfig,
+    latents: LatentInfo,
+    side: usize,
+) -> Result<(), TrainError> {
+    let factor = config.latents.as_ref().map(|known| known.factor);
+    let own = LatentInfo {
+        channels: config.in_channels,
+        factor: factor.unwrap_or(latents.factor),
+    };
+    if own != latents {
+        return Err(TrainError::setting(format!(
+            "the classifier learnt from latents of {} channels and {} pixels a side, and those of \
+             the model have {} and {}; name the model that it was trained for as first stage",
+            own.channels, own.factor, latents.channels, latents.factor
+        )));
+    }
+    if config.pool == Pool::Attention && side != config.image_size {
+        return Err(TrainError::setting(format!(
+            "the classifier tells pictures of {0} pixels a side apart, and no others; train it \
+             further on pictures of {0} pixels, or begin a new one",
+            config.image_size * latents.factor
+        )));
+    }
+    Ok(())
+}
+
 /// Checks that a classifier that is trained further tells the same classes apart.
 fn check_classes(config: &ClassifierConfig, found: &[String]) -> Result<(), TrainError> {
     let known = config.class_names();
@@ -326,43 +319,6 @@ fn check_classes(config: &ClassifierConfig, found: &[String]) -> Result<(), Trai
         listed(&known),
         listed(found)
     )))
-}
-
-/// The mean of −log p of what is there.
-fn cross_entropy(told: Tensor<2>, classes: &[u32]) -> Tensor<1> {
-    let numbers: Vec<i32> = classes.iter().map(|class| *class as i32).collect();
-    let data = TensorData::new(numbers, [classes.len(), 1]);
-    let numbers = Tensor::<2, Int>::from_data(data, &told.device());
-    told.gather(1, numbers).mean().neg()
-}
-
-/// Whether each is told right, given the probability of each class or its logarithm.
-fn are_right<'a>(told: &'a [f32], classes: &'a [u32]) -> impl Iterator<Item = bool> + 'a {
-    let count = told.len() / classes.len().max(1);
-    let rows = told.chunks(count.max(1)).zip(classes);
-    rows.map(|(row, class)| {
-        let numbered = row.iter().enumerate();
-        let most = numbered.max_by(|a, b| a.1.total_cmp(b.1));
-        most.is_some_and(|(at, _)| at == *class as usize)
-    })
-}
-
-fn share_right(told: &[f32], classes: &[u32]) -> f32 {
-    let right = are_right(told, classes).filter(|is_right| *is_right);
-    right.count() as f32 / classes.len().max(1) as f32
-}
-
-/// A picture with a frame that says whether it was told right.
-fn framed(mut picture: RgbaImage, is_right: bool) -> RgbaImage {
-    let (width, height) = picture.dimensions();
-    let color = if is_right { RIGHT } else { WRONG };
-    let is_rim = |at: u32, side: u32| at < FRAME_PX || at + FRAME_PX >= side;
-    for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        if is_rim(x, width) || is_rim(y, height) {
-            *pixel = color;
-        }
-    }
-    picture
 }
 
 impl Stage for ClassifierStage {
@@ -384,21 +340,19 @@ impl Stage for ClassifierStage {
         for remark in self.remarks.drain(..) {
             reporter.warn(remark);
         }
-        let mut cache = match self.cache.take() {
-            Some(cache) => cache,
-            None => self.start_cache(step)?,
+        let preparation = self.preparation();
+        let wanted = Wanted {
+            spec: &self.spec,
+            training: &self.config.training,
+            pictures: &self.pictures,
+            preparation,
+            varies: false,
         };
-        let is_begun = cache.advance(step, GROUPS_AT_A_TIME, &mut self.encoder, reporter)?;
-        self.cache = Some(cache);
-        if !is_begun {
-            return Ok(false);
+        let is_begun = self.encoded.begin(step, &wanted, reporter)?;
+        if is_begun {
+            self.encoded.encoder.keep();
         }
-        // A counter that the cache does not reach.
-        let number = u64::from(u32::MAX);
-        let prepared = self.preparation().prepare(number, &self.pictures.judged);
-        self.judged = self.encoder.encode_group(number, prepared)?;
-        self.encoder.keep();
-        Ok(true)
+        Ok(is_begun)
     }
 
     fn step(
@@ -407,16 +361,12 @@ impl Stage for ClassifierStage {
         learning_rate: f64,
         reporter: &mut Reporter<'_>,
     ) -> Result<Figures, TrainError> {
-        if let Some(cache) = &mut self.cache {
-            cache.advance(step, u64::MAX, &mut self.encoder, reporter)?;
-        }
-        self.encoder.keep();
+        self.encoded.advance(step, reporter)?;
         let passes = self.spec.accumulate;
         let (mut loss, mut accuracy) = (0.0, 0.0);
         for pass in 0..u64::from(passes) {
-            let cache = self.cache.as_ref();
-            let cache = cache.ok_or_else(|| TrainError::device("the run was not begun"))?;
-            let batch = self.batch(cache, step * u64::from(passes) + pass)?;
+            let ring = self.encoded.ring()?;
+            let batch = self.batch(ring, step * u64::from(passes) + pass)?;
             let (value, share) = self.learn(&batch)?;
             loss += value / passes as f32;
             accuracy += share / passes as f32;
@@ -464,7 +414,7 @@ impl Stage for ClassifierStage {
     fn sheet(&mut self) -> Result<RgbaImage, TrainError> {
         let network = self.learner.averaged();
         let device = self.device.clone().inner();
-        let [channels, height, width] = self.encoder.latent_shape();
+        let [channels, height, width] = self.encoded.encoder.latent_shape();
         let mut rows = Vec::new();
         for part in 0..PARTS {
             let mut batch = self.judged_batch(part);
@@ -478,7 +428,7 @@ impl Stage for ClassifierStage {
             let told = host(self.told(&network, &batch, &device))?;
             let data = TensorData::new(batch.noisy.clone(), [count, channels, height, width]);
             let noisy = Tensor::<4>::from_data(data, &device);
-            let pictures = sheet::pictures(self.encoder.network().to_pictures(noisy))?;
+            let pictures = sheet::pictures(self.encoded.encoder.network().to_pictures(noisy))?;
             let pairs = pictures.into_iter().zip(are_right(&told, &batch.classes));
             rows.push(pairs.map(|(it, is_right)| framed(it, is_right)).collect());
         }
@@ -497,24 +447,12 @@ impl Stage for ClassifierStage {
         BTreeMap::new()
     }
 
-    fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
-        Ok(self.learner.averaged().save(folder)?)
+    fn first_stage(&self) -> Option<String> {
+        self.encoded.digest.clone()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_told_right_is_counted_and_lost_by_its_probability() {
-        let told = [0.7_f32, 0.2, 0.1, 0.3, 0.3, 0.4].map(f32::ln);
-        assert_eq!(share_right(&told, &[0, 1]), 0.5);
-        assert_eq!(are_right(&told, &[0, 2]).collect::<Vec<_>>(), [true, true]);
-        let data = TensorData::new(told.to_vec(), [2, 3]);
-        let tensor = Tensor::<2>::from_data(data, &Device::flex());
-        let loss = host(cross_entropy(tensor, &[0, 1])).expect("a number");
-        let wanted = -(0.7_f32.ln() + 0.3_f32.ln()) / 2.0;
-        assert!((loss[0] - wanted).abs() < 1e-6);
+    fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
+        self.encoded.encoder.keep();
+        Ok(self.learner.averaged().save(folder)?)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::model::conditioner::class::ClassEncoderConfig;
 use crate::model::conditioner::layout::LayoutEncoderConfig;
 use crate::model::conditioner::semantic::SemanticEncoderConfig;
 use crate::model::{ClassifierConfig, ClipTextConfig, FirstStageConfig, Manifest, UNet2dConfig};
-use crate::recipe::TrainSpec;
+use crate::recipe::{TrainSpec, TrainTarget};
 
 /// What the file named by `TrainSpec::config` says: the sizes of the networks
 /// in diffusers' own words, and fine points of the training. A run from random
@@ -215,5 +216,34 @@ impl TrainConfig {
         let config: Self = told.map_err(|error| unclear(error.to_string()))?;
         limits::check_training(&config.training).map_err(unclear)?;
         Ok(config)
+    }
+
+    /// Takes what is not said from the networks of a checkpoint that a run of random weights
+    /// goes on from.
+    pub(super) fn go_on(&mut self, target: TrainTarget, networks: &Value) {
+        fn take<T: DeserializeOwned>(own: &mut Option<T>, network: &Value) {
+            if own.is_none() {
+                *own = serde_json::from_value(network.clone()).unwrap_or_default();
+            }
+        }
+        match target {
+            TrainTarget::Autoencoder => {
+                let mut sizes = networks["autoencoder"].clone();
+                if let Some(sizes) = sizes.as_object_mut() {
+                    // It is measured, and not kept.
+                    sizes.insert("scaling_factor".to_owned(), 1.0.into());
+                }
+                take(&mut self.autoencoder, &sizes);
+            }
+            TrainTarget::Diffusion => {
+                take(&mut self.unet, &networks["unet"]);
+                take(&mut self.text_encoder, &networks["text_encoder"]);
+                take(&mut self.layout_encoder, &networks["layout_encoder"]);
+                take(&mut self.semantic_encoder, &networks["semantic_encoder"]);
+                take(&mut self.class_encoder, &networks["class_encoder"]);
+                take(&mut self.scheduler, &networks["scheduler"]);
+            }
+            TrainTarget::Classifier => take(&mut self.classifier, &networks["classifier"]),
+        }
     }
 }

@@ -33,8 +33,8 @@ use serde_json::{Map, Value, json};
 use super::TrainError;
 use super::checkpoint::RunState;
 use super::config::TrainConfig;
-use super::encoder::{Cached, Encoder, Preparation, remark_on_loudness, scaling_factor};
-use super::latent_cache::{CachePlan, LatentCache};
+use super::encoded::{Encoded, Wanted};
+use super::encoder::{Encoder, Preparation};
 use super::learner::{Learner, LearnerOptions};
 use super::noising::Noising;
 use super::paper_form::{PaperEncoder, PaperForm};
@@ -56,8 +56,6 @@ use crate::recipe::TrainSpec;
 
 use self::batch::Batch;
 
-/// Groups of pictures that are encoded before the first step without a break.
-const GROUPS_AT_A_TIME: u64 = 4;
 /// Name under which the measured factor is kept in checkpoints.
 const FACTOR: &str = "scaling_factor";
 /// Parts of the schedule whose losses are reported apart.
@@ -89,7 +87,7 @@ pub(super) struct DiffusionStage {
     learner: Learner<Denoiser>,
     frozen_text: Option<ClipTextModel>,
     paper: Option<PaperForm>,
-    encoder: Encoder,
+    encoded: Encoded,
     first_stage_weights: Option<SharedWeights>,
     first_stage_reference: Option<FirstStageReference>,
     tokenizer: Option<Arc<ClipTokenizer>>,
@@ -97,11 +95,8 @@ pub(super) struct DiffusionStage {
     scheduler: Value,
     noising: Noising,
     studio: Manifest,
-    cache: Option<LatentCache>,
     /// A picture of which everything is masked.
     blank: MaskedLatent,
-    /// Pictures to judge by, encoded.
-    judged: Vec<Cached>,
     /// What was found when the run was opened and is not yet told.
     remarks: Vec<String>,
 }
@@ -128,6 +123,7 @@ impl DiffusionStage {
             first_stage,
             first_stage_weights,
             first_stage_reference,
+            digest,
             store,
             scheduler,
             studio,
@@ -146,12 +142,6 @@ impl DiffusionStage {
             true => (text_encoder, None),
             false => (None, text_encoder.map(|text| text.valid())),
         };
-        let options = LearnerOptions {
-            betas: (0.9, 0.999),
-            weight_decay: spec.weight_decay,
-            clip_norm: spec.clip_norm,
-            ema_decay: Some(spec.ema_decay),
-        };
         let denoiser = Denoiser {
             unet,
             text_encoder: trained,
@@ -169,22 +159,20 @@ impl DiffusionStage {
         Ok(Self {
             teller: teller(&studio, &tokenizer, paper.as_ref(), spec, config),
             paper,
-            learner: Learner::new(denoiser, options, &device),
+            learner: Learner::new(denoiser, LearnerOptions::of(spec), &device),
             spec: spec.clone(),
             config: config.clone(),
             pictures,
             device,
             frozen_text: frozen,
-            encoder,
+            encoded: Encoded::new(encoder, digest),
             first_stage_weights,
             first_stage_reference,
             tokenizer,
             scheduler,
             noising,
             studio,
-            cache: None,
             blank: MaskedLatent::default(),
-            judged: Vec::new(),
             remarks,
         })
     }
@@ -203,7 +191,7 @@ impl DiffusionStage {
             } else {
                 0
             },
-            factor: self.encoder.network().info().factor,
+            factor: self.encoded.encoder.network().info().factor,
             hole: self.hole(),
             object_mask_share: self.config.training.object_mask_share,
             object_weight: self.config.training.object_weight,
@@ -255,19 +243,6 @@ impl DiffusionStage {
         self.learner.accumulate(gradients);
         Ok((each, loss))
     }
-
-    fn start_cache(&self, step: u64) -> Result<LatentCache, TrainError> {
-        let source = &self.pictures.source;
-        let preparation = self.preparation();
-        let plan = CachePlan::new(
-            &self.config.training,
-            source.len(),
-            u64::from(self.spec.batch) * u64::from(self.spec.accumulate),
-            self.studio.takes_mask() || self.teller.varies(),
-            preparation.footprint(&self.encoder),
-        );
-        LatentCache::start(plan, source, preparation, step)
-    }
 }
 
 fn teller(
@@ -286,7 +261,7 @@ impl Stage for DiffusionStage {
     fn networks(&self) -> Value {
         let denoiser = self.learner.module();
         let text = denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref());
-        let mut autoencoder = json!(self.encoder.network().configuration());
+        let mut autoencoder = json!(self.encoded.encoder.network().configuration());
         if let Some(sizes) = autoencoder.as_object_mut() {
             sizes.remove(FACTOR);
         }
@@ -331,7 +306,7 @@ impl Stage for DiffusionStage {
             self.teller = teller(&self.studio, tokenizer, paper, &self.spec, &self.config);
         }
         if let Some(factor) = state.measured.get(FACTOR) {
-            self.encoder.set_factor(*factor);
+            self.encoded.encoder.set_factor(*factor);
         }
         Ok(())
     }
@@ -340,37 +315,21 @@ impl Stage for DiffusionStage {
         for remark in self.remarks.drain(..) {
             reporter.warn(remark);
         }
-        let mut cache = match self.cache.take() {
-            Some(cache) => cache,
-            None => self.start_cache(step)?,
+        let preparation = self.preparation();
+        let wanted = Wanted {
+            spec: &self.spec,
+            training: &self.config.training,
+            pictures: &self.pictures,
+            preparation,
+            varies: self.studio.takes_mask() || self.teller.varies(),
         };
-        if !cache.advance(step, GROUPS_AT_A_TIME, &mut self.encoder, reporter)? {
-            self.cache = Some(cache);
+        if !self.encoded.begin(step, &wanted, reporter)? {
             return Ok(false);
         }
-        let latents: Vec<f32> = cache.latents().flatten().copied().collect();
-        if self.encoder.is_measured() {
-            remark_on_loudness(&latents)
-                .into_iter()
-                .for_each(|remark| reporter.warn(remark));
-        } else {
-            let factor = scaling_factor(&latents).ok_or_else(|| {
-                TrainError::setting(
-                    "the autoencoder gives all pictures the same latent; train it further first",
-                )
-            })?;
-            self.encoder.set_factor(factor);
-            cache.scale(factor);
-        }
-        self.cache = Some(cache);
         let hole = self.hole();
-        self.blank = self.encoder.encode_blank(hole)?;
-        let prepared = self
-            .preparation()
-            .prepare(u64::from(u32::MAX), &self.pictures.judged);
-        // A counter that the cache does not reach.
-        self.judged = self.encoder.encode_group(u64::from(u32::MAX), prepared)?;
-        self.encoder.keep();
+        let encoder = &mut self.encoded.encoder;
+        self.blank = encoder.encode_blank(hole)?;
+        encoder.keep();
         Ok(true)
     }
 
@@ -380,16 +339,13 @@ impl Stage for DiffusionStage {
         learning_rate: f64,
         reporter: &mut Reporter<'_>,
     ) -> Result<Figures, TrainError> {
-        if let Some(cache) = &mut self.cache {
-            cache.advance(step, u64::MAX, &mut self.encoder, reporter)?;
-        }
+        self.encoded.advance(step, reporter)?;
         let passes = self.spec.accumulate;
         let mut loss = 0.0;
         let mut quarters = [(0.0_f32, 0_u32); QUARTERS];
         for pass in 0..u64::from(passes) {
-            let cache = self.cache.as_ref();
-            let cache = cache.ok_or_else(|| TrainError::device("the run was not begun"))?;
-            let batch = self.batch(cache, step * u64::from(passes) + pass);
+            let ring = self.encoded.ring()?;
+            let batch = self.batch(ring, step * u64::from(passes) + pass);
             let (errors, mean) = self.learn(&batch)?;
             for (error, step) in errors.into_iter().zip(&batch.steps) {
                 let quarter = &mut quarters[step * QUARTERS / self.noising.steps()];
@@ -414,7 +370,7 @@ impl Stage for DiffusionStage {
     }
 
     fn evaluate(&mut self) -> Result<Vec<(&'static str, f64)>, TrainError> {
-        if self.judged.is_empty() {
+        if self.encoded.judged.is_empty() {
             return Ok(Vec::new());
         }
         let denoiser = self.learner.averaged();
@@ -453,18 +409,22 @@ impl Stage for DiffusionStage {
     }
 
     fn measured(&self) -> BTreeMap<String, f64> {
-        BTreeMap::from([(FACTOR.to_owned(), self.encoder.factor())])
+        BTreeMap::from([(FACTOR.to_owned(), self.encoded.encoder.factor())])
+    }
+
+    fn first_stage(&self) -> Option<String> {
+        self.encoded.digest.clone()
     }
 
     fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
-        self.encoder.keep();
+        self.encoded.encoder.keep();
         let denoiser = self.learner.averaged();
         if let Some(paper) = &self.paper {
             return paper.export(folder, &denoiser.unet, denoiser.paper_encoder.as_ref());
         }
         let parts = ModelParts {
             unet: Some(&denoiser.unet),
-            first_stage: Some(self.encoder.network()),
+            first_stage: Some(self.encoded.encoder.network()),
             first_stage_weights: self.first_stage_weights.as_ref(),
             first_stage_reference: self.first_stage_reference.as_ref(),
             text_encoder: denoiser.text_encoder.as_ref().or(self.frozen_text.as_ref()),

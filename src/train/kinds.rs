@@ -64,9 +64,7 @@ pub(super) fn new_model(
     let given = config.text_encoder.clone();
     let text = given.unwrap_or_else(|| usual::text_encoder(width));
     let Some(task) = spec.task else {
-        let given = config.studio.clone();
-        let mut studio = given.unwrap_or_else(|| usual::studio(&unet, first_stage));
-        studio.resolution_px = spec.size_px;
+        let studio = usual::studio(spec, config.studio.as_ref(), Some(&unet), first_stage);
         return Ok(NewModel {
             studio: studio.with_text(Some(&text)),
             unet,
@@ -91,9 +89,7 @@ pub(super) fn new_model(
     if !input.as_ref().is_some_and(InputSpec::is_attended) {
         unet = plain(unet);
     }
-    let given = config.studio.clone();
-    let mut studio = given.unwrap_or_else(|| usual::studio(&unet, first_stage));
-    studio.resolution_px = spec.size_px;
+    let mut studio = usual::studio(spec, config.studio.as_ref(), Some(&unet), first_stage);
     let beside = input.iter().flat_map(groups).copied();
     studio.channels = [LATENT]
         .into_iter()

@@ -54,15 +54,34 @@ struct Place {
     check: Check,
 }
 
-/// A file of latents.
+/// A file of latents. It is not held open: a run may come to have many.
 struct Part {
     path: PathBuf,
-    file: File,
     /// Pictures in it.
     count: u64,
     /// Numbers of each.
     numbers: u64,
     is_used: bool,
+}
+
+impl Part {
+    /// The numbers of a picture.
+    fn read(&mut self, key: Key, place: Place) -> io::Result<Vec<f32>> {
+        let mut file = File::open(&self.path)?;
+        let mut bytes = vec![0; self.numbers as usize * 4];
+        let start = HEAD + 40 * self.count + 4 * self.numbers * place.number;
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut bytes)?;
+        if check(&key, &bytes) != place.check {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if !std::mem::replace(&mut self.is_used, true) {
+            // What is used stays; where the system cannot note it, it goes earlier.
+            file.set_modified(SystemTime::now()).ok();
+        }
+        let numbers = bytes.as_chunks().0.iter();
+        Ok(numbers.map(|it| f32::from_le_bytes(*it)).collect())
+    }
 }
 
 /// The latents of a first stage for pictures of a size.
@@ -71,7 +90,7 @@ pub(super) struct LatentStore {
     folder: PathBuf,
     /// Begins every key.
     name: String,
-    /// `None` where one was damaged.
+    /// `None` where one was damaged, or is gone.
     parts: Vec<Option<Part>>,
     known: BTreeMap<Key, Place>,
     /// Not written yet.
@@ -105,7 +124,9 @@ impl LatentStore {
         for (path, ..) in parts_in(&store.folder) {
             if let Err(error) = store.read(&path) {
                 log::warn!("latents in {} are made anew: {error}", path.display());
-                fs::remove_file(&path).ok();
+                if is_damage(&error) {
+                    fs::remove_file(&path).ok();
+                }
             }
         }
         store
@@ -115,9 +136,12 @@ impl LatentStore {
     fn read(&mut self, path: &Path) -> io::Result<()> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
+        let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+        if length > MOST_BYTES {
+            return Err(damaged());
+        }
         let mut head = [0; HEAD as usize];
         file.read_exact(&mut head)?;
-        let damaged = || io::Error::from(io::ErrorKind::InvalidData);
         let counts = head.strip_prefix(MAGIC).ok_or_else(damaged)?;
         let (count, numbers) = counts.split_at(8);
         let [count, numbers] = [count, numbers].map(|it| it.try_into().map(u64::from_le_bytes));
@@ -147,7 +171,6 @@ impl LatentStore {
         }
         self.parts.push(Some(Part {
             path: path.to_owned(),
-            file,
             count,
             numbers,
             is_used: false,
@@ -180,21 +203,18 @@ impl LatentStore {
 
     fn numbers(&mut self, key: Key, place: Place) -> Option<Vec<f32>> {
         let part = self.parts.get_mut(place.part)?.as_mut()?;
-        let mut bytes = vec![0; part.numbers as usize * 4];
-        let start = HEAD + 40 * part.count + 4 * part.numbers * place.number;
-        let read = part.file.seek(SeekFrom::Start(start));
-        let read = read.and_then(|_| part.file.read_exact(&mut bytes));
-        if read.is_ok() && check(&key, &bytes) == place.check {
-            if !std::mem::replace(&mut part.is_used, true) {
-                // What is used stays; where the system cannot note it, it goes earlier.
-                part.file.set_modified(SystemTime::now()).ok();
-            }
-            let numbers = bytes.as_chunks().0.iter();
-            return Some(numbers.map(|it| f32::from_le_bytes(*it)).collect());
+        let error = match part.read(key, place) {
+            Ok(numbers) => return Some(numbers),
+            Err(error) => error,
+        };
+        log::warn!("latents in {} are made anew: {error}", part.path.display());
+        if is_damage(&error) {
+            fs::remove_file(&part.path).ok();
         }
-        log::warn!("latents in {} are made anew", part.path.display());
-        fs::remove_file(&part.path).ok();
-        self.parts[place.part] = None;
+        // What cannot be read now, for want of open files for instance, may be later.
+        if is_damage(&error) || error.kind() == io::ErrorKind::NotFound {
+            self.parts[place.part] = None;
+        }
         None
     }
 
@@ -272,7 +292,7 @@ impl LatentStore {
         let folders = fs::read_dir(&self.root).into_iter().flatten();
         let folders = folders.filter_map(Result::ok).map(|entry| entry.path());
         let mut parts: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
-        for folder in folders.filter(|path| path.is_dir()) {
+        for folder in folders.filter(|path| path.is_dir() && is_of_store(path)) {
             let own = parts_in(&folder).into_iter();
             parts.extend(own.map(|(path, size, used)| (used, size, path)));
             forget_unfinished(&folder);
@@ -294,6 +314,24 @@ impl LatentStore {
             }
         }
     }
+}
+
+/// Whether an error says that a file is not what it should be, rather than that it cannot be
+/// read now.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, UnexpectedEof};
+    matches!(error.kind(), InvalidData | UnexpectedEof)
+}
+
+/// Whether a folder is called as those of first stages are: the user may have chosen a
+/// place where other things lie.
+fn is_of_store(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let parts = name.and_then(|name| name.strip_suffix("px")?.split_once('-'));
+    parts.is_some_and(|(digest, size)| {
+        let is_digest = digest.bytes().all(|digit| digit.is_ascii_hexdigit());
+        digest.len() == DIGITS && is_digest && size.parse::<u32>().is_ok()
+    })
 }
 
 fn check(key: &Key, bytes: &[u8]) -> Check {
@@ -425,8 +463,48 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_for_now_is_not_lost() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = only_part(&filled(root.path()));
+        let mut store = LatentStore::open(root.path(), DIGEST, 2);
+        // A folder in its place cannot be read either, and is no damage.
+        let aside = root.path().join("aside");
+        fs::rename(&path, &aside).expect("moved");
+        fs::create_dir(&path).expect("a folder");
+        assert_eq!(store.find(&picture(1)), None);
+        fs::remove_dir(&path).expect("removed");
+        fs::rename(&aside, &path).expect("moved");
+        assert_eq!(store.find(&picture(1)), Some(vec![1.0, -1.5]));
+    }
+
+    #[test]
+    fn what_is_longer_than_everything_may_be_is_damaged() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = only_part(&filled(root.path()));
+        // A count that says so, and nothing behind it.
+        let mut bytes = fs::read(&path).expect("a part");
+        let count: u64 = 1 << 26;
+        bytes[MAGIC.len()..][..8].copy_from_slice(&count.to_le_bytes());
+        fs::write(&path, bytes).expect("written");
+        let file = File::options().write(true).open(&path).expect("a part");
+        file.set_len(HEAD + count * (40 + 4 * 2)).expect("a length");
+        drop(file);
+        let mut store = LatentStore::open(root.path(), DIGEST, 2);
+        assert!(store.known.is_empty() && !path.exists());
+        assert_eq!(store.find(&picture(1)), None);
+    }
+
+    #[test]
     fn what_was_not_used_for_longest_goes_first() {
         let root = tempfile::tempdir().expect("a folder");
+        // What others keep there stays, whatever it is called.
+        let no_size = format!("{}-px", &DIGEST[..DIGITS]);
+        let others = ["latents", "0123-2px", &no_size]
+            .map(|name| root.path().join(name).join("mine.latents"));
+        for path in &others {
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, "mine").expect("written");
+        }
         let folder = filled(root.path());
         let old = only_part(&folder);
         let mut store = LatentStore::open(root.path(), DIGEST, 2);
@@ -446,6 +524,7 @@ mod tests {
         assert_eq!(store.find(&picture(0)), None);
         assert_eq!(store.find(&picture(7)), Some(vec![7.0, 0.0]));
         assert_eq!(store.find(&picture(8)), Some(vec![8.0, 0.0]));
+        assert!(others.iter().all(|path| path.exists()));
         // Too much for one run is not kept.
         store.room = 7;
         store.add(&picture(9), &[9.0, 0.0]);

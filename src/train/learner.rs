@@ -14,6 +14,7 @@ use self::slots::Slot;
 use super::TrainError;
 use super::tensor_file::{self, Stored};
 use super::tensors::host;
+use crate::recipe::TrainSpec;
 
 /// Constants of the optimiser.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,18 @@ pub struct LearnerOptions {
     pub clip_norm: f64,
     /// Upper bound of the decay of the averaged weights; `None` for no average.
     pub ema_decay: Option<f64>,
+}
+
+impl LearnerOptions {
+    /// Those of a run.
+    pub fn of(spec: &TrainSpec) -> Self {
+        Self {
+            betas: (0.9, 0.999),
+            weight_decay: spec.weight_decay,
+            clip_norm: spec.clip_norm,
+            ema_decay: Some(spec.ema_decay),
+        }
+    }
 }
 
 /// What a step did.

@@ -6,6 +6,7 @@
 
 use super::TrainError;
 use super::config::{ConditionShares, TimestepSampling, TrainingConfig};
+use crate::model::LatentInfo;
 use crate::recipe::TrainSpec;
 
 /// A number that `T` holds, and the range that makes sense.
@@ -130,6 +131,20 @@ pub(super) fn check_run(spec: &TrainSpec) -> Result<(), TrainError> {
 /// The first that is out of its range, as half a sentence.
 pub(super) fn check_training(config: &TrainingConfig) -> Result<(), String> {
     check(TRAINING, config).map_err(|message| format!("in `training`, {message}"))
+}
+
+/// Checks that latents cover pictures of this side.
+///
+/// # Errors
+/// If pixels are left over.
+pub(super) fn check_side(size_px: u32, latents: LatentInfo) -> Result<(), TrainError> {
+    let factor = latents.factor as u32;
+    if size_px.is_multiple_of(factor) {
+        return Ok(());
+    }
+    Err(TrainError::setting(format!(
+        "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"
+    )))
 }
 
 fn check<T>(limits: &[Limit<T>], of: &T) -> Result<(), String> {

@@ -15,6 +15,7 @@ mod config;
 pub mod degradation;
 mod diffusion;
 mod discriminator;
+mod encoded;
 mod encoder;
 mod error;
 mod event;

@@ -32,7 +32,7 @@ const PATHS: [&str; 6] = [
 /// pictures become squares is from before that could be chosen.
 const KEPT: [&str; 3] = ["resume", "weight_decay", "caption_dropout"];
 /// Settings that are left out where they say nothing.
-const UNSAID: [&str; 3] = ["task", "sizes", "share_first_stage"];
+const UNSAID: [&str; 4] = ["task", "sizes", "share_first_stage", "name"];
 
 /// A run that lies in a folder and can go on.
 #[derive(Clone, Debug, PartialEq)]

@@ -45,7 +45,7 @@ impl RunFolder {
             .open(path.join(LOCK))
             .map_err(TrainError::io("write in", path))?;
         match lock.try_lock() {
-            Ok(()) => {}
+            Ok(()) => checkpoints.forget_unfinished(),
             Err(TryLockError::WouldBlock) => return Err(TrainError::OutputBusy(path.clone())),
             // Some network folders know no locks; a run is possible all the same.
             Err(TryLockError::Error(error)) => {

@@ -12,7 +12,7 @@ use super::kinds::{NewModel, new_model};
 use super::latent_store::LatentStore;
 use super::paper_form::{PaperEncoder, PaperForm};
 use super::pictures::Pictures;
-use super::usual;
+use super::{limits, usual};
 use crate::model::conditioner::Encoders;
 use crate::model::conditioner::class::ClassEncoder;
 use crate::model::conditioner::layout::LayoutEncoder;
@@ -49,6 +49,8 @@ pub(super) struct SecondStage {
     pub first_stage_weights: Option<SharedWeights>,
     /// The same, for a model that will not have it in its own folder.
     pub first_stage_reference: Option<FirstStageReference>,
+    /// Which it is; `None` for one without weights.
+    pub digest: Option<String>,
     /// What was encoded with it before.
     pub store: Option<LatentStore>,
     pub scheduler: Value,
@@ -72,7 +74,7 @@ pub(super) fn open(
             if let Some(task) = spec.task {
                 check_task(&stage.studio, task)?;
             }
-            stage.studio = renamed(stage.studio, &spec.output);
+            stage.studio = renamed(stage.studio, spec.model_name());
             stage
         }
         None => from_scratch(spec, config, device, pictures)?,
@@ -125,29 +127,26 @@ pub(super) fn open(
         if spec.share_first_stage {
             stage.first_stage_reference = FirstStageReference::to(path)?;
         }
-        if stage.first_stage.parameter_count() > 0 {
-            stage.store = store(spec, path)?;
-        }
+        (stage.digest, stage.store) = known(spec, path, stage.first_stage.as_ref())?;
     }
-    let factor = latents.factor as u32;
-    if !spec.size_px.is_multiple_of(factor) {
-        return Err(TrainError::setting(format!(
-            "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"
-        )));
-    }
+    limits::check_side(spec.size_px, latents)?;
     Ok(stage)
 }
 
-/// What was encoded with a first stage in earlier runs, if any of it is to be kept.
-pub(super) fn store(
+/// Which first stage lies at `path`, where it has weights, and what was encoded with it in
+/// earlier runs, if any of that is to be kept.
+pub(super) fn known(
     spec: &TrainSpec,
-    first_stage: &Path,
-) -> Result<Option<LatentStore>, TrainError> {
-    let Some(root) = &spec.latent_cache else {
-        return Ok(None);
-    };
-    let digest = first_stage_digest(first_stage)?;
-    Ok(Some(LatentStore::open(root, &digest, spec.size_px)))
+    path: &Path,
+    first_stage: &dyn FirstStage,
+) -> Result<(Option<String>, Option<LatentStore>), TrainError> {
+    if first_stage.parameter_count() == 0 {
+        return Ok((None, None));
+    }
+    let digest = first_stage_digest(path)?;
+    let root = spec.latent_cache.as_ref();
+    let store = root.map(|root| LatentStore::open(root, &digest, spec.size_px));
+    Ok((Some(digest), store))
 }
 
 /// Checks that a model that is trained further learns a task and nothing else.
@@ -212,11 +211,7 @@ fn unknown_classes(studio: &Manifest, holdings: &Holdings) -> Result<Option<Stri
 
 /// What a model that was trained further says of itself: it is another one, and
 /// the figures of the one it began with no longer hold.
-fn renamed(mut studio: Manifest, output: &Path) -> Manifest {
-    let Some(name) = output.file_name() else {
-        return studio;
-    };
-    let name = name.to_string_lossy().into_owned();
+fn renamed(mut studio: Manifest, name: String) -> Manifest {
     let mut card = format!(
         "# {name}\n\nTrained further with Velatura from {}.\n",
         studio.name
@@ -279,6 +274,7 @@ fn from_model(
         first_stage,
         first_stage_weights,
         first_stage_reference: None,
+        digest: None,
         store: None,
         scheduler,
         studio,
@@ -326,6 +322,7 @@ fn from_scratch(
         first_stage,
         first_stage_weights,
         first_stage_reference: None,
+        digest: None,
         store: None,
         scheduler: config.scheduler.clone().unwrap_or_else(usual::scheduler),
         studio,

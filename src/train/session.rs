@@ -114,6 +114,12 @@ pub(super) trait Stage {
     /// Steps that changed the weights, of each network.
     fn updates(&self) -> BTreeMap<String, u64>;
 
+    /// Digest of the first stage whose latents are learnt from, if there is one with
+    /// weights.
+    fn first_stage(&self) -> Option<String> {
+        None
+    }
+
     /// Numbers that were measured once and must be the same after resuming.
     fn measured(&self) -> BTreeMap<String, f64>;
 
@@ -164,8 +170,13 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let begun = Instant::now();
         limits::check_run(spec)?;
-        let config = TrainConfig::of(spec)?;
+        let mut config = TrainConfig::of(spec)?;
         let folder = RunFolder::take(spec)?;
+        if spec.resume && spec.from.is_none() {
+            // What is usual for a size may have become another one meanwhile.
+            let before = folder.checkpoints.networks().unwrap_or_default();
+            config.go_on(spec.target, &before);
+        }
         let mut reporter = Reporter::new(observer);
         let mut report = FolderReport::default();
         let found = pictures::open(spec, config.training.sticker_share, &mut report)?;
@@ -182,7 +193,10 @@ impl<'a> Run<'a> {
                 Box::new(ClassifierStage::new(spec, &config, device, found)?)
             }
         };
-        let identity = Identity::new(spec, pictures.clone(), source, stage.networks());
+        let identity = Identity {
+            first_stage: stage.first_stage(),
+            ..Identity::new(spec, pictures.clone(), source, stage.networks())
+        };
         let mut state = RunState::new(identity.clone());
         if spec.resume {
             state = folder.checkpoints.resume(

@@ -213,12 +213,25 @@ pub(super) fn scheduler() -> Value {
     })
 }
 
-/// `studio.json` of a new denoiser, but for its size of pictures.
-pub(super) fn studio(unet: &UNet2dConfig, first_stage: &FirstStageConfig) -> Manifest {
-    Manifest {
-        default_guidance_scale: GUIDANCE,
-        ..Manifest::derive("Trained model".into(), Some(unet), Some(first_stage))
+/// `studio.json` of a new model, which may be `given` but for its size of pictures.
+pub(super) fn studio(
+    spec: &TrainSpec,
+    given: Option<&Manifest>,
+    unet: Option<&UNet2dConfig>,
+    first_stage: &FirstStageConfig,
+) -> Manifest {
+    let mut studio = match given {
+        Some(given) => given.clone(),
+        None => Manifest::derive(String::new(), unet, Some(first_stage)),
+    };
+    if given.is_none() && unet.is_some() {
+        studio.default_guidance_scale = GUIDANCE;
     }
+    if spec.name.is_some() || studio.name.is_empty() {
+        studio.name = spec.model_name();
+    }
+    studio.resolution_px = spec.size_px;
+    studio
 }
 
 #[cfg(test)]
@@ -239,7 +252,12 @@ mod tests {
             text.validate().expect("a text encoder");
             let unet = unet(side, autoencoder.latent_channels, text.hidden_size);
             unet.validate().expect("a denoiser");
-            let studio = studio(&unet, &FirstStageConfig::Kl(autoencoder.clone()));
+            let spec = TrainSpec {
+                size_px,
+                ..TrainSpec::default()
+            };
+            let stage = FirstStageConfig::Kl(autoencoder.clone());
+            let studio = studio(&spec, None, Some(&unet), &stage);
             studio.validate().expect("numbers that can be");
             let latents = LatentInfo {
                 channels: 8,

@@ -3,7 +3,7 @@
 use velatura::app::training::{TrainChange, TrainForm};
 
 /// The changes that make any form the given one.
-pub fn changes_to(form: &TrainForm) -> [TrainChange; 10] {
+pub fn changes_to(form: &TrainForm) -> [TrainChange; 11] {
     [
         TrainChange::Folder(form.folder.clone()),
         TrainChange::Target(form.target),
@@ -15,5 +15,6 @@ pub fn changes_to(form: &TrainForm) -> [TrainChange; 10] {
         TrainChange::Batch(form.batch),
         TrainChange::Degradation(form.degradation),
         TrainChange::Output(form.output.clone()),
+        TrainChange::Name(form.name.clone()),
     ]
 }

@@ -101,6 +101,59 @@ fn quitting_asks_for_a_training_run() {
     assert!(studio.state().dialog.is_none());
 }
 
+/// Starts a run whose checkpoint takes long, and agrees to stop it.
+fn quit_while_it_trains(root: &Path) -> Studio {
+    let mut studio = Studio::start();
+    let slow = TrainForm {
+        output: Some(root.join("slow")),
+        ..form(root)
+    };
+    studio.form(&slow);
+    studio.click("Start training");
+    studio.wait_for_phase("the run", |phase| *phase == TrainPhase::Running);
+    studio.command(Command::Quit);
+    studio.click("Stop and quit");
+    assert!(!studio.closes_within(3));
+    assert!(studio.sees("Stopping\u{2026}") && studio.sees("writes its checkpoint"));
+    studio
+}
+
+#[test]
+fn the_window_stays_until_the_checkpoint_is_written() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = quit_while_it_trains(root.path());
+    studio.permit(1);
+    assert!(studio.closes());
+    let training = studio.state().jobs.training().expect("the run");
+    assert_eq!(training.phase, TrainPhase::Cancelled);
+}
+
+#[test]
+fn who_asks_twice_does_not_want_to_see_the_checkpoint_written() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = quit_while_it_trains(root.path());
+    studio.harness.state_mut().command(Command::Quit);
+    assert!(studio.closes_within(3));
+    studio.permit(1);
+}
+
+#[test]
+fn a_model_gets_its_name_where_it_is_trained() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.form(&form(root.path()));
+    let state = studio.state();
+    let usual = state.train_form.usual_name(state.train_place.as_ref());
+    assert_eq!(usual, "mine (autoencoder)");
+    studio.harness.get_by_label("Name").focus();
+    studio.harness.run();
+    studio.harness.get_by_label("Name").type_text("Tabby");
+    studio.harness.run();
+    studio.click("Start training");
+    let spec = &studio.state().jobs.training().expect("a run").spec;
+    assert_eq!(spec.name.as_deref(), Some("Tabby"));
+}
+
 #[test]
 fn the_end_of_a_run_stays_until_it_is_dismissed() {
     let root = tempfile::tempdir().expect("a folder");

@@ -11,6 +11,7 @@ use crate::app::command::{Command, Dialog};
 use crate::app::documents::OpenDocument;
 use crate::app::losses::{Loss, Question};
 use crate::app::notices::{NoticeAction, Severity, Topic};
+use crate::app::training::{TrainPhase, Training};
 use crate::document::{Document, DocumentError, DocumentId, TileGrid};
 use crate::folders;
 use crate::project::Home;
@@ -122,15 +123,52 @@ impl Core {
     }
 
     /// Closes the window; after the files that are being written, because the
-    /// last one may be the very work that would otherwise be lost.
+    /// last one may be the very work that would otherwise be lost. So may the checkpoint of a
+    /// training run; but who asks once more does not want to see that.
     pub(super) fn quit(&mut self) {
         self.quits_when_written = self.writing > 0;
         if self.quits_when_written {
             return;
         }
-        let losses = self.state.losses_of_program();
-        if !self.must_ask(Command::Quit, losses) {
+        if self.quits_when_trained.is_some() {
             self.close();
+            return;
+        }
+        let losses = self.state.losses_of_program();
+        if self.must_ask(Command::Quit, losses) {
+            return;
+        }
+        let training = self.state.jobs.training();
+        match training.filter(|training| training.is_active()) {
+            Some(training) => {
+                let job = training.job;
+                self.engine.cancel(job);
+                let state = &mut self.state;
+                state.jobs.mark_cancelling(job);
+                self.quits_when_trained = Some(state.document().revision());
+                state.dialog = Some(Dialog::Train);
+                let text = "The training run writes its checkpoint; Velatura closes after it";
+                state.notices.push(Severity::Info, text);
+            }
+            None => self.close(),
+        }
+    }
+
+    /// Closes the window if that waited for a training run, which has ended. What was
+    /// changed meanwhile is asked for.
+    pub(in crate::app) fn quit_after_training(&mut self) {
+        let training = self.state.jobs.training();
+        if training.is_some_and(Training::is_active) {
+            return;
+        }
+        let Some(revision) = self.quits_when_trained.take() else {
+            return;
+        };
+        // Why there is no checkpoint is to be read.
+        if !matches!(training.map(|it| &it.phase), Some(TrainPhase::Failed(_))) {
+            self.agreed = Some(revision);
+            self.quit();
+            self.agreed = None;
         }
     }
 

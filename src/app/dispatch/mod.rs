@@ -42,6 +42,9 @@ pub struct Core {
     writing: usize,
     /// Whether the window should close once they are.
     quits_when_written: bool,
+    /// What the document was when the user agreed to stop a training run and quit: the
+    /// window closes when its checkpoint is written.
+    quits_when_trained: Option<DocumentRevision>,
     /// What was asked for, and waits for a document to be saved.
     after_save: Option<(DocumentId, Box<Command>)>,
     /// When copies of unsaved work are made.
@@ -62,6 +65,7 @@ impl Core {
             wants_to_close: false,
             writing: 0,
             quits_when_written: false,
+            quits_when_trained: None,
             after_save: None,
             recovery: RecoveryClock::default(),
             agreed: None,

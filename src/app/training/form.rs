@@ -79,6 +79,8 @@ pub enum TrainChange {
     Batch(u32),
     /// Where the model goes.
     Output(Option<PathBuf>),
+    /// What the model is called.
+    Name(Option<String>),
 }
 
 /// What the dialog edits.
@@ -106,6 +108,8 @@ pub struct TrainForm {
     pub batch: u32,
     /// Where the model goes; `None` is [`Self::usual_output`].
     pub output: Option<PathBuf>,
+    /// What the model is called; `None` is [`Self::usual_name`].
+    pub name: Option<String>,
     /// Settings that were read from a file.
     pub opened: Option<Box<OpenedSettings>>,
 }
@@ -124,6 +128,7 @@ impl Default for TrainForm {
             degradation: Degradation::Bicubic,
             batch: 16,
             output: None,
+            name: None,
             opened: None,
         }
     }
@@ -149,6 +154,7 @@ impl TrainForm {
             degradation: spec.degradation,
             batch: spec.batch,
             output: Some(spec.output.clone()).filter(|it| *it != TrainSpec::default().output),
+            name: spec.name.clone(),
             opened: Some(Box::new(opened)),
         };
     }
@@ -215,6 +221,7 @@ impl TrainForm {
             TrainChange::Degradation(degradation) => self.degradation = degradation,
             TrainChange::Batch(batch) => self.batch = batch,
             TrainChange::Output(output) => self.output = output,
+            TrainChange::Name(name) => self.name = name,
         }
     }
 
@@ -245,6 +252,33 @@ impl TrainForm {
         } else {
             &place.free
         })
+    }
+
+    /// Whether it can be chosen what the model is called: classifiers are found by the
+    /// names of their folders.
+    pub fn chooses_name(&self) -> bool {
+        self.target != TrainTarget::Classifier
+    }
+
+    /// What the model is called unless the user says otherwise.
+    pub fn usual_name(&self, place: Option<&OutputPlace>) -> String {
+        let run = place.and_then(|place| place.run.as_ref());
+        if let Some(run) = run.filter(|_| self.start == StartFrom::Run) {
+            return run.spec.model_name();
+        }
+        let usual = TrainSpec {
+            target: self.target,
+            data: self.folder.clone(),
+            ..TrainSpec::default()
+        };
+        match self.output_folder(place) {
+            Some(output) => TrainSpec {
+                output: output.to_path_buf(),
+                ..usual
+            },
+            None => usual,
+        }
+        .model_name()
     }
 
     /// What a preview of the pictures would show; `None` without a folder.
@@ -302,6 +336,7 @@ impl TrainForm {
             let found = place.and_then(|place| place.run.as_ref())?;
             return Some(TrainSpec {
                 output,
+                name: self.name.clone().or_else(|| found.spec.name.clone()),
                 resume: true,
                 steps: self.steps.max(found.step + 1),
                 ..found.spec.clone()
@@ -337,6 +372,7 @@ impl TrainForm {
             from,
             first_stage,
             output: absolute(output),
+            name: self.name.clone().filter(|_| self.chooses_name()),
             size_px: self.size_px,
             fit: self.fit,
             degradation: self.degradation,
@@ -442,6 +478,20 @@ mod tests {
         assert_eq!((spec.size_px, spec.batch, spec.steps), (48, 3, 200));
         assert_eq!(spec.data, Some("/elsewhere".into()));
         assert_eq!(spec.output, Path::new("/models/mine"));
+    }
+
+    #[test]
+    fn a_model_is_called_like_its_folder_unless_it_gets_a_name() {
+        let free = place(true, None);
+        let mut form = form();
+        assert_eq!(form.usual_name(Some(&free)), "mine");
+        assert_eq!(form.spec(None, Some(&free)).expect("a form").name, None);
+        form.change(TrainChange::Name(Some("Tabby".to_owned())));
+        let spec = form.spec(None, Some(&free)).expect("a whole form");
+        assert_eq!(spec.model_name(), "Tabby");
+        form.change(TrainChange::Target(TrainTarget::Classifier));
+        assert!(!form.chooses_name());
+        assert_eq!(form.spec(None, Some(&free)).expect("a form").name, None);
     }
 
     #[test]

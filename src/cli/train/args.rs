@@ -32,6 +32,8 @@ pub struct TrainArgs {
     autoencoder: AutoencoderOptions,
     #[command(flatten)]
     diffusion: DiffusionOptions,
+    #[command(flatten)]
+    naming: NameOption,
 }
 
 /// What can be trained.
@@ -55,6 +57,8 @@ pub struct AutoencoderArgs {
     common: CommonArgs,
     #[command(flatten)]
     own: AutoencoderOptions,
+    #[command(flatten)]
+    naming: NameOption,
 }
 
 /// What `velatura train diffusion` takes.
@@ -66,6 +70,8 @@ pub struct DiffusionArgs {
     common: CommonArgs,
     #[command(flatten)]
     own: DiffusionOptions,
+    #[command(flatten)]
+    naming: NameOption,
 }
 
 /// What `velatura train classifier` takes.
@@ -79,6 +85,36 @@ pub struct ClassifierArgs {
     /// noise [default: the Storybook model]
     #[arg(long, value_name = "MODEL")]
     first_stage: Option<PathBuf>,
+    #[command(flatten)]
+    latents: LatentOptions,
+}
+
+/// What models take and classifiers do not, which are found by the names of their folders.
+#[derive(Debug, Args)]
+struct NameOption {
+    /// What the model is called in lists and in the recipes of its pictures [default: like
+    /// its folder, or the folder of pictures]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+impl NameOption {
+    fn over(&self, spec: TrainSpec) -> TrainSpec {
+        TrainSpec {
+            name: self.name.clone().or(spec.name),
+            ..spec
+        }
+    }
+}
+
+/// What all take that learn from latents.
+#[derive(Debug, Args)]
+struct LatentOptions {
+    /// Folder in which latents are kept, so that the next training with the same first
+    /// stage need not make them again; `none` keeps none [default: in the folder for what
+    /// can be made again]
+    #[arg(long, value_name = "DIR")]
+    latent_cache: Option<PathBuf>,
 }
 
 /// Where the pictures of a stage are.
@@ -136,11 +172,8 @@ struct DiffusionOptions {
     /// its weights, also among the models of the studio; other programs do not follow
     #[arg(long)]
     share_first_stage: bool,
-    /// Folder in which latents are kept, so that the next training with the same first
-    /// stage need not make them again; `none` keeps none [default: in the folder for what
-    /// can be made again]
-    #[arg(long, value_name = "DIR")]
-    latent_cache: Option<PathBuf>,
+    #[command(flatten)]
+    latents: LatentOptions,
     /// Probability that a caption, or a class, boxes or a label map alone, is left out, for
     /// guidance [default: 0.1]
     #[arg(long, value_name = "P")]
@@ -340,8 +373,9 @@ impl TrainArgs {
     pub(super) fn latent_cache(&self) -> Option<PathBuf> {
         let options = match &self.stage {
             Some(TrainCommand::Autoencoder(_)) => return None,
-            Some(TrainCommand::Diffusion(args)) => &args.own,
-            Some(TrainCommand::Classifier(_)) | None => &self.diffusion,
+            Some(TrainCommand::Diffusion(args)) => &args.own.latents,
+            Some(TrainCommand::Classifier(args)) => &args.latents,
+            None => &self.diffusion.latents,
         };
         match &options.latent_cache {
             Some(named) if named.as_os_str() == NONE => None,
@@ -359,12 +393,12 @@ impl TrainArgs {
             Some(TrainCommand::Autoencoder(args)) => {
                 let target = Some(TrainTarget::Autoencoder);
                 let spec = args.common.over(target, args.data.data.as_ref())?;
-                args.own.over(spec)
+                Ok(args.naming.over(args.own.over(spec)?))
             }
             Some(TrainCommand::Diffusion(args)) => {
                 let target = args.own.target().unwrap_or(TrainTarget::Diffusion);
                 let spec = args.common.over(Some(target), args.data.data.as_ref())?;
-                Ok(args.own.over(spec))
+                Ok(args.naming.over(args.own.over(spec)))
             }
             Some(TrainCommand::Classifier(args)) => {
                 let target = Some(TrainTarget::Classifier);
@@ -377,9 +411,19 @@ impl TrainArgs {
             None => {
                 let target = self.diffusion.target();
                 let spec = self.common.over(target, self.data.as_ref())?;
-                Ok(self.diffusion.over(self.autoencoder.over(spec)?))
+                let spec = self.diffusion.over(self.autoencoder.over(spec)?);
+                Ok(self.naming.over(spec))
             }
         }
+    }
+}
+
+/// What is trained, in words.
+fn trained(target: TrainTarget) -> &'static str {
+    match target {
+        TrainTarget::Autoencoder => "an autoencoder",
+        TrainTarget::Diffusion => "a network that paints",
+        TrainTarget::Classifier => "a classifier",
     }
 }
 
@@ -396,7 +440,10 @@ impl CommonArgs {
             (Some(path), _) => {
                 let spec = read_run(path)?;
                 if target.is_some_and(|target| target != spec.target) {
-                    return Err(CliError::OtherStage(path.clone()));
+                    return Err(CliError::OtherStage {
+                        path: path.clone(),
+                        trained: trained(spec.target),
+                    });
                 }
                 spec
             }
@@ -468,9 +515,12 @@ impl AutoencoderOptions {
 }
 
 impl DiffusionOptions {
-    /// What is trained, where the task is no denoiser's.
+    /// What is trained, where the task says it.
     fn target(&self) -> Option<TrainTarget> {
-        (self.task? == TaskArg::Classifier).then_some(TrainTarget::Classifier)
+        Some(match self.task? {
+            TaskArg::Classifier => TrainTarget::Classifier,
+            _ => TrainTarget::Diffusion,
+        })
     }
 
     fn over(&self, spec: TrainSpec) -> TrainSpec {

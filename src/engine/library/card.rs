@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::inspect::{self, Addition, Family, Inspection, Task};
 use crate::model::lora::LoraFile;
-use crate::model::{ClipTextConfig, ControlNetFile, ModelError, ModelFolder};
+use crate::model::{ClipTextConfig, ControlNetFile, Manifest, ModelError, ModelFolder};
 use crate::recipe::InputSpec;
 
 /// What a file or folder of weights is good for.
@@ -84,10 +84,7 @@ impl ModelCard {
         };
         Self {
             path: path.to_path_buf(),
-            name: match &manifest {
-                Some(manifest) if path.join("studio.json").is_file() => manifest.name.clone(),
-                _ => display_name(path),
-            },
+            name: name_of(path, manifest.as_ref()),
             kind,
             family: told.map(|told| told.family),
             task: told.map(|told| told.task),
@@ -204,6 +201,14 @@ const PLAIN_NAMES: [&str; 7] = [
     "pytorch_model",
     "snapshots",
 ];
+
+/// What a model is called in lists: as it says itself, or like its file or folder.
+pub(super) fn name_of(path: &Path, manifest: Option<&Manifest>) -> String {
+    match manifest {
+        Some(manifest) if path.join("studio.json").is_file() => manifest.name.clone(),
+        _ => display_name(path),
+    }
+}
 
 /// What a file or folder is called in lists. A training writes its model into a
 /// folder `model` beside the checkpoints, diffusers has one name for all files, and the

@@ -14,6 +14,8 @@ use super::super::{LatentInfo, MemoryEstimate, ModelError, limits};
 
 pub(super) const CLASS: &str = "EncoderUNetModel";
 
+/// Groups of channels that are normalised together.
+const GROUPS: usize = 32;
 /// Maps that a gradient keeps of a block, about.
 const KEPT_MAPS: u64 = 12;
 /// Weights of a block for each pair of channels, about.
@@ -196,6 +198,12 @@ impl ClassifierConfig {
         limits::within(CLASS, "out_channels", self.out_channels, &limits::CLASSES)?;
         limits::within(CLASS, "image_size", self.image_size, &limits::WIDTH)?;
         self.original().validate()?;
+        let width = self.model_channels;
+        if !width.is_multiple_of(GROUPS) {
+            let supported = format!("it must be a multiple of {GROUPS}");
+            let key = "model_channels";
+            return Err(ModelError::unsupported(CLASS, key, width, supported));
+        }
         if !self.classes.is_empty() && self.classes.len() != self.out_channels {
             let supported = format!("there must be {} names of classes", self.out_channels);
             let count = self.classes.len();
@@ -378,6 +386,13 @@ mod tests {
                 ..usual()
             },
             "num_head_channels",
+        );
+        refused(
+            ClassifierConfig {
+                model_channels: 16,
+                ..usual()
+            },
+            "EncoderUNetModel",
         );
         refused(
             ClassifierConfig {

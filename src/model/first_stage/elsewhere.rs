@@ -72,12 +72,15 @@ impl FirstStageReference {
     /// that of the model.
     pub(super) fn read(part: &Path, model: &Path) -> Result<Option<Self>, ModelError> {
         let told: Option<Self> = read_json(&part.join(FILE))?;
-        Ok(told.map(|mut told| {
-            // A path that is whole replaces what it is joined to.
-            let paths = told.paths.iter().take(2);
-            told.paths = paths.map(|path| model.join(path)).collect();
-            told
-        }))
+        let Some(mut told) = told else {
+            return Ok(None);
+        };
+        // Only from a whole path another model's way can be told.
+        let model = std::path::absolute(model).map_err(ModelError::io("find", model))?;
+        // A path that is whole replaces what it is joined to.
+        let paths = told.paths.iter().take(2);
+        told.paths = paths.map(|path| model.join(path)).collect();
+        Ok(Some(told))
     }
 
     /// Finds it: where it is said to lie, or among the user's models. `config` is that

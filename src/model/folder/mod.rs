@@ -171,7 +171,7 @@ impl ModelFolder {
         let scheduler =
             read_json(&path.join("scheduler/scheduler_config.json"))?.unwrap_or(Value::Null);
         let manifest = match read_config::<Manifest>(&path.join("studio.json"))? {
-            Some(manifest) => manifest,
+            Some(manifest) => manifest.called_apart(&path),
             None => {
                 let name = path
                     .file_name()

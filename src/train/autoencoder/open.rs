@@ -11,7 +11,7 @@ use crate::train::TrainError;
 use crate::train::config::TrainConfig;
 use crate::train::pictures::Pictures;
 use crate::train::session::Stage;
-use crate::train::usual;
+use crate::train::{limits, usual};
 
 /// Makes or loads the network that a job names.
 pub(in crate::train) fn open(
@@ -75,11 +75,5 @@ fn check_sizes(sizes: &FirstStageConfig, size_px: u32) -> Result<(), TrainError>
             "only autoencoders of red, green and blue can be trained",
         ));
     }
-    let factor = sizes.info().factor as u32;
-    if !size_px.is_multiple_of(factor) {
-        return Err(TrainError::setting(format!(
-            "the autoencoder makes 1 latent of {factor} pixels; choose a picture size that {factor} divides"
-        )));
-    }
-    Ok(())
+    limits::check_side(size_px, sizes.info())
 }

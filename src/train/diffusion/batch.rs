@@ -104,7 +104,7 @@ impl DiffusionStage {
     pub(super) fn noise(&self, counter: u64) -> Vec<f32> {
         let (spec, strength) = (&self.spec, self.config.training.offset_noise);
         let count = spec.batch as usize;
-        let [channels, height, width] = self.encoder.latent_shape();
+        let [channels, height, width] = self.encoded.encoder.latent_shape();
         let stream = |purpose: Purpose| purpose.random(spec.seed, counter);
         let mut noise = stream(Purpose::Diffusion).normals(count * channels * height * width);
         if strength > 0.0 {
@@ -115,11 +115,11 @@ impl DiffusionStage {
     }
 
     /// The batch of a forward pass.
-    pub(super) fn batch(&self, cache: &LatentCache, counter: u64) -> Batch {
+    pub(super) fn batch(&self, ring: &LatentCache, counter: u64) -> Batch {
         let spec = &self.spec;
         let training = &self.config.training;
         let count = spec.batch as usize;
-        let latent: usize = self.encoder.latent_shape().iter().product();
+        let latent: usize = self.encoded.encoder.latent_shape().iter().product();
         let stream = |purpose: Purpose| purpose.random(spec.seed, counter);
         let noise = self.noise(counter);
         let mut pick = stream(Purpose::Pick);
@@ -129,10 +129,10 @@ impl DiffusionStage {
         let teller = &self.teller;
         let empty = teller.tokens("");
         let mut batch = Batch::default();
-        let [_, height, width] = self.encoder.latent_shape();
+        let [_, height, width] = self.encoded.encoder.latent_shape();
         let has_weights = training.object_weight != 1.0;
         for (i, noise) in noise.chunks(latent).enumerate() {
-            let cached = cache.pick(&mut pick);
+            let cached = ring.pick(&mut pick);
             let part = (i as f32 + time.unit()) / count as f32;
             let step = self.noising.step_at(part);
             let is_full = pick.happens(training.full_mask_share);
@@ -172,8 +172,8 @@ impl DiffusionStage {
 
     /// The batch by which the model is judged: the same each time.
     pub(super) fn judged_batch(&self) -> Batch {
-        let latent: usize = self.encoder.latent_shape().iter().product();
-        let count = self.judged.len();
+        let latent: usize = self.encoded.encoder.latent_shape().iter().product();
+        let count = self.encoded.judged.len();
         let noise = Purpose::Sheet
             .random(self.spec.seed, 1)
             .normals(count * latent);
@@ -182,7 +182,13 @@ impl DiffusionStage {
         let empty = teller.tokens("");
         // Judged alike, however the model was trained: without weights.
         let mut batch = Batch::default();
-        for (i, (cached, noise)) in self.judged.iter().zip(noise.chunks(latent)).enumerate() {
+        for (i, (cached, noise)) in self
+            .encoded
+            .judged
+            .iter()
+            .zip(noise.chunks(latent))
+            .enumerate()
+        {
             let step = (2 * i + 1) * self.noising.steps() / (2 * count);
             let Batch { noisy, target, .. } = &mut batch;
             self.noising

@@ -45,7 +45,7 @@ impl DiffusionStage {
                 .and_then(|paper| paper.encoder(denoiser.paper_encoder)),
             ..Encoders::default()
         };
-        let first_stage = self.encoder.network().boxed();
+        let first_stage = self.encoded.encoder.network().boxed();
         let model = Model::new(self.studio.clone(), first_stage, denoiser.unet, encoders)?;
         let scheduler = SchedulerConfig::from_json(&self.scheduler)?;
         let device = self.device.clone().inner();

@@ -19,7 +19,7 @@ impl DiffusionStage {
     /// `[batch, channels, h, w]`.
     pub(super) fn said(&self, denoiser: &Denoiser, batch: &Batch, device: &Device) -> Tensor<4> {
         let count = batch.steps.len();
-        let [channels, height, width] = self.encoder.latent_shape();
+        let [channels, height, width] = self.encoded.encoder.latent_shape();
         let noisy = TensorData::new(batch.noisy.clone(), [count, channels, height, width]);
         let noisy = Tensor::from_data(noisy, device);
         let steps: Vec<f32> = batch.steps.iter().map(|step| *step as f32).collect();
@@ -31,8 +31,8 @@ impl DiffusionStage {
     /// What it is told, in the order of the manifest.
     fn told(&self, denoiser: &Denoiser, batch: &Batch, device: &Device) -> Conditioning {
         let count = batch.steps.len();
-        let [_, rows, columns] = self.encoder.latent_shape();
-        let latents = self.encoder.network().info();
+        let [_, rows, columns] = self.encoded.encoder.latent_shape();
+        let latents = self.encoded.encoder.network().info();
         let mut told = Conditioning::default();
         for input in &self.studio.inputs {
             match input {
@@ -137,7 +137,7 @@ impl DiffusionStage {
         latents: LatentInfo,
         device: &Device,
     ) -> Tensor<4> {
-        let [_, rows, columns] = self.encoder.latent_shape();
+        let [_, rows, columns] = self.encoded.encoder.latent_shape();
         let cells = encoder.config().cells;
         let size = [columns * cells, rows * cells];
         let number = |value: u8| (value != NOTHING).then_some(usize::from(value));

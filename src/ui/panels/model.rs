@@ -15,7 +15,10 @@ use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, combo, row};
 const LINE: f32 = 2.0;
 
 /// What a model is called in a list.
-fn name_of(source: &ModelSource) -> String {
+fn name_of(source: &ModelSource, state: &AppState) -> String {
+    if let Some(name) = state.known_name(source) {
+        return name.to_owned();
+    }
     match source {
         ModelSource::Storybook => "Storybook".to_owned(),
         ModelSource::Folder(path) | ModelSource::Described { file: path, .. } => display_name(path),
@@ -31,10 +34,10 @@ pub(super) fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
         let text = match (&state.model, share) {
             (ModelState::Ready(model), _) => model.name.clone(),
             (ModelState::Loading, Some(share)) if share > 0.0 => {
-                format!("Loading {}… {:.0} %", name_of(chosen), share * 100.0)
+                format!("Loading {}… {:.0} %", name_of(chosen, state), share * 100.0)
             }
-            (ModelState::Loading, _) => format!("Loading {}…", name_of(chosen)),
-            (ModelState::Failed(_), _) => name_of(chosen),
+            (ModelState::Loading, _) => format!("Loading {}…", name_of(chosen, state)),
+            (ModelState::Failed(_), _) => name_of(chosen, state),
         };
         let width = ui.available_width() - height::CONTROL - space::S;
         let response = combo("model", text, width).show_ui(ui, |ui| {
@@ -64,7 +67,7 @@ pub(super) fn model_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
 fn choices_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let mut choose = |ui: &mut Ui, source: ModelSource| {
         let selected = state.form().spec.model == source;
-        let entry = ui.selectable_label(selected, name_of(&source));
+        let entry = ui.selectable_label(selected, name_of(&source, state));
         let entry = match &source {
             ModelSource::Storybook => entry,
             ModelSource::Folder(path) | ModelSource::Described { file: path, .. } => {

@@ -56,6 +56,7 @@ fn every_field_has_an_option() {
         checkpoint_every: 5,
         sample_every: 6,
         discriminator_start: Some(7),
+        name: Some("Eyes".to_owned()),
         perceptual_weight: 0.25,
         kl_weight: 1e-4,
         ..Default::default()
@@ -64,7 +65,7 @@ fn every_field_has_an_option() {
         --resume --size 128 --fit pad --steps 9 --batch 2 --accumulate 3 --learning-rate 1e-3 \
         --warmup-steps 4 --weight-decay 0.5 --clip-norm 2 --ema-decay 0.9 --seed 8 \
         --checkpoint-every 5 --sample-every 6 --discriminator-start 7 \
-        --perceptual-weight 0.25 --kl-weight 1e-4";
+        --perceptual-weight 0.25 --kl-weight 1e-4 --name Eyes";
     assert_eq!(spec(line), expected);
 
     let spec = spec(
@@ -92,6 +93,29 @@ fn a_classifier_is_asked_for_in_three_ways() {
         "velatura train --task classifier --data in --first-stage model --steps 9",
     ] {
         assert_eq!(spec(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn every_training_on_latents_says_where_they_are_kept() {
+    let cache = |line: &str| {
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        match cli.command {
+            Some(Command::Train(args)) => args.latent_cache(),
+            other => panic!("not a training command: {other:?}"),
+        }
+    };
+    for line in [
+        "velatura train classifier in --latent-cache",
+        "velatura train diffusion in --latent-cache",
+        "velatura train --task classifier --data in --latent-cache",
+    ] {
+        assert_eq!(
+            cache(&format!("{line} here")),
+            Some("here".into()),
+            "{line}"
+        );
+        assert_eq!(cache(&format!("{line} none")), None, "{line}");
     }
 }
 
@@ -159,6 +183,22 @@ fn a_file_describes_a_run_and_options_overrule_it() {
     assert!(empty.contains("says nothing"), "{empty}");
     let other = refused(format!("velatura train autoencoder --config {run}"));
     assert!(other.contains("other stage"), "{other}");
+    let classifier = write(
+        "classifier.json",
+        r#"{ "target": "classifier", "data": "in" }"#,
+    );
+    for (file, task) in [
+        (&classifier, "text"),
+        (&eyes, "class"),
+        (&run, "classifier"),
+    ] {
+        let other = refused(format!("velatura train --config {file} --task {task}"));
+        assert!(other.contains("without --task"), "{other}");
+    }
+    let led = spec(&format!(
+        "velatura train --config {classifier} --task classifier"
+    ));
+    assert_eq!((led.target, led.task), (TrainTarget::Classifier, None));
     let sizes = write("sizes.json", r#"{ "training": {} }"#);
     let only = refused(format!("velatura train --config {sizes}"));
     assert!(only.contains("sizes of networks"), "{only}");

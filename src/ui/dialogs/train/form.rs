@@ -93,6 +93,9 @@ pub(super) fn form_ui(
         choose: Command::PickTrainOutput,
     };
     output.show(ui, commands);
+    if form.chooses_name() {
+        name_ui(ui, state, commands);
+    }
     settings_ui(ui, state, commands);
     form_buttons_ui(ui, state, commands);
 }
@@ -392,6 +395,42 @@ fn form_buttons_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     });
 }
 
+/// What the model is called in lists and in the recipes of its pictures.
+fn name_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let form = &state.train_form;
+    row(ui, "Name", |ui, id| {
+        let is_open = form.folder.is_none() && form.output.is_none() && !form.is_on_scenes();
+        let usual = match is_open {
+            true => "Like its folder".to_owned(),
+            false => form.usual_name(state.train_place.as_ref()),
+        };
+        let mut text = form.name.clone().unwrap_or_default();
+        let width = ui.available_width();
+        let field = text_field(ui, &mut text, &usual, width).labelled_by(id);
+        let hint = "What the model is called in lists and in the recipes of its pictures";
+        if field.on_hover_text(hint).changed() {
+            let name = Some(text).filter(|text| !text.trim().is_empty());
+            commands.set(TrainChange::Name(name));
+        }
+    });
+}
+
+/// A field of one line, with what holds while it is empty.
+fn text_field(ui: &mut Ui, text: &mut String, hint: &str, width: f32) -> egui::Response {
+    let tokens = tokens(ui);
+    let hint = RichText::new(hint).color(tokens.text_faint);
+    let frame = egui::Frame::new()
+        .fill(tokens.sunken)
+        .stroke(hairline(tokens))
+        .corner_radius(radius::CONTROL)
+        .inner_margin(egui::Margin::symmetric(8, 5));
+    let field = TextEdit::singleline(text)
+        .hint_text(hint)
+        .desired_width(width)
+        .frame(frame);
+    ui.add(field)
+}
+
 /// A path that is typed, or chosen in a dialog of the system.
 struct PathField<'a> {
     label: &'static str,
@@ -405,21 +444,11 @@ impl PathField<'_> {
     fn show(self, ui: &mut Ui, commands: &mut CommandSink) {
         row(ui, self.label, |ui, id| {
             let button_width = 96.0;
-            let tokens = tokens(ui);
             let text = self.path.map(|path| path.to_string_lossy().into_owned());
             let mut text = text.unwrap_or_default();
             let width = ui.available_width() - button_width - space::S;
-            let hint = RichText::new(self.hint).color(tokens.text_faint);
-            let frame = egui::Frame::new()
-                .fill(tokens.sunken)
-                .stroke(hairline(tokens))
-                .corner_radius(radius::CONTROL)
-                .inner_margin(egui::Margin::symmetric(8, 5));
-            let field = TextEdit::singleline(&mut text)
-                .hint_text(hint)
-                .desired_width(width)
-                .frame(frame);
-            if ui.add(field).labelled_by(id).changed() {
+            let field = text_field(ui, &mut text, self.hint, width);
+            if field.labelled_by(id).changed() {
                 let path = Some(text.trim()).filter(|text| !text.is_empty());
                 commands.set((self.change)(path.map(PathBuf::from)));
             }
