@@ -6,14 +6,15 @@ mod studio;
 
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::Queryable as _;
+use image::{Rgba, RgbaImage};
 use studio::{Studio, number};
 use velatura::app::Command;
 use velatura::app::form::FormChange;
 use velatura::app::library::LibraryCommand;
 use velatura::document::Document;
 use velatura::model::tiny;
-use velatura::recipe::Finish;
 use velatura::recipe::param::{BATCH, STEPS};
+use velatura::recipe::{Finish, GenerateSpec, PaintedRecipe, SaveOptions, save_picture};
 use velatura::tools::ToolId;
 
 const CTRL_ALT: Modifiers = Modifiers {
@@ -166,6 +167,51 @@ fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() 
     studio.command(Command::Redo);
     assert_eq!(told(&studio).expect("a recipe").model_name, "Larger");
     studio.command(Command::Undo);
+}
+
+/// Of a picture from a file, what the file told of it is kept.
+#[test]
+fn a_picture_that_was_opened_keeps_its_recipe_inside_of_the_larger_one() {
+    let root = models();
+    let scratch = tempfile::tempdir().expect("a folder");
+    let path = scratch.path().join("small.png");
+    let spec = GenerateSpec {
+        prompt: "a lighthouse".to_owned(),
+        ..GenerateSpec::default()
+    };
+    let recipe = PaintedRecipe::new(spec, "Garden", "0123456789");
+    let small = RgbaImage::from_pixel(32, 32, Rgba([200, 120, 40, 255]));
+    let options = SaveOptions::default();
+    save_picture(&path, &small, Some(&recipe), &options).expect("a file");
+    let mut studio = Studio::start();
+    studio.command(Command::OpenFile(path));
+    studio.wait("the picture", |state| {
+        state.document().size_px() == [32, 32]
+    });
+    assert!(studio.state().front().recipe().is_none());
+    studio.command(LibraryCommand::AddPlace(root.path().to_path_buf()).into());
+    studio.wait("the models", |state| {
+        state.library.larger_models().len() == 1 && !state.library.is_looking()
+    });
+    studio.command(LibraryCommand::Enlarge.into());
+    let model = studio.state().library.larger_models()[0].clone();
+    studio.click(&format!("{}, ×4", model.name));
+    studio
+        .harness
+        .get_all_by_label("Enlarge")
+        .last()
+        .expect("a button")
+        .click();
+    studio.harness.run();
+    studio.wait("the job", |state| state.jobs.running().is_some());
+    studio.permit(2);
+    wait_for_size(&mut studio, [128, 128]);
+    let larger = studio.state().front().recipe().expect("a recipe");
+    assert_eq!(larger.model_name, "Larger");
+    let source = larger.source.expect("that of the small picture");
+    assert_eq!(source.spec.prompt, "a lighthouse");
+    studio.command(Command::Undo);
+    assert!(studio.state().front().recipe().is_none());
 }
 
 #[test]

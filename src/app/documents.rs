@@ -15,7 +15,7 @@ use crate::document::{
 };
 use crate::geometry::{CanvasPoint, CanvasView};
 use crate::project::{Choices, ConditionChoices, Home, Project};
-use crate::recipe::{FrameSpec, PaintedRecipe};
+use crate::recipe::{FoundRecipe, FrameSpec, PaintedRecipe};
 
 /// A document with everything that belongs to it alone.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct OpenDocument {
     recipes: BTreeMap<LayerId, PaintedRecipe>,
     /// How a model painted them larger, one time after the other.
     larger: BTreeMap<LayerId, Vec<Larger>>,
+    /// The layer of the picture that was opened, and how its file says that it was painted.
+    opened: Option<(LayerId, PaintedRecipe)>,
 }
 
 /// How a layer was painted anew, larger.
@@ -78,7 +80,18 @@ impl OpenDocument {
             result_revision: None,
             recipes: BTreeMap::new(),
             larger: BTreeMap::new(),
+            opened: None,
         }
+    }
+
+    /// The same with a picture that was painted as its file says, where it does.
+    #[must_use]
+    pub fn painted_as(self, recipe: Option<FoundRecipe>) -> Self {
+        let mut layers = self.document().layers().iter().rev();
+        let picture = layers.find(|layer| layer.raster().is_some());
+        let picture = picture.map(|layer| layer.id);
+        let opened = picture.zip(recipe.and_then(FoundRecipe::into_painted));
+        Self { opened, ..self }
     }
 
     /// A document that counts as saved in the project file that it comes from, if
@@ -169,6 +182,13 @@ impl OpenDocument {
         let larger = larger.next().map(|it| &it.recipe);
         let recipe = larger.or_else(|| self.recipes.get(&layer))?;
         Some(self.on_canvas(recipe))
+    }
+
+    /// How the picture on a layer came to be: painted here, or before its file was opened.
+    pub fn source_of(&self, layer: LayerId) -> Option<PaintedRecipe> {
+        let opened = self.opened.as_ref().filter(|(id, _)| *id == layer);
+        let opened = opened.map(|(_, recipe)| recipe);
+        self.recipe_of(layer).or_else(|| opened.cloned())
     }
 
     /// A recipe whose frame counts from the corner of the canvas as it is now.

@@ -122,7 +122,7 @@ impl Core {
                 id,
                 before,
                 picture: image,
-                recipe: by.map(|by| by.into_recipe().made_from(open.recipe_of(id))),
+                recipe: by.map(|by| by.into_recipe().made_from(open.source_of(id))),
             })
         });
         let growing = Growing {

@@ -58,7 +58,8 @@ impl Core {
         );
         let document = Document::from_picture(&name, picture)?;
         self.state.settings.remember_file(&path);
-        self.bring_to_front(OpenDocument::new(document, Some(path)));
+        let opened = OpenDocument::new(document, Some(path));
+        self.bring_to_front(opened.painted_as(recipe.clone()));
         if let Some(recipe) = recipe {
             self.offer_settings(&recipe);
         }
