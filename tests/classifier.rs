@@ -665,7 +665,10 @@ fn a_recipe_names_the_classifier_and_the_class() {
         told(&output)
     };
     let unknown = refused(&["--classifier", "adaptive", "--class", "noon"]);
+    assert!(unknown.contains("there is no class"), "{unknown}");
     assert!(unknown.contains("noon"), "{unknown}");
+    let picture = refused(&["--classifier", "led.png", "--class", "2"]);
+    assert!(picture.contains("choose a file of weights"), "{picture}");
     assert!(refused(&["--class", "2"]).contains("takes no class"));
     let nowhere = refused(&["--classifier", "nowhere", "--class", "2"]);
     assert!(nowhere.contains("classifiers"), "{nowhere}");

@@ -6,7 +6,8 @@ mod studio;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use egui_kittest::kittest::Queryable as _;
+use egui::accesskit::{Role, Toggled};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use studio::{Studio, number};
 use velatura::app::classifier::{ClassifierCommand, ClassifierKnown};
 use velatura::app::{Command, PickPurpose};
@@ -84,6 +85,64 @@ fn a_classifier_leads_a_model_without_classes() {
 }
 
 #[test]
+fn what_comes_while_the_window_is_open_is_found() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    let model = root.path().join("classes");
+    studio.command(Command::ChooseModel(ModelSource::Folder(model)));
+    studio.wait("the model", |state| {
+        let model = state.model_summary();
+        model.is_some_and(|model| model.name == "classes")
+    });
+    studio.wait("a look", |state| {
+        state.known_classifiers.chosen == ClassifierKnown::Nothing
+    });
+    assert!(studio.state().known_classifiers.listed.is_empty());
+
+    // A folder that is not there yet is not told of as chosen, and is looked for again.
+    let late = root.path().join("late");
+    let take = || ClassifierCommand::Take(late.join("times/model"));
+    studio.command(take().into());
+    studio.wait("the reason", |state| state.classifier_refusal().is_some());
+    assert!(!studio.sees("Chose the classifier"));
+    classifier(&late);
+    studio.command(take().into());
+    studio.wait("its classes", |state| {
+        matches!(&state.known_classifiers.chosen, ClassifierKnown::Classes(_))
+    });
+    assert!(studio.sees("Chose the classifier"));
+
+    // Two of one name beside the model, as the list is opened.
+    let place = root.path().join("classifiers");
+    let both = ["a", "b"].map(|folder| classifier(&place.join(folder)));
+    studio.click("Classifier");
+    studio.wait("the others", |state| {
+        state.known_classifiers.listed.len() == 2
+    });
+    let entries = |studio: &Studio| -> Vec<bool> {
+        let entries = studio
+            .harness
+            .get_all_by_role_and_label(Role::Button, "times");
+        let is_on =
+            |node: egui_kittest::Node<'_>| node.accesskit_node().toggled() == Some(Toggled::True);
+        entries.map(is_on).collect()
+    };
+    assert_eq!(entries(&studio), [true, false, false]);
+    let entry = studio
+        .harness
+        .get_all_by_role_and_label(Role::Button, "times");
+    entry.last().expect("the second").click();
+    studio.harness.run();
+    let chosen = studio.state().form().spec.classifier.clone();
+    assert_eq!(chosen.and_then(|file| file.path), Some(both[1].clone()));
+    studio.wait("its classes", |state| {
+        matches!(&state.known_classifiers.chosen, ClassifierKnown::Classes(_))
+    });
+    studio.click("Classifier");
+    assert_eq!(entries(&studio), [false, true]);
+}
+
+#[test]
 fn one_that_cannot_be_used_says_why_and_is_left_out() {
     let root = tempfile::tempdir().expect("a folder");
     let mut studio = Studio::start();
@@ -93,6 +152,7 @@ fn one_that_cannot_be_used_says_why_and_is_left_out() {
     studio.command(ClassifierCommand::Take(root.path().join("gone")).into());
     studio.wait("the reason", |state| state.classifier_refusal().is_some());
     assert!(studio.sees("gone") && !studio.sees("Lead"));
+    assert!(!studio.sees("Chose the classifier"));
     studio.set([number(&STEPS, 2)]);
     studio.permit(2);
     studio.click("Generate");

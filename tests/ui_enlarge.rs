@@ -5,16 +5,19 @@
 mod studio;
 
 use egui::{Key, Modifiers, vec2};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use image::{Rgba, RgbaImage};
 use studio::{Studio, number};
 use velatura::app::Command;
+use velatura::app::boxes::BoxCommand;
 use velatura::app::form::FormChange;
 use velatura::app::library::LibraryCommand;
 use velatura::document::Document;
 use velatura::model::tiny;
 use velatura::recipe::param::{BATCH, STEPS};
-use velatura::recipe::{Finish, GenerateSpec, PaintedRecipe, SaveOptions, save_picture};
+use velatura::recipe::{
+    Finish, GenerateSpec, PaintedRecipe, SaveOptions, WindowChoice, save_picture,
+};
 use velatura::tools::ToolId;
 
 const CTRL_ALT: Modifiers = Modifiers {
@@ -124,8 +127,9 @@ fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() 
     studio.wait("the models", |state| {
         state.library.larger_models().len() == 1 && !state.library.is_looking()
     });
+    assert!(studio.sees("latent-diffusion-unconditional"));
     studio.command(LibraryCommand::Enlarge.into());
-    assert!(!studio.sees("plain"));
+    assert!(!studio.sees("latent-diffusion-unconditional"));
     let model = studio.state().library.larger_models()[0].clone();
     assert_eq!(model.factor, 4);
     studio.click(&format!("{}, ×4", model.name));
@@ -167,6 +171,20 @@ fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() 
     studio.command(Command::Redo);
     assert_eq!(told(&studio).expect("a recipe").model_name, "Larger");
     studio.command(Command::Undo);
+
+    // One that vanishes while it is chosen does not become the network.
+    studio.command(LibraryCommand::Enlarge.into());
+    studio.click(&format!("{}, ×4", model.name));
+    studio.command(LibraryCommand::RemovePlace(root.path().to_path_buf()).into());
+    studio.wait("the list without it", |state| {
+        state.library.larger_models().is_empty()
+    });
+    assert!(studio.sees("The chosen model is no longer there"));
+    let button = studio.harness.get_all_by_label("Enlarge").last();
+    let node = button.expect("a button").accesskit_node();
+    assert!(node.is_disabled());
+    studio.click("Real-ESRGAN, ×4");
+    assert!(!studio.sees("The chosen model is no longer there"));
 }
 
 /// Of a picture from a file, what the file told of it is kept.
@@ -298,6 +316,52 @@ fn a_finished_picture_makes_the_canvas_grow_and_the_next_one_fills_it() {
     studio.command(Command::Undo);
     assert_eq!(studio.state().document().size_px(), [64, 64]);
     assert_eq!(studio.layer_names(), ["Mask"]);
+}
+
+#[test]
+fn what_is_painted_smaller_than_the_canvas_is_not_painted_in_windows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let picture = folder.path().join("large.png");
+    image::RgbImage::new(256, 256)
+        .save(&picture)
+        .expect("saved");
+    let lines: Vec<String> = (0..4)
+        .map(|at| {
+            let x = 64 * at;
+            format!(r#"{{ "image_id": 1, "category_id": 1, "bbox": [{x}, 9, 60, 60] }}"#)
+        })
+        .collect();
+    let coco = format!(
+        r#"{{ "images": [{{ "id": 1, "file_name": "a.png", "width": 256, "height": 256 }}],
+            "categories": [{{ "id": 1, "name": "bus" }}], "annotations": [{}] }}"#,
+        lines.join(", ")
+    );
+    let file = folder.path().join("boxes.json");
+    std::fs::write(&file, coco).expect("written");
+    let mut studio = Studio::start_with(Some(&picture));
+    studio.wait("the file", |state| state.document().has_picture());
+    studio.command(BoxCommand::Read(file).into());
+    studio.wait("the boxes", |state| boxes(state.document()).len() == 4);
+    assert!(studio.state().paints_in_windows());
+    assert!(studio.sees("sees 3 boxes at a time") && studio.sees("Windows"));
+
+    studio.set([FormChange::Finish(true), number(&STEPS, 2)]);
+    assert_eq!(studio.state().painted_size_px(), [64, 64]);
+    assert!(!studio.state().paints_in_windows() && !studio.sees("Windows"));
+    assert!(studio.sees("takes 3 boxes: the uppermost is left out"));
+    let count = studio.state().document().layers().len();
+    studio.permit(2);
+    studio.click("Generate");
+    studio.wait("the picture", move |state| {
+        state.document().layers().len() > count
+    });
+    let recipe = studio.state().front().recipe().expect("a recipe");
+    let layout = recipe.spec.layout.as_ref().expect("boxes");
+    assert_eq!(layout.0.len(), 3);
+
+    // In windows that are smaller than that, each sees its own.
+    studio.set([FormChange::Windows(WindowChoice::Side(32))]);
+    assert!(studio.state().paints_in_windows());
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub enum ClassifierCommand {
     Take(PathBuf),
     /// Takes one that is known by name, or none.
     Choose(Option<NamedFile>),
+    /// Looks once more for the chosen one, and for others.
+    Look,
 }
 
 impl From<ClassifierCommand> for Command {
@@ -48,6 +50,10 @@ pub enum ClassifierKnown {
 pub struct KnownClassifiers {
     /// What was looked at: the chosen one, and the model beside which it was.
     of: Option<(Option<NamedFile>, Option<PathBuf>)>,
+    /// Whether files may lie there by now that did not then, or no longer.
+    is_stale: bool,
+    /// Whether the chosen one was taken just now, and is told of once it was looked at.
+    is_news: bool,
     /// The chosen one.
     pub chosen: ClassifierKnown,
     /// Those that lie beside the model.
@@ -63,6 +69,13 @@ pub struct ClassifierSeen {
     pub told: Option<Result<Vec<String>, String>>,
     /// Those that lie beside the model.
     pub listed: Vec<NamedFile>,
+}
+
+impl KnownClassifiers {
+    /// Has the next look taken, whatever was looked at before.
+    pub(super) fn look_again(&mut self) {
+        self.is_stale = true;
+    }
 }
 
 impl GenerateForm {
@@ -122,12 +135,11 @@ impl Core {
                     .pick(PickPurpose::Classifier, folder.as_deref(), "");
             }
             ClassifierCommand::Take(path) => {
-                let file = NamedFile::of_network(path);
-                let text = format!("Chose the classifier \u{201c}{}\u{201d}", file.name);
-                self.state.notices.push(Severity::Success, text);
-                self.choose_classifier(Some(file));
+                self.choose_classifier(Some(NamedFile::of_network(path)));
+                self.state.known_classifiers.is_news = true;
             }
             ClassifierCommand::Choose(file) => self.choose_classifier(file),
+            ClassifierCommand::Look => self.state.known_classifiers.look_again(),
         }
     }
 
@@ -135,22 +147,30 @@ impl Core {
         let spec = &mut self.state.settings.form.spec;
         spec.classifier = file;
         spec.classifier_hash = None;
+        let known = &mut self.state.known_classifiers;
+        known.is_news = false;
+        known.look_again();
     }
 
     /// Has the chosen classifier looked at, and what else lies beside the model, when one
-    /// of both is another than it was.
+    /// of both is another than it was, or files may have come.
     pub(super) fn look_at_classifiers(&mut self) {
         let state = &mut self.state;
         let model = state.model_folder().map(PathBuf::from);
         let wanted = (state.form().spec.classifier.clone(), model);
         let known = &mut state.known_classifiers;
-        if known.of.as_ref() == Some(&wanted) {
+        let is_same = known.of.as_ref() == Some(&wanted);
+        if is_same && !known.is_stale {
             return;
         }
-        known.chosen = match wanted.0 {
-            Some(_) => ClassifierKnown::Asked,
-            None => ClassifierKnown::Nothing,
-        };
+        known.is_stale = false;
+        if !is_same {
+            // What is known of the same one stands until more is.
+            known.chosen = match wanted.0 {
+                Some(_) => ClassifierKnown::Asked,
+                None => ClassifierKnown::Nothing,
+            };
+        }
         known.of = Some(wanted.clone());
         self.background.look_at_classifiers(wanted);
     }
@@ -162,6 +182,11 @@ impl Core {
             return;
         }
         known.listed = seen.listed;
+        let is_news = std::mem::take(&mut known.is_news);
+        if let (true, Some(file), Some(Ok(_))) = (is_news, &seen.of.0, &seen.told) {
+            let text = format!("Chose the classifier \u{201c}{}\u{201d}", file.name);
+            self.state.notices.push(Severity::Success, text);
+        }
         known.chosen = match seen.told {
             None => ClassifierKnown::Nothing,
             Some(Ok(classes)) => ClassifierKnown::Classes(classes),

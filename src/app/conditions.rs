@@ -279,8 +279,8 @@ impl AppState {
     pub(super) fn drawn(&self) -> Drawn {
         let model = self.model_summary();
         let boxes = self.tells(Condition::Boxes).then(|| {
-            let windows = self.form().spec.windows;
-            Report::in_frame(self.document(), self.job_frame(), model, windows).input()
+            let is_divided = self.paints_in_windows();
+            Report::in_frame(self.document(), self.job_frame(), model, is_divided).input()
         });
         let classes = model.and_then(ModelSummary::map_classes);
         Drawn {

@@ -9,7 +9,7 @@ use super::classifier::ClassifierCommand;
 use super::command::{Command, Dialog};
 use super::controls::ControlCommand;
 use super::dispatch::{Core, sentence};
-use super::jobs::JobKind;
+use super::jobs::{JobKind, JobRecord};
 use super::library::LibraryCommand;
 use super::loras::LoraCommand;
 use super::notices::{NoticeAction, Severity, Topic};
@@ -103,20 +103,25 @@ impl Core {
             JobOutcome::Enlarged(pictures) => self.take_enlarged(job, pictures),
             JobOutcome::Segmented(read) => self.take_segmented(job, read),
             JobOutcome::ModelLoaded(summary) => self.take_model(summary),
-            JobOutcome::Trained(outcome) => self.take_trained(&outcome),
+            JobOutcome::Trained(outcome) => self.take_trained(job, &outcome),
         }
     }
 
-    fn take_trained(&mut self, outcome: &TrainOutcome) {
-        // The new model is one more to choose from.
+    fn take_trained(&mut self, job: JobId, outcome: &TrainOutcome) {
+        // What is new is one more to choose from.
         self.list_models();
+        self.state.known_classifiers.look_again();
         // The dialog itself offers it.
         if matches!(self.state.dialog, Some(Dialog::Train)) {
             return;
         }
         let text = format!("Training is done: {}", outcome.model.display());
-        let command = Command::ChooseModel(ModelSource::Folder(outcome.model.clone()));
-        let label = "Use this model".to_owned();
+        let record = self.state.jobs.get(job);
+        let Some(training) = record.and_then(JobRecord::training) else {
+            return;
+        };
+        let (label, command) = training.use_of(&outcome.model);
+        let label = label.to_owned();
         let action = NoticeAction { label, command };
         self.state.notices.ask(text, action);
     }

@@ -210,7 +210,7 @@ impl AppState {
             let native = [model.native_size_px; 2];
             let is_large = area(self.painted_size_px()) > FAR_TOO_LARGE * area(native);
             let windows = self.form().spec.windows;
-            let windows = windows.side_px(self.job_size_px(), model.native_size_px);
+            let windows = windows.side_px(self.painted_size_px(), model.native_size_px);
             return (is_large && windows.is_none()).then(|| {
                 let side = model.native_size_px;
                 let name = &model.name;

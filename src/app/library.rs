@@ -95,16 +95,18 @@ pub struct LargerModel {
 impl LargerModel {
     fn of(listed: &Listed) -> Option<Self> {
         let card = listed.card.as_deref().filter(|card| card.opens())?;
+        if card.task != Some(Task::SuperResolution) {
+            return None;
+        }
         let factor = card.inputs.iter().find_map(|input| match input {
             InputSpec::LowResolution { factor, .. } => Some(*factor),
             _ => None,
-        });
-        let is_meant = card.task == Some(Task::SuperResolution);
+        })?;
         Some(Self {
             source: listed.source.clone(),
             path: listed.found.path.clone(),
             name: listed.name(),
-            factor: factor.filter(|_| is_meant)?,
+            factor,
         })
     }
 }

@@ -229,6 +229,14 @@ impl AppState {
         !self.document().has_picture() && !self.has_conditions() && self.job_frame().is_none()
     }
 
+    /// Whether a press on Generate would paint in several windows, each of which sees what
+    /// lies in it.
+    pub fn paints_in_windows(&self) -> bool {
+        let windows = self.form().spec.windows;
+        let model = self.model_summary();
+        model.is_some_and(|it| windows.divides(self.painted_size_px(), it.native_size_px))
+    }
+
     /// Why nothing can be generated now, as a sentence.
     pub fn obstacle(&self) -> Option<&str> {
         match &self.model {
@@ -273,6 +281,9 @@ impl AppState {
 
     /// Why training cannot start yet, as a sentence.
     pub fn train_problem(&self) -> Option<String> {
+        if self.train_form.needs_model() && self.model_folder().is_none() {
+            return Some("Choose a model first".to_owned());
+        }
         let survey = self.train_survey.as_ref();
         self.train_form.problem(self.train_place.as_ref(), survey)
     }
@@ -349,6 +360,26 @@ fn layer_name(prompt: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::training::{StartFrom, TrainChange};
+    use crate::recipe::TrainTarget;
+
+    #[test]
+    fn what_needs_a_model_is_not_trained_without() {
+        let mut state = AppState::new(Settings::default(), None);
+        let asks = |state: &AppState| state.train_problem().expect("a problem").contains("model");
+        state
+            .train_form
+            .change(TrainChange::Target(TrainTarget::Classifier));
+        assert!(asks(&state));
+        state
+            .train_form
+            .change(TrainChange::Target(TrainTarget::Autoencoder));
+        state
+            .train_form
+            .change(TrainChange::Start(StartFrom::Scratch));
+        // The folder of pictures is next.
+        assert!(!asks(&state));
+    }
 
     #[test]
     fn layers_are_named_by_whole_words_of_the_prompt() {

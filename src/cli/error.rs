@@ -104,9 +104,9 @@ pub enum CliError {
         .0.display()
     )]
     NoSuperResolution(PathBuf),
-    /// A model paints no such class.
+    /// Neither the model nor the classifier knows such a class.
     #[error(
-        "this model has no class \u{201c}{told}\u{201d}; name one of its classes, or give a number from 0 to {last}"
+        "there is no class \u{201c}{told}\u{201d}; name one that can be painted, or give a number from 0 to {last}"
     )]
     UnknownClass {
         /// As it was asked for.

@@ -77,6 +77,15 @@ impl NamedFile {
         })
     }
 
+    /// Whether both mean one file: that of the same place where both are told theirs, else
+    /// of the same name.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (&self.path, &other.path) {
+            (Some(own), Some(others)) => own == others,
+            _ => self.name == other.name,
+        }
+    }
+
     /// The same without the place where it lies, which is nobody else's business.
     #[must_use]
     pub fn without_place(self) -> Self {

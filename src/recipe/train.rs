@@ -66,13 +66,13 @@ impl TrainTask {
     /// What it is learnt of, as a sentence.
     pub const fn needs(self) -> &'static str {
         match self {
-            Self::Unconditional => "Needs pictures and nothing else",
+            Self::Unconditional | Self::Inpaint | Self::SuperResolution => {
+                "Needs pictures and nothing else"
+            }
             Self::Class => "Needs a folder for each class, with the pictures of it inside",
             Self::Text => "Needs captions: barn.txt beside barn.png says what it shows",
             Self::Layout => "Needs boxes: COCO JSON files, or barn.json beside barn.png",
             Self::Semantic => "Needs label maps: barn.label.png, a grey value for each class",
-            Self::Inpaint => "Needs pictures and nothing else: holes are made at random",
-            Self::SuperResolution => "Needs pictures and nothing else: small ones are made of them",
         }
     }
 

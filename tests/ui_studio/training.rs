@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
-use egui_kittest::kittest::Queryable as _;
+use egui::accesskit::Toggled;
+use egui::vec2;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use image::{Rgba, RgbaImage};
-use velatura::app::training::{StartFrom, TrainForm, TrainPhase};
+use velatura::app::training::{StartFrom, TrainChange, TrainForm, TrainPhase};
 use velatura::app::{Command, Dialog, PickPurpose, Severity};
 use velatura::recipe::{Degradation, SaveOptions, TrainTarget, TrainTask, save_picture};
 
@@ -83,6 +85,67 @@ fn a_run_ends_with_its_buttons() {
     // As far from the end as the cross from the begin, in the middle of the window.
     let middle = (stop.bottom() + close.top()) / 2.0;
     assert!((middle - 400.0).abs() < 8.0, "{stop} {close}");
+}
+
+#[test]
+fn the_form_fits_into_small_windows_and_gets_lower_again() {
+    let root = tempfile::tempdir().expect("a folder");
+    pictures(root.path());
+    let mut studio = Studio::start();
+    studio.form(&TrainForm {
+        target: TrainTarget::Diffusion,
+        start: StartFrom::CurrentModel,
+        ..form(root.path())
+    });
+    studio.wait("a look at the pictures", |state| {
+        let preview = state.train_preview.as_ref();
+        let survey = state.train_survey.as_ref();
+        preview.is_some_and(|preview| preview.row.is_some())
+            && survey.is_some_and(|survey| survey.found.is_some())
+    });
+    let ends = |studio: &mut Studio| {
+        // It is put into the middle once its height is known.
+        studio.harness.run_steps(3);
+        let of = |label: &str| studio.harness.get_by_label(label).rect();
+        [of("Train on a folder").top(), of("Start training").bottom()]
+    };
+    let low = ends(&mut studio);
+    studio.command(TrainChange::Start(StartFrom::Scratch).into());
+    let high = ends(&mut studio);
+    assert!(high[1] - high[0] > low[1] - low[0] + 40.0);
+    studio.command(TrainChange::Start(StartFrom::CurrentModel).into());
+    assert_eq!(ends(&mut studio), low);
+    studio.command(TrainChange::Start(StartFrom::Scratch).into());
+    for height in [640.0, 560.0] {
+        studio.harness.set_size(vec2(900.0, height));
+        studio.harness.run();
+        let [top, bottom] = ends(&mut studio);
+        assert!(
+            top > 0.0 && bottom < height,
+            "{top} to {bottom} of {height}"
+        );
+        let close = studio.harness.get_by_label("Cancel").rect();
+        assert!(close.bottom() < height);
+    }
+}
+
+#[test]
+fn a_classifier_is_told_what_it_starts_from() {
+    let root = tempfile::tempdir().expect("a folder");
+    pictures(root.path());
+    let mut studio = Studio::start();
+    studio.form(&TrainForm {
+        target: TrainTarget::Diffusion,
+        size_px: 128,
+        ..form(root.path())
+    });
+    studio.command(TrainChange::Target(TrainTarget::Classifier).into());
+    assert_eq!(studio.state().train_form.size_px, 64);
+    let start = studio.harness.get_by_label_contains("Random weights, for");
+    assert_eq!(start.accesskit_node().toggled(), Some(Toggled::True));
+    studio.command(TrainChange::Target(TrainTarget::Diffusion).into());
+    let form = &studio.state().train_form;
+    assert_eq!((form.size_px, form.start), (128, StartFrom::Scratch));
 }
 
 #[test]

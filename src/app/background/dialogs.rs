@@ -1,5 +1,6 @@
 //! The system's dialogs for files and folders.
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -204,6 +205,9 @@ impl Background {
         choice: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
     ) {
         self.spawn("dialog", Box::new(BackgroundEvent::Failed), move || {
+            if !has_dialogs(|name| std::env::var_os(name)) {
+                return Ok(BackgroundEvent::NoDialog { purpose });
+            }
             let start = Instant::now();
             let choice = pollster::block_on(choice);
             if choice.is_none() && start.elapsed() < FASTEST_HAND {
@@ -214,5 +218,48 @@ impl Background {
                 path: choice.map(|handle| handle.path().to_path_buf()),
             })
         });
+    }
+}
+
+/// Whether something here may open a dialog, by variables of the environment. On Linux that
+/// is the desktop, which is asked over the session's bus, or else zenity: without both, to
+/// ask may take longer than a hand, and nothing comes of it.
+fn has_dialogs(told: impl Fn(&str) -> Option<OsString>) -> bool {
+    let told = |name| told(name).filter(|text| !text.is_empty());
+    !cfg!(target_os = "linux")
+        || told("DBUS_SESSION_BUS_ADDRESS").is_some()
+        || told("XDG_RUNTIME_DIR").is_some_and(|it| Path::new(&it).join("bus").exists())
+        || told("PATH").is_some_and(|it| {
+            let mut folders = std::env::split_paths(&it);
+            folders.any(|folder| folder.join("zenity").is_file())
+        })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bus_or_zenity_is_needed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let asked = |known: &[(&str, &str)]| {
+            has_dialogs(|name| {
+                let (_, text) = known.iter().find(|(known, _)| *known == name)?;
+                Some(OsString::from(text))
+            })
+        };
+        let place = folder.path().to_str().expect("a name");
+        assert!(asked(&[("DBUS_SESSION_BUS_ADDRESS", "unix:path=/bus")]));
+        let known = [
+            ("DBUS_SESSION_BUS_ADDRESS", ""),
+            ("XDG_RUNTIME_DIR", place),
+            ("PATH", place),
+        ];
+        assert!(!asked(&[]) && !asked(&known));
+        std::fs::write(at("zenity"), "").expect("a file");
+        assert!(asked(&known));
+        std::fs::rename(at("zenity"), at("bus")).expect("moved");
+        assert!(asked(&known));
     }
 }

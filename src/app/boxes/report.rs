@@ -7,7 +7,7 @@ use super::Vocabulary;
 use crate::app::frame::JobFrame;
 use crate::document::{BoundingBox, Document, LayerId};
 use crate::engine::protocol::ModelSummary;
-use crate::recipe::{BoxUse, LayoutBox, LayoutInput, WindowChoice};
+use crate::recipe::{BoxUse, LayoutBox, LayoutInput};
 
 /// What a model cannot do with a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,27 +90,26 @@ impl Report {
     /// What a model makes of a document's boxes; `None` while there is no model,
     /// which then is taken to know everything.
     pub fn new(document: &Document, model: Option<&ModelSummary>) -> Self {
-        Self::in_frame(document, None, model, WindowChoice::Auto)
+        Self::in_frame(document, None, model, false)
     }
 
     /// What it makes of them where it paints a part of the canvas only: they are given as
-    /// they lie in what is painted.
+    /// they lie in what is painted. `is_divided` says whether that is painted in several
+    /// windows.
     pub fn in_frame(
         document: &Document,
         frame: Option<JobFrame>,
         model: Option<&ModelSummary>,
-        windows: WindowChoice,
+        is_divided: bool,
     ) -> Self {
         let mut report = Self {
             is_framed: frame.is_some(),
+            is_divided,
             ..Self::default()
         };
-        let painted_px = frame.map_or_else(|| document.size_px(), |frame| frame.painted_px);
-        report.is_divided =
-            model.is_some_and(|model| windows.divides(painted_px, model.native_size_px));
+        let size_px = frame.map_or_else(|| document.size_px(), |frame| frame.painted_px);
         let mut colours = BTreeSet::new();
         let vocabulary = model.and_then(vocabulary_of);
-        let size_px = painted_px;
         for (layer, index, found) in seen(document) {
             let found = &frame.map_or_else(|| found.clone(), |frame| painted(found, frame));
             let mut concern = |concern| report.concerns.push((layer, index, concern));

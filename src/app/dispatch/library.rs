@@ -113,7 +113,13 @@ impl Core {
     pub(in crate::app) fn take_library_event(&mut self, event: LibraryEvent) {
         let library = &mut self.state.library;
         match event {
-            LibraryEvent::Listed(listing) => library.take(listing),
+            LibraryEvent::Listed(listing) => {
+                let before = library.revision();
+                library.take(listing);
+                if library.revision() != before {
+                    self.state.known_classifiers.look_again();
+                }
+            }
             LibraryEvent::Looked => library.end_look(),
             LibraryEvent::LookFailed(text) => {
                 library.end_look();

@@ -9,16 +9,15 @@ use crate::app::training::{
 };
 use crate::app::{Dialog, PickPurpose, Severity};
 use crate::folders;
-use crate::recipe::{TrainSpec, TrainTarget};
+use crate::recipe::TrainSpec;
 
 impl Core {
     pub(super) fn change_training(&mut self, change: TrainChange) {
-        let becomes_classifier = matches!(change, TrainChange::Target(TrainTarget::Classifier));
-        self.state.train_form.change(change);
         let native_px = self.state.model_summary().map(|it| it.native_size_px);
-        if let (true, Some(size_px)) = (becomes_classifier, native_px) {
-            // It sees pictures as large as the model paints them.
-            self.state.train_form.change(TrainChange::SizePx(size_px));
+        let form = &mut self.state.train_form;
+        match change {
+            TrainChange::Target(target) => form.aim_at(target, native_px),
+            change => form.change(change),
         }
         self.look_at_training();
     }

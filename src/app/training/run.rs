@@ -1,13 +1,15 @@
 //! What a training run has reported so far.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use image::RgbaImage;
 
+use crate::app::classifier::ClassifierCommand;
+use crate::app::command::Command;
 use crate::engine::protocol::{EngineEvent, JobId, JobOutcome, StopReason, TrainEvent};
-use crate::recipe::TrainSpec;
+use crate::recipe::{ModelSource, TrainSpec, TrainTarget};
 
 /// Most points of a loss curve; beyond, neighbours are averaged.
 const MOST_POINTS: usize = 2000;
@@ -99,6 +101,21 @@ impl Training {
     pub fn can_go_on(&self) -> bool {
         let has_ended_early = matches!(self.phase, TrainPhase::Cancelled | TrainPhase::Failed(_));
         has_ended_early && self.saved.is_some()
+    }
+
+    /// What is done with a model that came of it, and the words on the button for that.
+    pub fn use_of(&self, model: &Path) -> (&'static str, Command) {
+        let folder = model.to_path_buf();
+        match self.spec.target {
+            TrainTarget::Classifier => (
+                "Use this classifier",
+                ClassifierCommand::Take(folder).into(),
+            ),
+            TrainTarget::Diffusion | TrainTarget::Autoencoder => (
+                "Use this model",
+                Command::ChooseModel(ModelSource::Folder(folder)),
+            ),
+        }
     }
 
     /// The newest values that the model was judged by on pictures which it does

@@ -33,6 +33,7 @@ const QUANTISED: Kind = (
     "a model with quantised weights",
     "take its version in f16, bf16 or f32",
 );
+const PICTURE: Kind = ("a picture", "choose a file of weights");
 
 /// How files begin.
 const BEGINNINGS: [(&[u8], Kind); 14] = [
@@ -49,14 +50,8 @@ const BEGINNINGS: [(&[u8], Kind); 14] = [
     (b"7z\xbc\xaf", PACKED),
     (b"Rar!", PACKED),
     (b"\x28\xb5\x2f\xfd", PACKED),
-    (
-        b"\x89PNG",
-        ("a picture", "choose the model that painted it"),
-    ),
-    (
-        b"\xff\xd8\xff",
-        ("a picture", "choose the model that painted it"),
-    ),
+    (b"\x89PNG", PICTURE),
+    (b"\xff\xd8\xff", PICTURE),
     (
         b"{",
         (

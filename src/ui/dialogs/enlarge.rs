@@ -88,7 +88,11 @@ pub(super) fn enlarge_ui(
         }
     });
     let factor = chosen.map_or(Enlarger::Network.factor(), |model| model.factor);
-    let obstacle = state.obstacle_to(factor);
+    let is_gone = form.model.is_some() && chosen.is_none();
+    let obstacle = match is_gone {
+        true => Some("The chosen model is no longer there: choose another"),
+        false => state.obstacle_to(factor),
+    };
     match obstacle {
         Some(obstacle) => {
             let text = format!("{}  {obstacle}", icons::WARNING);

@@ -2,7 +2,7 @@
 
 use egui::{Color32, CornerRadius, RichText, ScrollArea, Sense, Stroke, Ui, vec2};
 
-use super::{buttons, main_button};
+use super::{buttons, list_height, main_button};
 use crate::app::classes::{ClassCommand, ImportPalette, LabelCode, MapImport};
 use crate::app::{AppState, Command, CommandSink};
 use crate::recipe::palette::{NOTHING, Palette};
@@ -101,7 +101,7 @@ fn codes_ui(ui: &mut Ui, import: &mut MapImport, palette: &Palette) {
         is_known(a.0).cmp(&is_known(b.0)).then(b.1.total_cmp(&a.1))
     });
     let area = ScrollArea::vertical()
-        .max_height(280.0)
+        .max_height(list_height(ui, 280.0))
         .auto_shrink([false, true]);
     area.show_rows(ui, height::CONTROL, codes.len(), |ui, shown| {
         for (code, share) in &codes[shown] {

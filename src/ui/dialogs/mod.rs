@@ -13,10 +13,12 @@ mod recover;
 mod shortcut_list;
 mod train;
 
-use egui::{Align, Context, Id, Layout, Modal, PointerState, Popup, RichText, Ui};
+use egui::{
+    Align, Context, Id, Layout, Modal, PointerState, Popup, RichText, ScrollArea, Ui, vec2,
+};
 
 use super::UiState;
-use super::theme::{semibold, space, tokens, type_size};
+use super::theme::{height, semibold, space, tokens, type_size};
 use crate::app::actions::file::SAVE;
 use crate::app::{AppState, Command, CommandSink, Dialog, Question};
 use crate::icons;
@@ -25,6 +27,10 @@ use crate::ui::widgets::IconButton;
 pub(super) use enlarge::EnlargeForm;
 pub(super) use map_classes::ClassMap;
 pub(super) use models::{ConvertForm, ModelBrowser};
+
+/// Room for what is above and below the content of a dialog, in points: its title, its
+/// buttons, its margins, and some of the window.
+const AROUND: f32 = 160.0;
 
 /// Closes what hangs over the window when a dialog comes in front of it: menus, lists and
 /// tooltips; keys go to no field behind it. What it gives is the pointer, to be put back
@@ -89,7 +95,7 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         }),
         Some(Dialog::Shortcuts) => {
             frame(ui, "Keyboard shortcuts", 560.0, commands, |ui, _| {
-                shortcut_list::shortcut_list_ui(ui)
+                scrolled(ui, shortcut_list::shortcut_list_ui);
             });
         }
         Some(Dialog::About) => {
@@ -98,7 +104,6 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
             });
         }
         Some(Dialog::Train) => {
-            // A dialog of another title has a height of its own.
             let title = match state.jobs.training() {
                 Some(_) => "Training",
                 None => "Train on a folder",
@@ -112,12 +117,7 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
         }),
         Some(Dialog::Convert { listed, folder }) => {
             let width = models::CONVERT_WIDTH;
-            // A dialog of another title has a height of its own.
-            let title = match state.library.conversion() {
-                Some(_) => "Converting",
-                None => "Convert a model",
-            };
-            frame(ui, title, width, commands, |ui, commands| {
+            frame(ui, "Convert a model", width, commands, |ui, commands| {
                 models::convert_ui(ui, listed, folder.as_deref(), state, own, commands);
             });
         }
@@ -190,10 +190,27 @@ fn frame(
     }
 }
 
+/// What may be higher than a small window: there it scrolls, and the title and the buttons
+/// of the dialog stay in sight.
+fn scrolled(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let most_height = ui.ctx().content_rect().height() - AROUND;
+    ScrollArea::vertical()
+        .max_height(most_height)
+        .auto_shrink([false, true])
+        .show(ui, content);
+}
+
+/// How high a list may be that has other rows around it: `most` where the window is large.
+fn list_height(ui: &Ui, most: f32) -> f32 {
+    most.min(ui.ctx().content_rect().height() - 2.0 * AROUND)
+}
+
 /// The buttons at the bottom of a dialog, the main one at the right.
 fn buttons(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     ui.add_space(space::S);
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    // With all height that is left, the dialog would never be lower again.
+    let size = vec2(ui.available_width(), height::CONTROL);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
         ui.spacing_mut().button_padding.x = space::M;
         add(ui);
     });

@@ -2,7 +2,7 @@
 
 use egui::{RichText, ScrollArea, TextEdit, Ui, vec2};
 
-use super::{buttons, main_button};
+use super::{buttons, list_height, main_button};
 use crate::app::classes::{ClassCommand, PaletteDraft, PaletteRow};
 use crate::app::{Command, CommandSink, sentence};
 use crate::icons;
@@ -72,7 +72,7 @@ fn rows_ui(ui: &mut Ui, draft: &mut PaletteDraft) {
     }
     let mut deleted = None;
     let area = ScrollArea::vertical()
-        .max_height(320.0)
+        .max_height(list_height(ui, 320.0))
         .auto_shrink([false, true]);
     let row_height = height::CONTROL + space::XS;
     area.show_rows(

@@ -11,7 +11,7 @@ use crate::app::frame::JobFrame;
 use crate::app::{AppState, Command, CommandSink};
 use crate::document::{DocumentRevision, Layer, LayerId, LayerKind};
 use crate::icons;
-use crate::recipe::{ModelSource, WindowChoice};
+use crate::recipe::ModelSource;
 use crate::ui::UiState;
 use crate::ui::theme::{height, space, tokens};
 use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, title};
@@ -24,7 +24,7 @@ type MadeOf = (
     DocumentRevision,
     Option<ModelSource>,
     Option<JobFrame>,
-    WindowChoice,
+    bool,
 );
 
 /// What the table remembers from frame to frame.
@@ -45,13 +45,13 @@ impl BoxTable {
         let model = state.model_summary();
         let revision = state.document().revision();
         let frame = state.job_frame();
-        let windows = state.form().spec.windows;
+        let is_divided = state.paints_in_windows();
         let source = model.map(|model| model.source.clone());
-        let made_of = Some((revision, source, frame, windows));
+        let made_of = Some((revision, source, frame, is_divided));
         // While boxes follow the pointer the sentences may lag.
         let may_lag = state.front().editor.is_busy() && self.made_of.is_some();
         if self.made_of != made_of && !may_lag {
-            self.report = Report::in_frame(state.document(), frame, model, windows);
+            self.report = Report::in_frame(state.document(), frame, model, is_divided);
             self.made_of = made_of;
         }
         &self.report

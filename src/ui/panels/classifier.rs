@@ -27,10 +27,17 @@ pub(super) fn classifier_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
                 commands.push(ClassifierCommand::Choose(None).into());
             }
             let known = &state.known_classifiers.listed;
-            let other = chosen.filter(|chosen| !known.iter().any(|it| it.name == chosen.name));
-            for file in other.into_iter().chain(known) {
-                let is_chosen = chosen.is_some_and(|chosen| chosen.name == file.name);
-                if ui.selectable_label(is_chosen, &file.name).clicked() && !is_chosen {
+            // Several may have one name: the first of them is found by it.
+            let place = chosen.and_then(|it| known.iter().position(|file| file.is_same_as(it)));
+            let other = chosen.filter(|_| place.is_none());
+            let listed = known.iter().enumerate();
+            let listed = listed.map(|(at, file)| (file, place == Some(at)));
+            for (file, is_chosen) in other.map(|it| (it, true)).into_iter().chain(listed) {
+                let mut entry = ui.selectable_label(is_chosen, &file.name);
+                if let Some(path) = &file.path {
+                    entry = entry.on_hover_text(path.display().to_string());
+                }
+                if entry.clicked() && !is_chosen {
                     commands.push(ClassifierCommand::Choose(Some(file.clone())).into());
                 }
             }
@@ -42,11 +49,15 @@ pub(super) fn classifier_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
                 commands.push(ClassifierCommand::Pick.into());
             }
         });
-        list.response.labelled_by(label).on_hover_text(
+        let list = list.response.labelled_by(label).on_hover_text(
             "Leads what is painted to a class that the model itself need not know. \
              Train one in the training dialog (Train: Classifier), or put its folder into \
              \u{201c}classifiers\u{201d} beside the model",
         );
+        // Whoever opens the list may have put one there just now.
+        if list.clicked() {
+            commands.push(ClassifierCommand::Look.into());
+        }
     });
     if chosen.is_none() {
         return;

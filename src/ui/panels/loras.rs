@@ -180,7 +180,10 @@ fn vae_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 commands.set(FormChange::OwnVae);
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                ui.add(egui::Label::new(&vae.name).truncate());
+                let shown = ui.add(egui::Label::new(&vae.name).truncate());
+                if let Some(path) = &vae.path {
+                    shown.on_hover_text(path.display().to_string());
+                }
             });
         });
     });

@@ -1,7 +1,7 @@
 use super::*;
 use crate::document::DocumentEditor;
 use crate::geometry::{CanvasPoint, CanvasRect};
-use crate::recipe::{InputSpec, ModelSource, SamplerId, WindowChoice};
+use crate::recipe::{InputSpec, ModelSource, SamplerId};
 
 fn model(inputs: Vec<InputSpec>) -> ModelSummary {
     ModelSummary {
@@ -124,7 +124,7 @@ fn boxes_are_given_as_they_lie_in_the_frame() {
         rect: CanvasRect::from_min_size([90, 40], [100, 80]),
         painted_px: [50, 160],
     };
-    let report = Report::in_frame(editor.document(), Some(frame), None, WindowChoice::Auto);
+    let report = Report::in_frame(editor.document(), Some(frame), None, false);
     assert_eq!(report.given.len(), 1);
     assert_eq!(report.given[0].rect, [5.0, 40.0, 10.0, 80.0]);
     assert_eq!(
@@ -137,9 +137,9 @@ fn boxes_are_given_as_they_lie_in_the_frame() {
 fn windows_of_large_pictures_see_boxes_of_their_own() {
     let boxes = [0, 1, 2].map(|i| ("bus", [40.0 * i as f32, 10.0, 30.0, 30.0], None));
     let document = document(&boxes);
-    let with = |windows| Report::in_frame(&document, None, Some(&layout()), windows);
-    assert_eq!(with(WindowChoice::Auto).given.len(), 2);
-    let divided = with(WindowChoice::Side(64));
+    let with = |is_divided| Report::in_frame(&document, None, Some(&layout()), is_divided);
+    assert_eq!(with(false).given.len(), 2);
+    let divided = with(true);
     assert_eq!((divided.given.len(), divided.concerns.len()), (3, 0));
     assert_eq!(divided.sentences.len(), 1);
     let sentence = &divided.sentences[0];

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use egui::{Button, RichText, TextEdit, Ui, vec2};
 
 use crate::app::training::{BATCH, STEPS, StartFrom, TrainChange, TrainForm};
-use crate::app::{AppState, Command, CommandSink, ModelState};
+use crate::app::{AppState, Command, CommandSink, ModelState, sentence};
 use crate::engine::protocol::Holdings;
 use crate::recipe::param::Value;
 use crate::recipe::{Degradation, Fit, InputSpec, LatentKind, TrainTarget, TrainTask};
 use crate::ui::UiState;
-use crate::ui::dialogs::{buttons, main_button};
+use crate::ui::dialogs::{buttons, main_button, scrolled};
 use crate::ui::theme::{hairline, height, radius, space, tokens};
 use crate::ui::widgets::{number_field, number_row, row};
 
 /// What a painter of words and holes is learnt of.
-const WORDS_AND_HOLES: &str = "Needs captions, barn.txt beside barn.png; holes come at random";
+const WORDS_AND_HOLES: &str =
+    "Captions, barn.txt beside barn.png, if it is to listen to words; holes come at random";
 /// Picture sizes on offer.
 const SIZES_PX: [u32; 4] = [64, 128, 256, 512];
 
@@ -29,6 +30,11 @@ pub(super) fn form_ui(
     own: &mut UiState,
     commands: &mut CommandSink,
 ) {
+    scrolled(ui, |ui| rows_ui(ui, state, own, commands));
+    form_buttons_ui(ui, state, commands);
+}
+
+fn rows_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
     let form = &state.train_form;
     ui.label(
         RichText::new("Any folder of pictures will do. A text file of the same name beside a picture is its caption.")
@@ -97,7 +103,6 @@ pub(super) fn form_ui(
         name_ui(ui, state, commands);
     }
     settings_ui(ui, state, commands);
-    form_buttons_ui(ui, state, commands);
 }
 
 fn choice(ui: &mut Ui, is_chosen: bool, text: impl Into<String>) -> egui::Response {
@@ -224,7 +229,7 @@ fn found_note(state: &AppState, task: TrainTask) -> String {
         Some(Err(reason)) => reason.clone(),
         Some(Ok(holdings)) => {
             let found = holdings.found_for(task);
-            first_upper(&found.unwrap_or_else(|missing| missing))
+            sentence(&found.unwrap_or_else(|missing| missing))
         }
     }
 }
@@ -245,7 +250,7 @@ fn note_ui(ui: &mut Ui, state: &AppState, needs: &str, task: TrainTask) {
                     0 => String::new(),
                     count => format!(" (+{count})"),
                 };
-                let text = RichText::new(format!("{}{more}", first_upper(first)));
+                let text = RichText::new(format!("{}{more}", sentence(first)));
                 let text = text.color(tokens(ui).warning);
                 let label = egui::Label::new(text).truncate();
                 let label = label.show_tooltip_when_elided(false);
@@ -253,12 +258,6 @@ fn note_ui(ui: &mut Ui, state: &AppState, needs: &str, task: TrainTask) {
             }
         });
     });
-}
-
-fn first_upper(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(letters).collect()
 }
 
 /// The settings as a file, the same as those of the command line.
@@ -326,6 +325,11 @@ fn latents_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
 
 fn start_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let form = &state.train_form;
+    let chosen = match (form.target, form.start) {
+        // Its weights are random either way.
+        (TrainTarget::Classifier, StartFrom::Scratch) => StartFrom::CurrentModel,
+        (_, start) => start,
+    };
     let model = match &state.model {
         ModelState::Ready(model) => model.name.clone(),
         ModelState::Loading | ModelState::Failed(_) => "The chosen model".to_owned(),
@@ -371,7 +375,7 @@ fn start_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             )
         });
         for (start, name, hint) in starts.into_iter().chain(settings).chain(run) {
-            let shown = choice(ui, form.start == start, name);
+            let shown = choice(ui, chosen == start, name);
             if shown.on_hover_text(hint).clicked() {
                 commands.set(TrainChange::Start(start));
             }

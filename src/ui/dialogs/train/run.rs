@@ -3,19 +3,15 @@
 use egui::{Button, RichText, Ui, vec2};
 use egui_plot::{Line, Plot, PlotPoints};
 
-use crate::app::classifier::ClassifierCommand;
 use crate::app::jobs::JobRecord;
 use crate::app::training::{TrainPhase, Training};
-use crate::app::{AppState, Command, CommandSink};
+use crate::app::{AppState, Command, CommandSink, sentence};
 use crate::icons;
-use crate::recipe::{ModelSource, TrainTarget};
 use crate::ui::UiState;
-use crate::ui::dialogs::{buttons, main_button};
+use crate::ui::dialogs::{buttons, main_button, scrolled};
 use crate::ui::theme::{medium, radius, space, tokens, type_size};
 use crate::ui::widgets::duration_text;
 
-/// How figures of a part of the noise end.
-const PART: &str = "_of_5";
 /// Height of the plot and of the samples.
 const HEIGHT: f32 = 180.0;
 
@@ -29,31 +25,33 @@ pub(super) fn run_ui(
 ) {
     let job = state.jobs.get(training.job);
     let job = job.filter(|job| !job.has_ended());
-    progress_ui(ui, training, job);
-    ui.horizontal_top(|ui| {
-        let half = (ui.available_width() - space::M) * 0.5;
-        ui.vertical(|ui| {
-            ui.set_width(half);
-            heading(ui, "Loss");
-            loss_ui(ui, training, half);
+    scrolled(ui, |ui| {
+        progress_ui(ui, training, job);
+        ui.horizontal_top(|ui| {
+            let half = (ui.available_width() - space::M) * 0.5;
+            ui.vertical(|ui| {
+                ui.set_width(half);
+                heading(ui, "Loss");
+                loss_ui(ui, training, half);
+            });
+            ui.add_space(space::M - space::S);
+            ui.vertical(|ui| {
+                ui.set_width(half);
+                heading(ui, "Newest samples");
+                sheet_ui(ui, own, training, half);
+            });
         });
-        ui.add_space(space::M - space::S);
-        ui.vertical(|ui| {
-            ui.set_width(half);
-            heading(ui, "Newest samples");
-            sheet_ui(ui, own, training, half);
-        });
+        let output = training.spec.output.display().to_string();
+        let saved = match training.saved {
+            Some((step, _)) => format!("Saved at step {step} in {output}"),
+            None => format!("Will be saved in {output}"),
+        };
+        let text = RichText::new(saved)
+            .size(type_size::SMALL)
+            .color(tokens(ui).text_muted);
+        ui.add(egui::Label::new(text).truncate())
+            .on_hover_text(output);
     });
-    let output = training.spec.output.display().to_string();
-    let saved = match training.saved {
-        Some((step, _)) => format!("Saved at step {step} in {output}"),
-        None => format!("Will be saved in {output}"),
-    };
-    let text = RichText::new(saved)
-        .size(type_size::SMALL)
-        .color(tokens(ui).text_muted);
-    ui.add(egui::Label::new(text).truncate())
-        .on_hover_text(output);
     buttons(ui, |ui| run_buttons_ui(ui, training, job, commands));
 }
 
@@ -95,16 +93,7 @@ fn run_buttons_ui(
             }
         }
         TrainPhase::Done(folder) => {
-            let (word, command) = match training.spec.target {
-                TrainTarget::Classifier => (
-                    "Use this classifier",
-                    ClassifierCommand::Take(folder.clone()).into(),
-                ),
-                TrainTarget::Diffusion | TrainTarget::Autoencoder => (
-                    "Use this model",
-                    Command::ChooseModel(ModelSource::Folder(folder.clone())),
-                ),
-            };
+            let (word, command) = training.use_of(folder);
             if main_button(ui, word, true).clicked() {
                 commands.push(command);
                 commands.push(Command::CloseDialog);
@@ -221,16 +210,13 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
         ),
         None => "Loss and learning rate come with the first step".to_owned(),
     };
-    let mut parts: Vec<String> = Vec::new();
+    let mut parts: Vec<(&str, String)> = Vec::new();
     for (step, name, value) in training.newest_evaluations() {
-        if name.ends_with(PART) {
-            parts.push(format!("{value:.2}"));
+        if let Some(whole) = of_part(name) {
+            parts.push((whole, format!("{value:.2}")));
             continue;
         }
-        let (pictures, name) = match name.strip_prefix("train_") {
-            Some(name) => ("trained on", name),
-            None => ("kept apart", *name),
-        };
+        let (pictures, name) = pictures_of(name);
         let name = match name.strip_suffix("_misled") {
             Some(name) => format!("{name} when told of another picture"),
             None => name.to_owned(),
@@ -240,15 +226,37 @@ fn loss_ui(ui: &mut Ui, training: &Training, width: f32) {
             "\nOn pictures {pictures}, step {step}: {name} {value:.4}"
         ));
     }
-    if !parts.is_empty() {
-        let parts = parts.join(", ");
-        note.push_str(&format!("\nFrom the least noise to the most: {parts}"));
+    if let Some((whole, _)) = parts.first() {
+        let (pictures, name) = pictures_of(whole);
+        let parts: Vec<&str> = parts.iter().map(|(_, value)| value.as_str()).collect();
+        note.push_str(&format!(
+            "\n{} on pictures {pictures}, from the least noise to the most: {}",
+            sentence(name),
+            parts.join(", ")
+        ));
     }
     ui.label(
         RichText::new(note)
             .size(type_size::SMALL)
             .color(tokens.text_muted),
     );
+}
+
+/// The figure of which one stands for a part of the noise: `accuracy_2_of_5` is of
+/// `accuracy`.
+fn of_part(name: &str) -> Option<&str> {
+    let (before, count) = name.rsplit_once("_of_")?;
+    let (whole, part) = before.rsplit_once('_')?;
+    let is_number = |text: &str| text.parse::<u32>().is_ok();
+    (is_number(part) && is_number(count)).then_some(whole)
+}
+
+/// Of which pictures a figure is, and what it is called apart from that.
+fn pictures_of(name: &str) -> (&'static str, &str) {
+    if let Some(name) = name.strip_prefix("train_") {
+        return ("trained on", name);
+    }
+    ("kept apart", name.strip_prefix("held_out_").unwrap_or(name))
 }
 
 fn sheet_ui(ui: &mut Ui, own: &mut UiState, training: &Training, width: f32) {
@@ -282,4 +290,21 @@ fn sheet_ui(ui: &mut Ui, own: &mut UiState, training: &Training, width: f32) {
             .size(type_size::SMALL)
             .color(tokens.text_muted),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_called_by_what_they_are_of() {
+        assert_eq!(
+            of_part("held_out_accuracy_2_of_5"),
+            Some("held_out_accuracy")
+        );
+        assert_eq!(of_part("held_out_loss"), None);
+        assert_eq!(pictures_of("held_out_accuracy"), ("kept apart", "accuracy"));
+        assert_eq!(pictures_of("train_loss"), ("trained on", "loss"));
+        assert_eq!(pictures_of("psnr"), ("kept apart", "psnr"));
+    }
 }
