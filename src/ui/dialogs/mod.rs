@@ -194,10 +194,14 @@ fn frame(
 /// of the dialog stay in sight.
 fn scrolled(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     let most_height = ui.ctx().content_rect().height() - AROUND;
-    ScrollArea::vertical()
-        .max_height(most_height)
-        .auto_shrink([false, true])
-        .show(ui, content);
+    ui.scope(|ui| {
+        // The bar has room of its own, and lies on no field.
+        ui.spacing_mut().scroll.floating = false;
+        ScrollArea::vertical()
+            .max_height(most_height)
+            .auto_shrink([false, true])
+            .show(ui, content);
+    });
 }
 
 /// How high a list may be that has other rows around it: `most` where the window is large.

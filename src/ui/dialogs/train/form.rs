@@ -16,7 +16,7 @@ use crate::ui::widgets::{number_field, number_row, row};
 
 /// What a painter of words and holes is learnt of.
 const WORDS_AND_HOLES: &str =
-    "Captions, barn.txt beside barn.png, if it is to listen to words; holes come at random";
+    "For words it needs captions, barn.txt beside barn.png; holes come at random";
 /// Picture sizes on offer.
 const SIZES_PX: [u32; 4] = [64, 128, 256, 512];
 
