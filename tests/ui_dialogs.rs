@@ -129,3 +129,30 @@ fn a_name_that_is_typed_takes_the_place_of_the_one_that_is_suggested() {
         assert_eq!(typed.as_deref(), Some(wanted), "{suggestion}");
     }
 }
+
+#[test]
+fn the_list_of_keys_is_seen_whole() {
+    let mut studio = Studio::start();
+    studio.command(Command::Show(Dialog::Shortcuts));
+    let rects = |label: &str| -> Vec<egui::Rect> {
+        let found = studio.harness.query_all_by_label(label);
+        found.map(|node| node.rect()).collect()
+    };
+    let title = rects("Keyboard shortcuts");
+    assert!(title.iter().all(|rect| rect.top() > 0.0), "{title:?}");
+    // The last lines of the columns, and a line that is nearly as long as a column.
+    let label = "Export the picture as PNG, JPEG or WebP";
+    for last in ["Enlarge everything ×4", "Move the picture", label] {
+        let [rect] = rects(last)[..] else {
+            panic!("{last} is not once there")
+        };
+        assert!(rect.bottom() < 800.0, "{last}: {rect}");
+    }
+    let label = rects(label)[0];
+    let keys = rects("Ctrl+Shift+E");
+    let beside = keys
+        .iter()
+        .find(|keys| (keys.center().y - label.center().y).abs() < 4.0);
+    let beside = beside.expect("its keys");
+    assert!(label.right() <= beside.left(), "{label} {beside}");
+}

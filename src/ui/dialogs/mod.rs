@@ -94,7 +94,8 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
             new_picture::new_picture_ui(ui, state, own, commands);
         }),
         Some(Dialog::Shortcuts) => {
-            frame(ui, "Keyboard shortcuts", 560.0, commands, |ui, _| {
+            let width = shortcut_list::WIDTH;
+            frame(ui, "Keyboard shortcuts", width, commands, |ui, _| {
                 scrolled(ui, shortcut_list::shortcut_list_ui);
             });
         }
@@ -199,6 +200,8 @@ fn scrolled(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
         ui.spacing_mut().scroll.floating = false;
         ScrollArea::vertical()
             .max_height(most_height)
+            // A dialog begins with a height of its own, which is no reason to scroll.
+            .min_scrolled_height(most_height)
             .auto_shrink([false, true])
             .show(ui, content);
     });

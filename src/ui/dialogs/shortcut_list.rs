@@ -1,6 +1,6 @@
 //! The list of keys.
 
-use egui::{Align, Layout, RichText, Ui, vec2};
+use egui::{Align, Label, Layout, RichText, Ui, vec2};
 
 use crate::app::actions::{self, Group};
 use crate::app::shortcuts::{GESTURES, keys_text};
@@ -8,16 +8,21 @@ use crate::ui::theme::{medium, space, tokens};
 
 /// Height of a line of the list.
 const LINE_HEIGHT: f32 = 20.0;
+/// Width of three columns whose longest line is whole.
+pub const WIDTH: f32 = 1080.0;
 
-/// Shows the keys in two columns of groups.
+/// Shows the keys in three columns of groups.
 pub fn shortcut_list_ui(ui: &mut Ui) {
     ui.spacing_mut().item_spacing = vec2(space::XL, 2.0);
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
-    ui.columns_const(|[left, right]| {
-        for group in [Group::Generate, Group::File, Group::Edit, Group::Boxes] {
+    ui.columns_const(|[left, middle, right]| {
+        for group in [Group::Generate, Group::File, Group::Edit] {
             group_ui(left, group);
         }
-        for group in [Group::Tools, Group::Frame, Group::View] {
+        for group in [Group::Boxes, Group::Frame] {
+            group_ui(middle, group);
+        }
+        for group in [Group::Tools, Group::View] {
             group_ui(right, group);
         }
     });
@@ -68,9 +73,12 @@ fn line_ui(ui: &mut Ui, label: &str, keys: &str) {
     let color = tokens(ui).text_muted;
     ui.horizontal(|ui| {
         ui.set_min_height(LINE_HEIGHT);
-        ui.label(label);
+        ui.spacing_mut().item_spacing.x = space::S;
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.label(RichText::new(keys).color(color));
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add(Label::new(label).truncate());
+            });
         });
     });
 }
