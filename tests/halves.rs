@@ -224,6 +224,12 @@ fn each_part_is_held_as_it_lies_itself() {
     assert_eq!(kinds(&unet), ["F16", "vector"]);
     let text = mixed.load_text_encoder(&device).unwrap();
     assert_eq!(kinds(&text), ["F32", "vector"]);
+    // So small a model is painted with in f32.
+    let painted = ModelFolder::open(&paths[0]).unwrap().held_to_paint();
+    assert_eq!(
+        kinds(&painted.load_unet(&device).unwrap()),
+        ["F32", "vector"]
+    );
     // What is changed becomes f32, unless weights were to be rounded.
     let change = LowRank {
         rank: 1,

@@ -118,7 +118,7 @@ pub(super) fn run(args: &InfoArgs, report: Reporter) -> Result<(), CliError> {
 
 /// What a model needs to paint a picture of its size.
 fn painting_memory_bytes(model: &ModelFolder) -> Option<u64> {
-    let model = model.clone().held_as_stored();
+    let model = model.clone().held_to_paint();
     let side_px = model.manifest().resolution_px;
     let estimate = model.painting_memory([side_px; 2], 1).ok()?;
     Some(estimate.total_bytes())

@@ -185,7 +185,7 @@ pub(super) fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
 }
 
 /// The folder of a source, of which the configurations only are read. On the processor half
-/// precision stays what it is: weights are widened as they are used.
+/// precision of large models stays what it is: weights are widened as they are used.
 pub(super) fn folder_of(
     source: &ModelSource,
     device: &ComputeDevice,
@@ -199,7 +199,7 @@ pub(super) fn folder_of(
     let folder = folder.map_err(|error| bad_model(&error))?;
     let folder = match device.summary.is_gpu || device.weights != WeightDtype::F32 {
         true => folder.held_as(device.weights),
-        false => folder.held_as_stored(),
+        false => folder.held_to_paint(),
     };
     Ok(match saves_memory {
         true => folder.in_turn(),

@@ -98,7 +98,7 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
         let size_bytes = size_bytes(&folder);
         let megabytes = size_bytes as f64 / 1e6;
         let (name, side_px) = (&manifest.name, manifest.resolution_px);
-        let memory = model.held_as_stored().painting_memory([side_px; 2], 1);
+        let memory = model.held_to_paint().painting_memory([side_px; 2], 1);
         let memory = memory.unwrap_or_default();
         let memory_bytes = memory.total_bytes();
         let memory_megabytes = memory_bytes as f64 / 1e6;

@@ -60,7 +60,7 @@ impl ModelCard {
     /// Tells what a file or folder is from its headers and configurations.
     pub fn of(path: &Path) -> Self {
         let found = inspect::inspect(path, None);
-        let opened = ModelFolder::open(path).map(ModelFolder::held_as_stored);
+        let opened = ModelFolder::open(path).map(ModelFolder::held_to_paint);
         let obstacle = obstacle(path, &found, &opened);
         let opened = opened.ok().filter(|_| obstacle.is_none());
         let manifest = opened.as_ref().map(ModelFolder::manifest);

@@ -7,6 +7,9 @@ use crate::model::first_stage::FirstStagePlace;
 use crate::model::weights::{self, WeightSource};
 use crate::model::{ClipTextConfig, WeightDtype};
 
+/// Numbers of a denoiser from which on half the memory is worth the widening.
+const WORTH_HALVES: usize = 64_000_000;
+
 impl ModelFolder {
     /// The same folder, whose weights will be held as `dtype` in memory.
     ///
@@ -31,6 +34,22 @@ impl ModelFolder {
             held: WeightDtype::F32,
             keeps_halves: true,
             ..self
+        }
+    }
+
+    /// The same folder, held as the processor paints best with it: as it is stored, or in f32
+    /// where the model is so small that nobody misses the memory. Widening costs a small
+    /// network some per cent of its steps.
+    ///
+    /// For painting on the processor, not for training.
+    #[must_use]
+    pub fn held_to_paint(self) -> Self {
+        let numbers = self
+            .unet_config()
+            .and_then(|config| config.parameter_count());
+        match numbers.is_ok_and(|numbers| numbers < WORTH_HALVES) {
+            true => self.held_as(WeightDtype::F32),
+            false => self.held_as_stored(),
         }
     }
 
