@@ -530,7 +530,7 @@ fn new_weights_of_a_large_model_take_less_than_a_second() {
         file.add_to(&mut changes, &targets, [weight; 2]).unwrap();
         let read = begun.elapsed();
         let changed = patched(
-            &unet,
+            unet.clone(),
             &names::DIFFUSERS,
             &changes.denoiser,
             WeightDtype::F32,

@@ -262,13 +262,12 @@ impl OpenDocument {
         });
         let (picture, recipe) = picture.unzip();
         let layer = self.editor.enlarge(label, contents, picture)?;
+        self.forget_undone(before_px);
         if let Some((layer, recipe)) = layer.zip(recipe) {
             self.note_result(layer, recipe);
         }
         for (layer, recipe) in repainted {
             let larger = self.larger.entry(layer).or_default();
-            // Those that were undone are not done again.
-            larger.retain(|it| it.acts_on(before_px));
             larger.push(Larger { before_px, recipe });
         }
         if !self.view.is_fitted {
@@ -291,9 +290,12 @@ impl OpenDocument {
         recipe: PaintedRecipe,
         canvas: CanvasContents,
     ) -> Result<(), DocumentError> {
+        let before_px = self.document().size_px();
         let picture = (name.to_owned(), picture);
         let placed = self.keeping_sight(|editor| editor.enlarge("Generate", canvas, Some(picture)));
-        if let Some(layer) = placed? {
+        let placed = placed?;
+        self.forget_undone(before_px);
+        if let Some(layer) = placed {
             self.note_result(layer, recipe);
         }
         Ok(())
@@ -308,6 +310,14 @@ impl OpenDocument {
         self.view.center.x += (x - new_x) as f32;
         self.view.center.y += (y - new_y) as f32;
         done
+    }
+
+    /// Forgets the times that layers became larger which were undone, as a canvas of this
+    /// size says: it has grown otherwise now, and they are not done again.
+    fn forget_undone(&mut self, before_px: [u32; 2]) {
+        for larger in self.larger.values_mut() {
+            larger.retain(|it| it.acts_on(before_px));
+        }
     }
 
     fn note_result(&mut self, layer: LayerId, recipe: PaintedRecipe) {

@@ -39,7 +39,7 @@ pub enum Precision {
     F16,
     /// 16 bits with the range of 32
     Bf16,
-    /// 32 bits
+    /// 32 bits; on the processor, what is stored in 16 stays so
     #[default]
     F32,
 }

@@ -148,7 +148,7 @@ impl Chosen {
             let folder = folder_of(source, device, news.saves_memory())?;
             let config = folder.first_stage_config();
             let count = config.and_then(FirstStageConfig::parameter_count);
-            let bytes = count.unwrap_or_default() * device.weights.bytes();
+            let bytes = folder.first_stage_bytes(count.unwrap_or_default(), Some(path.as_path()));
             let folder = folder.watched(news.watch(bytes as u64));
             let stage = folder.load_first_stage_instead(path, &device.device);
             // One that was given up is none that failed.

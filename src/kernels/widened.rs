@@ -2,8 +2,9 @@
 //! enough for the cache, so that they are read from memory in half the bytes and never
 //! written there.
 //!
-//! The sums are those of f32 weights bit for bit. For that the parts are as deep as those in
-//! which the `gemm` crate sums up itself.
+//! The sums are those of f32 weights bit for bit on x86-64 with FMA: there the parts are as deep
+//! as those in which the `gemm` crate sums up itself. On processors whose caches let it take
+//! deeper ones (Apple's), sums of more than 512 products differ in the last bits.
 
 use std::ops::Range;
 

@@ -216,7 +216,6 @@ impl ModelFolder {
         if let Ok(config) = self.layout_encoder_config() {
             weights += config.parameter_count()?;
         }
-        weights += self.original_parameter_count();
         if let Ok(config) = self.class_encoder_config() {
             weights += config.parameter_count()?;
         }
@@ -259,7 +258,7 @@ impl ModelFolder {
             return Ok(most.unwrap_or_default());
         }
         weights += beside.control_numbers;
-        let others = weights * self.held().bytes();
+        let others = weights * self.held().bytes() + self.original_bytes();
         Ok(estimate(stage + denoiser + texts + others, working))
     }
 }

@@ -180,7 +180,7 @@ impl Turns {
         let folder = self.folder_for(bytes);
         let network = self.told(folder.load_unet(&self.device))?;
         let changes = &self.changes.denoiser;
-        let network = weights::patched(&network, &names::DIFFUSERS, changes, self.folder.held());
+        let network = weights::patched(network, &names::DIFFUSERS, changes, self.folder.held());
         *held = Held::Denoiser(Box::new(network.clone()));
         Some(network)
     }

@@ -235,7 +235,12 @@ impl Model {
         Ok(Self {
             manifest: self.manifest.clone(),
             first_stage,
-            denoiser: weights::patched(&self.denoiser, &names::DIFFUSERS, changed, self.changed_as),
+            denoiser: weights::patched(
+                self.denoiser.clone(),
+                &names::DIFFUSERS,
+                changed,
+                self.changed_as,
+            ),
             conditioners: conditioners.collect::<Result<_, ModelError>>()?,
             changed_as: self.changed_as,
             turns: None,
@@ -385,7 +390,9 @@ pub(super) fn retold(
         return Ok(Arc::clone(conditioner));
     }
     let patched = |network: Option<&ClipTextModel>, changes| {
-        network.map(|network| weights::patched(network, &names::CLIP_TEXT, changes, changed_as))
+        network.map(|network| {
+            weights::patched(network.clone(), &names::CLIP_TEXT, changes, changed_as)
+        })
     };
     let networks = [
         patched(first, &changes.text),

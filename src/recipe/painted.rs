@@ -11,6 +11,7 @@ use super::param::{
     BATCH, CLASSIFIER_SCALE, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, Number,
     SEMANTIC_WEIGHT, STRENGTH,
 };
+use super::picture_reading::MAX_TEXT_BYTES;
 use super::prompt::PromptSyntax;
 use super::{Framing, GenerateSpec, WindowChoice};
 
@@ -190,7 +191,14 @@ impl PaintedRecipe {
 
     /// As [`Self::to_json`], with the inputs put into their form already.
     pub(super) fn json_with(&self, kept: KeptInputs) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&self.form_with(kept)?)
+        let mut form = self.form_with(kept)?;
+        let whole = serde_json::to_string(&form)?;
+        if whole.len() <= MAX_TEXT_BYTES || form.source.is_null() {
+            return Ok(whole);
+        }
+        // What is longer is not read: the picture's own recipe comes first.
+        form.source = Value::Null;
+        serde_json::to_string(&form)
     }
 
     fn form_with(&self, kept: KeptInputs) -> Result<PrivateForm, serde_json::Error> {

@@ -29,7 +29,7 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 const MAX_DECODER_BYTES: u64 = 64 << 20;
 
 /// Characters of a recipe that are read, far more than anybody types.
-const MAX_TEXT_BYTES: usize = 2 << 20;
+pub(super) const MAX_TEXT_BYTES: usize = 2 << 20;
 
 /// A picture read from a file, with its recipe.
 #[derive(Clone, Debug)]

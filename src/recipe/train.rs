@@ -326,12 +326,18 @@ impl TrainSpec {
         if let Some(name) = named.filter(|name| !name.is_empty()) {
             return name.to_owned();
         }
-        let of_folder = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+        let of_folder = |path: &Path| {
+            let path = std::path::absolute(path).ok()?;
+            Some(path.file_name()?.to_string_lossy().into_owned())
+        };
         let chosen = Some(&self.output).filter(|output| !output.ends_with(USUAL_OUTPUT));
         let chosen = chosen.and_then(|output| of_folder(output));
         let pictures = || self.data.as_deref().and_then(of_folder);
-        let name = chosen.or_else(pictures);
-        let name = name.unwrap_or_else(|| "Storybook scenes".to_owned());
+        let nameless = || match &self.data {
+            Some(_) => "Pictures".to_owned(),
+            None => "Storybook scenes".to_owned(),
+        };
+        let name = chosen.or_else(pictures).unwrap_or_else(nameless);
         match self.target {
             TrainTarget::Autoencoder => format!("{name} (autoencoder)"),
             TrainTarget::Diffusion | TrainTarget::Classifier => name,
@@ -356,6 +362,10 @@ mod tests {
             "cats"
         );
         assert_eq!(run(None, "out/train").model_name(), "Storybook scenes");
+        let here = std::env::current_dir().unwrap();
+        let here = here.file_name().unwrap().to_string_lossy();
+        assert_eq!(run(Some("."), "out/train").model_name(), here);
+        assert_eq!(run(Some(".."), "out/train").model_name(), "Pictures");
         let named = TrainSpec {
             name: Some(" Tabby ".to_owned()),
             ..run(Some("my/cats"), "models/cats")

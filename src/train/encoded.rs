@@ -14,6 +14,9 @@ const GROUPS_AT_A_TIME: u64 = 4;
 /// Number of the group of pictures to judge by, which the ring does not reach.
 const JUDGED: u64 = u32::MAX as u64;
 
+/// Numbers of latents by which their loudness is judged.
+const JUDGED_NUMBERS: usize = 1 << 20;
+
 /// What is encoded, and how.
 pub(super) struct Wanted<'a> {
     pub spec: &'a TrainSpec,
@@ -72,7 +75,11 @@ impl Encoded {
             self.ring = Some(ring);
             return Ok(false);
         }
-        let latents: Vec<f32> = ring.latents().flatten().copied().collect();
+        let most = match self.encoder.is_measured() {
+            true => JUDGED_NUMBERS,
+            false => usize::MAX,
+        };
+        let latents: Vec<f32> = ring.latents().flatten().copied().take(most).collect();
         if self.encoder.is_measured() {
             remark_on_loudness(&latents)
                 .into_iter()

@@ -324,7 +324,7 @@ pub(super) fn remark_on_loudness(latents: &[f32]) -> Option<String> {
     (!is_usual).then(|| {
         let deviation = factor.recip();
         format!(
-            "latents of these pictures have a deviation of {deviation:.2}, where 1 is usual, so that the model may not learn to listen to what it is told; a scaling factor {factor:.2} times as large would suit its first stage"
+            "latents of these pictures have a deviation of {deviation:.2}, where 1 is usual, so that most steps show all of a picture or nothing of it; a scaling factor {factor:.2} times as large would suit its first stage"
         )
     })
 }

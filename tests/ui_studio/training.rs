@@ -201,6 +201,18 @@ fn who_asks_twice_does_not_want_to_see_the_checkpoint_written() {
 }
 
 #[test]
+fn what_was_changed_while_a_checkpoint_is_written_is_asked_for() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = quit_while_it_trains(root.path());
+    studio.click("Keep painting");
+    studio.stroke(20.0);
+    studio.harness.state_mut().command(Command::Quit);
+    assert!(!studio.closes_within(3));
+    assert!(studio.sees("Something was changed while you were asked."));
+    studio.permit(1);
+}
+
+#[test]
 fn a_model_gets_its_name_where_it_is_trained() {
     let root = tempfile::tempdir().expect("a folder");
     let mut studio = Studio::start();

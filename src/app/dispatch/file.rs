@@ -131,8 +131,13 @@ impl Core {
         if self.quits_when_written {
             return;
         }
-        if self.quits_when_trained.is_some() {
-            self.close();
+        if let Some(agreed) = self.quits_when_trained {
+            // What was changed since is not agreed to.
+            self.agreed.get_or_insert(agreed);
+            let losses = self.state.losses_of_program();
+            if !self.must_ask(Command::Quit, losses) {
+                self.close();
+            }
             return;
         }
         let losses = self.state.losses_of_program();

@@ -191,6 +191,8 @@ impl Core {
     pub(super) fn forget_training(&mut self) {
         self.state.jobs.forget_training();
         self.state.train_place = None;
+        // Another run is of another model.
+        self.state.train_form.name = None;
         self.look_at_output();
     }
 }

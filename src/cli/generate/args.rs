@@ -133,8 +133,7 @@ pub struct GenerateArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) precision: Precision,
     /// Read networks when their turn comes: of text encoders, denoiser and autoencoder no
-    /// more than one is in memory at a time, half precision stays as it is stored, and each
-    /// is read again for the next picture
+    /// more than one is in memory at a time, and each is read again for the next picture
     #[arg(long)]
     pub(in crate::cli) low_memory: bool,
     /// Print lines of JSON instead of text

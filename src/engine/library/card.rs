@@ -48,7 +48,7 @@ pub struct ModelCard {
     pub obstacle: Option<String>,
     /// Whether it can be used with a model: a LoRA, a first stage or a word.
     pub goes_with_models: bool,
-    /// Memory for painting at its own size, about; `None` if it does not open.
+    /// Memory for painting at its own size on the processor, about; `None` if it does not open.
     pub memory_bytes: Option<u64>,
     /// Side in pixels of the pictures it was trained on; `None` if it does not open.
     pub native_size_px: Option<u32>,

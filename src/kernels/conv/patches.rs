@@ -318,8 +318,11 @@ impl Layer<'_> {
     /// thread widen all weights. Sums are the same, but for tiles of one place.
     fn is_better_by_channels(&self, tiles: &[Tile]) -> bool {
         let [_, width_out] = self.shape.output();
+        let columns: usize = tiles.iter().map(|tile| tile.columns(width_out)).sum();
         self.weight.are_halves()
             && self.shape.channels_out > SMALL_SIDE
+            // Each share gathers all patches, which must not be more than the weights are.
+            && (self.shape.is_pointwise() || columns <= 2 * self.shape.channels_out)
             && tiles.len() <= rayon::current_num_threads()
             && tiles
                 .iter()

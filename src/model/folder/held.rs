@@ -83,11 +83,7 @@ impl ModelFolder {
     }
 
     /// Bytes that so many numbers of the first stage will take, or of one in its place.
-    pub(in crate::model) fn first_stage_bytes(
-        &self,
-        numbers: usize,
-        instead: Option<&Path>,
-    ) -> usize {
+    pub fn first_stage_bytes(&self, numbers: usize, instead: Option<&Path>) -> usize {
         let held = match instead {
             None => self
                 .first_stage_place()

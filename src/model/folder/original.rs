@@ -16,7 +16,7 @@ use crate::model::conditioner::semantic::LABEL_MAP;
 use crate::model::conditioner::token_transformer::TokenEncoder;
 use crate::model::json::read_text;
 use crate::model::paper::{Joined, OriginalConditioner, TokenTransformer};
-use crate::model::weights::{self, names};
+use crate::model::weights::{self, WeightSource, names};
 use crate::model::{LatentInfo, ModelError};
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{InputSpec, MaskConvention, Palette, PaletteClass};
@@ -260,17 +260,29 @@ impl ModelFolder {
         })
     }
 
+    fn original_source(&self) -> Result<Box<dyn WeightSource>, ModelError> {
+        match (&self.one_file, &self.original) {
+            (None, Some(OriginalConditioner::Tokens(tokens))) => {
+                Ok(self.told(bert::weights(&self.path, *tokens)?))
+            }
+            _ => self.weights(PART, TEXT),
+        }
+    }
+
+    /// Bytes that the numbers of [`Self::original_parameter_count`] will take.
+    pub(in crate::model) fn original_bytes(&self) -> usize {
+        let count = self.original_parameter_count();
+        let source = (count > 0).then(|| self.original_source().ok()).flatten();
+        let held = source.map(|source| self.held_for(source.as_ref()));
+        count * held.unwrap_or(self.held).bytes()
+    }
+
     fn loaded<M: burn::module::Module>(
         &self,
         network: M,
         class: &'static str,
     ) -> Result<M, ModelError> {
-        let source = match (&self.one_file, &self.original) {
-            (None, Some(OriginalConditioner::Tokens(tokens))) => {
-                self.told(bert::weights(&self.path, *tokens)?)
-            }
-            _ => self.weights(PART, TEXT)?,
-        };
+        let source = self.original_source()?;
         weights::load(
             network,
             source.as_ref(),

@@ -71,16 +71,17 @@ fn turned(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 }
 
 /// The module with changes added to some of its weights, which are given by their names
-/// in files; each must have the size of its weight. The module itself stays as it is:
-/// what is not changed is shared, and what is changed is there twice, in f32 where weights
-/// are to be held so (some may lie in half precision all the same), else as it was.
+/// in files; each must have the size of its weight. What is changed is f32 where weights are
+/// to be held so (some may lie in half precision all the same), else as it was. Of a clone
+/// what is not changed is shared, and what is changed is there twice; of the only one each
+/// weight goes as the changed one comes.
 pub fn patched<M: Module>(
-    module: &M,
+    module: M,
     names: &Names,
     changes: &BTreeMap<String, Vec<LowRank>>,
     held: WeightDtype,
 ) -> M {
-    let known = layout(module, &super::names::DIFFUSERS);
+    let known = layout(&module, &super::names::DIFFUSERS);
     let known: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     let mut patcher = Patcher {
         path: FieldPath::default(),
@@ -88,7 +89,7 @@ pub fn patched<M: Module>(
         changes,
         held,
     };
-    module.clone().map(&mut patcher)
+    module.map(&mut patcher)
 }
 
 struct Patcher<'a> {

@@ -65,7 +65,7 @@ pub(super) fn details_ui(
                 fact(
                     ui,
                     "In memory",
-                    &format!("about {}", bytes_text(memory_bytes)),
+                    &format!("about {} on the processor", bytes_text(memory_bytes)),
                 );
             }
             if let Some(side) = card.native_size_px {
