@@ -33,19 +33,13 @@ impl FoundRecipe {
         if self.form != RecipeForm::Velatura || self.spec.finish.is_some() {
             return None;
         }
+        let painted = self.into_painted()?;
         Some(PaintedRecipe {
-            sampler_label: self.spec.sampler.as_ref().map(ToString::to_string),
-            used_picture: self.used_picture,
-            used_mask: self.used_mask,
-            used_latents: self.used_latents,
             spec: GenerateSpec {
                 finish: Some(finish),
-                ..self.spec
+                ..painted.spec
             },
-            model_name: self.model_name?,
-            model_hash: self.model_hash?,
-            program: self.program?,
-            source: painted(self.source),
+            ..painted
         })
     }
 
@@ -82,6 +76,7 @@ mod tests {
 
     use super::*;
     use crate::recipe::ImageInput;
+    use crate::recipe::picture_reading::MAX_TEXT_BYTES;
 
     fn recipe(prompt: &str) -> PaintedRecipe {
         let spec = GenerateSpec {
@@ -116,6 +111,29 @@ mod tests {
         assert_ne!(newer, json);
         let found = FoundRecipe::from_json(&newer).unwrap();
         assert_eq!((found.spec.steps, found.source), (30, None));
+    }
+
+    #[test]
+    fn the_own_recipe_comes_first_where_all_would_be_too_long_to_be_read() {
+        let noise = RgbaImage::from_fn(440, 440, |x, y| {
+            let mixed = (x * 440 + y).wrapping_mul(2_654_435_761);
+            let [a, b, c, _] = (mixed ^ (mixed >> 15))
+                .wrapping_mul(2_246_822_519)
+                .to_le_bytes();
+            Rgba([a, b, c, 255])
+        });
+        let spec = GenerateSpec {
+            low_resolution: Some(ImageInput(Arc::new(noise))),
+            ..GenerateSpec::default()
+        };
+        let large = || PaintedRecipe::new(spec.clone(), "Larger", "abcdef0123");
+        let one = large().to_json().unwrap().len();
+        assert!(one < MAX_TEXT_BYTES && 3 * one > MAX_TEXT_BYTES, "{one}");
+        let json = large().made_from(Some(large().made_from(Some(large()))));
+        let json = json.to_json().unwrap();
+        assert!(json.len() <= MAX_TEXT_BYTES);
+        let found = FoundRecipe::from_json(&json).unwrap();
+        assert!(found.spec.low_resolution.is_some() && found.source.is_none());
     }
 
     #[test]

@@ -344,18 +344,20 @@ mod tests {
             causal: first.is_some(),
         };
         let standing = transposed_values(&v, &shape);
-        let mut out = vec![9.0; queries * head_dim];
-        let task = Task {
-            queries: Mat::new(&q, queries, head_dim),
-            keys: Mat::new(&k, keys, head_dim),
-            values: Mat::new(&standing, head_dim, keys),
-            first,
-            scale: std::f32::consts::LOG2_E / 3.0,
-            out: MatMut::new(&mut out, queries, head_dim),
-            scratch: &mut vec![7.0; (2 * head_dim + BLOCK_KEYS) * MAX_WIDTH],
+        let attend = |q: &[f32], k: &[f32]| {
+            let mut out = vec![9.0; queries * head_dim];
+            simd.vectorize(Task {
+                queries: Mat::new(q, queries, head_dim),
+                keys: Mat::new(k, keys, head_dim),
+                values: Mat::new(&standing, head_dim, keys),
+                first,
+                scale: std::f32::consts::LOG2_E / 3.0,
+                out: MatMut::new(&mut out, queries, head_dim),
+                scratch: &mut vec![7.0; (2 * head_dim + BLOCK_KEYS) * MAX_WIDTH],
+            });
+            out
         };
-        simd.vectorize(task);
-        for (ours, expected) in out.iter().zip(expected) {
+        for (ours, expected) in attend(&q, &k).iter().zip(expected) {
             assert!(
                 (ours - expected).abs() < 1e-5,
                 "{simd:?}: {ours} {expected}"
@@ -366,17 +368,7 @@ mod tests {
         no_query[3 * head_dim + 1] = f32::NAN;
         no_key[140 * head_dim + 1] = f32::from_bits(0x7FC0_0155);
         for (q, k, one) in [(&no_query, &k, Some(3)), (&q, &no_key, None)] {
-            let task = Task {
-                queries: Mat::new(q, queries, head_dim),
-                keys: Mat::new(k, keys, head_dim),
-                values: Mat::new(&standing, head_dim, keys),
-                first,
-                scale: std::f32::consts::LOG2_E / 3.0,
-                out: MatMut::new(&mut out, queries, head_dim),
-                scratch: &mut vec![7.0; (2 * head_dim + BLOCK_KEYS) * MAX_WIDTH],
-            };
-            simd.vectorize(task);
-            for (query, row) in out.chunks_exact(head_dim).enumerate() {
+            for (query, row) in attend(q, k).chunks_exact(head_dim).enumerate() {
                 let seen = first.map_or(keys, |first| first + query + 1);
                 let is_odd = one.map_or(seen > 140, |odd| odd == query);
                 assert!(
