@@ -34,6 +34,7 @@ fn plan() -> EvaluationPlan {
         steps: 2,
         guidance_scale: 3.0,
         boxes_are_regions: false,
+        layout_bias: velatura::recipe::LAYOUT_BIAS,
     }
 }
 

@@ -46,6 +46,7 @@ struct Case {
     /// Number of boxes.
     layout: usize,
     layout_weight: f32,
+    layout_bias: f32,
     semantic: bool,
     semantic_weight: f32,
     inpaint: bool,
@@ -114,6 +115,7 @@ impl Check {
             conditions: Conditions {
                 layout: (case.layout > 0).then_some(layout),
                 layout_weight: case.layout_weight,
+                layout_bias: case.layout_bias,
                 semantic: case.semantic.then_some(semantic),
                 semantic_weight: case.semantic_weight,
                 low_resolution: case.low.then(|| self.rgb("small", 4)),
@@ -169,6 +171,7 @@ fn what_the_denoiser_is_told_and_says_equals_torch() {
             asked.push(Asked::Layout {
                 boxes: &layout.0,
                 weight: case.layout_weight,
+                bias: case.layout_bias,
                 is_guided,
             });
         }

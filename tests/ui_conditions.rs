@@ -14,7 +14,9 @@ use velatura::app::conditions::Condition;
 use velatura::app::form::FormChange;
 use velatura::document::{Layer, LayerKind};
 use velatura::geometry::CanvasRect;
-use velatura::recipe::param::{GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, STEPS, Value};
+use velatura::recipe::param::{
+    GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_BIAS, LAYOUT_WEIGHT, STEPS, Value,
+};
 use velatura::recipe::{
     FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, LayoutBox, LayoutInput,
     ModelSource, PaintedRecipe, Palette, PaletteClass, RecipeForm, SaveOptions, SemanticInput,
@@ -218,9 +220,14 @@ fn boxes_of_any_words_have_their_share_of_the_steps() {
 fn boxes_and_label_map_go_into_the_job_as_they_are_switched() {
     let mut studio = restored();
     take_model(&mut studio, "joint");
-    studio.set([FormChange::Number(&LAYOUT_WEIGHT, Value::Real(0.25))]);
+    assert!(studio.sees("Box focus"));
+    assert_eq!(paint(&mut studio).layout_bias, 2.0);
+    studio.set([
+        FormChange::Number(&LAYOUT_WEIGHT, Value::Real(0.25)),
+        FormChange::Number(&LAYOUT_BIAS, Value::Real(0.5)),
+    ]);
     let spec = paint(&mut studio);
-    assert_eq!(spec.layout_weight, 0.25);
+    assert_eq!((spec.layout_weight, spec.layout_bias), (0.25, 0.5));
     let layout = spec.layout.expect("boxes");
     assert_eq!(layout.0[0].rect, [4.0, 5.0, 20.0, 10.0]);
     assert_eq!(layout.0[1].class, "cat");

@@ -13,7 +13,7 @@ use crate::document::{BoundingBox, DocumentSnapshot, LayerId, LayerKind, stored_
 use crate::engine::protocol::ModelSummary;
 use crate::geometry::{CanvasPoint, CanvasRect};
 use crate::recipe::palette::is_same_name;
-use crate::recipe::param::{LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
+use crate::recipe::param::{GROUNDING_SHARE, LAYOUT_BIAS, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
 use crate::recipe::{
     BoxUse, GenerateSpec, InputSpec, LayoutInput, MapUse, ModelSource, Palette, PaletteClass,
     SemanticInput,
@@ -176,10 +176,18 @@ impl AppState {
         is_so.then(|| format!("{} knows no {}: {act}", model.name, condition.plural()))
     }
 
-    /// Whether boxes are told by phrases, for a share of the steps only.
-    pub fn has_grounding(&self) -> bool {
-        let used = self.model_summary().and_then(|it| BoxUse::of(&it.inputs));
-        matches!(used, Some(BoxUse::Phrases { .. }))
+    /// What else can be said of how boxes act on the chosen model.
+    pub fn box_number(&self) -> Option<&'static Number> {
+        self.model_summary()?
+            .inputs
+            .iter()
+            .find_map(|input| match input {
+                InputSpec::Phrases { .. } => Some(&GROUNDING_SHARE),
+                InputSpec::Layout {
+                    in_sequence: false, ..
+                } => Some(&LAYOUT_BIAS),
+                _ => None,
+            })
     }
 
     /// Whether the next job is told of something.

@@ -191,12 +191,16 @@ impl Told {
     ) -> Conditioning {
         let own = self.boxes.as_ref().and_then(|boxes| boxes.get(turn));
         let own = own.and_then(|boxes| boxes.get(index));
-        let concat = conditioning.concat.iter();
+        let cut = |parts: &[(&'static str, Tensor<4>)]| {
+            let parts = parts.iter();
+            parts
+                .map(|(name, part)| (*name, window.cut(part, 1)))
+                .collect()
+        };
         let controls = conditioning.controls.iter();
         let all = Conditioning {
-            concat: concat
-                .map(|(name, channels)| (*name, window.cut(channels, 1)))
-                .collect(),
+            concat: cut(&conditioning.concat),
+            bias: cut(&conditioning.bias),
             controls: controls
                 .map(|control| control.seeing(|hint| window.cut(hint, 1)))
                 .collect(),

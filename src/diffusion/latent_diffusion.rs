@@ -269,8 +269,9 @@ impl LatentDiffusion {
         told: &Conditioning,
         guided_by: &Told,
     ) -> Tensor<4> {
+        let heard = told.heard_at(timestep / self.scheduler.num_train_timesteps as f64);
         let timestep = Tensor::<1>::from_data([timestep as f32], &self.device);
-        let said = self.model.said(latents, timestep, told);
+        let said = self.model.said(latents, timestep, &heard);
         if told.rows() == 1 {
             return said;
         }

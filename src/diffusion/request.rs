@@ -9,8 +9,8 @@ use super::{Canvas, ClassGuide, ControlInput, DiffusionError, Guide};
 use crate::model::Manifest;
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{
-    BoxUse, Latents, LayoutInput, MapUse, MaskedContent, Prediction, SamplerId, Schedule,
-    SemanticInput,
+    BoxUse, LAYOUT_BIAS, Latents, LayoutInput, MapUse, MaskedContent, Prediction, SamplerId,
+    Schedule, SemanticInput,
 };
 
 /// What to paint.
@@ -144,6 +144,9 @@ pub struct Conditions {
     pub layout: Option<LayoutInput>,
     /// How strongly the boxes act, from 0 to 1.
     pub layout_weight: f32,
+    /// What attention adds to the logits of a box at its own places, and takes from them
+    /// elsewhere, while the picture is more noise than not.
+    pub layout_bias: f32,
     /// Whether boxes act as regional prompts even on a model that knows boxes.
     pub boxes_are_regions: bool,
     /// The share of the steps, from the first, in which boxes with phrases act.
@@ -166,6 +169,7 @@ impl Default for Conditions {
         Self {
             layout: None,
             layout_weight: 1.0,
+            layout_bias: LAYOUT_BIAS,
             boxes_are_regions: false,
             grounding_share: 0.3,
             semantic: None,

@@ -66,6 +66,7 @@ impl Conditions {
             BoxUse::Classes { .. } => Some(Asked::Layout {
                 boxes,
                 weight,
+                bias: self.layout_bias,
                 is_guided,
             }),
             BoxUse::Phrases { .. } => Some(Asked::Phrases {

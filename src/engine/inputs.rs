@@ -88,6 +88,7 @@ pub(super) fn request_of(spec: &GenerateSpec, controls: &[Rc<ReadControl>]) -> G
         conditions: Conditions {
             layout: spec.layout.clone(),
             layout_weight: spec.layout_weight,
+            layout_bias: spec.layout_bias,
             semantic: spec.semantic.clone(),
             semantic_weight: spec.semantic_weight,
             low_resolution: spec

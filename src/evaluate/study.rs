@@ -50,6 +50,8 @@ pub struct EvaluationPlan {
     /// Whether boxes act by their words only, as regional prompts, even on a model that
     /// knows boxes; then pictures of captions alone are measured beside them.
     pub boxes_are_regions: bool,
+    /// How much more boxes are heard at their own places.
+    pub layout_bias: f32,
 }
 
 impl EvaluationPlan {
@@ -68,9 +70,19 @@ impl EvaluationPlan {
         let painted = GenerateSpec {
             steps: self.steps,
             guidance_scale: self.guidance_scale,
+            layout_bias: self.layout_bias,
             ..GenerateSpec::default()
         };
         Ok(painted.validate()?)
+    }
+
+    /// How conditions act, before there are any.
+    fn how_conditions_act(&self) -> Conditions {
+        Conditions {
+            boxes_are_regions: self.boxes_are_regions,
+            layout_bias: self.layout_bias,
+            ..Conditions::default()
+        }
     }
 
     /// The tasks for a model.
@@ -160,7 +172,7 @@ pub fn evaluate(
             kind,
             &scenes,
             index,
-            (model.manifest(), plan.boxes_are_regions),
+            (model.manifest(), plan.how_conditions_act()),
         );
         let combination = Combination::of(kind, index);
         let caption = combination.map_or_else(|| scene.caption.clone(), |it| it.caption);

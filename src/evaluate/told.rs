@@ -11,20 +11,17 @@ use crate::model::Manifest;
 use crate::recipe::{LayoutBox, LayoutInput, Palette, PaletteClass, SemanticInput};
 use crate::scenes::{Scene, classes, palette};
 
-/// The conditions of a picture of scene `index`. What the model does not know is left
-/// out.
+/// The conditions of a picture of scene `index`, beside how they act. What the model does
+/// not know is left out.
 pub(super) fn conditions(
     kind: PictureKind,
     scenes: &[Scene],
     index: usize,
-    (manifest, boxes_are_regions): (&Manifest, bool),
+    (manifest, how): (&Manifest, Conditions),
 ) -> Conditions {
     let scene = &scenes[index];
     let another = &scenes[(index + 1) % scenes.len()];
-    let mut told = Conditions {
-        boxes_are_regions,
-        ..Conditions::default()
-    };
+    let mut told = how;
     match kind {
         PictureKind::TextToImage
         | PictureKind::Inpainting
@@ -123,7 +120,7 @@ mod tests {
         let mut boxes = 0;
         for index in 0..scenes.len() {
             for kind in PictureKind::ALL {
-                let told = conditions(kind, &scenes, index, (&manifest, false));
+                let told = conditions(kind, &scenes, index, (&manifest, Conditions::default()));
                 told.check(&manifest, [64, 64], false)
                     .expect("what the model takes");
                 boxes += told.layout.map_or(0, |layout| layout.0.len());

@@ -368,6 +368,7 @@ fn check_input(input: &InputSpec) -> Result<(), String> {
             classes,
             colours,
             max_boxes,
+            ..
         } => {
             let names = classes.iter().chain(colours);
             if classes.is_empty() || names.clone().any(|name| name.trim().is_empty()) {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::{GroupNorm, GroupNormConfig, Linear, LinearConfig, ops};
+use super::{Context, GroupNorm, GroupNormConfig, Linear, LinearConfig, ops};
 
 /// Sizes of an [`Attention`].
 #[derive(Clone, Copy, Debug)]
@@ -74,33 +74,37 @@ impl Attention {
             .forward(ops::attention(query, key, value, self.heads, false))
     }
 
-    /// As [`Self::forward`] with a context, but for the last of the batch: that one attends
-    /// to other contexts too, which count `counted` at each of its tokens (see
-    /// [`Regions`](super::Regions)).
+    /// Attends from the places of a map of a height and width, `size`, to what its context
+    /// holds for them: some tokens are heard more or less there (see
+    /// [`AttentionBias`](super::AttentionBias)), and the last of the batch attends to other
+    /// tokens too, which count so much at each place (see [`Regions`](super::Regions)).
     ///
     /// # Shapes
-    /// `contexts`: `[contexts, keys, context width]`; `counted`: `[contexts, tokens, 1]`.
-    pub fn forward_in_regions(
-        &self,
-        x: Tensor<3>,
-        context: &Tensor<3>,
-        contexts: &Tensor<3>,
-        counted: &Tensor<3>,
-    ) -> Tensor<3> {
-        let said = |query: Tensor<3>, source: &Tensor<3>| {
+    /// `x`: `[batch, height · width, width]`; result: as `x`.
+    pub fn forward_to(&self, x: Tensor<3>, context: &Context<'_>, size: [usize; 2]) -> Tensor<3> {
+        let said = |query: Tensor<3>, source: &Tensor<3>, bias: Option<&Tensor<4>>| {
             let key = self.to_k.forward(source.clone());
             let value = self.to_v.forward(source.clone());
-            ops::attention(query, key, value, self.heads, false)
+            match bias {
+                Some(bias) => ops::biased_attention(query, key, value, self.heads, bias.clone()),
+                None => ops::attention(query, key, value, self.heads, false),
+            }
         };
         let query = self.to_q.forward(x);
         let last = query.dims()[0] - 1;
         let own = query.clone().narrow(0, last, 1);
-        let common = said(query, context);
+        let bias = context.bias.and_then(|it| it.at(size));
+        let common = said(query, context.tokens, bias);
+        let regions = context.regions;
+        let Some((contexts, counted)) = regions.and_then(|it| Some((it.tokens(), it.at(size)?)))
+        else {
+            return self.to_out.forward(common);
+        };
         let base = common.clone().narrow(0, last, 1);
         let mut of_last = base.clone();
         // One by one: all at once they would take gigabytes.
         for region in 0..contexts.dims()[0] {
-            let inside = said(own.clone(), &contexts.clone().narrow(0, region, 1));
+            let inside = said(own.clone(), &contexts.clone().narrow(0, region, 1), None);
             let counts = counted.clone().narrow(0, region, 1);
             of_last = of_last + (inside - base.clone()) * counts;
         }

@@ -9,12 +9,14 @@
 //! [`ops`]: one file to make fast, and the modules around it stay plain.
 
 mod attention;
+mod attention_bias;
 mod conv2d;
 mod embedding;
 mod gated;
 mod group_norm;
 mod initializer;
 mod layer_norm;
+mod levels;
 mod linear;
 pub mod ops;
 mod parameters;
@@ -26,6 +28,7 @@ mod time;
 mod transformer;
 
 pub use attention::{Attention, AttentionConfig};
+pub use attention_bias::AttentionBias;
 pub use conv2d::{Conv2d, Conv2dConfig};
 pub use embedding::{
     Embedding, EmbeddingConfig, codebook, learned_matrix, learned_number, learned_vector,

@@ -183,6 +183,31 @@ pub fn attention(
     if kernels::is_accelerated(&query) {
         return kernels::attention(query, key, value, heads, causal);
     }
+    heads_apart(query, key, value, heads, None, causal)
+}
+
+/// The same with a number added for each query and key before the softmax.
+///
+/// # Shapes
+/// As [`attention`]; `bias`: `[batch, 1, queries, keys]`.
+pub fn biased_attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    bias: Tensor<4>,
+) -> Tensor<3> {
+    heads_apart(query, key, value, heads, Some(bias), false)
+}
+
+fn heads_apart(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    bias: Option<Tensor<4>>,
+    causal: bool,
+) -> Tensor<3> {
     let [batch, queries, inner] = query.dims();
     let split = |x: Tensor<3>| {
         let tokens = x.dims()[1];
@@ -193,7 +218,7 @@ pub fn attention(
         is_causal: causal,
         ..Default::default()
     };
-    burn_attention(split(query), split(key), split(value), None, None, options)
+    burn_attention(split(query), split(key), split(value), None, bias, options)
         .swap_dims(1, 2)
         .reshape([batch, queries, inner])
 }

@@ -17,7 +17,7 @@
 
 use burn::tensor::Tensor;
 
-use super::ops;
+use super::levels::Levels;
 
 /// What the common context counts inside of regions, and the default of both programs.
 pub const BASE_RATIO: f64 = 0.2;
@@ -28,12 +28,11 @@ pub struct Regions {
     /// # Shapes
     /// `[regions, keys, context width]`.
     tokens: Tensor<3>,
-    /// What each context counts at each place, n, for maps of these heights and widths:
-    /// those of the picture's latents, halved again and again.
+    /// What each context counts at each place, n.
     ///
     /// # Shapes
     /// `[regions, height · width, 1]`.
-    levels: Vec<([usize; 2], Tensor<3>)>,
+    levels: Levels<3>,
 }
 
 impl Regions {
@@ -43,15 +42,9 @@ impl Regions {
     /// # Shapes
     /// `tokens`: `[regions, keys, context width]`; `shares`: `[1, regions, height, width]`.
     pub fn new(tokens: Tensor<3>, shares: Tensor<4>) -> Self {
-        let mut levels = Vec::new();
-        let mut shares = shares;
-        loop {
-            let [_, regions, height, width] = shares.dims();
-            levels.push(([height, width], counted(&shares, regions, height * width)));
-            if height <= 1 && width <= 1 {
-                return Self { tokens, levels };
-            }
-            shares = ops::halved(shares);
+        Self {
+            tokens,
+            levels: Levels::new(shares, counted),
         }
     }
 
@@ -69,16 +62,16 @@ impl Regions {
     /// # Shapes
     /// `[regions, height · width, 1]`.
     pub(super) fn at(&self, size: [usize; 2]) -> Option<&Tensor<3>> {
-        let level = self.levels.iter().find(|(known, _)| *known == size);
-        level.map(|(_, counted)| counted)
+        self.levels.at(size)
     }
 }
 
 /// n of s.
-fn counted(shares: &Tensor<4>, regions: usize, places: usize) -> Tensor<3> {
+fn counted(shares: Tensor<4>) -> Tensor<3> {
+    let [_, regions, height, width] = shares.dims();
     let most = shares.clone().sum_dim(1).clamp_min(1.0);
-    let counted = shares.clone() / most * (1.0 - BASE_RATIO);
-    counted.reshape([regions, places, 1])
+    let counted = shares / most * (1.0 - BASE_RATIO);
+    counted.reshape([regions, height * width, 1])
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    Attention, AttentionConfig, Conv2d, Conv2dConfig, GatedSelfAttention, GatedSelfAttentionConfig,
-    GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, Regions, ops,
+    Attention, AttentionBias, AttentionConfig, Conv2d, Conv2dConfig, GatedSelfAttention,
+    GatedSelfAttentionConfig, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear,
+    LinearConfig, Regions, ops,
 };
 
 /// What the places of a map attend to besides themselves.
@@ -16,6 +17,8 @@ pub struct Context<'a> {
     /// # Shapes
     /// `[batch, keys, context width]`.
     pub tokens: &'a Tensor<3>,
+    /// How much more its tokens are heard in parts of the map.
+    pub bias: Option<&'a AttentionBias>,
     /// What acts in parts of the map, for the last of the batch.
     pub regions: Option<&'a Regions>,
     /// Boxes, for blocks with a gated self-attention.
@@ -138,17 +141,8 @@ impl BasicTransformerBlock {
             (Some(fuser), Some(boxes)) => fuser.forward(x, boxes),
             _ => x,
         };
-        let regions = context.regions;
-        let regions = regions.and_then(|it| Some((it.tokens(), it.at(size)?)));
         let normal = self.norm2.forward(x.clone());
-        let x = x + match regions {
-            Some((contexts, counted)) => {
-                let common = context.tokens;
-                self.attn2
-                    .forward_in_regions(normal, common, contexts, counted)
-            }
-            None => self.attn2.forward(normal, Some(context.tokens)),
-        };
+        let x = x + self.attn2.forward_to(normal, context, size);
         self.ff.forward(self.norm3.forward(x.clone())) + x
     }
 }

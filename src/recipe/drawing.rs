@@ -38,6 +38,7 @@ impl<'a> BoxUse<'a> {
                 classes,
                 colours,
                 max_boxes,
+                ..
             } => Some(Self::Classes {
                 classes,
                 colours,

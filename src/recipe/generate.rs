@@ -25,6 +25,10 @@ use super::upscale::Finish;
 /// Largest side, in pixels, that a job may ask for.
 pub const MAX_SIDE_PX: u32 = 8192;
 
+/// How much more boxes are heard at their own places, usually: what found most boxes of
+/// Storybook (`docs/storybook.md`).
+pub const LAYOUT_BIAS: f32 = 2.0;
+
 /// Where a model comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -114,6 +118,9 @@ pub struct GenerateSpec {
     pub batch: u32,
     /// How strongly boxes act: 0 not at all, 1 as the model was trained.
     pub layout_weight: f32,
+    /// How much more a box is heard at its own places than elsewhere while the picture is
+    /// more noise than not: what attention adds to its logits there, and takes elsewhere.
+    pub layout_bias: f32,
     /// The share of the steps, from the first, in which boxes act on a model that takes
     /// them with phrases (GLIGEN's scheduled sampling).
     pub grounding_share: f32,
@@ -228,6 +235,7 @@ impl Default for GenerateSpec {
             gradual_mask: false,
             batch: 1,
             layout_weight: 1.0,
+            layout_bias: LAYOUT_BIAS,
             grounding_share: 0.3,
             semantic_weight: 1.0,
             guide_kind: GuideKind::default(),
@@ -375,6 +383,7 @@ impl GenerateSpec {
             guidance_scale: other.guidance_scale,
             layout: other.layout.clone(),
             layout_weight: other.layout_weight,
+            layout_bias: other.layout_bias,
             grounding_share: other.grounding_share,
             semantic: other.semantic.clone(),
             semantic_weight: other.semantic_weight,

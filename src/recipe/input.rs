@@ -101,6 +101,10 @@ pub enum InputSpec {
         colours: Vec<String>,
         /// Boxes that are seen at most.
         max_boxes: u32,
+        /// Whether it reads them as one sequence, as models of the paper's code do: then
+        /// attention cannot hear one of them more than another.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_sequence: bool,
     },
     /// Boxes that say where what is to appear, in any words.
     Phrases {

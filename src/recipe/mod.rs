@@ -50,7 +50,8 @@ pub use control::{
 pub use drawing::{BoxUse, MOST_REGIONS, MapUse};
 pub use frame::{FrameError, FrameSpec, Framing, Infill, MaskedContent};
 pub use generate::{
-    GenerateSpec, ImageInput, MAX_SIDE_PX, MaskInput, ModelSource, SizeError, SpecError,
+    GenerateSpec, ImageInput, LAYOUT_BIAS, MAX_SIDE_PX, MaskInput, ModelSource, SizeError,
+    SpecError,
 };
 pub use guide::GuideKind;
 pub use infotext::{read_infotext, write_infotext};

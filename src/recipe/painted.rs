@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::kept_fields::{leave_controls_out, leave_nameless_out, spec_of};
 use super::kept_inputs::KeptInputs;
 use super::param::{
-    BATCH, CLASSIFIER_SCALE, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, Number,
-    SEMANTIC_WEIGHT, STRENGTH,
+    BATCH, CLASSIFIER_SCALE, FEATHER, GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_BIAS, LAYOUT_WEIGHT,
+    Number, SEMANTIC_WEIGHT, STRENGTH,
 };
 use super::picture_reading::MAX_TEXT_BYTES;
 use super::prompt::PromptSyntax;
@@ -263,7 +263,7 @@ impl FoundRecipe {
             self.used_picture || self.used_latents
         } else if *number == FEATHER {
             self.used_mask
-        } else if *number == LAYOUT_WEIGHT || *number == GROUNDING_SHARE {
+        } else if [&LAYOUT_WEIGHT, &LAYOUT_BIAS, &GROUNDING_SHARE].contains(&number) {
             self.spec.layout.is_some()
         } else if *number == SEMANTIC_WEIGHT {
             self.spec.semantic.is_some()
@@ -369,6 +369,7 @@ impl FoundRecipe {
         }
         let is_old = form.spec.get(PROMPT_SYNTAX).is_none();
         let knows_windows = form.spec.get("windows").is_some();
+        let knows_bias = form.spec.get(LAYOUT_BIAS.id).is_some();
         let (mut lost, mut left_out) = (Vec::new(), Vec::new());
         let stay = leave_controls_out(&mut form.spec, &mut left_out);
         form.inputs.kept.keep_control_pictures(&stay);
@@ -381,6 +382,10 @@ impl FoundRecipe {
         if !knows_windows {
             // Before there were any, all pictures were painted whole.
             spec.windows = WindowChoice::Off;
+        }
+        if !knows_bias {
+            // Before there was any, all boxes were heard alike everywhere.
+            spec.layout_bias = 0.0;
         }
         spec.frame = spec.frame.filter(|frame| frame.validate().is_ok());
         let kept = form.inputs.kept.restore(&mut spec);
@@ -435,7 +440,7 @@ impl FoundRecipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{ModelSource, SamplerId, Schedule, Tile};
+    use crate::recipe::{LayoutInput, ModelSource, SamplerId, Schedule, Tile};
 
     fn recipe() -> PaintedRecipe {
         let spec = GenerateSpec {
@@ -571,8 +576,16 @@ mod tests {
             prompt: "sea".to_owned(),
             prompt_syntax: PromptSyntax::Plain,
             windows: WindowChoice::Off,
+            layout_bias: 0.0,
             ..Default::default()
         };
         assert_eq!(found.spec, expected);
+        // What boxes had then is restored with them.
+        let layout = LayoutInput(Vec::new().into());
+        let mut spec = GenerateSpec::default();
+        let mut with_boxes = found.clone();
+        with_boxes.spec.layout = Some(layout);
+        with_boxes.restore_into(&mut spec);
+        assert_eq!(spec.layout_bias, 0.0);
     }
 }

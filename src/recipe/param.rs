@@ -318,6 +318,18 @@ pub static LAYOUT_WEIGHT: Number = Number {
     infotext: None,
 };
 
+/// How much more boxes are heard at their own places.
+pub static LAYOUT_BIAS: Number = Number {
+    id: "layout_bias",
+    label: "Box focus",
+    hint: "How much more a box is heard at its own places than elsewhere in the first half of the noise: 0 as the model was trained (attention bias)",
+    unit: None,
+    allowed: Range::real(0.0, 8.0),
+    offered: Range::real(0.0, 4.0),
+    shown: Shown::Tenths,
+    infotext: None,
+};
+
 /// How long boxes with phrases act.
 pub static GROUNDING_SHARE: Number = Number {
     id: "grounding_share",
@@ -440,6 +452,11 @@ impl GenerateSpec {
             number: &LAYOUT_WEIGHT,
             get: |spec| Value::Real(spec.layout_weight),
             set: |spec, value| spec.layout_weight = value.as_f32(),
+        },
+        Param {
+            number: &LAYOUT_BIAS,
+            get: |spec| Value::Real(spec.layout_bias),
+            set: |spec, value| spec.layout_bias = value.as_f32(),
         },
         Param {
             number: &GROUNDING_SHARE,

@@ -134,6 +134,7 @@ fn input(
             classes: holdings.box_classes.clone(),
             colours: holdings.box_colours.clone(),
             max_boxes: number(holdings.most_boxes.clamp(1, MOST_BOXES.min(MAX_BOXES))),
+            in_sequence: false,
         },
         TrainTask::Semantic => InputSpec::Semantic {
             classes: map_classes(&holdings.map_classes)?,
@@ -190,6 +191,7 @@ fn layout(
         classes,
         colours,
         max_boxes,
+        ..
     }) = input
     else {
         return None;

@@ -518,6 +518,7 @@ mod tests {
             classes: vec!["bus".to_owned()],
             colours: Vec::new(),
             max_boxes: 4,
+            in_sequence: false,
         }];
         let teller = Teller::new(&manifest, None, None, 0.0);
         let about = teller.tellable(&sample(), &mut Random::new(0, 0));

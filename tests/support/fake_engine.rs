@@ -350,6 +350,7 @@ fn summary(source: ModelSource) -> ModelSummary {
             classes: ["cat", "bus", "balloon"].map(str::to_owned).to_vec(),
             colours: ["red", "blue"].map(str::to_owned).to_vec(),
             max_boxes: 3,
+            in_sequence: false,
         });
     }
     if name == JOINT {

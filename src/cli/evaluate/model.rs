@@ -13,6 +13,7 @@ use super::features::{FeatureArgs, Named};
 use super::folders;
 use super::sweep::{Common, SweepArgs};
 use super::unwritable;
+use crate::cli::generate::help;
 use crate::cli::model_name::find_model;
 use crate::cli::report::Reporter;
 use crate::cli::{CliError, DeviceArg, devices, interrupt};
@@ -25,7 +26,8 @@ use crate::evaluate::{
 use crate::files::write_whole;
 use crate::folders as places;
 use crate::model::ModelFolder;
-use crate::recipe::param::{GUIDANCE, STEPS, Value};
+use crate::recipe;
+use crate::recipe::param::{GUIDANCE, LAYOUT_BIAS, STEPS, Value};
 use crate::scenes::FIRST_UNSEEN_SEED;
 
 /// What `velatura evaluate model` takes.
@@ -43,6 +45,8 @@ pub struct ModelArgs {
     /// no boxes; pictures of captions alone are measured beside them
     #[arg(long)]
     boxes_as_regions: bool,
+    #[arg(long, value_name = "BIAS", help = help(&LAYOUT_BIAS, "2"))]
+    box_focus: Option<f32>,
     /// Unseen scenes to paint for each way of asking
     #[arg(long, visible_alias = "prompts", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=i64::from(MOST_PICTURES)))]
     count: u32,
@@ -103,6 +107,7 @@ pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
         steps: args.steps.unwrap_or(studio.default_steps),
         guidance_scale: args.cfg_scale.unwrap_or(studio.default_guidance_scale),
         boxes_are_regions: args.boxes_as_regions,
+        layout_bias: args.box_focus.unwrap_or(recipe::LAYOUT_BIAS),
     };
     if args.sweep.is_asked() {
         return sweep(args, &plan, &model, report);

@@ -14,7 +14,9 @@ use crate::diffusion::{Conditions, DiffusionError};
 use crate::exchange::{ExchangeError, read_boxes, read_label_map, read_palette};
 use crate::frame::{cut_layout, cut_picture, cut_semantic};
 use crate::model::Manifest;
-use crate::recipe::param::{GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value};
+use crate::recipe::param::{
+    GROUNDING_SHARE, GUIDE_SCALE, LAYOUT_BIAS, LAYOUT_WEIGHT, SEMANTIC_WEIGHT, Value,
+};
 use crate::recipe::{
     BoxUse, GenerateSpec, GuideKind, ImageInput, InputSpec, LayoutInput, MapUse, Palette,
     SemanticInput, open_picture, scale_picture,
@@ -56,6 +58,8 @@ pub(in crate::cli) struct ConditionArgs {
     condition_weight: Vec<(Weighed, f32)>,
     #[arg(long, value_name = "WEIGHT", help = help(&LAYOUT_WEIGHT, "the recipe's, or 1"))]
     region_weight: Option<f32>,
+    #[arg(long, value_name = "BIAS", help = help(&LAYOUT_BIAS, "the recipe's, or 2"))]
+    box_focus: Option<f32>,
     #[arg(long, value_name = "SHARE", help = help(&GROUNDING_SHARE, "the recipe's, or 0.3"))]
     grounding_share: Option<f32>,
 }
@@ -123,6 +127,7 @@ impl ConditionArgs {
             }
         }
         spec.layout_weight = self.region_weight.unwrap_or(spec.layout_weight);
+        spec.layout_bias = self.box_focus.unwrap_or(spec.layout_bias);
         spec.grounding_share = self.grounding_share.unwrap_or(spec.grounding_share);
         let is_free = spec.init.is_none();
         if let Some(path) = &self.low_resolution {
@@ -251,6 +256,19 @@ impl ConditionArgs {
         }
         let box_use = BoxUse::of(&manifest.inputs).filter(|_| spec.layout.is_some());
         let has_phrases = matches!(box_use, Some(BoxUse::Phrases { .. }));
+        let is_heard = |input: &InputSpec| {
+            matches!(
+                input,
+                InputSpec::Layout {
+                    in_sequence: false,
+                    ..
+                }
+            )
+        };
+        let has_focus = spec.layout.is_some() && manifest.inputs.iter().any(is_heard);
+        if self.box_focus.is_some() && !has_focus {
+            warn("there are no boxes of classes for the box focus to act on".to_owned());
+        }
         if self.grounding_share.is_some() && !has_phrases {
             warn("there are no boxes with phrases for the grounding share to act on".to_owned());
         }

@@ -171,6 +171,7 @@ impl Paint {
             let conditions = Conditions {
                 layout: spec.layout.clone(),
                 layout_weight: spec.layout_weight,
+                layout_bias: spec.layout_bias,
                 semantic: spec.semantic.clone(),
                 semantic_weight: spec.semantic_weight,
                 class,

@@ -19,6 +19,7 @@ use crate::evaluate::compare::FeatureNetwork;
 use crate::evaluate::study::reconstruction;
 use crate::evaluate::{EvaluateError, EvaluationPlan};
 use crate::model::ModelFolder;
+use crate::recipe::LAYOUT_BIAS;
 use crate::scenes::{Scene, SceneSource};
 
 /// Scenes that go through a first stage and back.
@@ -85,6 +86,7 @@ impl CompressionPlan {
             // As the paper's: the models as they are.
             guidance_scale: 1.0,
             boxes_are_regions: false,
+            layout_bias: LAYOUT_BIAS,
         }
     }
 

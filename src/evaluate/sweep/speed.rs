@@ -12,7 +12,7 @@ use super::{MOST_SEEDS, Observer, RealScenes, TableRow};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::compare::FeatureNetwork;
 use crate::evaluate::{EvaluateError, EvaluationPlan};
-use crate::recipe::SamplerId;
+use crate::recipe::{LAYOUT_BIAS, SamplerId};
 
 /// What is tried.
 #[derive(Clone, Debug)]
@@ -56,6 +56,7 @@ impl SpeedPlan {
             steps,
             guidance_scale: self.guidance_scale,
             boxes_are_regions: false,
+            layout_bias: LAYOUT_BIAS,
         }
     }
 

@@ -169,6 +169,7 @@ impl Conditioner for BoxTokens {
             boxes,
             weight,
             is_guided,
+            ..
         } = *asked
         else {
             return None;

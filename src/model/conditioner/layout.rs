@@ -226,19 +226,39 @@ impl LayoutEncoder {
         if count < max_boxes {
             tokens = Tensor::cat(vec![tokens, free(max_boxes - count)], 1);
         }
-        let (across, down) = (columns as f32, rows as f32);
-        let shares = table(columns * rows, &|it| {
-            let [x0, y0, x1, y1] = it.corners;
-            covered(
-                [x0 * across, y0 * down, x1 * across, y1 * down],
-                [columns, rows],
-            )
-        });
+        let shares = table(columns * rows, &|it| it.covered([columns, rows]));
         let drawn = self.plane_embedding.forward(classes) * acts;
         let planes = shares.swap_dims(1, 2).matmul(drawn).swap_dims(1, 2);
         (
             tokens,
             planes.reshape([batch, plane_channels, rows, columns]),
+        )
+    }
+
+    /// What attention adds for each token of the boxes of a picture at the places of its
+    /// latents: `bias` at those that a box covers, −`bias` at the others, in between by
+    /// the share; nothing for tokens that no box has.
+    ///
+    /// # Shapes
+    /// `[1, max_boxes, rows, columns]`.
+    fn heard(
+        &self,
+        boxes: &[NumberedBox],
+        bias: f32,
+        [columns, rows]: [usize; 2],
+        device: &Device,
+    ) -> Tensor<4> {
+        let max_boxes = self.config.max_boxes;
+        let boxes = &boxes[..boxes.len().min(max_boxes)];
+        let mut added: Vec<f32> = boxes
+            .iter()
+            .flat_map(|it| it.covered([columns, rows]))
+            .map(|share| bias * (2.0 * share - 1.0))
+            .collect();
+        added.resize(max_boxes * rows * columns, 0.0);
+        Tensor::from_data(
+            TensorData::new(added, [1, max_boxes, rows, columns]),
+            device,
         )
     }
 }
@@ -252,6 +272,16 @@ pub struct NumberedBox {
     pub colour: usize,
     /// x0, y0, x1, y1 as shares of the picture.
     pub corners: [f32; CORNERS],
+}
+
+impl NumberedBox {
+    /// The share of each place of the latents that it covers, row by row.
+    fn covered(&self, [columns, rows]: [usize; 2]) -> Vec<f32> {
+        let (across, down) = (columns as f32, rows as f32);
+        let [x0, y0, x1, y1] = self.corners;
+        let corners = [x0 * across, y0 * down, x1 * across, y1 * down];
+        covered(corners, [columns, rows])
+    }
 }
 
 /// The names of what boxes may hold, in the order of the network's numbers.
@@ -335,7 +365,12 @@ impl BoxLayout {
 
     /// What the denoiser is told of boxes in one branch; those that the model does not
     /// know are passed over.
-    fn told(&self, boxes: &[LayoutBox], weight: f32, bench: &Bench<'_>) -> Conditioning {
+    fn told(
+        &self,
+        boxes: &[LayoutBox],
+        (weight, bias): (f32, f32),
+        bench: &Bench<'_>,
+    ) -> Conditioning {
         let size_px = bench.size_px.map(|side| side as f32);
         let known = boxes
             .iter()
@@ -343,8 +378,17 @@ impl BoxLayout {
         let known: Vec<NumberedBox> = known.collect();
         let latents = bench.latent_size();
         let (tokens, planes) = self.network.tell(&[&known], weight, latents, bench.device);
+        let heard = match known.is_empty() || weight * bias == 0.0 {
+            true => Vec::new(),
+            false => vec![(
+                BOXES,
+                self.network
+                    .heard(&known, weight * bias, latents, bench.device),
+            )],
+        };
         Conditioning {
             context: vec![(BOXES, tokens)],
+            bias: heard,
             concat: vec![(BOXES, planes)],
             ..Conditioning::default()
         }
@@ -352,7 +396,7 @@ impl BoxLayout {
 
     /// What it is told where there are none.
     fn free(&self, bench: &Bench<'_>) -> Conditioning {
-        self.told(&[], 1.0, bench)
+        self.told(&[], (1.0, 0.0), bench)
     }
 }
 
@@ -361,12 +405,13 @@ impl Conditioner for BoxLayout {
         let Asked::Layout {
             boxes,
             weight,
+            bias,
             is_guided,
         } = *asked
         else {
             return None;
         };
-        let told = self.told(boxes, weight, bench);
+        let told = self.told(boxes, (weight, bias), bench);
         Some(told.beside(is_guided, || self.free(bench)))
     }
 
@@ -396,6 +441,24 @@ mod tests {
         assert!(outside.iter().all(|share| *share == 0.0));
         let within = covered([0.25, 0.25, 0.75, 0.5], [1, 1]);
         assert_eq!(within, [0.125]);
+    }
+
+    #[test]
+    fn boxes_are_heard_more_where_they_are() {
+        let config = LayoutEncoderConfig {
+            max_boxes: 2,
+            ..Default::default()
+        };
+        let device = Device::flex();
+        let network = config.init(&device).expect("a network");
+        let it = NumberedBox {
+            class: 0,
+            colour: 0,
+            corners: [0.25, 0.0, 1.0, 1.0],
+        };
+        let heard = network.heard(&[it], 2.0, [2, 1], &device);
+        let heard: Vec<f32> = heard.into_data().try_to_vec().expect("numbers");
+        assert_eq!(heard, [0.0, 2.0, 0.0, 0.0]);
     }
 
     #[test]

@@ -90,6 +90,9 @@ pub enum Asked<'a> {
         boxes: &'a [LayoutBox],
         /// How strongly they act, from 0 to 1.
         weight: f32,
+        /// What attention adds to the logits of a box at its own places, and takes from
+        /// them elsewhere.
+        bias: f32,
         /// Whether there is guidance: then the other branch sees no box.
         is_guided: bool,
     },

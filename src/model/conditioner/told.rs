@@ -1,9 +1,15 @@
 //! What a denoiser is told of everything, part by part.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Int, Tensor};
 
 use super::{LATENT, Regional};
 use crate::model::{Control, Grounding, Residuals, Told, UNet2d};
+use crate::nn::AttentionBias;
+
+/// The time of the noise down to which tokens are heard by place.
+const BIASED_UNTIL: f64 = 0.5;
 
 /// What a denoiser is told. Rows are the branches of guidance: the one to steer
 /// away from first. What has one row says the same in all of them.
@@ -14,6 +20,13 @@ pub struct Conditioning {
     /// # Shapes
     /// Each `[1 or rows, tokens, width]`.
     pub context: Vec<(&'static str, Tensor<3>)>,
+    /// What the last row adds to the logits of its attention for each token of parts of
+    /// that, at every place of the latents; parts that are not named are heard as they
+    /// were trained.
+    ///
+    /// # Shapes
+    /// Each `[1, tokens, h, w]`.
+    pub bias: Vec<(&'static str, Tensor<4>)>,
     /// Channels beside the latents, by the names of their groups.
     ///
     /// # Shapes
@@ -58,7 +71,8 @@ impl Conditioning {
                 .zip(told.classes)
                 .map(|(free, told)| Tensor::cat(vec![free, told], 0)),
             controls: told.controls,
-            // The branch to steer away from knows of neither.
+            // The branch to steer away from knows of none of these.
+            bias: told.bias,
             regions: told.regions,
             grounding: told.grounding,
             added: free
@@ -82,6 +96,7 @@ impl Conditioning {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.context.extend(other.context);
+        self.bias.extend(other.bias);
         self.concat.extend(other.concat);
         self.classes = self.classes.or(other.classes);
         self.controls.extend(other.controls);
@@ -95,6 +110,9 @@ impl Conditioning {
     /// The same, but for the parts that the other one tells of.
     #[must_use]
     pub fn but(mut self, other: Self) -> Self {
+        // It belongs to the tokens that are told.
+        self.bias.retain(|(name, _)| !has(&other.context, name));
+        self.bias.extend(other.bias);
         replace(&mut self.context, other.context);
         replace(&mut self.concat, other.concat);
         self.classes = other.classes.or(self.classes);
@@ -155,6 +173,18 @@ impl Conditioning {
         denoiser.forward_told(input, timestep, &told)
     }
 
+    /// The same at a time of the noise, from 1, which is all noise, to 0: once places are
+    /// decided, in the second half, all tokens are heard as they were trained.
+    pub fn heard_at(&self, time: f64) -> Cow<'_, Self> {
+        if self.bias.is_empty() || time >= BIASED_UNTIL {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            bias: Vec::new(),
+            ..self.clone()
+        })
+    }
+
     /// What the controls alone add to what a denoiser says of noisy latents; `None`
     /// where there are none.
     ///
@@ -171,6 +201,7 @@ impl Conditioning {
             .tokens()
             .unwrap_or_else(|| Tensor::zeros([input.dims()[0], 1, width], &input.device()));
         Told {
+            bias: self.attention_bias(&context, input.dims()),
             context,
             classes: self.classes.clone(),
             regions: self.regions.as_ref().map(|it| it.regions(&self.context)),
@@ -179,6 +210,23 @@ impl Conditioning {
             guidance: self.guidance.clone(),
             residuals: None,
         }
+    }
+
+    /// What attention adds to the logits of all tokens; `None` where that is nothing.
+    fn attention_bias(&self, tokens: &Tensor<3>, input: [usize; 4]) -> Option<AttentionBias> {
+        if self.bias.is_empty() {
+            return None;
+        }
+        let [_, _, height, width] = input;
+        let parts = self.context.iter().map(|(name, part)| {
+            let own = self.bias.iter().find(|(known, _)| known == name);
+            own.map_or_else(
+                || Tensor::zeros([1, part.dims()[1], height, width], &tokens.device()),
+                |(_, added)| added.clone(),
+            )
+        });
+        let added = Tensor::cat(parts.collect(), 1);
+        Some(AttentionBias::new(added, tokens.dims()[0]))
     }
 
     /// The latents among the other channels, in the order of the manifest.
@@ -220,6 +268,10 @@ fn both<const D: usize>(
     pairs
         .map(|((name, free), (_, told))| (name, Tensor::cat(vec![free, told], 0)))
         .collect()
+}
+
+fn has<const D: usize>(parts: &[(&'static str, Tensor<D>)], name: &str) -> bool {
+    parts.iter().any(|(known, _)| *known == name)
 }
 
 fn replace<const D: usize>(
@@ -269,6 +321,29 @@ mod tests {
         assert_eq!(seen.dims(), [2, 3, 1, 2]);
         let wanted = [0.0, 0.0, 5.0, 5.0, 7.0, 7.0, 1.0, 1.0, 5.0, 5.0, 7.0, 7.0];
         assert_eq!(numbers(seen), wanted);
+    }
+
+    #[test]
+    fn what_is_heard_by_place_goes_with_its_tokens_and_with_time() {
+        let part = |heard: Vec<f32>| Conditioning {
+            context: vec![("boxes", Tensor::ones([1, 1, 1], &Device::flex()))],
+            bias: heard
+                .into_iter()
+                .map(|value| ("boxes", plane(value, 1, 1)))
+                .collect(),
+            ..Default::default()
+        };
+        let text = Conditioning {
+            context: vec![("text", Tensor::ones([2, 3, 1], &Device::flex()))],
+            ..Default::default()
+        };
+        let told = text.clone().and(part(vec![2.0]));
+        assert_eq!(told.heard_at(0.6).bias.len(), 1);
+        assert!(told.heard_at(0.4).bias.is_empty());
+        assert_eq!(told.clone().but(text).bias.len(), 1);
+        assert!(told.clone().but(part(Vec::new())).bias.is_empty());
+        let anew = told.but(part(vec![3.0]));
+        assert_eq!(numbers(anew.bias[0].1.clone()), [3.0, 3.0]);
     }
 
     #[test]

@@ -115,6 +115,7 @@ pub fn groups_of(
             classes,
             colours,
             max_boxes,
+            ..
         } => {
             let config = layout.ok_or_else(|| missing("layout_encoder"))?;
             let counts = [

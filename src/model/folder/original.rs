@@ -110,6 +110,7 @@ fn layout(path: &Path, tokens: TokenTransformer) -> Result<InputSpec, ModelError
         classes,
         colours: Vec::new(),
         max_boxes: grammar.max_boxes() as u32,
+        in_sequence: true,
     })
 }
 

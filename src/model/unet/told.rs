@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::nn::{Context, Regions};
+use crate::nn::{AttentionBias, Context, Regions};
 
 /// What a denoiser is told in one call. Each part of a network takes of it what is for
 /// that part, and passes over the rest.
@@ -20,6 +20,8 @@ pub struct Told {
     pub classes: Option<Tensor<1, Int>>,
     /// What ControlNets add on the way up.
     pub residuals: Option<Residuals>,
+    /// How much more its attention hears of that in parts of the picture.
+    pub bias: Option<AttentionBias>,
     /// What its attention looks at in parts of the picture, for the last of the batch.
     pub regions: Option<Regions>,
     /// Boxes that its attention looks at, by [`UNet2d::grounded`](super::UNet2d::grounded).
@@ -46,6 +48,7 @@ impl Told {
     pub(super) fn attended(&self) -> Context<'_> {
         Context {
             tokens: &self.context,
+            bias: self.bias.as_ref(),
             regions: self.regions.as_ref(),
             boxes: self.boxes.as_ref(),
         }
@@ -58,6 +61,7 @@ impl From<Tensor<3>> for Told {
             context,
             classes: None,
             residuals: None,
+            bias: None,
             regions: None,
             boxes: None,
             added: None,

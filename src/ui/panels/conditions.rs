@@ -7,7 +7,7 @@ use crate::app::conditions::Condition;
 use crate::app::form::FormChange;
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
-use crate::recipe::param::{GROUNDING_SHARE, GUIDE_SCALE};
+use crate::recipe::param::GUIDE_SCALE;
 use crate::recipe::{GuideKind, ModelSource};
 use crate::ui::theme::{height, space, tokens, type_size};
 use crate::ui::widgets::{combo, number_field, number_row, number_slider, row};
@@ -31,10 +31,13 @@ pub(super) fn conditions_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
                 .size(type_size::SMALL + 1.0);
             ui.add(egui::Label::new(text).wrap());
         }
-        if condition == Condition::Boxes && state.tells(condition) && state.has_grounding() {
-            let now = state.form().number(&GROUNDING_SHARE);
-            if let (_, Some(value)) = number_row(ui, &GROUNDING_SHARE, now) {
-                commands.set(FormChange::Number(&GROUNDING_SHARE, value));
+        if condition == Condition::Boxes
+            && state.tells(condition)
+            && let Some(number) = state.box_number()
+        {
+            let now = state.form().number(number);
+            if let (_, Some(value)) = number_row(ui, number, now) {
+                commands.set(FormChange::Number(number, value));
             }
         }
         if condition == Condition::LabelMap

@@ -224,7 +224,43 @@ CASES = [
     dict(layout=4, semantic=True, low=True, guidance=1.0),
     # Acts as no boxes and no map.
     dict(layout=4, layout_weight=0.0, semantic=True, semantic_weight=0.0),
+    # Boxes are heard more at their own places.
+    dict(layout=4, layout_bias=2.0),
+    dict(layout=3, layout_weight=0.5, layout_bias=3.0, guidance=1.0),
 ]
+
+
+class BiasedAttention:
+    """Attention to words and boxes that adds a number for each place and token before the softmax, while there are
+    such numbers."""
+
+    def __init__(self, own):
+        self.own, self.by_places = own, {}
+
+    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, **others):
+        if encoder_hidden_states is not None and self.by_places:
+            attention_mask = self.by_places[hidden_states.shape[1]]
+        return self.own(attn, hidden_states, encoder_hidden_states, attention_mask, **others)
+
+
+def bias_by_places(boxes, weight, bias, guided, words):
+    """What is added to the logits for each token: `bias` where its box lies, -`bias` elsewhere, by the share of a
+    place that it covers."""
+    added = torch.zeros(words + LAYOUT["max_boxes"], ROWS, COLUMNS)
+    for place, box in enumerate(boxes):
+        left, top, width, height = box["rect"]
+        for row in range(ROWS):
+            for column in range(COLUMNS):
+                across = min(left + width, FACTOR * (column + 1)) - max(left, FACTOR * column)
+                down = min(top + height, FACTOR * (row + 1)) - max(top, FACTOR * row)
+                share = max(across, 0) * max(down, 0) / FACTOR**2
+                added[words + place, row, column] = weight * (bias * share - bias * (1 - share))
+    by_places = {}
+    while added.shape[-1] > 1:
+        told = added.flatten(1).T[None]
+        by_places[told.shape[1]] = torch.cat([torch.zeros_like(told), told]) if guided else told
+        added = torch.nn.functional.avg_pool2d(added[None], 2, ceil_mode=True, count_include_pad=False)[0]
+    return by_places
 
 
 def run(parts, case, out, key):
@@ -269,7 +305,13 @@ def run(parts, case, out, key):
     sampler = scheduler()
     sampler.set_timesteps(STEPS)
     latents = noise * sampler.init_noise_sigma
+    processors = {name: BiasedAttention(own) for name, own in unet.attn_processors.items()}
+    unet.set_attn_processor(dict(processors))
+    by_places = bias_by_places(BOXES[: case["layout"]], case["layout_weight"], case["layout_bias"], guided, 24)
     for step, time in enumerate(sampler.timesteps):
+        for processor in processors.values():
+            # In the first half of the noise.
+            processor.by_places = by_places if case["layout_bias"] and time >= 500 else {}
         said = unet(torch.cat([shared(latents), *beside], 1), time, context).sample
         if guided:
             steered, told = said.chunk(2)
@@ -279,6 +321,7 @@ def run(parts, case, out, key):
         latents = sampler.step(said, time, latents, eta=0.0).prev_sample
         if step == 0:
             out[f"first.{key}"] = latents
+    unet.set_attn_processor({name: processor.own for name, processor in processors.items()})
     assert torch.isfinite(latents).all(), case
     out[f"latents.{key}"] = latents
     out[f"context.{key}"] = context
@@ -296,7 +339,7 @@ def main():
            "mask": torch.from_numpy(mask()), "small": torch.from_numpy(small_picture())}
     cases = []
     for case in CASES:
-        case = dict(prompt=PROMPT, layout=0, layout_weight=1.0, semantic=False, semantic_weight=1.0, inpaint=False,
+        case = dict(prompt=PROMPT, layout=0, layout_weight=1.0, layout_bias=0.0, semantic=False, semantic_weight=1.0, inpaint=False,
                     low=False, guidance=3.5, decode=False) | case
         run(parts, case, out, len(cases))
         cases.append(case)

@@ -24,6 +24,7 @@ fn layout() -> ModelSummary {
         classes: ["bus", "cat"].map(str::to_owned).to_vec(),
         colours: ["red".to_owned()].to_vec(),
         max_boxes: 2,
+        in_sequence: false,
     }])
 }
 

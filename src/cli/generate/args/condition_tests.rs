@@ -57,6 +57,8 @@ fn boxes_map_and_small_picture_end_in_the_spec() {
         &small,
     ];
     let weights = [
+        "--box-focus",
+        "3.5",
         "--condition-weight",
         "boxes=0.8",
         "--condition-weight",
@@ -65,6 +67,7 @@ fn boxes_map_and_small_picture_end_in_the_spec() {
     let spec = joint(&[&options[..], &weights[..]].concat()).unwrap();
     assert_eq!((spec.width_px, spec.height_px), (40, 24));
     assert_eq!((spec.layout_weight, spec.semantic_weight), (0.8, 0.5));
+    assert_eq!(spec.layout_bias, 3.5);
     let layout = spec.layout.as_ref().unwrap();
     assert_eq!(layout.0[0].rect, [4.0, 2.0, 20.0, 12.0]);
     assert_eq!(layout.0[0].colour.as_deref(), Some("red"));
