@@ -4,8 +4,7 @@
 Run in this folder with what make_trajectories.py needs.
 """
 
-import torch
-from make_trajectories import HERE, SCHEDULES, SHAPE, SPACINGS, run_sampler, save, seeded
+from make_trajectories import SCHEDULES, SPACINGS, results
 
 
 def cases():
@@ -29,19 +28,4 @@ def cases():
 
 
 if __name__ == "__main__":
-    noise, clean = torch.randn(SHAPE, generator=seeded(1)), torch.randn(SHAPE, generator=seeded(2))
-    kept, results, times, sigmas = [], [], [], []
-    for one in cases():
-        x, timesteps, sigma = run_sampler(one, seeded(7), noise, clean)
-        if not torch.isfinite(x).all():
-            print("not finite in diffusers, left out:", one)
-            continue
-        kept.append({k: v for k, v in one.items() if v})
-        results.append(x.flatten())
-        times.append(timesteps.double())
-        sigmas.append(sigma)
-    save({
-        "noise": noise, "clean": clean, "result": torch.stack(results), "timesteps": torch.cat(times),
-        "evaluations": torch.tensor([len(t) for t in times], dtype=torch.int32),
-        "init_noise_sigma": torch.tensor(sigmas, dtype=torch.float64),
-    }, HERE / "orders.safetensors", {"schedules": SCHEDULES, "cases": kept})
+    results("orders.safetensors", cases())

@@ -11,7 +11,6 @@ Run in this folder, with what make_trajectories.py needs and Python's scipy and 
 """
 
 import importlib.util
-import json
 import os
 import sys
 import types
@@ -30,19 +29,17 @@ from diffusers import (
 )
 from diffusers.schedulers import AysSchedules, DPMSolverSDEScheduler, scheduling_dpmsolver_sde
 from make_trajectories import (
-    HERE,
     KARRAS,
     SAMPLERS,
     SCHEDULES,
     SD,
     SETTINGS,
-    SHAPE,
     SPACINGS,
     SPREADS,
     TOLD,
     ZERO_SNR,
     pipeline_reference,
-    save,
+    results,
     seeded,
     toy_model,
 )
@@ -253,26 +250,6 @@ def solver_cases():
             yield case("unipc", "sd", 9, karras, **key)
 
 
-def results(name, cases_of, run):
-    noise, clean = torch.randn(SHAPE, generator=seeded(1)), torch.randn(SHAPE, generator=seeded(2))
-    cases, results, times, sigmas = [], [], [], []
-    for case in cases_of():
-        x, timesteps, sigma = run(case, noise, clean)
-        if not torch.isfinite(x).all():
-            print("  not finite there, left out:", json.dumps(case))
-            continue
-        cases.append({k: v for k, v in case.items() if v})
-        results.append(x.flatten())
-        times.append(timesteps.double())
-        sigmas.append(sigma)
-    save({
-        "noise": noise, "clean": clean, "result": torch.stack(results), "timesteps": torch.cat(times),
-        "evaluations": torch.tensor([len(t) for t in times], dtype=torch.int32),
-        "init_noise_sigma": torch.tensor(sigmas, dtype=torch.float64),
-    }, HERE / name, {"schedules": SCHEDULES, "cases": cases})
-    print(len(cases), "cases")
-
-
 # Ways to spread noise levels -----------------------------------------------------------------
 
 # Classes that take timesteps of their own.
@@ -387,9 +364,9 @@ GIVEN_PIPELINES = {
 if __name__ == "__main__":
     wanted = sys.argv[1:] or ["solvers", "spreads", "later", "given"]
     if "solvers" in wanted:
-        results("solvers.safetensors", solver_cases, run_solver)
+        results("solvers.safetensors", solver_cases(), run_solver)
     if "spreads" in wanted:
-        results("spreads.safetensors", spread_cases, run_spread)
+        results("spreads.safetensors", spread_cases(), run_spread)
     for word, pipelines in (("later", LATER_PIPELINES), ("given", GIVEN_PIPELINES)):
         if word in wanted:
             for name, spec in pipelines.items():

@@ -220,34 +220,48 @@ def run_sampler(case, generator, noise, clean):
     return x, scheduler.timesteps, float(scheduler.init_noise_sigma)
 
 
-def scheduler_reference():
-    noise, clean = torch.randn(SHAPE, generator=seeded(1)), torch.randn(SHAPE, generator=seeded(2))
+def inputs():
+    """What every run of a sampler begins with: noise, and a picture."""
+    return torch.randn(SHAPE, generator=seeded(1)), torch.randn(SHAPE, generator=seeded(2))
+
+
+def run_seeded(case, noise, clean):
+    return run_sampler(case, seeded(7), noise, clean)
+
+
+def results(name, cases_of, run=run_seeded, more={}):
+    """Writes what comes of runs of samplers; those without one, or with none that is finite, are left out."""
+    noise, clean = inputs()
     cases, results, times, sigmas = [], [], [], []
-    seen = set()
-    for case in sampler_cases():
+    for case in cases_of:
         # The configuration is written out, as a scheduler_config.json would be.
         key = json.dumps(case)
-        if key in seen:
+        try:
+            x, timesteps, sigma = run(case, noise, clean)
+        except NotImplementedError as error:
+            print("  not there, left out:", key, error)
             continue
-        seen.add(key)
-        x, timesteps, sigma = run_sampler(case, seeded(7), noise, clean)
         if not torch.isfinite(x).all():
             # Euler-a takes roots of differences that f32 rounds below zero; those of ours are in f64.
-            print("  not finite in diffusers, left out:", key)
+            print("  not finite there, left out:", key)
             continue
         cases.append({k: v for k, v in case.items() if v})
         results.append(x.flatten())
         times.append(timesteps.double())
         sigmas.append(sigma)
-    # Two pictures, each with its own generator.
-    two = torch.cat([noise, clean])
-    pair, _, _ = run_sampler(dict(sampler="euler-a", schedule="sd", steps=6, karras=False, start=0, config={}),
-                             [seeded(70), seeded(71)], two, None)
     save({
         "noise": noise, "clean": clean, "result": torch.stack(results), "timesteps": torch.cat(times),
         "evaluations": torch.tensor([len(t) for t in times], dtype=torch.int32),
-        "init_noise_sigma": torch.tensor(sigmas, dtype=torch.float64), "pair": pair,
-    }, HERE / "schedulers.safetensors", {"schedules": SCHEDULES, "cases": cases})
+        "init_noise_sigma": torch.tensor(sigmas, dtype=torch.float64), **more,
+    }, HERE / name, {"schedules": SCHEDULES, "cases": cases})
+    print(len(cases), "cases")
+
+
+def scheduler_reference():
+    # Two pictures, each with its own generator.
+    pair, _, _ = run_sampler(dict(sampler="euler-a", schedule="sd", steps=6, karras=False, start=0, config={}),
+                             [seeded(70), seeded(71)], torch.cat(inputs()), None)
+    results("schedulers.safetensors", sampler_cases(), more={"pair": pair})
 
 
 # Whole pipelines -----------------------------------------------------------------------------

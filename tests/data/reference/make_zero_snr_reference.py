@@ -7,10 +7,7 @@ Run in this folder, with what make_trajectories.py needs:
     ATEN_CPU_CAPABILITY=avx2 python3 make_zero_snr_reference.py
 """
 
-import json
-
-import torch
-from make_trajectories import HERE, SCHEDULES, SHAPE, run_sampler, save, seeded
+from make_trajectories import results
 
 
 def cases_of():
@@ -24,29 +21,5 @@ def cases_of():
                                 rescale_betas_zero_snr=True, timestep_spacing=spacing, prediction_type=prediction))
 
 
-def main():
-    noise, clean = torch.randn(SHAPE, generator=seeded(1)), torch.randn(SHAPE, generator=seeded(2))
-    cases, results, times, sigmas = [], [], [], []
-    for case in cases_of():
-        try:
-            x, timesteps, sigma = run_sampler(case, seeded(7), noise, clean)
-        except NotImplementedError as error:
-            print("  not in diffusers:", json.dumps(case), error)
-            continue
-        if not torch.isfinite(x).all():
-            print("  not finite in diffusers, left out:", json.dumps(case))
-            continue
-        cases.append({k: v for k, v in case.items() if v})
-        results.append(x.flatten())
-        times.append(timesteps.double())
-        sigmas.append(sigma)
-    save({
-        "noise": noise, "clean": clean, "result": torch.stack(results), "timesteps": torch.cat(times),
-        "evaluations": torch.tensor([len(t) for t in times], dtype=torch.int32),
-        "init_noise_sigma": torch.tensor(sigmas, dtype=torch.float64),
-    }, HERE / "zero_snr.safetensors", {"schedules": SCHEDULES, "cases": cases})
-    print(len(cases), "cases")
-
-
 if __name__ == "__main__":
-    main()
+    results("zero_snr.safetensors", cases_of())
