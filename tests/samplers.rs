@@ -2,8 +2,8 @@
 //! whole results of more than a thousand configurations. PLMS is compared with the
 //! paper's own code, and DPM++ 3M SDE with k-diffusion.
 //!
-//! `data/reference/make_trajectories.py`, `make_solvers.py` and `make_zero_snr_reference.py` say
-//! what was run. Not compared: LMS from the
+//! `data/reference/make_trajectories.py`, `make_solvers.py`, `make_orders.py`, `make_bounds.py` and
+//! `make_zero_snr_reference.py` say what was run. Not compared: LMS from the
 //! middle on with diffusers' own choice of the order, which counts slopes that are not
 //! there; the
 //! clean samples that samplers show on the way, and samplers with a model that
@@ -390,6 +390,11 @@ fn results_that_begin_in_pure_noise_equal_those_of_diffusers() {
 #[test]
 fn results_of_the_third_order_equal_those_of_diffusers() {
     check_all("orders.safetensors");
+}
+
+#[test]
+fn results_within_bounds_and_of_even_logarithms_equal_those_of_diffusers() {
+    check_all("bounds.safetensors");
 }
 
 fn check_all(file: &str) {

@@ -81,7 +81,7 @@ impl NoiseSchedule {
 }
 
 /// `torch.linspace` in f32: from both ends to the middle.
-fn linspace_f32(start: f64, end: f64, count: usize) -> Vec<f32> {
+pub(super) fn linspace_f32(start: f64, end: f64, count: usize) -> Vec<f32> {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / (count.max(2) - 1) as f32;
     (0..count)

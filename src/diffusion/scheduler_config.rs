@@ -46,6 +46,18 @@ pub enum FinalSigmas {
     SigmaMin,
 }
 
+/// Where the noise levels of steps come from, unless they are spread in another way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interpolation {
+    /// From the levels of the training steps beside them.
+    #[default]
+    Linear,
+    /// Evenly in their logarithm between the largest and the smallest of the training, which is
+    /// that after the last step; steps themselves stay where they are.
+    LogLinear,
+}
+
 /// How solvers of higher order correct a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,6 +107,12 @@ pub struct SchedulerConfig {
     pub clip_sample: Option<bool>,
     /// To which magnitude.
     pub clip_sample_range: f64,
+    /// Whether predicted samples get dynamic thresholds instead.
+    pub thresholding: bool,
+    /// The share of a sample's numbers that lie below its threshold.
+    pub dynamic_thresholding_ratio: f64,
+    /// The largest threshold.
+    pub sample_max_value: f64,
     /// Whether PNDM begins with multistep updates, without Runge-Kutta.
     pub skip_prk_steps: bool,
     /// Whether noise levels follow Karras et al. 2022, <https://arxiv.org/abs/2206.00364>.
@@ -109,6 +127,8 @@ pub struct SchedulerConfig {
     pub sigma_max: Option<f64>,
     /// Whether the last training step is pure noise (Lin et al. 2023, algorithm 1).
     pub rescale_betas_zero_snr: bool,
+    /// How Euler's method finds the noise levels of steps.
+    pub interpolation_type: Interpolation,
     /// The noise level after the last step.
     pub final_sigmas_type: FinalSigmas,
     /// Order of DPM-Solver++ and UniPC.
@@ -151,6 +171,9 @@ impl Default for SchedulerConfig {
             set_alpha_to_one: None,
             clip_sample: None,
             clip_sample_range: 1.0,
+            thresholding: false,
+            dynamic_thresholding_ratio: 0.995,
+            sample_max_value: 1.0,
             skip_prk_steps: false,
             use_karras_sigmas: false,
             use_exponential_sigmas: false,
@@ -158,6 +181,7 @@ impl Default for SchedulerConfig {
             sigma_min: None,
             sigma_max: None,
             rescale_betas_zero_snr: false,
+            interpolation_type: Interpolation::Linear,
             final_sigmas_type: FinalSigmas::Zero,
             solver_order: 2,
             solver_type: SolverType::Midpoint,
@@ -221,6 +245,12 @@ impl SchedulerConfig {
                 || betas.iter().any(|beta| !(0.0..1.0).contains(beta)))
         {
             return wrong("trained_betas do not make a noise schedule".to_owned());
+        }
+        let (share, most) = (self.dynamic_thresholding_ratio, self.sample_max_value);
+        if self.thresholding && !((0.0..=1.0).contains(&share) && most > 0.0) {
+            return wrong(format!(
+                "dynamic_thresholding_ratio {share} and sample_max_value {most} make no thresholds"
+            ));
         }
         if self.rescale_betas_zero_snr && self.prediction_type == PredictionType::Epsilon {
             return wrong(
@@ -317,6 +347,15 @@ mod tests {
             (json!({"beta_start": 0.5, "beta_end": 0.1}), "beta_start"),
             (json!({"num_train_timesteps": 0}), "num_train_timesteps"),
             (json!({"trained_betas": [0.1]}), "trained_betas"),
+            (json!({"interpolation_type": "cubic"}), "cubic"),
+            (
+                json!({"thresholding": true, "dynamic_thresholding_ratio": 1.5}),
+                "dynamic_thresholding_ratio 1.5",
+            ),
+            (
+                json!({"thresholding": true, "sample_max_value": 0}),
+                "sample_max_value 0",
+            ),
             (
                 json!({"rescale_betas_zero_snr": true}),
                 "rescale_betas_zero_snr",

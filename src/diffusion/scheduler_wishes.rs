@@ -5,19 +5,6 @@ use serde_json::{Map, Value};
 use super::DiffusionError;
 use super::sampler::{SAMPLERS, SamplerInfo};
 
-/// Switches of diffusers' schedulers that change the picture and are not here,
-/// and what they ask for.
-const SWITCHES: &[(&str, &str)] = &[
-    ("thresholding", "dynamic thresholds of predicted samples"),
-    ("use_lu_lambdas", "the noise levels of Lu et al. 2022"),
-];
-
-/// Keys of which only some values change nothing here, and what is done instead.
-const CHOICES: &[(&str, &[&str], &str)] = &[
-    ("interpolation_type", &["linear"], "linear interpolation"),
-    ("timestep_type", &["discrete"], "discrete timesteps"),
-];
-
 /// One sentence for each wish that is not fulfilled: what was asked, what is done.
 /// `sampler` is what stands for the file's class.
 ///
@@ -46,7 +33,8 @@ pub(super) fn unfulfilled(
         ));
     };
     // diffusers' own class is the first of a sampler's.
-    if !class.is_empty() && sampler.class_names.first() != Some(&class) {
+    let is_own = sampler.class_names.first() == Some(&class);
+    if !class.is_empty() && !is_own {
         tell(
             class.to_owned(),
             &format!("{} paints unless another sampler is chosen", sampler.label),
@@ -76,15 +64,25 @@ pub(super) fn unfulfilled(
             "the clean sample is predicted",
         );
     }
-    for (key, what) in SWITCHES {
-        if keys.get(*key) == Some(&Value::Bool(true)) {
-            tell(format!("{what} ({key})"), "they are left out");
-        }
+    let is_on = |key: &str| keys.get(key) == Some(&Value::Bool(true));
+    // Classes of ours that do not know of them leave them out in diffusers too.
+    if is_on("thresholding") && !is_own && !sampler.reads.thresholds {
+        tell(
+            "dynamic thresholds of predicted samples (thresholding)".to_owned(),
+            "they are left out",
+        );
     }
-    for (key, known, done) in CHOICES {
-        if let Some(other) = text(key).filter(|value| !known.contains(value)) {
-            tell(format!("{key} {other}"), &format!("it gets {done}"));
-        }
+    if is_on("use_lu_lambdas") {
+        tell(
+            "the noise levels of Lu et al. 2022 (use_lu_lambdas)".to_owned(),
+            "they are left out",
+        );
+    }
+    if let Some(other) = text("timestep_type").filter(|value| *value != "discrete") {
+        tell(
+            format!("timestep_type {other}"),
+            "it gets discrete timesteps",
+        );
     }
     Ok(sentences)
 }
@@ -142,13 +140,12 @@ mod tests {
         assert!(text.contains("predict_x0"), "{text}");
         let text = told(
             &json!({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3,
-            "algorithm_type": "sde-dpmsolver++", "thresholding": true, "use_lu_lambdas": true}),
+            "algorithm_type": "sde-dpmsolver++", "timestep_type": "continuous", "use_lu_lambdas": true}),
         );
         assert_eq!(text.lines().count(), 3, "{text}");
-        let text = told(
-            &json!({"_class_name": "EulerDiscreteScheduler", "interpolation_type": "log_linear"}),
-        );
-        assert!(text.contains("log_linear"), "{text}");
+        // Euler's method, which stands for it, has no thresholds.
+        let text = told(&json!({"_class_name": "DEISMultistepScheduler", "thresholding": true}));
+        assert!(text.contains("(thresholding)"), "{text}");
         assert!(told(&json!(null)).contains("no scheduler_config.json"));
     }
 
@@ -156,13 +153,14 @@ mod tests {
     fn what_is_fulfilled_is_not_told() {
         for class in [
             "DDIMScheduler",
+            "DPMSolverMultistepScheduler",
             "PNDMScheduler",
             "EulerDiscreteScheduler",
             "UniPCMultistepScheduler",
             "LCMScheduler",
         ] {
-            let json = json!({"_class_name": class, "thresholding": false, "use_exponential_sigmas": true,
-                "interpolation_type": "linear", "solver_order": 3, "algorithm_type": "deis"});
+            let json = json!({"_class_name": class, "thresholding": true, "use_exponential_sigmas": true,
+                "interpolation_type": "log_linear", "solver_order": 3});
             assert_eq!(told(&json), "", "{class}");
         }
         assert_eq!(told(&json!({"prediction_type": "epsilon"})), "");

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
-    TrainedSteps, ZeroSnr, clipped,
+    Bound, Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    SamplerStep, TrainedSteps, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::PredictionType;
@@ -29,6 +29,7 @@ const READS: ConfigReading = ConfigReading {
     beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Leading,
     clip: Clip::Unless(true),
+    thresholds: true,
     zero_snr: ZeroSnr::Reached,
     takes_fractions: false,
 };
@@ -39,7 +40,7 @@ struct Ddim {
     stride: usize,
     final_alpha: f64,
     prediction: PredictionType,
-    clip: Option<f64>,
+    bound: Bound,
     eta: f64,
 }
 
@@ -56,7 +57,7 @@ impl Ddim {
                 steps.schedule.alpha_cumprod(0)
             },
             prediction: config.prediction_type,
-            clip: READS.clip(config),
+            bound: READS.bound(config),
             eta: f64::from(options.eta),
             steps,
         })
@@ -88,7 +89,7 @@ impl Sampler for Ddim {
         };
         let (shape, device) = (sample.dims(), sample.device());
         let (x0, epsilon) = self.prediction.x0_and_noise(alpha, output, sample);
-        let x0 = clipped(x0, self.clip);
+        let x0 = self.bound.keep(x0);
         let variance = (1.0 - next_alpha) / (1.0 - alpha) * (1.0 - alpha / next_alpha);
         let deviation = self.eta * variance.max(0.0).sqrt();
         let direction = (1.0 - next_alpha - deviation * deviation).max(0.0).sqrt();

@@ -4,8 +4,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
-    TrainedSteps, ZeroSnr, clipped,
+    Bound, Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    SamplerStep, TrainedSteps, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::PredictionType;
@@ -40,6 +40,7 @@ pub(super) const READS: ConfigReading = ConfigReading {
     beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Leading,
     clip: Clip::Unless(true),
+    thresholds: true,
     zero_snr: ZeroSnr::Reached,
     takes_fractions: false,
 };
@@ -47,7 +48,7 @@ pub(super) const READS: ConfigReading = ConfigReading {
 struct Ddpm {
     steps: TrainedSteps,
     prediction: PredictionType,
-    clip: Option<f64>,
+    bound: Bound,
     variance: Variance,
 }
 
@@ -67,7 +68,7 @@ impl Ddpm {
         Ok(Self {
             steps: TrainedSteps::new(config, &READS, timesteps),
             prediction: config.prediction_type,
-            clip: READS.clip(config),
+            bound: READS.bound(config),
             variance,
         })
     }
@@ -97,7 +98,7 @@ impl Sampler for Ddpm {
         let beta = 1.0 - alpha;
         let (shape, device) = (sample.dims(), sample.device());
         let (x0, _) = self.prediction.x0_and_noise(bar, output, sample.clone());
-        let x0 = clipped(x0, self.clip);
+        let x0 = self.bound.keep(x0);
         let mut next = x0.clone() * (next_bar.sqrt() * beta / (1.0 - bar))
             + sample * (alpha.sqrt() * (1.0 - next_bar) / (1.0 - bar));
         if self.steps.timesteps[index] > 0.0 {

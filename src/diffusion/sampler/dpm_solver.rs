@@ -35,6 +35,7 @@ pub(super) const READS: ConfigReading = ConfigReading {
     beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Linspace,
     clip: Clip::Never,
+    thresholds: true,
     zero_snr: ZeroSnr::AlmostReached,
     takes_fractions: false,
 };

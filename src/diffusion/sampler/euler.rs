@@ -9,7 +9,7 @@ use super::{
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::{
-    BetaSchedule, FinalSigmas, SchedulerConfig, TimestepSpacing,
+    BetaSchedule, FinalSigmas, Interpolation, SchedulerConfig, TimestepSpacing,
 };
 use crate::diffusion::torch_random::NoiseSource;
 
@@ -31,6 +31,7 @@ pub(super) const READS: ConfigReading = ConfigReading {
     beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Linspace,
     clip: Clip::Never,
+    thresholds: false,
     zero_snr: ZeroSnr::AlmostReached,
     takes_fractions: true,
 };
@@ -44,6 +45,7 @@ impl Euler {
         // Of those with x₀ + σ ε the only class in diffusers that has these keys.
         let limits = SigmaLimits {
             ends_at_smallest: config.final_sigmas_type == FinalSigmas::SigmaMin,
+            is_log_linear: config.interpolation_type == Interpolation::LogLinear,
             ..SigmaLimits::told(config)
         };
         Ok(Self {

@@ -4,8 +4,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Grid, OpenStep, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
-    SamplerStep, SigmaLimits, Sigmas, ZeroSnr, clipped,
+    Bound, Clip, ConfigReading, Grid, OpenStep, Sampler, SamplerInfo, SamplerMemory,
+    SamplerOptions, SamplerStep, SigmaLimits, Sigmas, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
@@ -29,6 +29,7 @@ pub(super) const READS: ConfigReading = ConfigReading {
     beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Linspace,
     clip: Clip::Unless(false),
+    thresholds: false,
     zero_snr: ZeroSnr::Ignored,
     takes_fractions: true,
 };
@@ -37,7 +38,7 @@ struct Heun {
     /// Every level but the first and the last stands twice: as the end of a
     /// step and as the beginning of the next.
     levels: Sigmas,
-    clip: Option<f64>,
+    bound: Bound,
 }
 
 impl Heun {
@@ -58,7 +59,7 @@ impl Heun {
         levels.order = 2;
         Ok(Self {
             levels,
-            clip: READS.clip(config),
+            bound: READS.bound(config),
         })
     }
 }
@@ -78,7 +79,9 @@ impl Sampler for Heun {
     ) -> SamplerStep {
         // The model was asked at this level in both halves.
         let sigma = self.levels.sigmas[index];
-        let denoised = clipped(self.levels.x0(sigma, output, sample.clone()), self.clip);
+        let denoised = self
+            .bound
+            .keep(self.levels.x0(sigma, output, sample.clone()));
         let derivative = (sample.clone() - denoised.clone()) / sigma;
         let sample = match memory.open.take() {
             Some(half) => {

@@ -2,7 +2,7 @@
 
 use super::super::DiffusionError;
 use super::super::scheduler_config::{BetaSchedule, SchedulerConfig, TimestepSpacing};
-use super::{SAMPLERS, Sampler};
+use super::{Bound, SAMPLERS, Sampler};
 use crate::recipe::{SamplerId, Schedule};
 
 /// What the user decides about sampling.
@@ -84,6 +84,8 @@ pub(in crate::diffusion) struct ConfigReading {
     /// Which steps are sampled where the file does not tell.
     pub spacing: TimestepSpacing,
     pub clip: Clip,
+    /// Whether it knows of dynamic thresholds.
+    pub thresholds: bool,
     pub zero_snr: ZeroSnr,
     /// Whether steps may lie between those of the training.
     pub takes_fractions: bool,
@@ -128,13 +130,21 @@ impl ConfigReading {
         config.timestep_spacing.unwrap_or(self.spacing)
     }
 
-    /// To which magnitude predicted samples are clipped.
-    pub fn clip(&self, config: &SchedulerConfig) -> Option<f64> {
-        let Clip::Unless(usual) = self.clip else {
-            return None;
-        };
-        let clips = config.clip_sample.unwrap_or(usual);
-        clips.then_some(config.clip_sample_range)
+    /// How predicted samples are bounded: by thresholds rather than by clipping, where a
+    /// file asks for both.
+    pub fn bound(&self, config: &SchedulerConfig) -> Bound {
+        if self.thresholds && config.thresholding {
+            return Bound::Dynamic {
+                share: config.dynamic_thresholding_ratio,
+                most: config.sample_max_value,
+            };
+        }
+        match self.clip {
+            Clip::Unless(usual) if config.clip_sample.unwrap_or(usual) => {
+                Bound::Clipped(config.clip_sample_range)
+            }
+            _ => Bound::Free,
+        }
     }
 }
 

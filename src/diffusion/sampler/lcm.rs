@@ -5,8 +5,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions, SamplerStep,
-    TrainedSteps, ZeroSnr, clipped,
+    Bound, Clip, ConfigReading, Grid, Sampler, SamplerInfo, SamplerMemory, SamplerOptions,
+    SamplerStep, TrainedSteps, ZeroSnr,
 };
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
@@ -34,6 +34,7 @@ const READS: ConfigReading = ConfigReading {
     beta_schedule: BetaSchedule::ScaledLinear,
     spacing: TimestepSpacing::Leading,
     clip: Clip::Unless(false),
+    thresholds: true,
     zero_snr: ZeroSnr::Reached,
     takes_fractions: false,
 };
@@ -41,7 +42,7 @@ const READS: ConfigReading = ConfigReading {
 struct Lcm {
     steps: TrainedSteps,
     prediction: PredictionType,
-    clip: Option<f64>,
+    bound: Bound,
     timestep_scaling: f64,
 }
 
@@ -59,7 +60,7 @@ impl Lcm {
         Ok(Self {
             steps: TrainedSteps::new(config, &READS, timesteps.collect()),
             prediction: config.prediction_type,
-            clip: READS.clip(config),
+            bound: READS.bound(config),
             timestep_scaling: config.timestep_scaling,
         })
     }
@@ -84,7 +85,7 @@ impl Sampler for Lcm {
         // What the model says counts the less the less noise there is.
         let time = self.steps.timesteps[index] * self.timestep_scaling;
         let square = time * time + SIGMA_DATA * SIGMA_DATA;
-        let denoised = clipped(x0, self.clip) * (time / square.sqrt())
+        let denoised = self.bound.keep(x0) * (time / square.sqrt())
             + sample * (SIGMA_DATA * SIGMA_DATA / square);
         let is_last = index + 1 == self.steps.timesteps.len();
         let sample = if is_last {

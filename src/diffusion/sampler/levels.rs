@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::sigmas::SigmaLimits;
 use super::spread::spread;
-use super::{Grid, SamplerInfo, SamplerOptions};
+use super::{Bound, Grid, SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{
@@ -53,6 +53,7 @@ pub(super) struct Levels {
     /// One more than timesteps: the last is that of the result.
     levels: Vec<Level>,
     prediction: PredictionType,
+    bound: Bound,
 }
 
 impl Levels {
@@ -108,6 +109,7 @@ impl Levels {
             levels: sigmas.into_iter().map(rounded).collect(),
             timesteps,
             prediction: config.prediction_type,
+            bound: info.reads.bound(config),
         })
     }
 
@@ -131,10 +133,11 @@ impl Levels {
         index + 1 == self.timesteps.len()
     }
 
-    /// What the model said at a step, as x₀.
+    /// What the model said at a step, as x₀ within its bounds.
     pub fn x0(&self, index: usize, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
         let bar = self.levels[index].alpha.powi(2);
-        self.prediction.x0_and_noise(bar, output, sample).0
+        let (x0, _) = self.prediction.x0_and_noise(bar, output, sample);
+        self.bound.keep(x0)
     }
 }
 

@@ -4,6 +4,7 @@
 //! list of timesteps; it never sees the network, so the loop around it (in
 //! [`super::Session`]) can show, stop or change what happens.
 
+mod bound;
 mod ddim;
 mod ddpm;
 mod dpm2;
@@ -29,6 +30,7 @@ mod unipc;
 
 use burn::tensor::Tensor;
 
+use bound::Bound;
 use info::Clip;
 pub(super) use info::{ConfigReading, ZeroSnr};
 pub use info::{SamplerInfo, SamplerOptions, sampler_info};
@@ -155,11 +157,4 @@ fn adams_bashforth(said: &[Tensor<4>]) -> Option<Tensor<4>> {
     terms
         .map(|(said, weight)| said.clone() * *weight)
         .reduce(|sum, term| sum + term)
-}
-
-fn clipped(x0: Tensor<4>, range: Option<f64>) -> Tensor<4> {
-    match range {
-        Some(range) => x0.clamp(-range, range),
-        None => x0,
-    }
 }

@@ -34,6 +34,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
         beta_schedule: BetaSchedule::Linear,
         spacing: TimestepSpacing::Leading,
         clip: Clip::Never,
+        thresholds: false,
         zero_snr: ZeroSnr::Ignored,
         takes_fractions: false,
     },

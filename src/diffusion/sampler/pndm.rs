@@ -36,6 +36,7 @@ const READS: ConfigReading = ConfigReading {
     beta_schedule: BetaSchedule::Linear,
     spacing: TimestepSpacing::Leading,
     clip: Clip::Never,
+    thresholds: false,
     zero_snr: ZeroSnr::Ignored,
     takes_fractions: false,
 };

@@ -6,7 +6,9 @@ use super::spread::spread;
 use super::{Grid, SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::PredictionType;
-use crate::diffusion::schedule::{NoiseSchedule, interpolate, spaced_timesteps, step_of_sigma};
+use crate::diffusion::schedule::{
+    NoiseSchedule, interpolate, linspace_f32, spaced_timesteps, step_of_sigma,
+};
 use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
 
 /// Bounds of the noise levels.
@@ -18,6 +20,8 @@ pub(super) struct SigmaLimits {
     pub max: Option<f64>,
     /// Whether the run ends at the smallest level of the training, and not at none.
     pub ends_at_smallest: bool,
+    /// Whether levels are even in their logarithm wherever the steps are.
+    pub is_log_linear: bool,
 }
 
 impl SigmaLimits {
@@ -26,7 +30,7 @@ impl SigmaLimits {
         Self {
             min: config.sigma_min,
             max: config.sigma_max,
-            ends_at_smallest: false,
+            ..Self::default()
         }
     }
 }
@@ -35,7 +39,7 @@ impl SigmaLimits {
 #[derive(Clone, Debug)]
 pub(super) struct Sigmas {
     pub timesteps: Vec<f64>,
-    /// One more than timesteps: the last is that of the result.
+    /// The one after the last timestep is that of the result.
     pub sigmas: Vec<f64>,
     pub init_noise_sigma: f64,
     /// Evaluations of the model for each step.
@@ -54,7 +58,10 @@ impl Sigmas {
     ) -> Result<Self, DiffusionError> {
         let table = NoiseSchedule::new(config, &info.reads).sigmas();
         let mut timesteps = spaced_timesteps(info, config, options.steps)?;
-        let mut sigmas: Vec<f64> = timesteps.iter().map(|t| interpolate(&table, *t)).collect();
+        let mut sigmas: Vec<f64> = match limits.is_log_linear {
+            true => log_linear(&table, options.steps),
+            false => timesteps.iter().map(|t| interpolate(&table, *t)).collect(),
+        };
         let max = limits.max.unwrap_or(sigmas[0]);
         let min = limits.min.unwrap_or(sigmas[sigmas.len() - 1]);
         let spread = spread(options.schedule, &table, [min, max], options.steps);
@@ -95,6 +102,15 @@ impl Sigmas {
     pub fn x0(&self, sigma: f64, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
         self.prediction.x0_of_sigma(sigma, output, sample)
     }
+}
+
+/// The levels of so many steps and of the result, evenly in their logarithm from the largest
+/// of a table down to the smallest; in f32, as in diffusers.
+fn log_linear(table: &[f64], steps: usize) -> Vec<f64> {
+    let log = |sigma: f64| f64::from((sigma as f32).ln());
+    let (largest, smallest) = (log(table[table.len() - 1]), log(table[0]));
+    let logs = linspace_f32(largest, smallest, steps + 1);
+    logs.into_iter().map(|log| f64::from(log.exp())).collect()
 }
 
 impl Grid for Sigmas {

@@ -31,6 +31,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
         beta_schedule: BetaSchedule::Linear,
         spacing: TimestepSpacing::Linspace,
         clip: Clip::Never,
+        thresholds: true,
         zero_snr: ZeroSnr::AlmostReached,
         takes_fractions: false,
     },
