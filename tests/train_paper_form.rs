@@ -205,6 +205,37 @@ fn words_beside_a_hole_learn_on() {
     learns_on(root.path(), "hybrid", None, "cond_stage_model.transformer.");
 }
 
+/// Boxes of what a model has no name for would else be passed over without a word.
+#[test]
+fn what_new_boxes_hold_gets_a_token_of_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    make_pictures(root.path());
+    let list = root.path().join("pictures/instances.json");
+    let text = fs::read_to_string(&list).unwrap();
+    fs::write(&list, text.replace("house", "unicorn")).unwrap();
+    let id = "latent-diffusion-layout-to-image";
+    let kind = tiny::KINDS.iter().find(|it| it.id == id).unwrap();
+    let source = kind.write(&root.path().join("tiny")).unwrap();
+    let spec = job(root.path(), &source, None, "learnt");
+    let told = train(&spec, None);
+    let model = &told.outcome.as_ref().expect("a run to the end").model;
+    let is_said = |event: &TrainEvent| matches!(event, TrainEvent::Warning { message } if message.contains("unicorn"));
+    assert!(told.events.iter().any(is_said));
+    let before = fs::read_to_string(source.with_file_name("classes.txt")).unwrap();
+    let after = fs::read_to_string(model.join("classes.txt")).unwrap();
+    assert_eq!(after, format!("{before}unicorn\n"));
+    let resumed = TrainSpec {
+        resume: true,
+        steps: 5,
+        ..spec
+    };
+    train(&resumed, None).outcome.expect("the rest");
+    // In what was learnt it has a name.
+    let again = train(&job(root.path(), model, None, "again"), None);
+    again.outcome.expect("another run");
+    assert!(!again.events.iter().any(is_said));
+}
+
 /// Whatever its file was called, what is written opens and is replaced by the next part of
 /// the run.
 #[test]
@@ -236,7 +267,7 @@ fn models_are_kept_in_a_form_that_opens_again() {
         let place = root.path().join(format!("{name} learnt"));
         let save = || {
             let network = OriginalNetwork::Tokens(&words);
-            let saved = model.save_further(&place, &unet, network);
+            let saved = model.save_further(&place, &unet, network, None);
             saved.unwrap_or_else(|error| panic!("{name}: {error}"))
         };
         save();

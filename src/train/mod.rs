@@ -9,6 +9,7 @@
 //! was not; a checkpoint holds tensors and one number, the step.
 
 mod autoencoder;
+mod box_classes;
 mod checkpoint;
 mod classifier;
 mod config;

@@ -49,6 +49,8 @@ pub(super) struct PaperForm {
     folder: ModelFolder,
     /// Its network where that stays as it is.
     frozen: Option<PaperEncoder>,
+    /// The names of all classes of boxes by their numbers, where it learns new ones.
+    classes: Option<Vec<String>>,
 }
 
 impl PaperForm {
@@ -77,17 +79,36 @@ impl PaperForm {
             reads,
             folder: folder.clone(),
             frozen,
+            classes: None,
         };
         Ok((form, trained))
+    }
+
+    /// How many classes of boxes it has tokens for.
+    pub fn most_box_classes(&self) -> Option<usize> {
+        match &self.reads {
+            Reads::Boxes(grammar) => Some(grammar.max_classes()),
+            Reads::Words(_) | Reads::Map => None,
+        }
+    }
+
+    /// Learns classes of boxes beside those that it has names for: all, by their numbers.
+    pub fn learn_classes(&mut self, all: Vec<String>) {
+        self.classes = Some(all);
     }
 
     /// What makes a run the same that goes on.
     pub fn identity(&self, trained: Option<&PaperEncoder>) -> Value {
         let network = trained.or(self.frozen.as_ref());
-        json!({
+        let mut identity = json!({
             "parameters": network.map(nn::parameter_count),
             "is_trained": trained.is_some(),
-        })
+        });
+        // Absent in checkpoints of models that learn none.
+        if let Some(classes) = &self.classes {
+            identity["classes"] = json!(classes);
+        }
+        identity
     }
 
     /// What makes what is told of tokens; without gradients where it does not learn.
@@ -187,7 +208,8 @@ impl PaperForm {
             (None, rescaler) => rescaler.as_ref().map(OriginalNetwork::Map),
         });
         let network = network.ok_or_else(|| TrainError::device("the encoder is not there"))?;
-        self.folder.save_further(place, unet, network)?;
+        let classes = self.classes.as_deref();
+        self.folder.save_further(place, unet, network, classes)?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use super::kinds::{NewModel, new_model};
 use super::latent_store::LatentStore;
 use super::paper_form::{PaperEncoder, PaperForm};
 use super::pictures::Pictures;
-use super::{limits, usual};
+use super::{box_classes, limits, usual};
 use crate::model::conditioner::Encoders;
 use crate::model::conditioner::class::ClassEncoder;
 use crate::model::conditioner::layout::LayoutEncoder;
@@ -85,6 +85,9 @@ pub(super) fn open(
     stage
         .remarks
         .extend(spec.task.and_then(|task| pictures.holdings.lacking(task)));
+    let form = stage.paper.as_mut().map(|(form, _)| form);
+    let found = box_classes::take_up(&mut stage.studio, form, &pictures.holdings)?;
+    stage.remarks.extend(found);
     stage
         .remarks
         .extend(unknown_classes(&stage.studio, &pictures.holdings)?);

@@ -71,6 +71,14 @@ pub(super) fn is_ours(folder: &Path) -> bool {
     paths.iter().all(|path| path.is_file() && is_known(path)) && is_marked()
 }
 
+/// Writes the names of classes, one on each line.
+fn write_classes(folder: &Path, classes: &[String]) -> Result<(), ModelError> {
+    let path = folder.join(CLASS_NAMES);
+    let text = classes.join("\n") + "\n";
+    write_atomically(&path, |file| file.write_all(text.as_bytes()))
+        .map_err(ModelError::io("write", &path))
+}
+
 impl ModelFolder {
     /// Whether its encoder of words, boxes or label maps learns along with the denoiser, as
     /// its YAML file says.
@@ -98,7 +106,8 @@ impl ModelFolder {
 
     /// Writes this model of the paper's code with other weights of its denoiser and of what
     /// tells it, into a folder, under its old name: as safetensors if it was, else as a
-    /// checkpoint of PyTorch that ends in `.ckpt`, by which folders know such a file.
+    /// checkpoint of PyTorch that ends in `.ckpt`, by which folders know such a file. `classes`
+    /// are the names of all by their numbers where they are others than before.
     ///
     /// # Errors
     /// If something else lies there, or a file cannot be read or written.
@@ -107,11 +116,16 @@ impl ModelFolder {
         place: &Path,
         unet: &UNet2d,
         network: OriginalNetwork<'_>,
+        classes: Option<&[String]>,
     ) -> Result<Self, ModelError> {
         let file = SingleFile::open(&self.path, None)?;
         let yaml = self.yaml(&file)?;
         put_whole(place, |fresh| {
-            self.write_further(fresh, &file, &yaml, unet, network)
+            self.write_further(fresh, &file, &yaml, unet, network)?;
+            match classes {
+                Some(classes) => write_classes(fresh, classes),
+                None => Ok(()),
+            }
         })?;
         Self::open(place)
     }
