@@ -2,7 +2,7 @@
 //! in the same latents, whatever the sampler.
 //!
 //! `data/reference/make_trajectories.py` says what was run and in which order
-//! its pipelines draw random numbers; `make_solvers.py` what was run later. Not compared: strokes of masks that lie between
+//! its pipelines draw random numbers; `make_solvers.py` and `make_bounds.py` what was run later. Not compared: strokes of masks that lie between
 //! the pixels that diffusers looks at (it loses them, we do not), prompt weights, f16
 //! arithmetic.
 #![allow(
@@ -301,6 +301,13 @@ fn later_samplers_and_crossing_masks_equal_diffusers() {
     for name in ["sd1-tiny", "sd2-tiny", "inpaint-tiny"] {
         check_file(name, "later_trajectories");
     }
+}
+
+/// Dynamic thresholds of clean samples, and levels that are even in their logarithm, as the
+/// model's own scheduler asks for them.
+#[test]
+fn wishes_of_a_scheduler_equal_diffusers() {
+    check_file("sd1-tiny", "bounds_trajectories");
 }
 
 #[test]

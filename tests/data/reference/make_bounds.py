@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes bounds.safetensors: clean samples within dynamic thresholds, and Euler's levels even in their logarithm, as a
+"""Makes bounds.safetensors and sd1-tiny/bounds_trajectories.safetensors: clean samples within dynamic thresholds, and Euler's levels even in their logarithm, as a
 scheduler_config.json may ask for them.
 
 Run in this folder with what make_trajectories.py and make_solvers.py need.
 """
 
 from make_solvers import results, run_solver
-from make_trajectories import SCHEDULES, SPACINGS, run_sampler, seeded
+from make_trajectories import SCHEDULES, SD, SPACINGS, pipeline_reference, run_sampler, seeded
 
 # Classes of diffusers that know of thresholds.
 THRESHOLDED = ["ddim", "ddpm", "dpmpp-2m", "dpmpp-2m-sde", "unipc", "lcm"]
@@ -57,6 +57,18 @@ def cases():
         yield case(sampler, 8, interpolation_type="log_linear")
 
 
+# Whole pipelines with such files.
+THRESHOLDING = dict(thresholding=True, dynamic_thresholding_ratio=0.9, sample_max_value=1.6, **SD)
+PIPELINES = dict(width=64, height=48, factor=4, cases=[
+    dict(scheduler=dict(_class_name="DDIMScheduler", steps_offset=1, clip_sample=False, **THRESHOLDING), pictures=2),
+    dict(scheduler=dict(_class_name="DDIMScheduler", **THRESHOLDING), eta=1.0),
+    dict(scheduler=dict(_class_name="DPMSolverMultistepScheduler", **THRESHOLDING), kind="image", strength=0.6),
+    dict(scheduler=dict(_class_name="DDIMScheduler", **THRESHOLDING), sampler="unipc"),
+    dict(scheduler=dict(_class_name="EulerDiscreteScheduler", interpolation_type="log_linear", **SD)),
+    dict(scheduler=dict(_class_name="EulerDiscreteScheduler", interpolation_type="log_linear", **SD), karras=True),
+])
+
+
 def run(case, noise, clean):
     if case["sampler"] in ("ddim", "ddpm", "euler", "euler-a", "heun", "dpmpp-2m"):
         return run_sampler(case, seeded(7), noise, clean)
@@ -65,3 +77,4 @@ def run(case, noise, clean):
 
 if __name__ == "__main__":
     results("bounds.safetensors", cases, run)
+    pipeline_reference("sd1-tiny", PIPELINES, "bounds_trajectories")
