@@ -6,7 +6,7 @@ Run in this folder with what make_trajectories.py and make_solvers.py need.
 """
 
 from make_solvers import results, run_solver
-from make_trajectories import SCHEDULES, SD, SPACINGS, pipeline_reference, run_sampler, seeded
+from make_trajectories import SCHEDULES, SD, SPACINGS, SPREADS, pipeline_reference, run_sampler, seeded
 
 # Classes of diffusers that know of thresholds.
 THRESHOLDED = ["ddim", "ddpm", "dpmpp-2m", "dpmpp-2m-sde", "unipc", "lcm"]
@@ -47,8 +47,8 @@ def cases():
         yield case("euler", 10, karras=karras, start=4, interpolation_type="log_linear", timestep_spacing="leading")
         yield case("euler", 9, karras=karras, interpolation_type="log_linear", final_sigmas_type="sigma_min")
         yield case("euler", 9, karras=karras, interpolation_type="log_linear", sigma_min=0.1, sigma_max=9.0)
-    for spread in ("use_exponential_sigmas", "use_beta_sigmas"):
-        yield case("euler", 9, interpolation_type="log_linear", timestep_spacing="leading", **{spread: True})
+    for spread in SPREADS:
+        yield dict(case("euler", 9, interpolation_type="log_linear", timestep_spacing="leading"), spread=spread)
     yield case("euler", 7, interpolation_type="log_linear", num_train_timesteps=1100)
     yield case("euler", 8, interpolation_type="log_linear", rescale_betas_zero_snr=True, prediction_type="v_prediction",
                timestep_spacing="trailing")
@@ -70,6 +70,8 @@ PIPELINES = dict(width=64, height=48, factor=4, cases=[
 
 
 def run(case, noise, clean):
+    if spread := case.get("spread"):
+        case = {**case, "config": {**case["config"], SPREADS[spread]: True}}
     if case["sampler"] in ("ddim", "ddpm", "euler", "euler-a", "heun", "dpmpp-2m"):
         return run_sampler(case, seeded(7), noise, clean)
     return run_solver(case, noise, clean)
