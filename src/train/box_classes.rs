@@ -86,6 +86,7 @@ mod tests {
             classes: vec!["cat".to_owned()],
             colours: Vec::new(),
             max_boxes: 4,
+            in_sequence: false,
         };
         let words = InputSpec::Text { max_tokens: 8 };
         Manifest {
