@@ -22,7 +22,7 @@ use studio::{Studio, number};
 use tempfile::TempDir;
 use velatura::app::library::LibraryCommand;
 use velatura::app::{Command, Dialog, ModelState};
-use velatura::engine::library::{ConversionWish, Listed, ModelCard};
+use velatura::engine::library::{ConversionWish, Listed, ModelCard, RenameWish};
 use velatura::model::tiny;
 use velatura::recipe::ModelSource;
 use velatura::recipe::param::STEPS;
@@ -543,6 +543,68 @@ fn a_model_of_the_list_is_written_in_another_form() {
         .into(),
     );
     wait_for_notice(&mut studio, "is there already; choose another name");
+}
+
+#[test]
+fn a_model_of_ones_own_gets_another_name_and_what_knows_it_follows() {
+    let root = webui();
+    let mut studio = listing(root.path());
+    studio.click("meadow");
+    assert!(!studio.sees("Rename…"), "it is another program's");
+    let folder = root.path().join("models/Stable-diffusion");
+    let old = folder.join("meadow.safetensors");
+    let source = ModelSource::Folder(old.clone());
+    let favour = LibraryCommand::Favour {
+        model: source.clone(),
+        is_favourite: true,
+    };
+    studio.command(favour.into());
+    let wish = |own: &Path, name: &str| RenameWish {
+        path: old.clone(),
+        own: own.to_path_buf(),
+        name: name.to_owned(),
+    };
+    // Neither in folders of others, nor over what is there.
+    let elsewhere = root.path().join("mine");
+    fs::create_dir(&elsewhere).expect("a folder");
+    studio.command(LibraryCommand::Rename(wish(&elsewhere, "hill")).into());
+    wait_for_notice(&mut studio, "rename it where it lies");
+    fs::write(folder.join("taken.safetensors"), "").expect("a file");
+    studio.command(LibraryCommand::Rename(wish(&folder, "taken")).into());
+    wait_for_notice(&mut studio, "taken.safetensors is there already");
+    assert!(old.is_file());
+    studio.command(LibraryCommand::Use(listed(&studio, "meadow")).into());
+    studio.wait("the model", |state| {
+        matches!(state.model, ModelState::Ready(_))
+    });
+    let dialog = Dialog::Rename {
+        listed: listed(&studio, "meadow"),
+        own: folder.clone(),
+    };
+    studio.command(Command::Show(dialog));
+    studio.send(Event::Text(" at noon".to_owned()));
+    press(&mut studio, Key::Enter, Modifiers::NONE);
+    wait_for_notice(&mut studio, "Renamed to “meadow at noon”");
+    // What was refused before is told no longer.
+    assert_eq!(notices(&studio).len(), 1, "{:?}", notices(&studio));
+    let new = folder.join("meadow at noon.safetensors");
+    assert!(new.is_file() && !old.exists());
+    assert!(folder.join("meadow at noon.png").is_file());
+    assert_eq!(chosen(&studio).as_ref(), Some(&new));
+    let settings = &studio.state().settings;
+    assert_eq!(
+        settings.favourite_models,
+        [ModelSource::Folder(new.clone())]
+    );
+    assert!(settings.recent_models.contains(&new) && !settings.recent_models.contains(&old));
+    studio.wait("the model", |state| {
+        matches!(state.model, ModelState::Ready(_))
+    });
+    assert!(matches!(studio.state().dialog, Some(Dialog::Models)));
+    studio.wait("the list", |state| {
+        let mut models = state.library.listing().models.iter();
+        models.any(|it| it.found.path == new && it.card.is_some())
+    });
 }
 
 #[test]

@@ -12,7 +12,7 @@ use egui_kittest::kittest::Queryable as _;
 use studio::{Studio, number};
 use velatura::app::form::{EXAMPLE_PROMPT, FormChange::Prompt, FormChange::Sampler};
 use velatura::app::training::{TrainChange, TrainPhase};
-use velatura::app::{Command, Dialog, PickPurpose};
+use velatura::app::{AppState, Command, Dialog, PickPurpose, Severity};
 use velatura::recipe::param::{BATCH, STEPS};
 use velatura::recipe::{
     GenerateSpec, ModelSource, PaintedRecipe, SamplerId, SaveOptions, Schedule, TrainTarget,
@@ -162,6 +162,34 @@ fn a_failed_job_says_so_once_and_loses_nothing() {
     studio.click("Generate");
     studio.wait("a picture", |state| state.jobs.active().is_empty());
     assert_eq!(studio.layer_names(), ["a red house", "a tree", "Mask"]);
+}
+
+#[test]
+fn what_is_told_of_a_failure_goes_once_the_same_has_succeeded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.set([Prompt("please fail".to_owned()), number(&STEPS, 4)]);
+    studio.permit(4);
+    studio.click("Generate");
+    studio.wait("the end", |state| state.jobs.active().is_empty());
+    let lost = folder.path().join("no such folder/a.png");
+    studio.command(Command::SaveTo(lost));
+    let errors = |state: &AppState| {
+        let errors = state.notices.iter();
+        let errors = errors.filter(|notice| notice.severity == Severity::Error);
+        errors.map(|notice| notice.text.clone()).collect::<Vec<_>>()
+    };
+    studio.wait("both failures", move |state| errors(state).len() == 2);
+    studio.set([Prompt("a tree".to_owned())]);
+    studio.permit(4);
+    studio.click("Generate");
+    studio.wait("a picture", |state| state.jobs.active().is_empty());
+    let left = errors(studio.state());
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].contains("there is no folder"), "{left:?}");
+    assert!(left[0].contains("create it"), "{left:?}");
+    studio.command(Command::SaveTo(folder.path().join("a.png")));
+    studio.wait("the file", move |state| errors(state).is_empty());
 }
 
 #[test]

@@ -47,6 +47,13 @@ pub enum Dialog {
         /// The folder that it is written into, if the system has one for models.
         folder: Option<PathBuf>,
     },
+    /// Another name for a model of the list.
+    Rename {
+        /// The model.
+        listed: Arc<Listed>,
+        /// The user's own folder for models, in which it lies.
+        own: PathBuf,
+    },
     /// What makes the document larger.
     Enlarge,
     /// Training.

@@ -286,10 +286,9 @@ impl AppState {
     /// What a job will be told of the document, to be worked out from a snapshot.
     pub(super) fn drawn(&self) -> Drawn {
         let model = self.model_summary();
-        let boxes = self.tells(Condition::Boxes).then(|| {
-            let is_divided = self.paints_in_windows();
-            Report::in_frame(self.document(), self.job_frame(), model, is_divided).input()
-        });
+        let boxes = self
+            .tells(Condition::Boxes)
+            .then(|| Report::painted_as(self.document(), self.painted_as(), model).input());
         let classes = model.and_then(ModelSummary::map_classes);
         Drawn {
             boxes: boxes.flatten(),

@@ -15,7 +15,7 @@ use super::command::Command;
 use super::conditions::Condition;
 use super::dispatch::{Core, sentence};
 use super::form::GenerateForm;
-use super::notices::Severity;
+use super::notices::{Severity, Subject};
 use super::state::AppState;
 use crate::document::{DocumentId, Layer, LayerId};
 use crate::recipe::param::{Number, Value};
@@ -449,7 +449,7 @@ impl Core {
                 }
                 let fits = match told {
                     Ok(()) => ControlKnown::Fits,
-                    Err(text) if is_added => return self.take_error(&text),
+                    Err(text) if is_added => return self.take_error(Subject::Addition, &text),
                     Err(text) => ControlKnown::Lost(sentence(&text)),
                 };
                 known.networks.insert(file.clone(), fits);
@@ -487,6 +487,7 @@ impl Core {
             } else {
                 ControlSource::Canvas
             };
+        state.notices.succeed(Subject::Addition);
         state.notices.push(Severity::Success, text);
         state.settings.form.list_control(control, source);
     }

@@ -12,7 +12,7 @@ use super::dispatch::{Core, sentence};
 use super::jobs::{JobKind, JobRecord};
 use super::library::LibraryCommand;
 use super::loras::LoraCommand;
-use super::notices::{NoticeAction, Severity, Topic};
+use super::notices::{NoticeAction, Severity, Subject, Topic};
 use super::state::ModelState;
 use crate::engine::protocol::{
     EngineEvent, JobId, JobOutcome, ModelSummary, StopReason, TrainEvent, TrainOutcome,
@@ -41,6 +41,7 @@ impl Core {
         self.look_at_controls();
         self.look_at_classifiers();
         self.state.jobs.forget_old();
+        self.state.suit_tools();
     }
 
     fn take_engine_event(&mut self, event: EngineEvent) {
@@ -97,6 +98,10 @@ impl Core {
     }
 
     fn take_outcome(&mut self, job: JobId, outcome: JobOutcome) {
+        let record = self.state.jobs.get(job);
+        if let Some(about) = record.map(|record| Subject::from(&record.kind)) {
+            self.state.notices.succeed(about);
+        }
         match outcome {
             // The pictures came one by one.
             JobOutcome::Painted => {}
@@ -145,6 +150,9 @@ impl Core {
         state.model = ModelState::Ready(summary);
         state.model_before = None;
         self.fit_empty_canvas();
+        if matches!(self.state.dialog, Some(Dialog::Train)) {
+            self.look_at_training();
+        }
     }
 
     /// A model that was given up leaves its place to the one before.
@@ -173,10 +181,14 @@ impl Core {
             }
             self.state.model = ModelState::Failed(text.clone());
         }
-        self.state.notices.push(Severity::Error, text);
+        let about = kind.map(Subject::from);
+        self.state.notices.fail(about, text);
     }
 
     fn take_background_event(&mut self, event: BackgroundEvent) {
+        if let Some(about) = event.accomplishes() {
+            self.state.notices.succeed(about);
+        }
         match event {
             BackgroundEvent::Picked { path: None, .. } => self.forget_after_save(),
             BackgroundEvent::Picked {
@@ -204,7 +216,7 @@ impl Core {
             }
             BackgroundEvent::Opened(opened) => {
                 if let Err(error) = self.show_opened(*opened) {
-                    self.take_error(&error.to_string());
+                    self.take_error(Subject::Opening, &error.to_string());
                 }
             }
             BackgroundEvent::OpenedProject(opened) => self.show_project(&opened),
@@ -215,7 +227,7 @@ impl Core {
             BackgroundEvent::RecoveryEnded => self.wants_to_close = true,
             BackgroundEvent::Pasted { document, picture } => {
                 if let Err(error) = self.insert(document, picture) {
-                    self.take_error(&error.to_string());
+                    self.take_error(Subject::Pasting, &error.to_string());
                 }
             }
             BackgroundEvent::Saved { ticket, left_out } => {
@@ -225,13 +237,15 @@ impl Core {
                 }
                 self.take_saved(ticket);
             }
-            BackgroundEvent::SaveFailed { text, .. } | BackgroundEvent::KeepFailed(text) => {
-                self.take_unsaved(&text);
+            BackgroundEvent::SaveFailed { ticket, text } => {
+                self.take_unsaved(Some(Subject::Saving(ticket.document)), &text);
             }
+            BackgroundEvent::NotWritten { about, text } => self.take_unsaved(about, &text),
             BackgroundEvent::Kept { path } => self.take_kept(path),
             BackgroundEvent::LaidOut(arrival) => self.state.arrivals.push_back(*arrival),
             BackgroundEvent::LayOutFailed { job, text } => {
-                self.take_error(&text);
+                // The picture is lost, whatever becomes of later ones.
+                self.take_error(None, &text);
                 if let Some(job) = job {
                     self.state.jobs.mark_placed(job);
                     self.state.live.not_placed(job);
@@ -249,7 +263,7 @@ impl Core {
             } => self.submit_live(ticket, &origin, *spec),
             BackgroundEvent::Classes(event) => {
                 if let Err(error) = self.take_class_event(*event) {
-                    self.take_error(&error.to_string());
+                    self.take_error(Subject::Classes, &error.to_string());
                 }
             }
             BackgroundEvent::Enlarge(event) => self.take_enlarge_event(*event),
@@ -262,7 +276,7 @@ impl Core {
             }
             BackgroundEvent::BoxesRead(file) => {
                 if let Err(error) = self.take_boxes(*file) {
-                    self.take_error(&error.to_string());
+                    self.take_error(Subject::Importing, &error.to_string());
                 }
             }
             BackgroundEvent::BoxesWritten(path) => {
@@ -284,12 +298,12 @@ impl Core {
                 self.state.user_models = own;
                 self.state.known_inputs = known;
             }
-            BackgroundEvent::Failed(text) => self.take_error(&text),
+            BackgroundEvent::Failed { about, text } => self.take_error(about, &text),
         }
     }
 
-    pub(super) fn take_error(&mut self, text: &str) {
-        self.state.notices.push(Severity::Error, sentence(text));
+    pub(super) fn take_error(&mut self, about: impl Into<Option<Subject>>, text: &str) {
+        self.state.notices.fail(about, sentence(text));
     }
 
     /// What a typed path starts with.

@@ -12,7 +12,7 @@ use super::command::Command;
 use super::state::AppState;
 use crate::engine::kept_files::{Kept, is_kept};
 use crate::engine::library::{
-    CardKind, ConversionWish, Listed, Listing, ModelCard, PictureFile, Task,
+    CardKind, ConversionWish, Listed, Listing, ModelCard, PictureFile, RenameWish, Renamed, Task,
 };
 use crate::recipe::{InputSpec, ModelSource};
 
@@ -56,6 +56,10 @@ pub enum LibraryCommand {
     Convert(ConversionWish),
     /// Ends the writing that is in hand.
     EndConversion,
+    /// Asks for another name of a model in the user's own folder.
+    AskForName(Arc<Listed>),
+    /// Gives a model another name.
+    Rename(RenameWish),
 }
 
 impl From<LibraryCommand> for Command {
@@ -125,6 +129,7 @@ pub struct Library {
     /// The pictures in the order in which they were asked for.
     asked: VecDeque<PictureFile>,
     pub(super) conversion: Option<RunningConversion>,
+    pub(super) renamed: Option<Renamed>,
 }
 
 /// A model that is being written anew.
@@ -207,6 +212,11 @@ impl Library {
     /// The model that is being written anew.
     pub fn conversion(&self) -> Option<&RunningConversion> {
         self.conversion.as_ref()
+    }
+
+    /// The model that was renamed last.
+    pub fn renamed(&self) -> Option<&Renamed> {
+        self.renamed.as_ref()
     }
 
     /// Whether a picture was asked for.

@@ -10,7 +10,7 @@ use super::background::PickPurpose;
 use super::command::Command;
 use super::dispatch::{Core, sentence};
 use super::form::GenerateForm;
-use super::notices::Severity;
+use super::notices::{Severity, Subject};
 use crate::engine::kept_files::TriggerWords;
 use crate::recipe::param::{Number, Range, Shown, Value};
 use crate::recipe::{LoraSpec, NamedFile};
@@ -225,12 +225,13 @@ impl Core {
         }
         let known = match told {
             Ok(words) => LoraKnown::Told(words),
-            Err(text) if is_added => return self.take_error(&text),
+            Err(text) if is_added => return self.take_error(Subject::Addition, &text),
             Err(text) => LoraKnown::Lost(sentence(&text)),
         };
         self.state.known_loras.insert(file.clone(), known);
         if is_added {
             let text = format!("Added the LoRA \u{201c}{}\u{201d}", file.name);
+            self.state.notices.succeed(Subject::Addition);
             self.state.notices.push(Severity::Success, text);
             self.state.settings.form.list_lora(file);
         }

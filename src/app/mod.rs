@@ -41,5 +41,5 @@ pub use background::{Background, OpenedFile, OpenedProjectFile, PickPurpose};
 pub use command::{Command, CommandSink, Dialog};
 pub use dispatch::{Core, sentence};
 pub use losses::{Loss, Question};
-pub use notices::{Notice, NoticeAction, Notices, Severity, Topic};
+pub use notices::{Notice, NoticeAction, Notices, Severity, Subject, Topic};
 pub use state::{AppState, ModelState};

@@ -1,6 +1,8 @@
 //! Short messages that the user should see once: toasts.
 
 use super::Command;
+use super::jobs::JobKind;
+use crate::document::DocumentId;
 use crate::engine::protocol::JobId;
 
 /// How long a notice stays, in seconds, unless it reports a failure.
@@ -20,7 +22,7 @@ pub enum Severity {
     Info,
     /// Something was done differently from what was asked.
     Warning,
-    /// Something failed. Stays until it is dismissed.
+    /// Something failed. Stays until it is dismissed, or has succeeded after all.
     Error,
 }
 
@@ -42,6 +44,64 @@ pub enum Topic {
     LeftOut(JobId),
 }
 
+/// What a failure is about: once it has succeeded after all, the message is out of date.
+/// Where something was lost for good there is no such thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Painting pictures.
+    Painting,
+    /// The model to paint with.
+    Model,
+    /// Making a document larger.
+    Enlarging,
+    /// Reading what a picture shows.
+    Tracing,
+    /// Training a model.
+    Training,
+    /// The settings of a training run, in a file.
+    TrainSettings,
+    /// Opening a file.
+    Opening,
+    /// Saving a document.
+    Saving(DocumentId),
+    /// The copies of unsaved work.
+    Copies,
+    /// Putting a picture on the clipboard.
+    Copying,
+    /// Taking one from there.
+    Pasting,
+    /// Reading boxes, label maps and palettes.
+    Importing,
+    /// Writing them.
+    Exporting,
+    /// The classes of a document.
+    Classes,
+    /// The list of models.
+    Models,
+    /// Writing a model anew.
+    Converting,
+    /// Giving a model another name.
+    Renaming,
+    /// What goes with a model: LoRAs, networks that control it, classifiers.
+    Addition,
+    /// Prompts with a name.
+    Styles,
+    /// Asking for a path.
+    Asking,
+}
+
+impl From<&JobKind> for Subject {
+    fn from(kind: &JobKind) -> Self {
+        match kind {
+            JobKind::LoadModel(_) => Self::Model,
+            JobKind::Generate(_) => Self::Painting,
+            JobKind::Train(_) => Self::Training,
+            JobKind::Enlarge(_) => Self::Enlarging,
+            JobKind::Trace(_) => Self::Tracing,
+        }
+    }
+}
+
 /// One message.
 #[derive(Clone, Debug)]
 pub struct Notice {
@@ -55,6 +115,8 @@ pub struct Notice {
     pub action: Option<NoticeAction>,
     /// When it goes, in the window's time; `None` stays.
     pub expires_secs: Option<f64>,
+    /// What must succeed for it to be out of date.
+    about: Option<Subject>,
     /// What it is one of, and how many were said.
     topic: Option<(Topic, usize)>,
 }
@@ -77,6 +139,19 @@ impl Notices {
     pub fn push(&mut self, severity: Severity, text: impl Into<String>) {
         let lifetime = (severity != Severity::Error).then_some(LIFETIME_SECS);
         self.add(severity, text.into(), None, lifetime);
+    }
+
+    /// Tells that something failed; that of nothing stays until it is dismissed.
+    pub fn fail(&mut self, about: impl Into<Option<Subject>>, text: impl Into<String>) {
+        self.push(Severity::Error, text);
+        if let Some(notice) = self.shown.last_mut() {
+            notice.about = about.into();
+        }
+    }
+
+    /// Removes what was told of failures of something that has succeeded since.
+    pub fn succeed(&mut self, about: Subject) {
+        self.shown.retain(|notice| notice.about != Some(about));
     }
 
     /// Adds a message with a button. It stays until it is answered or dismissed.
@@ -141,6 +216,7 @@ impl Notices {
             text,
             action,
             expires_secs: lifetime_secs.map(|lifetime| self.now_secs + lifetime),
+            about: None,
             topic: None,
         });
     }
@@ -178,6 +254,20 @@ mod tests {
         assert_eq!(notices.tick(10.1 + LIFETIME_SECS), None);
         let left: Vec<&str> = notices.iter().map(|notice| notice.text.as_str()).collect();
         assert_eq!(left, ["The disk is full"]);
+    }
+
+    #[test]
+    fn a_failure_is_told_until_the_same_has_succeeded() {
+        let mut notices = Notices::default();
+        notices.fail(Subject::Painting, "There is not enough memory");
+        notices.fail(Subject::Copying, "The clipboard cannot be reached");
+        notices.push(Severity::Error, "A picture was lost");
+        notices.succeed(Subject::Training);
+        assert_eq!(notices.iter().count(), 3);
+        notices.succeed(Subject::Painting);
+        let left: Vec<&str> = notices.iter().map(|notice| notice.text.as_str()).collect();
+        let wanted = ["The clipboard cannot be reached", "A picture was lost"];
+        assert_eq!(left, wanted);
     }
 
     #[test]

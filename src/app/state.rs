@@ -237,6 +237,12 @@ impl AppState {
         model.is_some_and(|it| windows.divides(self.painted_size_px(), it.native_size_px))
     }
 
+    /// Has the tools suit the canvas.
+    pub(super) fn suit_tools(&mut self) {
+        let canvas_px = self.document().size_px();
+        self.toolbox.suit(canvas_px);
+    }
+
     /// Why nothing can be generated now, as a sentence.
     pub fn obstacle(&self) -> Option<&str> {
         match &self.model {

@@ -10,6 +10,7 @@ use super::model_name::find_model;
 use super::models::size_bytes;
 use super::report::Reporter;
 use super::{CliError, Precision, interrupt};
+use crate::files::reason_of;
 use crate::model::{ModelError, ModelFolder};
 
 /// What `velatura export` takes.
@@ -45,7 +46,7 @@ pub(super) fn run(args: &ExportArgs, report: Reporter) -> Result<(), CliError> {
     if let Some(path) = &args.card {
         manifest.model_card = std::fs::read_to_string(path).map_err(|error| CliError::Read {
             path: path.clone(),
-            reason: error.to_string(),
+            reason: reason_of(&error),
         })?;
     }
     interrupt::listen()?;

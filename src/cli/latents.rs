@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::cli::CliError;
 use crate::engine::protocol::Latents;
-use crate::files::write_atomically;
+use crate::files::{reason_of, write_atomically};
 use crate::model::weights::{SafetensorsFile, WeightDtype, WeightSource as _};
 use crate::recipe::PictureFormat;
 
@@ -105,7 +105,7 @@ pub(super) fn save(path: &Path, batch: &[Option<Arc<Latents>>]) -> Result<(), Cl
         TensorView::new(Dtype::F32, shape, &bytes).map_err(|error| failed(error.to_string()))?;
     let file = safetensors::serialize([(NAME, tensor)], None)
         .map_err(|error| failed(error.to_string()))?;
-    write_atomically(path, |to| to.write_all(&file)).map_err(|error| failed(error.to_string()))
+    write_atomically(path, |to| to.write_all(&file)).map_err(|error| failed(reason_of(&error)))
 }
 
 #[cfg(test)]

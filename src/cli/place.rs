@@ -5,13 +5,14 @@ use std::path::Path;
 
 use super::CliError;
 use crate::files;
+use crate::files::reason_of;
 use crate::recipe::{PictureFormat, RecipeFileError};
 
 /// Finds out whether a file can be written before anything is painted.
 pub(super) fn try_place(path: &Path) -> Result<(), CliError> {
     files::can_write(path).map_err(|error| CliError::Write {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason: reason_of(&error),
     })
 }
 

@@ -9,6 +9,7 @@ mod converting;
 mod extra_paths;
 mod pictures;
 mod places;
+mod renaming;
 #[cfg(test)]
 #[path = "../../tests/support/single.rs"]
 mod single;
@@ -26,6 +27,7 @@ pub use catalog::{Catalog, Listed, Listing, PlaceSeen, Places, look_into};
 pub use converting::ConversionWish;
 pub use pictures::{PICTURE_PX, PictureFile, keep_painted};
 pub use places::{Found, Program};
+pub use renaming::{RenameError, RenameWish, Renamed, plain_name};
 
 use crate::recipe::{FoundRecipe, InputSpec, ModelSource, RecipeForm};
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Task;
 use crate::diffusion::DiffusionError;
+use crate::files::reason_of;
 use crate::model::ModelError;
 use crate::recipe::{RecipeFileError, SpecError};
 use crate::scenes::SceneError;
@@ -14,7 +15,7 @@ use crate::train::TrainError;
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     /// A file cannot be read or written.
-    #[error("cannot {action} \u{201c}{}\u{201d}: {source}", path.display())]
+    #[error("cannot {action} \u{201c}{}\u{201d}: {}", path.display(), reason_of(source))]
     Io {
         /// "read" or "write".
         action: &'static str,

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::ExchangeError;
-use crate::files::write_atomically;
+use crate::files::{reason_of, write_atomically};
 use crate::recipe::LayoutBox;
 
 /// The forms in which boxes are written.
@@ -37,7 +37,7 @@ pub fn write_boxes(
     };
     let mut text = serde_json::to_vec_pretty(&whole).map_err(|error| failed(error.to_string()))?;
     text.push(b'\n');
-    write_atomically(path, |file| file.write_all(&text)).map_err(|error| failed(error.to_string()))
+    write_atomically(path, |file| file.write_all(&text)).map_err(|error| failed(reason_of(&error)))
 }
 
 fn json_of(

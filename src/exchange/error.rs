@@ -1,12 +1,13 @@
 //! Why a file of boxes or a label map cannot be used.
 
+use crate::files::reason_of;
 use std::path::PathBuf;
 
 /// What is wrong with a file, in one sentence for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// It could not be read.
-    #[error("\u{201c}{}\u{201d} could not be read: {source}", path.display())]
+    #[error("\u{201c}{}\u{201d} could not be read: {}", path.display(), reason_of(source))]
     Read {
         /// The file.
         path: PathBuf,

@@ -8,7 +8,7 @@ use std::path::Path;
 use image::{GrayImage, Luma, RgbaImage};
 
 use super::ExchangeError;
-use crate::files::write_atomically;
+use crate::files::{reason_of, write_atomically};
 use crate::recipe::MAX_SIDE_PX;
 use crate::recipe::palette::{NOTHING, Palette};
 
@@ -266,7 +266,7 @@ fn write_png(
     })
     .map_err(|error| ExchangeError::Write {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason: reason_of(&error),
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::ExchangeError;
-use crate::files::write_atomically;
+use crate::files::{reason_of, write_atomically};
 use crate::recipe::palette::{Palette, PaletteClass};
 
 /// Bytes that a palette file may have, far more than 255 classes need.
@@ -98,7 +98,7 @@ pub fn write_palette(path: &Path, palette: &Palette) -> Result<(), ExchangeError
     });
     written.map_err(|error| ExchangeError::Write {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason: reason_of(&error),
     })
 }
 

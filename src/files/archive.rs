@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::reason_of;
+
 /// Most bytes that are read to learn what an archive holds.
 const MAX_DIRECTORY_BYTES: u64 = 16 << 20;
 
@@ -56,6 +58,7 @@ impl From<ZipError> for ArchiveError {
     fn from(error: ZipError) -> Self {
         match error {
             ZipError::FileNotFound => Self::Missing,
+            ZipError::Io(error) => error.into(),
             error => Self::Damaged(error.to_string()),
         }
     }
@@ -63,7 +66,7 @@ impl From<ZipError> for ArchiveError {
 
 impl From<io::Error> for ArchiveError {
     fn from(error: io::Error) -> Self {
-        Self::Damaged(error.to_string())
+        Self::Damaged(reason_of(&error))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod archive;
 mod packing;
+mod reason;
 
 use std::fs::File;
 use std::io;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use archive::{Archive, ArchiveEntry, ArchiveError};
 pub use packing::{PlainArchive, write_archive};
+pub use reason::reason_of;
 
 /// Links that may lead to links.
 const MOST_LINKS: usize = 40;
@@ -82,7 +84,7 @@ fn replace(
 pub fn can_write(path: &Path) -> io::Result<()> {
     let path = behind_links(path);
     if path.is_dir() {
-        return Err(io::Error::other("it is a folder"));
+        return Err(io::ErrorKind::IsADirectory.into());
     }
     let folder = folder_of(&path);
     tempfile::tempfile_in(folder).map_err(|error| without_name(folder, &error))?;
@@ -98,12 +100,13 @@ pub fn can_write(path: &Path) -> io::Result<()> {
 /// have had meanwhile means nothing to anybody.
 fn without_name(folder: &Path, error: &io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::NotFound {
-        let sentence = format!("there is no folder {}", folder.display());
+        let sentence = format!(
+            "there is no folder {}; create it, or choose another one",
+            folder.display()
+        );
         return io::Error::new(error.kind(), sentence);
     }
-    let plain = error.get_ref().and_then(std::error::Error::source);
-    let plain = plain.map_or_else(|| error.to_string(), ToString::to_string);
-    io::Error::new(error.kind(), plain)
+    io::Error::new(error.kind(), reason_of(error))
 }
 
 /// What a link names, also where that is not there yet: renaming onto the link
@@ -144,8 +147,8 @@ mod tests {
             can_write(&gone.join("a.txt")).unwrap_err(),
         ] {
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
-            let wanted = format!("there is no folder {}", gone.display());
-            assert_eq!(error.to_string(), wanted);
+            let wanted = format!("there is no folder {}; create it", gone.display());
+            assert!(error.to_string().starts_with(&wanted), "{error}");
         }
     }
 

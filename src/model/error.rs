@@ -1,5 +1,6 @@
 //! What can be wrong with a model.
 
+use crate::files::reason_of;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file or folder cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {}", path.display(), reason_of(source))]
     Io {
         /// "read", "write", …
         action: &'static str,

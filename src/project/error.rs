@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use crate::document::MAX_SIDE_PX;
+use crate::files::reason_of;
 
 /// Why a project could not be opened or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     /// The file could not be read.
-    #[error("\u{201c}{}\u{201d} could not be opened: {source}", path.display())]
+    #[error("\u{201c}{}\u{201d} could not be opened: {}", path.display(), reason_of(source))]
     Open {
         /// The file.
         path: PathBuf,

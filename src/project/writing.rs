@@ -16,7 +16,7 @@ use super::manifest::{
 };
 use super::{Choices, Home, Project, ProjectError};
 use crate::document::{BoundingBox, FrameChoice, Layer, LayerContent, TileGrid};
-use crate::files::write_atomically;
+use crate::files::{reason_of, write_atomically};
 use crate::geometry::{CanvasRect, CanvasView};
 use crate::recipe::PaintedRecipe;
 use crate::recipe::palette::Palette;
@@ -44,7 +44,7 @@ pub fn save_project(path: &Path, project: &Project) -> Result<(), ProjectError> 
         ));
     }
     write_atomically(path, |file| write(file, &manifest, project))
-        .map_err(|error| failed(error.to_string()))
+        .map_err(|error| failed(reason_of(&error)))
 }
 
 fn write(file: &mut File, manifest: &[u8], project: &Project) -> io::Result<()> {

@@ -89,6 +89,26 @@ impl KeptInputs {
         pictures.any(Value::is_boolean)
     }
 
+    /// Takes the longest picture out, which is then only said to have been there; `false`
+    /// where there is none left.
+    pub(super) fn leave_one_out(&mut self) -> bool {
+        let controls = self.control_pictures.as_array_mut();
+        let pictures = [
+            &mut self.semantic,
+            &mut self.low_resolution,
+            &mut self.guide,
+        ];
+        let pictures = pictures
+            .into_iter()
+            .chain(controls.into_iter().flatten())
+            .filter(|kept| !kept.is_null() && !kept.is_boolean());
+        let longest = pictures.max_by_key(|kept| letters_of(kept));
+        longest.is_some_and(|kept| {
+            *kept = Value::Bool(true);
+            true
+        })
+    }
+
     /// Leaves out the pictures of controls that were left out, as told of each.
     pub(super) fn keep_control_pictures(&mut self, stay: &[bool]) {
         if let Value::Array(pictures) = &mut self.control_pictures {
@@ -153,6 +173,12 @@ fn semantic_of(kept: Value, size_px: [u32; 2]) -> Option<SemanticInput> {
     is_whole.then_some(semantic)
 }
 
+/// How long a kept picture or label map is.
+fn letters_of(kept: &Value) -> usize {
+    let picture = kept.as_str().or_else(|| kept.get("map")?.as_str());
+    picture.map_or(0, str::len)
+}
+
 /// What is in a list; nothing in what is none.
 fn listed(kept: &Value) -> impl Iterator<Item = &Value> {
     kept.as_array().into_iter().flatten()
@@ -209,7 +235,10 @@ mod tests {
     use image::{Luma, Rgba};
 
     use super::*;
-    use crate::recipe::PaletteClass;
+    use crate::recipe::{
+        ControlSpec, LeftOut, NamedFile, PaintedRecipe, PaletteClass, RecipeForm, SaveOptions,
+        open_picture, save_picture,
+    };
 
     fn spec() -> GenerateSpec {
         let it = |class: &str, colour: Option<&str>| LayoutBox {
@@ -314,5 +343,43 @@ mod tests {
         let kept = KeptInputs::of(&large).unwrap();
         assert!(kept.are_cut());
         assert_eq!(restored(kept, &large).1, ["Label map"]);
+    }
+
+    #[test]
+    fn of_pictures_that_are_too_long_together_as_many_are_kept_as_are_read() {
+        let noise = |seed: u32| {
+            let mut state = seed;
+            let picture = RgbaImage::from_fn(440, 440, |_, _| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let [_, a, b, c] = state.to_le_bytes();
+                Rgba([a, b, c, 255])
+            });
+            ImageInput(Arc::new(picture))
+        };
+        let control = |seed: u32| ControlSpec {
+            file: NamedFile::named(format!("control {seed}")),
+            picture: Some(noise(seed)),
+            ..ControlSpec::default()
+        };
+        let spec = GenerateSpec {
+            prompt: "a barn".to_owned(),
+            controls: [1, 2, 3].map(control).to_vec(),
+            ..GenerateSpec::default()
+        };
+        let recipe = PaintedRecipe::new(spec, "Garden", "0123456789");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("barn.png");
+        let canvas = RgbaImage::new(4, 4);
+        let options = SaveOptions::default();
+        let left_out = save_picture(&path, &canvas, Some(&recipe), &options).unwrap();
+        assert_eq!(left_out, Some(LeftOut::LargeMap(path.clone())));
+        let found = open_picture(&path).unwrap().recipe.unwrap();
+        assert_eq!(found.form, RecipeForm::Velatura);
+        assert_eq!(found.spec.prompt, "a barn");
+        let kept = found.spec.controls.iter().zip(&recipe.spec.controls);
+        let kept: Vec<bool> = kept.map(|(it, old)| it.picture == old.picture).collect();
+        assert_eq!(kept.iter().filter(|is_kept| **is_kept).count(), 2);
+        assert_eq!(found.unread.len(), 1, "{:?}", found.unread);
+        assert!(found.unread[0].starts_with("Picture of the ControlNet control"));
     }
 }

@@ -186,22 +186,26 @@ impl PaintedRecipe {
     /// # Errors
     /// None that is known: every job has a JSON form.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        self.json_with(KeptInputs::of(&self.spec)?)
+        self.as_kept().map(|(json, _)| json)
     }
 
-    /// As [`Self::to_json`], with the inputs put into their form already.
-    pub(super) fn json_with(&self, kept: KeptInputs) -> Result<String, serde_json::Error> {
-        let mut form = self.form_with(kept)?;
-        let whole = serde_json::to_string(&form)?;
-        if whole.len() <= MAX_TEXT_BYTES || form.source.is_null() {
-            return Ok(whole);
+    /// As [`Self::to_json`], with whether a picture or label map had to be left out. What
+    /// is longer than a reader takes is not read: the picture's own recipe comes first,
+    /// and then as many of its inputs as there is room for.
+    pub(super) fn as_kept(&self) -> Result<(String, bool), serde_json::Error> {
+        let mut form = self.form()?;
+        let mut json = serde_json::to_string(&form)?;
+        while json.len() > MAX_TEXT_BYTES {
+            let had_source = !std::mem::take(&mut form.source).is_null();
+            if !had_source && !form.inputs.kept.leave_one_out() {
+                break;
+            }
+            json = serde_json::to_string(&form)?;
         }
-        // What is longer is not read: the picture's own recipe comes first.
-        form.source = Value::Null;
-        serde_json::to_string(&form)
+        Ok((json, form.inputs.kept.are_cut()))
     }
 
-    fn form_with(&self, kept: KeptInputs) -> Result<PrivateForm, serde_json::Error> {
+    fn form(&self) -> Result<PrivateForm, serde_json::Error> {
         // Pictures are shown around: where the model lies, and with it the name
         // of its user, is nobody's business.
         let mut spec = serde_json::to_value(self.spec.clone().without_places())?;
@@ -210,7 +214,7 @@ impl PaintedRecipe {
         }
         let source = match self.source.as_deref() {
             None => Value::Null,
-            Some(source) => serde_json::to_value(source.form_with(KeptInputs::of(&source.spec)?)?)?,
+            Some(source) => serde_json::to_value(source.form()?)?,
         };
         Ok(PrivateForm {
             format: FORMAT_VERSION,
@@ -223,7 +227,7 @@ impl PaintedRecipe {
                 picture: self.used_picture,
                 mask: self.used_mask,
                 latents: self.used_latents,
-                kept,
+                kept: KeptInputs::of(&self.spec)?,
             },
             spec,
             source,

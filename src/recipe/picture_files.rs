@@ -13,10 +13,9 @@ use image::{ImageEncoder, Rgb, RgbaImage};
 use super::exif::{MAX_JPEG_EXIF_BYTES, exif_with_comment};
 use super::generate::MAX_SIDE_PX;
 use super::infotext::write_infotext;
-use super::kept_inputs::KeptInputs;
 use super::painted::{PRIVATE_KEYWORD, PaintedRecipe};
 use super::png_text::write_png;
-use crate::files::write_atomically;
+use crate::files::{reason_of, write_atomically};
 use crate::pixels::flattened;
 
 /// Keyword of the PNG text chunk that holds the infotext.
@@ -112,7 +111,7 @@ impl Default for SaveOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeFileError {
     /// The file could not be read.
-    #[error("\u{201c}{}\u{201d} could not be opened: {source}", path.display())]
+    #[error("\u{201c}{}\u{201d} could not be opened: {}", path.display(), reason_of(source))]
     Open {
         /// The file.
         path: PathBuf,
@@ -223,8 +222,8 @@ pub enum LeftOut {
     },
     /// What was drawn for the picture is too large for any file.
     #[error(
-        "\u{201c}{}\u{201d} was saved without a label map or picture that it was painted from, \
-         which is too large for a recipe; keep that file",
+        "\u{201c}{}\u{201d} was saved without a label map or pictures that it was painted from, \
+         which are too large for a recipe; keep those files",
         .0.display()
     )]
     LargeMap(PathBuf),
@@ -254,16 +253,9 @@ pub fn save_picture(
         reason,
     };
     let infotext = recipe.map(write_infotext);
-    let kept = recipe.map(|recipe| KeptInputs::of(&recipe.spec));
-    let kept = kept
-        .transpose()
-        .map_err(|error| failed(error.to_string()))?;
-    let has_large_map = kept.as_ref().is_some_and(KeptInputs::are_cut);
-    let json = recipe
-        .zip(kept)
-        .map(|(recipe, kept)| recipe.json_with(kept))
-        .transpose()
-        .map_err(|error| failed(error.to_string()))?;
+    let kept = recipe.map(PaintedRecipe::as_kept).transpose();
+    let kept = kept.map_err(|error| failed(error.to_string()))?;
+    let (json, is_cut) = kept.map_or((None, false), |(json, is_cut)| (Some(json), is_cut));
     let mut exif = infotext.as_deref().map(exif_with_comment);
     let mut left_out = None;
     if format == PictureFormat::Jpeg {
@@ -275,7 +267,7 @@ pub fn save_picture(
     }
     let has_inputs = recipe.is_some_and(PaintedRecipe::has_inputs);
     let inputs_left_out = match format {
-        PictureFormat::Png => has_large_map.then(|| LeftOut::LargeMap(path.to_owned())),
+        PictureFormat::Png => is_cut.then(|| LeftOut::LargeMap(path.to_owned())),
         PictureFormat::Jpeg | PictureFormat::Webp => has_inputs.then(|| LeftOut::Inputs {
             path: path.to_owned(),
             format,
@@ -319,7 +311,7 @@ pub fn save_picture(
         }
         writer.flush()
     })
-    .map_err(|error| failed(error.to_string()))?;
+    .map_err(|error| failed(reason_of(&error)))?;
     Ok(left_out)
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong when scenes are made.
 
+use crate::files::reason_of;
 use std::path::PathBuf;
 
 /// Why scenes could not be made or written.
@@ -20,7 +21,7 @@ pub enum SceneError {
     #[error("{path} is not of a folder of storybook scenes and would be replaced; choose an empty folder", path = .0.display())]
     Foreign(PathBuf),
     /// A file or folder could not be written.
-    #[error("cannot write {path}: {source}; check that the folder is writable and the disk has room", path = path.display())]
+    #[error("cannot write {}: {}", path.display(), reason_of(source))]
     Write {
         /// The file or folder.
         path: PathBuf,

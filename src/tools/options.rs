@@ -43,6 +43,9 @@ pub trait Described: Default + Serialize + DeserializeOwned + std::fmt::Debug + 
 
     /// The choices that are offered, in the order in which they are shown.
     const CHOICES: &'static [ChoiceParam<Self>] = &[];
+
+    /// Suits a canvas, as far as nobody has chosen otherwise.
+    fn suit(&mut self, _size_px: [u32; 2]) {}
 }
 
 /// What can be set on a tool. Everything that is [`Described`] can.
@@ -62,6 +65,9 @@ pub trait ToolOptions {
 
     /// All settings for the settings file.
     fn to_json(&self) -> serde_json::Value;
+
+    /// Suits a canvas, as far as nobody has chosen otherwise.
+    fn suit(&mut self, size_px: [u32; 2]);
 
     /// Takes settings from a settings file, each number brought into its range;
     /// what cannot be read is passed over.
@@ -95,6 +101,10 @@ impl<T: Described> ToolOptions for T {
         if let Some(param) = param.filter(|param| option < param.choice.options.len()) {
             (param.set)(self, option);
         }
+    }
+
+    fn suit(&mut self, size_px: [u32; 2]) {
+        Described::suit(self, size_px);
     }
 
     fn to_json(&self) -> serde_json::Value {

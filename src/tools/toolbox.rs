@@ -17,6 +17,8 @@ pub struct Toolbox {
     /// Index of the tool in hand.
     in_hand: usize,
     frame: FrameGuide,
+    /// The canvas that the tools suit.
+    canvas_px: Option<[u32; 2]>,
 }
 
 impl Default for Toolbox {
@@ -25,6 +27,7 @@ impl Default for Toolbox {
             tools: super::all(),
             in_hand: 0,
             frame: FrameGuide::default(),
+            canvas_px: None,
         }
     }
 }
@@ -94,6 +97,19 @@ impl Toolbox {
     /// When there is nothing that it can act on.
     pub fn target(&self, document: &Document) -> Result<Target, ToolError> {
         self.tool().target(document)
+    }
+
+    /// Has every tool suit a canvas, as far as nobody has chosen otherwise. A gesture in
+    /// progress goes on as it began.
+    pub fn suit(&mut self, canvas_px: [u32; 2]) {
+        if self.canvas_px == Some(canvas_px) || self.is_active() {
+            return;
+        }
+        self.canvas_px = Some(canvas_px);
+        let tools = self.tools.iter_mut();
+        tools
+            .filter_map(|tool| tool.options_mut())
+            .for_each(|options| options.suit(canvas_px));
     }
 
     /// Says what the next job would paint, before events that may change it.

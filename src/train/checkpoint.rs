@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::TrainError;
 use super::source::{SkippedPicture, SourceIdentity};
+use crate::files::reason_of;
 use crate::recipe::{TrainSpec, TrainTarget};
 
 const FORMAT: &str = "velatura-training";
@@ -311,8 +312,12 @@ impl Checkpoints {
             path: path.to_path_buf(),
             message,
         };
-        let text = fs::read_to_string(path.join(STATE))
-            .map_err(|error| damaged(format!("its {STATE} cannot be read ({error})")))?;
+        let text = fs::read_to_string(path.join(STATE)).map_err(|error| {
+            damaged(format!(
+                "its {STATE} cannot be read ({})",
+                reason_of(&error)
+            ))
+        })?;
         let value: Value = serde_json::from_str(&text)
             .map_err(|error| damaged(format!("its {STATE} is damaged ({error})")))?;
         if value["format"] != FORMAT {

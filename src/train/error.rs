@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diffusion::DiffusionError;
+use crate::files::reason_of;
 use crate::model::ModelError;
 use crate::scenes::SceneError;
 
@@ -13,7 +14,7 @@ use super::source::SkippedPicture;
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A file or folder cannot be read or written.
-    #[error("cannot {action} \u{201c}{}\u{201d}: {source}", path.display())]
+    #[error("cannot {action} \u{201c}{}\u{201d}: {}", path.display(), reason_of(source))]
     Io {
         /// "read", "write", …
         action: &'static str,

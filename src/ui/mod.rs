@@ -41,6 +41,7 @@ pub struct UiState {
     models: Option<dialogs::ModelBrowser>,
     /// What is chosen of a model's other form, while its dialog is open.
     conversion: Option<dialogs::ConvertForm>,
+    model_name: Option<dialogs::RenameForm>,
     /// What makes the document larger, while that is asked.
     enlarging: Option<dialogs::EnlargeForm>,
     /// The table of boxes.
@@ -72,6 +73,7 @@ impl UiState {
             dialog: None,
             models: None,
             conversion: None,
+            model_name: None,
             enlarging: None,
             box_table: panels::BoxTable::default(),
             prompt: panels::PromptUi::default(),

@@ -341,3 +341,30 @@ fn memory_does_not_grow_with_masks_that_were_erased() {
     );
     assert!(!matches!(studio.state().dialog, Some(Dialog::Discard(_))));
 }
+
+#[test]
+fn a_brush_suits_the_photograph_until_its_size_is_chosen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [photo, other] = [([3000, 2000], "photo.png"), ([2400, 2400], "other.png")].map(
+        |([width, height], name)| {
+            let path = folder.path().join(name);
+            image::RgbImage::new(width, height)
+                .save(&path)
+                .expect("a file");
+            path
+        },
+    );
+    let size_px = |studio: &Studio| studio.state().toolbox.options()[0].1.as_f32();
+    let mut studio = Studio::start();
+    assert_eq!(size_px(&studio), 16.0);
+    studio.open(&photo);
+    assert_eq!(size_px(&studio), 83.0);
+    studio.command(Command::StepToolOption {
+        id: "size",
+        steps: 1,
+    });
+    let chosen = size_px(&studio);
+    assert!(chosen > 83.0);
+    studio.open(&other);
+    assert_eq!(size_px(&studio), chosen);
+}

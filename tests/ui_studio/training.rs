@@ -129,6 +129,36 @@ fn the_form_fits_into_small_windows_and_gets_lower_again() {
     }
 }
 
+/// Who is about to press a button must not miss it.
+#[test]
+fn nothing_moves_when_pictures_appear() {
+    let root = tempfile::tempdir().expect("a folder");
+    pictures(root.path());
+    let mut studio = Studio::start();
+    studio.command(Command::Show(Dialog::Train));
+    let places = |studio: &mut Studio| {
+        studio.harness.run_steps(3);
+        ["Train on a folder", "Batch", "Start training"].map(|label| {
+            studio
+                .harness
+                .get_all_by_label(label)
+                .last()
+                .expect("it")
+                .rect()
+                .top()
+        })
+    };
+    let before = places(&mut studio);
+    let folder = root.path().join("pictures");
+    studio.command(TrainChange::Folder(Some(folder)).into());
+    assert_eq!(places(&mut studio), before);
+    studio.wait("the pictures", |state| {
+        let preview = state.train_preview.as_ref();
+        preview.is_some_and(|preview| matches!(preview.row, Some(Ok(_))))
+    });
+    assert_eq!(places(&mut studio), before);
+}
+
 #[test]
 fn a_classifier_is_told_what_it_starts_from() {
     let root = tempfile::tempdir().expect("a folder");

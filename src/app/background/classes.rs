@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::label_maps::FittedDrawing;
-use super::{Background, BackgroundEvent};
+use super::{Background, BackgroundEvent, failing};
 use crate::app::classes::{Counted, ReadMap};
+use crate::app::notices::Subject;
 use crate::document::{ClassChanges, Document, DocumentSnapshot, LayerId, Recoding, joined};
 use crate::recipe::palette::Palette;
 use crate::tools::Fill;
@@ -80,8 +81,7 @@ impl Background {
         wish: ClassWish,
         document: DocumentSnapshot,
     ) {
-        let failed = Box::new(BackgroundEvent::Failed);
-        self.counter.send(failed, move |()| {
+        self.counter.send(failing(Subject::Classes), move |()| {
             let (changes, note) = wish.worked_out(&document)?;
             Ok(BackgroundEvent::Classes(Box::new(ClassEvent::Changed {
                 label,

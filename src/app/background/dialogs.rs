@@ -5,9 +5,10 @@ use std::future::Future;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::Background;
 use super::events::BackgroundEvent;
+use super::{Background, failing};
 use crate::app::classes::MapCoding;
+use crate::app::notices::Subject;
 use crate::engine::library::WEIGHT_ENDINGS;
 use crate::exchange::BoxForm;
 use crate::project::EXTENSION;
@@ -204,7 +205,7 @@ impl Background {
         purpose: PickPurpose,
         choice: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
     ) {
-        self.spawn("dialog", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("dialog", failing(Subject::Asking), move || {
             if !has_dialogs(|name| std::env::var_os(name)) {
                 return Ok(BackgroundEvent::NoDialog { purpose });
             }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbaImage};
 
-use super::{Background, BackgroundEvent};
+use super::{Background, BackgroundEvent, failing};
+use crate::app::notices::Subject;
 use crate::document::{
     BoundingBox, CanvasContents, DocumentSnapshot, Layer, LayerContent, LayerId, TileGrid,
 };
@@ -87,7 +88,7 @@ pub enum EnlargeEvent {
 impl Background {
     /// Gathers the pictures of a document that are seen, to be made larger.
     pub fn gather(&self, document: DocumentSnapshot, by: Enlarger) {
-        self.spawn("gather", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("gather", failing(Subject::Enlarging), move || {
             let seen = document.layers().iter().filter(|layer| layer.visible);
             let seen = seen.filter(|layer| !layer.content.is_blank());
             let pictures = seen.filter_map(|layer| Some((layer.id, picture_of(layer.raster()?)?)));

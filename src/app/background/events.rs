@@ -7,6 +7,7 @@ use image::{GrayImage, RgbaImage};
 
 use super::PickPurpose;
 use super::classes::ClassEvent;
+use super::converting::ConversionNews;
 use super::enlarge::EnlargeEvent;
 use super::library::LibraryEvent;
 use crate::app::boxes::ImportedBoxes;
@@ -14,6 +15,7 @@ use crate::app::classifier::ClassifierSeen;
 use crate::app::controls::ControlEvent;
 use crate::app::live::Ticket;
 use crate::app::loras::LoraSeen;
+use crate::app::notices::Subject;
 use crate::app::prompt::Style;
 use crate::app::tracing::Traced;
 use crate::app::training::{OpenedSettings, OutputPlace, TrainPreview, TrainSurvey};
@@ -216,8 +218,13 @@ pub enum BackgroundEvent {
         /// The file.
         path: PathBuf,
     },
-    /// A picture whose document was closed could not be saved.
-    KeepFailed(String),
+    /// Something else could not be written.
+    NotWritten {
+        /// What must succeed for that to be out of date; `None` where it is lost.
+        about: Option<Subject>,
+        /// Why, as a sentence.
+        text: String,
+    },
     /// A painted picture is ready for its place.
     LaidOut(Box<Arrival>),
     /// A painted picture could not be made ready.
@@ -293,6 +300,45 @@ pub enum BackgroundEvent {
         /// What the picture calls it.
         name: Option<String>,
     },
-    /// Something failed, as a sentence for the user.
-    Failed(String),
+    /// Something failed.
+    Failed {
+        /// What must succeed for that to be out of date, if anything.
+        about: Option<Subject>,
+        /// Why, as a sentence for the user.
+        text: String,
+    },
+}
+
+impl BackgroundEvent {
+    /// What has succeeded with it.
+    pub fn accomplishes(&self) -> Option<Subject> {
+        Some(match self {
+            Self::Saved { ticket, .. } => Subject::Saving(ticket.document),
+            Self::Opened(_) | Self::OpenedProject(_) => Subject::Opening,
+            Self::CopyKept | Self::CopyForgotten => Subject::Copies,
+            Self::Copied => Subject::Copying,
+            Self::Pasted { .. } => Subject::Pasting,
+            Self::BoxesRead(_) => Subject::Importing,
+            Self::BoxesWritten(_) => Subject::Exporting,
+            Self::Classes(event) => match **event {
+                ClassEvent::Changed { .. } => Subject::Classes,
+                ClassEvent::Written(_) => Subject::Exporting,
+                ClassEvent::MapRead(_) | ClassEvent::PaletteRead(_) | ClassEvent::Fitted(_) => {
+                    Subject::Importing
+                }
+                _ => return None,
+            },
+            Self::RunRead(_) | Self::RunWritten(_) => Subject::TrainSettings,
+            Self::StylesRead(_) | Self::StylesChanged { .. } => Subject::Styles,
+            Self::ModelsListed { .. } | Self::ModelLookedFor { .. } => Subject::Models,
+            Self::Library(event) => match **event {
+                LibraryEvent::Opened(_) | LibraryEvent::OpenedPlace(_) => Subject::Opening,
+                LibraryEvent::Looked => Subject::Models,
+                LibraryEvent::Conversion(ConversionNews::Done) => Subject::Converting,
+                _ => return None,
+            },
+            Self::Picked { .. } | Self::NoDialog { .. } => Subject::Asking,
+            _ => return None,
+        })
+    }
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::classes::{ClassEvent, no_room};
-use super::{Background, BackgroundEvent};
+use super::{Background, failing, not_written};
 use crate::app::classes::{MapCoding, MapImport, ReadMap};
 use crate::app::conditions::boxes_on_canvas;
+use crate::app::notices::Subject;
 use crate::document::{DocumentSnapshot, Drawing, DrawnMap, TileGrid, joined};
 use crate::exchange::{read_palette, write_coloured_label_map, write_label_map, write_palette};
 use crate::geometry::CanvasRect;
@@ -76,7 +77,7 @@ pub struct FittedDrawing {
 impl Background {
     /// Reads a label map.
     pub fn read_map(&self, path: PathBuf) {
-        self.spawn("map", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("map", failing(Subject::Importing), move || {
             let file = ReadMap::read(path)?;
             Ok(ClassEvent::MapRead(Arc::new(file)).into())
         });
@@ -84,7 +85,7 @@ impl Background {
 
     /// Makes a label map from a file ready for a document.
     pub fn import_map(&self, import: MapImport, document: DocumentSnapshot) {
-        self.spawn("map", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("map", failing(Subject::Importing), move || {
             let palette = import.palette_of(&document);
             let map = Arc::new(import.decoded(&palette)?);
             let stem = import.file.path().file_stem().unwrap_or_default();
@@ -103,7 +104,7 @@ impl Background {
 
     /// Makes any drawing ready for a document.
     pub fn fit_drawing(&self, arrival: DrawingArrival, document: DocumentSnapshot) {
-        self.spawn("map", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("map", failing(Subject::Importing), move || {
             Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
         });
     }
@@ -137,15 +138,16 @@ impl Background {
 
     /// Reads a palette.
     pub fn read_palette(&self, path: PathBuf) {
-        self.spawn("palette", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("palette", failing(Subject::Importing), move || {
             let palette = read_palette(&path).map_err(|error| error.to_string())?;
             Ok(ClassEvent::PaletteRead(palette).into())
         });
     }
 
     fn write(&mut self, write: impl FnOnce() -> Result<PathBuf, String> + Send + 'static) {
-        let failed = Box::new(BackgroundEvent::KeepFailed);
-        self.write_in_turn(failed, move || Ok(ClassEvent::Written(write()?).into()));
+        self.write_in_turn(not_written(Subject::Exporting), move || {
+            Ok(ClassEvent::Written(write()?).into())
+        });
     }
 }
 

@@ -8,10 +8,11 @@ use image::RgbaImage;
 
 use super::converting::ConversionNews;
 use super::events::BackgroundEvent;
-use super::{Background, within};
+use super::{Background, failing, within};
+use crate::app::notices::Subject;
 use crate::engine::library::{
-    Catalog, Listing, ModelCard, PictureFile, PlaceSeen, Places, is_named_as_weights, keep_painted,
-    look_into,
+    Catalog, Listing, ModelCard, PictureFile, PlaceSeen, Places, RenameWish, Renamed,
+    is_named_as_weights, keep_painted, look_into,
 };
 use crate::folders;
 use crate::recipe::{ModelSource, RecipeFileError};
@@ -35,6 +36,8 @@ pub enum LibraryEvent {
     PictureKept,
     /// Of a model that is being written anew.
     Conversion(ConversionNews),
+    /// A model has another name.
+    Renamed(Renamed),
 }
 
 impl From<LibraryEvent> for BackgroundEvent {
@@ -83,21 +86,32 @@ impl Background {
         });
     }
 
+    /// Gives a model another name, with the picture that stands for it.
+    pub fn rename_model(&mut self, wish: RenameWish) {
+        let kept = self.library_folder.clone();
+        let errand = self.writing.begin();
+        // After the pictures that are being kept for it.
+        self.pictures.send(failing(Subject::Renaming), move |()| {
+            let renamed = within(errand, || wish.fulfil(kept.as_deref()));
+            let renamed = renamed.map_err(|error| error.to_string())?;
+            Ok(LibraryEvent::Renamed(renamed).into())
+        });
+    }
+
     /// Keeps a painted picture as the one of its model.
     pub fn keep_model_picture(&mut self, model: ModelSource, picture: Arc<RgbaImage>) {
         let Some(folder) = self.library_folder.clone() else {
             return;
         };
         let errand = self.writing.begin();
-        self.pictures
-            .send(Box::new(BackgroundEvent::Failed), move |()| {
-                let kept = within(errand, || keep_painted(&folder, &model, &picture));
-                if let Err(error) = kept {
-                    // The picture itself lies in its document.
-                    log::warn!("A picture could not be kept for its model: {error}");
-                }
-                Ok(LibraryEvent::PictureKept.into())
-            });
+        self.pictures.send(failing(Subject::Models), move |()| {
+            let kept = within(errand, || keep_painted(&folder, &model, &picture));
+            if let Err(error) = kept {
+                // The picture itself lies in its document.
+                log::warn!("A picture could not be kept for its model: {error}");
+            }
+            Ok(LibraryEvent::PictureKept.into())
+        });
     }
 }
 

@@ -36,12 +36,14 @@ use image::{GrayImage, RgbaImage, imageops};
 
 use super::boxes::ImportedBoxes;
 use super::live::Ticket;
+use super::notices::Subject;
 use super::training::{OpenedSettings, OutputPlace, PreviewOf, TrainPreview, TrainSurvey};
 use crate::document::{Document, DocumentId, DocumentSnapshot, TileGrid, check_size};
 use crate::engine::Waker;
 use crate::engine::library::{Catalog, described, painted_with};
 use crate::engine::protocol::{JobId, preview_of_folder, read_run, save_run, survey_of_folder};
 use crate::exchange::{BoxForm, read_boxes, write_boxes};
+use crate::files::reason_of;
 use crate::geometry::CanvasRect;
 use crate::project::is_project;
 use crate::project::recovery::Recovery;
@@ -115,6 +117,22 @@ impl Reports {
 /// What comes of an errand that breaks off.
 type OnFailure = Box<dyn FnOnce(String) -> BackgroundEvent + Send>;
 
+/// Something failed that may be tried again.
+fn failing(about: Subject) -> OnFailure {
+    Box::new(move |text| {
+        let about = Some(about);
+        BackgroundEvent::Failed { about, text }
+    })
+}
+
+/// Something could not be written that may be written again.
+fn not_written(about: Subject) -> OnFailure {
+    Box::new(move |text| {
+        let about = Some(about);
+        BackgroundEvent::NotWritten { about, text }
+    })
+}
+
 /// Does an errand. One that panics is reported like one that fails: otherwise
 /// what was asked for would just not happen.
 fn report_of(
@@ -136,7 +154,10 @@ fn report_of(
 }
 
 fn no_thread(error: &std::io::Error) -> String {
-    format!("The system has no thread to spare ({error}); close other programs and try again")
+    format!(
+        "The system has no thread to spare ({}); close other programs and try again",
+        error.kind()
+    )
 }
 
 impl Background {
@@ -174,7 +195,7 @@ impl Background {
 
     /// Reads a picture or a project, or tells what a model is.
     pub fn open(&self, path: PathBuf) {
-        self.spawn("open", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("open", failing(Subject::Opening), move || {
             if let Some(weights) = library::opened_weights(&path) {
                 return Ok(weights);
             }
@@ -214,17 +235,18 @@ impl Background {
     /// Saves a painted picture whose document was closed, in the folder for
     /// pictures.
     pub fn keep(&mut self, folder: PathBuf, image: Arc<RgbaImage>, recipe: PaintedRecipe) {
-        self.write_in_turn(Box::new(BackgroundEvent::KeepFailed), move || {
-            let failed = |error: &dyn std::fmt::Display| {
+        let lost = Box::new(|text| BackgroundEvent::NotWritten { about: None, text });
+        self.write_in_turn(lost, move || {
+            let failed = |reason: &str| {
                 format!(
-                    "A picture whose document was closed could not be saved in “{}”: {error}",
+                    "A picture whose document was closed could not be saved in “{}”: {reason}",
                     folder.display()
                 )
             };
             let path = next_picture_path(&folder, recipe.spec.seed, "png")
-                .map_err(|error| failed(&error))?;
+                .map_err(|error| failed(&reason_of(&error)))?;
             save_picture(&path, &image, Some(&recipe), &SaveOptions::default())
-                .map_err(|error| failed(&error))?;
+                .map_err(|error| failed(&error.to_string()))?;
             Ok(BackgroundEvent::Kept { path })
         });
     }
@@ -270,7 +292,7 @@ impl Background {
 
     /// Describes a job of that document.
     pub fn prepare(&self, origin: Origin, describe: Describer) {
-        self.spawn("prepare", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("prepare", failing(Subject::Painting), move || {
             let spec = Box::new(describe());
             Ok(BackgroundEvent::Prepared { origin, spec })
         });
@@ -278,7 +300,7 @@ impl Background {
 
     /// Describes a live picture of that document.
     pub fn describe_live(&self, ticket: Ticket, origin: Origin, describe: Describer) {
-        self.spawn("live", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("live", failing(Subject::Painting), move || {
             let spec = Box::new(describe());
             Ok(BackgroundEvent::LiveDescribed {
                 ticket,
@@ -290,8 +312,7 @@ impl Background {
 
     /// Describes what a job is to be told anew, after what it was told before.
     pub fn describe_change(&mut self, job: JobId, describe: Describer) {
-        let failed = Box::new(BackgroundEvent::Failed);
-        self.placer.send(failed, move |()| {
+        self.placer.send(failing(Subject::Painting), move |()| {
             let spec = Box::new(describe());
             Ok(BackgroundEvent::ChangeDescribed { job, spec })
         });
@@ -299,16 +320,15 @@ impl Background {
 
     /// Puts a picture on the clipboard.
     pub fn copy(&mut self, paint: Painter) {
-        self.clipboard
-            .send(Box::new(BackgroundEvent::Failed), |clipboard| {
-                clipboard::copy(clipboard, paint())
-            });
+        self.clipboard.send(failing(Subject::Copying), |clipboard| {
+            clipboard::copy(clipboard, paint())
+        });
     }
 
     /// Fetches a picture from the clipboard for a document.
     pub fn paste(&mut self, document: DocumentId) {
         self.clipboard
-            .send(Box::new(BackgroundEvent::Failed), move |clipboard| {
+            .send(failing(Subject::Pasting), move |clipboard| {
                 let image = clipboard::paste(clipboard)?;
                 let picture = tiles_of(&image)?;
                 Ok(BackgroundEvent::Pasted { document, picture })
@@ -317,7 +337,7 @@ impl Background {
 
     /// Looks at the folder that a training run is to write into.
     pub fn look_at_output(&self, wanted: PathBuf) {
-        self.spawn("look", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("look", failing(Subject::Training), move || {
             let place = Box::new(OutputPlace::look(wanted));
             Ok(BackgroundEvent::OutputSeen(place))
         });
@@ -358,7 +378,7 @@ impl Background {
 
     /// Reads the settings of a training run.
     pub fn read_run(&self, path: PathBuf) {
-        self.spawn("run", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("run", failing(Subject::TrainSettings), move || {
             let spec = read_run(&path).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::RunRead(Box::new(OpenedSettings {
                 path,
@@ -369,7 +389,7 @@ impl Background {
 
     /// Writes the settings of a training run.
     pub fn write_run(&mut self, spec: TrainSpec, path: PathBuf) {
-        self.write_in_turn(Box::new(BackgroundEvent::Failed), move || {
+        self.write_in_turn(failing(Subject::TrainSettings), move || {
             save_run(&spec, &path).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::RunWritten(path))
         });
@@ -377,7 +397,7 @@ impl Background {
 
     /// Reads a file of boxes for a document.
     pub fn read_boxes(&self, document: DocumentId, path: PathBuf) {
-        self.spawn("boxes", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("boxes", failing(Subject::Importing), move || {
             let file = read_boxes(&path).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::BoxesRead(Box::new(ImportedBoxes {
                 document,
@@ -395,7 +415,7 @@ impl Background {
         boxes: Vec<LayoutBox>,
         size_px: [u32; 2],
     ) {
-        self.write_in_turn(Box::new(BackgroundEvent::KeepFailed), move || {
+        self.write_in_turn(not_written(Subject::Exporting), move || {
             write_boxes(&path, form, size_px, &boxes).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::BoxesWritten(path))
         });
@@ -404,7 +424,7 @@ impl Background {
     /// Lists the models in the user's folder for them, and says what they and `further`
     /// ones can be asked for.
     pub fn list_models(&self, folder: Option<PathBuf>, further: Vec<PathBuf>) {
-        self.spawn("models", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("models", failing(Subject::Models), move || {
             let own = folder.map_or_else(Vec::new, |folder| models::in_folder(&folder));
             let others = further.into_iter().filter(|folder| !own.contains(folder));
             let all: Vec<PathBuf> = own.iter().cloned().chain(others).collect();
@@ -422,7 +442,7 @@ impl Background {
     /// Looks for the model that painted a picture, among those that are known and
     /// in `further` folders. May read their weights.
     pub fn find_model(&self, recipe: FoundRecipe, further: Vec<PathBuf>) {
-        self.spawn("find model", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("find model", failing(Subject::Models), move || {
             Ok(BackgroundEvent::ModelLookedFor {
                 found: painted_with(&recipe, &further),
                 name: recipe.model_name,
@@ -451,8 +471,10 @@ impl Background {
             .name(name.to_owned())
             .spawn(move || reports.send(report_of(work, failed)));
         if let Err(error) = thread {
-            self.reports
-                .send(BackgroundEvent::Failed(no_thread(&error)));
+            self.reports.send(BackgroundEvent::Failed {
+                about: None,
+                text: no_thread(&error),
+            });
         }
     }
 }

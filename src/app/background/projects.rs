@@ -6,10 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Background;
 use super::events::{BackgroundEvent, OpenedProjectFile, SaveTicket};
+use super::{Background, failing};
+use crate::app::notices::Subject;
 use crate::document::DocumentId;
 use crate::engine::memory::Memory;
+use crate::files::reason_of;
 use crate::project::recovery::{Recovery, open_left_behind};
 use crate::project::{OpenedProject, Project, ReadLimits, open_project, save_project};
 
@@ -50,7 +52,7 @@ impl Background {
 
     /// Removes the copy of a document.
     pub fn forget_copy(&mut self, document: DocumentId) {
-        self.with_recovery(Box::new(BackgroundEvent::Failed), move |recovery| {
+        self.with_recovery(failing(Subject::Copies), move |recovery| {
             recovery.forget(document);
             Ok(BackgroundEvent::CopyForgotten)
         });
@@ -58,7 +60,7 @@ impl Background {
 
     /// Reads a copy that was left behind.
     pub fn open_left_behind(&self, copy: PathBuf) {
-        self.spawn("open", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("open", failing(Subject::Opening), move || {
             let opened = open_left_behind(&copy, limits());
             let opened = opened.map_err(|error| error.to_string())?;
             Ok(opened_event(copy, opened, true))
@@ -70,14 +72,14 @@ impl Background {
         self.with_recovery(Box::new(BackgroundEvent::CopyFailed), move |recovery| {
             recovery
                 .adopt(&copy, document)
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| reason_of(&error))?;
             Ok(BackgroundEvent::CopyForgotten)
         });
     }
 
     /// Removes a copy that was left behind.
     pub fn give_up_copy(&mut self, copy: PathBuf) {
-        self.with_recovery(Box::new(BackgroundEvent::Failed), move |recovery| {
+        self.with_recovery(failing(Subject::Copies), move |recovery| {
             recovery.give_up(&copy);
             Ok(BackgroundEvent::CopyForgotten)
         });
@@ -115,8 +117,9 @@ impl Background {
 fn begun<'a>(kept: &'a mut Option<Recovery>, root: &Path) -> Result<&'a mut Recovery, String> {
     let recovery = match kept.take() {
         Some(recovery) => recovery,
-        None => Recovery::begin(root)
-            .map_err(|error| format!("\u{201c}{}\u{201d}: {error}", root.display()))?,
+        None => Recovery::begin(root).map_err(|error| {
+            format!("\u{201c}{}\u{201d}: {}", root.display(), reason_of(&error))
+        })?,
     };
     Ok(kept.insert(recovery))
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Background, BackgroundEvent};
+use super::{Background, BackgroundEvent, failing, not_written};
+use crate::app::notices::Subject;
 use crate::app::prompt::{CountedPrompt, Style, change_styles, read_styles};
 
 impl Background {
@@ -16,7 +17,7 @@ impl Background {
 
     /// Reads the styles of a file.
     pub fn read_styles(&self, path: PathBuf) {
-        self.spawn("styles", Box::new(BackgroundEvent::Failed), move || {
+        self.spawn("styles", failing(Subject::Styles), move || {
             let styles = read_styles(&path).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::StylesRead(styles))
         });
@@ -31,7 +32,7 @@ impl Background {
         style: Option<Style>,
         lost: Option<Style>,
     ) {
-        self.write_in_turn(Box::new(BackgroundEvent::KeepFailed), move || {
+        self.write_in_turn(not_written(Subject::Styles), move || {
             let styles = change_styles(&path, &name, style).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::StylesChanged { styles, lost })
         });

@@ -58,7 +58,9 @@ fn a_picture_is_saved_and_opened_away_from_the_window() {
     assert_eq!(opened.picture, TileGrid::from_image(&plain(1)));
 
     bench.background.open(folder.path().join("missing.png"));
-    assert!(matches!(bench.next(), BackgroundEvent::Failed(text) if text.contains("missing.png")));
+    assert!(
+        matches!(bench.next(), BackgroundEvent::Failed { text, .. } if text.contains("missing.png"))
+    );
 }
 
 #[test]
@@ -107,7 +109,7 @@ fn an_errand_that_panics_says_so_and_the_next_one_is_done() {
     };
     let broken = || panic!("a broken describer");
     bench.background.prepare(origin, Box::new(broken));
-    assert!(matches!(bench.next(), BackgroundEvent::Failed(_)));
+    assert!(matches!(bench.next(), BackgroundEvent::Failed { .. }));
 }
 
 #[test]

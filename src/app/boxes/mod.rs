@@ -14,7 +14,7 @@ use crate::exchange::BoxForm;
 
 pub use choices::{ClassChoice, Typed, choices};
 pub use import::ImportedBoxes;
-pub use report::{Concern, Report, layout_box};
+pub use report::{Concern, PaintedAs, Report, layout_box};
 
 /// Something that is done to boxes. Those that name none act on the chosen ones.
 #[derive(Clone, Debug)]

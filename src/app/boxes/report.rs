@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use super::Vocabulary;
 use crate::app::frame::JobFrame;
+use crate::app::state::AppState;
 use crate::document::{BoundingBox, Document, LayerId};
 use crate::engine::protocol::ModelSummary;
-use crate::recipe::{BoxUse, LayoutBox, LayoutInput};
+use crate::recipe::{BoxUse, Finish, LayoutBox, LayoutInput};
 
 /// What a model cannot do with a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +70,30 @@ pub struct Report {
     is_framed: bool,
     /// Whether it is painted in several windows, each of which sees its own boxes.
     is_divided: bool,
+    /// The side of the smallest box that is surely seen.
+    least_px: u32,
+}
+
+/// How a job paints what lies on the canvas.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PaintedAs {
+    /// The part of the canvas that it paints; none for all of it.
+    pub frame: Option<JobFrame>,
+    /// How it is finished where all of the canvas is painted smaller than it is.
+    pub finish: Option<Finish>,
+    /// Whether that is painted in several windows.
+    pub is_divided: bool,
+}
+
+impl AppState {
+    /// How a press on Generate would paint what lies on the canvas.
+    pub fn painted_as(&self) -> PaintedAs {
+        PaintedAs {
+            frame: self.job_frame(),
+            finish: self.paints_smaller(),
+            is_divided: self.paints_in_windows(),
+        }
+    }
 }
 
 /// A box as jobs and files have it.
@@ -90,21 +115,26 @@ impl Report {
     /// What a model makes of a document's boxes; `None` while there is no model,
     /// which then is taken to know everything.
     pub fn new(document: &Document, model: Option<&ModelSummary>) -> Self {
-        Self::in_frame(document, None, model, false)
+        Self::painted_as(document, PaintedAs::default(), model)
     }
 
-    /// What it makes of them where it paints a part of the canvas only: they are given as
-    /// they lie in what is painted. `is_divided` says whether that is painted in several
-    /// windows.
-    pub fn in_frame(
+    /// What it makes of them where it does not paint the canvas pixel for pixel: they are
+    /// given as they lie in the frame.
+    pub fn painted_as(
         document: &Document,
-        frame: Option<JobFrame>,
+        painted_as: PaintedAs,
         model: Option<&ModelSummary>,
-        is_divided: bool,
     ) -> Self {
+        let PaintedAs {
+            frame,
+            finish,
+            is_divided,
+        } = painted_as;
+        let latent_px = model.map_or(1, |model| model.size_multiple_px);
         let mut report = Self {
             is_framed: frame.is_some(),
             is_divided,
+            least_px: latent_px * finish.map_or(1, Finish::factor),
             ..Self::default()
         };
         let size_px = frame.map_or_else(|| document.size_px(), |frame| frame.painted_px);
@@ -134,11 +164,9 @@ impl Report {
                 concern(why);
                 continue;
             }
-            let latent_px = model.map_or(1, |model| model.size_multiple_px) as f32;
-            if inside_px(found, size_px)
-                .iter()
-                .any(|side| *side < latent_px)
-            {
+            let least_px = report.least_px as f32;
+            let sides_px = inside_px(found, size_px);
+            if sides_px.iter().any(|side| *side < least_px) {
                 concern(Concern::Small);
             }
             if found.reaches_over(size_px) {
@@ -224,7 +252,7 @@ fn inside_px(found: &BoundingBox, size_px: [u32; 2]) -> [f32; 2] {
 
 fn sentences(report: &Report, model: Option<&ModelSummary>, colours: &[String]) -> Vec<String> {
     let name = model.map_or("The model", |model| model.name.as_str());
-    let latent_px = model.map_or(1, |model| model.size_multiple_px);
+    let least_px = report.least_px;
     let max_boxes = model.and_then(vocabulary_of).map_or(0, |it| it.max_boxes);
     let tell =
         |concern: Concern, one: &dyn Fn() -> String, many: &dyn Fn(usize) -> String| match report
@@ -287,10 +315,10 @@ fn sentences(report: &Report, model: Option<&ModelSummary>, colours: &[String]) 
         },
         tell(
             Concern::Small,
-            &|| format!("1 box is smaller than {latent_px} × {latent_px} px and may not be seen"),
+            &|| format!("1 box is smaller than {least_px} × {least_px} px and may not be seen"),
             &|count| {
                 format!(
-                    "{count} boxes are smaller than {latent_px} × {latent_px} px and may not be seen"
+                    "{count} boxes are smaller than {least_px} × {least_px} px and may not be seen"
                 )
             },
         ),

@@ -8,7 +8,7 @@ use crate::app::background::{
 };
 use crate::app::classes::{BuiltInPalette, ClassCommand, MapImport, PaletteDraft};
 use crate::app::command::Dialog;
-use crate::app::notices::Severity;
+use crate::app::notices::{Severity, Subject};
 use crate::document::{DocumentError, DocumentId, LayerKind};
 use crate::tools::ToolError;
 
@@ -211,7 +211,7 @@ impl Core {
                 return;
             }
             if let Err(error) = self.place_drawing(fitted) {
-                self.take_error(&error.to_string());
+                self.take_error(Subject::Classes, &error.to_string());
             }
         }
     }

@@ -244,7 +244,8 @@ impl Core {
             Ok(())
         };
         match done {
-            Err(error) => self.take_error(&error.to_string()),
+            // The picture is lost, whatever becomes of later ones.
+            Err(error) => self.take_error(None, &error.to_string()),
             Ok(()) if has_old_layers => {
                 let text = "What was painted on meanwhile was enlarged without new detail";
                 self.state.notices.push(Severity::Info, text);

@@ -13,7 +13,7 @@ use crate::app::controls::ControlCommand;
 use crate::app::form::FormChange;
 use crate::app::library::{LibraryCommand, RunningConversion};
 use crate::app::loras::{LoraCommand, with_word};
-use crate::app::notices::{NoticeAction, Severity};
+use crate::app::notices::{NoticeAction, Severity, Subject};
 use crate::engine::library::{CardKind, ModelCard, PlaceSeen};
 use crate::folders;
 use crate::recipe::{ModelSource, NamedFile};
@@ -75,6 +75,12 @@ impl Core {
                     self.state.library.conversion = Some(running);
                 }
             }
+            LibraryCommand::AskForName(listed) => {
+                if let Some(own) = self.state.own_folder_of(&listed.found.path) {
+                    self.state.dialog = Some(Dialog::Rename { listed, own });
+                }
+            }
+            LibraryCommand::Rename(wish) => self.rename_model(wish),
             LibraryCommand::EndConversion => {
                 if let Some(running) = &self.state.library.conversion {
                     running.end();
@@ -89,7 +95,7 @@ impl Core {
     }
 
     /// Looks into all folders of models.
-    fn look_for_models(&mut self) {
+    pub(super) fn look_for_models(&mut self) {
         let settings = &self.state.settings;
         let (added, single) = (&settings.model_places, &settings.recent_models);
         self.state.library.begin_look();
@@ -123,11 +129,12 @@ impl Core {
             LibraryEvent::Looked => library.end_look(),
             LibraryEvent::LookFailed(text) => {
                 library.end_look();
-                self.take_error(&text);
+                self.take_error(Subject::Models, &text);
             }
             LibraryEvent::Opened(card) => self.take_weights(&card),
             LibraryEvent::OpenedPlace(seen) => self.offer_place(seen),
             LibraryEvent::Conversion(news) => self.take_conversion(news),
+            LibraryEvent::Renamed(renamed) => self.take_renamed(renamed),
             LibraryEvent::Picture(file, picture) => library.take_picture(&file, picture),
             LibraryEvent::PictureKept => {
                 if matches!(self.state.dialog, Some(Dialog::Models)) {
@@ -164,7 +171,7 @@ impl Core {
                 let text = format!("Stopped before {shown} was written");
                 self.state.notices.push(Severity::Info, text);
             }
-            ConversionNews::Failed(text) => self.take_error(&text),
+            ConversionNews::Failed(text) => self.take_error(Subject::Converting, &text),
         }
     }
 
@@ -185,7 +192,7 @@ impl Core {
                 | CardKind::Model
                 | CardKind::FirstStage
                 | CardKind::Embedding
-                | CardKind::Other => self.take_error(obstacle),
+                | CardKind::Other => self.take_error(Subject::Opening, obstacle),
             },
         }
     }

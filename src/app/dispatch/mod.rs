@@ -12,6 +12,7 @@ mod generation;
 mod library;
 mod live;
 mod prompt;
+mod renaming;
 mod saving;
 mod tracing;
 mod training;
@@ -78,6 +79,7 @@ impl Core {
             let text = error.to_string();
             self.state.notices.push(Severity::Warning, sentence(&text));
         }
+        self.state.suit_tools();
     }
 
     fn try_dispatch(&mut self, command: Command) -> Result<(), ToolError> {

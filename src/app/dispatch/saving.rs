@@ -6,7 +6,7 @@ use super::{Core, sentence};
 use crate::app::actions;
 use crate::app::background::{PickPurpose, SaveForm, SaveTicket};
 use crate::app::command::Dialog;
-use crate::app::notices::Severity;
+use crate::app::notices::{Severity, Subject};
 use crate::document::{Document, LayerKind};
 use crate::project::{EXTENSION, is_project_name};
 use crate::recipe::PictureFormat;
@@ -156,8 +156,8 @@ impl Core {
     }
 
     /// Notes that a file could not be written.
-    pub(in crate::app) fn take_unsaved(&mut self, text: &str) {
-        self.state.notices.push(Severity::Error, sentence(text));
+    pub(in crate::app) fn take_unsaved(&mut self, about: Option<Subject>, text: &str) {
+        self.state.notices.fail(about, sentence(text));
         // The window stays open, with the work that has no file.
         self.quits_when_written = false;
         self.forget_after_save();

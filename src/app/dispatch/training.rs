@@ -13,12 +13,7 @@ use crate::recipe::TrainSpec;
 
 impl Core {
     pub(super) fn change_training(&mut self, change: TrainChange) {
-        let native_px = self.state.model_summary().map(|it| it.native_size_px);
-        let form = &mut self.state.train_form;
-        match change {
-            TrainChange::Target(target) => form.aim_at(target, native_px),
-            change => form.change(change),
-        }
+        self.state.train_form.change(change);
         self.look_at_training();
     }
 
@@ -111,6 +106,8 @@ impl Core {
 
     /// Looks at everything that the form names.
     pub(in crate::app) fn look_at_training(&mut self) {
+        let native_px = self.state.model_summary().map(|it| it.native_size_px);
+        self.state.train_form.settle_size(native_px);
         self.look_at_output();
         self.look_at_pictures();
         self.survey_pictures();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::files::write_atomically;
+use crate::files::{reason_of, write_atomically};
 
 /// What stands in a style for the prompt that it is put around.
 const PLACE: &str = "{prompt}";
@@ -46,7 +46,7 @@ pub enum StyleCommand {
 #[derive(Debug, thiserror::Error)]
 pub enum StyleError {
     /// The file cannot be read.
-    #[error("the styles in “{}” could not be read: {error}", path.display())]
+    #[error("the styles in “{}” could not be read: {}", path.display(), reason_of(error))]
     Read {
         /// The file.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum StyleError {
         path: PathBuf,
     },
     /// The file cannot be written.
-    #[error("the styles could not be written to “{}”: {error}", path.display())]
+    #[error("the styles could not be written to “{}”: {}", path.display(), reason_of(error))]
     Write {
         /// The file.
         path: PathBuf,

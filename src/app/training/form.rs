@@ -54,6 +54,9 @@ pub static BATCH: Number = Number {
     infotext: None,
 };
 
+/// Side of the pictures that begin with random weights, unless the model is smaller.
+const SCRATCH_SIZE_PX: u32 = 128;
+
 /// A change of one field of the form.
 #[derive(Clone, Debug)]
 pub enum TrainChange {
@@ -100,8 +103,11 @@ pub struct TrainForm {
     pub steps: u64,
     /// Side of the pictures in pixels.
     pub size_px: u32,
-    /// What it was before a classifier was to be trained, which sees what the model paints.
-    pub other_size_px: Option<u32>,
+    /// The side that was chosen by hand; otherwise it is [`Self::settle_size`]'s.
+    pub chosen_px: Option<u32>,
+    /// The one that was before a classifier was to be trained, which sees what the model
+    /// paints.
+    pub other_px: Option<u32>,
     /// How pictures that are no squares become such.
     pub fit: Fit,
     /// How the small pictures are made that a model learns to enlarge.
@@ -125,8 +131,9 @@ impl Default for TrainForm {
             latents: LatentKind::Kl,
             start: StartFrom::CurrentModel,
             steps: 2000,
-            size_px: 64,
-            other_size_px: None,
+            size_px: TrainSpec::default().size_px,
+            chosen_px: None,
+            other_px: None,
             fit: Fit::Auto,
             degradation: Degradation::Bicubic,
             batch: 16,
@@ -153,7 +160,8 @@ impl TrainForm {
             },
             steps: spec.steps,
             size_px: spec.size_px,
-            other_size_px: None,
+            chosen_px: Some(spec.size_px),
+            other_px: None,
             fit: spec.fit,
             degradation: spec.degradation,
             batch: spec.batch,
@@ -220,34 +228,47 @@ impl TrainForm {
         }
     }
 
-    /// Chooses the stage. A classifier sees pictures as large as the model paints them,
-    /// `native_px` a side where that is known; for another stage they are as large again
-    /// as before.
-    pub fn aim_at(&mut self, target: TrainTarget, native_px: Option<u32>) {
+    /// Chooses the stage. What was chosen by hand is no size for a classifier, which sees
+    /// what the model paints; for another stage it is there again.
+    fn aim_at(&mut self, target: TrainTarget) {
         if self.target == target {
             return;
         }
-        self.target = target;
-        match (target, native_px) {
-            (TrainTarget::Classifier, Some(side_px)) => {
-                self.other_size_px = Some(std::mem::replace(&mut self.size_px, side_px));
-            }
-            _ => self.size_px = self.other_size_px.take().unwrap_or(self.size_px),
+        if target == TrainTarget::Classifier {
+            self.other_px = self.chosen_px.take();
+        } else {
+            self.chosen_px = self.chosen_px.or(self.other_px.take());
         }
+        self.target = target;
+    }
+
+    /// Has the pictures the size that suits the run, unless one was chosen by hand: what
+    /// learns further, or for a model, sees pictures as large as that paints them,
+    /// `native_px` a side where that is known. What begins with random weights needs
+    /// long enough without large pictures.
+    pub fn settle_size(&mut self, native_px: Option<u32>) {
+        let is_small = self.begins_anew() && self.target != TrainTarget::Classifier;
+        let usual_px = match native_px {
+            Some(native_px) if is_small => native_px.min(SCRATCH_SIZE_PX),
+            Some(native_px) => native_px,
+            None if is_small => SCRATCH_SIZE_PX,
+            None => self.size_px,
+        };
+        self.size_px = self.chosen_px.unwrap_or(usual_px);
     }
 
     /// Changes one field.
     pub fn change(&mut self, change: TrainChange) {
         match change {
             TrainChange::Folder(folder) => self.folder = folder,
-            TrainChange::Target(target) => self.aim_at(target, None),
+            TrainChange::Target(target) => self.aim_at(target),
             TrainChange::Task(task) => self.task = task,
             TrainChange::Latents(latents) => self.latents = latents,
             TrainChange::Start(start) => self.start = start,
             TrainChange::Steps(steps) => self.steps = steps,
             TrainChange::SizePx(size_px) => {
-                self.size_px = size_px;
-                self.other_size_px = None;
+                self.chosen_px = Some(size_px);
+                self.other_px = None;
             }
             TrainChange::Fit(fit) => self.fit = fit,
             TrainChange::Degradation(degradation) => self.degradation = degradation,

@@ -15,6 +15,7 @@ use super::examples::EVALUATE;
 use super::interrupt;
 use super::report::Reporter;
 use crate::evaluate::EvaluateError;
+use crate::files::reason_of;
 
 /// What `velatura evaluate` takes; without a command, what `model` takes.
 #[derive(Debug, Args)]
@@ -66,6 +67,6 @@ pub(super) fn run(args: &EvaluateArgs, report: Reporter) -> Result<(), CliError>
 fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
     CliError::Write {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason: reason_of(error),
     }
 }

@@ -21,6 +21,7 @@ use super::report::Reporter;
 use super::{CliError, devices, latents};
 use crate::engine::protocol::{EngineEvent, PaintedImage};
 use crate::engine::{SamplerChoice, memory_in_turn};
+use crate::files::reason_of;
 use crate::folders;
 use crate::recipe::{PaintedRecipe, SaveOptions, next_picture_path, save_picture};
 
@@ -134,7 +135,7 @@ fn unnamed(seed: u64) -> Result<PathBuf, CliError> {
     let root = folders::pictures().ok_or(CliError::NoPicturesFolder)?;
     next_picture_path(&root, seed, "png").map_err(|error| CliError::Write {
         path: root,
-        reason: error.to_string(),
+        reason: reason_of(&error),
     })
 }
 

@@ -84,6 +84,13 @@ pub fn keep_painted(
     write_whole(&path, |file| file.write_all(bytes.get_ref()))
 }
 
+/// Has the picture of a model that was renamed stand for it again. Where that cannot be,
+/// the next one that is painted does.
+pub(super) fn move_painted(folder: &Path, old: &Path, new: &Path) {
+    let place = |path: &Path| painted_place(folder, &ModelSource::Folder(path.to_path_buf()));
+    std::fs::rename(place(old), place(new)).ok();
+}
+
 fn in_small(picture: &DynamicImage) -> RgbaImage {
     if picture.width().max(picture.height()) <= PICTURE_PX {
         return picture.to_rgba8();

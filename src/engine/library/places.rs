@@ -229,7 +229,7 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
 }
 
 /// Where pictures of a model may lie, best first.
-fn pictures_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn pictures_of(path: &Path) -> impl Iterator<Item = PathBuf> {
     let is_file = is_named_as_weights(path);
     let stem = if is_file {
         path.file_stem()

@@ -8,14 +8,20 @@ use crate::tools::options::Described;
 /// Names the diameter.
 pub(super) const SIZE_ID: &str = "size";
 
+/// The part of the shorter side of the canvas that a brush begins with.
+const SHARE: f32 = 1.0 / 24.0;
+/// What it begins with at least, and at most.
+const LEAST_PX: f32 = 16.0;
+const MOST_PX: f32 = 1000.0;
+
 /// The diameter.
 static SIZE: Number = Number {
     id: SIZE_ID,
     label: "Size",
     hint: "Diameter of the brush",
     unit: Some("px"),
-    allowed: Range::real(1.0, 1000.0),
-    offered: Range::real(1.0, 1000.0),
+    allowed: Range::real(1.0, MOST_PX),
+    offered: Range::real(1.0, MOST_PX),
     shown: Shown::WholeByMagnitude,
     infotext: None,
 };
@@ -46,6 +52,9 @@ static OPACITY: Number = Number {
 pub struct BrushSettings {
     /// The diameter in document pixels.
     pub size_px: f32,
+    /// The diameter that suits the canvas and holds as long as nobody chooses one; `None`
+    /// from then on.
+    suited_px: Option<f32>,
     /// The part of the radius that is fully covered: 1 has a sharp edge.
     pub hardness: f32,
     /// How much one stroke covers at most, from 0 to 1.
@@ -61,7 +70,8 @@ pub struct BrushSettings {
 impl Default for BrushSettings {
     fn default() -> Self {
         Self {
-            size_px: 16.0,
+            size_px: LEAST_PX,
+            suited_px: Some(LEAST_PX),
             hardness: 0.8,
             opacity: 1.0,
             spacing: 0.0,
@@ -76,7 +86,13 @@ impl Described for BrushSettings {
         Param {
             number: &SIZE,
             get: |brush| Value::Real(brush.size_px),
-            set: |brush, value| brush.size_px = value.as_f32(),
+            set: |brush, value| {
+                // Read and written as it is, it is no choice.
+                if brush.size_px != value.as_f32() {
+                    brush.size_px = value.as_f32();
+                    brush.suited_px = None;
+                }
+            },
         },
         Param {
             number: &HARDNESS,
@@ -89,6 +105,15 @@ impl Described for BrushSettings {
             set: |brush, value| brush.opacity = value.as_f32(),
         },
     ];
+
+    fn suit(&mut self, size_px: [u32; 2]) {
+        // Settings of before say nothing of it, and may have another size.
+        if self.suited_px == Some(self.size_px) {
+            let side_px = size_px[0].min(size_px[1]) as f32;
+            let suited_px = (side_px * SHARE).round().clamp(LEAST_PX, MOST_PX);
+            (self.size_px, self.suited_px) = (suited_px, Some(suited_px));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +138,32 @@ mod tests {
         assert!((steps(&HARDNESS, 0.8, 1) - 0.9).abs() < 1e-6);
         assert_eq!(steps(&HARDNESS, 0.8, 9), 1.0);
         assert!((steps(&HARDNESS, 0.84, -1) - 0.7).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_brush_suits_the_canvas_until_somebody_chooses_its_size() {
+        let mut brush = BrushSettings::default();
+        let sizes = [[128, 128], [3000, 2000], [512, 900]].map(|size_px| {
+            ToolOptions::suit(&mut brush, size_px);
+            brush.size_px
+        });
+        assert_eq!(sizes, [16.0, 83.0, 21.0]);
+        // Also after the next start.
+        let mut again = BrushSettings::default();
+        again.read_json(&brush.to_json());
+        ToolOptions::suit(&mut again, [3000, 2000]);
+        assert_eq!(again.size_px, 83.0);
+        again.set("size", Value::Real(21.0));
+        let told = again.to_json();
+        for brush in [&mut again, &mut BrushSettings::default()] {
+            brush.read_json(&told);
+            ToolOptions::suit(brush, [3000, 2000]);
+            assert_eq!(brush.size_px, 21.0);
+        }
+        // Of versions that did not remember whether it was chosen.
+        brush.read_json(&serde_json::json!({ "size_px": 40.0 }));
+        ToolOptions::suit(&mut brush, [3000, 2000]);
+        assert_eq!(brush.size_px, 40.0);
     }
 
     #[test]

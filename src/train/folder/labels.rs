@@ -10,6 +10,7 @@ use std::sync::Arc;
 use image::GrayImage;
 use serde::Deserialize;
 
+use crate::files::reason_of;
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{MAX_SIDE_PX, Palette, PaletteClass};
 use crate::scenes::PaletteEntry;
@@ -119,7 +120,8 @@ pub(super) fn numbered(maps: &[&Path]) -> Palette {
 pub(super) fn read(path: &Path, size_px: [u32; 2]) -> Result<GrayImage, String> {
     let name = path.file_name().unwrap_or(path.as_os_str());
     let bad = |what: &str| format!("its label map {} {what}", name.display());
-    let file = File::open(path).map_err(|error| bad(&format!("cannot be opened ({error})")))?;
+    let file = File::open(path)
+        .map_err(|error| bad(&format!("cannot be opened ({})", reason_of(&error))))?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
     // Numbers, not the colours that they are shown in.
     decoder.set_transformations(png::Transformations::IDENTITY);

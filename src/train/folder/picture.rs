@@ -5,6 +5,7 @@ use std::path::Path;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageDecoder as _, Luma, RgbImage};
 
+use crate::files::reason_of;
 use crate::pixels::{WHITE, flattened};
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{
@@ -29,7 +30,9 @@ pub(super) fn decode(path: &Path) -> Result<DynamicImage, String> {
 /// What is wrong with a picture, without its name.
 fn reason(error: RecipeFileError) -> String {
     match error {
-        RecipeFileError::Open { source, .. } => format!("it cannot be opened ({source})"),
+        RecipeFileError::Open { source, .. } => {
+            format!("it cannot be opened ({})", reason_of(&source))
+        }
         RecipeFileError::NotAPicture { .. } => "it is no PNG, JPEG or WebP picture".to_owned(),
         RecipeFileError::Damaged { reason, .. } => format!("it is damaged ({reason})"),
         RecipeFileError::TooLarge {

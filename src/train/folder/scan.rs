@@ -13,6 +13,7 @@ use super::classes::Classes;
 use super::coco::BoxLists;
 use super::labels::Labels;
 use super::{caption, companion, picture};
+use crate::files::reason_of;
 use crate::recipe::{Fit, LayoutBox};
 use crate::train::TrainError;
 use crate::train::source::{SkippedPicture, SourceIdentity};
@@ -170,7 +171,9 @@ fn files(
             Ok(_) => {}
             Err(error) => skipped.push(SkippedPicture {
                 path: error.path().unwrap_or(root).to_path_buf(),
-                reason: error.to_string(),
+                reason: error
+                    .io_error()
+                    .map_or_else(|| error.to_string(), reason_of),
             }),
         }
     }

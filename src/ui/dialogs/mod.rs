@@ -26,7 +26,7 @@ use crate::ui::widgets::IconButton;
 
 pub(super) use enlarge::EnlargeForm;
 pub(super) use map_classes::ClassMap;
-pub(super) use models::{ConvertForm, ModelBrowser};
+pub(super) use models::{ConvertForm, ModelBrowser, RenameForm};
 
 /// Room for what is above and below the content of a dialog, in points: its title, its
 /// buttons, its margins, and some of the window.
@@ -66,11 +66,18 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
     if !matches!(state.dialog, Some(Dialog::MapClasses { .. })) {
         own.class_map = None;
     }
-    if !matches!(state.dialog, Some(Dialog::Models | Dialog::Convert { .. })) {
+    let is_of_models = matches!(
+        state.dialog,
+        Some(Dialog::Models | Dialog::Convert { .. } | Dialog::Rename { .. })
+    );
+    if !is_of_models {
         own.models = None;
     }
     if !matches!(state.dialog, Some(Dialog::Convert { .. })) {
         own.conversion = None;
+    }
+    if !matches!(state.dialog, Some(Dialog::Rename { .. })) {
+        own.model_name = None;
     }
     if !matches!(state.dialog, Some(Dialog::Enlarge)) {
         own.enlarging = None;
@@ -120,6 +127,15 @@ pub fn dialog_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mu
             let width = models::CONVERT_WIDTH;
             frame(ui, "Convert a model", width, commands, |ui, commands| {
                 models::convert_ui(ui, listed, folder.as_deref(), state, own, commands);
+            });
+        }
+        Some(Dialog::Rename {
+            listed,
+            own: folder,
+        }) => {
+            let width = models::CONVERT_WIDTH;
+            frame(ui, "Rename a model", width, commands, |ui, commands| {
+                models::rename_ui(ui, listed, folder, state, own, commands);
             });
         }
         Some(Dialog::ImportMap(import)) => {

@@ -6,8 +6,7 @@ use egui::{Align, Layout, RichText, ScrollArea, Ui, vec2};
 
 use super::box_concerns::box_concerns_line_ui;
 use crate::app::actions::boxes as actions;
-use crate::app::boxes::{Report, are_in_hand, vocabulary};
-use crate::app::frame::JobFrame;
+use crate::app::boxes::{PaintedAs, Report, are_in_hand, vocabulary};
 use crate::app::{AppState, Command, CommandSink};
 use crate::document::{DocumentRevision, Layer, LayerId, LayerKind};
 use crate::icons;
@@ -20,12 +19,7 @@ use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, title};
 const ROW_HEIGHT: f32 = 28.0;
 
 /// The document, the model, what is painted of the document, and whether in windows.
-type MadeOf = (
-    DocumentRevision,
-    Option<ModelSource>,
-    Option<JobFrame>,
-    bool,
-);
+type MadeOf = (DocumentRevision, Option<ModelSource>, PaintedAs);
 
 /// What the table remembers from frame to frame.
 #[derive(Default)]
@@ -44,14 +38,13 @@ impl BoxTable {
     pub fn report(&mut self, state: &AppState) -> &Report {
         let model = state.model_summary();
         let revision = state.document().revision();
-        let frame = state.job_frame();
-        let is_divided = state.paints_in_windows();
+        let painted_as = state.painted_as();
         let source = model.map(|model| model.source.clone());
-        let made_of = Some((revision, source, frame, is_divided));
+        let made_of = Some((revision, source, painted_as));
         // While boxes follow the pointer the sentences may lag.
         let may_lag = state.front().editor.is_busy() && self.made_of.is_some();
         if self.made_of != made_of && !may_lag {
-            self.report = Report::in_frame(state.document(), frame, model, is_divided);
+            self.report = Report::painted_as(state.document(), painted_as, model);
             self.made_of = made_of;
         }
         &self.report

@@ -68,7 +68,10 @@ fn summary(record: &JobRecord, shown: Option<StepId>) -> String {
         (None, Some(last)) if !record.has_ended() => {
             format!("Step {} of {}", last.step, last.total)
         }
-        (None, _) => format!("{} steps; click one to see it on the canvas", frames.len()),
+        (None, _) => match frames.len() {
+            1 => "1 step; click it to see it on the canvas".to_owned(),
+            count => format!("{count} steps; click one to see it on the canvas"),
+        },
     }
 }
 

@@ -125,7 +125,11 @@ fn boxes_are_given_as_they_lie_in_the_frame() {
         rect: CanvasRect::from_min_size([90, 40], [100, 80]),
         painted_px: [50, 160],
     };
-    let report = Report::in_frame(editor.document(), Some(frame), None, false);
+    let painted_as = PaintedAs {
+        frame: Some(frame),
+        ..PaintedAs::default()
+    };
+    let report = Report::painted_as(editor.document(), painted_as, None);
     assert_eq!(report.given.len(), 1);
     assert_eq!(report.given[0].rect, [5.0, 40.0, 10.0, 80.0]);
     assert_eq!(
@@ -138,11 +142,39 @@ fn boxes_are_given_as_they_lie_in_the_frame() {
 fn windows_of_large_pictures_see_boxes_of_their_own() {
     let boxes = [0, 1, 2].map(|i| ("bus", [40.0 * i as f32, 10.0, 30.0, 30.0], None));
     let document = document(&boxes);
-    let with = |is_divided| Report::in_frame(&document, None, Some(&layout()), is_divided);
+    let with = |is_divided| {
+        let painted_as = PaintedAs {
+            is_divided,
+            ..PaintedAs::default()
+        };
+        Report::painted_as(&document, painted_as, Some(&layout()))
+    };
     assert_eq!(with(false).given.len(), 2);
     let divided = with(true);
     assert_eq!((divided.given.len(), divided.concerns.len()), (3, 0));
     assert_eq!(divided.sentences.len(), 1);
     let sentence = &divided.sentences[0];
     assert!(sentence.contains("sees 2 boxes at a time"), "{sentence}");
+}
+
+#[test]
+fn boxes_of_a_picture_that_is_finished_larger_are_measured_as_they_are_painted() {
+    let document = document(&[("bus", [10.0, 10.0, 24.0, 40.0], None)]);
+    let with = |finish| {
+        let painted_as = PaintedAs {
+            finish,
+            ..PaintedAs::default()
+        };
+        Report::painted_as(&document, painted_as, Some(&layout()))
+    };
+    assert!(with(None).concerns.is_empty());
+    let finished = with(Some(Finish::X4));
+    let concerns: Vec<_> = finished.concerns.iter().map(|it| it.2).collect();
+    assert_eq!(concerns, [Concern::Small]);
+    assert_eq!(
+        finished.sentences,
+        ["1 box is smaller than 32 × 32 px and may not be seen"]
+    );
+    // What is painted is told as it lies on the canvas, and scaled with the job.
+    assert_eq!(finished.given[0].rect, [10.0, 10.0, 24.0, 40.0]);
 }

@@ -151,18 +151,42 @@ fn a_classifier_is_trained_for_the_chosen_model() {
 fn what_a_classifier_sees_is_left_behind_with_it() {
     let mut form = form();
     assert!(form.needs_model());
-    form.aim_at(TrainTarget::Classifier, Some(128));
-    assert_eq!(form.size_px, 128);
-    form.change(TrainChange::Target(TrainTarget::Autoencoder));
-    assert_eq!(form.size_px, 64);
-    form.aim_at(TrainTarget::Classifier, Some(128));
+    let change = |form: &mut TrainForm, change| {
+        form.change(change);
+        form.settle_size(Some(128));
+        form.size_px
+    };
+    assert_eq!(change(&mut form, TrainChange::SizePx(64)), 64);
+    let [classifier, autoencoder] =
+        [TrainTarget::Classifier, TrainTarget::Autoencoder].map(TrainChange::Target);
+    assert_eq!(change(&mut form, classifier.clone()), 128);
+    assert_eq!(change(&mut form, autoencoder.clone()), 64);
+    assert_eq!(change(&mut form, classifier), 128);
     // Chosen by hand, it stays.
-    form.change(TrainChange::SizePx(256));
+    assert_eq!(change(&mut form, TrainChange::SizePx(256)), 256);
     form.change(TrainChange::Start(StartFrom::Scratch));
     assert!(form.needs_model());
-    form.change(TrainChange::Target(TrainTarget::Autoencoder));
-    assert_eq!(form.size_px, 256);
+    assert_eq!(change(&mut form, autoencoder), 256);
     assert!(!form.needs_model());
+}
+
+#[test]
+fn pictures_are_as_large_as_the_model_paints_them() {
+    let mut form = form();
+    let mut settled = |change: TrainChange, native_px| {
+        form.change(change);
+        form.settle_size(native_px);
+        form.size_px
+    };
+    let start = TrainChange::Start;
+    assert_eq!(settled(start(StartFrom::CurrentModel), Some(128)), 128);
+    assert_eq!(settled(start(StartFrom::CurrentModel), Some(512)), 512);
+    // While another model is being read, nothing is known of it.
+    assert_eq!(settled(start(StartFrom::CurrentModel), None), 512);
+    assert_eq!(settled(start(StartFrom::Scratch), Some(512)), 128);
+    assert_eq!(settled(start(StartFrom::Scratch), Some(64)), 64);
+    assert_eq!(settled(TrainChange::SizePx(256), Some(64)), 256);
+    assert_eq!(settled(start(StartFrom::CurrentModel), Some(64)), 256);
 }
 
 #[test]

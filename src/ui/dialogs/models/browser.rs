@@ -135,6 +135,21 @@ impl ModelBrowser {
         }
     }
 
+    /// Has the mark follow a model that was renamed.
+    pub(super) fn follow(&mut self, state: &AppState) {
+        let renamed = state.library.renamed();
+        let place = renamed.and_then(|it| it.place_of(self.marked.as_ref()?));
+        // Until the list knows it there, it would be on nothing.
+        let known = place.filter(|place| {
+            let mut models = state.library.listing().models.iter();
+            models.any(|it| it.found.path == *place)
+        });
+        if known.is_some() {
+            self.marked = known;
+            self.is_to_be_seen = true;
+        }
+    }
+
     /// Works the list out anew if something else is known or asked.
     pub(super) fn update(&mut self, state: &AppState) {
         let library = &state.library;

@@ -6,7 +6,9 @@ use egui::{RichText, TextEdit, Ui, vec2};
 
 use crate::app::library::{LibraryCommand, RunningConversion};
 use crate::app::{AppState, Command, CommandSink};
-use crate::engine::library::{ConversionWish, Listed, WeightDtype, is_named_as_weights};
+use crate::engine::library::{
+    ConversionWish, Listed, WeightDtype, is_named_as_weights, plain_name,
+};
 use crate::ui::UiState;
 use crate::ui::dialogs::{buttons, main_button};
 use crate::ui::theme::{height, tokens, type_size};
@@ -74,11 +76,7 @@ impl ConvertForm {
 
     /// Where it would lie in a folder; `None` where that is no name.
     fn target(&self, folder: &Path) -> Option<PathBuf> {
-        let name = self.name.trim();
-        let is_name = Path::new(name).components().count() == 1
-            && !name.contains(['/', '\\'])
-            && !name.starts_with('.');
-        is_name.then(|| {
+        plain_name(&self.name).map(|name| {
             folder.join(match self.form {
                 Form::File => format!("{name}.safetensors"),
                 Form::Folder => name.to_owned(),

@@ -107,6 +107,12 @@ pub(super) fn details_ui(
                 commands.push(LibraryCommand::ShowForms(Arc::clone(listed)).into());
             }
         }
+        if state.own_folder_of(&listed.found.path).is_some() && card.is_some_and(ModelCard::opens) {
+            let rename = IconButton::new(icons::PENCIL_SIMPLE, "Rename…").show(ui);
+            if rename.clicked() {
+                commands.push(LibraryCommand::AskForName(Arc::clone(listed)).into());
+            }
+        }
         let is_favourite = state.settings.favourite_models.contains(&listed.source);
         let word = if is_favourite {
             "No favourite any more"

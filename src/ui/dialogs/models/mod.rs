@@ -6,6 +6,7 @@ mod card;
 mod convert;
 mod details;
 mod look;
+mod rename;
 mod side;
 
 use egui::{Key, Modifiers, RichText, ScrollArea, TextEdit, Ui, vec2};
@@ -16,6 +17,8 @@ use card::card_ui;
 pub use convert::ConvertForm;
 pub(super) use convert::{WIDTH as CONVERT_WIDTH, convert_ui};
 use details::details_ui;
+pub use rename::RenameForm;
+pub(super) use rename::rename_ui;
 use side::side_ui;
 
 use std::sync::Arc;
@@ -64,6 +67,7 @@ pub(super) fn models_ui(
     let browser = models.get_or_insert_with(ModelBrowser::fresh);
     let keys = keys(ui, browser);
     search_ui(ui, browser);
+    browser.follow(state);
     browser.update(state);
     let window = ui.ctx().content_rect().height();
     let height = HEIGHT.min(window - AROUND).max(LEAST_HEIGHT);

@@ -20,7 +20,7 @@ const WORDS_AND_HOLES: &str =
 /// Picture sizes on offer.
 const SIZES_PX: [u32; 4] = [64, 128, 256, 512];
 
-/// Most height of the row of pictures.
+/// Height of the row of pictures.
 const PREVIEW_HEIGHT: f32 = 72.0;
 
 /// Shows the form and the buttons.
@@ -120,12 +120,28 @@ fn fit_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut Comma
             }
         }
     });
-    let Some(preview) = &state.train_preview else {
+    if form.is_on_scenes() {
         return;
-    };
-    let is_current = Some(&preview.of) == form.wanted_preview().as_ref();
-    row(ui, "", |ui, _| match &preview.row {
-        Some(Ok(pictures)) => {
+    }
+    row(ui, "", |ui, _| {
+        // Their place is there before they are: what is below must not move.
+        let place = vec2(ui.available_width(), PREVIEW_HEIGHT);
+        let layout = egui::Layout::left_to_right(egui::Align::Center);
+        ui.allocate_ui_with_layout(place, layout, |ui| {
+            ui.set_min_size(place);
+            preview_ui(ui, state, own);
+        });
+    });
+}
+
+/// Some of the pictures, or why there are none.
+fn preview_ui(ui: &mut Ui, state: &AppState, own: &mut UiState) {
+    let preview = state.train_preview.as_ref();
+    let wanted = state.train_form.wanted_preview();
+    let is_current = preview.map(|preview| &preview.of) == wanted.as_ref();
+    let text = match preview.map(|preview| &preview.row) {
+        None => "Some of the pictures appear here, as they will be trained on",
+        Some(Some(Ok(pictures))) => {
             let texture = own.thumbnails.large(ui.ctx(), pictures);
             let [width, height] = [pictures.width(), pictures.height()].map(|side| side as f32);
             let scale = (ui.available_width() / width).min(PREVIEW_HEIGHT / height);
@@ -134,16 +150,13 @@ fn fit_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut Comma
                 .tint(egui::Color32::from_white_alpha(tint));
             ui.add(image)
                 .on_hover_text("Some of the pictures, as they will be trained on");
+            return;
         }
-        Some(Err(reason)) if is_current => {
-            let text = RichText::new(reason).color(tokens(ui).text_muted);
-            ui.add(egui::Label::new(text).truncate());
-        }
-        _ => {
-            let text = RichText::new("Looking at the pictures").color(tokens(ui).text_muted);
-            ui.label(text);
-        }
-    });
+        Some(Some(Err(reason))) if is_current => reason.as_str(),
+        Some(_) => "Looking at the pictures",
+    };
+    let text = RichText::new(text).color(tokens(ui).text_muted);
+    ui.add(egui::Label::new(text).truncate());
 }
 
 fn target_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {
