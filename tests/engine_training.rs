@@ -1,6 +1,5 @@
 //! Training through the real engine: it gives way to pictures and has the losses
-//! of a run that did not; ended early, it keeps its checkpoint. One test, because
-//! burn draws first weights from one generator.
+//! of a run that did not; ended early, it keeps its checkpoint.
 
 #[path = "support/lockstep.rs"]
 mod lockstep;

@@ -23,6 +23,8 @@ use velatura::train::TrainEvent;
 
 /// One whose latents tell something of pictures.
 const MODEL: &str = "assets/models/storybook";
+/// The loss of one that cannot tell two classes apart.
+const CHANCE: f64 = std::f64::consts::LN_2;
 
 /// Bright and dark pictures in folders of their own, and one in none.
 fn make_pictures(root: &Path) -> PathBuf {
@@ -52,9 +54,9 @@ fn job(root: &Path) -> TrainSpec {
         } })),
         output: root.join("run"),
         size_px: 16,
-        steps: 30,
+        steps: 100,
         batch: 8,
-        learning_rate: 2e-3,
+        learning_rate: 3e-3,
         warmup_steps: 2,
         ema_decay: 0.9,
         seed: 7,
@@ -62,64 +64,6 @@ fn job(root: &Path) -> TrainSpec {
         sample_every: 0,
         ..TrainSpec::default()
     }
-}
-
-/// Latents that come in little by little are not kept in a file for each step.
-fn keeps_latents_in_few_files(root: &Path) {
-    let folder = root.join("pictures");
-    for i in 0..24_u32 {
-        let path = folder
-            .join(["even", "odd"][i as usize % 2])
-            .join(format!("{i}.png"));
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let colour = |x: u32, y: u32| Rgb([x as u8 * 9, y as u8 * 9, i as u8 * 10]);
-        RgbImage::from_fn(24, 16, colour).save(&path).unwrap();
-    }
-    let latents = root.join("latents");
-    let mut sizes = job(root).sizes.unwrap();
-    sizes["training"] = json!({ "cached_pictures": 8, "cache_reuse": 1.0 });
-    let spec = TrainSpec {
-        sizes: Some(sizes),
-        steps: 10,
-        latent_cache: Some(latents.clone()),
-        ..job(root)
-    };
-    assert_eq!(train(&spec, None).losses().len(), 10);
-    let files = walkdir::WalkDir::new(&latents).into_iter();
-    let files = files.filter(|entry| entry.as_ref().unwrap().file_type().is_file());
-    let count = files.count();
-    assert!((1..=3).contains(&count), "{count} files");
-}
-
-/// One that is trained further sees what it saw before.
-fn goes_on_with_what_it_saw(root: &Path) {
-    make_pictures(root);
-    let eight = json!({ "classifier": {
-        "_class_name": "EncoderUNetModel", "model_channels": 32, "num_res_blocks": 1,
-        "channel_mult": [1, 2], "attention_resolutions": [2], "num_head_channels": 32
-    } });
-    let before = TrainSpec {
-        sizes: Some(eight),
-        steps: 1,
-        ..job(root)
-    };
-    let before = train(&before, None).outcome.unwrap().model;
-    let further = |first_stage: &str, size_px| TrainSpec {
-        from: Some(before.clone()),
-        first_stage: Some(first_stage.into()),
-        sizes: None,
-        size_px,
-        output: root.join("further"),
-        ..job(root)
-    };
-    let told = |spec: TrainSpec| train(&spec, None).outcome.unwrap_err().to_string();
-    let other = told(further("pixels", 16));
-    assert!(
-        other.contains("learnt from latents") && other.contains("first stage"),
-        "{other}"
-    );
-    let smaller = told(further(MODEL, 8));
-    assert!(smaller.contains("pictures of 16 pixels"), "{smaller}");
 }
 
 #[test]
@@ -130,26 +74,17 @@ fn a_classifier_learns_goes_on_and_leads_the_model_that_it_was_trained_for() {
     let told = train(&whole, None);
     let losses = told.losses();
     let outcome = told.outcome.as_ref().unwrap();
-    let mean = |losses: &[(u64, u32)]| {
-        let sum: f32 = losses.iter().map(|(_, bits)| f32::from_bits(*bits)).sum();
-        sum / losses.len() as f32
-    };
-    let (first, last) = (mean(&losses[..3]), mean(&losses[20..]));
+    // A new one says one as well as the other. The loss afterwards is that of the same noise
+    // each time, under which not even everything can be told.
+    let first = f64::from(f32::from_bits(losses[0].1));
+    let last = told.figure("train_loss").unwrap();
     assert!(
-        (first - 0.693).abs() < 0.05 && last < 0.65,
+        (first - CHANCE).abs() < 0.2 && last < 0.5 * CHANCE,
         "{first} {last}"
     );
-    let figure = |name: &str| {
-        told.events.iter().rev().find_map(|event| match event {
-            TrainEvent::Evaluation {
-                name: own, value, ..
-            } if *own == name => Some(*value),
-            _ => None,
-        })
-    };
-    let least = figure("train_accuracy_1_of_5").unwrap();
+    let least = told.figure("train_accuracy_1_of_5").unwrap();
     assert!(least > 0.9, "{least}");
-    assert!(figure("train_accuracy").is_some() && figure("train_loss").is_some());
+    assert!(told.figure("train_accuracy").is_some());
     let sheet = told
         .events
         .iter()
@@ -211,8 +146,8 @@ fn a_classifier_learns_goes_on_and_leads_the_model_that_it_was_trained_for() {
         steps: 3,
         ..whole.clone()
     };
-    let further = train(&further, None).losses();
-    assert!(mean(&further) < first);
+    let further = train(&further, None).figure("train_loss").unwrap();
+    assert!(further < 0.6 * CHANCE, "{further}");
     std::fs::rename(
         root.path().join("pictures/dark"),
         root.path().join("pictures/dim"),
@@ -225,12 +160,6 @@ fn a_classifier_learns_goes_on_and_leads_the_model_that_it_was_trained_for() {
     };
     let error = train(&others, None).outcome.unwrap_err().to_string();
     assert!(error.contains("dark") && error.contains("dim"), "{error}");
-
-    // One after the other: burn draws first weights from one generator.
-    for then in [keeps_latents_in_few_files, goes_on_with_what_it_saw] {
-        let root = tempfile::tempdir().unwrap();
-        then(root.path());
-    }
 }
 
 #[test]
@@ -264,4 +193,65 @@ fn what_a_classifier_cannot_be_trained_on_is_told() {
         narrow.contains("EncoderUNetModel") && narrow.contains("multiple of 32"),
         "{narrow}"
     );
+}
+
+#[test]
+fn latents_that_come_in_little_by_little_are_kept_in_few_files() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("pictures");
+    for i in 0..24_u32 {
+        let path = folder
+            .join(["even", "odd"][i as usize % 2])
+            .join(format!("{i}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let colour = |x: u32, y: u32| Rgb([x as u8 * 9, y as u8 * 9, i as u8 * 10]);
+        RgbImage::from_fn(24, 16, colour).save(&path).unwrap();
+    }
+    let latents = root.path().join("latents");
+    let mut sizes = job(root.path()).sizes.unwrap();
+    sizes["training"] = json!({ "cached_pictures": 8, "cache_reuse": 1.0 });
+    let spec = TrainSpec {
+        sizes: Some(sizes),
+        steps: 10,
+        latent_cache: Some(latents.clone()),
+        ..job(root.path())
+    };
+    assert_eq!(train(&spec, None).losses().len(), 10);
+    let files = walkdir::WalkDir::new(&latents).into_iter();
+    let files = files.filter(|entry| entry.as_ref().unwrap().file_type().is_file());
+    let count = files.count();
+    assert!((1..=3).contains(&count), "{count} files");
+}
+
+#[test]
+fn one_that_is_trained_further_sees_what_it_saw_before() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    make_pictures(root);
+    let eight = json!({ "classifier": {
+        "_class_name": "EncoderUNetModel", "model_channels": 32, "num_res_blocks": 1,
+        "channel_mult": [1, 2], "attention_resolutions": [2], "num_head_channels": 32
+    } });
+    let before = TrainSpec {
+        sizes: Some(eight),
+        steps: 1,
+        ..job(root)
+    };
+    let before = train(&before, None).outcome.unwrap().model;
+    let further = |first_stage: &str, size_px| TrainSpec {
+        from: Some(before.clone()),
+        first_stage: Some(first_stage.into()),
+        sizes: None,
+        size_px,
+        output: root.join("further"),
+        ..job(root)
+    };
+    let told = |spec: TrainSpec| train(&spec, None).outcome.unwrap_err().to_string();
+    let other = told(further("pixels", 16));
+    assert!(
+        other.contains("learnt from latents") && other.contains("first stage"),
+        "{other}"
+    );
+    let smaller = told(further(MODEL, 8));
+    assert!(smaller.contains("pictures of 16 pixels"), "{smaller}");
 }

@@ -16,6 +16,7 @@ use velatura::diffusion::LatentDiffusion;
 use velatura::model::ModelFolder;
 use velatura::model::conditioner::layout::{LayoutEncoderConfig, NumberedBox};
 use velatura::model::inspect::inspect;
+use velatura::nn;
 use velatura::recipe::{InputSpec, TrainSpec, TrainTarget, TrainTask};
 use velatura::train::{TrainEvent, survey_of_folder};
 
@@ -329,7 +330,7 @@ fn what_the_pictures_lack_is_told_before_anything_is_trained() {
 #[test]
 fn boxes_of_any_class_show_in_new_planes() {
     let device = Device::flex();
-    device.seed(5);
+    let _seeded = nn::seeded(&device, 5);
     let config = LayoutEncoderConfig {
         classes: 100,
         plane_channels: 256,

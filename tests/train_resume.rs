@@ -1,5 +1,5 @@
 //! A run that was stopped and resumed has the losses of one that was not, bit
-//! for bit. One test, because burn draws first weights from one generator.
+//! for bit.
 
 mod train_support;
 

@@ -1,6 +1,5 @@
 //! One first stage for many models: what it made of pictures is kept for the next run,
-//! and models may refer to it instead of having it. One test, because burn draws first
-//! weights from one generator.
+//! and models may refer to it instead of having it.
 
 #![allow(
     clippy::unwrap_used,

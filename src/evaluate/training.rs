@@ -35,9 +35,10 @@ pub(super) fn train(
 ) -> Result<JudgeNetwork, EvaluateError> {
     let source = SceneSource::new(SIZE_PX as u32)?;
     let device = device.clone().autodiff();
-    device.seed(training.seed);
+    let seeded = nn::seeded(&device, training.seed);
     let network = JudgeNetwork::new(&device);
     nn::draw_weights(&network);
+    drop(seeded);
     let options = LearnerOptions {
         betas: (0.9, 0.999),
         weight_decay: 0.01,

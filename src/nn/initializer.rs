@@ -60,7 +60,11 @@ impl Initializer {
     }
 
     fn tensor<const D: usize>(self, shape: [usize; D], device: &Device) -> Tensor<D> {
-        let drawn = |distribution| Tensor::random(shape, distribution, device);
+        let drawn_as = |shape: [usize; D], distribution| {
+            let _turn = super::seeded::turn();
+            Tensor::random(shape, distribution, device)
+        };
+        let drawn = |distribution| drawn_as(shape, distribution);
         match self {
             Self::Zeros => Tensor::zeros(shape, device),
             Self::Ones => Tensor::ones(shape, device),
@@ -71,7 +75,7 @@ impl Initializer {
                 let normal = Distribution::Normal(0.0, 1.0);
                 let mut row = shape;
                 row[0] = 1;
-                drawn(normal) + Tensor::random(row, normal, device)
+                drawn(normal) + drawn_as(row, normal)
             }
         }
     }

@@ -24,6 +24,7 @@ mod prelu;
 mod regions;
 mod res_block;
 mod resample;
+mod seeded;
 mod time;
 mod transformer;
 
@@ -43,6 +44,7 @@ pub use prelu::PRelu;
 pub use regions::{BASE_RATIO, Regions};
 pub use res_block::{ResBlock, ResBlockConfig};
 pub use resample::{Downsample, DownsampleConfig, Upsample, UpsampleConfig};
+pub use seeded::{Seeded, seeded};
 pub use time::{TimestepEmbedding, TimestepEmbeddingConfig, sinusoidal_embedding};
 pub use transformer::{
     BasicTransformerBlock, BasicTransformerBlockConfig, Context, FeedForward, FeedForwardConfig,

@@ -18,8 +18,8 @@ pub fn parameter_count<M: Module>(module: &M) -> usize {
 
 /// Draws every weight that was not drawn yet, in the order of the module tree.
 ///
-/// Weights are otherwise drawn at first use; call this after `Device::seed` to
-/// make a fresh network the same on each run.
+/// Weights are otherwise drawn at first use; call this while what [`super::seeded`] returns
+/// is held to make a fresh network the same on each run.
 pub fn draw_weights<M: Module>(module: &M) {
     struct Draw;
     impl ModuleVisitor for Draw {

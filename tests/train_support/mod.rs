@@ -103,6 +103,16 @@ impl Told {
         steps.collect()
     }
 
+    /// What the model was last judged to be, by the name of a figure.
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.events.iter().rev().find_map(|event| match event {
+            TrainEvent::Evaluation {
+                name: own, value, ..
+            } if *own == name => Some(*value),
+            _ => None,
+        })
+    }
+
     /// Losses, bit for bit.
     pub fn losses(&self) -> Vec<(u64, u32)> {
         self.steps()

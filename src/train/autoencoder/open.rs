@@ -6,6 +6,7 @@ use super::AutoencoderStage;
 use super::codebook::CodebookBounds;
 use super::divergence::DivergenceBounds;
 use crate::model::{FirstStageConfig, ModelFolder};
+use crate::nn;
 use crate::recipe::TrainSpec;
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
@@ -21,7 +22,7 @@ pub(in crate::train) fn open(
     pictures: Pictures,
 ) -> Result<Box<dyn Stage>, TrainError> {
     let device = device.clone().autodiff();
-    device.seed(spec.seed);
+    let _seeded = nn::seeded(&device, spec.seed);
     let from = spec.from.as_ref().map(ModelFolder::open).transpose()?;
     let sizes = match (&from, &config.autoencoder) {
         (Some(from), _) => from.first_stage_config()?.clone(),
