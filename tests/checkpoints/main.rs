@@ -170,6 +170,7 @@ fn hostile_files_end_in_a_sentence() {
         ("stride0", "would take"),
         ("kind", "QInt8Storage"),
         ("bomb", "unpack to"),
+        ("unread-bomb", "unpack to"),
         ("overlap", "would take"),
         ("passed", "would be unpacked"),
         ("script", "TorchScript"),

@@ -195,6 +195,13 @@ def main():
         with bomb.open("archive/data/0", "w") as part:
             for _ in range(count * 4 >> 20):
                 part.write(bytes(1 << 20))
+    with zipfile.ZipFile(HERE / "hostile-unread-bomb.ckpt", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bomb:
+        # No tensor is in what is packed so.
+        bomb.writestr("archive/data.pkl", tensor_program(4, [4], [1]))
+        bomb.writestr("archive/data/0", bytes(16))
+        with bomb.open("archive/data/1", "w") as part:
+            for _ in range(18):
+                part.write(bytes(1 << 20))
     with zipfile.ZipFile(HERE / "hostile-pickle-bomb.ckpt", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bomb:
         with bomb.open("archive/data.pkl", "w") as part:
             part.write(b"\x80\x02")

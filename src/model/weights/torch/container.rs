@@ -14,7 +14,7 @@ pub(super) const ZIP: &[u8] = b"PK\x03\x04";
 
 /// Longest pickle in an archive, unpacked.
 const MOST_PICKLE_BYTES: u64 = 32 << 20;
-/// Packed storages may be so many times as long as the file, and a little more.
+/// Packed files of an archive may be so many times as long as it, and a little more.
 const MOST_UNPACKED: u64 = 20;
 const UNPACKED_ALWAYS: u64 = 16 << 20;
 /// By what the older format is known, little-endian.
@@ -74,13 +74,20 @@ pub(super) fn from_zip(file: &File) -> Result<Contents, String> {
         _ => {}
     }
     let bytes = read("data.pkl", MOST_PICKLE_BYTES).map_err(|error| sentence(&error))?;
+    // Whether anything refers to them or not.
+    let packed = archive.entries().iter().filter(|entry| !entry.is_stored);
+    let unpacked = packed.fold(0_u64, |sum, entry| sum.saturating_add(entry.bytes));
+    if unpacked > UNPACKED_ALWAYS.saturating_add(length.saturating_mul(MOST_UNPACKED)) {
+        return Err(format!(
+            "it would unpack to {unpacked} bytes, which no weights do"
+        ));
+    }
     let pickle = Pickle::read(&mut bytes.as_slice())?;
     let state = State::of(&pickle)?;
     let entries = archive.entries().iter();
     let entries: BTreeMap<&str, &ArchiveEntry> =
         entries.map(|entry| (entry.name.as_str(), entry)).collect();
     let mut storages = BTreeMap::new();
-    let mut unpacked = 0_u64;
     for (key, claim) in &state.storages {
         let name = format!("{folder}data/{key}");
         let entry = entries.get(name.as_str());
@@ -99,15 +106,9 @@ pub(super) fn from_zip(file: &File) -> Result<Contents, String> {
             }
             Place::At(entry.offset)
         } else {
-            unpacked = unpacked.saturating_add(entry.bytes);
             Place::Packed(name)
         };
         storages.insert(key.clone(), Storage { place, bytes });
-    }
-    if unpacked > UNPACKED_ALWAYS.saturating_add(length.saturating_mul(MOST_UNPACKED)) {
-        return Err(format!(
-            "it would unpack to {unpacked} bytes, which no weights do"
-        ));
     }
     Ok(Contents {
         state,
