@@ -3,7 +3,7 @@
 mod train_support;
 
 use train_support::{make_data, spec, train};
-use velatura::recipe::{TrainSpec, TrainTarget};
+use velatura::recipe::{LatentKind, TrainSpec, TrainTarget, TrainTask};
 use velatura::train::{Run, TrainError, TrainEvent};
 
 fn message(spec: &TrainSpec) -> String {
@@ -138,6 +138,92 @@ fn foreign_checkpoints_are_refused() {
     std::fs::write(&state, "{\"format\": \"velat").expect("a file");
     let error = message(&resume);
     assert!(error.contains("damaged"), "{error}");
+}
+
+#[test]
+fn a_run_goes_on_with_nothing_but_what_it_began_with() {
+    let root = tempfile::tempdir().expect("a folder");
+    make_data(root.path());
+    let eyes = TrainSpec {
+        steps: 1,
+        config: None,
+        ..spec(root.path(), TrainTarget::Autoencoder)
+    };
+    let model = train(&eyes, None).outcome.expect("a first run").model;
+    let on = |begun: &TrainSpec| TrainSpec {
+        steps: 2,
+        resume: true,
+        ..begun.clone()
+    };
+    let refused = |spec: TrainSpec, parts: [&str; 2]| {
+        let error = message(&spec);
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    };
+    let codebook = TrainSpec {
+        latents: LatentKind::Vq,
+        ..on(&eyes)
+    };
+    refused(codebook, ["kind kl, 4 pixels", "--latents kl --factor 4"]);
+    let coarser = TrainSpec {
+        latent_factor: Some(8),
+        ..on(&eyes)
+    };
+    refused(coarser, ["kind kl, 4 pixels", "another folder"]);
+    let other = TrainSpec {
+        from: Some(model.clone()),
+        ..on(&eyes)
+    };
+    refused(other, ["random weights", "leave --from out"]);
+    let same = TrainSpec {
+        latent_factor: Some(4),
+        ..on(&eyes)
+    };
+    train(&same, None).outcome.expect("it goes on");
+
+    let further = TrainSpec {
+        from: Some(model.clone()),
+        output: root.path().join("further"),
+        ..eyes.clone()
+    };
+    train(&further, None).outcome.expect("another run");
+    let without = TrainSpec {
+        from: None,
+        ..on(&further)
+    };
+    refused(without, ["began with the weights of", "run/model"]);
+    // The model may lie somewhere else by now.
+    let moved = root.path().join("moved");
+    std::fs::rename(&model, &moved).expect("renamed");
+    let elsewhere = TrainSpec {
+        from: Some(moved.clone()),
+        ..on(&further)
+    };
+    let told = train(&elsewhere, None);
+    told.outcome.as_ref().expect("it goes on");
+    let is_told = told.events.iter().any(|event| {
+        matches!(event, TrainEvent::Warning { message } if message.contains("those of its checkpoint"))
+    });
+    assert!(is_told);
+
+    let painter = TrainSpec {
+        task: Some(TrainTask::Unconditional),
+        first_stage: Some(moved),
+        output: root.path().join("painter"),
+        target: TrainTarget::Diffusion,
+        ..eyes
+    };
+    train(&painter, None).outcome.expect("a third run");
+    for task in [None, Some(TrainTask::Inpaint)] {
+        let other = TrainSpec {
+            task,
+            ..on(&painter)
+        };
+        refused(
+            other,
+            ["began with the task unconditional", "another folder"],
+        );
+    }
+    train(&on(&painter), None).outcome.expect("it goes on");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod encoder;
 mod error;
 mod event;
 mod folder;
+mod going_on;
 mod holdings;
 mod kinds;
 mod latent_cache;

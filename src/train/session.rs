@@ -24,7 +24,7 @@ use super::metrics::{self, Metrics};
 use super::run_folder::RunFolder;
 use super::schedule::{Decay, learning_rate};
 use super::source::SkippedPicture;
-use super::{limits, pictures, run_file, sheet};
+use super::{going_on, limits, pictures, run_file, sheet};
 use crate::recipe::{TrainSpec, TrainTarget};
 
 /// Steps without a finite loss after which a run is given up.
@@ -172,12 +172,12 @@ impl<'a> Run<'a> {
         limits::check_run(spec)?;
         let mut config = TrainConfig::of(spec)?;
         let folder = RunFolder::take(spec)?;
-        if spec.resume && spec.from.is_none() {
-            // What is usual for a size may have become another one meanwhile.
-            let before = folder.checkpoints.networks().unwrap_or_default();
-            config.go_on(spec.target, &before);
-        }
         let mut reporter = Reporter::new(observer);
+        if spec.resume {
+            let networks = folder.checkpoints.networks().unwrap_or_default();
+            let remark = going_on::go_on(spec, &mut config, &networks)?;
+            remark.into_iter().for_each(|remark| reporter.warn(remark));
+        }
         let mut report = FolderReport::default();
         let found = pictures::open(spec, config.training.sticker_share, &mut report)?;
         reporter.skip(report.skipped);

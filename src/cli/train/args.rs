@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::examples::TRAIN;
 use crate::cli::{CliError, DeviceArg};
-use crate::engine::protocol::{TrainConfig, is_run_file, is_sizes_file, read_run};
+use crate::engine::protocol::{FoundRun, TrainConfig, is_run_file, is_sizes_file, read_run};
 use crate::folders;
 use crate::recipe::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 
@@ -124,7 +124,7 @@ struct DataArgs {
     /// `barn.png`, the folder that it lies in its class, `barn.label.png` its label map, and
     /// boxes are in a COCO JSON file or in `barn.json`
     #[arg(
-        required_unless_present_any = ["scenes", "config"],
+        required_unless_present_any = ["scenes", "config", "resume"],
         conflicts_with = "scenes",
         value_name = "DIR"
     )]
@@ -276,7 +276,8 @@ struct CommonArgs {
     /// Folder for checkpoints, metrics, sample sheets and the model [default: out/train]
     #[arg(short, long, visible_alias = "out", value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Go on from the newest checkpoint in the output folder
+    /// Go on from the newest checkpoint in the output folder, as the run began where no
+    /// option says otherwise
     #[arg(long)]
     resume: bool,
     /// Side in pixels of the squares trained on [default: 64]
@@ -428,16 +429,36 @@ fn trained(target: TrainTarget) -> &'static str {
 }
 
 impl CommonArgs {
-    /// The run that a file describes, or without one the usual run of a stage, with what
-    /// the options say instead.
+    /// The run in the output folder that goes on; `None` where there is none, or a file
+    /// describes what it goes on with.
+    fn begun(&self, target: Option<TrainTarget>) -> Option<TrainSpec> {
+        let usual = TrainSpec::default().output;
+        let output = self.output.as_ref().unwrap_or(&usual);
+        let found = self.resume.then(|| FoundRun::in_folder(output)).flatten()?;
+        let is_asked = target.is_none_or(|target| target == found.spec.target);
+        let mut spec = is_asked.then_some(found.spec)?;
+        if let Some(sizes) = &self.config {
+            spec.sizes = None;
+            spec.config = Some(sizes.clone());
+        }
+        Some(spec)
+    }
+
+    /// The run that a file describes or that goes on, or without one the usual run of a
+    /// stage, with what the options say instead.
     fn over(
         &self,
         target: Option<TrainTarget>,
         data: Option<&PathBuf>,
     ) -> Result<TrainSpec, CliError> {
         let described = self.config.as_ref().filter(|path| is_run_file(path));
-        let mut spec = match (described, target) {
-            (Some(path), _) => {
+        let begun = match described {
+            Some(_) => None,
+            None => self.begun(target),
+        };
+        let has_data = described.is_some() || begun.is_some();
+        let mut spec = match (described, begun, target) {
+            (Some(path), ..) => {
                 let spec = read_run(path)?;
                 if target.is_some_and(|target| target != spec.target) {
                     return Err(CliError::OtherStage {
@@ -447,7 +468,8 @@ impl CommonArgs {
                 }
                 spec
             }
-            (None, None) => {
+            (None, Some(begun), _) => begun,
+            (None, None, None) => {
                 return Err(match &self.config {
                     Some(path) if is_sizes_file(path) => CliError::OnlySizes(path.clone()),
                     Some(path) => match read_run(path) {
@@ -457,7 +479,7 @@ impl CommonArgs {
                     None => CliError::NoRun,
                 });
             }
-            (None, Some(target)) => TrainSpec {
+            (None, None, Some(target)) => TrainSpec {
                 target,
                 config: self.config.clone(),
                 ..TrainSpec::default()
@@ -467,7 +489,7 @@ impl CommonArgs {
             spec.data = None;
         } else if let Some(data) = data {
             spec.data = Some(data.clone());
-        } else if described.is_none() {
+        } else if !has_data {
             return Err(CliError::NoTrainingData);
         }
         if let Some(output) = &self.output {

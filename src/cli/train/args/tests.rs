@@ -211,3 +211,51 @@ fn a_file_describes_a_run_and_options_overrule_it() {
     let mistyped = refused(format!("velatura train --config {mistyped}"));
     assert!(mistyped.contains("taks"), "{mistyped}");
 }
+
+#[test]
+fn a_run_goes_on_as_it_began_where_no_option_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("eyes");
+    std::fs::create_dir_all(runs.join("checkpoints/step-00000004")).unwrap();
+    let run =
+        r#"{ "target": "autoencoder", "data": "/in", "steps": 7, "batch": 2, "latents": "vq" }"#;
+    std::fs::write(runs.join("run.json"), run).unwrap();
+    let runs = runs.display();
+    let expected = TrainSpec {
+        target: TrainTarget::Autoencoder,
+        data: Some("/in".into()),
+        latents: LatentKind::Vq,
+        steps: 9,
+        batch: 2,
+        // It was kept before it could be chosen.
+        fit: Fit::Crop,
+        output: runs.to_string().into(),
+        resume: true,
+        ..TrainSpec::default()
+    };
+    for line in [
+        format!("velatura train autoencoder --output {runs} --resume --steps 9"),
+        format!("velatura train --output {runs} --resume --steps 9"),
+    ] {
+        assert_eq!(spec(&line), expected, "{line}");
+    }
+    let sizes = folder.path().join("sizes.json");
+    std::fs::write(&sizes, r#"{ "training": {} }"#).unwrap();
+    let line = format!(
+        "velatura train --output {runs} --resume --config {}",
+        sizes.display()
+    );
+    assert_eq!((spec(&line).steps, spec(&line).config), (7, Some(sizes)));
+    let line = format!("velatura train autoencoder there --output {runs} --resume --latents kl");
+    let other = spec(&line);
+    assert_eq!(
+        (other.data, other.latents),
+        (Some("there".into()), LatentKind::Kl)
+    );
+    // Another stage is told by the run itself.
+    let other = spec(&format!(
+        "velatura train diffusion in --output {runs} --resume"
+    ));
+    assert_eq!((other.target, other.batch), (TrainTarget::Diffusion, 16));
+    assert!(asked("velatura train autoencoder --output nowhere --resume").is_err());
+}
