@@ -6,6 +6,7 @@
 //! classifier sees √ᾱ z + √(1 − ᾱ) ε and t, and the loss is the cross-entropy. Pictures
 //! without a class are passed over.
 
+mod further;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use serde_json::{Map, Value, json};
 use super::TrainError;
 use super::checkpoint::RunState;
 use super::config::{TimestepSampling, TrainConfig};
-use super::encoded::{Encoded, Wanted};
+use super::encoded::Encoded;
 use super::encoder::{Cached, Encoder, Preparation};
 use super::latent_cache::LatentCache;
 use super::learner::{Learner, LearnerOptions};
@@ -31,13 +32,14 @@ use super::telling::Teller;
 use super::tensors::{host, scalar};
 use super::{limits, second_stage, sheet, usual};
 use crate::model::{
-    Classifier, ClassifierConfig, ClassifierFile, ClassifierLatents, LatentInfo, Manifest,
-    ModelFolder, Pool, WeightDtype, load_first_stage,
+    Classifier, ClassifierConfig, ClassifierFile, ClassifierLatents, Manifest, ModelFolder,
+    WeightDtype, load_first_stage,
 };
 use crate::nn;
 use crate::random::Random;
 use crate::recipe::{InputSpec, TrainSpec, TrainTask};
 
+use self::further::{check_classes, check_latents};
 use self::verdict::{are_right, cross_entropy, framed, share_right};
 
 /// Name of the network in checkpoints.
@@ -63,8 +65,6 @@ const ACCURACIES: [(&str, &str); PARTS] = [
 /// A classifier in training.
 pub(super) struct ClassifierStage {
     spec: TrainSpec,
-    config: TrainConfig,
-    pictures: Pictures,
     /// With autodiff.
     device: Device,
     learner: Learner<Classifier>,
@@ -93,7 +93,7 @@ impl ClassifierStage {
     ) -> Result<Self, TrainError> {
         let plain = device.clone().inner();
         let device = plain.clone().autodiff();
-        device.seed(spec.seed);
+        let _seeded = nn::seeded(&device, spec.seed);
         let Some(model) = &spec.first_stage else {
             return Err(TrainError::setting(
                 "a classifier sees latents of the model that it is to lead; name that model as its first stage",
@@ -159,10 +159,8 @@ impl ClassifierStage {
             teller: Teller::new(&manifest, None, None, 0.0),
             learner: Learner::new(network, LearnerOptions::of(spec), &device),
             spec: spec.clone(),
-            config: config.clone(),
-            pictures,
             device,
-            encoded: Encoded::new(encoder, digest),
+            encoded: Encoded::new(encoder, digest, pictures, spec, &config.training),
             remarks,
         })
     }
@@ -275,52 +273,6 @@ fn asked(config: &ClassifierConfig) -> InputSpec {
     }
 }
 
-/// Checks that a classifier that is trained further sees what the model makes of pictures:
-/// latents like those it learnt from, of `side` places a side.
-fn check_latents(
-    config: &ClassifierConfig,
-    latents: LatentInfo,
-    side: usize,
-) -> Result<(), TrainError> {
-    let factor = config.latents.as_ref().map(|known| known.factor);
-    let own = LatentInfo {
-        channels: config.in_channels,
-        factor: factor.unwrap_or(latents.factor),
-    };
-    if own != latents {
-        return Err(TrainError::setting(format!(
-            "the classifier learnt from latents of {} channels and {} pixels a side, and those of \
-             the model have {} and {}; name the model that it was trained for as first stage",
-            own.channels, own.factor, latents.channels, latents.factor
-        )));
-    }
-    if config.pool == Pool::Attention && side != config.image_size {
-        return Err(TrainError::setting(format!(
-            "the classifier tells pictures of {0} pixels a side apart, and no others; train it \
-             further on pictures of {0} pixels, or begin a new one",
-            config.image_size * latents.factor
-        )));
-    }
-    Ok(())
-}
-
-/// Checks that a classifier that is trained further tells the same classes apart.
-fn check_classes(config: &ClassifierConfig, found: &[String]) -> Result<(), TrainError> {
-    let known = config.class_names();
-    if known == found {
-        return Ok(());
-    }
-    let listed = |names: &[String]| {
-        let shown: Vec<&str> = names.iter().take(6).map(String::as_str).collect();
-        shown.join(", ")
-    };
-    Err(TrainError::setting(format!(
-        "the classifier tells other classes apart ({}) than the folders are called ({})",
-        listed(&known),
-        listed(found)
-    )))
-}
-
 impl Stage for ClassifierStage {
     fn networks(&self) -> Value {
         let config = self.learner.module().config();
@@ -341,14 +293,7 @@ impl Stage for ClassifierStage {
             reporter.warn(remark);
         }
         let preparation = self.preparation();
-        let wanted = Wanted {
-            spec: &self.spec,
-            training: &self.config.training,
-            pictures: &self.pictures,
-            preparation,
-            varies: false,
-        };
-        let is_begun = self.encoded.begin(step, &wanted, reporter)?;
+        let is_begun = self.encoded.begin(step, preparation, false, reporter)?;
         if is_begun {
             self.encoded.encoder.keep();
         }
@@ -397,10 +342,13 @@ impl Stage for ClassifierStage {
             let loss = host(cross_entropy(told, &batch.classes))?;
             losses += loss.first().copied().map_or(f64::NAN, f64::from);
             let share = share_right(&values, &batch.classes);
-            figures.push((self.pictures.figure(held_out, seen), f64::from(share)));
+            figures.push((
+                self.encoded.pictures.figure(held_out, seen),
+                f64::from(share),
+            ));
         }
         let all = figures.iter().map(|(_, share)| share).sum::<f64>() / PARTS as f64;
-        let name = |held_out, seen| self.pictures.figure(held_out, seen);
+        let name = |held_out, seen| self.encoded.pictures.figure(held_out, seen);
         let mut told = vec![
             (name("held_out_loss", "train_loss"), losses / PARTS as f64),
             (name("held_out_accuracy", "train_accuracy"), all),

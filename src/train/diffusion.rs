@@ -33,7 +33,7 @@ use serde_json::{Map, Value, json};
 use super::TrainError;
 use super::checkpoint::RunState;
 use super::config::TrainConfig;
-use super::encoded::{Encoded, Wanted};
+use super::encoded::Encoded;
 use super::encoder::{Encoder, Preparation};
 use super::learner::{Learner, LearnerOptions};
 use super::noising::Noising;
@@ -81,7 +81,6 @@ pub(super) struct Denoiser {
 pub(super) struct DiffusionStage {
     spec: TrainSpec,
     config: TrainConfig,
-    pictures: Pictures,
     /// With autodiff.
     device: Device,
     learner: Learner<Denoiser>,
@@ -111,7 +110,7 @@ impl DiffusionStage {
     ) -> Result<Self, TrainError> {
         let plain = device.clone().inner();
         let device = plain.clone().autodiff();
-        device.seed(spec.seed);
+        let _seeded = nn::seeded(&device, spec.seed);
         let SecondStage {
             unet,
             text,
@@ -162,10 +161,9 @@ impl DiffusionStage {
             learner: Learner::new(denoiser, LearnerOptions::of(spec), &device),
             spec: spec.clone(),
             config: config.clone(),
-            pictures,
             device,
             frozen_text: frozen,
-            encoded: Encoded::new(encoder, digest),
+            encoded: Encoded::new(encoder, digest, pictures, spec, &config.training),
             first_stage_weights,
             first_stage_reference,
             tokenizer,
@@ -316,14 +314,8 @@ impl Stage for DiffusionStage {
             reporter.warn(remark);
         }
         let preparation = self.preparation();
-        let wanted = Wanted {
-            spec: &self.spec,
-            training: &self.config.training,
-            pictures: &self.pictures,
-            preparation,
-            varies: self.studio.takes_mask() || self.teller.varies(),
-        };
-        if !self.encoded.begin(step, &wanted, reporter)? {
+        let varies = self.studio.takes_mask() || self.teller.varies();
+        if !self.encoded.begin(step, preparation, varies, reporter)? {
             return Ok(false);
         }
         let hole = self.hole();
@@ -380,11 +372,12 @@ impl Stage for DiffusionStage {
             Ok(errors.iter().map(|e| f64::from(*e)).sum::<f64>() / errors.len() as f64)
         };
         let batch = self.judged_batch();
-        let name = self.pictures.figure("held_out_loss", "train_loss");
+        let name = self.encoded.pictures.figure("held_out_loss", "train_loss");
         let mut figures = vec![(name, mean(&batch)?)];
         // How much it listens to what it is told.
         if let Some(misled) = batch.misled() {
             let name = self
+                .encoded
                 .pictures
                 .figure("held_out_loss_misled", "train_loss_misled");
             figures.push((name, mean(&misled)?));

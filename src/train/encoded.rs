@@ -17,58 +17,62 @@ const JUDGED: u64 = u32::MAX as u64;
 /// Numbers of latents by which their loudness is judged.
 const JUDGED_NUMBERS: usize = 1 << 20;
 
-/// What is encoded, and how.
-pub(super) struct Wanted<'a> {
-    pub spec: &'a TrainSpec,
-    pub training: &'a TrainingConfig,
-    pub pictures: &'a Pictures,
-    pub preparation: Preparation,
-    /// Whether a picture is another one each time that it is looked at.
-    pub varies: bool,
-}
-
 /// The pictures of a run as latents.
 pub(super) struct Encoded {
     pub encoder: Encoder,
     /// Digest of the first stage; `None` for one without weights.
     pub digest: Option<String>,
-    /// Pictures to judge by.
+    /// The pictures themselves.
+    pub pictures: Pictures,
+    /// Those to judge by.
     pub judged: Vec<Cached>,
+    training: TrainingConfig,
+    pictures_per_step: u64,
     ring: Option<LatentCache>,
 }
 
 impl Encoded {
     /// Nothing is encoded yet.
-    pub fn new(encoder: Encoder, digest: Option<String>) -> Self {
+    pub fn new(
+        encoder: Encoder,
+        digest: Option<String>,
+        pictures: Pictures,
+        spec: &TrainSpec,
+        training: &TrainingConfig,
+    ) -> Self {
         Self {
             encoder,
             digest,
+            pictures,
             judged: Vec::new(),
+            training: training.clone(),
+            pictures_per_step: u64::from(spec.batch) * u64::from(spec.accumulate),
             ring: None,
         }
     }
 
     /// Encodes what the step after `step` steps wants to see, a part of it at each call,
     /// and measures the factor of latents where it is not known; whether that was the last
-    /// part.
+    /// part. `varies` is whether a picture is another one each time that it is looked at.
     pub fn begin(
         &mut self,
         step: u64,
-        wanted: &Wanted<'_>,
+        preparation: Preparation,
+        varies: bool,
         reporter: &mut Reporter<'_>,
     ) -> Result<bool, TrainError> {
         let mut ring = match self.ring.take() {
             Some(ring) => ring,
             None => {
-                let (spec, source) = (wanted.spec, &wanted.pictures.source);
+                let source = &self.pictures.source;
                 let plan = CachePlan::new(
-                    wanted.training,
+                    &self.training,
                     source.len(),
-                    u64::from(spec.batch) * u64::from(spec.accumulate),
-                    wanted.varies,
-                    wanted.preparation.footprint(&self.encoder),
+                    self.pictures_per_step,
+                    varies,
+                    preparation.footprint(&self.encoder),
                 );
-                LatentCache::start(plan, source, wanted.preparation.clone(), step)?
+                LatentCache::start(plan, source, preparation.clone(), step)?
             }
         };
         if !ring.advance(step, GROUPS_AT_A_TIME, &mut self.encoder, reporter)? {
@@ -94,8 +98,7 @@ impl Encoded {
             ring.scale(factor);
         }
         self.ring = Some(ring);
-        let judged = &wanted.pictures.judged;
-        let prepared = wanted.preparation.prepare(JUDGED, judged);
+        let prepared = preparation.prepare(JUDGED, &self.pictures.judged);
         self.judged = self.encoder.encode_group(JUDGED, prepared)?;
         Ok(true)
     }

@@ -57,7 +57,7 @@ impl DiffusionStage {
         let takes_text = self.studio.takes_text();
         let given = &self.config.training.sample_prompts;
         let captions = if given.is_empty() {
-            &self.pictures.captions
+            &self.encoded.pictures.captions
         } else {
             given
         };
@@ -105,7 +105,7 @@ impl DiffusionStage {
     fn filled(&self, model: &LatentDiffusion) -> Result<[Vec<RgbaImage>; 2], TrainError> {
         let (mut before, mut filled) = (Vec::new(), Vec::new());
         let preparation = self.preparation();
-        for (index, sample) in self.pictures.judged.iter().take(SHEET).enumerate() {
+        for (index, sample) in self.encoded.pictures.judged.iter().take(SHEET).enumerate() {
             let mut random = Purpose::Sheet.random(self.spec.seed, index as u64);
             let mask = preparation.mask(sample, &mut random);
             let coverage = mask.coverage();
@@ -137,7 +137,7 @@ impl DiffusionStage {
         let takes = |is_kind: fn(&InputSpec) -> bool| self.studio.inputs.iter().any(is_kind);
         let takes_boxes = takes(|input| matches!(input, InputSpec::Layout { .. }));
         let takes_maps = takes(|input| matches!(input, InputSpec::Semantic { .. }));
-        for (index, sample) in self.pictures.judged.iter().take(SHEET).enumerate() {
+        for (index, sample) in self.encoded.pictures.judged.iter().take(SHEET).enumerate() {
             let known = &sample.known;
             let conditions = Conditions {
                 layout: takes_boxes.then(|| LayoutInput(known.boxes.clone().into())),
