@@ -5,28 +5,17 @@
 )]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
+use program::velatura;
 use serde_json::Value;
 
 #[path = "cli/autoencoder.rs"]
 mod autoencoder;
+#[path = "support/program.rs"]
+mod program;
 #[path = "cli/tiny_models.rs"]
 mod tiny_models;
-
-/// The program, with folders of the user that are empty, and no display.
-fn velatura(home: &Path, options: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_velatura"))
-        .args(options)
-        .current_dir(home)
-        .env("VELATURA_MODELS", home.join("models"))
-        .env("VELATURA_PICTURES", home.join("pictures"))
-        .env_remove("DISPLAY")
-        .env_remove("WAYLAND_DISPLAY")
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
 
 fn reference(name: &str) -> String {
     let path = std::path::absolute(format!("tests/data/reference/{name}"));

@@ -5,15 +5,18 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
+#[path = "support/program.rs"]
+mod program;
 mod reference_support;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{GrayImage, RgbImage};
+use program::velatura;
 use reference_support::{Reference, difference};
 use serde::Deserialize;
 use serde_json::Value;
@@ -305,19 +308,6 @@ fn edges_are_those_of_opencv() {
         let differ = differ.filter(|(one, other)| one[0] != other[0]).count();
         assert_eq!(differ, 0, "of {index}, which has {white} pixels of edges");
     }
-}
-
-/// The program, with folders of the user that are empty.
-fn velatura(home: &Path, options: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_velatura"))
-        .args(options)
-        .current_dir(home)
-        .env("VELATURA_MODELS", home.join("models"))
-        .env("VELATURA_PICTURES", home.join("pictures"))
-        .env_remove("DISPLAY")
-        .env_remove("WAYLAND_DISPLAY")
-        .output()
-        .unwrap()
 }
 
 fn told(output: &Output) -> String {

@@ -6,24 +6,13 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
-use std::path::Path;
-use std::process::{Command, Output};
+#[path = "support/program.rs"]
+mod program;
+
+use program::velatura;
 
 /// Hours, even of two pictures a point.
 const LONG: &str = "--sweep";
-
-fn velatura(home: &Path, options: &[String]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_velatura"))
-        .args(options)
-        .current_dir(home)
-        .env("VELATURA_MODELS", home.join("models"))
-        .env("VELATURA_PICTURES", home.join("pictures"))
-        .env_remove("DISPLAY")
-        .env_remove("WAYLAND_DISPLAY")
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
 
 /// Splits a line as a shell does, as far as examples need it.
 fn words(line: &str) -> Vec<String> {

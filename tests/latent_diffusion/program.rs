@@ -1,25 +1,16 @@
 //! The program with such models, without a window.
 
+#[path = "../support/program.rs"]
+mod outside;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
+use outside::velatura;
 use serde_json::Value;
 use velatura::recipe::{ModelSource, read_recipe};
 
 use super::Tiny;
-
-fn velatura(home: &Path, options: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_velatura"))
-        .args(options)
-        .current_dir(home)
-        .env("VELATURA_MODELS", home.join("models"))
-        .env("VELATURA_PICTURES", home.join("pictures"))
-        .env_remove("DISPLAY")
-        .env_remove("WAYLAND_DISPLAY")
-        .output();
-    output.unwrap()
-}
 
 /// The sentence of a command that is refused.
 fn refused(home: &Path, options: &[&str]) -> String {
