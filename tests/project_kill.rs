@@ -2,7 +2,8 @@
 //! the disk opens, and lacks at most the last half minute of work.
 //!
 //! The test starts itself again as the program that is killed: everything of the
-//! studio but its window, with a clock that runs faster.
+//! studio but its window, with a clock that goes on with each stroke, however long a busy
+//! machine takes for it.
 #![allow(
     clippy::unwrap_used,
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
@@ -15,7 +16,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fake_engine::{FakeEngine, FakePace};
 use velatura::app::form::FormChange;
@@ -35,8 +36,12 @@ const KILLS: u64 = 20;
 /// Most work that may be missing, in seconds of the program's clock.
 const MOST_MISSING_SECS: f64 = 30.0;
 
-/// Seconds of the program's clock in one of ours.
-const HASTE: f64 = 10.0;
+/// Seconds of the program's clock from one stroke to the next: some ten times what they
+/// take.
+const SECS_A_STROKE: f64 = 0.05;
+
+/// Strokes before the program is killed: at least, and how many more it may be.
+const STROKES: [u64; 2] = [80, 740];
 
 /// Names the folder of the program that is killed.
 const FOLDER_VARIABLE: &str = "VELATURA_KILLED_FOLDER";
@@ -76,7 +81,7 @@ fn work(folder: &Path) {
         id: "size",
         value: Value::Real(3.0),
     });
-    let (mut now_secs, mut then) = (0.0, Instant::now());
+    let mut now_secs = 0.0;
     for stroke in 0.. {
         let event = |phase| PointerEvent::new(phase, place_of(stroke));
         let [press, release] = [PointerPhase::Press, PointerPhase::Release].map(event);
@@ -95,13 +100,10 @@ fn work(folder: &Path) {
         core.take_reports();
         // While a copy is written the clock stands still: in its haste a slow disk
         // would be ten times as slow.
-        let waits = core.tend_recovery(now_secs).is_some();
-        std::thread::sleep(Duration::from_millis(4));
-        let now = Instant::now();
-        if waits {
-            now_secs += (now - then).as_secs_f64() * HASTE;
+        if core.tend_recovery(now_secs).is_some() {
+            now_secs += SECS_A_STROKE;
         }
-        then = now;
+        std::thread::sleep(Duration::from_millis(4));
     }
 }
 
@@ -111,16 +113,16 @@ fn killed_program() {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
         // Whoever was to kill it may be no more.
         std::thread::spawn(|| {
-            std::thread::sleep(Duration::from_secs(60));
+            std::thread::sleep(Duration::from_secs(600));
             std::process::abort();
         });
         work(&PathBuf::from(folder));
     }
 }
 
-/// Strokes that the program said, with their times, until it was killed, that long
-/// after the first.
-fn killed_after(folder: &Path, time: Duration) -> Vec<(u32, f64)> {
+/// Strokes that the program said, with their times, until it was killed, which it was
+/// after so many.
+fn killed_after(folder: &Path, strokes: u64) -> Vec<(u32, f64)> {
     let mut program = Process::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "killed_program", "--nocapture"])
         .env(FOLDER_VARIABLE, folder)
@@ -129,22 +131,21 @@ fn killed_after(folder: &Path, time: Duration) -> Vec<(u32, f64)> {
         .spawn()
         .unwrap();
     let output = BufReader::new(program.stdout.take().unwrap());
-    let (began, beginning) = crossbeam_channel::unbounded();
-    let strokes = std::thread::spawn(move || {
+    let (painted, painting) = crossbeam_channel::unbounded();
+    let said = std::thread::spawn(move || {
         let lines = output.lines().map_while(Result::ok);
         let strokes = lines.filter_map(|line| {
             let mut words = line.split(' ').skip_while(|word| *word != "stroke").skip(1);
             let number = words.next()?.parse().ok()?;
             Some((number, words.next()?.parse().ok()?))
         });
-        let strokes = strokes.inspect(|_| began.send(()).unwrap_or_default());
+        let strokes = strokes.inspect(|_| painted.send(()).unwrap_or_default());
         strokes.collect()
     });
-    beginning.recv().expect("it paints");
-    std::thread::sleep(time);
+    (0..strokes).for_each(|_| painting.recv().expect("it paints"));
     program.kill().unwrap();
     program.wait().unwrap();
-    strokes.join().unwrap()
+    said.join().unwrap()
 }
 
 #[test]
@@ -152,8 +153,8 @@ fn what_a_killed_program_leaves_opens_and_lacks_little() {
     let mut recovered = 0;
     for kill in 0..KILLS {
         let folder = tempfile::tempdir().unwrap();
-        let time = Duration::from_millis(400 + kill * 977 % 3700);
-        let strokes = killed_after(folder.path(), time);
+        let [least, more] = STROKES;
+        let strokes = killed_after(folder.path(), least + kill * 197 % more);
         let (last, end_secs) = *strokes.last().expect("it painted");
 
         let mut next = Recovery::begin(&folder.path().join("recovery")).unwrap();
@@ -185,7 +186,7 @@ fn what_a_killed_program_leaves_opens_and_lacks_little() {
         let whole = |document: &Document| due.iter().all(|stroke| has_stroke(document, *stroke));
         assert!(
             due.is_empty() || found.iter().any(whole),
-            "kill {kill} after {time:?}: of {last} strokes in {end_secs} s, {} were due",
+            "kill {kill}: of {last} strokes in {end_secs} s, {} were due",
             due.len()
         );
     }

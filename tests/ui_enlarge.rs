@@ -117,6 +117,22 @@ fn models() -> tempfile::TempDir {
     root
 }
 
+/// Chooses the only such model in the dialog, whose name there it returns, and begins.
+fn enlarge_with_the_model(studio: &mut Studio) -> String {
+    let model = studio.state().library.larger_models()[0].clone();
+    assert_eq!(model.factor, 4);
+    let name = format!("{}, ×4", model.name);
+    studio.click(&name);
+    studio
+        .harness
+        .get_all_by_label("Enlarge")
+        .last()
+        .expect("a button")
+        .click();
+    studio.harness.run();
+    name
+}
+
 #[test]
 fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() {
     let root = models();
@@ -130,18 +146,9 @@ fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() 
     assert!(studio.sees("latent-diffusion-unconditional"));
     studio.command(LibraryCommand::Enlarge.into());
     assert!(!studio.sees("latent-diffusion-unconditional"));
-    let model = studio.state().library.larger_models()[0].clone();
-    assert_eq!(model.factor, 4);
-    studio.click(&format!("{}, ×4", model.name));
     let before = studio.state().document().clone();
     let small = studio.state().front().recipe();
-    studio
-        .harness
-        .get_all_by_label("Enlarge")
-        .last()
-        .expect("a button")
-        .click();
-    studio.harness.run();
+    let name = enlarge_with_the_model(&mut studio);
     assert!(studio.state().dialog.is_none());
     studio.wait("the job", |state| state.jobs.running().is_some());
     studio.permit(1);
@@ -174,7 +181,7 @@ fn a_model_of_super_resolution_is_chosen_from_the_list_and_its_steps_are_seen() 
 
     // One that vanishes while it is chosen does not become the network.
     studio.command(LibraryCommand::Enlarge.into());
-    studio.click(&format!("{}, ×4", model.name));
+    studio.click(&name);
     studio.command(LibraryCommand::RemovePlace(root.path().to_path_buf()).into());
     studio.wait("the list without it", |state| {
         state.library.larger_models().is_empty()
@@ -212,15 +219,7 @@ fn a_picture_that_was_opened_keeps_its_recipe_inside_of_the_larger_one() {
         state.library.larger_models().len() == 1 && !state.library.is_looking()
     });
     studio.command(LibraryCommand::Enlarge.into());
-    let model = studio.state().library.larger_models()[0].clone();
-    studio.click(&format!("{}, ×4", model.name));
-    studio
-        .harness
-        .get_all_by_label("Enlarge")
-        .last()
-        .expect("a button")
-        .click();
-    studio.harness.run();
+    enlarge_with_the_model(&mut studio);
     studio.wait("the job", |state| state.jobs.running().is_some());
     studio.permit(2);
     wait_for_size(&mut studio, [128, 128]);

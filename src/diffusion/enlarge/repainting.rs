@@ -139,8 +139,6 @@ impl Repainting {
                         Now::Painting(Box::new(session.into_parts()))
                     }
                     None => {
-                        // The decoder has its turn.
-                        model.model().let_go();
                         let latents = session.state().latents;
                         let bands = Bands::new(model, latents, self.canvas, self.size_px);
                         Now::Decoding(Box::new(bands))
