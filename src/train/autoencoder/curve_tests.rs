@@ -19,6 +19,21 @@ const STEPS: u64 = 50;
 const START: u64 = 10;
 const BATCH: usize = 2;
 const TOLERANCE: f32 = 1e-4;
+/// The step from which the game of two networks has made much of last bits.
+const LATE: u64 = 30;
+
+/// How far a term may be from PyTorch's, relative to what is more than 1. PyTorch itself, on
+/// two threads instead of one, is then off by 9e-4 in what the discriminator says, by 1.8e-4
+/// in the loss that holds it, and by less than 7e-5 in all else.
+fn tolerance(name: &str, step: u64) -> f32 {
+    match name {
+        _ if step < LATE => TOLERANCE,
+        "adversarial" => 2e-3,
+        "loss" => 4e-4,
+        "weight" | "hinge" => 2e-4,
+        _ => TOLERANCE,
+    }
+}
 
 fn stage(device: &Device) -> AutoencoderStage<DivergenceBounds> {
     let spec = TrainSpec {
@@ -101,7 +116,7 @@ fn fifty_losses_with_an_adaptive_weight_are_those_of_torch() {
         ];
         for ((name, ours), torch) in names.iter().zip(ours).zip(torch) {
             let error = (ours - torch).abs();
-            let most = TOLERANCE * torch.abs().max(1.0);
+            let most = tolerance(name, step) * torch.abs().max(1.0);
             assert!(error < most, "{name} of step {step}: {ours} for {torch}");
         }
     }
