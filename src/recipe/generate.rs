@@ -25,8 +25,8 @@ use super::upscale::Finish;
 /// Largest side, in pixels, that a job may ask for.
 pub const MAX_SIDE_PX: u32 = 8192;
 
-/// How much more boxes are heard at their own places, usually: what found most boxes of
-/// Storybook (`docs/storybook.md`).
+/// How much more boxes are heard at their own places, usually; `docs/storybook.md` says
+/// what it is worth.
 pub const LAYOUT_BIAS: f32 = 2.0;
 
 /// Where a model comes from.
