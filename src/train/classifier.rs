@@ -293,7 +293,7 @@ impl Stage for ClassifierStage {
             reporter.warn(remark);
         }
         let preparation = self.preparation();
-        let is_begun = self.encoded.begin(step, preparation, false, reporter)?;
+        let is_begun = self.encoded.begin(step, &preparation, false, reporter)?;
         if is_begun {
             self.encoded.encoder.keep();
         }

@@ -315,7 +315,7 @@ impl Stage for DiffusionStage {
         }
         let preparation = self.preparation();
         let varies = self.studio.takes_mask() || self.teller.varies();
-        if !self.encoded.begin(step, preparation, varies, reporter)? {
+        if !self.encoded.begin(step, &preparation, varies, reporter)? {
             return Ok(false);
         }
         let hole = self.hole();

@@ -57,7 +57,7 @@ impl Encoded {
     pub fn begin(
         &mut self,
         step: u64,
-        preparation: Preparation,
+        preparation: &Preparation,
         varies: bool,
         reporter: &mut Reporter<'_>,
     ) -> Result<bool, TrainError> {

@@ -309,6 +309,7 @@ fn the_first_file_of_this_form_opens() {
     for recipe in expected.recipes.values_mut() {
         recipe.spec.prompt_syntax = velatura::recipe::prompt::PromptSyntax::Plain;
         recipe.spec.windows = WindowChoice::Off;
+        recipe.spec.layout_bias = 0.0;
     }
     assert_same(&found, &expected);
 }

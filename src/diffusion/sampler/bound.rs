@@ -28,7 +28,7 @@ impl Bound {
             Self::Dynamic { share, most } => {
                 let pictures = x0.dims()[0];
                 let pictures = (0..pictures).map(|at| {
-                    let picture = x0.clone().slice([at..at + 1]);
+                    let picture = x0.clone().narrow(0, at, 1);
                     let threshold = quantile(&picture, share).max(1.0).min(most);
                     picture.clamp(-threshold, threshold) / threshold
                 });
