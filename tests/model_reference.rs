@@ -16,6 +16,7 @@ use safetensors::{Dtype, SafeTensors};
 use velatura::folders;
 use velatura::gpu::share;
 use velatura::model::{ModelFolder, Upscaler};
+use velatura::nn::ops;
 
 /// Largest difference allowed between diffusers and us.
 const TOLERANCE: f32 = 1e-4;
@@ -212,6 +213,30 @@ fn wgpu_enlarges_as_the_processor_does() {
         let enlarged = network.forward(x);
         assert_eq!(enlarged.dims(), [1, 3, 24, 20]);
         enlarged.into_data().try_into_vec_as::<f32>().unwrap()
+    });
+    let off = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs());
+    let worst = off.fold(0.0, f32::max);
+    println!("largest difference {worst:.2e}");
+    assert!(worst <= TOLERANCE, "{worst}");
+}
+
+/// Attention with numbers added by place: the road of boxes that are heard where they are.
+#[test]
+fn wgpu_hears_by_place_as_the_processor_does() {
+    let card = gpu_support::card();
+    let devices = [card.register(), Device::flex()];
+    let [got, wanted] = devices.map(|device| {
+        let wave = |shape: [usize; 3], pace: f32| {
+            let numbers = shape.iter().product();
+            let values = (0..numbers).map(|at| (at as f32 * pace).sin());
+            let data = TensorData::new(values.collect::<Vec<f32>>(), shape);
+            Tensor::<3>::from_data(data, &device)
+        };
+        let (query, key) = (wave([2, 6, 8], 0.37), wave([2, 5, 8], 0.71));
+        let bias = wave([2, 6, 5], 1.3).reshape([2, 1, 6, 5]) * 2.0;
+        let value = wave([2, 5, 8], 0.53);
+        let heard = ops::biased_attention(query, key, value, 2, bias);
+        heard.into_data().try_into_vec_as::<f32>().unwrap()
     });
     let off = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs());
     let worst = off.fold(0.0, f32::max);
