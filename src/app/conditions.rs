@@ -13,10 +13,10 @@ use crate::document::{BoundingBox, DocumentSnapshot, LayerId, LayerKind, stored_
 use crate::engine::protocol::ModelSummary;
 use crate::geometry::{CanvasPoint, CanvasRect};
 use crate::recipe::palette::is_same_name;
-use crate::recipe::param::{GROUNDING_SHARE, LAYOUT_BIAS, LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
+use crate::recipe::param::{LAYOUT_WEIGHT, Number, SEMANTIC_WEIGHT};
 use crate::recipe::{
     BoxUse, GenerateSpec, InputSpec, LayoutInput, MapUse, ModelSource, Palette, PaletteClass,
-    SemanticInput,
+    SemanticInput, box_number,
 };
 
 /// Something that may be drawn for a model.
@@ -178,16 +178,7 @@ impl AppState {
 
     /// What else can be said of how boxes act on the chosen model.
     pub fn box_number(&self) -> Option<&'static Number> {
-        self.model_summary()?
-            .inputs
-            .iter()
-            .find_map(|input| match input {
-                InputSpec::Phrases { .. } => Some(&GROUNDING_SHARE),
-                InputSpec::Layout {
-                    in_sequence: false, ..
-                } => Some(&LAYOUT_BIAS),
-                _ => None,
-            })
+        box_number(&self.model_summary()?.inputs)
     }
 
     /// Whether the next job is told of something.

@@ -1,8 +1,9 @@
 //! What can be wrong with a model.
 
-use crate::files::reason_of;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::files::reason_of;
 
 /// What is wrong with a model folder, in a sentence for the user.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 
 use super::input::InputSpec;
 use super::palette::PaletteClass;
+use super::param::{GROUNDING_SHARE, LAYOUT_BIAS, Number};
 
 /// Regional prompts that one job may have: each is read, and attended to, of its own.
 pub const MOST_REGIONS: usize = 32;
@@ -59,6 +60,18 @@ impl<'a> BoxUse<'a> {
             Self::Regions => MOST_REGIONS as u32,
         }
     }
+}
+
+/// What can be said, beside their weight, of how boxes act on a model that can be asked for
+/// `inputs`.
+pub fn box_number(inputs: &[InputSpec]) -> Option<&'static Number> {
+    inputs.iter().find_map(|input| match input {
+        InputSpec::Phrases { .. } => Some(&GROUNDING_SHARE),
+        InputSpec::Layout {
+            in_sequence: false, ..
+        } => Some(&LAYOUT_BIAS),
+        _ => None,
+    })
 }
 
 /// What a model makes of a label map.

@@ -47,7 +47,7 @@ pub use canvas::{Tile, WindowChoice};
 pub use control::{
     CONTROL_END, CONTROL_START, CONTROL_WEIGHT, ControlKind, ControlSpec, MAX_CONTROLS,
 };
-pub use drawing::{BoxUse, MOST_REGIONS, MapUse};
+pub use drawing::{BoxUse, MOST_REGIONS, MapUse, box_number};
 pub use frame::{FrameError, FrameSpec, Framing, Infill, MaskedContent};
 pub use generate::{
     GenerateSpec, ImageInput, LAYOUT_BIAS, MAX_SIDE_PX, MaskInput, ModelSource, SizeError,

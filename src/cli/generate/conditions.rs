@@ -19,7 +19,7 @@ use crate::recipe::param::{
 };
 use crate::recipe::{
     BoxUse, GenerateSpec, GuideKind, ImageInput, InputSpec, LayoutInput, MapUse, Palette,
-    SemanticInput, open_picture, scale_picture,
+    SemanticInput, box_number, open_picture, scale_picture,
 };
 
 /// What a picture is painted from besides words and pictures to repaint.
@@ -255,21 +255,11 @@ impl ConditionArgs {
             warn("there is no label map for its weight to act on".to_owned());
         }
         let box_use = BoxUse::of(&manifest.inputs).filter(|_| spec.layout.is_some());
-        let has_phrases = matches!(box_use, Some(BoxUse::Phrases { .. }));
-        let is_heard = |input: &InputSpec| {
-            matches!(
-                input,
-                InputSpec::Layout {
-                    in_sequence: false,
-                    ..
-                }
-            )
-        };
-        let has_focus = spec.layout.is_some() && manifest.inputs.iter().any(is_heard);
-        if self.box_focus.is_some() && !has_focus {
+        let number = box_number(&manifest.inputs).filter(|_| spec.layout.is_some());
+        if self.box_focus.is_some() && number != Some(&LAYOUT_BIAS) {
             warn("there are no boxes of classes for the box focus to act on".to_owned());
         }
-        if self.grounding_share.is_some() && !has_phrases {
+        if self.grounding_share.is_some() && number != Some(&GROUNDING_SHARE) {
             warn("there are no boxes with phrases for the grounding share to act on".to_owned());
         }
         if spec.semantic.is_some() && MapUse::of(&manifest.inputs) == Some(MapUse::Regions) {
