@@ -143,6 +143,34 @@ fn latents(stage: &dyn FirstStage) -> Vec<f32> {
     latents.into_data().try_into_vec_as().unwrap()
 }
 
+#[test]
+fn an_autoencoder_by_the_papers_names_needs_no_configuration() {
+    let text = fs::read_to_string("tests/data/originals/tiny.json").unwrap();
+    let told: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let yaml = place.path().join("renamed.yaml");
+    let load = |path: &Path| load_first_stage(path, WeightDtype::F32, &Device::flex());
+    for kind in ["autoencoder", "autoencoder-kl"] {
+        let keys: Shapes = serde_json::from_value(told[kind]["keys"].clone()).unwrap();
+        let path = written(place.path(), &keys);
+        fs::write(&yaml, told[kind]["yaml"].as_str().unwrap()).unwrap();
+        let wanted = load(&path).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        fs::remove_file(&yaml).unwrap();
+        for prefix in ["", "first_stage_model."] {
+            let keys = keys.iter();
+            let keys = keys.map(|(name, shape)| (format!("{prefix}{name}"), shape.clone()));
+            let path = written(place.path(), &keys.collect());
+            let found = load(&path).unwrap_or_else(|error| panic!("{prefix}{kind}: {error}"));
+            let [found, wanted] = [found.info(), wanted.info()];
+            assert_eq!(
+                (found.channels, found.factor),
+                (wanted.channels, wanted.factor),
+                "{kind}"
+            );
+        }
+    }
+}
+
 /// An autoencoder of other sizes than the model's own, whose latents are alike.
 #[test]
 fn an_autoencoder_alone_takes_the_place_of_a_models_own() {

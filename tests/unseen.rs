@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use velatura::diffusion::{
     Conditions, GenerationOutcome, GenerationRequest, GivenLatents, LatentDiffusion,
 };
-use velatura::model::inspect::{Family, Task, inspect};
+use velatura::model::inspect::{Family, Predicts, Task, inspect};
 use velatura::model::lora::{Changes, LoraFile};
 use velatura::model::weights::{TorchFile, WeightSource};
 use velatura::model::{Additions, ControlNetFile, ModelFolder};
@@ -161,6 +161,19 @@ fn write(path: &Path, tensors: &Tensors, notes: Option<HashMap<String, String>>)
     safetensors::serialize_to_file(views, notes, path).unwrap();
 }
 
+/// Zeros by the names of the paper's code and its successors.
+fn hollow(kind: &str) -> Tensors {
+    let text = fs::read_to_string("tests/data/originals/tiny.json").unwrap();
+    let told: Value = serde_json::from_str(&text).unwrap();
+    let keys: BTreeMap<String, Vec<usize>> =
+        serde_json::from_value(told[kind]["keys"].clone()).unwrap();
+    let zeros = |(name, shape): (String, Vec<usize>)| {
+        let bytes = vec![0; 2 * shape.iter().product::<usize>()];
+        (name, (Dtype::F16, shape, bytes))
+    };
+    keys.into_iter().map(zeros).collect()
+}
+
 fn matrix(rows: usize, columns: usize, scale: f32) -> Stored {
     let values = (0..rows * columns).map(|place| ((place * 37 % 19) as f32 - 9.0) * scale);
     let bytes = values.flat_map(f32::to_le_bytes).collect();
@@ -225,7 +238,10 @@ fn one_file_opens_by_other_names_of_its_weights() {
             matrix(2, 2, 1.0),
         ),
     ];
+    let compiled = |name: &str| name.replace("diffusion_model.", "diffusion_model._orig_mod.");
     for path in [
+        renamed("module.safetensors", &|name| format!("module.{name}"), &[]),
+        renamed("compiled.safetensors", &compiled, &[]),
         renamed(
             "averages.safetensors",
             &averaged,
@@ -238,6 +254,87 @@ fn one_file_opens_by_other_names_of_its_weights() {
         assert_eq!(found.family, Family::StableDiffusion1, "{}", path.display());
         assert_eq!(found.missing, Vec::<String>::new(), "{}", path.display());
         assert_eq!(one_said(&path), wanted, "{}", path.display());
+    }
+}
+
+#[test]
+fn networks_that_are_not_in_a_file_are_named() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("part.safetensors");
+    let own = tensors(&reference("sd1-single/model.safetensors"));
+    for (kept, said) in [
+        (vec!["model.", "cond_stage_model."], "has no autoencoder"),
+        (vec!["model."], "is the denoiser of a model alone"),
+    ] {
+        let mut part = own.clone();
+        part.retain(|name, _| kept.iter().any(|start| name.starts_with(start)));
+        write(&path, &part, None);
+        let error = ModelFolder::open(&path).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn models_of_other_noise_and_other_tasks_are_refused_by_name() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("other.safetensors");
+    let label = "model.diffusion_model.label_emb.0";
+    for (single, more, said) in [
+        (
+            "sd1-single",
+            vec![("edm_mean".to_owned(), number(0.0))],
+            "EDM",
+        ),
+        (
+            "sd2-single",
+            vec![
+                (format!("{label}.0.weight"), matrix(128, 64, 0.1)),
+                (format!("{label}.2.weight"), matrix(128, 128, 0.1)),
+            ],
+            "unCLIP",
+        ),
+    ] {
+        let mut all = tensors(&reference(single).join("model.safetensors"));
+        all.extend(more);
+        write(&path, &all, None);
+        let error = inspect(&path, None).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn what_a_model_predicts_is_told_by_its_header_and_by_later_yaml() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("model.safetensors");
+    let second = tensors(&reference("sd2-single/model.safetensors"));
+    for (noted, predicts) in [
+        ("stable-diffusion-v2-512", Predicts::Epsilon),
+        ("stable-diffusion-v2-768-v", Predicts::Velocity),
+    ] {
+        let note = ("modelspec.architecture".to_owned(), noted.to_owned());
+        write(&path, &second, Some(HashMap::from([note])));
+        let found = inspect(&path, None).unwrap();
+        assert_eq!(found.prediction, Some(predicts));
+        assert_eq!(found.notices, [""; 0]);
+    }
+    write(&path, &hollow("sdxl"), None);
+    let yaml = scratch.path().join("model.yaml");
+    for (class, predicts) in [
+        ("EpsScaling", Some(Predicts::Epsilon)),
+        ("VScaling", Some(Predicts::Velocity)),
+        ("EDMScaling", None),
+    ] {
+        let scaling = format!("sgm.modules.diffusionmodules.denoiser_scaling.{class}");
+        let told = json!({"model": {
+            "target": "sgm.models.diffusion.DiffusionEngine",
+            "params": {"denoiser_config": {"params": {"scaling_config": {"target": scaling}}}},
+        }});
+        fs::write(&yaml, told.to_string()).unwrap();
+        for named in [None, Some(yaml.as_path())] {
+            let found = inspect(&path, named);
+            assert_eq!(found.is_ok(), predicts.is_some(), "{class}");
+            assert_eq!(found.ok().and_then(|it| it.prediction), predicts, "{class}");
+        }
     }
 }
 
@@ -369,6 +466,48 @@ fn loras_say_the_same_in_all_words() {
             with("comfy.safetensors", &comfy, kohya, Some(number(6.0)), None),
         ),
         (
+            "LyCORIS",
+            with(
+                "lycoris.safetensors",
+                &lines.replace("lora_unet_", "lycoris_"),
+                kohya,
+                Some(number(6.0)),
+                None,
+            ),
+        ),
+        (
+            "OneTrainer",
+            with(
+                "dots.safetensors",
+                &format!("lora_unet.{PLACE}"),
+                kohya,
+                Some(number(6.0)),
+                None,
+            ),
+        ),
+        (
+            "a compiled network",
+            with(
+                "compiled.safetensors",
+                &lines.replace("lora_unet_", "lora_unet__orig_mod_"),
+                kohya,
+                Some(number(6.0)),
+                None,
+            ),
+        ),
+        (
+            "an adapter with a name, in peft's wrapper",
+            with(
+                "adapter.safetensors",
+                &format!("unet.base_model.model.{PLACE}"),
+                [".lora_A.ink.weight", ".lora_B.ink.weight"],
+                None,
+                told(
+                    json!({"unet.r": 4, "unet.lora_alpha": 1, "unet.alpha_pattern": {"attn\\d.to_(q|k)": 6}}),
+                ),
+            ),
+        ),
+        (
             "a network alone",
             with(
                 "alone.safetensors",
@@ -391,6 +530,50 @@ fn loras_say_the_same_in_all_words() {
     ] {
         assert_eq!(got, wanted, "{name}");
     }
+}
+
+#[test]
+fn loras_call_text_encoders_in_all_words() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("text.safetensors");
+    let model = load(&reference("sd1-tiny"));
+    let targets = model.model().lora_targets();
+    let text = tensors(&reference("sd1-tiny/text_encoder/model.safetensors"));
+    let place = "text_model.encoder.layers.0.self_attn.q_proj";
+    let width = text[&format!("{place}.weight")].1[0];
+    for start in [
+        "lora_te.",
+        "lora_te1.",
+        "clip_l.",
+        "text_encoder.base_model.model.",
+    ] {
+        let all = Tensors::from([
+            (
+                format!("{start}{place}.lora_down.weight"),
+                matrix(4, width, 0.1),
+            ),
+            (
+                format!("{start}{place}.lora_up.weight"),
+                matrix(width, 4, 0.1),
+            ),
+        ]);
+        write(&path, &all, None);
+        let mut changes = Changes::default();
+        let added = LoraFile::open(&path).unwrap();
+        let added = added.add_to(&mut changes, &targets, [1.0; 2]);
+        added.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(changes.text.len(), 1, "{start}");
+    }
+}
+
+#[test]
+fn a_controlnet_of_diffusers_opens_without_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = ControlNetFile::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("config.json"), "{error}");
+    let file = folder.path().join("diffusion_pytorch_model.safetensors");
+    fs::copy(reference("control/control_inpaint.safetensors"), &file).unwrap();
+    ControlNetFile::open(folder.path()).unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

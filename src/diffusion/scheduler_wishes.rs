@@ -26,6 +26,11 @@ pub(super) fn unfulfilled(
             "{asks} asks for flow matching, which is not supported; models of noise or velocity prediction are"
         )));
     }
+    if class.starts_with("EDM") {
+        return Err(DiffusionError::Scheduler(format!(
+            "{class} asks for the noise of EDM, which is not supported; models of noise or velocity prediction are"
+        )));
+    }
     let mut sentences = Vec::new();
     let mut tell = |asked: String, done: &str| {
         sentences.push(format!(

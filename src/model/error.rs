@@ -138,6 +138,12 @@ pub enum ModelError {
         .0.display()
     )]
     DenoiserAlone(PathBuf),
+    /// A model lacks its autoencoder as a whole.
+    #[error(
+        "{} has no autoencoder in it, and nothing is painted without one; take the version of the file that has it",
+        .0.display()
+    )]
+    NoAutoencoder(PathBuf),
     /// Nothing tells the heads of a model's attention.
     #[error(
         "{} is {} model of the family Latent Diffusion, and only its YAML file tells the heads of its \

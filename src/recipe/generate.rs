@@ -267,6 +267,16 @@ impl Default for GenerateSpec {
     }
 }
 
+/// What sentences call a field: most are words that its options have too.
+fn spoken(field: &str) -> String {
+    match field {
+        "layout_bias" => "box focus".to_owned(),
+        "layout_weight" => "the weight of the boxes".to_owned(),
+        "semantic_weight" => "the weight of the label map".to_owned(),
+        field => field.replace('_', " "),
+    }
+}
+
 /// What is wrong with a [`GenerateSpec`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SpecError {
@@ -274,7 +284,7 @@ pub enum SpecError {
     #[error(transparent)]
     Size(#[from] SizeError),
     /// A number is outside of its range.
-    #[error("{} is {value}; it must be {allowed}", field.replace('_', " "))]
+    #[error("{} is {value}; it must be {allowed}", spoken(field))]
     OutOfRange {
         /// The field, by its [id](super::param::Number::id).
         field: &'static str,

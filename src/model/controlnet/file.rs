@@ -35,11 +35,17 @@ impl ControlNetFile {
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let (source, config) = if path.is_dir() {
             let config = ControlNetConfig::read(&path.join("config.json"))?;
-            let config = config.ok_or_else(|| ModelError::NotAControlNet {
-                path: path.to_path_buf(),
-                first: "no config.json of one".to_owned(),
-            })?;
-            (weights::find(path, STEM)?, Some(config))
+            let source = match weights::find(path, STEM) {
+                Err(ModelError::MissingWeights { .. }) if config.is_none() => {
+                    return Err(ModelError::NotAControlNet {
+                        path: path.to_path_buf(),
+                        first: "no config.json of one".to_owned(),
+                    });
+                }
+                // A file may have been fetched without its configuration.
+                found => found?,
+            };
+            (source, config)
         } else {
             check_bytes(path)?;
             let beside = path

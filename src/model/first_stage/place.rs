@@ -11,9 +11,11 @@ use serde_json::Value;
 use super::config::OpenWeights;
 use super::{FirstStage, FirstStageConfig, FirstStageReference, PixelsConfig, tiny_files};
 use crate::model::autoencoder::presets;
-use crate::model::inspect::{check_bytes, only_checkpoint};
+use crate::model::inspect::{SingleFile, check_bytes, only_checkpoint};
 use crate::model::json::{read_config, read_json};
-use crate::model::paper::{Lone, OriginalConfig, OriginalFirstStage, lacks_last_convolutions};
+use crate::model::paper::{
+    FIRST_STAGE, Lone, OriginalConfig, OriginalFirstStage, lacks_last_convolutions,
+};
 use crate::model::weights::{self, Piece, Renamed, WeightDtype, WeightSource};
 use crate::model::{AutoencoderKlConfig, ModelError, ModelFolder, VqModelConfig};
 
@@ -191,40 +193,58 @@ impl FirstStagePlace {
         if let Some(config) = presets.find(|config| config.kind().fits(file.as_ref())) {
             return Self::new(config.clone(), path);
         }
+        let usual_vq = VqModelConfig::default().scaling_factor;
         match Lone::of(file.as_ref()) {
-            Some(Lone::FirstStage(stage)) => Self::told_by_names(&stage, own, path, file.as_ref()),
-            _ => Self::of_whole(path),
+            Some(Lone::FirstStage(stage)) => {
+                Self::told_by_names(&stage, own, path, &file, usual_vq)
+            }
+            Some(Lone::Unet(_)) => Self::of_whole(path),
+            None => match original_alone(&file) {
+                // The paper's code leaves latents of a codebook as they are.
+                Some(stage) => Self::told_by_names(&stage, own, path, &file, 1.0),
+                None => Self::of_whole(path),
+            },
         }
     }
 
-    /// One that lies alone by diffusers' names, whose sizes these tell. What latents are
-    /// multiplied by they do not: it is that of a model's own if it makes such latents,
-    /// else what diffusers takes where nothing is told.
+    /// One that lies alone, whose sizes its names tell. What latents are multiplied by they
+    /// do not: it is that of a model's own if it makes such latents, else what diffusers
+    /// takes where nothing is told, or `usual_vq` for those of a codebook.
     fn told_by_names(
         stage: &OriginalFirstStage,
         own: Option<&FirstStageConfig>,
         path: &Path,
-        source: &dyn WeightSource,
+        source: &Arc<dyn WeightSource>,
+        usual_vq: f64,
     ) -> Result<Self, ModelError> {
         let side_px = USUAL_LATENT_SIDE << stage.levels.len().saturating_sub(1);
         let scale_factor = match stage.is_gaussian {
             true => AutoencoderKlConfig::default().scaling_factor,
-            false => VqModelConfig::default().scaling_factor,
+            false => usual_vq,
         };
         let config = stage.config(side_px, scale_factor);
         let mut config = config.map_err(|message| ModelError::Json {
             path: path.to_path_buf(),
             message,
         })?;
+        let within = source.names().filter_map(|name| {
+            let inner = name.strip_prefix(FIRST_STAGE)?;
+            Some((inner.to_owned(), Piece::whole(name)))
+        });
+        let within: BTreeMap<String, Piece> = within.collect();
         if let FirstStageConfig::Kl(config) = &mut config
-            && lacks_last_convolutions(source)
+            && within.is_empty()
+            && lacks_last_convolutions(source.as_ref())
         {
             (config.use_quant_conv, config.use_post_quant_conv) = (false, false);
         }
         if let Some(own) = own {
             config.take_from(own);
         }
-        Self::new(config, path)
+        match within.is_empty() {
+            true => Self::new(config, path),
+            false => Self::among(config, Arc::clone(source), within),
+        }
     }
 
     /// A first stage that is all there is in a source, by diffusers' names.
@@ -330,6 +350,16 @@ impl FirstStagePlace {
     ) -> Result<Box<dyn FirstStage>, ModelError> {
         self.config.kind().load(weights, held, device)
     }
+}
+
+/// The sizes of a first stage that lies alone and whole in a file by the paper's names.
+fn original_alone(file: &Arc<dyn WeightSource>) -> Option<OriginalFirstStage> {
+    let found = SingleFile::of(Arc::clone(file), None).ok()?;
+    let told = &found.inspection;
+    let is_whole = told.missing.is_empty() && told.mismatched.is_empty();
+    found
+        .first_stage
+        .filter(|_| found.unet.is_none() && is_whole)
 }
 
 /// The configuration of a first stage that lies alone in a folder.

@@ -10,7 +10,8 @@ use super::{ModelFolder, TEXT, UNET, latent_diffusion, stable_diffusion_xl};
 use crate::model::first_stage::FirstStagePlace;
 use crate::model::inspect::{Family, Inspection, Predicts, SingleFile, Task};
 use crate::model::paper::{
-    ClipSizes, Lone, OriginalConditioner, OriginalFirstStage, OriginalHeads, OriginalUnet,
+    ClipSizes, FIRST_STAGE, Lone, OriginalConditioner, OriginalFirstStage, OriginalHeads,
+    OriginalUnet,
 };
 use crate::model::weights::{self, Part, Piece, Renamed, WeightDtype, WeightSource};
 use crate::model::{ClipTextConfig, ClipTokenizer, HiddenAct, Manifest, ModelError};
@@ -31,6 +32,9 @@ const SAMPLE_SIZES: [usize; 2] = [64, 96];
 pub(super) const UNUSED_LAYERS: usize = 1;
 /// The token with which OpenCLIP's texts are filled up.
 const FILLER: &str = "!";
+
+/// Where text encoders lie in a file.
+const TEXTS: [&str; 2] = ["cond_stage_model.", "conditioner."];
 
 /// The parts of a file, by the folders of diffusers in which they would lie.
 #[derive(Debug)]
@@ -95,11 +99,26 @@ fn alone(path: &Path) -> Option<ModelError> {
 
 /// The same of a file whose headers are read.
 pub(super) fn of_file(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelError> {
+    check_parts(path, &file)?;
     check(path, &file.inspection)?;
     match file.inspection.family {
         Family::LatentDiffusion => latent_diffusion::open(path, file),
         Family::StableDiffusionXl => stable_diffusion_xl::open(path, file),
         _ => stable_diffusion(path, file),
+    }
+}
+
+/// Refuses files of Stable Diffusion in which whole networks are not: nothing was lost of them.
+fn check_parts(path: &Path, file: &SingleFile) -> Result<(), ModelError> {
+    if file.unet.is_none() || file.inspection.family == Family::LatentDiffusion {
+        return Ok(());
+    }
+    let has = |place: &str| file.source.names().any(|name| name.starts_with(place));
+    let has_text = TEXTS.iter().any(|place| has(place));
+    match (has_text, has(FIRST_STAGE)) {
+        (false, false) => Err(ModelError::DenoiserAlone(path.to_path_buf())),
+        (true, false) => Err(ModelError::NoAutoencoder(path.to_path_buf())),
+        _ => Ok(()),
     }
 }
 

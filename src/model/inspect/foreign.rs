@@ -136,6 +136,10 @@ const FLUX: Kind = (
     "Flux",
     "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
 );
+const EDM: Kind = (
+    "a model that was trained with the noise of EDM (Playground 2.5, CosXL)",
+    "models of Stable Diffusion XL that predict noise or velocity are known",
+);
 const EMBEDDING: Kind = (
     "a textual inversion, which is a word for a model and none itself",
     "choose the model that it was made for, and give it --embedding",
@@ -192,7 +196,7 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
 }
 
 /// Parts of names of what else there is, the more telling first.
-const PARTS: [(&str, Kind); 49] = [
+const PARTS: [(&str, Kind); 51] = [
     ("lora_", LORA),
     ("_lora.", LORA),
     (".lora.", LORA),
@@ -235,6 +239,8 @@ const PARTS: [(&str, Kind); 49] = [
     (".weight_scale", QUANTISED),
     (".comfy_quant", QUANTISED),
     ("_packed_params", QUANTISED),
+    ("edm_mean", EDM),
+    ("edm_vpred.", EDM),
     ("double_blocks.", FLUX),
     ("single_transformer_blocks.", FLUX),
     ("joint_blocks.", SD3),

@@ -19,6 +19,13 @@ use super::{Family, Inspection, Predicts, Task, foreign, precision, usual};
 /// (<https://github.com/Stability-AI/ModelSpec>).
 pub(in crate::model) const PREDICTION_NOTE: &str = "modelspec.prediction_type";
 
+/// Where a header says what a model is like, and what that means for Stable Diffusion 2.
+const ARCHITECTURE_NOTE: &str = "modelspec.architecture";
+const SECOND_ARCHITECTURES: [(&str, Predicts); 2] = [
+    ("stable-diffusion-v2-512", Predicts::Epsilon),
+    ("stable-diffusion-v2-768-v", Predicts::Velocity),
+];
+
 /// A file that was opened, and what it is.
 #[derive(Debug)]
 pub(in crate::model) struct SingleFile {
@@ -154,7 +161,12 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
                  a label map or a small picture",
     })?;
     let mut notices = Vec::new();
-    let prediction = prediction(&parts, told.as_ref(), family, &seen, source, &mut notices);
+    let later = match family {
+        Family::StableDiffusionXl => OriginalConfig::later_prediction(path, config)?,
+        _ => None,
+    };
+    let noted = later.or(told.as_ref().map(|told| told.prediction));
+    let prediction = prediction(&parts, noted, family, &seen, source, &mut notices);
     if family == Family::LatentDiffusion
         && parts.unet.as_ref().is_some_and(|unet| unet.heads.is_none())
     {
@@ -368,6 +380,11 @@ fn task(
         .as_ref()
         .map_or(outputs, |stage| stage.latent_channels);
     let inpaints = inputs == 2 * latent + 1;
+    if matches!(family, Family::StableDiffusion1 | Family::StableDiffusion2)
+        && unet.added_width.is_some()
+    {
+        return Err("a model that varies pictures (unCLIP)");
+    }
     if family != Family::LatentDiffusion {
         return match inputs {
             _ if inputs == latent => Ok(Task::TextToImage),
@@ -401,7 +418,7 @@ fn task(
 
 fn prediction(
     parts: &Parts,
-    told: Option<&OriginalConfig>,
+    told: Option<OriginalPrediction>,
     family: Family,
     seen: &Seen<'_>,
     source: &dyn WeightSource,
@@ -410,7 +427,7 @@ fn prediction(
     let unet = parts.unet.as_ref()?;
     let path = source.path();
     if let Some(told) = told {
-        return Some(match told.prediction {
+        return Some(match told {
             OriginalPrediction::Epsilon => Predicts::Epsilon,
             OriginalPrediction::Velocity => Predicts::Velocity,
             OriginalPrediction::Sample => Predicts::Sample,
@@ -427,7 +444,12 @@ fn prediction(
         // Fine-tuned versions mark themselves so.
         Family::StableDiffusionXl if seen.has("v_pred") => Some(Predicts::Velocity),
         Family::StableDiffusion2 if unet.input_channels == unet.output_channels => {
-            Some(second_predicts(path, notices))
+            let noted = source.note(ARCHITECTURE_NOTE);
+            let noted = noted.and_then(|noted| {
+                let known = SECOND_ARCHITECTURES.iter().find(|(name, _)| *name == noted);
+                known.map(|(_, predicts)| *predicts)
+            });
+            noted.or_else(|| Some(second_predicts(path, notices)))
         }
         _ => Some(Predicts::Epsilon),
     }

@@ -1,12 +1,19 @@
-//! Files of models by the names that they usually have: those without the last weights of
-//! the denoiser, of which only the averaged ones were kept, and those whose text encoder
-//! is called as older and newest versions of transformers call it.
+//! Files of models by the names that they usually have: those whose names carry what the
+//! network was wrapped in, those without the last weights of the denoiser, of which only the
+//! averaged ones were kept, and those whose text encoder is called as older and newest
+//! versions of transformers call it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::paper::{AVERAGES, UNET};
 use super::super::weights::{Piece, Renamed, WeightSource};
+
+/// What stands before all names of a network that was trained on several devices, or of a
+/// dictionary of weights within another.
+const WRAPPERS: [&str; 2] = ["module.", "state_dict."];
+/// What `torch.compile` puts into names.
+const COMPILED: &str = "_orig_mod.";
 
 /// What averaged weights of a denoiser begin with.
 const DENOISER: &str = "diffusion_model";
@@ -60,6 +67,7 @@ const TWICE: &str = "label_emb";
 
 /// The same file by its usual names.
 pub(super) fn named(source: Arc<dyn WeightSource>) -> Arc<dyn WeightSource> {
+    let source = unwrapped(source);
     let begins = |start: &str| source.names().any(|name| name.starts_with(start));
     let averages = format!("{AVERAGES}{DENOISER}");
     let is_averaged = !begins(UNET) && begins(&averages);
@@ -85,6 +93,24 @@ pub(super) fn named(source: Arc<dyn WeightSource>) -> Arc<dyn WeightSource> {
         .map(|name| {
             let usual = usual(name).unwrap_or_else(|| name.to_owned());
             (usual, Piece::whole(name))
+        })
+        .collect();
+    Arc::new(Renamed::new(source, pieces))
+}
+
+/// The same file without what its networks were wrapped in.
+fn unwrapped(source: Arc<dyn WeightSource>) -> Arc<dyn WeightSource> {
+    let is_around = |wrapper: &&str| source.names().all(|name| name.starts_with(wrapper));
+    let wrapper = WRAPPERS.into_iter().find(is_around).unwrap_or_default();
+    let is_compiled = source.names().any(|name| name.contains(COMPILED));
+    if wrapper.is_empty() && !is_compiled {
+        return source;
+    }
+    let pieces: BTreeMap<String, Piece> = source
+        .names()
+        .map(|name| {
+            let inner = name.strip_prefix(wrapper).unwrap_or(name);
+            (inner.replace(COMPILED, ""), Piece::whole(name))
         })
         .collect();
     Arc::new(Renamed::new(source, pieces))

@@ -14,16 +14,14 @@ pub(super) enum Slot {
 }
 
 /// Ends of names, the longer first where one ends another.
-const ENDS: [(&str, Slot); 15] = [
+const ENDS: [(&str, Slot); 13] = [
     // kohya's.
     (".lora_down.weight", Slot::Down),
     (".lora_up.weight", Slot::Up),
     (".lora_mid.weight", Slot::Mid),
-    // peft's, without and with the name of an adapter.
+    // peft's.
     (".lora_A.weight", Slot::Down),
     (".lora_B.weight", Slot::Up),
-    (".lora_A.default.weight", Slot::Down),
-    (".lora_B.default.weight", Slot::Up),
     // diffusers' before peft.
     (".lora_linear_layer.down.weight", Slot::Down),
     (".lora_linear_layer.up.weight", Slot::Up),
@@ -35,6 +33,9 @@ const ENDS: [(&str, Slot); 15] = [
     ("_lora.alpha", Slot::Alpha),
     (".alpha", Slot::Alpha),
 ];
+
+/// Ends of peft's names before that of an adapter.
+const ADAPTER_ENDS: [(&str, Slot); 2] = [(".lora_A", Slot::Down), (".lora_B", Slot::Up)];
 
 /// Parts of names by which relatives are known.
 const RELATIVES: [(&str, &str); 12] = [
@@ -60,16 +61,26 @@ pub(super) fn relative(key: &str) -> Option<&'static str> {
 
 /// The place that a name tells, and what lies there; `None` for other names.
 pub(super) fn read(key: &str) -> Option<(&str, Slot)> {
-    ENDS.iter()
-        .find_map(|(end, slot)| Some((key.strip_suffix(end)?, *slot)))
+    let found = ENDS
+        .iter()
+        .find_map(|(end, slot)| Some((key.strip_suffix(end)?, *slot)));
+    found.or_else(|| {
+        let (named, _) = key.strip_suffix(".weight")?.rsplit_once('.')?;
+        ADAPTER_ENDS
+            .iter()
+            .find_map(|(end, slot)| Some((named.strip_suffix(end)?, *slot)))
+    })
 }
 
 /// What a place may be called in the model: without what trainers put before and
 /// within it, best first.
 pub(super) fn spellings(place: &str) -> Vec<String> {
     let mut all = vec![place.to_owned()];
-    if let Some(inner) = place.strip_prefix("base_model.model.") {
-        all.push(inner.to_owned());
+    // Wrappers of peft, before the network or within its name, and of torch.compile.
+    for wrapper in ["base_model.model.", "_orig_mod.", "_orig_mod_"] {
+        if place.contains(wrapper) {
+            all.push(place.replace(wrapper, ""));
+        }
     }
     // Processors of attention: the matrix is told at the end.
     let matrices = [
@@ -104,6 +115,7 @@ mod tests {
                 Slot::Down,
             ),
             ("lora_unet_a_b.alpha", "lora_unet_a_b", Slot::Alpha),
+            ("unet.a.to_q.lora_A.ink.weight", "unet.a.to_q", Slot::Down),
             ("unet.a.to_q.lora_B.weight", "unet.a.to_q", Slot::Up),
             (
                 "unet.a.processor.to_out_lora.up.weight",

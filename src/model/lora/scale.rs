@@ -1,5 +1,6 @@
 //! How strongly a change acts: alpha over the rank, from wherever the file tells alpha.
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::super::ModelError;
@@ -16,6 +17,14 @@ const CONV_ALPHA: &str = "conv_alpha";
 /// What peft writes beside the file.
 const PEFT_FILE: &str = "adapter_config.json";
 
+/// What stands before names within their networks.
+const NETWORKS: [&str; 4] = [
+    "unet.",
+    "text_encoder.",
+    "text_encoder_2.",
+    "base_model.model.",
+];
+
 /// Alphas that are told for a whole file.
 #[derive(Debug, Default)]
 pub(super) struct Scales {
@@ -31,7 +40,7 @@ struct Told {
     /// Of convolutions with a kernel.
     conv_alpha: Option<f64>,
     /// Of single places, by the ends of their names.
-    patterns: Vec<(String, f64)>,
+    patterns: Vec<(Pattern, f64)>,
     /// Whether alpha is divided by the root of the rank (Kalajdzievski 2023,
     /// <https://arxiv.org/abs/2312.03732>).
     is_by_root: bool,
@@ -129,11 +138,10 @@ impl Told {
     fn of_peft(told: &Value, prefix: &str) -> Self {
         let get = |key: &str| &told[format!("{prefix}{key}").as_str()];
         let patterns = get("alpha_pattern").as_object();
-        let patterns = patterns.into_iter().flatten().filter_map(|(place, alpha)| {
-            // A sign that the name begins there is not needed: whole names are told.
-            let place = place.trim_start_matches('^').to_owned();
-            Some((place, alpha.as_f64()?))
-        });
+        let patterns = patterns
+            .into_iter()
+            .flatten()
+            .filter_map(|(place, alpha)| Some((Pattern::read(place), alpha.as_f64()?)));
         Self {
             alpha: get("lora_alpha").as_f64(),
             conv_alpha: None,
@@ -142,14 +150,68 @@ impl Told {
         }
     }
 
-    /// The alpha of a single place: that of the longest end of its name.
+    /// The alpha of a single place: that of the longest pattern for the end of its name.
     fn pattern(&self, place: &str) -> Option<f64> {
-        let fits = |end: &str| {
-            let before = place.strip_suffix(end);
-            before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
-        };
-        let fitting = self.patterns.iter().filter(|(end, _)| fits(end));
-        let longest = fitting.max_by_key(|(end, _)| end.len())?;
+        let fitting = self.patterns.iter().filter(|(end, _)| end.fits(place));
+        let longest = fitting.max_by_key(|(end, _)| end.text.len())?;
         Some(longest.1)
+    }
+}
+
+/// The end of a place's name as peft tells it: names, or an expression
+/// (`peft/utils/other.py`, `get_pattern_key`).
+#[derive(Clone, Debug)]
+struct Pattern {
+    text: String,
+    /// What is more than names.
+    expression: Option<Regex>,
+}
+
+impl Pattern {
+    fn read(text: &str) -> Self {
+        let is_part = |sign: char| sign.is_alphanumeric() || "_.".contains(sign);
+        // An anchor before a whole name says nothing more.
+        let plain = text.strip_prefix('^').unwrap_or(text);
+        let plain = plain.strip_suffix('$').unwrap_or(plain);
+        let expression = (!plain.chars().all(is_part))
+            .then(|| Regex::new(&format!(r"^(?:.*\.)?(?:{text})$")).ok())
+            .flatten();
+        Self {
+            text: plain.to_owned(),
+            expression,
+        }
+    }
+
+    fn fits(&self, place: &str) -> bool {
+        if let Some(expression) = &self.expression {
+            // Anchors mean the name within its network.
+            let inner = NETWORKS.iter().find_map(|name| place.strip_prefix(name));
+            return expression.is_match(inner.unwrap_or(place));
+        }
+        let before = place.strip_suffix(self.text.as_str());
+        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_names_and_expressions() {
+        let place = "unet.down_blocks.0.attn1.to_q";
+        for (text, fits) in [
+            ("to_q", true),
+            ("attn1.to_q", true),
+            ("^down_blocks.0.attn1.to_q", true),
+            ("n1.to_q", false),
+            (r"attn\d\.to_(q|k)", true),
+            (r"^down_blocks.*to_q", true),
+            (r"^up_blocks.*to_q", false),
+            (r"to_k|to_v", false),
+            ("to_(", false),
+        ] {
+            assert_eq!(Pattern::read(text).fits(place), fits, "{text}");
+        }
     }
 }

@@ -6,24 +6,31 @@ use super::keys;
 
 /// Ends of all weights that can be changed.
 const WEIGHT: &str = ".weight";
-/// What stands before the names of the denoiser and of the text encoder: kohya's, where
-/// dots are lines, diffusers' and ComfyUI's.
-const UNET_PREFIXES: [&str; 5] = [
+/// What stands before the names of the denoiser and of the text encoder: kohya's and
+/// LyCORIS's, where dots are lines, OneTrainer's, diffusers' and ComfyUI's.
+const UNET_PREFIXES: [&str; 7] = [
     "lora_unet_",
+    "lora_unet.",
+    "lycoris_",
     "unet.",
     "",
     "diffusion_model.",
     "model.diffusion_model.",
 ];
-const TEXT_PREFIXES: [&str; 5] = [
+const TEXT_PREFIXES: [&str; 8] = [
     "lora_te_",
+    "lora_te.",
     "lora_te1_",
+    "lora_te1.",
+    "clip_l.",
     "text_encoder.",
     "",
     "text_encoders.clip_l.transformer.",
 ];
-const SECOND_TEXT_PREFIXES: [&str; 3] = [
+const SECOND_TEXT_PREFIXES: [&str; 5] = [
     "lora_te2_",
+    "lora_te2.",
+    "clip_g.",
     "text_encoder_2.",
     "text_encoders.clip_g.transformer.",
 ];

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::ModelError;
 use super::parts::{check_halvings, conditioner, first_stage, unet};
+use super::sgm;
 use super::told::part;
 use super::yaml::{parse, read_yaml};
 use super::{ClipKind, OriginalConditioner, OriginalFirstStage, OriginalUnet};
@@ -98,20 +99,33 @@ impl OriginalConfig {
         checkpoint: &Path,
         named: Option<&Path>,
     ) -> Result<Option<(PathBuf, Self)>, ModelError> {
-        if let Some(path) = named {
-            let found = Self::open(path)?;
-            let found =
-                found.ok_or_else(|| unclear(path, "it has no model with a target".into()))?;
-            return Ok(Some((path.to_path_buf(), found)));
-        }
-        let own = checkpoint.with_extension("yaml");
-        let shared = checkpoint.with_file_name("config.yaml");
-        for path in [own, shared] {
+        for path in places(checkpoint, named) {
+            let found = Self::open(&path)?;
             // Another program's settings may be called so too.
-            if path.is_file()
-                && let Some(found) = Self::open(&path)?
-            {
+            let is_wanted =
+                named.is_some() && !opened_model(&path)?.as_ref().is_some_and(sgm::is_one);
+            if found.is_none() && is_wanted {
+                return Err(unclear(&path, "it has no model with a target".into()));
+            }
+            if let Some(found) = found {
                 return Ok(Some((path, found)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the denoiser of a checkpoint predicts by a YAML file of Stability's later code,
+    /// which is looked for as in [`Self::beside`]; `None` where there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read or asks for something that is not known.
+    pub fn later_prediction(
+        checkpoint: &Path,
+        named: Option<&Path>,
+    ) -> Result<Option<OriginalPrediction>, ModelError> {
+        for path in places(checkpoint, named) {
+            if let Some(model) = opened_model(&path)?.filter(sgm::is_one) {
+                return sgm::prediction(&model).map_err(|message| unclear(&path, message));
             }
         }
         Ok(None)
@@ -134,8 +148,7 @@ impl OriginalConfig {
     /// # Errors
     /// What it asks for that is not known.
     pub(super) fn of_value(whole: &Value) -> Result<Option<Self>, String> {
-        let model = whole.get("model");
-        let model = model.filter(|model| model.get("target").is_some());
+        let model = model_of(whole).filter(|model| !sgm::is_one(model));
         model.map(Self::read).transpose()
     }
 
@@ -225,6 +238,31 @@ impl OriginalConfig {
             has_averages: told.flag("use_ema")?.unwrap_or(true),
         })
     }
+}
+
+/// Where the YAML file of a checkpoint may lie: where it is named, else beside.
+fn places(checkpoint: &Path, named: Option<&Path>) -> Vec<PathBuf> {
+    if let Some(path) = named {
+        return vec![path.to_path_buf()];
+    }
+    let own = checkpoint.with_extension("yaml");
+    let shared = checkpoint.with_file_name("config.yaml");
+    [own, shared]
+        .into_iter()
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// What a YAML file tells of a model, by whichever code.
+fn model_of(whole: &Value) -> Option<&Value> {
+    let model = whole.get("model");
+    model.filter(|model| model.get("target").is_some())
+}
+
+/// The same, read from the file.
+fn opened_model(path: &Path) -> Result<Option<Value>, ModelError> {
+    let whole = read_yaml(path)?;
+    Ok(whole.as_ref().and_then(model_of).cloned())
 }
 
 fn unclear(path: &Path, message: String) -> ModelError {

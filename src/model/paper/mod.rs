@@ -18,6 +18,7 @@ mod keys;
 mod leftovers;
 mod parts;
 mod released;
+mod sgm;
 mod told;
 mod unet;
 mod yaml;

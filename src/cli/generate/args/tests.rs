@@ -428,6 +428,11 @@ fn wrong_numbers_and_names_are_refused_before_anything_is_loaded() {
             "nan",
             "guidance is NaN; it must be between 0 and 100",
         ),
+        (
+            "--box-focus",
+            "9",
+            "box focus is 9; it must be between 0 and 8",
+        ),
         ("--eta", "inf", "eta is inf; it must be between 0 and 1"),
         (
             "--strength",
