@@ -26,7 +26,7 @@ use velatura::diffusion::{
 use velatura::model::inspect::{Family, Predicts, Task, inspect};
 use velatura::model::lora::{Changes, LoraFile};
 use velatura::model::weights::{TorchFile, WeightSource};
-use velatura::model::{Additions, ControlNetFile, ModelFolder};
+use velatura::model::{Additions, ControlNetFile, ModelFolder, UNet2dConfig};
 use velatura::recipe::{Latents, Prediction, SamplerId};
 
 /// Largest difference from diffusers, in units of the numbers' deviation.
@@ -336,6 +336,31 @@ fn what_a_model_predicts_is_told_by_its_header_and_by_later_yaml() {
             assert_eq!(found.ok().and_then(|it| it.prediction), predicts, "{class}");
         }
     }
+}
+
+#[test]
+fn levels_without_attention_may_have_no_depth_and_blocks_none_of_their_own() {
+    let config = |depths: Value| -> UNet2dConfig {
+        let told = json!({
+            "attention_head_dim": [2, 4],
+            "block_out_channels": [32, 64],
+            "cross_attention_dim": 24,
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+            "transformer_layers_per_block": depths,
+        });
+        serde_json::from_value(told).unwrap()
+    };
+    let count = |depths| config(depths).parameter_count();
+    assert_eq!(count(json!([0, 2])).unwrap(), count(json!([1, 2])).unwrap());
+    assert!(count(json!([1, 0])).is_err());
+    let folder = copied();
+    let path = folder.path().join("unet/config.json");
+    let mut told: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    told["transformer_layers_per_block"] = json!([[1, 2], 1]);
+    fs::write(&path, told.to_string()).unwrap();
+    let error = ModelFolder::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("transformer_layers_per_block"), "{error}");
 }
 
 /// A copy of the tiny model.

@@ -10,8 +10,8 @@ use super::{ModelFolder, TEXT, UNET, latent_diffusion, stable_diffusion_xl};
 use crate::model::first_stage::FirstStagePlace;
 use crate::model::inspect::{Family, Inspection, Predicts, SingleFile, Task};
 use crate::model::paper::{
-    ClipSizes, FIRST_STAGE, Lone, OriginalConditioner, OriginalFirstStage, OriginalHeads,
-    OriginalUnet,
+    ClipSizes, FIRST_STAGE, Lone, OriginalAttention, OriginalConditioner, OriginalFirstStage,
+    OriginalHeads, OriginalUnet,
 };
 use crate::model::weights::{self, Part, Piece, Renamed, WeightDtype, WeightSource};
 use crate::model::{ClipTextConfig, ClipTokenizer, HiddenAct, Manifest, ModelError};
@@ -108,16 +108,19 @@ pub(super) fn of_file(path: &Path, file: SingleFile) -> Result<ModelFolder, Mode
     }
 }
 
-/// Refuses files of Stable Diffusion in which whole networks are not: nothing was lost of them.
+/// Refuses files in which whole networks are not: nothing was lost of them.
 fn check_parts(path: &Path, file: &SingleFile) -> Result<(), ModelError> {
-    if file.unet.is_none() || file.inspection.family == Family::LatentDiffusion {
+    let Some(unet) = &file.unet else {
         return Ok(());
-    }
+    };
     let has = |place: &str| file.source.names().any(|name| name.starts_with(place));
-    let has_text = TEXTS.iter().any(|place| has(place));
-    match (has_text, has(FIRST_STAGE)) {
-        (false, false) => Err(ModelError::DenoiserAlone(path.to_path_buf())),
-        (true, false) => Err(ModelError::NoAutoencoder(path.to_path_buf())),
+    let is_told = TEXTS.iter().any(|place| has(place));
+    let attends_to_words = matches!(unet.attention, OriginalAttention::Transformer { .. });
+    // Models of the paper may paint pixels, or nothing that is told.
+    let is_papers = file.inspection.family == Family::LatentDiffusion;
+    match (is_told, has(FIRST_STAGE)) {
+        (false, false) if attends_to_words => Err(ModelError::DenoiserAlone(path.to_path_buf())),
+        (true, false) if !is_papers => Err(ModelError::NoAutoencoder(path.to_path_buf())),
         _ => Ok(()),
     }
 }

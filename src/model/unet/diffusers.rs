@@ -28,6 +28,14 @@ const PLAIN_DOWN: [&str; 3] = ["DownBlock2D", "AttnDownBlock2D", "ResnetDownsamp
 const UP: [&str; 3] = ["UpBlock2D", "CrossAttnUpBlock2D", "ResnetUpsampleBlock2D"];
 const PLAIN_UP: [&str; 3] = ["UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"];
 
+/// Keys with one number for all levels, or one for each; distilled versions of XL have one
+/// for each block.
+const BY_LEVEL: [&str; 3] = [
+    "layers_per_block",
+    "attention_head_dim",
+    "transformer_layers_per_block",
+];
+
 /// One number for all levels, or one for each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -204,6 +212,18 @@ impl UNet2dConfig {
         let Some(mut told) = read_json::<Value>(path)? else {
             return Ok(None);
         };
+        let is_nested = |key: &&str| {
+            let values = told[*key].as_array();
+            values.is_some_and(|values| values.iter().any(Value::is_array))
+        };
+        if let Some(key) = BY_LEVEL.into_iter().find(is_nested) {
+            return Err(ModelError::unsupported(
+                CLASS,
+                key,
+                &told[key],
+                "one number for each level is, and not one for each block",
+            ));
+        }
         // Here nothing says one head, as wide as its level.
         if told["_class_name"] == PLAIN && told["attention_head_dim"].is_null() {
             told["attention_head_dim"] = told["block_out_channels"].clone();
@@ -248,6 +268,22 @@ impl UNet2dConfig {
 
     fn up_type(&self, level: usize) -> &str {
         &self.up_block_types[self.up_block_types.len() - 1 - level]
+    }
+
+    /// Transformer blocks of each level, of which one without attention may have none.
+    fn depths(&self, levels: usize) -> PerLevel {
+        let PerLevel::Each(depths) = &self.transformer_layers_per_block else {
+            return self.transformer_layers_per_block.clone();
+        };
+        let is_unused = |level: usize| {
+            level + 1 < levels && !self.down_attention(level) && !self.up_attention(level)
+        };
+        let depths = depths.iter().enumerate();
+        let depths = depths.map(|(level, depth)| match depth {
+            0 if is_unused(level) => 1,
+            depth => *depth,
+        });
+        PerLevel::Each(depths.collect())
     }
 
     /// Heads of attention on a level.
@@ -401,7 +437,7 @@ impl UNet2dConfig {
             ),
             (
                 "transformer_layers_per_block",
-                &self.transformer_layers_per_block,
+                &self.depths(levels),
                 &limits::LAYERS,
             ),
         ] {
