@@ -187,6 +187,48 @@ fn what_is_no_model_says_what_it_is_and_changes_nothing() {
 }
 
 #[test]
+fn a_folder_of_pictures_is_offered_to_train_on() {
+    let root = tempfile::tempdir().expect("a folder");
+    let [cats, dogs] = ["cats", "dogs"].map(|name| root.path().join(name));
+    for folder in [&cats, &dogs] {
+        fs::create_dir(folder).expect("a folder");
+        for name in ["a.png", "b.png"] {
+            RgbaImage::new(64, 64)
+                .save(folder.join(name))
+                .expect("a picture");
+        }
+    }
+    let mut studio = Studio::start();
+    drop_on(&mut studio, &[&cats]);
+    wait_for_notice(&mut studio, "cats holds 2 pictures");
+    studio.click("Train on them…");
+    assert!(matches!(studio.state().dialog, Some(Dialog::Train)));
+    assert_eq!(studio.state().train_form.folder.as_ref(), Some(&cats));
+    // The dialog takes others.
+    drop_on(&mut studio, &[&dogs]);
+    studio.wait("the pictures", |state| {
+        state.train_form.folder.as_ref() == Some(&dogs)
+    });
+    assert_eq!(notices(&studio), Vec::<String>::new());
+    // A model that lacks something is none of pictures, whatever lies in it.
+    fs::write(dogs.join("model_index.json"), "{}").expect("a file");
+    drop_on(&mut studio, &[&dogs]);
+    studio.wait("the failure", |state| state.notices.iter().count() == 1);
+    assert!(
+        !notices(&studio)[0].contains("holds"),
+        "{:?}",
+        notices(&studio)
+    );
+    // What is said then hides none of the dialog's buttons.
+    let told = notices(&studio).remove(0);
+    let told = studio.harness.get_by_label(&told).rect();
+    for button in ["Start training", "Cancel", "Close"] {
+        let button = studio.harness.get_by_label(button).rect();
+        assert!(!told.intersects(button), "{told} lies on {button}");
+    }
+}
+
+#[test]
 fn loading_is_seen_and_cancelled() {
     let mut studio = Studio::start();
     let slow = ModelSource::Folder("models/slow".into());
@@ -551,6 +593,12 @@ fn a_model_of_ones_own_gets_another_name_and_what_knows_it_follows() {
     let mut studio = listing(root.path());
     studio.click("meadow");
     assert!(!studio.sees("Rename…"), "it is another program's");
+    // What is known of it makes the dialog no wider.
+    let memory = studio.harness.get_by_label_contains("on the processor");
+    let order = studio.harness.get_by_label("Order of models").rect();
+    assert!(memory.rect().right() <= order.right() + 0.5);
+    // It was found by a part of its name.
+    studio.send(Event::Text("meadow".to_owned()));
     let folder = root.path().join("models/Stable-diffusion");
     let old = folder.join("meadow.safetensors");
     let source = ModelSource::Folder(old.clone());
@@ -582,14 +630,15 @@ fn a_model_of_ones_own_gets_another_name_and_what_knows_it_follows() {
         own: folder.clone(),
     };
     studio.command(Command::Show(dialog));
-    studio.send(Event::Text(" at noon".to_owned()));
+    press(&mut studio, Key::A, Modifiers::COMMAND);
+    studio.send(Event::Text("noon".to_owned()));
     press(&mut studio, Key::Enter, Modifiers::NONE);
-    wait_for_notice(&mut studio, "Renamed to “meadow at noon”");
+    wait_for_notice(&mut studio, "Renamed to “noon”");
     // What was refused before is told no longer.
     assert_eq!(notices(&studio).len(), 1, "{:?}", notices(&studio));
-    let new = folder.join("meadow at noon.safetensors");
+    let new = folder.join("noon.safetensors");
     assert!(new.is_file() && !old.exists());
-    assert!(folder.join("meadow at noon.png").is_file());
+    assert!(folder.join("noon.png").is_file());
     assert_eq!(chosen(&studio).as_ref(), Some(&new));
     let settings = &studio.state().settings;
     assert_eq!(
@@ -605,6 +654,7 @@ fn a_model_of_ones_own_gets_another_name_and_what_knows_it_follows() {
         let mut models = state.library.listing().models.iter();
         models.any(|it| it.found.path == new && it.card.is_some())
     });
+    assert!(studio.sees("noon"), "it is not searched by its old name");
 }
 
 #[test]

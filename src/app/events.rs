@@ -219,8 +219,13 @@ impl Core {
                     self.take_error(Subject::Opening, &error.to_string());
                 }
             }
+            BackgroundEvent::OpenedPictures { folder, count } => {
+                self.offer_pictures(folder, &count)
+            }
             BackgroundEvent::OpenedProject(opened) => self.show_project(&opened),
-            BackgroundEvent::LeftBehind(copies) => self.take_left_behind(copies),
+            BackgroundEvent::LeftBehind { copies, are_held } => {
+                self.take_left_behind(copies, are_held);
+            }
             BackgroundEvent::CopyKept => self.take_copy_kept(),
             BackgroundEvent::CopyFailed(text) => self.take_copy_failed(&text),
             BackgroundEvent::CopyForgotten => {}
@@ -376,7 +381,7 @@ impl Core {
             }
             PickPurpose::TrainFolder => {
                 self.state.train_form.folder = Some(path);
-                self.look_at_training();
+                self.dispatch(Command::Show(Dialog::Train));
             }
             PickPurpose::TrainSettings => self.read_train_settings(path),
             PickPurpose::SaveTrainSettings => self.write_train_settings(path),

@@ -10,6 +10,7 @@ use super::tracing::Traced;
 use super::training::Training;
 use super::trajectory::{Placement, Preview, Run, StepId};
 use crate::document::{DocumentId, DocumentSnapshot, LayerId};
+use crate::engine::library::Renamed;
 use crate::engine::protocol::{EngineEvent, JobId, TrajectoryFrame};
 use crate::geometry::CanvasRect;
 use crate::recipe::{ModelSource, TrainSpec};
@@ -445,6 +446,15 @@ impl Jobs {
     pub fn forget_training(&mut self) {
         self.records
             .retain(|record| record.training().is_none() || !record.has_ended());
+    }
+
+    /// Has the training runs know their models where they lie since they were renamed.
+    pub fn follow(&mut self, renamed: &Renamed) {
+        for record in &mut self.records {
+            if let JobKind::Train(training) = &mut record.kind {
+                training.follow(renamed);
+            }
+        }
     }
 
     /// Adds frames to the strips of their jobs.

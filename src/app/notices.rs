@@ -154,6 +154,12 @@ impl Notices {
         self.shown.retain(|notice| notice.about != Some(about));
     }
 
+    /// What the buttons of the messages do.
+    pub fn commands_mut(&mut self) -> impl Iterator<Item = &mut Command> {
+        let actions = self.shown.iter_mut();
+        actions.filter_map(|notice| Some(&mut notice.action.as_mut()?.command))
+    }
+
     /// Adds a message with a button. It stays until it is answered or dismissed.
     pub fn ask(&mut self, text: impl Into<String>, action: NoticeAction) {
         self.add(Severity::Info, text.into(), Some(action), None);

@@ -13,6 +13,10 @@ use crate::project::recovery::LeftBehind;
 /// the last 30 seconds of work are missing after a crash.
 const INTERVAL_SECS: f64 = 25.0;
 
+/// When it is looked again for copies after the start, in seconds: a program that was killed
+/// in the midst of its work may take a while to end.
+const LOOKS_SECS: [f64; 4] = [2.0, 5.0, 10.0, 20.0];
+
 /// What is known of the copies of the document in front.
 #[derive(Debug, Default)]
 pub(super) struct RecoveryClock {
@@ -29,6 +33,10 @@ pub(super) struct RecoveryClock {
     is_due: bool,
     /// Whether the user knows that no copies can be made.
     has_told: bool,
+    /// Since when other programs seemed to have copies, and how often it was looked again.
+    held: Option<(f64, usize)>,
+    /// The copies that were offered.
+    offered: Vec<PathBuf>,
 }
 
 impl Core {
@@ -47,6 +55,25 @@ impl Core {
         if !self.recovery.is_on {
             return None;
         }
+        let waits = [self.look_for_copies(), self.tend_copy(now_secs)];
+        waits.into_iter().flatten().min_by(f64::total_cmp)
+    }
+
+    /// Looks again for what was left behind, if it is time to. Returns the seconds until
+    /// then.
+    fn look_for_copies(&mut self) -> Option<f64> {
+        let clock = &mut self.recovery;
+        let (since_secs, looks) = clock.held.as_mut()?;
+        let wait_secs = *since_secs + LOOKS_SECS.get(*looks)? - clock.now_secs;
+        if wait_secs > 0.0 {
+            return Some(wait_secs);
+        }
+        *looks += 1;
+        self.background.look_for_copies();
+        None
+    }
+
+    fn tend_copy(&mut self, now_secs: f64) -> Option<f64> {
         let front = self.state.front();
         let present = (front.id(), front.document().revision());
         let is_needed = front.has_unsaved_work();
@@ -105,10 +132,24 @@ impl Core {
         }
     }
 
-    /// Offers what was left behind.
-    pub(super) fn take_left_behind(&mut self, copies: Vec<LeftBehind>) {
+    /// Offers what was left behind and was not offered yet. `are_held` says whether programs
+    /// that run, or are just ending, have more.
+    pub(super) fn take_left_behind(&mut self, mut copies: Vec<LeftBehind>, are_held: bool) {
+        let clock = &mut self.recovery;
+        clock.held = match are_held {
+            true => clock.held.or(Some((clock.now_secs, 0))),
+            false => None,
+        };
+        copies.retain(|it| !clock.offered.contains(&it.copy));
+        if copies.is_empty() {
+            return;
+        }
+        clock
+            .offered
+            .extend(copies.iter().map(|it| it.copy.clone()));
+        copies.append(&mut self.state.left_behind);
         self.state.left_behind = copies;
-        if !self.state.left_behind.is_empty() && self.state.dialog.is_none() {
+        if self.state.dialog.is_none() {
             self.state.dialog = Some(Dialog::Recover);
         }
     }

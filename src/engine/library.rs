@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use crate::folders;
-use crate::model::ModelFolder;
 pub use crate::model::WeightDtype;
 pub use crate::model::inspect::{Family, Task};
+use crate::model::{ModelError, ModelFolder};
 pub use card::{CardKind, ModelCard, WEIGHT_ENDINGS, display_name, is_named_as_weights};
 pub use catalog::{Catalog, Listed, Listing, PlaceSeen, Places, look_into};
 pub use converting::ConversionWish;
@@ -84,6 +84,11 @@ pub fn described(folders: &[PathBuf]) -> Vec<KnownModel> {
             }
         })
         .collect()
+}
+
+/// Whether a folder is no model at all, and not one that lacks something.
+pub fn is_no_model(folder: &Path) -> bool {
+    matches!(ModelFolder::open(folder), Err(ModelError::NotAModel(_)))
 }
 
 /// The folders in which models are looked for.

@@ -228,7 +228,7 @@ pub enum ModelError {
         supported: String,
     },
     /// A weight file is damaged or no safetensors file.
-    #[error("{} is not a whole safetensors file: {message}", path.display())]
+    #[error("{} is not a whole safetensors file: {message}; download or copy it again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -282,7 +282,7 @@ pub enum ModelError {
         first: String,
     },
     /// A LoRA was made for another model, or is damaged.
-    #[error("the LoRA {} does not fit the model: {key} {reason}; take one that was made for such models", path.display())]
+    #[error("the LoRA {} does not fit the model: {key} {reason}; leave it out, or take one that was made for such models", path.display())]
     LoraMisfit {
         /// The file.
         path: PathBuf,
@@ -326,7 +326,7 @@ pub enum ModelError {
         first: String,
     },
     /// A ControlNet was made for another model.
-    #[error("the ControlNet {} does not fit the model: {reason}; take one that was made for such models", path.display())]
+    #[error("the ControlNet {} does not fit the model: {reason}; leave it out, or take one that was made for such models", path.display())]
     ControlNetMisfit {
         /// The file or folder.
         path: PathBuf,

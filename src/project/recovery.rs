@@ -53,6 +53,8 @@ pub struct Recovery {
     root: PathBuf,
     own: Folder,
     others: Vec<Folder>,
+    /// Whether programs that run have copies.
+    are_held: bool,
 }
 
 impl Recovery {
@@ -64,7 +66,7 @@ impl Recovery {
     pub fn begin(root: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(root)?;
         let turn = turn(root)?;
-        let others = left_behind(root);
+        let (others, are_held) = left_behind(root, &[]);
         let own = tempfile::Builder::new()
             .prefix(FOLDER_PREFIX)
             .tempdir_in(root)?
@@ -76,7 +78,29 @@ impl Recovery {
             root: root.to_owned(),
             own: Folder { path: own, lock },
             others,
+            are_held,
         })
+    }
+
+    /// Whether other programs, which run, have copies. One that was killed may seem to run
+    /// for a while, until the last of its threads has ended.
+    pub fn are_held(&self) -> bool {
+        self.are_held
+    }
+
+    /// Takes the folders of programs that have ended since.
+    ///
+    /// # Errors
+    /// When the folder for recovery cannot be written to.
+    pub fn look_again(&mut self) -> io::Result<()> {
+        let turn = turn(&self.root)?;
+        let taken = std::iter::once(&self.own).chain(&self.others);
+        let taken: Vec<&Path> = taken.map(|folder| folder.path.as_path()).collect();
+        let (found, are_held) = left_behind(&self.root, &taken);
+        drop(turn);
+        self.others.extend(found);
+        self.are_held = are_held;
+        Ok(())
     }
 
     /// The copies that were left behind, the newest first.
@@ -168,14 +192,15 @@ fn turn(root: &Path) -> io::Result<File> {
     Ok(turn)
 }
 
-/// The folders of programs that are no more.
-fn left_behind(root: &Path) -> Vec<Folder> {
+/// The folders of programs that are no more, apart from those that are `taken`; and whether
+/// programs that run have copies.
+fn left_behind(root: &Path, taken: &[&Path]) -> (Vec<Folder>, bool) {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path()).filter(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with(FOLDER_PREFIX) && path.is_dir()
+        name.starts_with(FOLDER_PREFIX) && path.is_dir() && !taken.contains(&path.as_path())
     });
-    let mut found = Vec::new();
+    let (mut found, mut are_held) = (Vec::new(), false);
     for path in paths {
         // One that has none was left while it was made.
         let lock = File::create(path.join(LOCK_NAME));
@@ -185,7 +210,7 @@ fn left_behind(root: &Path) -> Vec<Folder> {
             Err(TryLockError::Error(error)) => Err(error),
         });
         match taken {
-            Ok(None) => {}
+            Ok(None) => are_held |= !copies_in(&path).is_empty(),
             Ok(Some(lock)) => {
                 let folder = Folder { path, lock };
                 match copies_in(&folder.path).is_empty() {
@@ -196,7 +221,7 @@ fn left_behind(root: &Path) -> Vec<Folder> {
             Err(error) => log::warn!("{} could not be looked at: {error}", path.display()),
         }
     }
-    found
+    (found, are_held)
 }
 
 fn copies_in(folder: &Path) -> Vec<PathBuf> {
@@ -300,6 +325,28 @@ mod tests {
         assert_eq!(fifth.left_behind().len(), 1);
         fifth.end();
         assert_eq!(Recovery::begin(&root).unwrap().left_behind().len(), 1);
+    }
+
+    #[test]
+    fn what_a_program_leaves_that_ends_late_is_found_by_another_look() {
+        let root = tempfile::tempdir().unwrap();
+        let first = Recovery::begin(root.path()).unwrap();
+        assert!(!first.are_held());
+        let kept = project(40, None);
+        first.keep(kept.document.id(), &kept).unwrap();
+        let mut second = Recovery::begin(root.path()).unwrap();
+        let own = project(3, None);
+        second.keep(own.document.id(), &own).unwrap();
+        second.look_again().unwrap();
+        assert!(second.are_held() && second.left_behind().is_empty());
+        crash(first);
+        for _ in 0..2 {
+            second.look_again().unwrap();
+            assert!(!second.are_held());
+            let offered = second.left_behind();
+            assert_eq!(offered.len(), 1);
+            assert_eq!(offered[0].size_px, [40; 2]);
+        }
     }
 
     #[test]

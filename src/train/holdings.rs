@@ -167,7 +167,8 @@ impl Holdings {
         }
     }
 
-    fn counted(&self) -> String {
+    /// How many pictures there are, in words.
+    pub fn counted(&self) -> String {
         match self.pictures {
             Some(1) => "1 picture".to_owned(),
             Some(count) if self.is_more => format!("more than {count} pictures"),

@@ -49,9 +49,12 @@ impl FoundRun {
         let step = Checkpoints::new(output).newest_step()?;
         let told = object_of(&output.join(NAME));
         let told = told.inspect_err(|error| log::warn!("{error}")).ok()?;
-        let spec = serde_json::from_value(Value::Object(told))
+        let spec: TrainSpec = serde_json::from_value(Value::Object(told))
             .inspect_err(|error| log::warn!("{NAME} of a run cannot be read: {error}"))
             .ok()?;
+        // The folder may have been renamed since.
+        let output = output.to_path_buf();
+        let spec = TrainSpec { output, ..spec };
         Some(Self { spec, step })
     }
 }
@@ -197,6 +200,25 @@ mod tests {
         assert!(is_free_for_run(folder.path()));
         fs::write(&metrics, "{}").expect("a file");
         assert!(!is_free_for_run(folder.path()));
+    }
+
+    #[test]
+    fn a_run_is_found_where_it_lies_since_its_folder_was_renamed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let [old, new] = ["cats", "tabby"].map(|name| root.path().join(name));
+        fs::create_dir_all(old.join("checkpoints/step-00000007")).expect("a folder");
+        let spec = TrainSpec {
+            output: old.clone(),
+            ..TrainSpec::default()
+        };
+        write(&spec).expect("written");
+        fs::rename(&old, &new).expect("renamed");
+        let found = FoundRun::in_folder(&new).expect("a run");
+        assert_eq!(
+            (found.step, found.spec.model_name()),
+            (7, "tabby".to_owned())
+        );
+        assert_eq!(found.spec.output, new);
     }
 
     #[test]

@@ -223,10 +223,13 @@ fn damaged_and_foreign_files_are_explained() {
     let good = fs::read(&path).unwrap();
     for length in [0, 4, 8, 100, good.len() / 2, good.len() - 1] {
         fs::write(&path, &good[..length]).unwrap();
+        let error = unet_error(&folder);
         assert!(
-            matches!(unet_error(&folder), ModelError::Damaged { .. }),
+            matches!(error, ModelError::Damaged { .. }),
             "{length} bytes"
         );
+        let text = error.to_string();
+        assert!(text.ends_with("download or copy it again"), "{text}");
     }
     fs::write(&path, b"PK\x03\x04 this is a zip file and nothing else").unwrap();
     assert!(matches!(unet_error(&folder), ModelError::Checkpoint { .. }));
@@ -261,10 +264,10 @@ fn damaged_and_foreign_files_are_explained() {
         open(&folder.join("tokenizer")),
         ModelError::NotAModel(_)
     ));
-    assert!(matches!(
-        open(Path::new("/no/such/folder")),
-        ModelError::NotAModel(_)
-    ));
+    // What lacks a file is told from what is not there at all.
+    let gone = open(Path::new("/no/such/folder"));
+    assert!(matches!(gone, ModelError::Io { .. }), "{gone}");
+    assert!(gone.to_string().contains("there is no such file"), "{gone}");
 
     fs::remove_dir_all(folder.join("unet")).unwrap();
     let rest = ModelFolder::open(&folder).unwrap();

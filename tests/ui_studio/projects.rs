@@ -323,6 +323,26 @@ fn unsaved_work_comes_back_after_a_crash() {
 }
 
 #[test]
+fn work_of_a_program_that_ends_late_is_offered() {
+    let recovery = tempfile::tempdir().expect("a folder");
+    let folders = || {
+        let entries = std::fs::read_dir(recovery.path()).expect("a folder");
+        entries.filter(|entry| entry.as_ref().is_ok_and(|it| it.path().is_dir()))
+    };
+    let mut killed = Studio::start_in(Some(recovery.path()), None);
+    killed.paint("a red house");
+    killed.wait_for_copy(recovery.path());
+    let mut next = Studio::start_in(Some(recovery.path()), None);
+    next.wait("its own folder", |_| folders().count() == 2);
+    assert!(next.state().left_behind.is_empty(), "its program runs");
+    drop(killed);
+    next.wait_long("the offer", |state| {
+        matches!(state.dialog, Some(Dialog::Recover))
+    });
+    assert_eq!(next.state().left_behind.len(), 1);
+}
+
+#[test]
 fn work_that_was_given_up_is_not_offered_again() {
     let recovery = tempfile::tempdir().expect("a folder");
     let mut studio = Studio::start_in(Some(recovery.path()), None);

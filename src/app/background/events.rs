@@ -180,10 +180,22 @@ pub enum BackgroundEvent {
     },
     /// A picture was read from a file.
     Opened(Box<OpenedFile>),
+    /// A folder that was to be opened holds pictures, and no model.
+    OpenedPictures {
+        /// The folder.
+        folder: PathBuf,
+        /// How many, in words.
+        count: String,
+    },
     /// A project was read from a file.
     OpenedProject(Box<OpenedProjectFile>),
     /// Copies of unsaved work were found that a crash left behind.
-    LeftBehind(Vec<LeftBehind>),
+    LeftBehind {
+        /// The copies.
+        copies: Vec<LeftBehind>,
+        /// Whether programs that run, or are just ending, have more.
+        are_held: bool,
+    },
     /// There is a copy of unsaved work.
     CopyKept,
     /// There is no copy of unsaved work, and why.
@@ -314,7 +326,9 @@ impl BackgroundEvent {
     pub fn accomplishes(&self) -> Option<Subject> {
         Some(match self {
             Self::Saved { ticket, .. } => Subject::Saving(ticket.document),
-            Self::Opened(_) | Self::OpenedProject(_) => Subject::Opening,
+            Self::Opened(_) | Self::OpenedProject(_) | Self::OpenedPictures { .. } => {
+                Subject::Opening
+            }
             Self::CopyKept | Self::CopyForgotten => Subject::Copies,
             Self::Copied => Subject::Copying,
             Self::Pasted { .. } => Subject::Pasting,

@@ -12,8 +12,9 @@ use super::{Background, failing, within};
 use crate::app::notices::Subject;
 use crate::engine::library::{
     Catalog, Listing, ModelCard, PictureFile, PlaceSeen, Places, RenameWish, Renamed,
-    is_named_as_weights, keep_painted, look_into,
+    is_named_as_weights, is_no_model, keep_painted, look_into,
 };
+use crate::engine::protocol::survey_of_folder;
 use crate::folders;
 use crate::recipe::{ModelSource, RecipeFileError};
 
@@ -118,16 +119,30 @@ impl Background {
 /// What a file or folder of weights is; `None` if it is neither.
 pub(super) fn opened_weights(path: &Path) -> Option<BackgroundEvent> {
     if path.is_dir() {
-        let card = ModelCard::of(path);
-        let inside = (!card.opens()).then(|| look_into(path));
-        let event = match inside.filter(|seen| seen.count > 0) {
-            Some(seen) => LibraryEvent::OpenedPlace(seen),
-            None => LibraryEvent::Opened(Box::new(card)),
-        };
-        return Some(event.into());
+        return Some(opened_folder(path));
     }
     let is_weights = is_named_as_weights(path) && path.is_file();
     is_weights.then(|| LibraryEvent::Opened(Box::new(ModelCard::of(path))).into())
+}
+
+/// What a folder is: a model, a place of models, or pictures. Else it is told what it lacks
+/// to be a model.
+fn opened_folder(path: &Path) -> BackgroundEvent {
+    let card = ModelCard::of(path);
+    if !card.opens() {
+        let inside = look_into(path);
+        if inside.count > 0 {
+            return LibraryEvent::OpenedPlace(inside).into();
+        }
+        // A model that lacks something may have pictures beside what is left of it.
+        if let Some(Ok(holdings)) = is_no_model(path).then(|| survey_of_folder(path)) {
+            return BackgroundEvent::OpenedPictures {
+                folder: path.to_path_buf(),
+                count: holdings.counted(),
+            };
+        }
+    }
+    LibraryEvent::Opened(Box::new(card)).into()
 }
 
 /// Why something that is no picture does not open.

@@ -35,7 +35,16 @@ impl Background {
     pub fn begin_recovery(&mut self, root: PathBuf) {
         self.recovery_root = Some(root);
         self.with_recovery(Box::new(BackgroundEvent::CopyFailed), |recovery| {
-            Ok(BackgroundEvent::LeftBehind(recovery.left_behind()))
+            Ok(left_behind(recovery))
+        });
+    }
+
+    /// Tells of copies whose programs have ended since that was looked at.
+    pub fn look_for_copies(&mut self) {
+        self.with_recovery(failing(Subject::Copies), |recovery| {
+            let looked = recovery.look_again();
+            looked.map_err(|error| reason_of(&error))?;
+            Ok(left_behind(recovery))
         });
     }
 
@@ -109,6 +118,13 @@ impl Background {
         };
         self.keeper
             .send(failed, move |kept| work(begun(kept, &root)?));
+    }
+}
+
+fn left_behind(recovery: &Recovery) -> BackgroundEvent {
+    BackgroundEvent::LeftBehind {
+        copies: recovery.left_behind(),
+        are_held: recovery.are_held(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Core;
-use crate::app::command::Dialog;
+use crate::app::command::{Command, Dialog};
 use crate::app::jobs::JobRecord;
 use crate::app::notices::{Severity, Subject};
 use crate::app::settings::Settings;
@@ -70,9 +70,22 @@ impl Core {
         if now != chosen {
             self.load_model(now, false);
         }
-        if let Some(before) = &mut self.state.model_before {
+        let state = &mut self.state;
+        if let Some(before) = &mut state.model_before {
             follow(before, &renamed);
         }
+        state.jobs.follow(&renamed);
+        for command in state.notices.commands_mut() {
+            if let Command::ChooseModel(source) = command {
+                follow(source, &renamed);
+            }
+        }
+        let output = &mut state.train_form.output;
+        if let Some(place) = output.as_ref().and_then(|it| renamed.place_of(it)) {
+            *output = Some(place);
+        }
+        // What lies where the next model would go is another thing now.
+        state.train_place = None;
         self.state.library.renamed = Some(renamed);
         self.state.known_classifiers.look_again();
         self.list_models();

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::Core;
 
+use crate::app::notices::NoticeAction;
 use crate::app::training::{
     OpenedSettings, OutputPlace, StartFrom, TrainChange, TrainPreview, TrainSurvey,
 };
-use crate::app::{Dialog, PickPurpose, Severity};
+use crate::app::{Command, Dialog, PickPurpose, Severity};
 use crate::folders;
 use crate::recipe::TrainSpec;
 
@@ -31,6 +32,25 @@ impl Core {
             self.background.preview_pictures(of.clone());
             TrainPreview { of, row: None }
         });
+    }
+
+    /// Takes the pictures of a folder that was opened where it is asked for some; else they
+    /// are offered. `count` says in words how many they are.
+    pub(in crate::app) fn offer_pictures(&mut self, folder: PathBuf, count: &str) {
+        let state = &mut self.state;
+        if matches!(state.dialog, Some(Dialog::Train)) && state.jobs.training().is_none() {
+            self.change_training(TrainChange::Folder(Some(folder)));
+            return;
+        }
+        let text = format!("{} holds {count}", folder.display());
+        let action = NoticeAction {
+            label: "Train on them\u{2026}".to_owned(),
+            command: Command::TakePath {
+                purpose: PickPurpose::TrainFolder,
+                path: folder,
+            },
+        };
+        state.notices.ask(text, action);
     }
 
     /// Has the pictures of the folder and what lies beside them counted, one count after the

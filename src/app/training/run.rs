@@ -8,6 +8,7 @@ use image::RgbaImage;
 
 use crate::app::classifier::ClassifierCommand;
 use crate::app::command::Command;
+use crate::engine::library::Renamed;
 use crate::engine::protocol::{EngineEvent, JobId, JobOutcome, StopReason, TrainEvent};
 use crate::recipe::{ModelSource, TrainSpec, TrainTarget};
 
@@ -101,6 +102,23 @@ impl Training {
     pub fn can_go_on(&self) -> bool {
         let has_ended_early = matches!(self.phase, TrainPhase::Cancelled | TrainPhase::Failed(_));
         has_ended_early && self.saved.is_some()
+    }
+
+    /// Knows its model, and what it began with, where they lie since they were renamed.
+    pub fn follow(&mut self, renamed: &Renamed) {
+        let spec = &mut self.spec;
+        let begun_with = [spec.from.as_mut(), spec.first_stage.as_mut()];
+        let saved = self.saved.as_mut().map(|(_, model)| model);
+        let done = match &mut self.phase {
+            TrainPhase::Done(model) => Some(model),
+            _ => None,
+        };
+        let places = [Some(&mut spec.output), saved, done];
+        for path in places.into_iter().chain(begun_with).flatten() {
+            if let Some(place) = renamed.place_of(path) {
+                *path = place;
+            }
+        }
     }
 
     /// What is done with a model that came of it, and the words on the button for that.
@@ -215,6 +233,23 @@ impl Training {
 mod tests {
     use super::*;
     use crate::engine::protocol::StepReport;
+
+    #[test]
+    fn what_came_of_it_is_used_where_it_lies_since_it_was_renamed() {
+        let mut run = Training::new(JobId(1), TrainSpec::default());
+        let old = Path::new("models").join("cats");
+        run.spec.output.clone_from(&old);
+        run.saved = Some((7, old.join("model")));
+        run.phase = TrainPhase::Done(old.join("model"));
+        let new = Path::new("models").join("tabby");
+        run.follow(&Renamed {
+            name: "tabby".to_owned(),
+            moves: vec![(old, new.clone())],
+        });
+        let model = new.join("model");
+        assert_eq!(run.phase, TrainPhase::Done(model.clone()));
+        assert_eq!((run.spec.output, run.saved), (new, Some((7, model))));
+    }
 
     #[test]
     fn a_long_curve_stays_small_and_keeps_its_mean() {

@@ -14,8 +14,10 @@ use crate::files::{reason_of, write_atomically};
 
 /// The file in a model's folder that says what it is called.
 const MANIFEST: &str = "studio.json";
-/// How training calls the folder of the model in that of its run.
+/// How training calls the folder of the model in that of its run, and beside it the file of
+/// the settings, which may say what the model is to be called.
 const INNER: &str = "model";
+const RUN: &str = "run.json";
 /// What lies beside a model in one file and is its own: how its networks are built, and
 /// what other programs note of it.
 const NOTES: [&str; 5] = ["yaml", "yml", "json", "txt", "civitai.info"];
@@ -118,9 +120,8 @@ impl RenameWish {
         renamed.carry_out()?;
         let model = renamed.place_of(&self.path);
         let model = model.unwrap_or_else(|| self.path.clone());
-        if let Err(source) = call_in_manifest(&model, name) {
+        if let Err((path, source)) = call_in_files(&model, name) {
             renamed.take_back();
-            let path = model.join(MANIFEST);
             return Err(RenameError::Io { path, source });
         }
         if let Some(kept) = kept {
@@ -197,24 +198,45 @@ fn moves_of(place: &Path, name: &str) -> Vec<(PathBuf, PathBuf)> {
     .collect()
 }
 
-/// Has a model's own file call it so, where it has one.
-fn call_in_manifest(model: &Path, name: &str) -> io::Result<()> {
-    let path = model.join(MANIFEST);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if model.is_dir() && error.kind() != io::ErrorKind::NotFound => {
-            return Err(error);
-        }
-        Err(_) => return Ok(()),
-    };
-    let mut manifest: Value = serde_json::from_slice(&text)?;
-    let Value::Object(fields) = &mut manifest else {
+/// Has a model's own file call it so, and that of the run which trained it, where there are
+/// any. Nothing is written before both are read; what fails is told with its file.
+fn call_in_files(model: &Path, name: &str) -> Result<(), (PathBuf, io::Error)> {
+    if !model.is_dir() {
         return Ok(());
+    }
+    let of_run = model.ends_with(INNER).then(|| model.with_file_name(RUN));
+    let paths = [Some(model.join(MANIFEST)), of_run];
+    let mut renamed = Vec::new();
+    for path in paths.into_iter().flatten() {
+        match called(&path, name) {
+            Ok(None) => {}
+            Ok(Some(text)) => renamed.push((path, text)),
+            Err(error) => return Err((path, error)),
+        }
+    }
+    for (path, text) in renamed {
+        let written = write_atomically(&path, |file| file.write_all(&text));
+        written.map_err(|error| (path, error))?;
+    }
+    Ok(())
+}
+
+/// What a file would say that called the model so; nothing where it does not call it at all:
+/// then it is called like its folder.
+fn called(path: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
     };
-    fields.insert("name".to_owned(), name.into());
-    let mut text = serde_json::to_vec_pretty(&manifest)?;
+    let mut told: Value = serde_json::from_slice(&text)?;
+    let Some(called) = told.get_mut("name") else {
+        return Ok(None);
+    };
+    *called = name.into();
+    let mut text = serde_json::to_vec_pretty(&told)?;
     text.push(b'\n');
-    write_atomically(&path, |file| file.write_all(&text))
+    Ok(Some(text))
 }
 
 #[cfg(test)]
@@ -255,6 +277,7 @@ mod tests {
             r#"{"name":"cats","version":1}"#,
         );
         write(own, "cats/checkpoints/step-1/state.json", "{}");
+        write(own, "cats/run.json", r#"{"name":"cats","steps":7}"#);
         let renamed = rename(own, "cats/model", " Tabby cats ").unwrap();
         let place = own.join("Tabby cats");
         assert_eq!(renamed.name, "Tabby cats");
@@ -269,6 +292,13 @@ mod tests {
             (&"Tabby cats".into(), &1.into())
         );
         assert!(place.join("checkpoints/step-1/state.json").is_file());
+        // Going on, the run would call it as before.
+        let told = fs::read_to_string(place.join("run.json")).unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(
+            (&told["name"], &told["steps"]),
+            (&"Tabby cats".into(), &7.into())
+        );
         assert_eq!(names(own), ["Tabby cats"]);
     }
 

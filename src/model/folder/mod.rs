@@ -150,6 +150,7 @@ impl ModelFolder {
         let first_stage = FirstStagePlace::find(&path, index.as_ref())?;
         let says_zeros = index.as_ref().and_then(|index| index.get(ZEROS)?.as_bool());
         if index.is_none() && unet.is_none() && first_stage.is_none() && text_encoder.is_none() {
+            path.metadata().map_err(ModelError::io("read", &path))?;
             check_class(&path)?;
             return Err(ModelError::NotAModel(path));
         }

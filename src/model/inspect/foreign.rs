@@ -22,7 +22,7 @@ const PAGE: Kind = (
     "download the file itself; the page may ask to log in or to accept a licence first",
 );
 const GGUF: Kind = (
-    "a GGUF file, which holds quantised weights",
+    "a GGUF file of quantised weights",
     "take the .safetensors file of that model",
 );
 const PACKED: Kind = (
@@ -78,29 +78,23 @@ const CONTROLNET: Kind = (
     "a ControlNet, which steers a model and is none",
     "choose the model that it was made for, and give it --control",
 );
-const CONTROL_LORA: Kind = (
-    "a Control-LoRA",
-    "take a whole ControlNet of that kind, and give it --control",
-);
+const CONTROL_LORA: Kind = ("a Control-LoRA", "take a whole ControlNet of that kind");
 const UNION: Kind = (
     "a union of ControlNets",
-    "take a ControlNet for one kind of picture, and give it --control",
+    "take a ControlNet for one kind of picture",
 );
-const T2I_ADAPTER: Kind = (
-    "a T2I-Adapter",
-    "take a ControlNet of that kind, and give it --control",
-);
+const T2I_ADAPTER: Kind = ("a T2I-Adapter", "take a ControlNet of that kind");
 const IP_ADAPTER: Kind = (
     "an IP-Adapter",
-    "choose the model that it was made for; a picture guides it with --init or --guide",
+    "choose the model that it was made for, and give it a picture to start from or as a guide",
 );
 const DIFFERENCES: Kind = (
     "what a ControlNet differs by from the model that it was made of",
-    "take the whole ControlNet, and give it --control",
+    "take the whole ControlNet",
 );
 const TRANSFORMER_CONTROLNET: Kind = (
     "a ControlNet of a diffusion transformer",
-    "take a ControlNet of Stable Diffusion 1, 2 or XL, and give it --control",
+    "take a ControlNet of Stable Diffusion 1, 2 or XL",
 );
 
 /// Relatives of ControlNets by parts of their names, the more telling first.

@@ -1,6 +1,6 @@
 //! Asks for a path by hand, where the system has no file dialog.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use egui::text::{CCursor, CCursorRange};
 use egui::{RichText, TextEdit, Ui};
@@ -66,17 +66,14 @@ pub fn path_ui(
     if is_new {
         field.request_focus();
         // What is typed takes the place of the name that is suggested, in its folder.
-        let folder = suggestion
-            .rfind(std::path::MAIN_SEPARATOR)
-            .map_or(0, |at| at + 1);
-        let ends = [&suggestion[..folder], suggestion].map(|part| part.chars().count());
+        let ends = [folder_of(suggestion), suggestion].map(|part| part.chars().count());
         let mut state = TextEdit::load_state(ui.ctx(), field.id).unwrap_or_default();
         let name = CCursorRange::two(CCursor::new(ends[0]), CCursor::new(ends[1]));
         state.cursor.set_char_range(Some(name));
         TextEdit::store_state(ui.ctx(), field.id, state);
     }
     let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-    let path = text.trim();
+    let path = meant(text.trim(), suggestion);
     buttons(ui, |ui| {
         let word = match purpose {
             PickPurpose::SaveProject
@@ -109,4 +106,37 @@ pub fn path_ui(
             commands.push(Command::CloseDialog);
         }
     });
+}
+
+/// The folder that is suggested, with the separator behind it.
+fn folder_of(suggestion: &str) -> &str {
+    let end = suggestion.rfind(std::path::MAIN_SEPARATOR);
+    &suggestion[..end.map_or(0, |at| at + 1)]
+}
+
+/// The path that is meant: a whole one that was pasted behind the suggested folder stands
+/// alone.
+fn meant<'a>(typed: &'a str, suggestion: &str) -> &'a str {
+    let pasted = typed.strip_prefix(folder_of(suggestion));
+    let pasted = pasted.filter(|pasted| Path::new(pasted).is_absolute());
+    pasted.unwrap_or(typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pasted_behind_the_folder_stands_alone() {
+        let whole = std::env::temp_dir().join("a.png");
+        let whole = whole.to_str().expect("a path");
+        let folder = format!("pictures{}", std::path::MAIN_SEPARATOR);
+        assert_eq!(meant(whole, &folder), whole);
+        let named = format!("{folder}b.png");
+        for suggestion in [&folder, &format!("{folder}a.velatura")] {
+            assert_eq!(meant(&named, suggestion), named);
+            assert_eq!(meant(&format!("{folder}{whole}"), suggestion), whole);
+        }
+        assert_eq!(meant(&named, ""), named);
+    }
 }

@@ -9,14 +9,20 @@ use crate::ui::widgets::IconButton;
 
 const WIDTH: f32 = 380.0;
 
-/// Shows the messages in a corner of the canvas, newest at the bottom.
+/// Shows the messages in a corner of the canvas, newest at the bottom; above a dialog in that
+/// of the window where nothing of it is pressed.
 pub fn notices_ui(ui: &mut Ui, canvas: egui::Rect, state: &AppState, commands: &mut CommandSink) {
     if state.notices.iter().next().is_none() {
         return;
     }
+    // The buttons of a dialog are below and its cross is at the right: they stay free.
+    let (pivot, place) = match state.dialog {
+        Some(_) => (Align2::LEFT_TOP, ui.ctx().content_rect().shrink(space::L)),
+        None => (Align2::RIGHT_BOTTOM, canvas.shrink(space::L)),
+    };
     Area::new(Id::unique("notices"))
-        .pivot(Align2::RIGHT_BOTTOM)
-        .fixed_pos(canvas.right_bottom() - egui::Vec2::splat(space::L))
+        .pivot(pivot)
+        .fixed_pos(pivot.pos_in_rect(&place))
         .order(egui::Order::Foreground)
         .show(ui.ctx(), |ui| {
             ui.set_width(WIDTH);

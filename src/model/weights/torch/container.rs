@@ -203,6 +203,8 @@ fn sentence(error: &ArchiveError) -> String {
     match error {
         ArchiveError::Missing => "a file of the archive is not there".into(),
         ArchiveError::TooLong => "its data.pkl is longer than that of any checkpoint".into(),
-        ArchiveError::Damaged(reason) => format!("the archive is damaged: {reason}"),
+        ArchiveError::Damaged(reason) => {
+            format!("the archive is damaged ({reason}); download or copy it again")
+        }
     }
 }

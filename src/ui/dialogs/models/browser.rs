@@ -147,6 +147,8 @@ impl ModelBrowser {
         if known.is_some() {
             self.marked = known;
             self.is_to_be_seen = true;
+            // The words that it was found by may be those of its old name.
+            self.query.text.clear();
         }
     }
 

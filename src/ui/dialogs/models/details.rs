@@ -157,9 +157,7 @@ fn note(card: &ModelCard, can_be_used: bool) -> Option<&'static str> {
 
 fn fact(ui: &mut Ui, what: &str, text: &str) {
     const WHAT: f32 = 76.0;
-    let size = vec2(ui.available_width(), 18.0);
-    let line = egui::Layout::left_to_right(egui::Align::Center);
-    ui.allocate_ui_with_layout(size, line, |ui| {
+    ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
         let (place, _) = ui.allocate_exact_size(vec2(WHAT, 18.0), Sense::hover());
         let muted = tokens(ui).text_muted;
@@ -171,7 +169,8 @@ fn fact(ui: &mut Ui, what: &str, text: &str) {
             font,
             muted,
         );
-        ui.label(text);
+        // What is too long for the line goes on below it: it would make the dialog wider.
+        ui.add(Label::new(text).wrap());
     });
 }
 

@@ -156,7 +156,7 @@ fn preview_ui(ui: &mut Ui, state: &AppState, own: &mut UiState) {
         Some(_) => "Looking at the pictures",
     };
     let text = RichText::new(text).color(tokens(ui).text_muted);
-    ui.add(egui::Label::new(text).truncate());
+    ui.add(egui::Label::new(text).wrap());
 }
 
 fn target_ui(ui: &mut Ui, form: &TrainForm, commands: &mut CommandSink) {

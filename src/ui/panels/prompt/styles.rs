@@ -1,7 +1,8 @@
 //! The menu of styles beside the prompt.
 
 use egui::{
-    Align, Button, Key, Label, Popup, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui,
+    Align, Button, Key, Label, Layout, Popup, PopupCloseBehavior, RichText, ScrollArea, TextEdit,
+    Ui,
 };
 
 use crate::app::prompt::StyleCommand;
@@ -45,7 +46,9 @@ impl StylesUi {
                         {prompt} in it stands for what it is put around.";
             let text = RichText::new(text).color(tokens(ui).text_faint);
             // In a menu, text would be spread over the width of its lines.
-            ui.add(Label::new(text).halign(Align::LEFT));
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.add(Label::new(text).wrap());
+            });
             return;
         }
         ScrollArea::vertical()
