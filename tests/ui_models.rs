@@ -175,9 +175,13 @@ fn what_is_no_model_says_what_it_is_and_changes_nothing() {
     wait_for_notice(&mut studio, "neither a picture");
     assert_eq!(chosen(&studio), None);
     assert!(matches!(studio.state().model, ModelState::Ready(_)));
-    // A picture goes on being a layer.
-    drop_on(&mut studio, &[&models.join("Stable-diffusion/meadow.png")]);
+    // A picture goes on being a layer; of several together it is one.
+    drop_on(
+        &mut studio,
+        &[&models.join("Stable-diffusion/meadow.png"), &text],
+    );
     studio.wait("the picture", |state| state.document().has_picture());
+    wait_for_notice(&mut studio, "one by one");
     // The folder of another program is offered.
     drop_on(&mut studio, &[root.path()]);
     wait_for_notice(&mut studio, "in the layout of A1111");

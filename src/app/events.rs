@@ -243,7 +243,7 @@ impl Core {
                 self.take_saved(ticket);
             }
             BackgroundEvent::SaveFailed { ticket, text } => {
-                self.take_unsaved(Some(Subject::Saving(ticket.document)), &text);
+                self.take_unsaved(Some(ticket.subject()), &text);
             }
             BackgroundEvent::NotWritten { about, text } => self.take_unsaved(about, &text),
             BackgroundEvent::Kept { path } => self.take_kept(path),

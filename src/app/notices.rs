@@ -64,6 +64,8 @@ pub enum Subject {
     Opening,
     /// Saving a document.
     Saving(DocumentId),
+    /// Writing a picture that lacks something of a document.
+    Picturing(DocumentId),
     /// The copies of unsaved work.
     Copies,
     /// Putting a picture on the clipboard.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::options::StudioOptions;
 use crate::app::settings::{STORAGE_KEY, Settings, ThemeChoice};
 use crate::app::shortcuts::{self, KeyContext};
-use crate::app::{AppState, Background, Command, CommandSink, Core, boxes};
+use crate::app::{AppState, Background, Command, CommandSink, Core, Severity, boxes};
 use crate::engine::library::is_named_as_weights;
 use crate::engine::{EngineHandle, Waker};
 use crate::ui::{UiState, studio_ui, theme};
@@ -123,7 +123,13 @@ impl StudioApp {
                 .map(|file| file.path().to_path_buf())
                 .collect()
         });
-        for path in opened_together(dropped) {
+        let count = dropped.len();
+        let opened: Vec<PathBuf> = opened_together(dropped).collect();
+        if opened.len() < count {
+            let text = "Drop pictures and projects one by one: of these the first was opened";
+            self.core.state.notices.push(Severity::Info, text);
+        }
+        for path in opened {
             self.commands.push(Command::OpenFile(path));
         }
         if ctx.input(|input| input.viewport().close_requested()) && !self.core.wants_to_close {

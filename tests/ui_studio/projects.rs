@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
-use velatura::app::{Command, Dialog, PickPurpose, Severity};
+use velatura::app::{AppState, Command, Dialog, PickPurpose, Severity};
 use velatura::document::{
     BoundingBox, CanvasContents, Document, FrameChoice, Layer, LayerContent, LayerId, LayerKind,
 };
@@ -271,6 +271,29 @@ fn a_damaged_project_costs_nothing() {
     assert!(studio.sees("mill.velatura"));
     assert!(studio.state().front().editor.is_dirty());
     assert_eq!(studio.layer_names(), ["a red house", "Mask"]);
+}
+
+#[test]
+fn a_picture_does_not_make_up_for_a_project_that_was_not_saved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    studio.stroke(20.0);
+    let says = |state: &AppState, severity| {
+        let mut notices = state.notices.iter();
+        notices.any(|notice| notice.severity == severity)
+    };
+    let missing = folder.path().join("missing/mill.velatura");
+    studio.command(Command::SaveTo(missing));
+    studio.wait("the failure", |state| says(state, Severity::Error));
+    studio.command(Command::SaveTo(folder.path().join("mill.png")));
+    studio.wait("the picture", |state| says(state, Severity::Success));
+    assert!(
+        says(studio.state(), Severity::Error),
+        "the work is not saved"
+    );
+    studio.save_to(&folder.path().join("mill.velatura"));
+    assert!(!says(studio.state(), Severity::Error));
 }
 
 #[test]

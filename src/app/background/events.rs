@@ -57,6 +57,17 @@ pub struct SaveTicket {
     pub form: SaveForm,
 }
 
+impl SaveTicket {
+    /// What has succeeded once it is written. A picture that lacks something of the document
+    /// does not make up for a project that could not be saved.
+    pub fn subject(&self) -> Subject {
+        match self.form {
+            SaveForm::Picture { is_flattened: true } => Subject::Picturing(self.document),
+            _ => Subject::Saving(self.document),
+        }
+    }
+}
+
 /// A picture that was read from a file, and not shown yet.
 #[derive(Clone, Debug)]
 pub struct OpenedFile {
@@ -325,7 +336,7 @@ impl BackgroundEvent {
     /// What has succeeded with it.
     pub fn accomplishes(&self) -> Option<Subject> {
         Some(match self {
-            Self::Saved { ticket, .. } => Subject::Saving(ticket.document),
+            Self::Saved { ticket, .. } => ticket.subject(),
             Self::Opened(_) | Self::OpenedProject(_) | Self::OpenedPictures { .. } => {
                 Subject::Opening
             }

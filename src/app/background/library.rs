@@ -131,11 +131,13 @@ fn opened_folder(path: &Path) -> BackgroundEvent {
     let card = ModelCard::of(path);
     if !card.opens() {
         let inside = look_into(path);
-        if inside.count > 0 {
+        // A model that lacks something is found in itself, and may have pictures beside what
+        // is left of it.
+        let is_broken = !is_no_model(path);
+        if inside.count > usize::from(is_broken) {
             return LibraryEvent::OpenedPlace(inside).into();
         }
-        // A model that lacks something may have pictures beside what is left of it.
-        if let Some(Ok(holdings)) = is_no_model(path).then(|| survey_of_folder(path)) {
+        if let Some(Ok(holdings)) = (!is_broken).then(|| survey_of_folder(path)) {
             return BackgroundEvent::OpenedPictures {
                 folder: path.to_path_buf(),
                 count: holdings.counted(),

@@ -187,7 +187,7 @@ fn drop_hint_ui(ui: &Ui, canvas: egui::Rect) {
     ui.painter().text(
         canvas.center() + egui::vec2(0.0, space::XL + space::XS),
         egui::Align2::CENTER_CENTER,
-        "A picture, a project, boxes, a LoRA, or a model: one file or a folder",
+        "A picture, a project, boxes, a LoRA, a model, or a folder of pictures to train on",
         egui::FontId::proportional(type_size::BODY),
         tokens.text,
     );
