@@ -215,7 +215,9 @@ fn a_folder_of_pictures_is_offered_to_train_on() {
     });
     assert_eq!(notices(&studio), Vec::<String>::new());
     // A model that lacks something is none of pictures, whatever lies in it.
-    fs::write(dogs.join("model_index.json"), "{}").expect("a file");
+    fs::create_dir(dogs.join("unet")).expect("a folder");
+    let config = r#"{"in_channels": 5, "cross_attention_dim": 16}"#;
+    fs::write(dogs.join("unet/config.json"), config).expect("a file");
     drop_on(&mut studio, &[&dogs]);
     studio.wait("the failure", |state| state.notices.iter().count() == 1);
     assert!(
