@@ -19,18 +19,19 @@ const STEPS: u64 = 50;
 const START: u64 = 10;
 const BATCH: usize = 2;
 const TOLERANCE: f32 = 1e-4;
-/// The step from which the game of two networks has made much of last bits.
+/// The step from which the game of two networks has made much of last bits: the discriminator
+/// has then all but won, and whether a single patch still lies within its margin turns its
+/// gradient.
 const LATE: u64 = 30;
+/// What the discriminator says from then on. PyTorch in f32 is off by 1.1e-3 from the reference,
+/// which is PyTorch in f64 (and by 1.6e-4 in the loss that holds it); ours, seen, by 5.0e-4, and
+/// by less than 9e-5 in all else.
+const LATE_ADVERSARIAL: f32 = 1e-3;
 
-/// How far a term may be from PyTorch's, relative to what is more than 1. PyTorch itself, on
-/// two threads instead of one, is then off by 9e-4 in what the discriminator says, by 1.8e-4
-/// in the loss that holds it, and by less than 7e-5 in all else.
+/// How far a term may be from PyTorch's, relative to what is more than 1.
 fn tolerance(name: &str, step: u64) -> f32 {
     match name {
-        _ if step < LATE => TOLERANCE,
-        "adversarial" => 2e-3,
-        "loss" => 4e-4,
-        "weight" | "hinge" => 2e-4,
+        "adversarial" if step >= LATE => LATE_ADVERSARIAL,
         _ => TOLERANCE,
     }
 }

@@ -7,7 +7,9 @@ Run in this folder, after make_tiny_reference.py and make_training_reference.py 
 
 Everything goes into training_curves.safetensors; `src/train/diffusion/curve_tests.rs` and
 `src/train/autoencoder/curve_tests.rs` read it. The noise is not in the file: it is that of our own training, whose
-generator (ChaCha8, `src/random.rs`) is written down here once more. What is compared:
+generator (ChaCha8, `src/random.rs`) is written down here once more. Networks are computed in f64, and what comes of
+them is stored as f32; F32=1 in the environment computes them in f32, to see by how much PyTorch itself is then off. What
+is compared:
 
 - `epsilon`: a denoiser that says noise; AdamW with warm-up and clipping, and the errors of the averaged weights;
 - `velocity`: the same that says velocity, with min-SNR weights and offset noise;
@@ -15,6 +17,7 @@ generator (ChaCha8, `src/random.rs`) is written down here once more. What is com
   LDM's adaptive weight.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,7 @@ SEED, STEPS = 7, 50
 WARMUP, CLIP = 5, 1.0
 # Which stream of random numbers is for what (`src/train/random.rs`).
 POSTERIOR, DIFFUSION, OFFSET = 3, 4, 15
+PRECISION = torch.float32 if os.environ.get("F32") else torch.float64
 torch.set_num_threads(1)
 out = {}
 
@@ -78,11 +82,11 @@ def normals(purpose, counter, shape):
     radius = np.sqrt(np.float32(-2) * np.log(np.float32(1) - units[::2]))
     angle = np.float32(2 * np.pi) * units[1::2]
     values = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)[:count]
-    return torch.from_numpy(values.astype(np.float32)).reshape(shape)
+    return torch.from_numpy(values.astype(np.float32)).to(PRECISION).reshape(shape)
 
 
 def half(tensor):
-    return tensor.half().float()
+    return tensor.half().to(PRECISION)
 
 
 def adamw(parameters, betas, decay):
@@ -110,16 +114,16 @@ def denoiser(name, prediction, gamma, offset, count=8, batch=4, peak=2e-3, ema_m
     random = torch.Generator().manual_seed(21)
     normal = lambda *shape: half(torch.randn(*shape, generator=random))
     latents, masked = normal(count, 4, 8, 8), normal(count, 4, 8, 8)
-    mask = (normal(count, 1, 8, 8) > 0).float()
+    mask = (normal(count, 1, 8, 8) > 0).to(PRECISION)
     tokens = torch.randint(0, 500, (count, 77), generator=random)
     for key, value in [("latents", latents), ("masked", masked), ("mask", mask)]:
         keep(f"denoiser.{key}", value, torch.float16)
-    text = CLIPTextModel.from_pretrained(MODEL / "text_encoder", torch_dtype=torch.float32).eval()
+    text = CLIPTextModel.from_pretrained(MODEL / "text_encoder", torch_dtype=PRECISION).eval()
     tokens = tokens[:, : text.config.max_position_embeddings] % text.config.vocab_size
     keep("denoiser.tokens", tokens)
     with torch.no_grad():
         states = text(tokens).last_hidden_state
-    unet = UNet2DConditionModel.from_pretrained(MODEL / "unet", torch_dtype=torch.float32).train()
+    unet = UNet2DConditionModel.from_pretrained(MODEL / "unet", torch_dtype=PRECISION).train()
     schedule = DDPMScheduler(
         num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
         prediction_type=prediction,
@@ -208,14 +212,14 @@ def first_stage(name="first-stage", side=32, count=4, batch=2, peak=1e-4, start=
     pictures = half(F.interpolate(small, size=(side, side), mode="bicubic").clamp(-1, 1))
     keep(f"{name}.pictures", pictures, torch.float16)
     stored = load_file(HERE / "training.safetensors")
-    filters = [stored[f"loss.filter.{i}"].float() for i in range(3)]
-    critic = Discriminator()
+    filters = [stored[f"loss.filter.{i}"].to(PRECISION) for i in range(3)]
+    critic = Discriminator().to(PRECISION)
     layers = [*critic.convs, *critic.norms]
     judging = [p for layer in layers for p in (layer.weight, layer.bias)]
     with torch.no_grad():
         for i, p in enumerate(judging):
-            p.copy_(stored[f"loss.critic.{i}"].float())
-    vae = AutoencoderKL.from_pretrained(MODEL / "vae", torch_dtype=torch.float32).train()
+            p.copy_(stored[f"loss.critic.{i}"])
+    vae = AutoencoderKL.from_pretrained(MODEL / "vae", torch_dtype=PRECISION).train()
     parameters = list(vae.parameters())
     optimizer = adamw(parameters, (0.9, 0.999), 0.01)
     judge = adamw(judging, (0.5, 0.9), 0.0)
@@ -230,7 +234,7 @@ def first_stage(name="first-stage", side=32, count=4, batch=2, peak=1e-4, start=
         seen = perceptual(filters, made, x)
         pull = posterior.kl().mean() * 1e-2 / values
         reconstruction = absolute + 0.7 * seen
-        d, opinion, hinge = torch.tensor(0.0), torch.tensor(0.0), torch.tensor(0.0)
+        d, opinion, hinge = torch.zeros(3, dtype=PRECISION)
         if step >= start:
             opinion = -critic(made).mean()
             # LDM's contperceptual.py, as in make_training_reference.py.
