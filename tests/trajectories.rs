@@ -29,7 +29,12 @@ use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::{Latents, SamplerId, Schedule};
 
 /// Largest difference allowed, as a part of the latents' standard deviation.
-const TOLERANCE: f64 = 2e-3;
+const TOLERANCE: f64 = 1e-4;
+/// DDIM with dynamic thresholds and guidance. Thresholds shrink the clean sample, so that each
+/// step hangs on the guided noise, and networks of random weights multiply last bits: diffusers
+/// in f32 is off by 9.0e-4 from the reference, which is diffusers in f64 (by 7.6e-4 without
+/// oneDNN, by 5.9e-5 without guidance); ours, seen, by 1.1e-3.
+const THRESHOLDED_DDIM: f64 = 2e-3;
 
 #[derive(Deserialize)]
 struct Cases {
@@ -65,6 +70,18 @@ struct Case {
 }
 
 impl Case {
+    /// Largest difference allowed.
+    fn tolerance(&self) -> f64 {
+        let thresholds =
+            |file: &Value| file["_class_name"] == "DDIMScheduler" && file["thresholding"] == true;
+        let is_ddim = self.sampler.is_none() && self.scheduler.as_ref().is_some_and(thresholds);
+        if is_ddim && self.eta == 0.0 && self.guidance > 1.0 {
+            THRESHOLDED_DDIM
+        } else {
+            TOLERANCE
+        }
+    }
+
     fn has_image(&self) -> bool {
         matches!(self.kind, Kind::Image | Kind::Inpaint)
     }
@@ -232,7 +249,7 @@ impl Check {
         }
         let (largest, deviation) = difference(&latents, &wanted);
         let part = largest / deviation;
-        if part.is_nan() || part > TOLERANCE {
+        if part.is_nan() || part > case.tolerance() {
             return Err(format!(
                 "the latents differ by {part:.2e} of their deviation"
             ));

@@ -8,6 +8,9 @@ safetensors and Pillow (made with torch 2.15 on a processor with AVX2 and diffus
 
 Without a word it makes all three. make_solvers.py builds on this script.
 
+Pipelines run in f64 (`precise`), and what comes of them is stored as f32: in f32 diffusers itself is off by up to 9e-4
+of the latents' deviation. F32=1 in the environment makes them in f32, to see by how much.
+
 The pipelines of diffusers draw random numbers, always with the caller's generator, in this order:
 
 - text to image: the noise; then what the sampler draws at each step (ddpm, euler-a, ddim with eta)
@@ -31,7 +34,9 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import diffusers
@@ -49,6 +54,7 @@ from diffusers import (
     StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
 )
+from diffusers.utils import torch_utils
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -348,13 +354,43 @@ PIPELINES = {
 }
 
 
+PRECISION = torch.float32 if os.environ.get("F32") else torch.float64
+
+
+def precise():
+    """Within this, pipelines whose weights are f64 stay in f64, with the random numbers of f32. Tables of noise levels
+    and of times stay as diffusers rounds them."""
+    draw, cast = torch_utils.randn_tensor, torch.Tensor.to
+
+    def drawn(*args, dtype=None, **more):
+        return draw(*args, dtype=torch.float32, **more).to(dtype=PRECISION)
+
+    def kept(tensor, *args, **more):
+        # Samplers cast samples of less than f32, and with them those of more.
+        if tensor.dtype == torch.float64 and args == (torch.float32,):
+            return tensor
+        return cast(tensor, *args, **more)
+
+    stack = ExitStack()
+    stack.enter_context(patch.object(torch.Tensor, "to", kept))
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("diffusers") and vars(module).get("randn_tensor") is draw:
+            stack.enter_context(patch.object(module, "randn_tensor", drawn))
+    return stack
+
+
 def pipeline_reference(name, spec, to="trajectories"):
+    with precise():
+        make_pipelines(name, spec, to)
+
+
+def make_pipelines(name, spec, to):
     width, height = spec["width"], spec["height"]
     image = picture(width, height)
     mask = spec["mask"](width, height) if "mask" in spec else mask_of(width, height, spec["factor"])
     pictures = dict(image=Image.fromarray(image), mask_image=Image.fromarray(mask))
     out, cases = {"image": torch.from_numpy(image), "mask": torch.from_numpy(mask)}, []
-    parts = StableDiffusionPipeline.from_pretrained(HERE / name, torch_dtype=torch.float32, local_files_only=True).components
+    parts = StableDiffusionPipeline.from_pretrained(HERE / name, torch_dtype=PRECISION, local_files_only=True).components
     for spec in spec["cases"]:
         case = dict(kind="text", sampler=None, karras=None, eta=0.0, guidance=6.5, strength=1.0, pictures=1,
                     scheduler=None, decode=False) | spec
@@ -382,7 +418,8 @@ def pipeline_reference(name, spec, to="trajectories"):
             given |= dict(guidance_rescale=case["rescale"])
         if case.get("given"):
             out["given"] = torch.randn(1, 4, height // 4, width // 4, generator=seeded(99))
-            given |= dict(latents=out["given"]) if case["given"] == "noise" else dict(image=out["given"])
+            handed = out["given"].to(dtype=PRECISION)
+            given |= dict(latents=handed) if case["given"] == "noise" else dict(image=handed)
         seed = 1234
 
         def run(output):
@@ -395,7 +432,7 @@ def pipeline_reference(name, spec, to="trajectories"):
             ).images
 
         key = str(len(cases))
-        out[f"latents.{key}"] = run("latent")
+        out[f"latents.{key}"] = run("latent").float()
         assert torch.isfinite(out[f"latents.{key}"]).all(), case
         if case["decode"]:
             out[f"decoded.{key}"] = torch.from_numpy(np.stack([np.asarray(p) for p in run("pil")]))
