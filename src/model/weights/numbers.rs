@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Element, TensorData};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use rayon::prelude::{IndexedParallelIterator, ParallelIterator, ParallelSliceMut};
+use rayon::prelude::{
+    IndexedParallelIterator, IntoParallelIterator, ParallelIterator, ParallelSliceMut,
+};
 use safetensors::Dtype;
 
 use super::super::ModelError;
@@ -15,10 +18,12 @@ use super::WeightDtype;
 use super::safetensors::damaged;
 use crate::nn::ops;
 
-/// Numbers read and converted by one thread at a time.
-const CHUNK: usize = 1 << 16;
+/// Numbers read by one thread at a time.
+const PIECE: usize = 1 << 13;
 /// Rows and columns turned at once when a matrix is transposed: the tile fits the first cache.
 const TILE: usize = 32;
+/// Bytes of rows that are read before they are turned: they stay in the cache.
+const BAND: usize = 1 << 20;
 
 /// Where the numbers of a tensor lie.
 pub(super) struct Stored<'a> {
@@ -101,69 +106,151 @@ fn read_as<T: Held>(
             format!("{name} is {found:?} instead of {shape:?}"),
         ));
     }
-    // By the system, not by us: it hands out pages that are clear.
-    let mut values = bytemuck::allocation::zeroed_vec::<T>(count);
-    let all_fit = match stored.shape {
+    let convert = |bytes: &[u8], values: &mut [T]| T::decode(decode, bytes, size, values);
+    let stays = T::STORED == stored.dtype && cfg!(target_endian = "little");
+    let values = match stored.shape {
         [rows, columns, ..] if is_transposed && count > 0 => {
+            let sides = [*rows, *columns];
+            match stays {
+                true => transposed(stored, sides, size, |bytes, values: &mut [T]| {
+                    bytemuck::cast_slice_mut(values).copy_from_slice(bytes);
+                    true
+                }),
+                false => transposed(stored, sides, size, convert),
+            }
+        }
+        _ => filled(count, |first, values| {
+            let start = (first * size) as u64;
+            if stays {
+                let bytes = bytemuck::cast_slice_mut(values);
+                return stored.bytes.read_exact_at(bytes, start).map(|()| true);
+            }
             // Whole numbers of four bytes, so that they lie where numbers must.
-            let mut bytes = vec![0_u32; stored.length.div_ceil(4)];
-            let bytes = &mut bytemuck::cast_slice_mut(&mut bytes)[..stored.length];
-            fetch(stored, bytes).map(|()| {
-                let sides = [*rows, *columns];
-                match bytemuck::try_cast_slice::<u8, T>(bytes) {
-                    Ok(stays) if T::STORED == stored.dtype && cfg!(target_endian = "little") => {
-                        transpose(stays, sides, &mut values);
-                        true
-                    }
-                    _ => transpose_into(bytes, size, sides, decode, &mut values),
-                }
-            })
-        }
-        _ if T::STORED == stored.dtype && cfg!(target_endian = "little") => {
-            fetch(stored, bytemuck::cast_slice_mut(&mut values)).map(|()| true)
-        }
-        _ => convert(stored, size, decode, &mut values),
+            let mut buffer = [0_u32; 2 * PIECE];
+            let bytes = &mut bytemuck::cast_slice_mut(&mut buffer)[..values.len() * size];
+            stored.bytes.read_exact_at(bytes, start)?;
+            Ok(convert(bytes, values))
+        }),
     };
-    if !all_fit.map_err(ModelError::io("read", path))? {
-        return Err(ModelError::TooLarge {
+    match values.map_err(ModelError::io("read", path))? {
+        Some(values) => Ok(TensorData::new(values, shape.to_vec())),
+        None => Err(ModelError::TooLarge {
             path: path.to_path_buf(),
             key: name.to_owned(),
-        });
+        }),
     }
-    Ok(TensorData::new(values, shape.to_vec()))
 }
 
-/// Reads all bytes as they are, on many threads.
-fn fetch(stored: &Stored<'_>, bytes: &mut [u8]) -> io::Result<()> {
-    let parts = bytes.par_chunks_mut(4 * CHUNK).enumerate();
+/// Numbers that `fill(first, part)` puts there part by part, on many threads; none when it says
+/// of a part that a number is too large.
+///
+/// Each thread is the first to touch the memory of its parts: to clear the pages that the system
+/// lends takes as long as to read them.
+fn filled<T: Held>(
+    count: usize,
+    fill: impl Fn(usize, &mut [T]) -> io::Result<bool> + Sync,
+) -> io::Result<Option<Vec<T>>> {
+    if count < PIECE {
+        let mut values = bytemuck::allocation::zeroed_vec(count);
+        return Ok(fill(0, &mut values)?.then_some(values));
+    }
+    let outcome = Mutex::new(Ok(true));
+    let pieces = (0..count.div_ceil(PIECE)).into_par_iter().map(|piece| {
+        let first = piece * PIECE;
+        let mut values = [T::zeroed(); PIECE];
+        let filled = fill(first, &mut values[..PIECE.min(count - first)]);
+        if !matches!(filled, Ok(true)) {
+            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = filled;
+        }
+        values
+    });
+    let mut values = Vec::new();
+    pieces.collect_into_vec(&mut values);
+    let outcome = outcome.into_inner();
+    let all_fit = outcome.unwrap_or_else(PoisonError::into_inner)?;
+    let mut values = values.into_flattened();
+    values.truncate(count);
+    Ok(all_fit.then_some(values))
+}
+
+/// A matrix with its axes swapped; `convert` makes numbers of bytes, and says whether all fit. None
+/// when one does not.
+fn transposed<T: Held>(
+    stored: &Stored<'_>,
+    [rows, columns]: [usize; 2],
+    size: usize,
+    convert: impl Fn(&[u8], &mut [T]) -> bool + Sync,
+) -> io::Result<Option<Vec<T>>> {
+    let Some(mut values) = filled::<T>(rows * columns, |_, _| Ok(true))? else {
+        return Ok(None);
+    };
+    let row_bytes = columns * size;
+    let band = (BAND / row_bytes)
+        .next_multiple_of(TILE)
+        .clamp(TILE, rows.max(TILE));
+    // Whole numbers of four bytes, so that they lie where numbers must.
+    let mut buffer = vec![0_u32; (band.min(rows) * row_bytes).div_ceil(4)];
+    for top in (0..rows).step_by(band) {
+        let height = band.min(rows - top);
+        let bytes = &mut bytemuck::cast_slice_mut(&mut buffer)[..height * row_bytes];
+        fetch(stored, top * row_bytes, bytes)?;
+        let parts = values.par_chunks_mut(TILE * rows).enumerate();
+        let all_fit = parts.all(|(part, out)| {
+            let mut tiles = bytes.chunks(TILE * row_bytes).enumerate();
+            tiles.all(|(tile, lines)| {
+                let lines = lines.chunks_exact(row_bytes);
+                let lines = lines.map(|line| &line[part * TILE * size..]);
+                let top = top + tile * TILE;
+                match (out.len() / rows, lines.len()) {
+                    // Of a length that the compiler knows.
+                    (TILE, TILE) => turn(lines, [TILE, TILE], size, &convert, out, [top, rows]),
+                    (width, height) => {
+                        turn(lines, [height, width], size, &convert, out, [top, rows])
+                    }
+                }
+            })
+        });
+        if !all_fit {
+            return Ok(None);
+        }
+    }
+    Ok(Some(values))
+}
+
+/// Writes the first `width` numbers of `height` lines as so many columns of `rows` numbers, from
+/// row `top` on; false when one is too large.
+#[inline(always)]
+fn turn<'a, T: Held>(
+    lines: impl Iterator<Item = &'a [u8]>,
+    [height, width]: [usize; 2],
+    size: usize,
+    convert: &impl Fn(&[u8], &mut [T]) -> bool,
+    out: &mut [T],
+    [top, rows]: [usize; 2],
+) -> bool {
+    let mut tile = [[T::zeroed(); TILE]; TILE];
+    let mut all_fit = true;
+    for (tile, line) in tile.iter_mut().zip(lines) {
+        all_fit &= convert(&line[..width * size], &mut tile[..width]);
+    }
+    for (column, out) in out.chunks_exact_mut(rows).take(width).enumerate() {
+        let out = &mut out[top..][..height];
+        for (value, row) in out.iter_mut().zip(&tile) {
+            *value = row[column];
+        }
+    }
+    all_fit
+}
+
+/// Reads bytes as they are from a place on, on many threads.
+fn fetch(stored: &Stored<'_>, start: usize, bytes: &mut [u8]) -> io::Result<()> {
+    let parts = bytes.par_chunks_mut(BAND / 4).enumerate();
     parts
         .map(|(part, bytes)| {
-            let start = (part * 4 * CHUNK) as u64;
+            let start = (start + part * BAND / 4) as u64;
             stored.bytes.read_exact_at(bytes, start)
         })
         .collect()
-}
-
-/// Reads and converts; false when a number is too large.
-fn convert<T: Held>(
-    stored: &Stored<'_>,
-    size: usize,
-    decode: Decode,
-    values: &mut [T],
-) -> io::Result<bool> {
-    let parts = values.par_chunks_mut(CHUNK).enumerate();
-    parts
-        .map_init(
-            || vec![0_u32; CHUNK * size.div_ceil(4)],
-            |buffer, (part, values)| {
-                let bytes: &mut [u8] = bytemuck::cast_slice_mut(buffer);
-                let bytes = &mut bytes[..values.len() * size];
-                let start = (part * CHUNK * size) as u64;
-                stored.bytes.read_exact_at(bytes, start)?;
-                Ok(T::decode(decode, bytes, size, values))
-            },
-        )
-        .try_reduce(|| true, |a, b| Ok(a && b))
 }
 
 /// Fills a buffer from a place in a file, whoever else reads it meanwhile.
@@ -299,67 +386,4 @@ impl Held for bf16 {
         out.convert_from_f32_slice(wide);
         true
     }
-}
-
-/// Writes a matrix column by column as it is, in tiles of `TILE` columns and rows.
-fn transpose<T: Copy + Default + Send + Sync>(
-    stored: &[T],
-    [rows, columns]: [usize; 2],
-    values: &mut [T],
-) {
-    let parts = values.par_chunks_mut(TILE * rows).enumerate();
-    parts.for_each(|(part, out)| {
-        let first = part * TILE;
-        let width = out.len() / rows;
-        let mut tile = [[T::default(); TILE]; TILE];
-        for top in (0..rows).step_by(TILE) {
-            let height = TILE.min(rows - top);
-            for (row, values) in tile[..height].iter_mut().enumerate() {
-                let start = (top + row) * columns + first;
-                values[..width].copy_from_slice(&stored[start..][..width]);
-            }
-            for (column, out) in out.chunks_exact_mut(rows).enumerate() {
-                let out = &mut out[top..][..height];
-                for (value, row) in out.iter_mut().zip(&tile) {
-                    *value = row[column];
-                }
-            }
-        }
-    });
-}
-
-/// Writes a matrix column by column, `TILE` columns of `TILE` rows at a time.
-fn transpose_into<T: Held>(
-    bytes: &[u8],
-    size: usize,
-    [rows, columns]: [usize; 2],
-    decode: Decode,
-    values: &mut [T],
-) -> bool {
-    values
-        .par_chunks_mut(TILE * rows)
-        .enumerate()
-        .map(|(part, out)| {
-            let first = part * TILE;
-            let width = out.len() / rows;
-            let mut tile = [[0.0; TILE]; TILE];
-            let mut line = [0.0; TILE];
-            let mut all_fit = true;
-            for top in (0..rows).step_by(TILE) {
-                let height = TILE.min(rows - top);
-                for (row, values) in tile[..height].iter_mut().enumerate() {
-                    let start = ((top + row) * columns + first) * size;
-                    decode(&bytes[start..start + width * size], &mut values[..width]);
-                }
-                for column in 0..width {
-                    for (value, row) in line.iter_mut().zip(&tile) {
-                        *value = row[column];
-                    }
-                    let out = &mut out[column * rows + top..][..height];
-                    all_fit &= T::narrow(&line[..height], out);
-                }
-            }
-            all_fit
-        })
-        .reduce(|| true, |a, b| a && b)
 }
