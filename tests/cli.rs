@@ -312,6 +312,12 @@ fn wrong_input_is_told_in_one_sentence() {
     ];
     assert_fails(&velatura(home.path(), &options), &["empty", "no pictures"]);
 
+    for option in ["--from", "--first-stage"] {
+        let options = ["train", "diffusion", "--scenes", option, "nowhere"];
+        let told = velatura(home.path(), &[&options[..], &["--output", "run"]].concat());
+        assert_fails(&told, &["nowhere", "velatura models"]);
+    }
+
     // More than any computer has.
     let assets = std::path::absolute("assets/models/storybook").unwrap();
     let options = [

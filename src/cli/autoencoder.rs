@@ -6,13 +6,12 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::model_name::find_model;
+use super::model_name::find_first_stage;
 use super::place::{check_folder, check_output, try_place};
 use super::report::Reporter;
 use super::{CliError, DeviceArg, devices, latents};
 use crate::diffusion::{LatentCoder, UnscaledLatents};
 use crate::engine::protocol::Latents;
-use crate::model::is_pixels;
 use crate::recipe::{SaveOptions, open_picture, save_picture};
 
 /// What an autoencoder can do.
@@ -77,11 +76,7 @@ impl AutoencoderCommand {
 
 impl CommonArgs {
     fn load(&self, report: Reporter) -> Result<LatentCoder, CliError> {
-        let model = if self.model.is_file() || is_pixels(&self.model) {
-            self.model.clone()
-        } else {
-            find_model(&self.model)?
-        };
+        let model = find_first_stage(&self.model)?;
         let device = devices::open(self.device, report)?.device;
         Ok(LatentCoder::load(&model, &device)?)
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::CliError;
 use crate::engine::library::candidates;
 use crate::folders;
-use crate::model::ModelFolder;
+use crate::model::{ModelFolder, is_pixels};
 
 /// A folder or file if there is one of that path, else the model of that name among
 /// those that are listed: of its folder, or its own. Case does not matter
@@ -13,6 +13,14 @@ use crate::model::ModelFolder;
 pub(super) fn find_model(named: &Path) -> Result<PathBuf, CliError> {
     let places = [folders::user_models(), folders::bundled_models()];
     find_among(named, places.into_iter().flatten())
+}
+
+/// What may be a first stage: no network at all, a file, or else as [`find_model`].
+pub(super) fn find_first_stage(named: &Path) -> Result<PathBuf, CliError> {
+    match named.is_file() || is_pixels(named) {
+        true => Ok(named.to_owned()),
+        false => find_model(named),
+    }
 }
 
 /// Whether a file of that path is there that may be a model; a plain name may be that

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diffusion::{DiffusionError, LatentDiffusion, MOST_TEXTS, sampler_info};
-use crate::recipe::{GenerateSpec, Schedule};
+use crate::recipe::{GenerateSpec, InputSpec, Schedule};
 
 /// Letters of a text that a sentence quotes.
 const MOST_QUOTED: usize = 200;
@@ -35,6 +35,7 @@ pub(super) fn settled(
             ),
         });
     }
+    sentences.extend(untold(spec, &model.manifest().inputs));
     let is_guided = model.is_guided(spec.guidance_scale);
     if spec.guidance_rescale > 0.0 && !is_guided {
         let sentence = match model.model().embeds_guidance() {
@@ -120,4 +121,21 @@ pub(super) fn settled(
         ..spec.clone()
     };
     Ok((done, sentences))
+}
+
+/// A sentence where a model that is told one thing only is not told it.
+fn untold(spec: &GenerateSpec, inputs: &[InputSpec]) -> Option<String> {
+    let [only] = inputs else {
+        return None;
+    };
+    let what = match only {
+        InputSpec::Layout { .. } if spec.layout.as_ref().is_none_or(|it| it.0.is_empty()) => {
+            "boxes"
+        }
+        InputSpec::Semantic { .. } if spec.semantic.is_none() => "a label map",
+        _ => return None,
+    };
+    Some(format!(
+        "this model paints from {what} and was given none, so that what it paints is left to chance"
+    ))
 }

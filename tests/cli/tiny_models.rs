@@ -94,6 +94,7 @@ fn every_kind_is_what_it_is_called_and_small_and_whole() {
     for [kind, family, task] in KINDS {
         let path = made(home, kind, kind);
         let told = events(&velatura(home, &["models", "inspect", &path, "--json"]));
+        assert_eq!(told.len(), 1, "{kind} is told in more than a line");
         let model = of_kind(&told, "model")[0];
         assert_eq!(
             (&model["family"], &model["task"]),
@@ -312,6 +313,24 @@ fn what_a_kind_does_not_take_is_refused_in_one_sentence() {
     for (kind, options, words) in cases {
         let model = made(home, kind, kind);
         assert_fails(&painted(home, &model, options, "x.png"), words);
+    }
+}
+
+/// As a model does that was trained with conditions left out now and then.
+#[test]
+fn what_is_told_nothing_paints_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    for (kind, word) in [
+        ("latent-diffusion-layout-to-image", "boxes"),
+        ("latent-diffusion-semantic-to-image", "a label map"),
+    ] {
+        let model = made(home, kind, kind);
+        let output = painted(home, &model, &["--width", "64", "--height", "64"], "x.png");
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{kind}: {said}");
+        let expected = format!("this model paints from {word} and was given none");
+        assert!(said.contains(&expected), "{said}");
     }
 }
 

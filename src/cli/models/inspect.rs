@@ -47,7 +47,8 @@ pub(super) fn run(args: &InspectArgs, report: Reporter) -> Result<(), CliError> 
         "message": found.sentence(),
     });
     report.result("model", fields, &found.sentence());
-    for notice in &found.notices {
+    // Of JSON there is one line, which has them.
+    for notice in found.notices.iter().filter(|_| !args.json) {
         report.warning(notice);
     }
     Ok(())

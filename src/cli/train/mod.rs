@@ -7,6 +7,7 @@ use serde_json::json;
 pub use args::TrainArgs;
 
 use super::follow::follow;
+use super::model_name::find_first_stage;
 use super::report::{Progress, Reporter};
 use super::{CliError, Precision, devices};
 use crate::engine::protocol::{EngineEvent, JobOutcome, TrainEvent};
@@ -17,6 +18,13 @@ use crate::recipe::TrainTarget;
 pub(super) fn run(args: &TrainArgs, report: Reporter) -> Result<(), CliError> {
     let mut spec = args.spec()?;
     spec.latent_cache = args.latent_cache();
+    // What goes on has what it needs of them already.
+    if !spec.resume {
+        let named = [&mut spec.from, &mut spec.first_stage];
+        for named in named.into_iter().flatten() {
+            *named = find_first_stage(named)?;
+        }
+    }
     let needs_latents = match spec.target {
         TrainTarget::Autoencoder => false,
         TrainTarget::Diffusion => spec.from.is_none(),

@@ -66,13 +66,17 @@ const LORA: Kind = (
     "a LoRA, which changes a model and is none",
     "choose the model that it was made for, and give it --lora",
 );
+const DORA: Kind = (
+    "a DoRA, which changes a model and is none",
+    "take a LoRA instead, DoRA is not read in this edition",
+);
 const LOHA: Kind = (
     "a LoHa, which changes a model and is none",
-    "choose the model that it was made for",
+    "take a LoRA instead, LoHa is not read in this edition",
 );
 const LOKR: Kind = (
     "a LoKr, which changes a model and is none",
-    "choose the model that it was made for",
+    "take a LoRA instead, LoKr is not read in this edition",
 );
 const CONTROLNET: Kind = (
     "a ControlNet, which steers a model and is none",
@@ -178,7 +182,7 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
     let ModelError::OtherKind { kind, .. } = error else {
         return None;
     };
-    if [LORA.0, LOHA.0, LOKR.0].contains(kind) {
+    if [LORA.0, DORA.0, LOHA.0, LOKR.0].contains(kind) {
         Some(Addition::Lora)
     } else if *kind == EMBEDDING.0 {
         Some(Addition::Embedding)
@@ -190,14 +194,15 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
 }
 
 /// Parts of names of what else there is, the more telling first.
-const PARTS: [(&str, Kind); 51] = [
+const PARTS: [(&str, Kind); 52] = [
+    (".dora_scale", DORA),
+    (".lora_magnitude_vector", DORA),
+    (".hada_w", LOHA),
+    (".lokr_w", LOKR),
     ("lora_", LORA),
     ("_lora.", LORA),
     (".lora.", LORA),
-    (".hada_w", LOHA),
-    (".lokr_w", LOKR),
     (".oft_", LORA),
-    (".dora_scale", LORA),
     ("string_to_param", EMBEDDING),
     ("emb_params", EMBEDDING),
     ("linears_image.", OTHER_GLIGEN),
