@@ -436,6 +436,27 @@ mod tests {
         assert_eq!((around.count(), around.side()), (1, [24, 12]));
     }
 
+    /// What is looked at grows as the area does: no part of it more often than the overlap asks.
+    #[test]
+    fn so_many_windows_as_the_area_needs() {
+        for (side, overlap) in [(16, 8), (16, 4), (8, 0), (32, 8)] {
+            let step = side - overlap;
+            for size in [[64, 16], [64, 64], [129, 64], [256, 256], [1000, 300]] {
+                let windows = Windows::new(size, sides(side, overlap), [false; 2]);
+                let most: usize = size
+                    .map(|places| places.saturating_sub(overlap))
+                    .map(|it| it.div_ceil(step).max(1))
+                    .iter()
+                    .product();
+                assert!(
+                    windows.count() <= most,
+                    "{size:?} in {side}: {}",
+                    windows.count()
+                );
+            }
+        }
+    }
+
     #[test]
     fn neighbours_share_at_least_what_they_should() {
         let windows = Windows::new([256, 32], sides(16, 4), [false; 2]);
