@@ -60,7 +60,7 @@ fn names_are_told_once_and_reasons_are_sentences() {
 #[test]
 fn the_readme_tells_the_keys_that_are() {
     /// What the table tells beside keys of actions.
-    const GESTURES: [&str; 4] = ["Space", "drag", "middle button", "Ctrl+wheel"];
+    const GESTURES: [&str; 4] = ["Space", "drag", "middle button", "Wheel"];
     let readme = include_str!("../../../README.md");
     let from = readme
         .lines()
