@@ -79,7 +79,7 @@ fn relatives_of_controlnets_are_named_wherever_they_are_given() {
         for sentence in [as_model, inspected, as_control] {
             assert!(sentence.contains(kind), "{sentence}");
             assert!(
-                sentence.contains("ControlNet") || sentence.contains("--init"),
+                sentence.contains("ControlNet") || sentence.contains("as a guide"),
                 "{sentence}"
             );
         }
