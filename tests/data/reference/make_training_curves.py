@@ -206,7 +206,7 @@ class Discriminator(nn.Module):
         return self.convs[3](x)
 
 
-def first_stage(name="first-stage", side=32, count=4, batch=2, peak=1e-4, start=10):
+def first_stage(name="first-stage", side=32, count=4, batch=2, peak=2e-5, start=10):
     random = torch.Generator().manual_seed(31)
     small = torch.rand(count, 3, 8, 8, generator=random) * 2 - 1
     pictures = half(F.interpolate(small, size=(side, side), mode="bicubic").clamp(-1, 1))
