@@ -7,7 +7,7 @@ use serde_json::json;
 pub use args::TrainArgs;
 
 use super::follow::follow;
-use super::model_name::find_first_stage;
+use super::model_name::{find_first_stage, find_model};
 use super::report::{Progress, Reporter};
 use super::{CliError, Precision, devices};
 use crate::engine::protocol::{EngineEvent, JobOutcome, TrainEvent};
@@ -20,10 +20,9 @@ pub(super) fn run(args: &TrainArgs, report: Reporter) -> Result<(), CliError> {
     spec.latent_cache = args.latent_cache();
     // What goes on has what it needs of them already.
     if !spec.resume {
-        let named = [&mut spec.from, &mut spec.first_stage];
-        for named in named.into_iter().flatten() {
-            *named = find_first_stage(named)?;
-        }
+        spec.from = spec.from.as_deref().map(find_model).transpose()?;
+        let stage = spec.first_stage.as_deref();
+        spec.first_stage = stage.map(find_first_stage).transpose()?;
     }
     let needs_latents = match spec.target {
         TrainTarget::Autoencoder => false,

@@ -1,6 +1,6 @@
 //! How strongly a change acts: alpha over the rank, from wherever the file tells alpha.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::super::ModelError;
@@ -16,6 +16,11 @@ const KOHYA_OPTIONS: &str = "ss_network_args";
 const CONV_ALPHA: &str = "conv_alpha";
 /// What peft writes beside the file.
 const PEFT_FILE: &str = "adapter_config.json";
+
+/// Most expressions among the patterns of a file, and bytes that one of them may take: files
+/// name places, or a handful of kinds of them.
+const MOST_EXPRESSIONS: usize = 256;
+const MOST_BYTES: usize = 1 << 16;
 
 /// What stands before names within their networks.
 const NETWORKS: [&str; 4] = [
@@ -137,11 +142,15 @@ pub(super) fn factor(alpha: Option<f64>, rank: usize, is_by_root: bool) -> f64 {
 impl Told {
     fn of_peft(told: &Value, prefix: &str) -> Self {
         let get = |key: &str| &told[format!("{prefix}{key}").as_str()];
-        let patterns = get("alpha_pattern").as_object();
-        let patterns = patterns
-            .into_iter()
-            .flatten()
-            .filter_map(|(place, alpha)| Some((Pattern::read(place), alpha.as_f64()?)));
+        let told_alphas = get("alpha_pattern").as_object().into_iter().flatten();
+        let (names, expressions): (Vec<_>, Vec<_>) =
+            told_alphas.partition(|(place, _)| without_anchors(place).chars().all(is_part_of_name));
+        let few = expressions.into_iter().take(MOST_EXPRESSIONS);
+        let patterns = names.into_iter().chain(few);
+        let patterns = patterns.filter_map(|(place, alpha)| {
+            let alpha = alpha.as_f64()?;
+            Some((Pattern::read(place), alpha))
+        });
         Self {
             alpha: get("lora_alpha").as_f64(),
             conv_alpha: None,
@@ -169,13 +178,12 @@ struct Pattern {
 
 impl Pattern {
     fn read(text: &str) -> Self {
-        let is_part = |sign: char| sign.is_alphanumeric() || "_.".contains(sign);
-        // An anchor before a whole name says nothing more.
-        let plain = text.strip_prefix('^').unwrap_or(text);
-        let plain = plain.strip_suffix('$').unwrap_or(plain);
-        let expression = (!plain.chars().all(is_part))
-            .then(|| Regex::new(&format!(r"^(?:.*\.)?(?:{text})$")).ok())
-            .flatten();
+        let plain = without_anchors(text);
+        let expression = (!plain.chars().all(is_part_of_name)).then(|| {
+            let written = format!(r"^(?:.*\.)?(?:{text})$");
+            RegexBuilder::new(&written).size_limit(MOST_BYTES).build()
+        });
+        let expression = expression.and_then(Result::ok);
         Self {
             text: plain.to_owned(),
             expression,
@@ -193,9 +201,30 @@ impl Pattern {
     }
 }
 
+fn is_part_of_name(sign: char) -> bool {
+    sign.is_alphanumeric() || "_.".contains(sign)
+}
+
+/// A pattern without its anchors, which before a whole name say nothing more.
+fn without_anchors(text: &str) -> &str {
+    let begun = text.strip_prefix('^').unwrap_or(text);
+    begun.strip_suffix('$').unwrap_or(begun)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file of a stranger's may ask for anything.
+    #[test]
+    fn expressions_of_a_strangers_file_take_no_memory_to_speak_of() {
+        let huge = Pattern::read(r"(\w{1000}){1000}");
+        assert!(huge.expression.is_none());
+        let alphas = (0..10_000).map(|i| (format!("a|{i}"), Value::from(1)));
+        let alphas: serde_json::Map<String, Value> = alphas.collect();
+        let told = serde_json::json!({ "alpha_pattern": alphas });
+        assert_eq!(Told::of_peft(&told, "").patterns.len(), MOST_EXPRESSIONS);
+    }
 
     #[test]
     fn patterns_are_names_and_expressions() {
