@@ -6,7 +6,8 @@ use std::path::Path;
 
 use velatura::diffusion::LatentDiffusion;
 use velatura::evaluate::{
-    EvaluateError, EvaluationPlan, EvaluationReport, Judge, PictureKind, Question, Task, evaluate,
+    EvaluateError, EvaluationPlan, EvaluationReport, Instruments, Judge, PictureKind, Question,
+    Task, evaluate,
 };
 use velatura::model::ModelFolder;
 use velatura::scenes::SceneSource;
@@ -23,6 +24,14 @@ fn model() -> LatentDiffusion {
 /// The judge that comes with the program.
 fn judge() -> Judge {
     Judge::open(Path::new("assets/judge")).expect("a judge")
+}
+
+/// The judge alone.
+fn eyes(judge: &Judge) -> Instruments<'_> {
+    Instruments {
+        judge,
+        upscaler: None,
+    }
 }
 
 fn plan() -> EvaluationPlan {
@@ -44,9 +53,16 @@ fn run(model: &LatentDiffusion, judge: &Judge) -> (EvaluationReport, [u32; 2]) {
     let side = model.manifest().resolution_px;
     let source = SceneSource::new(side).expect("a size that scenes have");
     let mut kinds = [0; 2];
-    let report = evaluate(model, &device, judge, &plan(), &mut |event| {
-        if event.kind.task() == Task::HeldOut {
-            assert!(event.caption.contains(" style"), "{}", event.caption);
+    let report = evaluate(model, &device, eyes(judge), &plan(), &mut |event| {
+        let has_own_caption = [Task::HeldOut, Task::Numbers, Task::Sides];
+        if event.kind.task() == Task::Sides {
+            assert!(event.caption.contains(" to the "), "{}", event.caption);
+        }
+        if event.kind.task() == Task::FewSteps {
+            return ControlFlow::Continue(());
+        }
+        if has_own_caption.contains(&event.kind.task()) {
+            assert!(!event.caption.is_empty() && event.seconds > 0.0);
             return ControlFlow::Continue(());
         }
         let scene = source.scene(SEED, u64::from(event.index));
@@ -100,6 +116,14 @@ fn an_evaluation_counts_every_question_and_can_be_repeated() {
     let combinations = report.combinations.expect("combinations");
     assert_eq!(combinations.held_out.together.asked, PROMPTS);
     assert_eq!(combinations.familiar.objects.asked, PROMPTS);
+    let asked: Vec<u32> = report.numbers.iter().map(|row| row.real.asked).collect();
+    assert_eq!(asked, [2, 2, 1, 1, 4]);
+    assert_eq!(report.sides.expect("sides").painted.asked, PROMPTS);
+    let steps: Vec<&str> = report.few_steps.iter().map(|row| row.name).collect();
+    assert_eq!(steps, ["objects in 4 steps", "objects in 8 steps"]);
+    let frechet = report.frechet.expect("a distance");
+    assert!(frechet.painted > frechet.real, "{frechet:?}");
+    assert!(report.colours.is_some_and(|row| row.real.asked > 0));
     let (again, _) = run(&model, &judge);
     assert_eq!(report, again);
 }
@@ -108,12 +132,12 @@ fn an_evaluation_counts_every_question_and_can_be_repeated() {
 fn an_evaluation_can_be_stopped_and_needs_two_captions() {
     let (model, judge) = (model(), judge());
     let device = burn::tensor::Device::flex();
-    let stop = evaluate(&model, &device, &judge, &plan(), &mut |_| {
+    let stop = evaluate(&model, &device, eyes(&judge), &plan(), &mut |_| {
         ControlFlow::Break(())
     });
     assert!(matches!(stop, Err(EvaluateError::Stopped)));
     let one = EvaluationPlan { count: 1, ..plan() };
-    let error = evaluate(&model, &device, &judge, &one, &mut |_| {
+    let error = evaluate(&model, &device, eyes(&judge), &one, &mut |_| {
         ControlFlow::Continue(())
     });
     assert!(matches!(error, Err(EvaluateError::TooFew)));
@@ -139,7 +163,7 @@ fn a_model_that_takes_boxes_and_maps_is_asked_for_all_of_it() {
         ..plan()
     };
     let mut kinds = Vec::new();
-    let report = evaluate(&model, &device, &judge, &all, &mut |event| {
+    let report = evaluate(&model, &device, eyes(&judge), &all, &mut |event| {
         kinds.push(event.kind.slug());
         assert!(event.done <= event.total);
         ControlFlow::Continue(())
@@ -157,8 +181,11 @@ fn a_model_that_takes_boxes_and_maps_is_asked_for_all_of_it() {
     for row in &report.conditions {
         assert!(row.real > row.painted && row.real <= 1.0, "{row:?}");
     }
-    let found = report.super_resolution.expect("small pictures");
-    assert!(found.bicubic_psnr_db > found.psnr_db, "{found:?}");
+    let [model_s, bicubic, autoencoder, real] = report.super_resolution[..] else {
+        panic!("{:?}", report.super_resolution);
+    };
+    assert!(bicubic.psnr_db > model_s.psnr_db, "{bicubic:?}");
+    assert_eq!((autoencoder.by, real.psnr_db), ("autoencoder alone", None));
     let json = serde_json::to_value(&report).expect("plain data");
     assert_eq!(json["conditions"][0]["told"], "boxes");
     assert_eq!(json["conditions"][0]["measure"], "objects");
@@ -171,7 +198,7 @@ fn a_model_that_takes_boxes_and_maps_is_asked_for_all_of_it() {
         tasks: vec![Task::Semantic],
         ..all.clone()
     };
-    let report = evaluate(&model, &device, &judge, &one, &mut |event| {
+    let report = evaluate(&model, &device, eyes(&judge), &one, &mut |event| {
         assert_eq!((event.kind.task(), event.total), (Task::Semantic, 12));
         ControlFlow::Continue(())
     });

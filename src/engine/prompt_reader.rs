@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::model::conditioner::{TextReader, TokenCount};
 use crate::recipe::prompt::PromptSyntax;
-use crate::scenes::caption_words;
+use crate::scenes::{SIDE_WORDS, caption_words};
 
 /// Larger vocabularies are those of languages: every word is made of what they know.
 const MOST_TOKENS: usize = 10_000;
@@ -137,6 +137,9 @@ fn words_of(reader: &TextReader) -> Option<Vec<String>> {
         let places = words_in(text).into_iter();
         places.map(move |place| text[place].to_lowercase())
     });
+    // Those of sides came later; whoever learned without them has them in pieces.
+    let is_late = |word: &String| SIDE_WORDS.contains(&word.as_str());
+    let of_scenes = of_scenes.filter(|word| !is_late(word) || is_whole(word));
     let of_scenes: Vec<String> = of_scenes.collect();
     // Who learned from scenes knows their words, rare ones in pieces, and ends of words
     // besides, which are whole tokens too.

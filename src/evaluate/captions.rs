@@ -2,6 +2,7 @@
 //! likes, of which nothing is kept here.
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use super::study::paint_scene;
 use super::{EvaluateError, EvaluationEvent, EvaluationPlan, PictureKind};
@@ -24,6 +25,7 @@ pub fn paint_captions(
     for (index, scene) in (0..plan.count).zip(source.endless(plan.seed, 0)) {
         let told = (Conditions::default(), None);
         let prompt = (scene.caption.as_str(), index as usize);
+        let begun = Instant::now();
         let picture = paint_scene(model, plan, prompt, &scene, told)?;
         let event = EvaluationEvent {
             done: index + 1,
@@ -32,6 +34,7 @@ pub fn paint_captions(
             kind: PictureKind::TextToImage,
             caption: &scene.caption,
             picture: &picture,
+            seconds: begun.elapsed().as_secs_f64(),
         };
         if observe(event).is_break() {
             return Err(EvaluateError::Stopped);

@@ -11,6 +11,7 @@ use image::{GrayImage, RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
+use super::middles::{self, Middles};
 use super::network::{self, Answers, CELL_PX, CELLS, JudgeNetwork, SIZE_PX};
 use super::questions::{BACKGROUNDS, Question, STYLES, label_count, label_names};
 use super::training;
@@ -22,6 +23,7 @@ use crate::pixels::push_planes;
 use crate::scenes::{Stuff, classes, label_of_class};
 
 const WEIGHTS: &str = "judge.safetensors";
+const MIDDLES: &str = "middles.safetensors";
 const ABOUT: &str = "judge.json";
 /// Digits of a hash by which judges are told apart.
 const DIGITS: usize = 8;
@@ -68,6 +70,8 @@ struct About {
 #[derive(Debug)]
 pub struct Judge {
     network: JudgeNetwork,
+    /// What counts; `None` of a judge that was trained without.
+    middles: Option<Middles>,
     training: JudgeTraining,
     device: Device,
     /// First digits of the hash of its weights, where they are in a file.
@@ -101,6 +105,7 @@ impl Judge {
         let device = Device::flex();
         Ok(Self {
             network: training::train(training, &device, observe)?,
+            middles: None,
             training,
             device,
             digest: None,
@@ -132,6 +137,18 @@ impl Judge {
         let device = Device::flex();
         let source = SafetensorsFile::open(&folder.join(WEIGHTS))?;
         let network = JudgeNetwork::new(&device);
+        let path = folder.join(MIDDLES);
+        let middles = path.is_file().then(|| {
+            let source = SafetensorsFile::open(&path)?;
+            let fresh = Middles::new(&device);
+            weights::load(
+                fresh,
+                &source,
+                &names::DIFFUSERS,
+                "middles",
+                WeightDtype::F32,
+            )
+        });
         let digest = WeightDigest::new(source.files()).digits().ok();
         Ok(Self {
             network: weights::load(
@@ -141,6 +158,7 @@ impl Judge {
                 "judge",
                 WeightDtype::F32,
             )?,
+            middles: middles.transpose()?,
             training: about.training,
             device,
             digest: digest.map(|mut digits| {
@@ -185,6 +203,10 @@ impl Judge {
         fs::create_dir_all(folder).map_err(failed(folder))?;
         let file = folder.join(WEIGHTS);
         weights::save(&self.network, &file, &names::DIFFUSERS, WeightDtype::F16)?;
+        if let Some(middles) = &self.middles {
+            let file = folder.join(MIDDLES);
+            weights::save(middles, &file, &names::DIFFUSERS, WeightDtype::F16)?;
+        }
         let about = About {
             size_px: SIZE_PX,
             training: self.training,
@@ -234,6 +256,29 @@ impl Judge {
             readings.extend(read_answers(answers, group.len())?);
         }
         Ok(readings)
+    }
+
+    /// How many objects of a kind each picture shows, of the kind that is named for it;
+    /// `None` if the judge cannot count.
+    pub(super) fn count(
+        &self,
+        pictures: &[RgbImage],
+        kinds: &[usize],
+    ) -> Result<Option<Vec<u32>>, EvaluateError> {
+        let Some(middles) = &self.middles else {
+            return Ok(None);
+        };
+        let middles = middles.valid();
+        let mut counts = Vec::with_capacity(pictures.len());
+        for (pictures, kinds) in pictures.chunks(AT_ONCE).zip(kinds.chunks(AT_ONCE)) {
+            let (labels, seen) = self.network.valid().cells(tensor(pictures, &self.device));
+            let shares = host(activation::softmax(labels, 1))?;
+            let said = host(activation::sigmoid(middles.forward(seen)))?;
+            let pairs = shares.chunks(label_count() * CELLS * CELLS);
+            let pairs = pairs.zip(said.chunks(CELLS * CELLS)).zip(kinds);
+            counts.extend(pairs.map(|((shares, said), kind)| middles::count(said, shares, *kind)));
+        }
+        Ok(Some(counts))
     }
 
     /// What pictures of its own size show.
@@ -371,6 +416,17 @@ impl Reading {
             .iter()
             .enumerate()
             .any(|(cell, probability)| *probability >= SURE && counts(cell))
+    }
+
+    /// The middle of a kind of object from left to right, as a share of the width; `None`
+    /// where it is not there.
+    pub(super) fn middle(&self, class: usize) -> Option<f32> {
+        let cells = self.objects.get(class)?.iter().enumerate();
+        let sure = cells.filter(|(_, probability)| **probability >= SURE);
+        let (sum, count) = sure.fold((0.0, 0.0), |(sum, count), (cell, _)| {
+            (sum + (cell % CELLS) as f32 + 0.5, count + 1.0)
+        });
+        (count > 0.0).then(|| sum / count / CELLS as f32)
     }
 
     /// Names of all objects that are there.

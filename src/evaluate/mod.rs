@@ -13,17 +13,25 @@
 //! is wrong.
 
 mod captions;
+mod colours;
 mod combinations;
 pub mod compare;
+mod cost;
 mod error;
+mod frechet;
 mod grid;
 mod judge;
+mod middles;
 mod network;
+mod numbers;
 mod obedience;
 mod questions;
+mod reconstruction;
 mod regions;
+mod repainting;
 mod report;
 mod segment;
+mod sides;
 mod study;
 mod super_resolution;
 pub mod sweep;
@@ -33,10 +41,14 @@ mod training;
 
 pub use captions::paint_captions;
 pub use combinations::{CombinationRow, Combinations};
+pub use cost::Cost;
 pub use error::EvaluateError;
+pub use frechet::FrechetDistance;
 pub use judge::{Judge, JudgeTraining, Reading};
 pub use questions::{Question, Truth};
-pub use report::{ConditionRow, EvaluationReport, Reconstruction, Row, Share, SuperResolution};
+pub use reconstruction::Reconstruction;
+pub use report::{AskedRow, ConditionRow, EvaluationReport, Row, Share};
 pub use segment::Segmentation;
-pub use study::{EvaluationEvent, EvaluationPlan, MOST_PICTURES, evaluate};
+pub use study::{EvaluationEvent, EvaluationPlan, Instruments, MOST_PICTURES, evaluate};
+pub use super_resolution::Enlarged;
 pub use task::{PictureKind, Task};

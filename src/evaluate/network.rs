@@ -16,18 +16,21 @@ pub(super) const CELLS: usize = SIZE_PX / CELL_PX;
 const GROUPS: usize = 8;
 const WIDTHS: [usize; 4] = [32, 64, 96, 128];
 
+/// Numbers in which it sees a cell, before it is said what that shows.
+pub(super) const CELL_FEATURES: usize = WIDTHS[1];
+
 /// Numbers that stand for a whole picture, before it is said what it shows.
 pub(super) const FEATURES: usize = WIDTHS[1] + WIDTHS[3];
 
 /// A convolution, a normalisation and SiLU.
 #[derive(Module, Debug)]
-struct Layer {
+pub(super) struct Layer {
     conv: Conv2d,
     norm: GroupNorm,
 }
 
 impl Layer {
-    fn new(input: usize, output: usize, kernel: usize, stride: usize, device: &Device) -> Self {
+    pub fn new(input: usize, output: usize, kernel: usize, stride: usize, device: &Device) -> Self {
         let config = Conv2dConfig {
             stride,
             ..Conv2dConfig::same(input, output, kernel)
@@ -43,7 +46,7 @@ impl Layer {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.norm.forward_silu(self.conv.forward(x))
     }
 }
@@ -145,6 +148,17 @@ impl JudgeNetwork {
     /// `x`: `[batch, 3, SIZE_PX, SIZE_PX]` in [-1, 1]; result: `[batch, FEATURES]`.
     pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
         self.depths(x).whole
+    }
+
+    /// What each cell shows, before the softmax, and what it sees of each.
+    ///
+    /// # Shapes
+    /// `x`: `[batch, 3, SIZE_PX, SIZE_PX]` in [-1, 1]; result: `[batch, labels, CELLS, CELLS]`
+    /// and `[batch, CELL_FEATURES, CELLS, CELLS]`.
+    pub fn cells(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let seen = self.depths(x).joined;
+        let labels = self.cells.forward(seen.clone());
+        (labels.narrow(1, 0, label_count()), seen)
     }
 
     fn depths(&self, x: Tensor<4>) -> Depths {

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::frechet::FrechetDistance;
 use super::judge::Reading;
 use super::questions::Truth;
-use super::{Combinations, PictureKind, Question};
+use super::super_resolution::{Enlarged, table as super_resolution_table};
+use super::{Combinations, PictureKind, Question, Reconstruction};
 
 /// How many of those asked were right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,7 +30,7 @@ impl Share {
         (self.asked > 0).then(|| f64::from(self.right) / f64::from(self.asked))
     }
 
-    fn percent(self) -> String {
+    pub(super) fn percent(self) -> String {
         match self.part() {
             Some(part) => format!("{:.0} %", 100.0 * part),
             None => "–".to_owned(),
@@ -47,16 +49,6 @@ pub struct Row {
     pub real: Share,
     /// Painted pictures against the captions of others.
     pub chance: Share,
-}
-
-/// How well an autoencoder keeps pictures: peak signal-to-noise ratios in dB.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Reconstruction {
-    /// Mean over the pictures.
-    pub psnr_db: f64,
-    /// Of all pixels in the boxes of objects together, which are a small part of a
-    /// scene and the hardest; `None` where there are no objects.
-    pub objects_psnr_db: Option<f64>,
 }
 
 /// The measure that is no share but a mean.
@@ -85,18 +77,17 @@ pub struct ConditionRow {
     pub wrong: f64,
 }
 
-/// How near pictures come to the real ones that were painted from these in small:
-/// peak signal-to-noise ratios in dB, of all pixels together.
+/// The answers to something that is no [`Question`] to the judge alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct SuperResolution {
-    /// Of whole pictures.
-    pub psnr_db: f64,
-    /// In the boxes of objects.
-    pub objects_psnr_db: f64,
-    /// The same of small pictures enlarged by bicubic interpolation.
-    pub bicubic_psnr_db: f64,
-    /// The same in the boxes of objects.
-    pub bicubic_objects_psnr_db: f64,
+pub struct AskedRow {
+    /// What was asked.
+    pub name: &'static str,
+    /// Painted pictures against what was asked of them.
+    pub painted: Share,
+    /// Real scenes against what they show: what the judge can see at all.
+    pub real: Share,
+    /// Painted pictures against something else.
+    pub chance: Share,
 }
 
 /// All figures.
@@ -114,12 +105,22 @@ pub struct EvaluationReport {
     pub reconstruction: Reconstruction,
     /// From captions alone.
     pub text_to_image: Vec<Row>,
+    /// Colours of things in these.
+    pub colours: Option<AskedRow>,
+    /// How far these are from real scenes as a set.
+    pub frechet: Option<FrechetDistance>,
+    /// Objects of the same captions painted in fewer steps.
+    pub few_steps: Vec<AskedRow>,
+    /// From captions that say how many there are.
+    pub numbers: Vec<AskedRow>,
+    /// From captions that say what is left and right; chance is the other way round.
+    pub sides: Option<AskedRow>,
     /// One object of a scene painted anew.
     pub inpainting: Vec<Row>,
     /// From boxes and label maps.
     pub conditions: Vec<ConditionRow>,
     /// From small pictures.
-    pub super_resolution: Option<SuperResolution>,
+    pub super_resolution: Vec<Enlarged>,
     /// From captions of what no training scene shows together.
     pub combinations: Option<Combinations>,
 }
@@ -137,29 +138,36 @@ impl EvaluationReport {
              | | asked | painted | real scenes | chance |\n|---|---:|---:|---:|---:|\n",
             self.reconstruction.psnr_db, self.prompts, self.steps, self.guidance_scale
         );
-        let rows = [
-            ("text to image", &self.text_to_image),
-            ("inpainting", &self.inpainting),
-        ];
-        for (task, row) in rows
-            .iter()
-            .flat_map(|(task, rows)| rows.iter().map(move |row| (task, row)))
-        {
-            // Writing to a string cannot fail.
-            writeln!(
-                text,
-                "| {task}: {} | {} | {} | {} | {} |",
-                row.question.name(),
-                row.painted.asked,
-                row.painted.percent(),
-                row.real.percent(),
-                row.chance.percent()
-            )
-            .ok();
+        // Writing to a string cannot fail.
+        let mut line = |task: &str, name: &str, [painted, real, chance]: [Share; 3]| {
+            let shares = [painted, real, chance].map(Share::percent).join(" | ");
+            writeln!(text, "| {task}: {name} | {} | {shares} |", painted.asked).ok();
+        };
+        for row in &self.text_to_image {
+            let shares = [row.painted, row.real, row.chance];
+            line("text to image", row.question.name(), shares);
+        }
+        let asked = self.colours.iter().chain(&self.few_steps);
+        let asked = asked.map(|row| ("text to image", row));
+        let numbers = self.numbers.iter().map(|row| ("numbers", row));
+        let sides = self.sides.iter().map(|row| ("sides", row));
+        for (task, row) in asked.chain(numbers).chain(sides) {
+            line(task, row.name, [row.painted, row.real, row.chance]);
+        }
+        for row in &self.inpainting {
+            let shares = [row.painted, row.real, row.chance];
+            line("inpainting", row.question.name(), shares);
+        }
+        if self.sides.is_some() {
+            text +=
+                "\nThe chance of sides is how often both things are there the other way round.\n";
+        }
+        if let Some(frechet) = &self.frechet {
+            text += &frechet.sentence();
         }
         text + &self.conditions_table()
             + &self.combinations_table()
-            + &self.super_resolution_sentence()
+            + &super_resolution_table(&self.super_resolution)
     }
 
     /// What boxes and label maps came to; empty where they were not asked for.
@@ -221,20 +229,6 @@ impl EvaluationReport {
             .ok();
         }
         text
-    }
-
-    fn super_resolution_sentence(&self) -> String {
-        let Some(found) = &self.super_resolution else {
-            return String::new();
-        };
-        format!(
-            "\nFrom small pictures: {:.1} dB PSNR, {:.1} dB in the boxes of objects; enlarged by bicubic \
-             interpolation {:.1} and {:.1} dB.\n",
-            found.psnr_db,
-            found.objects_psnr_db,
-            found.bicubic_psnr_db,
-            found.bicubic_objects_psnr_db
-        )
     }
 }
 
@@ -302,6 +296,20 @@ mod tests {
                 real: share(4, 4),
                 chance: share(1, 4),
             }],
+            colours: None,
+            frechet: Some(FrechetDistance {
+                count: 4,
+                painted: 1.5,
+                real: 0.5,
+            }),
+            few_steps: Vec::new(),
+            numbers: vec![AskedRow {
+                name: "three",
+                painted: share(1, 2),
+                real: share(2, 2),
+                chance: share(0, 2),
+            }],
+            sides: None,
             inpainting: Vec::new(),
             conditions: vec![ConditionRow {
                 told: PictureKind::LabelMap,
@@ -312,7 +320,7 @@ mod tests {
                 chance: 0.1,
                 wrong: 0.05,
             }],
-            super_resolution: None,
+            super_resolution: Vec::new(),
             combinations: Some(Combinations {
                 held_out: CombinationRow {
                     together: share(1, 4),
@@ -329,6 +337,12 @@ mod tests {
         );
         assert!(
             table.contains("| held out | 4 | – | – | 25 % | – |"),
+            "{table}"
+        );
+        let row = "| numbers: three | 2 | 50 % | 100 % | 0 % |";
+        assert!(table.contains(row), "{table}");
+        assert!(
+            table.contains("1.500, real 0.500, that is 3.0 times"),
             "{table}"
         );
         let row = "| label map alone: label map | 9 | 0.62 | 0.90 | 0.10 | 0.05 |";

@@ -3,31 +3,27 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::time::Instant;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use image::{DynamicImage, GrayImage, Luma, RgbImage};
+use burn::tensor::Device;
+use image::{DynamicImage, RgbImage};
 
 use super::combinations::{self, Combination, Combinations};
-use super::judge::{Judge, Reading, host};
+use super::judge::{Judge, Reading};
 use super::obedience::{self, Measure, Places};
 use super::questions::{Question, Truth};
-use super::report::{
-    BOXES_APART, ConditionRow, EvaluationReport, LABEL_MAP, Reconstruction, Row, Share, rows,
-};
+use super::reconstruction::{reconstructed, reconstruction};
+use super::repainting::{Hole, hole, inpainting};
+use super::report::{AskedRow, BOXES_APART, ConditionRow, EvaluationReport, LABEL_MAP, rows};
 use super::super_resolution::super_resolution;
-use super::{EvaluateError, PictureKind, Task, told};
+use super::{EvaluateError, PictureKind, Task, colours, frechet, numbers, sides, told};
 use crate::diffusion::{Conditions, GenerationOutcome, GenerationRequest, LatentDiffusion};
 use crate::frame::paste_back;
-use crate::model::Manifest;
-use crate::pixels::{opaque, planes, psnr_db};
+use crate::model::{Manifest, Upscaler};
+use crate::pixels::opaque;
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{GenerateSpec, SamplerId};
-use crate::scenes::{Scene, SceneObject, SceneSource};
-
-/// Pixels around an object that are painted anew with it, at 64 pixels a side.
-const MARGIN: f32 = 3.0 / 64.0;
-/// Share of an object that must be seen before it is worth painting anew.
-const LEAST_VISIBLE: f32 = 0.6;
+use crate::scenes::{Scene, SceneSource};
 
 /// Most pictures that are painted for one figure; papers take 50,000.
 pub const MOST_PICTURES: u32 = 100_000;
@@ -126,18 +122,22 @@ pub struct EvaluationEvent<'a> {
     pub caption: &'a str,
     /// The picture.
     pub picture: &'a RgbImage,
+    /// How long it took.
+    pub seconds: f64,
 }
 
-/// A scene and the object of it that is painted anew.
-pub(super) struct Hole {
-    /// Index of the scene.
-    scene: usize,
-    class: usize,
-    mask: GrayImage,
+/// What pictures are judged with.
+#[derive(Clone, Copy, Debug)]
+pub struct Instruments<'a> {
+    /// Reads them.
+    pub judge: &'a Judge,
+    /// Enlarges small pictures, to be compared with what the model makes of them; `None`
+    /// for no such comparison.
+    pub upscaler: Option<&'a Upscaler>,
 }
 
 /// Paints unseen scenes, and counts what the judge finds of what was asked. The same
-/// model, judge and plan give the same figures.
+/// model, instruments and plan give the same figures.
 ///
 /// # Errors
 /// If a number of the plan is out of range, the model cannot be asked for a task or
@@ -145,7 +145,7 @@ pub(super) struct Hole {
 pub fn evaluate(
     model: &LatentDiffusion,
     device: &Device,
-    judge: &Judge,
+    Instruments { judge, upscaler }: Instruments<'_>,
     plan: &EvaluationPlan,
     observe: &mut dyn FnMut(EvaluationEvent<'_>) -> ControlFlow<()>,
 ) -> Result<EvaluationReport, EvaluateError> {
@@ -158,6 +158,12 @@ pub fn evaluate(
         .take(plan.count as usize)
         .collect();
     let holes: Vec<Hole> = scenes.iter().enumerate().filter_map(hole).collect();
+    let asked = |task: Task| match tasks.contains(&task) {
+        true => plan.count as usize,
+        false => 0,
+    };
+    let numbered = numbers::scenes(&source, plan.seed, asked(Task::Numbers));
+    let sided = sides::scenes(&source, plan.seed, asked(Task::Sides));
     let kinds = PictureKind::ALL.into_iter();
     let kinds: Vec<PictureKind> = kinds.filter(|kind| tasks.contains(&kind.task())).collect();
     let pictures_of = |kind: &PictureKind| match kind {
@@ -167,7 +173,6 @@ pub fn evaluate(
     let total = kinds.iter().map(pictures_of).sum::<usize>() as u32;
     let mut done = 0;
     let mut paint = |kind: PictureKind, index: usize, hole: Option<&Hole>| {
-        let scene = &scenes[index];
         let conditions = told::conditions(
             kind,
             &scenes,
@@ -175,9 +180,19 @@ pub fn evaluate(
             (model.manifest(), plan.how_conditions_act()),
         );
         let combination = Combination::of(kind, index);
-        let caption = combination.map_or_else(|| scene.caption.clone(), |it| it.caption);
+        let (scene, caption) = match kind {
+            PictureKind::Numbers => (&numbered[index], &numbered[index].caption),
+            PictureKind::Sides => (&sided[index].scene, &sided[index].caption),
+            _ => (&scenes[index], &scenes[index].caption),
+        };
+        let caption = combination.map_or_else(|| caption.clone(), |it| it.caption);
         let prompt = if kind.has_caption() { &caption } else { "" };
-        let picture = paint_scene(model, plan, (prompt, index), scene, (conditions, hole))?;
+        let plan = EvaluationPlan {
+            steps: kind.steps().unwrap_or(plan.steps),
+            ..plan.clone()
+        };
+        let begun = Instant::now();
+        let picture = paint_scene(model, &plan, (prompt, index), scene, (conditions, hole))?;
         done += 1;
         let event = EvaluationEvent {
             done,
@@ -186,6 +201,7 @@ pub fn evaluate(
             kind,
             caption: &caption,
             picture: &picture,
+            seconds: begun.elapsed().as_secs_f64(),
         };
         match observe(event) {
             ControlFlow::Continue(()) => Ok(picture),
@@ -195,6 +211,9 @@ pub fn evaluate(
     let mut read = BTreeMap::new();
     let mut enlarged = Vec::new();
     let mut combined = BTreeMap::new();
+    let mut counted = Vec::new();
+    let mut colours = None;
+    let mut frechet = None;
     for kind in kinds {
         let painted: Vec<RgbImage> = match kind {
             PictureKind::Inpainting => holes
@@ -206,37 +225,80 @@ pub fn evaluate(
                 .collect::<Result<_, _>>()?,
         };
         let readings = judge.read(&painted)?;
-        if kind.task() == Task::HeldOut {
-            let row = combinations::row(judge, kind, &painted, &readings)?;
-            combined.insert(kind.slug(), row);
+        match kind {
+            PictureKind::TextToImage => {
+                colours = colours::row(judge, &scenes, &painted)?;
+                let real = (&source, plan.seed);
+                frechet = Some(frechet::distance(judge, real, &scenes, &painted)?);
+            }
+            PictureKind::HeldOut | PictureKind::Familiar => {
+                let row = combinations::row(judge, kind, &painted, &readings)?;
+                combined.insert(kind.slug(), row);
+            }
+            PictureKind::Numbers => counted = numbers::rows(judge, &numbered, &painted)?,
+            PictureKind::SmallPicture => enlarged = painted,
+            _ => {}
         }
         read.insert(kind.slug(), readings);
-        if kind == PictureKind::SmallPicture {
-            enlarged = painted;
-        }
     }
 
-    let originals: Vec<RgbImage> = scenes.iter().map(|scene| scene.image.clone()).collect();
-    let real = judge.read(&originals)?;
+    let real = judge.read(&images(&scenes))?;
     let truths: Vec<Truth> = scenes.iter().map(Truth::of).collect();
-    let from_text = read.get(PictureKind::TextToImage.slug());
-    let filled = read.get(PictureKind::Inpainting.slug());
+    let of = |kind: PictureKind| read.get(kind.slug());
+    let reconstructed = reconstructed(model, device, &scenes)?;
+    let sides = of(PictureKind::Sides).map(|painted| {
+        let scenes: Vec<RgbImage> = sided.iter().map(|it| it.scene.image.clone()).collect();
+        let real = judge.read(&scenes)?;
+        Ok::<_, EvaluateError>(sides::row(&sided, painted, &real))
+    });
+    let few_steps = [
+        (PictureKind::FourSteps, "objects in 4 steps"),
+        (PictureKind::EightSteps, "objects in 8 steps"),
+    ];
+    let few_steps = few_steps.into_iter().filter_map(|(kind, name)| {
+        let rows = rows(of(kind)?, &real, &truths).into_iter();
+        let mut objects = rows.filter(|row| row.question == Question::Object);
+        objects.next().map(|row| AskedRow {
+            name,
+            painted: row.painted,
+            real: row.real,
+            chance: row.chance,
+        })
+    });
+    let super_resolution = match enlarged.is_empty() {
+        true => Vec::new(),
+        false => {
+            let made = [enlarged, reconstructed.clone()];
+            let by = (upscaler, device);
+            super_resolution(judge, &scenes, (model.manifest(), by), made)?
+        }
+    };
     Ok(EvaluationReport {
         prompts: plan.count,
         seed: plan.seed,
         steps: plan.steps,
         guidance_scale: plan.guidance_scale,
-        reconstruction: reconstruction(model, device, &scenes)?,
-        text_to_image: from_text.map_or_else(Vec::new, |read| rows(read, &real, &truths)),
-        inpainting: filled.map_or_else(Vec::new, |read| inpainting(&holes, read, &real)),
+        reconstruction: reconstruction(&scenes, &reconstructed),
+        text_to_image: of(PictureKind::TextToImage)
+            .map_or_else(Vec::new, |read| rows(read, &real, &truths)),
+        colours,
+        frechet,
+        few_steps: few_steps.collect(),
+        numbers: counted,
+        sides: sides.transpose()?,
+        inpainting: of(PictureKind::Inpainting)
+            .map_or_else(Vec::new, |read| inpainting(&holes, read, &real)),
         conditions: condition_rows(&scenes, &real, &read, plan.boxes_are_regions),
-        super_resolution: (!enlarged.is_empty())
-            .then(|| super_resolution(&scenes, model.manifest(), &enlarged)),
+        super_resolution,
         combinations: combined
             .remove(PictureKind::HeldOut.slug())
             .zip(combined.remove(PictureKind::Familiar.slug()))
             .map(|(held_out, familiar)| Combinations { held_out, familiar }),
     })
+}
+
+fn images(scenes: &[Scene]) -> Vec<RgbImage> {
+    scenes.iter().map(|scene| scene.image.clone()).collect()
 }
 
 /// What boxes and label maps came to, where they were asked for.
@@ -312,32 +374,6 @@ fn condition_rows(
     rows
 }
 
-/// The largest object of a scene that can be seen well.
-fn hole((index, scene): (usize, &Scene)) -> Option<Hole> {
-    let area = |object: &SceneObject| object.bbox[2] * object.bbox[3];
-    let object = scene
-        .objects
-        .iter()
-        .filter(|object| object.visible >= LEAST_VISIBLE)
-        .max_by(|a, b| area(a).total_cmp(&area(b)))?;
-    let (width, height) = scene.image.dimensions();
-    let [left, top, wide, high] = object.bbox;
-    let margin = MARGIN * width as f32;
-    let is_inside = |at: u32, from: f32, length: f32| {
-        let at = at as f32 + 0.5;
-        at >= from - margin && at < from + length + margin
-    };
-    let mask = GrayImage::from_fn(width, height, |x, y| {
-        let is_in = is_inside(x, left, wide) && is_inside(y, top, high);
-        Luma([if is_in { 255 } else { 0 }])
-    });
-    Some(Hole {
-        scene: index,
-        class: object.class,
-        mask,
-    })
-}
-
 pub(super) fn paint_scene(
     model: &LatentDiffusion,
     plan: &EvaluationPlan,
@@ -372,85 +408,4 @@ pub(super) fn paint_scene(
     // As the studio does it: what was not masked is not touched.
     let pasted = paste_back(&opaque(&scene.image), &opaque(&image), &hole.mask, 0.0);
     Ok(DynamicImage::from(pasted).into_rgb8())
-}
-
-/// Whether the objects painted anew are found where they should be.
-fn inpainting(holes: &[Hole], filled: &[Reading], real: &[Reading]) -> Vec<Row> {
-    let mut row = Row {
-        question: Question::Object,
-        painted: Share::default(),
-        real: Share::default(),
-        chance: Share::default(),
-    };
-    for (i, (hole, reading)) in holes.iter().zip(filled).enumerate() {
-        let other = holes[(i + 1) % holes.len()].class;
-        let mask = Some(&hole.mask);
-        row.painted.count(reading.shows(hole.class, mask));
-        row.real.count(real[hole.scene].shows(hole.class, mask));
-        row.chance.count(reading.shows(other, mask));
-    }
-    if holes.is_empty() {
-        Vec::new()
-    } else {
-        vec![row]
-    }
-}
-
-/// Scenes through the autoencoder and back.
-pub(super) fn reconstruction(
-    model: &LatentDiffusion,
-    device: &Device,
-    scenes: &[Scene],
-) -> Result<Reconstruction, EvaluateError> {
-    let first_stage = model.model().first_stage();
-    let mut sum = 0.0;
-    let mut in_objects = (0.0, 0usize);
-    for scene in scenes {
-        let (width, height) = (scene.image.width() as usize, scene.image.height() as usize);
-        let area = width * height;
-        let values = planes(&scene.image);
-        let data = TensorData::new(values.clone(), [1, 3, height, width]);
-        let latents = first_stage.likeliest_latents(Tensor::from_data(data, device));
-        let made = host(first_stage.to_pictures(latents))?;
-        let mut total = 0.0;
-        for (i, (made, value)) in made.iter().zip(&values).enumerate() {
-            // What is seen: clipped, in the same units as bytes.
-            let error = f64::from((made.clamp(-1.0, 1.0) - value) * 127.5).powi(2);
-            total += error;
-            let (x, y) = ((i % width) as f32, (i % area / width) as f32);
-            let is_in = |object: &SceneObject| {
-                let [left, top, wide, high] = object.bbox;
-                x >= left && x < left + wide && y >= top && y < top + high
-            };
-            if scene.objects.iter().any(is_in) {
-                in_objects.0 += error;
-                in_objects.1 += 1;
-            }
-        }
-        sum += psnr_db(total / values.len() as f64);
-    }
-    Ok(Reconstruction {
-        psnr_db: sum / scenes.len().max(1) as f64,
-        objects_psnr_db: (in_objects.1 > 0).then(|| psnr_db(in_objects.0 / in_objects.1 as f64)),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hole_covers_its_object_and_not_everything() {
-        let source = SceneSource::new(64).expect("a size");
-        let scenes: Vec<Scene> = source.endless(5, 0).take(60).collect();
-        let holes: Vec<Hole> = scenes.iter().enumerate().filter_map(hole).collect();
-        assert!(holes.len() > 40);
-        for hole in &holes {
-            let scene = &scenes[hole.scene];
-            let object = scene.objects.iter().find(|o| o.class == hole.class);
-            assert!(object.is_some());
-            let masked = hole.mask.pixels().filter(|p| p.0[0] == 255).count();
-            assert!(masked > 20 && masked < 64 * 64, "{masked}");
-        }
-    }
 }

@@ -24,17 +24,26 @@ pub enum Task {
     SuperResolution,
     /// Paint combinations that no training scene shows.
     HeldOut,
+    /// Paint as many of a kind as a caption says.
+    Numbers,
+    /// Paint things left and right of each other.
+    Sides,
+    /// Paint captions in 4 and in 8 steps.
+    FewSteps,
 }
 
 impl Task {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Text,
         Self::Layout,
         Self::Semantic,
         Self::Inpaint,
         Self::SuperResolution,
         Self::HeldOut,
+        Self::Numbers,
+        Self::Sides,
+        Self::FewSteps,
     ];
 
     /// Its name on the command line.
@@ -46,6 +55,9 @@ impl Task {
             Self::Inpaint => "inpaint",
             Self::SuperResolution => "super-resolution",
             Self::HeldOut => "held-out",
+            Self::Numbers => "numbers",
+            Self::Sides => "sides",
+            Self::FewSteps => "few-steps",
         }
     }
 
@@ -54,7 +66,12 @@ impl Task {
     pub fn is_for(self, manifest: &Manifest) -> bool {
         let takes = |is: fn(&InputSpec) -> bool| manifest.inputs.iter().any(is);
         match self {
-            Self::Text | Self::Inpaint | Self::HeldOut => true,
+            Self::Text
+            | Self::Inpaint
+            | Self::HeldOut
+            | Self::Numbers
+            | Self::Sides
+            | Self::FewSteps => true,
             Self::Layout => takes(|input| matches!(input, InputSpec::Layout { .. })),
             Self::Semantic => takes(|input| matches!(input, InputSpec::Semantic { .. })),
             Self::SuperResolution => {
@@ -104,11 +121,19 @@ pub enum PictureKind {
     HeldOut,
     /// From a caption of the same object as scenes show it.
     Familiar,
+    /// From a caption that says how many there are of a kind.
+    Numbers,
+    /// From a caption that says what is left or right of what.
+    Sides,
+    /// From its caption in 4 steps.
+    FourSteps,
+    /// From its caption in 8 steps.
+    EightSteps,
 }
 
 impl PictureKind {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::TextToImage,
         Self::Boxes,
         Self::TextAndBoxes,
@@ -120,6 +145,10 @@ impl PictureKind {
         Self::SmallPicture,
         Self::HeldOut,
         Self::Familiar,
+        Self::Numbers,
+        Self::Sides,
+        Self::FourSteps,
+        Self::EightSteps,
     ];
 
     /// What it is painted for.
@@ -131,6 +160,9 @@ impl PictureKind {
             Self::Inpainting => Task::Inpaint,
             Self::SmallPicture => Task::SuperResolution,
             Self::HeldOut | Self::Familiar => Task::HeldOut,
+            Self::Numbers => Task::Numbers,
+            Self::Sides => Task::Sides,
+            Self::FourSteps | Self::EightSteps => Task::FewSteps,
         }
     }
 
@@ -148,6 +180,19 @@ impl PictureKind {
             Self::SmallPicture => "small",
             Self::HeldOut => "held-out",
             Self::Familiar => "familiar",
+            Self::Numbers => "numbers",
+            Self::Sides => "sides",
+            Self::FourSteps => "4-steps",
+            Self::EightSteps => "8-steps",
+        }
+    }
+
+    /// The steps in which it is painted, where these are its own.
+    pub(super) fn steps(self) -> Option<u32> {
+        match self {
+            Self::FourSteps => Some(4),
+            Self::EightSteps => Some(8),
+            _ => None,
         }
     }
 
@@ -161,6 +206,10 @@ impl PictureKind {
                 | Self::Inpainting
                 | Self::HeldOut
                 | Self::Familiar
+                | Self::Numbers
+                | Self::Sides
+                | Self::FourSteps
+                | Self::EightSteps
         )
     }
 }
@@ -179,6 +228,10 @@ impl fmt::Display for PictureKind {
             Self::SmallPicture => "small picture",
             Self::HeldOut => "held-out combination",
             Self::Familiar => "familiar combination",
+            Self::Numbers => "numbers",
+            Self::Sides => "sides",
+            Self::FourSteps => "in 4 steps",
+            Self::EightSteps => "in 8 steps",
         })
     }
 }

@@ -26,7 +26,11 @@ pub(super) fn conditions(
         PictureKind::TextToImage
         | PictureKind::Inpainting
         | PictureKind::HeldOut
-        | PictureKind::Familiar => {}
+        | PictureKind::Familiar
+        | PictureKind::Numbers
+        | PictureKind::Sides
+        | PictureKind::FourSteps
+        | PictureKind::EightSteps => {}
         PictureKind::Boxes | PictureKind::TextAndBoxes => told.layout = Some(boxes(scene, false)),
         PictureKind::MovedBoxes => told.layout = Some(boxes(scene, true)),
         PictureKind::LabelMap | PictureKind::TextAndLabelMap => {

@@ -56,6 +56,15 @@ fn picture(style: Style) -> &'static str {
     }
 }
 
+/// Words of captions that say on which side something is; older models do not know them.
+pub const SIDE_WORDS: [&str; 3] = ["to", "left", "right"];
+
+/// `a red car to the left of a cow`: the first of two, from where the other one is.
+pub(super) fn beside(one: &Wish, other: &Wish, is_left: bool) -> String {
+    let side = if is_left { "left" } else { "right" };
+    format!("{} to the {side} of {}", group(one), group(other))
+}
+
 /// A caption for a scene with these objects.
 pub fn caption(dice: &mut Dice, scene: &Attributes, wishes: &[Wish]) -> String {
     let style = scene.style.name();
@@ -113,6 +122,7 @@ pub fn caption_words() -> Vec<String> {
         "a an and of on in by with style sticker background picture under the sun moon clouds path",
     );
     NUMBERS[2..].iter().for_each(|word| add(word));
+    SIDE_WORDS.iter().for_each(|word| add(word));
     for class in classes() {
         add(&class.noun);
         add(&class.plural);

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::vocabulary::{PaletteEntry, classes, label_of_class, palette};
-use super::{Scene, SceneError, SceneSource};
+use super::{Scene, SceneError, SceneSource, partial_captions};
 use crate::files::write_whole;
 
 /// What was written.
@@ -61,7 +61,7 @@ pub fn write_dataset(
         let end = (summary.scenes + CHUNK).min(count);
         let objects = (summary.scenes..end)
             .into_par_iter()
-            .map(|index| write_scene(folder, index, &source.scene(seed, index)))
+            .map(|index| write_scene(folder, seed, index, &source.scene(seed, index)))
             .sum::<Result<u64, SceneError>>()?;
         summary.scenes = end;
         summary.objects += objects;
@@ -110,7 +110,7 @@ fn refuse_foreign(folder: &Path, count: u64) -> Result<(), SceneError> {
     }
 }
 
-fn write_scene(folder: &Path, index: u64, scene: &Scene) -> Result<u64, SceneError> {
+fn write_scene(folder: &Path, seed: u64, index: u64, scene: &Scene) -> Result<u64, SceneError> {
     let side = scene.image.width();
     let picture = encode(side, png::ColorType::Rgb, None, scene.image.as_raw());
     write_file(folder, &format!("{index:04}.png"), &picture)?;
@@ -123,13 +123,13 @@ fn write_scene(folder: &Path, index: u64, scene: &Scene) -> Result<u64, SceneErr
         scene.labels.as_raw(),
     );
     write_file(folder, &format!("{index:04}.label.png"), &labels)?;
-    let annotations =
-        serde_json::to_vec_pretty(&annotations(index, scene)).expect("plain data has a JSON form");
+    let annotations = serde_json::to_vec_pretty(&annotations(seed, index, scene))
+        .expect("plain data has a JSON form");
     write_file(folder, &format!("{index:04}.json"), &annotations)?;
     Ok(scene.objects.len() as u64)
 }
 
-fn annotations(index: u64, scene: &Scene) -> serde_json::Value {
+fn annotations(seed: u64, index: u64, scene: &Scene) -> serde_json::Value {
     let side = scene.image.width();
     let objects: Vec<_> = scene
         .objects
@@ -148,6 +148,7 @@ fn annotations(index: u64, scene: &Scene) -> serde_json::Value {
     json!({
         "image": { "id": index, "file_name": format!("{index:04}.png"), "width": side, "height": side },
         "caption": scene.caption,
+        "partial_captions": partial_captions(scene, seed, index),
         "annotations": objects,
         "scene": scene.attributes,
     })

@@ -4,12 +4,14 @@ use super::caption::{article, list};
 use super::objects::Wish;
 use super::random::Dice;
 use super::scene::Scene;
+use super::sides::sides;
 use super::vocabulary::GROUNDS;
 
-/// A caption of some of the objects, one of all objects and nothing else, and one
-/// of the mood without any object. `seed` and `index` decide what is left out; a
-/// caption may be empty.
-pub fn partial_captions(scene: &Scene, seed: u64, index: u64) -> [String; 3] {
+/// A caption of some of the objects, one of all objects and nothing else, one of the
+/// mood without any object and, where two objects lie clearly side by side, one that says
+/// which of them is left or right. `seed` and `index` decide what is left out; a caption
+/// may be empty.
+pub fn partial_captions(scene: &Scene, seed: u64, index: u64) -> Vec<String> {
     // Another stream than that of the scene itself.
     let mut dice = Dice::new(!seed, index);
     let wishes = wishes(scene);
@@ -28,7 +30,14 @@ pub fn partial_captions(scene: &Scene, seed: u64, index: u64) -> [String; 3] {
     } else {
         place
     };
-    [named, list(&wishes), joined(&[place], &style)]
+    let mood = joined(&[place], &style);
+    let mut captions = vec![named, list(&wishes), mood];
+    let beside = dice.chance(0.5);
+    let (place, style) = setting(scene, &mut dice, 0.6);
+    if let Some(sides) = sides(scene, beside) {
+        captions.push(joined(&[sides.words, place], &style));
+    }
+    captions
 }
 
 /// What is in a scene, counted by kind and colour.
@@ -70,7 +79,7 @@ fn setting(scene: &Scene, dice: &mut Dice, probability: f32) -> (String, String)
 }
 
 /// The parts that say something, and the style after a comma.
-fn joined(parts: &[String], style: &str) -> String {
+pub(super) fn joined(parts: &[String], style: &str) -> String {
     let said = |part: &&str| !part.is_empty();
     let sentence: Vec<&str> = parts.iter().map(String::as_str).filter(said).collect();
     let sentence = sentence.join(" ");
@@ -90,7 +99,7 @@ mod tests {
     fn parts_are_told_in_the_words_of_captions() {
         let source = SceneSource::new(32).expect("a size");
         let words = caption_words();
-        let mut lengths = [0; 3];
+        let mut lengths = [0; 4];
         for index in 0..60 {
             let scene = source.scene(5, index);
             let captions = partial_captions(&scene, 5, index);
@@ -112,6 +121,6 @@ mod tests {
                 assert!(!captions[2].contains(&class.noun) || scene.caption.contains(&captions[2]));
             }
         }
-        assert!(lengths.iter().all(|length| *length > 300), "{lengths:?}");
+        assert!(lengths.iter().all(|length| *length > 200), "{lengths:?}");
     }
 }

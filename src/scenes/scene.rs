@@ -122,6 +122,13 @@ pub fn sample_prompt(seed: u64, index: u64) -> String {
     caption(&mut dice, &attributes, &wishes)
 }
 
+/// The kinds of objects that a scene should show and how many of each, without painting
+/// it; what finds no room is missing in the picture.
+pub fn kinds_and_numbers(seed: u64, index: u64) -> Vec<(usize, usize)> {
+    let wishes = plan(seed, index).wishes.into_iter();
+    wishes.map(|wish| (wish.class, wish.count)).collect()
+}
+
 /// Whether a scene is a sticker, without painting it.
 pub fn is_sticker(seed: u64, index: u64) -> bool {
     plan(seed, index).attributes.sticker_ground.is_some()

@@ -125,7 +125,7 @@ impl PictureSource for ScenePictures {
         });
         let known = Known {
             whole: None,
-            partial_captions: partial_captions(&scene, self.seed, number).into(),
+            partial_captions: partial_captions(&scene, self.seed, number),
             boxes: boxes.collect(),
             label_map: Some(SemanticInput {
                 map: Arc::new(scene.labels),

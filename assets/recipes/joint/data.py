@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import random
 import shutil
 import subprocess
 import time
@@ -13,21 +12,12 @@ from PIL import Image
 
 SLOTS = 12
 LENGTH = 40
-VARIANTS = 4
+# The caption, and those that leave something out; of sides last, where there are any.
+VARIANTS = 5
 TIMES = ["dawn", "day", "sunset", "night"]
 PLACES = ["meadow", "hills", "mountains", "beach", "desert", "snow", "lake"]
 STYLES = ["3d", "flat", "cartoon"]
-TIME_PHRASE = {"dawn": "at dawn", "day": "by day", "sunset": "at sunset", "night": "at night"}
-PLACE_PHRASE = {
-    "meadow": "in a meadow", "hills": "in the hills", "mountains": "in the mountains", "beach": "on a beach",
-    "desert": "in a desert", "snow": "in the snow", "lake": "by a lake",
-}
-PLACE_NOUN = {
-    "meadow": "an empty meadow", "hills": "green hills", "mountains": "mountains", "beach": "an empty beach",
-    "desert": "an empty desert", "snow": "a snowy field", "lake": "a quiet lake",
-}
 GROUNDS = ["white", "blue", "green", "yellow", "pink", "purple", "orange", "gray"]
-NUMBERS = ["no", "one", "two", "three", "four", "five", "six"]
 
 
 class Words:
@@ -77,55 +67,6 @@ class Words:
         return out + [self.end] * (LENGTH - len(out))
 
 
-def article(words):
-    return ("an " if words[0] in "aeiou" else "a ") + words
-
-
-def things(groups, plurals):
-    names = []
-    for (noun, colour), count in groups:
-        coloured = f"{colour} {noun if count == 1 else plurals[noun]}" if colour else (noun if count == 1 else plurals[noun])
-        names.append(article(coloured) if count == 1 else f"{NUMBERS[min(count, 6)]} {coloured}")
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
-def partial_captions(about, plurals, dice):
-    """A caption of some of the objects, one of objects alone, and a mood without any."""
-    scene = about["scene"]
-    groups = {}
-    for item in about["annotations"]:
-        key = (item["category"], item["colour"])
-        groups[key] = groups.get(key, 0) + 1
-    groups = list(groups.items())
-    dice.shuffle(groups)
-    sticker = scene["sticker_ground"] is not None
-
-    def setting(chance):
-        parts = []
-        if sticker:
-            ground = GROUNDS[scene["sticker_ground"]]
-            if dice.random() < chance:
-                parts.append(f"on {article(ground)} background")
-        else:
-            if dice.random() < chance:
-                parts.append(PLACE_PHRASE[scene["place"]])
-            if dice.random() < chance:
-                parts.append(TIME_PHRASE[scene["time"]])
-        style = f", {scene['style']} style" if dice.random() < chance else ""
-        return " ".join(parts), style
-
-    some = [group for group in groups if dice.random() < 0.5]
-    where, style = setting(0.6)
-    named = things(some, plurals) if some else ""
-    first = (" ".join(filter(None, [named, where])) + style).strip(" ,")
-    alone = things(groups, plurals) if groups else ""
-    where, style = setting(0.75)
-    if not sticker and dice.random() < 0.3:
-        where = PLACE_NOUN[scene["place"]] + (" " + TIME_PHRASE[scene["time"]] if dice.random() < 0.6 else "")
-    mood = (where + style).strip(" ,")
-    return first, alone, mood
-
-
 def draw(velatura, seed, count, size, folder):
     environment = dict(os.environ, RAYON_NUM_THREADS="1")
     subprocess.run(
@@ -134,8 +75,7 @@ def draw(velatura, seed, count, size, folder):
     )
 
 
-def read(folder, count, size, words, plurals, first_label, tints, seed):
-    dice = random.Random(seed)
+def read(folder, count, size, words, first_label, tints):
     out = {
         "images": np.zeros((count, 3, size, size), np.uint8),
         "labels": np.zeros((count, size, size), np.uint8),
@@ -155,7 +95,9 @@ def read(folder, count, size, words, plurals, first_label, tints, seed):
             out["kinds"][k, slot] = item["category_id"] - first_label
             out["tints"][k, slot] = tints.index(item["colour"]) + 1 if item["colour"] else 0
             out["rects"][k, slot] = [x / size, y / size, (x + w) / size, (y + h) / size]
-        captions = [about["caption"], *partial_captions(about, plurals, dice)]
+        captions = [about["caption"], *about["partial_captions"]]
+        # Where nothing is beside something else, the caption is told once more.
+        captions += captions[:1] * (VARIANTS - len(captions))
         for variant, caption in enumerate(captions):
             out["tokens"][k, variant] = words.encode(caption)
         scene = about["scene"]
@@ -169,7 +111,7 @@ def read(folder, count, size, words, plurals, first_label, tints, seed):
     return out
 
 
-def produce(number, workers, first_seed, velatura, size, count, out, tokenizer, plurals, first_label, tints, limit):
+def produce(number, workers, first_seed, velatura, size, count, out, tokenizer, first_label, tints, limit):
     """Draws chunks without end; waits while many are unread."""
     os.nice(5)
     out = pathlib.Path(out)
@@ -181,7 +123,7 @@ def produce(number, workers, first_seed, velatura, size, count, out, tokenizer, 
             continue
         folder = out / f"drawing-{seed}"
         draw(velatura, seed, count, size, folder)
-        arrays = read(folder, count, size, words, plurals, first_label, tints, seed)
+        arrays = read(folder, count, size, words, first_label, tints)
         shutil.rmtree(folder)
         beside = out / f"{seed}.part"
         with open(beside, "wb") as file:

@@ -441,7 +441,11 @@ class Judge(nn.Module):
         self.cells = nn.Conv2d(b, labels + styles, 1)
         self.setting = nn.Linear(b + d, times + places + backgrounds)
 
-    def forward(self, x):
+    def cells_seen(self, x):
+        """What it sees in each cell, before it says what that is."""
+        return self.seen(x)[0]
+
+    def seen(self, x):
         up = lambda t: F.interpolate(t, scale_factor=2.0, mode="nearest")
         x = self.fine(self.stem(x))
         x = self.down_1(x)
@@ -453,11 +457,29 @@ class Judge(nn.Module):
         x = x + self.deep_1(x)
         deep = x + self.deep_2(x)
         joined_2 = self.joined_2(eighth + up(self.back_2(deep)))
-        joined = self.joined(quarter + up(self.back(joined_2)))
+        return self.joined(quarter + up(self.back(joined_2))), deep
+
+    def forward(self, x):
+        joined, deep = self.seen(x)
         labels, styles, times, places, backgrounds = self.counts
         cells = self.cells(joined)
         setting = self.setting(torch.cat([joined.mean((2, 3)), deep.mean((2, 3))], 1))
         return (cells[:, :labels], cells[:, labels:], *setting.split([times, places, backgrounds], 1))
+
+
+class Middles(nn.Module):
+    """How near each cell is to the middle of an object, from what the judge sees in cells; logits."""
+
+    def __init__(self, inward=64, width=48):
+        super().__init__()
+        self.first = JudgeLayer(inward, width)
+        self.second = JudgeLayer(width, width)
+        self.said = nn.Conv2d(width, 1, 1)
+        nn.init.constant_(self.said.bias, -3.0)
+
+    def forward(self, seen):
+        x = self.first(seen)
+        return self.said(x + self.second(x))
 
 
 class Discriminator(nn.Module):

@@ -20,12 +20,12 @@ use crate::cli::{CliError, DeviceArg, devices, interrupt};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::compare::{Gatherer, Side, compare};
 use crate::evaluate::{
-    EvaluationEvent, EvaluationPlan, Judge, JudgeTraining, MOST_PICTURES, PictureKind, Task,
-    evaluate, paint_captions,
+    Cost, EvaluationEvent, EvaluationPlan, Instruments, Judge, JudgeTraining, MOST_PICTURES,
+    PictureKind, Task, evaluate, paint_captions,
 };
 use crate::files::write_whole;
 use crate::folders as places;
-use crate::model::ModelFolder;
+use crate::model::{ModelFolder, Upscaler};
 use crate::recipe;
 use crate::recipe::param::{GUIDANCE, LAYOUT_BIAS, STEPS, Value};
 use crate::scenes::FIRST_UNSEEN_SEED;
@@ -38,7 +38,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// What the model is asked to do: text, layout, semantic, inpaint,
-    /// super-resolution, held-out [default: all that it can be asked for]
+    /// super-resolution, held-out, numbers, sides, few-steps [default: all that it can be asked for]
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     tasks: Vec<Task>,
     /// Let boxes act by their words only, as regional prompts, as on a model that knows
@@ -130,7 +130,18 @@ pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
     let model = LatentDiffusion::load(&model, &device)?;
     let mut progress = report.progress(plan.pictures(&tasks), "pictures");
     let mut failure = None;
-    let result = evaluate(&model, &device, &judge, &plan, &mut |event| {
+    let upscaler = places::upscaler().filter(|_| tasks.contains(&Task::SuperResolution));
+    let upscaler = upscaler.map(|file| Upscaler::open(&file, &device));
+    let upscaler = upscaler.transpose()?;
+    let instruments = Instruments {
+        judge: &judge,
+        upscaler: upscaler.as_ref(),
+    };
+    let mut seconds = Vec::new();
+    let result = evaluate(&model, &device, instruments, &plan, &mut |event| {
+        if event.kind == PictureKind::TextToImage {
+            seconds.push(event.seconds);
+        }
         progress.show(u64::from(event.done), u64::from(event.total), event.caption);
         let saved = album.as_ref().map_or(Ok(()), |album| album.save(&event));
         go_on(saved, &mut failure)
@@ -140,8 +151,14 @@ pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
         return Err(error);
     }
     let figures = result?;
-    let fields = json!({ "model": folder.display().to_string(), "figures": figures });
-    report.result("evaluation", fields, &figures.table());
+    let cost = Cost::of(&folder, seconds);
+    let fields = json!({
+        "model": folder.display().to_string(),
+        "figures": figures,
+        "cost": cost,
+    });
+    let table = figures.table() + &cost.sentence();
+    report.result("evaluation", fields, &table);
     Ok(())
 }
 
@@ -326,6 +343,7 @@ mod tests {
             kind: PictureKind::Inpainting,
             caption: "a barn",
             picture: &picture,
+            seconds: 0.0,
         };
         album.save(&event).unwrap();
         // Our own may be.

@@ -16,7 +16,7 @@ use super::small_models::{self, SmallModels};
 use super::{MOST_SEEDS, MOST_TRAINING_STEPS, Observer, RealScenes, TableRow};
 use crate::diffusion::LatentDiffusion;
 use crate::evaluate::compare::FeatureNetwork;
-use crate::evaluate::study::reconstruction;
+use crate::evaluate::reconstruction::{reconstructed, reconstruction};
 use crate::evaluate::{EvaluateError, EvaluationPlan};
 use crate::model::ModelFolder;
 use crate::recipe::LAYOUT_BIAS;
@@ -252,7 +252,11 @@ pub fn compression(
                         training_steps: stop,
                         parameters: model.parameter_count(),
                         count: plan.count,
-                        reconstruction_psnr_db: reconstruction(&model, device, &scenes)?.psnr_db,
+                        reconstruction_psnr_db: reconstruction(
+                            &scenes,
+                            &reconstructed(&model, device, &scenes)?,
+                        )
+                        .psnr_db,
                         frechet_distance: figures.frechet_distance,
                         kernel_distance: figures.kernel_distance.map_or(f64::NAN, |it| it.mean),
                         pictures_per_sec: found.pictures_per_sec,
