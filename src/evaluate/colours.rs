@@ -83,7 +83,7 @@ mod tests {
             .expect("read")
             .expect("colours");
         let part = |share: Share| share.part().unwrap_or_default();
-        assert!(row.real.asked > 10 && part(row.real) > 0.6, "{row:?}");
+        assert!(row.real.asked > 5 && part(row.real) > 0.6, "{row:?}");
         assert!(part(row.painted) < 0.3, "{row:?}");
     }
 }

@@ -1,14 +1,18 @@
 """Trains the joint Storybook on one graphics card: judge, autoencoder, denoiser with all its conditioners.
 
-    python run.py --velatura PROGRAM --tokenizer FOLDER --classes classes.json --work FOLDER --seconds 1300
+    python run.py --velatura PROGRAM --tokenizer FOLDER --classes classes.json --work FOLDER
 
-Everything is paid for in seconds: the rates fall with the time that is left.
+Everything is paid for in seconds: the rates fall with the time that is left. Where a command may
+last ten minutes only, it ends itself with status 3 before that ("stop_s"), and the same command goes
+on: what was finished lies in FOLDER, and what was begun in `state-*.pt` there. README.md says what a
+card of thirty minutes is spent on.
 """
 
 import argparse
 import json
 import math
 import multiprocessing
+import os
 import pathlib
 import sys
 import time
@@ -16,7 +20,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import data
@@ -35,9 +39,9 @@ parser.add_argument("--plan", default="{}")
 parser.add_argument("--device", default="cuda")
 args = parser.parse_args()
 plan = {
-    "size": 128, "workers": 14, "chunk": 1000, "capacity": 400_000, "first": 24_000, "pending": 60,
-    "judge_s": 50, "judge_batch": 128, "trial_ae_s": 30, "trial_unet_s": 40, "trials": ["f8c8", "f8c12", "f8c16", "f4c4"], "trial_unets": ["f8c8", "f8c16", "f4c4"],
-    "ae_s": 190, "ae_batch": 64, "unet_s": 760, "unet_batch": 512, "compile": True, "evaluate": 512, "choice": None,
+    "size": 128, "workers": 14, "chunk": 1000, "capacity": 400_000, "first": 24_000, "pending": 60, "stop_s": 560, "save_s": 60,
+    "judge_s": 50, "judge_batch": 128, "trial_ae_s": 45, "trials": ["f8c16", "f8c16w", "f8c24"],
+    "ae_s": 330, "ae_batch": 64, "unet_s": 900, "unet_batch": 512, "compile": True, "evaluate": 512, "choice": None,
     **json.loads(args.plan),
 }
 work = pathlib.Path(args.work)
@@ -58,6 +62,57 @@ def say(*words):
     print(f"[{time.time() - start:7.1f}]", *words, flush=True)
 
 
+def end(status):
+    """Ends at once, with those who draw."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+class Unfinished:
+    """Networks that are being trained, on the disk: they go on where a command was broken off."""
+
+    def __init__(self, name, seconds, modules, optimisers, average=None):
+        self.path, self.seconds, self.average = work / f"state-{name}.pt", seconds, average
+        self.parts = [*modules, *optimisers]
+        self.steps, self.begun = 0, time.time()
+        if self.path.exists():
+            state = torch.load(self.path, map_location=device, weights_only=True)
+            for part, kept in zip(self.parts, state["parts"]):
+                part.load_state_dict(kept)
+            if average:
+                average.steps = state["average_steps"]
+                with torch.no_grad():
+                    torch._foreach_copy_(average.mean, state["average"])
+            self.steps = state["steps"]
+            self.begun -= state["spent"]
+            say(name, "goes on after", self.steps, "steps and", round(state["spent"]), "seconds")
+        self.saved = time.time()
+
+    def part(self):
+        """The part of the time that is over; ends the command in time."""
+        if time.time() - self.saved > plan["save_s"]:
+            self.save()
+        if time.time() - start > plan["stop_s"]:
+            self.save()
+            say("the time of this command is over; the same one goes on")
+            end(3)
+        return (time.time() - self.begun) / self.seconds
+
+    def save(self):
+        state = {"parts": [part.state_dict() for part in self.parts], "steps": self.steps, "spent": time.time() - self.begun}
+        if self.average:
+            state |= {"average": self.average.mean, "average_steps": self.average.steps}
+        beside = self.path.with_suffix(".part")
+        torch.save(state, beside)
+        beside.rename(self.path)
+        self.saved = time.time()
+
+    def finish(self):
+        self.path.unlink(missing_ok=True)
+
+
 def half():
     return torch.autocast(device.type, torch.bfloat16, enabled=cuda)
 
@@ -65,7 +120,6 @@ def half():
 # ---------------------------------------------------------------------- scenes
 classes = json.loads(pathlib.Path(args.classes).read_text())
 nouns = [entry.get("noun", entry["slug"].replace("-", " ")) for entry in classes]
-plurals = {noun: entry.get("plural", noun + "s") for noun, entry in zip(nouns, classes)}
 LABELS = STUFF + len(nouns)
 
 
@@ -87,6 +141,7 @@ class Scenes:
         self.encode = None
         self.stickers = torch.zeros(0, dtype=torch.long, device=device)
         self.lands = torch.zeros(0, dtype=torch.long, device=device)
+        self.crowds = torch.zeros(0, dtype=torch.long, device=device)
 
     def poll(self, most=4):
         for path in sorted(self.folder.glob("*.npz"))[:most]:
@@ -104,6 +159,10 @@ class Scenes:
                 self.make_latents(at, at + count)
             ground = self.setting[: self.count, 2] < len(GROUNDS)
             self.stickers, self.lands = ground.nonzero()[:, 0], (~ground).nonzero()[:, 0]
+            kinds = self.kinds[: self.count]
+            # Three or more of the first kind: few scenes by nature, and numbers are learnt of them.
+            same = ((kinds == kinds[:, :1]) & (kinds >= 0)).sum(1) >= 3
+            self.crowds = same.nonzero()[:, 0]
 
     def make_latents(self, first, end):
         for k in range(first, end, 500):
@@ -115,11 +174,12 @@ class Scenes:
         self.latents = torch.zeros((self.capacity, channels, places, places), dtype=torch.bfloat16 if cuda else torch.float32, device=device)
         self.make_latents(0, self.count)
 
-    def pick(self, count, stickers=0.35):
-        some = int(count * stickers)
+    def pick(self, count, stickers=0.35, crowds=0.0):
+        some, many = int(count * stickers), int(count * crowds) if len(self.crowds) else 0
         a = self.stickers[torch.randint(len(self.stickers), (some,), device=device)]
-        b = self.lands[torch.randint(len(self.lands), (count - some,), device=device)]
-        return torch.cat([a, b])
+        b = self.lands[torch.randint(len(self.lands), (count - some - many,), device=device)]
+        c = self.crowds[torch.randint(max(len(self.crowds), 1), (many,), device=device)]
+        return torch.cat([a, b, c])
 
     def pictures(self, rows):
         return self.images[rows].float() / 127.5 - 1
@@ -166,11 +226,16 @@ def cell_labels(labels):
     return torch.where(part >= 4, thing + STUFF, counts[..., :STUFF].argmax(-1))
 
 
+def new_judge():
+    return Judge(LABELS, len(STYLES), len(TIMES) + 1, len(PLACES) + 1, len(GROUNDS) + 1).to(device)
+
+
 def train_judge(scenes, seconds):
-    judge = Judge(LABELS, len(STYLES), len(TIMES) + 1, len(PLACES) + 1, len(GROUNDS) + 1).to(device)
+    judge = new_judge()
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.01, fused=cuda)
-    begun, steps = time.time(), 0
-    while (part := (time.time() - begun) / seconds) < 1:
+    run = Unfinished("judge", seconds, [judge], [optimiser])
+    steps = run.steps
+    while (part := run.part()) < 1:
         if steps % 20 == 0:
             scenes.poll()
         rows = scenes.pick(plan["judge_batch"])
@@ -191,10 +256,10 @@ def train_judge(scenes, seconds):
         loss.backward()
         rate_of(optimiser, learning_rate(part, 2e-3))
         optimiser.step()
-        steps += 1
+        run.steps = steps = steps + 1
         if steps % 200 == 0:
             say("judge", steps, f"loss {loss.item():.4f}", scenes.count, "scenes")
-    judge.eval().requires_grad_(False)
+    run.finish()
     judge.steps = steps
     return judge
 
@@ -267,7 +332,8 @@ def figures(judge, pictures, scenes, rows):
 
 
 # ----------------------------------------------------------------- autoencoder
-WIDTHS = {"f8c8": ((24, 48, 96, 96), 8), "f8c12": ((24, 48, 96, 96), 12), "f8c16": ((24, 48, 96, 96), 16), "f4c4": ((24, 48, 96), 4)}
+# The first two are what trials should show to be worth their time: a wider decoder, and more numbers a place.
+WIDTHS = {"f8c16w": ((32, 64, 128, 128), 16), "f8c24": ((24, 48, 96, 96), 24), "f8c8": ((24, 48, 96, 96), 8), "f8c12": ((24, 48, 96, 96), 12), "f8c16": ((24, 48, 96, 96), 16), "f4c4": ((24, 48, 96), 4)}
 
 
 def box_planes(scenes, rows, size):
@@ -317,8 +383,9 @@ def train_autoencoder(scenes, vae, seconds, peak, adversarial_from, name, compil
     critics = torch.optim.AdamW(critic.parameters(), 4e-4, betas=(0.5, 0.9), weight_decay=0, fused=cuda)
     live = torch.compile(Reproduce(vae)) if compile_it else Reproduce(vae)
     places = side // vae.factor
-    begun, steps = time.time(), 0
-    while (part := (time.time() - begun) / seconds) < 1:
+    run = Unfinished(name, seconds, [vae, critic], [optimiser, critics], average)
+    begun, steps = run.begun, run.steps
+    while (part := run.part()) < 1:
         if steps % 20 == 0:
             scenes.poll(2)
         if steps == 3:
@@ -359,10 +426,11 @@ def train_autoencoder(scenes, vae, seconds, peak, adversarial_from, name, compil
             critics.zero_grad(set_to_none=True)
             loss_critic.backward()
             critics.step()
-        steps += 1
+        run.steps = steps = steps + 1
         if steps % 250 == 0:
             say(name, steps, f"L1 {error.mean().item():.4f}", f"{steps * len(rows) / (time.time() - begun):.0f} pictures/s", scenes.count, "scenes")
     average.swap()
+    run.finish()
     vae.steps = getattr(vae, "steps", 0) + steps
     return vae
 
@@ -532,7 +600,7 @@ def tell(scenes, rows, encode, empty):
     count = len(rows)
     chance = lambda p: torch.rand(count, device=device) < p
     nothing = chance(0.1)
-    variant = torch.multinomial(torch.tensor([0.55, 0.2, 0.1, 0.15], device=device), count, True)
+    variant = torch.multinomial(torch.tensor([0.5, 0.18, 0.08, 0.12, 0.12], device=device), count, True)
     tokens = scenes.tokens[rows].long()[torch.arange(count, device=device), variant]
     has_text = chance(0.78) & ~nothing
     tokens = torch.where(has_text[:, None], tokens, empty)
@@ -607,21 +675,22 @@ def paint(joint, vae, scale, told, empty, steps=20, guidance=4.0):
         return vae.decode(x / scale).float().clamp(-1, 1)
 
 
-def train_joint(scenes, vae, scale, encode, joint, empty, seconds, peak, name, compile_it, save_every=None):
+def train_joint(scenes, vae, scale, encode, joint, empty, seconds, peak, name, compile_it):
     average = Average([joint], 0.9995 if seconds > 200 else 0.995)
     optimiser = torch.optim.AdamW(joint.parameters(), peak, betas=(0.9, 0.99), weight_decay=0.01, fused=cuda)
     if cuda:
         joint.unet.to(memory_format=torch.channels_last)
     live = torch.compile(joint) if compile_it else joint
     batch = plan["unet_batch"]
-    begun, steps, saved = time.time(), 0, time.time()
+    run = Unfinished(name, seconds, [joint], [optimiser], average)
+    begun, steps = run.begun, run.steps
     losses = []
-    while (part := (time.time() - begun) / seconds) < 1:
+    while (part := run.part()) < 1:
         if steps % 10 == 0:
             scenes.poll(1)
         if steps == 3:
             say(name, "first steps done")
-        rows = scenes.pick(batch)
+        rows = scenes.pick(batch, 0.3, 0.1)
         told = tell(scenes, rows, encode, empty)
         latents = scenes.latents[rows].float()
         # Most of what decides about objects is decided at middling noise.
@@ -644,17 +713,13 @@ def train_joint(scenes, vae, scale, encode, joint, empty, seconds, peak, name, c
         rate_of(optimiser, learning_rate(part, peak))
         optimiser.step()
         average.update()
-        steps += 1
+        run.steps = steps = steps + 1
         if steps % 100 == 0:
             losses.append(loss.item())
             if steps % 200 == 0:
                 say(name, steps, f"loss {np.mean(losses[-5:]):.4f}", f"{steps * batch / (time.time() - begun):.0f} pictures/s", scenes.count, "scenes")
-        if save_every and time.time() - saved > save_every:
-            average.swap()
-            write(vae, scale, joint)
-            average.swap()
-            saved = time.time()
     average.swap()
+    run.finish()
     joint.steps = steps
     return joint
 
@@ -674,6 +739,11 @@ def write(vae=None, scale=None, joint=None, judge=None):
         save_file(half_weights(joint.semantic), work / "semantic_encoder.safetensors")
     if judge is not None:
         save_file(half_weights(judge), work / "judge.safetensors")
+
+
+def kept(part):
+    """Weights that an earlier command has finished."""
+    return {name.removeprefix("text_model.") if part == "text_encoder" else name: value.float() for name, value in load_file(work / f"{part}.safetensors", device=str(device)).items()}
 
 
 def sheet(pictures, path, columns=16):
@@ -703,64 +773,77 @@ def main():
     folder = work / "chunks"
     folder.mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
-    common = (args.velatura, side, plan["chunk"], str(folder), args.tokenizer, plurals, STUFF, TINTS, plan["pending"])
+    common = (args.velatura, side, plan["chunk"], str(folder), args.tokenizer, STUFF, TINTS, plan["pending"])
+    # Every command draws scenes that none before it has drawn.
+    commands = work / "commands"
+    begun = int(commands.read_text()) if commands.exists() else 0
+    commands.write_text(str(begun + 1))
+    first_seed = 1000 + begun * 100_000
+    for unread in [*folder.glob("*.npz"), *folder.glob("*.part")]:
+        unread.unlink()
     for number in range(plan["workers"]):
-        context.Process(target=data.produce, args=(number, plan["workers"], 1000, *common), daemon=True).start()
+        context.Process(target=data.produce, args=(number, plan["workers"], first_seed, *common), daemon=True).start()
     scenes = Scenes(folder, plan["capacity"])
     while scenes.count < plan["first"]:
         scenes.poll()
         time.sleep(0.05)
     say(scenes.count, "scenes;", len(nouns), "kinds of objects;", vocabulary, "tokens")
-    judge = train_judge(scenes, plan["judge_s"])
-    write(judge=judge)
+    if (work / "judge.safetensors").exists():
+        judge = new_judge()
+        judge.load_state_dict(kept("judge"))
+        judge.steps = 0
+    else:
+        judge = train_judge(scenes, plan["judge_s"])
+        write(judge=judge)
+    judge.eval().requires_grad_(False)
     # The newest scenes, which the judge has hardly seen, stand for unseen ones here.
     scenes.poll(8)
     rows = torch.arange(scenes.count - plan["evaluate"], scenes.count, device=device)
     say("judge", judge.steps, "steps; real scenes", figures(judge, scenes.pictures(rows), scenes, rows))
-    vaes, best = {}, {}
-    for name in plan["trials"]:
+    about = work / "vae.json"
+    has_vae = about.exists()
+    tried = work / "trials.json"
+    scores = json.loads(tried.read_text()) if tried.exists() else {}
+    for name in plan["trials"] if not has_vae else []:
+        if name in scores:
+            continue
         widths, latent = WIDTHS[name]
         torch.manual_seed(1)
         vae = AutoencoderKL(widths, latent).to(device)
-        vaes[name] = train_autoencoder(scenes, vae, plan["trial_ae_s"], 1e-3, 2.0, name)
-        say("TRIAL", name, vae.steps, "steps", reconstruction(vae, scenes, rows, judge))
-    for name in plan["trial_unets"]:
-        vae = vaes[name]
+        train_autoencoder(scenes, vae, plan["trial_ae_s"], 1e-3, 2.0, name)
+        found = reconstruction(vae, scenes, rows, judge)
+        scores[name] = float(found["in_boxes"])
+        tried.write_text(json.dumps(scores))
+        say("TRIAL", name, vae.steps, "steps", found)
+    if has_vae:
+        known = json.loads(about.read_text())
+        vae, scale = AutoencoderKL(tuple(known["widths"]), known["latent"]).to(device), known["scale"]
+        vae.load_state_dict(kept("vae"))
+        vae.requires_grad_(False)
+    else:
+        # By what is seen of objects, at an eighth of the side: the denoiser pays for places.
+        eights = {name: score for name, score in scores.items() if name.startswith("f8")}
+        choice = plan["choice"] or max(eights, key=eights.get)
+        say("CHOICE", choice, scores)
+        torch.manual_seed(1)
+        vae = AutoencoderKL(*WIDTHS[choice]).to(device)
+        train_autoencoder(scenes, vae, plan["ae_s"], 8e-4, 0.4, f"autoencoder-{choice}", plan["compile"])
         vae.requires_grad_(False)
         scale = scale_of(vae, scenes, rows)
-        encode = HalfEncoder(vae, scale)
-        scenes.set_encoder(encode, vae.latent, side // vae.factor)
-        torch.manual_seed(1)
-        joint = Joint(vae.latent, vocabulary).to(device)
-        train_joint(scenes, vae, scale, encode, joint, empty, plan["trial_unet_s"], 1e-3, name, False)
-        told = asked(scenes, rows, vae, scale, empty, ("text",))
-        score = figures(judge, paint(joint, vae, scale, told, empty), scenes, rows)
-        say("TRIAL", name, joint.steps, "steps of the denoiser, text", score)
-        told = asked(scenes, rows, vae, scale, empty, ("layout", "semantic"))
-        more = figures(judge, paint(joint, vae, scale, told, empty), scenes, rows)
-        say("TRIAL", name, "layout+semantic", more)
-        best[name] = float(score["objects"]) + float(more["objects"])
-        del joint
-        scenes.encode, scenes.latents = None, None
-    eights = {name: score for name, score in best.items() if name.startswith("f8")}
-    choice = plan["choice"] or max(eights, key=eights.get)
-    say("CHOICE", choice, best)
-    widths, latent = WIDTHS[choice]
-    vae = vaes.get(choice) or AutoencoderKL(widths, latent).to(device)
-    vae.requires_grad_(True)
-    vaes.clear()
-    train_autoencoder(scenes, vae, plan["ae_s"], 8e-4, 0.4, "autoencoder", plan["compile"])
-    vae.requires_grad_(False)
-    scale = scale_of(vae, scenes, rows)
-    say("AUTOENCODER", vae.steps, "steps", reconstruction(vae, scenes, rows, judge), "scale", scale)
-    sheet(torch.cat([scenes.pictures(rows[:32]), reconstruct(vae, scenes.pictures(rows[:32]))]), work / "reconstruction.jpg")
-    write(vae=vae, scale=scale)
+        say("AUTOENCODER", vae.steps, "steps", reconstruction(vae, scenes, rows, judge), "scale", scale)
+        sheet(torch.cat([scenes.pictures(rows[:32]), reconstruct(vae, scenes.pictures(rows[:32]))]), work / "reconstruction.jpg")
+        write(vae=vae, scale=scale)
     encode = HalfEncoder(vae, scale)
     scenes.set_encoder(encode, vae.latent, side // vae.factor)
     torch.manual_seed(2)
     joint = Joint(vae.latent, vocabulary).to(device)
-    train_joint(scenes, vae, scale, encode, joint, empty, plan["unet_s"], 1e-3, "joint", plan["compile"], save_every=60)
-    write(vae=vae, scale=scale, joint=joint)
+    if (work / "DONE").exists():
+        for part, module in (("unet", joint.unet), ("text_encoder", joint.text), ("layout_encoder", joint.layout), ("semantic_encoder", joint.semantic)):
+            module.load_state_dict(kept(part))
+        joint.steps = 0
+    else:
+        train_joint(scenes, vae, scale, encode, joint, empty, plan["unet_s"], 1e-3, "joint", plan["compile"])
+        write(vae=vae, scale=scale, joint=joint)
     say("JOINT", joint.steps, "steps of", plan["unet_batch"], "scenes:", scenes.count)
     (work / "DONE").write_text("weights")
     evaluate(joint, vae, scale, scenes, judge, empty, rows, "final",
@@ -771,7 +854,4 @@ def main():
 
 if __name__ == "__main__":
     main()
-    sys.stdout.flush()
-    import os
-
-    os._exit(0)
+    end(0)
