@@ -846,6 +846,9 @@ def main():
         write(vae=vae, scale=scale, joint=joint)
     say("JOINT", joint.steps, "steps of", plan["unet_batch"], "scenes:", scenes.count)
     (work / "DONE").write_text("weights")
+    if time.time() - start > plan["stop_s"] - 120:
+        say("figures are made by the next command, the same one")
+        end(3)
     evaluate(joint, vae, scale, scenes, judge, empty, rows, "final",
              [("text",), ("text", "layout"), ("layout",), ("semantic",), ("text", "semantic"), ("layout", "semantic"), ("text", "inpaint"), ("small",)], 64)
     (work / "DONE").write_text("all")
