@@ -84,7 +84,7 @@ impl Beside {
             // Their shares of every place at all levels, twice, and their words.
             numbers += regions * (2.0 * SHARES_OF_LEVELS * places(latent, 0) + tokens * width);
             let attending = levels(architecture, latent)
-                .filter(|(level, _)| level.attends_down || level.attends_up)
+                .filter(|(level, _)| level.attends())
                 .map(|(level, places)| REGION_WIDTH * level.channels as f64 * places);
             numbers += attending.fold(0.0, f64::max);
         }
@@ -276,17 +276,8 @@ impl UNet2dConfig {
     ) -> Result<MemoryEstimate, ModelError> {
         let architecture = self.architecture()?;
         let kept = levels(&architecture, latent).map(|(level, places)| {
-            let (layers, depth) = (level.layers as f64, level.depth as f64);
-            let blocks = |layers: f64, attends: bool| {
-                layers
-                    * (RES_BLOCK_KEPT
-                        + if attends {
-                            depth * TRANSFORMER_KEPT
-                        } else {
-                            0.0
-                        })
-            };
-            let width = blocks(layers, level.attends_down) + blocks(layers + 1.0, level.attends_up);
+            let width = level.residuals() as f64 * RES_BLOCK_KEPT
+                + level.transformers() as f64 * TRANSFORMER_KEPT;
             width * level.channels as f64 * places
         });
         let kept = kept.sum::<f64>() + middle_kept(&architecture, latent);
@@ -386,7 +377,9 @@ fn middle_kept(architecture: &Architecture, latent: [usize; 2]) -> f64 {
     levels(architecture, latent)
         .last()
         .map_or(0.0, |(level, places)| {
-            let width = 2.0 * RES_BLOCK_KEPT + level.depth as f64 * TRANSFORMER_KEPT;
+            let middle = architecture.middle;
+            let width =
+                middle.layers() as f64 * RES_BLOCK_KEPT + middle.depth() as f64 * TRANSFORMER_KEPT;
             width * level.channels as f64 * places
         })
 }
@@ -402,8 +395,7 @@ fn skips(architecture: &Architecture, latent: [usize; 2]) -> f64 {
 fn denoiser_working(architecture: &Architecture, latent: [usize; 2]) -> f64 {
     let skips = skips(architecture, latent);
     let widest = levels(architecture, latent).map(|(level, places)| {
-        let attends = level.attends_down || level.attends_up;
-        let width = if attends {
+        let width = if level.attends() {
             TRANSFORMER_WIDTH
         } else {
             RES_BLOCK_WIDTH

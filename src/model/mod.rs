@@ -55,7 +55,9 @@ pub use lpips::Lpips;
 pub use manifest::Manifest;
 pub use memory::{Beside, MemoryEstimate};
 pub use turns::TurnWatch;
-pub use unet::{Architecture, Grounding, Level, PerLevel, Residuals, Told, UNet2d, UNet2dConfig};
+pub use unet::{
+    Architecture, Grounding, Level, Middle, PerLevel, Residuals, Told, UNet2d, UNet2dConfig,
+};
 pub use upscaler::Upscaler;
 pub use weights::WeightDtype;
 pub use whole::{Additions, Model};

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::super::Middle;
 use super::super::json::{config_of, read_json};
 use super::super::paper::{
     OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet, read_yaml,
@@ -339,9 +340,9 @@ impl ClassifierConfig {
             let rate = 1_usize.checked_shl(index as u32).unwrap_or(0);
             self.attention_resolutions.contains(&rate)
         };
-        let level = |(index, multiplier): (usize, &usize)| OriginalLevel {
-            channels: self.model_channels.saturating_mul(*multiplier),
-            depth: usize::from(attends(index)),
+        let level = |(index, multiplier): (usize, &usize)| {
+            let channels = self.model_channels.saturating_mul(*multiplier);
+            OriginalLevel::even(channels, self.num_res_blocks, usize::from(attends(index)))
         };
         OriginalUnet {
             input_channels: self.in_channels,
@@ -349,7 +350,7 @@ impl ClassifierConfig {
             width: self.model_channels,
             levels: self.channel_mult.iter().enumerate().map(level).collect(),
             layers: self.num_res_blocks,
-            middle_depth: 1,
+            middle: Middle::Attending(1),
             attention: OriginalAttention::Plain,
             heads: Some(match self.num_head_channels {
                 Some(width) => OriginalHeads::Width(width),

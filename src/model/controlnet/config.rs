@@ -188,7 +188,7 @@ fn layers(config: &UNet2dConfig) -> Vec<usize> {
     let levels = 0..config.block_out_channels.len();
     match &config.layers_per_block {
         PerLevel::All(count) => levels.map(|_| *count).collect(),
-        PerLevel::Each(counts) => counts.clone(),
+        counts => levels.map(|level| counts.at(level)).collect(),
     }
 }
 

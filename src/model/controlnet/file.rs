@@ -205,6 +205,14 @@ impl ControlNetFile {
                 depth(place).max(1)
             });
             way_down.transformer_layers_per_block = PerLevel::Each(depths.collect());
+            // What the denoiser says of its way up and its middle is not this network's.
+            for key in ["reverse_transformer_layers_per_block", "mid_block_type"] {
+                way_down.other.remove(key);
+            }
+            if !has("mid_block.attentions.") {
+                let middle = "UNetMidBlock2D".into();
+                way_down.other.insert("mid_block_type".into(), middle);
+            }
         }
         let first = axis(FIRST, 0);
         let blocks = (0..64).map_while(|block| {

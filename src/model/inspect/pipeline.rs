@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::ModelError;
 use super::super::json::read_json;
 use super::super::paper::{
     Layout, OriginalAttention, OriginalFirstStage, OriginalLevel, OriginalUnet,
 };
 use super::super::weights::{self, WeightSource};
+use super::super::{Middle, ModelError, limits};
 
 /// A network of a folder, by its sizes.
 pub(super) struct Network {
@@ -144,21 +144,41 @@ fn unet(config: &Value, class: &str) -> Option<OriginalUnet> {
     let channels = list(config, "block_out_channels", 0)?;
     let kinds = config.get("down_block_types")?.as_array()?;
     let is_plain = class == "UNet2DModel";
-    let depths = list(config, "transformer_layers_per_block", channels.len());
-    let depths = depths.unwrap_or_else(|| vec![1; channels.len()]);
+    let layers = list(config, "layers_per_block", channels.len());
+    let layers = layers
+        .and_then(|layers| layers.first().copied())
+        .unwrap_or(2);
+    let depths = config.get("transformer_layers_per_block");
+    let reverse = config.get("reverse_transformer_layers_per_block");
+    let reverse = reverse.filter(|told| !told.is_null());
     let level = |(index, channels): (usize, &usize)| {
         let attends = kinds
             .get(index)
             .and_then(Value::as_str)
             .is_some_and(|kind| kind.contains("Attn"));
+        if is_plain || !attends {
+            return OriginalLevel::even(*channels, layers, usize::from(attends));
+        }
+        let from_below = kinds.len().saturating_sub(1 + index);
+        let up = |block| match reverse {
+            Some(_) => depth(reverse, from_below, block),
+            None => depth(depths, index, block),
+        };
+        let blocks = 0..layers.min(*limits::LAYERS.end());
         OriginalLevel {
             channels: *channels,
-            depth: match attends {
-                true if is_plain => 1,
-                true => depths[index],
-                false => 0,
-            },
+            depths_down: blocks
+                .clone()
+                .map(|block| depth(depths, index, block))
+                .collect(),
+            depths_up: (0..=blocks.end).map(up).collect(),
         }
+    };
+    let last = channels.len().saturating_sub(1);
+    let middle = match config.get("mid_block_type") {
+        Some(Value::Null) => Middle::Nothing,
+        Some(kind) if kind == "UNetMidBlock2D" && !is_plain => Middle::Residual,
+        _ => Middle::Attending(depth(depths, last, 0).max(1)),
     };
     let is_added = config.get("addition_embed_type").and_then(Value::as_str) == Some("text_time");
     Some(OriginalUnet {
@@ -166,8 +186,8 @@ fn unet(config: &Value, class: &str) -> Option<OriginalUnet> {
         output_channels: size(config, "out_channels").unwrap_or(if is_plain { 3 } else { 4 }),
         width: *channels.first()?,
         levels: channels.iter().enumerate().map(level).collect(),
-        layers: size(config, "layers_per_block").unwrap_or(2),
-        middle_depth: depths.last().copied()?.max(1),
+        layers,
+        middle,
         attention: if is_plain {
             OriginalAttention::Plain
         } else {
@@ -191,6 +211,18 @@ fn unet(config: &Value, class: &str) -> Option<OriginalUnet> {
             false => None,
         },
     })
+}
+
+/// Transformer blocks behind a residual block: told for all levels, for each, or for each
+/// block of a level.
+fn depth(told: Option<&Value>, level: usize, block: usize) -> usize {
+    let of_level = |value: &Value, at: usize| match value {
+        Value::Array(values) => values.get(at).cloned(),
+        value => Some(value.clone()),
+    };
+    let number = told.and_then(|told| of_level(&of_level(told, level)?, block)?.as_u64());
+    let number = number.and_then(|number| usize::try_from(number).ok());
+    number.filter(|number| *number < 1 << 32).unwrap_or(1)
 }
 
 fn first_stage(config: &Value, class: &str) -> Option<OriginalFirstStage> {

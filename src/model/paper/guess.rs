@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::super::limits;
+use super::super::{Middle, limits};
 use super::{
     ClipKind, ClipSizes, OriginalAttention, OriginalConditioner, OriginalFirstStage, OriginalLevel,
     OriginalUnet, TokenTransformer,
@@ -117,6 +117,7 @@ impl<'a> Seen<'a> {
         {
             return None;
         }
+        let middle = self.middle();
         let level = |index: usize| -> Option<OriginalLevel> {
             let down = (0..layers)
                 .map(|layer| format!("input_blocks.{}.", 1 + index * (layers + 1) + layer));
@@ -126,14 +127,19 @@ impl<'a> Seen<'a> {
             let channels = places
                 .iter()
                 .find_map(|place| self.residual_channels(&format!("{place}0.")));
-            let depth = places
-                .iter()
-                .map(|place| self.depth(&format!("{place}1.")))
-                .max();
-            Some(OriginalLevel {
-                channels: channels?,
-                depth: depth?,
-            })
+            let depths = places.iter().map(|place| self.depth(&format!("{place}1.")));
+            let depths: Vec<usize> = depths.collect();
+            let most = depths.iter().max().copied()?;
+            // Only distilled models differ from block to block, and have no attention in the
+            // middle; elsewhere a block of less lost weights.
+            if middle == Middle::Residual && depths.iter().all(|depth| *depth > 0) {
+                return Some(OriginalLevel {
+                    channels: channels?,
+                    depths_down: depths[..layers].to_vec(),
+                    depths_up: depths[layers..].to_vec(),
+                });
+            }
+            Some(OriginalLevel::even(channels?, layers, most))
         };
         let levels: Option<Vec<OriginalLevel>> = (0..level_count).map(level).collect();
         let levels = levels?;
@@ -145,7 +151,7 @@ impl<'a> Seen<'a> {
                 .any(&[("out.2.weight", 0), ("out.2.bias", 0)])
                 .unwrap_or(4),
             width,
-            middle_depth: self.depth("middle_block.1.").max(1),
+            middle,
             levels,
             layers,
             attention,
@@ -170,6 +176,17 @@ impl<'a> Seen<'a> {
         // One level has none.
         let first = (0..blocks).find(is_up);
         Some(first.map_or(blocks.checked_sub(1)?, |first| first))
+    }
+
+    /// What lies below the last level. One whose weights are lost in part is told by the
+    /// others.
+    fn middle(&self) -> Middle {
+        let has = |place: usize| self.has(&format!("middle_block.{place}."));
+        match (has(0), has(1) || has(2)) {
+            (false, false) => Middle::Nothing,
+            (true, false) => Middle::Residual,
+            (_, true) => Middle::Attending(self.depth("middle_block.1.").max(1)),
+        }
     }
 
     fn residual_channels(&self, place: &str) -> Option<usize> {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::Middle;
 use super::told::{Told, last, part};
 use super::{
     ClipKind, OriginalAttention, OriginalConditioner, OriginalFirstStage, OriginalHeads,
@@ -40,13 +41,14 @@ pub(super) fn unet(value: &Value) -> Result<OriginalUnet, String> {
             "unet_config has another number of transformer_depth than of channel_mult".into(),
         );
     }
-    let level = |(index, multiplier): (usize, &usize)| OriginalLevel {
-        channels: width.saturating_mul(*multiplier),
-        depth: match rates.contains(&1_usize.checked_shl(index as u32).unwrap_or(0)) {
+    let layers = told.need("num_res_blocks")?;
+    let level = |(index, multiplier): (usize, &usize)| {
+        let depth = match rates.contains(&1_usize.checked_shl(index as u32).unwrap_or(0)) {
             true if is_transformer => depths[index],
             true => 1,
             false => 0,
-        },
+        };
+        OriginalLevel::even(width.saturating_mul(*multiplier), layers, depth)
     };
     let attention = if is_transformer {
         OriginalAttention::Transformer {
@@ -75,8 +77,8 @@ pub(super) fn unet(value: &Value) -> Result<OriginalUnet, String> {
         output_channels: told.need("out_channels")?,
         width,
         levels: multipliers.iter().enumerate().map(level).collect(),
-        layers: told.need("num_res_blocks")?,
-        middle_depth: depths.last().copied().unwrap_or(1).max(1),
+        layers,
+        middle: Middle::Attending(depths.last().copied().unwrap_or(1).max(1)),
         attention,
         heads: Some(heads),
         is_newly_ordered: told.flag("use_new_attention_order")?.unwrap_or(false),

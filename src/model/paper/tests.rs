@@ -237,14 +237,14 @@ fn stable_diffusion_has_diffusers_names() {
         cross_attention_dim: 768,
         ..Default::default()
     };
-    let level = |channels, depth| OriginalLevel { channels, depth };
+    let level = |channels, depth| OriginalLevel::even(channels, 2, depth);
     let unet = OriginalUnet {
         input_channels: 4,
         output_channels: 4,
         width: 320,
         levels: vec![level(320, 1), level(640, 1), level(1280, 1), level(1280, 0)],
         layers: 2,
-        middle_depth: 1,
+        middle: crate::model::Middle::Attending(1),
         attention: OriginalAttention::Transformer {
             context: 768,
             is_linear: false,

@@ -1,7 +1,7 @@
 //! The denoiser of the paper's code, `UNetModel`, and the names of its weights
 //! (`ldm/modules/diffusionmodules/openaimodel.py`).
 
-use super::super::{ModelError, limits};
+use super::super::{Middle, ModelError, limits};
 use super::keys::{Keys, Layout};
 
 const PART: &str = "UNetModel";
@@ -23,8 +23,8 @@ pub struct OriginalUnet {
     pub levels: Vec<OriginalLevel>,
     /// Residual blocks of each level on the way down; one more on the way up.
     pub layers: usize,
-    /// Transformer blocks in the middle, where there always is attention.
-    pub middle_depth: usize,
+    /// What lies below the last level.
+    pub middle: Middle,
     /// What attention is like.
     pub attention: OriginalAttention,
     /// Heads of attention; `None` where only a configuration could tell.
@@ -44,12 +44,39 @@ pub struct OriginalUnet {
 }
 
 /// One resolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginalLevel {
     /// Channels.
     pub channels: usize,
-    /// Transformer blocks at each place of attention; 0 without attention.
-    pub depth: usize,
+    /// Transformer blocks behind each residual block on the way down, or 1 for attention
+    /// among places alone; empty without attention.
+    pub depths_down: Vec<usize>,
+    /// The same on the way up.
+    pub depths_up: Vec<usize>,
+}
+
+impl OriginalLevel {
+    /// A level with so many residual blocks and transformer blocks behind each; 0 without
+    /// attention.
+    pub fn even(channels: usize, layers: usize, depth: usize) -> Self {
+        // Layers are checked later, and may be any number here.
+        let blocks = if depth > 0 {
+            layers.min(*limits::LAYERS.end())
+        } else {
+            0
+        };
+        let above = usize::from(depth > 0);
+        Self {
+            channels,
+            depths_down: vec![depth; blocks],
+            depths_up: vec![depth; blocks + above],
+        }
+    }
+
+    /// Whether there is attention on either way.
+    pub fn attends(&self) -> bool {
+        !self.depths_down.is_empty() || !self.depths_up.is_empty()
+    }
 }
 
 /// What attention is like.
@@ -94,18 +121,20 @@ impl OriginalUnet {
         let depths = 0..=*limits::LAYERS.end();
         for level in &self.levels {
             within("channels of a level", level.channels, &limits::WIDTH)?;
-            within("transformer_depth", level.depth, &depths)?;
+            for depth in level.depths_down.iter().chain(&level.depths_up) {
+                within("transformer_depth", *depth, &depths)?;
+            }
         }
-        within("transformer_depth", self.middle_depth, &limits::LAYERS)?;
+        within("transformer_depth", self.middle.depth(), &depths)?;
         if let OriginalAttention::Transformer { context, .. } = self.attention {
             within("context_dim", context, &limits::WIDTH)?;
             self.validate_heads()?;
         }
-        let depths = self
-            .levels
-            .iter()
-            .map(|level| (1 + level.depth) * (2 * self.layers + 1));
-        let blocks = depths.sum::<usize>() + self.middle_depth;
+        let depths = self.levels.iter().map(|level| {
+            let depths = level.depths_down.iter().chain(&level.depths_up);
+            depths.sum::<usize>() + 2 * self.layers + 1
+        });
+        let blocks = depths.sum::<usize>() + self.middle.depth();
         within("blocks", blocks, &(1..=limits::MOST_BLOCKS))?;
         if let Some(classes) = self.classes {
             within("num_classes", classes, &limits::CLASSES)?;
@@ -121,9 +150,9 @@ impl OriginalUnet {
         let Some(OriginalHeads::Width(width)) = self.heads else {
             return Ok(());
         };
-        let attending = self.levels.iter().filter(|level| level.depth > 0);
-        // In the middle there always is attention.
-        for level in attending.chain(self.levels.last()) {
+        let attending = self.levels.iter().filter(|level| level.attends());
+        let lowest = self.levels.last().filter(|_| self.middle.depth() > 0);
+        for level in attending.chain(lowest) {
             if width == 0 || !level.channels.is_multiple_of(width) {
                 let supported = format!("it must divide {}", level.channels);
                 let key = "num_head_channels";
@@ -152,11 +181,12 @@ impl OriginalUnet {
         let mut skips = vec![channels];
         let mut index = 1;
         for (number, level) in self.levels.iter().enumerate() {
-            for _ in 0..self.layers {
+            for layer in 0..self.layers {
                 let mut block = keys.at(format_args!("input_blocks.{index}"));
                 self.residual(&mut block.at(0), channels, level.channels);
                 channels = level.channels;
-                self.attention(&mut block.at(1), channels, level.depth);
+                let depth = level.depths_down.get(layer).copied().unwrap_or(0);
+                self.attention(&mut block.at(1), channels, depth);
                 skips.push(channels);
                 index += 1;
             }
@@ -172,9 +202,13 @@ impl OriginalUnet {
             }
         }
         let mut middle = keys.at("middle_block");
-        self.residual(&mut middle.at(0), channels, channels);
-        self.attention(&mut middle.at(1), channels, self.middle_depth);
-        self.residual(&mut middle.at(2), channels, channels);
+        if self.middle != Middle::Nothing {
+            self.residual(&mut middle.at(0), channels, channels);
+        }
+        if let Middle::Attending(depth) = self.middle {
+            self.attention(&mut middle.at(1), channels, depth);
+            self.residual(&mut middle.at(2), channels, channels);
+        }
         let mut index = 0;
         for (number, level) in self.levels.iter().enumerate().rev() {
             for layer in 0..=self.layers {
@@ -182,9 +216,10 @@ impl OriginalUnet {
                 let mut block = keys.at(format_args!("output_blocks.{index}"));
                 self.residual(&mut block.at(0), channels + skip, level.channels);
                 channels = level.channels;
-                self.attention(&mut block.at(1), channels, level.depth);
+                let depth = level.depths_up.get(layer).copied().unwrap_or(0);
+                self.attention(&mut block.at(1), channels, depth);
                 if number > 0 && layer == self.layers {
-                    let mut last = block.at(if level.depth > 0 { 2 } else { 1 });
+                    let mut last = block.at(if depth > 0 { 2 } else { 1 });
                     if self.resamples_in_blocks {
                         self.residual(&mut last, channels, channels);
                     } else {

@@ -1,6 +1,7 @@
 //! Stable Diffusion 1, 2 and XL in tiny. The vocabulary is the whole one: it comes with the
 //! program and not with a file.
 
+use crate::model::Middle;
 use crate::model::paper::{
     self, ClipSizes, Layout, OriginalAttention, OriginalConditioner, OriginalFirstStage,
     OriginalLevel, OriginalUnet,
@@ -45,10 +46,10 @@ pub(super) fn layout_xl(is_refiner: bool, inpaints: bool) -> Layout {
         output_channels: LATENT,
         width: CHANNELS[0],
         levels: levels
-            .map(|(channels, depth)| OriginalLevel { channels, depth })
+            .map(|(channels, depth)| OriginalLevel::even(channels, 1, depth))
             .collect(),
         layers: 1,
-        middle_depth: 1,
+        middle: Middle::Attending(1),
         attention: OriginalAttention::Transformer {
             context,
             is_linear: true,
@@ -78,10 +79,10 @@ pub(super) fn unet(is_second: bool, inpaints: bool) -> OriginalUnet {
         output_channels: LATENT,
         width: CHANNELS[0],
         levels: CHANNELS
-            .map(|channels| OriginalLevel { channels, depth: 1 })
+            .map(|channels| OriginalLevel::even(channels, 1, 1))
             .into(),
         layers: 1,
-        middle_depth: 1,
+        middle: Middle::Attending(1),
         attention: OriginalAttention::Transformer {
             context: TEXT_WIDTH,
             is_linear: is_second,

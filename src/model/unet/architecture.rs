@@ -18,6 +18,8 @@ pub struct Architecture {
     pub output_channels: usize,
     /// From the highest resolution down.
     pub levels: Vec<Level>,
+    /// What lies below the last level, as wide as that.
+    pub middle: Middle,
     /// Width of the context; `None` attends to nothing but the places of the map.
     pub context_width: Option<usize>,
     /// Width of the embedding of time.
@@ -48,8 +50,38 @@ pub struct Architecture {
     pub output_kernel: usize,
 }
 
-/// One resolution of a denoiser.
+/// What lies below the last level of a denoiser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Middle {
+    /// Nothing, as in the smaller of the distilled models (BK-SDM, tiny-sd).
+    Nothing,
+    /// One residual block (SSD-1B).
+    Residual,
+    /// Two, with attention of so many transformer blocks between them.
+    Attending(usize),
+}
+
+impl Middle {
+    /// Residual blocks.
+    pub fn layers(self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Residual => 1,
+            Self::Attending(_) => 2,
+        }
+    }
+
+    /// Transformer blocks; 0 without attention.
+    pub fn depth(self) -> usize {
+        match self {
+            Self::Attending(depth) => depth,
+            Self::Nothing | Self::Residual => 0,
+        }
+    }
+}
+
+/// One resolution of a denoiser.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Level {
     /// Channels.
     pub channels: usize,
@@ -57,12 +89,11 @@ pub struct Level {
     pub layers: usize,
     /// Heads of attention.
     pub heads: usize,
-    /// Transformer blocks at each place of attention.
-    pub depth: usize,
-    /// Whether there is attention on the way down.
-    pub attends_down: bool,
-    /// Whether there is attention on the way up.
-    pub attends_up: bool,
+    /// Transformer blocks behind each residual block on the way down, or 1 for attention
+    /// among places alone; empty without attention.
+    pub depths_down: Vec<usize>,
+    /// The same on the way up.
+    pub depths_up: Vec<usize>,
     /// Whether a residual block halves the resolution, and not a convolution.
     pub halves_in_block: bool,
     /// Whether a convolution that halves it pads all sides, and not only the last ones.
@@ -71,23 +102,31 @@ pub struct Level {
     pub doubles_in_block: bool,
 }
 
+impl Level {
+    /// Whether there is attention, on either way.
+    pub fn attends(&self) -> bool {
+        !self.depths_down.is_empty() || !self.depths_up.is_empty()
+    }
+
+    /// Transformer blocks on both ways.
+    pub fn transformers(&self) -> usize {
+        let depths = self.depths_down.iter().chain(&self.depths_up);
+        depths.fold(0, |sum, depth| sum.saturating_add(*depth))
+    }
+
+    /// Residual blocks on both ways.
+    pub fn residuals(&self) -> usize {
+        self.layers.saturating_mul(2).saturating_add(1)
+    }
+}
+
 impl Architecture {
     /// Number of residual and transformer blocks.
     pub fn blocks(&self) -> usize {
-        let side = |layers: usize, attends: bool, depth: usize| {
-            layers.saturating_mul(1_usize.saturating_add(if attends { depth } else { 0 }))
-        };
-        let levels = self.levels.iter().map(|level| {
-            let down = side(level.layers, level.attends_down, level.depth);
-            let up = side(
-                level.layers.saturating_add(1),
-                level.attends_up,
-                level.depth,
-            );
-            down.saturating_add(up)
-        });
-        let middle = self.levels.last().map_or(0, |level| level.depth);
-        levels.fold(middle, usize::saturating_add).saturating_add(2)
+        let levels = self.levels.iter();
+        let levels = levels.map(|level| level.residuals().saturating_add(level.transformers()));
+        let middle = self.middle.layers().saturating_add(self.middle.depth());
+        levels.fold(middle, usize::saturating_add)
     }
 
     /// Makes the network; weights are drawn when first used. `config` is how
@@ -108,7 +147,7 @@ impl Architecture {
                 &sizes,
                 previous,
                 skip,
-                level.attends_up,
+                &level.depths_up,
                 i > 0,
                 time,
                 device,
@@ -158,7 +197,7 @@ impl Architecture {
         let down = |(i, level): (usize, &Level)| {
             let input = self.levels[i.saturating_sub(1)].channels;
             let sizes = self.sizes(level);
-            DownBlock::new(&sizes, input, level.attends_down, i < lowest, time, device)
+            DownBlock::new(&sizes, input, &level.depths_down, i < lowest, time, device)
         };
         Ok(WayDown {
             conv_in: Conv2dConfig::same(self.input_channels, first.channels, self.input_kernel)
@@ -190,7 +229,7 @@ impl Architecture {
                 .init(device)
             }),
             down_blocks: self.levels.iter().enumerate().map(down).collect(),
-            mid_block: MidBlock::new(&self.sizes(last), time, device),
+            mid_block: MidBlock::new(&self.sizes(last), self.middle, time, device),
         })
     }
 
@@ -209,7 +248,6 @@ impl Architecture {
             channels: level.channels,
             layers: level.layers,
             heads: level.heads,
-            depth: level.depth,
             context: self.context_width,
             groups: self.groups,
             eps: self.eps,

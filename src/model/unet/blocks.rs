@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::Told;
+use super::{Middle, Told};
 use crate::nn::{
     Attention, AttentionConfig, Downsample, DownsampleConfig, ResBlock, ResBlockConfig,
     SpatialTransformer, SpatialTransformerConfig, Upsample, UpsampleConfig, ops,
@@ -14,7 +14,6 @@ pub(super) struct BlockSizes {
     pub channels: usize,
     pub layers: usize,
     pub heads: usize,
-    pub depth: usize,
     /// Width of the context; `None` attends to nothing but the places of the map.
     pub context: Option<usize>,
     pub groups: usize,
@@ -41,7 +40,7 @@ impl BlockSizes {
         config.init(device)
     }
 
-    fn attention(&self, device: &Device) -> Attending {
+    fn attention(&self, depth: usize, device: &Device) -> Attending {
         let Some(context) = self.context else {
             let config = AttentionConfig {
                 width: self.channels,
@@ -56,7 +55,7 @@ impl BlockSizes {
             channels: self.channels,
             context,
             heads: self.heads,
-            depth: self.depth,
+            depth,
             groups: self.groups,
             linear: self.linear,
             gated: self.gated,
@@ -64,8 +63,10 @@ impl BlockSizes {
         Attending::Context(config.init(device))
     }
 
-    fn attentions(&self, count: usize, device: &Device) -> Vec<Attending> {
-        (0..count).map(|_| self.attention(device)).collect()
+    /// Attention behind each residual block, of so many transformer blocks.
+    fn attentions(&self, depths: &[usize], device: &Device) -> Vec<Attending> {
+        let depths = depths.iter();
+        depths.map(|depth| self.attention(*depth, device)).collect()
     }
 }
 
@@ -146,7 +147,7 @@ impl DownBlock {
     pub fn new(
         level: &BlockSizes,
         input: usize,
-        attend: bool,
+        depths: &[usize],
         down: bool,
         time: usize,
         device: &Device,
@@ -156,7 +157,7 @@ impl DownBlock {
             resnets: (0..level.layers)
                 .map(|i| level.res_block(width_in(i), time, device))
                 .collect(),
-            attentions: level.attentions(if attend { level.layers } else { 0 }, device),
+            attentions: level.attentions(depths, device),
             downsampler: down.then(|| {
                 if level.halves_in_block {
                     return Halving::Block(level.res_block(level.channels, time, device));
@@ -193,7 +194,7 @@ impl DownBlock {
     }
 }
 
-/// The lowest level (`UNetMidBlock2DCrossAttn`, `UNetMidBlock2D`).
+/// The lowest level (`UNetMidBlock2DCrossAttn`, `UNetMidBlock2D`), or nothing of it.
 #[derive(Module, Debug)]
 pub(super) struct MidBlock {
     resnets: Vec<ResBlock>,
@@ -201,12 +202,16 @@ pub(super) struct MidBlock {
 }
 
 impl MidBlock {
-    pub fn new(level: &BlockSizes, time: usize, device: &Device) -> Self {
+    pub fn new(level: &BlockSizes, middle: Middle, time: usize, device: &Device) -> Self {
+        let attentions = match middle {
+            Middle::Attending(depth) => level.attentions(&[depth], device),
+            Middle::Nothing | Middle::Residual => Vec::new(),
+        };
         Self {
-            resnets: (0..2)
+            resnets: (0..middle.layers())
                 .map(|_| level.res_block(level.channels, time, device))
                 .collect(),
-            attentions: level.attentions(1, device),
+            attentions,
         }
     }
 
@@ -237,7 +242,7 @@ impl UpBlock {
         level: &BlockSizes,
         previous: usize,
         skip: usize,
-        attend: bool,
+        depths: &[usize],
         up: bool,
         time: usize,
         device: &Device,
@@ -256,7 +261,7 @@ impl UpBlock {
             resnets: (0..layers)
                 .map(|i| level.res_block(width_in(i), time, device))
                 .collect(),
-            attentions: level.attentions(if attend { layers } else { 0 }, device),
+            attentions: level.attentions(depths, device),
             upsampler: up.then(|| {
                 if level.doubles_in_block {
                     return Doubling::Block(level.res_block(level.channels, time, device));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::super::json::{config_of, read_json};
 use super::super::{ModelError, limits};
 use super::added::TEXT_TIME;
-use super::architecture::{Architecture, Level};
+use super::architecture::{Architecture, Level, Middle};
 
 pub(super) const CLASS: &str = "UNet2DConditionModel";
 /// The denoiser without a context.
@@ -28,15 +28,16 @@ const PLAIN_DOWN: [&str; 3] = ["DownBlock2D", "AttnDownBlock2D", "ResnetDownsamp
 const UP: [&str; 3] = ["UpBlock2D", "CrossAttnUpBlock2D", "ResnetUpsampleBlock2D"];
 const PLAIN_UP: [&str; 3] = ["UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"];
 
-/// Keys with one number for all levels, or one for each; distilled versions of XL have one
-/// for each block.
-const BY_LEVEL: [&str; 3] = [
-    "layers_per_block",
-    "attention_head_dim",
-    "transformer_layers_per_block",
-];
+/// Keys with one number for all levels, or one for each.
+const BY_LEVEL: [&str; 2] = ["layers_per_block", "attention_head_dim"];
 
-/// One number for all levels, or one for each.
+/// Where distilled versions of XL tell the depths on the way up, from the lowest resolution.
+pub(super) const REVERSE_DEPTHS: &str = "reverse_transformer_layers_per_block";
+/// Where a denoiser tells its middle, and one without attention there.
+pub(super) const MIDDLE: &str = "mid_block_type";
+pub(super) const PLAIN_MIDDLE: &str = "UNetMidBlock2D";
+
+/// One number for all levels, or one for each; of depths also one for each block of a level.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PerLevel {
@@ -44,21 +45,41 @@ pub enum PerLevel {
     All(usize),
     /// From the highest resolution down.
     Each(Vec<usize>),
+    /// From the highest resolution down, and of each level one for all blocks or each.
+    Nested(Vec<PerLevel>),
 }
 
 impl PerLevel {
-    /// The number of a level.
+    /// The number of a level, or that of its first block.
     pub fn at(&self, level: usize) -> usize {
+        self.of_block(level, 0)
+    }
+
+    /// The number of a block of a level.
+    fn of_block(&self, level: usize, block: usize) -> usize {
         match self {
             Self::All(value) => *value,
             Self::Each(values) => values[level],
+            Self::Nested(levels) => levels[level].at(block),
         }
     }
 
+    /// Whether the numbers are above zero, and one for each of so many levels if not for all.
     fn fits(&self, levels: usize) -> bool {
         match self {
             Self::All(value) => *value > 0,
             Self::Each(values) => values.len() == levels && values.iter().all(|value| *value > 0),
+            Self::Nested(_) => false,
+        }
+    }
+
+    /// The same of numbers for so many blocks, of which there may be one for each.
+    fn fits_blocks(&self, levels: usize, blocks: usize) -> bool {
+        match self {
+            Self::Nested(values) => {
+                values.len() == levels && values.iter().all(|value| value.fits(blocks))
+            }
+            value => value.fits(levels),
         }
     }
 }
@@ -155,7 +176,7 @@ fn neutral_values(is_plain: bool) -> Vec<(&'static str, Vec<Value>)> {
     let off = || vec![json!(false), Value::Null];
     let resampled = || vec![json!("conv"), json!("resnet"), Value::Null];
     let middle = if is_plain {
-        "UNetMidBlock2D"
+        PLAIN_MIDDLE
     } else {
         "UNetMidBlock2DCrossAttn"
     };
@@ -187,7 +208,10 @@ fn neutral_values(is_plain: bool) -> Vec<(&'static str, Vec<Value>)> {
         ("encoder_hid_dim", null()),
         ("encoder_hid_dim_type", null()),
         ("mid_block_scale_factor", vec![json!(1), json!(1.0)]),
-        ("mid_block_type", vec![json!(middle)]),
+        (
+            MIDDLE,
+            vec![json!(middle), json!(PLAIN_MIDDLE), Value::Null],
+        ),
         ("num_attention_heads", null()),
         ("only_cross_attention", off()),
         ("resnet_out_scale_factor", vec![json!(1), json!(1.0)]),
@@ -196,7 +220,6 @@ fn neutral_values(is_plain: bool) -> Vec<(&'static str, Vec<Value>)> {
             "resnet_time_scale_shift",
             vec![json!("default"), json!("scale_shift")],
         ),
-        ("reverse_transformer_layers_per_block", null()),
         ("time_embedding_act_fn", null()),
         ("time_embedding_type", vec![json!("positional")]),
         ("timestep_post_act", null()),
@@ -270,20 +293,113 @@ impl UNet2dConfig {
         &self.up_block_types[self.up_block_types.len() - 1 - level]
     }
 
-    /// Transformer blocks of each level, of which one without attention may have none.
-    fn depths(&self, levels: usize) -> PerLevel {
-        let PerLevel::Each(depths) = &self.transformer_layers_per_block else {
-            return self.transformer_layers_per_block.clone();
+    /// What lies below the last level.
+    fn middle(&self) -> Middle {
+        let last = self.block_out_channels.len() - 1;
+        match self.other.get(MIDDLE) {
+            Some(Value::Null) => Middle::Nothing,
+            Some(kind) if kind == PLAIN_MIDDLE && !self.is_plain() => Middle::Residual,
+            _ if self.is_plain() => Middle::Attending(1),
+            _ => Middle::Attending(self.transformer_layers_per_block.at(last)),
+        }
+    }
+
+    /// Transformer blocks on the way up, from the lowest resolution; `None` where they are
+    /// those of the way down.
+    fn reverse_depths(&self) -> Result<Option<PerLevel>, ModelError> {
+        let told = self.other.get(REVERSE_DEPTHS);
+        let Some(told) = told.filter(|told| !told.is_null()) else {
+            return Ok(None);
         };
-        let is_unused = |level: usize| {
-            level + 1 < levels && !self.down_attention(level) && !self.up_attention(level)
+        let depths = serde_json::from_value(told.clone()).map(Some);
+        depths.map_err(|_| {
+            let supported = "it must be a list of numbers, or of lists of them";
+            ModelError::unsupported(CLASS, REVERSE_DEPTHS, told, supported)
+        })
+    }
+
+    /// Checks the depths of both ways.
+    fn check_depths(&self) -> Result<(), ModelError> {
+        let key = "transformer_layers_per_block";
+        let levels = self.block_out_channels.len();
+        let layers = self.layers_per_block.at(0);
+        let down = &self.transformer_layers_per_block;
+        // A level without attention may have none.
+        let has_middle = self.middle().depth() > 0;
+        let used = |level: usize| {
+            let is_middle = has_middle && level + 1 == levels;
+            is_middle || self.down_attention(level) || self.up_attention(level)
         };
-        let depths = depths.iter().enumerate();
-        let depths = depths.map(|(level, depth)| match depth {
-            0 if is_unused(level) => 1,
-            depth => *depth,
-        });
-        PerLevel::Each(depths.collect())
+        let used_only = |depths: &PerLevel| match depths {
+            PerLevel::Each(depths) if depths.len() == levels => {
+                let depths = depths.iter().enumerate();
+                let depths = depths.map(|(level, depth)| match depth {
+                    0 if !used(level) => 1,
+                    depth => *depth,
+                });
+                PerLevel::Each(depths.collect())
+            }
+            depths => depths.clone(),
+        };
+        let reverse = self.reverse_depths()?;
+        for (key, depths, blocks) in [
+            (key, Some(used_only(down)), layers),
+            (REVERSE_DEPTHS, reverse.clone(), layers + 1),
+        ] {
+            let Some(depths) = depths else {
+                continue;
+            };
+            if !depths.fits_blocks(levels, blocks) {
+                return Err(ModelError::unsupported(
+                    CLASS,
+                    key,
+                    format!("{depths:?}"),
+                    format!(
+                        "it must be one positive number, one for each level, or one for each of {blocks} blocks of a level"
+                    ),
+                ));
+            }
+            for (level, block) in
+                (0..levels).flat_map(|level| (0..blocks).map(move |it| (level, it)))
+            {
+                limits::within(CLASS, key, depths.of_block(level, block), &limits::LAYERS)?;
+            }
+        }
+        if matches!(down, PerLevel::Nested(_)) && reverse.is_none() {
+            return Err(ModelError::unsupported(
+                CLASS,
+                key,
+                format!("{down:?}"),
+                format!(
+                    "with one number for each block, {REVERSE_DEPTHS} must tell those of the way up"
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Transformer blocks behind each residual block of a level, on the way down and up.
+    fn level_depths(&self, level: usize, reverse: Option<&PerLevel>) -> [Vec<usize>; 2] {
+        let layers = self.layers_per_block.at(level);
+        let from_below = self.block_out_channels.len() - 1 - level;
+        let down = |block| match self.is_plain() {
+            true => 1,
+            false => self.transformer_layers_per_block.of_block(level, block),
+        };
+        let up = |block| match reverse {
+            Some(depths) if !self.is_plain() => depths.of_block(from_below, block),
+            _ => down(block),
+        };
+        [
+            (0..layers)
+                .map(down)
+                .filter(|_| self.down_attention(level))
+                .collect(),
+            (0..=layers)
+                .map(up)
+                .filter(|_| self.up_attention(level))
+                .collect(),
+        ]
     }
 
     /// Heads of attention on a level.
@@ -302,22 +418,22 @@ impl UNet2dConfig {
     /// As [`Self::validate`].
     pub fn architecture(&self) -> Result<Architecture, ModelError> {
         self.validate()?;
-        let level = |(index, channels): (usize, &usize)| Level {
-            channels: *channels,
-            layers: self.layers_per_block.at(index),
-            heads: self.heads(index),
-            depth: match self.is_plain() {
-                true => 1,
-                false => self.transformer_layers_per_block.at(index),
-            },
-            attends_down: self.down_attention(index),
-            attends_up: self.up_attention(index),
-            pads_all_sides: self.other.get("downsample_padding") != Some(&Value::from(0)),
-            // Levels without attention have kinds of their own for it.
-            halves_in_block: self.down_block_types[index].starts_with("Resnet")
-                || self.down_attention(index) && self.says("downsample_type", "resnet"),
-            doubles_in_block: self.up_type(index).starts_with("Resnet")
-                || self.up_attention(index) && self.says("upsample_type", "resnet"),
+        let reverse = self.reverse_depths()?;
+        let level = |(index, channels): (usize, &usize)| {
+            let [depths_down, depths_up] = self.level_depths(index, reverse.as_ref());
+            Level {
+                channels: *channels,
+                layers: self.layers_per_block.at(index),
+                heads: self.heads(index),
+                depths_down,
+                depths_up,
+                pads_all_sides: self.other.get("downsample_padding") != Some(&Value::from(0)),
+                // Levels without attention have kinds of their own for it.
+                halves_in_block: self.down_block_types[index].starts_with("Resnet")
+                    || self.down_attention(index) && self.says("downsample_type", "resnet"),
+                doubles_in_block: self.up_type(index).starts_with("Resnet")
+                    || self.up_attention(index) && self.says("upsample_type", "resnet"),
+            }
         };
         Ok(Architecture {
             input_channels: self.in_channels,
@@ -328,6 +444,7 @@ impl UNet2dConfig {
                 .enumerate()
                 .map(level)
                 .collect(),
+            middle: self.middle(),
             context_width: (!self.is_plain()).then_some(self.cross_attention_dim),
             time_width: self.time_width(),
             is_cosine_first: self.flip_sin_to_cos,
@@ -435,11 +552,6 @@ impl UNet2dConfig {
                 &self.attention_head_dim,
                 &limits::WIDTH,
             ),
-            (
-                "transformer_layers_per_block",
-                &self.depths(levels),
-                &limits::LAYERS,
-            ),
         ] {
             if !value.fits(levels) {
                 return fail(
@@ -461,6 +573,7 @@ impl UNet2dConfig {
                 "all levels must have the same number",
             );
         }
+        self.check_depths()?;
         for (level, channels) in self.block_out_channels.iter().enumerate() {
             if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
                 return fail(
@@ -469,8 +582,9 @@ impl UNet2dConfig {
                     &format!("it must divide {channels}"),
                 );
             }
-            let attends =
-                self.down_attention(level) || self.up_attention(level) || level == levels - 1;
+            let attends = self.down_attention(level)
+                || self.up_attention(level)
+                || level == levels - 1 && self.middle().depth() > 0;
             let told = self.attention_head_dim.at(level);
             if attends && channels % told != 0 {
                 let what = match self.is_plain() {

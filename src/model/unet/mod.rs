@@ -18,7 +18,7 @@ mod way_down;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-pub use architecture::{Architecture, Level};
+pub use architecture::{Architecture, Level, Middle};
 pub use diffusers::{PerLevel, UNet2dConfig};
 pub(in crate::model) use guidance::guidance_waves;
 pub use position_net::Grounding;

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::ModelError;
 use super::super::paper::{OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet};
-use super::diffusers::GATED;
-use super::{Architecture, Level, PerLevel, UNet2dConfig};
+use super::diffusers::{GATED, MIDDLE, PLAIN_MIDDLE, REVERSE_DEPTHS};
+use super::{Architecture, Level, Middle, PerLevel, UNet2dConfig};
 
 const PART: &str = "UNetModel";
 
@@ -56,6 +56,11 @@ impl OriginalUnet {
         if let Some(classes) = self.classes {
             say("num_class_embeds", json!(classes));
         }
+        match self.middle {
+            Middle::Nothing => say(MIDDLE, Value::Null),
+            Middle::Residual => say(MIDDLE, json!(PLAIN_MIDDLE)),
+            Middle::Attending(_) => {}
+        }
         if self.is_grounded {
             say("attention_type", json!(GATED));
         }
@@ -82,16 +87,15 @@ impl OriginalUnet {
                 ..usual
             },
             OriginalAttention::Transformer { context, is_linear } => {
-                let depths = self.levels.iter().map(|level| level.depth);
-                let mut depths: Vec<usize> = depths.map(|depth| depth.max(1)).collect();
-                // The middle is as deep as the last level would be.
-                if let Some(last) = depths.last_mut() {
-                    *last = self.middle_depth;
+                let (depths, reverse) = self.depths();
+                let mut usual = usual;
+                if let Some(reverse) = reverse {
+                    usual.other.insert(REVERSE_DEPTHS.into(), reverse);
                 }
                 UNet2dConfig {
                     down_block_types: self.kinds("Down", "CrossAttnDownBlock2D"),
                     up_block_types: self.upward("CrossAttnUpBlock2D"),
-                    transformer_layers_per_block: PerLevel::Each(depths),
+                    transformer_layers_per_block: depths,
                     cross_attention_dim: context,
                     use_linear_projection: is_linear,
                     attention_head_dim: match heads {
@@ -114,7 +118,8 @@ impl OriginalUnet {
     pub(in crate::model) fn of(architecture: &Architecture) -> Self {
         let level = |level: &Level| OriginalLevel {
             channels: level.channels,
-            depth: if level.attends_down { level.depth } else { 0 },
+            depths_down: level.depths_down.clone(),
+            depths_up: level.depths_up.clone(),
         };
         let first = architecture.levels.first();
         Self {
@@ -123,7 +128,7 @@ impl OriginalUnet {
             width: first.map_or(0, |level| level.channels),
             levels: architecture.levels.iter().map(level).collect(),
             layers: first.map_or(0, |level| level.layers),
-            middle_depth: architecture.levels.last().map_or(0, |level| level.depth),
+            middle: architecture.middle,
             attention: match architecture.context_width {
                 None => OriginalAttention::Plain,
                 Some(context) => OriginalAttention::Transformer {
@@ -141,6 +146,39 @@ impl OriginalUnet {
         }
     }
 
+    /// Depths of the way down, and those of the way up from the lowest resolution where they
+    /// differ from block to block.
+    fn depths(&self) -> (PerLevel, Option<Value>) {
+        let is_even = |level: &OriginalLevel| {
+            let mut depths = level.depths_down.iter().chain(&level.depths_up);
+            let first = depths.clone().next();
+            depths.all(|depth| Some(depth) == first)
+        };
+        let one = |depths: &[usize]| match depths {
+            [] => PerLevel::All(1),
+            [first, others @ ..] if others.iter().all(|depth| depth == first) => {
+                PerLevel::All(*first)
+            }
+            depths => PerLevel::Each(depths.to_vec()),
+        };
+        if !self.levels.iter().all(is_even) {
+            let up = self.levels.iter().rev();
+            let up: Vec<PerLevel> = up.map(|level| one(&level.depths_up)).collect();
+            let down = self.levels.iter().map(|level| one(&level.depths_down));
+            return (PerLevel::Nested(down.collect()), Some(json!(up)));
+        }
+        let depth = |level: &OriginalLevel| {
+            let mut depths = level.depths_down.iter().chain(&level.depths_up);
+            depths.next().copied().unwrap_or(1)
+        };
+        let mut depths: Vec<usize> = self.levels.iter().map(depth).collect();
+        // The middle is as deep as the last level would be.
+        if let (Middle::Attending(depth), Some(last)) = (self.middle, depths.last_mut()) {
+            *last = depth;
+        }
+        (PerLevel::Each(depths), None)
+    }
+
     /// Kinds of the levels, from the highest resolution down.
     fn kinds(&self, way: &str, attending: &str) -> Vec<String> {
         let plain = match (self.resamples_in_blocks, way) {
@@ -150,10 +188,12 @@ impl OriginalUnet {
         };
         let levels = self.levels.iter();
         levels
-            .map(|level| match level.depth {
-                0 => plain.clone(),
-                _ => attending.to_owned(),
-            })
+            .map(
+                |level| match (way, level.depths_down.len(), level.depths_up.len()) {
+                    ("Down", 0, _) | ("Up", _, 0) => plain.clone(),
+                    _ => attending.to_owned(),
+                },
+            )
             .collect()
     }
 

@@ -50,13 +50,14 @@ pub(super) fn lost(model: &ModelFolder, read: &ModelFolder) -> Result<Option<Str
     Ok(lost_words(model, read)?.or_else(|| lost_noise(&model.scheduler, &read.scheduler)))
 }
 
-/// A denoiser without what is said of attention on levels that have none; in the middle
-/// there always is some, as on the last level.
+/// A denoiser without what is said of heads on levels that have no attention; those of the
+/// middle are the last level's.
 fn attending(mut architecture: Architecture) -> Architecture {
     let last = architecture.levels.len().saturating_sub(1);
     for (index, level) in architecture.levels.iter_mut().enumerate() {
-        if index < last && !level.attends_down && !level.attends_up {
-            (level.depth, level.heads) = (0, 0);
+        let is_middle = index == last && architecture.middle.depth() > 0;
+        if !is_middle && !level.attends() {
+            level.heads = 0;
         }
     }
     architecture
