@@ -68,7 +68,7 @@ fn reason(events: &[EngineEvent], wanted: JobId) -> Option<StopReason> {
 fn every_job_ends_exactly_once() {
     let mut handle = spawn(FakeEngine::factory(FakePace::Immediate));
     let jobs = [
-        handle.load_model(ModelSource::Storybook),
+        handle.load_model(ModelSource::Storybook, None),
         handle.generate(spec("hills", 3)),
         handle.generate(spec("panic", 3)),
         handle.generate(spec("fail", 3)),

@@ -379,18 +379,57 @@ fn models_that_cannot_be_used_are_told_in_a_sentence() {
 #[test]
 fn a_loaded_model_tells_what_it_is() {
     let mut engine = engine();
-    let job = engine.load_model(ModelSource::Folder(model("inpaint-tiny")));
+    let job = engine.load_model(ModelSource::Folder(model("inpaint-tiny")), None);
     let (_, Ok(JobOutcome::ModelLoaded(summary))) = end(&mut engine, job) else {
         panic!("the model does not load");
     };
     assert!(summary.takes_mask() && summary.takes_text());
     assert_eq!(summary.default_sampler, SamplerId::new("euler"));
     assert!(summary.parameters > 10_000);
-    let job = engine.load_model(ModelSource::Folder("/nowhere".into()));
+    let job = engine.load_model(ModelSource::Folder("/nowhere".into()), None);
     assert!(matches!(
         end(&mut engine, job).1,
         Err(StopReason::Failed(EngineError::Model(_)))
     ));
+}
+
+/// A model without its first stage waits for one, and paints with that.
+#[test]
+fn a_model_without_a_first_stage_takes_the_one_that_is_chosen() {
+    let mut engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let bare = folder.path().join("bare");
+    copy(&model("sd1-tiny"), &bare);
+    std::fs::remove_dir_all(bare.join("vae")).expect("a part");
+    let source = ModelSource::Folder(bare);
+    let job = engine.load_model(source.clone(), None);
+    let Err(StopReason::Failed(EngineError::NoFirstStage(text))) = end(&mut engine, job).1 else {
+        panic!("it opens without a first stage");
+    };
+    assert!(
+        text.contains("no autoencoder") && text.contains("--vae"),
+        "{text}"
+    );
+    let vae = Some(NamedFile::at(model("sd1-tiny").join("vae")));
+    let job = engine.load_model(source.clone(), vae.clone());
+    assert!(end(&mut engine, job).1.is_ok());
+    let whole = paint(&mut engine, spec("sd1-tiny"));
+    let completed = GenerateSpec {
+        model: source,
+        vae,
+        ..spec("sd1-tiny")
+    };
+    let painted = paint(&mut engine, completed.clone());
+    assert!(painted[0].image == whole[0].image, "another picture");
+    // What was chosen once is not kept for those who choose none.
+    let text = complaint(
+        &mut engine,
+        GenerateSpec {
+            vae: None,
+            ..completed
+        },
+    );
+    assert!(text.contains("no autoencoder"), "{text}");
 }
 
 /// Once the folder was looked up by its name only, and the first model painted.
@@ -401,7 +440,7 @@ fn a_model_that_was_exchanged_on_disk_is_read_again() {
     let place = folder.path().join("model");
     copy(&model("sd1-tiny"), &place);
     let loaded = |engine: &mut EngineHandle| {
-        let job = engine.load_model(ModelSource::Folder(place.clone()));
+        let job = engine.load_model(ModelSource::Folder(place.clone()), None);
         match end(engine, job) {
             (_, Ok(JobOutcome::ModelLoaded(summary))) => summary,
             other => panic!("the model does not load: {other:?}"),

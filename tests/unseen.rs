@@ -262,16 +262,44 @@ fn networks_that_are_not_in_a_file_are_named() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("part.safetensors");
     let own = tensors(&reference("sd1-single/model.safetensors"));
-    for (kept, said) in [
-        (vec!["model.", "cond_stage_model."], "has no autoencoder"),
-        (vec!["model."], "is the denoiser of a model alone"),
-    ] {
+    let keep = |kept: &[&str]| {
         let mut part = own.clone();
         part.retain(|name, _| kept.iter().any(|start| name.starts_with(start)));
         write(&path, &part, None);
-        let error = ModelFolder::open(&path).unwrap_err().to_string();
-        assert!(error.contains(said), "{error}");
-    }
+    };
+    keep(&["model."]);
+    let error = ModelFolder::open(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("is the denoiser of a model alone"),
+        "{error}"
+    );
+    // One without its first stage takes that of another file.
+    keep(&["model.", "cond_stage_model."]);
+    let folder = ModelFolder::open(&path).unwrap();
+    assert!(folder.lacks_first_stage());
+    let error = folder.first_stage_config().unwrap_err().to_string();
+    assert!(
+        error.contains("has no autoencoder") && error.contains("--vae"),
+        "{error}"
+    );
+    let told = inspect(&path, None).unwrap();
+    assert!(
+        told.missing.is_empty() && told.sentence().contains("no autoencoder"),
+        "{}",
+        told.sentence()
+    );
+    let whole = reference("sd1-single/model.safetensors");
+    let completed = folder.completed_by(&whole).unwrap();
+    let own = ModelFolder::open(&whole).unwrap();
+    assert_eq!(
+        completed.first_stage_config().unwrap(),
+        own.first_stage_config().unwrap()
+    );
+    assert_eq!(
+        completed.manifest().resolution_px,
+        own.manifest().resolution_px
+    );
+    assert!(completed.load_first_stage(&Device::flex()).is_ok());
 }
 
 #[test]

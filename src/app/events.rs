@@ -15,7 +15,7 @@ use super::loras::LoraCommand;
 use super::notices::{NoticeAction, Severity, Subject, Topic};
 use super::state::ModelState;
 use crate::engine::protocol::{
-    EngineEvent, JobId, JobOutcome, ModelSummary, StopReason, TrainEvent, TrainOutcome,
+    EngineError, EngineEvent, JobId, JobOutcome, ModelSummary, StopReason, TrainEvent, TrainOutcome,
 };
 use crate::recipe::ModelSource;
 
@@ -63,7 +63,15 @@ impl Core {
             EngineEvent::Stopped {
                 job,
                 reason: StopReason::Failed(error),
-            } => self.take_failure(job, &error.to_string()),
+            } => {
+                self.take_failure(job, &error.to_string());
+                if matches!(error, EngineError::NoFirstStage(_)) {
+                    self.state.notices.give_button(NoticeAction {
+                        label: "Choose an autoencoder\u{2026}".to_owned(),
+                        command: LibraryCommand::PickFile.into(),
+                    });
+                }
+            }
             EngineEvent::Stopped {
                 job,
                 reason: StopReason::Cancelled,

@@ -151,6 +151,14 @@ impl Notices {
         }
     }
 
+    /// Puts a button on the newest message, where it tells of a failure.
+    pub fn give_button(&mut self, action: NoticeAction) {
+        let newest = self.shown.last_mut();
+        if let Some(notice) = newest.filter(|it| it.severity == Severity::Error) {
+            notice.action = Some(action);
+        }
+    }
+
     /// Removes what was told of failures of something that has succeeded since.
     pub fn succeed(&mut self, about: Subject) {
         self.shown.retain(|notice| notice.about != Some(about));

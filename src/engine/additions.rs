@@ -140,12 +140,18 @@ impl Chosen {
                 }
             }
         }
-        if let (Some(path), true) = (&self.vae, model.is_in_turn()) {
+        if let Some(path) = &self.vae
+            && base.completed_by.as_ref() == Some(path)
+        {
+            // It is there, because the model has none.
+            used.vae = path.is_file().then(|| begun(path));
+        } else if let (Some(path), true) = (&self.vae, model.is_in_turn()) {
             // It is read when its turn comes.
             additions.first_stage_path = Some(path.clone());
             used.vae = path.is_file().then(|| begun(path));
         } else if let Some(path) = &self.vae {
-            let folder = folder_of(source, device, news.saves_memory())?;
+            let own = base.completed_by.as_deref().map(NamedFile::at);
+            let folder = folder_of(source, own.as_ref(), device, news.saves_memory())?;
             let config = folder.first_stage_config();
             let count = config.and_then(FirstStageConfig::parameter_count);
             let bytes = folder.first_stage_bytes(count.unwrap_or_default(), Some(path.as_path()));

@@ -11,7 +11,7 @@ use super::FrameBacklog;
 use super::job::{EngineFactory, EventSink};
 use super::protocol::{EngineEvent, JobControl, JobId, JobSpec, TrajectoryFrame};
 use super::worker_loop::{self, Order, Wiring};
-use crate::recipe::{GenerateSpec, ImageInput, ModelSource, TrainSpec, UpscaleSpec};
+use crate::recipe::{GenerateSpec, ImageInput, ModelSource, NamedFile, TrainSpec, UpscaleSpec};
 
 /// Called by the engine thread when there is something to read.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -67,9 +67,9 @@ impl EngineHandle {
         self.saves_memory = saves_memory;
     }
 
-    /// Queues the loading of a model.
-    pub fn load_model(&mut self, source: ModelSource) -> JobId {
-        self.submit(JobSpec::LoadModel(source))
+    /// Queues the loading of a model, with the first stage that is chosen for it.
+    pub fn load_model(&mut self, source: ModelSource, vae: Option<NamedFile>) -> JobId {
+        self.submit(JobSpec::LoadModel(source, vae))
     }
 
     /// Queues a generation.

@@ -1,19 +1,20 @@
 //! The models in memory.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::PromptReader;
 use super::device::ComputeDevice;
 use super::job::JobContext;
+use super::kept_files::{Kept, find_file};
 use super::protocol::{EngineError, ModelSummary, StopReason};
 use crate::diffusion::LatentDiffusion;
 use crate::folders;
 use crate::model::weights::{FileStamp, ReadWatch, WeightDigest};
-use crate::model::{ModelFolder, WeightDtype};
-use crate::recipe::ModelSource;
+use crate::model::{ModelError, ModelFolder, WeightDtype};
+use crate::recipe::{ModelSource, NamedFile};
 
 /// A model in memory.
 pub(super) struct Loaded {
@@ -28,6 +29,8 @@ pub(super) struct Loaded {
     stamp: Vec<FileStamp>,
     /// Whether its networks are read when their turn comes, where that can be.
     saves_memory: bool,
+    /// The first stage that it was given because it has none.
+    pub completed_by: Option<PathBuf>,
     /// What changed it.
     pub used: UsedFiles,
 }
@@ -53,6 +56,7 @@ impl Loaded {
             size_bytes,
             stamp: self.stamp.clone(),
             saves_memory: self.saves_memory,
+            completed_by: self.completed_by.clone(),
             used,
         }
     }
@@ -108,10 +112,11 @@ impl ModelCache {
     /// The model of a source, from memory if it is there and still the one on
     /// the disk. Others make room for it before it is read: two may not fit.
     /// `news` is told how far it is when it is read, and what it cannot have as its
-    /// folder says.
+    /// folder says. `vae` is the first stage that is chosen, for a model that has none.
     pub fn get(
         &mut self,
         source: &ModelSource,
+        vae: Option<&NamedFile>,
         device: &ComputeDevice,
         budget_bytes: u64,
         news: &dyn LoadNews,
@@ -122,18 +127,35 @@ impl ModelCache {
         if let ModelSource::Described { yaml, .. } = source {
             stamp.extend(FileStamp::of(yaml));
         }
+        let stamp_with = |completed_by: Option<&Path>| {
+            let mut stamp = stamp.clone();
+            if let Some(path) = completed_by {
+                match path.is_dir() {
+                    true => stamp.extend(ModelFolder::stamp_of(path)),
+                    false => stamp.extend(FileStamp::of(path)),
+                }
+            }
+            stamp
+        };
         let known = self
             .models
             .iter()
             .position(|loaded| loaded.summary.source == *source);
         if let Some(place) = known {
             let loaded = self.models.remove(place);
-            if loaded.stamp == stamp && loaded.saves_memory == news.saves_memory() {
+            let is_completed = match &loaded.completed_by {
+                Some(known) => completing(vae, &path)?.as_ref() == Some(known),
+                None => true,
+            };
+            let stamp = stamp_with(loaded.completed_by.as_deref());
+            let is_same = loaded.stamp == stamp && is_completed;
+            if is_same && loaded.saves_memory == news.saves_memory() {
                 self.models.push(Rc::clone(&loaded));
                 return Ok(loaded);
             }
         }
-        let folder = folder_of(source, device, news.saves_memory())?;
+        let (folder, completed_by) = completed(source, vae, device, news.saves_memory())?;
+        let stamp = stamp_with(completed_by.as_deref());
         let estimate = folder
             .painting_memory([1, 1], 1)
             .map_err(|error| bad_model(&error))?;
@@ -150,7 +172,10 @@ impl ModelCache {
         );
         // A model that was given up is none that failed.
         news.goes_on()?;
-        let loaded = Rc::new(loaded?);
+        let loaded = Rc::new(Loaded {
+            completed_by,
+            ..loaded?
+        });
         loaded
             .model
             .warnings()
@@ -186,25 +211,57 @@ pub(super) fn bad_model(error: &dyn std::fmt::Display) -> StopReason {
 
 /// The folder of a source, of which the configurations only are read. On the processor half
 /// precision of large models stays what it is: weights are widened as they are used.
+///
+/// A model without a first stage is given the one that is chosen.
 pub(super) fn folder_of(
     source: &ModelSource,
+    vae: Option<&NamedFile>,
     device: &ComputeDevice,
     saves_memory: bool,
 ) -> Result<ModelFolder, StopReason> {
+    completed(source, vae, device, saves_memory).map(|(folder, _)| folder)
+}
+
+/// Where the first stage lies that is chosen for a model.
+fn completing(vae: Option<&NamedFile>, model: &Path) -> Result<Option<PathBuf>, StopReason> {
+    let found = vae.map(|file| find_file(file, Kept::Vaes, model));
+    found.transpose().map_err(|error| bad_model(&error))
+}
+
+/// The same, and where the first stage lies that the model was given.
+fn completed(
+    source: &ModelSource,
+    vae: Option<&NamedFile>,
+    device: &ComputeDevice,
+    saves_memory: bool,
+) -> Result<(ModelFolder, Option<PathBuf>), StopReason> {
     let yaml = match source {
         ModelSource::Described { yaml, .. } => Some(yaml.as_path()),
         _ => None,
     };
     let folder = ModelFolder::open_with(path_of(source)?, yaml);
-    let folder = folder.map_err(|error| bad_model(&error))?;
+    let mut folder = folder.map_err(|error| bad_model(&error))?;
+    let mut completed_by = None;
+    if folder.lacks_first_stage() {
+        completed_by = completing(vae, folder.path())?;
+        let Some(path) = &completed_by else {
+            let error = ModelError::NoAutoencoder(folder.path().to_path_buf());
+            let error = EngineError::NoFirstStage(error.to_string());
+            return Err(StopReason::Failed(error));
+        };
+        folder = folder
+            .completed_by(path)
+            .map_err(|error| bad_model(&error))?;
+    }
     let folder = match device.summary.is_gpu || device.weights != WeightDtype::F32 {
         true => folder.held_as(device.weights),
         false => folder.held_to_paint(),
     };
-    Ok(match saves_memory {
+    let folder = match saves_memory {
         true => folder.in_turn(),
         false => folder,
-    })
+    };
+    Ok((folder, completed_by))
 }
 
 pub(super) fn path_of(source: &ModelSource) -> Result<PathBuf, StopReason> {
@@ -255,14 +312,13 @@ fn open(
         summary,
         stamp,
         saves_memory,
+        completed_by: None,
         used: UsedFiles::default(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::model::tiny::KINDS;
 
@@ -291,7 +347,8 @@ mod tests {
     }
 
     fn get(cache: &mut ModelCache, source: &ModelSource, budget_bytes: u64) -> Rc<Loaded> {
-        let loaded = cache.get(source, &ComputeDevice::cpu(), budget_bytes, &Patience(true));
+        let device = ComputeDevice::cpu();
+        let loaded = cache.get(source, None, &device, budget_bytes, &Patience(true));
         loaded.unwrap_or_else(|reason| panic!("{reason:?}"))
     }
 
@@ -317,7 +374,8 @@ mod tests {
     fn a_model_that_is_given_up_is_not_kept() {
         let mut cache = ModelCache::default();
         let device = ComputeDevice::cpu();
-        let given_up = cache.get(&tiny("sd1-tiny"), &device, u64::MAX, &Patience(false));
+        let source = tiny("sd1-tiny");
+        let given_up = cache.get(&source, None, &device, u64::MAX, &Patience(false));
         assert_eq!(given_up.err(), Some(StopReason::Cancelled));
         assert!(cache.models.is_empty());
     }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::{PromptReader, SamplerChoice};
 use crate::gpu::share::SharedTensor;
 use crate::recipe::{
-    GenerateSpec, ImageInput, InputSpec, ModelSource, PaintedRecipe, PaletteClass, SamplerId,
-    Schedule, SpecError, TrainSpec, UpscaleSpec,
+    GenerateSpec, ImageInput, InputSpec, ModelSource, NamedFile, PaintedRecipe, PaletteClass,
+    SamplerId, Schedule, SpecError, TrainSpec, UpscaleSpec,
 };
 
 pub use crate::evaluate::Segmentation;
@@ -32,8 +32,9 @@ pub struct JobId(pub u64);
 /// What the engine can be asked to do.
 #[derive(Clone, Debug)]
 pub enum JobSpec {
-    /// Load a model, so that the next job starts at once.
-    LoadModel(ModelSource),
+    /// Load a model, so that the next job starts at once; with the first stage that is
+    /// chosen for it, which it may lack.
+    LoadModel(ModelSource, Option<NamedFile>),
     /// Paint.
     Generate(Box<GenerateSpec>),
     /// Train.
@@ -291,6 +292,9 @@ pub enum EngineError {
     /// The model could not be opened.
     #[error("{0}")]
     Model(String),
+    /// The model lacks its first stage as a whole, and none was chosen.
+    #[error("{0}")]
+    NoFirstStage(String),
     /// The picture could not be enlarged.
     #[error("{0}")]
     Upscale(String),

@@ -31,7 +31,7 @@ impl Engine for StudioEngine {
     fn begin(&mut self, spec: JobSpec) -> Box<dyn Work> {
         let bench = Rc::clone(&self.bench);
         match spec {
-            JobSpec::LoadModel(source) => Box::new(LoadModel::new(source, bench)),
+            JobSpec::LoadModel(source, vae) => Box::new(LoadModel::new(source, vae, bench)),
             JobSpec::Generate(spec) => Box::new(Paint::new(*spec, bench)),
             JobSpec::Train(spec) => Box::new(Train::new(*spec, bench)),
             JobSpec::Upscale(spec) => match spec.by.clone() {

@@ -16,7 +16,7 @@ use crate::folders;
 use crate::frame::patch_bytes;
 use crate::model::{Beside, MemoryEstimate, ModelFolder, Upscaler, WeightDtype};
 use crate::recipe::{
-    BoxUse, GenerateSpec, MapUse, ModelSource, SuperResolution, TrainSpec, UpscaleSpec,
+    BoxUse, GenerateSpec, MapUse, ModelSource, NamedFile, SuperResolution, TrainSpec, UpscaleSpec,
     enlarging_window_px,
 };
 use crate::train;
@@ -58,17 +58,18 @@ impl Workbench {
         }
     }
 
-    /// A model, from memory if it is there.
+    /// A model, from memory if it is there; `vae` is the first stage that is chosen for it.
     pub fn model(
         &self,
         source: &ModelSource,
+        vae: Option<&NamedFile>,
         context: &JobContext,
     ) -> Result<Rc<Loaded>, StopReason> {
         let budget_bytes = self.budget_bytes();
         self.fitted.borrow_mut().forget_others(source);
         self.controls.borrow_mut().forget_others(source);
         let mut models = self.models.borrow_mut();
-        models.get(source, &self.device, budget_bytes, context)
+        models.get(source, vae, &self.device, budget_bytes, context)
     }
 
     /// The model of a job with what the job adds to it.
@@ -123,7 +124,7 @@ impl Workbench {
             return Ok(false);
         }
         let size_px = [spec.width_px, spec.height_px];
-        let folder = folder_of(&spec.model, &self.device, saves_memory)?;
+        let folder = folder_of(&spec.model, spec.vae.as_ref(), &self.device, saves_memory)?;
         let native_px = folder.manifest().resolution_px;
         let window_px = spec.windows.side_px(size_px, native_px);
         let controls = self.controls.borrow();
@@ -238,7 +239,7 @@ impl Workbench {
         by: &SuperResolution,
         saves_memory: bool,
     ) -> Result<(), StopReason> {
-        let folder = folder_of(&by.model, &self.device, saves_memory)?;
+        let folder = folder_of(&by.model, None, &self.device, saves_memory)?;
         let native_px = folder.manifest().resolution_px;
         let sizes = spec.pictures.iter().map(|picture| {
             let (width, height) = picture.0.dimensions();
@@ -322,7 +323,7 @@ const PROGRAM_BYTES: u64 = 256 << 20;
 /// read in turn, about; `None` where the model does not open, or is read as a whole all the same.
 pub fn memory_in_turn(spec: &GenerateSpec, weights: WeightDtype) -> Option<u64> {
     let device = ComputeDevice::cpu().with_weights(weights).ok()?;
-    let folder = folder_of(&spec.model, &device, true).ok()?;
+    let folder = folder_of(&spec.model, spec.vae.as_ref(), &device, true).ok()?;
     if !folder.is_in_turn() {
         return None;
     }

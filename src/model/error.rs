@@ -140,7 +140,7 @@ pub enum ModelError {
     DenoiserAlone(PathBuf),
     /// A model lacks its autoencoder as a whole.
     #[error(
-        "{} has no autoencoder in it, and nothing is painted without one; take the version of the file that has it",
+        "{} has no autoencoder in it, and nothing is painted without one; choose one, or give it as --vae FILE|DIR",
         .0.display()
     )]
     NoAutoencoder(PathBuf),

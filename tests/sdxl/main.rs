@@ -6,6 +6,7 @@
 )]
 
 mod additions;
+mod distilled;
 mod files;
 mod kind;
 #[path = "../reference_support/mod.rs"]

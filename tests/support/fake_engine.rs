@@ -85,7 +85,7 @@ impl Work for FakeWork {
             **spec = spec.as_ref().clone().told_as(&told);
         }
         match self.spec.clone() {
-            JobSpec::LoadModel(source) => {
+            JobSpec::LoadModel(source, _) => {
                 let summary = summary(source);
                 if summary.name == SLOW {
                     context.reading(100)(42);

@@ -273,7 +273,8 @@ impl Core {
         self.state.model = ModelState::Loading;
         self.state.settings.form.spec.model = source.clone();
         self.state.adopt_defaults = adopt;
-        let job = self.engine.load_model(source.clone());
+        let vae = self.state.settings.form.spec.vae.clone();
+        let job = self.engine.load_model(source.clone(), vae);
         self.state.jobs.add_model(job, source);
     }
 

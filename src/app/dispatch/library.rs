@@ -14,6 +14,7 @@ use crate::app::form::FormChange;
 use crate::app::library::{LibraryCommand, RunningConversion};
 use crate::app::loras::{LoraCommand, with_word};
 use crate::app::notices::{NoticeAction, Severity, Subject};
+use crate::app::state::ModelState;
 use crate::engine::library::{CardKind, ModelCard, PlaceSeen};
 use crate::folders;
 use crate::recipe::{ModelSource, NamedFile};
@@ -231,6 +232,11 @@ impl Core {
         self.state.settings.form.spec.vae = Some(NamedFile::at(&card.path));
         let text = format!("Chose the VAE \u{201c}{}\u{201d}", card.name);
         self.state.notices.push(Severity::Success, text);
+        if matches!(self.state.model, ModelState::Failed(_)) {
+            // It may have lacked nothing else.
+            let model = self.state.settings.form.spec.model.clone();
+            self.load_model(model, true);
+        }
     }
 
     /// Puts a word that the model finds into the prompt.

@@ -14,6 +14,7 @@ use crate::cli::examples::GENERATE;
 use crate::cli::model_name::find_model;
 use crate::cli::{CliError, DeviceArg, Precision};
 use crate::diffusion::{SAMPLERS, sampler_info};
+use crate::engine::kept_files::{Kept, find_file};
 use crate::engine::library::{self, PaintedWith};
 use crate::folders;
 use crate::frame::FrameModel;
@@ -274,6 +275,13 @@ impl GenerateArgs {
             spec.embeddings = self.embedding.iter().map(NamedFile::at).collect();
         }
         spec.vae = self.vae.as_ref().map(NamedFile::at).or(spec.vae);
+        let folder = match &spec.vae {
+            Some(vae) if folder.lacks_first_stage() => {
+                let place = find_file(vae, Kept::Vaes, folder.path())?;
+                folder.completed_by(&place)?
+            }
+            _ => folder,
+        };
         spec.steps = self.steps.unwrap_or(spec.steps);
         spec.guidance_scale = self.cfg_scale.unwrap_or(spec.guidance_scale);
         spec.guidance_rescale = self.guidance_rescale.unwrap_or(spec.guidance_rescale);

@@ -340,7 +340,8 @@ impl Work for Paint {
             if self.spec.finish.is_some() {
                 self.upscaler = Some(self.bench.upscaler()?);
             }
-            let base = self.bench.model(&self.spec.model, context)?;
+            let vae = self.spec.vae.as_ref();
+            let base = self.bench.model(&self.spec.model, vae, context)?;
             self.controls = self.bench.controls(&base, &self.spec, context)?;
             self.classifier = self.bench.classifier(&self.spec, context)?;
             self.model = Some(base);

@@ -50,7 +50,7 @@ impl Repaint {
             .map_err(|error| StopReason::Failed(error.into()))?;
         self.bench
             .check_repainting(&self.spec, &self.by, context.saves_memory())?;
-        let model = self.bench.model(&self.by.model, context)?;
+        let model = self.bench.model(&self.by.model, None, context)?;
         if model.model.manifest().low_resolution_factor() != Some(self.by.factor) {
             let text = format!(
                 "{} does not make pictures {} times as large; choose a model of super-resolution",

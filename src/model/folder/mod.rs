@@ -1,6 +1,7 @@
 //! A model on disk: the folder layout of diffusers, or one file that is taken for it.
 
 mod bert;
+mod completed;
 mod conditions;
 mod convert;
 mod differences;
@@ -283,9 +284,10 @@ impl ModelFolder {
     }
 
     pub(in crate::model) fn first_stage_place(&self) -> Result<&FirstStagePlace, ModelError> {
-        self.first_stage
-            .as_ref()
-            .ok_or_else(|| self.missing("autoencoder (vae)"))
+        self.first_stage.as_ref().ok_or_else(|| match self.unet {
+            Some(_) => ModelError::NoAutoencoder(self.path.clone()),
+            None => self.missing("autoencoder (vae)"),
+        })
     }
 
     /// Configuration of the text encoder.

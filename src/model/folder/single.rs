@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{ModelFolder, TEXT, UNET, latent_diffusion, stable_diffusion_xl};
-use crate::model::first_stage::FirstStagePlace;
+use super::{ModelFolder, TEXT, UNET, completed, latent_diffusion, stable_diffusion_xl};
 use crate::model::inspect::{Family, Inspection, Predicts, SingleFile, Task};
 use crate::model::paper::{
     ClipSizes, FIRST_STAGE, Lone, OriginalAttention, OriginalConditioner, OriginalFirstStage,
@@ -22,7 +21,7 @@ const MERGES: &str = include_str!("../../../assets/clip/merges.txt");
 /// Heads of attention of Stable Diffusion 1, which no file tells.
 const HEADS: usize = 8;
 /// What the latents of Stable Diffusion are multiplied by.
-const SCALE_FACTOR: f64 = 0.18215;
+pub(super) const SCALE_FACTOR: f64 = 0.18215;
 /// Channels of a head of Stable Diffusion 2, and of all text encoders.
 pub(super) const HEAD_WIDTH: usize = 64;
 /// Side of the latents that a model was trained on, and that of those that predict
@@ -116,11 +115,8 @@ fn check_parts(path: &Path, file: &SingleFile) -> Result<(), ModelError> {
     let has = |place: &str| file.source.names().any(|name| name.starts_with(place));
     let is_told = TEXTS.iter().any(|place| has(place));
     let attends_to_words = matches!(unet.attention, OriginalAttention::Transformer { .. });
-    // Models of the paper may paint pixels, or nothing that is told.
-    let is_papers = file.inspection.family == Family::LatentDiffusion;
-    match (is_told, has(FIRST_STAGE)) {
-        (false, false) if attends_to_words => Err(ModelError::DenoiserAlone(path.to_path_buf())),
-        (true, false) if !is_papers => Err(ModelError::NoAutoencoder(path.to_path_buf())),
+    match is_told || has(FIRST_STAGE) {
+        false if attends_to_words => Err(ModelError::DenoiserAlone(path.to_path_buf())),
         _ => Ok(()),
     }
 }
@@ -134,7 +130,7 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         conditioner,
         ..
     } = file;
-    let (Some(unet), Some(first_stage)) = (unet, first_stage) else {
+    let Some(unet) = unet else {
         return Err(refused(path, &inspection));
     };
     let (text, is_second) = match conditioner {
@@ -152,11 +148,13 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         ..unet
     };
     let unet_config = unet.config(sample_size)?;
-    let side_px = sample_size << first_stage.levels.len().saturating_sub(1);
-    let stage = first_stage.config(side_px, SCALE_FACTOR);
-    let stage = stage.map_err(|message| unclear(path, message))?;
-    let stage =
-        FirstStagePlace::among(stage, Arc::clone(&source), first_stage_pieces(&first_stage))?;
+    let stage = completed::own(
+        path,
+        first_stage.as_ref(),
+        sample_size,
+        SCALE_FACTOR,
+        &source,
+    )?;
     let unused = if is_second { UNUSED_LAYERS } else { 0 };
     let layers = text.layers - unused;
     let text_encoder = text_config(text, layers, is_second);
@@ -167,13 +165,14 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let manifest = Manifest::derive(name, Some(&unet_config), Some(&stage.config));
+    let stage_config = stage.as_ref().map(|stage| &stage.config);
+    let manifest = Manifest::derive(name, Some(&unet_config), stage_config);
     let manifest = manifest.with_text(Some(&text_encoder));
     manifest.validate()?;
     let folder = ModelFolder {
         path: path.to_path_buf(),
         unet: Some(unet_config),
-        first_stage: Some(stage),
+        first_stage: stage,
         text_encoder: Some(text_encoder),
         second_text_encoder: None,
         is_nothing_zero: false,

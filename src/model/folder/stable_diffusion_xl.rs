@@ -8,18 +8,16 @@ use serde_json::json;
 
 use super::few_steps::FewSteps;
 use super::single::{
-    HEAD_WIDTH, OneFile, clip, denoiser, first_stage_pieces, open_clip, refused, schedule,
-    text_config, unclear,
+    HEAD_WIDTH, OneFile, clip, denoiser, open_clip, refused, schedule, text_config,
 };
-use super::{ModelFolder, SECOND_TEXT};
-use crate::model::first_stage::FirstStagePlace;
+use super::{ModelFolder, SECOND_TEXT, completed};
 use crate::model::inspect::{Predicts, SingleFile};
 use crate::model::paper::{OriginalConditioner, OriginalHeads, OriginalUnet};
 use crate::model::weights::{Piece, WeightDtype};
 use crate::model::{Manifest, ModelError};
 
 /// What latents are multiplied by.
-const SCALE_FACTOR: f64 = 0.13025;
+pub(super) const SCALE_FACTOR: f64 = 0.13025;
 /// Side of the latents that a model was trained on.
 const SAMPLE_SIZE: usize = 128;
 /// Numbers that tell of sizes, and those of a refiner.
@@ -40,7 +38,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         has_zero_end,
         ..
     } = file;
-    let (Some(unet), Some(first_stage)) = (unet, first_stage) else {
+    let Some(unet) = unet else {
         return Err(refused(path, &inspection));
     };
     let OriginalConditioner::Both {
@@ -87,18 +85,21 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         config
     };
     unet_config.validate()?;
-    let side_px = sample_size << first_stage.levels.len().saturating_sub(1);
-    let stage = first_stage.config(side_px, SCALE_FACTOR);
-    let stage = stage.map_err(|message| unclear(path, message))?;
-    let stage =
-        FirstStagePlace::among(stage, Arc::clone(&source), first_stage_pieces(&first_stage))?;
+    let stage = completed::own(
+        path,
+        first_stage.as_ref(),
+        sample_size,
+        SCALE_FACTOR,
+        &source,
+    )?;
     let first_config = first.map(|sizes| text_config(sizes, sizes.layers, false));
     let second_config = text_config(second, second.layers, true).with_projection(pooled);
     for config in first_config.iter().chain([&second_config]) {
         config.validate()?;
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let manifest = Manifest::derive(name.into_owned(), Some(&unet_config), Some(&stage.config));
+    let stage_config = stage.as_ref().map(|stage| &stage.config);
+    let manifest = Manifest::derive(name.into_owned(), Some(&unet_config), stage_config);
     let manifest = manifest.with_text(Some(&second_config));
     let manifest = few.map_or(manifest.clone(), |few| few.manifest(manifest));
     manifest.validate()?;
@@ -118,7 +119,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
     let folder = ModelFolder {
         path: path.to_path_buf(),
         unet: Some(unet_config),
-        first_stage: Some(stage),
+        first_stage: stage,
         is_nothing_zero: first_config.is_some(),
         text_encoder: first_config,
         second_text_encoder: Some(second_config),

@@ -21,6 +21,13 @@ const PAGE: Kind = (
     "a web page",
     "download the file itself; the page may ask to log in or to accept a licence first",
 );
+const PIPE: Kind = ("a pipe or a device", "choose a file of weights");
+const TEXT: Kind = (
+    "a short text, such as a server answers",
+    "download the file itself; the page may ask to log in or to accept a licence first",
+);
+/// Bytes that such an answer has less than.
+const LONGEST_ANSWER: usize = 512;
 const GGUF: Kind = (
     "a GGUF file of quantised weights",
     "take the .safetensors file of that model",
@@ -126,6 +133,8 @@ const CLASSIFIER: Kind = (
     "a classifier, which leads a model to classes and is none",
     "choose the model that it was trained for, and give it --classifier",
 );
+/// What opens instead of other families.
+const KNOWN: &str = "Stable Diffusion 1, 2 and XL and latent diffusion models are known";
 const SD3: Kind = (
     "Stable Diffusion 3",
     "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
@@ -194,7 +203,32 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
 }
 
 /// Parts of names of what else there is, the more telling first.
-const PARTS: [(&str, Kind); 52] = [
+const PARTS: [(&str, Kind); 61] = [
+    (
+        "lllite_unet_",
+        (
+            "a ControlNet-LLLite",
+            "take a whole ControlNet of that kind",
+        ),
+    ),
+    (
+        "id_encoder.",
+        ("a PhotoMaker, which puts faces into a model", KNOWN),
+    ),
+    (
+        "motion_modules.",
+        (
+            "a part of AnimateDiff, for moving pictures",
+            "choose a model of still pictures",
+        ),
+    ),
+    ("individual_token_refiner.", ("HunyuanVideo", KNOWN)),
+    ("distilled_guidance_layer.", ("Chroma", KNOWN)),
+    ("time_projection.1.", ("Wan", KNOWN)),
+    ("txt_norm.", ("Qwen-Image", KNOWN)),
+    ("double_layers.0.", ("AuraFlow", KNOWN)),
+    ("t_block.1.", ("PixArt", KNOWN)),
+    ("add_embedding.image_norm.", ("Kandinsky", KNOWN)),
     (".dora_scale", DORA),
     (".lora_magnitude_vector", DORA),
     (".hada_w", LOHA),
@@ -214,13 +248,6 @@ const PARTS: [(&str, Kind); 52] = [
     ("control_model.", CONTROLNET),
     ("input_hint_block.", CONTROLNET),
     ("controlnet_", CONTROLNET),
-    (
-        "motion_modules.",
-        (
-            "a motion module of AnimateDiff",
-            "choose a model of still pictures",
-        ),
-    ),
     (
         ".time_stack.",
         (
@@ -343,6 +370,13 @@ fn refusal(path: &Path, (kind, remedy): Kind) -> ModelError {
 pub(in crate::model) fn check_bytes(path: &Path) -> Result<(), ModelError> {
     const TAR: usize = 257;
     let mut start = Vec::new();
+    // To open a pipe would wait for somebody who writes into it.
+    if path
+        .metadata()
+        .is_ok_and(|told| !told.is_file() && !told.is_dir())
+    {
+        return Err(refusal(path, PIPE));
+    }
     File::open(path)
         .and_then(|file| file.take(512).read_to_end(&mut start))
         .map_err(ModelError::io("read", path))?;
@@ -352,6 +386,13 @@ pub(in crate::model) fn check_bytes(path: &Path) -> Result<(), ModelError> {
     // The first number of a safetensors file may look like anything.
     if matches!(start.as_slice(), [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
         return Ok(());
+    }
+    let is_letter = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    if (9..LONGEST_ANSWER).contains(&start.len())
+        && start.iter().all(is_letter)
+        && start[0].is_ascii_alphabetic()
+    {
+        return Err(refusal(path, TEXT));
     }
     let text = start.trim_ascii_start();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use folder::only_checkpoint;
 pub use foreign::{Addition, addition};
 pub(super) use foreign::{CONTROLNET_RELATIVES, check_bytes, check_class};
-pub(super) use single::{PREDICTION_NOTE, SingleFile};
+pub(super) use single::{PREDICTION_NOTE, SingleFile, usual_first_stage};
 
 use super::first_stage::tiny_inspected;
 use super::weights::WeightSource;

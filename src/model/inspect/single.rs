@@ -186,6 +186,12 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
             notices.push("it is a refiner, which finishes pictures of another model".into());
         }
     }
+    if family != Family::LatentDiffusion
+        && parts.first_stage.is_none()
+        && parts.conditioner != OriginalConditioner::Nothing
+    {
+        notices.push("it has no autoencoder in it: give one as --vae FILE|DIR".into());
+    }
     let whole = unet_place == Some(UNET);
     let needed = needed(
         &parts,
@@ -490,7 +496,7 @@ fn needed(
             ""
         });
         needed.extend(stage.layout(place));
-    } else if is_stable_diffusion {
+    } else if is_stable_diffusion && parts.conditioner == OriginalConditioner::Nothing {
         needed.extend(usual_first_stage().layout(FIRST_STAGE));
     }
     if unet_place != Some("") {
@@ -516,7 +522,7 @@ fn needed(
 }
 
 /// The first stage of Stable Diffusion.
-fn usual_first_stage() -> OriginalFirstStage {
+pub(in crate::model) fn usual_first_stage() -> OriginalFirstStage {
     OriginalFirstStage {
         input_channels: 3,
         output_channels: 3,
