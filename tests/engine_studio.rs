@@ -16,7 +16,7 @@ use velatura::engine::protocol::{
 };
 use velatura::engine::{EngineHandle, SamplerChoice, studio};
 use velatura::recipe::{
-    GenerateSpec, ImageInput, LayoutBox, LayoutInput, MaskInput, ModelSource, Palette,
+    GenerateSpec, ImageInput, LayoutBox, LayoutInput, MaskInput, ModelSource, NamedFile, Palette,
     PaletteClass, SamplerId, Schedule, SemanticInput,
 };
 

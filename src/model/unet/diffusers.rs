@@ -325,7 +325,8 @@ impl UNet2dConfig {
         let layers = self.layers_per_block.at(0);
         let down = &self.transformer_layers_per_block;
         // A level without attention may have none.
-        let has_middle = self.middle().depth() > 0;
+        let told = self.other.get(MIDDLE);
+        let has_middle = !told.is_some_and(|it| it.is_null() || it == PLAIN_MIDDLE);
         let used = |level: usize| {
             let is_middle = has_middle && level + 1 == levels;
             is_middle || self.down_attention(level) || self.up_attention(level)

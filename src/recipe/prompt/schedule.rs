@@ -92,7 +92,7 @@ impl Schedule<'_> {
             ([before, after, when], [b':', b':']) => (*before, *after, *when),
             _ => return None,
         };
-        let last = self.last_step(self.text[when.0..when.1].trim_start())?;
+        let last = self.last_step(self.text[when.0..when.1].trim())?;
         Some(if done < last { before } else { after })
     }
 
