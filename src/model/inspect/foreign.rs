@@ -387,11 +387,11 @@ pub(in crate::model) fn check_bytes(path: &Path) -> Result<(), ModelError> {
     if matches!(start.as_slice(), [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
         return Ok(());
     }
-    let is_letter = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-    if (9..LONGEST_ANSWER).contains(&start.len())
-        && start.iter().all(is_letter)
-        && start[0].is_ascii_alphabetic()
-    {
+    // One line of words; what else is short and text may be a pickle.
+    let is_letter = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+    let line = start.trim_ascii();
+    let is_words = line.contains(&b' ') && line.iter().all(is_letter);
+    if start.len() < LONGEST_ANSWER && is_words && line[0].is_ascii_alphabetic() {
         return Err(refusal(path, TEXT));
     }
     let text = start.trim_ascii_start();

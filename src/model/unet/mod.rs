@@ -8,6 +8,7 @@
 mod added;
 mod architecture;
 mod blocks;
+mod depths;
 mod diffusers;
 mod guidance;
 mod original;
@@ -19,7 +20,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 pub use architecture::{Architecture, Level, Middle};
-pub use diffusers::{PerLevel, UNet2dConfig};
+pub use depths::PerLevel;
+pub use diffusers::UNet2dConfig;
 pub(in crate::model) use guidance::guidance_waves;
 pub use position_net::Grounding;
 pub use told::{Residuals, Told};

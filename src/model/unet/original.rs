@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::ModelError;
 use super::super::paper::{OriginalAttention, OriginalHeads, OriginalLevel, OriginalUnet};
-use super::diffusers::{GATED, MIDDLE, PLAIN_MIDDLE, REVERSE_DEPTHS};
+use super::depths::{MIDDLE, PLAIN_MIDDLE, REVERSE_DEPTHS};
+use super::diffusers::GATED;
 use super::{Architecture, Level, Middle, PerLevel, UNet2dConfig};
 
 const PART: &str = "UNetModel";
