@@ -26,10 +26,10 @@ mod weights;
 mod widened;
 
 pub use activation::Activation;
-pub use heap::keep_freed_memory;
+pub use heap::{keep_freed_memory, lend, untouched};
 pub use ops::{
     activation, attention, conv2d, geglu, group_norm, is_accelerated, is_on_processor, layer_norm,
     linear, linear_geglu, prelu,
 };
-pub use share::{give_way, give_way_everywhere, on_workers};
+pub use share::{give_way, give_way_everywhere, on_workers, with_scratch};
 pub use weights::widen_f16;

@@ -10,7 +10,7 @@ use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, InterpolateMode, In
 use burn::tensor::{DType, Int, Tensor, activation};
 
 use crate::kernels::{self, Activation};
-pub use crate::kernels::{give_way, widen_f16};
+pub use crate::kernels::{give_way, lend, untouched, widen_f16, with_scratch};
 
 /// Runs many operations in a row where they are quickest, if they are for the
 /// device of `like`: a network's pass forward or backward.

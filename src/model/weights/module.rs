@@ -1,10 +1,11 @@
 //! From a source into a module, and from a module into a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 
 use super::super::ModelError;
 use super::names::{FieldPath, Names, Speller};
@@ -32,11 +33,15 @@ pub fn load<M: Module>(
         config: network,
         message,
     })?;
+    let mut order = Order::default();
+    module.visit(&mut order);
     let mut loader = Loader {
         source,
         dtype,
         found,
         path: FieldPath::default(),
+        waiting: order.parameters.into_iter(),
+        read: HashMap::new(),
         failure: None,
     };
     let module = module.map(&mut loader);
@@ -225,25 +230,87 @@ fn listed(what: &str, items: &[String]) -> Option<String> {
     Some(format!("{what} {}{more}", shown.join(", ")))
 }
 
+/// Bytes of weights that are read together, so that threads need not wait for each other after
+/// each of them. They are moved into the module or copied to its device before the next are read.
+const TOGETHER_BYTES: usize = 64 << 20;
+
 struct Loader<'a> {
     source: &'a dyn WeightSource,
     dtype: WeightDtype,
     found: BTreeMap<String, String>,
     path: FieldPath,
+    /// Parameters that are not read yet, in the order of the module.
+    waiting: std::vec::IntoIter<Wanted>,
+    /// What was read and is not asked for yet, by our names.
+    read: HashMap<String, TensorData>,
     failure: Option<ModelError>,
 }
 
 impl Loader<'_> {
     /// The numbers of the parameter at hand, in the order of the module.
-    fn fetch(&self, shape: &[usize]) -> Option<Result<TensorData, ModelError>> {
-        let dtype = if shape.len() > 1 {
-            self.dtype
-        } else {
-            WeightDtype::F32
-        };
-        let is_transposed = self.path.is_linear_weight(shape.len());
-        let name = self.found.get(&self.path.name())?;
-        Some(self.source.read(name, shape, is_transposed, dtype))
+    fn fetch(&mut self) -> Result<Option<TensorData>, ModelError> {
+        let name = self.path.name();
+        while !self.read.contains_key(&name) && !self.waiting.as_slice().is_empty() {
+            self.read_on()?;
+        }
+        Ok(self.read.remove(&name))
+    }
+
+    /// Reads the next parameters, on many threads.
+    fn read_on(&mut self) -> Result<(), ModelError> {
+        let (mut next, mut bytes) = (Vec::new(), 0);
+        while bytes < TOGETHER_BYTES
+            && let Some(wanted) = self.waiting.next()
+        {
+            bytes += wanted.shape.iter().product::<usize>() * self.dtype.bytes();
+            next.push(wanted);
+        }
+        let read = next.par_iter().filter_map(|wanted| {
+            let name = self.found.get(&wanted.name)?;
+            let dtype = match wanted.shape.len() {
+                0 | 1 => WeightDtype::F32,
+                _ => self.dtype,
+            };
+            let shape = &wanted.shape;
+            let data = self.source.read(name, shape, wanted.is_transposed, dtype);
+            Some(data.map(|data| (wanted.name.clone(), data)))
+        });
+        let read: Vec<_> = read.collect::<Result<_, _>>()?;
+        self.read.extend(read);
+        Ok(())
+    }
+}
+
+/// A parameter that is to be read.
+struct Wanted {
+    name: String,
+    /// In memory; a transposed one lies in files with its axes swapped.
+    shape: Vec<usize>,
+    is_transposed: bool,
+}
+
+/// Finds the parameters of a module in its order.
+#[derive(Default)]
+struct Order {
+    path: FieldPath,
+    parameters: Vec<Wanted>,
+}
+
+impl ModuleVisitor for Order {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.parameters.push(Wanted {
+            name: self.path.name(),
+            shape: param.lazy_shape().as_slice().to_vec(),
+            is_transposed: self.path.is_linear_weight(D),
+        });
     }
 }
 
@@ -260,14 +327,13 @@ impl ModuleMapper for Loader<'_> {
         if self.failure.is_some() {
             return param;
         }
-        let shape = param.lazy_shape();
-        let data = match self.fetch(shape.as_slice()) {
-            Some(Ok(data)) => data,
-            Some(Err(error)) => {
+        let data = match self.fetch() {
+            Ok(Some(data)) => data,
+            Ok(None) => return param,
+            Err(error) => {
                 self.failure = Some(error);
                 return param;
             }
-            None => return param,
         };
         let device = param.lazy_device();
         let dtype = data.dtype();

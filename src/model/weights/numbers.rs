@@ -3,14 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Element, TensorData};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use rayon::prelude::{
-    IndexedParallelIterator, IntoParallelIterator, ParallelIterator, ParallelSliceMut,
-};
+use rayon::prelude::{IndexedParallelIterator, ParallelIterator, ParallelSliceMut};
 use safetensors::Dtype;
 
 use super::super::ModelError;
@@ -18,8 +15,10 @@ use super::WeightDtype;
 use super::safetensors::damaged;
 use crate::nn::ops;
 
-/// Numbers read by one thread at a time.
-const PIECE: usize = 1 << 13;
+/// Numbers that a thread asks memory for, and fills.
+const PIECE: usize = 1 << 17;
+/// Numbers that are converted at once.
+const CONVERTED: usize = 1 << 13;
 /// Rows and columns turned at once when a matrix is transposed: the tile fits the first cache.
 const TILE: usize = 32;
 /// Bytes of rows that are read before they are turned: they stay in the cache.
@@ -126,10 +125,15 @@ fn read_as<T: Held>(
                 return stored.bytes.read_exact_at(bytes, start).map(|()| true);
             }
             // Whole numbers of four bytes, so that they lie where numbers must.
-            let mut buffer = [0_u32; 2 * PIECE];
-            let bytes = &mut bytemuck::cast_slice_mut(&mut buffer)[..values.len() * size];
-            stored.bytes.read_exact_at(bytes, start)?;
-            Ok(convert(bytes, values))
+            let mut buffer = [0_u32; 2 * CONVERTED];
+            let mut all_fit = true;
+            for (part, values) in values.chunks_mut(CONVERTED).enumerate() {
+                let bytes = &mut bytemuck::cast_slice_mut(&mut buffer)[..values.len() * size];
+                let start = start + (part * CONVERTED * size) as u64;
+                stored.bytes.read_exact_at(bytes, start)?;
+                all_fit &= convert(bytes, values);
+            }
+            Ok(all_fit)
         }),
     };
     match values.map_err(ModelError::io("read", path))? {
@@ -144,32 +148,23 @@ fn read_as<T: Held>(
 /// Numbers that `fill(first, part)` puts there part by part, on many threads; none when it says
 /// of a part that a number is too large.
 ///
-/// Each thread is the first to touch the memory of its parts: to clear the pages that the system
-/// lends takes as long as to read them.
+/// Each thread asks for the memory of its parts: to clear the pages that the system lends takes
+/// as long as to read them.
 fn filled<T: Held>(
     count: usize,
     fill: impl Fn(usize, &mut [T]) -> io::Result<bool> + Sync,
 ) -> io::Result<Option<Vec<T>>> {
-    if count < PIECE {
-        let mut values = bytemuck::allocation::zeroed_vec(count);
-        return Ok(fill(0, &mut values)?.then_some(values));
-    }
-    let outcome = Mutex::new(Ok(true));
-    let pieces = (0..count.div_ceil(PIECE)).into_par_iter().map(|piece| {
-        let first = piece * PIECE;
-        let mut values = [T::zeroed(); PIECE];
-        let filled = fill(first, &mut values[..PIECE.min(count - first)]);
-        if !matches!(filled, Ok(true)) {
-            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = filled;
-        }
-        values
-    });
-    let mut values = Vec::new();
-    pieces.collect_into_vec(&mut values);
-    let outcome = outcome.into_inner();
-    let all_fit = outcome.unwrap_or_else(PoisonError::into_inner)?;
-    let mut values = values.into_flattened();
-    values.truncate(count);
+    let mut values = ops::untouched(count);
+    let all_fit = if count <= PIECE {
+        fill(0, &mut values)?
+    } else {
+        let pieces = values.par_chunks_mut(PIECE).enumerate();
+        let filled = pieces.map(|(piece, values)| {
+            ops::lend(values);
+            fill(piece * PIECE, values)
+        });
+        filled.try_reduce(|| true, |one, other| Ok(one && other))?
+    };
     Ok(all_fit.then_some(values))
 }
 
@@ -181,35 +176,41 @@ fn transposed<T: Held>(
     size: usize,
     convert: impl Fn(&[u8], &mut [T]) -> bool + Sync,
 ) -> io::Result<Option<Vec<T>>> {
-    let Some(mut values) = filled::<T>(rows * columns, |_, _| Ok(true))? else {
-        return Ok(None);
-    };
+    let mut values = ops::untouched(rows * columns);
+    if rows * columns > PIECE {
+        values.par_chunks_mut(PIECE).for_each(ops::lend);
+    }
     let row_bytes = columns * size;
     let band = (BAND / row_bytes)
         .next_multiple_of(TILE)
         .clamp(TILE, rows.max(TILE));
-    // Whole numbers of four bytes, so that they lie where numbers must.
-    let mut buffer = vec![0_u32; (band.min(rows) * row_bytes).div_ceil(4)];
     for top in (0..rows).step_by(band) {
         let height = band.min(rows - top);
-        let bytes = &mut bytemuck::cast_slice_mut(&mut buffer)[..height * row_bytes];
-        fetch(stored, top * row_bytes, bytes)?;
-        let parts = values.par_chunks_mut(TILE * rows).enumerate();
-        let all_fit = parts.all(|(part, out)| {
-            let mut tiles = bytes.chunks(TILE * row_bytes).enumerate();
-            tiles.all(|(tile, lines)| {
-                let lines = lines.chunks_exact(row_bytes);
-                let lines = lines.map(|line| &line[part * TILE * size..]);
-                let top = top + tile * TILE;
-                match (out.len() / rows, lines.len()) {
-                    // Of a length that the compiler knows.
-                    (TILE, TILE) => turn(lines, [TILE, TILE], size, &convert, out, [top, rows]),
-                    (width, height) => {
-                        turn(lines, [height, width], size, &convert, out, [top, rows])
+        // Scratch that begins where numbers may lie.
+        let all_fit = ops::with_scratch((height * row_bytes).div_ceil(4), |buffer| {
+            let bytes = &mut bytemuck::cast_slice_mut(buffer)[..height * row_bytes];
+            fetch(stored, top * row_bytes, bytes)?;
+            let bytes = &*bytes;
+            let parts = values.par_chunks_mut(TILE * rows).enumerate();
+            Ok::<_, io::Error>(parts.all(|(part, out)| {
+                let mut tiles = bytes.chunks(TILE * row_bytes).enumerate();
+                tiles.all(|(tile, lines)| {
+                    let lines = lines.chunks_exact(row_bytes);
+                    let lines = lines.map(|line| &line[part * TILE * size..]);
+                    let top = top + tile * TILE;
+                    match (out.len() / rows, lines.len()) {
+                        (TILE, TILE) if size_of::<T>() == 2 => {
+                            turn_halves(lines, size, &convert, out, [top, rows])
+                        }
+                        // Of a length that the compiler knows.
+                        (TILE, TILE) => turn(lines, [TILE, TILE], size, &convert, out, [top, rows]),
+                        (width, height) => {
+                            turn(lines, [height, width], size, &convert, out, [top, rows])
+                        }
                     }
-                }
-            })
-        });
+                })
+            }))
+        })?;
         if !all_fit {
             return Ok(None);
         }
@@ -240,6 +241,55 @@ fn turn<'a, T: Held>(
         }
     }
     all_fit
+}
+
+/// [`turn`] of whole tiles of numbers of two bytes: four are turned at once, as one of eight
+/// bytes, which takes half the time of going one by one.
+fn turn_halves<'a, T: Held>(
+    lines: impl Iterator<Item = &'a [u8]>,
+    size: usize,
+    convert: &impl Fn(&[u8], &mut [T]) -> bool,
+    out: &mut [T],
+    [top, rows]: [usize; 2],
+) -> bool {
+    const FOURS: usize = TILE / 4;
+    let mut tile = [[0_u64; FOURS]; TILE];
+    let mut all_fit = true;
+    for (tile, line) in tile.iter_mut().zip(lines) {
+        all_fit &= convert(&line[..TILE * size], bytemuck::cast_slice_mut(tile));
+    }
+    let mut turned = [[0_u64; FOURS]; TILE];
+    for (place, [a, b, c, d]) in tile.as_chunks::<4>().0.iter().enumerate() {
+        for four in 0..FOURS {
+            let square = turned_square([a[four], b[four], c[four], d[four]]);
+            for (column, numbers) in square.into_iter().enumerate() {
+                turned[4 * four + column][place] = numbers;
+            }
+        }
+    }
+    for (out, turned) in out.chunks_exact_mut(rows).zip(&turned) {
+        out[top..][..TILE].copy_from_slice(bytemuck::cast_slice(turned));
+    }
+    all_fit
+}
+
+/// Four rows of four numbers of two bytes with their axes swapped, on processors of either byte
+/// order.
+#[inline(always)]
+fn turned_square([a, b, c, d]: [u64; 4]) -> [u64; 4] {
+    /// The first two of four, and the first of each two.
+    const HALF: u64 = 0xffff_ffff;
+    const EACH: u64 = 0x0000_ffff_0000_ffff;
+    let [a, b, c, d] = [a, b, c, d].map(u64::to_le);
+    let (ac, bd) = ((a & HALF) | (c << 32), (b & HALF) | (d << 32));
+    let (ca, db) = ((a >> 32) | (c & !HALF), (b >> 32) | (d & !HALF));
+    let pair = |one: u64, other: u64| {
+        let even = (one & EACH) | ((other & EACH) << 16);
+        let odd = ((one >> 16) & EACH) | (other & !EACH);
+        [even, odd].map(u64::from_le)
+    };
+    let [[first, second], [third, fourth]] = [pair(ac, bd), pair(ca, db)];
+    [first, second, third, fourth]
 }
 
 /// Reads bytes as they are from a place on, on many threads.
