@@ -387,13 +387,6 @@ pub(in crate::model) fn check_bytes(path: &Path) -> Result<(), ModelError> {
     if matches!(start.as_slice(), [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
         return Ok(());
     }
-    // One line of words; what else is short and text may be a pickle.
-    let is_letter = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
-    let line = start.trim_ascii();
-    let is_words = line.contains(&b' ') && line.iter().all(is_letter);
-    if start.len() < LONGEST_ANSWER && is_words && line[0].is_ascii_alphabetic() {
-        return Err(refusal(path, TEXT));
-    }
     let text = start.trim_ascii_start();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     if text.starts_with(b"<") {
@@ -410,6 +403,13 @@ pub(in crate::model) fn check_bytes(path: &Path) -> Result<(), ModelError> {
         .is_some_and(|rest| rest.starts_with(b"ustar"))
     {
         return Err(refusal(path, PACKED));
+    }
+    // One line of words; what else is short and text may be a pickle.
+    let is_letter = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+    let line = start.trim_ascii();
+    let is_words = line.contains(&b' ') && line.iter().all(is_letter);
+    if start.len() < LONGEST_ANSWER && is_words && line[0].is_ascii_alphabetic() {
+        return Err(refusal(path, TEXT));
     }
     Ok(())
 }
