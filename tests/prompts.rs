@@ -1,6 +1,7 @@
 //! The language of prompts: what a model is told of it, and when.
 //!
-//! `data/reference/make_prompt_reference.py` computes the same states in Python.
+//! `data/reference/make_prompt_reference.py` computes the same states in Python, and
+//! `make_conjunction_reference.py` whole runs of prompts that join several texts.
 #![allow(
     clippy::unwrap_used,
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
@@ -8,16 +9,20 @@
 
 mod reference_support;
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 use reference_support::{Reference, difference, folder};
 use serde::Deserialize;
-use velatura::diffusion::{GenerationRequest, LatentDiffusion, Retelling, Session};
+use velatura::diffusion::{
+    Conditions, GenerationRequest, GivenLatents, LatentDiffusion, Retelling, Session,
+};
 use velatura::engine::PromptReader;
 use velatura::folders;
 use velatura::model::conditioner::{Asked, Bench, TextReader};
 use velatura::model::{ClipTokenizer, ModelFolder};
-use velatura::recipe::SamplerId;
 use velatura::recipe::prompt::{PromptSyntax, TextReading};
+use velatura::recipe::{Latents, LayoutBox, LayoutInput, SamplerId};
 use velatura::scenes::sample_prompt;
 
 /// Largest difference allowed between Python and us.
@@ -210,6 +215,127 @@ fn a_schedule_can_be_told_on_the_way() {
     assert!(!is_near(&anew("a red house"), &scheduled));
 }
 
+#[derive(Deserialize)]
+struct Conjunctions {
+    side: u32,
+    steps: u32,
+    negative_prompt: String,
+    r#box: [f32; 4],
+    cases: Vec<ConjunctionCase>,
+}
+
+#[derive(Deserialize)]
+struct ConjunctionCase {
+    prompt: String,
+    guidance: f32,
+    has_box: bool,
+}
+
+impl Conjunctions {
+    fn request(&self, case: &ConjunctionCase, noise: Vec<f64>) -> GenerationRequest {
+        let side = (noise.len() / 4).isqrt();
+        let noise = Latents {
+            shape: [1, 4, side, side],
+            values: noise.into_iter().map(|value| value as f32).collect(),
+        };
+        let sheep = LayoutBox {
+            class: "two sheep".to_owned(),
+            rect: self.r#box,
+            colour: None,
+        };
+        GenerationRequest {
+            prompt: case.prompt.clone(),
+            negative_prompt: self.negative_prompt.clone(),
+            sampler: Some(SamplerId::new("ddim")),
+            steps: self.steps,
+            guidance_scale: case.guidance,
+            width_px: self.side,
+            height_px: self.side,
+            conditions: Conditions {
+                layout: case.has_box.then(|| LayoutInput([sheep].into())),
+                layout_weight: 1.0,
+                ..Conditions::default()
+            },
+            given: GivenLatents {
+                noise: Some(Arc::new(noise)),
+                clean: None,
+            },
+            ..GenerationRequest::default()
+        }
+    }
+}
+
+/// Weights, a guidance of 1, texts of different lengths, schedules, empty texts and boxes.
+#[test]
+fn texts_that_are_joined_lead_together_by_the_formula_of_the_paper() {
+    let reference = Reference::open("conjunctions.safetensors");
+    let all: Conjunctions = reference.cases();
+    let model = load("sd1-tiny");
+    for (index, case) in all.cases.iter().enumerate() {
+        let request = all.request(case, reference.numbers(&format!("{index}.noise")));
+        let wanted = reference.numbers(&format!("{index}.run"));
+        let (largest, deviation) = difference(&painted(&model, &request), &wanted);
+        let prompt: String = case.prompt.chars().take(60).collect();
+        println!("{prompt}: largest difference {largest:.1e} of {deviation:.2}");
+        assert!(largest < TOLERANCE, "{prompt}: {largest}");
+    }
+}
+
+/// What was joined is no more once the run is told one text, and the other way round.
+#[test]
+fn joined_texts_can_be_told_on_the_way() {
+    let model = load("sd1-tiny");
+    let anew = |first: &str, later: &str, guidance: f32| {
+        let begun = request(first, guidance);
+        let mut session = Session::new(&model, &begun).unwrap();
+        let told = model.told_anew(&Retelling {
+            prompt: later,
+            negative_prompt: &begun.negative_prompt,
+            reading: begun.reading,
+            steps: session.total(),
+            guidance_scale: guidance,
+            conditions: &begun.conditions,
+            size_px: [16, 16],
+            canvas: begun.canvas,
+        });
+        session.tell(told.unwrap());
+        while session.step().unwrap().is_some() {}
+        values(session.state().latents)
+    };
+    let (one, several) = (
+        "a red house",
+        "a red house AND a moon :0.5 AND [fog:hill:0.5]",
+    );
+    for guidance in [1.0, 3.0] {
+        let [alone, joined] = [one, several].map(|it| painted(&model, &request(it, guidance)));
+        assert_ne!(alone, joined);
+        assert_eq!(anew(several, one, guidance), alone);
+        assert_eq!(anew(one, several, guidance), joined);
+        assert_eq!(anew(several, several, guidance), joined);
+    }
+}
+
+/// Without the word, and where it means nothing, the numbers are the same to the bit.
+#[test]
+fn one_text_is_painted_as_it_always_was() {
+    let model = load("sd1-tiny");
+    for guidance in [1.0, 3.0] {
+        let weighted = request("sand and a house :1.2", guidance);
+        let plain = GenerationRequest {
+            reading: TextReading::PLAIN,
+            ..weighted.clone()
+        };
+        assert_eq!(painted(&model, &weighted), painted(&model, &plain));
+    }
+    let negative = |text: &str| GenerationRequest {
+        negative_prompt: text.to_owned(),
+        ..request("a house", 3.0)
+    };
+    // A word like any other; this vocabulary knows no capitals.
+    let word = painted(&model, &negative("fog AND rain"));
+    assert_eq!(word, painted(&model, &negative("fog and rain")));
+}
+
 #[test]
 fn words_without_signs_paint_the_same_bits_in_any_syntax() {
     for name in ["sd1-tiny", "sd2-tiny", "inpaint-tiny"] {
@@ -251,7 +377,7 @@ fn storybook_knows_the_words_of_its_scenes_and_no_others() {
         let caption = sample_prompt(7, index);
         assert!(reader.unknown(&caption).is_empty(), "{caption}");
     }
-    let text = "a (crocodlie:1.2) and a Yellow bus BREAK <lora:wizard:1> it's ack";
+    let text = "a (crocodlie:1.2) AND a Yellow bus BREAK <lora:wizard:1> it's ack";
     let unknown: Vec<&str> = reader
         .unknown(text)
         .into_iter()
@@ -273,6 +399,7 @@ fn tokens_are_counted_as_they_are_read() {
     assert_eq!(count(""), (0, 38));
     assert_eq!(count("a (red:1.3) house"), (3, 38));
     assert_eq!(count("a [red|{two|three} green] house"), (4, 38));
+    assert_eq!(count("a red house :1.5 AND a house"), (3, 38));
     assert!(count(&"a red house, ".repeat(2000)).0 > 38);
 }
 

@@ -339,10 +339,13 @@ impl AppState {
 /// What a prompt says at first, without the signs that only say how.
 fn said(prompt: &str) -> String {
     let syntax = PromptSyntax::default();
-    // Of one step, all would be said that comes later.
-    let parts = syntax.parts(prompt, 100);
-    let first = parts.first().map_or("", |part| &*part.text);
-    joined(&syntax.pieces(first)).replace('\n', " ")
+    let texts = syntax.conjuncts(prompt).into_iter().map(|it| {
+        // Of one step, all would be said that comes later.
+        let parts = syntax.parts(&it.text, 100);
+        let first = parts.first().map_or("", |part| &*part.text);
+        joined(&syntax.pieces(first)).replace('\n', " ")
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 /// A short layer name made of a prompt.

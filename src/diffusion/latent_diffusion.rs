@@ -234,6 +234,7 @@ impl LatentDiffusion {
                 .and(self.model.guidance(guidance_scale, &self.device)),
             guidance_scale,
             guidance_rescale: 0.0,
+            weights: Vec::new(),
             later: Vec::new(),
             boxes: None,
         }
@@ -258,7 +259,8 @@ impl LatentDiffusion {
         }
     }
 
-    /// What the denoiser says, with guidance.
+    /// What the denoiser says, with guidance: by Liu et al. 2022, equation 11, where a
+    /// prompt joins several texts.
     ///
     /// # Shapes
     /// `[1, latent_channels, h, w]` to the same.
@@ -271,12 +273,24 @@ impl LatentDiffusion {
     ) -> Tensor<4> {
         let heard = told.heard_at(timestep / self.scheduler.num_train_timesteps as f64);
         let timestep = Tensor::<1>::from_data([timestep as f32], &self.device);
-        let said = self.model.said(latents, timestep, &heard);
+        let said = self.model.said(latents, timestep.clone(), &heard);
         if told.rows() == 1 {
             return said;
         }
         let (free, told_of) = (said.clone().narrow(0, 0, 1), said.narrow(0, 1, 1));
-        let guided = free.clone() + (told_of.clone() - free) * guided_by.guidance_scale;
+        let (away, told_of) = match guided_by.weights.split_first() {
+            None => (told_of.clone() - free.clone(), told_of),
+            Some((first, others)) => {
+                let first = (told_of - free.clone()) * *first;
+                let others = heard.further().zip(others);
+                let away = others.fold(first, |away, (told, weight)| {
+                    let said = self.model.said(latents, timestep.clone(), &told);
+                    away + (said - free.clone()) * *weight
+                });
+                (away.clone(), free.clone() + away)
+            }
+        };
+        let guided = free + away * guided_by.guidance_scale;
         if guided_by.guidance_rescale > 0.0 {
             return rescaled(guided, &told_of, guided_by.guidance_rescale);
         }

@@ -41,6 +41,8 @@ pub struct Told {
     pub(super) guidance_scale: f32,
     /// How much of what guidance adds to the deviation is taken back.
     pub(super) guidance_rescale: f32,
+    /// How strongly each of the texts acts that a prompt joins; none where it is one.
+    pub(super) weights: Vec<f32>,
     /// What words are once so many steps are done, where they change on the way.
     pub(super) later: Vec<(usize, Conditioning)>,
     /// What is told of boxes in each window instead, turn by turn; `None` where nothing
@@ -324,7 +326,7 @@ impl<'m> Session<'m> {
             model: self.model,
             size_px: self.plan.size_px,
             canvas: self.plan.canvas,
-            passes: self.plan.sampler.grid().order() * self.plan.told.conditioning.rows(),
+            passes: self.plan.sampler.grid().order() * self.plan.told.conditioning.passes(),
         }))
     }
 

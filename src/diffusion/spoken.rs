@@ -16,6 +16,12 @@ pub const MOST_TEXTS: usize = 128;
 /// What is said, turn by turn.
 pub(super) struct Spoken {
     turns: Vec<Turn>,
+    /// How strongly each of the texts acts that the prompt joins; none where it is one.
+    weights: Vec<f32>,
+    /// Whether there is a branch to steer away from.
+    is_guided: bool,
+    /// Whether guidance was asked for.
+    takes_scale: bool,
     reading: TextReading,
 }
 
@@ -23,49 +29,76 @@ pub(super) struct Spoken {
 struct Turn {
     /// Steps that are done before.
     from: usize,
-    prompt: String,
+    /// The texts that the prompt joins, which is one of most.
+    prompts: Vec<String>,
     /// What to steer away from, where there is guidance.
     negative: Option<String>,
 }
 
 impl Spoken {
-    /// What two texts say in a run of so many steps.
-    pub fn new(prompt: &str, negative: Option<&str>, reading: TextReading, steps: usize) -> Self {
-        let mut prompts = reading.syntax.parts(prompt, steps);
-        let negatives = negative.map(|negative| reading.syntax.parts(negative, steps));
-        let mut negatives = negatives.unwrap_or_default();
-        for parts in [&mut prompts, &mut negatives] {
-            limit(parts, MOST_TEXTS / 2);
-        }
-        let parts = prompts.iter().chain(&negatives);
-        let mut begins: Vec<usize> = parts.map(|part| part.from).collect();
+    /// What a negative prompt and a prompt say in a run of so many steps, with guidance or
+    /// without. What several texts lead to is told by what each adds to the branch to steer
+    /// away from, so they are always asked beside that; without guidance by a scale of 1.
+    pub fn new(
+        [negative, prompt]: [&str; 2],
+        takes_scale: bool,
+        reading: TextReading,
+        steps: usize,
+    ) -> Self {
+        let joined = reading.syntax.conjuncts(prompt);
+        let is_guided = takes_scale || joined.len() > 1;
+        let most = (MOST_TEXTS / 2 / joined.len()).max(1);
+        let parts = |text: &str, most: usize| {
+            let mut parts = reading.syntax.parts(text, steps);
+            limit(&mut parts, most);
+            parts
+        };
+        let prompts = joined.iter().map(|it| parts(&it.text, most));
+        let prompts: Vec<Vec<Part>> = prompts.collect();
+        let negatives = is_guided.then(|| parts(negative, MOST_TEXTS / 2));
+        let all = prompts.iter().chain(&negatives).flatten();
+        let mut begins: Vec<usize> = all.map(|part| part.from).collect();
         begins.sort_unstable();
         begins.dedup();
-        let at = |parts: &[Part], done: usize| {
+        let at = |parts: &Vec<Part>, done: usize| {
             let part = parts.iter().rev().find(|part| part.from <= done);
-            part.map(|part| part.text.clone())
+            part.map(|part| part.text.clone()).unwrap_or_default()
         };
         let turn = |from: usize| Turn {
             from,
-            prompt: at(&prompts, from).unwrap_or_default(),
-            negative: at(&negatives, from),
+            prompts: prompts.iter().map(|parts| at(parts, from)).collect(),
+            negative: negatives.as_ref().map(|parts| at(parts, from)),
         };
         Self {
             turns: begins.into_iter().map(turn).collect(),
+            weights: match &joined[..] {
+                [_] => Vec::new(),
+                several => several.iter().map(|it| it.weight).collect(),
+            },
+            is_guided,
+            takes_scale,
             reading,
         }
     }
 
-    /// What is asked for in words that stay the same.
+    /// Whether the denoiser is asked once more, for what to steer away from.
+    pub fn is_guided(&self) -> bool {
+        self.is_guided
+    }
+
+    /// What is asked for in words that stay the same, where they are one text.
     pub fn asked(&self) -> Option<Asked<'_>> {
-        match &self.turns[..] {
-            [turn] => Some(Asked::Text {
-                prompt: &turn.prompt,
-                negative: turn.negative.as_deref(),
-                reading: self.reading,
-            }),
-            _ => None,
-        }
+        let [turn] = &self.turns[..] else {
+            return None;
+        };
+        let [prompt] = &turn.prompts[..] else {
+            return None;
+        };
+        Some(Asked::Text {
+            prompt,
+            negative: turn.negative.as_deref(),
+            reading: self.reading,
+        })
     }
 
     /// What a run is told that is told this besides words that change.
@@ -76,9 +109,9 @@ impl Spoken {
         model: &Model,
         bench: &mut Bench<'_>,
     ) -> Told {
-        let mut turns = match self.turns.len() {
-            ..2 => Vec::new(),
-            _ => self.encoded(model, bench),
+        let mut turns = match self.asked() {
+            Some(_) => Vec::new(),
+            None => self.encoded(model, bench),
         };
         let first = (!turns.is_empty()).then(|| turns.remove(0).1);
         Told {
@@ -86,8 +119,13 @@ impl Spoken {
                 Some(words) => conditioning.but(words),
                 None => conditioning,
             },
-            guidance_scale,
+            guidance_scale: if self.takes_scale {
+                guidance_scale
+            } else {
+                1.0
+            },
             guidance_rescale: 0.0,
+            weights: self.weights.clone(),
             later: turns,
             boxes: None,
         }
@@ -96,39 +134,63 @@ impl Spoken {
     /// What the denoiser is told of words, by the number of steps that are done. Every
     /// text is encoded once, and all are as long as the longest.
     fn encoded(&self, model: &Model, bench: &mut Bench<'_>) -> Vec<(usize, Conditioning)> {
-        let mut told: HashMap<&str, Conditioning> = HashMap::new();
-        let texts = self.turns.iter().flat_map(Turn::texts);
-        for text in texts.chain([""]) {
-            told.entry(text).or_insert_with(|| {
-                let asked = Asked::Text {
-                    prompt: text,
-                    negative: None,
-                    reading: self.reading,
-                };
-                model.told_of(&asked, bench)
-            });
-        }
-        let longest = told.values().map(length).max().unwrap_or(0);
-        let nothing = told.get("").cloned().unwrap_or_default();
-        let of = |text: &str| {
-            let told = told.get(text).cloned().unwrap_or_default();
-            padded(told, &nothing, longest)
+        let mut known: HashMap<&str, Conditioning> = HashMap::new();
+        let mut negatives: HashMap<&str, Conditioning> = HashMap::new();
+        let mut told_of = |prompt: &str, negative: Option<&str>| {
+            let asked = Asked::Text {
+                prompt,
+                negative,
+                reading: self.reading,
+            };
+            model.told_of(&asked, bench)
         };
+        for turn in &self.turns {
+            for text in turn.prompts.iter().map(String::as_str).chain([""]) {
+                known.entry(text).or_insert_with(|| told_of(text, None));
+            }
+            if let Some(text) = turn.negative.as_deref() {
+                let free = || told_of("", Some(text)).branch(0);
+                negatives.entry(text).or_insert_with(free);
+            }
+        }
+        let nothing = known.get("").cloned().unwrap_or_default();
+        let of = |known: &HashMap<&str, Conditioning>, text: &str| {
+            known.get(text).cloned().unwrap_or_default()
+        };
+        // Each of several texts is as long all the way as it is at its longest.
+        let longest = |which: usize| {
+            let texts = self.turns.iter().map(|turn| &turn.prompts[which]);
+            texts
+                .map(|text| length(&of(&known, text)))
+                .max()
+                .unwrap_or(0)
+        };
+        let lengths: Vec<usize> = (0..self.turns[0].prompts.len()).map(longest).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let all = negatives.values().map(length).fold(longest, usize::max);
         let turns = self.turns.iter().map(|turn| {
-            let prompt = of(&turn.prompt);
+            let texts = turn.prompts.iter().zip(&lengths);
+            let mut texts = texts.map(|(text, own)| {
+                let told = padded(of(&known, text), &nothing, *own);
+                padded(stretched(told, longest), &nothing, all)
+            });
+            let prompt = texts.next().unwrap_or_default();
+            let others = texts.collect();
             let told = match &turn.negative {
-                Some(negative) => Conditioning::branches(of(negative), prompt),
+                Some(text) => {
+                    let free = of(&negatives, text);
+                    // Of no words there is no more than that, which may be told as zeros.
+                    let filler = match text.trim().is_empty() {
+                        true => free.clone(),
+                        false => nothing.clone(),
+                    };
+                    Conditioning::branches(padded(free, &filler, all), prompt)
+                }
                 None => prompt,
             };
-            (turn.from, told)
+            (turn.from, Conditioning { others, ..told })
         });
         turns.collect()
-    }
-}
-
-impl Turn {
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        self.negative.as_deref().into_iter().chain([&*self.prompt])
     }
 }
 
@@ -153,8 +215,7 @@ fn length(told: &Conditioning) -> usize {
 
 /// With as many chunks without words after the others as make it so long.
 fn padded(told: Conditioning, nothing: &Conditioning, length: usize) -> Conditioning {
-    let Conditioning { context, .. } = told;
-    let parts = context.into_iter().map(|(name, tokens)| {
+    let context = told.context.into_iter().map(|(name, tokens)| {
         let mut empty = nothing.context.iter().filter(|(known, _)| *known == name);
         let Some((_, chunk)) = empty.next() else {
             return (name, tokens);
@@ -165,8 +226,26 @@ fn padded(told: Conditioning, nothing: &Conditioning, length: usize) -> Conditio
         (name, Tensor::cat(all, 1))
     });
     Conditioning {
-        context: parts.collect(),
-        ..Conditioning::default()
+        context: context.collect(),
+        ..told
+    }
+}
+
+/// With its last token again and again until it is so long, as the web UI makes the texts
+/// equally long that a prompt joins.
+fn stretched(told: Conditioning, length: usize) -> Conditioning {
+    let context = told.context.into_iter().map(|(name, tokens)| {
+        let own = tokens.dims()[1];
+        if own == 0 || own >= length {
+            return (name, tokens);
+        }
+        let last = tokens.clone().narrow(1, own - 1, 1);
+        let again = last.repeat_dim(1, length - own);
+        (name, Tensor::cat(vec![tokens, again], 1))
+    });
+    Conditioning {
+        context: context.collect(),
+        ..told
     }
 }
 
@@ -175,11 +254,14 @@ mod tests {
     use super::*;
 
     fn turns(prompt: &str, negative: Option<&str>, steps: usize) -> Vec<(usize, String, String)> {
-        let spoken = Spoken::new(prompt, negative, TextReading::default(), steps);
+        let texts = [negative.unwrap_or_default(), prompt];
+        let spoken = Spoken::new(texts, negative.is_some(), TextReading::default(), steps);
         let turns = spoken.turns.into_iter();
-        turns
-            .map(|turn| (turn.from, turn.prompt, turn.negative.unwrap_or_default()))
-            .collect()
+        let turn = |turn: Turn| {
+            let prompt = turn.prompts.join(" AND ");
+            (turn.from, prompt, turn.negative.unwrap_or_default())
+        };
+        turns.map(turn).collect()
     }
 
     #[test]
@@ -193,6 +275,29 @@ mod tests {
         );
         assert_eq!(turns("a", Some("(b:2)"), 8).len(), 1);
         assert_eq!(turns("[a|b]", None, 8).len(), 8);
+        assert_eq!(
+            turns("[a:b:0.5] AND c :2", None, 8),
+            [(0, "a AND c"), (4, "b AND c")].map(|(from, it)| (from, it.to_owned(), String::new()))
+        );
+    }
+
+    #[test]
+    fn several_texts_are_asked_beside_one_to_steer_away_from() {
+        let new = |prompt, takes_scale| {
+            Spoken::new(
+                ["fog AND rain", prompt],
+                takes_scale,
+                TextReading::default(),
+                4,
+            )
+        };
+        let one = new("a cat :2", false);
+        assert!(!one.is_guided() && one.weights.is_empty() && one.asked().is_some());
+        let two = new("a cat :2 AND a dog", false);
+        assert!(two.is_guided() && two.asked().is_none());
+        assert_eq!(two.weights, [2.0, 1.0]);
+        // What to steer away from is one text.
+        assert_eq!(two.turns[0].negative.as_deref(), Some("fog AND rain"));
     }
 
     #[test]

@@ -103,13 +103,13 @@ impl Start {
             // Drawn for the masked picture even where it is not used, as in diffusers.
             draw(shape);
         }
-        let is_guided = model.is_guided(request.guidance_scale);
         let spoken = Spoken::new(
-            &request.prompt,
-            is_guided.then_some(&request.negative_prompt),
+            [&request.negative_prompt, &request.prompt],
+            model.is_guided(request.guidance_scale),
             request.reading,
             (request.steps as usize).saturating_sub(first / sampler.grid().order()),
         );
+        let is_guided = spoken.is_guided();
         let mut asked = Vec::from_iter(spoken.asked());
         // Nobody else looks at it, and it is as large as the picture.
         let nothing = || Tensor::zeros([1, 3, size[1], size[0]], device);

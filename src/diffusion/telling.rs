@@ -127,8 +127,8 @@ impl LatentDiffusion {
         };
         without_picture.check(self.manifest(), size_px, canvas.divides(size_px))?;
         let is_guided = self.is_guided(guidance_scale);
-        let negative = is_guided.then_some(negative_prompt);
-        let spoken = Spoken::new(prompt, negative, reading, steps);
+        let spoken = Spoken::new([negative_prompt, prompt], is_guided, reading, steps);
+        let is_guided = spoken.is_guided();
         let mut asked = Vec::from_iter(spoken.asked());
         let regions = without_picture.regions(self.manifest());
         let worded = (regions.as_slice(), reading);

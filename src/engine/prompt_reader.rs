@@ -75,13 +75,14 @@ impl PromptReader {
         self.0.words.is_some()
     }
 
-    /// How long a prompt is. Where it changes from step to step, how long it becomes; of
-    /// wildcards those count that the seed would choose.
-    pub fn count(&self, text: &str, syntax: PromptSyntax, seed: u64) -> TokenCount {
-        let text = syntax.resolved(head(text), seed, 0);
-        let parts = syntax.parts(&text, STEPS);
+    /// How long a prompt is; of texts that it joins, the longest. Where it changes from step
+    /// to step, how long it becomes; of wildcards those count that the seed would choose.
+    pub fn count(&self, prompt: &str, syntax: PromptSyntax, seed: u64) -> TokenCount {
+        let prompt = syntax.resolved(head(prompt), seed, 0);
+        let joined = syntax.conjuncts(&prompt).into_iter();
+        let parts = joined.flat_map(|it| syntax.parts(&it.text, STEPS));
         // Those that take turns come back again and again.
-        let texts: BTreeSet<&str> = parts.iter().map(|part| &*part.text).collect();
+        let texts: BTreeSet<String> = parts.map(|part| part.text).collect();
         let counts = texts.iter().map(|text| self.0.reader.count(text, syntax));
         let longest = counts.max_by_key(|count| count.tokens);
         longest.unwrap_or_else(|| self.0.reader.count("", syntax))
@@ -97,7 +98,7 @@ impl PromptReader {
         let is_known = |place: &Range<usize>| {
             let word = &text[place.clone()];
             let lower = word.to_lowercase();
-            word == "BREAK" || known.binary_search(&lower).is_ok()
+            ["BREAK", "AND"].contains(&word) || known.binary_search(&lower).is_ok()
         };
         let mut words = words_in(text);
         words.retain(|place| !is_known(place));

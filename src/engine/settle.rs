@@ -49,17 +49,20 @@ pub(super) fn settled(
     if spec.eta > 0.0 && !sampler.takes_eta {
         sentences.push(format!("eta changes nothing with {}", sampler.label));
     }
-    if model.model().embeds_guidance() && !spec.negative_prompt.trim().is_empty() {
+    let syntax = spec.prompt_syntax;
+    let prompt = syntax.without_loras(&spec.prompt);
+    let joined = syntax.conjuncts(&prompt);
+    let is_several = joined.len() > 1;
+    if model.model().embeds_guidance() && !is_several && !spec.negative_prompt.trim().is_empty() {
         let what =
             "guidance was taught to this model, which is told of no words to steer away from";
         sentences.push(format!("{what}: the negative prompt changes nothing"));
     }
-    let syntax = spec.prompt_syntax;
-    let prompt = syntax.without_loras(&spec.prompt);
-    let negative = is_guided.then_some(&*spec.negative_prompt);
-    let prompts = [("prompt", Some(&*prompt)), ("negative prompt", negative)];
-    for (name, text) in prompts {
-        let Some((reader, text)) = model.reader().zip(text) else {
+    let negative = (is_guided || is_several).then_some(&*spec.negative_prompt);
+    let joined = joined.iter().map(|it| ("prompt", &*it.text));
+    let texts = joined.chain(negative.map(|text| ("negative prompt", text)));
+    for (name, text) in texts {
+        let Some(reader) = model.reader() else {
             continue;
         };
         let parts = syntax.parts(text, spec.steps as usize);

@@ -312,3 +312,29 @@ fn regional_prompts_act_as_in_diffusers() {
     let model = load(&folder);
     check("regions", run(&model, &with_regions), &reference, "run");
 }
+
+/// Each text has its own vector of the whole text, on the way too; and no words to steer away
+/// from are told as zeros (`make_conjunction_reference.py`).
+#[test]
+fn joined_and_scheduled_texts_are_told_whole() {
+    let reference = Reference::open("conjunctions.safetensors");
+    let cases: serde_json::Value = reference.cases();
+    let (_scratch, [folder, _]) = Kind::written("base");
+    let model = load(&folder);
+    for (index, case) in cases["xl"].as_array().unwrap().iter().enumerate() {
+        let noise = reference.numbers(&format!("xl.{index}.noise"));
+        let joined = GenerationRequest {
+            prompt: case["prompt"].as_str().unwrap().to_owned(),
+            given: GivenLatents {
+                noise: Some(Arc::new(Latents {
+                    shape: [1, 4, 8, 8],
+                    values: noise.into_iter().map(|value| value as f32).collect(),
+                })),
+                clean: None,
+            },
+            ..request(case["negative_prompt"].as_str().unwrap())
+        };
+        let got = run(&model, &joined);
+        check(&joined.prompt, got, &reference, &format!("xl.{index}.run"));
+    }
+}

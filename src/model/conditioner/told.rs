@@ -56,6 +56,10 @@ pub struct Conditioning {
     /// # Shapes
     /// `[1, width]`.
     pub guidance: Option<Tensor<2>>,
+    /// Further texts of a prompt that joins several: what is told differently of each, in
+    /// one row. It is asked by itself, since it may be told of places as the last row is
+    /// (see [`Self::further`]).
+    pub others: Vec<Self>,
 }
 
 impl Conditioning {
@@ -80,7 +84,40 @@ impl Conditioning {
                 .zip(told.added)
                 .map(|(free, told)| Tensor::cat(vec![free, told], 0)),
             guidance: told.guidance,
+            others: told.others,
         }
+    }
+
+    /// One of the branches, as if there was no other.
+    #[must_use]
+    pub fn branch(&self, row: usize) -> Self {
+        let of = |rows: usize| if rows > row { row } else { 0 };
+        Self {
+            context: each(&self.context, |part| row_of(part, of(part.dims()[0]))),
+            concat: each(&self.concat, |part| row_of(part, of(part.dims()[0]))),
+            classes: self.classes.as_ref().map(|it| {
+                let own = of(it.dims()[0]);
+                it.clone().narrow(0, own, 1)
+            }),
+            grounding: self.grounding.as_ref().map(|it| {
+                let own = of(it.phrases.dims()[0]);
+                Grounding {
+                    phrases: row_of(&it.phrases, own),
+                    places: row_of(&it.places, own),
+                    is_there: row_of(&it.is_there, own),
+                }
+            }),
+            added: self.added.as_ref().map(|it| row_of(it, of(it.dims()[0]))),
+            others: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// What is told of each of the further texts: the same as the last row but for them.
+    pub fn further(&self) -> impl Iterator<Item = Self> {
+        let told = self.branch(self.rows() - 1);
+        let others = self.others.iter();
+        others.map(move |other| told.clone().but(other.clone()))
     }
 
     /// The same, and where there is guidance, beside it the branch to steer away from.
@@ -104,6 +141,7 @@ impl Conditioning {
         self.grounding = self.grounding.or(other.grounding);
         self.added = self.added.or(other.added);
         self.guidance = self.guidance.or(other.guidance);
+        self.others.extend(other.others);
         self
     }
 
@@ -113,6 +151,11 @@ impl Conditioning {
         // It belongs to the tokens that are told.
         self.bias.retain(|(name, _)| !has(&other.context, name));
         self.bias.extend(other.bias);
+        self.others.retain(|further| {
+            let mut told = further.context.iter();
+            !told.any(|(name, _)| has(&other.context, name))
+        });
+        self.others.extend(other.others);
         replace(&mut self.context, other.context);
         replace(&mut self.concat, other.concat);
         self.classes = other.classes.or(self.classes);
@@ -124,6 +167,11 @@ impl Conditioning {
         self.added = other.added.or(self.added);
         self.guidance = other.guidance.or(self.guidance);
         self
+    }
+
+    /// Passes through the denoiser that it takes to ask for all of it.
+    pub fn passes(&self) -> usize {
+        self.rows() + self.others.len()
     }
 
     /// Number of branches of guidance.
@@ -260,6 +308,18 @@ fn in_rows<const D: usize>(tensor: &Tensor<D>, rows: usize) -> Tensor<D> {
     }
 }
 
+fn row_of<const D: usize>(tensor: &Tensor<D>, row: usize) -> Tensor<D> {
+    tensor.clone().narrow(0, row, 1)
+}
+
+fn each<const D: usize>(
+    parts: &[(&'static str, Tensor<D>)],
+    make: impl Fn(&Tensor<D>) -> Tensor<D>,
+) -> Vec<(&'static str, Tensor<D>)> {
+    let parts = parts.iter();
+    parts.map(|(name, part)| (*name, make(part))).collect()
+}
+
 fn both<const D: usize>(
     free: Vec<(&'static str, Tensor<D>)>,
     told: Vec<(&'static str, Tensor<D>)>,
@@ -344,6 +404,38 @@ mod tests {
         assert!(told.clone().but(part(Vec::new())).bias.is_empty());
         let anew = told.but(part(vec![3.0]));
         assert_eq!(numbers(anew.bias[0].1.clone()), [3.0, 3.0]);
+    }
+
+    #[test]
+    fn further_texts_are_told_what_the_last_row_is() {
+        let part = |name, values: &[f32]| {
+            let rows = values
+                .iter()
+                .map(|value| Tensor::<3>::ones([1, 1, 1], &Device::flex()) * *value);
+            Conditioning {
+                context: vec![(name, Tensor::cat(rows.collect(), 0))],
+                ..Default::default()
+            }
+        };
+        let told = Conditioning {
+            concat: vec![("mask", plane(7.0, 1, 1))],
+            others: vec![part("text", &[3.0]), part("text", &[4.0])],
+            ..part("text", &[1.0, 2.0]).and(part("boxes", &[8.0, 9.0]))
+        };
+        assert_eq!((told.rows(), told.passes()), (2, 4));
+        let further: Vec<_> = told.further().collect();
+        let tokens = further
+            .iter()
+            .map(|it| numbers(it.tokens().expect("tokens")));
+        assert_eq!(tokens.collect::<Vec<_>>(), [[3.0, 9.0], [4.0, 9.0]]);
+        assert!(
+            further
+                .iter()
+                .all(|it| it.rows() == 1 && it.concat.len() == 1)
+        );
+        // They go with the words, and stay with anything else.
+        assert_eq!(told.clone().but(part("boxes", &[0.0])).others.len(), 2);
+        assert!(told.but(part("text", &[5.0])).others.is_empty());
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The language of prompts: that of AUTOMATIC1111's web UI, and wildcards.
 //!
-//! A prompt is read in three rounds, each of which leaves what it does not know to
+//! A prompt is read in four rounds, each of which leaves what it does not know to
 //! the next, and in the end to the model as text: nothing that is written is wrong.
 //! [`wildcards`] are chosen by the seed once a picture is begun, and stand resolved in
-//! its recipe; [`schedule`] says which text holds at which step; and [`attention`] how
-//! strongly its parts act. What a model makes of parts is the matter of its conditioner.
+//! its recipe; [`conjunction`] parts what a model is asked for one by one; [`schedule`]
+//! says which text holds at which step; and [`attention`] how strongly its parts act. What
+//! a model makes of parts is the matter of its conditioner.
 
 mod attention;
 mod brackets;
+mod conjunction;
 mod schedule;
 mod wildcards;
 
@@ -16,6 +18,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 pub use attention::{BREAK_WORD, MOST_WEIGHT, Piece, joined};
+pub use conjunction::Conjunct;
 pub use schedule::Part;
 
 use super::lora::{self, LoraSpec, LoraTagError};
@@ -32,7 +35,7 @@ const MOST_BYTES: usize = 1 << 15;
 pub enum PromptSyntax {
     /// All is text, and what is too long is cut: the only one of recipes that do not say.
     Plain,
-    /// Emphasis, schedules, alternation, wildcards and long prompts.
+    /// Emphasis, schedules, alternation, wildcards, `AND` and long prompts.
     #[default]
     Weighted,
 }
@@ -85,6 +88,18 @@ impl PromptSyntax {
         match self.of(text) {
             Self::Plain => Cow::Borrowed(text),
             Self::Weighted => wildcards::resolved(text, seed, stream),
+        }
+    }
+
+    /// The texts that a prompt joins by `AND`, in its order; at least one. A negative
+    /// prompt joins none.
+    pub fn conjuncts(self, prompt: &str) -> Vec<Conjunct> {
+        match self.of(prompt) {
+            Self::Plain => vec![Conjunct {
+                text: prompt.to_owned(),
+                weight: 1.0,
+            }],
+            Self::Weighted => conjunction::conjuncts(prompt),
         }
     }
 
@@ -153,7 +168,11 @@ impl PromptSyntax {
 /// syntax; within words and names that mean something too.
 fn escaped(text: &str) -> Cow<'_, str> {
     let signs = ['\\', '(', ')', '[', ']', '{', '}', '|'];
-    let words = [("BREAK", r"BREA\K"), ("<lora:", r"<lora\:")];
+    let words = [
+        ("BREAK", r"BREA\K"),
+        ("AND", r"AN\D"),
+        ("<lora:", r"<lora\:"),
+    ];
     if !text.contains(signs) && !words.iter().any(|(word, _)| text.contains(word)) {
         return Cow::Borrowed(text);
     }
@@ -191,13 +210,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_rewritten_is_read_as_it_was(
-            text in r"([ab:.0-9(){}|\[\]\\é ]|BREAK| BREAK |<lora:a:1>){0,16}",
+            text in r"([ab:.0-9(){}|\[\]\\é ]|BREAK| BREAK | AND |AND|<lora:a:1>){0,16}",
             seed: u64,
         ) {
             let usual = PromptSyntax::default();
             let rewritten = PromptSyntax::Plain.rewritten(&text);
             prop_assert_eq!(usual.resolved(&rewritten, seed, 0), rewritten.clone());
             prop_assert_eq!(usual.without_loras(&rewritten), rewritten.clone());
+            prop_assert_eq!(usual.conjuncts(&rewritten), PromptSyntax::Plain.conjuncts(&rewritten));
             prop_assert_eq!(usual.parts(&rewritten, 10), vec![Part::whole(&rewritten)]);
             let pieces = usual.pieces(&rewritten);
             prop_assert!(pieces.iter().all(|it| matches!(it, Piece::Text(_, 1.0))));
