@@ -159,6 +159,17 @@ pub enum DiffusionError {
         /// The size of the picture.
         size_px: [u32; 2],
     },
+    /// A sampler goes by the steps of a training that had none.
+    #[error(
+        "{sampler} asks a model at steps of its training, and this one was trained at any level of noise (EDM); \
+         choose one of: {}", others.join(", ")
+    )]
+    NoSteps {
+        /// What the sampler is called.
+        sampler: &'static str,
+        /// Those that can.
+        others: Vec<&'static str>,
+    },
     /// A run cannot go on from a state of another one.
     #[error("this step belongs to a run with other steps or of another size; begin a new run")]
     State,

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use serde::Deserialize;
 
 /// What the denoiser predicts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PredictionType {
     /// The noise ε.
@@ -17,6 +17,24 @@ pub enum PredictionType {
     VPrediction,
     /// The clean sample x₀.
     Sample,
+    /// What of x₀ the sample itself does not tell (Karras et al. 2022,
+    /// <https://arxiv.org/abs/2206.00364>, table 1, EDM): of x₀ + σ ε, brought to a deviation
+    /// of 1, the part F in x₀ = c_skip (x₀ + σ ε) + c_out F.
+    #[serde(skip)]
+    Edm {
+        /// Standard deviation of clean samples.
+        deviation: f64,
+        /// Whether the other sign is predicted, as that of a velocity is.
+        is_velocity: bool,
+    },
+}
+
+/// c_skip and c_out of EDM at a noise level.
+fn parts(sigma: f64, deviation: f64, is_velocity: bool) -> [f64; 2] {
+    let square = sigma * sigma + deviation * deviation;
+    let out = sigma * deviation / square.sqrt();
+    let skip = deviation * deviation / square;
+    [skip, if is_velocity { -out } else { out }]
 }
 
 impl PredictionType {
@@ -26,6 +44,14 @@ impl PredictionType {
             Self::Epsilon => noise,
             Self::VPrediction => signal * noise - sigma * clean,
             Self::Sample => clean,
+            Self::Edm {
+                deviation,
+                is_velocity,
+            } => {
+                let level = sigma / signal;
+                let [skip, out] = parts(f64::from(level), deviation, is_velocity);
+                (clean - skip as f32 * (clean + level * noise)) / out as f32
+            }
         }
     }
 
@@ -53,6 +79,11 @@ impl PredictionType {
                 let noise = (sample - said.clone() * signal) / sigma;
                 (said, noise)
             }
+            Self::Edm { .. } => {
+                let x0 = self.clean([signal, sigma], &said, sample.clone());
+                let noise = (sample - x0.clone() * signal) / sigma;
+                (x0, noise)
+            }
         }
     }
 
@@ -70,6 +101,7 @@ impl PredictionType {
             Self::Epsilon => (sample - said.clone() * sigma) / signal,
             Self::VPrediction => sample * signal - said.clone() * sigma,
             Self::Sample => said.clone(),
+            Self::Edm { .. } => self.x0_of_sigma(sigma / signal, said.clone(), sample / signal),
         }
     }
 
@@ -87,6 +119,13 @@ impl PredictionType {
             Self::Epsilon => said - further * (signal / sigma),
             Self::VPrediction => said - further / sigma,
             Self::Sample => said + further,
+            Self::Edm {
+                deviation,
+                is_velocity,
+            } => {
+                let [_, out] = parts(sigma / signal, deviation, is_velocity);
+                said + further / out
+            }
         }
     }
 
@@ -102,7 +141,27 @@ impl PredictionType {
                 sample / square - said * (sigma / square.sqrt())
             }
             Self::Sample => said,
+            Self::Edm {
+                deviation,
+                is_velocity,
+            } => {
+                let [skip, out] = parts(sigma, deviation, is_velocity);
+                sample * skip + said * out
+            }
         }
+    }
+
+    /// What a denoiser gets to see of x₀ + σ ε: it, brought to the deviation of clean samples
+    /// that it was trained with, which is 1 of EDM.
+    ///
+    /// # Shapes
+    /// As given.
+    pub(super) fn seen_of_sigma(self, sigma: f64, sample: Tensor<4>) -> Tensor<4> {
+        let square = match self {
+            Self::Edm { deviation, .. } => deviation * deviation,
+            _ => 1.0,
+        };
+        sample / (sigma * sigma + square).sqrt()
     }
 }
 
@@ -139,6 +198,14 @@ mod tests {
                 PredictionType::Epsilon,
                 PredictionType::VPrediction,
                 PredictionType::Sample,
+                PredictionType::Edm {
+                    deviation: 0.5,
+                    is_velocity: false,
+                },
+                PredictionType::Edm {
+                    deviation: 1.0,
+                    is_velocity: true,
+                },
             ] {
                 let said: Vec<f32> = clean
                     .iter()

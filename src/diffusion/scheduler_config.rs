@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::DiffusionError;
 use super::prediction::PredictionType;
-use super::sampler::SamplerInfo;
+use super::sampler::{Edm, RHO, SamplerInfo};
 use super::scheduler_wishes::{sampler_of_class, unfulfilled, without_file};
 use crate::recipe::{Prediction, Schedule};
 
@@ -75,6 +75,21 @@ pub enum SolverType {
     Bh2,
 }
 
+/// How schedulers of EDM spread noise levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SigmaSchedule {
+    /// As Karras et al. 2022 do.
+    Karras,
+    /// Evenly in their logarithm.
+    Exponential,
+}
+
+/// How the names of such schedulers begin.
+pub(super) const EDM: &str = "EDM";
+/// The smallest and the largest level of theirs that do not tell.
+const EDM_LIMITS: [f64; 2] = [0.002, 80.0];
+
 /// The file's keys, named as in diffusers.
 ///
 /// A key that is not there means the default of the sampler's class in
@@ -125,6 +140,12 @@ pub struct SchedulerConfig {
     pub sigma_min: Option<f64>,
     /// Largest Karras noise level, if not that of the steps.
     pub sigma_max: Option<f64>,
+    /// Standard deviation of clean latents, of schedulers of EDM.
+    pub sigma_data: f64,
+    /// How these spread noise levels.
+    pub sigma_schedule: SigmaSchedule,
+    /// The exponent by which they do.
+    pub rho: f64,
     /// Whether the last training step is pure noise (Lin et al. 2023, algorithm 1).
     pub rescale_betas_zero_snr: bool,
     /// How Euler's method finds the noise levels of steps.
@@ -180,6 +201,9 @@ impl Default for SchedulerConfig {
             use_beta_sigmas: false,
             sigma_min: None,
             sigma_max: None,
+            sigma_data: 0.5,
+            sigma_schedule: SigmaSchedule::Karras,
+            rho: RHO,
             rescale_betas_zero_snr: false,
             interpolation_type: Interpolation::Linear,
             final_sigmas_type: FinalSigmas::Zero,
@@ -219,8 +243,49 @@ impl SchedulerConfig {
         let warnings = unfulfilled(&keys, sampler)?;
         let config: Self = serde_json::from_value(Value::Object(keys))
             .map_err(|error| DiffusionError::Scheduler(error.to_string()))?;
+        let config = Self { warnings, ..config }.understood()?;
         config.check()?;
-        Ok(Self { warnings, ..config })
+        Ok(config)
+    }
+
+    /// The same where the class of a scheduler says what its words for predictions mean.
+    fn understood(self) -> Result<Self, DiffusionError> {
+        if self.edm().is_none() {
+            return Ok(self);
+        }
+        let is_velocity = match self.prediction_type {
+            PredictionType::VPrediction => true,
+            PredictionType::Sample => {
+                return Err(DiffusionError::Scheduler(
+                    "prediction_type sample is not supported with the noise of EDM; epsilon and v_prediction are"
+                        .to_owned(),
+                ));
+            }
+            _ => false,
+        };
+        Ok(Self {
+            prediction_type: PredictionType::Edm {
+                deviation: self.sigma_data,
+                is_velocity,
+            },
+            ..self
+        })
+    }
+
+    /// The noise of a training without steps, if it was one.
+    pub(super) fn edm(&self) -> Option<Edm> {
+        let class = self.class_name.as_deref()?;
+        let [smallest, largest] = EDM_LIMITS;
+        class.starts_with(EDM).then(|| Edm {
+            limits: [
+                self.sigma_min.unwrap_or(smallest),
+                self.sigma_max.unwrap_or(largest),
+            ],
+            schedule: match self.sigma_schedule {
+                SigmaSchedule::Karras => Schedule::Karras,
+                SigmaSchedule::Exponential => Schedule::Exponential,
+            },
+        })
     }
 
     fn check(&self) -> Result<(), DiffusionError> {
@@ -246,6 +311,19 @@ impl SchedulerConfig {
         {
             return wrong("trained_betas do not make a noise schedule".to_owned());
         }
+        if let Some(edm) = self.edm() {
+            let [min, max] = edm.limits;
+            let data = self.sigma_data;
+            let are_levels = 0.0 < min && min < max && max.is_finite();
+            if !are_levels || !(data > 0.0 && data.is_finite()) {
+                return wrong(format!(
+                    "sigma_min {min}, sigma_max {max} and sigma_data {data} make no noise levels"
+                ));
+            }
+            if self.rho != RHO {
+                return wrong(format!("rho is {}, and only {RHO} is supported", self.rho));
+            }
+        }
         let (share, most) = (self.dynamic_thresholding_ratio, self.sample_max_value);
         if self.thresholding && !((0.0..=1.0).contains(&share) && most > 0.0) {
             return wrong(format!(
@@ -265,9 +343,13 @@ impl SchedulerConfig {
     /// # Errors
     /// If nothing can be predicted so by this schedule.
     pub(super) fn predicting(self, prediction: Prediction) -> Result<Self, DiffusionError> {
-        let prediction_type = match prediction {
-            Prediction::Epsilon => PredictionType::Epsilon,
-            Prediction::Velocity => PredictionType::VPrediction,
+        let prediction_type = match (self.prediction_type, prediction) {
+            (PredictionType::Edm { deviation, .. }, prediction) => PredictionType::Edm {
+                deviation,
+                is_velocity: prediction == Prediction::Velocity,
+            },
+            (_, Prediction::Epsilon) => PredictionType::Epsilon,
+            (_, Prediction::Velocity) => PredictionType::VPrediction,
         };
         let config = Self {
             prediction_type,
@@ -294,7 +376,9 @@ impl SchedulerConfig {
 
     /// How noise levels are spread.
     pub fn schedule(&self) -> Schedule {
-        if self.use_karras_sigmas {
+        if let Some(edm) = self.edm() {
+            edm.schedule
+        } else if self.use_karras_sigmas {
             Schedule::Karras
         } else if self.use_exponential_sigmas {
             Schedule::Exponential
@@ -359,6 +443,18 @@ mod tests {
             (
                 json!({"rescale_betas_zero_snr": true}),
                 "rescale_betas_zero_snr",
+            ),
+            (
+                json!({"_class_name": "EDMEulerScheduler", "sigma_min": 3, "sigma_max": 2}),
+                "sigma_max 2",
+            ),
+            (
+                json!({"_class_name": "EDMEulerScheduler", "rho": 3}),
+                "rho is 3",
+            ),
+            (
+                json!({"_class_name": "EDMDPMSolverMultistepScheduler", "prediction_type": "sample"}),
+                "prediction_type sample",
             ),
         ] {
             let error = SchedulerConfig::from_json(&json)

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::DiffusionError;
 use super::sampler::{SAMPLERS, SamplerInfo};
+use super::scheduler_config::EDM;
 
 /// One sentence for each wish that is not fulfilled: what was asked, what is done.
 /// `sampler` is what stands for the file's class.
@@ -26,25 +27,21 @@ pub(super) fn unfulfilled(
             "{asks} asks for flow matching, which is not supported; models of noise or velocity prediction are"
         )));
     }
-    if class.starts_with("EDM") {
-        return Err(DiffusionError::Scheduler(format!(
-            "{class} asks for the noise of EDM, which is not supported; models of noise or velocity prediction are"
-        )));
-    }
     let mut sentences = Vec::new();
     let mut tell = |asked: String, done: &str| {
         sentences.push(format!(
             "the model\u{2019}s scheduler asks for {asked}, which is not supported; {done}, so pictures may differ"
         ));
     };
-    // diffusers' own class is the first of a sampler's.
-    let is_own = sampler.class_names.first() == Some(&class);
+    // diffusers' own class is the first of a sampler's; that of EDM is the same method.
+    let is_edm = class.starts_with(EDM) && sampler.class_names.contains(&class);
+    let is_own = sampler.class_names.first() == Some(&class) || is_edm;
     if !class.is_empty() && !is_own {
         tell(
             class.to_owned(),
             &format!("{} paints unless another sampler is chosen", sampler.label),
         );
-    } else if class == "DPMSolverMultistepScheduler" {
+    } else if class.ends_with("DPMSolverMultistepScheduler") {
         let own = sampler.algorithm_type.unwrap_or_default();
         if let Some(other) = text("algorithm_type").filter(|kind| *kind != own) {
             tell(
@@ -163,6 +160,8 @@ mod tests {
             "EulerDiscreteScheduler",
             "UniPCMultistepScheduler",
             "LCMScheduler",
+            "EDMEulerScheduler",
+            "EDMDPMSolverMultistepScheduler",
         ] {
             let json = json!({"_class_name": class, "thresholding": true, "use_exponential_sigmas": true,
                 "interpolation_type": "log_linear", "solver_order": 3});

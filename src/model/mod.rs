@@ -44,9 +44,9 @@ pub use clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, HiddenAct};
 pub use controlnet::{Control, ControlNet, ControlNetConfig, ControlNetFile};
 pub use error::ModelError;
 pub use first_stage::{
-    Draw, FirstStage, FirstStageConfig, FirstStageReference, LatentInfo, Pixels, Scaling,
-    SharedWeights, TiledStage, first_stage_config, first_stage_digest, gradient_parts, is_pixels,
-    load_first_stage,
+    ChannelStatistics, Draw, FirstStage, FirstStageConfig, FirstStageReference, LatentInfo, Pixels,
+    Scaling, SharedWeights, TiledStage, first_stage_config, first_stage_digest, gradient_parts,
+    is_pixels, load_first_stage,
 };
 pub use folder::{
     Conversion, ModelFolder, ModelParts, OriginalNetwork, groups_of, is_single_target,

@@ -11,9 +11,9 @@ use super::random::Purpose;
 use super::source::Sample;
 use super::telling::{Tellable, Teller};
 use super::tensors::host;
+use crate::model::FirstStage;
 use crate::model::conditioner::MaskPlanes;
 use crate::model::conditioner::inpaint::MaskedLatent;
-use crate::model::{FirstStage, Scaling};
 use crate::random::Random;
 
 /// Values of pictures that go through the autoencoder at a time.
@@ -98,8 +98,8 @@ impl Encoder {
         let noise = Purpose::Posterior
             .random(self.seed, counter)
             .normals(values.len() / picture * latent);
-        let Scaling { factor, shift } = self.network.scaling();
-        let (factor, shift) = (factor as f32, shift as f32);
+        let scaling = self.network.scaling();
+        let [_, height, width] = self.latent_shape();
         let drawn = known
             .iter()
             .zip(noise.chunks(latent))
@@ -109,8 +109,11 @@ impl Encoder {
                 for ((z, deviation), noise) in latents.iter_mut().zip(deviation).zip(noise) {
                     *z += deviation * noise;
                 }
-                for z in &mut latents {
-                    *z = (*z - shift) * factor;
+                for (channel, plane) in latents.chunks_mut(height * width).enumerate() {
+                    let [shift, factor] = scaling.of_channel(channel);
+                    for z in plane {
+                        *z = (*z - shift) * factor;
+                    }
                 }
                 latents
             });

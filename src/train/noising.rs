@@ -27,6 +27,11 @@ impl Noising {
                 "the scheduler must have at least 2 training steps",
             ));
         }
+        if matches!(config.prediction_type, PredictionType::Edm { .. }) {
+            return Err(TrainError::setting(
+                "a model with the noise of EDM cannot be trained on; choose one that was trained in steps",
+            ));
+        }
         let schedule = NoiseSchedule::of_training(&config);
         Ok(Self {
             shares: shares(sampling, schedule.len()),
@@ -89,7 +94,7 @@ impl Noising {
         let weight = match self.prediction {
             PredictionType::Epsilon => snr.min(gamma) / snr.max(1e-12),
             PredictionType::VPrediction => snr.min(gamma) / (snr + 1.0),
-            PredictionType::Sample => snr.min(gamma),
+            PredictionType::Sample | PredictionType::Edm { .. } => snr.min(gamma),
         };
         weight as f32
     }

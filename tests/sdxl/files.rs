@@ -147,12 +147,12 @@ fn all_kinds_go_from_folder_to_file_and_back() {
     convert(&folder, &target).unwrap();
 }
 
-fn convert(source: &Path, target: &Path) -> Result<(), ModelError> {
+pub fn convert(source: &Path, target: &Path) -> Result<(), ModelError> {
     Conversion::default().run(source, target, &mut |_, _| true)
 }
 
 /// Names, shapes and bytes.
-fn tensors_of(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
+pub fn tensors_of(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
     let bytes = std::fs::read(path).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let all = file.tensors().into_iter();

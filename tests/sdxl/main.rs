@@ -7,6 +7,7 @@
 
 mod additions;
 mod distilled;
+mod edm;
 mod files;
 mod kind;
 #[path = "../reference_support/mod.rs"]

@@ -82,7 +82,8 @@ impl Lead {
             let told = SchedulerConfig::from_json(told).map_err(of_classifier)?;
             let own = NoiseSchedule::of_training(&told);
             let other = NoiseSchedule::of_training(model.scheduler());
-            if !own.is_like(&other, SAME_SIGNAL) {
+            let has_steps = told.edm().or(model.scheduler().edm()).is_none();
+            if !has_steps || !own.is_like(&other, SAME_SIGNAL) {
                 return Err(DiffusionError::ClassifierNoise);
             }
         }

@@ -20,6 +20,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: false,
     takes_eta: true,
+    takes_any_level: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Ddim::new(config, options)?)),
 };

@@ -30,6 +30,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: false,
     takes_eta: false,
+    takes_any_level: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Ddpm::new(config, options)?)),
 };

@@ -18,6 +18,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: true,
     takes_eta: false,
+    takes_any_level: true,
     reads: dpm2::READS,
     build: |config, options| Ok(Box::new(Dpm2Ancestral::new(config, options)?)),
 };

@@ -21,10 +21,14 @@ const SHORT: usize = 15;
 pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "dpmpp-2m",
     label: "DPM++ 2M",
-    class_names: &["DPMSolverMultistepScheduler"],
+    class_names: &[
+        "DPMSolverMultistepScheduler",
+        "EDMDPMSolverMultistepScheduler",
+    ],
     algorithm_type: Some("dpmsolver++"),
     takes_schedules: true,
     takes_eta: false,
+    takes_any_level: true,
     reads: READS,
     build: |config, options| Ok(Box::new(DpmSolver::new(config, options)?)),
 };

@@ -14,10 +14,14 @@ use crate::diffusion::torch_random::NoiseSource;
 pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "dpmpp-2m-sde",
     label: "DPM++ 2M SDE",
-    class_names: &["DPMSolverMultistepScheduler"],
+    class_names: &[
+        "DPMSolverMultistepScheduler",
+        "EDMDPMSolverMultistepScheduler",
+    ],
     algorithm_type: Some("sde-dpmsolver++"),
     takes_schedules: true,
     takes_eta: false,
+    takes_any_level: true,
     reads: dpm_solver::READS,
     build: |config, options| Ok(Box::new(DpmSolverSde::new(config, options)?)),
 };

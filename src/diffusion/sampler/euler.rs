@@ -17,10 +17,11 @@ use crate::diffusion::torch_random::NoiseSource;
 pub(super) static INFO: SamplerInfo = SamplerInfo {
     id: "euler",
     label: "Euler",
-    class_names: &["EulerDiscreteScheduler"],
+    class_names: &["EulerDiscreteScheduler", "EDMEulerScheduler"],
     algorithm_type: None,
     takes_schedules: true,
     takes_eta: false,
+    takes_any_level: true,
     reads: READS,
     build: |config, options| Ok(Box::new(Euler::new(config, options)?)),
 };

@@ -20,6 +20,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: false,
     takes_eta: false,
+    takes_any_level: true,
     reads: euler::READS,
     build: |config, options| Ok(Box::new(EulerAncestral::new(config, options)?)),
 };

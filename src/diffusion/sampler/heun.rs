@@ -19,6 +19,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: true,
     takes_eta: false,
+    takes_any_level: true,
     reads: READS,
     build: |config, options| Ok(Box::new(Heun::new(config, options)?)),
 };

@@ -32,6 +32,9 @@ pub struct SamplerInfo {
     pub takes_schedules: bool,
     /// Whether η changes anything.
     pub takes_eta: bool,
+    /// Whether it asks the model at any noise level, and not only at those of steps of the
+    /// training.
+    pub takes_any_level: bool,
     pub(in crate::diffusion) reads: ConfigReading,
     pub(super) build: Build,
 }
@@ -49,6 +52,13 @@ impl SamplerInfo {
         config: &SchedulerConfig,
         options: SamplerOptions,
     ) -> Result<Box<dyn Sampler>, DiffusionError> {
+        if config.edm().is_some() && !self.takes_any_level {
+            let others = SAMPLERS.iter().filter(|info| info.takes_any_level);
+            return Err(DiffusionError::NoSteps {
+                sampler: self.label,
+                others: others.map(|info| info.id).collect(),
+            });
+        }
         (self.build)(config, options)
     }
 

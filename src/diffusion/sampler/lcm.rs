@@ -25,11 +25,13 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: false,
     takes_eta: false,
+    takes_any_level: false,
     reads: READS,
     build: |config, options| Ok(Box::new(Lcm::new(config, options)?)),
 };
 
-const READS: ConfigReading = ConfigReading {
+/// Sampling along trajectories reads it in almost the same way.
+pub(super) const READS: ConfigReading = ConfigReading {
     betas: (0.00085, 0.012),
     beta_schedule: BetaSchedule::ScaledLinear,
     spacing: TimestepSpacing::Leading,
@@ -38,6 +40,23 @@ const READS: ConfigReading = ConfigReading {
     zero_snr: ZeroSnr::Reached,
     takes_fractions: false,
 };
+
+/// Some of the steps that a model was distilled on, latest first.
+///
+/// # Errors
+/// If there are not as many.
+pub(super) fn distilled_steps(
+    sampler: &'static str,
+    config: &SchedulerConfig,
+    steps: usize,
+) -> Result<Vec<f64>, DiffusionError> {
+    let total = config.num_train_timesteps;
+    let known = config.original_inference_steps.clamp(1, total);
+    check_steps(sampler, steps, 1, known)?;
+    let (stride, part) = (total / known, known as f64 / steps as f64);
+    let step = |i: usize| ((known - (i as f64 * part) as usize) * stride - 1) as f64;
+    Ok((0..steps).map(step).collect())
+}
 
 struct Lcm {
     steps: TrainedSteps,
@@ -48,17 +67,9 @@ struct Lcm {
 
 impl Lcm {
     fn new(config: &SchedulerConfig, options: SamplerOptions) -> Result<Self, DiffusionError> {
-        let total = config.num_train_timesteps;
-        // Some of the steps that the model was distilled on.
-        let known = config.original_inference_steps.clamp(1, total);
-        check_steps(INFO.label, options.steps, 1, known)?;
-        let (stride, part) = (total / known, known as f64 / options.steps as f64);
-        let timesteps = (0..options.steps).map(|i| {
-            let at = (i as f64 * part) as usize;
-            ((known - at) * stride - 1) as f64
-        });
+        let timesteps = distilled_steps(INFO.label, config, options.steps)?;
         Ok(Self {
-            steps: TrainedSteps::new(config, &READS, timesteps.collect()),
+            steps: TrainedSteps::new(config, &READS, timesteps),
             prediction: config.prediction_type,
             bound: READS.bound(config),
             timestep_scaling: config.timestep_scaling,

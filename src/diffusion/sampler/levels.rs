@@ -1,11 +1,12 @@
 //! What the samplers share that work with α x₀ + σ ε, where α² + σ² = 1, and take
-//! their steps along log α / σ.
+//! their steps along log α / σ. With the noise of EDM α is 1.
 
 use burn::tensor::Tensor;
 
+use super::edm::time;
 use super::sigmas::SigmaLimits;
 use super::spread::spread;
-use super::{Bound, Grid, SamplerInfo, SamplerOptions};
+use super::{Bound, Edm, Grid, SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::{PredictionType, with_noise};
 use crate::diffusion::schedule::{
@@ -34,6 +35,15 @@ impl Level {
             lambda: -sigma.ln(),
         }
     }
+
+    /// The same where samples are x₀ + σ ε.
+    fn of_edm(sigma: f64) -> Self {
+        Self {
+            alpha: 1.0,
+            sigma,
+            lambda: -sigma.ln(),
+        }
+    }
 }
 
 /// What classes of diffusers do each in their own way.
@@ -52,6 +62,7 @@ pub(super) struct Levels {
     pub timesteps: Vec<f64>,
     /// One more than timesteps: the last is that of the result.
     levels: Vec<Level>,
+    edm: Option<Edm>,
     prediction: PredictionType,
     bound: Bound,
 }
@@ -65,6 +76,9 @@ impl Levels {
     ) -> Result<Self, DiffusionError> {
         let steps = options.steps;
         check_steps(info.label, steps, 1, config.num_train_timesteps)?;
+        if let Some(edm) = config.edm() {
+            return Ok(Self::of_edm(edm, info, config, options));
+        }
         let table = NoiseSchedule::new(config, &info.reads).sigmas();
         let limits = match manner {
             Manner::DpmSolver => SigmaLimits::default(),
@@ -108,9 +122,34 @@ impl Levels {
         Ok(Self {
             levels: sigmas.into_iter().map(rounded).collect(),
             timesteps,
+            edm: None,
             prediction: config.prediction_type,
             bound: info.reads.bound(config),
         })
+    }
+
+    /// The same of a training without steps.
+    fn of_edm(
+        edm: Edm,
+        info: &SamplerInfo,
+        config: &SchedulerConfig,
+        options: SamplerOptions,
+    ) -> Self {
+        let mut sigmas = edm.levels(options.schedule, options.steps);
+        let timesteps = sigmas.iter().map(|sigma| f64::from(time(*sigma) as f32));
+        let timesteps = timesteps.collect();
+        sigmas.push(match config.final_sigmas_type {
+            FinalSigmas::Zero => 0.0,
+            FinalSigmas::SigmaMin => edm.limits[0],
+        });
+        let rounded = |sigma: f64| Level::of_edm(f64::from(sigma as f32));
+        Self {
+            timesteps,
+            levels: sigmas.into_iter().map(rounded).collect(),
+            edm: Some(edm),
+            prediction: config.prediction_type,
+            bound: info.reads.bound(config),
+        }
     }
 
     /// The levels at both ends of a step.
@@ -135,8 +174,14 @@ impl Levels {
 
     /// What the model said at a step, as x₀ within its bounds.
     pub fn x0(&self, index: usize, output: Tensor<4>, sample: Tensor<4>) -> Tensor<4> {
-        let bar = self.levels[index].alpha.powi(2);
-        let (x0, _) = self.prediction.x0_and_noise(bar, output, sample);
+        let level = self.levels[index];
+        let x0 = match self.edm {
+            Some(_) => self.prediction.x0_of_sigma(level.sigma, output, sample),
+            None => {
+                let bar = level.alpha.powi(2);
+                self.prediction.x0_and_noise(bar, output, sample).0
+            }
+        };
         self.bound.keep(x0)
     }
 }
@@ -146,8 +191,25 @@ impl Grid for Levels {
         &self.timesteps
     }
 
+    fn init_noise_sigma(&self) -> f64 {
+        self.edm.map_or(1.0, |edm| edm.init_noise_sigma())
+    }
+
+    fn scaled(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
+        match self.edm {
+            Some(_) => self
+                .prediction
+                .seen_of_sigma(self.levels[index].sigma, sample),
+            None => sample,
+        }
+    }
+
     fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
-        with_noise(self.levels[index].alpha.powi(2), clean, noise)
+        let level = self.levels[index];
+        match self.edm {
+            Some(_) => clean + noise * level.sigma,
+            None => with_noise(level.alpha.powi(2), clean, noise),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: true,
     takes_eta: false,
+    takes_any_level: true,
     reads: ConfigReading {
         zero_snr: ZeroSnr::Ignored,
         ..euler::READS

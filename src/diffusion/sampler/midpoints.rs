@@ -3,7 +3,6 @@
 
 use burn::tensor::Tensor;
 
-use super::sigmas::scaled;
 use super::{Grid, OpenStep, SamplerInfo, SamplerMemory, SamplerOptions, SigmaLimits, Sigmas};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::scheduler_config::SchedulerConfig;
@@ -43,7 +42,7 @@ impl Midpoints {
     ) -> Result<Self, DiffusionError> {
         let levels = Sigmas::new(info, config, options, SigmaLimits::default())?;
         let steps = levels.timesteps.iter().map(|t| {
-            if options.schedule == Schedule::Karras && rounds_karras {
+            if options.schedule == Schedule::Karras && rounds_karras && config.edm().is_none() {
                 t.round_ties_even()
             } else {
                 *t
@@ -125,7 +124,7 @@ impl Grid for Midpoints {
     }
 
     fn scaled(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        scaled(sample, self.asked(index))
+        self.levels.seen(self.asked(index), sample)
     }
 
     /// On its way that is the noise of the step's end, as in diffusers.

@@ -13,6 +13,7 @@ mod dpm_sde;
 mod dpm_solver;
 mod dpm_solver_3m_sde;
 mod dpm_solver_sde;
+mod edm;
 mod euler;
 mod euler_ancestral;
 mod heun;
@@ -25,16 +26,19 @@ mod plms;
 mod pndm;
 mod sigmas;
 mod spread;
+mod tcd;
 mod trained;
 mod unipc;
 
 use burn::tensor::Tensor;
 
 use bound::Bound;
+pub(super) use edm::Edm;
 use info::Clip;
 pub(super) use info::{ConfigReading, ZeroSnr};
 pub use info::{SamplerInfo, SamplerOptions, sampler_info};
 use sigmas::{SigmaLimits, Sigmas};
+pub(super) use spread::RHO;
 use trained::TrainedSteps;
 
 use super::torch_random::NoiseSource;
@@ -61,6 +65,7 @@ pub static SAMPLERS: &[&SamplerInfo] = &[
     &pndm::INFO,
     &ddpm::INFO,
     &lcm::INFO,
+    &tcd::INFO,
 ];
 
 /// What a step leads to.

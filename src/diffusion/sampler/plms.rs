@@ -29,6 +29,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: false,
     takes_eta: false,
+    takes_any_level: false,
     reads: ConfigReading {
         betas: (1e-4, 0.02),
         beta_schedule: BetaSchedule::Linear,

@@ -2,12 +2,13 @@
 
 use burn::tensor::Tensor;
 
+use super::edm::time;
 use super::spread::spread;
-use super::{Grid, SamplerInfo, SamplerOptions};
+use super::{Edm, Grid, SamplerInfo, SamplerOptions};
 use crate::diffusion::DiffusionError;
 use crate::diffusion::prediction::PredictionType;
 use crate::diffusion::schedule::{
-    NoiseSchedule, interpolate, linspace_f32, spaced_timesteps, step_of_sigma,
+    NoiseSchedule, check_steps, interpolate, linspace_f32, spaced_timesteps, step_of_sigma,
 };
 use crate::diffusion::scheduler_config::{SchedulerConfig, TimestepSpacing};
 
@@ -44,7 +45,7 @@ pub(super) struct Sigmas {
     pub init_noise_sigma: f64,
     /// Evaluations of the model for each step.
     pub order: usize,
-    /// The noise levels of the training.
+    /// The noise levels of the training; none where it had any.
     table: Vec<f64>,
     prediction: PredictionType,
 }
@@ -56,6 +57,10 @@ impl Sigmas {
         options: SamplerOptions,
         limits: SigmaLimits,
     ) -> Result<Self, DiffusionError> {
+        if let Some(edm) = config.edm() {
+            check_steps(info.label, options.steps, 1, config.num_train_timesteps)?;
+            return Ok(Self::of_edm(edm, config, options, limits));
+        }
         let table = NoiseSchedule::new(config, &info.reads).sigmas();
         let mut timesteps = spaced_timesteps(info, config, options.steps)?;
         let mut sigmas: Vec<f64> = match limits.is_log_linear {
@@ -93,9 +98,45 @@ impl Sigmas {
         })
     }
 
-    /// The training step with a noise level.
+    /// The same of a training without steps.
+    fn of_edm(
+        edm: Edm,
+        config: &SchedulerConfig,
+        options: SamplerOptions,
+        limits: SigmaLimits,
+    ) -> Self {
+        let mut sigmas = edm.levels(options.schedule, options.steps);
+        let timesteps = sigmas.iter().map(|sigma| f64::from(time(*sigma) as f32));
+        let timesteps = timesteps.collect();
+        sigmas.push(match limits.ends_at_smallest {
+            true => edm.limits[0],
+            false => 0.0,
+        });
+        Self {
+            timesteps,
+            sigmas: sigmas
+                .into_iter()
+                .map(|sigma| f64::from(sigma as f32))
+                .collect(),
+            init_noise_sigma: edm.init_noise_sigma(),
+            order: 1,
+            table: Vec::new(),
+            prediction: config.prediction_type,
+        }
+    }
+
+    /// What the model is told of a noise level: the training step that has it, if there are
+    /// steps.
     pub fn step_of(&self, sigma: f64) -> f64 {
-        step_of_sigma(&self.table, sigma)
+        match self.table.is_empty() {
+            true => time(sigma),
+            false => step_of_sigma(&self.table, sigma),
+        }
+    }
+
+    /// What the model gets to see of a sample x₀ + σ ε.
+    pub fn seen(&self, sigma: f64, sample: Tensor<4>) -> Tensor<4> {
+        self.prediction.seen_of_sigma(sigma, sample)
     }
 
     /// What the model said of a sample x₀ + σ ε, as x₀.
@@ -127,15 +168,10 @@ impl Grid for Sigmas {
     }
 
     fn scaled(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        scaled(sample, self.sigmas[index])
+        self.seen(self.sigmas[index], sample)
     }
 
     fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Tensor<4> {
         clean + noise * self.sigmas[index]
     }
-}
-
-/// x / √(σ² + 1).
-pub(super) fn scaled(sample: Tensor<4>, sigma: f64) -> Tensor<4> {
-    sample / (sigma * sigma + 1.0).sqrt()
 }

@@ -5,7 +5,7 @@ use crate::diffusion::schedule::{interpolate, linspace};
 use crate::recipe::Schedule;
 
 /// The exponent of Karras et al. 2022, equation 5.
-const RHO: f64 = 7.0;
+pub(in crate::diffusion) const RHO: f64 = 7.0;
 /// Both parameters of the beta distribution.
 const BETA: f64 = 0.6;
 /// The steps that were found best for Stable Diffusion 1 (Sabour et al. 2024,

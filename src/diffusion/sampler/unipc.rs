@@ -26,6 +26,7 @@ pub(super) static INFO: SamplerInfo = SamplerInfo {
     algorithm_type: None,
     takes_schedules: true,
     takes_eta: false,
+    takes_any_level: true,
     reads: ConfigReading {
         betas: (1e-4, 0.02),
         beta_schedule: BetaSchedule::Linear,

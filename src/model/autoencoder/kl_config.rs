@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::codec::{Codec, CodecKeys};
-use crate::model::first_stage::Scaling;
+use crate::model::first_stage::{ChannelStatistics, Scaling};
 use crate::model::{ModelError, limits};
 
 const CLASS: &str = "AutoencoderKL";
@@ -43,6 +43,12 @@ pub struct AutoencoderKlConfig {
     pub scaling_factor: f64,
     /// What is taken from latents before that multiplication.
     pub shift_factor: Option<f64>,
+    /// The mean of each channel of latents, which is taken from it instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latents_mean: Option<Vec<f64>>,
+    /// The standard deviation of each, by which it is divided besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latents_std: Option<Vec<f64>>,
     /// Whether a 1×1 convolution follows the encoder.
     pub use_quant_conv: bool,
     /// Whether a 1×1 convolution comes before the decoder.
@@ -70,6 +76,8 @@ impl Default for AutoencoderKlConfig {
             sample_size: Some(json!(32)),
             scaling_factor: 0.18215,
             shift_factor: None,
+            latents_mean: None,
+            latents_std: None,
             use_quant_conv: true,
             use_post_quant_conv: true,
             mid_block_add_attention: true,
@@ -97,6 +105,12 @@ impl AutoencoderKlConfig {
         Scaling {
             factor: self.scaling_factor,
             shift: self.shift_factor.unwrap_or(0.0),
+            // As in diffusers, one of them alone means nothing.
+            channels: self
+                .latents_mean
+                .clone()
+                .zip(self.latents_std.clone())
+                .map(|(mean, deviation)| ChannelStatistics { mean, deviation }),
         }
     }
 
@@ -145,15 +159,15 @@ impl AutoencoderKlConfig {
         {
             return fail("act_fn", value.to_string(), "only silu is");
         }
-        for key in ["latents_mean", "latents_std"] {
-            if let Some(value) = self.other.get(key)
-                && !value.is_null()
-            {
-                return fail(
-                    key,
-                    value.to_string(),
-                    "only one scaling_factor for all channels is",
-                );
+        if let Some(ChannelStatistics { mean, deviation }) = self.scaling().channels {
+            let count = self.channels();
+            if mean.len() != count || !mean.iter().all(|it| it.is_finite()) {
+                let supported = format!("it must be {count} finite numbers");
+                return fail("latents_mean", format!("{mean:?}"), &supported);
+            }
+            if deviation.len() != count || !deviation.iter().all(|it| it.is_finite() && *it > 0.0) {
+                let supported = format!("it must be {count} positive numbers");
+                return fail("latents_std", format!("{deviation:?}"), &supported);
             }
         }
         let levels = self.block_out_channels.len();
@@ -211,6 +225,22 @@ mod tests {
                     ..Default::default()
                 },
                 "shift_factor",
+            ),
+            (
+                AutoencoderKlConfig {
+                    latents_mean: Some(vec![0.0; 4]),
+                    latents_std: Some(vec![1.0, 1.0, 0.0, 1.0]),
+                    ..Default::default()
+                },
+                "latents_std",
+            ),
+            (
+                AutoencoderKlConfig {
+                    latents_mean: Some(vec![0.0; 3]),
+                    latents_std: Some(vec![1.0; 4]),
+                    ..Default::default()
+                },
+                "latents_mean",
             ),
         ] {
             let error = config.validate().expect_err("absurd").to_string();

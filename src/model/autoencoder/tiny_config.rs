@@ -94,6 +94,7 @@ impl AutoencoderTinyConfig {
         Scaling {
             factor: self.scaling_factor,
             shift: self.shift_factor.unwrap_or(0.0),
+            channels: None,
         }
     }
 

@@ -92,6 +92,7 @@ impl VqModelConfig {
         Scaling {
             factor: self.scaling_factor,
             shift: 0.0,
+            channels: None,
         }
     }
 

@@ -150,6 +150,8 @@ impl FirstStageConfig {
                 if is_alike {
                     own.scaling_factor = other.scaling_factor;
                     own.shift_factor = other.shift_factor;
+                    own.latents_mean.clone_from(&other.latents_mean);
+                    own.latents_std.clone_from(&other.latents_std);
                 }
             }
             (Self::Vq(own), Self::Vq(other)) => {

@@ -17,7 +17,7 @@ mod tiny_files;
 use std::fmt::Debug;
 use std::path::Path;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::ModelError;
 use super::weights::WeightDtype;
@@ -64,12 +64,37 @@ impl LatentInfo {
 }
 
 /// How latents are brought to about unit variance for the denoiser (LDM §D.1).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
     /// What they are multiplied by, after the shift.
     pub factor: f64,
     /// What is taken from them.
     pub shift: f64,
+    /// What is taken from each channel instead, and what it is divided by, where they are
+    /// told one by one.
+    pub channels: Option<ChannelStatistics>,
+}
+
+/// Mean and standard deviation of each channel of latents (`latents_mean` and `latents_std`
+/// of diffusers).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelStatistics {
+    /// The means.
+    pub mean: Vec<f64>,
+    /// As many deviations.
+    pub deviation: Vec<f64>,
+}
+
+impl ChannelStatistics {
+    /// # Shapes
+    /// Both `[1, channels, 1, 1]`.
+    fn planes(&self, device: &Device) -> [Tensor<4>; 2] {
+        [&self.mean, &self.deviation].map(|numbers| {
+            let values: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
+            let count = values.len();
+            Tensor::from_data(TensorData::new(values, [1, count, 1, 1]), device)
+        })
+    }
 }
 
 impl Scaling {
@@ -77,7 +102,7 @@ impl Scaling {
     ///
     /// # Errors
     /// If the factor is not positive, or one is not finite.
-    pub(super) fn validate(self, class: &'static str) -> Result<(), ModelError> {
+    pub(super) fn validate(&self, class: &'static str) -> Result<(), ModelError> {
         let (key, value, supported) = if !(self.factor.is_finite() && self.factor > 0.0) {
             ("scaling_factor", self.factor, "it must be positive")
         } else if !self.shift.is_finite() {
@@ -88,14 +113,36 @@ impl Scaling {
         Err(ModelError::unsupported(class, key, value, supported))
     }
 
+    /// What is taken from a channel, and what it is multiplied by then.
+    pub fn of_channel(&self, channel: usize) -> [f32; 2] {
+        let own = self.channels.as_ref().and_then(|channels| {
+            let mean = channels.mean.get(channel)?;
+            Some([*mean, self.factor / channels.deviation.get(channel)?])
+        });
+        own.unwrap_or([self.shift, self.factor])
+            .map(|number| number as f32)
+    }
+
     /// Latents as the denoiser wants them.
-    pub fn apply(self, latents: Tensor<4>) -> Tensor<4> {
-        (latents - self.shift) * self.factor
+    pub fn apply(&self, latents: Tensor<4>) -> Tensor<4> {
+        match &self.channels {
+            Some(channels) => {
+                let [mean, deviation] = channels.planes(&latents.device());
+                (latents - mean) * self.factor / deviation
+            }
+            None => (latents - self.shift) * self.factor,
+        }
     }
 
     /// The inverse of [`Self::apply`].
-    pub fn undo(self, latents: Tensor<4>) -> Tensor<4> {
-        latents / self.factor + self.shift
+    pub fn undo(&self, latents: Tensor<4>) -> Tensor<4> {
+        match &self.channels {
+            Some(channels) => {
+                let [mean, deviation] = channels.planes(&latents.device());
+                latents * deviation / self.factor + mean
+            }
+            None => latents / self.factor + self.shift,
+        }
     }
 }
 

@@ -54,6 +54,7 @@ impl PixelsConfig {
         Scaling {
             factor: self.scaling_factor,
             shift: 0.0,
+            channels: None,
         }
     }
 }

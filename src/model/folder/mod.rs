@@ -5,6 +5,7 @@ mod completed;
 mod conditions;
 mod convert;
 mod differences;
+mod edm;
 mod few_steps;
 mod files;
 mod first_stage;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::edm::EdmFile;
 use super::few_steps::FewSteps;
 use super::single::{
     HEAD_WIDTH, OneFile, clip, denoiser, open_clip, refused, schedule, text_config,
@@ -49,7 +50,9 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         return Err(refused(path, &inspection));
     };
     let is_velocity = inspection.prediction == Some(Predicts::Velocity);
-    let few = FewSteps::of(path);
+    let edm = EdmFile::of(source.as_ref())?;
+    // Few steps are those of a training.
+    let few = FewSteps::of(path).filter(|_| edm.is_none());
     let sample_size = few.map_or(SAMPLE_SIZE, |few| few.sample_size(SAMPLE_SIZE));
     let unet = OriginalUnet {
         heads: Some(OriginalHeads::Width(HEAD_WIDTH)),
@@ -85,13 +88,16 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         config
     };
     unet_config.validate()?;
-    let stage = completed::own(
+    let mut stage = completed::own(
         path,
         first_stage.as_ref(),
         sample_size,
         SCALE_FACTOR,
         &source,
     )?;
+    if let (Some(edm), Some(stage)) = (&edm, &mut stage) {
+        edm.tell(&mut stage.config)?;
+    }
     let first_config = first.map(|sizes| text_config(sizes, sizes.layers, false));
     let second_config = text_config(second, second.layers, true).with_projection(pooled);
     for config in first_config.iter().chain([&second_config]) {
@@ -115,6 +121,9 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
     if has_zero_end {
         scheduler["rescale_betas_zero_snr"] = json!(true);
         scheduler["timestep_spacing"] = json!("trailing");
+    }
+    if let Some(edm) = edm {
+        scheduler = edm.scheduler();
     }
     let folder = ModelFolder {
         path: path.to_path_buf(),

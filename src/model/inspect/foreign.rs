@@ -144,9 +144,13 @@ const FLUX: Kind = (
     "Stable Diffusion 1, 2 and XL and latent diffusion models are known",
 );
 const EDM: Kind = (
-    "a model that was trained with the noise of EDM (Playground 2.5, CosXL)",
-    "models of Stable Diffusion XL that predict noise or velocity are known",
+    "a model that was trained with the noise of EDM, and none of Stable Diffusion XL",
+    "of such models those of Stable Diffusion XL are known (Playground 2.5, CosXL)",
 );
+/// What tells of that noise.
+const EDM_NAMES: [&str; 2] = ["edm_mean", "edm_vpred."];
+/// The place of a text encoder of Stable Diffusion XL.
+const XL_TEXT: &str = "conditioner.embedders.";
 const EMBEDDING: Kind = (
     "a textual inversion, which is a word for a model and none itself",
     "choose the model that it was made for, and give it --embedding",
@@ -265,8 +269,8 @@ const PARTS: [(&str, Kind); 61] = [
     (".weight_scale", QUANTISED),
     (".comfy_quant", QUANTISED),
     ("_packed_params", QUANTISED),
-    ("edm_mean", EDM),
-    ("edm_vpred.", EDM),
+    (EDM_NAMES[0], EDM),
+    (EDM_NAMES[1], EDM),
     ("double_blocks.", FLUX),
     ("single_transformer_blocks.", FLUX),
     ("joint_blocks.", SD3),
@@ -434,7 +438,10 @@ pub(in crate::model) fn check_class(folder: &Path) -> Result<(), ModelError> {
 pub(super) fn check_names(source: &dyn WeightSource, seen: &Seen<'_>) -> Result<(), ModelError> {
     // A whole model has its encoders with it.
     let is_whole = seen.has(UNET);
-    let belongs = |part: &str| is_whole && WITHIN_MODELS.contains(&part);
+    let is_xl = is_whole && seen.has(XL_TEXT);
+    let belongs = |part: &str| {
+        is_whole && (WITHIN_MODELS.contains(&part) || (is_xl && EDM_NAMES.contains(&part)))
+    };
     let found = CONTROLNET_RELATIVES
         .iter()
         .chain(&PARTS)

@@ -178,7 +178,12 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
         notices.push("it takes boxes with any words (GLIGEN)".into());
     }
     if family == Family::StableDiffusionXl {
-        notices.extend(FewSteps::of(path).map(|few| few.notice().to_owned()));
+        match seen.mentions("edm_mean") || seen.mentions("edm_vpred.") {
+            true => notices.push(
+                "it was trained with the noise of EDM: samplers that go by steps of a training cannot paint with it".into(),
+            ),
+            false => notices.extend(FewSteps::of(path).map(|few| few.notice().to_owned())),
+        }
         if matches!(
             parts.conditioner,
             OriginalConditioner::Both { clip: None, .. }
@@ -448,7 +453,9 @@ fn prediction(
     }
     match family {
         // Fine-tuned versions mark themselves so.
-        Family::StableDiffusionXl if seen.has("v_pred") => Some(Predicts::Velocity),
+        Family::StableDiffusionXl if seen.has("v_pred") || seen.mentions("edm_vpred.") => {
+            Some(Predicts::Velocity)
+        }
         Family::StableDiffusion2 if unet.input_channels == unet.output_channels => {
             let noted = source.note(ARCHITECTURE_NOTE);
             let noted = noted.and_then(|noted| {

@@ -47,6 +47,15 @@ pub(super) fn lost(model: &ModelFolder, read: &ModelFolder) -> Result<Option<Str
             own[0], other[0]
         )));
     }
+    let channels = |config: &FirstStageConfig| match config {
+        FirstStageConfig::Kl(config) => config.scaling().channels,
+        _ => None,
+    };
+    if channels(stages.0) != channels(stages.1) {
+        return Ok(Some(
+            "it does not tell the mean and the deviation of each channel of latents".into(),
+        ));
+    }
     Ok(lost_words(model, read)?.or_else(|| lost_noise(&model.scheduler, &read.scheduler)))
 }
 
@@ -128,10 +137,28 @@ fn is_same_text(own: &ClipTextConfig, other: &ClipTextConfig) -> bool {
         && own.projection_width() == other.projection_width()
 }
 
+/// What a scheduler of EDM tells of its noise; `None` of others.
+fn edm(scheduler: &Value) -> Option<[&Value; 5]> {
+    let class = scheduler["_class_name"].as_str()?;
+    let keys = [
+        "sigma_min",
+        "sigma_max",
+        "sigma_data",
+        "sigma_schedule",
+        "prediction_type",
+    ];
+    class
+        .starts_with("EDM")
+        .then(|| keys.map(|key| &scheduler[key]))
+}
+
 fn lost_noise(own: &Value, other: &Value) -> Option<String> {
     let is_told = |value: &Value| !value.is_null() && *value != Value::Bool(false);
     if let Some(key) = UNTOLD.into_iter().find(|key| is_told(&own[*key])) {
         return Some(format!("it does not tell the {key} of the scheduler"));
+    }
+    if edm(own) != edm(other) {
+        return Some("it does not tell the noise of EDM that the model was trained with".into());
     }
     let predicts = |value: &Value| {
         let told = value["prediction_type"].as_str();
