@@ -315,7 +315,7 @@ impl SchedulerConfig {
             let [min, max] = edm.limits;
             let data = self.sigma_data;
             let are_levels = 0.0 < min && min < max && max.is_finite();
-            if !are_levels || !(data > 0.0 && data.is_finite()) {
+            if !(are_levels && data > 0.0 && data.is_finite()) {
                 return wrong(format!(
                     "sigma_min {min}, sigma_max {max} and sigma_data {data} make no noise levels"
                 ));

@@ -53,15 +53,17 @@ pub(super) fn settled(
     let prompt = syntax.without_loras(&spec.prompt);
     let joined = syntax.conjuncts(&prompt);
     let is_several = joined.len() > 1;
+    // As many as a run is told of each.
+    let most = (MOST_TEXTS / 2 / joined.len()).max(1);
     if model.model().embeds_guidance() && !is_several && !spec.negative_prompt.trim().is_empty() {
         let what =
             "guidance was taught to this model, which is told of no words to steer away from";
         sentences.push(format!("{what}: the negative prompt changes nothing"));
     }
     let negative = (is_guided || is_several).then_some(&*spec.negative_prompt);
-    let joined = joined.iter().map(|it| ("prompt", &*it.text));
-    let texts = joined.chain(negative.map(|text| ("negative prompt", text)));
-    for (name, text) in texts {
+    let joined = joined.iter().map(|it| ("prompt", &*it.text, most));
+    let texts = joined.chain(negative.map(|text| ("negative prompt", text, MOST_TEXTS / 2)));
+    for (name, text, most) in texts {
         let Some(reader) = model.reader() else {
             continue;
         };
@@ -70,14 +72,14 @@ pub(super) fn settled(
         let mut known = BTreeSet::new();
         let texts = parts.iter().map(|part| &*part.text);
         let texts: Vec<&str> = texts.filter(|text| known.insert(*text)).collect();
-        if texts.len() > MOST_TEXTS / 2 {
+        if texts.len() > most {
             sentences.push(format!(
                 "the {name} changes into {} different texts; after the first {} it stays as it is",
                 texts.len(),
-                MOST_TEXTS / 2
+                most
             ));
         }
-        let read = texts.iter().take(MOST_TEXTS / 2);
+        let read = texts.iter().take(most);
         let ends = read.map(|text| reader.unread(text, syntax));
         let unread = ends.max_by_key(|end| end.len()).unwrap_or("");
         if !unread.is_empty() {

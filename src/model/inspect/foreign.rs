@@ -147,8 +147,8 @@ const EDM: Kind = (
     "a model that was trained with the noise of EDM, and none of Stable Diffusion XL",
     "of such models those of Stable Diffusion XL are known (Playground 2.5, CosXL)",
 );
-/// What tells of that noise.
-const EDM_NAMES: [&str; 2] = ["edm_mean", "edm_vpred."];
+/// What tells of that noise: of Playground 2.5, of CosXL.
+pub(super) const EDM_NAMES: [&str; 2] = ["edm_mean", "edm_vpred."];
 /// The place of a text encoder of Stable Diffusion XL.
 const XL_TEXT: &str = "conditioner.embedders.";
 const EMBEDDING: Kind = (
@@ -429,6 +429,14 @@ pub(in crate::model) fn check_class(folder: &Path) -> Result<(), ModelError> {
         .and_then(|config| config["_class_name"].as_str());
     let known = class.and_then(|class| CLASSES.iter().find(|(name, _)| class == *name));
     known.map_or(Ok(()), |(_, kind)| Err(refusal(folder, *kind)))
+}
+
+/// What is said of a model that opens and was trained with that noise.
+pub(super) fn edm_notice(seen: &Seen<'_>) -> Option<&'static str> {
+    let is_edm = EDM_NAMES.iter().any(|name| seen.has(name));
+    is_edm.then_some(
+        "it was trained with the noise of EDM: samplers that go by steps of a training cannot paint with it",
+    )
 }
 
 /// Refuses files in which names are those of something else.

@@ -178,12 +178,8 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
         notices.push("it takes boxes with any words (GLIGEN)".into());
     }
     if family == Family::StableDiffusionXl {
-        match seen.mentions("edm_mean") || seen.mentions("edm_vpred.") {
-            true => notices.push(
-                "it was trained with the noise of EDM: samplers that go by steps of a training cannot paint with it".into(),
-            ),
-            false => notices.extend(FewSteps::of(path).map(|few| few.notice().to_owned())),
-        }
+        let few = || FewSteps::of(path).map(FewSteps::notice);
+        notices.extend(foreign::edm_notice(&seen).or_else(few).map(str::to_owned));
         if matches!(
             parts.conditioner,
             OriginalConditioner::Both { clip: None, .. }
@@ -453,7 +449,7 @@ fn prediction(
     }
     match family {
         // Fine-tuned versions mark themselves so.
-        Family::StableDiffusionXl if seen.has("v_pred") || seen.mentions("edm_vpred.") => {
+        Family::StableDiffusionXl if seen.has("v_pred") || seen.has(foreign::EDM_NAMES[1]) => {
             Some(Predicts::Velocity)
         }
         Family::StableDiffusion2 if unet.input_channels == unet.output_channels => {

@@ -2,7 +2,7 @@
 //! counters, losses.
 
 /// Buffers by their whole names.
-const BUFFERS: [&str; 26] = [
+const BUFFERS: [&str; 30] = [
     "betas",
     "alphas_cumprod",
     "alphas_cumprod_prev",
@@ -29,6 +29,10 @@ const BUFFERS: [&str; 26] = [
     "model_ema.num_updates",
     "v_pred",
     "ztsnr",
+    "edm_mean",
+    "edm_std",
+    "edm_vpred.sigma_max",
+    "edm_vpred.sigma_min",
 ];
 
 /// Whether a name stands for nothing that a network is made of.

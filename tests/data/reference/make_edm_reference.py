@@ -50,7 +50,9 @@ def main():
         told = dict(case["scheduler"])
         kind = {SOLVER: EDMDPMSolverMultistepScheduler, EULER: EDMEulerScheduler}[told.pop("_class_name")]
         scheduler = kind(**told)
-        vae = AutoencoderKL.from_config({**made["vae"].config, **case["vae"]})
+        # Without what diffusers notes of its own, by which it would take defaults again.
+        sizes = {key: value for key, value in made["vae"].config.items() if not key.startswith("_")}
+        vae = AutoencoderKL(**{**sizes, **case["vae"]})
         vae.load_state_dict(made["vae"].state_dict())
         pipe.scheduler, pipe.vae = scheduler, vae.eval()
         pipe.set_progress_bar_config(disable=True)

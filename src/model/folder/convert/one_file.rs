@@ -15,8 +15,16 @@ use crate::model::weights::{Arranged, Gathered, WeightSource};
 use crate::model::{FirstStageConfig, ModelError};
 
 /// What a file says of itself that is not its weights, and that is read again: what
-/// latents are multiplied by, and marks of what is predicted.
-const TELLING: [&str; 3] = ["scale_factor", "v_pred", "ztsnr"];
+/// latents are multiplied by, marks of what is predicted, and the noise of EDM.
+const TELLING: [&str; 7] = [
+    "scale_factor",
+    "v_pred",
+    "ztsnr",
+    "edm_mean",
+    "edm_std",
+    "edm_vpred.sigma_max",
+    "edm_vpred.sigma_min",
+];
 /// Where files say which kind of model they are
 /// (<https://github.com/Stability-AI/ModelSpec>).
 const ARCHITECTURE_NOTE: &str = "modelspec.architecture";
