@@ -24,6 +24,8 @@ use velatura::recipe::{ControlSpec, GenerateSpec, ImageInput, ModelSource};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
+const FIRST_STAGE: &str = "vae/diffusion_pytorch_model.safetensors";
+
 fn folder() -> PathBuf {
     PathBuf::from("tests/data/reference/sd1-tiny")
 }
@@ -75,6 +77,63 @@ fn the_first_stage_has_its_turn_and_so_has_another_one() {
         ..Additions::default()
     };
     assert!(model.with(wrong).is_err());
+}
+
+/// The model with another file for its first stage.
+fn with_first_stage(root: &Path, weights: &[u8]) -> PathBuf {
+    for entry in walkdir::WalkDir::new(folder()) {
+        let entry = entry.unwrap();
+        let place = root.join(entry.path().strip_prefix(folder()).unwrap());
+        match entry.file_type().is_dir() {
+            true => std::fs::create_dir_all(place).unwrap(),
+            false => drop(std::fs::copy(entry.path(), place).unwrap()),
+        }
+    }
+    let file = root.join(FIRST_STAGE);
+    std::fs::write(&file, weights).unwrap();
+    file
+}
+
+/// No step waits for the first stage, and none asks for it twice.
+#[test]
+fn the_first_stage_is_read_when_it_is_first_asked() {
+    let scratch = tempfile::tempdir().unwrap();
+    let weights = std::fs::read(folder().join(FIRST_STAGE)).unwrap();
+    let file = with_first_stage(scratch.path(), &weights);
+    let load = || LatentDiffusion::load(&ModelFolder::open(&scratch).unwrap(), &Device::flex());
+    let model = load().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let watch = TurnWatch::new(move |total_bytes| {
+        heard.lock().unwrap().push(total_bytes);
+        ReadWatch::new(|_| true)
+    });
+    model.model().watch_turns(Some(watch));
+    let steps = || {
+        let mut session = Session::new(&model, &request()).unwrap();
+        while session.step().unwrap().is_some() {}
+        session
+    };
+    let session = steps();
+    assert!(told.lock().unwrap().is_empty());
+    // What the disk does not give is told, no picture is made up, and nothing is kept of it.
+    std::fs::write(&file, &weights[..weights.len() / 2]).unwrap();
+    let error = session.picture().unwrap_err().to_string();
+    assert!(error.contains(FIRST_STAGE), "{error}");
+    std::fs::write(&file, &weights).unwrap();
+    assert_eq!(session.picture().unwrap(), picture(&in_turn()));
+    assert_eq!(steps().picture().unwrap(), session.picture().unwrap());
+    let numbers = model.model().first_stage().parameter_count() as u64;
+    assert_eq!(*told.lock().unwrap(), [4 * numbers; 2]);
+    drop(session);
+    // What can be known before anything is painted is.
+    std::fs::write(&file, &weights[..weights.len() - 1]).unwrap();
+    let error = load().err().unwrap().to_string();
+    assert!(error.contains(FIRST_STAGE), "{error}");
+    let other = std::fs::read(folder().join("text_encoder/model.safetensors")).unwrap();
+    std::fs::write(&file, other).unwrap();
+    let error = load().err().unwrap().to_string();
+    assert!(error.contains("AutoencoderKL"), "{error}");
 }
 
 /// Text encoder, denoiser and first stage are read one after the other; each may be given up.

@@ -26,7 +26,7 @@ pub(super) fn reconstructed(
     device: &Device,
     scenes: &[Scene],
 ) -> Result<Vec<RgbImage>, EvaluateError> {
-    let first_stage = model.model().first_stage();
+    let first_stage = model.model().present_first_stage()?;
     let through = |scene: &Scene| {
         let (width, height) = scene.image.dimensions();
         let data = TensorData::new(

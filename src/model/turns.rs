@@ -1,9 +1,10 @@
 //! Networks that are read when their turn comes: no more than one is in memory at a time.
 
+mod late;
+mod reading;
 mod stage;
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::{Device, Tensor};
@@ -12,11 +13,18 @@ use super::conditioner::{
     Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, TextReader,
 };
 use super::lora::Changes;
-use super::weights::{self, ReadWatch, names};
+use super::weights::{self, names};
 use super::whole::retold;
 use super::{ClipTextModel, FirstStage, LatentInfo, ModelError, ModelFolder, UNet2d, UNet2dConfig};
 use crate::recipe::InputSpec;
 use crate::recipe::prompt::TextReading;
+
+pub use reading::TurnWatch;
+
+pub(super) use late::LateStage;
+pub(super) use reading::Reading;
+use stage::StageInTurn;
+pub(super) use stage::StageReader;
 
 /// Reads networks in their turn.
 #[derive(Debug)]
@@ -32,25 +40,7 @@ pub(super) struct Turns {
     /// The first stage that is read, without its weights.
     unread_stage: Box<dyn FirstStage>,
     held: Mutex<Held>,
-    failure: Mutex<Option<ModelError>>,
-    watch: Mutex<Option<TurnWatch>>,
-}
-
-/// Gives those who watch the reading of a network, of so many bytes or about.
-#[derive(Clone)]
-pub struct TurnWatch(Arc<dyn Fn(u64) -> ReadWatch + Send + Sync>);
-
-impl TurnWatch {
-    /// Asks `watch` for somebody each time.
-    pub fn new(watch: impl Fn(u64) -> ReadWatch + Send + Sync + 'static) -> Self {
-        Self(Arc::new(watch))
-    }
-}
-
-impl fmt::Debug for TurnWatch {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("TurnWatch")
-    }
+    reading: Reading,
 }
 
 /// What is in memory.
@@ -81,8 +71,7 @@ impl Turns {
             other_stage: None,
             unread_stage: folder.unread_first_stage(None, device)?,
             held: Mutex::default(),
-            failure: Mutex::default(),
-            watch: Mutex::default(),
+            reading: Reading::default(),
         })
     }
 
@@ -113,25 +102,15 @@ impl Turns {
                 .unread_first_stage(other_stage.as_deref(), &self.device)?,
             other_stage,
             held: Mutex::default(),
-            failure: Mutex::default(),
-            watch: Mutex::new(self.watch().clone()),
+            reading: self.reading.anew(),
         })
-    }
-
-    /// Has the reading of networks watched from now on, or no longer.
-    pub fn set_watch(&self, watch: Option<TurnWatch>) {
-        *self.watch() = watch;
-    }
-
-    fn watch(&self) -> MutexGuard<'_, Option<TurnWatch>> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder, to read a network that takes so many bytes.
     fn folder_for(&self, bytes: usize) -> ModelFolder {
         let folder = self.folder.clone();
-        match &*self.watch() {
-            Some(TurnWatch(watch)) => folder.watched(watch(bytes as u64)),
+        match self.reading.watch(bytes) {
+            Some(watch) => folder.watched(watch),
             None => folder,
         }
     }
@@ -154,17 +133,13 @@ impl Turns {
         *self.held() = Held::Nothing;
     }
 
-    /// What went wrong when a network was read, once.
-    ///
-    /// # Errors
-    /// That.
-    pub fn check(&self) -> Result<(), ModelError> {
-        let failure = self.failure.lock();
-        let mut failure = failure.unwrap_or_else(PoisonError::into_inner);
-        failure.take().map_or(Ok(()), Err)
+    /// The first stage, which is read when it is asked.
+    pub fn first_stage(turns: &Arc<Self>) -> Box<dyn FirstStage> {
+        let reader = Arc::clone(turns);
+        Box::new(StageInTurn::new(turns.unread_stage.boxed(), reader))
     }
 
-    /// The denoiser; `None` where it cannot be read, which [`Self::check`] tells.
+    /// The denoiser; `None` where it cannot be read, which [`Reading::check`] tells.
     pub fn denoiser(&self) -> Option<UNet2d> {
         let mut held = self.held();
         if let Held::Denoiser(network) = &*held {
@@ -178,14 +153,14 @@ impl Turns {
             .and_then(UNet2dConfig::parameter_count);
         let bytes = self.folder.denoiser_bytes(numbers.unwrap_or_default());
         let folder = self.folder_for(bytes);
-        let network = self.told(folder.load_unet(&self.device))?;
+        let network = self.reading.told(folder.load_unet(&self.device))?;
         let changes = &self.changes.denoiser;
         let network = weights::patched(network, &names::DIFFUSERS, changes, self.folder.held());
         *held = Held::Denoiser(Box::new(network.clone()));
         Some(network)
     }
 
-    /// What tells of words; `None` where it cannot be read, which [`Self::check`] tells.
+    /// What tells of words; `None` where it cannot be read, which [`Reading::check`] tells.
     fn text(&self) -> Option<Arc<dyn Conditioner>> {
         let mut held = self.held();
         if let Held::Text(text) = &*held {
@@ -204,26 +179,18 @@ impl Turns {
             })?;
             retold(&text, &self.changes, &self.words, self.folder.held())
         };
-        let text = self.told(read())?;
+        let text = self.reading.told(read())?;
         *held = Held::Text(Arc::clone(&text));
         Some(text)
     }
 
-    /// The first stage, which is there.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn present_stage(&self) -> Result<Box<dyn FirstStage>, ModelError> {
-        let stage = self.stage();
-        self.check()?;
-        stage.ok_or_else(|| ModelError::MissingPart {
-            folder: self.folder.path().to_path_buf(),
-            part: "autoencoder (vae)",
-        })
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// The first stage; `None` where it cannot be read, which [`Self::check`] tells.
-    pub fn stage(&self) -> Option<Box<dyn FirstStage>> {
+impl StageReader for Turns {
+    fn stage(&self) -> Option<Box<dyn FirstStage>> {
         let mut held = self.held();
         if let Held::Stage(stage) = &*held {
             return Some(stage.boxed());
@@ -236,25 +203,21 @@ impl Turns {
             Some(path) => folder.load_first_stage_instead(path, &self.device),
             None => folder.load_first_stage(&self.device),
         };
-        let stage = self.told(read)?;
+        let stage = self.reading.told(read)?;
         *held = Held::Stage(stage.boxed());
         Some(stage)
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reading(&self) -> &Reading {
+        &self.reading
     }
 
-    fn told<T>(&self, read: Result<T, ModelError>) -> Option<T> {
-        match read {
-            Ok(network) => Some(network),
-            Err(error) => {
-                let failure = self.failure.lock();
-                let mut failure = failure.unwrap_or_else(PoisonError::into_inner);
-                *failure = Some(error);
-                None
-            }
-        }
+    fn model(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
     }
 }
 

@@ -10,7 +10,7 @@ use super::conditioner::{
     Asked, Bench, Conditioner, Conditioning, Encoders, LearnedWord, Regional, TextReader,
 };
 use super::lora::{Changes, Targets};
-use super::turns::{TurnWatch, Turns};
+use super::turns::{LateStage, Reading, StageReader, TurnWatch, Turns};
 use super::unet::guidance_waves;
 use super::weights::{self, names};
 use super::{
@@ -33,6 +33,8 @@ pub struct Model {
     changed_as: WeightDtype,
     /// What reads the networks when their turn comes; `None` where all are in memory.
     turns: Option<Arc<Turns>>,
+    /// What reads the first stage when it is first asked, where that may wait.
+    late_stage: Option<Arc<LateStage>>,
 }
 
 /// What is added to a model that is in memory.
@@ -75,11 +77,16 @@ impl Model {
                 ..Self::new(manifest, first_stage, denoiser, encoders)?
             });
         }
-        let first_stage = folder.load_first_stage(device)?;
-        let denoiser = folder.load_unet(device)?;
-        let encoders = Encoders::load(folder, device)?;
+        let late_stage = LateStage::of(folder, device)?;
+        let first_stage = match &late_stage {
+            Some(late) => LateStage::first_stage(late),
+            None => folder.load_first_stage(device)?,
+        };
+        let (encoders, denoiser) =
+            Encoders::load_beside(folder, device, || folder.load_unet(device))?;
         Ok(Self {
             changed_as: folder.held(),
+            late_stage,
             ..Self::new(manifest, first_stage, denoiser, encoders)?
         })
     }
@@ -96,31 +103,39 @@ impl Model {
         }
     }
 
-    /// Has the reading of networks in their turn watched from now on, or no longer.
+    /// Has the reading of networks that wait until they are asked watched from now on, or no
+    /// longer.
     pub fn watch_turns(&self, watch: Option<TurnWatch>) {
-        if let Some(turns) = &self.turns {
-            turns.set_watch(watch);
+        if let Some(reading) = self.reading() {
+            reading.set_watch(watch);
         }
     }
 
     /// The first stage, which is in memory then.
     ///
     /// # Errors
-    /// If it is read when its turn comes, and cannot be.
+    /// If it is read when it is asked, and cannot be.
     pub fn present_first_stage(&self) -> Result<Box<dyn FirstStage>, ModelError> {
-        match &self.turns {
-            Some(turns) => turns.present_stage(),
-            None => Ok(self.first_stage.boxed()),
+        match (&self.turns, &self.late_stage) {
+            (Some(turns), _) => turns.present_stage(),
+            (None, Some(late)) => late.present_stage(),
+            (None, None) => Ok(self.first_stage.boxed()),
         }
     }
 
-    /// What went wrong when a network was read in its turn: what was said since then is
+    /// What went wrong when a network was read since it was asked: what was said since then is
     /// worth nothing.
     ///
     /// # Errors
     /// That.
     pub fn check_turns(&self) -> Result<(), ModelError> {
-        self.turns.as_ref().map_or(Ok(()), |turns| turns.check())
+        self.reading().map_or(Ok(()), Reading::check)
+    }
+
+    /// Of networks that wait until they are asked.
+    fn reading(&self) -> Option<&Reading> {
+        let turns = self.turns.as_ref().map(|turns| turns.reading());
+        turns.or_else(|| Some(self.late_stage.as_ref()?.reading()))
     }
 
     /// A model of parts that are there already, such as those in training.
@@ -153,6 +168,7 @@ impl Model {
             conditioners: conditioners.into_iter().map(Arc::from).collect(),
             changed_as: WeightDtype::F32,
             turns: None,
+            late_stage: None,
         })
     }
 
@@ -225,8 +241,13 @@ impl Model {
                 conditioners: Turns::conditioners(&turns),
                 changed_as: self.changed_as,
                 turns: Some(turns),
+                late_stage: None,
             });
         }
+        let late_stage = match first_stage {
+            Some(_) => None,
+            None => self.late_stage.clone(),
+        };
         let first_stage = first_stage.unwrap_or_else(|| self.first_stage.boxed());
         self.latents().check(first_stage.as_ref())?;
         let conditioners = self.conditioners.iter();
@@ -244,6 +265,7 @@ impl Model {
             conditioners: conditioners.collect::<Result<_, ModelError>>()?,
             changed_as: self.changed_as,
             turns: None,
+            late_stage,
         })
     }
 

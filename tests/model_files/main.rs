@@ -9,11 +9,12 @@ mod damaged;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
-use velatura::model::weights::{self as store, SafetensorsFile, names};
+use velatura::model::weights::{self as store, SafetensorsFile, WeightSource, names};
 use velatura::model::{FirstStage as _, ModelError, ModelFolder, ModelParts, WeightDtype};
 use velatura::nn;
 
@@ -328,6 +329,66 @@ fn weights_are_held_in_half_precision_on_request() {
         "{error}"
     );
     load(&path, WeightDtype::Bf16).unwrap();
+}
+
+/// A file that takes its time for the first of its weights.
+#[derive(Debug)]
+struct SlowAtFirst(SafetensorsFile);
+
+impl WeightSource for SlowAtFirst {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.0.files()
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        self.0.names()
+    }
+
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.0.shape(name)
+    }
+
+    fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.0.dtype(name)
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        shape: &[usize],
+        is_transposed: bool,
+        dtype: WeightDtype,
+    ) -> Result<TensorData, ModelError> {
+        if name == "conv_in.weight" {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        self.0.read(name, shape, is_transposed, dtype)
+    }
+}
+
+/// Weights are read by many threads; which of them fails first is nobody's business.
+#[test]
+fn of_several_weights_that_cannot_be_read_the_first_is_named() {
+    let (_scratch, folder) = copied("sd1-tiny");
+    let mut tensors = read(&folder.join(UNET));
+    for key in ["conv_in.weight", "conv_out.weight", "conv_out.bias"] {
+        tensors.get_mut(key).unwrap().0 = Dtype::I16;
+    }
+    write(&folder.join(UNET), &tensors);
+    let opened = ModelFolder::open(&folder).unwrap();
+    let network = opened.unet_config().unwrap().init(&Device::flex()).unwrap();
+    let source = SlowAtFirst(SafetensorsFile::open(&folder.join(UNET)).unwrap());
+    let class = "UNet2DConditionModel";
+    let read = store::load(network, &source, &names::DENOISER, class, WeightDtype::F32);
+    let error = read.unwrap_err();
+    assert!(
+        matches!(&error, ModelError::NumberKind { key, .. } if key == "conv_in.weight"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The networks of all conditioners of a model, and the conditioners made of them.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use burn::tensor::Device;
 
 use super::Conditioner;
@@ -83,6 +86,42 @@ impl Encoders {
     /// # Errors
     /// If one is missing or damaged.
     pub fn load(folder: &ModelFolder, device: &Device) -> Result<Self, ModelError> {
+        let (encoders, ()) = Self::load_beside(folder, device, || Ok(()))?;
+        Ok(encoders)
+    }
+
+    /// The same after something else, beside which tokens are read: that keeps one thread
+    /// busy, and needs nothing of the device.
+    ///
+    /// # Errors
+    /// As [`Self::load`], or if `work` fails, which is told first.
+    pub fn load_beside<R>(
+        folder: &ModelFolder,
+        device: &Device,
+        work: impl FnOnce() -> Result<R, ModelError>,
+    ) -> Result<(Self, R), ModelError> {
+        thread::scope(|scope| {
+            let begin = || {
+                let thread = thread::Builder::new().name("tokens".to_owned());
+                thread.spawn_scoped(scope, || folder.tokenizer()).ok()
+            };
+            let has_words = folder.text_encoder_config().is_ok();
+            let mut begun = has_words.then(begin).flatten();
+            let mut tokenizer = || match begun.take() {
+                Some(read) => read.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                None => folder.tokenizer(),
+            };
+            let done = work()?;
+            let encoders = Self::read(folder, device, &mut tokenizer)?;
+            Ok((encoders, done))
+        })
+    }
+
+    fn read(
+        folder: &ModelFolder,
+        device: &Device,
+        tokenizer: &mut dyn FnMut() -> Result<ClipTokenizer, ModelError>,
+    ) -> Result<Self, ModelError> {
         let mut encoders = Self {
             original: folder.load_original_encoder(device)?,
             ..Self::default()
@@ -97,7 +136,7 @@ impl Encoders {
                     // A refiner has the second alone.
                     if encoders.second_text.is_none() || folder.text_encoder_config().is_ok() {
                         let network = folder.load_text_encoder(device)?;
-                        encoders.text = Some((folder.tokenizer()?, network));
+                        encoders.text = Some((tokenizer()?, network));
                     }
                 }
                 InputSpec::Layout { .. } => {

@@ -326,6 +326,16 @@ impl FirstStagePlace {
         }
     }
 
+    /// The same, whose files are open from now on; names and shapes fit the network.
+    ///
+    /// # Errors
+    /// As [`Self::load`], of what they tell.
+    pub fn opened(&self) -> Result<Self, ModelError> {
+        let opened = Self::whole(self.config.clone(), self.weights()?.into())?;
+        self.config.kind().placed(&|| opened.weights())?;
+        Ok(opened)
+    }
+
     /// Reads the network.
     ///
     /// # Errors

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use safetensors::Dtype;
 
 use super::ModelFolder;
 use crate::model::first_stage::{FirstStagePlace, Halves};
+use crate::model::weights::WeightDtype;
 use crate::model::{AutoencoderKl, FirstStage, FirstStageConfig, ModelError, VqModel};
 
 impl ModelFolder {
@@ -17,6 +19,33 @@ impl ModelFolder {
         let place = self.first_stage_place()?;
         let weights = || Ok(self.told(place.weights()?));
         place.load_from(&weights, self.first_stage_held(place), device)
+    }
+
+    /// The first stage, compared with its files, which stay open, and how it is held; `None`
+    /// where it has no weights, or a number could turn out to be none when it is read.
+    ///
+    /// # Errors
+    /// As [`Self::load_first_stage`], of what names and shapes tell.
+    pub(in crate::model) fn checked_first_stage(
+        &self,
+    ) -> Result<Option<(FirstStagePlace, WeightDtype)>, ModelError> {
+        let place = self.first_stage_place()?;
+        if place.has_no_weights() {
+            return Ok(None);
+        }
+        let place = place.opened()?;
+        let source = place.weights()?;
+        let held = self.held_for(source.as_ref());
+        let is_safe = source.names().all(|name| {
+            let is_vector = source.shape(name).is_some_and(|shape| shape.len() < 2);
+            match source.dtype(name) {
+                Some(Dtype::F32 | Dtype::F64) => held == WeightDtype::F32 || is_vector,
+                Some(Dtype::F16) => held != WeightDtype::Bf16 || is_vector,
+                Some(Dtype::BF16) => held != WeightDtype::F16 || is_vector,
+                _ => false,
+            }
+        });
+        Ok(is_safe.then_some((place, held)))
     }
 
     /// Reads a first stage that takes the place of the model's own: a folder, or a file of

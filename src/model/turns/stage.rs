@@ -1,43 +1,67 @@
 //! A first stage that is read when it is asked.
 
+use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
-use super::Turns;
+use super::reading::Reading;
 use crate::model::first_stage::{Draw, Scaling};
 use crate::model::{FirstStage, FirstStageConfig, LatentInfo, ModelError, WeightDtype};
 
-/// Stands for a first stage that is not in memory until it has its turn.
-#[derive(Debug)]
-struct StageInTurn {
-    /// The same without weights.
-    like: Box<dyn FirstStage>,
-    turns: Arc<Turns>,
-}
+/// What reads a first stage when it is asked.
+pub(in crate::model) trait StageReader: Debug + Send + Sync {
+    /// The first stage; `None` where it cannot be read, which [`Reading::check`] tells.
+    fn stage(&self) -> Option<Box<dyn FirstStage>>;
 
-impl Turns {
-    /// The first stage, which is read when it is asked.
-    pub fn first_stage(turns: &Arc<Self>) -> Box<dyn FirstStage> {
-        Box::new(StageInTurn {
-            like: turns.unread_stage.boxed(),
-            turns: Arc::clone(turns),
+    /// Who watches, and what went wrong.
+    fn reading(&self) -> &Reading;
+
+    /// The model whose first stage it is.
+    fn model(&self) -> &Path;
+
+    /// Where it computes.
+    fn device(&self) -> &Device;
+
+    /// The first stage, which is there.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn present_stage(&self) -> Result<Box<dyn FirstStage>, ModelError> {
+        let stage = self.stage();
+        self.reading().check()?;
+        stage.ok_or_else(|| ModelError::MissingPart {
+            folder: self.model().to_path_buf(),
+            part: "autoencoder (vae)",
         })
     }
 }
 
+/// Stands for a first stage that is not in memory until it is asked.
+#[derive(Debug)]
+pub(super) struct StageInTurn {
+    /// The same without weights.
+    like: Box<dyn FirstStage>,
+    reader: Arc<dyn StageReader>,
+}
+
 impl StageInTurn {
+    /// That of a reader; `like` is the same without weights.
+    pub fn new(like: Box<dyn FirstStage>, reader: Arc<dyn StageReader>) -> Self {
+        Self { like, reader }
+    }
+
     /// What the first stage makes of something; zeros where it cannot be read, which
-    /// [`Turns::check`] tells.
+    /// [`Reading::check`] tells.
     fn made(
         &self,
         shape: impl FnOnce(LatentInfo) -> [usize; 4],
         of: impl FnOnce(&dyn FirstStage) -> Tensor<4>,
     ) -> Tensor<4> {
-        match self.turns.stage() {
+        match self.reader.stage() {
             Some(stage) => of(stage.as_ref()),
-            None => Tensor::zeros(shape(self.like.info()), &self.turns.device),
+            None => Tensor::zeros(shape(self.like.info()), self.reader.device()),
         }
     }
 }
@@ -81,11 +105,11 @@ impl FirstStage for StageInTurn {
     }
 
     fn distribution_unscaled(&self, pictures: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
-        match self.turns.stage() {
+        match self.reader.stage() {
             Some(stage) => stage.distribution_unscaled(pictures),
             None => {
                 let shape = latent_shape(pictures.dims(), self.like.info());
-                (Tensor::zeros(shape, &self.turns.device), None)
+                (Tensor::zeros(shape, self.reader.device()), None)
             }
         }
     }
@@ -107,12 +131,12 @@ impl FirstStage for StageInTurn {
     }
 
     fn save_weights(&self, path: &Path, dtype: WeightDtype) -> Result<(), ModelError> {
-        self.turns.present_stage()?.save_weights(path, dtype)
+        self.reader.present_stage()?.save_weights(path, dtype)
     }
 
     /// It stays in memory for as long as somebody holds it.
     fn differentiable(&self) -> Box<dyn FirstStage> {
-        let stage = self.turns.stage();
+        let stage = self.reader.stage();
         let stage = stage.as_deref().unwrap_or(self.like.as_ref());
         stage.differentiable()
     }
@@ -120,7 +144,7 @@ impl FirstStage for StageInTurn {
     fn boxed(&self) -> Box<dyn FirstStage> {
         Box::new(Self {
             like: self.like.boxed(),
-            turns: Arc::clone(&self.turns),
+            reader: Arc::clone(&self.reader),
         })
     }
 

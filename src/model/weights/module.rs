@@ -275,8 +275,12 @@ impl Loader<'_> {
             let data = self.source.read(name, shape, wanted.is_transposed, dtype);
             Some(data.map(|data| (wanted.name.clone(), data)))
         });
-        let read: Vec<_> = read.collect::<Result<_, _>>()?;
-        self.read.extend(read);
+        // Of several failures, the first in the order of the module is told.
+        let read: Vec<Result<_, _>> = read.collect();
+        for read in read {
+            let (name, data) = read?;
+            self.read.insert(name, data);
+        }
         Ok(())
     }
 }
