@@ -63,15 +63,7 @@ impl Core {
             EngineEvent::Stopped {
                 job,
                 reason: StopReason::Failed(error),
-            } => {
-                self.take_failure(job, &error.to_string());
-                if matches!(error, EngineError::NoFirstStage(_)) {
-                    self.state.notices.give_button(NoticeAction {
-                        label: "Choose an autoencoder\u{2026}".to_owned(),
-                        command: LibraryCommand::PickFile.into(),
-                    });
-                }
-            }
+            } => self.take_failure(job, &error),
             EngineEvent::Stopped {
                 job,
                 reason: StopReason::Cancelled,
@@ -180,8 +172,8 @@ impl Core {
         }
     }
 
-    fn take_failure(&mut self, job: JobId, text: &str) {
-        let text = sentence(text);
+    fn take_failure(&mut self, job: JobId, error: &EngineError) {
+        let text = sentence(&error.to_string());
         let kind = self.state.jobs.get(job).map(|record| &record.kind);
         if let Some(JobKind::LoadModel(source)) = kind {
             if *source != self.state.settings.form.spec.model {
@@ -190,7 +182,11 @@ impl Core {
             self.state.model = ModelState::Failed(text.clone());
         }
         let about = kind.map(Subject::from);
-        self.state.notices.fail(about, text);
+        let remedy = matches!(error, EngineError::NoFirstStage(_)).then(|| NoticeAction {
+            label: "Choose an autoencoder\u{2026}".to_owned(),
+            command: LibraryCommand::PickFirstStage.into(),
+        });
+        self.state.notices.fail(about, text, remedy);
     }
 
     fn take_background_event(&mut self, event: BackgroundEvent) {
@@ -316,7 +312,7 @@ impl Core {
     }
 
     pub(super) fn take_error(&mut self, about: impl Into<Option<Subject>>, text: &str) {
-        self.state.notices.fail(about, sentence(text));
+        self.state.notices.fail(about, sentence(text), None);
     }
 
     /// What a typed path starts with.
@@ -353,6 +349,7 @@ impl Core {
             }
             PickPurpose::ModelFolder
             | PickPurpose::ModelFile
+            | PickPurpose::FirstStage
             | PickPurpose::ModelPlace
             | PickPurpose::TrainFolder
             | PickPurpose::TrainOutput => {
@@ -373,7 +370,7 @@ impl Core {
             }
             PickPurpose::Palette => self.dispatch(ClassCommand::ReadPalette(path).into()),
             PickPurpose::SavePalette => self.dispatch(ClassCommand::WritePalette(path).into()),
-            PickPurpose::ModelFolder | PickPurpose::ModelFile => {
+            PickPurpose::ModelFolder | PickPurpose::ModelFile | PickPurpose::FirstStage => {
                 self.dispatch(Command::OpenFile(path));
             }
             PickPurpose::ModelPlace => self.dispatch(LibraryCommand::AddPlace(path).into()),

@@ -32,6 +32,8 @@ pub enum LibraryCommand {
     Look,
     /// Asks for a model in one file.
     PickFile,
+    /// Asks for an autoencoder in one file.
+    PickFirstStage,
     /// Asks for a folder of models, which may be that of another program.
     PickPlace,
     /// Adds a folder of models.

@@ -143,19 +143,17 @@ impl Notices {
         self.add(severity, text.into(), None, lifetime);
     }
 
-    /// Tells that something failed; that of nothing stays until it is dismissed.
-    pub fn fail(&mut self, about: impl Into<Option<Subject>>, text: impl Into<String>) {
-        self.push(Severity::Error, text);
+    /// Tells that something failed, with what can be done about it; that of nothing stays
+    /// until it is dismissed.
+    pub fn fail(
+        &mut self,
+        about: impl Into<Option<Subject>>,
+        text: impl Into<String>,
+        remedy: Option<NoticeAction>,
+    ) {
+        self.add(Severity::Error, text.into(), remedy, None);
         if let Some(notice) = self.shown.last_mut() {
             notice.about = about.into();
-        }
-    }
-
-    /// Puts a button on the newest message, where it tells of a failure.
-    pub fn give_button(&mut self, action: NoticeAction) {
-        let newest = self.shown.last_mut();
-        if let Some(notice) = newest.filter(|it| it.severity == Severity::Error) {
-            notice.action = Some(action);
         }
     }
 
@@ -275,8 +273,8 @@ mod tests {
     #[test]
     fn a_failure_is_told_until_the_same_has_succeeded() {
         let mut notices = Notices::default();
-        notices.fail(Subject::Painting, "There is not enough memory");
-        notices.fail(Subject::Copying, "The clipboard cannot be reached");
+        notices.fail(Subject::Painting, "There is not enough memory", None);
+        notices.fail(Subject::Copying, "The clipboard cannot be reached", None);
         notices.push(Severity::Error, "A picture was lost");
         notices.succeed(Subject::Training);
         assert_eq!(notices.iter().count(), 3);

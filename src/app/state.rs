@@ -290,8 +290,9 @@ impl AppState {
         if self.train_form.needs_model() && self.model_folder().is_none() {
             return Some("Choose a model first".to_owned());
         }
-        let survey = self.train_survey.as_ref();
-        self.train_form.problem(self.train_place.as_ref(), survey)
+        let (survey, preview) = (self.train_survey.as_ref(), self.train_preview.as_ref());
+        self.train_form
+            .problem(self.train_place.as_ref(), survey, preview)
     }
 
     /// The trajectory step that stands on the canvas, if any: the one chosen in

@@ -85,8 +85,13 @@ impl Work for FakeWork {
             **spec = spec.as_ref().clone().told_as(&told);
         }
         match self.spec.clone() {
-            JobSpec::LoadModel(source, _) => {
+            JobSpec::LoadModel(source, vae) => {
                 let summary = summary(source);
+                if summary.name == BARE && vae.is_none() {
+                    let message = "There is no autoencoder in bare; choose one that goes with it.";
+                    let error = EngineError::NoFirstStage(message.to_owned());
+                    return Err(StopReason::Failed(error));
+                }
                 if summary.name == SLOW {
                     context.reading(100)(42);
                     self.wait(context)?;
@@ -311,6 +316,9 @@ const LARGE: &str = "large";
 /// The name of one that is read, and written by a training that ends early, for as long as
 /// there is no permit.
 const SLOW: &str = "slow";
+/// The name of one that opens with an autoencoder that is chosen, and not without.
+const BARE: &str = "bare";
+
 /// So many times as large.
 fn repeated(picture: &RgbaImage, factor: u32) -> RgbaImage {
     let [width, height] = [picture.width(), picture.height()].map(|side| side * factor);

@@ -38,6 +38,8 @@ pub enum PickPurpose {
     ModelFolder,
     /// A model in one file.
     ModelFile,
+    /// An autoencoder for a model that has none, or in place of its own.
+    FirstStage,
     /// A folder of models.
     ModelPlace,
     /// A LoRA.
@@ -133,6 +135,12 @@ impl Background {
                 let dialog = dialog
                     .set_title("Open a model")
                     .add_filter("Models", &WEIGHT_ENDINGS);
+                self.await_dialog(purpose, dialog.pick_file());
+            }
+            PickPurpose::FirstStage => {
+                let dialog = dialog
+                    .set_title("Choose an autoencoder")
+                    .add_filter("Autoencoders", &WEIGHT_ENDINGS);
                 self.await_dialog(purpose, dialog.pick_file());
             }
             PickPurpose::ModelPlace => {

@@ -32,12 +32,8 @@ impl Core {
                 self.look_for_models();
             }
             LibraryCommand::Look => self.look_for_models(),
-            LibraryCommand::PickFile => {
-                let folder = settings.recent_models.first();
-                let folder = folder.and_then(|path| path.parent()).map(Path::to_path_buf);
-                self.background
-                    .pick(PickPurpose::ModelFile, folder.as_deref(), "");
-            }
+            LibraryCommand::PickFile => self.pick_weights(PickPurpose::ModelFile),
+            LibraryCommand::PickFirstStage => self.pick_weights(PickPurpose::FirstStage),
             LibraryCommand::PickPlace => self.background.pick(PickPurpose::ModelPlace, None, ""),
             LibraryCommand::AddPlace(folder) => {
                 if !settings.model_places.contains(&folder) {
@@ -93,6 +89,13 @@ impl Core {
                 None => {}
             },
         }
+    }
+
+    /// Asks for a file of weights, beginning where the last model was.
+    fn pick_weights(&mut self, purpose: PickPurpose) {
+        let last = self.state.settings.recent_models.first();
+        let folder = last.and_then(|path| path.parent()).map(Path::to_path_buf);
+        self.background.pick(purpose, folder.as_deref(), "");
     }
 
     /// Looks into all folders of models.

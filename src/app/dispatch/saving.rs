@@ -157,7 +157,7 @@ impl Core {
 
     /// Notes that a file could not be written.
     pub(in crate::app) fn take_unsaved(&mut self, about: Option<Subject>, text: &str) {
-        self.state.notices.fail(about, sentence(text));
+        self.state.notices.fail(about, sentence(text), None);
         // The window stays open, with the work that has no file.
         self.quits_when_written = false;
         self.forget_after_save();

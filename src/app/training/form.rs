@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{OutputPlace, PreviewOf, TrainSurvey};
+use super::{OutputPlace, PreviewOf, TrainPreview, TrainSurvey};
 use crate::folders;
 use crate::recipe::param::{Number, Range, Shown};
 use crate::recipe::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
@@ -343,11 +343,13 @@ impl TrainForm {
         })
     }
 
-    /// Why the run cannot start yet, as a sentence; `survey` is of what the folder holds.
+    /// Why the run cannot start yet, as a sentence; `survey` is of what the folder holds,
+    /// `preview` of how it is seen.
     pub fn problem(
         &self,
         place: Option<&OutputPlace>,
         survey: Option<&TrainSurvey>,
+        preview: Option<&TrainPreview>,
     ) -> Option<String> {
         let needs_folder = self.start != StartFrom::Run && !self.is_on_scenes();
         if self.folder.is_none() && needs_folder {
@@ -360,6 +362,12 @@ impl TrainForm {
             && let Err(missing) = holdings.found_for(task)
         {
             return Some(missing);
+        }
+        let preview = preview.filter(|it| {
+            self.start != StartFrom::Run && self.wanted_preview().as_ref() == Some(&it.of)
+        });
+        if let Some(Err(unseen)) = preview.and_then(|it| it.row.as_ref()) {
+            return Some(unseen.clone());
         }
         let Some(wanted) = self.wanted_output() else {
             return Some("Choose where the model is saved first".to_owned());

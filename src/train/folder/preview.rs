@@ -1,6 +1,6 @@
 //! How the pictures of a folder will be seen, before anything is trained.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::{RgbaImage, imageops};
 
@@ -13,10 +13,11 @@ use crate::train::sheet;
 const MOST_FILES: usize = 20_000;
 
 /// A row of pictures of a folder as squares of a size, evenly spread; of those that
-/// are cut, the middle is shown.
+/// are cut, the middle is shown. Where none of them can be trained on, the first that can
+/// be is looked for among the others.
 ///
 /// # Errors
-/// Why there is nothing to be seen, as a sentence.
+/// Why none can be trained on, as a sentence.
 pub fn preview_of_folder(
     folder: &Path,
     size_px: u32,
@@ -25,9 +26,8 @@ pub fn preview_of_folder(
 ) -> Result<RgbaImage, String> {
     let paths = scan::some_pictures(folder, MOST_FILES);
     let shown = count.min(paths.len());
-    let chosen = (0..shown).map(|i| &paths[i * paths.len() / shown]);
     let mut first_problem = None;
-    let squares = chosen.filter_map(|path| {
+    let mut square_of = |path: &PathBuf| {
         let fitted = picture::decode(path).and_then(|it| picture::fitted(it, size_px, fit));
         match fitted {
             Ok(fitted) => {
@@ -41,8 +41,12 @@ pub fn preview_of_folder(
                 None
             }
         }
-    });
-    let squares: Vec<RgbaImage> = squares.collect();
+    };
+    let chosen = (0..shown).map(|i| &paths[i * paths.len() / shown]);
+    let mut squares: Vec<RgbaImage> = chosen.filter_map(&mut square_of).collect();
+    if squares.is_empty() {
+        squares.extend(paths.iter().find_map(&mut square_of));
+    }
     if squares.is_empty() {
         let reason = first_problem
             .unwrap_or_else(|| format!("There are no pictures in {}", folder.display()));

@@ -386,3 +386,15 @@ fn pictures_that_are_no_squares_are_cut_or_seen_whole() {
     let told = preview_of_folder(empty.0.path(), 16, Fit::Auto, 5).expect_err("none");
     assert!(told.contains("no pictures"), "{told}");
 }
+
+#[test]
+fn a_preview_is_empty_only_where_no_picture_can_be_trained_on() {
+    let folder = Folder::new();
+    RgbImage::new(4, 4)
+        .save(folder.path("a.png"))
+        .expect("a picture");
+    let seen = || preview_of_folder(folder.0.path(), 16, Fit::Crop, 1);
+    assert!(seen().expect_err("too small").contains("a.png"));
+    folder.picture("b.png");
+    assert!(seen().is_ok(), "the second is large enough");
+}

@@ -22,6 +22,7 @@ pub fn path_title(purpose: PickPurpose) -> &'static str {
         PickPurpose::SavePalette => "Save the palette",
         PickPurpose::ModelFolder => "Open a model folder",
         PickPurpose::ModelFile => "Open a model",
+        PickPurpose::FirstStage => "Choose an autoencoder",
         PickPurpose::ModelPlace => "Add a folder of models",
         PickPurpose::TrainFolder => "Choose a folder of pictures",
         PickPurpose::TrainOutput => "Choose where the model is saved",
@@ -84,7 +85,9 @@ pub fn path_ui(
             PickPurpose::ExportBoxes(_) => "Export",
             PickPurpose::ImportBoxes => "Import",
             PickPurpose::Lora | PickPurpose::ControlNet => "Add",
-            PickPurpose::ControlPicture(_) | PickPurpose::Classifier => "Choose",
+            PickPurpose::ControlPicture(_) | PickPurpose::Classifier | PickPurpose::FirstStage => {
+                "Choose"
+            }
             PickPurpose::OpenPicture
             | PickPurpose::ModelFolder
             | PickPurpose::ModelFile

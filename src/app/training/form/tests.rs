@@ -25,10 +25,10 @@ fn form() -> TrainForm {
 fn the_form_says_what_is_missing() {
     let free = place(true, None);
     let mut form = TrainForm::default();
-    assert!(form.problem(None, None).is_some());
+    assert!(form.problem(None, None, None).is_some());
     form.folder = Some("/pictures".into());
     form.output = Some("/models/mine".into());
-    assert_eq!(form.problem(Some(&free), None), None);
+    assert_eq!(form.problem(Some(&free), None, None), None);
     form.start = StartFrom::Scratch;
     let spec = form
         .spec(Some("/models/storybook".into()), Some(&free))
@@ -46,7 +46,7 @@ fn the_form_says_what_is_missing() {
 #[test]
 fn a_folder_in_use_is_not_trained_into() {
     let taken = place(false, None);
-    assert!(form().problem(Some(&taken), None).is_some());
+    assert!(form().problem(Some(&taken), None, None).is_some());
     assert_eq!(form().spec(None, None), None, "nobody has looked yet");
     let usual = OutputPlace {
         wanted: TrainForm {
@@ -61,7 +61,7 @@ fn a_folder_in_use_is_not_trained_into() {
         output: None,
         ..form()
     };
-    assert_eq!(form.problem(Some(&usual), None), None);
+    assert_eq!(form.problem(Some(&usual), None, None), None);
     let spec = form.spec(None, Some(&usual)).expect("a whole form");
     assert_eq!(spec.output, Path::new("/models/mine 2"));
 }
@@ -84,7 +84,7 @@ fn a_run_goes_on_with_what_it_was_started_with() {
         steps: 200,
         ..form()
     };
-    assert_eq!(form.problem(Some(&place), None), None);
+    assert_eq!(form.problem(Some(&place), None, None), None);
     let spec = form.spec(None, Some(&place)).expect("a run");
     assert!(spec.resume);
     assert_eq!((spec.size_px, spec.batch, spec.steps), (48, 3, 200));
@@ -121,10 +121,10 @@ fn a_task_needs_what_it_is_learnt_of() {
         folder: "/pictures".into(),
         found: Some(Ok(Box::default())),
     };
-    let problem = form.problem(Some(&free), Some(&survey));
+    let problem = form.problem(Some(&free), Some(&survey), None);
     assert!(problem.expect("no classes").contains("a folder of its own"));
     form.change(TrainChange::Task(Some(TrainTask::Inpaint)));
-    assert_eq!(form.problem(Some(&free), Some(&survey)), None);
+    assert_eq!(form.problem(Some(&free), Some(&survey), None), None);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_classifier_is_trained_for_the_chosen_model() {
         folder: "/pictures".into(),
         found: Some(Ok(Box::default())),
     };
-    let problem = form.problem(Some(&free), Some(&survey));
+    let problem = form.problem(Some(&free), Some(&survey), None);
     assert!(problem.expect("no classes").contains("a folder of its own"));
 }
 
@@ -208,7 +208,7 @@ fn opened_settings_keep_what_the_dialog_does_not_show() {
     form.open(opened.clone());
     assert!(form.is_on_scenes() && form.chooses_task());
     let free = place(true, None);
-    assert_eq!(form.problem(Some(&free), None), None);
+    assert_eq!(form.problem(Some(&free), None, None), None);
     let spec = form.spec(Some("/models/storybook".into()), Some(&free));
     assert_eq!(spec, Some(opened.spec));
     form.change(TrainChange::Folder(Some("/pictures".into())));
@@ -220,4 +220,20 @@ fn opened_settings_keep_what_the_dialog_does_not_show() {
         (spec.learning_rate, spec.data),
         (3e-4, Some("/pictures".into()))
     );
+}
+
+#[test]
+fn pictures_of_which_none_can_be_trained_on_begin_no_run() {
+    let free = place(true, None);
+    let mut form = form();
+    let preview = |form: &TrainForm| TrainPreview {
+        of: form.wanted_preview().expect("a folder"),
+        row: Some(Err("a.png: 8 by 8 pixels are too few".to_owned())),
+    };
+    let unseen = preview(&form);
+    let problem = form.problem(Some(&free), None, Some(&unseen));
+    assert!(problem.expect("too small").contains("8 by 8"));
+    // What was seen at another size says nothing.
+    form.change(TrainChange::SizePx(16));
+    assert_eq!(form.problem(Some(&free), None, Some(&unseen)), None);
 }
