@@ -97,6 +97,26 @@ fn what_is_typed_goes_to_no_field_behind_a_dialog() {
 }
 
 #[test]
+fn what_is_under_the_pointer_stays_there_while_rows_of_a_dialog_come_and_go() {
+    let mut studio = Studio::start();
+    studio.command(Command::Show(Dialog::Train));
+    let place = |studio: &Studio| {
+        let choice = studio.harness.get_by_label("Classifier");
+        choice.rect().center()
+    };
+    let before = place(&studio);
+    for choice in ["Autoencoder", "Classifier", "Painter (diffusion)"] {
+        studio.click(choice);
+        assert_eq!(place(&studio), before, "{choice}");
+    }
+    // Opened anew it is in the middle again.
+    studio.click("Classifier");
+    studio.command(Command::CloseDialog);
+    studio.command(Command::Show(Dialog::Train));
+    assert!(place(&studio) != before, "it is higher now");
+}
+
+#[test]
 fn a_new_picture_has_the_size_that_the_model_was_trained_at() {
     let mut studio = Studio::start();
     let source = ModelSource::Folder("large".into());

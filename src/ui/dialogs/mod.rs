@@ -9,6 +9,7 @@ mod models;
 mod new_picture;
 mod palette;
 mod path;
+mod place;
 mod recover;
 mod shortcut_list;
 mod train;
@@ -183,7 +184,9 @@ fn frame(
     content: impl FnOnce(&mut Ui, &mut CommandSink),
 ) {
     let frame = egui::Frame::window(ui.style()).inner_margin(egui::Margin::same(20));
-    let modal = Modal::new(Id::unique(("dialog", title)))
+    let id = Id::unique(("dialog", title));
+    let modal = Modal::new(id)
+        .area(place::area(ui.ctx(), id))
         .frame(frame)
         .show(ui.ctx(), |ui| {
             ui.set_width(width.min(ui.ctx().content_rect().width() - 2.0 * space::XL));
