@@ -20,7 +20,8 @@ fn a_model_without_an_autoencoder_asks_for_one_and_opens_with_it() {
         }
     }
     let kind = tiny::KINDS.iter().find(|kind| kind.id == "autoencoder-kl");
-    let vae = kind.expect("a kind").write(root.path()).expect("a VAE");
+    let made = tempfile::tempdir().expect("a folder");
+    let vae = kind.expect("a kind").write(made.path()).expect("a VAE");
     let mut studio = Studio::start();
     drop_on(&mut studio, &[&bare]);
     wait_for_notice(&mut studio, "no autoencoder in bare");
