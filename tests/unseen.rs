@@ -342,6 +342,20 @@ fn what_a_model_predicts_is_told_by_its_header_and_by_later_yaml() {
         assert_eq!(found.prediction, Some(predicts));
         assert_eq!(found.notices, [""; 0]);
     }
+    // Turbo's own file says nothing but its name.
+    let turbo = scratch.path().join("sd_turbo.safetensors");
+    write(&turbo, &second, None);
+    let found = inspect(&turbo, None).unwrap();
+    assert_eq!(found.prediction, Some(Predicts::Epsilon));
+    let [notice] = found.notices.as_slice() else {
+        panic!("{:?}", found.notices);
+    };
+    assert!(notice.contains("Turbo"), "{notice}");
+    let manifest = ModelFolder::open(&turbo).unwrap().manifest().clone();
+    assert_eq!(
+        (manifest.default_steps, manifest.default_guidance_scale),
+        (4, 0.0)
+    );
     write(&path, &hollow("sdxl"), None);
     let yaml = scratch.path().join("model.yaml");
     for (class, predicts) in [

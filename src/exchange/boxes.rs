@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::ExchangeError;
+use crate::files::open_file;
 use crate::recipe::{LayoutBox, MAX_BOXES};
 
 /// Length of a file that is read. COCO's largest, of 118,000 images, is longer: its
@@ -176,7 +177,7 @@ pub fn read_boxes(path: &Path) -> Result<BoxFile, ExchangeError> {
         path: path.to_owned(),
         source,
     };
-    let file = std::fs::File::open(path).map_err(read_error)?;
+    let file = open_file(path).map_err(read_error)?;
     let bytes = file.metadata().map_err(read_error)?.len();
     let mut text = Vec::new();
     if bytes <= MOST_BYTES {

@@ -1,14 +1,13 @@
 //! Label maps as PNG files: the numbers of classes as they are, or classes by colour.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
 use std::path::Path;
 
 use image::{GrayImage, Luma, RgbaImage};
 
 use super::ExchangeError;
-use crate::files::{reason_of, write_atomically};
+use crate::files::{open_file, reason_of, write_atomically};
 use crate::recipe::MAX_SIDE_PX;
 use crate::recipe::palette::{NOTHING, Palette};
 
@@ -105,7 +104,7 @@ impl LabelMapFile {
 /// If it cannot be read, is no PNG file, has 16 bits per value, is damaged, or is
 /// larger than any job.
 pub fn read_label_map(path: &Path) -> Result<LabelMapFile, ExchangeError> {
-    let file = File::open(path).map_err(|source| ExchangeError::Read {
+    let file = open_file(path).map_err(|source| ExchangeError::Read {
         path: path.to_owned(),
         source,
     })?;
@@ -315,7 +314,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("map.png");
         let write = |depth, colour, row: &[u8]| {
-            let file = File::create(&path).unwrap();
+            let file = std::fs::File::create(&path).unwrap();
             let mut encoder = png::Encoder::new(file, 5, 1);
             encoder.set_color(colour);
             encoder.set_depth(depth);

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::ExchangeError;
-use crate::files::{reason_of, write_atomically};
+use crate::files::{open_file, reason_of, write_atomically};
 use crate::recipe::palette::{Palette, PaletteClass};
 
 /// Bytes that a palette file may have, far more than 255 classes need.
@@ -39,7 +39,7 @@ pub fn read_palette(path: &Path) -> Result<Palette, ExchangeError> {
         path: path.to_owned(),
         source,
     };
-    let file = std::fs::File::open(path).map_err(file_error)?;
+    let file = open_file(path).map_err(file_error)?;
     let mut text = Vec::new();
     file.take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut text)

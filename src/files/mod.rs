@@ -3,6 +3,7 @@
 //! Every room that saves or opens something may use this one; it uses nothing of ours.
 
 mod archive;
+mod opening;
 mod packing;
 mod reason;
 
@@ -11,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use archive::{Archive, ArchiveEntry, ArchiveError};
+pub use opening::open_file;
 pub use packing::{PlainArchive, write_archive};
 pub use reason::reason_of;
 

@@ -2,7 +2,6 @@
 //! JSON in a model's folder.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use serde_json::Value;
 
 use super::ModelError;
 use super::weights::LFS_POINTER;
-use crate::files::write_atomically;
+use crate::files::{open_file, write_atomically};
 
 /// Longest text that is read: the largest are vocabularies, of some 20 MB.
 const MOST_BYTES: u64 = 128 << 20;
@@ -29,7 +28,7 @@ pub(super) fn read_text(path: &Path) -> Result<Option<String>, ModelError> {
         path: path.to_path_buf(),
         message: message.to_owned(),
     };
-    let file = match File::open(path) {
+    let file = match open_file(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ModelError::io("read", path)(error)),

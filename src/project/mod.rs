@@ -17,11 +17,11 @@ pub mod recovery;
 mod writing;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::document::{Document, LayerId};
+use crate::files::open_file;
 use crate::geometry::CanvasView;
 use crate::recipe::PaintedRecipe;
 
@@ -101,7 +101,7 @@ pub struct Home {
 pub fn is_project(path: &Path) -> bool {
     const ZIP: [u8; 4] = *b"PK\x03\x04";
     let mut start = [0; ZIP.len()];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let read = open_file(path).and_then(|mut file| file.read_exact(&mut start));
     is_project_name(path) || (read.is_ok() && start == ZIP)
 }
 

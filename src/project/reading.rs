@@ -1,7 +1,6 @@
 //! Opening a project that anybody may have made.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
@@ -17,7 +16,7 @@ use crate::document::{
     BoundingBox, CanvasContents, Document, FrameChoice, Layer, LayerContent, LayerId, MAX_SIDE_PX,
     TileGrid, check_size,
 };
-use crate::files::{Archive, ArchiveError};
+use crate::files::{Archive, ArchiveError, open_file};
 use crate::geometry::{CanvasPoint, CanvasRect, CanvasView, MAX_ZOOM, MIN_ZOOM};
 use crate::recipe::palette::{Palette, PaletteClass};
 use crate::recipe::{FoundRecipe, PaintedRecipe};
@@ -86,7 +85,7 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn open(path: &'a Path) -> Result<Self, ProjectError> {
-        let file = File::open(path).map_err(|source| ProjectError::Open {
+        let file = open_file(path).map_err(|source| ProjectError::Open {
             path: path.to_owned(),
             source,
         })?;

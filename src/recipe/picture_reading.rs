@@ -21,6 +21,7 @@ use super::picture_files::{INFOTEXT_KEYWORD, PictureFormat, RecipeFileError};
 use super::png_text::{PngHead, read_png_head};
 use super::webp_chunks::lie_inside;
 use super::{FoundRecipe, PRIVATE_KEYWORD};
+use crate::files;
 
 /// Bytes that a file may have: twice those of the largest picture, unpacked.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -291,7 +292,7 @@ fn open_file(path: &Path) -> Result<BufReader<File>, RecipeFileError> {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(open_error)?;
+    let file = files::open_file(path).map_err(open_error)?;
     let bytes = file.metadata().map_err(open_error)?.len();
     if bytes > MAX_FILE_BYTES {
         return Err(RecipeFileError::TooManyBytes {

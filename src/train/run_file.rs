@@ -2,7 +2,7 @@
 //! can go on, whoever finds it, with the settings that it was started with. Somebody may
 //! also write one by hand, or save it from the window, and begin a run with it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::TrainError;
 use super::checkpoint::Checkpoints;
 use super::config::TrainConfig;
 use super::metrics;
-use crate::files::write_atomically;
+use crate::files::{open_file, write_atomically};
 use crate::model::is_pixels;
 use crate::recipe::TrainSpec;
 
@@ -175,7 +175,7 @@ fn settings() -> Vec<String> {
 /// If it cannot be read, or holds something else.
 pub(super) fn object_of(path: &Path) -> Result<Map<String, Value>, TrainError> {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
+    let read = open_file(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
     read.map_err(TrainError::io("read", path))?;
     let text = text.trim_start_matches('\u{feff}');
     serde_json::from_str(text).map_err(|error| TrainError::Config {

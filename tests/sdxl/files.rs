@@ -205,6 +205,42 @@ fn variants_are_read_and_copies_are_the_same() {
     assert!(runs[0] == runs[1]);
 }
 
+/// Older scripts wrote the projection of the second text encoder as a layer.
+#[test]
+fn a_projection_that_is_stored_as_a_layer_opens_as_the_usual_one() {
+    let (scratch, [_, single]) = Kind::written("base");
+    let usual = "conditioner.embedders.1.model.text_projection";
+    let tensors = tensors_of(&single).into_iter();
+    let tensors = tensors.map(|(name, (shape, bytes))| {
+        if name != usual {
+            return (name, Halves(shape, bytes));
+        }
+        let [rows, columns] = shape[..] else {
+            panic!("a projection is a matrix: {shape:?}");
+        };
+        let places =
+            (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
+        let turned = places.flat_map(|at| [bytes[2 * at], bytes[2 * at + 1]]);
+        let turned = Halves(vec![columns, rows], turned.collect());
+        (format!("{usual}.weight"), turned)
+    });
+    let [older, again] =
+        ["older", "again"].map(|name| scratch.path().join(format!("{name}.safetensors")));
+    write(&older, &tensors.collect());
+    let [one, other] = [&single, &older].map(|path| {
+        let pictures = run(&load(path), &request("a red barn"));
+        pictures.into_data().try_to_vec::<f32>().unwrap()
+    });
+    assert!(one == other, "another picture");
+    let told = inspect(&older, None).unwrap();
+    assert!(
+        told.missing.is_empty() && told.surplus.is_empty(),
+        "{told:?}"
+    );
+    convert(&older, &again).unwrap();
+    assert!(tensors_of(&again) == tensors_of(&single));
+}
+
 #[test]
 fn names_tell_models_that_paint_in_few_steps() {
     let scratch = tempfile::tempdir().unwrap();
@@ -213,6 +249,8 @@ fn names_tell_models_that_paint_in_few_steps() {
         ("sd_xl_turbo_1.0_fp16", "euler-a", 4, 0.0),
         ("sdxl_lightning_8step", "euler", 8, 1.0),
         ("xl-lcm", "lcm", 4, 1.0),
+        ("Hyper-SDXL-8steps", "ddim", 8, 1.0),
+        ("dmd2_sdxl_4step_unet", "lcm", 4, 1.0),
     ] {
         let path = scratch.path().join(format!("{name}.safetensors"));
         kind.write_single(&path);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::files::{reason_of, write_atomically};
+use crate::files::{open_file, reason_of, write_atomically};
 
 /// What stands in a style for the prompt that it is put around.
 const PLACE: &str = "{prompt}";
@@ -124,7 +124,7 @@ fn read_file(path: &Path) -> Result<Vec<Style>, StyleError> {
         path: path.to_owned(),
         error,
     };
-    let file = match std::fs::File::open(path) {
+    let file = match open_file(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),

@@ -1,14 +1,14 @@
 //! Pictures that stand for models: those that lie beside them, or else the last one
 //! that was painted with them, which is kept in a folder of ours.
 
-use std::io::Write as _;
+use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbaImage};
 use sha2::{Digest as _, Sha256};
 
-use crate::files::write_whole;
+use crate::files::{open_file, write_whole};
 use crate::recipe::ModelSource;
 
 /// Longest side of a picture in a list, for dense screens too.
@@ -43,8 +43,8 @@ impl PictureFile {
         limits.max_image_width = Some(MOST_SIDE_PX);
         limits.max_image_height = Some(MOST_SIDE_PX);
         limits.max_alloc = Some(MOST_BYTES);
-        let reader = ImageReader::open(&self.path).ok()?;
-        let mut reader = reader.with_guessed_format().ok()?;
+        let file = BufReader::new(open_file(&self.path).ok()?);
+        let mut reader = ImageReader::new(file).with_guessed_format().ok()?;
         reader.limits(limits);
         Some(in_small(&reader.decode().ok()?))
     }

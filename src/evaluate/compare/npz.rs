@@ -1,7 +1,6 @@
 //! Statistics in files, as pytorch-fid keeps them: `mu` and `sigma` in an `.npz`; ours
 //! say besides which network saw them and in how many pictures, which others skip.
 
-use std::fs::File;
 use std::path::Path;
 
 use super::FeatureKind;
@@ -10,7 +9,7 @@ use super::distribution::Distribution;
 use super::inception::Inception;
 use super::matrix::Matrix;
 use crate::evaluate::EvaluateError;
-use crate::files::{Archive, ArchiveError, write_archive, write_atomically};
+use crate::files::{Archive, ArchiveError, open_file, write_archive, write_atomically};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Widest features that are read: nobody has more.
@@ -37,7 +36,7 @@ impl Statistics {
             path: path.to_owned(),
             reason,
         };
-        let file = File::open(path).map_err(|source| EvaluateError::Io {
+        let file = open_file(path).map_err(|source| EvaluateError::Io {
             action: "read",
             path: path.to_owned(),
             source,

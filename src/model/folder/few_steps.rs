@@ -24,6 +24,12 @@ pub(in crate::model) enum FewSteps {
     Lightning(u32),
     /// As a latent consistency model (Luo et al. 2023, <https://arxiv.org/abs/2310.04378>).
     Consistency,
+    /// By parts of the trajectory, for a certain number of steps (Hyper-SD; Ren et al. 2024,
+    /// <https://arxiv.org/abs/2404.13686>).
+    Hyper(u32),
+    /// To have the same distribution as its teacher (DMD2; Yin et al. 2024,
+    /// <https://arxiv.org/abs/2405.14867>).
+    Matched,
 }
 
 impl FewSteps {
@@ -32,21 +38,22 @@ impl FewSteps {
         let around = path.parent().filter(|around| around.ends_with("snapshots"));
         let named = around.and_then(Path::parent).unwrap_or(path);
         let name = named.file_name()?.to_string_lossy().to_lowercase();
-        let mut words = name.split(|sign: char| !sign.is_alphanumeric());
-        if name.contains("lightning") {
-            let steps = words.find_map(|word| {
-                let steps = word.strip_suffix("steps").or(word.strip_suffix("step"))?;
-                steps
-                    .parse::<u32>()
-                    .ok()
-                    .filter(|steps| (1..=50).contains(steps))
-            });
-            return Some(Self::Lightning(steps.unwrap_or(STEPS)));
+        let words = || name.split(|sign: char| !sign.is_alphanumeric());
+        let has = |known: &str| words().any(|word| word == known);
+        let steps = words().find_map(|word| {
+            let steps = word.strip_suffix("steps").or(word.strip_suffix("step"))?;
+            let steps = steps.parse::<u32>().ok()?;
+            (1..=50).contains(&steps).then_some(steps)
+        });
+        match steps {
+            _ if name.contains("lightning") => Some(Self::Lightning(steps.unwrap_or(STEPS))),
+            _ if name.contains("turbo") => Some(Self::Turbo),
+            _ if has("lcm") => Some(Self::Consistency),
+            _ if has("dmd2") => Some(Self::Matched),
+            // The word alone is found in names of models that paint as others do.
+            Some(steps) if has("hyper") => Some(Self::Hyper(steps)),
+            _ => None,
         }
-        if name.contains("turbo") {
-            return Some(Self::Turbo);
-        }
-        words.any(|word| word == "lcm").then_some(Self::Consistency)
     }
 
     /// By what a folder says of its sampler, or else by its name.
@@ -72,8 +79,9 @@ impl FewSteps {
                 ..derived
             };
         }
-        let is_xl = unet.is_some_and(|unet| unet.added().is_some());
-        let few = Self::of_folder(path, scheduler).filter(|_| is_xl);
+        // Others than those that read words were never taught so.
+        let is_told = unet.is_some_and(|unet| !unet.is_plain());
+        let few = Self::of_folder(path, scheduler).filter(|_| is_told);
         match few {
             Some(few) => few.manifest(derived),
             None => derived,
@@ -84,7 +92,7 @@ impl FewSteps {
     pub fn sample_size(self, usual: usize) -> usize {
         match self {
             Self::Turbo => TURBO_SIZE,
-            Self::Lightning(_) | Self::Consistency => usual,
+            Self::Lightning(_) | Self::Consistency | Self::Hyper(_) | Self::Matched => usual,
         }
     }
 
@@ -92,12 +100,12 @@ impl FewSteps {
     pub fn manifest(self, manifest: Manifest) -> Manifest {
         Manifest {
             default_steps: match self {
-                Self::Lightning(steps) => steps,
-                Self::Turbo | Self::Consistency => STEPS,
+                Self::Lightning(steps) | Self::Hyper(steps) => steps,
+                Self::Turbo | Self::Consistency | Self::Matched => STEPS,
             },
             default_guidance_scale: match self {
                 Self::Turbo => 0.0,
-                Self::Lightning(_) | Self::Consistency => 1.0,
+                _ => 1.0,
             },
             ..manifest
         }
@@ -105,13 +113,15 @@ impl FewSteps {
 
     /// The sampler that suits it; its steps begin with nothing but noise.
     pub fn scheduler(self, usual: Value) -> Value {
-        let mut scheduler = usual;
-        scheduler["_class_name"] = json!(match self {
+        let class = match self {
             Self::Turbo => "EulerAncestralDiscreteScheduler",
             Self::Lightning(_) => "EulerDiscreteScheduler",
-            Self::Consistency => "LCMScheduler",
-        });
-        if self != Self::Consistency {
+            Self::Hyper(_) => "DDIMScheduler",
+            Self::Consistency | Self::Matched => "LCMScheduler",
+        };
+        let mut scheduler = usual;
+        scheduler["_class_name"] = json!(class);
+        if class != "LCMScheduler" {
             scheduler["timestep_spacing"] = json!("trailing");
         }
         scheduler
@@ -128,6 +138,12 @@ impl FewSteps {
             }
             Self::Consistency => {
                 "its name says that it is a latent consistency model: the sampler LCM, 4 steps and no guidance are its defaults"
+            }
+            Self::Hyper(_) => {
+                "its name says that it is a Hyper model: few steps of DDIM from the very end (trailing) and no guidance are its defaults"
+            }
+            Self::Matched => {
+                "its name says that it is a DMD2 model: the sampler LCM, 4 steps and no guidance are its defaults"
             }
         }
     }
@@ -152,6 +168,13 @@ mod tests {
             ),
             ("/m/lcm-sdxl", Some(FewSteps::Consistency)),
             ("/m/balcmony.safetensors", None),
+            ("/m/sd_turbo.safetensors", Some(FewSteps::Turbo)),
+            ("/m/Hyper-SD15-8steps.safetensors", Some(FewSteps::Hyper(8))),
+            ("/m/hyper-realism_v3.safetensors", None),
+            (
+                "/m/dmd2_sdxl_4step_unet_fp16.safetensors",
+                Some(FewSteps::Matched),
+            ),
             (
                 "/hub/models--stabilityai--sdxl-turbo/snapshots/71153311d3dbb46851df1931d3ca6e939de83304",
                 Some(FewSteps::Turbo),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::few_steps::FewSteps;
 use super::{ModelFolder, TEXT, UNET, completed, latent_diffusion, stable_diffusion_xl};
 use crate::model::inspect::{Family, Inspection, Predicts, SingleFile, Task};
 use crate::model::paper::{
@@ -139,7 +140,9 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         _ => return Err(refused(path, &inspection)),
     };
     let is_velocity = inspection.prediction == Some(Predicts::Velocity);
+    let few = FewSteps::of(path);
     let sample_size = SAMPLE_SIZES[usize::from(is_velocity)];
+    let sample_size = few.map_or(sample_size, |few| few.sample_size(sample_size));
     let unet = OriginalUnet {
         heads: Some(match is_second {
             true => OriginalHeads::Width(HEAD_WIDTH),
@@ -168,7 +171,9 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
     let stage_config = stage.as_ref().map(|stage| &stage.config);
     let manifest = Manifest::derive(name, Some(&unet_config), stage_config);
     let manifest = manifest.with_text(Some(&text_encoder));
+    let manifest = few.map_or(manifest.clone(), |few| few.manifest(manifest));
     manifest.validate()?;
+    let scheduler = schedule("PNDMScheduler", is_velocity);
     let folder = ModelFolder {
         path: path.to_path_buf(),
         unet: Some(unet_config),
@@ -179,7 +184,7 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         layout_encoder: None,
         semantic_encoder: None,
         class_encoder: None,
-        scheduler: schedule("PNDMScheduler", is_velocity),
+        scheduler: few.map_or(scheduler.clone(), |few| few.scheduler(scheduler)),
         manifest,
         held: WeightDtype::F32,
         keeps_halves: false,

@@ -1,7 +1,6 @@
 //! Kinds of files that are no models here, known by how they begin or by the names in
 //! them, each with what to do instead.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use super::super::ModelError;
 use super::super::json::read_json;
 use super::super::paper::{Seen, UNET};
 use super::super::weights::{LFS_POINTER, WeightSource};
+use crate::files::open_file;
 
 /// A kind and what to do.
 type Kind = (&'static str, &'static str);
@@ -21,7 +21,6 @@ const PAGE: Kind = (
     "a web page",
     "download the file itself; the page may ask to log in or to accept a licence first",
 );
-const PIPE: Kind = ("a pipe or a device", "choose a file of weights");
 const TEXT: Kind = (
     "a short text, such as a server answers",
     "download the file itself; the page may ask to log in or to accept a licence first",
@@ -374,14 +373,7 @@ fn refusal(path: &Path, (kind, remedy): Kind) -> ModelError {
 pub(in crate::model) fn check_bytes(path: &Path) -> Result<(), ModelError> {
     const TAR: usize = 257;
     let mut start = Vec::new();
-    // To open a pipe would wait for somebody who writes into it.
-    if path
-        .metadata()
-        .is_ok_and(|told| !told.is_file() && !told.is_dir())
-    {
-        return Err(refusal(path, PIPE));
-    }
-    File::open(path)
+    open_file(path)
         .and_then(|file| file.take(512).read_to_end(&mut start))
         .map_err(ModelError::io("read", path))?;
     if start.starts_with(LFS_POINTER) {

@@ -177,15 +177,23 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
     if parts.unet.as_ref().is_some_and(|unet| unet.is_grounded) {
         notices.push("it takes boxes with any words (GLIGEN)".into());
     }
+<<<<<<< HEAD
     if family == Family::StableDiffusionXl {
         let few = || FewSteps::of(path).map(FewSteps::notice);
         notices.extend(foreign::edm_notice(&seen).or_else(few).map(str::to_owned));
         if matches!(
+=======
+    if family != Family::LatentDiffusion {
+        notices.extend(FewSteps::of(path).map(|few| few.notice().to_owned()));
+    }
+    if family == Family::StableDiffusionXl
+        && matches!(
+>>>>>>> c34e8c0 (Names tell few steps for Stable Diffusion 1 and 2 as well, and Turbo of version 2 predicts noise; a projection that is stored as a layer opens; no pipe is waited for)
             parts.conditioner,
             OriginalConditioner::Both { clip: None, .. }
-        ) {
-            notices.push("it is a refiner, which finishes pictures of another model".into());
-        }
+        )
+    {
+        notices.push("it is a refiner, which finishes pictures of another model".into());
     }
     if family != Family::LatentDiffusion
         && parts.first_stage.is_none()
@@ -471,7 +479,11 @@ pub(super) fn second_predicts(path: &Path, notices: &mut Vec<String>) -> Predict
     if name.contains("768") {
         return Predicts::Velocity;
     }
-    if name.contains("512") || name.contains("base") {
+    // Turbo was distilled from the one for 512 pixels.
+    if ["512", "base", "turbo"]
+        .iter()
+        .any(|part| name.contains(part))
+    {
         return Predicts::Epsilon;
     }
     notices.push(

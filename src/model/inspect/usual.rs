@@ -1,7 +1,7 @@
 //! Files of models by the names that they usually have: those whose names carry what the
 //! network was wrapped in, those without the last weights of the denoiser, of which only the
-//! averaged ones were kept, and those whose text encoder is called as older and newest
-//! versions of transformers call it.
+//! averaged ones were kept, those whose text encoder is called as older and newest
+//! versions of transformers call it, and those whose projection of words is a layer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +25,12 @@ const TEXTS: [&str; 2] = [
 /// What usually stands before its parts, and these.
 const TEXT_MODEL: &str = "text_model.";
 const TEXT_PARTS: [&str; 3] = ["embeddings.", "encoder.", "final_layer_norm."];
+
+/// The projection of OpenCLIP's words as older scripts write it: as a layer, which
+/// multiplies from the other side.
+const LAYER: &str = ".model.text_projection.weight";
+/// What follows its usual name there.
+const OF_LAYER: &str = ".weight";
 
 /// Words in names of the paper's denoiser, the longer before those that they begin with.
 const WORDS: [&str; 31] = [
@@ -76,7 +82,8 @@ pub(super) fn named(source: Arc<dyn WeightSource>) -> Arc<dyn WeightSource> {
         parts.any(|part| begins(&format!("{place}{part}")))
     };
     let short: Vec<&str> = TEXTS.into_iter().filter(|place| is_short(place)).collect();
-    if !is_averaged && short.is_empty() {
+    let has_layer = source.names().any(|name| name.ends_with(LAYER));
+    if !is_averaged && short.is_empty() && !has_layer {
         return source;
     }
     let usual = |name: &str| {
@@ -91,6 +98,10 @@ pub(super) fn named(source: Arc<dyn WeightSource>) -> Arc<dyn WeightSource> {
     let pieces: BTreeMap<String, Piece> = source
         .names()
         .map(|name| {
+            if name.ends_with(LAYER) {
+                let usual = name.trim_end_matches(OF_LAYER);
+                return (usual.to_owned(), Piece::turned(name));
+            }
             let usual = usual(name).unwrap_or_else(|| name.to_owned());
             (usual, Piece::whole(name))
         })

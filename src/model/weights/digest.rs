@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::ModelError;
 use super::remembered::Fingerprint;
+use crate::files::open_file;
 use crate::nn::ops;
 
 /// What it is remembered as, of whole files and of their numbers alone.
@@ -128,7 +129,7 @@ fn sha256(files: &[PathBuf], is_of_data: bool) -> Result<String, ModelError> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     for path in files {
-        let mut file = File::open(path).map_err(ModelError::io("read", path))?;
+        let mut file = open_file(path).map_err(ModelError::io("read", path))?;
         if is_of_data {
             skip_header(&mut file).map_err(ModelError::io("read", path))?;
         }

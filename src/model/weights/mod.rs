@@ -25,7 +25,6 @@ mod watched;
 mod write;
 
 use std::fmt::Debug;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +47,7 @@ pub(super) use places::{LFS_POINTER, find};
 pub(super) use watched::Watched;
 
 use super::ModelError;
+use crate::files::open_file;
 
 /// How weights are stored on disk or held in memory; everything is computed in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,7 +152,7 @@ pub fn stored_halves(source: &dyn WeightSource) -> Option<WeightDtype> {
 /// If it cannot be read, is of no such kind, or is damaged.
 pub fn open(path: &Path) -> Result<Box<dyn WeightSource>, ModelError> {
     let mut start = Vec::new();
-    File::open(path)
+    open_file(path)
         .and_then(|file| file.take(16).read_to_end(&mut start))
         .map_err(ModelError::io("read", path))?;
     // The oldest pickles begin with anything at all.

@@ -12,6 +12,7 @@ use super::super::ModelError;
 use super::numbers::{self, Bytes, Stored, read_exact_at};
 use super::places::LFS_POINTER;
 use super::{WeightDtype, WeightSource};
+use crate::files::open_file;
 
 /// Bytes of the number that says how long the header is.
 const PREFIX: usize = 8;
@@ -47,7 +48,7 @@ impl SafetensorsFile {
     /// # Errors
     /// If it cannot be read, is damaged, or stands for a file that was not fetched.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let file = File::open(path).map_err(ModelError::io("read", path))?;
+        let file = open_file(path).map_err(ModelError::io("read", path))?;
         let (entries, notes) = read_header(path, &file)?;
         Ok(Self {
             path: path.to_path_buf(),

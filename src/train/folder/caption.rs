@@ -1,10 +1,11 @@
 //! Captions beside pictures, in whatever their author's program wrote.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use encoding_rs::{Encoding, WINDOWS_1252};
+
+use crate::files::open_file;
 
 /// Endings of caption files, the one that wins first; of any case.
 pub(super) const ENDINGS: [&str; 2] = ["txt", "caption"];
@@ -26,7 +27,7 @@ pub(super) struct Caption {
 /// else Windows-1252, which gives every byte a letter.
 pub(super) fn read(path: &Path) -> io::Result<Caption> {
     let mut bytes = Vec::new();
-    File::open(path)?
+    open_file(path)?
         .take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)?;
     let is_cut = bytes.len() as u64 > MOST_BYTES;

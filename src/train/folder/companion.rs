@@ -1,11 +1,11 @@
 //! What belongs to a picture and is none itself: label maps, masks, boxes.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::files::open_file;
 use crate::recipe::LayoutBox;
 
 /// Ends of the names of label maps and masks: nobody calls a picture so, and they
@@ -63,7 +63,7 @@ struct Annotation {
 /// The size that the boxes were drawn for, if it is not the picture's.
 pub(super) fn read_boxes(path: &Path, size_px: [u32; 2]) -> Result<Vec<LayoutBox>, [u32; 2]> {
     let mut bytes = Vec::new();
-    let is_read = File::open(path)
+    let is_read = open_file(path)
         .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes))
         .is_ok();
     let found = serde_json::from_slice::<Annotations>(&bytes).ok();

@@ -2,7 +2,6 @@
 //! are the numbers of classes, named by the `palette.json` of their folder.
 
 use std::fmt::Display;
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 use image::GrayImage;
 use serde::Deserialize;
 
-use crate::files::reason_of;
+use crate::files::{open_file, reason_of};
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{MAX_SIDE_PX, Palette, PaletteClass};
 use crate::scenes::PaletteEntry;
@@ -49,7 +48,7 @@ pub(super) fn palette_of(folder: &Path) -> Result<Option<Palette>, String> {
             path.display()
         )
     };
-    let file = match File::open(&path) {
+    let file = match open_file(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(bad(&error)),
@@ -120,7 +119,7 @@ pub(super) fn numbered(maps: &[&Path]) -> Palette {
 pub(super) fn read(path: &Path, size_px: [u32; 2]) -> Result<GrayImage, String> {
     let name = path.file_name().unwrap_or(path.as_os_str());
     let bad = |what: &str| format!("its label map {} {what}", name.display());
-    let file = File::open(path)
+    let file = open_file(path)
         .map_err(|error| bad(&format!("cannot be opened ({})", reason_of(&error))))?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
     // Numbers, not the colours that they are shown in.

@@ -1,11 +1,12 @@
 //! Picture files on the way to training: their heads, their pixels, their size.
 
+use std::io::BufReader;
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, GrayImage, ImageDecoder as _, Luma, RgbImage};
+use image::{DynamicImage, GrayImage, ImageDecoder as _, ImageReader, Luma, RgbImage};
 
-use crate::files::reason_of;
+use crate::files::{open_file, reason_of};
 use crate::pixels::{WHITE, flattened};
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{
@@ -115,7 +116,8 @@ pub(super) fn too_small([width, height]: [u32; 2], size_px: u32) -> String {
 
 /// Whether a picture may be clear in parts, from its head.
 pub(super) fn may_be_clear(path: &Path) -> bool {
-    let reader = image::ImageReader::open(path).and_then(|reader| reader.with_guessed_format());
+    let reader = open_file(path)
+        .and_then(|file| ImageReader::new(BufReader::new(file)).with_guessed_format());
     let decoder = reader.ok().and_then(|reader| reader.into_decoder().ok());
     decoder.is_some_and(|decoder| decoder.color_type().has_alpha())
 }

@@ -1,7 +1,7 @@
 //! Which files of a folder are pictures, and what lies beside each.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::classes::Classes;
 use super::coco::BoxLists;
 use super::labels::Labels;
 use super::{caption, companion, picture};
-use crate::files::reason_of;
+use crate::files::{open_file, reason_of};
 use crate::recipe::{Fit, LayoutBox};
 use crate::train::TrainError;
 use crate::train::source::{SkippedPicture, SourceIdentity};
@@ -327,7 +327,7 @@ fn add(digest: &mut Sha256, root: &Path, picture: &Picture) -> io::Result<()> {
 /// Both ends of a file, and how long it is. Pictures of thousands of megabytes are not
 /// read whole to be told from others.
 fn ends(path: &Path) -> io::Result<(Vec<u8>, u64)> {
-    let mut file = File::open(path)?;
+    let mut file = open_file(path)?;
     let length = file.metadata()?.len();
     let mut ends = Vec::new();
     file.by_ref().take(SEEN_BYTES).read_to_end(&mut ends)?;

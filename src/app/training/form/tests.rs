@@ -235,5 +235,6 @@ fn pictures_of_which_none_can_be_trained_on_begin_no_run() {
     assert!(problem.expect("too small").contains("8 by 8"));
     // What was seen at another size says nothing.
     form.change(TrainChange::SizePx(16));
+    form.settle_size(None);
     assert_eq!(form.problem(Some(&free), None, Some(&unseen)), None);
 }

@@ -235,9 +235,10 @@ fn checked(
         FewSteps::of_folder(&model.path, &model.scheduler),
         FewSteps::of(target),
     ];
+    let reads_words = model.text_encoder.is_some() || model.second_text_encoder.is_some();
     let reason = match &read {
-        Ok(_) if model.second_text_encoder.is_some() && few[0] != few[1] => Some(
-            "only its name says in how few steps it paints; let the new one say turbo, lightning or lcm where the old one does"
+        Ok(_) if reads_words && few[0] != few[1] => Some(
+            "only its name says in how few steps it paints; let the new one say turbo, lightning, lcm, hyper or dmd2 where the old one does"
                 .to_owned(),
         ),
         Ok(read) => alike::lost(model, read)?,

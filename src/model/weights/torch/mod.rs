@@ -21,7 +21,7 @@ use safetensors::Dtype;
 use super::super::ModelError;
 use super::numbers::{self, Bytes, Stored, read_exact_at};
 use super::{WeightDtype, WeightSource};
-use crate::files::Archive;
+use crate::files::{Archive, open_file};
 use container::{Contents, Place, Storage};
 use state::View;
 
@@ -63,7 +63,7 @@ impl TorchFile {
     /// If it cannot be read, is no checkpoint, is damaged, or asks for something that
     /// is not known: one sentence that names it.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let file = File::open(path).map_err(ModelError::io("read", path))?;
+        let file = open_file(path).map_err(ModelError::io("read", path))?;
         let unclear = |message: String| ModelError::Checkpoint {
             path: path.to_path_buf(),
             message,
