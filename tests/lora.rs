@@ -243,10 +243,21 @@ fn a_file_that_does_not_fit_in_full_is_refused_by_its_first_name() {
         ("dora_scale", "DoRA"),
         ("hada_w1_a", "LoHa"),
         ("lokr_w1", "LoKr"),
+        ("diff", "whole differences"),
+        ("a1.weight", "GLoRA"),
     ] {
         let key = format!("{TO_Q}.{end}");
         let sentence = told(&key, &[(&key, &[2, 2])]);
         assert!(sentence.contains(kind), "{sentence}");
+        // Who looks at the file hears the same of it.
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("other.safetensors");
+        write_hollow(&path, &[(&key, &[2, 2])]);
+        let [inspected, opened] = [
+            velatura::model::inspect::inspect(&path, None).unwrap_err(),
+            LoraFile::open(&path).unwrap_err(),
+        ];
+        assert_eq!(inspected.to_string(), opened.to_string());
     }
     let sentence = refusal(&[("model.diffusion_model.out.2.bias", &[4])]);
     assert!(sentence.contains("no LoRA"), "{sentence}");

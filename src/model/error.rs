@@ -264,14 +264,16 @@ pub enum ModelError {
         message: String,
     },
     /// A file holds changes of a kind that is not known here.
-    #[error("{} is a {kind} ({key}), which is not supported in this edition; take a LoRA", path.display())]
+    #[error("{} is {kind} ({key}), which is not supported in this edition; {remedy}", path.display())]
     LoraKind {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// What it is, with its article.
         kind: &'static str,
         /// The name that tells it.
         key: String,
+        /// What to do instead.
+        remedy: &'static str,
     },
     /// A file that was to change a model holds nothing of the kind.
     #[error("{} is no LoRA: it holds {first}, which changes no model", path.display())]

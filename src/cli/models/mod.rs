@@ -78,6 +78,7 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
             Err(
                 ModelError::NotAModel(_)
                 | ModelError::OtherKind { .. }
+                | ModelError::LoraKind { .. }
                 | ModelError::PaintsNothing(_)
                 | ModelError::DenoiserAlone(_)
                 | ModelError::UnknownWeights { .. },

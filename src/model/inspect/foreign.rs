@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::super::ModelError;
 use super::super::json::read_json;
+use super::super::lora::relative;
 use super::super::paper::{Seen, UNET};
 use super::super::weights::{LFS_POINTER, WeightSource};
 use crate::files::open_file;
@@ -71,18 +72,6 @@ const BEGINNINGS: [(&[u8], Kind); 14] = [
 const LORA: Kind = (
     "a LoRA, which changes a model and is none",
     "choose the model that it was made for, and give it --lora",
-);
-const DORA: Kind = (
-    "a DoRA, which changes a model and is none",
-    "take a LoRA instead, DoRA is not read in this edition",
-);
-const LOHA: Kind = (
-    "a LoHa, which changes a model and is none",
-    "take a LoRA instead, LoHa is not read in this edition",
-);
-const LOKR: Kind = (
-    "a LoKr, which changes a model and is none",
-    "take a LoRA instead, LoKr is not read in this edition",
 );
 const CONTROLNET: Kind = (
     "a ControlNet, which steers a model and is none",
@@ -191,10 +180,12 @@ pub enum Addition {
 
 /// What goes with a model, where it was refused as a model for being that.
 pub fn addition(error: &ModelError) -> Option<Addition> {
-    let ModelError::OtherKind { kind, .. } = error else {
-        return None;
+    let kind = match error {
+        ModelError::LoraKind { .. } => return Some(Addition::Lora),
+        ModelError::OtherKind { kind, .. } => kind,
+        _ => return None,
     };
-    if [LORA.0, DORA.0, LOHA.0, LOKR.0].contains(kind) {
+    if *kind == LORA.0 {
         Some(Addition::Lora)
     } else if *kind == EMBEDDING.0 {
         Some(Addition::Embedding)
@@ -206,7 +197,7 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
 }
 
 /// Parts of names of what else there is, the more telling first.
-const PARTS: [(&str, Kind); 61] = [
+const PARTS: [(&str, Kind); 57] = [
     (
         "lllite_unet_",
         (
@@ -225,6 +216,13 @@ const PARTS: [(&str, Kind); 61] = [
             "choose a model of still pictures",
         ),
     ),
+    (
+        "image_encoder.neck.",
+        (
+            "a model that finds outlines (SAM)",
+            "choose a model of pictures",
+        ),
+    ),
     ("individual_token_refiner.", ("HunyuanVideo", KNOWN)),
     ("distilled_guidance_layer.", ("Chroma", KNOWN)),
     ("time_projection.1.", ("Wan", KNOWN)),
@@ -232,14 +230,9 @@ const PARTS: [(&str, Kind); 61] = [
     ("double_layers.0.", ("AuraFlow", KNOWN)),
     ("t_block.1.", ("PixArt", KNOWN)),
     ("add_embedding.image_norm.", ("Kandinsky", KNOWN)),
-    (".dora_scale", DORA),
-    (".lora_magnitude_vector", DORA),
-    (".hada_w", LOHA),
-    (".lokr_w", LOKR),
     ("lora_", LORA),
     ("_lora.", LORA),
     (".lora.", LORA),
-    (".oft_", LORA),
     ("string_to_param", EMBEDDING),
     ("emb_params", EMBEDDING),
     ("linears_image.", OTHER_GLIGEN),
@@ -442,6 +435,10 @@ pub(super) fn check_names(source: &dyn WeightSource, seen: &Seen<'_>) -> Result<
     let belongs = |part: &str| {
         is_whole && (WITHIN_MODELS.contains(&part) || (is_xl && EDM_NAMES.contains(&part)))
     };
+    let relatives = || source.names().find_map(|key| Some((relative(key)?, key)));
+    if !is_whole && let Some((relative, key)) = relatives() {
+        return Err(relative.refusal(source.path(), key));
+    }
     let found = CONTROLNET_RELATIVES
         .iter()
         .chain(&PARTS)

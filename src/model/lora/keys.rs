@@ -37,28 +37,6 @@ const ENDS: [(&str, Slot); 13] = [
 /// Ends of peft's names before that of an adapter.
 const ADAPTER_ENDS: [(&str, Slot); 2] = [(".lora_A", Slot::Down), (".lora_B", Slot::Up)];
 
-/// Parts of names by which relatives are known.
-const RELATIVES: [(&str, &str); 12] = [
-    (".dora_scale", "DoRA"),
-    (".lora_magnitude_vector", "DoRA"),
-    (".hada_w1", "LoHa"),
-    (".hada_w2", "LoHa"),
-    (".hada_t", "LoHa"),
-    (".lokr_w1", "LoKr"),
-    (".lokr_w2", "LoKr"),
-    (".lokr_t", "LoKr"),
-    (".oft_", "OFT"),
-    (".boft_", "BOFT"),
-    (".on_input", "(IA)³"),
-    ("lora_embedding_A", "LoRA of words"),
-];
-
-/// The kind of relative that a name belongs to.
-pub(super) fn relative(key: &str) -> Option<&'static str> {
-    let found = RELATIVES.iter().find(|(part, _)| key.contains(part));
-    found.map(|(_, kind)| *kind)
-}
-
 /// The place that a name tells, and what lies there; `None` for other names.
 pub(super) fn read(key: &str) -> Option<(&str, Slot)> {
     let found = ENDS
@@ -134,7 +112,5 @@ mod tests {
         assert_eq!(read("unet.a.to_q.lora_B.bias"), None);
         let old = spellings("unet.a.processor.to_out");
         assert!(old.contains(&"unet.a.to_out.0".to_owned()), "{old:?}");
-        assert_eq!(relative("lora_unet_a.dora_scale"), Some("DoRA"));
-        assert_eq!(relative("lora_unet_a.lora_up.weight"), None);
     }
 }

@@ -8,6 +8,7 @@
 
 mod fit;
 mod keys;
+mod relatives;
 mod scale;
 mod targets;
 mod words;
@@ -15,6 +16,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 pub use fit::Changes;
+pub(in crate::model) use relatives::relative;
 pub use targets::Targets;
 pub use words::{TriggerWords, trigger_words};
 
@@ -58,12 +60,8 @@ impl LoraFile {
     fn check_kind(&self) -> Result<(), ModelError> {
         let path = || self.path().to_path_buf();
         for key in self.source.names() {
-            if let Some(kind) = keys::relative(key) {
-                return Err(ModelError::LoraKind {
-                    path: path(),
-                    kind,
-                    key: key.to_owned(),
-                });
+            if let Some(relative) = relative(key) {
+                return Err(relative.refusal(self.path(), key));
             }
         }
         if self.source.names().any(|key| keys::read(key).is_some()) {

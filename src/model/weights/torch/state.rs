@@ -151,7 +151,17 @@ impl State {
             }
         }
         if state.tensors.is_empty() {
-            return Err("it holds no weights".into());
+            // Those lie there by the widths of attention, two networks each.
+            let is_width = |key: &Id| matches!(pickle.get(*key), Value::Int(_));
+            let is_list = |value: &Id| matches!(pickle.get(*value), Value::List(_));
+            let is_hypernetwork = root
+                .iter()
+                .any(|(key, value)| is_width(key) && is_list(value));
+            return Err(match is_hypernetwork {
+                true => "it is a hypernetwork, which is not supported in this edition; take a LoRA instead",
+                false => "it holds no weights",
+            }
+            .into());
         }
         Ok(state)
     }
