@@ -164,7 +164,7 @@ impl Core {
             return;
         }
         match state.model_before.take() {
-            Some(before) if before != *chosen => self.load_model(before, false),
+            Some((before, vae)) if before != *chosen => self.load_model(before, vae, false),
             _ => {
                 let text = "Its loading was cancelled; choose it again, or another model";
                 state.model = ModelState::Failed(text.to_owned());

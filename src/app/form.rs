@@ -353,8 +353,7 @@ impl GenerateForm {
             guidance_scale: model.default_guidance,
             width_px: model.native_size_px,
             height_px: model.native_size_px,
-            // They came with the settings of another picture.
-            vae: None,
+            // It came with the settings of another picture.
             prediction: None,
             ..spec
         };

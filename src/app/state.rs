@@ -27,7 +27,7 @@ use crate::engine::library::KnownModel;
 use crate::engine::protocol::{AdapterSummary, MemorySummary, ModelSummary};
 use crate::project::recovery::LeftBehind;
 use crate::recipe::prompt::{PromptSyntax, joined};
-use crate::recipe::{GenerateSpec, ModelSource};
+use crate::recipe::{GenerateSpec, ModelSource, NamedFile};
 use crate::tools::Toolbox;
 
 /// How the chosen model stands.
@@ -105,8 +105,9 @@ pub struct AppState {
     pub memory: Option<MemorySummary>,
     /// How the chosen model stands.
     pub model: ModelState,
-    /// The model that was ready before the one that is being loaded.
-    pub(super) model_before: Option<ModelSource>,
+    /// The model that was ready before the one that is being loaded, and the autoencoder that
+    /// was chosen for it.
+    pub(super) model_before: Option<(ModelSource, Option<NamedFile>)>,
     /// The models that were loaded since the start, by their source.
     pub(super) met_models: Vec<ModelSummary>,
     /// Whether the form takes over the defaults of the model being loaded.

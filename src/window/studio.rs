@@ -10,6 +10,7 @@ use crate::app::shortcuts::{self, KeyContext};
 use crate::app::{AppState, Background, Command, CommandSink, Core, Severity, boxes};
 use crate::engine::library::is_named_as_weights;
 use crate::engine::{EngineHandle, Waker};
+use crate::recipe::GenerateSpec;
 use crate::ui::{UiState, studio_ui, theme};
 
 /// What one of 60 frames a second may take.
@@ -56,7 +57,7 @@ impl StudioApp {
         let ctx = context.egui_ctx.clone();
         let waker: Waker = Arc::new(move || ctx.request_repaint());
         let factory = engine(context.wgpu_render_state.as_ref());
-        let model = settings.form.spec.model.clone();
+        let GenerateSpec { model, vae, .. } = settings.form.spec.clone();
         let mut state = AppState::new(settings, storybook_folder);
         state.pictures_folder = pictures_folder;
         state.styles_file = styles_file;
@@ -69,6 +70,7 @@ impl StudioApp {
         // A first start takes the model's own defaults; later ones keep the form.
         core.load_model(
             model,
+            vae,
             stored.is_none_or(|storage| storage.get_string(STORAGE_KEY).is_none()),
         );
         core.list_models();

@@ -40,4 +40,11 @@ fn a_model_without_an_autoencoder_asks_for_one_and_opens_with_it() {
     assert_eq!(chosen.and_then(|it| it.path), Some(vae));
     // What was told of the failure is out of date.
     assert!(!studio.sees("Choose an autoencoder\u{2026}"));
+    // It was chosen for that model only.
+    drop_on(&mut studio, &[source]);
+    studio.wait("the other model", |state| {
+        let summary = state.model_summary();
+        summary.is_some_and(|it| it.source == ModelSource::Folder(source.to_path_buf()))
+    });
+    assert_eq!(studio.state().form().spec.vae, None);
 }

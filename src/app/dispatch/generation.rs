@@ -19,7 +19,9 @@ use crate::engine::protocol::JobId;
 use crate::frame::{join_empty, keep_rim};
 use crate::geometry::CanvasRect;
 use crate::random;
-use crate::recipe::{FoundRecipe, FrameSpec, GenerateSpec, ImageInput, MaskInput, ModelSource};
+use crate::recipe::{
+    FoundRecipe, FrameSpec, GenerateSpec, ImageInput, MaskInput, ModelSource, NamedFile,
+};
 
 /// Pictures of more pixels are flattened away from the window's thread.
 const LARGE_PX: u64 = 1 << 16;
@@ -256,9 +258,9 @@ impl Core {
         }
     }
 
-    /// Queues the loading of a model; `adopt` takes its defaults into the form. Another
-    /// one that is being loaded is given up.
-    pub fn load_model(&mut self, source: ModelSource, adopt: bool) {
+    /// Queues the loading of a model with this autoencoder, or with its own; `adopt` takes
+    /// its defaults into the form. Another one that is being loaded is given up.
+    pub fn load_model(&mut self, source: ModelSource, vae: Option<NamedFile>, adopt: bool) {
         let others = self.state.jobs.loadings();
         let others: Vec<JobId> = others
             .filter(|(loading, _)| **loading != source)
@@ -268,14 +270,20 @@ impl Core {
             self.engine.cancel(job);
         }
         if let ModelState::Ready(before) = &self.state.model {
-            self.state.model_before = Some(before.source.clone());
+            let vae = self.state.settings.form.spec.vae.clone();
+            self.state.model_before = Some((before.source.clone(), vae));
         }
         self.state.model = ModelState::Loading;
-        self.state.settings.form.spec.model = source.clone();
+        let spec = &mut self.state.settings.form.spec;
+        (spec.model, spec.vae) = (source.clone(), vae.clone());
         self.state.adopt_defaults = adopt;
-        let vae = self.state.settings.form.spec.vae.clone();
         let job = self.engine.load_model(source.clone(), vae);
         self.state.jobs.add_model(job, source);
+    }
+
+    /// The autoencoder that is chosen in place of the model's own.
+    pub(super) fn chosen_vae(&self) -> Option<NamedFile> {
+        self.state.settings.form.spec.vae.clone()
     }
 
     /// Takes over the settings of a picture, tells of those that it cannot, and
@@ -303,7 +311,7 @@ impl Core {
         let chosen = self.state.model_summary().map(|model| &model.source);
         match (found.source(), name) {
             (Some(model), _) if chosen == Some(&model) => {}
-            (Some(model), _) => self.load_model(model, false),
+            (Some(model), _) => self.load_model(model, self.chosen_vae(), false),
             (None, Some(name)) => {
                 let text = format!(
                     "The model of this picture, \u{201c}{name}\u{201d}, is not known here; open its \

@@ -207,7 +207,7 @@ impl Core {
         self.state.dialog = None;
         let ready = self.state.model_summary().map(|model| &model.source);
         if ready != Some(&source) {
-            self.load_model(source, true);
+            self.load_model(source, None, true);
         }
     }
 
@@ -232,13 +232,15 @@ impl Core {
     /// Has the next pictures decoded by another first stage.
     fn take_first_stage(&mut self, card: &ModelCard) {
         self.state.dialog = None;
-        self.state.settings.form.spec.vae = Some(NamedFile::at(&card.path));
+        let vae = NamedFile::at(&card.path);
         let text = format!("Chose the VAE \u{201c}{}\u{201d}", card.name);
         self.state.notices.push(Severity::Success, text);
         if matches!(self.state.model, ModelState::Failed(_)) {
             // It may have lacked nothing else.
             let model = self.state.settings.form.spec.model.clone();
-            self.load_model(model, true);
+            self.load_model(model, Some(vae), true);
+        } else {
+            self.state.settings.form.spec.vae = Some(vae);
         }
     }
 

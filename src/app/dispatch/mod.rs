@@ -244,7 +244,7 @@ impl Core {
             Command::Lora(command) => self.change_loras(command),
             Command::Classifier(command) => self.change_classifier(command),
             Command::Control(command) => self.change_controls(command),
-            Command::ChooseModel(source) => self.load_model(source, true),
+            Command::ChooseModel(source) => self.load_model(source, None, true),
             Command::Library(command) => self.change_library(command),
             Command::OpenModelFolder => self.background.pick(PickPurpose::ModelFolder, None, ""),
             Command::ShowFrame(step) => jobs.show(step),

@@ -68,10 +68,10 @@ impl Core {
         }
         let now = state.settings.form.spec.model.clone();
         if now != chosen {
-            self.load_model(now, false);
+            self.load_model(now, self.chosen_vae(), false);
         }
         let state = &mut self.state;
-        if let Some(before) = &mut state.model_before {
+        if let Some((before, _)) = &mut state.model_before {
             follow(before, &renamed);
         }
         state.jobs.follow(&renamed);

@@ -177,18 +177,13 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
     if parts.unet.as_ref().is_some_and(|unet| unet.is_grounded) {
         notices.push("it takes boxes with any words (GLIGEN)".into());
     }
-<<<<<<< HEAD
-    if family == Family::StableDiffusionXl {
-        let few = || FewSteps::of(path).map(FewSteps::notice);
-        notices.extend(foreign::edm_notice(&seen).or_else(few).map(str::to_owned));
-        if matches!(
-=======
     if family != Family::LatentDiffusion {
-        notices.extend(FewSteps::of(path).map(|few| few.notice().to_owned()));
+        let few = || FewSteps::of(path).map(FewSteps::notice);
+        let edm = foreign::edm_notice(&seen).filter(|_| family == Family::StableDiffusionXl);
+        notices.extend(edm.or_else(few).map(str::to_owned));
     }
     if family == Family::StableDiffusionXl
         && matches!(
->>>>>>> c34e8c0 (Names tell few steps for Stable Diffusion 1 and 2 as well, and Turbo of version 2 predicts noise; a projection that is stored as a layer opens; no pipe is waited for)
             parts.conditioner,
             OriginalConditioner::Both { clip: None, .. }
         )
