@@ -2,7 +2,7 @@
 //! whole results of more than a thousand configurations. PLMS is compared with the
 //! paper's own code, and DPM++ 3M SDE with k-diffusion.
 //!
-//! `data/reference/make_trajectories.py`, `make_solvers.py`, `make_orders.py`, `make_bounds.py`, `make_tcd.py` and
+//! `data/reference/make_trajectories.py`, `make_solvers.py`, `make_orders.py`, `make_bounds.py`, `make_tcd.py`, `make_deis.py` and
 //! `make_zero_snr_reference.py` say what was run. Not compared: LMS from the
 //! middle on with diffusers' own choice of the order, which counts slopes that are not
 //! there; the
@@ -395,6 +395,11 @@ fn results_of_the_third_order_equal_those_of_diffusers() {
 #[test]
 fn results_along_trajectories_equal_those_of_diffusers() {
     check_all("tcd.safetensors");
+}
+
+#[test]
+fn results_of_exponential_integrators_equal_those_of_diffusers() {
+    check_all("deis.safetensors");
 }
 
 #[test]

@@ -125,11 +125,11 @@ mod tests {
 
     #[test]
     fn what_changes_the_picture_is_told() {
-        let deis = json!({"_class_name": "DEISMultistepScheduler", "algorithm_type": "deis",
+        let other = json!({"_class_name": "SASolverScheduler", "algorithm_type": "data_prediction",
             "prediction_type": "v_prediction", "solver_type": "logrho"});
-        let text = told(&deis);
+        let text = told(&other);
         assert!(
-            text.contains("DEISMultistepScheduler") && text.contains("Euler paints"),
+            text.contains("SASolverScheduler") && text.contains("Euler paints"),
             "{text}"
         );
         let old = json!({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver"});
@@ -146,7 +146,7 @@ mod tests {
         );
         assert_eq!(text.lines().count(), 3, "{text}");
         // Euler's method, which stands for it, has no thresholds.
-        let text = told(&json!({"_class_name": "DEISMultistepScheduler", "thresholding": true}));
+        let text = told(&json!({"_class_name": "SASolverScheduler", "thresholding": true}));
         assert!(text.contains("(thresholding)"), "{text}");
         assert!(told(&json!(null)).contains("no scheduler_config.json"));
     }
@@ -160,6 +160,7 @@ mod tests {
             "EulerDiscreteScheduler",
             "UniPCMultistepScheduler",
             "LCMScheduler",
+            "DEISMultistepScheduler",
             "EDMEulerScheduler",
             "EDMDPMSolverMultistepScheduler",
         ] {

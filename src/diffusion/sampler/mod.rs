@@ -7,6 +7,7 @@
 mod bound;
 mod ddim;
 mod ddpm;
+mod deis;
 mod dpm2;
 mod dpm2_ancestral;
 mod dpm_sde;
@@ -56,6 +57,7 @@ pub static SAMPLERS: &[&SamplerInfo] = &[
     &dpm_sde::INFO,
     &dpm_solver_3m_sde::INFO,
     &unipc::INFO,
+    &deis::INFO,
     &heun::INFO,
     &dpm2::INFO,
     &dpm2_ancestral::INFO,
