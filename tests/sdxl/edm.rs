@@ -67,6 +67,9 @@ fn folders_paint_what_diffusers_paints() {
         case.write(scratch.path());
         let model = load(scratch.path());
         assert_eq!(model.warnings(), [""; 0]);
+        let predicts_noise = case.scheduler["prediction_type"] != "v_prediction";
+        let guidance = model.manifest().default_guidance_scale;
+        assert_eq!(guidance == 3.0, predicts_noise, "{guidance}");
         let what = case.scheduler.to_string();
         let latents = run(&model, &case.request());
         check(&what, latents.clone(), &reference, &format!("{index}.run"));

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::model::weights::{WeightDtype, WeightSource};
-use crate::model::{FirstStageConfig, ModelError};
+use crate::model::{FirstStageConfig, Manifest, ModelError};
 
 /// The statistics of latents of Playground 2.5 (<https://arxiv.org/abs/2402.17245>).
 const STATISTICS: [&str; 2] = ["edm_mean", "edm_std"];
@@ -16,6 +16,22 @@ const LEVELS: [&str; 2] = ["edm_vpred.sigma_min", "edm_vpred.sigma_max"];
 const DEVIATION: f64 = 0.5;
 /// The noise levels of files that do not tell, the smallest and the largest.
 const USUAL_LEVELS: [f64; 2] = [0.002, 120.0];
+
+/// Guidance that suits Playground 2.5, by its model card.
+const GUIDANCE: f32 = 3.0;
+
+/// What the scheduler of a folder implies of a model, given what is implied of others.
+pub(super) fn derived(scheduler: &Value, derived: Manifest) -> Manifest {
+    let class = scheduler["_class_name"].as_str().unwrap_or_default();
+    // CosXL's predict velocity.
+    if class.starts_with("EDM") && scheduler["prediction_type"] != "v_prediction" {
+        return Manifest {
+            default_guidance_scale: GUIDANCE,
+            ..derived
+        };
+    }
+    derived
+}
 
 /// What a file tells of it.
 #[derive(Clone, Debug, PartialEq)]

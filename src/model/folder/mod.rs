@@ -181,6 +181,7 @@ impl ModelFolder {
                     .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
                 let first_stage = first_stage.as_ref().map(|place| &place.config);
                 let derived = Manifest::derive(name, unet.as_ref(), first_stage);
+                let derived = edm::derived(&scheduler, derived);
                 FewSteps::derived(&path, &scheduler, unet.as_ref(), derived)
             }
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::edm::EdmFile;
+use super::edm::{self, EdmFile};
 use super::few_steps::FewSteps;
 use super::single::{
     HEAD_WIDTH, OneFile, clip, denoiser, open_clip, refused, schedule, text_config,
@@ -103,10 +103,19 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
     for config in first_config.iter().chain([&second_config]) {
         config.validate()?;
     }
+    let mut scheduler = schedule("EulerDiscreteScheduler", is_velocity);
+    if has_zero_end {
+        scheduler["rescale_betas_zero_snr"] = json!(true);
+        scheduler["timestep_spacing"] = json!("trailing");
+    }
+    if let Some(edm) = edm {
+        scheduler = edm.scheduler();
+    }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let stage_config = stage.as_ref().map(|stage| &stage.config);
     let manifest = Manifest::derive(name.into_owned(), Some(&unet_config), stage_config);
     let manifest = manifest.with_text(Some(&second_config));
+    let manifest = edm::derived(&scheduler, manifest);
     let manifest = few.map_or(manifest.clone(), |few| few.manifest(manifest));
     manifest.validate()?;
     let mut parts = BTreeMap::from([("unet", denoiser(&unet, inspection.has_averages))]);
@@ -116,14 +125,6 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
     if first.is_some() {
         let place = "conditioner.embedders.0.transformer.";
         parts.insert("text_encoder", clip(source.names(), place));
-    }
-    let mut scheduler = schedule("EulerDiscreteScheduler", is_velocity);
-    if has_zero_end {
-        scheduler["rescale_betas_zero_snr"] = json!(true);
-        scheduler["timestep_spacing"] = json!("trailing");
-    }
-    if let Some(edm) = edm {
-        scheduler = edm.scheduler();
     }
     let folder = ModelFolder {
         path: path.to_path_buf(),
