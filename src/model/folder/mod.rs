@@ -480,6 +480,19 @@ impl ModelFolder {
     }
 
     /// A source whose reading is told of, if somebody wants to know.
+    /// Tells who watches of a network of so many bytes that is read later, as if it were.
+    ///
+    /// # Errors
+    /// If reading is to end.
+    pub(in crate::model) fn tell_later(&self, bytes: usize) -> Result<(), ModelError> {
+        match &self.watch {
+            Some(watch) if !watch.goes_on(bytes as u64) => {
+                Err(ModelError::BrokenOff(self.path.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn told(&self, source: Box<dyn WeightSource>) -> Box<dyn WeightSource> {
         match self.watch.clone() {
             Some(watch) => Box::new(Watched { source, watch }),

@@ -7,7 +7,7 @@ use super::super::ModelError;
 use super::super::paper::Lone;
 use super::super::weights;
 use super::pipeline::{Network, Sizes};
-use super::{Family, Inspection, folder, single};
+use super::{Family, Inspection, folder, prediction};
 
 /// Beside the weights that sizes tell, what is added to a denoiser for fewer steps.
 const FEW_STEPS: &str = "time_embedding.cond_proj.weight";
@@ -38,7 +38,7 @@ pub(super) fn inspected(path: &Path) -> Result<Option<Inspection>, ModelError> {
         return Ok(None);
     }
     if found.family == Family::StableDiffusion2 && found.task != super::Task::Inpainting {
-        let prediction = single::second_predicts(path, &mut found.notices);
+        let prediction = prediction::of_second(path, &mut found.notices);
         found.prediction = Some(prediction);
     }
     Ok(Some(found))

@@ -4,6 +4,7 @@ mod folder;
 mod foreign;
 mod lone;
 mod pipeline;
+mod prediction;
 mod single;
 mod usual;
 
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 pub(super) use folder::only_checkpoint;
 pub use foreign::{Addition, addition};
 pub(super) use foreign::{CONTROLNET_RELATIVES, check_bytes, check_class};
-pub(super) use single::{PREDICTION_NOTE, SingleFile, usual_first_stage};
+pub(super) use prediction::PREDICTION_NOTE;
+pub(super) use single::{SingleFile, usual_first_stage};
 
 use super::first_stage::tiny_inspected;
 use super::weights::WeightSource;

@@ -9,22 +9,11 @@ use super::super::ModelError;
 use super::super::folder::FewSteps;
 use super::super::paper::{
     AVERAGES, ClipKind, ClipSizes, FIRST_STAGE, Joined, Layout, OriginalAttention,
-    OriginalConditioner, OriginalConfig, OriginalFirstStage, OriginalPrediction, OriginalUnet,
-    Seen, ToldConditioner, UNET, is_leftover, matching,
+    OriginalConditioner, OriginalConfig, OriginalFirstStage, OriginalUnet, Seen, ToldConditioner,
+    UNET, is_leftover, matching,
 };
 use super::super::weights::{self, Gathered, WeightSource, is_alike};
-use super::{Family, Inspection, Predicts, Task, foreign, precision, usual};
-
-/// Where a header says what the denoiser predicts, `epsilon` or `v`
-/// (<https://github.com/Stability-AI/ModelSpec>).
-pub(in crate::model) const PREDICTION_NOTE: &str = "modelspec.prediction_type";
-
-/// Where a header says what a model is like, and what that means for Stable Diffusion 2.
-const ARCHITECTURE_NOTE: &str = "modelspec.architecture";
-const SECOND_ARCHITECTURES: [(&str, Predicts); 2] = [
-    ("stable-diffusion-v2-512", Predicts::Epsilon),
-    ("stable-diffusion-v2-768-v", Predicts::Velocity),
-];
+use super::{Family, Inspection, Task, foreign, precision, prediction, usual};
 
 /// A file that was opened, and what it is.
 #[derive(Debug)]
@@ -166,7 +155,10 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
         _ => None,
     };
     let noted = later.or(told.as_ref().map(|told| told.prediction));
-    let prediction = prediction(&parts, noted, family, &seen, source, &mut notices);
+    let prediction = parts
+        .unet
+        .as_ref()
+        .map(|unet| prediction::of(unet, noted, family, (&seen, source), &mut notices));
     if family == Family::LatentDiffusion
         && parts.unet.as_ref().is_some_and(|unet| unet.heads.is_none())
     {
@@ -424,68 +416,6 @@ fn task(
         _ if unet.classes.is_some() => Task::ClassToImage,
         _ => Task::Unconditional,
     })
-}
-
-fn prediction(
-    parts: &Parts,
-    told: Option<OriginalPrediction>,
-    family: Family,
-    seen: &Seen<'_>,
-    source: &dyn WeightSource,
-    notices: &mut Vec<String>,
-) -> Option<Predicts> {
-    let unet = parts.unet.as_ref()?;
-    let path = source.path();
-    if let Some(told) = told {
-        return Some(match told {
-            OriginalPrediction::Epsilon => Predicts::Epsilon,
-            OriginalPrediction::Velocity => Predicts::Velocity,
-            OriginalPrediction::Sample => Predicts::Sample,
-        });
-    }
-    if let Some(noted) = source.note(PREDICTION_NOTE)
-        && let Some(noted) = [Predicts::Epsilon, Predicts::Velocity]
-            .into_iter()
-            .find(|prediction| prediction.id() == noted)
-    {
-        return Some(noted);
-    }
-    match family {
-        // Fine-tuned versions mark themselves so.
-        Family::StableDiffusionXl if seen.has("v_pred") || seen.has(foreign::EDM_NAMES[1]) => {
-            Some(Predicts::Velocity)
-        }
-        Family::StableDiffusion2 if unet.input_channels == unet.output_channels => {
-            let noted = source.note(ARCHITECTURE_NOTE);
-            let noted = noted.and_then(|noted| {
-                let known = SECOND_ARCHITECTURES.iter().find(|(name, _)| *name == noted);
-                known.map(|(_, predicts)| *predicts)
-            });
-            noted.or_else(|| Some(second_predicts(path, notices)))
-        }
-        _ => Some(Predicts::Epsilon),
-    }
-}
-
-/// What a denoiser of Stable Diffusion 2 predicts, by the name of its file.
-pub(super) fn second_predicts(path: &Path, notices: &mut Vec<String>) -> Predicts {
-    let name = path.file_stem().unwrap_or_default();
-    let name = name.to_string_lossy().to_lowercase();
-    if name.contains("768") {
-        return Predicts::Velocity;
-    }
-    // Turbo was distilled from the one for 512 pixels.
-    if ["512", "base", "turbo"]
-        .iter()
-        .any(|part| name.contains(part))
-    {
-        return Predicts::Epsilon;
-    }
-    notices.push(
-        "a file of Stable Diffusion 2 does not say what its denoiser predicts: velocity is assumed"
-            .into(),
-    );
-    Predicts::Velocity
 }
 
 /// Names and shapes of all that is needed to paint, or to encode.

@@ -47,7 +47,13 @@ impl LateStage {
             read: Mutex::default(),
             reading: Reading::default(),
         };
+        folder.tell_later(late.bytes())?;
         Ok(Some(Arc::new(late)))
+    }
+
+    /// What its weights take in memory, about.
+    fn bytes(&self) -> usize {
+        self.like.parameter_count() * self.held.bytes()
     }
 
     /// The first stage, which is read when it is asked.
@@ -63,8 +69,7 @@ impl StageReader for LateStage {
         if let Some(stage) = &*read {
             return Some(stage.boxed());
         }
-        let bytes = self.like.parameter_count() * self.held.bytes();
-        let watch = self.reading.watch(bytes);
+        let watch = self.reading.watch(self.bytes());
         let weights = || {
             let source = self.place.weights()?;
             Ok(match watch.clone() {

@@ -20,6 +20,11 @@ impl ReadWatch {
     pub fn new(goes_on: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(goes_on))
     }
+
+    /// Tells of so many bytes, and asks whether reading goes on.
+    pub(in crate::model) fn goes_on(&self, bytes: u64) -> bool {
+        (self.0)(bytes)
+    }
 }
 
 impl fmt::Debug for ReadWatch {
@@ -64,7 +69,7 @@ impl WeightSource for Watched {
         dtype: WeightDtype,
     ) -> Result<TensorData, ModelError> {
         let data = self.source.read(name, shape, is_transposed, dtype)?;
-        if (self.watch.0)(data.bytes().len() as u64) {
+        if self.watch.goes_on(data.bytes().len() as u64) {
             Ok(data)
         } else {
             Err(ModelError::BrokenOff(self.path().to_owned()))
