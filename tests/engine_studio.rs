@@ -259,11 +259,11 @@ fn schedulers_that_are_not_here_are_told() {
         model: ModelSource::Folder(changed.clone()),
         ..spec("")
     };
-    write("DEISMultistepScheduler");
+    write("SASolverScheduler");
     let mut first = engine();
     let job = first.generate(asked.clone());
     let (images, told) = warnings(&mut first, job);
-    assert!(told[0].contains("DEISMultistepScheduler"), "{told:?}");
+    assert!(told[0].contains("SASolverScheduler"), "{told:?}");
     assert_eq!(images[0].spec.sampler, Some(SamplerId::new("euler")));
     // Told once for a model, not for each picture of it.
     let job = first.generate(asked.clone());

@@ -62,7 +62,7 @@ fn kind_label(kind: CardKind) -> &'static str {
         CardKind::ControlNet => "ControlNet",
         CardKind::Embedding => "Embedding",
         CardKind::Classifier => "Classifier",
-        CardKind::Other => "Unknown",
+        CardKind::Other => "Of another kind",
     }
 }
 
