@@ -10,7 +10,6 @@ use crate::app::shortcuts::{self, KeyContext};
 use crate::app::{AppState, Background, Command, CommandSink, Core, Severity, boxes};
 use crate::engine::library::is_named_as_weights;
 use crate::engine::{EngineHandle, Waker};
-use crate::recipe::GenerateSpec;
 use crate::ui::{UiState, studio_ui, theme};
 
 /// What one of 60 frames a second may take.
@@ -57,7 +56,8 @@ impl StudioApp {
         let ctx = context.egui_ctx.clone();
         let waker: Waker = Arc::new(move || ctx.request_repaint());
         let factory = engine(context.wgpu_render_state.as_ref());
-        let GenerateSpec { model, vae, .. } = settings.form.spec.clone();
+        let chosen = &settings.form.spec;
+        let (model, vae) = (chosen.model.clone(), chosen.vae.clone());
         let mut state = AppState::new(settings, storybook_folder);
         state.pictures_folder = pictures_folder;
         state.styles_file = styles_file;
