@@ -50,7 +50,7 @@ impl Desk {
         let engine = EngineHandle::spawn(factory, Arc::clone(&waker)).expect("a thread");
         let state = AppState::new(Settings::default(), folders::storybook_model());
         let mut core = Core::new(state, engine, Background::new(waker));
-        core.load_model(ModelSource::Storybook, true);
+        core.load_model(ModelSource::Storybook, None, true);
         let mut desk = Self { core, bell };
         desk.wait(|state| matches!(state.model, ModelState::Ready(_)));
         desk
