@@ -37,7 +37,9 @@ impl Studio {
     }
 }
 
+/// The form for a folder of pictures that are large enough.
 fn form(root: &Path) -> TrainForm {
+    pictures(root);
     TrainForm {
         folder: Some(root.join("pictures")),
         output: Some(root.join("mine")),
@@ -90,7 +92,6 @@ fn a_run_ends_with_its_buttons() {
 #[test]
 fn the_form_fits_into_small_windows_and_gets_lower_again() {
     let root = tempfile::tempdir().expect("a folder");
-    pictures(root.path());
     let mut studio = Studio::start();
     studio.form(&TrainForm {
         target: TrainTarget::Diffusion,
@@ -162,7 +163,6 @@ fn nothing_moves_when_pictures_appear() {
 #[test]
 fn a_classifier_is_told_what_it_starts_from() {
     let root = tempfile::tempdir().expect("a folder");
-    pictures(root.path());
     let mut studio = Studio::start();
     studio.form(&TrainForm {
         target: TrainTarget::Diffusion,
@@ -293,7 +293,7 @@ fn pictures(root: &Path) {
     for name in ["cats/a", "cats/b", "dogs/c"] {
         let path = root.join("pictures").join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        let image = RgbaImage::from_pixel(80, 80, Rgba([1, 2, 3, 255]));
+        let image = RgbaImage::from_pixel(160, 160, Rgba([1, 2, 3, 255]));
         let picture = path.with_extension("png");
         save_picture(&picture, &image, None, &SaveOptions::default()).expect("a file");
         std::fs::write(path.with_extension("txt"), "an animal").expect("a file");
@@ -303,7 +303,6 @@ fn pictures(root: &Path) {
 #[test]
 fn what_the_folder_does_not_hold_cannot_be_learnt() {
     let root = tempfile::tempdir().expect("a folder");
-    pictures(root.path());
     let mut studio = Studio::start();
     studio.form(&TrainForm {
         target: TrainTarget::Diffusion,
@@ -354,7 +353,6 @@ fn small_pictures_may_be_as_they_are_found_and_odd_folders_are_told_of() {
 #[test]
 fn settings_are_saved_as_a_file_and_opened_again() {
     let root = tempfile::tempdir().expect("a folder");
-    pictures(root.path());
     let mut studio = Studio::start();
     let form = form(root.path());
     studio.form(&form);
