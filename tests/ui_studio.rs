@@ -296,13 +296,15 @@ fn unsaved_work_is_not_lost_without_a_question() {
 
 #[test]
 fn training_runs_as_a_job_and_its_model_can_be_chosen() {
+    let root = tempfile::tempdir().expect("a folder");
+    training::pictures(root.path());
     let mut studio = Studio::start();
     studio.click("Train");
     studio.click("Train on a folder…");
     assert!(studio.sees("Choose a folder of pictures first"));
 
     for change in [
-        TrainChange::Folder(Some("/pictures".into())),
+        TrainChange::Folder(Some(root.path().join("pictures"))),
         TrainChange::Output(Some("/models/mine".into())),
         TrainChange::Target(TrainTarget::Autoencoder),
         TrainChange::Steps(20),

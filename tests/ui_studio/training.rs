@@ -289,7 +289,7 @@ fn the_end_of_a_run_stays_until_it_is_dismissed() {
 }
 
 /// Pictures of two classes with captions, and nothing else.
-fn pictures(root: &Path) {
+pub(super) fn pictures(root: &Path) {
     for name in ["cats/a", "cats/b", "dogs/c"] {
         let path = root.join("pictures").join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
