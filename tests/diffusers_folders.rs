@@ -231,6 +231,59 @@ fn what_painting_does_not_need_may_be_missing() {
     says_the_same(folder.path(), "no scheduler");
 }
 
+/// The weights of a network with further ones of these names.
+fn with_more(folder: &Path, part: (&str, &str), names: &[&str]) {
+    let path = weights(folder, part);
+    let bytes = fs::read(&path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let more = 4.6_f32.to_le_bytes();
+    let view = TensorView::new(safetensors::Dtype::F32, vec![1], &more).unwrap();
+    let mut tensors = file.tensors();
+    tensors.extend(names.iter().map(|name| ((*name).to_owned(), view.clone())));
+    fs::write(path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+}
+
+/// transformers reads the text encoder out of such files as well.
+#[test]
+fn the_rest_of_a_whole_clip_is_passed_over() {
+    let folder = copied();
+    let rest = [
+        "logit_scale",
+        "text_projection.weight",
+        "visual_projection.weight",
+        "vision_model.post_layernorm.weight",
+    ];
+    with_more(folder.path(), PARTS[2], &rest);
+    says_the_same(folder.path(), "a whole CLIP");
+}
+
+#[test]
+fn what_keeps_a_folder_from_painting_is_told_when_it_is_looked_at() {
+    let notices = |folder: &TempDir| inspect(folder.path(), None).unwrap().notices.join("; ");
+    assert_eq!(notices(&copied()), "");
+    for (part, word) in [
+        ("tokenizer", "has no tokenizer"),
+        ("tokenizer/merges.txt", "merges.txt"),
+        ("vae", "--vae"),
+        ("unet", "has no denoiser (unet)"),
+    ] {
+        let folder = copied();
+        let path = folder.path().join(part);
+        match path.is_dir() {
+            true => fs::remove_dir_all(path).unwrap(),
+            false => fs::remove_file(path).unwrap(),
+        }
+        let told = notices(&folder);
+        assert!(told.contains(word), "{part}: {told}");
+    }
+    let folder = copied();
+    with_more(folder.path(), PARTS[0], &["motion.weight"]);
+    let told = notices(&folder);
+    assert!(told.contains("does not open"), "{told}");
+    let opened = ModelFolder::open(folder.path()).unwrap();
+    assert!(opened.load_unet(&Device::flex()).is_err());
+}
+
 #[test]
 fn a_tokenizer_in_one_file_is_enough() {
     let folder = copied();

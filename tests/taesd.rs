@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use reference_support::{Reference, difference};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use velatura::engine::library::{CardKind, ModelCard};
 use velatura::model::inspect::{Task, inspect};
 use velatura::model::tiny::KINDS;
@@ -91,6 +92,40 @@ fn a_file_in_diffusers_names_needs_no_configuration() {
     std::fs::copy(file("taesd_encoder.safetensors"), &encoder).unwrap();
     let error = load_first_stage(&encoder, WeightDtype::F32, &Device::flex()).unwrap_err();
     assert!(error.to_string().contains("without its decoder"), "{error}");
+}
+
+/// As the author's class stores itself, and as ComfyUI does with two lone numbers beside.
+#[test]
+fn both_halves_in_one_file_of_other_programs_open() {
+    let halves = ["taesd_encoder.safetensors", "taesd_decoder.safetensors"];
+    let halves = halves.map(|name| std::fs::read(file(name)).unwrap());
+    let halves = halves
+        .each_ref()
+        .map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+    let lone = 0.5_f32.to_le_bytes();
+    let scratch = tempfile::tempdir().unwrap();
+    for (prefixes, beside) in [
+        (["encoder", "decoder"], &[][..]),
+        (
+            ["taesd_encoder", "taesd_decoder"],
+            &["vae_scale", "vae_shift"],
+        ),
+    ] {
+        let mut tensors = Vec::new();
+        for (half, prefix) in halves.iter().zip(prefixes) {
+            let named = half
+                .iter()
+                .map(|(name, it)| (format!("{prefix}.{name}"), it));
+            tensors.extend(named);
+        }
+        for name in beside {
+            let number = TensorView::new(Dtype::F32, Vec::new(), &lone).unwrap();
+            tensors.push(((*name).to_owned(), number));
+        }
+        let path = scratch.path().join(format!("{}.safetensors", prefixes[0]));
+        std::fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+        check_both(&path);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use image::RgbImage;
 
 use super::control::Controls;
+use super::enlarge::back_projected;
 use super::guide::{Lead, Pull};
 use super::kept::Kept;
 use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
@@ -91,6 +92,8 @@ pub struct RunPlan {
     lead: Option<Lead>,
     /// What controls the picture beside what is told.
     controls: Controls,
+    /// The picture in small that the painted one is to agree with.
+    small: Option<RgbImage>,
 }
 
 impl RunPlan {
@@ -186,10 +189,13 @@ impl<'m> Session<'m> {
             eta: request.eta,
         };
         let inpaints = model.manifest().takes_mask() || request.mask.is_some();
-        // The pipelines of latent diffusion take their files as they are, for words too.
-        let config = match model.text_layers().is_some() {
-            true => model.scheduler().corrected(info, inpaints),
-            false => model.scheduler().clone(),
+        // The pipelines of latent diffusion take their files as they are, for words too, and
+        // those of XL, which has a second network for them.
+        let [_, second_width] = model.model().word_widths();
+        let config = match (model.text_layers(), second_width) {
+            (None, _) => model.scheduler().clone(),
+            (Some(_), None) => model.scheduler().corrected(info, inpaints),
+            (Some(_), Some(_)) => model.scheduler().for_latents(info),
         };
         let config = match request.prediction {
             Some(prediction) => config.predicting(prediction)?,
@@ -244,6 +250,10 @@ impl<'m> Session<'m> {
             guide,
             lead,
             controls,
+            small: conditions
+                .low_resolution
+                .clone()
+                .filter(|_| model.manifest().trusts_small_pictures()),
             sampler,
         };
         let state = StepState {
@@ -405,6 +415,10 @@ impl<'m> Session<'m> {
         self.model.model().let_go();
         self.model.model().check_turns()?;
         let picture = picture.ok_or(DiffusionError::NotFinite { step: self.done() })?;
-        Ok(cropped(picture, self.plan.size_px))
+        let picture = cropped(picture, self.plan.size_px);
+        Ok(match &self.plan.small {
+            Some(small) => back_projected(picture, small),
+            None => picture,
+        })
     }
 }

@@ -155,6 +155,7 @@ mod tests {
             inputs: vec![InputSpec::LowResolution {
                 factor: 4,
                 is_needed: false,
+                degradation: None,
             }],
             ..Manifest::default()
         };

@@ -10,7 +10,7 @@ use super::conditioner::grounding::MOST_PHRASES;
 use super::conditioner::low_resolution::LOW_RESOLUTION;
 use super::conditioner::{self, LATENT, inpaint};
 use super::{ClipTextConfig, FirstStageConfig, ModelError, UNet2dConfig, limits};
-use crate::recipe::{InputSpec, MAX_BOXES, MAX_SIDE_PX, MaskConvention, Palette};
+use crate::recipe::{Degradation, InputSpec, MAX_BOXES, MAX_SIDE_PX, MaskConvention, Palette};
 
 /// Channels of a picture.
 const PIXEL: usize = 3;
@@ -165,6 +165,7 @@ impl Manifest {
             manifest.inputs.push(InputSpec::LowResolution {
                 factor: u32::try_from(factor).unwrap_or(u32::MAX),
                 is_needed: true,
+                degradation: None,
             });
         }
         let leads_nowhere = |input: &InputSpec| {
@@ -238,6 +239,15 @@ impl Manifest {
                 return None;
             };
             Some(*factor)
+        })
+    }
+
+    /// Whether small pictures were made by bicubic interpolation alone in training, so that what
+    /// is painted should agree with them.
+    pub fn trusts_small_pictures(&self) -> bool {
+        let clean = Some(Degradation::Bicubic);
+        self.inputs.iter().any(|input| {
+            matches!(input, InputSpec::LowResolution { degradation, .. } if *degradation == clean)
         })
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::palette::{PaletteClass, is_same_name};
+use super::train::Degradation;
 
 /// What the numbers of a mask mean to a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +124,9 @@ pub enum InputSpec {
         /// Whether the model paints from nothing else, as those of the paper's code.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_needed: bool,
+        /// How small pictures were made in training; `None` where that is not told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        degradation: Option<Degradation>,
     },
     /// A class out of a list.
     Class {

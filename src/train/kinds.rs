@@ -19,7 +19,9 @@ use crate::model::{
     ClipTextConfig, FirstStageConfig, LatentInfo, Manifest, PerLevel, UNet2dConfig, groups_of,
 };
 use crate::recipe::palette::NOTHING;
-use crate::recipe::{InputSpec, MAX_BOXES, MaskConvention, PaletteClass, TrainSpec, TrainTask};
+use crate::recipe::{
+    Degradation, InputSpec, MAX_BOXES, MaskConvention, PaletteClass, TrainSpec, TrainTask,
+};
 
 /// Boxes that a model has room for at most, as those of the paper.
 const MOST_BOXES: usize = 30;
@@ -75,7 +77,7 @@ pub(super) fn new_model(
         });
     };
     holdings.found_for(task).map_err(TrainError::Setting)?;
-    let input = input(task, holdings, latents, &text)?;
+    let input = input(task, holdings, latents, &text, spec.degradation)?;
     let layout = layout(&input, config, width);
     let semantic = semantic(&input, config, latents);
     let class = class(&input, width);
@@ -119,6 +121,7 @@ fn input(
     holdings: &Holdings,
     latents: LatentInfo,
     text: &ClipTextConfig,
+    degradation: Degradation,
 ) -> Result<Option<InputSpec>, TrainError> {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Ok(Some(match task {
@@ -153,6 +156,7 @@ fn input(
             InputSpec::LowResolution {
                 factor,
                 is_needed: true,
+                degradation: Some(degradation),
             }
         }
     }))

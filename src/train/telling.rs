@@ -531,6 +531,7 @@ mod tests {
         manifest.inputs = vec![InputSpec::LowResolution {
             factor: 4,
             is_needed: true,
+            degradation: None,
         }];
         let teller = Teller::new(&manifest, None, None, 1.0);
         let about = teller.tellable(&sample(), &mut Random::new(0, 0));

@@ -365,6 +365,7 @@ fn summary(source: ModelSource) -> ModelSummary {
         inputs.push(InputSpec::LowResolution {
             factor: 4,
             is_needed: false,
+            degradation: None,
         });
         inputs.push(InputSpec::Semantic {
             classes: vec![PaletteClass {

@@ -77,7 +77,7 @@ write("studio.json", {
         {"kind": "mask", "convention": "one_is_repainted"},
         {"kind": "layout", "classes": nouns, "colours": tints, "max_boxes": 12},
         {"kind": "semantic", "classes": [{"index": e["id"], "name": e["name"], "color": e["colour"]} for e in labels]},
-        {"kind": "low_resolution", "factor": 4},
+        {"kind": "low_resolution", "factor": 4, "degradation": "bicubic"},
     ],
     "unet_input": ["latent", "mask", "masked_image", "boxes", "label_map", "low_resolution"],
     "mask_convention": "one_is_repainted", "default_steps": 20, "default_guidance_scale": 4.0, "model_card": card,

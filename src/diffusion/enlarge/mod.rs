@@ -5,6 +5,7 @@
 //! result is that of the whole picture at once, however large it is, and memory
 //! does not grow with it.
 
+mod back_projection;
 mod bands;
 mod bleed;
 mod part;
@@ -20,6 +21,7 @@ use self::part::Part;
 use super::DiffusionError;
 use crate::model::Upscaler;
 
+pub(super) use back_projection::back_projected;
 pub use repainting::{Repainting, RepaintingOptions};
 
 /// Longest side of a tile in pixels of the small picture.

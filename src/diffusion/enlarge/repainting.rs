@@ -2,14 +2,15 @@
 //!
 //! The denoiser sees a large picture in windows that overlap and are blended in every
 //! step, and its latents are decoded band by band: there are no seams, and beside the
-//! latents and the picture memory does not grow with its size.
+//! latents and two pictures memory does not grow with its size.
 
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use image::imageops::{self, FilterType};
-use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
+use super::back_projection::back_projected;
 use super::bands::Bands;
 use super::bleed::colours;
 use super::part::Part;
@@ -17,6 +18,7 @@ use crate::diffusion::{
     Canvas, Conditions, DiffusionError, GenerationRequest, LatentDiffusion, RunPlan, Session,
     StepState, StepView,
 };
+use crate::pixels::opaque;
 
 /// Longest side of what is shown of a step, in pixels.
 const SHOWN_PX: usize = 1024;
@@ -38,6 +40,8 @@ pub struct Repainting {
     small: Arc<RgbaImage>,
     size_px: [u32; 2],
     canvas: Canvas,
+    /// Whether what is painted is to agree with the small picture.
+    is_exact: bool,
     now: Now,
     done: usize,
     total: usize,
@@ -88,6 +92,7 @@ impl Repainting {
             small,
             size_px,
             canvas,
+            is_exact: model.manifest().trusts_small_pictures(),
             now: Now::Painting(Box::new(session.into_parts())),
             done: 0,
             total,
@@ -159,10 +164,15 @@ impl Repainting {
     /// The large picture, as opaque as the small one; transparent where it is not done.
     pub fn into_picture(self) -> RgbaImage {
         let [width, height] = self.size_px;
+        let seen = self.seen();
         let Now::Decoding(bands) = self.now else {
             return RgbaImage::new(width, height);
         };
         let mut picture = bands.into_picture();
+        if self.is_exact && self.done == self.total {
+            let painted = DynamicImage::from(picture).into_rgb8();
+            picture = opaque(&back_projected(painted, &seen));
+        }
         if !is_opaque(&self.small) {
             let (across, down) = self.small.dimensions();
             let alpha = GrayImage::from_fn(across, down, |x, y| {

@@ -202,9 +202,9 @@ impl Encoders {
                 InputSpec::Semantic { classes } => {
                     Box::new(LabelMap::new(classes.clone(), self.semantic.take()?))
                 }
-                InputSpec::LowResolution { factor, is_needed } => {
-                    Box::new(SmallPicture::new(*factor as usize, *is_needed))
-                }
+                InputSpec::LowResolution {
+                    factor, is_needed, ..
+                } => Box::new(SmallPicture::new(*factor as usize, *is_needed)),
                 // The denoiser has the network, and the words are read by that for text.
                 InputSpec::Phrases { .. } => return None,
                 InputSpec::Class { classes, empty } => {

@@ -1,6 +1,6 @@
 //! Files of tiny autoencoders as their author and other programs keep them: encoder and
-//! decoder apart, in plain numbers (`taesd_decoder.safetensors`, `.pth`), or one file in
-//! diffusers' names without its configuration.
+//! decoder apart, in plain numbers (`taesd_decoder.safetensors`, `.pth`), or one file with
+//! both: in their names, in ComfyUI's or in diffusers' without its configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,14 @@ use crate::model::{AutoencoderTinyConfig, ModelError};
 
 /// The halves, by their names in files and in names of files.
 const HALVES: [&str; 2] = ["encoder", "decoder"];
+/// What stands before the numbers of each half in one file: diffusers' names, those of the
+/// author's class, and those of ComfyUI.
+const PREFIXES: [[&str; 3]; 2] = [
+    ["encoder.layers.", "encoder.", "taesd_encoder."],
+    ["decoder.layers.", "decoder.", "taesd_decoder."],
+];
+/// Lone numbers that ComfyUI stores beside, as they are in all such files.
+const BESIDE: [&str; 2] = ["vae_scale", "vae_shift"];
 /// Layers of a decoder before its first convolution, in its author's numbers: latents are
 /// bounded there.
 const BOUND: usize = 1;
@@ -119,13 +127,16 @@ fn other_half(path: &Path, has: usize) -> Option<PathBuf> {
 fn halves(source: &dyn WeightSource) -> [Option<Layers>; 2] {
     let mut halves = [Layers::new(), Layers::new()];
     for name in source.names() {
-        let prefixed = HALVES.iter().position(|half| {
-            let rest = name.strip_prefix(half);
-            rest.is_some_and(|rest| rest.starts_with(".layers."))
+        if BESIDE.contains(&name) {
+            continue;
+        }
+        let prefixed = PREFIXES.iter().enumerate().find_map(|(half, prefixes)| {
+            let mut prefixes = prefixes.iter().enumerate();
+            prefixes.find_map(|(kind, prefix)| Some((half, kind, name.strip_prefix(prefix)?)))
         });
-        let (half, rest) = match prefixed {
-            Some(half) => (Some(half), &name[HALVES[half].len() + ".layers.".len()..]),
-            None => (None, name),
+        let (half, is_diffusers, rest) = match prefixed {
+            Some((half, kind, rest)) => (Some(half), kind == 0, rest),
+            None => (None, false, name),
         };
         let numbered = rest.split_once('.');
         let numbered = numbered.and_then(|(number, part)| Some((number.parse().ok()?, part)));
@@ -134,11 +145,7 @@ fn halves(source: &dyn WeightSource) -> [Option<Layers>; 2] {
         };
         // In plain numbers it is the first that tells: that of a decoder bounds latents.
         let half = half.unwrap_or(usize::from(source.shape("0.weight").is_none()));
-        let shift = if prefixed.is_none() && half == 1 {
-            BOUND
-        } else {
-            0
-        };
+        let shift = if half == 1 && !is_diffusers { BOUND } else { 0 };
         let Some(number) = usize::checked_sub(number, shift) else {
             return [None, None];
         };

@@ -143,6 +143,7 @@ pub fn groups_of(
         InputSpec::LowResolution {
             factor: small,
             is_needed,
+            ..
         } => {
             let small = *small as usize;
             if !is_divided(small) {

@@ -18,6 +18,25 @@ pub struct PartDifferences {
 }
 
 impl ModelFolder {
+    /// Why the folder cannot paint whatever its weights are: parts that it lacks, and words that
+    /// cannot be read. Of an autoencoder alone nothing is asked.
+    pub fn obstacles(&self) -> Vec<ModelError> {
+        let texts = [
+            (&self.text_encoder, Self::tokenizer as fn(&Self) -> _),
+            (&self.second_text_encoder, Self::second_tokenizer),
+        ];
+        let has_text = texts.iter().any(|(text, _)| text.is_some());
+        let denoiser = self.unet_config().err().filter(|_| has_text);
+        let first_stage = self.first_stage_config().err();
+        let words = texts.into_iter().filter(|(text, _)| text.is_some());
+        let words = words.filter_map(|(_, tokenizer)| tokenizer(self).err());
+        denoiser
+            .into_iter()
+            .chain(first_stage)
+            .chain(words)
+            .collect()
+    }
+
     /// Compares every network that has a configuration with its weights. Nothing but
     /// headers is read.
     ///

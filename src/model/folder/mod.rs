@@ -196,6 +196,14 @@ impl ModelFolder {
             && !unet.is_plain()
             && unet.cross_attention_dim != width
         {
+            let missing = match (&text_encoder, &second_text_encoder) {
+                (Some(_), None) if unet.added().is_some() => Some(SECOND_TEXT),
+                (None, Some(_)) if unet.cross_attention_dim > width => Some("text_encoder"),
+                _ => None,
+            };
+            if let Some(part) = missing {
+                return Err(ModelError::MissingPart { folder: path, part });
+            }
             return Err(ModelError::unsupported(
                 "UNet2DConditionModel",
                 "cross_attention_dim",
@@ -479,7 +487,6 @@ impl ModelFolder {
         Ok(self.told(source))
     }
 
-    /// A source whose reading is told of, if somebody wants to know.
     /// Tells who watches of a network of so many bytes that is read later, as if it were.
     ///
     /// # Errors
@@ -493,6 +500,7 @@ impl ModelFolder {
         }
     }
 
+    /// A source whose reading is told of, if somebody wants to know.
     fn told(&self, source: Box<dyn WeightSource>) -> Box<dyn WeightSource> {
         match self.watch.clone() {
             Some(watch) => Box::new(Watched { source, watch }),

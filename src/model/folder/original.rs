@@ -73,6 +73,7 @@ pub(super) fn inputs(
             let small = InputSpec::LowResolution {
                 factor: latents.factor as u32,
                 is_needed: true,
+                degradation: None,
             };
             (vec![small], vec![LOW_RESOLUTION])
         }

@@ -11,7 +11,7 @@ use super::super::weights::{WeightSource, is_alike};
 use super::super::{HiddenAct, Manifest, ModelError, ModelFolder, WeightDtype};
 use super::pipeline::{self, Network, Sizes};
 use super::single::family_of_denoiser;
-use super::{Family, Inspection, Predicts, Task, foreign, precision};
+use super::{Family, Inspection, NO_AUTOENCODER, Predicts, Task, foreign, precision};
 use crate::recipe::InputSpec;
 
 /// Pipelines of diffusers that are known to be no model here, and what they are.
@@ -25,6 +25,10 @@ const OTHERS: [(&str, &str); 8] = [
     ("StableVideo", "a model of moving pictures"),
     ("Video", "a model of moving pictures"),
 ];
+
+/// What to tell of weights beside those of a configuration.
+const SURPLUS: &str = "it does not open: its config.json files do not describe all of its weights, \
+                       so that one or the other is of another model";
 
 /// Tells what a folder is.
 ///
@@ -57,21 +61,16 @@ pub(super) fn inspect(path: &Path, config: Option<&Path>) -> Result<Inspection, 
     match ModelFolder::open(path) {
         Ok(folder) => known(path, &folder),
         // Networks that do not open yet are told all the same.
-        Err(error @ ModelError::Unsupported { .. }) => {
+        Err(error @ (ModelError::Unsupported { .. } | ModelError::NotAModel(_))) => {
             let networks = pipeline::networks(path)?;
             if networks.is_empty() {
-                Err(error)
-            } else {
-                Ok(described(path, class, &networks))
+                return Err(error);
             }
-        }
-        Err(error @ ModelError::NotAModel(_)) => {
-            let networks = pipeline::networks(path)?;
-            if networks.is_empty() {
-                Err(error)
-            } else {
-                Ok(described(path, class, &networks))
+            let mut told = described(path, class, &networks);
+            if matches!(error, ModelError::Unsupported { .. }) {
+                told.notices.push(unopened(&error));
             }
+            Ok(told)
         }
         Err(error) => Err(error),
     }
@@ -135,7 +134,21 @@ fn known(path: &Path, folder: &ModelFolder) -> Result<Inspection, ModelError> {
         inspection.surplus.extend(part.differences.surplus);
         inspection.mismatched.extend(part.differences.mismatched);
     }
+    let obstacles = folder.obstacles();
+    let notices = obstacles.iter().map(|obstacle| match obstacle {
+        ModelError::NoAutoencoder(_) => NO_AUTOENCODER.to_owned(),
+        other => unopened(other),
+    });
+    inspection.notices.extend(notices);
+    if !inspection.surplus.is_empty() {
+        inspection.notices.push(SURPLUS.to_owned());
+    }
     Ok(inspection)
+}
+
+/// What to tell of a folder that cannot paint.
+fn unopened(reason: &ModelError) -> String {
+    format!("it does not open: {reason}")
 }
 
 /// A folder of networks that are known by their sizes only.

@@ -22,6 +22,9 @@ use super::first_stage::tiny_inspected;
 use super::weights::WeightSource;
 use super::{ClassifierFile, ModelError, WeightDtype};
 
+/// What to tell of a denoiser with its words but without an autoencoder.
+const NO_AUTOENCODER: &str = "it has no autoencoder in it: give one as --vae FILE|DIR";
+
 /// Whose models they are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Family {

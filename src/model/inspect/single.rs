@@ -13,7 +13,7 @@ use super::super::paper::{
     UNET, is_leftover, matching,
 };
 use super::super::weights::{self, Gathered, WeightSource, is_alike};
-use super::{Family, Inspection, Task, foreign, precision, prediction, usual};
+use super::{Family, Inspection, NO_AUTOENCODER, Task, foreign, precision, prediction, usual};
 
 /// A file that was opened, and what it is.
 #[derive(Debug)]
@@ -186,7 +186,7 @@ fn inspect(source: &dyn WeightSource, config: Option<&Path>) -> Result<Found, Mo
         && parts.first_stage.is_none()
         && parts.conditioner != OriginalConditioner::Nothing
     {
-        notices.push("it has no autoencoder in it: give one as --vae FILE|DIR".into());
+        notices.push(NO_AUTOENCODER.to_owned());
     }
     let whole = unet_place == Some(UNET);
     let needed = needed(

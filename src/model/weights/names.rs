@@ -93,7 +93,13 @@ pub static CLIP_TEXT: Names = Names {
         ],
         &[],
     ],
-    ignored: &[r"\.position_ids$"],
+    // The rest of a whole CLIP, and what is needed for its marks of likeness only.
+    ignored: &[
+        r"\.position_ids$",
+        r"^text_projection\.",
+        r"^logit_scale$",
+        r"^(vision_model|visual_projection)\.",
+    ],
 };
 
 /// The tables of [`Names`], ready for use.

@@ -82,7 +82,9 @@ impl DiffusionStage {
                     let channels = self.map_channels(encoder, batch, latents, device);
                     told.concat.push((semantic::LABEL_MAP, channels));
                 }
-                InputSpec::LowResolution { factor, is_needed } => {
+                InputSpec::LowResolution {
+                    factor, is_needed, ..
+                } => {
                     let small = SmallPicture::new(*factor as usize, *is_needed);
                     let channels = small_channels(batch, small, latents, [columns, rows], device);
                     told.concat.push((LOW_RESOLUTION, channels));
