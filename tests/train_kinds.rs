@@ -17,7 +17,7 @@ use velatura::model::ModelFolder;
 use velatura::model::conditioner::layout::{LayoutEncoderConfig, NumberedBox};
 use velatura::model::inspect::inspect;
 use velatura::nn;
-use velatura::recipe::{InputSpec, TrainSpec, TrainTarget, TrainTask};
+use velatura::recipe::{Degradation, InputSpec, TrainSpec, TrainTarget, TrainTask};
 use velatura::train::{TrainEvent, survey_of_folder};
 
 /// Eight pictures of two kinds, with captions, label maps and a COCO list of boxes.
@@ -158,6 +158,7 @@ fn every_kind_is_made_from_nothing_gone_on_with_and_trained_further() {
                     InputSpec::LowResolution {
                         factor: 2,
                         is_needed: true,
+                        degradation: Some(Degradation::Bicubic),
                     },
                 ],
                 _,
