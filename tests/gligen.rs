@@ -144,6 +144,28 @@ fn whole_runs_with_boxes_equal_diffusers() {
     }
 }
 
+/// Not at all, that is as if there were none: the network would hear boxes that are nowhere.
+#[test]
+fn boxes_without_weight_are_no_boxes() {
+    let check = Check::open();
+    let run = |layout_weight, has_boxes| {
+        let mut request = check.request(1);
+        request.conditions.layout_weight = layout_weight;
+        request.conditions.layout = request.conditions.layout.filter(|_| has_boxes);
+        let mut session = Session::new(&check.model, &request).unwrap();
+        while session.step().unwrap().is_some() {}
+        let values: Vec<f32> = session
+            .state()
+            .latents
+            .into_data()
+            .try_into_vec_as()
+            .unwrap();
+        values
+    };
+    assert_eq!(run(0.0, true), run(1.0, false));
+    assert_ne!(run(1.0, true), run(1.0, false));
+}
+
 #[test]
 fn a_folder_says_that_it_takes_phrases_and_how_many() {
     let check = Check::open();

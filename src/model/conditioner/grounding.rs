@@ -28,7 +28,8 @@ pub(in crate::model) fn grounding(
     bench: &Bench<'_>,
 ) -> Option<Grounding> {
     let boxes = &boxes[..boxes.len().min(MOST_PHRASES)];
-    if boxes.is_empty() {
+    // The network hears boxes that are nowhere too: without weight it is not asked.
+    if boxes.is_empty() || weight == 0.0 {
         return None;
     }
     let device = bench.device;
