@@ -7,9 +7,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-/// How a prompt names a LoRA, as in A1111's web UI.
-static TAG: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new("<lora:([^<>]*)>").expect("the pattern is constant and valid"));
+/// How a prompt names a LoRA, as in A1111's web UI, which calls those of LyCORIS so too.
+static TAG: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("<(?:lora|lyco):([^<>]*)>").expect("the pattern is constant and valid")
+});
 
 /// A file that a job uses beside its model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -252,6 +253,7 @@ mod tests {
             ("a".into(), 0.7, Some(0.5))
         );
         assert_eq!(told("<lora:a:0.7:0.7>"), ("a".into(), 0.7, None));
+        assert_eq!(told("<lyco:a:0.7>"), ("a".into(), 0.7, None));
         for wrong in [
             "<lora:a:much>",
             "<lora::1>",

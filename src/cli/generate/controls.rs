@@ -29,7 +29,7 @@ const ADE20K: &str = include_str!("../../../assets/palettes/ade20k.json");
 pub(in crate::cli) struct ControlArgs {
     /// ControlNet, and the picture by which it controls what is painted: a file, a folder,
     /// or a name in a folder "controlnet" beside the model; a picture [default: that of
-    /// --init]; how strongly it acts, and from which to which part of the steps. As in
+    /// --init]; how strongly it acts (0 to 5), and from which to which part of the steps. As in
     /// canny.safetensors=house.png:0.8:0:0.6; may be given several times [default: the
     /// recipe's; weight: 1, start: 0, end: 1]
     #[arg(long, value_name = "NET[=IMG][:WEIGHT[:START[:END]]]", value_parser = given)]

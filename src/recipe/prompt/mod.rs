@@ -172,6 +172,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
         ("BREAK", r"BREA\K"),
         ("AND", r"AN\D"),
         ("<lora:", r"<lora\:"),
+        ("<lyco:", r"<lyco\:"),
     ];
     if !text.contains(signs) && !words.iter().any(|(word, _)| text.contains(word)) {
         return Cow::Borrowed(text);
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn plain_texts_name_no_loras() {
-        let prompt = "a cat <lora:ink:0.8> <lora:oil:much>";
+        let prompt = "a cat <lora:ink:0.8> <lyco:oil:much>";
         let plain = PromptSyntax::Plain;
         assert_eq!(plain.loras_in(prompt), Ok(Vec::new()));
         assert_eq!(plain.without_loras(prompt), prompt);
