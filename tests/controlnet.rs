@@ -9,6 +9,7 @@
 mod program;
 mod reference_support;
 
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -18,6 +19,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::{GrayImage, RgbImage};
 use program::velatura;
 use reference_support::{Reference, difference};
+use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 use velatura::diffusion::{
@@ -292,6 +294,28 @@ fn what_does_not_fit_is_refused_in_a_sentence() {
     assert!(told.contains("is no ControlNet"), "{told}");
     let told = refused(&first, Path::new("tests/data/reference/sd1-tiny"));
     assert!(told.contains("is no ControlNet"), "{told}");
+}
+
+/// Trainers put words of their own before the names of the whole.
+#[test]
+fn names_with_more_before_them_open() {
+    let model = open("sd1-tiny");
+    let scratch = tempfile::tempdir().unwrap();
+    let bytes = fs::read(file("control_canny_original.safetensors")).unwrap();
+    let original = SafeTensors::deserialize(&bytes).unwrap();
+    for prefix in ["module.control_model.", "model.control_model.", ""] {
+        let named = original.iter().map(|(name, tensor)| {
+            let plain = name.strip_prefix("control_model.").unwrap_or(name);
+            (format!("{prefix}{plain}"), tensor)
+        });
+        let path = scratch.path().join("net.safetensors");
+        fs::write(&path, safetensors::serialize(named, None).unwrap()).unwrap();
+        let file = ControlNetFile::open(&path).unwrap_or_else(|error| panic!("{error}"));
+        let read = model
+            .model()
+            .load_control(&file, &Device::flex(), WeightDtype::F32);
+        assert!(read.is_ok(), "{prefix}: {:?}", read.err());
+    }
 }
 
 /// Networks were trained on the edges that OpenCV finds.

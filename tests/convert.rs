@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors};
+use serde_json::{Value, json};
 use velatura::model::inspect::{Family, Predicts, Task, inspect};
 use velatura::model::tiny::KINDS;
 use velatura::model::weights::{TorchFile, WeightSource as _};
@@ -181,6 +182,36 @@ fn precision_is_that_of_the_source_unless_said() {
         .run(&wide, &brain, &mut |_, _| true)
         .unwrap();
     assert_eq!(inspect(&brain, None).unwrap().precision, WeightDtype::Bf16);
+}
+
+/// Other programs tell such files of Stable Diffusion XL by two tensors without numbers alone.
+#[test]
+fn marks_of_velocity_are_written_for_others() {
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    let source = tiny("stable-diffusion-xl", &at("tiny"));
+    let folder = at("folder");
+    convert(&source, &folder).unwrap();
+    let scheduler = folder.join("scheduler/scheduler_config.json");
+    let told: Value = serde_json::from_slice(&fs::read(&scheduler).unwrap()).unwrap();
+    for (ends_in_noise, marks) in [(false, &["v_pred"][..]), (true, &["v_pred", "ztsnr"])] {
+        let mut told = told.clone();
+        told["prediction_type"] = json!("v_prediction");
+        told["rescale_betas_zero_snr"] = json!(ends_in_noise);
+        fs::write(&scheduler, told.to_string()).unwrap();
+        let one = at(&format!("{ends_in_noise}.safetensors"));
+        convert(&folder, &one).unwrap();
+        let written = tensors(&one);
+        let found = ["v_pred", "ztsnr"].map(|mark| written.contains_key(mark));
+        assert_eq!(found, [true, marks.len() > 1]);
+        let read = ModelFolder::open(&one).unwrap().scheduler_config();
+        assert_eq!(read["prediction_type"], "v_prediction");
+        assert_eq!(read["rescale_betas_zero_snr"] == true, ends_in_noise);
+        // And again from the file itself.
+        let copy = at(&format!("{ends_in_noise}-copy.safetensors"));
+        convert(&one, &copy).unwrap();
+        assert!(tensors(&copy) == written);
+    }
 }
 
 /// Its files become folders and other files; a folder stays one in this edition.

@@ -136,6 +136,45 @@ fn the_first_stage_is_read_when_it_is_first_asked() {
     assert!(error.contains("AutoencoderKL"), "{error}");
 }
 
+/// Numbers that are none are the decoder's, not the last step's; and what the steps led to is
+/// handed over all the same.
+#[test]
+fn a_first_stage_that_does_not_decode_is_told_and_loses_no_steps() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut weights = std::fs::read(folder().join(FIRST_STAGE)).unwrap();
+    let header = u64::from_le_bytes(weights[..8].try_into().unwrap());
+    weights[8 + usize::try_from(header).unwrap()..].fill(0xff);
+    with_first_stage(scratch.path(), &weights);
+    let spec = GenerateSpec {
+        model: ModelSource::Folder(scratch.path().into()),
+        prompt: "a red house".to_owned(),
+        steps: 2,
+        width_px: 48,
+        height_px: 32,
+        ..GenerateSpec::default()
+    };
+    let factory = studio::factory(ComputeDevice::cpu());
+    let mut engine = EngineHandle::spawn(factory, Arc::new(|| {})).unwrap();
+    engine.generate(spec);
+    let mut latents = None;
+    let reason = loop {
+        match engine.wait(PATIENCE).unwrap() {
+            EngineEvent::Undecoded { latents: kept, .. } => latents = Some(kept),
+            EngineEvent::Stopped { reason, .. } => break format!("{reason:?}"),
+            EngineEvent::Finished { outcome, .. } => panic!("{outcome:?}"),
+            _ => {}
+        }
+    };
+    assert!(reason.contains("the autoencoder returned"), "{reason}");
+    let latents = latents.unwrap();
+    assert_eq!(
+        latents.shape.iter().product::<usize>(),
+        latents.values.len()
+    );
+    assert!(latents.values.iter().all(|value| value.is_finite()));
+    engine.close();
+}
+
 /// Text encoder, denoiser and first stage are read one after the other; each may be given up.
 #[test]
 fn every_turn_is_watched_and_can_be_given_up() {

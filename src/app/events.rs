@@ -69,6 +69,7 @@ impl Core {
                 reason: StopReason::Cancelled,
             } => self.take_cancelled(job),
             EngineEvent::Started { .. }
+            | EngineEvent::Undecoded { .. }
             | EngineEvent::Reading { .. }
             | EngineEvent::GaveWay { .. }
             | EngineEvent::WentOn { .. }

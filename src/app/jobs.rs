@@ -508,6 +508,7 @@ impl Jobs {
                 }
             }
             EngineEvent::Ready { .. }
+            | EngineEvent::Undecoded { .. }
             | EngineEvent::Training { .. }
             | EngineEvent::Warning { .. }
             | EngineEvent::Memory(_) => {}

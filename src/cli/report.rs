@@ -3,6 +3,7 @@
 //! With `--json` stdout carries one JSON object a line, each with an `event`,
 //! and nothing else; a person gets sentences and a progress bar instead.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -197,16 +198,34 @@ impl Progress {
 
 fn print_line(text: &str) {
     // Whoever read our output may be gone (`velatura info | head`): no panic.
-    writeln!(std::io::stdout().lock(), "{text}").ok();
+    writeln!(std::io::stdout().lock(), "{}", printable(text)).ok();
 }
 
 fn print_error_line(text: &str) {
-    writeln!(std::io::stderr().lock(), "{text}").ok();
+    writeln!(std::io::stderr().lock(), "{}", printable(text)).ok();
+}
+
+/// A text without signs that a terminal obeys: names out of files are anybody's.
+fn printable(text: &str) -> Cow<'_, str> {
+    let obeys = |sign: char| sign.is_control() && sign != '\n' && sign != '\t';
+    match text.contains(obeys) {
+        true => text.replace(obeys, "\u{fffd}").into(),
+        false => text.into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_out_of_files_do_not_command_the_terminal() {
+        assert_eq!(printable("a\n\tb é 日"), "a\n\tb é 日");
+        assert_eq!(
+            printable("\u{1b}[31mred\u{7}\u{9b}"),
+            "\u{fffd}[31mred\u{fffd}\u{fffd}"
+        );
+    }
 
     #[test]
     fn slow_rates_are_turned_round() {

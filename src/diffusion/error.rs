@@ -222,6 +222,11 @@ pub enum DiffusionError {
         /// Places of a side.
         most: usize,
     },
+    /// The first stage returned numbers that are none, of latents that are some.
+    #[error(
+        "the autoencoder returned numbers that are not finite; check its file, or choose another one (--vae)"
+    )]
+    NotDecoded,
     /// Latents decode to numbers that are none.
     #[error(
         "the latents decode to numbers that are not finite; they are damaged, or of another autoencoder"

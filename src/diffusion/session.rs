@@ -414,7 +414,11 @@ impl<'m> Session<'m> {
             .picture(self.state.latents.clone(), self.plan.canvas)?;
         self.model.model().let_go();
         self.model.model().check_turns()?;
-        let picture = picture.ok_or(DiffusionError::NotFinite { step: self.done() })?;
+        let picture = match picture {
+            Some(picture) => picture,
+            None if is_finite(&self.state.latents)? => return Err(DiffusionError::NotDecoded),
+            None => return Err(DiffusionError::NotFinite { step: self.done() }),
+        };
         let picture = cropped(picture, self.plan.size_px);
         Ok(match &self.plan.small {
             Some(small) => back_projected(picture, small),

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use crossbeam_channel::Sender;
 use super::FrameBacklog;
 use super::handle::Waker;
 use super::protocol::{
-    AdapterSummary, EngineError, EngineEvent, JobControl, JobId, JobSpec, MemorySummary,
+    AdapterSummary, EngineError, EngineEvent, JobControl, JobId, JobSpec, Latents, MemorySummary,
     PaintedImage, StopReason, TrainEvent, TrajectoryFrame,
 };
 use super::work::Work;
@@ -135,6 +136,14 @@ impl JobContext {
         self.events.send(EngineEvent::Painted {
             job: self.job,
             image,
+        });
+    }
+
+    /// Hands over what a picture would have been decoded of, so that its steps are not lost.
+    pub fn undecoded(&self, latents: Arc<Latents>) {
+        self.events.send(EngineEvent::Undecoded {
+            job: self.job,
+            latents,
         });
     }
 

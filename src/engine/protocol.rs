@@ -101,6 +101,13 @@ pub enum EngineEvent {
         /// The picture.
         image: PaintedImage,
     },
+    /// All steps of a picture are done, and it cannot be decoded; the job fails.
+    Undecoded {
+        /// The job.
+        job: JobId,
+        /// What the steps led to.
+        latents: Arc<Latents>,
+    },
     /// Something happened in a training run.
     Training {
         /// The job.

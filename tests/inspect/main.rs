@@ -305,6 +305,13 @@ fn other_kinds_are_refused_by_name() {
             "quantised",
         ),
         ("emb_params", "F32", "textual inversion"),
+        ("lllite_conditioning1.0.weight", "F16", "ControlNet-LLLite"),
+        (
+            "down_blocks.0.base_to_ctrl.0.weight",
+            "F16",
+            "ControlNet-XS",
+        ),
+        ("controlnet_cond_embedding.weight", "F16", "SparseCtrl"),
         ("some.layer.weight", "F32", "some.layer.weight"),
     ] {
         let sentence = named(name, dtype);

@@ -72,6 +72,7 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
                 progress.above(|| save(args, path, &image, whole, report))?;
                 kept.push(image.latents);
             }
+            EngineEvent::Undecoded { latents, .. } => kept.push(Some(latents)),
             _ => {}
         }
         Ok(())
@@ -81,6 +82,9 @@ pub(super) fn run(args: &GenerateArgs, report: Reporter) -> Result<(), CliError>
         latents::save(path, &kept)?;
         let path = path.display().to_string();
         report.event("latents", json!({ "path": path }));
+        if ended.is_err() {
+            report.warning(&format!("what was painted until then is kept in {path}"));
+        }
     }
     ended.map(|_| ())
 }

@@ -396,13 +396,17 @@ fn finished(
     loaded: &Loaded,
     context: &JobContext,
 ) -> Result<PaintedImage, DiffusionError> {
-    let image = pasted(&spec, opaque(&session.picture()?));
     let latents = session.state().latents;
     let shape = latents.dims();
     let values = latents
         .into_data()
         .try_to_vec::<f32>()
         .map_err(|error| DiffusionError::Device(format!("{error:?}")))?;
+    let latents = Arc::new(Latents { shape, values });
+    let picture = session
+        .picture()
+        .inspect_err(|_| context.undecoded(Arc::clone(&latents)))?;
+    let image = pasted(&spec, opaque(&picture));
     let hashes = |files: &BTreeMap<String, Arc<WeightDigest>>| {
         let files = files.iter();
         let files = files.map(|(name, digest)| (name.clone(), file_digits(digest)));
@@ -422,7 +426,7 @@ fn finished(
         spec: Box::new(spec),
         model_hash: digits_of(loaded, context),
         model_name: loaded.summary.name.clone(),
-        latents: Some(Arc::new(Latents { shape, values })),
+        latents: Some(latents),
     })
 }
 

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use super::super::paper::Seen;
 use super::super::weights::{Piece, Renamed, WeightSource};
 
-/// Where the weights begin in a whole model; a file of the network alone is without.
-const PREFIX: &str = "control_model.";
 /// What brings a picture to the size of latents.
 const HINT: &str = "input_hint_block.";
 /// A network by these names has this.
@@ -15,10 +13,9 @@ const FIRST: &str = "input_hint_block.0.weight";
 
 /// The weights by diffusers' names; `None` where they have other names.
 pub(super) fn renamed(source: &Arc<dyn WeightSource>) -> Option<Renamed> {
-    let prefixes = ["", PREFIX].into_iter();
-    let mut prefixes =
-        prefixes.filter(|prefix| source.shape(&format!("{prefix}{FIRST}")).is_some());
-    let prefix = prefixes.next()?;
+    // `control_model.` in a whole model, with more before it where trainers wrapped that.
+    let mut prefixes = source.names().filter_map(|name| name.strip_suffix(FIRST));
+    let prefix = prefixes.find(|prefix| prefix.is_empty() || prefix.ends_with('.'))?;
     let shapes = source.names().filter_map(|name| {
         let shape = source.shape(name)?;
         Some((name, shape))

@@ -96,8 +96,22 @@ const TRANSFORMER_CONTROLNET: Kind = (
     "take a ControlNet of Stable Diffusion 1, 2 or XL",
 );
 
+const CONTROLNET_LLLITE: Kind = (
+    "a ControlNet-LLLite",
+    "take a whole ControlNet of that kind",
+);
+const CONTROLNET_XS: Kind = ("a ControlNet-XS", "take a whole ControlNet of that kind");
+const SPARSE_CONTROLNET: Kind = (
+    "a SparseCtrl, which controls moving pictures",
+    "take a ControlNet for one picture",
+);
+
 /// Relatives of ControlNets by parts of their names, the more telling first.
-pub(in crate::model) const CONTROLNET_RELATIVES: [(&str, Kind); 9] = [
+pub(in crate::model) const CONTROLNET_RELATIVES: [(&str, Kind); 12] = [
+    ("lllite_", CONTROLNET_LLLITE),
+    ("base_to_ctrl", CONTROLNET_XS),
+    // The picture goes to latents in one convolution.
+    ("controlnet_cond_embedding.weight", SPARSE_CONTROLNET),
     ("lora_controlnet", CONTROL_LORA),
     ("difference", DIFFERENCES),
     ("task_embedding", UNION),
@@ -110,7 +124,9 @@ pub(in crate::model) const CONTROLNET_RELATIVES: [(&str, Kind); 9] = [
 ];
 
 /// Classes of diffusers whose folders go with a model.
-const CLASSES: [(&str, Kind); 5] = [
+const CLASSES: [(&str, Kind); 7] = [
+    ("ControlNetXSAdapter", CONTROLNET_XS),
+    ("SparseControlNetModel", SPARSE_CONTROLNET),
     ("EncoderUNetModel", CLASSIFIER),
     ("ControlNetModel", CONTROLNET),
     ("ControlNetUnionModel", UNION),
@@ -197,14 +213,7 @@ pub fn addition(error: &ModelError) -> Option<Addition> {
 }
 
 /// Parts of names of what else there is, the more telling first.
-const PARTS: [(&str, Kind); 57] = [
-    (
-        "lllite_unet_",
-        (
-            "a ControlNet-LLLite",
-            "take a whole ControlNet of that kind",
-        ),
-    ),
+const PARTS: [(&str, Kind); 56] = [
     (
         "id_encoder.",
         ("a PhotoMaker, which puts faces into a model", KNOWN),

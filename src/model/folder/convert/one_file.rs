@@ -18,13 +18,17 @@ use crate::model::{FirstStageConfig, ModelError};
 /// latents are multiplied by, marks of what is predicted, and the noise of EDM.
 const TELLING: [&str; 7] = [
     "scale_factor",
-    "v_pred",
-    "ztsnr",
+    VELOCITY_MARK,
+    ZERO_END_MARK,
     "edm_mean",
     "edm_std",
     "edm_vpred.sigma_max",
     "edm_vpred.sigma_min",
 ];
+/// Of files of Stable Diffusion XL that predict velocity, and of those whose last level is noise
+/// alone: tensors without numbers.
+const VELOCITY_MARK: &str = "v_pred";
+const ZERO_END_MARK: &str = "ztsnr";
 /// Where files say which kind of model they are
 /// (<https://github.com/Stability-AI/ModelSpec>).
 const ARCHITECTURE_NOTE: &str = "modelspec.architecture";
@@ -185,12 +189,24 @@ impl ModelFolder {
             tensors.extend(names);
             sources.push(Arc::new(weights));
         }
-        let arranged = Arranged::new(target, sources, tensors)?;
         let prediction = match self.scheduler["prediction_type"].as_str() {
             Some("v_prediction") => Predicts::Velocity,
             Some("sample") => return Err(without_form("it predicts latents without noise")),
             _ => Predicts::Epsilon,
         };
+        if self.second_text_encoder.is_some() && prediction == Predicts::Velocity {
+            // Other programs know it by these alone.
+            let ends_in_noise = self.scheduler["rescale_betas_zero_snr"] == true;
+            let marks = [Some(VELOCITY_MARK), ends_in_noise.then_some(ZERO_END_MARK)];
+            let nothing = Gathered {
+                shape: vec![0],
+                rows: Vec::new(),
+                is_turned: false,
+            };
+            let marks = marks.into_iter().flatten();
+            tensors.extend(marks.map(|mark| (mark.to_owned(), nothing.clone())));
+        }
+        let arranged = Arranged::new(target, sources, tensors)?;
         let architecture = match (architecture, prediction) {
             (SECOND, Predicts::Velocity) => SECOND_VELOCITY,
             (architecture, _) => architecture,
