@@ -115,6 +115,34 @@ fn models_lists_what_is_in_the_users_folder() {
     );
 }
 
+/// As deep as the window looks, and where other programs have their models; each once.
+#[test]
+fn models_of_other_programs_are_listed() {
+    let home = tempfile::tempdir().unwrap();
+    let webui = home.path().join("webui");
+    let inner = webui.join("models/Stable-diffusion/own/more");
+    std::fs::create_dir_all(&inner).unwrap();
+    let tiny = [
+        "models",
+        "make-tiny",
+        "stable-diffusion-1",
+        "--out",
+        "webui/models/Stable-diffusion/own/more",
+    ];
+    assert!(velatura(home.path(), &tiny).status.success());
+    for place in [
+        "webui",
+        "webui/models",
+        "webui/models/Stable-diffusion/own/more",
+    ] {
+        let listed = events(&velatura(home.path(), &["models", "--json", place]));
+        let found = listed
+            .iter()
+            .filter(|model| model["name"] == "stable-diffusion-1");
+        assert_eq!(found.count(), 1, "{place}: {listed:?}");
+    }
+}
+
 #[test]
 fn scenes_are_written_and_are_the_same_for_the_same_seed() {
     let home = tempfile::tempdir().unwrap();

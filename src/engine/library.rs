@@ -14,6 +14,7 @@ mod renaming;
 #[path = "../../tests/support/single.rs"]
 mod single;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -115,6 +116,16 @@ pub fn candidates(place: &Path) -> Vec<PathBuf> {
         })
         .map(walkdir::DirEntry::into_path)
         .collect()
+}
+
+/// All of [`candidates`], and what the list of the window shows of that place: as deep as it
+/// looks, and of another program's folder what is known to hold models.
+pub fn deep_candidates(place: &Path) -> Vec<PathBuf> {
+    let mut all = candidates(place);
+    let shallow: HashSet<PathBuf> = all.iter().cloned().collect();
+    let deeper = catalog::paths_in(place).into_iter();
+    all.extend(deeper.filter(|path| !shallow.contains(path)));
+    all
 }
 
 /// The model that painted a picture, looked for among those in [`places`] and in

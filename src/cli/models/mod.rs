@@ -25,7 +25,8 @@ pub struct ModelsArgs {
     /// What to do instead of listing models
     #[command(subcommand)]
     command: Option<ModelsCommand>,
-    /// Further folder to look into
+    /// Further folder to look into, as deep as the window does; may be that of A1111, ComfyUI or
+    /// InvokeAI
     #[arg(value_name = "DIR")]
     folders: Vec<PathBuf>,
     /// Print lines of JSON instead of text
@@ -71,7 +72,7 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
     }
     let places = library::places().chain(args.folders.iter().cloned());
     let mut count = 0;
-    for folder in places.flat_map(|place| library::candidates(&place)) {
+    for folder in places.flat_map(|place| library::deep_candidates(&place)) {
         let model = match ModelFolder::open(&folder) {
             Ok(model) => model,
             // Beside models lies what is none.

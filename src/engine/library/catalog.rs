@@ -300,6 +300,12 @@ fn found_in(place: &Path, is_wanted: &dyn Fn() -> bool) -> (Option<Program>, Vec
     (program, found.collect())
 }
 
+/// What may be a model in a place.
+pub(super) fn paths_in(place: &Path) -> Vec<PathBuf> {
+    let (_, found) = found_in(place, &|| true);
+    found.into_iter().map(|found| found.path).collect()
+}
+
 /// What a folder holds that was not added.
 pub fn look_into(place: &Path) -> PlaceSeen {
     let (program, found) = found_in(place, &|| true);

@@ -128,7 +128,9 @@ impl ModelFolder {
     /// As [`Self::open`].
     pub fn open_with(path: impl AsRef<Path>, yaml: Option<&Path>) -> Result<Self, ModelError> {
         let path = path.as_ref().to_path_buf();
-        if path.is_file() {
+        // Whatever is there and no folder: what can be read, and pipes and devices, which are
+        // refused by name.
+        if path.metadata().is_ok_and(|it| !it.is_dir()) {
             return single::open(&path, yaml);
         }
         if let Some(file) = only_checkpoint(&path) {
