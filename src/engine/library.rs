@@ -7,6 +7,7 @@ mod card;
 mod catalog;
 mod converting;
 mod extra_paths;
+mod once;
 mod pictures;
 mod places;
 mod renaming;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::card::{ModelCard, display_name};
+use super::once::Once;
 use super::pictures;
 use super::places::{Found, Program, find, layout};
 use crate::files::write_whole;
@@ -266,13 +267,13 @@ fn in_order(name: &str) -> Vec<(u64, String)> {
     parts
 }
 
-/// Everything in some places, each path once.
+/// Everything in some places, each once.
 fn find_all(places: &Places, is_wanted: &dyn Fn() -> bool) -> (Vec<Found>, Vec<PlaceSeen>) {
     let mut all: Vec<Found> = Vec::new();
-    let mut paths: HashSet<PathBuf> = HashSet::new();
+    let mut once = Once::default();
     let mut add = |found: Vec<Found>| {
         let count = found.len();
-        all.extend(found.into_iter().filter(|it| paths.insert(it.path.clone())));
+        all.extend(found.into_iter().filter(|it| once.is_new(&it.path)));
         count
     };
     for place in &places.own {
@@ -297,7 +298,8 @@ fn find_all(places: &Places, is_wanted: &dyn Fn() -> bool) -> (Vec<Found>, Vec<P
 fn found_in(place: &Path, is_wanted: &dyn Fn() -> bool) -> (Option<Program>, Vec<Found>) {
     let (program, folders) = layout(place);
     let found = folders.iter().flat_map(|folder| find(folder, is_wanted));
-    (program, found.collect())
+    let mut once = Once::default();
+    (program, found.filter(|it| once.is_new(&it.path)).collect())
 }
 
 /// What may be a model in a place.
@@ -413,6 +415,30 @@ mod tests {
         assert_eq!((only.unread, only.places.len()), (5, 2));
         assert_eq!((only.places[0].count, only.places[0].is_there), (5, true));
         assert_eq!((only.places[1].count, only.places[1].is_there), (0, false));
+    }
+
+    /// Folders of one program are links into another's, and some lead round in a circle.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_reached_on_several_ways_is_listed_once() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let real = root.path().join("webui/models/Stable-diffusion");
+        std::fs::create_dir_all(real.join("own")).unwrap();
+        std::fs::write(real.join("own/one.safetensors"), "<html>").unwrap();
+        symlink("..", real.join("round")).unwrap();
+        symlink("own/one.safetensors", real.join("two.safetensors")).unwrap();
+        symlink(&real, root.path().join("shared")).unwrap();
+        let places = Places {
+            own: vec![root.path().join("shared")],
+            added: vec![root.path().join("webui")],
+            ..Places::default()
+        };
+        let told = scanned(&mut Catalog::default(), &places);
+        let last = told.last().unwrap();
+        let names: Vec<String> = last.models.iter().map(|it| it.name()).collect();
+        assert_eq!(names, ["one", "two"]);
+        assert_eq!(last.places[0].count, 2);
     }
 
     #[test]
