@@ -37,6 +37,8 @@ pub struct ModelCard {
     pub name: String,
     /// What it is good for.
     pub kind: CardKind,
+    /// What else it is, in a few words, if that can be said.
+    pub other: Option<String>,
     /// Whose models it is like, if it is known.
     pub family: Option<Family>,
     /// What it is for, if it is known.
@@ -86,6 +88,7 @@ impl ModelCard {
             path: path.to_path_buf(),
             name: name_of(path, manifest.as_ref()),
             kind,
+            other: found.as_ref().err().and_then(other),
             family: told.map(|told| told.family),
             task: told.map(|told| told.task),
             sentence: match &found {
@@ -118,6 +121,26 @@ fn kind(found: &Result<Inspection, ModelError>) -> CardKind {
             None => CardKind::Other,
         },
     }
+}
+
+/// What a file is that is nothing of use here, in a few words.
+fn other(error: &ModelError) -> Option<String> {
+    /// More would not fit on a card.
+    const MOST_LETTERS: usize = 24;
+    let kind = match error {
+        ModelError::OtherKind { kind, .. } => *kind,
+        ModelError::Damaged { .. } | ModelError::Checkpoint { .. } => "damaged",
+        ModelError::LfsPointer(_) => "not fetched",
+        ModelError::Io { .. } => "cannot be read",
+        _ => return None,
+    };
+    let kind = kind.split(',').next()?;
+    let articles = ["a ", "an "].into_iter();
+    let kind = articles.fold(kind, |kind, it| kind.strip_prefix(it).unwrap_or(kind));
+    let mut letters = kind.chars();
+    let first = letters.next()?.to_uppercase();
+    let text: String = first.chain(letters).collect();
+    (text.chars().count() <= MOST_LETTERS).then_some(text)
 }
 
 /// Whether all weights are there.
@@ -163,32 +186,34 @@ fn obstacle(
         (Err(_), Err(error)) | (Err(error), Ok(_)) => Some(error.to_string()),
         (Ok(model), _) => {
             let error = model.unet_config().err();
-            let error = error.or_else(|| words_obstacle(path, model));
+            let error = error.or_else(|| match path.is_file() {
+                true => words_obstacle(path, model),
+                false => {
+                    let mut obstacles = model.obstacles().into_iter();
+                    // An autoencoder can be chosen for it.
+                    obstacles.find(|it| !matches!(it, ModelError::NoAutoencoder(_)))
+                }
+            });
             error.map(|error| error.to_string())
         }
     }
 }
 
-/// Why the words of a model do not go with its text encoder. Loading would only find it
-/// after all weights are read.
+/// Why the words of a model in one file do not go with its text encoder. Loading would only find
+/// it after all weights are read.
 fn words_obstacle(path: &Path, model: &ModelFolder) -> Option<ModelError> {
     let text = model.text_encoder_config().ok()?;
-    // One file has no words of its own, and CLIP's need not be read to know their number.
-    if path.is_file() && text.vocab_size >= ClipTextConfig::default().vocab_size {
+    // It has no words of its own, and CLIP's need not be read to know their number.
+    if text.vocab_size >= ClipTextConfig::default().vocab_size {
         return None;
     }
-    let ModelError::Tokenizer {
-        path: place,
-        message,
-    } = model.tokenizer().err()?
-    else {
+    let ModelError::Tokenizer { message, .. } = model.tokenizer().err()? else {
         return None;
     };
-    let path = match place.exists() {
-        true => place,
-        false => path.to_path_buf(),
-    };
-    Some(ModelError::Tokenizer { path, message })
+    Some(ModelError::Tokenizer {
+        path: path.to_path_buf(),
+        message,
+    })
 }
 
 /// Names of files that say nothing of what is in them.
@@ -303,6 +328,22 @@ mod tests {
         assert_eq!((stage.kind, stage.opens()), (CardKind::FirstStage, false));
         let nothing = ModelCard::of(Path::new("tests/data/photographs/cup.png"));
         assert_eq!((nothing.kind, nothing.opens()), (CardKind::Other, false));
+        assert_eq!(nothing.other.as_deref(), Some("Picture"));
+        let empty = folder.path().join("empty.safetensors");
+        std::fs::write(&empty, "").unwrap();
+        assert_eq!(ModelCard::of(&empty).other.as_deref(), Some("Damaged"));
+        // What would only be found when it is loaded.
+        let wordless = folder.path().join("wordless");
+        std::fs::create_dir_all(wordless.join("unet")).unwrap();
+        std::fs::create_dir_all(wordless.join("text_encoder")).unwrap();
+        for part in ["unet", "text_encoder"] {
+            for file in std::fs::read_dir(data.join("sd1-tiny").join(part)).unwrap() {
+                let file = file.unwrap();
+                std::fs::copy(file.path(), wordless.join(part).join(file.file_name())).unwrap();
+            }
+        }
+        let told = ModelCard::of(&wordless).obstacle.unwrap_or_default();
+        assert!(told.contains("has no tokenizer"), "{told}");
         assert!(
             nothing.sentence.contains("a picture"),
             "{}",

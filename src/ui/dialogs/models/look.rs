@@ -50,19 +50,19 @@ pub(super) fn kind_text(card: &ModelCard, is_short: bool) -> String {
     match (card.family, task) {
         (Some(family), Some(task)) => format!("{}, {task}", family.label()),
         (Some(family), None) => family.label().to_owned(),
-        (None, _) => kind_label(card.kind).to_owned(),
+        (None, _) => kind_label(card).to_owned(),
     }
 }
 
-fn kind_label(kind: CardKind) -> &'static str {
-    match kind {
+fn kind_label(card: &ModelCard) -> &str {
+    match card.kind {
         CardKind::Model => "Model",
         CardKind::FirstStage => "Autoencoder",
         CardKind::Lora => "LoRA",
         CardKind::ControlNet => "ControlNet",
         CardKind::Embedding => "Embedding",
         CardKind::Classifier => "Classifier",
-        CardKind::Other => "Of another kind",
+        CardKind::Other => card.other.as_deref().unwrap_or("Of another kind"),
     }
 }
 
@@ -108,9 +108,9 @@ pub(super) fn placeholder(ui: &Ui, rect: Rect, card: Option<&ModelCard>) {
         FontId::proportional(size),
         ink,
     );
-    let mark = match (family, kind) {
+    let mark = match (family, card) {
         (Some(family), _) => family.label(),
-        (None, Some(kind)) => kind_label(kind),
+        (None, Some(card)) => kind_label(card),
         (None, None) => "Being read",
     };
     painter.text(
