@@ -106,6 +106,19 @@ fn check_round_trip(kind: &str, name: &str) {
     );
 }
 
+/// It paints by the usual schedule, which is that of such files.
+#[test]
+fn a_folder_without_a_scheduler_becomes_a_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    let source = tiny("stable-diffusion-1", &scratch.path().join("tiny"));
+    let folder = scratch.path().join("folder");
+    convert(&source, &folder).unwrap();
+    fs::remove_dir_all(folder.join("scheduler")).unwrap();
+    let back = scratch.path().join("back.safetensors");
+    convert(&folder, &back).unwrap();
+    assert!(tensors(&source) == tensors(&back));
+}
+
 #[test]
 fn stable_diffusion_1_goes_there_and_back() {
     check_round_trip("stable-diffusion-1", "any.safetensors");

@@ -170,6 +170,10 @@ fn lost_noise(own: &Value, other: &Value) -> Option<String> {
             predicts(own)
         ));
     }
+    if own.is_null() {
+        // Without a scheduler it paints by what is usual, as such files do.
+        return None;
+    }
     let differs = |key: &str| match (own[key].as_f64(), other[key].as_f64()) {
         (Some(own), Some(other)) => (own - other).abs() > 1e-9,
         _ => own[key] != other[key],
