@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use crossbeam_channel::{Sender, bounded};
 use velatura::cli::{self, Cli, Precision};
 use velatura::engine::device::{ComputeDevice, DeviceChoice, open_device};
@@ -17,7 +16,7 @@ fn main() -> ExitCode {
     let quiet = env_logger::Env::default().default_filter_or("error,velatura=warn");
     env_logger::Builder::from_env(quiet).init();
 
-    let cli = Cli::parse();
+    let cli = Cli::told();
     let Some(command) = &cli.command else {
         return match open_studio(&cli) {
             Ok(()) => ExitCode::SUCCESS,

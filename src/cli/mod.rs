@@ -29,7 +29,7 @@ mod upscale;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use devices::{DeviceArg, Precision};
 pub use error::CliError;
@@ -62,6 +62,24 @@ pub struct Cli {
     /// What to do without a window
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// Reads the command line; ends the program with what is wrong with it.
+    pub fn told() -> Self {
+        let matches = with_negative_numbers(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The same where values may be negative numbers: which are allowed says the option that is given
+/// one.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let takes_values = arg.get_action().takes_values();
+        arg.allow_negative_numbers(takes_values)
+    });
+    command.mut_subcommands(with_negative_numbers)
 }
 
 /// A command that needs no window.
@@ -123,13 +141,21 @@ pub fn run(command: &Command) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        with_negative_numbers(Cli::command()).debug_assert();
+    }
+
+    #[test]
+    fn negative_numbers_are_refused_by_the_option_that_is_given_one() {
+        for option in ["--cfg-scale", "--seed", "--strength", "--steps"] {
+            let words = ["velatura", "generate", option, "-1"];
+            let command = with_negative_numbers(Cli::command());
+            let error = command.try_get_matches_from(words).unwrap_err().to_string();
+            assert!(error.contains(&format!("'-1' for '{option}")), "{error}");
+        }
     }
 
     #[test]

@@ -362,9 +362,12 @@ pub enum SpecError {
     #[error("there is no picture for the ControlNet {0} to see; give it one, or one to repaint")]
     ControlWithoutPicture(String),
     /// A LoRA's weight is no number.
-    #[error("the weight of the LoRA {0} is no number; give it one, such as 0.8")]
+    #[error("the weight of the LoRA {0} is no number from -100 to 100; give it one, such as 0.8")]
     LoraWeight(String),
 }
+
+/// Strongest weight of a LoRA, of either sign: beyond it there are no pictures.
+const MOST_LORA_WEIGHT: f32 = 100.0;
 
 /// A picture size that cannot be painted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -410,7 +413,8 @@ impl GenerateSpec {
         loras.extend(self.prompt_syntax.loras_in(&self.prompt)?);
         let is_unclear = |lora: &&LoraSpec| {
             let weights = [Some(lora.weight), lora.text_weight];
-            !weights.into_iter().flatten().all(f32::is_finite)
+            let is_sound = |weight: f32| weight.abs() <= MOST_LORA_WEIGHT;
+            !weights.into_iter().flatten().all(is_sound)
         };
         match loras.iter().find(is_unclear) {
             Some(lora) => Err(SpecError::LoraWeight(lora.file.name.clone())),

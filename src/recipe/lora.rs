@@ -33,6 +33,11 @@ impl NamedFile {
         }
     }
 
+    /// Whether it lies there.
+    pub fn is_at(&self, path: impl AsRef<Path>) -> bool {
+        self.path.as_deref() == Some(path.as_ref())
+    }
+
     /// A network in a file or a folder of its own, which is called like the folder around
     /// where its own name says nothing.
     pub fn of_network(path: impl Into<PathBuf>) -> Self {

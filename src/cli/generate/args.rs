@@ -186,9 +186,17 @@ pub(in crate::cli) fn help(number: &Number, default: &str) -> String {
 
 /// `FILE[:WEIGHT]`, of which nothing is wrong before the file is opened.
 fn lora_parser(text: &str) -> Result<LoraSpec, String> {
-    match text {
-        "" => Err("name a file".into()),
-        text => Ok(LoraSpec::read(text)),
+    if text.is_empty() {
+        return Err("name a file".into());
+    }
+    let read = LoraSpec::read(text);
+    // Of `ink.safetensors:much` it is the weight that is wrong.
+    let is_whole = |path: &str| Path::new(path).exists();
+    match text.rsplit_once(':') {
+        Some((file, weight)) if read.file.is_at(text) && is_whole(file) && !is_whole(text) => {
+            Err(format!("the weight {weight:?} of {file} is no number"))
+        }
+        _ => Ok(read),
     }
 }
 
@@ -329,7 +337,7 @@ impl GenerateArgs {
         if let (Some(path), true, None) = (&self.recipe, used_mask, &spec.mask) {
             return Err(needs_mask(path));
         }
-        spec.strength = self.pictures.strength(&spec, strength, most);
+        spec.strength = self.pictures.strength(&spec, strength, most, warn);
         spec.width_px = self.width.unwrap_or(spec.width_px);
         spec.height_px = self.height.unwrap_or(spec.height_px);
         // Wrong numbers are told before pictures are scaled to them.

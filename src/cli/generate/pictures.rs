@@ -148,8 +148,19 @@ impl PictureArgs {
 
     /// How much of the picture is repainted, given what a recipe says of it, which knows
     /// its masks, and the strength of the strongest mask.
-    pub(super) fn strength(&self, spec: &GenerateSpec, recipe: Option<f32>, most: f32) -> f32 {
+    pub(super) fn strength(
+        &self,
+        spec: &GenerateSpec,
+        recipe: Option<f32>,
+        most: f32,
+        warn: &mut dyn FnMut(String),
+    ) -> f32 {
         let has_start = self.has_init() || self.initial_latents.is_some();
+        if self.strength.is_some() && !has_start {
+            warn(
+                "there is no picture to begin with, so that --strength changes nothing".to_owned(),
+            );
+        }
         let usual = match (has_start, &spec.mask) {
             (true, None) => 0.75,
             _ => 1.0,

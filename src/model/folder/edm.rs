@@ -20,11 +20,16 @@ const USUAL_LEVELS: [f64; 2] = [0.002, 120.0];
 /// Guidance that suits Playground 2.5, by its model card.
 const GUIDANCE: f32 = 3.0;
 
+/// Whether a scheduler is of that noise.
+pub(super) fn is_one(scheduler: &Value) -> bool {
+    let class = scheduler["_class_name"].as_str();
+    class.is_some_and(|class| class.starts_with("EDM"))
+}
+
 /// What the scheduler of a folder implies of a model, given what is implied of others.
 pub(super) fn derived(scheduler: &Value, derived: Manifest) -> Manifest {
-    let class = scheduler["_class_name"].as_str().unwrap_or_default();
     // CosXL's predict velocity.
-    if class.starts_with("EDM") && scheduler["prediction_type"] != "v_prediction" {
+    if is_one(scheduler) && scheduler["prediction_type"] != "v_prediction" {
         return Manifest {
             default_guidance_scale: GUIDANCE,
             ..derived

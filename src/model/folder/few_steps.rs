@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::edm;
 use crate::model::{Manifest, UNet2dConfig};
 
 /// Steps that suit them.
@@ -37,21 +38,22 @@ impl FewSteps {
     pub fn of(path: &Path) -> Option<Self> {
         let around = path.parent().filter(|around| around.ends_with("snapshots"));
         let named = around.and_then(Path::parent).unwrap_or(path);
-        let name = named.file_name()?.to_string_lossy().to_lowercase();
-        let words = || name.split(|sign: char| !sign.is_alphanumeric());
-        let has = |known: &str| words().any(|word| word == known);
-        let steps = words().find_map(|word| {
-            let steps = word.strip_suffix("steps").or(word.strip_suffix("step"))?;
-            let steps = steps.parse::<u32>().ok()?;
-            (1..=50).contains(&steps).then_some(steps)
+        let name = named.file_name()?.to_string_lossy();
+        let words = words(&name);
+        let name = name.to_lowercase();
+        let has = |known: &[&str]| words.windows(known.len()).any(|words| words == known);
+        let steps = words.windows(2).find_map(|pair| {
+            let steps = pair[0].parse::<u32>().ok()?;
+            let is_count = ["step", "steps"].contains(&pair[1].as_str());
+            (is_count && (1..=50).contains(&steps)).then_some(steps)
         });
         match steps {
             _ if name.contains("lightning") => Some(Self::Lightning(steps.unwrap_or(STEPS))),
             _ if name.contains("turbo") => Some(Self::Turbo),
-            _ if has("lcm") => Some(Self::Consistency),
-            _ if has("dmd2") => Some(Self::Matched),
+            _ if has(&["lcm"]) => Some(Self::Consistency),
+            _ if has(&["dmd", "2"]) => Some(Self::Matched),
             // The word alone is found in names of models that paint as others do.
-            Some(steps) if has("hyper") => Some(Self::Hyper(steps)),
+            Some(steps) if has(&["hyper"]) => Some(Self::Hyper(steps)),
             _ => None,
         }
     }
@@ -64,28 +66,52 @@ impl FewSteps {
         }
     }
 
-    /// What a folder's configurations imply of it, given what they imply of others.
+    /// What a folder's configurations and its name imply of it, given what the configurations
+    /// imply of others, and the sampler that suits it.
     pub fn derived(
         path: &Path,
-        scheduler: &Value,
+        scheduler: Value,
         unet: Option<&UNet2dConfig>,
         derived: Manifest,
-    ) -> Manifest {
-        let embeds_guidance = unet.is_some_and(|unet| unet.guidance_width().is_some());
-        if embeds_guidance {
-            return Manifest {
+    ) -> (Manifest, Value) {
+        let Some(unet) = unet else {
+            return (derived, scheduler);
+        };
+        if unet.guidance_width().is_some() {
+            let derived = Manifest {
                 default_guidance_scale: TAUGHT_SCALE,
                 default_steps: STEPS,
                 ..derived
             };
+            return (derived, Self::Consistency.suited(scheduler));
         }
-        // Others than those that read words were never taught so.
-        let is_told = unet.is_some_and(|unet| !unet.is_plain());
-        let few = Self::of_folder(path, scheduler).filter(|_| is_told);
-        match few {
-            Some(few) => few.manifest(derived),
-            None => derived,
+        // Others than those that read words were never taught so, and the steps of those that are
+        // told by the noise of EDM are none of a training.
+        let few = Self::of_folder(path, &scheduler);
+        let is_edm = edm::is_one(&scheduler);
+        match few.filter(|_| !unet.is_plain() && !is_edm) {
+            Some(few) => (few.manifest(derived), few.suited(scheduler)),
+            None => (derived, scheduler),
         }
+    }
+
+    /// A folder's own sampler where it can be that of such models, else the one that suits:
+    /// whoever writes a folder of one file often leaves that of others in it.
+    fn suited(self, own: Value) -> Value {
+        let is_taught = match own["_class_name"].as_str() {
+            Some("LCMScheduler" | "TCDScheduler") => true,
+            _ => own["timestep_spacing"] == "trailing",
+        };
+        match own {
+            Value::Object(_) if !is_taught => self.scheduler(own),
+            own => own,
+        }
+    }
+
+    /// What to tell of a folder whose name is all that says so.
+    pub fn notice_of_folder(path: &Path, scheduler: &Value) -> Option<&'static str> {
+        let is_told = scheduler["_class_name"] == "LCMScheduler" || edm::is_one(scheduler);
+        Self::of(path).filter(|_| !is_told).map(Self::notice)
     }
 
     /// Side of the latents that it was taught on.
@@ -149,6 +175,30 @@ impl FewSteps {
     }
 }
 
+/// The words of a name, in small letters: they end at other signs, at numbers, and where capitals
+/// begin the next one.
+fn words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let begins = |at: usize| {
+        let (before, sign) = (letters[at - 1], letters[at]);
+        let after = letters.get(at + 1);
+        let is_first = sign.is_uppercase()
+            && (before.is_lowercase() || after.is_some_and(|after| after.is_lowercase()));
+        is_first || before.is_numeric() != sign.is_numeric()
+    };
+    let mut words = vec![String::new()];
+    for (at, sign) in letters.iter().enumerate() {
+        if !sign.is_alphanumeric() || (at > 0 && begins(at)) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| sign.is_alphanumeric()) {
+            word.extend(sign.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +230,15 @@ mod tests {
                 Some(FewSteps::Turbo),
             ),
             ("/turbo/sd_xl_base_1.0.safetensors", None),
+            ("/m/bigLust_v16DMD2.safetensors", Some(FewSteps::Matched)),
+            ("/m/photonLCM_v10.safetensors", Some(FewSteps::Consistency)),
+            ("/m/LCM_Dreamshaper_v7", Some(FewSteps::Consistency)),
+            ("/m/dream_v51HyperVAE.safetensors", None),
+            (
+                "/m/dreamXL_Lightning4StepBakedVae.safetensors",
+                Some(FewSteps::Lightning(4)),
+            ),
+            ("/m/dmd_v2.safetensors", None),
         ] {
             assert_eq!(of(path), wanted, "{path}");
         }

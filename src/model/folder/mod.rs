@@ -175,8 +175,8 @@ impl ModelFolder {
         }
         let scheduler =
             read_json(&path.join("scheduler/scheduler_config.json"))?.unwrap_or(Value::Null);
-        let manifest = match read_config::<Manifest>(&path.join("studio.json"))? {
-            Some(manifest) => manifest.called_apart(&path),
+        let (manifest, scheduler) = match read_config::<Manifest>(&path.join("studio.json"))? {
+            Some(manifest) => (manifest.called_apart(&path), scheduler),
             None => {
                 let name = path
                     .file_name()
@@ -184,7 +184,7 @@ impl ModelFolder {
                 let first_stage = first_stage.as_ref().map(|place| &place.config);
                 let derived = Manifest::derive(name, unet.as_ref(), first_stage);
                 let derived = edm::derived(&scheduler, derived);
-                FewSteps::derived(&path, &scheduler, unet.as_ref(), derived)
+                FewSteps::derived(&path, scheduler, unet.as_ref(), derived)
             }
         };
         let manifest = manifest.with_text(text_encoder.as_ref().or(second_text_encoder.as_ref()));

@@ -134,6 +134,10 @@ fn known(path: &Path, folder: &ModelFolder) -> Result<Inspection, ModelError> {
         inspection.surplus.extend(part.differences.surplus);
         inspection.mismatched.extend(part.differences.mismatched);
     }
+    if has_denoiser && folder.text_encoder_config().is_ok() && !path.join("studio.json").exists() {
+        let few = FewSteps::notice_of_folder(path, &folder.scheduler_config());
+        inspection.notices.extend(few.map(str::to_owned));
+    }
     let obstacles = folder.obstacles();
     let notices = obstacles.iter().map(|obstacle| match obstacle {
         ModelError::NoAutoencoder(_) => NO_AUTOENCODER.to_owned(),
