@@ -243,9 +243,9 @@ fn with_more(folder: &Path, part: (&str, &str), names: &[&str]) {
     fs::write(path, safetensors::serialize(tensors, None).unwrap()).unwrap();
 }
 
-/// transformers reads the text encoder out of such files as well.
+/// transformers and diffusers read networks out of such files as well.
 #[test]
-fn the_rest_of_a_whole_clip_is_passed_over() {
+fn what_lies_beside_networks_is_passed_over() {
     let folder = copied();
     let rest = [
         "logit_scale",
@@ -254,7 +254,14 @@ fn the_rest_of_a_whole_clip_is_passed_over() {
         "vision_model.post_layernorm.weight",
     ];
     with_more(folder.path(), PARTS[2], &rest);
-    says_the_same(folder.path(), "a whole CLIP");
+    with_more(folder.path(), PARTS[0], &["iteration"]);
+    assert_eq!(said(folder.path()), said(Path::new(TINY)));
+    let found = inspect(folder.path(), None).unwrap();
+    assert_eq!(
+        (found.surplus.len(), found.notices.len()),
+        (5, 0),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -276,12 +283,14 @@ fn what_keeps_a_folder_from_painting_is_told_when_it_is_looked_at() {
         let told = notices(&folder);
         assert!(told.contains(word), "{part}: {told}");
     }
-    let folder = copied();
-    with_more(folder.path(), PARTS[0], &["motion.weight"]);
-    let told = notices(&folder);
-    assert!(told.contains("does not open"), "{told}");
-    let opened = ModelFolder::open(folder.path()).unwrap();
-    assert!(opened.load_unet(&Device::flex()).is_err());
+    for name in ["mid_block.motion.weight", "add_embedding.linear_1.weight"] {
+        let folder = copied();
+        with_more(folder.path(), PARTS[0], &[name]);
+        let told = notices(&folder);
+        assert!(told.contains("does not open"), "{told}");
+        let opened = ModelFolder::open(folder.path()).unwrap();
+        assert!(opened.load_unet(&Device::flex()).is_err());
+    }
 }
 
 #[test]

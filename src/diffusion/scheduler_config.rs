@@ -394,30 +394,20 @@ impl SchedulerConfig {
         sampler_of_class(self.class_name.as_deref(), self.algorithm_type.as_deref())
     }
 
-    /// The configuration for denoised latents: a sampler that would clip them by default does so
-    /// only where the file, which is another sampler's, says so. Latents are larger than the
-    /// numbers of pixels, and those files say nothing because their own sampler never clips.
-    pub fn for_latents(&self, sampler: &SamplerInfo) -> Self {
-        let mut config = self.clone();
-        if sampler.id != self.default_sampler().id {
-            config.clip_sample = config.clip_sample.or(Some(false));
-        }
-        config
-    }
-
     /// The configuration as Stable Diffusion's pipelines in diffusers use it,
     /// which correct files of before 2022: an offset of one, no clipping, and
     /// no Runge-Kutta when they inpaint.
     ///
-    /// For another sampler than the file's own they correct only what the file names, but for
-    /// clipping: see [`Self::for_latents`].
+    /// For another sampler than the file's own they correct only what the file names.
     pub fn corrected(&self, sampler: &SamplerInfo, inpaints: bool) -> Self {
         let is_own = sampler.id == self.default_sampler().id;
         let mut config = self.clone();
         if is_own || config.steps_offset.is_some() {
             config.steps_offset = Some(1);
         }
-        config.clip_sample = Some(false);
+        if is_own || config.clip_sample.is_some() {
+            config.clip_sample = Some(false);
+        }
         if inpaints && self.class_name.as_deref() == Some("PNDMScheduler") {
             config.skip_prk_steps = true;
         }
@@ -428,25 +418,7 @@ impl SchedulerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diffusion::sampler::sampler_info;
-    use crate::recipe::SamplerId;
     use serde_json::json;
-
-    #[test]
-    fn latents_are_clipped_only_where_a_file_says_so() {
-        let config = |json| SchedulerConfig::from_json(&json).expect("a configuration");
-        let ddim = sampler_info(&SamplerId::new("ddim")).expect("a sampler");
-        let silent = config(json!({"_class_name": "PNDMScheduler"}));
-        assert_eq!(silent.for_latents(ddim).clip_sample, Some(false));
-        assert_eq!(silent.corrected(ddim, false).clip_sample, Some(false));
-        let says = config(json!({"_class_name": "PNDMScheduler", "clip_sample": true}));
-        assert_eq!(says.for_latents(ddim).clip_sample, Some(true));
-        assert_eq!(says.corrected(ddim, false).clip_sample, Some(false));
-        // What its own sampler does by default stays.
-        let own = config(json!({"_class_name": "DDIMScheduler", "steps_offset": 0}));
-        assert_eq!(own.for_latents(ddim).clip_sample, None);
-        assert_eq!(own.corrected(ddim, false).steps_offset, Some(1));
-    }
 
     #[test]
     fn foreign_values_are_named() {

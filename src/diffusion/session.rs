@@ -192,10 +192,10 @@ impl<'m> Session<'m> {
         // The pipelines of latent diffusion take their files as they are, for words too, and
         // those of XL, which has a second network for them.
         let [_, second_width] = model.model().word_widths();
-        let config = match (model.text_layers(), second_width) {
-            (None, _) => model.scheduler().clone(),
-            (Some(_), None) => model.scheduler().corrected(info, inpaints),
-            (Some(_), Some(_)) => model.scheduler().for_latents(info),
+        let is_corrected = model.text_layers().is_some() && second_width.is_none();
+        let config = match is_corrected {
+            true => model.scheduler().corrected(info, inpaints),
+            false => model.scheduler().clone(),
         };
         let config = match request.prediction {
             Some(prediction) => config.predicting(prediction)?,

@@ -86,8 +86,16 @@ fn given(text: &str) -> Result<Given, String> {
         of(1, &CONTROL_START, 0.0)?,
         of(2, &CONTROL_END, 1.0)?,
     ];
-    let (network, picture) = match rest.split_once('=') {
-        Some((network, picture)) => (network, Some(picture)),
+    // Names may have the sign in them too: what is there tells.
+    let is_there = |path: &&str| Path::new(path).exists();
+    let signs = rest.match_indices('=').map(|(at, _)| at);
+    let mut cut = signs.filter(|at| is_there(&&rest[..*at]));
+    let cut = match is_there(&rest) {
+        true => None,
+        false => cut.next().or(rest.find('=')),
+    };
+    let (network, picture) = match cut {
+        Some(at) => (&rest[..at], Some(&rest[at + 1..])),
         None => (rest, None),
     };
     if network.is_empty() || picture == Some("") {

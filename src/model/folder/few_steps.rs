@@ -39,7 +39,7 @@ impl FewSteps {
         let around = path.parent().filter(|around| around.ends_with("snapshots"));
         let named = around.and_then(Path::parent).unwrap_or(path);
         let name = named.file_name()?.to_string_lossy();
-        let words = words(&name);
+        let words = name_words(&name);
         let name = name.to_lowercase();
         let has = |known: &[&str]| words.windows(known.len()).any(|words| words == known);
         let steps = words.windows(2).find_map(|pair| {
@@ -177,7 +177,7 @@ impl FewSteps {
 
 /// The words of a name, in small letters: they end at other signs, at numbers, and where capitals
 /// begin the next one.
-fn words(name: &str) -> Vec<String> {
+pub(in crate::model) fn name_words(name: &str) -> Vec<String> {
     let letters: Vec<char> = name.chars().collect();
     let begins = |at: usize| {
         let (before, sign) = (letters[at - 1], letters[at]);

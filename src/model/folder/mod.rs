@@ -28,7 +28,7 @@ use serde_json::Value;
 use bert::BERT;
 pub use conditions::groups_of;
 pub use convert::{Conversion, is_single_target};
-pub(super) use few_steps::FewSteps;
+pub(super) use few_steps::{FewSteps, name_words};
 pub use further::OriginalNetwork;
 pub(super) use original::{class_names, wrong_class_count};
 pub use save::ModelParts;

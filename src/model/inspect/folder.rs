@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::super::folder::FewSteps;
 use super::super::json::read_json;
 use super::super::paper::{OriginalAttention, is_leftover};
 use super::super::weights::{WeightSource, is_alike};
@@ -26,8 +27,8 @@ const OTHERS: [(&str, &str); 8] = [
     ("Video", "a model of moving pictures"),
 ];
 
-/// What to tell of weights beside those of a configuration.
-const SURPLUS: &str = "it does not open: its config.json files do not describe all of its weights, \
+/// What to tell of weights within networks that their configurations do not know.
+const STRANGE: &str = "it does not open: its config.json files do not describe all of its weights, \
                        so that one or the other is of another model";
 
 /// Tells what a folder is.
@@ -120,6 +121,7 @@ fn known(path: &Path, folder: &ModelFolder) -> Result<Inspection, ModelError> {
     let task = task(&folder.manifest(), has_denoiser);
     let mut inspection = begun(path, family(folder), task, prediction);
     let mut largest = 0;
+    let mut is_strange = false;
     for part in folder.differences()? {
         if let Some(source) = &part.source {
             let names: Vec<&str> = part.differences.used().collect();
@@ -130,6 +132,7 @@ fn known(path: &Path, folder: &ModelFolder) -> Result<Inspection, ModelError> {
                 names.into_iter(),
             );
         }
+        is_strange |= !part.differences.strange.is_empty();
         inspection.missing.extend(part.differences.missing);
         inspection.surplus.extend(part.differences.surplus);
         inspection.mismatched.extend(part.differences.mismatched);
@@ -144,8 +147,8 @@ fn known(path: &Path, folder: &ModelFolder) -> Result<Inspection, ModelError> {
         other => unopened(other),
     });
     inspection.notices.extend(notices);
-    if !inspection.surplus.is_empty() {
-        inspection.notices.push(SURPLUS.to_owned());
+    if is_strange {
+        inspection.notices.push(STRANGE.to_owned());
     }
     Ok(inspection)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::folder::{FewSteps, name_words};
 use super::super::paper::{OriginalPrediction, OriginalUnet, Seen};
 use super::super::weights::WeightSource;
 use super::{Family, Predicts, foreign};
@@ -59,16 +60,13 @@ pub(super) fn of(
 
 /// What a denoiser of Stable Diffusion 2 predicts, by the name of its file.
 pub(super) fn of_second(path: &Path, notices: &mut Vec<String>) -> Predicts {
-    let name = path.file_stem().unwrap_or_default();
-    let name = name.to_string_lossy().to_lowercase();
-    if name.contains("768") {
+    let words = name_words(&path.file_stem().unwrap_or_default().to_string_lossy());
+    let has = |known: &str| words.iter().any(|word| word == known);
+    if has("768") {
         return Predicts::Velocity;
     }
     // Turbo was distilled from the one for 512 pixels.
-    if ["512", "base", "turbo"]
-        .iter()
-        .any(|part| name.contains(part))
-    {
+    if has("512") || has("base") || FewSteps::of(path) == Some(FewSteps::Turbo) {
         return Predicts::Epsilon;
     }
     notices.push(

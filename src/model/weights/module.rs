@@ -19,8 +19,8 @@ use super::{Arranged, Gathered, WeightDtype, WeightSource, write};
 ///
 /// # Errors
 /// One error that names the file, the weights and the shapes, if any weight is
-/// missing, has another shape, or belongs to no parameter; or if a file is
-/// damaged; or if `dtype` cannot hold a weight.
+/// missing, has another shape, or lies within the network and belongs to no
+/// parameter; or if a file is damaged; or if `dtype` cannot hold a weight.
 pub fn load<M: Module>(
     module: M,
     source: &dyn WeightSource,
@@ -53,7 +53,8 @@ pub fn load<M: Module>(
 
 /// Whether a source holds exactly the weights of a module.
 pub fn fits<M: Module>(module: &M, source: &dyn WeightSource, names: &Names) -> bool {
-    compare(module, source, names).is_ok()
+    let found = differences(module, source, names);
+    found.missing.is_empty() && found.mismatched.is_empty() && found.surplus.is_empty()
 }
 
 /// Writes the weights of a module to one file, which appears whole or not at all.
@@ -103,7 +104,23 @@ pub struct Differences {
     pub mismatched: Vec<(String, Vec<usize>, Vec<usize>)>,
     /// Names that nothing needs.
     pub surplus: Vec<String>,
+    /// Those of them that lie within the network, which is another one than it is taken for; what
+    /// lies beside it is passed over.
+    pub strange: Vec<String>,
 }
+
+/// What networks of diffusers have besides blocks, by the beginnings of its names: one that has it
+/// is none without.
+const PARTS_OF_NETWORKS: [&str; 8] = [
+    "class_embedding",
+    "add_embedding",
+    "encoder_hid_proj",
+    "position_net",
+    "time_embedding",
+    "controlnet_",
+    "post_quant_conv",
+    "quantize",
+];
 
 impl Differences {
     /// A source that has nothing.
@@ -189,6 +206,17 @@ pub fn differences<M: Module>(module: &M, source: &dyn WeightSource, names: &Nam
         .filter(|name| !used.contains(*name) && !speller.ignores(name))
         .map(str::to_owned)
         .collect();
+    let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    let within: BTreeSet<String> = used.iter().map(|name| first(name)).collect();
+    let is_strange = |name: &&String| {
+        within.contains(&first(name)) || PARTS_OF_NETWORKS.iter().any(|part| name.starts_with(part))
+    };
+    differences.strange = differences
+        .surplus
+        .iter()
+        .filter(is_strange)
+        .cloned()
+        .collect();
     differences
 }
 
@@ -206,7 +234,7 @@ fn compare<M: Module>(
     let parts = [
         listed("missing are", &differences.missing),
         listed("of another shape are", &shapes.collect::<Vec<_>>()),
-        listed("not expected are", &differences.surplus),
+        listed("not expected are", &differences.strange),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {

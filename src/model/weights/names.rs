@@ -93,13 +93,7 @@ pub static CLIP_TEXT: Names = Names {
         ],
         &[],
     ],
-    // The rest of a whole CLIP, and what is needed for its marks of likeness only.
-    ignored: &[
-        r"\.position_ids$",
-        r"^text_projection\.",
-        r"^logit_scale$",
-        r"^(vision_model|visual_projection)\.",
-    ],
+    ignored: &[r"\.position_ids$"],
 };
 
 /// The tables of [`Names`], ready for use.

@@ -11,7 +11,7 @@ const SCHEDULE: [&str; 4] = [
     "beta_schedule",
     "num_train_timesteps",
 ];
-/// Keys of a scheduler that change the noise, and that no single file tells.
+/// Keys of a scheduler that change the noise, and that hardly a single file tells.
 const UNTOLD: [&str; 2] = ["trained_betas", "rescale_betas_zero_snr"];
 
 /// What is lost of a model in a file that is read as `read`: the end of a sentence about
@@ -154,7 +154,8 @@ fn edm(scheduler: &Value) -> Option<[&Value; 5]> {
 
 fn lost_noise(own: &Value, other: &Value) -> Option<String> {
     let is_told = |value: &Value| !value.is_null() && *value != Value::Bool(false);
-    if let Some(key) = UNTOLD.into_iter().find(|key| is_told(&own[*key])) {
+    let is_lost = |key: &&str| is_told(&own[*key]) && own[*key] != other[*key];
+    if let Some(key) = UNTOLD.into_iter().find(|key| is_lost(&key)) {
         return Some(format!("it does not tell the {key} of the scheduler"));
     }
     if edm(own) != edm(other) {
