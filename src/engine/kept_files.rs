@@ -16,8 +16,8 @@ pub use crate::model::lora::TriggerWords;
 /// Folders within folders that are looked into.
 const DEPTH: usize = 4;
 /// Folders around a model beside which such files may lie: other programs keep models in
-/// a folder of theirs, and words farther up.
-const ANCESTORS: usize = 3;
+/// a folder of theirs, which people divide further, and words farther up.
+const ANCESTORS: usize = 5;
 
 /// The file that makes a folder one network.
 const CONFIG: &str = "config.json";
@@ -43,8 +43,8 @@ impl Kept {
     /// Folders of this kind, ours first.
     fn folders(self) -> &'static [&'static str] {
         match self {
-            Self::Loras => &["loras", "Lora", "lora", "LyCORIS"],
-            Self::Embeddings => &["embeddings"],
+            Self::Loras => &["loras", "Lora", "lora", "LyCORIS", "autoimport/lora"],
+            Self::Embeddings => &["embeddings", "embedding", "autoimport/embedding"],
             Self::Vaes => &["vae", "VAE"],
             Self::Controls => &["controlnet", "ControlNet"],
             Self::Classifiers => &["classifiers"],
@@ -305,6 +305,12 @@ mod tests {
         let told = |text: &str| words_in(&[text.to_owned()], &model);
         assert_eq!(told("a hand, (Bad-Hands:1.2)"), std::slice::from_ref(&word));
         assert_eq!(told("a bad-handstand"), [] as [PathBuf; 0]);
+        // People sort their models into folders, and InvokeAI has words in another one.
+        let sorted = make("models/Stable-diffusion/SD 1/styles/painted.safetensors");
+        assert_eq!(listed(Kept::Embeddings, &sorted), [word.clone()]);
+        let invoke = make("invoke/models/sd-1/main/one.safetensors");
+        let theirs = make("invoke/models/sd-1/embedding/inka.pt");
+        assert_eq!(listed(Kept::Embeddings, &invoke)[0], theirs);
         // A run keeps its network in a folder of that run's name.
         make("models/classifiers/times/model/config.json");
         make("models/classifiers/times/checkpoints/step-1/classifier.weights.safetensors");
