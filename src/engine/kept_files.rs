@@ -1,6 +1,7 @@
 //! Small files for models, looked for by name: LoRA, words, first stages. They lie in folders
 //! beside the models, here as in other programs.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -92,14 +93,22 @@ impl NoSuchFile {
 
 /// The folders in which files of a kind are looked for, for a model.
 fn places(kept: Kept, model: &Path) -> impl Iterator<Item = PathBuf> {
-    let around = model.ancestors().skip(1).take(ANCESTORS);
-    let around = around.filter(|folder| !folder.as_os_str().is_empty());
-    let around: Vec<PathBuf> = around
-        .map(Path::to_path_buf)
-        .chain(folders::user_models())
-        .collect();
+    // Told from the folder that the program works in, or by a link, it lies in more than one.
+    let told = std::path::absolute(model).unwrap_or_else(|_| model.to_path_buf());
+    let real = model.canonicalize().ok();
+    let models = std::iter::once(told).chain(real);
+    let around = models.flat_map(|model| {
+        let around = model.ancestors().skip(1).take(ANCESTORS);
+        around.map(Path::to_path_buf).collect::<Vec<_>>()
+    });
+    let mut seen = HashSet::new();
+    let around = around.chain(folders::user_models());
+    let is_new = move |folder: &PathBuf| {
+        let real = folder.canonicalize();
+        seen.insert(real.unwrap_or_else(|_| folder.clone()))
+    };
     around
-        .into_iter()
+        .filter(is_new)
         .flat_map(move |folder| kept.folders().iter().map(move |name| folder.join(name)))
 }
 
@@ -305,6 +314,12 @@ mod tests {
         let told = |text: &str| words_in(&[text.to_owned()], &model);
         assert_eq!(told("a hand, (Bad-Hands:1.2)"), std::slice::from_ref(&word));
         assert_eq!(told("a bad-handstand"), [] as [PathBuf; 0]);
+        // Whoever works in the folder of a model names it alone.
+        let here = std::env::current_dir().unwrap();
+        for told in ["sd1", "sd1/", "./sd1"] {
+            let mut places = places(Kept::Loras, Path::new(told));
+            assert_eq!(places.next(), Some(here.join("loras")), "{told}");
+        }
         // People sort their models into folders, and InvokeAI has words in another one.
         let sorted = make("models/Stable-diffusion/SD 1/styles/painted.safetensors");
         assert_eq!(listed(Kept::Embeddings, &sorted), [word.clone()]);
