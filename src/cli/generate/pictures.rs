@@ -156,7 +156,9 @@ impl PictureArgs {
         warn: &mut dyn FnMut(String),
     ) -> f32 {
         let has_start = self.has_init() || self.initial_latents.is_some();
-        if self.strength.is_some() && !has_start {
+        // What is no strength is refused, and 1 is what such a picture begins with.
+        let is_less = self.strength.is_some_and(|it| (0.0..1.0).contains(&it));
+        if is_less && !has_start {
             warn(
                 "there is no picture to begin with, so that --strength changes nothing".to_owned(),
             );

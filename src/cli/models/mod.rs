@@ -5,6 +5,7 @@ mod convert;
 mod inspect;
 mod make_tiny;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -72,6 +73,8 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
     }
     let places = library::places().chain(args.folders.iter().cloned());
     let mut count = 0;
+    // A folder that holds one checkpoint is that.
+    let mut seen = HashSet::new();
     for folder in places.flat_map(|place| library::deep_candidates(&place)) {
         let model = match ModelFolder::open(&folder) {
             Ok(model) => model,
@@ -89,6 +92,9 @@ pub(super) fn run(args: &ModelsArgs, report: Reporter) -> Result<(), CliError> {
                 continue;
             }
         };
+        if !seen.insert(model.path().to_path_buf()) {
+            continue;
+        }
         count += 1;
         let kind = kind_of(&model);
         let manifest = model.manifest();

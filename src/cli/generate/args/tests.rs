@@ -104,7 +104,13 @@ fn every_option_ends_in_the_spec() {
         layout: None,
         ..GenerateSpec::default()
     };
-    assert_eq!(args(&options).spec(&mut silent).unwrap(), expected);
+    let mut told = Vec::new();
+    let spec = args(&options).spec(&mut |text| told.push(text)).unwrap();
+    assert_eq!(spec, expected);
+    assert!(
+        told.len() == 1 && told[0].contains("--strength changes nothing"),
+        "{told:?}"
+    );
 }
 
 #[test]
