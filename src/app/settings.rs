@@ -143,10 +143,37 @@ impl Settings {
 
     /// Writes settings to eframe's storage.
     pub fn save(&self, storage: &mut dyn eframe::Storage) {
-        match serde_json::to_string(self) {
+        match serde_json::to_string(&self.writable()) {
             Ok(text) => storage.set_string(STORAGE_KEY, text),
             Err(error) => log::error!("The settings could not be saved: {error}"),
         }
+    }
+
+    /// The same without paths that are no Unicode, for which JSON has no words: one of them would
+    /// cost everything else.
+    fn writable(&self) -> Self {
+        let mut settings = self.clone();
+        let is_text = |path: &PathBuf| path.to_str().is_some();
+        for list in [
+            &mut settings.recent_files,
+            &mut settings.recent_models,
+            &mut settings.model_places,
+        ] {
+            list.retain(is_text);
+        }
+        for folder in [
+            &mut settings.last_lora_folder,
+            &mut settings.last_control_folder,
+            &mut settings.last_folder,
+        ] {
+            folder.take_if(|folder| !is_text(folder));
+        }
+        let favourites = &mut settings.favourite_models;
+        favourites.retain(|model| serde_json::to_value(model).is_ok());
+        if serde_json::to_value(&settings.form).is_err() {
+            settings.form = GenerateForm::default();
+        }
+        settings
     }
 
     /// Puts a file first in the list of recent ones.
@@ -195,6 +222,24 @@ fn remember(list: &mut Vec<PathBuf>, path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_unicode_costs_nothing_else() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"/a/\xff/b.png"));
+        let mut settings = Settings::default();
+        settings.remember_file(Path::new("/a/c.png"));
+        settings.remember_file(odd);
+        settings.remember_model(odd);
+        settings.favourite_models = vec![ModelSource::Folder(odd.into()), ModelSource::Storybook];
+        settings.form.spec.model = ModelSource::Folder(odd.into());
+        let text = serde_json::to_string(&settings.writable()).expect("plain data");
+        let read = Settings::parse(&text);
+        assert_eq!(read.recent_files, [PathBuf::from("/a/c.png")]);
+        assert_eq!(read.favourite_models, [ModelSource::Storybook]);
+        assert_eq!((read.recent_models.len(), read.last_folder), (0, None));
+    }
 
     #[test]
     fn settings_survive_a_restart_and_nonsense_does_not() {

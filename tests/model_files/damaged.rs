@@ -190,10 +190,10 @@ fn wrong_weights_are_named_in_one_sentence() {
     assert!(error.contains("missing are conv_out.bias"), "{error}");
     let error = broken(|tensors| {
         let entry = tensors["conv_out.bias"].clone();
-        tensors.insert("stranger.weight".into(), entry);
+        tensors.insert("mid_block.stranger.weight".into(), entry);
     });
     assert!(
-        error.contains("not expected are stranger.weight"),
+        error.contains("not expected are mid_block.stranger.weight"),
         "{error}"
     );
     let error = broken(|tensors| {

@@ -218,9 +218,12 @@ impl Catalog {
         let Some(folder) = &self.folder else {
             return;
         };
+        // JSON has no words for paths that are no Unicode; these are read each time.
+        let known = self.known.values();
+        let known = known.filter(|known| known.card.path.to_str().is_some());
         let remembered = Remembered {
             program: program_stamp(),
-            cards: self.known.values().cloned().collect(),
+            cards: known.cloned().collect(),
         };
         let written = std::fs::create_dir_all(folder).and_then(|()| {
             let text = serde_json::to_vec(&remembered)?;

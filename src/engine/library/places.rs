@@ -1,6 +1,6 @@
 //! Folders of models, our own and those of other programs, which are only looked into.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -90,7 +90,7 @@ impl Program {
     /// Folders beside its models folder.
     fn beside(self) -> &'static [&'static str] {
         match self {
-            Self::A1111 => &["embeddings"],
+            Self::A1111 => &["embeddings", "extensions/sd-webui-controlnet/models"],
             Self::ComfyUi => &[],
             Self::InvokeAi => &["autoimport"],
         }
@@ -170,7 +170,8 @@ fn add_extra(folders: &mut Vec<PathBuf>, comfy: &Path) {
 pub(super) fn find(root: &Path, is_wanted: &dyn Fn() -> bool) -> Vec<Found> {
     let mut found = Vec::new();
     let mut files = Vec::new();
-    let mut pictures = HashSet::new();
+    // By paths with endings in small letters.
+    let mut pictures = HashMap::new();
     // Links are followed: large files often lie on another disk.
     let walk = WalkDir::new(root).follow_links(true).max_depth(MOST_DEPTH);
     let mut walk = walk.sort_by_file_name().into_iter();
@@ -192,18 +193,24 @@ pub(super) fn find(root: &Path, is_wanted: &dyn Fn() -> bool) -> Vec<Found> {
         } else if is_named_as_weights(entry.path()) {
             files.push(entry);
         } else if has_ending(entry.path(), &PICTURE_ENDINGS) {
-            pictures.insert(entry.into_path());
+            pictures.insert(with_small_ending(entry.path()), entry.into_path());
         }
     }
     found.extend(files.iter().filter_map(of_file));
     if root.is_file() {
-        pictures.extend(pictures_of(root).filter(|picture| picture.is_file()));
+        let beside = pictures_of(root).filter(|picture| picture.is_file());
+        pictures.extend(beside.map(|picture| (picture.clone(), picture)));
     }
     for found in &mut found {
-        let beside = pictures_of(&found.path).find(|picture| pictures.contains(picture));
+        let beside = pictures_of(&found.path).find_map(|picture| pictures.get(&picture).cloned());
         found.picture = found.picture.take().or(beside);
     }
     found
+}
+
+fn with_small_ending(path: &Path) -> PathBuf {
+    let ending = path.extension().unwrap_or_default();
+    path.with_extension(ending.to_ascii_lowercase())
 }
 
 fn is_passed_over(entry: &DirEntry) -> bool {
@@ -212,10 +219,12 @@ fn is_passed_over(entry: &DirEntry) -> bool {
     name.starts_with('.') || PROGRAMS.iter().any(|known| name == *known)
 }
 
-/// The model that a folder is, or that a training run wrote into it.
+/// The model that a folder is, or that a training run wrote into it beside its checkpoints.
 fn model_at(folder: &Path) -> Option<PathBuf> {
     let is_model = |folder: &PathBuf| MODEL_SIGNS.iter().any(|sign| folder.join(sign).is_file());
-    let mut folders = [folder.to_path_buf(), folder.join("model")].into_iter();
+    let of_run = folder.join("checkpoints").is_dir();
+    let of_run = of_run.then(|| folder.join("model"));
+    let mut folders = std::iter::once(folder.to_path_buf()).chain(of_run);
     folders.find(is_model)
 }
 
@@ -383,7 +392,7 @@ mod tests {
             "one.png",
             "one.preview.png",
             "two.ckpt",
-            "two.jpg",
+            "two.JPG",
             "cats/model/model_index.json",
             "cats/checkpoints/step-2/state.safetensors",
             "dogs/model_index.json",
@@ -403,14 +412,19 @@ mod tests {
             picture("one.safetensors").as_deref(),
             Some("one.preview.png")
         );
-        assert_eq!(picture("two.ckpt").as_deref(), Some("two.jpg"));
+        assert_eq!(picture("two.ckpt").as_deref(), Some("two.JPG"));
         assert_eq!(picture("dogs").as_deref(), Some("preview.webp"));
         assert_eq!(
             (picture("cats/model"), picture("three.safetensors")),
             (None, None)
         );
         assert_eq!(found.len(), 5, "{found:?}");
-        let alone = find(&root.path().join("two.ckpt"), &|| true);
+        // A folder of that name hides nothing beside it.
+        let plain = tempfile::tempdir().expect("a folder");
+        write(plain.path(), "model/model_index.json");
+        write(plain.path(), "other.safetensors");
+        assert_eq!(find(plain.path(), &|| true).len(), 2);
+        let alone = find(&root.path().join("one.safetensors"), &|| true);
         assert!(alone.len() == 1 && alone[0].picture.is_some(), "{alone:?}");
         assert!(find(root.path(), &|| false).is_empty());
     }

@@ -139,15 +139,23 @@ fn search_ui(ui: &mut Ui, browser: &mut ModelBrowser) {
     ui.horizontal(|ui| {
         let query = &mut browser.query;
         let width = ui.available_width() - kinds - SORT - 2.0 * space::M;
-        let hint = format!(
-            "{}  Search by name, family or folder",
-            icons::MAGNIFYING_GLASS
-        );
+        let margin = egui::Margin {
+            left: 28,
+            ..egui::Margin::symmetric(8, 6)
+        };
         let field = TextEdit::singleline(&mut query.text)
-            .hint_text(hint)
-            .desired_width(width - 16.0)
-            .margin(egui::Margin::symmetric(8, 6));
+            .hint_text("Search by name, family or folder")
+            .desired_width(width - margin.sum().x)
+            .margin(margin);
         let field = ui.add(field).accessible_name("Search models");
+        // Beside the words, so that the caret is theirs.
+        ui.painter().text(
+            field.rect.left_center() + vec2(8.0, 0.0),
+            egui::Align2::LEFT_CENTER,
+            icons::MAGNIFYING_GLASS,
+            egui::TextStyle::Body.resolve(ui.style()),
+            ui.visuals().weak_text_color(),
+        );
         browser.search = Some(field.id);
         // Whoever types searches, whatever was clicked before.
         let focused = ui.memory(|memory| memory.focused());
