@@ -17,9 +17,6 @@ use crate::diffusion::scheduler_config::{
 };
 use crate::recipe::Schedule;
 
-/// Steps that are lost when a level is taken through its logarithm and back.
-const ROUNDING: f64 = 1e-6;
-
 /// A noise level σ as the parts of a sample α x₀ + σ_t ε with α² + σ_t² = 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Level {
@@ -103,8 +100,7 @@ impl Levels {
             let step = |sigma: &f64| {
                 let step = step_of_sigma(&table, *sigma);
                 if is_cut {
-                    // What the logarithm of the largest level loses is no step.
-                    (step + ROUNDING).trunc()
+                    step.trunc()
                 } else {
                     step.round_ties_even()
                 }
