@@ -322,7 +322,10 @@ mod tests {
         }
         // People sort their models into folders, and InvokeAI has words in another one.
         let sorted = make("models/Stable-diffusion/SD 1/styles/painted.safetensors");
-        assert_eq!(listed(Kept::Embeddings, &sorted), [word.clone()]);
+        assert_eq!(
+            listed(Kept::Embeddings, &sorted),
+            std::slice::from_ref(&word)
+        );
         let invoke = make("invoke/models/sd-1/main/one.safetensors");
         let theirs = make("invoke/models/sd-1/embedding/inka.pt");
         assert_eq!(listed(Kept::Embeddings, &invoke)[0], theirs);

@@ -155,7 +155,7 @@ fn edm(scheduler: &Value) -> Option<[&Value; 5]> {
 fn lost_noise(own: &Value, other: &Value) -> Option<String> {
     let is_told = |value: &Value| !value.is_null() && *value != Value::Bool(false);
     let is_lost = |key: &&str| is_told(&own[*key]) && own[*key] != other[*key];
-    if let Some(key) = UNTOLD.into_iter().find(|key| is_lost(&key)) {
+    if let Some(key) = UNTOLD.into_iter().find(|key| is_lost(key)) {
         return Some(format!("it does not tell the {key} of the scheduler"));
     }
     if edm(own) != edm(other) {
