@@ -293,6 +293,32 @@ fn what_keeps_a_folder_from_painting_is_told_when_it_is_looked_at() {
     }
 }
 
+/// The sampler of other models that was left in it is none for few steps, and one is told.
+#[test]
+fn names_of_folders_set_sampler_and_steps_and_are_told() {
+    for (name, class, word) in [
+        ("photonLCM_v10", "LCMScheduler", "latent consistency"),
+        ("bigLust_v16DMD2", "LCMScheduler", "DMD2"),
+        (
+            "dream-lightning-8step",
+            "EulerDiscreteScheduler",
+            "Lightning",
+        ),
+    ] {
+        let plain = copied();
+        let folder = plain.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        for part in ["unet", "vae", "text_encoder", "tokenizer", "scheduler"] {
+            fs::rename(plain.path().join(part), folder.join(part)).unwrap();
+        }
+        let opened = ModelFolder::open(&folder).unwrap();
+        assert_eq!(opened.scheduler_config()["_class_name"], class, "{name}");
+        assert!(opened.manifest().default_steps <= 8, "{name}");
+        let told = inspect(&folder, None).unwrap().notices.join("; ");
+        assert!(told.contains(word), "{name}: {told}");
+    }
+}
+
 #[test]
 fn a_tokenizer_in_one_file_is_enough() {
     let folder = copied();

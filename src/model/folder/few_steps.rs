@@ -108,10 +108,10 @@ impl FewSteps {
         }
     }
 
-    /// What to tell of a folder whose name is all that says so.
+    /// What to tell of a folder whose name says so. Its scheduler is the one that suits by now.
     pub fn notice_of_folder(path: &Path, scheduler: &Value) -> Option<&'static str> {
-        let is_told = scheduler["_class_name"] == "LCMScheduler" || edm::is_one(scheduler);
-        Self::of(path).filter(|_| !is_told).map(Self::notice)
+        let few = Self::of(path).filter(|_| !edm::is_one(scheduler));
+        few.map(Self::notice)
     }
 
     /// Side of the latents that it was taught on.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::model::folder::edm;
 use crate::model::{Architecture, ClipTextConfig, FirstStageConfig, ModelError, ModelFolder};
 
 /// Keys of a scheduler for which every single file stands for the same.
@@ -139,7 +140,6 @@ fn is_same_text(own: &ClipTextConfig, other: &ClipTextConfig) -> bool {
 
 /// What a scheduler of EDM tells of its noise; `None` of others.
 fn edm(scheduler: &Value) -> Option<[&Value; 5]> {
-    let class = scheduler["_class_name"].as_str()?;
     let keys = [
         "sigma_min",
         "sigma_max",
@@ -147,9 +147,7 @@ fn edm(scheduler: &Value) -> Option<[&Value; 5]> {
         "sigma_schedule",
         "prediction_type",
     ];
-    class
-        .starts_with("EDM")
-        .then(|| keys.map(|key| &scheduler[key]))
+    edm::is_one(scheduler).then(|| keys.map(|key| &scheduler[key]))
 }
 
 fn lost_noise(own: &Value, other: &Value) -> Option<String> {
