@@ -44,6 +44,7 @@ fn plan() -> EvaluationPlan {
         guidance_scale: 3.0,
         boxes_are_regions: false,
         layout_bias: velatura::recipe::LAYOUT_BIAS,
+        places_boxes: false,
     }
 }
 

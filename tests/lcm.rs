@@ -170,6 +170,7 @@ fn guidance_is_heard_in_every_window_and_when_it_is_told_anew() {
                     negative_prompt: &asked.negative_prompt,
                     reading: asked.reading,
                     steps: asked.steps as usize,
+                    seed: 0,
                     guidance_scale,
                     conditions: &asked.conditions,
                     size_px: [asked.width_px, asked.height_px],

@@ -211,6 +211,7 @@ fn regions_end_where_nothing_is_left_of_them() {
                 negative_prompt: &request.negative_prompt,
                 reading: request.reading,
                 steps: request.steps as usize,
+                seed: 0,
                 guidance_scale: request.guidance_scale,
                 conditions,
                 size_px: [request.width_px, request.height_px],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::boxes::Report;
 use super::classes::BuiltInPalette;
-use super::form::GenerateForm;
+use super::form::{GenerateForm, Intent};
 use super::frame::JobFrame;
 use super::small_picture;
 use super::state::AppState;
@@ -174,6 +174,18 @@ impl AppState {
         let inputs = &model.inputs;
         let is_so = condition.is_among(inputs) && !condition.is_known(inputs);
         is_so.then(|| format!("{} knows no {}: {act}", model.name, condition.plural()))
+    }
+
+    /// Whether the model can place boxes for the words of the next picture: nothing else
+    /// says what is to be where.
+    pub fn can_compose(&self) -> bool {
+        let model = self.model_summary();
+        model.is_some_and(|model| model.places_boxes)
+            && self.intent() == Intent::TextToImage
+            && !Condition::ALL.iter().any(|it| self.tells(*it))
+            && self.shown_small().is_none()
+            && self.guide().is_none()
+            && self.used_controls().count() == 0
     }
 
     /// What else can be said of how boxes act on the chosen model.

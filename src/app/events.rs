@@ -108,6 +108,7 @@ impl Core {
             JobOutcome::Painted => {}
             JobOutcome::Enlarged(pictures) => self.take_enlarged(job, pictures),
             JobOutcome::Segmented(read) => self.take_segmented(job, read),
+            JobOutcome::Composed(boxes) => self.take_composed(job, boxes),
             JobOutcome::ModelLoaded(summary) => self.take_model(summary),
             JobOutcome::Trained(outcome) => self.take_trained(job, &outcome),
         }

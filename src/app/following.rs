@@ -14,6 +14,7 @@ pub(super) struct Telling {
     document: DocumentId,
     revision: DocumentRevision,
     uses_boxes: bool,
+    places_boxes: bool,
     uses_label_map: bool,
     /// Words and weights.
     spec: GenerateSpec,
@@ -25,6 +26,7 @@ impl Telling {
             document,
             revision,
             uses_boxes: form.uses_boxes,
+            places_boxes: form.places_boxes,
             uses_label_map: form.uses_label_map,
             spec: GenerateSpec::default().told_as(&form.spec),
         }

@@ -44,6 +44,8 @@ pub struct GenerateForm {
     pub follows_changes: bool,
     /// Whether the model is told of boxes, where there are some.
     pub uses_boxes: bool,
+    /// Whether a model that can places boxes for the words, where none are drawn.
+    pub places_boxes: bool,
     /// Whether the model is told of the label map, where there is one.
     pub uses_label_map: bool,
     /// How frames are put around masks, and what stands in them at first.
@@ -71,6 +73,7 @@ impl Default for GenerateForm {
             live_steps: 8,
             follows_changes: false,
             uses_boxes: true,
+            places_boxes: true,
             uses_label_map: true,
             framing: Framing::default(),
             listed_loras: Vec::new(),
@@ -96,6 +99,8 @@ pub enum FormChange {
     SeedLocked(bool),
     /// Whether something that is drawn is used.
     Uses(Condition, bool),
+    /// Whether the model places boxes for the words.
+    PlacesBoxes(bool),
     /// Whether pictures are made four times as large.
     Finish(bool),
     /// Whether pictures are painted whole or in windows.
@@ -269,6 +274,7 @@ impl GenerateForm {
             FormChange::SeedLocked(locked) => self.seed_locked = locked,
             FormChange::Uses(Condition::Boxes, uses) => self.uses_boxes = uses,
             FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
+            FormChange::PlacesBoxes(places) => self.places_boxes = places,
             FormChange::Follows(follows) => self.follows_changes = follows,
             FormChange::Finish(on) => self.spec.finish = on.then_some(Finish::X4),
             FormChange::Windows(windows) => self.spec.windows = windows,
@@ -383,6 +389,7 @@ impl GenerateForm {
         let controls = std::mem::take(&mut self.spec.controls);
         self.restore_controls(controls);
         self.spec.embeddings.clear();
+        self.places_boxes = std::mem::take(&mut self.spec.places_boxes);
         // These go to the document.
         self.spec.frame = None;
         self.spec.layout = None;
@@ -460,6 +467,7 @@ impl GenerateForm {
             width_px: size_px[0],
             height_px: size_px[1],
             loras: self.used_loras(),
+            places_boxes: self.places_boxes,
             strength: self.strength_for(Intent::of(init.is_some(), mask.is_some())),
             finish: self.spec.finish.filter(|_| mask.is_none()),
             init,

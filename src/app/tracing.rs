@@ -1,15 +1,17 @@
-//! A label map or boxes made of the picture, as a start to draw on.
+//! A label map or boxes made of the picture, or of the words, as a start to draw on.
 
 use super::state::AppState;
 use crate::document::{DocumentId, DocumentSnapshot, Layer, LayerKind};
 
-/// What is made of a picture.
+/// What is made of a picture, or of words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tracing {
     /// A label map.
     LabelMap,
     /// Boxes around its objects.
     Boxes,
+    /// Boxes for what the words name.
+    Composition,
 }
 
 impl Tracing {
@@ -18,11 +20,20 @@ impl Tracing {
         match self {
             Self::LabelMap => "Label map from picture",
             Self::Boxes => "Boxes from picture",
+            Self::Composition => "Boxes from words",
+        }
+    }
+
+    /// What is going on meanwhile.
+    pub fn activity(self) -> &'static str {
+        match self {
+            Self::LabelMap | Self::Boxes => "Reading the picture",
+            Self::Composition => "Placing boxes",
         }
     }
 }
 
-/// What is known of a job that reads a picture.
+/// What is known of a job that reads a picture, or words.
 #[derive(Clone, Copy, Debug)]
 pub struct Traced {
     /// The document that it is read for.
@@ -41,6 +52,19 @@ impl AppState {
         }
         let is_read = self.jobs.is_tracing(self.document().id());
         is_read.then_some("The picture is being read already")
+    }
+
+    /// Why no boxes can be placed for the words now, as a sentence.
+    pub fn composing_obstacle(&self) -> Option<&'static str> {
+        let model = self.model_summary();
+        if model.is_some_and(|model| !model.places_boxes) {
+            return Some("The model cannot place boxes for words: choose Storybook");
+        }
+        if self.form().spec.prompt.trim().is_empty() {
+            return Some("Write what the picture shows first");
+        }
+        let is_read = self.jobs.is_tracing(self.document().id());
+        is_read.then_some("Boxes are being made already")
     }
 }
 

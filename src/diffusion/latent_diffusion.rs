@@ -16,7 +16,7 @@ use super::tensors::host;
 use super::{Canvas, DiffusionError, GenerationOutcome, GenerationRequest};
 use crate::model::conditioner::{Asked, Bench, Conditioning, TextReader};
 use crate::model::weights::Fingerprint;
-use crate::model::{Additions, FirstStage, Manifest, Model, ModelFolder};
+use crate::model::{Additions, FirstStage, LayoutPrior, Manifest, Model, ModelFolder};
 use crate::pixels;
 use crate::recipe::Schedule;
 use crate::recipe::prompt::TextReading;
@@ -31,6 +31,8 @@ pub struct LatentDiffusion {
     first_stage_files: Vec<PathBuf>,
     /// Shows steps instead, if there is one.
     preview_stage: Option<Box<dyn FirstStage>>,
+    /// Places boxes for words, if the model can.
+    layout_prior: Option<Arc<LayoutPrior>>,
     /// Multiply-adds of a pass through the denoiser, for each place of the latents.
     denoiser_work: f64,
     /// The same of the decoder.
@@ -47,6 +49,7 @@ impl LatentDiffusion {
         let scheduler = SchedulerConfig::from_json(&folder.scheduler_config())?;
         Ok(Self {
             first_stage_files: folder.first_stage_files(),
+            layout_prior: folder.load_layout_prior()?.map(Arc::new),
             ..Self::new(model, scheduler, device)
         })
     }
@@ -62,6 +65,7 @@ impl LatentDiffusion {
             preview: Arc::default(),
             first_stage_files: Vec::new(),
             preview_stage: None,
+            layout_prior: None,
         }
     }
 
@@ -74,7 +78,10 @@ impl LatentDiffusion {
             additions.first_stage.is_some() || additions.first_stage_path.is_some();
         let preview_stage = additions.preview.take();
         let model = self.model.with(additions)?;
-        let anew = Self::new(model, self.scheduler.clone(), &self.device);
+        let anew = Self {
+            layout_prior: self.layout_prior.clone(),
+            ..Self::new(model, self.scheduler.clone(), &self.device)
+        };
         if has_first_stage {
             return Ok(Self {
                 preview_stage,
@@ -129,6 +136,11 @@ impl LatentDiffusion {
         self.model.reader()
     }
 
+    /// What places boxes for words, if the model can.
+    pub fn layout_prior(&self) -> Option<&LayoutPrior> {
+        self.layout_prior.as_deref()
+    }
+
     /// Layers of the network that reads words, if there is one.
     pub fn text_layers(&self) -> Option<usize> {
         self.model.text_layers()
@@ -136,7 +148,8 @@ impl LatentDiffusion {
 
     /// Weights of all networks.
     pub fn parameter_count(&self) -> usize {
-        self.model.parameter_count()
+        let prior = self.layout_prior().map_or(0, LayoutPrior::parameter_count);
+        self.model.parameter_count() + prior
     }
 
     pub(super) fn device(&self) -> &Device {

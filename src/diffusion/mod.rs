@@ -8,6 +8,7 @@
 //! call, so that the window, the command line and the tests share it.
 
 mod canvas;
+mod composing;
 mod control;
 mod enlarge;
 mod error;
@@ -32,6 +33,7 @@ mod torch_random;
 mod vector_math;
 
 pub use canvas::Canvas;
+pub use composing::Composing;
 pub use control::ControlInput;
 pub use enlarge::{Enlargement, Repainting, RepaintingOptions};
 pub use error::DiffusionError;

@@ -147,6 +147,9 @@ pub struct Conditions {
     /// What attention adds to the logits of a box at its own places, and takes from them
     /// elsewhere, while the picture is more noise than not.
     pub layout_bias: f32,
+    /// Whether a model that can places boxes for the words itself, where nothing but words
+    /// says what to paint.
+    pub places_boxes: bool,
     /// Whether boxes act as regional prompts even on a model that knows boxes.
     pub boxes_are_regions: bool,
     /// The share of the steps, from the first, in which boxes with phrases act.
@@ -170,6 +173,7 @@ impl Default for Conditions {
             layout: None,
             layout_weight: 1.0,
             layout_bias: LAYOUT_BIAS,
+            places_boxes: false,
             boxes_are_regions: false,
             grounding_share: 0.3,
             semantic: None,

@@ -172,6 +172,8 @@ impl<'m> Session<'m> {
         model: &'m LatentDiffusion,
         request: &GenerationRequest,
     ) -> Result<Self, DiffusionError> {
+        let composed = model.composed(request);
+        let request = composed.as_ref();
         request.check_sizes()?;
         let size_px = [request.width_px, request.height_px];
         let is_divided = request.canvas.divides(size_px);

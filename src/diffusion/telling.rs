@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::composing::Composing;
 use super::session::Told;
 use super::spoken::Spoken;
 use super::{Canvas, Conditions, DiffusionError, LatentDiffusion};
@@ -21,6 +22,8 @@ pub struct Retelling<'a> {
     pub reading: TextReading,
     /// Steps of the run, by which words may change.
     pub steps: usize,
+    /// Its seed, by which boxes are placed for words.
+    pub seed: u64,
     /// Scale of classifier-free guidance.
     pub guidance_scale: f32,
     /// Boxes and a label map; a small picture is passed over.
@@ -116,6 +119,7 @@ impl LatentDiffusion {
             negative_prompt,
             reading,
             steps,
+            seed,
             guidance_scale,
             conditions,
             size_px,
@@ -125,6 +129,16 @@ impl LatentDiffusion {
             low_resolution: None,
             ..conditions.clone()
         };
+        let composing = Composing {
+            prompt,
+            syntax: reading.syntax,
+            steps,
+            seed,
+            size_px,
+            canvas,
+        };
+        let without_picture = self.with_boxes(without_picture, &composing);
+        let conditions = &without_picture;
         without_picture.check(self.manifest(), size_px, canvas.divides(size_px))?;
         let is_guided = self.is_guided(guidance_scale);
         let spoken = Spoken::new([negative_prompt, prompt], is_guided, reading, steps);

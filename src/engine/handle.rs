@@ -92,6 +92,11 @@ impl EngineHandle {
         self.submit(JobSpec::Segment(picture))
     }
 
+    /// Queues the placing of boxes for the words of a job.
+    pub fn compose(&mut self, spec: GenerateSpec) -> JobId {
+        self.submit(JobSpec::Compose(Box::new(spec)))
+    }
+
     fn submit(&mut self, spec: JobSpec) -> JobId {
         let job = JobId(self.next_job);
         self.next_job += 1;

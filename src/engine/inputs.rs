@@ -98,6 +98,7 @@ pub(super) fn request_of(spec: &GenerateSpec, controls: &[Rc<ReadControl>]) -> G
             class: spec.class,
             grounding_share: spec.grounding_share,
             controls,
+            places_boxes: spec.is_composed(),
             ..Conditions::default()
         },
         canvas: canvas_of(spec),

@@ -295,6 +295,7 @@ fn open(
         default_steps: manifest.default_steps,
         default_guidance: manifest.default_guidance_scale,
         inputs: manifest.inputs.clone(),
+        places_boxes: model.layout_prior().is_some(),
         prompts: model.reader().map(|reader| {
             let layers = model.text_layers().unwrap_or(1);
             PromptReader::new(reader.clone(), layers)

@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::{PromptReader, SamplerChoice};
 use crate::gpu::share::SharedTensor;
 use crate::recipe::{
-    GenerateSpec, ImageInput, InputSpec, ModelSource, NamedFile, PaintedRecipe, PaletteClass,
-    SamplerId, Schedule, SpecError, TrainSpec, UpscaleSpec,
+    GenerateSpec, ImageInput, InputSpec, LayoutInput, ModelSource, NamedFile, PaintedRecipe,
+    PaletteClass, SamplerId, Schedule, SpecError, TrainSpec, UpscaleSpec,
 };
 
 pub use crate::evaluate::Segmentation;
@@ -43,6 +43,8 @@ pub enum JobSpec {
     Upscale(Box<UpscaleSpec>),
     /// Read what a picture shows where.
     Segment(ImageInput),
+    /// Place boxes for the words of a picture that is not painted yet.
+    Compose(Box<GenerateSpec>),
 }
 
 impl JobSpec {
@@ -149,6 +151,9 @@ pub enum JobOutcome {
     Enlarged(Vec<EnlargedImage>),
     /// What the picture shows where.
     Segmented(Segmentation),
+    /// Boxes for the words, on a picture of the size of the job; `None` where they name
+    /// nothing that the model can place.
+    Composed(Option<LayoutInput>),
     /// A model is trained.
     Trained(TrainOutcome),
     /// The model is in memory.
@@ -223,6 +228,8 @@ pub struct ModelSummary {
     pub default_guidance: f32,
     /// What it can be asked for.
     pub inputs: Vec<InputSpec>,
+    /// Whether it can place boxes for words.
+    pub places_boxes: bool,
     /// How it reads words, if it does.
     pub prompts: Option<PromptReader>,
     /// Number of weights.

@@ -122,6 +122,7 @@ pub(super) fn settled(
             [spec.width_px, spec.height_px],
             model.manifest().resolution_px,
         ),
+        places_boxes: spec.is_composed() && model.layout_prior().is_some(),
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
         ..spec.clone()
     };

@@ -7,7 +7,7 @@ use super::job::{Engine, EngineFactory};
 use super::protocol::{AdapterSummary, JobSpec};
 use super::work::Work;
 use super::workbench::Workbench;
-use super::works::{LoadModel, Paint, Repaint, Segment, Train, Upscale};
+use super::works::{Compose, LoadModel, Paint, Repaint, Segment, Train, Upscale};
 use crate::recipe::Enlarger;
 
 /// Does jobs on one device, keeping models in memory.
@@ -39,6 +39,7 @@ impl Engine for StudioEngine {
                 Enlarger::Model(by) => Box::new(Repaint::new(*spec, by, bench)),
             },
             JobSpec::Segment(picture) => Box::new(Segment::new(picture, bench)),
+            JobSpec::Compose(spec) => Box::new(Compose::new(*spec, bench)),
         }
     }
 

@@ -48,6 +48,8 @@ pub struct EvaluationPlan {
     pub boxes_are_regions: bool,
     /// How much more boxes are heard at their own places.
     pub layout_bias: f32,
+    /// Whether a model that can places boxes for words.
+    pub places_boxes: bool,
 }
 
 impl EvaluationPlan {
@@ -77,6 +79,7 @@ impl EvaluationPlan {
         Conditions {
             boxes_are_regions: self.boxes_are_regions,
             layout_bias: self.layout_bias,
+            places_boxes: self.places_boxes,
             ..Conditions::default()
         }
     }

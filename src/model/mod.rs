@@ -19,6 +19,7 @@ mod first_stage;
 mod folder;
 pub mod inspect;
 mod json;
+mod layout_prior;
 mod limits;
 pub mod lora;
 mod lpips;
@@ -51,6 +52,7 @@ pub use first_stage::{
 pub use folder::{
     Conversion, ModelFolder, ModelParts, OriginalNetwork, groups_of, is_single_target,
 };
+pub use layout_prior::{LayoutPrior, LayoutPriorConfig, PlacedBox};
 pub use lpips::Lpips;
 pub use manifest::Manifest;
 pub use memory::{Beside, MemoryEstimate};

@@ -121,6 +121,10 @@ pub struct GenerateSpec {
     /// How much more a box is heard at its own places than elsewhere while the picture is
     /// more noise than not: what attention adds to its logits there, and takes elsewhere.
     pub layout_bias: f32,
+    /// Whether a model that can places boxes for the words, where nothing but words says
+    /// what to paint. Seed, words and model decide where, so that a recipe needs no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub places_boxes: bool,
     /// The share of the steps, from the first, in which boxes act on a model that takes
     /// them with phrases (GLIGEN's scheduled sampling).
     pub grounding_share: f32,
@@ -236,6 +240,7 @@ impl Default for GenerateSpec {
             batch: 1,
             layout_weight: 1.0,
             layout_bias: LAYOUT_BIAS,
+            places_boxes: false,
             grounding_share: 0.3,
             semantic_weight: 1.0,
             guide_kind: GuideKind::default(),
@@ -398,10 +403,24 @@ impl GenerateSpec {
             layout_weight: other.layout_weight,
             layout_bias: other.layout_bias,
             grounding_share: other.grounding_share,
+            places_boxes: other.places_boxes,
             semantic: other.semantic.clone(),
             semantic_weight: other.semantic_weight,
             ..self
         }
+    }
+
+    /// Whether the model is to place boxes for the words: it may, and nothing but words
+    /// says what is to be where.
+    pub fn is_composed(&self) -> bool {
+        let pictures = [&self.init, &self.low_resolution, &self.guide];
+        let has_picture = pictures.iter().any(|it| it.is_some());
+        self.places_boxes
+            && !has_picture
+            && self.initial_latents.is_none()
+            && self.layout.is_none()
+            && self.semantic.is_none()
+            && self.controls.is_empty()
     }
 
     /// The LoRAs of the list and those that the prompt names.

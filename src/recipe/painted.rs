@@ -308,6 +308,7 @@ impl FoundRecipe {
         spec.controls.clone_from(&self.spec.controls);
         spec.vae_hash.clone_from(&self.spec.vae_hash);
         spec.layout.clone_from(&self.spec.layout);
+        spec.places_boxes = self.spec.places_boxes;
         spec.semantic.clone_from(&self.spec.semantic);
         spec.low_resolution.clone_from(&self.spec.low_resolution);
         spec.guide.clone_from(&self.spec.guide);

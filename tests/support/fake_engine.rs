@@ -17,8 +17,8 @@ use velatura::engine::{Engine, EngineFactory, Flow, JobContext, PromptReader, Wo
 use velatura::model::ClipTokenizer;
 use velatura::model::conditioner::TextReader;
 use velatura::recipe::{
-    Enlarger, GenerateSpec, InputSpec, LayoutBox, MaskConvention, ModelSource, PaletteClass,
-    SamplerId, Schedule, TrainSpec, UpscaleSpec,
+    Enlarger, GenerateSpec, InputSpec, LayoutBox, LayoutInput, MaskConvention, ModelSource,
+    PaletteClass, SamplerId, Schedule, TrainSpec, UpscaleSpec,
 };
 
 /// What passes between two steps of a [`FakeEngine`].
@@ -102,6 +102,7 @@ impl Work for FakeWork {
             JobSpec::Train(spec) => self.train(&spec, context),
             JobSpec::Upscale(spec) => self.upscale(&spec, context),
             JobSpec::Segment(picture) => self.segment(&picture.0, context),
+            JobSpec::Compose(spec) => Ok(Flow::Done(JobOutcome::Composed(composed(&spec)))),
         }
     }
 }
@@ -384,6 +385,7 @@ fn summary(source: ModelSource) -> ModelSummary {
     ModelSummary {
         native_size_px: if name == LARGE { 96 } else { 64 },
         source,
+        places_boxes: name == JOINT,
         name,
         size_multiple_px: 16,
         default_sampler: SamplerId::new("euler"),
@@ -394,6 +396,17 @@ fn summary(source: ModelSource) -> ModelSummary {
         prompts: Some(reader()),
         parameters: 8_400_000,
     }
+}
+
+/// A box for each bus that the words name.
+fn composed(spec: &GenerateSpec) -> Option<LayoutInput> {
+    let buses = spec.prompt.matches("bus").count();
+    let box_of = |number: usize| LayoutBox {
+        class: "bus".to_owned(),
+        rect: [8.0 * number as f32, 8.0, 16.0, 16.0],
+        colour: None,
+    };
+    (buses > 0).then(|| LayoutInput((0..buses).map(box_of).collect()))
 }
 
 /// Hills under a sky, different for every seed.

@@ -24,6 +24,14 @@ pub static FROM_PICTURE: Action = Action::new(Group::Edit, "Boxes from this pict
 .hint("A network that knows Storybook's scenes looks for objects in the picture")
 .unless(|state| state.tracing_obstacle());
 
+/// Places boxes for the words.
+pub static FROM_WORDS: Action = Action::new(Group::Edit, "Boxes from the words", |_| {
+    Some(Command::Trace(Tracing::Composition))
+})
+.icon(icons::SPARKLE)
+.hint("The model places what the prompt names, as a start to move about")
+.unless(|state| state.composing_obstacle());
+
 /// Makes copies of the chosen boxes.
 pub static DUPLICATE: Action = Action::new(Group::Boxes, "Duplicate boxes", |state| {
     on_chosen(state, BoxCommand::Duplicate)
@@ -180,6 +188,7 @@ static MUCH_LOWER: Action = nudge("Much lower", (Modifiers::SHIFT, Key::ArrowDow
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&ADD),
     Entry::Action(&FROM_PICTURE),
+    Entry::Action(&FROM_WORDS),
     Entry::Line,
     Entry::Action(&SELECT_ALL),
     Entry::Action(&NAME),

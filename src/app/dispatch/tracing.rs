@@ -1,4 +1,4 @@
-//! Label maps and boxes that are made of the picture.
+//! Label maps and boxes that are made of the picture, or of the words.
 
 use std::sync::Arc;
 
@@ -8,16 +8,67 @@ use crate::app::classes::BuiltInPalette;
 use crate::app::notices::Severity;
 use crate::app::tracing::{Traced, Tracing};
 use crate::engine::protocol::{JobId, Segmentation};
+use crate::random::fresh_seed;
 use crate::recipe::{ImageInput, LayoutInput, SemanticInput};
 
 impl Core {
     pub(super) fn trace(&mut self, tracing: Tracing) {
+        if tracing == Tracing::Composition {
+            return self.compose();
+        }
         if let Some(obstacle) = self.state.tracing_obstacle() {
             self.state.notices.push(Severity::Info, obstacle);
             return;
         }
         let snapshot = self.state.front().editor.snapshot();
         self.background.flatten_for(tracing, snapshot);
+    }
+
+    /// Has the engine place boxes for the words: other ones each time, unless the seed stays.
+    fn compose(&mut self) {
+        if let Some(obstacle) = self.state.composing_obstacle() {
+            self.state.notices.push(Severity::Info, obstacle);
+            return;
+        }
+        let state = &self.state;
+        let (form, size_px) = (state.form(), state.job_size_px());
+        let mut spec = form.spec(size_px, None, None);
+        if !form.seed_locked {
+            spec.seed = fresh_seed();
+        }
+        let traced = Traced {
+            document: state.document().id(),
+            size_px,
+            tracing: Tracing::Composition,
+        };
+        let job = self.engine.compose(spec);
+        self.state.jobs.add_tracing(job, traced);
+    }
+
+    /// Takes in the boxes for words.
+    pub(in crate::app) fn take_composed(&mut self, job: JobId, boxes: Option<LayoutInput>) {
+        let Some(traced) = self.state.jobs.tracing(job) else {
+            return;
+        };
+        let Some(boxes) = boxes else {
+            let text = "The words name nothing that the model can place: try \u{201c}two cows and a \
+                        red car\u{201d}";
+            self.state.notices.push(Severity::Info, text);
+            return;
+        };
+        let drawing = DrawingArrival {
+            label: traced.tracing.label(),
+            boxes: Some(ArrivingBoxes {
+                name: "Boxes".to_owned(),
+                boxes,
+                size_px: traced.size_px,
+            }),
+            map: None,
+            picture: None,
+            hides_others: true,
+            within: None,
+        };
+        self.add_drawing(traced.document, drawing);
     }
 
     /// Has the engine read a picture.
@@ -43,6 +94,7 @@ impl Core {
             within: None,
         };
         match traced.tracing {
+            Tracing::Composition => return,
             Tracing::Boxes if boxes.is_empty() => {
                 let text = "No objects were recognised: this is made for pictures like \
                             Storybook's, with objects that stand clear";

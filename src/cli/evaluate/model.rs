@@ -47,6 +47,9 @@ pub struct ModelArgs {
     boxes_as_regions: bool,
     #[arg(long, value_name = "BIAS", help = help(&LAYOUT_BIAS, "2"))]
     box_focus: Option<f32>,
+    /// Whether a model that can places boxes for words
+    #[arg(long, value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
+    place_boxes: bool,
     /// Unseen scenes to paint for each way of asking
     #[arg(long, visible_alias = "prompts", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=i64::from(MOST_PICTURES)))]
     count: u32,
@@ -108,6 +111,7 @@ pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
         guidance_scale: args.cfg_scale.unwrap_or(studio.default_guidance_scale),
         boxes_are_regions: args.boxes_as_regions,
         layout_bias: args.box_focus.unwrap_or(recipe::LAYOUT_BIAS),
+        places_boxes: args.place_boxes,
     };
     if args.sweep.is_asked() {
         return sweep(args, &plan, &model, report);

@@ -460,6 +460,7 @@ fn defaults_of(manifest: &Manifest) -> GenerateSpec {
         guidance_scale: manifest.default_guidance_scale,
         width_px: manifest.resolution_px,
         height_px: manifest.resolution_px,
+        places_boxes: true,
         ..Default::default()
     }
 }

@@ -31,6 +31,10 @@ pub(in crate::cli) struct ConditionArgs {
     /// The image of the file whose boxes are meant, by its id
     #[arg(long, value_name = "ID", requires = "layout")]
     layout_image: Option<String>,
+    /// Whether a model that can places boxes for the words, where nothing else says what
+    /// is to be where [default: the recipe's, or true]
+    #[arg(long, value_name = "true|false", conflicts_with = "layout")]
+    place_boxes: Option<bool>,
     /// Label map: a PNG with the number of a class for every pixel, or its colour;
     /// 255 stands for nothing
     #[arg(long, value_name = "PNG")]
@@ -128,6 +132,7 @@ impl ConditionArgs {
         }
         spec.layout_weight = self.region_weight.unwrap_or(spec.layout_weight);
         spec.layout_bias = self.box_focus.unwrap_or(spec.layout_bias);
+        spec.places_boxes = self.place_boxes.unwrap_or(spec.places_boxes);
         spec.grounding_share = self.grounding_share.unwrap_or(spec.grounding_share);
         let is_free = spec.init.is_none();
         if let Some(path) = &self.low_resolution {

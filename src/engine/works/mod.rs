@@ -1,5 +1,6 @@
 //! The kinds of jobs that the studio's engine does, one file each.
 
+mod compose;
 mod load_model;
 mod paint;
 mod repaint;
@@ -7,6 +8,7 @@ mod segment;
 mod train;
 mod upscale;
 
+pub(super) use compose::Compose;
 pub(super) use load_model::LoadModel;
 pub(super) use paint::Paint;
 pub(super) use repaint::Repaint;

@@ -176,6 +176,7 @@ impl Paint {
                 semantic_weight: spec.semantic_weight,
                 class,
                 grounding_share: spec.grounding_share,
+                places_boxes: spec.is_composed(),
                 ..Conditions::default()
             };
             let before = picture.spec.clone();
@@ -193,6 +194,7 @@ impl Paint {
                 negative_prompt: &now.negative_prompt,
                 reading: now.reading(),
                 steps: picture.plan.total(),
+                seed: now.seed,
                 guidance_scale: spec.guidance_scale,
                 conditions: &conditions,
                 size_px: [spec.width_px, spec.height_px],

@@ -87,6 +87,7 @@ impl CompressionPlan {
             guidance_scale: 1.0,
             boxes_are_regions: false,
             layout_bias: LAYOUT_BIAS,
+            places_boxes: false,
         }
     }
 

@@ -57,6 +57,7 @@ impl SpeedPlan {
             guidance_scale: self.guidance_scale,
             boxes_are_regions: false,
             layout_bias: LAYOUT_BIAS,
+            places_boxes: false,
         }
     }
 

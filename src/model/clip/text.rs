@@ -335,6 +335,18 @@ impl ClipTextModel {
         self.forward_through(tokens, self.layers())
     }
 
+    /// How much each token is expected after the last, where the table of tokens is the
+    /// last layer too.
+    ///
+    /// # Shapes
+    /// `[batch, tokens]` to `[batch, vocab_size]`.
+    pub fn next_token(&self, tokens: Tensor<2, Int>) -> Tensor<2> {
+        let [_, length] = tokens.dims();
+        let states = self.forward(tokens).narrow(1, length - 1, 1);
+        let table = self.embeddings.token_embedding.weight.val();
+        states.squeeze_dim::<2>(1).matmul(table.transpose())
+    }
+
     /// Number of layers.
     pub fn layers(&self) -> usize {
         self.encoder.layers.len()

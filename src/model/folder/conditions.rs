@@ -56,6 +56,20 @@ impl ModelFolder {
                 semantic.as_ref(),
             )?);
         }
+        if let Some(prior) = &self.layout_prior {
+            let named = self.manifest.inputs.iter().find_map(|input| match input {
+                InputSpec::Layout {
+                    classes, colours, ..
+                } => Some((classes.len(), colours.len())),
+                _ => None,
+            });
+            let (classes, colours) = named.unwrap_or_default();
+            let counts = [
+                ("classes", prior.classes, classes),
+                ("colours", prior.colours, colours),
+            ];
+            check_counts("LayoutPrior", counts)?;
+        }
         self.manifest.fits(unet, latents.channels, &groups)?;
         let states = text_width(&self.text_encoder, &self.second_text_encoder);
         if self.size_waves()?.is_none() && unet.added().is_some() {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::{CLASS, LAYOUT, ModelFolder, SECOND_TEXT, SEMANTIC, TEXT, UNET};
+use super::{CLASS, LAYOUT, ModelFolder, PRIOR, SECOND_TEXT, SEMANTIC, TEXT, UNET};
 use crate::model::weights::names::Names;
 use crate::model::weights::{Differences, WeightSource, differences, layout, names};
 use crate::model::{FirstStageConfig, ModelError};
@@ -100,6 +100,14 @@ impl ModelFolder {
                 &network,
                 self.weights(CLASS, UNET),
                 &names::DIFFUSERS,
+            )?);
+        }
+        if let Some(config) = &self.layout_prior {
+            let network = config.init(&device)?;
+            parts.push(part(
+                &network,
+                self.weights(PRIOR, TEXT),
+                &names::CLIP_TEXT,
             )?);
         }
         Ok(parts)

@@ -106,6 +106,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         layout_encoder: None,
         semantic_encoder: None,
         class_encoder: conditions.class_encoder,
+        layout_prior: None,
         scheduler: scheduler(path, &told.schedule, told.prediction)?,
         manifest,
         held: WeightDtype::F32,

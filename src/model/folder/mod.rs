@@ -44,14 +44,14 @@ use super::paper::OriginalConditioner;
 use super::turns;
 use super::weights::{self, ReadWatch, Watched, WeightDtype, WeightSource, names};
 use super::{
-    ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStageConfig, Manifest, ModelError, UNet2d,
-    UNet2dConfig,
+    ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStageConfig, LayoutPrior, LayoutPriorConfig,
+    Manifest, ModelError, UNet2d, UNet2dConfig,
 };
 
 const UNET: &str = "diffusion_pytorch_model";
 const TEXT: &str = "model";
 /// The folders of the parts.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     BERT,
     "unet",
     "vae",
@@ -64,11 +64,13 @@ const PARTS: [&str; 12] = [
     LAYOUT,
     SEMANTIC,
     CLASS,
+    PRIOR,
 ];
 const SECOND_TEXT: &str = "text_encoder_2";
 const LAYOUT: &str = "layout_encoder";
 const SEMANTIC: &str = "semantic_encoder";
 const CLASS: &str = "class_encoder";
+const PRIOR: &str = "layout_prior";
 
 /// Where a pipeline says that no words to steer away from are zeros.
 const ZEROS: &str = "force_zeros_for_empty_prompt";
@@ -97,6 +99,7 @@ pub struct ModelFolder {
     layout_encoder: Option<LayoutEncoderConfig>,
     semantic_encoder: Option<SemanticEncoderConfig>,
     class_encoder: Option<ClassEncoderConfig>,
+    layout_prior: Option<LayoutPriorConfig>,
     scheduler: Value,
     manifest: Manifest,
     held: WeightDtype,
@@ -150,6 +153,8 @@ impl ModelFolder {
             read_config(&path.join(SEMANTIC).join("config.json"))?;
         let class_encoder: Option<ClassEncoderConfig> =
             read_config(&path.join(CLASS).join("config.json"))?;
+        let layout_prior: Option<LayoutPriorConfig> =
+            read_config(&path.join(PRIOR).join("config.json"))?;
         let index: Option<Value> = read_json(&path.join("model_index.json"))?;
         let first_stage = FirstStagePlace::find(&path, index.as_ref())?;
         let says_zeros = index.as_ref().and_then(|index| index.get(ZEROS)?.as_bool());
@@ -171,6 +176,9 @@ impl ModelFolder {
             config.validate()?;
         }
         if let Some(config) = &class_encoder {
+            config.validate()?;
+        }
+        if let Some(config) = &layout_prior {
             config.validate()?;
         }
         let scheduler =
@@ -224,6 +232,7 @@ impl ModelFolder {
             layout_encoder,
             semantic_encoder,
             class_encoder,
+            layout_prior,
             scheduler,
             manifest,
             held: WeightDtype::F32,
@@ -435,6 +444,26 @@ impl ModelFolder {
             self.held_for(source.as_ref()),
         )
         .map(Some)
+    }
+
+    /// Reads what places boxes for words; `None` where the model has none. It is small, and
+    /// asked token by token: it stays on the processor.
+    ///
+    /// # Errors
+    /// If its weights are damaged or do not fit.
+    pub fn load_layout_prior(&self) -> Result<Option<LayoutPrior>, ModelError> {
+        let Some(config) = &self.layout_prior else {
+            return Ok(None);
+        };
+        let device = Device::flex();
+        let network = weights::load(
+            config.init(&device)?,
+            self.weights(PRIOR, TEXT)?.as_ref(),
+            &names::CLIP_TEXT,
+            "LayoutPrior",
+            WeightDtype::F32,
+        )?;
+        LayoutPrior::new(config.clone(), self.tokenizer()?, network, &device).map(Some)
     }
 
     /// Reads the tokenizer.

@@ -15,7 +15,7 @@ pub(super) const CARD: &str = "README.md";
 pub(super) const STUDIO: &str = "studio.json";
 
 /// All that [`super::ModelFolder::save`] ever writes, but for the card.
-const OURS: [&str; 28] = [
+const OURS: [&str; 30] = [
     INDEX,
     STUDIO,
     "unet/config.json",
@@ -44,6 +44,8 @@ const OURS: [&str; 28] = [
     "semantic_encoder/diffusion_pytorch_model.safetensors",
     "class_encoder/config.json",
     "class_encoder/diffusion_pytorch_model.safetensors",
+    "layout_prior/config.json",
+    "layout_prior/model.safetensors",
 ];
 
 /// What desktops leave in folders that they show.

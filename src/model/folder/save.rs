@@ -13,10 +13,11 @@ use super::super::json::write_json;
 use super::super::weights::{self, WeightDtype, names};
 use super::super::{
     ClipTextConfig, ClipTextModel, ClipTokenizer, FirstStage, FirstStageConfig,
-    FirstStageReference, Manifest, ModelError, SharedWeights, UNet2d, UNet2dConfig,
+    FirstStageReference, LayoutPriorConfig, Manifest, ModelError, SharedWeights, UNet2d,
+    UNet2dConfig,
 };
 use super::convert::ConversionWatch;
-use super::{CLASS, LAYOUT, ModelFolder, SECOND_TEXT, SEMANTIC, TEXT, UNET, ZEROS, place};
+use super::{CLASS, LAYOUT, ModelFolder, PRIOR, SECOND_TEXT, SEMANTIC, TEXT, UNET, ZEROS, place};
 use crate::files::write_atomically;
 
 /// What [`ModelFolder::save`] writes; parts that are `None` are left out.
@@ -141,6 +142,7 @@ pub(super) struct Described<'a> {
     pub layout_encoder: Option<&'a LayoutEncoderConfig>,
     pub semantic_encoder: Option<&'a SemanticEncoderConfig>,
     pub class_encoder: Option<&'a ClassEncoderConfig>,
+    pub layout_prior: Option<&'a LayoutPriorConfig>,
     pub tokenizer: Option<&'a ClipTokenizer>,
     pub scheduler: Option<&'a Value>,
     pub manifest: Option<&'a Manifest>,
@@ -159,6 +161,7 @@ fn write_parts(folder: &Path, place: &Path, parts: &ModelParts<'_>) -> Result<()
         layout_encoder: parts.layout_encoder.map(LayoutEncoder::config),
         semantic_encoder: parts.semantic_encoder.map(SemanticEncoder::config),
         class_encoder: parts.class_encoder.map(ClassEncoder::config),
+        layout_prior: None,
         tokenizer: parts.tokenizer,
         scheduler: parts.scheduler,
         manifest: parts.manifest,
@@ -238,6 +241,9 @@ impl Described<'_> {
         }
         if let Some(config) = self.class_encoder {
             write_json(&part(CLASS)?.join("config.json"), config)?;
+        }
+        if let Some(config) = self.layout_prior {
+            write_json(&part(PRIOR)?.join("config.json"), config)?;
         }
         if let Some(tokenizer) = self.tokenizer {
             tokenizer.save(&part("tokenizer")?)?;

@@ -184,6 +184,7 @@ fn stable_diffusion(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelE
         layout_encoder: None,
         semantic_encoder: None,
         class_encoder: None,
+        layout_prior: None,
         scheduler: few.map_or(scheduler.clone(), |few| few.scheduler(scheduler)),
         manifest,
         held: WeightDtype::F32,

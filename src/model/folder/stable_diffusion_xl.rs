@@ -136,6 +136,7 @@ pub(super) fn open(path: &Path, file: SingleFile) -> Result<ModelFolder, ModelEr
         layout_encoder: None,
         semantic_encoder: None,
         class_encoder: None,
+        layout_prior: None,
         scheduler: few.map_or(scheduler.clone(), |few| few.scheduler(scheduler)),
         manifest,
         held: WeightDtype::F32,

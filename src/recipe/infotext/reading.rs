@@ -6,8 +6,8 @@ use regex::Regex;
 
 use super::{
     CLASS, CLASSIFIER, CLASSIFIER_HASH, CONTROL, GRADUAL_MASK, GUIDE, INPAINT_AREA, LORA_HASHES,
-    MASKED_CONTENT, NEGATIVE, ONLY_MASKED, PADDING, PREDICTION, PROMPT_SYNTAX, TILING, VAE,
-    VAE_HASH, VERSION, WINDOWS, WORD_HASHES,
+    MASKED_CONTENT, NEGATIVE, ONLY_MASKED, PADDING, PLACES_BOXES, PREDICTION, PROMPT_SYNTAX,
+    TILING, VAE, VAE_HASH, VERSION, WINDOWS, WORD_HASHES,
 };
 use crate::recipe::control_infotext::read_control_infotext;
 use crate::recipe::param::{CLIP_SKIP, FEATHER, GUIDANCE_RESCALE, HEIGHT, Param, STRENGTH, WIDTH};
@@ -143,6 +143,15 @@ fn named_hashes(text: &str) -> Option<Vec<(&str, &str)>> {
 }
 
 /// Puts one setting where it belongs; `None` when it means nothing here.
+/// What Python's words for it say; `None` for others.
+fn is_true(value: &str) -> Option<bool> {
+    match value {
+        "True" => Some(true),
+        "False" => Some(false),
+        _ => None,
+    }
+}
+
 fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
     let spec = &mut found.spec;
     // Some writers leave the sampler's name out.
@@ -194,12 +203,9 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             let content = known.find(|it| it.infotext() == Some(value))?;
             found.framing.get_or_insert_default().masked_content = content;
         }
+        PLACES_BOXES => spec.places_boxes = is_true(value)?,
         GRADUAL_MASK => {
-            spec.gradual_mask = match value {
-                "True" => true,
-                "False" => false,
-                _ => return None,
-            };
+            spec.gradual_mask = is_true(value)?;
             found.used_mask = true;
         }
         TILING => {

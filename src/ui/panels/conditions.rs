@@ -3,6 +3,7 @@
 
 use egui::{Align, Layout, RichText, Ui, vec2};
 
+use crate::app::actions::boxes::FROM_WORDS;
 use crate::app::conditions::Condition;
 use crate::app::form::FormChange;
 use crate::app::{AppState, Command, CommandSink};
@@ -10,7 +11,9 @@ use crate::icons;
 use crate::recipe::param::GUIDE_SCALE;
 use crate::recipe::{GuideKind, ModelSource};
 use crate::ui::theme::{height, space, tokens, type_size};
-use crate::ui::widgets::{combo, number_field, number_row, number_slider, row};
+use crate::ui::widgets::{
+    CONTROL_ICON, action_button, combo, number_field, number_row, number_slider, row,
+};
 
 /// Width of the weight at the end of a row.
 const NUMBER_WIDTH: f32 = 56.0;
@@ -48,8 +51,29 @@ pub(super) fn conditions_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
             ui.add(egui::Label::new(text).truncate());
         }
     }
+    composing_ui(ui, state, commands);
     small_picture_ui(ui, state, commands);
     guide_ui(ui, state, commands);
+}
+
+/// Whether the model places boxes for the words, where it can and nothing else says what
+/// is to be where.
+fn composing_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    if !state.can_compose() {
+        return;
+    }
+    let mut is_on = state.form().places_boxes;
+    row(ui, "Boxes", |ui, _| {
+        let tick = ui.checkbox(&mut is_on, "Placed for the words");
+        let hint = "The model first decides where everything lies that the prompt names, and \
+                    then paints it there: sides and numbers come out right more often";
+        if tick.on_hover_text(hint).changed() {
+            commands.set(FormChange::PlacesBoxes(is_on));
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            action_button(ui, &FROM_WORDS, CONTROL_ICON, state, commands);
+        });
+    });
 }
 
 /// The layer that the model is shown in small.

@@ -82,7 +82,7 @@ fn job_ui(ui: &mut Ui, state: &AppState) {
         JobKind::Generate(_) => "Generating",
         JobKind::Train(_) => "Training",
         JobKind::Enlarge(_) => "Enlarging",
-        JobKind::Trace(_) => "Reading the picture",
+        JobKind::Trace(traced) => traced.tracing.activity(),
     };
     let on_card = state.device.as_ref().is_some_and(|device| device.is_gpu);
     let prepares = on_card && job.step == 0 && !job.paused && job.total > 0;

@@ -14,6 +14,7 @@ fn model(inputs: Vec<InputSpec>) -> ModelSummary {
         default_steps: 20,
         default_guidance: 4.0,
         inputs,
+        places_boxes: false,
         prompts: None,
         parameters: 1,
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::save::{Described, put_whole};
-use super::{CLASS, LAYOUT, ModelFolder, SECOND_TEXT, SEMANTIC, TEXT, UNET};
+use super::{CLASS, LAYOUT, ModelFolder, PRIOR, SECOND_TEXT, SEMANTIC, TEXT, UNET};
 use crate::files::write_atomically;
 use crate::model::inspect::{SingleFile, only_checkpoint};
 use crate::model::weights::{Arranged, WeightDtype, names, save_arranged};
@@ -178,6 +178,7 @@ impl ModelFolder {
             layout_encoder: self.layout_encoder.as_ref(),
             semantic_encoder: self.semantic_encoder.as_ref(),
             class_encoder: self.class_encoder.as_ref(),
+            layout_prior: self.layout_prior.as_ref(),
             tokenizer: tokenizer.as_ref(),
             scheduler: self.scheduler.is_object().then_some(&self.scheduler),
             manifest,
@@ -241,6 +242,11 @@ impl ModelFolder {
             let (network, weights) = (config.init(&device)?, self.weights(CLASS, UNET)?);
             let part = Arranged::of_module(&network, weights, own, "ClassEncoder")?;
             parts.push((CLASS, UNET, part));
+        }
+        if let Some(config) = &self.layout_prior {
+            let (network, weights) = (config.init(&device)?, self.weights(PRIOR, TEXT)?);
+            let part = Arranged::of_module(&network, weights, &names::CLIP_TEXT, "LayoutPrior")?;
+            parts.push((PRIOR, TEXT, part));
         }
         Ok(parts)
     }

@@ -1,0 +1,174 @@
+//! Words alone told as boxes too, by a model that can place them.
+
+use std::borrow::Cow;
+
+use super::{Canvas, Conditions, GenerationRequest, LatentDiffusion};
+use crate::model::PlacedBox;
+use crate::recipe::prompt::{PromptSyntax, joined};
+use crate::recipe::{InputSpec, LayoutBox, LayoutInput};
+
+/// How much longer one side may be: things were learnt to be placed on squares.
+const MOST_RATIO: f32 = 2.0;
+
+/// What boxes are placed for.
+#[derive(Clone, Copy, Debug)]
+pub struct Composing<'a> {
+    /// The words.
+    pub prompt: &'a str,
+    /// Whether signs in them mean something.
+    pub syntax: PromptSyntax,
+    /// Steps of the run, by which words may change.
+    pub steps: usize,
+    /// Decides where.
+    pub seed: u64,
+    /// The size of the picture.
+    pub size_px: [u32; 2],
+    /// How it is seen.
+    pub canvas: Canvas,
+}
+
+impl Composing<'_> {
+    /// The words without signs; `None` for those that change on the way, or are several
+    /// texts: nobody can say what then lies where.
+    fn words(&self) -> Option<String> {
+        let [whole] = &self.syntax.conjuncts(self.prompt)[..] else {
+            return None;
+        };
+        let [part] = &self.syntax.parts(&whole.text, self.steps)[..] else {
+            return None;
+        };
+        Some(joined(&self.syntax.pieces(&part.text)))
+    }
+
+    /// Whether the picture is one for which boxes can be placed.
+    fn is_fit(&self) -> bool {
+        let [across, down] = self.size_px.map(|side| side as f32);
+        let is_whole = !self.canvas.divides(self.size_px);
+        is_whole && across <= MOST_RATIO * down && down <= MOST_RATIO * across
+    }
+}
+
+impl LatentDiffusion {
+    /// Boxes for what words name, on a picture of this size; the same seed places them in
+    /// the same way. `None` where the model cannot, or knows nothing that they name.
+    pub fn boxes_for(&self, composing: &Composing<'_>) -> Option<LayoutInput> {
+        let prior = self.layout_prior()?;
+        let inputs = &self.manifest().inputs;
+        let (classes, colours) = inputs.iter().find_map(|input| match input {
+            InputSpec::Layout {
+                classes, colours, ..
+            } => Some((classes, colours)),
+            _ => None,
+        })?;
+        let words = composing.words().filter(|_| composing.is_fit())?;
+        let named = |it: PlacedBox| {
+            Some(LayoutBox {
+                class: classes.get(it.class)?.clone(),
+                rect: rect_of(it.place, composing.size_px.map(|side| side as f32)),
+                colour: it
+                    .colour
+                    .checked_sub(1)
+                    .and_then(|at| colours.get(at).cloned()),
+            })
+        };
+        let placed = prior.placed(&words, composing.seed);
+        let boxes: Vec<LayoutBox> = placed.into_iter().filter_map(named).collect();
+        (!boxes.is_empty()).then(|| LayoutInput(boxes.into()))
+    }
+
+    /// Conditions with boxes for the words, where they ask for them and say nothing of what
+    /// lies where themselves.
+    pub(super) fn with_boxes(
+        &self,
+        conditions: Conditions,
+        composing: &Composing<'_>,
+    ) -> Conditions {
+        let is_told = conditions.layout.is_some()
+            || conditions.semantic.is_some()
+            || conditions.low_resolution.is_some();
+        if is_told || !conditions.places_boxes {
+            return conditions;
+        }
+        Conditions {
+            layout: self.boxes_for(composing),
+            ..conditions
+        }
+    }
+
+    /// A request with boxes for its words, as [`Self::with_boxes`] says.
+    pub(super) fn composed<'r>(
+        &self,
+        request: &'r GenerationRequest,
+    ) -> Cow<'r, GenerationRequest> {
+        let conditions = &request.conditions;
+        if !conditions.places_boxes || request.init.is_some() || self.layout_prior().is_none() {
+            return Cow::Borrowed(request);
+        }
+        let composing = Composing {
+            prompt: &request.prompt,
+            syntax: request.reading.syntax,
+            steps: request.steps as usize,
+            seed: request.seed,
+            size_px: [request.width_px, request.height_px],
+            canvas: request.canvas,
+        };
+        Cow::Owned(GenerationRequest {
+            conditions: self.with_boxes(conditions.clone(), &composing),
+            ..request.clone()
+        })
+    }
+}
+
+/// Left, top, width and height in pixels of a box whose middle is a share of each side and
+/// whose size is a share of the shorter one, moved into the picture.
+fn rect_of([x, y, width, height]: [f32; 4], [across, down]: [f32; 2]) -> [f32; 4] {
+    let shorter = across.min(down);
+    let (width, height) = ((width * shorter).min(across), (height * shorter).min(down));
+    let left = (x * across - width / 2.0).clamp(0.0, across - width);
+    let top = (y * down - height / 2.0).clamp(0.0, down - height);
+    [left, top, width, height]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(prompt: &str, syntax: PromptSyntax) -> Option<String> {
+        Composing {
+            prompt,
+            syntax,
+            steps: 8,
+            seed: 0,
+            size_px: [128, 128],
+            canvas: Canvas::default(),
+        }
+        .words()
+    }
+
+    #[test]
+    fn signs_are_no_words() {
+        let weighted = |prompt| words(prompt, PromptSyntax::Weighted);
+        assert_eq!(weighted("a (red:1.3) car").as_deref(), Some("a red car"));
+        assert_eq!(weighted("a [car:cow:0.5]"), None);
+        assert_eq!(weighted("a car AND a cow"), None);
+        let plain = words("a (car) AND a cow", PromptSyntax::Plain);
+        assert_eq!(plain.as_deref(), Some("a (car) AND a cow"));
+    }
+
+    #[test]
+    fn boxes_keep_their_form_and_stay_inside() {
+        assert_eq!(
+            rect_of([0.5, 0.5, 0.5, 0.25], [128.0, 128.0]),
+            [32.0, 48.0, 64.0, 32.0]
+        );
+        // Twice as wide: as large, twice as far apart.
+        assert_eq!(
+            rect_of([0.25, 0.5, 0.5, 0.25], [256.0, 128.0]),
+            [32.0, 48.0, 64.0, 32.0]
+        );
+        assert_eq!(
+            rect_of([0.0, 1.0, 0.5, 0.5], [128.0, 128.0]),
+            [0.0, 64.0, 64.0, 64.0]
+        );
+    }
+}

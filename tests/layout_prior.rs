@@ -1,0 +1,208 @@
+//! Boxes for words: the network against transformers, and what a model does with them.
+//!
+//! `data/reference/make_layout_prior_reference.py` makes the network.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests an unwrap is an assertion; helpers are not seen as such"
+)]
+
+mod reference_support;
+
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use reference_support::{Reference, difference, folder};
+use tempfile::TempDir;
+use velatura::diffusion::{
+    Canvas, Composing, Conditions, GenerationRequest, LatentDiffusion, Retelling, Session,
+};
+use velatura::model::{ModelFolder, WeightDtype};
+use velatura::recipe::prompt::{PromptSyntax, TextReading};
+use velatura::recipe::{LayoutInput, SemanticInput};
+
+/// The tiny joint model with a layout prior.
+fn model_folder() -> TempDir {
+    let place = TempDir::new().unwrap();
+    copy(&folder().join("joint-tiny"), place.path());
+    copy(
+        &folder().join("layout-prior"),
+        &place.path().join("layout_prior"),
+    );
+    place
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let into = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &into);
+        } else {
+            fs::copy(entry.path(), into).unwrap();
+        }
+    }
+}
+
+fn change(place: &Path, key: &str, value: serde_json::Value) {
+    let file = place.join("layout_prior/config.json");
+    let mut json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    json[key] = value;
+    fs::write(file, json.to_string()).unwrap();
+}
+
+#[test]
+fn it_expects_what_transformers_expects() {
+    let place = model_folder();
+    let prior = ModelFolder::open(place.path())
+        .unwrap()
+        .load_layout_prior()
+        .unwrap()
+        .unwrap();
+    let reference = Reference::open("layout_prior.safetensors");
+    for case in ["words", "box"] {
+        let tokens = reference.numbers(&format!("{case}.tokens"));
+        let tokens: Vec<usize> = tokens.into_iter().map(|token| token as usize).collect();
+        let wanted = reference.numbers(&format!("{case}.expected"));
+        let (largest, deviation) = difference(&prior.expected(&tokens), &wanted);
+        assert!(largest <= 1e-4 * deviation, "{case}: {largest}");
+    }
+    let words = "a red bus on a green hill";
+    let placed = prior.placed(words, 7);
+    assert_eq!(placed, prior.placed(words, 7));
+    assert!((1..20).any(|seed| prior.placed(words, seed) != placed));
+    for it in (0..20).flat_map(|seed| prior.placed(words, seed)) {
+        assert!(it.class < 4 && it.colour <= 2, "{it:?}");
+        assert!(it.place.iter().all(|share| (0.0..1.0).contains(share)));
+    }
+    // However long the words are.
+    assert!(prior.placed(&"bus and ".repeat(500), 1).len() <= 5);
+}
+
+#[test]
+fn words_alone_are_told_as_boxes_too() {
+    let place = model_folder();
+    let opened = ModelFolder::open(place.path()).unwrap();
+    let model = LatentDiffusion::load(&opened, &Device::flex()).unwrap();
+    let boxes = |seed: u64, size_px: [u32; 2]| {
+        model.boxes_for(&Composing {
+            prompt: "a red (bus:1.2)",
+            syntax: PromptSyntax::Weighted,
+            steps: 2,
+            seed,
+            size_px,
+            canvas: Canvas::default(),
+        })
+    };
+    let seed = (0..50)
+        .find(|seed| boxes(*seed, [64, 64]).is_some())
+        .unwrap();
+    let placed = boxes(seed, [64, 64]).unwrap();
+    assert!(boxes(seed, [256, 64]).is_none(), "far from square");
+    let request = |layout: Option<LayoutInput>, places_boxes: bool| GenerationRequest {
+        prompt: "a red (bus:1.2)".to_owned(),
+        reading: TextReading::default(),
+        steps: 2,
+        guidance_scale: 3.0,
+        seed,
+        width_px: 64,
+        height_px: 64,
+        conditions: Conditions {
+            layout,
+            places_boxes,
+            ..Conditions::default()
+        },
+        ..GenerationRequest::default()
+    };
+    let painted = |request: &GenerationRequest, anew: bool| {
+        let mut session = Session::new(&model, request).unwrap();
+        if anew {
+            session.tell(
+                model
+                    .told_anew(&Retelling {
+                        prompt: &request.prompt,
+                        negative_prompt: &request.negative_prompt,
+                        reading: request.reading,
+                        steps: 2,
+                        seed: request.seed,
+                        guidance_scale: request.guidance_scale,
+                        conditions: &request.conditions,
+                        size_px: [64, 64],
+                        canvas: request.canvas,
+                    })
+                    .unwrap(),
+            );
+        }
+        while session.step().unwrap().is_some() {}
+        let latents = session.state().latents.into_data();
+        latents.iter::<f32>().collect::<Vec<f32>>()
+    };
+    let told = painted(&request(Some(placed), false), false);
+    assert_eq!(painted(&request(None, true), false), told);
+    assert_eq!(painted(&request(None, true), true), told);
+    let words = painted(&request(None, false), false);
+    assert_ne!(words, told);
+    // What is told otherwise stays so.
+    let mut mapped = request(None, true);
+    let inputs = &model.manifest().inputs;
+    let palette = inputs.iter().find_map(|input| match input {
+        velatura::recipe::InputSpec::Semantic { classes } => Some(velatura::recipe::Palette {
+            name: "tiny".to_owned(),
+            classes: classes.clone(),
+        }),
+        _ => None,
+    });
+    mapped.conditions.semantic = Some(SemanticInput {
+        map: image::GrayImage::from_pixel(64, 64, image::Luma([9])).into(),
+        palette: palette.unwrap(),
+    });
+    let with = painted(&mapped, false);
+    mapped.conditions.places_boxes = false;
+    assert_eq!(painted(&mapped, false), with);
+}
+
+#[test]
+fn a_model_keeps_it_when_it_is_written_anew() {
+    let place = model_folder();
+    let opened = ModelFolder::open(place.path()).unwrap();
+    let copies = TempDir::new().unwrap();
+    let copy = copies.path().join("copy");
+    let written = opened
+        .copy_to(&copy, WeightDtype::F32, &opened.manifest())
+        .unwrap();
+    let [before, after] = [&opened, &written].map(|it| it.load_layout_prior().unwrap().unwrap());
+    assert_eq!(before.config(), after.config());
+    assert_eq!(before.expected(&[3, 5, 8]), after.expected(&[3, 5, 8]));
+    // It is part of a model, so that the place may be written to again.
+    opened
+        .copy_to(&copy, WeightDtype::F16, &opened.manifest())
+        .unwrap();
+}
+
+#[test]
+fn one_that_does_not_fit_is_refused_by_name() {
+    for (key, value, named) in [
+        ("classes", 3, "LayoutPrior"),
+        ("vocab_size", 600, "LayoutPrior"),
+        ("bins", 0, "bins"),
+        ("hidden_size", 18, "LayoutPrior"),
+    ] {
+        let place = model_folder();
+        change(place.path(), key, value.into());
+        let opened = ModelFolder::open(place.path());
+        let loaded = opened.and_then(|folder| folder.load_layout_prior());
+        let error = loaded.unwrap_err().to_string();
+        assert!(error.contains(named), "{key}: {error}");
+    }
+    let place = model_folder();
+    let weights = place.path().join("layout_prior/model.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+    let opened = ModelFolder::open(place.path()).unwrap();
+    let error = opened.load_layout_prior().unwrap_err().to_string();
+    assert!(error.contains("model.safetensors"), "{error}");
+    fs::remove_file(&weights).unwrap();
+    assert!(opened.load_layout_prior().is_err());
+}

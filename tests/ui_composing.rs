@@ -1,0 +1,114 @@
+//! Boxes that a model places for the words, from the outside. The engine is the fake one:
+//! it places a box for each bus that is named.
+
+#[path = "support/studio.rs"]
+mod studio;
+
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use studio::Studio;
+use velatura::app::Command;
+use velatura::app::form::FormChange::{self, Prompt};
+use velatura::app::tracing::Tracing;
+use velatura::document::LayerKind;
+use velatura::recipe::ModelSource;
+
+const PLACED: &str = "Placed for the words";
+
+fn with_joint_model() -> Studio {
+    let mut studio = Studio::start();
+    studio.command(Command::ChooseModel(ModelSource::Folder("joint".into())));
+    studio.wait("the model", |state| {
+        state
+            .model_summary()
+            .is_some_and(|model| model.places_boxes)
+    });
+    studio
+}
+
+fn boxes(studio: &Studio) -> Vec<(bool, usize)> {
+    let layers = studio.state().document().layers().iter();
+    let layouts = layers.filter(|layer| layer.kind() == LayerKind::Layout);
+    let counted = layouts.map(|layer| (layer.visible, layer.boxes().map_or(0, <[_]>::len)));
+    counted.collect()
+}
+
+#[test]
+fn boxes_are_placed_unless_they_are_drawn_or_it_is_switched_off() {
+    let mut studio = with_joint_model();
+    assert!(studio.state().form().places_boxes);
+    studio.click(PLACED);
+    assert!(!studio.state().form().places_boxes);
+    studio.click(PLACED);
+    studio.set([Prompt("a bus and a bus".to_owned())]);
+    studio.click("Boxes from the words");
+    studio.wait("the boxes", |state| state.document().layers().len() > 1);
+    assert_eq!(boxes(&studio), [(true, 2)]);
+    // Those that are drawn count.
+    assert!(!studio.sees(PLACED));
+    studio.command(Command::Undo);
+    assert!(boxes(&studio).is_empty() && studio.sees(PLACED));
+}
+
+#[test]
+fn boxes_placed_again_take_the_place_of_others() {
+    let mut studio = with_joint_model();
+    for (prompt, wanted) in [
+        ("a bus", vec![(true, 1)]),
+        ("bus, bus, bus", vec![(false, 1), (true, 3)]),
+    ] {
+        studio.set([Prompt(prompt.to_owned())]);
+        studio.command(Command::Trace(Tracing::Composition));
+        let count = wanted.len();
+        studio.wait("the boxes", |state| {
+            let layers = state.document().layers().iter();
+            layers.filter(|it| it.kind() == LayerKind::Layout).count() == count
+        });
+        assert_eq!(boxes(&studio), wanted);
+    }
+}
+
+#[test]
+fn a_recipe_says_whether_boxes_were_placed() {
+    let mut studio = with_joint_model();
+    studio.paint("a red bus");
+    let recipe = studio.state().front().recipe().expect("a recipe").clone();
+    assert!(recipe.spec.places_boxes);
+    studio.set([FormChange::PlacesBoxes(false)]);
+    let found = velatura::recipe::FoundRecipe::of(recipe.clone());
+    studio.command(Command::RestoreSettings(Box::new(found)));
+    assert!(studio.state().form().places_boxes);
+    // An older picture was painted without.
+    let mut older = recipe;
+    older.spec.places_boxes = false;
+    let found = velatura::recipe::FoundRecipe::of(older);
+    studio.command(Command::RestoreSettings(Box::new(found)));
+    assert!(!studio.state().form().places_boxes);
+}
+
+#[test]
+fn why_nothing_is_placed_is_told() {
+    let mut studio = Studio::start();
+    studio.wait("the model", |state| state.model_summary().is_some());
+    assert!(!studio.sees(PLACED));
+    studio.click("Layout");
+    let entry = studio.harness.get_by_label("Boxes from the words");
+    assert!(entry.accesskit_node().is_disabled());
+    drop(studio);
+    let mut studio = with_joint_model();
+    studio.set([Prompt(" ".to_owned())]);
+    studio.command(Command::Trace(Tracing::Composition));
+    assert!(studio.sees("Write what the picture shows first"));
+    studio.set([Prompt("a quiet evening".to_owned())]);
+    studio.command(Command::Trace(Tracing::Composition));
+    studio.wait("the end", |state| state.jobs.active().is_empty());
+    studio.harness.run();
+    let words = "The words name nothing that the model can place";
+    assert!(
+        studio
+            .harness
+            .query_all_by_label_contains(words)
+            .next()
+            .is_some()
+    );
+    assert!(boxes(&studio).is_empty());
+}
