@@ -192,7 +192,7 @@ impl LayoutPrior {
         self.network.num_params()
     }
 
-    /// Boxes for what a text names, the lowest first; a seed places them always in the
+    /// Boxes for what a text names, the farthest first; a seed places them always in the
     /// same way. None where the text names nothing that it knows.
     pub fn placed(&self, text: &str, seed: u64) -> Vec<PlacedBox> {
         let LayoutPriorConfig {
@@ -236,6 +236,9 @@ impl LayoutPrior {
                 place,
             });
         }
+        // Learnt in the order of the words; what stands nearer covers what is behind it.
+        let foot = |it: &PlacedBox| it.place[1] + it.place[3] / 2.0;
+        boxes.sort_by(|one, other| foot(one).total_cmp(&foot(other)));
         boxes
     }
 

@@ -4,8 +4,9 @@
 
 FOLDERs are what `velatura scenes --size 128` drew (seeds below 900,000,000); only their JSON is read.
 The prior is one causal transformer of CLIP's form that goes on from the words of a caption with the
-objects that they name, six tokens each: class, colour, middle across and down, width, height (as
-LayoutTransformer does, Gupta et al. 2021, arXiv 2006.14615). The table of tokens is the last layer too.
+objects that they name, in their order, six tokens each: class, colour, middle across and down, width,
+height (as LayoutTransformer does, Gupta et al. 2021, arXiv 2006.14615). The table of tokens is the last
+layer too.
 
 A state lies in FOLDER while it learns: the same command goes on where one was broken off.
 """
@@ -16,6 +17,7 @@ import math
 import os
 import pathlib
 import random
+import re
 import time
 
 import torch
@@ -69,6 +71,11 @@ UNKNOWN = [noun for noun in (
     "statue bridge fountain fence gate roof stone rock shell flag letter stamp coin bag shoe glove coat shirt scarf button "
     "pencil brush paint paper pizza bread soup tea coffee milk rice salad sausage lemon grape peach onion potato tomato"
 ).split() if noun not in nouns]
+# What is said of things and moves none of them.
+ADJECTIVES = (
+    "cute sunny lovely happy sad old new young funny pretty beautiful fluffy shiny wooden golden dark bright round sleepy friendly "
+    "tall wild magic cosy fresh sweet strange famous plain"
+).split()
 
 
 def article(word):
@@ -97,7 +104,7 @@ def load(folder):
             x, y, w, h = (edge / side for edge in item["bbox"])
             objects.append((item["category_id"] - STUFF, item["colour"] or "", x + w / 2, y + h / 2, w, h, item["visible"]))
         if 0 < len(objects) <= MOST_OBJECTS:
-            scenes.append((about["caption"], about["scene"], objects))
+            scenes.append((about["caption"], about["partial_captions"][2], about["scene"], objects))
     return scenes
 
 
@@ -157,15 +164,27 @@ def sized(it, usual):
     return dice.choice(["small", "little", "tiny"]) if share < 0.8 else ""
 
 
+def adorned(text):
+    """With words here and there that say nothing of places."""
+    if dice.random() < 0.8:
+        return text
+    return re.sub(r"\ban? (?=\w)", lambda found: found[0] if dice.random() < 0.5 else f"{article(word := dice.choice(ADJECTIVES))} {word} ", text)
+
+
 def example(scene, usual):
-    """A caption and the objects that it names."""
-    caption, about, objects = scene
+    """A caption and the objects that it names, in its order."""
+    caption, mood, about, objects = scene
+    if mood and dice.random() < 0.05:
+        return adorned(mood), []
     seen = lambda chosen: all(it[6] >= LEAST_VISIBLE for it in chosen)
-    if dice.random() < 0.4 and seen(objects):
-        return caption, objects
     groups = {}
     for it in objects:
         groups.setdefault(it[:2], []).append(it)
+    if dice.random() < 0.35 and seen(objects):
+        named = lambda members: re.search(rf"\b{group(*members[0][:2], min(len(members), 6))}\b", caption)
+        places = [(found.start(), members) for members in groups.values() if (found := named(members))]
+        if len(places) == len(groups):
+            return caption, [it for _, members in sorted(places, key=lambda it: it[0]) for it in members]
     groups = [members for members in groups.values() if seen(members) and len(members) < len(NUMBERS)]
     if not groups:
         return None
@@ -196,7 +215,7 @@ def example(scene, usual):
     forms = [f"{things} {place}, {style}", f"{place}, {things}, {style}", f"{style}, {things} {place}", f"{things}, {place}, {style}"]
     text = dice.choice(forms if style or place else [things])
     text = ", ".join(part.strip() for part in text.split(",") if part.strip())
-    return text, [it for it in objects if it in chosen]
+    return adorned(text), chosen
 
 
 def tokens(text, objects):
@@ -237,7 +256,7 @@ def main():
     held = scenes[-1000:]
     scenes = scenes[:-1000]
     sizes = {}
-    for _, _, objects in scenes:
+    for *_, objects in scenes:
         for it in objects:
             sizes.setdefault(it[0], []).append(math.sqrt(it[4] * it[5]))
     usual = {kind: sum(values) / len(values) for kind, values in sizes.items()}
@@ -250,7 +269,7 @@ def main():
 
     def summed(scenes):
         total, sums = 0.0, []
-        for _, _, objects in scenes:
+        for *_, objects in scenes:
             total += weight(objects)
             sums.append(total)
         return sums
