@@ -63,6 +63,10 @@ table = load_file(work / "semantic_encoder.safetensors")
 for values in table.values():
     values[1] = values[0]
 save_file(table, out / "semantic_encoder" / "diffusion_pytorch_model.safetensors")
+if (work / "layout_prior").is_dir():
+    (out / "layout_prior").mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "model.safetensors"):
+        shutil.copyfile(work / "layout_prior" / name, out / "layout_prior" / name)
 write("scheduler/scheduler_config.json", recipe["scheduler"])
 shutil.copytree(tokenizer, out / "tokenizer", dirs_exist_ok=True)
 write("model_index.json", {

@@ -1,10 +1,11 @@
 """Teaches a judge where the middle of each object is, so that objects that touch can be counted.
 
-    python middles.py --scenes FOLDER --judge assets/judge [--epochs 3]
+    python middles.py --scenes FOLDER [FOLDER ...] --judge assets/judge [--epochs 15]
 
-FOLDER is what `velatura scenes --size 128` drew (seeds below 900,000,000); 9,000 scenes are enough.
-The judge stays as it is: a few convolutions on what it sees in cells of 4 pixels say how near each
-cell is to a middle, as CenterNet's heatmaps do (Zhou et al. 2019, arXiv 1904.07850).
+FOLDERs are what `velatura scenes --size 128` drew (seeds below 900,000,000); 16,000 scenes are enough.
+The judge stays as it is, so that what it sees in cells of 4 pixels is worked out once; a few
+convolutions on it say how near each cell is to a middle, as CenterNet's heatmaps do (Zhou et al. 2019,
+arXiv 1904.07850).
 """
 
 import argparse
@@ -20,19 +21,22 @@ from safetensors.torch import load_file, save_file
 from networks import Judge, Middles
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--scenes", required=True)
+parser.add_argument("--scenes", nargs="+", required=True)
 parser.add_argument("--judge", required=True)
-parser.add_argument("--epochs", type=float, default=3)
+parser.add_argument("--epochs", type=float, default=15)
+parser.add_argument("--threads", type=int, default=1)
+parser.add_argument("--out", help="the file to write [default: middles.safetensors of the judge]")
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 args = parser.parse_args()
 torch.manual_seed(1)
+torch.set_num_threads(args.threads)
 judge_folder = pathlib.Path(args.judge)
 labels = json.loads((judge_folder / "judge.json").read_text())["labels"]
 judge = Judge(len(labels), 3, 5, 8, 9)
 judge.load_state_dict({name: value.float() for name, value in load_file(judge_folder / "judge.safetensors").items()})
 judge = judge.to(args.device).eval().requires_grad_(False)
-files = sorted(pathlib.Path(args.scenes).glob("[0-9]*.json"))
+files = [file for folder in args.scenes for file in sorted(pathlib.Path(folder).glob("[0-9]*.json"))]
 
 CELLS = 32
 
@@ -51,8 +55,22 @@ def wanted(about):
     return cells
 
 
-pictures = np.stack([np.asarray(Image.open(file.with_suffix(".png"))).transpose(2, 0, 1) for file in files])
-targets = np.stack([wanted(json.loads(file.read_text())) for file in files])
+targets = torch.from_numpy(np.stack([wanted(json.loads(file.read_text())) for file in files]))
+
+
+@torch.no_grad()
+def seen(flip):
+    """What the judge sees in each scene, or in its mirror image: both are as good."""
+    out = []
+    for k in range(0, len(files), 64):
+        pictures = np.stack([np.asarray(Image.open(file.with_suffix(".png"))).transpose(2, 0, 1) for file in files[k : k + 64]])
+        pictures = torch.from_numpy(pictures).to(args.device).float() / 127.5 - 1
+        out.append(judge.cells_seen(pictures.flip(3) if flip else pictures).half().cpu())
+    return torch.cat(out)
+
+
+sides = [(seen(False), targets), (seen(True), targets.flip(2))]
+print(len(files), "scenes are seen", flush=True)
 head = Middles().to(args.device)
 optimiser = torch.optim.AdamW(head.parameters(), 3e-3, weight_decay=0.01)
 steps = int(args.epochs * len(files) / args.batch)
@@ -62,14 +80,8 @@ for step in range(steps):
     if len(order) < args.batch:
         order = torch.randperm(len(files)).tolist()
     rows, order = order[: args.batch], order[args.batch :]
-    picture = torch.from_numpy(pictures[rows]).to(args.device).float() / 127.5 - 1
-    target = torch.from_numpy(targets[rows]).to(args.device)
-    # Both directions are as good: scenes are mirrored at random themselves.
-    if step % 2:
-        picture, target = picture.flip(3), target.flip(2)
-    with torch.no_grad():
-        seen = judge.cells_seen(picture)
-    said = head(seen)[:, 0]
+    features, target = (it[rows].to(args.device).float() for it in sides[step % 2])
+    said = head(features)[:, 0]
     # CenterNet's focal loss: cells near a middle count little as wrong ones.
     sure = said.sigmoid().clamp(1e-4, 1 - 1e-4)
     is_middle = target >= 0.999
@@ -80,6 +92,6 @@ for step in range(steps):
     optimiser.step()
     rates.step()
     losses.append(loss.item())
-    if (step + 1) % 50 == 0:
-        print(step + 1, "of", steps, f"loss {np.mean(losses[-50:]):.4f}", flush=True)
-save_file({name: value.half().contiguous().cpu() for name, value in head.state_dict().items()}, judge_folder / "middles.safetensors")
+    if (step + 1) % 200 == 0:
+        print(step + 1, "of", steps, f"loss {np.mean(losses[-200:]):.4f}", flush=True)
+save_file({name: value.half().contiguous().cpu() for name, value in head.state_dict().items()}, args.out or judge_folder / "middles.safetensors")
