@@ -252,6 +252,35 @@ fn the_frame_of_a_mask_is_told_and_comes_back() {
 }
 
 #[test]
+fn that_boxes_were_placed_for_the_words_is_told_and_comes_back() {
+    let spec = GenerateSpec {
+        places_boxes: true,
+        ..recipe().spec
+    };
+    let recipe = PaintedRecipe::new(spec, "barn", "0123456789");
+    let text = write_infotext(&recipe);
+    assert!(text.contains("Boxes from words: True"), "{text}");
+    let json = recipe.to_json().unwrap();
+    for found in [
+        read_infotext(&text).unwrap(),
+        FoundRecipe::from_json(&json).unwrap(),
+    ] {
+        assert_eq!(found.unread, Vec::<String>::new());
+        let mut restored = GenerateSpec::default();
+        found.restore_into(&mut restored);
+        assert!(restored.places_boxes);
+    }
+    // Pictures that do not say so were painted without.
+    let older = text.replace("Boxes from words: True, ", "");
+    let mut restored = GenerateSpec {
+        places_boxes: true,
+        ..GenerateSpec::default()
+    };
+    read_infotext(&older).unwrap().restore_into(&mut restored);
+    assert!(!restored.places_boxes);
+}
+
+#[test]
 fn that_a_mask_was_taken_gradually_is_told_and_comes_back() {
     let spec = GenerateSpec {
         init: Some(ImageInput(Arc::new(RgbaImage::new(64, 64)))),

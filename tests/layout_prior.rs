@@ -10,6 +10,8 @@ mod reference_support;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use burn::tensor::Device;
 use reference_support::{Reference, difference, folder};
@@ -17,9 +19,12 @@ use tempfile::TempDir;
 use velatura::diffusion::{
     Canvas, Composing, Conditions, GenerationRequest, LatentDiffusion, Retelling, Session,
 };
+use velatura::engine::device::ComputeDevice;
+use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage};
+use velatura::engine::{EngineHandle, studio};
 use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::prompt::{PromptSyntax, TextReading};
-use velatura::recipe::{LayoutInput, SemanticInput};
+use velatura::recipe::{GenerateSpec, LayoutInput, ModelSource, SemanticInput};
 
 /// The tiny joint model with a layout prior.
 fn model_folder() -> TempDir {
@@ -205,4 +210,60 @@ fn one_that_does_not_fit_is_refused_by_name() {
     assert!(error.contains("model.safetensors"), "{error}");
     fs::remove_file(&weights).unwrap();
     assert!(opened.load_layout_prior().is_err());
+}
+
+#[test]
+fn the_engine_paints_with_the_boxes_that_it_shows() {
+    let factory = studio::factory(ComputeDevice::cpu());
+    let mut engine = EngineHandle::spawn(factory, Arc::new(|| {})).unwrap();
+    let place = model_folder();
+    let spec = |folder: &Path, seed: u64| GenerateSpec {
+        model: ModelSource::Folder(folder.to_path_buf()),
+        prompt: "a red bus".to_owned(),
+        steps: 2,
+        guidance_scale: 3.0,
+        seed,
+        width_px: 64,
+        height_px: 64,
+        places_boxes: true,
+        ..GenerateSpec::default()
+    };
+    let mut found = None;
+    for seed in 0..50 {
+        let asked = spec(place.path(), seed);
+        engine.compose(asked.clone());
+        if let JobOutcome::Composed(Some(boxes)) = outcome(&mut engine).1 {
+            found = Some((asked, boxes));
+            break;
+        }
+    }
+    let (asked, boxes) = found.unwrap();
+    let mut paint = |spec: GenerateSpec| {
+        engine.generate(spec);
+        outcome(&mut engine).0.remove(0)
+    };
+    let told = paint(GenerateSpec {
+        layout: Some(boxes),
+        ..asked.clone()
+    });
+    let placed = paint(asked.clone());
+    assert_eq!(placed.image, told.image);
+    assert!(placed.spec.places_boxes && placed.spec.layout.is_none());
+    // Where there is nothing to place, the recipe does not say so.
+    assert!(!told.spec.places_boxes);
+    let without = paint(spec(&folder().join("joint-tiny"), asked.seed));
+    assert!(!without.spec.places_boxes && without.image != placed.image);
+}
+
+/// The pictures and the end of the job in hand.
+fn outcome(engine: &mut EngineHandle) -> (Vec<PaintedImage>, JobOutcome) {
+    let mut images = Vec::new();
+    loop {
+        match engine.wait(Duration::from_secs(300)).unwrap() {
+            EngineEvent::Painted { image, .. } => images.push(image),
+            EngineEvent::Finished { outcome, .. } => return (images, outcome),
+            EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
+            _ => {}
+        }
+    }
 }

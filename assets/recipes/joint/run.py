@@ -6,6 +6,12 @@ Everything is paid for in seconds: the rates fall with the time that is left. Wh
 last ten minutes only, it ends itself with status 3 before that ("stop_s"), and the same command goes
 on: what was finished lies in FOLDER, and what was begun in `state-*.pt` there. README.md says what a
 card of thirty minutes is spent on.
+
+With "--start MODEL --judge-folder assets/judge" the autoencoder and the judge stay as they are and the
+denoiser goes on from the weights of a model folder, on a processor too:
+
+    python run.py … --start assets/models/storybook --judge-folder assets/judge --device cpu --plan \
+        '{"workers": 1, "compile": false, "capacity": 12000, "first": 4000, "unet_batch": 32, "unet_peak": 1e-4, "unet_s": 14400, "stop_s": 6000}'
 """
 
 import argparse
@@ -14,6 +20,7 @@ import math
 import multiprocessing
 import os
 import pathlib
+import shutil
 import sys
 import time
 
@@ -37,11 +44,13 @@ parser.add_argument("--classes", required=True)
 parser.add_argument("--work", required=True)
 parser.add_argument("--plan", default="{}")
 parser.add_argument("--device", default="cuda")
+parser.add_argument("--start", help="a model folder whose autoencoder stays and whose denoiser learns further")
+parser.add_argument("--judge-folder", help="the judge to begin with")
 args = parser.parse_args()
 plan = {
     "size": 128, "workers": 14, "chunk": 1000, "capacity": 400_000, "first": 24_000, "pending": 60, "stop_s": 560, "save_s": 60,
     "judge_s": 50, "judge_batch": 128, "trial_ae_s": 45, "trials": ["f8c16", "f8c16w", "f8c24"],
-    "ae_s": 330, "ae_batch": 64, "unet_s": 900, "unet_batch": 512, "compile": True, "evaluate": 512, "choice": None,
+    "ae_s": 330, "ae_batch": 64, "unet_s": 900, "unet_batch": 512, "unet_peak": 1e-3, "threads": 2, "compile": True, "evaluate": 512, "choice": None,
     **json.loads(args.plan),
 }
 work = pathlib.Path(args.work)
@@ -52,6 +61,8 @@ if cuda:
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
+else:
+    torch.set_num_threads(plan["threads"])
 torch.manual_seed(1)
 torch._dynamo.config.suppress_errors = True
 start = time.time()
@@ -746,6 +757,18 @@ def kept(part):
     return {name.removeprefix("text_model.") if part == "text_encoder" else name: value.float() for name, value in load_file(work / f"{part}.safetensors", device=str(device)).items()}
 
 
+def begin_with(model, judge_folder):
+    """The weights of a model folder and of a judge, as if commands before had made them."""
+    names = {"vae": "vae/diffusion_pytorch_model", "unet": "unet/diffusion_pytorch_model", "text_encoder": "text_encoder/model",
+             "layout_encoder": "layout_encoder/diffusion_pytorch_model", "semantic_encoder": "semantic_encoder/diffusion_pytorch_model"}
+    for part, name in names.items():
+        shutil.copyfile(pathlib.Path(model) / f"{name}.safetensors", work / f"{part}.safetensors")
+    config = json.loads((pathlib.Path(model) / "vae/config.json").read_text())
+    about = {"scale": config["scaling_factor"], "widths": config["block_out_channels"], "latent": config["latent_channels"], "steps": 0}
+    (work / "vae.json").write_text(json.dumps(about))
+    shutil.copyfile(pathlib.Path(judge_folder) / "judge.safetensors", work / "judge.safetensors")
+
+
 def sheet(pictures, path, columns=16):
     from PIL import Image
 
@@ -788,6 +811,8 @@ def main():
         scenes.poll()
         time.sleep(0.05)
     say(scenes.count, "scenes;", len(nouns), "kinds of objects;", vocabulary, "tokens")
+    if args.start and not (work / "vae.json").exists():
+        begin_with(args.start, args.judge_folder)
     if (work / "judge.safetensors").exists():
         judge = new_judge()
         judge.load_state_dict(kept("judge"))
@@ -837,12 +862,12 @@ def main():
     scenes.set_encoder(encode, vae.latent, side // vae.factor)
     torch.manual_seed(2)
     joint = Joint(vae.latent, vocabulary).to(device)
-    if (work / "DONE").exists():
+    if args.start or (work / "DONE").exists():
         for part, module in (("unet", joint.unet), ("text_encoder", joint.text), ("layout_encoder", joint.layout), ("semantic_encoder", joint.semantic)):
             module.load_state_dict(kept(part))
         joint.steps = 0
-    else:
-        train_joint(scenes, vae, scale, encode, joint, empty, plan["unet_s"], 1e-3, "joint", plan["compile"])
+    if not (work / "DONE").exists():
+        train_joint(scenes, vae, scale, encode, joint, empty, plan["unet_s"], plan["unet_peak"], "joint", plan["compile"])
         write(vae=vae, scale=scale, joint=joint)
     say("JOINT", joint.steps, "steps of", plan["unet_batch"], "scenes:", scenes.count)
     (work / "DONE").write_text("weights")
