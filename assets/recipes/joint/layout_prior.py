@@ -51,6 +51,8 @@ LENGTH = data.LENGTH + 6 * MOST_OBJECTS + 1
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six"]
 # Parts of an object that are seen at least: boxes of hidden ones are no example.
 LEAST_VISIBLE = 0.6
+# Parts of a box that another one covers; more is hard to paint, and is rarely shown.
+MOST_OVERLAP = 0.15
 # Pixels below which an object is hard to paint, and is rarely shown.
 SMALL_PX = 24
 
@@ -76,6 +78,17 @@ ADJECTIVES = (
     "cute sunny lovely happy sad old new young funny pretty beautiful fluffy shiny wooden golden dark bright round sleepy friendly "
     "tall wild magic cosy fresh sweet strange famous plain"
 ).split()
+
+
+def most_overlap(objects):
+    """The most that any box shares with another one, as a part of the smaller of both."""
+    most = 0.0
+    for k, (_, _, x, y, w, h, _) in enumerate(objects):
+        for _, _, u, v, a, b, _ in objects[:k]:
+            across = min(x + w / 2, u + a / 2) - max(x - w / 2, u - a / 2)
+            down = min(y + h / 2, v + b / 2) - max(y - h / 2, v - b / 2)
+            most = max(most, max(across, 0) * max(down, 0) / min(w * h, a * b))
+    return most
 
 
 def article(word):
@@ -180,7 +193,7 @@ def example(scene, usual):
     groups = {}
     for it in objects:
         groups.setdefault(it[:2], []).append(it)
-    if dice.random() < 0.35 and seen(objects):
+    if dice.random() < 0.3 and seen(objects):
         named = lambda members: re.search(rf"\b{group(*members[0][:2], min(len(members), 6))}\b", caption)
         places = [(found.start(), members) for members in groups.values() if (found := named(members))]
         if len(places) == len(groups):
@@ -190,11 +203,17 @@ def example(scene, usual):
         return None
     dice.shuffle(groups)
     groups = groups[: max(1, round(len(groups) * dice.choice([0.5, 1, 1])))]
+    # A colour is taken from the words, also where no scene has that thing in it.
+    groups = [
+        [(it[0], tint, *it[2:]) for it in members]
+        for members in groups
+        for tint in [dice.choice(TINTS) if dice.random() < 0.2 else members[0][1]]
+    ]
     place, style = setting(about)
     alone = [members[0] for members in groups if len(members) == 1]
     name = lambda members: group(*members[0][:2], len(members))
     lone = lambda it: group(*it[:2], 1, sized(it, usual) if dice.random() < 0.25 else "")
-    if len(alone) > 1 and dice.random() < 0.5 and (said := relation(*alone[:2])):
+    if len(alone) > 1 and dice.random() < 0.7 and (said := relation(*alone[:2])):
         rest = [members for members in groups if members[0] not in alone[:2]][:1]
         things = listed([f"{lone(alone[0])} {said} {lone(alone[1])}", *map(name, rest)])
         groups = [[alone[0]], [alone[1]], *rest]
@@ -262,10 +281,12 @@ def main():
     usual = {kind: sum(values) / len(values) for kind, values in sizes.items()}
 
     def weight(objects):
-        """Several of a kind are rare, and small things are hard to paint."""
-        most = max(sum(other[:2] == it[:2] for other in objects) for it in objects)
+        """Several of a kind are rare, as are things beside each other; small and crowded ones are hard to paint."""
+        counts = [sum(other[:2] == it[:2] for other in objects) for it in objects]
+        most, lone = max(counts), counts.count(1)
         smallest = min(math.sqrt(it[4] * it[5]) for it in objects) * 128
-        return {1: 1.0, 2: 2.0, 3: 4.0, 4: 8.0}.get(most, 4.0) * (0.3 if smallest < SMALL_PX else 1.0)
+        crowding = 0.15 if most_overlap(objects) > MOST_OVERLAP else 1.0
+        return {1: 1.0, 2: 2.0, 3: 4.0, 4: 8.0}.get(most, 4.0) * (2.5 if lone > 1 else 1.0) * (0.3 if smallest < SMALL_PX else 1.0) * crowding
 
     def summed(scenes):
         total, sums = 0.0, []
