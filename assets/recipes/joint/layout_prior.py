@@ -143,7 +143,7 @@ def relation(one, other):
     said = []
     if abs(across) > 0.22:
         side = "left" if across < 0 else "right"
-        said += [f"to the {side} of", f"to the {side} of", f"{side} of", "next to", "beside"]
+        said += [f"to the {side} of"] * 4 + [f"{side} of", "next to", "beside"]
     if abs(down) > 0.3 and abs(across) < 0.3:
         said += ["above", "over"] if down < 0 else ["below", "under"]
     feet = (one[3] + one[5] / 2) - (other[3] + other[5] / 2)
@@ -193,7 +193,7 @@ def example(scene, usual):
     groups = {}
     for it in objects:
         groups.setdefault(it[:2], []).append(it)
-    if dice.random() < 0.3 and seen(objects):
+    if dice.random() < 0.2 and seen(objects):
         named = lambda members: re.search(rf"\b{group(*members[0][:2], min(len(members), 6))}\b", caption)
         places = [(found.start(), members) for members in groups.values() if (found := named(members))]
         if len(places) == len(groups):
@@ -202,7 +202,6 @@ def example(scene, usual):
     if not groups:
         return None
     dice.shuffle(groups)
-    groups = groups[: max(1, round(len(groups) * dice.choice([0.5, 1, 1])))]
     # A colour is taken from the words, also where no scene has that thing in it.
     groups = [
         [(it[0], tint, *it[2:]) for it in members]
@@ -210,13 +209,17 @@ def example(scene, usual):
         for tint in [dice.choice(TINTS) if dice.random() < 0.2 else members[0][1]]
     ]
     place, style = setting(about)
-    alone = [members[0] for members in groups if len(members) == 1]
     name = lambda members: group(*members[0][:2], len(members))
     lone = lambda it: group(*it[:2], 1, sized(it, usual) if dice.random() < 0.25 else "")
-    if len(alone) > 1 and dice.random() < 0.7 and (said := relation(*alone[:2])):
-        rest = [members for members in groups if members[0] not in alone[:2]][:1]
-        things = listed([f"{lone(alone[0])} {said} {lone(alone[1])}", *map(name, rest)])
-        groups = [[alone[0]], [alone[1]], *rest]
+    pair = [members for members in groups if len(members) == 1][:2]
+    beside = relation(pair[0][0], pair[1][0]) if len(pair) == 2 and dice.random() < 0.75 else ""
+    if not beside:
+        groups = groups[: max(1, round(len(groups) * dice.choice([0.5, 1, 1])))]
+    alone = [members[0] for members in groups if len(members) == 1]
+    if beside:
+        rest = [members for members in groups if members not in pair][: dice.choice([0, 0, 1])]
+        things = listed([f"{lone(pair[0][0])} {beside} {lone(pair[1][0])}", *map(name, rest)])
+        groups = [*pair, *rest]
     elif alone and dice.random() < 0.5:
         things = listed([
             " ".join(filter(None, (lone(members[0]), placed(members[0]) if dice.random() < 0.6 else "")))
@@ -286,7 +289,7 @@ def main():
         most, lone = max(counts), counts.count(1)
         smallest = min(math.sqrt(it[4] * it[5]) for it in objects) * 128
         crowding = 0.15 if most_overlap(objects) > MOST_OVERLAP else 1.0
-        return {1: 1.0, 2: 2.0, 3: 4.0, 4: 8.0}.get(most, 4.0) * (2.5 if lone > 1 else 1.0) * (0.3 if smallest < SMALL_PX else 1.0) * crowding
+        return {1: 1.0, 2: 2.0, 3: 4.0, 4: 8.0}.get(most, 4.0) * (8.0 if lone > 1 else 1.0) * (0.3 if smallest < SMALL_PX else 1.0) * crowding
 
     def summed(scenes):
         total, sums = 0.0, []
