@@ -90,6 +90,29 @@ fn boxes_map_and_small_picture_end_in_the_spec() {
 }
 
 #[test]
+fn boxes_are_placed_for_words_unless_that_is_not_wanted() {
+    let places = |options: &[&str]| joint(options).unwrap().places_boxes;
+    assert!(places(&["--prompt", "a bus"]));
+    assert!(!places(&["--prompt", "a bus", "--place-boxes", "false"]));
+    let both = "velatura generate --layout boxes.json --place-boxes true";
+    assert!(Cli::try_parse_from(both.split(' ')).is_err());
+    // A recipe says what its picture was painted with.
+    let folder = conditions();
+    let path = folder.path().join("painted.png");
+    for places_boxes in [true, false] {
+        let spec = GenerateSpec {
+            places_boxes,
+            ..joint(&["--prompt", "a bus"]).unwrap()
+        };
+        let recipe = PaintedRecipe::new(spec, "Joint, tiny", "0123456789".to_owned());
+        let picture = RgbaImage::new(40, 24);
+        save_picture(&path, &picture, Some(&recipe), &SaveOptions::default()).unwrap();
+        let path = path.display().to_string();
+        assert_eq!(places(&["--recipe", &path]), places_boxes);
+    }
+}
+
+#[test]
 fn conditions_that_cannot_be_are_refused_in_a_sentence() {
     let folder = conditions();
     let at = |name: &str| folder.path().join(name).display().to_string();

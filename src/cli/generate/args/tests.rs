@@ -68,6 +68,7 @@ fn every_option_ends_in_the_spec() {
         batch: 3,
         layout_weight: 1.0,
         layout_bias: 2.0,
+        places_boxes: true,
         grounding_share: 0.3,
         semantic_weight: 1.0,
         guide_kind: crate::recipe::GuideKind::LowResolution,
