@@ -92,6 +92,8 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         // Without a mask there is nothing to fit a frame to.
         "Fit frame to mask",
     ];
+    // This model cannot place any.
+    let words = "Boxes from the words";
     // Without a label map in hand there is none to be written or shown.
     let maps = ["Export by index…", "Export by colour…", "Show all classes"];
     let file_and_edit = [
@@ -108,7 +110,7 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
     ];
     let expected: Vec<&str> = file_and_edit
         .into_iter()
-        .chain(["Boxes from this picture"])
+        .chain(["Boxes from this picture", words])
         .chain(boxes)
         .chain(["Label map from this picture"])
         .chain(maps)
@@ -117,7 +119,7 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
     studio.paint("a red house");
     studio.command(Command::AddMask);
     studio.command(Command::Undo);
-    let expected: Vec<&str> = ["Recover unsaved work…", "Clear mask"]
+    let expected: Vec<&str> = ["Recover unsaved work…", "Clear mask", words]
         .into_iter()
         .chain(boxes)
         .chain(maps)
