@@ -392,6 +392,19 @@ fn storybook_knows_the_words_of_its_scenes_and_no_others() {
 }
 
 #[test]
+fn words_by_which_boxes_are_placed_are_known_too() {
+    let folder = ModelFolder::open(folders::storybook_model().unwrap()).unwrap();
+    let prior = folder.load_layout_prior().unwrap().unwrap();
+    let text = "a red car to the left of a big cow in front of a house";
+    let marked = |reader: &PromptReader| reader.unknown(text).len();
+    assert_eq!(marked(&storybook()), 4);
+    let reader = storybook().knowing(&prior.config().words);
+    assert_eq!(marked(&reader), 0);
+    assert_eq!(reader.nearest("lfet"), ["left"]);
+    assert_eq!(reader.unknown("a wizard").len(), 1);
+}
+
+#[test]
 fn tokens_are_counted_as_they_are_read() {
     let reader = storybook();
     let count = |text: &str| {

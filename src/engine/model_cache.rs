@@ -298,7 +298,8 @@ fn open(
         places_boxes: model.layout_prior().is_some(),
         prompts: model.reader().map(|reader| {
             let layers = model.text_layers().unwrap_or(1);
-            PromptReader::new(reader.clone(), layers)
+            let further = model.layout_prior().map(|prior| &*prior.config().words);
+            PromptReader::new(reader.clone(), layers).knowing(further.unwrap_or_default())
         }),
         parameters: model.parameter_count() as u64,
     };

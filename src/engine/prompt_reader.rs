@@ -58,6 +58,28 @@ impl PromptReader {
         }))
     }
 
+    /// The same for a model that knows further words, such as those by which boxes are placed.
+    #[must_use]
+    pub fn knowing(self, further: &[String]) -> Self {
+        let Reading {
+            reader,
+            layers,
+            words,
+        } = &*self.0;
+        let words = words.as_ref().map(|words| {
+            let further = further.iter().map(|word| word.to_lowercase());
+            let mut words: Vec<String> = words.iter().cloned().chain(further).collect();
+            words.sort_unstable();
+            words.dedup();
+            words
+        });
+        Self(Arc::new(Reading {
+            reader: reader.clone(),
+            layers: *layers,
+            words,
+        }))
+    }
+
     /// One that learnt its words from a caption, for tests.
     #[cfg(test)]
     pub fn of_words(caption: &str) -> Self {

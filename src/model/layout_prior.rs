@@ -46,6 +46,10 @@ pub struct LayoutPriorConfig {
     pub max_boxes: usize,
     /// Tokens of words that it reads at most, with their start and end.
     pub max_tokens: usize,
+    /// Words that say where things lie or how large they are, which a tokenizer that never met
+    /// them has in pieces.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
     /// The network.
     #[serde(flatten)]
     pub transformer: ClipTextConfig,
@@ -60,6 +64,7 @@ impl Default for LayoutPriorConfig {
             bins: 64,
             max_boxes: 12,
             max_tokens: 40,
+            words: Vec::new(),
             transformer: ClipTextConfig {
                 max_position_embeddings: 113,
                 ..ClipTextConfig::default()

@@ -73,6 +73,11 @@ UNKNOWN = [noun for noun in (
     "statue bridge fountain fence gate roof stone rock shell flag letter stamp coin bag shoe glove coat shirt scarf button "
     "pencil brush paint paper pizza bread soup tea coffee milk rice salad sausage lemon grape peach onion potato tomato"
 ).split() if noun not in nouns]
+# What places are told by, and sizes: those who write may use these words.
+PLACING = (
+    "to the left right of next beside above over below under in front behind on side middle center foreground background far away "
+    "distance big large huge small little tiny"
+).split()
 # What is said of things and moves none of them.
 ADJECTIVES = (
     "cute sunny lovely happy sad old new young funny pretty beautiful fluffy shiny wooden golden dark bright round sleepy friendly "
@@ -320,7 +325,7 @@ def main():
             "_class_name": "LayoutPrior", "vocab_size": VOCABULARY, "hidden_size": WIDTH, "intermediate_size": WIDTH * 4,
             "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "max_position_embeddings": LENGTH,
             "hidden_act": "quick_gelu", "classes": len(nouns), "colours": len(TINTS), "bins": BINS, "max_boxes": MOST_OBJECTS,
-            "max_tokens": data.LENGTH,
+            "max_tokens": data.LENGTH, "words": sorted(PLACING),
         }
         (out / "config.json").write_text(json.dumps(about, indent=2) + "\n")
         kept = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step, "spent": spent + time.time() - begun}
