@@ -149,6 +149,11 @@ fn words_alone_are_told_as_boxes_too() {
     assert_eq!(painted(&request(None, true), true), told);
     let words = painted(&request(None, false), false);
     assert_ne!(words, told);
+    let mut regional = request(None, true);
+    regional.conditions.boxes_are_regions = true;
+    let by_words = painted(&regional, false);
+    regional.conditions.places_boxes = false;
+    assert_eq!(painted(&regional, false), by_words);
     // What is told otherwise stays so.
     let mut mapped = request(None, true);
     let inputs = &model.manifest().inputs;

@@ -80,9 +80,18 @@ fn a_recipe_says_whether_boxes_were_placed() {
     // An older picture was painted without.
     let mut older = recipe;
     older.spec.places_boxes = false;
+    let repainted = older.clone();
     let found = velatura::recipe::FoundRecipe::of(older);
     studio.command(Command::RestoreSettings(Box::new(found)));
     assert!(!studio.state().form().places_boxes);
+    // One that began from another picture says nothing of it.
+    studio.set([FormChange::PlacesBoxes(true)]);
+    let found = velatura::recipe::FoundRecipe {
+        used_picture: true,
+        ..velatura::recipe::FoundRecipe::of(repainted)
+    };
+    studio.command(Command::RestoreSettings(Box::new(found)));
+    assert!(studio.state().form().places_boxes);
 }
 
 #[test]
@@ -102,7 +111,7 @@ fn why_nothing_is_placed_is_told() {
     studio.command(Command::Trace(Tracing::Composition));
     studio.wait("the end", |state| state.jobs.active().is_empty());
     studio.harness.run();
-    let words = "The words name nothing that the model can place";
+    let words = "No boxes could be placed";
     assert!(
         studio
             .harness

@@ -389,7 +389,12 @@ impl GenerateForm {
         let controls = std::mem::take(&mut self.spec.controls);
         self.restore_controls(controls);
         self.spec.embeddings.clear();
-        self.places_boxes = std::mem::take(&mut self.spec.places_boxes);
+        let places_boxes = std::mem::take(&mut self.spec.places_boxes);
+        let told = &recipe.spec;
+        // Where something else said what is where, nothing is said of it.
+        if !recipe.used_picture && told.layout.is_none() && told.semantic.is_none() {
+            self.places_boxes = places_boxes;
+        }
         // These go to the document.
         self.spec.frame = None;
         self.spec.layout = None;

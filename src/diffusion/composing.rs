@@ -54,10 +54,13 @@ impl LatentDiffusion {
     pub fn boxes_for(&self, composing: &Composing<'_>) -> Option<LayoutInput> {
         let prior = self.layout_prior()?;
         let inputs = &self.manifest().inputs;
-        let (classes, colours) = inputs.iter().find_map(|input| match input {
+        let (classes, colours, max_boxes) = inputs.iter().find_map(|input| match input {
             InputSpec::Layout {
-                classes, colours, ..
-            } => Some((classes, colours)),
+                classes,
+                colours,
+                max_boxes,
+                ..
+            } => Some((classes, colours, *max_boxes as usize)),
             _ => None,
         })?;
         let words = composing.words().filter(|_| composing.is_fit())?;
@@ -72,7 +75,11 @@ impl LatentDiffusion {
             })
         };
         let placed = prior.placed(&words, composing.seed);
-        let boxes: Vec<LayoutBox> = placed.into_iter().filter_map(named).collect();
+        let boxes: Vec<LayoutBox> = placed
+            .into_iter()
+            .filter_map(named)
+            .take(max_boxes)
+            .collect();
         (!boxes.is_empty()).then(|| LayoutInput(boxes.into()))
     }
 
@@ -86,7 +93,7 @@ impl LatentDiffusion {
         let is_told = conditions.layout.is_some()
             || conditions.semantic.is_some()
             || conditions.low_resolution.is_some();
-        if is_told || !conditions.places_boxes {
+        if is_told || conditions.boxes_are_regions || !conditions.places_boxes {
             return conditions;
         }
         Conditions {

@@ -7,7 +7,9 @@ use crate::app::background::{ArrivingBoxes, DrawingArrival};
 use crate::app::classes::BuiltInPalette;
 use crate::app::notices::Severity;
 use crate::app::tracing::{Traced, Tracing};
+use crate::document::DocumentId;
 use crate::engine::protocol::{JobId, Segmentation};
+use crate::geometry::CanvasRect;
 use crate::random::fresh_seed;
 use crate::recipe::{ImageInput, LayoutInput, SemanticInput};
 
@@ -51,8 +53,8 @@ impl Core {
             return;
         };
         let Some(boxes) = boxes else {
-            let text = "The words name nothing that the model can place: try \u{201c}two cows and a \
-                        red car\u{201d}";
+            let text = "No boxes could be placed: the words name nothing that the model knows, or \
+                        change on the way, or the picture is very long or painted in windows";
             self.state.notices.push(Severity::Info, text);
             return;
         };
@@ -66,9 +68,16 @@ impl Core {
             map: None,
             picture: None,
             hides_others: true,
-            within: None,
+            within: self.frame_of(traced.document),
         };
         self.add_drawing(traced.document, drawing);
+    }
+
+    /// The part of a document that the next job paints; none for all of it.
+    fn frame_of(&self, document: DocumentId) -> Option<CanvasRect> {
+        let is_in_front = self.state.document().id() == document;
+        let frame = self.state.job_frame().filter(|_| is_in_front);
+        frame.map(|frame| frame.rect)
     }
 
     /// Has the engine read a picture.
