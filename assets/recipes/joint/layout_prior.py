@@ -49,6 +49,8 @@ MOST_OBJECTS = 12
 WIDTH, LAYERS, HEADS = 128, 5, 4
 LENGTH = data.LENGTH + 6 * MOST_OBJECTS + 1
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six"]
+# Scenes that are kept for the figures at the end.
+HELD_OUT = 1000
 # Parts of an object that are seen at least: boxes of hidden ones are no example.
 LEAST_VISIBLE = 0.6
 # Parts of a box that another one covers; more is hard to paint, and is rarely shown.
@@ -280,8 +282,9 @@ def predicted(network, given, wanted):
 
 def main():
     scenes = [scene for folder in args.scenes for scene in load(folder)]
-    held = scenes[-1000:]
-    scenes = scenes[:-1000]
+    if len(scenes) < 2 * HELD_OUT:
+        raise SystemExit(f"There are {len(scenes)} scenes with objects in {', '.join(args.scenes)}, and {2 * HELD_OUT} are the least: draw more with `velatura scenes`.")
+    held, scenes = scenes[-HELD_OUT:], scenes[:-HELD_OUT]
     sizes = {}
     for *_, objects in scenes:
         for it in objects:

@@ -37,6 +37,8 @@ judge = Judge(len(labels), 3, 5, 8, 9)
 judge.load_state_dict({name: value.float() for name, value in load_file(judge_folder / "judge.safetensors").items()})
 judge = judge.to(args.device).eval().requires_grad_(False)
 files = [file for folder in args.scenes for file in sorted(pathlib.Path(folder).glob("[0-9]*.json"))]
+if not files:
+    raise SystemExit(f"There are no scenes in {', '.join(args.scenes)}: draw some with `velatura scenes`.")
 
 CELLS = 32
 

@@ -47,6 +47,8 @@ parser.add_argument("--device", default="cuda")
 parser.add_argument("--start", help="a model folder whose autoencoder stays and whose denoiser learns further")
 parser.add_argument("--judge-folder", help="the judge to begin with")
 args = parser.parse_args()
+if args.start and not args.judge_folder:
+    parser.error("--start needs --judge-folder too, such as assets/judge")
 plan = {
     "size": 128, "workers": 14, "chunk": 1000, "capacity": 400_000, "first": 24_000, "pending": 60, "stop_s": 560, "save_s": 60,
     "judge_s": 50, "judge_batch": 128, "trial_ae_s": 45, "trials": ["f8c16", "f8c16w", "f8c24"],
