@@ -20,10 +20,9 @@ use super::settings::ThemeChoice;
 use super::state::AppState;
 use super::tracing::Tracing;
 use super::training::TrainChange;
-use super::trajectory::StepId;
 use crate::document::LayerId;
 use crate::engine::library::Listed;
-use crate::engine::protocol::JobId;
+use crate::engine::protocol::{Ending, JobId, StepId};
 use crate::geometry::CanvasView;
 use crate::recipe::param::Value;
 use crate::recipe::{Enlarger, FoundRecipe, ModelSource};
@@ -287,6 +286,13 @@ pub enum Command {
     OpenModelFolder,
     /// Shows a step of the strip on the canvas; `None` goes back to the picture.
     ShowFrame(Option<StepId>),
+    /// Paints a picture once more from one of its steps on.
+    GoOn {
+        /// The step.
+        step: StepId,
+        /// How it goes on from there.
+        ending: Ending,
+    },
 
     /// Changes a field of the training dialog.
     SetTraining(TrainChange),

@@ -267,6 +267,9 @@ impl Core {
             }
             BackgroundEvent::Prepared { origin, spec } => self.submit(&origin, *spec),
             BackgroundEvent::ChangeDescribed { job, spec } => self.tell_change(job, *spec),
+            BackgroundEvent::EndingDescribed { step, ending, spec } => {
+                self.end_from(step, ending, Some(*spec));
+            }
             BackgroundEvent::LiveDescribed {
                 ticket,
                 origin,

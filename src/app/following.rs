@@ -56,7 +56,7 @@ impl Painted {
     }
 }
 
-/// What the jobs that have not ended were told last.
+/// What the jobs that are known were told last.
 #[derive(Clone, Debug, Default)]
 pub struct Followers(BTreeMap<JobId, Follower>);
 
@@ -76,9 +76,16 @@ impl Followers {
         self.0.insert(job, follower);
     }
 
-    /// Forgets the jobs that have ended.
-    pub(super) fn retain(&mut self, goes_on: impl Fn(JobId) -> bool) {
-        self.0.retain(|job, _| goes_on(*job));
+    /// Notes a job that goes on from a step of another one.
+    pub(super) fn go_on(&mut self, from: JobId, job: JobId) {
+        if let Some(follower) = self.0.get(&from).cloned() {
+            self.0.insert(job, follower);
+        }
+    }
+
+    /// Forgets the jobs that are not known any more.
+    pub(super) fn retain(&mut self, is_known: impl Fn(JobId) -> bool) {
+        self.0.retain(|job, _| is_known(*job));
     }
 
     /// Whether a job is to be told something that it does not know; notes that it was.

@@ -8,10 +8,10 @@ use image::GrayImage;
 
 use super::tracing::Traced;
 use super::training::Training;
-use super::trajectory::{Placement, Preview, Run, StepId};
+use super::trajectory::{Placement, Preview, Run};
 use crate::document::{DocumentId, DocumentSnapshot, LayerId};
 use crate::engine::library::Renamed;
-use crate::engine::protocol::{EngineEvent, JobId, TrajectoryFrame};
+use crate::engine::protocol::{EngineEvent, JobId, StepId, TrajectoryFrame};
 use crate::geometry::CanvasRect;
 use crate::recipe::{ModelSource, TrainSpec};
 
@@ -318,6 +318,25 @@ impl Jobs {
         self.forget_old();
     }
 
+    /// The step so many steps beside the chosen one, of those that are kept; `None` beyond
+    /// them.
+    pub fn beside_shown(&self, steps: i32) -> Option<StepId> {
+        let shown = self.shown?;
+        let frames = self.get(shown.job)?.painting()?.run.frames();
+        let at = frames.iter().position(|it| StepId::of(it) == shown)?;
+        let beside = at.checked_add_signed(isize::try_from(steps).ok()?)?;
+        frames.get(beside).map(StepId::of)
+    }
+
+    /// Whether the chosen step is the last one of its picture.
+    pub fn is_last_shown(&self) -> bool {
+        let frame = self.shown.and_then(|step| {
+            let painting = self.get(step.job)?.painting()?;
+            painting.run.frame(step)
+        });
+        frame.is_some_and(|frame| frame.step == frame.total)
+    }
+
     /// What stands on the canvas for now: the step that was chosen, or else the
     /// newest one of the job in hand.
     pub fn preview(&self) -> Option<Preview> {
@@ -365,6 +384,26 @@ impl Jobs {
             unplaced: 0,
         };
         self.add(id, JobKind::Generate(Box::new(painting)), steps);
+    }
+
+    /// Notes a job that goes on from a step of a picture: the steps up to there are its
+    /// own from now on too.
+    pub fn add_onward(&mut self, id: JobId, from: StepId) {
+        let Some(origin) = self.get(from.job).and_then(JobRecord::painting) else {
+            return;
+        };
+        let frames = origin.run.frames().iter();
+        let path = frames.filter(|it| it.index == from.picture && it.step <= from.step);
+        let path = path.map(|frame| TrajectoryFrame {
+            job: id,
+            index: 0,
+            ..frame.clone()
+        });
+        let path: Vec<TrajectoryFrame> = path.collect();
+        let total = path.last().map_or(0, |frame| frame.total);
+        let place = origin.place.clone();
+        self.add_painting(id, place, total, false);
+        self.add_frames(path);
     }
 
     /// Notes a new training run.

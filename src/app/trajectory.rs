@@ -6,7 +6,7 @@ use image::{GrayImage, RgbaImage};
 
 use super::background::Origin;
 use crate::document::{Document, DocumentId, DocumentRevision, DocumentSnapshot};
-use crate::engine::protocol::{JobId, TrajectoryFrame};
+use crate::engine::protocol::{StepId, TrajectoryFrame};
 use crate::geometry::CanvasRect;
 use crate::gpu::share::SharedTensor;
 use crate::recipe::GenerateSpec;
@@ -68,28 +68,6 @@ impl Placement {
             is_framed: origin.area.is_some(),
             is_beyond: origin.keeps_opaque,
             mask: spec.mask.as_ref().map(|mask| Arc::clone(&mask.0)),
-        }
-    }
-}
-
-/// Names a step of a trajectory for as long as the program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StepId {
-    /// The job.
-    pub job: JobId,
-    /// Which picture of the batch, from 0.
-    pub picture: u32,
-    /// Which step, from 1.
-    pub step: u32,
-}
-
-impl StepId {
-    /// The step that a frame shows.
-    pub fn of(frame: &TrajectoryFrame) -> Self {
-        Self {
-            job: frame.job,
-            picture: frame.index,
-            step: frame.step,
         }
     }
 }

@@ -297,6 +297,46 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
+    /// Puts other noise on clean latents, as much as there is at this step, and goes on
+    /// from there; at the end of the run they stay as they are.
+    ///
+    /// # Shapes
+    /// `clean`: `[1, latent_channels, h, w]`.
+    pub fn go_on_under_noise(&mut self, clean: Tensor<4>, seed: u64) {
+        let index = self.state.index;
+        let sampler = self.plan.sampler.as_ref();
+        if index >= sampler.grid().timesteps().len() {
+            return;
+        }
+        let mut random = TorchGenerator::new(seed);
+        let noise = random.randn(clean.dims(), self.model.device());
+        let noised = sampler.grid().noised(clean, noise, index);
+        let kept = self.plan.kept.as_ref();
+        self.state = StepState {
+            index,
+            latents: match kept {
+                Some(kept) => kept.restored(noised, sampler, index),
+                None => noised,
+            },
+            memory: SamplerMemory::default(),
+            random,
+        };
+    }
+
+    /// Leaves the steps to come out: the run ends with clean latents.
+    ///
+    /// # Shapes
+    /// `clean`: `[1, latent_channels, h, w]`.
+    pub fn end_with(&mut self, clean: Tensor<4>) {
+        let sampler = self.plan.sampler.as_ref();
+        let end = sampler.grid().timesteps().len();
+        self.state.index = end;
+        self.state.latents = match &self.plan.kept {
+            Some(kept) => kept.restored(clean, sampler, end),
+            None => clean,
+        };
+    }
+
     /// Tells the denoiser something else from the next step on; what it was told of
     /// anything else stays.
     pub fn tell(&mut self, told: Told) {

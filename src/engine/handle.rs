@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::FrameBacklog;
 use super::job::{EngineFactory, EventSink};
-use super::protocol::{EngineEvent, JobControl, JobId, JobSpec, TrajectoryFrame};
+use super::protocol::{Ending, EngineEvent, JobControl, JobId, JobSpec, StepId, TrajectoryFrame};
 use super::worker_loop::{self, Order, Wiring};
 use crate::recipe::{GenerateSpec, ImageInput, ModelSource, NamedFile, TrainSpec, UpscaleSpec};
 
@@ -77,6 +77,17 @@ impl EngineHandle {
         self.submit(JobSpec::Generate(Box::new(spec)))
     }
 
+    /// Queues another ending of a picture that was painted, from one of its steps on.
+    /// `told` is what it is told of words, boxes and a label map from there on; what it was
+    /// told before where that is `None`.
+    pub fn go_on(&mut self, step: StepId, ending: Ending, told: Option<GenerateSpec>) -> JobId {
+        let control = JobControl::default();
+        if let Some(told) = told {
+            control.tell(Box::new(told));
+        }
+        self.submit_with(control, JobSpec::GoOn(step, ending))
+    }
+
     /// Queues a training run. It gives way to everything else.
     pub fn train(&mut self, spec: TrainSpec) -> JobId {
         self.submit(JobSpec::Train(Box::new(spec)))
@@ -98,9 +109,12 @@ impl EngineHandle {
     }
 
     fn submit(&mut self, spec: JobSpec) -> JobId {
+        self.submit_with(JobControl::default(), spec)
+    }
+
+    fn submit_with(&mut self, control: JobControl, spec: JobSpec) -> JobId {
         let job = JobId(self.next_job);
         self.next_job += 1;
-        let control = JobControl::default();
         control.set_saving_memory(self.saves_memory);
         self.controls.insert(job, control.clone());
         self.order(Order::Do { job, spec, control });

@@ -27,6 +27,7 @@ pub mod protocol;
 mod queue;
 mod samplers;
 mod settle;
+mod steps;
 pub mod studio;
 pub mod work;
 mod workbench;

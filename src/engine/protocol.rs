@@ -29,6 +29,42 @@ pub use crate::train::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
+/// Names a step of a picture that was painted for as long as the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepId {
+    /// The job.
+    pub job: JobId,
+    /// Which picture of the batch, from 0.
+    pub picture: u32,
+    /// Which step, from 1.
+    pub step: u32,
+}
+
+impl StepId {
+    /// The step that a frame shows.
+    pub fn of(frame: &TrajectoryFrame) -> Self {
+        Self {
+            job: frame.job,
+            picture: frame.index,
+            step: frame.step,
+        }
+    }
+}
+
+/// How a picture goes on from one of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With the noise that it has.
+    Same,
+    /// With as much other noise on what it looks like at the step.
+    Other {
+        /// Seed of that noise.
+        seed: u64,
+    },
+    /// Not at all: it ends as it looks at the step.
+    Here,
+}
+
 /// What the engine can be asked to do.
 #[derive(Clone, Debug)]
 pub enum JobSpec {
@@ -37,6 +73,9 @@ pub enum JobSpec {
     LoadModel(ModelSource, Option<NamedFile>),
     /// Paint.
     Generate(Box<GenerateSpec>),
+    /// Paint a picture once more from one of its steps on, as it was asked for but for what
+    /// the job is told.
+    GoOn(StepId, Ending),
     /// Train.
     Train(Box<TrainSpec>),
     /// Make pictures larger.

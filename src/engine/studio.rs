@@ -33,6 +33,7 @@ impl Engine for StudioEngine {
         match spec {
             JobSpec::LoadModel(source, vae) => Box::new(LoadModel::new(source, vae, bench)),
             JobSpec::Generate(spec) => Box::new(Paint::new(*spec, bench)),
+            JobSpec::GoOn(step, ending) => Box::new(Paint::from_step(step, ending, bench)),
             JobSpec::Train(spec) => Box::new(Train::new(*spec, bench)),
             JobSpec::Upscale(spec) => match spec.by.clone() {
                 Enlarger::Network => Box::new(Upscale::new(*spec, bench)),

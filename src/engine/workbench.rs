@@ -11,6 +11,7 @@ use super::job::JobContext;
 use super::memory::{Memory, memory_in_use};
 use super::model_cache::{Loaded, ModelCache, bad_model, folder_of, path_of};
 use super::protocol::{EngineError, StopReason};
+use super::steps::Steps;
 use crate::evaluate::Judge;
 use crate::folders;
 use crate::frame::patch_bytes;
@@ -40,6 +41,8 @@ pub(super) struct Workbench {
     classifiers: RefCell<Classifiers>,
     upscaler: OnceCell<Rc<Upscaler>>,
     judge: OnceCell<Rc<Judge>>,
+    /// The steps of what was painted last.
+    pub steps: RefCell<Steps>,
     /// Bytes that training runs in hand need.
     reserved_bytes: Cell<u64>,
 }
@@ -54,6 +57,7 @@ impl Workbench {
             classifiers: RefCell::default(),
             upscaler: OnceCell::new(),
             judge: OnceCell::new(),
+            steps: RefCell::default(),
             reserved_bytes: Cell::new(0),
         }
     }
@@ -278,6 +282,7 @@ impl Workbench {
 
     /// Lets go of all models that no work holds.
     pub fn forget_models(&self) {
+        self.steps.borrow_mut().forget();
         self.fitted.borrow_mut().forget();
         self.controls.borrow_mut().forget();
         self.classifiers.borrow_mut().forget();

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use image::{GrayImage, Luma, Rgba, RgbaImage, imageops};
 
 use velatura::engine::protocol::{
-    AdapterSummary, EngineError, EnlargedImage, JobOutcome, JobSpec, MemorySummary, ModelSummary,
+    AdapterSummary, Ending, EngineError, EnlargedImage, JobOutcome, JobSpec, MemorySummary, ModelSummary,
     PaintedBy, PaintedImage, Segmentation, StepReport, StopReason, TrainEvent, TrainOutcome,
     TrajectoryFrame,
 };
@@ -37,12 +37,17 @@ pub enum FakePace {
 #[derive(Clone, Debug)]
 pub struct FakeEngine {
     pace: FakePace,
+    /// What was painted last: a picture that goes on from a step is that one.
+    last: GenerateSpec,
 }
 
 impl FakeEngine {
     /// An engine with the given pace.
     pub fn new(pace: FakePace) -> Self {
-        Self { pace }
+        Self {
+            pace,
+            last: GenerateSpec::default(),
+        }
     }
 
     /// A factory that makes such engines.
@@ -61,10 +66,28 @@ impl Engine for FakeEngine {
 
     fn begin(&mut self, spec: JobSpec) -> Box<dyn Work> {
         let pace = self.pace.clone();
+        if let JobSpec::Generate(spec) = &spec {
+            self.last = spec.as_ref().clone();
+        }
+        let (spec, done) = match spec {
+            JobSpec::GoOn(step, ending) => {
+                let (seed, done) = match ending {
+                    Ending::Same => (self.last.seed, step.step),
+                    Ending::Other { seed } => (seed, step.step),
+                    Ending::Here => (self.last.seed, self.last.steps - 1),
+                };
+                let spec = GenerateSpec {
+                    seed,
+                    ..self.last.clone()
+                };
+                (JobSpec::Generate(Box::new(spec)), u64::from(done))
+            }
+            spec => (spec, 0),
+        };
         Box::new(FakeWork {
             pace,
             spec,
-            done: 0,
+            done,
             loss: None,
         })
     }
@@ -99,6 +122,7 @@ impl Work for FakeWork {
                 Ok(Flow::Done(JobOutcome::ModelLoaded(summary)))
             }
             JobSpec::Generate(spec) => self.paint(&spec, context),
+            JobSpec::GoOn(..) => unreachable!("it began as a generation"),
             JobSpec::Train(spec) => self.train(&spec, context),
             JobSpec::Upscale(spec) => self.upscale(&spec, context),
             JobSpec::Segment(picture) => self.segment(&picture.0, context),

@@ -16,6 +16,7 @@ pub mod help;
 pub mod layer;
 pub mod mask;
 pub mod semantic;
+pub mod steps;
 pub mod tools;
 pub mod train;
 pub mod view;
@@ -328,6 +329,8 @@ pub static MENUS: &[Menu] = &[
 static GROUPS: &[&[Entry]] = &[
     tools::ENTRIES,
     generate::ENTRIES,
+    steps::ENDINGS,
+    steps::KEYS,
     file::ENTRIES,
     edit::ENTRIES,
     mask::ENTRIES,
@@ -348,7 +351,8 @@ pub fn all() -> impl Iterator<Item = &'static Action> {
     tools::actions().iter().chain(told)
 }
 
-fn actions_of(entries: &'static [Entry]) -> Vec<&'static Action> {
+/// The actions of a group.
+pub fn actions_of(entries: &'static [Entry]) -> Vec<&'static Action> {
     let of = |entry: &'static Entry| match entry {
         Entry::Action(action) => vec![*action],
         Entry::Submenu { entries, .. } => actions_of(entries),

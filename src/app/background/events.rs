@@ -24,7 +24,7 @@ use crate::document::{
 };
 use crate::engine::TokenCount;
 use crate::engine::library::{KnownModel, PaintedWith};
-use crate::engine::protocol::JobId;
+use crate::engine::protocol::{Ending, JobId, StepId};
 use crate::geometry::CanvasRect;
 use crate::project::Project;
 use crate::project::recovery::LeftBehind;
@@ -282,6 +282,15 @@ pub enum BackgroundEvent {
         /// The job.
         job: JobId,
         /// One that would be told so.
+        spec: Box<GenerateSpec>,
+    },
+    /// What a picture is told from one of its steps on is described.
+    EndingDescribed {
+        /// The step.
+        step: StepId,
+        /// How it goes on from there.
+        ending: Ending,
+        /// A job that would be told so.
         spec: Box<GenerateSpec>,
     },
     /// A live picture of a large document is described.

@@ -41,7 +41,9 @@ use super::training::{OpenedSettings, OutputPlace, PreviewOf, TrainPreview, Trai
 use crate::document::{Document, DocumentId, DocumentSnapshot, TileGrid, check_size};
 use crate::engine::Waker;
 use crate::engine::library::{Catalog, described, painted_with};
-use crate::engine::protocol::{JobId, preview_of_folder, read_run, save_run, survey_of_folder};
+use crate::engine::protocol::{
+    Ending, JobId, StepId, preview_of_folder, read_run, save_run, survey_of_folder,
+};
 use crate::exchange::{BoxForm, read_boxes, write_boxes};
 use crate::files::reason_of;
 use crate::geometry::CanvasRect;
@@ -315,6 +317,14 @@ impl Background {
         self.placer.send(failing(Subject::Painting), move |()| {
             let spec = Box::new(describe());
             Ok(BackgroundEvent::ChangeDescribed { job, spec })
+        });
+    }
+
+    /// Describes what a picture is told from one of its steps on.
+    pub fn describe_ending(&mut self, step: StepId, ending: Ending, describe: Describer) {
+        self.placer.send(failing(Subject::Painting), move |()| {
+            let spec = Box::new(describe());
+            Ok(BackgroundEvent::EndingDescribed { step, ending, spec })
         });
     }
 

@@ -10,8 +10,7 @@ impl Core {
     /// Tells the picture that is being painted what was changed, if that is wanted.
     pub(in crate::app) fn follow_changes(&mut self) {
         let jobs = &self.state.jobs;
-        let goes_on = |job| jobs.get(job).is_some_and(|record| !record.has_ended());
-        self.state.followers.retain(goes_on);
+        self.state.followers.retain(|job| jobs.get(job).is_some());
         let Some(job) = self.state.job_to_tell() else {
             return;
         };

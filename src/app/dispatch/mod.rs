@@ -11,6 +11,7 @@ mod frame;
 mod generation;
 mod library;
 mod live;
+mod onward;
 mod prompt;
 mod renaming;
 mod saving;
@@ -248,6 +249,7 @@ impl Core {
             Command::Library(command) => self.change_library(command),
             Command::OpenModelFolder => self.background.pick(PickPurpose::ModelFolder, None, ""),
             Command::ShowFrame(step) => jobs.show(step),
+            Command::GoOn { step, ending } => self.go_on(step, ending),
 
             Command::SetTraining(change) => self.change_training(change),
             Command::PickTrainFolder => self.background.pick(PickPurpose::TrainFolder, None, ""),

@@ -2,6 +2,7 @@
 
 mod compose;
 mod load_model;
+mod onward;
 mod paint;
 mod repaint;
 mod segment;

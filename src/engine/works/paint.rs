@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::onward::Onward;
 use crate::diffusion::{
     Conditions, DiffusionError, Enlargement, Retelling, RunPlan, Session, StepState, StepView,
 };
@@ -16,9 +17,10 @@ use crate::engine::inputs::{canvas_of, in_frame, pasted, request_of};
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;
 use crate::engine::protocol::{
-    EngineError, JobOutcome, Latents, PaintedImage, StopReason, TrajectoryFrame,
+    Ending, EngineError, JobOutcome, Latents, PaintedImage, StepId, StopReason, TrajectoryFrame,
 };
 use crate::engine::settle::settled;
+use crate::engine::steps::Step;
 use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::gpu::share::SharedTensor;
@@ -42,6 +44,8 @@ const HASH_DIGITS: usize = 10;
 /// Pictures to be painted.
 pub(in crate::engine) struct Paint {
     spec: GenerateSpec,
+    /// What the picture goes on from; none where it begins anew.
+    onward: Option<Onward>,
     bench: Rc<Workbench>,
     /// The model as it is without a job's files, held until the last picture is painted,
     /// whatever else is loaded meanwhile.
@@ -81,6 +85,7 @@ impl Paint {
     pub fn new(spec: GenerateSpec, bench: Rc<Workbench>) -> Self {
         Self {
             spec,
+            onward: None,
             bench,
             model: None,
             is_in_parts: false,
@@ -96,15 +101,26 @@ impl Paint {
         }
     }
 
-    /// Chooses wildcards, which may name files too, adds the files to the model, reads the
-    /// text and encodes pictures.
-    fn begin(&mut self, base: &Rc<Loaded>, context: &JobContext) -> Result<Picture, StopReason> {
-        let spec = GenerateSpec {
+    /// A picture that goes on from one of its steps.
+    pub fn from_step(step: StepId, ending: Ending, bench: Rc<Workbench>) -> Self {
+        let mut paint = Self::new(GenerateSpec::default(), bench);
+        paint.onward = Some(Onward::new(step, ending));
+        paint
+    }
+
+    /// What was asked for of the picture in hand.
+    fn asked(&self) -> GenerateSpec {
+        GenerateSpec {
             seed: self.spec.seed.wrapping_add(u64::from(self.index)),
             batch: 1,
             ..self.spec.clone()
-        };
-        let spec = spec.resolved();
+        }
+    }
+
+    /// Chooses wildcards, which may name files too, adds the files to the model, reads the
+    /// text and encodes pictures.
+    fn begin(&mut self, base: &Rc<Loaded>, context: &JobContext) -> Result<Picture, StopReason> {
+        let spec = self.asked().resolved();
         let model = self.bench.fitted(base, &spec, context)?;
         self.last = Some(Rc::clone(&model));
         model
@@ -118,7 +134,7 @@ impl Paint {
             let prepared = model.model.prepare_previews();
             prepared.map_err(|error| failed(error, context))?;
         }
-        let (spec, warnings) =
+        let (mut spec, warnings) =
             settled(&spec, &model.model).map_err(|error| failed(error, context))?;
         for warning in warnings {
             if self.warned.insert(warning.clone()) {
@@ -131,8 +147,12 @@ impl Paint {
             request.class_guide = Some(classifier.guide(&spec));
             request.conditions.class = self.told_class(&spec, &model);
         }
-        let session =
+        let mut session =
             Session::new(&model.model, &request).map_err(|error| failed(error, context))?;
+        if let Some(onward) = &self.onward {
+            let gone_on = onward.go_on(&mut session, &self.spec);
+            spec.was_retold = gone_on.map_err(|error| failed(error, context))?;
+        }
         let (plan, state) = session.into_parts();
         Ok(Picture {
             spec,
@@ -252,6 +272,18 @@ impl Paint {
                 image: Arc::new(opaque(&image)),
                 planes,
             });
+            let id = StepId {
+                job: context.job(),
+                picture: self.index,
+                step,
+            };
+            let kept = Step {
+                spec: self.asked(),
+                was_retold: spec.was_retold,
+                state: session.state(),
+                denoised: view.denoised.clone(),
+            };
+            self.bench.steps.borrow_mut().keep(id, kept);
         }
         self.steps = total;
         self.tell_progress(step, context);
@@ -330,6 +362,9 @@ impl Drop for Paint {
 impl Work for Paint {
     fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
         let Some(model) = self.model.clone() else {
+            if let Some(onward) = &mut self.onward {
+                self.spec = onward.find(&self.bench.steps, context)?;
+            }
             self.spec
                 .validate()
                 .map_err(|error| StopReason::Failed(error.into()))?;

@@ -2,19 +2,25 @@
 
 use egui::{Align2, CornerRadius, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, vec2};
 
+use super::menu_bar::{entries_ui, menu_style};
+use crate::app::actions::actions_of;
 use crate::app::actions::generate::ESCAPE;
+use crate::app::actions::steps::{ENDINGS, NEXT_STEP, PREVIOUS_STEP};
 use crate::app::jobs::{JobRecord, Painting};
 use crate::app::shortcuts::keys_of;
-use crate::app::trajectory::StepId;
 use crate::app::{AppState, Command, CommandSink};
-use crate::engine::protocol::TrajectoryFrame;
+use crate::engine::protocol::{StepId, TrajectoryFrame};
 use crate::icons;
 use crate::ui::UiState;
 use crate::ui::theme::{radius, space, tokens, type_size};
-use crate::ui::widgets::{caption, title};
+use crate::ui::widgets::{action_button, caption, title};
 
 /// Side of a thumbnail.
 const THUMBNAIL: f32 = 64.0;
+/// Sides of a button in the head of the strip, and of its icon.
+const HEAD_ICON: [f32; 2] = [20.0, 14.0];
+/// Width from which what can be done with a step is written out.
+const WORDS_WIDTH: f32 = 560.0;
 
 /// Shows the strip.
 pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
@@ -27,12 +33,11 @@ pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands:
         let Some(record) = strip else { return };
         caption(ui, summary(record, shown));
         if shown.is_some() {
+            for action in [&PREVIOUS_STEP, &NEXT_STEP] {
+                action_button(ui, action, HEAD_ICON, state, commands);
+            }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                let back = ui.small_button(format!("{}  Back to the picture", icons::X));
-                let keys = keys_of(&ESCAPE).unwrap_or_default();
-                if back.on_hover_text(keys).clicked() {
-                    commands.push(Command::ShowFrame(None));
-                }
+                shown_ui(ui, state, commands);
             });
         }
     });
@@ -49,12 +54,50 @@ pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands:
             for frame in painting.run.frames() {
                 let step = StepId::of(frame);
                 let chosen = shown == Some(step);
-                if frame_ui(ui, own, painting, frame, chosen).clicked() {
+                let response = frame_ui(ui, own, painting, frame, chosen);
+                if response.clicked() {
                     commands.push(Command::ShowFrame((!chosen).then_some(step)));
                 }
+                if response.secondary_clicked() {
+                    commands.push(Command::ShowFrame(Some(step)));
+                }
+                response.context_menu(|ui| {
+                    menu_style(ui.style_mut());
+                    entries_ui(ui, ENDINGS, state, commands);
+                });
             }
         });
     });
+}
+
+/// What can be done with the step in view, from the right.
+fn shown_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let back = ui.small_button(format!("{}  Back to the picture", icons::X));
+    let keys = keys_of(&ESCAPE).unwrap_or_default();
+    if back.on_hover_text(keys).clicked() {
+        commands.push(Command::ShowFrame(None));
+    }
+    let has_room = ui.available_width() > WORDS_WIDTH;
+    for action in actions_of(ENDINGS).into_iter().rev() {
+        if !has_room {
+            action_button(ui, action, HEAD_ICON, state, commands);
+            continue;
+        }
+        let obstacle = action.obstacle(state);
+        let text = format!("{}  {}", action.icon, action.label);
+        let button = egui::Button::new(text).small();
+        let button = ui
+            .add_enabled(obstacle.is_none(), button)
+            .accessible_name(action.label);
+        let told = obstacle.or(action.hint).unwrap_or_default();
+        if button
+            .on_hover_text(told)
+            .on_disabled_hover_text(told)
+            .clicked()
+        {
+            commands.act(action, state);
+        }
+    }
 }
 
 fn summary(record: &JobRecord, shown: Option<StepId>) -> String {
