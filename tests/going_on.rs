@@ -9,7 +9,7 @@ use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{
     Ending, EngineEvent, JobId, JobOutcome, PaintedImage, StepId, StopReason,
 };
-use velatura::engine::{EngineHandle, studio};
+use velatura::engine::{EngineHandle, SamplerChoice, studio};
 use velatura::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource, SamplerId};
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -133,6 +133,26 @@ fn other_words_and_other_noise_lead_elsewhere() {
     assert_ne!(one.latents, two.latents);
     assert_eq!(one.latents, other(1).latents);
     assert!(one.spec.was_retold && one.spec.prompt == before.spec.prompt);
+}
+
+/// What a sampler would leave of the noise shows as far larger latents.
+#[test]
+fn every_sampler_ends_other_noise_too() {
+    let mut engine = engine();
+    for choice in SamplerChoice::all() {
+        let (job, images) = paint(&mut engine, spec(choice.id));
+        let deviation = |image: &PaintedImage| {
+            let values = &image.latents.as_ref().expect("latents").values;
+            let squares: f32 = values.iter().map(|value| value * value).sum();
+            (squares / values.len() as f32).sqrt()
+        };
+        let before = deviation(&images[0]);
+        let ending = Ending::Other { seed: 3 };
+        let (_, other) = gone_on(&mut engine, step_of(job, 0, 3), ending, None);
+        assert_ne!(other.latents, images[0].latents, "{}", choice.id);
+        let ratio = deviation(&other) / before;
+        assert!((0.5..2.0).contains(&ratio), "{}: {ratio}", choice.id);
+    }
 }
 
 #[test]

@@ -318,7 +318,7 @@ impl<'m> Session<'m> {
                 Some(kept) => kept.restored(noised, sampler, index),
                 None => noised,
             },
-            memory: SamplerMemory::default(),
+            memory: sampler.restarted(&self.state.memory),
             random,
         };
     }

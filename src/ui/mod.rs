@@ -17,6 +17,7 @@ use egui::{CentralPanel, Margin, Panel, Ui};
 
 use crate::app::{AppState, CommandSink, Dialog};
 use crate::document::LayerId;
+use crate::engine::protocol::StepId;
 use crate::gpu::{CanvasLimits, PlanePainter};
 use theme::{height, panel_frame, tokens};
 use widgets::TextureCache;
@@ -54,6 +55,8 @@ pub struct UiState {
     new_size_px: Option<[u32; 2]>,
     /// Steps that lie on the graphics card.
     planes: PlanePainter,
+    /// The step of the trajectory that was in view last.
+    step: Option<StepId>,
     /// The list of classes.
     classes: panels::ClassListUi,
     /// The canvas.
@@ -80,6 +83,7 @@ impl UiState {
             typed_path: None,
             new_size_px: None,
             planes: PlanePainter::new(render_state),
+            step: None,
             classes: panels::ClassListUi::default(),
             canvas: canvas::CanvasUi::new(render_state, CanvasLimits::default()),
         }

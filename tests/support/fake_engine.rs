@@ -9,9 +9,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use image::{GrayImage, Luma, Rgba, RgbaImage, imageops};
 
 use velatura::engine::protocol::{
-    AdapterSummary, Ending, EngineError, EnlargedImage, JobOutcome, JobSpec, MemorySummary, ModelSummary,
-    PaintedBy, PaintedImage, Segmentation, StepReport, StopReason, TrainEvent, TrainOutcome,
-    TrajectoryFrame,
+    AdapterSummary, Ending, EngineError, EnlargedImage, JobOutcome, JobSpec, MemorySummary,
+    ModelSummary, PaintedBy, PaintedImage, Segmentation, StepReport, StopReason, TrainEvent,
+    TrainOutcome, TrajectoryFrame,
 };
 use velatura::engine::{Engine, EngineFactory, Flow, JobContext, PromptReader, Work};
 use velatura::model::ClipTokenizer;

@@ -149,6 +149,12 @@ pub trait Sampler: Send + Sync {
         sample: Tensor<4>,
         noise: &mut dyn NoiseSource,
     ) -> SamplerStep;
+
+    /// What is left of the memory where other noise is put on a sample on its way: nothing
+    /// that earlier evaluations led to.
+    fn restarted(&self, _memory: &SamplerMemory) -> SamplerMemory {
+        SamplerMemory::default()
+    }
 }
 
 /// The multistep rule of Adams and Bashforth on up to four predictions, newest last;

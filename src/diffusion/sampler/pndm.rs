@@ -191,4 +191,12 @@ impl Sampler for Pndm {
         memory.calls += 1;
         step
     }
+
+    /// It prepares itself at the beginning of a run only.
+    fn restarted(&self, memory: &SamplerMemory) -> SamplerMemory {
+        SamplerMemory {
+            calls: memory.calls,
+            ..SamplerMemory::default()
+        }
+    }
 }

@@ -20,7 +20,7 @@ const THUMBNAIL: f32 = 64.0;
 /// Sides of a button in the head of the strip, and of its icon.
 const HEAD_ICON: [f32; 2] = [20.0, 14.0];
 /// Width from which what can be done with a step is written out.
-const WORDS_WIDTH: f32 = 560.0;
+const WORDS_WIDTH: f32 = 420.0;
 
 /// Shows the strip.
 pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands: &mut CommandSink) {
@@ -55,6 +55,10 @@ pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands:
                 let step = StepId::of(frame);
                 let chosen = shown == Some(step);
                 let response = frame_ui(ui, own, painting, frame, chosen);
+                if chosen && own.step != shown {
+                    // Keys may lead beyond what is seen of the strip.
+                    response.scroll_to_me(None);
+                }
                 if response.clicked() {
                     commands.push(Command::ShowFrame((!chosen).then_some(step)));
                 }
@@ -68,6 +72,7 @@ pub fn trajectory_ui(ui: &mut Ui, state: &AppState, own: &mut UiState, commands:
             }
         });
     });
+    own.step = shown;
 }
 
 /// What can be done with the step in view, from the right.
