@@ -174,8 +174,8 @@ pub struct GenerateSpec {
     /// Pictures that control what is painted, each through a network of its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<ControlSpec>,
-    /// Whether it was told something else on its way: it is what was told last, and
-    /// paints another picture from the start.
+    /// Whether it was told something else on its way, or went on otherwise from a step of
+    /// another picture: it is what was told last, and paints another picture from the start.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub was_retold: bool,
     /// Whether noise or latents were handed in, which a recipe does not hold.

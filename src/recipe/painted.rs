@@ -424,7 +424,9 @@ impl FoundRecipe {
     pub fn of(recipe: PaintedRecipe) -> Self {
         let mut spec = recipe.spec.without_places();
         let was_retold = std::mem::take(&mut spec.was_retold);
-        let before = was_retold.then(|| "what it was told before it was told otherwise".to_owned());
+        let before = was_retold.then(|| {
+            "how it was painted until it was told otherwise, or went on from a step".to_owned()
+        });
         let was_given = std::mem::take(&mut spec.was_given_latents);
         let given = was_given.then(|| GIVEN_LATENTS.to_owned());
         Self {
