@@ -174,6 +174,72 @@ fn words_alone_are_told_as_boxes_too() {
 }
 
 #[test]
+fn on_a_strip_boxes_stand_for_the_words_that_name_them() {
+    let place = model_folder();
+    let load = || LatentDiffusion::load(&ModelFolder::open(place.path()).unwrap(), &Device::flex());
+    let size_px = [256, 64];
+    assert_eq!(load().unwrap().strip_window_px(size_px), None);
+    let plurals = ["buses", "balloons", "dogs", "houses"];
+    change(place.path(), "plurals", plurals.as_slice().into());
+    let model = load().unwrap();
+    assert_eq!(model.strip_window_px(size_px), Some(64));
+    for other in [[128, 64], [64, 256], [512, 128]] {
+        assert_eq!(model.strip_window_px(other), None, "{other:?}");
+    }
+    let composing = |seed: u64| Composing {
+        prompt: "two red buses on a green hill, flat style",
+        syntax: PromptSyntax::Weighted,
+        steps: 2,
+        seed,
+        size_px,
+        canvas: Canvas {
+            window_px: Some(64),
+            ..Canvas::default()
+        },
+    };
+    let seed = (0..50).find(|seed| model.boxes_for(&composing(*seed)).is_some());
+    let seed = seed.unwrap();
+    let placed = model.boxes_for(&composing(seed));
+    let painted = |prompt: &str, layout: Option<LayoutInput>, window_px: Option<u32>| {
+        let request = GenerationRequest {
+            prompt: prompt.to_owned(),
+            reading: TextReading::default(),
+            steps: 2,
+            guidance_scale: 3.0,
+            seed,
+            width_px: size_px[0],
+            height_px: size_px[1],
+            canvas: Canvas {
+                window_px,
+                ..Canvas::default()
+            },
+            conditions: Conditions {
+                places_boxes: layout.is_none(),
+                layout,
+                ..Conditions::default()
+            },
+            ..GenerationRequest::default()
+        };
+        let mut session = Session::new(&model, &request).unwrap();
+        while session.step().unwrap().is_some() {}
+        let latents = session.state().latents.into_data();
+        latents.iter::<f32>().collect::<Vec<f32>>()
+    };
+    let words = composing(seed).prompt;
+    let rest = "on a green hill, flat style";
+    let whole = painted(words, None, Some(64));
+    assert_eq!(painted(words, placed.clone(), Some(64)), whole);
+    assert_eq!(painted(rest, placed.clone(), Some(64)), whole);
+    // Seen as a whole, all words are heard; so are those with signs.
+    assert_ne!(
+        painted(words, placed.clone(), None),
+        painted(rest, placed.clone(), None)
+    );
+    let signs = "two red (buses:1.2) on a green hill, flat style";
+    assert_ne!(painted(signs, placed, Some(64)), whole);
+}
+
+#[test]
 fn a_model_keeps_it_when_it_is_written_anew() {
     let place = model_folder();
     let opened = ModelFolder::open(place.path()).unwrap();

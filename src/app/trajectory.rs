@@ -154,6 +154,7 @@ pub struct Preview {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::protocol::JobId;
 
     fn frame(step: u32) -> TrajectoryFrame {
         TrajectoryFrame {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::unnamed::{Names, without_things};
 use super::{Canvas, Conditions, GenerationRequest, LatentDiffusion};
 use crate::model::PlacedBox;
 use crate::recipe::prompt::{PromptSyntax, joined};
@@ -9,6 +10,10 @@ use crate::recipe::{InputSpec, LayoutBox, LayoutInput};
 
 /// How much longer one side may be: things were learnt to be placed on squares.
 const MOST_RATIO: f32 = 2.0;
+
+/// Of a strip the shorter side, as a multiple of those of the model's training: what is higher
+/// has windows without a horizon, in which anything is painted.
+const STRIP_SIDES: f32 = 1.5;
 
 /// What boxes are placed for.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +45,25 @@ impl Composing<'_> {
         Some(joined(&self.syntax.pieces(&part.text)))
     }
 
-    /// Whether the picture is one for which boxes can be placed.
-    fn is_fit(&self) -> bool {
+    /// The words, where they are no more than that.
+    fn plain_words(&self) -> Option<String> {
+        self.words()
+            .filter(|words| words.trim() == self.prompt.trim())
+    }
+
+    /// Whether the picture is seen whole, and near enough to a square.
+    fn is_squarish(&self) -> bool {
         let [across, down] = self.size_px.map(|side| side as f32);
         let is_whole = !self.canvas.divides(self.size_px);
         is_whole && across <= MOST_RATIO * down && down <= MOST_RATIO * across
     }
+}
+
+/// Whether a picture is much longer than high, and hardly higher than those of the model's
+/// training.
+fn is_strip([across, down]: [u32; 2], native_px: u32) -> bool {
+    let [across, down, native] = [across, down, native_px].map(|side| side as f32);
+    across > MOST_RATIO * down && down <= STRIP_SIDES * native && across > MOST_RATIO * native
 }
 
 impl LatentDiffusion {
@@ -63,7 +81,8 @@ impl LatentDiffusion {
             } => Some((classes, colours, *max_boxes as usize)),
             _ => None,
         })?;
-        let words = composing.words().filter(|_| composing.is_fit())?;
+        let is_fit = composing.is_squarish() || self.strip_window_px(composing.size_px).is_some();
+        let words = composing.words().filter(|_| is_fit)?;
         let named = |it: PlacedBox| {
             Some(LayoutBox {
                 class: classes.get(it.class)?.clone(),
@@ -102,13 +121,52 @@ impl LatentDiffusion {
         }
     }
 
-    /// A request with boxes for its words, as [`Self::with_boxes`] says.
+    /// The side of the windows in which a strip with boxes is painted best, where the model
+    /// knows what they are called: each shows what lies in it as a picture of the training.
+    pub fn strip_window_px(&self, size_px: [u32; 2]) -> Option<u32> {
+        let native_px = self.manifest().resolution_px;
+        let names = self.layout_prior()?.config().plurals.len();
+        (names > 0 && is_strip(size_px, native_px)).then_some(native_px)
+    }
+
+    /// What the denoiser hears of a prompt beside boxes, in windows: nothing of the things
+    /// that it names. `None` where that is all of it.
+    pub(super) fn words_beside_boxes(
+        &self,
+        composing: &Composing<'_>,
+        conditions: &Conditions,
+    ) -> Option<String> {
+        let is_divided = composing.canvas.divides(composing.size_px);
+        if !is_divided || conditions.boxes_are_regions || conditions.layout.is_none() {
+            return None;
+        }
+        let config = self.layout_prior()?.config();
+        let inputs = &self.manifest().inputs;
+        let (classes, colours) = inputs.iter().find_map(|input| match input {
+            InputSpec::Layout {
+                classes, colours, ..
+            } => Some((classes, colours)),
+            _ => None,
+        })?;
+        if config.plurals.is_empty() {
+            return None;
+        }
+        let nouns = classes.iter().chain(&config.plurals);
+        let names = Names {
+            nouns: nouns.map(String::as_str).collect(),
+            colours,
+            placing: &config.words,
+        };
+        without_things(&composing.plain_words()?, &names)
+    }
+
+    /// A request with boxes for its words, as [`Self::with_boxes`] says, and without the
+    /// words that boxes stand for, as [`Self::words_beside_boxes`] says.
     pub(super) fn composed<'r>(
         &self,
         request: &'r GenerationRequest,
     ) -> Cow<'r, GenerationRequest> {
-        let conditions = &request.conditions;
-        if !conditions.places_boxes || request.init.is_some() || self.layout_prior().is_none() {
+        if self.layout_prior().is_none() {
             return Cow::Borrowed(request);
         }
         let composing = Composing {
@@ -119,10 +177,19 @@ impl LatentDiffusion {
             size_px: [request.width_px, request.height_px],
             canvas: request.canvas,
         };
-        Cow::Owned(GenerationRequest {
-            conditions: self.with_boxes(conditions.clone(), &composing),
-            ..request.clone()
-        })
+        let mut conditions = Cow::Borrowed(&request.conditions);
+        if conditions.places_boxes && request.init.is_none() {
+            conditions = Cow::Owned(self.with_boxes(conditions.into_owned(), &composing));
+        }
+        let rest = self.words_beside_boxes(&composing, &conditions);
+        match (conditions, rest) {
+            (Cow::Borrowed(_), None) => Cow::Borrowed(request),
+            (conditions, rest) => Cow::Owned(GenerationRequest {
+                conditions: conditions.into_owned(),
+                prompt: rest.unwrap_or_else(|| request.prompt.clone()),
+                ..request.clone()
+            }),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod step_view;
 mod telling;
 mod tensors;
 mod torch_random;
+mod unnamed;
 mod vector_math;
 
 pub use canvas::Canvas;

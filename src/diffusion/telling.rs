@@ -139,6 +139,8 @@ impl LatentDiffusion {
         };
         let without_picture = self.with_boxes(without_picture, &composing);
         let conditions = &without_picture;
+        let rest = self.words_beside_boxes(&composing, conditions);
+        let prompt = rest.as_deref().unwrap_or(prompt);
         without_picture.check(self.manifest(), size_px, canvas.divides(size_px))?;
         let is_guided = self.is_guided(guidance_scale);
         let spoken = Spoken::new([negative_prompt, prompt], is_guided, reading, steps);

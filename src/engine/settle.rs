@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diffusion::{DiffusionError, LatentDiffusion, MOST_TEXTS, sampler_info};
-use crate::recipe::{GenerateSpec, InputSpec, Schedule};
+use crate::recipe::{GenerateSpec, InputSpec, Schedule, WindowChoice};
 
 /// Letters of a text that a sentence quotes.
 const MOST_QUOTED: usize = 200;
@@ -108,6 +108,13 @@ pub(super) fn settled(
         true => [spec.prompt.clone(), spec.negative_prompt.clone()],
         false => [syntax.only_loras(&spec.prompt), String::new()],
     };
+    let size_px = [spec.width_px, spec.height_px];
+    let has_boxes = spec.is_composed() || spec.layout.is_some();
+    let strip = model.strip_window_px(size_px).filter(|_| has_boxes);
+    let windows = match (spec.windows, strip) {
+        (WindowChoice::Auto, Some(side_px)) => WindowChoice::Side(side_px),
+        (windows, _) => windows,
+    };
     let done = GenerateSpec {
         prompt,
         negative_prompt,
@@ -118,10 +125,7 @@ pub(super) fn settled(
             Schedule::Uniform
         }),
         clip_skip,
-        windows: spec.windows.settled(
-            [spec.width_px, spec.height_px],
-            model.manifest().resolution_px,
-        ),
+        windows: windows.settled(size_px, model.manifest().resolution_px),
         places_boxes: spec.is_composed() && model.layout_prior().is_some(),
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
         ..spec.clone()

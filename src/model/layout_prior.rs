@@ -50,6 +50,10 @@ pub struct LayoutPriorConfig {
     /// them has in pieces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<String>,
+    /// What several things of each class are called; of what one is called the model itself
+    /// knows. None where that is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plurals: Vec<String>,
     /// The network.
     #[serde(flatten)]
     pub transformer: ClipTextConfig,
@@ -65,6 +69,7 @@ impl Default for LayoutPriorConfig {
             max_boxes: 12,
             max_tokens: 40,
             words: Vec::new(),
+            plurals: Vec::new(),
             transformer: ClipTextConfig {
                 max_position_embeddings: 113,
                 ..ClipTextConfig::default()
@@ -97,6 +102,10 @@ impl LayoutPriorConfig {
             ("max_tokens", self.max_tokens, &(2..=10_000)),
         ] {
             limits::within(CLASS, key, value, range)?;
+        }
+        if !self.plurals.is_empty() && self.plurals.len() != self.classes {
+            let supported = format!("there must be one for each of the {} classes", self.classes);
+            return fail("plurals", self.plurals.len().to_string(), supported);
         }
         self.transformer.validate()?;
         let own = self.own_tokens();

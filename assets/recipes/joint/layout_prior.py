@@ -328,7 +328,7 @@ def main():
             "_class_name": "LayoutPrior", "vocab_size": VOCABULARY, "hidden_size": WIDTH, "intermediate_size": WIDTH * 4,
             "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "max_position_embeddings": LENGTH,
             "hidden_act": "quick_gelu", "classes": len(nouns), "colours": len(TINTS), "bins": BINS, "max_boxes": MOST_OBJECTS,
-            "max_tokens": data.LENGTH, "words": sorted(PLACING),
+            "max_tokens": data.LENGTH, "words": sorted(PLACING), "plurals": plurals,
         }
         (out / "config.json").write_text(json.dumps(about, indent=2) + "\n")
         kept = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step, "spent": spent + time.time() - begun}
