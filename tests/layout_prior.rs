@@ -24,7 +24,7 @@ use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage};
 use velatura::engine::{EngineHandle, studio};
 use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::prompt::{PromptSyntax, TextReading};
-use velatura::recipe::{GenerateSpec, LayoutInput, ModelSource, SemanticInput};
+use velatura::recipe::{GenerateSpec, LayoutInput, ModelSource, SemanticInput, WindowChoice};
 
 /// The tiny joint model with a layout prior.
 fn model_folder() -> TempDir {
@@ -178,13 +178,15 @@ fn on_a_strip_boxes_stand_for_the_words_that_name_them() {
     let place = model_folder();
     let load = || LatentDiffusion::load(&ModelFolder::open(place.path()).unwrap(), &Device::flex());
     let size_px = [256, 64];
-    assert_eq!(load().unwrap().strip_window_px(size_px), None);
+    assert!(!load().unwrap().names_boxes());
     let plurals = ["buses", "balloons", "dogs", "houses"];
     change(place.path(), "plurals", plurals.as_slice().into());
     let model = load().unwrap();
-    assert_eq!(model.strip_window_px(size_px), Some(64));
+    assert!(model.names_boxes());
+    let auto = WindowChoice::Auto;
+    assert_eq!(auto.beside_boxes(size_px, 64), WindowChoice::Side(64));
     for other in [[128, 64], [64, 256], [512, 128]] {
-        assert_eq!(model.strip_window_px(other), None, "{other:?}");
+        assert_eq!(auto.beside_boxes(other, 64), auto, "{other:?}");
     }
     let composing = |seed: u64| Composing {
         prompt: "two red buses on a green hill, flat style",

@@ -209,7 +209,7 @@ impl AppState {
             let area = |[width, height]: [u32; 2]| u64::from(width) * u64::from(height);
             let native = [model.native_size_px; 2];
             let is_large = area(self.painted_size_px()) > FAR_TOO_LARGE * area(native);
-            let windows = self.form().spec.windows;
+            let windows = self.windows(self.form().spec.windows);
             let windows = windows.side_px(self.painted_size_px(), model.native_size_px);
             return (is_large && windows.is_none()).then(|| {
                 let side = model.native_size_px;

@@ -8,6 +8,7 @@ use super::boxes::Naming;
 use super::classes::ClassShares;
 use super::classifier::KnownClassifiers;
 use super::command::Dialog;
+use super::conditions::Condition;
 use super::controls::KnownControls;
 use super::documents::{Documents, OpenDocument};
 use super::following::Followers;
@@ -27,7 +28,7 @@ use crate::engine::library::KnownModel;
 use crate::engine::protocol::{AdapterSummary, MemorySummary, ModelSummary};
 use crate::project::recovery::LeftBehind;
 use crate::recipe::prompt::{PromptSyntax, joined};
-use crate::recipe::{GenerateSpec, ModelSource, NamedFile};
+use crate::recipe::{GenerateSpec, ModelSource, NamedFile, WindowChoice};
 use crate::tools::Toolbox;
 
 /// How the chosen model stands.
@@ -233,9 +234,21 @@ impl AppState {
     /// Whether a press on Generate would paint in several windows, each of which sees what
     /// lies in it.
     pub fn paints_in_windows(&self) -> bool {
-        let windows = self.form().spec.windows;
+        let windows = self.windows(self.form().spec.windows);
         let model = self.model_summary();
         model.is_some_and(|it| windows.divides(self.painted_size_px(), it.native_size_px))
+    }
+
+    /// A choice of windows, as it is for a picture with the boxes of the next one.
+    pub fn windows(&self, choice: WindowChoice) -> WindowChoice {
+        let Some(model) = self.model_summary().filter(|it| it.places_boxes) else {
+            return choice;
+        };
+        let are_placed = self.can_compose() && self.form().places_boxes;
+        if are_placed || self.tells(Condition::Boxes) {
+            return choice.beside_boxes(self.painted_size_px(), model.native_size_px);
+        }
+        choice
     }
 
     /// Has the tools suit the canvas.

@@ -6,14 +6,10 @@ use super::unnamed::{Names, without_things};
 use super::{Canvas, Conditions, GenerationRequest, LatentDiffusion};
 use crate::model::PlacedBox;
 use crate::recipe::prompt::{PromptSyntax, joined};
-use crate::recipe::{InputSpec, LayoutBox, LayoutInput};
+use crate::recipe::{InputSpec, LayoutBox, LayoutInput, is_strip};
 
 /// How much longer one side may be: things were learnt to be placed on squares.
 const MOST_RATIO: f32 = 2.0;
-
-/// Of a strip the shorter side, as a multiple of those of the model's training: what is higher
-/// has windows without a horizon, in which anything is painted.
-const STRIP_SIDES: f32 = 1.5;
 
 /// What boxes are placed for.
 #[derive(Clone, Copy, Debug)]
@@ -59,13 +55,6 @@ impl Composing<'_> {
     }
 }
 
-/// Whether a picture is much longer than high, and hardly higher than those of the model's
-/// training.
-fn is_strip([across, down]: [u32; 2], native_px: u32) -> bool {
-    let [across, down, native] = [across, down, native_px].map(|side| side as f32);
-    across > MOST_RATIO * down && down <= STRIP_SIDES * native && across > MOST_RATIO * native
-}
-
 impl LatentDiffusion {
     /// Boxes for what words name, on a picture of this size; the same seed places them in
     /// the same way. `None` where the model cannot, or knows nothing that they name.
@@ -81,7 +70,7 @@ impl LatentDiffusion {
             } => Some((classes, colours, *max_boxes as usize)),
             _ => None,
         })?;
-        let is_fit = composing.is_squarish() || self.strip_window_px(composing.size_px).is_some();
+        let is_fit = composing.is_squarish() || self.has_strip(composing.size_px);
         let words = composing.words().filter(|_| is_fit)?;
         let named = |it: PlacedBox| {
             Some(LayoutBox {
@@ -121,12 +110,15 @@ impl LatentDiffusion {
         }
     }
 
-    /// The side of the windows in which a strip with boxes is painted best, where the model
-    /// knows what they are called: each shows what lies in it as a picture of the training.
-    pub fn strip_window_px(&self, size_px: [u32; 2]) -> Option<u32> {
-        let native_px = self.manifest().resolution_px;
-        let names = self.layout_prior()?.config().plurals.len();
-        (names > 0 && is_strip(size_px, native_px)).then_some(native_px)
+    /// Whether the model knows what boxes are called, so that words can be left to them.
+    pub fn names_boxes(&self) -> bool {
+        let prior = self.layout_prior();
+        prior.is_some_and(|prior| !prior.config().plurals.is_empty())
+    }
+
+    /// Whether a picture is a strip, on which boxes stand for words.
+    fn has_strip(&self, size_px: [u32; 2]) -> bool {
+        self.names_boxes() && is_strip(size_px, self.manifest().resolution_px)
     }
 
     /// What the denoiser hears of a prompt beside boxes, in windows: nothing of the things
@@ -137,7 +129,8 @@ impl LatentDiffusion {
         conditions: &Conditions,
     ) -> Option<String> {
         let is_divided = composing.canvas.divides(composing.size_px);
-        if !is_divided || conditions.boxes_are_regions || conditions.layout.is_none() {
+        let is_told = conditions.layout.is_some() && !conditions.boxes_are_regions;
+        if !is_divided || !is_told || !self.names_boxes() {
             return None;
         }
         let config = self.layout_prior()?.config();
@@ -148,9 +141,6 @@ impl LatentDiffusion {
             } => Some((classes, colours)),
             _ => None,
         })?;
-        if config.plurals.is_empty() {
-            return None;
-        }
         let nouns = classes.iter().chain(&config.plurals);
         let names = Names {
             nouns: nouns.map(String::as_str).collect(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diffusion::{DiffusionError, LatentDiffusion, MOST_TEXTS, sampler_info};
-use crate::recipe::{GenerateSpec, InputSpec, Schedule, WindowChoice};
+use crate::recipe::{GenerateSpec, InputSpec, Schedule};
 
 /// Letters of a text that a sentence quotes.
 const MOST_QUOTED: usize = 200;
@@ -110,10 +110,10 @@ pub(super) fn settled(
     };
     let size_px = [spec.width_px, spec.height_px];
     let has_boxes = spec.is_composed() || spec.layout.is_some();
-    let strip = model.strip_window_px(size_px).filter(|_| has_boxes);
-    let windows = match (spec.windows, strip) {
-        (WindowChoice::Auto, Some(side_px)) => WindowChoice::Side(side_px),
-        (windows, _) => windows,
+    let native_px = model.manifest().resolution_px;
+    let windows = match has_boxes && model.names_boxes() {
+        true => spec.windows.beside_boxes(size_px, native_px),
+        false => spec.windows,
     };
     let done = GenerateSpec {
         prompt,
@@ -125,7 +125,7 @@ pub(super) fn settled(
             Schedule::Uniform
         }),
         clip_skip,
-        windows: windows.settled(size_px, model.manifest().resolution_px),
+        windows: windows.settled(size_px, native_px),
         places_boxes: spec.is_composed() && model.layout_prior().is_some(),
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
         ..spec.clone()

@@ -33,8 +33,24 @@ const TOLD_SIDES_PX: RangeInclusive<u32> = 1..=MAX_SIDE_PX;
 /// all of it, and further on its time and memory grow beyond its area.
 const WHOLE_AREAS: u64 = 4;
 
+/// How much longer than high a picture is from which on it is a strip, and than those of the
+/// model's training.
+const STRIP_RATIO: f32 = 2.0;
+
+/// Of a strip the shorter side, at most, as a multiple of those of the model's training: what is
+/// higher has windows without a horizon, in which anything is painted.
+const STRIP_SIDES: f32 = 1.5;
+
 /// The sides of such windows, as a multiple of those of the model's training.
 const AUTO_SIDES: u32 = 2;
+
+/// Whether a picture is much longer than high, and hardly higher than those of the model's
+/// training.
+pub fn is_strip(size_px: [u32; 2], native_px: u32) -> bool {
+    let [across, down] = size_px.map(|side| side as f32);
+    let native = native_px as f32;
+    across > STRIP_RATIO * down.max(native) && down <= STRIP_SIDES * native
+}
 
 impl WindowChoice {
     /// The sides of the windows in which a picture is painted; `None` for whole.
@@ -48,6 +64,17 @@ impl WindowChoice {
                 let side_px = native_px.saturating_mul(AUTO_SIDES);
                 is_large.then_some(side_px.clamp(*SIDES_PX.start(), *SIDES_PX.end()))
             }
+        }
+    }
+
+    /// The choice for a picture with boxes, of a model that knows what they are called:
+    /// where nobody chose, a strip is painted in windows that show what lies in them as a
+    /// picture of the training would.
+    #[must_use]
+    pub fn beside_boxes(self, size_px: [u32; 2], native_px: u32) -> Self {
+        match self {
+            Self::Auto if is_strip(size_px, native_px) => Self::Side(native_px),
+            choice => choice,
         }
     }
 

@@ -43,7 +43,7 @@ mod train;
 mod upscale;
 mod webp_chunks;
 
-pub use canvas::{Tile, WindowChoice};
+pub use canvas::{Tile, WindowChoice, is_strip};
 pub use control::{
     CONTROL_END, CONTROL_START, CONTROL_WEIGHT, ControlKind, ControlSpec, MAX_CONTROLS,
 };

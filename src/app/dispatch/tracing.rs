@@ -54,7 +54,7 @@ impl Core {
         };
         let Some(boxes) = boxes else {
             let text = "No boxes could be placed: the words name nothing that the model knows, or \
-                        change on the way, or the picture is very long or painted in windows";
+                        change on the way, or the picture is very high, or painted in windows and no strip";
             self.state.notices.push(Severity::Info, text);
             return;
         };

@@ -45,7 +45,8 @@ fn windows_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         return;
     }
     let chosen = state.form().spec.windows;
-    let automatic = match WindowChoice::Auto.side_px(size_px, native_px) {
+    let automatic = state.windows(WindowChoice::Auto);
+    let automatic = match automatic.side_px(size_px, native_px) {
         Some(side_px) => format!("Automatic: {side_px} px"),
         None => "Automatic: none".to_owned(),
     };
