@@ -37,7 +37,7 @@ fn layers(studio: &Studio) -> usize {
 }
 
 #[test]
-fn arrows_go_from_step_to_step() {
+fn keys_go_from_step_to_step() {
     let mut studio = painted();
     studio.click("Step 2");
     assert_eq!(shown(&studio), Some(2));
@@ -46,12 +46,12 @@ fn arrows_go_from_step_to_step() {
         studio.harness.run();
         shown(&studio)
     };
-    assert_eq!(press(Key::ArrowRight), Some(3));
-    assert_eq!(press(Key::ArrowRight), Some(4));
-    assert_eq!(press(Key::ArrowRight), Some(4), "it is the last one");
-    assert_eq!(press(Key::ArrowLeft), Some(3));
+    assert_eq!(press(Key::Period), Some(3));
+    assert_eq!(press(Key::Period), Some(4));
+    assert_eq!(press(Key::Period), Some(4), "it is the last one");
+    assert_eq!(press(Key::Comma), Some(3));
     assert_eq!(press(Key::Escape), None);
-    assert_eq!(press(Key::ArrowLeft), None);
+    assert_eq!(press(Key::Comma), None);
 }
 
 #[test]

@@ -260,7 +260,7 @@ impl AppState {
     /// Why nothing can be generated now, as a sentence.
     pub fn obstacle(&self) -> Option<&str> {
         match &self.model {
-            ModelState::Failed(_) => Some("Choose a model first"),
+            ModelState::Failed(_) => Some("The chosen model could not be loaded; choose another"),
             ModelState::Loading | ModelState::Ready(_) => self.frame_obstacle(),
         }
     }

@@ -41,14 +41,14 @@ pub static KEEP_STEP: Action = Action::new(Group::Generate, "Keep this step", |s
 pub static PREVIOUS_STEP: Action =
     Action::new(Group::Generate, "Previous step", |state| beside(state, -1))
         .icon(icons::CARET_LEFT)
-        .key(Modifiers::NONE, Key::ArrowLeft)
+        .key(Modifiers::NONE, Key::Comma)
         .when(|state| state.jobs.shown().is_some())
         .unless(no_step);
 
 /// The step after the one in view.
 pub static NEXT_STEP: Action = Action::new(Group::Generate, "Next step", |state| beside(state, 1))
     .icon(icons::CARET_RIGHT)
-    .key(Modifiers::NONE, Key::ArrowRight)
+    .key(Modifiers::NONE, Key::Period)
     .when(|state| state.jobs.shown().is_some())
     .unless(no_step);
 
