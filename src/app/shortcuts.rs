@@ -39,6 +39,8 @@ pub fn keys_text(keys: &KeyboardShortcut) -> String {
         .replace("Down", "↓")
         .replace("Plus", "+")
         .replace("Minus", "\u{2212}")
+        .replace("Comma", ",")
+        .replace("Period", ".")
         .replace("OpenBracket", "[")
         .replace("CloseBracket", "]")
 }
