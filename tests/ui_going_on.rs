@@ -4,7 +4,7 @@
 #[path = "support/studio.rs"]
 mod studio;
 
-use egui::{Key, Modifiers};
+use egui::{Event, Key, Modifiers, MouseWheelUnit, vec2};
 use egui_kittest::kittest::Queryable as _;
 use studio::{Studio, number};
 use velatura::app::form::FormChange;
@@ -13,9 +13,13 @@ use velatura::recipe::param::STEPS;
 
 /// A studio in which a picture was painted in four steps.
 fn painted() -> Studio {
+    painted_in(4)
+}
+
+fn painted_in(steps: u32) -> Studio {
     let mut studio = Studio::start();
-    studio.set([number(&STEPS, 4)]);
-    studio.permit(4);
+    studio.set([number(&STEPS, steps)]);
+    studio.permit(steps as usize);
     studio.click("Generate");
     studio.wait("the picture", |state| state.document().has_picture());
     studio.wait("the end", |state| state.jobs.active().is_empty());
@@ -52,6 +56,27 @@ fn keys_go_from_step_to_step() {
     assert_eq!(press(Key::Comma), Some(3));
     assert_eq!(press(Key::Escape), None);
     assert_eq!(press(Key::Comma), None);
+}
+
+#[test]
+fn a_wheel_goes_along_the_strip() {
+    let mut studio = painted_in(30);
+    let left = |studio: &Studio| studio.harness.get_by_label("Step 20").rect().min.x;
+    let (before, at) = (left(&studio), studio.harness.get_by_label("Step 20").rect());
+    studio.harness.hover_at(at.center());
+    studio.harness.run();
+    studio.harness.event(Event::MouseWheel {
+        unit: MouseWheelUnit::Point,
+        delta: vec2(0.0, 200.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers: Modifiers::NONE,
+    });
+    studio.harness.run();
+    assert!(
+        left(&studio) > before + 100.0,
+        "earlier steps come into view"
+    );
 }
 
 #[test]

@@ -62,6 +62,8 @@ fn style(tokens: &Tokens, base: egui::Visuals) -> egui::Style {
     style.drag_value_text_style = TextStyle::Body;
     style.interaction.selectable_labels = false;
     style.interaction.tooltip_delay = 0.4;
+    // A wheel that turns one way only reaches all of a row too.
+    style.always_scroll_the_only_direction = true;
 
     let spacing = &mut style.spacing;
     spacing.item_spacing = vec2(space::S, space::S);
