@@ -24,7 +24,9 @@ use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage};
 use velatura::engine::{EngineHandle, studio};
 use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::prompt::{PromptSyntax, TextReading};
-use velatura::recipe::{GenerateSpec, LayoutInput, ModelSource, SemanticInput, WindowChoice};
+use velatura::recipe::{
+    GenerateSpec, LayoutBox, LayoutInput, ModelSource, SemanticInput, WindowChoice,
+};
 
 /// The tiny joint model with a layout prior.
 fn model_folder() -> TempDir {
@@ -228,17 +230,34 @@ fn on_a_strip_boxes_stand_for_the_words_that_name_them() {
         latents.iter::<f32>().collect::<Vec<f32>>()
     };
     let words = composing(seed).prompt;
+    let in_windows = |prompt: &str, layout| painted(prompt, layout, Some(64));
+    assert_eq!(in_windows(words, None), in_windows(words, placed));
+    let bus = || {
+        Some(LayoutInput(Arc::new([LayoutBox {
+            class: "bus".to_owned(),
+            rect: [100.0, 20.0, 30.0, 30.0],
+            colour: None,
+        }])))
+    };
     let rest = "on a green hill, flat style";
-    let whole = painted(words, None, Some(64));
-    assert_eq!(painted(words, placed.clone(), Some(64)), whole);
-    assert_eq!(painted(rest, placed.clone(), Some(64)), whole);
-    // Seen as a whole, all words are heard; so are those with signs.
-    assert_ne!(
-        painted(words, placed.clone(), None),
-        painted(rest, placed.clone(), None)
-    );
+    let whole = in_windows(words, bus());
+    assert_eq!(in_windows(rest, bus()), whole);
+    // What has no box is asked for by words.
+    let more = "two red buses and a dog on a green hill, flat style";
+    let dog = "a dog on a green hill, flat style";
+    assert_eq!(in_windows(more, bus()), in_windows(dog, bus()));
+    assert_ne!(in_windows(more, bus()), whole);
+    // Prompts with signs are heard as they are.
     let signs = "two red (buses:1.2) on a green hill, flat style";
-    assert_ne!(painted(signs, placed, Some(64)), whole);
+    assert_ne!(in_windows(signs, bus()), whole);
+    // In other windows all words are heard, and no boxes are placed.
+    let elsewhere = |prompt: &str| painted(prompt, bus(), None);
+    assert_ne!(elsewhere(words), elsewhere(rest));
+    let seen_whole = Composing {
+        canvas: Canvas::default(),
+        ..composing(seed)
+    };
+    assert!(model.boxes_for(&seen_whole).is_none());
 }
 
 #[test]
@@ -274,6 +293,10 @@ fn one_that_does_not_fit_is_refused_by_name() {
         let error = loaded.unwrap_err().to_string();
         assert!(error.contains(named), "{key}: {error}");
     }
+    let place = model_folder();
+    change(place.path(), "plurals", ["buses"].as_slice().into());
+    let error = ModelFolder::open(place.path()).unwrap_err().to_string();
+    assert!(error.contains("plurals"), "{error}");
     let place = model_folder();
     let weights = place.path().join("layout_prior/model.safetensors");
     let bytes = fs::read(&weights).unwrap();

@@ -70,7 +70,7 @@ impl LatentDiffusion {
             } => Some((classes, colours, *max_boxes as usize)),
             _ => None,
         })?;
-        let is_fit = composing.is_squarish() || self.has_strip(composing.size_px);
+        let is_fit = composing.is_squarish() || self.is_strip_of_boxes(composing);
         let words = composing.words().filter(|_| is_fit)?;
         let named = |it: PlacedBox| {
             Some(LayoutBox {
@@ -116,23 +116,27 @@ impl LatentDiffusion {
         prior.is_some_and(|prior| !prior.config().plurals.is_empty())
     }
 
-    /// Whether a picture is a strip, on which boxes stand for words.
-    fn has_strip(&self, size_px: [u32; 2]) -> bool {
-        self.names_boxes() && is_strip(size_px, self.manifest().resolution_px)
+    /// Whether a picture is a strip on which boxes stand for words: one that
+    /// [`WindowChoice::beside_boxes`](crate::recipe::WindowChoice::beside_boxes) divides so.
+    /// Recipes of other windows, and from before there were such strips, paint as ever.
+    fn is_strip_of_boxes(&self, composing: &Composing<'_>) -> bool {
+        let native_px = self.manifest().resolution_px;
+        self.names_boxes()
+            && is_strip(composing.size_px, native_px)
+            && composing.canvas.window_px == Some(native_px)
     }
 
-    /// What the denoiser hears of a prompt beside boxes, in windows: nothing of the things
-    /// that it names. `None` where that is all of it.
+    /// What the denoiser hears of a prompt on a strip with boxes: nothing of the things that
+    /// boxes stand for, which every window would paint. `None` where that is all of it.
     pub(super) fn words_beside_boxes(
         &self,
         composing: &Composing<'_>,
         conditions: &Conditions,
     ) -> Option<String> {
-        let is_divided = composing.canvas.divides(composing.size_px);
-        let is_told = conditions.layout.is_some() && !conditions.boxes_are_regions;
-        if !is_divided || !is_told || !self.names_boxes() {
+        if !self.is_strip_of_boxes(composing) || conditions.boxes_are_regions {
             return None;
         }
+        let boxes = conditions.layout.as_ref()?;
         let config = self.layout_prior()?.config();
         let inputs = &self.manifest().inputs;
         let (classes, colours) = inputs.iter().find_map(|input| match input {
@@ -141,9 +145,12 @@ impl LatentDiffusion {
             } => Some((classes, colours)),
             _ => None,
         })?;
-        let nouns = classes.iter().chain(&config.plurals);
+        let named = classes.iter().zip(&config.plurals);
+        let told = named.filter(|(class, _)| boxes.0.iter().any(|it| it.class == **class));
         let names = Names {
-            nouns: nouns.map(String::as_str).collect(),
+            nouns: told
+                .flat_map(|(one, several)| [&**one, &**several])
+                .collect(),
             colours,
             placing: &config.words,
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diffusion::{DiffusionError, LatentDiffusion, MOST_TEXTS, sampler_info};
-use crate::recipe::{GenerateSpec, InputSpec, Schedule};
+use crate::recipe::{GenerateSpec, InputSpec, Schedule, WindowChoice};
 
 /// Letters of a text that a sentence quotes.
 const MOST_QUOTED: usize = 200;
@@ -110,9 +110,8 @@ pub(super) fn settled(
     };
     let size_px = [spec.width_px, spec.height_px];
     let has_boxes = spec.is_composed() || spec.layout.is_some();
-    let native_px = model.manifest().resolution_px;
-    let windows = match has_boxes && model.names_boxes() {
-        true => spec.windows.beside_boxes(size_px, native_px),
+    let windows = match has_boxes {
+        true => beside_boxes(spec, model),
         false => spec.windows,
     };
     let done = GenerateSpec {
@@ -125,12 +124,23 @@ pub(super) fn settled(
             Schedule::Uniform
         }),
         clip_skip,
-        windows: windows.settled(size_px, native_px),
+        windows: windows.settled(size_px, model.manifest().resolution_px),
         places_boxes: spec.is_composed() && model.layout_prior().is_some(),
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
         ..spec.clone()
     };
     Ok((done, sentences))
+}
+
+/// The windows of a job that is told of boxes.
+pub(super) fn beside_boxes(spec: &GenerateSpec, model: &LatentDiffusion) -> WindowChoice {
+    let size_px = [spec.width_px, spec.height_px];
+    match model.names_boxes() {
+        true => spec
+            .windows
+            .beside_boxes(size_px, model.manifest().resolution_px),
+        false => spec.windows,
+    }
 }
 
 /// A sentence where a model that is told one thing only is not told it.

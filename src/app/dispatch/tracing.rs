@@ -54,7 +54,8 @@ impl Core {
         };
         let Some(boxes) = boxes else {
             let text = "No boxes could be placed: the words name nothing that the model knows, or \
-                        change on the way, or the picture is very high, or painted in windows and no strip";
+                        change on the way, or the picture is far from square or painted in windows \
+                        that were chosen";
             self.state.notices.push(Severity::Info, text);
             return;
         };

@@ -6,6 +6,7 @@ use crate::diffusion::Composing;
 use crate::engine::inputs::canvas_of;
 use crate::engine::job::JobContext;
 use crate::engine::protocol::{JobOutcome, StopReason};
+use crate::engine::settle::beside_boxes;
 use crate::engine::work::{Flow, Work};
 use crate::engine::workbench::Workbench;
 use crate::recipe::GenerateSpec;
@@ -26,7 +27,11 @@ impl Work for Compose {
     fn slice(&mut self, context: &JobContext) -> Result<Flow, StopReason> {
         let vae = self.spec.vae.as_ref();
         let loaded = self.bench.model(&self.spec.model, vae, context)?;
-        let spec = self.spec.clone().resolved();
+        let spec = GenerateSpec {
+            windows: beside_boxes(&self.spec, &loaded.model),
+            ..self.spec.clone()
+        };
+        let spec = spec.resolved();
         let boxes = loaded.model.boxes_for(&Composing {
             prompt: &spec.prompt_syntax.without_loras(&spec.prompt),
             syntax: spec.prompt_syntax,
