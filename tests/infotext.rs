@@ -14,9 +14,9 @@ use velatura::engine::SamplerChoice;
 use velatura::recipe::prompt::{PromptSyntax, joined};
 use velatura::recipe::{
     FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill, LoraSpec,
-    MaskInput, MaskedContent, PaintedRecipe, RecipeFileError, RecipeForm, SamplerId, SaveOptions,
-    Schedule, Tile, WindowChoice, open_picture, read_infotext, read_recipe, save_picture,
-    write_infotext,
+    MaskInput, MaskedContent, PaintedRecipe, Palette, RecipeFileError, RecipeForm, SamplerId,
+    SaveOptions, Schedule, SemanticInput, Tile, WindowChoice, open_picture, read_infotext,
+    read_recipe, save_picture, write_infotext,
 };
 
 fn picture() -> RgbaImage {
@@ -252,23 +252,37 @@ fn the_frame_of_a_mask_is_told_and_comes_back() {
 }
 
 #[test]
-fn that_boxes_were_placed_for_the_words_is_told_and_comes_back() {
-    let spec = GenerateSpec {
-        places_boxes: true,
-        ..recipe().spec
+fn that_boxes_were_placed_is_told_and_comes_back() {
+    let map = SemanticInput {
+        map: Arc::new(GrayImage::new(64, 64)),
+        palette: Palette::default(),
     };
-    let recipe = PaintedRecipe::new(spec, "barn", "0123456789");
-    let text = write_infotext(&recipe);
-    assert!(text.contains("Boxes from words: True"), "{text}");
-    let json = recipe.to_json().unwrap();
-    for found in [
-        read_infotext(&text).unwrap(),
-        FoundRecipe::from_json(&json).unwrap(),
+    let [of_words, of_map] = [None, Some(map)].map(|semantic| {
+        let spec = GenerateSpec {
+            places_boxes: true,
+            semantic,
+            ..recipe().spec
+        };
+        PaintedRecipe::new(spec, "barn", "0123456789")
+    });
+    let text = write_infotext(&of_words);
+    for (recipe, told) in [
+        (&of_words, "Boxes from words: True"),
+        (&of_map, "Boxes from label map: True"),
     ] {
-        assert_eq!(found.unread, Vec::<String>::new());
-        let mut restored = GenerateSpec::default();
-        found.restore_into(&mut restored);
-        assert!(restored.places_boxes);
+        let text = write_infotext(recipe);
+        assert!(text.contains(told), "{text}");
+        let json = recipe.to_json().unwrap();
+        for found in [
+            read_infotext(&text).unwrap(),
+            FoundRecipe::from_json(&json).unwrap(),
+        ] {
+            // A text alone holds no map.
+            assert!(found.unread.is_empty() || recipe == &of_map);
+            let mut restored = GenerateSpec::default();
+            found.restore_into(&mut restored);
+            assert!(restored.places_boxes);
+        }
     }
     // Pictures that do not say so were painted without.
     let older = text.replace("Boxes from words: True, ", "");

@@ -175,6 +175,83 @@ fn words_alone_are_told_as_boxes_too() {
     assert_eq!(painted(&mapped, false), with);
 }
 
+/// The tiny joint model with houses on its label maps too, and such a map.
+fn with_houses() -> (TempDir, SemanticInput) {
+    let place = TempDir::new().unwrap();
+    copy(&folder().join("joint-tiny"), place.path());
+    let file = place.path().join("studio.json");
+    let studio = fs::read_to_string(&file).unwrap();
+    let renamed = studio.replace("\"hill\"", "\"House\"");
+    assert_ne!(renamed, studio);
+    fs::write(&file, renamed).unwrap();
+    let manifest = ModelFolder::open(place.path()).unwrap().manifest();
+    let classes = manifest.inputs.iter().find_map(|input| match input {
+        velatura::recipe::InputSpec::Semantic { classes } => Some(classes.clone()),
+        _ => None,
+    });
+    let house = |x: u32, y: u32| (8..24).contains(&x) && (20..50).contains(&y);
+    let map = SemanticInput {
+        map: Arc::new(image::GrayImage::from_fn(64, 64, |x, y| {
+            image::Luma([if house(x, y) { 9 } else { 0 }])
+        })),
+        palette: velatura::recipe::Palette {
+            name: "tiny".to_owned(),
+            classes: classes.unwrap(),
+        },
+    };
+    (place, map)
+}
+
+#[test]
+fn things_on_a_label_map_are_told_as_boxes_too() {
+    let (place, map) = with_houses();
+    let factory = studio::factory(ComputeDevice::cpu());
+    let mut engine = EngineHandle::spawn(factory, Arc::new(|| {})).unwrap();
+    let asked = GenerateSpec {
+        model: ModelSource::Folder(place.path().to_path_buf()),
+        prompt: "a hill".to_owned(),
+        steps: 2,
+        guidance_scale: 3.0,
+        width_px: 64,
+        height_px: 64,
+        places_boxes: true,
+        semantic_weight: 0.5,
+        semantic: Some(map),
+        ..GenerateSpec::default()
+    };
+    let mut paint = |spec: GenerateSpec| {
+        engine.generate(spec);
+        outcome(&mut engine).0.remove(0)
+    };
+    let house = LayoutBox {
+        class: "house".to_owned(),
+        rect: [8.0, 20.0, 16.0, 30.0],
+        colour: None,
+    };
+    let told = paint(GenerateSpec {
+        layout: Some(LayoutInput([house].into())),
+        layout_weight: 0.5,
+        ..asked.clone()
+    });
+    let placed = paint(asked.clone());
+    assert_eq!(placed.image, told.image);
+    assert!(placed.spec.places_boxes && placed.spec.layout.is_none());
+    assert!(!told.spec.places_boxes);
+    // Older recipes, which do not say so, paint the map alone.
+    let alone = paint(GenerateSpec {
+        places_boxes: false,
+        ..asked.clone()
+    });
+    assert_ne!(alone.image, placed.image);
+    // Nothing is said of boxes where nothing on maps can have one.
+    let unknown = paint(GenerateSpec {
+        model: ModelSource::Folder(folder().join("joint-tiny")),
+        semantic: None,
+        ..asked
+    });
+    assert!(!unknown.spec.places_boxes);
+}
+
 #[test]
 fn on_a_strip_boxes_stand_for_the_words_that_name_them() {
     let place = model_folder();

@@ -7,12 +7,14 @@ mod studio;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use studio::Studio;
 use velatura::app::Command;
+use velatura::app::classes::ClassCommand;
 use velatura::app::form::FormChange::{self, Prompt};
 use velatura::app::tracing::Tracing;
 use velatura::document::LayerKind;
 use velatura::recipe::ModelSource;
 
 const PLACED: &str = "Placed for the words";
+const AROUND: &str = "Around what is on the map";
 
 fn with_joint_model() -> Studio {
     let mut studio = Studio::start();
@@ -92,6 +94,52 @@ fn a_recipe_says_whether_boxes_were_placed() {
     };
     studio.command(Command::RestoreSettings(Box::new(found)));
     assert!(studio.state().form().places_boxes);
+}
+
+#[test]
+fn things_on_the_label_map_are_told_as_boxes_too() {
+    let mut studio = with_joint_model();
+    studio.click("Add label map");
+    studio.command(Command::Trace(Tracing::Things));
+    assert!(studio.sees("There is no label map that can be seen"));
+    // A bus under a sky.
+    for (class, [from, to]) in [
+        ("sky", [(0.0, 0.0), (60.0, 20.0)]),
+        ("bus", [(12.0, 30.0), (36.0, 50.0)]),
+    ] {
+        let palette = studio.state().document().palette();
+        let index = palette.class_named(class).expect("a class").index;
+        studio.command(ClassCommand::Select(index).into());
+        studio.harness.key_press(egui::Key::U);
+        studio.harness.run();
+        for ((x, y), is_down) in [(from, true), (to, false)] {
+            let pos = studio.place_of(x, y);
+            studio.send(egui::Event::PointerMoved(pos));
+            studio.send(egui::Event::PointerButton {
+                pos,
+                button: egui::PointerButton::Primary,
+                pressed: is_down,
+                modifiers: egui::Modifiers::NONE,
+            });
+        }
+        studio.harness.run();
+    }
+    assert!(studio.sees(AROUND) && !studio.sees(PLACED));
+    studio.click("Boxes from the label map");
+    studio.wait("the boxes", |state| state.document().layers().len() > 2);
+    let layers = studio.state().document().layers().iter();
+    let drawn: Vec<_> = layers.filter_map(|layer| layer.boxes()).flatten().collect();
+    let [bus] = &drawn[..] else {
+        panic!("{drawn:?}");
+    };
+    assert_eq!(bus.label, "bus");
+    for (at, wanted) in [(bus.min.x, 12.0), (bus.max.y, 50.0)] {
+        assert!((at - wanted).abs() <= 1.0, "{bus:?}");
+    }
+    // Those that are drawn count, and the map is seen as before.
+    assert!(!studio.sees(AROUND));
+    let layers = studio.state().document().layers().iter();
+    assert!(layers.into_iter().all(|layer| layer.visible));
 }
 
 #[test]

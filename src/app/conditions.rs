@@ -81,6 +81,15 @@ impl GenerateForm {
     }
 }
 
+/// What a model places boxes for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placing {
+    /// What the words name.
+    Words,
+    /// The things on the label map.
+    Things,
+}
+
 /// What the next job will be told, for a sentence about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -176,16 +185,20 @@ impl AppState {
         is_so.then(|| format!("{} knows no {}: {act}", model.name, condition.plural()))
     }
 
-    /// Whether the model can place boxes for the words of the next picture: nothing else
-    /// says what is to be where.
-    pub fn can_compose(&self) -> bool {
-        let model = self.model_summary();
-        model.is_some_and(|model| model.places_boxes)
-            && self.intent() == Intent::TextToImage
-            && !Condition::ALL.iter().any(|it| self.tells(*it))
+    /// What the model can place boxes for in the next picture, if it can and none are drawn.
+    pub fn placing(&self) -> Option<Placing> {
+        let model = self.model_summary()?;
+        if self.tells(Condition::Boxes) {
+            return None;
+        }
+        if self.tells(Condition::LabelMap) {
+            return model.knows_things.then_some(Placing::Things);
+        }
+        let are_words_alone = self.intent() == Intent::TextToImage
             && self.shown_small().is_none()
             && self.guide().is_none()
-            && self.used_controls().count() == 0
+            && self.used_controls().count() == 0;
+        (model.places_boxes && are_words_alone).then_some(Placing::Words)
     }
 
     /// What else can be said of how boxes act on the chosen model.

@@ -392,7 +392,8 @@ impl GenerateForm {
         let places_boxes = std::mem::take(&mut self.spec.places_boxes);
         let told = &recipe.spec;
         // Where something else said what is where, nothing is said of it.
-        if !recipe.used_picture && told.layout.is_none() && told.semantic.is_none() {
+        let says_so = !recipe.used_picture || told.semantic.is_some();
+        if says_so && told.layout.is_none() {
             self.places_boxes = places_boxes;
         }
         // These go to the document.

@@ -244,7 +244,7 @@ impl AppState {
         let Some(model) = self.model_summary().filter(|it| it.places_boxes) else {
             return choice;
         };
-        let are_placed = self.can_compose() && self.form().places_boxes;
+        let are_placed = self.placing().is_some() && self.form().places_boxes;
         if are_placed || self.tells(Condition::Boxes) {
             return choice.beside_boxes(self.painted_size_px(), model.native_size_px);
         }

@@ -1,5 +1,7 @@
-//! A label map or boxes made of the picture, or of the words, as a start to draw on.
+//! A label map or boxes made of the picture, of the words or of the other, as a start to
+//! draw on.
 
+use super::conditions::Condition;
 use super::state::AppState;
 use crate::document::{DocumentId, DocumentSnapshot, Layer, LayerKind};
 
@@ -12,6 +14,8 @@ pub enum Tracing {
     Boxes,
     /// Boxes for what the words name.
     Composition,
+    /// Boxes around what is on the label map.
+    Things,
 }
 
 impl Tracing {
@@ -21,6 +25,7 @@ impl Tracing {
             Self::LabelMap => "Label map from picture",
             Self::Boxes => "Boxes from picture",
             Self::Composition => "Boxes from words",
+            Self::Things => "Boxes from label map",
         }
     }
 
@@ -28,7 +33,7 @@ impl Tracing {
     pub fn activity(self) -> &'static str {
         match self {
             Self::LabelMap | Self::Boxes => "Reading the picture",
-            Self::Composition => "Placing boxes",
+            Self::Composition | Self::Things => "Placing boxes",
         }
     }
 }
@@ -52,6 +57,16 @@ impl AppState {
         }
         let is_read = self.jobs.is_tracing(self.document().id());
         is_read.then_some("The picture is being read already")
+    }
+
+    /// Why no boxes can be made of the label map now, as a sentence.
+    pub fn boxing_obstacle(&self) -> Option<&'static str> {
+        let model = self.model_summary();
+        if model.is_some_and(|model| !model.knows_things) {
+            return Some("The model knows no boxes of what is on label maps: choose Storybook");
+        }
+        let has_map = self.has_drawn(Condition::LabelMap);
+        (!has_map).then_some("There is no label map that can be seen")
     }
 
     /// Why no boxes can be placed for the words now, as a sentence.

@@ -1,4 +1,4 @@
-//! Words alone told as boxes too, by a model that can place them.
+//! Words or a label map told as boxes too, by a model that can place them.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,9 @@ use super::unnamed::{Names, without_things};
 use super::{Canvas, Conditions, GenerationRequest, LatentDiffusion};
 use crate::model::PlacedBox;
 use crate::recipe::prompt::{PromptSyntax, joined};
-use crate::recipe::{InputSpec, LayoutBox, LayoutInput, is_strip};
+use crate::recipe::{
+    BoxUse, InputSpec, LayoutBox, LayoutInput, MAX_BOXES, SemanticInput, is_strip, knows_things,
+};
 
 /// How much longer one side may be: things were learnt to be placed on squares.
 const MOST_RATIO: f32 = 2.0;
@@ -91,21 +93,52 @@ impl LatentDiffusion {
         (!boxes.is_empty()).then(|| LayoutInput(boxes.into()))
     }
 
-    /// Conditions with boxes for the words, where they ask for them and say nothing of what
-    /// lies where themselves.
+    /// Boxes for the things on a label map; `None` where there are none, or the model was
+    /// not taught both. What is painted in windows may have more than the model sees.
+    fn boxes_on(&self, map: &SemanticInput, composing: &Composing<'_>) -> Option<LayoutInput> {
+        let inputs = &self.manifest().inputs;
+        let Some(BoxUse::Classes {
+            classes, max_boxes, ..
+        }) = BoxUse::of(inputs).filter(|_| knows_things(inputs))
+        else {
+            return None;
+        };
+        let most = match composing.canvas.divides(composing.size_px) {
+            true => MAX_BOXES,
+            false => max_boxes as usize,
+        };
+        let boxes = map.things(classes, most);
+        (!boxes.0.is_empty()).then_some(boxes)
+    }
+
+    /// Whether boxes can be placed for words, or for the things on a label map.
+    pub fn places_boxes(&self, is_on_map: bool) -> bool {
+        match is_on_map {
+            true => knows_things(&self.manifest().inputs),
+            false => self.layout_prior().is_some(),
+        }
+    }
+
+    /// Conditions with boxes for the words or for what is on the label map, where they ask
+    /// for them and have none themselves.
     pub(super) fn with_boxes(
         &self,
         conditions: Conditions,
         composing: &Composing<'_>,
     ) -> Conditions {
-        let is_told = conditions.layout.is_some()
-            || conditions.semantic.is_some()
-            || conditions.low_resolution.is_some();
-        if is_told || conditions.boxes_are_regions || !conditions.places_boxes {
+        let is_told = conditions.layout.is_some() || conditions.boxes_are_regions;
+        if is_told || !conditions.places_boxes {
             return conditions;
         }
+        let (layout, weight) = match &conditions.semantic {
+            // As strong as the map that they stand for.
+            Some(map) => (self.boxes_on(map, composing), conditions.semantic_weight),
+            None if conditions.low_resolution.is_some() => return conditions,
+            None => (self.boxes_for(composing), conditions.layout_weight),
+        };
         Conditions {
-            layout: self.boxes_for(composing),
+            layout,
+            layout_weight: weight,
             ..conditions
         }
     }
@@ -163,9 +196,6 @@ impl LatentDiffusion {
         &self,
         request: &'r GenerationRequest,
     ) -> Cow<'r, GenerationRequest> {
-        if self.layout_prior().is_none() {
-            return Cow::Borrowed(request);
-        }
         let composing = Composing {
             prompt: &request.prompt,
             syntax: request.reading.syntax,
@@ -175,7 +205,9 @@ impl LatentDiffusion {
             canvas: request.canvas,
         };
         let mut conditions = Cow::Borrowed(&request.conditions);
-        if conditions.places_boxes && request.init.is_none() {
+        // Words say what is to be on the whole picture, and a mask where some of it goes.
+        let says_where = request.init.is_none() || conditions.semantic.is_some();
+        if conditions.places_boxes && says_where {
             conditions = Cow::Owned(self.with_boxes(conditions.into_owned(), &composing));
         }
         let rest = self.words_beside_boxes(&composing, &conditions);

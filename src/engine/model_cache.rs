@@ -295,7 +295,8 @@ fn open(
         default_steps: manifest.default_steps,
         default_guidance: manifest.default_guidance_scale,
         inputs: manifest.inputs.clone(),
-        places_boxes: model.layout_prior().is_some(),
+        places_boxes: model.places_boxes(false),
+        knows_things: model.places_boxes(true),
         prompts: model.reader().map(|reader| {
             let layers = model.text_layers().unwrap_or(1);
             let further = model.layout_prior().map(|prior| &*prior.config().words);

@@ -269,6 +269,8 @@ pub struct ModelSummary {
     pub inputs: Vec<InputSpec>,
     /// Whether it can place boxes for words.
     pub places_boxes: bool,
+    /// Whether things on label maps can be told as boxes to it.
+    pub knows_things: bool,
     /// How it reads words, if it does.
     pub prompts: Option<PromptReader>,
     /// Number of weights.

@@ -125,7 +125,7 @@ pub(super) fn settled(
         }),
         clip_skip,
         windows: windows.settled(size_px, model.manifest().resolution_px),
-        places_boxes: spec.is_composed() && model.layout_prior().is_some(),
+        places_boxes: spec.is_composed() && model.places_boxes(spec.semantic.is_some()),
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
         ..spec.clone()
     };

@@ -5,7 +5,7 @@ use image::{GrayImage, Luma};
 use super::judge::Sight;
 use super::network::{CELL_PX, CELLS, SIZE_PX};
 use super::questions::label_count;
-use super::regions::regions;
+use crate::pixels::regions::regions;
 use crate::scenes::{Stuff, classes};
 
 /// Longest side of what is read, in squares; longer pictures are squeezed.

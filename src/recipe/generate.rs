@@ -121,8 +121,9 @@ pub struct GenerateSpec {
     /// How much more a box is heard at its own places than elsewhere while the picture is
     /// more noise than not: what attention adds to its logits there, and takes elsewhere.
     pub layout_bias: f32,
-    /// Whether a model that can places boxes for the words, where nothing but words says
-    /// what to paint. Seed, words and model decide where, so that a recipe needs no more.
+    /// Whether a model that can places boxes: for the things on a label map, else for the
+    /// words, where nothing but words says what to paint. Map, or seed, words and model
+    /// decide where, so that a recipe needs no more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub places_boxes: bool,
     /// The share of the steps, from the first, in which boxes act on a model that takes
@@ -410,17 +411,14 @@ impl GenerateSpec {
         }
     }
 
-    /// Whether the model is to place boxes for the words: it may, and nothing but words
-    /// says what is to be where.
+    /// Whether the model is to place boxes: it may, there are none, and a label map or
+    /// nothing but words says what is to be where.
     pub fn is_composed(&self) -> bool {
         let pictures = [&self.init, &self.low_resolution, &self.guide];
         let has_picture = pictures.iter().any(|it| it.is_some());
-        self.places_boxes
-            && !has_picture
-            && self.initial_latents.is_none()
-            && self.layout.is_none()
-            && self.semantic.is_none()
-            && self.controls.is_empty()
+        let are_words_alone =
+            !has_picture && self.initial_latents.is_none() && self.controls.is_empty();
+        self.places_boxes && self.layout.is_none() && (self.semantic.is_some() || are_words_alone)
     }
 
     /// The LoRAs of the list and those that the prompt names.

@@ -21,7 +21,9 @@ const PADDING: &str = "Masked area padding";
 const MASKED_CONTENT: &str = "Masked content";
 /// Whether what a mask covers in part is repainted less.
 const GRADUAL_MASK: &str = "Gradual mask";
-const PLACES_BOXES: &str = "Boxes from words";
+/// Whether the model placed boxes, and what for.
+const WORDS_AS_BOXES: &str = "Boxes from words";
+const MAP_AS_BOXES: &str = "Boxes from label map";
 
 /// Whether copies side by side show no seam, and the windows that it is painted in.
 const TILING: &str = "Tiling";

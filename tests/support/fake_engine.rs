@@ -18,7 +18,7 @@ use velatura::model::ClipTokenizer;
 use velatura::model::conditioner::TextReader;
 use velatura::recipe::{
     Enlarger, GenerateSpec, InputSpec, LayoutBox, LayoutInput, MaskConvention, ModelSource,
-    PaletteClass, SamplerId, Schedule, TrainSpec, UpscaleSpec,
+    PaletteClass, SamplerId, Schedule, TrainSpec, UpscaleSpec, knows_things,
 };
 
 /// What passes between two steps of a [`FakeEngine`].
@@ -393,11 +393,13 @@ fn summary(source: ModelSource) -> ModelSummary {
             degradation: None,
         });
         inputs.push(InputSpec::Semantic {
-            classes: vec![PaletteClass {
-                index: 7,
-                name: "sky".to_owned(),
-                color: [120, 180, 240],
-            }],
+            classes: [(7, "sky", [120, 180, 240]), (8, "bus", [200, 40, 40])]
+                .map(|(index, name, color)| PaletteClass {
+                    index,
+                    name: name.to_owned(),
+                    color,
+                })
+                .to_vec(),
         });
     }
     if name == CLASSES {
@@ -410,6 +412,7 @@ fn summary(source: ModelSource) -> ModelSummary {
         native_size_px: if name == LARGE { 96 } else { 64 },
         source,
         places_boxes: name == JOINT,
+        knows_things: knows_things(&inputs),
         name,
         size_multiple_px: 16,
         default_sampler: SamplerId::new("euler"),

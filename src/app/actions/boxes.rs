@@ -32,6 +32,14 @@ pub static FROM_WORDS: Action = Action::new(Group::Edit, "Boxes from the words",
 .hint("The model places what the prompt names, as a start to move about")
 .unless(|state| state.composing_obstacle());
 
+/// Draws boxes around what is on the label map.
+pub static FROM_MAP: Action = Action::new(Group::Edit, "Boxes from the label map", |_| {
+    Some(Command::Trace(Tracing::Things))
+})
+.icon(icons::SPARKLE)
+.hint("A box around each thing on the label map, as a start to move about or to colour")
+.unless(|state| state.boxing_obstacle());
+
 /// Makes copies of the chosen boxes.
 pub static DUPLICATE: Action = Action::new(Group::Boxes, "Duplicate boxes", |state| {
     on_chosen(state, BoxCommand::Duplicate)
@@ -189,6 +197,7 @@ pub static ENTRIES: &[Entry] = &[
     Entry::Action(&ADD),
     Entry::Action(&FROM_PICTURE),
     Entry::Action(&FROM_WORDS),
+    Entry::Action(&FROM_MAP),
     Entry::Line,
     Entry::Action(&SELECT_ALL),
     Entry::Action(&NAME),

@@ -9,11 +9,12 @@ use super::{Background, failing, not_written};
 use crate::app::classes::{MapCoding, MapImport, ReadMap};
 use crate::app::conditions::boxes_on_canvas;
 use crate::app::notices::Subject;
+use crate::app::tracing::Tracing;
 use crate::document::{DocumentSnapshot, Drawing, DrawnMap, TileGrid, joined};
 use crate::exchange::{read_palette, write_coloured_label_map, write_label_map, write_palette};
 use crate::geometry::CanvasRect;
 use crate::recipe::palette::Palette;
-use crate::recipe::{ImageInput, LayoutInput, SemanticInput, scale_picture};
+use crate::recipe::{ImageInput, LayoutInput, MAX_BOXES, SemanticInput, scale_picture};
 
 /// Boxes and a label map that are to become layers, as one step.
 #[derive(Clone, Debug)]
@@ -105,6 +106,41 @@ impl Background {
     /// Makes any drawing ready for a document.
     pub fn fit_drawing(&self, arrival: DrawingArrival, document: DocumentSnapshot) {
         self.spawn("map", failing(Subject::Importing), move || {
+            Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
+        });
+    }
+
+    /// Draws boxes around what is on the label maps of a document, or of a part of it, for
+    /// things of some classes.
+    pub fn box_things(
+        &self,
+        document: DocumentSnapshot,
+        within: Option<CanvasRect>,
+        classes: Vec<String>,
+    ) {
+        self.spawn("map", failing(Subject::Tracing), move || {
+            let part = within.unwrap_or_else(|| document.rect());
+            let things = document.label_map_in(part).map(|map| {
+                let map = SemanticInput {
+                    map: Arc::new(map),
+                    palette: document.palette().clone(),
+                };
+                map.things(&classes, MAX_BOXES)
+            });
+            let boxes = things.filter(|boxes| !boxes.0.is_empty());
+            let boxes = boxes.ok_or("nothing on the label map is a thing that boxes can hold")?;
+            let arrival = DrawingArrival {
+                label: Tracing::Things.label(),
+                boxes: Some(ArrivingBoxes {
+                    name: "Boxes".to_owned(),
+                    boxes,
+                    size_px: part.size_px(),
+                }),
+                map: None,
+                picture: None,
+                hides_others: true,
+                within,
+            };
             Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
         });
     }

@@ -1,4 +1,4 @@
-//! Label maps and boxes that are made of the picture, or of the words.
+//! Label maps and boxes that are made of the picture, of the words or of the label map.
 
 use std::sync::Arc;
 
@@ -11,12 +11,14 @@ use crate::document::DocumentId;
 use crate::engine::protocol::{JobId, Segmentation};
 use crate::geometry::CanvasRect;
 use crate::random::fresh_seed;
-use crate::recipe::{ImageInput, LayoutInput, SemanticInput};
+use crate::recipe::{BoxUse, ImageInput, LayoutInput, SemanticInput};
 
 impl Core {
     pub(super) fn trace(&mut self, tracing: Tracing) {
-        if tracing == Tracing::Composition {
-            return self.compose();
+        match tracing {
+            Tracing::Composition => return self.compose(),
+            Tracing::Things => return self.box_things(),
+            Tracing::LabelMap | Tracing::Boxes => {}
         }
         if let Some(obstacle) = self.state.tracing_obstacle() {
             self.state.notices.push(Severity::Info, obstacle);
@@ -45,6 +47,22 @@ impl Core {
         };
         let job = self.engine.compose(spec);
         self.state.jobs.add_tracing(job, traced);
+    }
+
+    /// Has boxes drawn around what is on the label map.
+    fn box_things(&mut self) {
+        if let Some(obstacle) = self.state.boxing_obstacle() {
+            self.state.notices.push(Severity::Info, obstacle);
+            return;
+        }
+        let inputs = self.state.model_summary().map(|model| &*model.inputs);
+        let Some(BoxUse::Classes { classes, .. }) = inputs.and_then(BoxUse::of) else {
+            return;
+        };
+        let document = self.state.front().editor.snapshot();
+        let within = self.frame_of(document.id());
+        self.background
+            .box_things(document, within, classes.to_vec());
     }
 
     /// Takes in the boxes for words.
@@ -104,7 +122,7 @@ impl Core {
             within: None,
         };
         match traced.tracing {
-            Tracing::Composition => return,
+            Tracing::Composition | Tracing::Things => return,
             Tracing::Boxes if boxes.is_empty() => {
                 let text = "No objects were recognised: this is made for pictures like \
                             Storybook's, with objects that stand clear";

@@ -6,8 +6,8 @@ use regex::Regex;
 
 use super::{
     CLASS, CLASSIFIER, CLASSIFIER_HASH, CONTROL, GRADUAL_MASK, GUIDE, INPAINT_AREA, LORA_HASHES,
-    MASKED_CONTENT, NEGATIVE, ONLY_MASKED, PADDING, PLACES_BOXES, PREDICTION, PROMPT_SYNTAX,
-    TILING, VAE, VAE_HASH, VERSION, WINDOWS, WORD_HASHES,
+    MAP_AS_BOXES, MASKED_CONTENT, NEGATIVE, ONLY_MASKED, PADDING, PREDICTION, PROMPT_SYNTAX,
+    TILING, VAE, VAE_HASH, VERSION, WINDOWS, WORD_HASHES, WORDS_AS_BOXES,
 };
 use crate::recipe::control_infotext::read_control_infotext;
 use crate::recipe::param::{CLIP_SKIP, FEATHER, GUIDANCE_RESCALE, HEIGHT, Param, STRENGTH, WIDTH};
@@ -203,7 +203,7 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             let content = known.find(|it| it.infotext() == Some(value))?;
             found.framing.get_or_insert_default().masked_content = content;
         }
-        PLACES_BOXES => spec.places_boxes = is_true(value)?,
+        WORDS_AS_BOXES | MAP_AS_BOXES => spec.places_boxes = is_true(value)?,
         GRADUAL_MASK => {
             spec.gradual_mask = is_true(value)?;
             found.used_mask = true;

@@ -4,8 +4,8 @@ use std::fmt::{Display, Write as _};
 
 use super::{
     CLASS, CLASSIFIER, CLASSIFIER_HASH, CONTROL, GRADUAL_MASK, GUIDE, INPAINT_AREA, LORA_HASHES,
-    MASKED_CONTENT, NEGATIVE, ONLY_MASKED, PADDING, PLACES_BOXES, PREDICTION, PROMPT_SYNTAX,
-    TILING, VAE, VAE_HASH, VERSION, WINDOWS, WORD_HASHES,
+    MAP_AS_BOXES, MASKED_CONTENT, NEGATIVE, ONLY_MASKED, PADDING, PREDICTION, PROMPT_SYNTAX,
+    TILING, VAE, VAE_HASH, VERSION, WINDOWS, WORD_HASHES, WORDS_AS_BOXES,
 };
 use crate::recipe::control_infotext::control_infotext;
 use crate::recipe::param::{
@@ -77,7 +77,11 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
             pairs.add_some(MASKED_CONTENT, framing.masked_content.infotext());
         }
     }
-    pairs.add_some(PLACES_BOXES, spec.places_boxes.then_some("True"));
+    let placed_for = match spec.semantic {
+        Some(_) => MAP_AS_BOXES,
+        None => WORDS_AS_BOXES,
+    };
+    pairs.add_some(placed_for, spec.places_boxes.then_some("True"));
     pairs.add_some(TILING, spec.tile.name());
     // A picture that was painted is settled; one in no windows says nothing.
     if spec.windows != WindowChoice::Off {

@@ -3,8 +3,8 @@
 
 use egui::{Align, Layout, RichText, Ui, vec2};
 
-use crate::app::actions::boxes::FROM_WORDS;
-use crate::app::conditions::Condition;
+use crate::app::actions::boxes::{FROM_MAP, FROM_WORDS};
+use crate::app::conditions::{Condition, Placing};
 use crate::app::form::FormChange;
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
@@ -56,22 +56,30 @@ pub(super) fn conditions_ui(ui: &mut Ui, state: &AppState, commands: &mut Comman
     guide_ui(ui, state, commands);
 }
 
-/// Whether the model places boxes for the words, where it can and nothing else says what
-/// is to be where.
+/// Whether the model places boxes for the words or the label map, where it can.
 fn composing_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
-    if !state.can_compose() {
-        return;
-    }
+    let (text, hint, drawing) = match state.placing() {
+        Some(Placing::Words) => (
+            "Placed for the words",
+            "The model first decides where everything lies that the prompt names, and \
+             then paints it there: sides and numbers come out right more often",
+            &FROM_WORDS,
+        ),
+        Some(Placing::Things) => (
+            "Around what is on the map",
+            "Each thing on the label map is told as a box too: of a map alone the model \
+             sees where something is, and often takes it for something else",
+            &FROM_MAP,
+        ),
+        None => return,
+    };
     let mut is_on = state.form().places_boxes;
     row(ui, "Boxes", |ui, _| {
-        let tick = ui.checkbox(&mut is_on, "Placed for the words");
-        let hint = "The model first decides where everything lies that the prompt names, and \
-                    then paints it there: sides and numbers come out right more often";
-        if tick.on_hover_text(hint).changed() {
+        if ui.checkbox(&mut is_on, text).on_hover_text(hint).changed() {
             commands.set(FormChange::PlacesBoxes(is_on));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            action_button(ui, &FROM_WORDS, CONTROL_ICON, state, commands);
+            action_button(ui, drawing, CONTROL_ICON, state, commands);
         });
     });
 }

@@ -15,6 +15,7 @@ fn model(inputs: Vec<InputSpec>) -> ModelSummary {
         default_guidance: 4.0,
         inputs,
         places_boxes: false,
+        knows_things: false,
         prompts: None,
         parameters: 1,
     }

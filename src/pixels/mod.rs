@@ -3,6 +3,8 @@
 //! Networks see a picture as three planes (red, green, blue) of numbers in
 //! [-1, 1], row by row, and know nothing of transparency.
 
+pub mod regions;
+
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
 /// What transparent pictures are laid on for networks.
