@@ -69,7 +69,7 @@ fn run(model: &LatentDiffusion, judge: &Judge) -> (EvaluationReport, [u32; 2]) {
         let scene = source.scene(SEED, u64::from(event.index));
         assert_eq!(event.caption, scene.caption);
         assert_eq!(event.picture.dimensions(), (side, side));
-        let inpaints = event.kind == PictureKind::Inpainting;
+        let inpaints = event.kind.task() == Task::Inpaint;
         kinds[usize::from(inpaints)] += 1;
         if inpaints {
             // Far from the object nothing was touched.
@@ -97,9 +97,14 @@ fn an_evaluation_counts_every_question_and_can_be_repeated() {
     // A scene is a landscape with a time and a place, or a sticker on a background.
     assert_eq!(asked(Question::Time), asked(Question::Place));
     assert_eq!(asked(Question::Time) + asked(Question::Background), PROMPTS);
-    for row in report.text_to_image.iter().chain(&report.inpainting) {
-        assert_eq!(row.painted.asked, row.real.asked);
-        assert!(row.painted.right <= row.painted.asked);
+    let of_text = report
+        .text_to_image
+        .iter()
+        .map(|row| (row.painted, row.real));
+    let of_holes = report.inpainting.iter().map(|row| (row.painted, row.real));
+    for (painted, real) in of_text.chain(of_holes) {
+        assert_eq!(painted.asked, real.asked);
+        assert!(painted.right <= painted.asked);
     }
     assert_eq!(report.inpainting[0].painted.asked, inpainted);
     // The judge is right about real scenes, and not about what a network of random

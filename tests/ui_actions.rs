@@ -92,8 +92,12 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         // Without a mask there is nothing to fit a frame to.
         "Fit frame to mask",
     ];
-    // This model cannot place any.
-    let words = "Boxes from the words";
+    // This model cannot place any, and nothing is masked.
+    let placed = [
+        "Boxes from the words",
+        "Boxes from the label map",
+        "Box around the mask",
+    ];
     // Without a label map in hand there is none to be written or shown.
     let maps = ["Export by index…", "Export by colour…", "Show all classes"];
     let file_and_edit = [
@@ -110,7 +114,8 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
     ];
     let expected: Vec<&str> = file_and_edit
         .into_iter()
-        .chain(["Boxes from this picture", words])
+        .chain(["Boxes from this picture"])
+        .chain(placed)
         .chain(boxes)
         .chain(["Label map from this picture"])
         .chain(maps)
@@ -119,8 +124,9 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
     studio.paint("a red house");
     studio.command(Command::AddMask);
     studio.command(Command::Undo);
-    let expected: Vec<&str> = ["Recover unsaved work…", "Clear mask", words]
+    let expected: Vec<&str> = ["Recover unsaved work…", "Clear mask"]
         .into_iter()
+        .chain(placed)
         .chain(boxes)
         .chain(maps)
         .collect();

@@ -7,6 +7,7 @@ mod studio;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use studio::Studio;
 use velatura::app::Command;
+use velatura::app::boxes::{are_named, chosen};
 use velatura::app::classes::ClassCommand;
 use velatura::app::form::FormChange::{self, Prompt};
 use velatura::app::tracing::Tracing;
@@ -140,6 +141,46 @@ fn things_on_the_label_map_are_told_as_boxes_too() {
     assert!(!studio.sees(AROUND));
     let layers = studio.state().document().layers().iter();
     assert!(layers.into_iter().all(|layer| layer.visible));
+}
+
+#[test]
+fn a_box_around_the_mask_holds_what_the_words_name() {
+    for (prompt, wanted) in [
+        ("a red bus, flat style", ("bus", Some("red"))),
+        ("a bus beside a balloon", ("", None)),
+    ] {
+        let mut studio = with_joint_model();
+        studio.paint(prompt);
+        studio.command(Command::AddMask);
+        for ((x, y), is_down) in [((20.0, 20.0), true), ((40.0, 30.0), false)] {
+            let pos = studio.place_of(x, y);
+            studio.send(egui::Event::PointerMoved(pos));
+            studio.send(egui::Event::PointerButton {
+                pos,
+                button: egui::PointerButton::Primary,
+                pressed: is_down,
+                modifiers: egui::Modifiers::NONE,
+            });
+        }
+        studio.harness.run();
+        let masked = studio.state().document().mask_bounds();
+        assert!(!masked.is_empty() && !studio.sees(PLACED));
+        studio.click("Box around the mask");
+        let found = chosen(studio.state());
+        let [around] = found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!((&*around.label, around.colour.as_deref()), wanted);
+        assert_eq!(
+            [around.min.x, around.max.y],
+            [masked.min[0], masked.max[1]].map(|at| at as f32)
+        );
+        // What it holds is asked where the words do not say it.
+        assert_eq!(are_named(studio.state()), wanted.0.is_empty());
+        assert!(!studio.sees("None drawn"));
+        studio.command(Command::Undo);
+        assert!(studio.sees("None drawn"));
+    }
 }
 
 #[test]

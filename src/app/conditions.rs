@@ -63,7 +63,7 @@ impl Condition {
     }
 
     /// Whether a model was trained with it, and not only reads words.
-    fn is_known(self, inputs: &[InputSpec]) -> bool {
+    pub fn is_known(self, inputs: &[InputSpec]) -> bool {
         match self {
             Self::Boxes => BoxUse::of(inputs).is_some_and(|used| used != BoxUse::Regions),
             Self::LabelMap => MapUse::of(inputs).is_some_and(|used| used != MapUse::Regions),

@@ -2,10 +2,11 @@
 
 use image::{GrayImage, Luma};
 
-use super::Question;
 use super::judge::Reading;
-use super::report::{Row, Share};
-use crate::scenes::{Scene, SceneObject};
+use super::report::{AskedRow, Share};
+use crate::pixels::regions::regions;
+use crate::recipe::{LayoutBox, LayoutInput};
+use crate::scenes::{Scene, SceneObject, classes};
 
 /// Pixels around an object that are painted anew with it, at 64 pixels a side.
 const MARGIN: f32 = 3.0 / 64.0;
@@ -46,10 +47,32 @@ pub(super) fn hole((index, scene): (usize, &Scene)) -> Option<Hole> {
     })
 }
 
-/// Whether the objects painted anew are found where they should be.
-pub(super) fn inpainting(holes: &[Hole], filled: &[Reading], real: &[Reading]) -> Vec<Row> {
-    let mut row = Row {
-        question: Question::Object,
+impl Hole {
+    /// What is painted anew as a box around all that is masked.
+    pub fn as_box(&self) -> LayoutInput {
+        let masked = regions(&self.mask).into_iter().find(|it| it.label > 0);
+        let boxed = masked.map(|region| {
+            let [left, top, right, bottom] = region.bounds().map(|at| at as f32);
+            LayoutBox {
+                class: classes()[self.class].noun.clone(),
+                rect: [left, top, right - left, bottom - top],
+                colour: None,
+            }
+        });
+        LayoutInput(boxed.into_iter().collect())
+    }
+}
+
+/// Whether the objects painted anew are found where they should be; nothing where there
+/// was none.
+pub(super) fn inpainting(
+    name: &'static str,
+    holes: &[Hole],
+    filled: &[Reading],
+    real: &[Reading],
+) -> Option<AskedRow> {
+    let mut row = AskedRow {
+        name,
         painted: Share::default(),
         real: Share::default(),
         chance: Share::default(),
@@ -61,11 +84,7 @@ pub(super) fn inpainting(holes: &[Hole], filled: &[Reading], real: &[Reading]) -
         row.real.count(real[hole.scene].shows(hole.class, mask));
         row.chance.count(reading.shows(other, mask));
     }
-    if holes.is_empty() {
-        Vec::new()
-    } else {
-        vec![row]
-    }
+    (!holes.is_empty()).then_some(row)
 }
 
 #[cfg(test)]
@@ -85,6 +104,10 @@ mod tests {
             assert!(object.is_some());
             let masked = hole.mask.pixels().filter(|p| p.0[0] == 255).count();
             assert!(masked > 20 && masked < 64 * 64, "{masked}");
+            let told = hole.as_box();
+            let [_, _, width, height] = told.0[0].rect;
+            assert_eq!((width * height) as usize, masked);
+            assert_eq!(told.0[0].class, classes()[hole.class].noun);
         }
     }
 }

@@ -116,7 +116,7 @@ pub struct EvaluationReport {
     /// From captions that say what is left and right; chance is the other way round.
     pub sides: Option<AskedRow>,
     /// One object of a scene painted anew.
-    pub inpainting: Vec<Row>,
+    pub inpainting: Vec<AskedRow>,
     /// From boxes and label maps.
     pub conditions: Vec<ConditionRow>,
     /// From small pictures.
@@ -151,12 +151,9 @@ impl EvaluationReport {
         let asked = asked.map(|row| ("text to image", row));
         let numbers = self.numbers.iter().map(|row| ("numbers", row));
         let sides = self.sides.iter().map(|row| ("sides", row));
-        for (task, row) in asked.chain(numbers).chain(sides) {
+        let inpainting = self.inpainting.iter().map(|row| ("inpainting", row));
+        for (task, row) in asked.chain(numbers).chain(sides).chain(inpainting) {
             line(task, row.name, [row.painted, row.real, row.chance]);
-        }
-        for row in &self.inpainting {
-            let shares = [row.painted, row.real, row.chance];
-            line("inpainting", row.question.name(), shares);
         }
         if self.sides.is_some() {
             text +=

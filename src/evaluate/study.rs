@@ -168,20 +168,26 @@ pub fn evaluate(
     let numbered = numbers::scenes(&source, plan.seed, asked(Task::Numbers));
     let sided = sides::scenes(&source, plan.seed, asked(Task::Sides));
     let kinds = PictureKind::ALL.into_iter();
-    let kinds: Vec<PictureKind> = kinds.filter(|kind| tasks.contains(&kind.task())).collect();
-    let pictures_of = |kind: &PictureKind| match kind {
-        PictureKind::Inpainting => holes.len(),
-        _ => scenes.len(),
+    let is_asked =
+        |kind: &PictureKind| tasks.contains(&kind.task()) && kind.is_for(model.manifest());
+    let kinds: Vec<PictureKind> = kinds.filter(is_asked).collect();
+    let pictures_of = |kind: &PictureKind| match kind.has_hole() {
+        true => holes.len(),
+        false => scenes.len(),
     };
     let total = kinds.iter().map(pictures_of).sum::<usize>() as u32;
     let mut done = 0;
     let mut paint = |kind: PictureKind, index: usize, hole: Option<&Hole>| {
-        let conditions = told::conditions(
+        let mut conditions = told::conditions(
             kind,
             &scenes,
             index,
             (model.manifest(), plan.how_conditions_act()),
         );
+        if let (PictureKind::InpaintingInBox, Some(hole)) = (kind, hole) {
+            conditions.layout = Some(hole.as_box());
+            conditions = conditions.limited_to(model.manifest());
+        }
         let combination = Combination::of(kind, index);
         let (scene, caption) = match kind {
             PictureKind::Numbers => (&numbered[index], &numbered[index].caption),
@@ -218,12 +224,12 @@ pub fn evaluate(
     let mut colours = None;
     let mut frechet = None;
     for kind in kinds {
-        let painted: Vec<RgbImage> = match kind {
-            PictureKind::Inpainting => holes
+        let painted: Vec<RgbImage> = match kind.has_hole() {
+            true => holes
                 .iter()
                 .map(|hole| paint(kind, hole.scene, Some(hole)))
                 .collect::<Result<_, _>>()?,
-            _ => (0..scenes.len())
+            false => (0..scenes.len())
                 .map(|index| paint(kind, index, None))
                 .collect::<Result<_, _>>()?,
         };
@@ -268,6 +274,14 @@ pub fn evaluate(
             chance: row.chance,
         })
     });
+    let repainted = [
+        (PictureKind::Inpainting, "objects"),
+        (PictureKind::InpaintingInBox, "objects, told as a box too"),
+    ];
+    let repainted = repainted.into_iter().filter_map(|(kind, name)| {
+        let painted = of(kind)?;
+        inpainting(name, &holes, painted, &real)
+    });
     let super_resolution = match enlarged.is_empty() {
         true => Vec::new(),
         false => {
@@ -289,8 +303,7 @@ pub fn evaluate(
         few_steps: few_steps.collect(),
         numbers: counted,
         sides: sides.transpose()?,
-        inpainting: of(PictureKind::Inpainting)
-            .map_or_else(Vec::new, |read| inpainting(&holes, read, &real)),
+        inpainting: repainted.collect(),
         conditions: condition_rows(&scenes, &real, &read, plan.boxes_are_regions),
         super_resolution,
         combinations: combined

@@ -115,6 +115,8 @@ pub enum PictureKind {
     ForeignLabelMap,
     /// A scene of which one object was painted anew.
     Inpainting,
+    /// The same, told as a box around the mask too.
+    InpaintingInBox,
     /// From itself in small.
     SmallPicture,
     /// From a caption of what no training scene shows together.
@@ -133,7 +135,7 @@ pub enum PictureKind {
 
 impl PictureKind {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::TextToImage,
         Self::Boxes,
         Self::TextAndBoxes,
@@ -142,6 +144,7 @@ impl PictureKind {
         Self::TextAndLabelMap,
         Self::ForeignLabelMap,
         Self::Inpainting,
+        Self::InpaintingInBox,
         Self::SmallPicture,
         Self::HeldOut,
         Self::Familiar,
@@ -157,13 +160,23 @@ impl PictureKind {
             Self::TextToImage => Task::Text,
             Self::Boxes | Self::TextAndBoxes | Self::MovedBoxes => Task::Layout,
             Self::LabelMap | Self::TextAndLabelMap | Self::ForeignLabelMap => Task::Semantic,
-            Self::Inpainting => Task::Inpaint,
+            Self::Inpainting | Self::InpaintingInBox => Task::Inpaint,
             Self::SmallPicture => Task::SuperResolution,
             Self::HeldOut | Self::Familiar => Task::HeldOut,
             Self::Numbers => Task::Numbers,
             Self::Sides => Task::Sides,
             Self::FourSteps | Self::EightSteps => Task::FewSteps,
         }
+    }
+
+    /// Whether it can be made with a model that can be asked for its task.
+    pub(super) fn is_for(self, manifest: &Manifest) -> bool {
+        self != Self::InpaintingInBox || Task::Layout.is_for(manifest)
+    }
+
+    /// Whether one object of a scene is painted anew.
+    pub(super) fn has_hole(self) -> bool {
+        self.task() == Task::Inpaint
     }
 
     /// A word for file names.
@@ -177,6 +190,7 @@ impl PictureKind {
             Self::TextAndLabelMap => "text-map",
             Self::ForeignLabelMap => "foreign-map",
             Self::Inpainting => "inpaint",
+            Self::InpaintingInBox => "inpaint-box",
             Self::SmallPicture => "small",
             Self::HeldOut => "held-out",
             Self::Familiar => "familiar",
@@ -204,6 +218,7 @@ impl PictureKind {
                 | Self::TextAndBoxes
                 | Self::TextAndLabelMap
                 | Self::Inpainting
+                | Self::InpaintingInBox
                 | Self::HeldOut
                 | Self::Familiar
                 | Self::Numbers
@@ -225,6 +240,7 @@ impl fmt::Display for PictureKind {
             Self::TextAndLabelMap => "text and label map",
             Self::ForeignLabelMap => "another's label map",
             Self::Inpainting => "inpainting",
+            Self::InpaintingInBox => "inpainting in a box",
             Self::SmallPicture => "small picture",
             Self::HeldOut => "held-out combination",
             Self::Familiar => "familiar combination",

@@ -25,6 +25,7 @@ pub(super) fn conditions(
     match kind {
         PictureKind::TextToImage
         | PictureKind::Inpainting
+        | PictureKind::InpaintingInBox
         | PictureKind::HeldOut
         | PictureKind::Familiar
         | PictureKind::Numbers

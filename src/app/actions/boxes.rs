@@ -2,6 +2,7 @@
 
 use egui::{Key, Modifiers};
 
+use super::frame::nothing_masked;
 use super::{Action, Entry, Group};
 use crate::app::boxes::{BoxChange, BoxCommand, are_in_hand, chosen, vocabulary};
 use crate::app::command::{Command, Dialog};
@@ -39,6 +40,14 @@ pub static FROM_MAP: Action = Action::new(Group::Edit, "Boxes from the label map
 .icon(icons::SPARKLE)
 .hint("A box around each thing on the label map, as a start to move about or to colour")
 .unless(|state| state.boxing_obstacle());
+
+/// Draws a box around the mask.
+pub static AROUND_MASK: Action = Action::new(Group::Edit, "Box around the mask", |_| {
+    Some(BoxCommand::AroundMask.into())
+})
+.icon(icons::SELECTION)
+.hint("Told as a box too, what is painted there comes out right more often")
+.unless(nothing_masked);
 
 /// Makes copies of the chosen boxes.
 pub static DUPLICATE: Action = Action::new(Group::Boxes, "Duplicate boxes", |state| {
@@ -198,6 +207,7 @@ pub static ENTRIES: &[Entry] = &[
     Entry::Action(&FROM_PICTURE),
     Entry::Action(&FROM_WORDS),
     Entry::Action(&FROM_MAP),
+    Entry::Action(&AROUND_MASK),
     Entry::Line,
     Entry::Action(&SELECT_ALL),
     Entry::Action(&NAME),

@@ -31,10 +31,7 @@ pub static FIT_MASK: Action = Action::new(Group::Frame, "Fit frame to mask", |_|
 })
 .icon(icons::SELECTION)
 .hint("A frame around the mask, which stays where it is")
-.unless(|state| {
-    let is_blank = state.document().mask_bounds().is_empty();
-    is_blank.then_some("Nothing is painted on a mask")
-});
+.unless(nothing_masked);
 
 /// Puts the frame around the canvas.
 pub static FIT_CANVAS: Action = Action::new(Group::Frame, "Fit frame to canvas", |_| {
@@ -48,6 +45,12 @@ pub static ON_CANVAS: Action = Action::new(Group::View, "Frame with every tool",
     Some(FrameCommand::ToggleOnCanvas.into())
 })
 .switch(|state| state.settings.panels.frame_on_canvas);
+
+/// Why nothing can be put around the mask, as a sentence.
+pub(super) fn nothing_masked(state: &AppState) -> Option<&str> {
+    let is_blank = state.document().mask_bounds().is_empty();
+    is_blank.then_some("Nothing is painted on a mask")
+}
 
 /// How much farther Shift goes.
 const FAR: i32 = 8;

@@ -1,6 +1,7 @@
 //! Boxes of layout layers: what can be done to them, and what the chosen model
 //! makes of them.
 
+mod around_mask;
 mod choices;
 mod import;
 mod report;
@@ -12,6 +13,7 @@ use super::state::AppState;
 use crate::document::{BoundingBox, LayerId, LayerKind};
 use crate::exchange::BoxForm;
 
+pub(super) use around_mask::around_mask;
 pub use choices::{ClassChoice, Typed, choices};
 pub use import::ImportedBoxes;
 pub use report::{Concern, PaintedAs, Report, layout_box};
@@ -21,6 +23,8 @@ pub use report::{Concern, PaintedAs, Report, layout_box};
 pub enum BoxCommand {
     /// Adds an empty layout layer.
     AddLayer,
+    /// Adds a layer with a box around the mask.
+    AroundMask,
     /// Chooses boxes.
     Select {
         /// Their layer.

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::Core;
 use crate::app::background::{ClassWish, PickPurpose};
-use crate::app::boxes::{BoxChange, BoxCommand, ImportedBoxes, Naming, Report, layout_box};
+use crate::app::boxes::{
+    BoxChange, BoxCommand, ImportedBoxes, Naming, Report, around_mask, layout_box,
+};
 use crate::app::command::Dialog;
 use crate::app::notices::Severity;
 use crate::document::{DocumentError, Layer, LayerKind};
@@ -39,6 +41,7 @@ impl Core {
         let editor = &mut self.state.documents.front_mut().editor;
         match command {
             BoxCommand::AddLayer => editor.add_layer(LayerKind::Layout).map(drop),
+            BoxCommand::AroundMask => self.box_mask(),
             BoxCommand::Select { layer, boxes } => editor.select_boxes(layer, boxes),
             BoxCommand::Duplicate => editor.duplicate_boxes(),
             BoxCommand::Delete => editor.delete_boxes(),
@@ -88,6 +91,21 @@ impl Core {
                 Ok(())
             }
         }
+    }
+
+    /// Adds a box around the mask, and asks what it holds where the words do not say it.
+    fn box_mask(&mut self) -> Result<(), DocumentError> {
+        let Some(around) = around_mask(&self.state) else {
+            return Ok(());
+        };
+        let editor = &mut self.state.documents.front_mut().editor;
+        let is_named = !around.label.is_empty();
+        let layer = editor.insert_layout("Box around mask", "Boxes", vec![around])?;
+        editor.select_boxes(layer, [0])?;
+        if !is_named {
+            self.state.naming = Naming::of_chosen(&self.state);
+        }
+        Ok(())
     }
 
     /// Takes in a file of boxes that was read, or asks which of its pictures is meant.

@@ -3,9 +3,9 @@
 
 use egui::{Align, Layout, RichText, Ui, vec2};
 
-use crate::app::actions::boxes::{FROM_MAP, FROM_WORDS};
+use crate::app::actions::boxes::{AROUND_MASK, FROM_MAP, FROM_WORDS};
 use crate::app::conditions::{Condition, Placing};
-use crate::app::form::FormChange;
+use crate::app::form::{FormChange, Intent};
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
 use crate::recipe::param::GUIDE_SCALE;
@@ -71,7 +71,7 @@ fn composing_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
              sees where something is, and often takes it for something else",
             &FROM_MAP,
         ),
-        None => return,
+        None => return masking_ui(ui, state, commands),
     };
     let mut is_on = state.form().places_boxes;
     row(ui, "Boxes", |ui, _| {
@@ -82,6 +82,21 @@ fn composing_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             action_button(ui, drawing, CONTROL_ICON, state, commands);
         });
     });
+}
+
+/// A box around the mask, where what is painted there could be told as one.
+fn masking_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let model = state.model_summary();
+    let knows_boxes = model.is_some_and(|model| Condition::Boxes.is_known(&model.inputs));
+    let is_repainted = matches!(state.intent(), Intent::Inpaint | Intent::Outpaint);
+    if knows_boxes && is_repainted && !state.has_drawn(Condition::Boxes) {
+        row(ui, "Boxes", |ui, _| {
+            ui.label(RichText::new("None drawn").color(tokens(ui).text_muted));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                action_button(ui, &AROUND_MASK, CONTROL_ICON, state, commands);
+            });
+        });
+    }
 }
 
 /// The layer that the model is shown in small.
