@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::clip::{ClipTextConfig, ClipTextModel, ClipTokenizer};
+use super::clip::{ClipTextConfig, ClipTextModel, ClipTokenizer, KeyValueCache};
 use super::{ModelError, limits};
 use crate::random::Random;
 
@@ -157,6 +157,13 @@ pub struct PlacedBox {
     pub place: [f32; PLACES],
 }
 
+/// Tokens of which the last one is not read yet.
+#[derive(Clone, Debug)]
+struct Line {
+    read: KeyValueCache,
+    last: usize,
+}
+
 /// Goes on from the words of a caption with the boxes of what they name, one token after
 /// the other, as LayoutTransformer does (Gupta et al. 2021,
 /// <https://arxiv.org/abs/2006.14615>). The table of tokens is the last layer too.
@@ -214,8 +221,9 @@ impl LayoutPrior {
     /// same way. None where the text names nothing that it knows.
     pub fn placed(&self, text: &str, seed: u64) -> Vec<PlacedBox> {
         let mut best = (f32::INFINITY, Vec::new());
+        let begun = self.begun(&self.words(text));
         for number in 0..TRIES {
-            let boxes = self.drawn(text, Random::new(seed, STREAM + number));
+            let boxes = self.drawn(begun.clone(), Random::new(seed, STREAM + number));
             let overlap = most_overlap(&boxes);
             if overlap < best.0 {
                 best = (overlap, boxes);
@@ -227,40 +235,59 @@ impl LayoutPrior {
         best.1
     }
 
-    /// One arrangement.
-    fn drawn(&self, text: &str, mut random: Random) -> Vec<PlacedBox> {
+    /// A text as tokens, cut to the most that it reads.
+    fn words(&self, text: &str) -> Vec<usize> {
+        let mut tokens = self.tokenizer.tokens(text);
+        let most = self.config.max_tokens;
+        if tokens.len() > most {
+            tokens.truncate(most - 1);
+            tokens.push(self.tokenizer.end_token());
+        }
+        tokens.into_iter().map(|token| token as usize).collect()
+    }
+
+    /// Some tokens, of which all but the last are read.
+    fn begun(&self, tokens: &[usize]) -> Line {
+        let mut line = Line {
+            read: self.network.nothing_read(),
+            last: 0,
+        };
+        if let Some((last, others)) = tokens.split_last() {
+            line.last = *last;
+            if !others.is_empty() {
+                self.network.next_token(&mut line.read, self.given(others));
+            }
+        }
+        line
+    }
+
+    /// One arrangement for a text.
+    fn drawn(&self, mut line: Line, mut random: Random) -> Vec<PlacedBox> {
         let LayoutPriorConfig {
             classes,
             colours,
             bins,
             max_boxes,
-            max_tokens,
             ..
         } = self.config;
         let end = self.tokenizer.end_token() as usize;
-        let mut tokens = self.tokenizer.tokens(text);
-        if tokens.len() > max_tokens {
-            tokens.truncate(max_tokens - 1);
-            tokens.push(self.tokenizer.end_token());
-        }
-        let mut tokens: Vec<usize> = tokens.into_iter().map(|token| token as usize).collect();
         let mut boxes = Vec::new();
         let first_class = self.config.word_tokens();
         let first_colour = first_class + classes;
         let first_place = first_colour + colours + 1;
         while boxes.len() < max_boxes {
             let kinds = (first_class..first_colour).chain([end]);
-            let class = self.next(&mut tokens, kinds, KIND_TEMPERATURE, &mut random);
+            let class = self.next(&mut line, kinds, KIND_TEMPERATURE, &mut random);
             if class == end {
                 break;
             }
             let tints = first_colour..first_place;
-            let colour = self.next(&mut tokens, tints, KIND_TEMPERATURE, &mut random);
+            let colour = self.next(&mut line, tints, KIND_TEMPERATURE, &mut random);
             let mut place = [0.0; PLACES];
             for (number, value) in place.iter_mut().enumerate() {
                 let from = first_place + number * bins;
                 let steps = from..from + bins;
-                let step = self.next(&mut tokens, steps, PLACE_TEMPERATURE, &mut random);
+                let step = self.next(&mut line, steps, PLACE_TEMPERATURE, &mut random);
                 *value = ((step - from) as f32 + 0.5) / bins as f32;
             }
             boxes.push(PlacedBox {
@@ -277,27 +304,34 @@ impl LayoutPrior {
 
     /// How much each token is expected after some: logits.
     pub fn expected(&self, tokens: &[usize]) -> Vec<f32> {
+        self.expected_after(&mut self.begun(tokens))
+    }
+
+    fn expected_after(&self, line: &mut Line) -> Vec<f32> {
+        let last = self.given(&[line.last]);
+        let expected = self.network.next_token(&mut line.read, last);
+        expected.into_data().iter().collect()
+    }
+
+    fn given(&self, tokens: &[usize]) -> Tensor<2, Int> {
         let given: Vec<i32> = tokens.iter().map(|token| *token as i32).collect();
-        let given = TensorData::new(given, [1, tokens.len()]);
-        let given = Tensor::<2, Int>::from_data(given, &self.device);
-        self.network.next_token(given).into_data().iter().collect()
+        Tensor::from_data(TensorData::new(given, [1, tokens.len()]), &self.device)
     }
 
     /// Draws the next token of some, and writes it down.
     fn next(
         &self,
-        tokens: &mut Vec<usize>,
+        line: &mut Line,
         choices: impl Iterator<Item = usize>,
         temperature: f32,
         random: &mut Random,
     ) -> usize {
-        let expected = self.expected(tokens);
+        let expected = self.expected_after(line);
         let offered: Vec<(usize, f32)> = choices
             .map(|token| (token, expected[token] / temperature))
             .collect();
-        let token = chosen(&offered, random.unit());
-        tokens.push(token);
-        token
+        line.last = chosen(&offered, random.unit());
+        line.last
     }
 }
 

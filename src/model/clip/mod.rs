@@ -7,5 +7,5 @@ mod tokenizer;
 mod tokenizer_files;
 mod tokenizer_json;
 
-pub use text::{ClipTextConfig, ClipTextModel, HiddenAct, InnerStates, TokenTexts};
+pub use text::{ClipTextConfig, ClipTextModel, HiddenAct, InnerStates, KeyValueCache, TokenTexts};
 pub use tokenizer::ClipTokenizer;

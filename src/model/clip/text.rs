@@ -254,17 +254,33 @@ struct Layer {
 
 impl Layer {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.forward_after(x, None)
+    }
+
+    /// The same for tokens behind others, of which a layer keeps its keys and values; behind
+    /// some there can be one at a time.
+    fn forward_after(&self, x: Tensor<3>, others: Option<&mut LayerCache>) -> Tensor<3> {
         let attention = &self.self_attn;
         let normal = self.layer_norm1.forward(x.clone());
         let query = attention.q_proj.forward(normal.clone());
-        let key = attention.k_proj.forward(normal.clone());
-        let value = attention.v_proj.forward(normal);
+        let mut key = attention.k_proj.forward(normal.clone());
+        let mut value = attention.v_proj.forward(normal);
+        let mut is_causal = true;
+        if let Some(others) = others {
+            if let Some([keys, values]) = others.take() {
+                // The last token hears all before it.
+                is_causal = false;
+                key = Tensor::cat(vec![keys, key], 1);
+                value = Tensor::cat(vec![values, value], 1);
+            }
+            *others = Some([key.clone(), value.clone()]);
+        }
         let x = x + attention.out_proj.forward(ops::attention(
             query,
             key,
             value,
             attention.heads,
-            true,
+            is_causal,
         ));
         let hidden = self.mlp.fc1.forward(self.layer_norm2.forward(x.clone()));
         let hidden = if self.mlp.exact {
@@ -279,6 +295,20 @@ impl Layer {
 #[derive(Module, Debug)]
 struct Encoder {
     layers: Vec<Layer>,
+}
+
+/// Keys and values of a layer.
+///
+/// # Shapes
+/// `[1, tokens, hidden_size]` each.
+type LayerCache = Option<[Tensor<3>; 2]>;
+
+/// What a text model has read of a text, so that each further token is read alone: the keys
+/// and values of every layer, as `past_key_values` of transformers.
+#[derive(Clone, Debug)]
+pub struct KeyValueCache {
+    layers: Vec<LayerCache>,
+    length: usize,
 }
 
 /// The text encoder of CLIP (Radford et al. 2021, <https://arxiv.org/abs/2103.00020>).
@@ -335,16 +365,33 @@ impl ClipTextModel {
         self.forward_through(tokens, self.layers())
     }
 
-    /// How much each token is expected after the last, where the table of tokens is the
-    /// last layer too.
+    /// What was read of a text before its first token.
+    pub fn nothing_read(&self) -> KeyValueCache {
+        KeyValueCache {
+            layers: vec![None; self.layers()],
+            length: 0,
+        }
+    }
+
+    /// Reads on: all tokens of a text at once, or one behind those that were read. Says how
+    /// much each token is expected after the last, where the table of tokens is the last
+    /// layer too.
     ///
     /// # Shapes
-    /// `[batch, tokens]` to `[batch, vocab_size]`.
-    pub fn next_token(&self, tokens: Tensor<2, Int>) -> Tensor<2> {
+    /// `[1, tokens]` to `[1, vocab_size]`.
+    pub fn next_token(&self, read: &mut KeyValueCache, tokens: Tensor<2, Int>) -> Tensor<2> {
         let [_, length] = tokens.dims();
-        let states = self.forward(tokens).narrow(1, length - 1, 1);
         let table = self.embeddings.token_embedding.weight.val();
-        states.squeeze_dim::<2>(1).matmul(table.transpose())
+        nn::ops::on_workers(&table.clone(), || {
+            let words = self.embeddings.token_embedding.forward(tokens);
+            let mut x = self.placed_from(read.length, words);
+            for (layer, cache) in self.encoder.layers.iter().zip(&mut read.layers) {
+                x = layer.forward_after(x, Some(cache));
+            }
+            read.length += length;
+            let last = self.final_layer_norm.forward(x.narrow(1, length - 1, 1));
+            last.squeeze_dim::<2>(1).matmul(table.transpose())
+        })
     }
 
     /// Number of layers.
@@ -439,9 +486,14 @@ impl ClipTextModel {
 
     /// Vectors of tokens with those of their places.
     fn placed(&self, words: Tensor<3>) -> Tensor<3> {
+        self.placed_from(0, words)
+    }
+
+    /// The same behind so many others.
+    fn placed_from(&self, start: usize, words: Tensor<3>) -> Tensor<3> {
         let [_, length, _] = words.dims();
-        let positions =
-            Tensor::<1, Int>::arange(0..length as i64, &words.device()).reshape([1, length]);
+        let places = start as i64..(start + length) as i64;
+        let positions = Tensor::<1, Int>::arange(places, &words.device()).reshape([1, length]);
         words + self.embeddings.position_embedding.forward(positions)
     }
 
