@@ -15,7 +15,7 @@ use velatura::document::LayerKind;
 use velatura::recipe::ModelSource;
 
 const PLACED: &str = "Placed for the words";
-const AROUND: &str = "Around what is on the map";
+const AROUND: &str = "Taken from the map";
 
 fn with_joint_model() -> Studio {
     let mut studio = Studio::start();

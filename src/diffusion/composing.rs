@@ -7,7 +7,8 @@ use super::{Canvas, Conditions, GenerationRequest, LatentDiffusion};
 use crate::model::PlacedBox;
 use crate::recipe::prompt::{PromptSyntax, joined};
 use crate::recipe::{
-    BoxUse, InputSpec, LayoutBox, LayoutInput, MAX_BOXES, SemanticInput, is_strip, knows_things,
+    BoxUse, InputSpec, LayoutBox, LayoutInput, MAX_BOXES, SemanticInput, Things, is_strip,
+    knows_things,
 };
 
 /// How much longer one side may be: things were learnt to be placed on squares.
@@ -93,9 +94,9 @@ impl LatentDiffusion {
         (!boxes.is_empty()).then(|| LayoutInput(boxes.into()))
     }
 
-    /// Boxes for the things on a label map; `None` where there are none, or the model was
-    /// not taught both. What is painted in windows may have more than the model sees.
-    fn boxes_on(&self, map: &SemanticInput, composing: &Composing<'_>) -> Option<LayoutInput> {
+    /// The things on a label map; `None` where there are none, or the model was not taught
+    /// both. What is painted in windows may have more than the model sees.
+    fn things_on(&self, map: &SemanticInput, composing: &Composing<'_>) -> Option<Things> {
         let inputs = &self.manifest().inputs;
         let Some(BoxUse::Classes {
             classes, max_boxes, ..
@@ -107,8 +108,8 @@ impl LatentDiffusion {
             true => MAX_BOXES,
             false => max_boxes as usize,
         };
-        let boxes = map.things(classes, most);
-        (!boxes.0.is_empty()).then_some(boxes)
+        let things = map.things(classes, most);
+        (!things.boxes.0.is_empty()).then_some(things)
     }
 
     /// Whether boxes can be placed for words, or for the things on a label map.
@@ -130,16 +131,25 @@ impl LatentDiffusion {
         if is_told || !conditions.places_boxes {
             return conditions;
         }
-        let (layout, weight) = match &conditions.semantic {
-            // As strong as the map that they stand for.
-            Some(map) => (self.boxes_on(map, composing), conditions.semantic_weight),
-            None if conditions.low_resolution.is_some() => return conditions,
-            None => (self.boxes_for(composing), conditions.layout_weight),
+        let Some(map) = &conditions.semantic else {
+            let layout = match conditions.low_resolution {
+                Some(_) => None,
+                None => self.boxes_for(composing),
+            };
+            return Conditions {
+                layout,
+                ..conditions
+            };
         };
-        Conditions {
-            layout,
-            layout_weight: weight,
-            ..conditions
+        match self.things_on(map, composing) {
+            // As strong as the map that they stand for.
+            Some(Things { boxes, map }) => Conditions {
+                layout: Some(boxes),
+                layout_weight: conditions.semantic_weight,
+                semantic: Some(map),
+                ..conditions
+            },
+            None => conditions,
         }
     }
 

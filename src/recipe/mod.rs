@@ -73,6 +73,6 @@ pub use sampler_id::SamplerId;
 pub use scaling::scale_picture;
 pub use schedule::Schedule;
 pub use semantic::{SemanticError, SemanticInput};
-pub use things::knows_things;
+pub use things::{Things, knows_things};
 pub use train::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 pub use upscale::{Enlarger, Finish, SuperResolution, UpscaleSpec, enlarging_window_px};

@@ -125,7 +125,7 @@ impl Background {
                     map: Arc::new(map),
                     palette: document.palette().clone(),
                 };
-                map.things(&classes, MAX_BOXES)
+                map.things(&classes, MAX_BOXES).boxes
             });
             let boxes = things.filter(|boxes| !boxes.0.is_empty());
             let boxes = boxes.ok_or("nothing on the label map is a thing that boxes can hold")?;

@@ -66,7 +66,7 @@ fn composing_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             &FROM_WORDS,
         ),
         Some(Placing::Things) => (
-            "Around what is on the map",
+            "Taken from the map",
             "Each thing on the label map is told as a box too: of a map alone the model \
              sees where something is, and often takes it for something else",
             &FROM_MAP,
