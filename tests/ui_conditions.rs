@@ -474,5 +474,8 @@ fn new_label_maps_have_the_classes_of_the_model() {
     studio.click("Add label map");
     let palette = studio.state().document().palette();
     let names: Vec<&str> = palette.classes.iter().map(|it| it.name.as_str()).collect();
-    assert_eq!((palette.name.as_str(), names), ("joint", vec!["sky"]));
+    assert_eq!(
+        (palette.name.as_str(), names),
+        ("joint", vec!["sky", "bus"])
+    );
 }

@@ -14,7 +14,7 @@ use crate::document::{DocumentSnapshot, Drawing, DrawnMap, TileGrid, joined};
 use crate::exchange::{read_palette, write_coloured_label_map, write_label_map, write_palette};
 use crate::geometry::CanvasRect;
 use crate::recipe::palette::Palette;
-use crate::recipe::{ImageInput, LayoutInput, MAX_BOXES, SemanticInput, scale_picture};
+use crate::recipe::{ImageInput, LayoutInput, MAX_BOXES, SemanticInput, Things, scale_picture};
 
 /// Boxes and a label map that are to become layers, as one step.
 #[derive(Clone, Debug)]
@@ -120,15 +120,16 @@ impl Background {
     ) {
         self.spawn("map", failing(Subject::Tracing), move || {
             let part = within.unwrap_or_else(|| document.rect());
-            let things = document.label_map_in(part).map(|map| {
-                let map = SemanticInput {
-                    map: Arc::new(map),
-                    palette: document.palette().clone(),
-                };
-                map.things(&classes, MAX_BOXES).boxes
+            let map = document.label_map_in(part).map(|map| SemanticInput {
+                map: Arc::new(map),
+                palette: document.palette().clone(),
             });
-            let boxes = things.filter(|boxes| !boxes.0.is_empty());
-            let boxes = boxes.ok_or("nothing on the label map is a thing that boxes can hold")?;
+            let things = map.as_ref().map(|map| map.things(&classes, MAX_BOXES));
+            let things = things.filter(|things| !things.boxes.0.is_empty());
+            let Things { boxes, map: rest } =
+                things.ok_or("nothing on the label map is a thing that boxes can hold")?;
+            // What is a box only is no outline on the map that is seen then.
+            let rest = Some(rest).filter(|rest| Some(rest) != map.as_ref());
             let arrival = DrawingArrival {
                 label: Tracing::Things.label(),
                 boxes: Some(ArrivingBoxes {
@@ -136,7 +137,7 @@ impl Background {
                     boxes,
                     size_px: part.size_px(),
                 }),
-                map: None,
+                map: rest.map(|rest| ("Label map without blobs".to_owned(), rest)),
                 picture: None,
                 hides_others: true,
                 within,
