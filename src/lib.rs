@@ -9,7 +9,8 @@
 //! - [`folders`]: where models, pictures and settings lie on this computer.
 //! - [`files`]: files that appear whole or not at all, and zip archives of strangers.
 //! - [`icons`]: the icons of the window, by name.
-//! - [`pixels`]: between pictures and the numbers that networks see of them.
+//! - [`pixels`]: between pictures and the numbers that networks see of them; connected
+//!   regions of label maps.
 //! - [`random`]: streams of random numbers, and seeds nobody can foresee.
 //! - [`recipe`]: the descriptions of jobs, and their forms inside picture files.
 //! - [`frame`]: the part of a picture that a model sees and paints.

@@ -35,6 +35,21 @@ fn boxes(studio: &Studio) -> Vec<(bool, usize)> {
     counted.collect()
 }
 
+/// The tool in hand, drawn from one place of the document to another.
+fn drag(studio: &mut Studio, from: (f32, f32), to: (f32, f32)) {
+    for ((x, y), is_down) in [(from, true), (to, false)] {
+        let pos = studio.place_of(x, y);
+        studio.send(egui::Event::PointerMoved(pos));
+        studio.send(egui::Event::PointerButton {
+            pos,
+            button: egui::PointerButton::Primary,
+            pressed: is_down,
+            modifiers: egui::Modifiers::NONE,
+        });
+    }
+    studio.harness.run();
+}
+
 #[test]
 fn boxes_are_placed_unless_they_are_drawn_or_it_is_switched_off() {
     let mut studio = with_joint_model();
@@ -113,17 +128,7 @@ fn things_on_the_label_map_are_told_as_boxes_too() {
         studio.command(ClassCommand::Select(index).into());
         studio.harness.key_press(egui::Key::U);
         studio.harness.run();
-        for ((x, y), is_down) in [(from, true), (to, false)] {
-            let pos = studio.place_of(x, y);
-            studio.send(egui::Event::PointerMoved(pos));
-            studio.send(egui::Event::PointerButton {
-                pos,
-                button: egui::PointerButton::Primary,
-                pressed: is_down,
-                modifiers: egui::Modifiers::NONE,
-            });
-        }
-        studio.harness.run();
+        drag(&mut studio, from, to);
     }
     assert!(studio.sees(AROUND) && !studio.sees(PLACED));
     studio.click("Boxes from the label map");
@@ -163,17 +168,7 @@ fn a_box_around_the_mask_holds_what_the_words_name() {
         let mut studio = with_joint_model();
         studio.paint(prompt);
         studio.command(Command::AddMask);
-        for ((x, y), is_down) in [((20.0, 20.0), true), ((40.0, 30.0), false)] {
-            let pos = studio.place_of(x, y);
-            studio.send(egui::Event::PointerMoved(pos));
-            studio.send(egui::Event::PointerButton {
-                pos,
-                button: egui::PointerButton::Primary,
-                pressed: is_down,
-                modifiers: egui::Modifiers::NONE,
-            });
-        }
-        studio.harness.run();
+        drag(&mut studio, (20.0, 20.0), (40.0, 30.0));
         let masked = studio.state().document().mask_bounds();
         assert!(!masked.is_empty() && !studio.sees(PLACED));
         studio.click("Box around the mask");

@@ -25,9 +25,7 @@ impl Region {
             ]
         })
     }
-}
 
-impl Region {
     /// How much of its convex hull it covers: about 1 for boxes, discs and blobs, less for
     /// what has legs or branches.
     pub fn solidity(&self) -> f32 {

@@ -110,20 +110,16 @@ impl Background {
         });
     }
 
-    /// Draws boxes around what is on the label maps of a document, or of a part of it, for
-    /// things of some classes.
-    pub fn box_things(
-        &self,
-        document: DocumentSnapshot,
-        within: Option<CanvasRect>,
-        classes: Vec<String>,
-    ) {
+    /// Draws boxes around what is on the label maps of a document, for things of some
+    /// classes. The whole of them: a new map takes their place.
+    pub fn box_things(&self, document: DocumentSnapshot, classes: Vec<String>) {
         self.spawn("map", failing(Subject::Tracing), move || {
-            let part = within.unwrap_or_else(|| document.rect());
-            let map = document.label_map_in(part).map(|map| SemanticInput {
-                map: Arc::new(map),
-                palette: document.palette().clone(),
-            });
+            let map = document
+                .label_map_in(document.rect())
+                .map(|map| SemanticInput {
+                    map: Arc::new(map),
+                    palette: document.palette().clone(),
+                });
             let things = map.as_ref().map(|map| map.things(&classes, MAX_BOXES));
             let things = things.filter(|things| !things.boxes.0.is_empty());
             let Things { boxes, map: rest } =
@@ -135,12 +131,12 @@ impl Background {
                 boxes: Some(ArrivingBoxes {
                     name: "Boxes".to_owned(),
                     boxes,
-                    size_px: part.size_px(),
+                    size_px: document.size_px(),
                 }),
                 map: rest.map(|rest| ("Label map without blobs".to_owned(), rest)),
                 picture: None,
                 hides_others: true,
-                within,
+                within: None,
             };
             Ok(ClassEvent::Fitted(Box::new(fitted(arrival, document)?)).into())
         });

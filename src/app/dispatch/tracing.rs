@@ -60,9 +60,7 @@ impl Core {
             return;
         };
         let document = self.state.front().editor.snapshot();
-        let within = self.frame_of(document.id());
-        self.background
-            .box_things(document, within, classes.to_vec());
+        self.background.box_things(document, classes.to_vec());
     }
 
     /// Takes in the boxes for words.
