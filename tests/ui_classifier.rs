@@ -85,6 +85,23 @@ fn a_classifier_leads_a_model_without_classes() {
 }
 
 #[test]
+fn the_answer_about_another_does_not_take_the_news() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut studio = Studio::start();
+    take_model(&mut studio, "plain");
+    // The look at none is answered by the time that one is taken, and not yet heard.
+    let app = studio.harness.state_mut();
+    app.command(ClassifierCommand::Look.into());
+    studio.harness.step();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    studio.command(ClassifierCommand::Take(classifier(root.path())).into());
+    studio.wait("its classes", |state| {
+        matches!(&state.known_classifiers.chosen, ClassifierKnown::Classes(_))
+    });
+    assert!(studio.sees("Chose the classifier"));
+}
+
+#[test]
 fn what_comes_while_the_window_is_open_is_found() {
     let root = tempfile::tempdir().expect("a folder");
     let mut studio = Studio::start();

@@ -113,6 +113,12 @@ impl AppState {
             || model.is_some_and(|model| !model.takes_text())
     }
 
+    /// The chosen classifier, and the model beside which it is looked for.
+    fn classifier_wanted(&self) -> (Option<NamedFile>, Option<PathBuf>) {
+        let model = self.model_folder().map(PathBuf::from);
+        (self.form().spec.classifier.clone(), model)
+    }
+
     /// The form with a classifier and its class only where they can be used.
     pub(super) fn with_usable_classifier(&self, mut form: GenerateForm) -> GenerateForm {
         if self.classifier_refusal().is_some() {
@@ -155,10 +161,8 @@ impl Core {
     /// Has the chosen classifier looked at, and what else lies beside the model, when one
     /// of both is another than it was, or files may have come.
     pub(super) fn look_at_classifiers(&mut self) {
-        let state = &mut self.state;
-        let model = state.model_folder().map(PathBuf::from);
-        let wanted = (state.form().spec.classifier.clone(), model);
-        let known = &mut state.known_classifiers;
+        let wanted = self.state.classifier_wanted();
+        let known = &mut self.state.known_classifiers;
         let is_same = known.of.as_ref() == Some(&wanted);
         if is_same && !known.is_stale {
             return;
@@ -176,14 +180,15 @@ impl Core {
     }
 
     pub(super) fn take_classifier_seen(&mut self, seen: ClassifierSeen) {
-        let known = &mut self.state.known_classifiers;
-        if known.of.as_ref() != Some(&seen.of) {
+        if self.state.classifier_wanted() != seen.of {
             // Another one was chosen meanwhile.
             return;
         }
+        let known = &mut self.state.known_classifiers;
         known.listed = seen.listed;
-        let is_news = std::mem::take(&mut known.is_news);
-        if let (true, Some(file), Some(Ok(_))) = (is_news, &seen.of.0, &seen.told) {
+        if let (Some(file), Some(Ok(_))) = (&seen.of.0, &seen.told)
+            && std::mem::take(&mut known.is_news)
+        {
             let text = format!("Chose the classifier \u{201c}{}\u{201d}", file.name);
             self.state.notices.push(Severity::Success, text);
         }
