@@ -13,7 +13,7 @@ use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use velatura::engine::SamplerChoice;
 use velatura::recipe::prompt::{PromptSyntax, joined};
 use velatura::recipe::{
-    FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill, LoraSpec,
+    Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill, LoraSpec,
     MaskInput, MaskedContent, PaintedRecipe, Palette, RecipeFileError, RecipeForm, SamplerId,
     SaveOptions, Schedule, SemanticInput, Tile, WindowChoice, open_picture, read_infotext,
     read_recipe, save_picture, write_infotext,
@@ -434,11 +434,32 @@ fn older_and_stranger_texts_are_read() {
     assert_eq!(found.spec.sampler, Some(SamplerId::new("euler-a")));
     assert_eq!(found.spec.schedule, None);
 
-    // The strength of a second pass is not that of an input picture.
-    let text = "cat\nSteps: 5, Sampler: Euler, Seed: 2, Denoising strength: 0.4, Hires upscale: 2";
-    let found = read_infotext(text).unwrap();
-    assert!(!found.used_picture);
-    assert_eq!(found.spec.strength, 1.0);
+    // The strength of a second pass is not that of an input picture. As many steps as in
+    // the first are done there, whatever the strength, if nothing else is said.
+    let hires = |more: &str| {
+        let text = format!(
+            "cat\nSteps: 5, Sampler: Euler, Seed: 2, Size: 512x320, Denoising strength: 0.4, {more}"
+        );
+        let found = read_infotext(&text).unwrap();
+        assert!(!found.used_picture && found.spec.strength == 1.0, "{more}");
+        let spec = &found.spec;
+        let second = (spec.finish, spec.second_strength, spec.second_steps);
+        (second, found.unread.join(", "))
+    };
+    let twice = Some(Finish::X2);
+    assert_eq!(hires("Hires upscale: 2"), ((twice, 0.4, 5), String::new()));
+    assert_eq!(
+        hires("Hires upscale: 2.0, Hires steps: 15, Hires upscaler: Latent"),
+        ((twice, 0.4, 15), "Hires upscaler: Latent".to_owned())
+    );
+    assert_eq!(
+        hires("Hires resize: 768x480, Hires steps: 3"),
+        ((Some(Finish::X1_5), 0.4, 3), String::new())
+    );
+    // A factor that there is not.
+    for unknown in ["Hires upscale: 1.3", "Hires resize: 600x600"] {
+        assert_eq!(hires(unknown), ((None, 0.0, 0), unknown.to_owned()));
+    }
 
     // No prompt at all.
     let found = read_infotext("Steps: 5, Sampler: UniPC, Size: 0x9999999, Seed: -1").unwrap();

@@ -1,4 +1,4 @@
-//! "Enlarge ×4" and the switch "Finish ×4", from the outside. The engine is the fake
+//! "Enlarge ×4" and what a picture is finished by, from the outside. The engine is the fake
 //! one: it enlarges by repetition, a picture for each permit.
 
 #[path = "support/studio.rs"]
@@ -14,7 +14,7 @@ use velatura::app::form::FormChange;
 use velatura::app::library::LibraryCommand;
 use velatura::document::Document;
 use velatura::model::tiny;
-use velatura::recipe::param::{BATCH, STEPS};
+use velatura::recipe::param::{BATCH, SECOND_STRENGTH, STEPS, Value};
 use velatura::recipe::{
     Finish, GenerateSpec, PaintedRecipe, SaveOptions, WindowChoice, save_picture,
 };
@@ -287,9 +287,10 @@ fn an_empty_canvas_and_one_that_is_too_large_say_why_not() {
 #[test]
 fn a_finished_picture_makes_the_canvas_grow_and_the_next_one_fills_it() {
     let mut studio = Studio::start();
-    studio.harness.get_by_label("Finish ×4").scroll_to_me();
+    studio.harness.get_by_label("Finish").scroll_to_me();
     studio.harness.run();
-    studio.click("Finish ×4");
+    studio.click("Finish");
+    studio.click("Made ×4 as large");
     assert_eq!(studio.state().form().spec.finish, Some(Finish::X4));
     assert!(studio.sees("64 × 64, then ×4"));
     studio.paint("a red house");
@@ -315,6 +316,30 @@ fn a_finished_picture_makes_the_canvas_grow_and_the_next_one_fills_it() {
     studio.command(Command::Undo);
     assert_eq!(studio.state().document().size_px(), [64, 64]);
     assert_eq!(studio.layer_names(), ["Mask"]);
+}
+
+#[test]
+fn a_second_pass_is_asked_for_beside_the_finish() {
+    let mut studio = Studio::start();
+    assert!(!studio.sees("Second pass"));
+    studio.set([FormChange::Finish(Some(Finish::X1_5)), number(&STEPS, 2)]);
+    assert!(studio.sees("64 × 64, then ×1.5") && studio.sees("Second pass"));
+    assert!(!studio.sees("Its steps") && !studio.sees("Windows"));
+    let strength = FormChange::Number(&SECOND_STRENGTH, Value::Real(0.4));
+    studio.set([strength]);
+    assert!(studio.sees("64 × 64, ×1.5 in a second pass"));
+    // It may be painted in windows, which the first pass would not.
+    assert!(studio.sees("Its steps") && studio.sees("Windows"));
+    studio.permit(2);
+    studio.click("Generate");
+    wait_for_size(&mut studio, [96, 96]);
+    let recipe = studio.state().front().recipe().expect("a recipe");
+    assert_eq!(recipe.spec.finish, Some(Finish::X1_5));
+    assert_eq!(recipe.spec.second_strength, 0.4);
+    let document = studio.state().document();
+    document.validate_invariants().expect("a whole document");
+    studio.command(Command::Undo);
+    assert_eq!(studio.state().document().size_px(), [64, 64]);
 }
 
 #[test]
@@ -344,7 +369,7 @@ fn what_is_painted_smaller_than_the_canvas_is_not_painted_in_windows() {
     assert!(studio.state().paints_in_windows());
     assert!(studio.sees("sees 3 boxes at a time") && studio.sees("Windows"));
 
-    studio.set([FormChange::Finish(true), number(&STEPS, 2)]);
+    studio.set([FormChange::Finish(Some(Finish::X4)), number(&STEPS, 2)]);
     assert_eq!(studio.state().painted_size_px(), [64, 64]);
     assert!(!studio.state().paints_in_windows() && !studio.sees("Windows"));
     assert!(studio.sees("takes 3 boxes: the uppermost is left out"));
@@ -367,7 +392,7 @@ fn what_is_painted_smaller_than_the_canvas_is_not_painted_in_windows() {
 fn a_batch_is_finished_picture_by_picture() {
     let mut studio = Studio::start();
     studio.set([
-        FormChange::Finish(true),
+        FormChange::Finish(Some(Finish::X4)),
         number(&BATCH, 3),
         number(&STEPS, 2),
     ]);
@@ -385,7 +410,7 @@ fn a_batch_is_finished_picture_by_picture() {
 #[test]
 fn inside_of_a_mask_nothing_is_enlarged() {
     let mut studio = furnished();
-    studio.set([FormChange::Finish(true)]);
+    studio.set([FormChange::Finish(Some(Finish::X4))]);
     assert!(studio.sees("Repaint inside the mask"));
     assert!(!studio.sees("then ×4"));
     studio.permit(2);

@@ -62,7 +62,7 @@ fn the_switch_stands_beside_the_feather_and_goes_with_the_picture() {
 #[test]
 fn guidance_can_be_rescaled_where_there_is_some() {
     let mut studio = Studio::start();
-    scroll_to(&mut studio, "Finish ×4");
+    scroll_to(&mut studio, "Finish");
     assert!(studio.sees(GUIDANCE_RESCALE.label));
     studio.set([FormChange::Number(&GUIDANCE_RESCALE, Value::Real(0.7))]);
     assert_eq!(studio.state().form().spec.guidance_rescale, 0.7);

@@ -101,8 +101,8 @@ pub enum FormChange {
     Uses(Condition, bool),
     /// Whether the model places boxes for the words.
     PlacesBoxes(bool),
-    /// Whether pictures are made four times as large.
-    Finish(bool),
+    /// How much larger painted pictures are made.
+    Finish(Option<Finish>),
     /// Whether pictures are painted whole or in windows.
     Windows(WindowChoice),
     /// Along which axes pictures go on over their edges.
@@ -206,12 +206,13 @@ impl Intent {
             }
             (_, Some(told)) => format!("{what}, with {told}"),
         };
-        let finish = if form.finishes(self, is_framed) {
-            ", then ×4"
-        } else {
-            ""
+        let what = match form.spec.finish.filter(|_| form.finishes(self, is_framed)) {
+            None => what,
+            Some(finish) if form.spec.second_strength > 0.0 => {
+                format!("{what}, {} in a second pass", finish.label())
+            }
+            Some(finish) => format!("{what}, then {}", finish.label()),
         };
-        let what = format!("{what}{finish}");
         match form.spec.batch {
             0 | 1 => what,
             batch => format!("{what}, {batch} pictures"),
@@ -276,7 +277,7 @@ impl GenerateForm {
             FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
             FormChange::PlacesBoxes(places) => self.places_boxes = places,
             FormChange::Follows(follows) => self.follows_changes = follows,
-            FormChange::Finish(on) => self.spec.finish = on.then_some(Finish::X4),
+            FormChange::Finish(finish) => self.spec.finish = finish,
             FormChange::Windows(windows) => self.spec.windows = windows,
             FormChange::Tile(tile) => self.spec.tile = tile,
             FormChange::GradualMask(on) => self.spec.gradual_mask = on,

@@ -54,9 +54,7 @@ impl Placement {
     /// now. What is painted smaller and finished to its size covers it.
     pub(super) fn of(origin: &Origin, spec: &GenerateSpec, canvas: Option<&Document>) -> Self {
         let painted_px = [spec.width_px, spec.height_px];
-        let finished_px = spec
-            .finish
-            .map(|finish| painted_px.map(|side| side * finish.factor()));
+        let finished_px = spec.finish.map(|finish| finish.finished_px(painted_px));
         let canvas_px = canvas.map(Document::size_px);
         let covered_px = finished_px.filter(|finished_px| canvas_px == Some(*finished_px));
         let covered = CanvasRect::from_size(covered_px.unwrap_or(painted_px));

@@ -26,14 +26,12 @@ impl FrameChoice {
         }
     }
 
-    /// The same on a canvas that is so many times as large.
+    /// The same on a canvas of another size, on which a corner lies elsewhere.
     #[must_use]
-    pub fn enlarged(self, factor: u32) -> Self {
+    pub fn scaled(self, corner: impl Fn([i32; 2]) -> [i32; 2]) -> Self {
         match self {
             Self::Fixed(rect) => {
-                let factor = i32::try_from(factor).unwrap_or(1);
-                let larger = |corner: [i32; 2]| corner.map(|at| at.saturating_mul(factor));
-                Self::Fixed(CanvasRect::from_min_max(larger(rect.min), larger(rect.max)))
+                Self::Fixed(CanvasRect::from_min_max(corner(rect.min), corner(rect.max)))
             }
             Self::Automatic | Self::Canvas => self,
         }
@@ -52,7 +50,7 @@ mod tests {
             moved,
             FrameChoice::Fixed(CanvasRect::from_min_size([0, 19], [64, 32]))
         );
-        let larger = FrameChoice::Fixed(rect).enlarged(4);
+        let larger = FrameChoice::Fixed(rect).scaled(|corner| corner.map(|at| at * 4));
         let expected = CanvasRect::from_min_size([-32, 64], [256, 128]);
         assert_eq!(larger, FrameChoice::Fixed(expected));
         assert_eq!(

@@ -127,6 +127,9 @@ pub(super) fn settled(
         windows: windows.settled(size_px, model.manifest().resolution_px),
         places_boxes: spec.is_composed() && model.places_boxes(spec.semantic.is_some()),
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
+        // A picture that stays as large has no second pass, and its recipe none.
+        second_strength: spec.finish.map_or(0.0, |_| spec.second_strength),
+        second_steps: spec.second_px().map_or(0, |_| spec.second_steps),
         ..spec.clone()
     };
     Ok((done, sentences))

@@ -18,6 +18,8 @@ const BUDGET_BYTES: usize = 64 << 20;
 pub(super) struct Step {
     /// The picture as it was asked for: its own seed, a batch of one.
     pub spec: GenerateSpec,
+    /// Steps of a first pass that came before: its number is counted on from there.
+    pub before: u32,
     /// Whether it had been told something else on its way by then.
     pub was_retold: bool,
     /// Where the run was.
@@ -94,6 +96,7 @@ mod tests {
         let latents = Tensor::zeros([1, 4, side, side], &Default::default());
         Step {
             spec: GenerateSpec::default(),
+            before: 0,
             was_retold: false,
             state: StepState {
                 index: 1,

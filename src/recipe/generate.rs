@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::SamplerId;
 use super::canvas::{Tile, WindowChoice};
 use super::control::{ControlSpec, MAX_CONTROLS};
+use super::finish::Finish;
 use super::frame::{FrameError, FrameSpec};
 use super::guide::GuideKind;
 use super::latents::Latents;
@@ -20,7 +21,6 @@ use super::prediction::Prediction;
 use super::prompt::{PromptSyntax, TextReading};
 use super::schedule::{self, Schedule};
 use super::semantic::{SemanticError, SemanticInput};
-use super::upscale::Finish;
 
 /// Largest side, in pixels, that a job may ask for.
 pub const MAX_SIDE_PX: u32 = 8192;
@@ -138,6 +138,14 @@ pub struct GenerateSpec {
     /// What is done with the painted picture; sizes above are those before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish: Option<Finish>,
+    /// How much of the picture is repainted once it was made larger, from 0 to 1: 0 for no
+    /// second pass. Only with `finish`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub second_strength: f32,
+    /// Number of steps that the second pass does: 0 for as many as its strength leaves of
+    /// `steps`.
+    #[serde(skip_serializing_if = "is_nought")]
+    pub second_steps: u32,
     /// The part of a picture that is seen and painted. With it, `width_px` and
     /// `height_px`, boxes and label map are those of what is painted, whereas `init`,
     /// `mask` and `strengths` have the frame's own size, as the finished patch has.
@@ -247,6 +255,8 @@ impl Default for GenerateSpec {
             guide_kind: GuideKind::default(),
             guide_scale: 3.0,
             finish: None,
+            second_strength: 0.0,
+            second_steps: 0,
             frame: None,
             windows: WindowChoice::Auto,
             tile: Tile::None,
@@ -273,10 +283,22 @@ impl Default for GenerateSpec {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_nought(value: &u32) -> bool {
+    *value == 0
+}
+
 /// What sentences call a field: most are words that its options have too.
 fn spoken(field: &str) -> String {
     match field {
         "layout_bias" => "box focus".to_owned(),
+        "second_strength" => "the strength of the second pass".to_owned(),
+        "second_steps" => "the number of steps of the second pass".to_owned(),
         "layout_weight" => "the weight of the boxes".to_owned(),
         "semantic_weight" => "the weight of the label map".to_owned(),
         field => field.replace('_', " "),
@@ -311,6 +333,12 @@ pub enum SpecError {
         /// The longest side that can be.
         most_px: u32,
     },
+    /// A picture would be painted over at a size that cannot be painted.
+    #[error(
+        "made larger, the picture would have {} × {} pixels, and its second pass can have {MAX_SIDE_PX} a side; paint it smaller, or leave the second pass out",
+        .0[0], .0[1]
+    )]
+    SecondPass([u32; 2]),
     /// A mask without a picture, or of another size.
     #[error(
         "the mask is {} × {} pixels but the picture is {} × {}; make them the same size",
@@ -514,6 +542,11 @@ impl GenerateSpec {
         }
         for Param { number, get, .. } in Self::PARAMS {
             number.check(get(self))?;
+        }
+        if let Some(second_px) = self.second_px()
+            && second_px.iter().any(|side| *side > MAX_SIDE_PX)
+        {
+            return Err(SpecError::SecondPass(second_px));
         }
         let image_px = self.init.as_ref().map(|image| image.0.dimensions());
         let masks = [&self.mask, &self.strengths].into_iter().flatten();

@@ -25,6 +25,14 @@ const GRADUAL_MASK: &str = "Gradual mask";
 const WORDS_AS_BOXES: &str = "Boxes from words";
 const MAP_AS_BOXES: &str = "Boxes from label map";
 
+/// How a picture was made larger before it was painted over once more: keys of others, and
+/// what our network is called. Steps and strength are numbers of the job.
+const HIRES: &str = "Hires ";
+const HIRES_UPSCALE: &str = "Hires upscale";
+const HIRES_RESIZE: &str = "Hires resize";
+const HIRES_UPSCALER: &str = "Hires upscaler";
+const UPSCALER: &str = "realesr-animevideov3";
+
 /// Whether copies side by side show no seam, and the windows that it is painted in.
 const TILING: &str = "Tiling";
 const WINDOWS: &str = "Windows";

@@ -15,6 +15,7 @@ mod control_infotext;
 mod drawing;
 mod enlarged;
 mod exif;
+mod finish;
 mod frame;
 mod generate;
 mod guide;
@@ -49,6 +50,7 @@ pub use control::{
     CONTROL_END, CONTROL_START, CONTROL_WEIGHT, ControlKind, ControlSpec, MAX_CONTROLS,
 };
 pub use drawing::{BoxUse, MOST_REGIONS, MapUse, box_number};
+pub use finish::Finish;
 pub use frame::{FrameError, FrameSpec, Framing, Infill, MaskedContent};
 pub use generate::{
     GenerateSpec, ImageInput, LAYOUT_BIAS, MAX_SIDE_PX, MaskInput, ModelSource, SizeError,
@@ -75,4 +77,4 @@ pub use schedule::Schedule;
 pub use semantic::{SemanticError, SemanticInput};
 pub use things::{Things, knows_things};
 pub use train::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
-pub use upscale::{Enlarger, Finish, SuperResolution, UpscaleSpec, enlarging_window_px};
+pub use upscale::{Enlarger, SuperResolution, UpscaleSpec, enlarging_window_px};

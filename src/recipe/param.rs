@@ -358,6 +358,27 @@ pub static GUIDE_SCALE: Number = Number {
     infotext: Some("Guide scale"),
 };
 
+/// How much of a picture is repainted once it was made larger.
+pub static SECOND_STRENGTH: Number = Number {
+    id: "second_strength",
+    label: "Second pass",
+    hint: "How much is repainted once the picture was made larger, at that size: 0 for nothing (hires fix)",
+    infotext: Some("Hires strength"),
+    ..STRENGTH
+};
+
+/// Steps of the second pass.
+pub static SECOND_STEPS: Number = Number {
+    id: "second_steps",
+    label: "Its steps",
+    hint: "Number of steps of the second pass: 0 for as many as its strength leaves of the first",
+    unit: None,
+    allowed: Range::whole(0, 1000),
+    offered: Range::whole(0, 150),
+    shown: Shown::WholeByMagnitude,
+    infotext: Some("Hires steps"),
+};
+
 /// How strongly a classifier leads.
 pub static CLASSIFIER_SCALE: Number = Number {
     id: "classifier_scale",
@@ -472,6 +493,16 @@ impl GenerateSpec {
             number: &GUIDE_SCALE,
             get: |spec| Value::Real(spec.guide_scale),
             set: |spec, value| spec.guide_scale = value.as_f32(),
+        },
+        Param {
+            number: &SECOND_STRENGTH,
+            get: |spec| Value::Real(spec.second_strength),
+            set: |spec, value| spec.second_strength = value.as_f32(),
+        },
+        Param {
+            number: &SECOND_STEPS,
+            get: |spec| spec.second_steps.into(),
+            set: |spec, value| spec.second_steps = value.as_u32(),
         },
         Param {
             number: &CLASSIFIER_SCALE,

@@ -1,67 +1,12 @@
 //! The description of a job that enlarges pictures.
 
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
-
 use super::canvas::WindowChoice;
 use super::generate::MAX_SIDE_PX;
 use super::param::STEPS;
-use super::{
-    GenerateSpec, ImageInput, LayoutInput, ModelSource, SemanticInput, SpecError, scale_picture,
-};
+use super::{ImageInput, ModelSource, SpecError};
 
-/// What is done with a painted picture before it is handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Finish {
-    /// It is made four times as large.
-    X4,
-}
-
-impl Finish {
-    /// Sides of the finished picture for one of the painted.
-    pub const fn factor(self) -> u32 {
-        match self {
-            Self::X4 => 4,
-        }
-    }
-}
-
-impl GenerateSpec {
-    /// The job whose finished picture has the size that this one's painted picture
-    /// would have: all that it is given becomes smaller with it.
-    #[must_use]
-    pub fn painted_smaller(self, finish: Finish) -> Self {
-        let factor = finish.factor();
-        let [width_px, height_px] = [self.width_px, self.height_px].map(|side| side / factor);
-        let share = |small: u32, large: u32| small as f32 / large.max(1) as f32;
-        let shares = [
-            share(width_px, self.width_px),
-            share(height_px, self.height_px),
-        ];
-        let smaller = |layout: &LayoutInput| layout.scaled(shares[0], shares[1]);
-        let resized = |semantic: &SemanticInput| semantic.resized([width_px, height_px]);
-        Self {
-            width_px,
-            height_px,
-            // What was cut for a frame keeps the frame's size.
-            init: self.init.map(|ImageInput(picture)| match self.frame {
-                Some(_) => ImageInput(picture),
-                None => ImageInput(Arc::new(scale_picture(&picture, width_px, height_px))),
-            }),
-            layout: self.layout.as_ref().map(smaller),
-            semantic: self.semantic.as_ref().map(resized),
-            low_resolution: self.low_resolution.map(|ImageInput(small)| {
-                let (across, down) = small.dimensions();
-                let [across, down] = [across, down].map(|side| side.div_ceil(factor));
-                ImageInput(Arc::new(scale_picture(&small, across, down)))
-            }),
-            finish: Some(finish),
-            ..self
-        }
-    }
-}
+/// How often the side of a picture goes into that of the one that the network makes of it.
+const NETWORK_FACTOR: u32 = 4;
 
 /// What makes pictures larger.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,7 +22,7 @@ impl Enlarger {
     /// Sides of the larger picture for one of the picture.
     pub fn factor(&self) -> u32 {
         match self {
-            Self::Network => Finish::X4.factor(),
+            Self::Network => NETWORK_FACTOR,
             Self::Model(model) => model.factor.max(1),
         }
     }
@@ -164,36 +109,11 @@ impl UpscaleSpec {
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, RgbaImage};
+    use std::sync::Arc;
+
+    use image::RgbaImage;
 
     use super::*;
-    use crate::recipe::{LayoutBox, Palette};
-
-    #[test]
-    fn all_that_a_job_is_given_becomes_smaller_with_it() {
-        let spec = GenerateSpec {
-            width_px: 256,
-            height_px: 128,
-            init: Some(ImageInput(Arc::new(RgbaImage::new(256, 128)))),
-            layout: Some(LayoutInput(Arc::new([LayoutBox {
-                class: "bus".to_owned(),
-                rect: [40.0, -8.0, 100.0, 64.0],
-                colour: None,
-            }]))),
-            semantic: Some(SemanticInput {
-                map: Arc::new(GrayImage::from_pixel(256, 128, image::Luma([3]))),
-                palette: Palette::default(),
-            }),
-            ..GenerateSpec::default()
-        };
-        let small = spec.painted_smaller(Finish::X4);
-        assert_eq!([small.width_px, small.height_px], [64, 32]);
-        assert_eq!(small.finish, Some(Finish::X4));
-        assert_eq!(small.init.unwrap().0.dimensions(), (64, 32));
-        assert_eq!(small.layout.unwrap().0[0].rect, [10.0, -2.0, 25.0, 16.0]);
-        let map = small.semantic.unwrap().map;
-        assert_eq!((map.dimensions(), map.get_pixel(5, 5)[0]), ((64, 32), 3));
-    }
 
     #[test]
     fn windows_are_not_too_small() {

@@ -188,7 +188,9 @@ impl FakeWork {
         let painted = paste_back(target, spec);
         context.painted(PaintedImage {
             image: Arc::new(match spec.finish {
-                Some(finish) if spec.frame.is_none() => repeated(&painted, finish.factor()),
+                Some(finish) if spec.frame.is_none() => {
+                    repeated(&painted, finish.finished_px(painted_px))
+                }
                 _ => painted,
             }),
             spec: Box::new(GenerateSpec {
@@ -237,7 +239,10 @@ impl FakeWork {
         let enlarged = spec.pictures.iter();
         let factor = spec.by.factor();
         let enlarged = enlarged.map(|picture| EnlargedImage {
-            image: Arc::new(repeated(&picture.0, factor)),
+            image: Arc::new(repeated(
+                &picture.0,
+                [picture.0.width(), picture.0.height()].map(|side| side * factor),
+            )),
             by: match &spec.by {
                 Enlarger::Network => None,
                 Enlarger::Model(by) => Some(PaintedBy {
@@ -344,9 +349,8 @@ const SLOW: &str = "slow";
 /// The name of one that opens with an autoencoder that is chosen, and not without.
 const BARE: &str = "bare";
 
-/// So many times as large.
-fn repeated(picture: &RgbaImage, factor: u32) -> RgbaImage {
-    let [width, height] = [picture.width(), picture.height()].map(|side| side * factor);
+/// At another size.
+fn repeated(picture: &RgbaImage, [width, height]: [u32; 2]) -> RgbaImage {
     imageops::resize(picture, width, height, imageops::FilterType::Nearest)
 }
 

@@ -46,8 +46,8 @@ pub struct FinishedPicture {
 pub struct Growing {
     /// The job that it grows for.
     pub job: Option<JobId>,
-    /// How often the old sides go into the new ones.
-    pub factor: u32,
+    /// The size to which it grows.
+    pub size_px: [u32; 2],
     /// The layers that the engine enlarged.
     pub layers: Vec<LargeLayer>,
     /// A picture that comes along.
@@ -106,13 +106,17 @@ impl Background {
 
     /// Works out what a document becomes, after the pictures that came before.
     pub fn grow(&mut self, document: DocumentSnapshot, growing: Growing) {
-        let Growing { job, factor, .. } = growing;
+        let job = growing.job;
+        let growth = Growth {
+            from: document.size_px(),
+            to: growing.size_px,
+        };
         let failed = Box::new(move |text| BackgroundEvent::LayOutFailed { job, text });
         self.placer.send(failed, move |()| {
             let (mut has_old_layers, mut repainted) = (false, Vec::new());
             let grown = document.layers().iter().map(|layer| {
                 let large = growing.layers.iter().find(|large| large.id == layer.id);
-                let (content, is_old) = grown(&layer.content, large, factor);
+                let (content, is_old) = grown(&layer.content, large, growth);
                 has_old_layers |= is_old;
                 let recipe = large.and_then(|large| large.recipe.clone());
                 repainted.extend(recipe.filter(|_| !is_old).map(|recipe| (layer.id, recipe)));
@@ -122,13 +126,11 @@ impl Background {
                 }
             });
             let contents = CanvasContents {
-                size_px: document.size_px().map(|side| side * factor),
+                size_px: growth.to,
                 layers: grown.collect(),
                 palette: document.palette().clone(),
-                frame: document.frame().enlarged(factor),
-                origin_px: document
-                    .origin_px()
-                    .map(|at| at.saturating_mul(factor as i32)),
+                frame: document.frame().scaled(|corner| growth.corner(corner)),
+                origin_px: growth.corner(document.origin_px()),
             };
             let grown = Grown {
                 document,
@@ -143,9 +145,41 @@ impl Background {
     }
 }
 
+/// From one size of a canvas to another.
+#[derive(Clone, Copy, Debug)]
+struct Growth {
+    from: [u32; 2],
+    to: [u32; 2],
+}
+
+impl Growth {
+    fn shares(self) -> [f64; 2] {
+        let share = |axis: usize| f64::from(self.to[axis]) / f64::from(self.from[axis].max(1));
+        [share(0), share(1)]
+    }
+
+    /// The nearest corner of pixels. The cast saturates.
+    fn corner(self, [x, y]: [i32; 2]) -> [i32; 2] {
+        let [across, down] = self.shares();
+        [
+            (f64::from(x) * across).round() as i32,
+            (f64::from(y) * down).round() as i32,
+        ]
+    }
+
+    fn point(self, point: CanvasPoint) -> CanvasPoint {
+        let [across, down] = self.shares().map(|share| share as f32);
+        CanvasPoint::new(point.x * across, point.y * down)
+    }
+}
+
 /// What a layer holds, so many times as large; and whether its picture is no longer the
 /// one that the engine enlarged.
-fn grown(content: &LayerContent, large: Option<&LargeLayer>, factor: u32) -> (LayerContent, bool) {
+fn grown(
+    content: &LayerContent,
+    large: Option<&LargeLayer>,
+    growth: Growth,
+) -> (LayerContent, bool) {
     let content = match content {
         LayerContent::Raster(grid) => {
             if let Some(large) = large.filter(|large| large.before == *grid) {
@@ -155,27 +189,25 @@ fn grown(content: &LayerContent, large: Option<&LargeLayer>, factor: u32) -> (La
             let scaled = picture_of(grid)
                 .filter(|_| !grid.is_blank())
                 .map(|picture| {
-                    let [width, height] = large_size(grid.size_px(), factor);
+                    let [width, height] = growth.to;
                     TileGrid::from_image(&scale_picture(&picture, width, height))
                 });
-            let blank = || TileGrid::new(large_size(grid.size_px(), factor));
+            let blank = || TileGrid::new(growth.to);
             let grid = scaled.unwrap_or_else(blank);
             return (LayerContent::Raster(grid), large.is_some());
         }
         // Soft edges stay soft; classes have nothing in between.
-        LayerContent::Mask(grid) => LayerContent::Mask(scaled(grid, FilterType::Triangle, factor)),
+        LayerContent::Mask(grid) => {
+            LayerContent::Mask(scaled(grid, FilterType::Triangle, growth.to))
+        }
         LayerContent::Semantic(grid) => {
-            LayerContent::Semantic(scaled(grid, FilterType::Nearest, factor))
+            LayerContent::Semantic(scaled(grid, FilterType::Nearest, growth.to))
         }
         LayerContent::Layout(boxes) => {
-            LayerContent::Layout(boxes.iter().map(|it| larger(it, factor)).collect())
+            LayerContent::Layout(boxes.iter().map(|it| larger(it, growth)).collect())
         }
     };
     (content, false)
-}
-
-fn large_size(size_px: [u32; 2], factor: u32) -> [u32; 2] {
-    size_px.map(|side| side * factor)
 }
 
 fn picture_of(grid: &TileGrid<[u8; 4]>) -> Option<RgbaImage> {
@@ -183,9 +215,8 @@ fn picture_of(grid: &TileGrid<[u8; 4]>) -> Option<RgbaImage> {
     RgbaImage::from_raw(width, height, grid.to_pixels().into_flattened())
 }
 
-fn scaled(grid: &TileGrid<u8>, filter: FilterType, factor: u32) -> TileGrid<u8> {
+fn scaled(grid: &TileGrid<u8>, filter: FilterType, large: [u32; 2]) -> TileGrid<u8> {
     let [width, height] = grid.size_px();
-    let large = large_size([width, height], factor);
     let values = GrayImage::from_raw(width, height, grid.to_pixels());
     match values.filter(|_| !grid.is_blank()) {
         Some(values) => {
@@ -196,12 +227,10 @@ fn scaled(grid: &TileGrid<u8>, filter: FilterType, factor: u32) -> TileGrid<u8> 
     }
 }
 
-fn larger(found: &BoundingBox, factor: u32) -> BoundingBox {
-    let factor = factor as f32;
-    let larger = |point: CanvasPoint| CanvasPoint::new(point.x * factor, point.y * factor);
+fn larger(found: &BoundingBox, growth: Growth) -> BoundingBox {
     BoundingBox {
-        min: larger(found.min),
-        max: larger(found.max),
+        min: growth.point(found.min),
+        max: growth.point(found.max),
         ..found.clone()
     }
 }

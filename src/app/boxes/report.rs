@@ -90,7 +90,7 @@ impl AppState {
     pub fn painted_as(&self) -> PaintedAs {
         PaintedAs {
             frame: self.job_frame(),
-            finish: self.paints_smaller(),
+            finish: self.paints_smaller().map(|(finish, _)| finish),
             is_divided: self.paints_in_windows(),
         }
     }
@@ -134,7 +134,7 @@ impl Report {
         let mut report = Self {
             is_framed: frame.is_some(),
             is_divided,
-            least_px: latent_px * finish.map_or(1, Finish::factor),
+            least_px: (latent_px as f32 * finish.map_or(1.0, Finish::factor)) as u32,
             ..Self::default()
         };
         let size_px = frame.map_or_else(|| document.size_px(), |frame| frame.painted_px);

@@ -11,12 +11,10 @@ use crate::document::{Document, MAX_SIDE_PX};
 use crate::engine::protocol::{EnlargedImage, JobId};
 use crate::recipe::{Enlarger, Finish};
 
-const FACTOR: u32 = Finish::X4.factor();
-
 impl AppState {
     /// Why the document cannot be made four times as large now, as a sentence.
     pub fn enlarge_obstacle(&self) -> Option<&'static str> {
-        self.obstacle_to(FACTOR)
+        self.obstacle_to(Enlarger::Network.factor())
     }
 
     /// Why the document cannot be made so many times as large now, as a sentence.
@@ -39,30 +37,41 @@ impl AppState {
 
 impl AppState {
     /// How pictures are finished that are painted smaller than the canvas, to have its
-    /// size then: where it has a picture and is so large that a quarter of its side
-    /// still suits the model.
-    pub fn paints_smaller(&self) -> Option<Finish> {
+    /// size then, and that smaller size: where it has a picture and is so large that what is
+    /// painted still suits the model.
+    pub fn paints_smaller(&self) -> Option<(Finish, [u32; 2])> {
         if self.job_frame().is_some() {
             return None;
         }
         let finish = self.form().spec.finish?;
         let model = self.model_summary()?;
         let size_px = self.job_size_px();
-        let part = model.size_multiple_px.max(1) * finish.factor();
-        let is_large = |side: &u32| {
-            side.is_multiple_of(part) && *side / finish.factor() >= model.native_size_px
-        };
+        let painted_px = finish.painted_px(size_px, model.size_multiple_px)?;
         let suits = self.form().finishes(self.intent(), false)
             && self.document().has_picture()
             && size_px == self.document().size_px()
-            && size_px.iter().all(is_large);
-        suits.then_some(finish)
+            && painted_px.iter().all(|side| *side >= model.native_size_px);
+        suits.then_some((finish, painted_px))
     }
 
     /// The size in which a press on Generate would paint, before anything is enlarged.
     pub fn painted_size_px(&self) -> [u32; 2] {
-        let factor = self.paints_smaller().map_or(1, Finish::factor);
-        self.job_size_px().map(|side| side / factor)
+        let smaller = self.paints_smaller();
+        smaller.map_or_else(|| self.job_size_px(), |(_, painted_px)| painted_px)
+    }
+}
+
+impl AppState {
+    /// The size of the second pass, where there is one, else that of the only one.
+    pub fn largest_painted_px(&self) -> [u32; 2] {
+        let form = self.form();
+        let painted_px = self.painted_size_px();
+        let finishes = form.finishes(self.intent(), self.job_frame().is_some());
+        let finish = form
+            .spec
+            .finish
+            .filter(|_| finishes && form.spec.second_strength > 0.0);
+        finish.map_or(painted_px, |finish| finish.finished_px(painted_px))
     }
 }
 
@@ -127,7 +136,7 @@ impl Core {
         });
         let growing = Growing {
             job: None,
-            factor,
+            size_px: document.size_px().map(|side| side.saturating_mul(factor)),
             layers: large.collect(),
             finished: None,
         };
@@ -140,11 +149,12 @@ impl Core {
         let Some(open) = self.state.documents.get_mut(arrival.origin.document) else {
             return Some(arrival);
         };
-        let grown_px = open.document().size_px().map(|side| side * FACTOR);
-        let grows = arrival.recipe.spec.finish.is_some()
+        let finish = arrival.recipe.spec.finish;
+        let grown_px = finish.map(|finish| finish.finished_px(open.document().size_px()));
+        let size_px = arrival.picture.size_px();
+        let grows = grown_px == Some(size_px)
             && arrival.origin.area.is_none()
-            && arrival.picture.size_px() == grown_px
-            && grown_px.iter().all(|side| *side <= MAX_SIDE_PX);
+            && size_px.iter().all(|side| *side <= MAX_SIDE_PX);
         if !grows {
             return Some(arrival);
         }
@@ -158,7 +168,7 @@ impl Core {
         } = arrival;
         let growing = Growing {
             job: origin.job,
-            factor: FACTOR,
+            size_px,
             layers: Vec::new(),
             finished: Some(FinishedPicture {
                 name: self.state.layer_name(&recipe.spec),
@@ -214,16 +224,11 @@ impl Core {
             self.background.grow(snapshot, growing);
             return;
         }
-        let Growing {
-            job,
-            factor,
-            finished,
-            ..
-        } = growing;
+        let Growing { job, finished, .. } = growing;
         let done = if size_px == document.size_px() {
             let label = match &finished {
                 Some(_) => "Generate".to_owned(),
-                None => format!("Enlarge ×{factor}"),
+                None => format!("Enlarge ×{}", contents.size_px[0] / size_px[0].max(1)),
             };
             let large_px = contents.size_px;
             let done = open.grow(&label, contents, finished, repainted);

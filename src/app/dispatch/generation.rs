@@ -189,7 +189,7 @@ impl Core {
             drawn.put_into(&mut spec, &snapshot);
             controls.put_into(&mut spec, &snapshot, part);
             match smaller {
-                Some(finish) => spec.painted_smaller(finish),
+                Some((finish, painted_px)) => spec.painted_smaller(finish, painted_px),
                 None => spec,
             }
         };

@@ -112,7 +112,9 @@ impl Core {
         form.spec.steps = form.spec.steps.min(form.live_steps);
         form.spec.batch = 1;
         // A canvas that grows under the hand would be in the way.
-        form.spec.finish = self.state.paints_smaller();
+        form.spec.finish = self.state.paints_smaller().map(|(finish, _)| finish);
+        // What is painted over again takes longer than a hand waits.
+        form.spec.second_strength = 0.0;
         let Description {
             origin,
             is_large,

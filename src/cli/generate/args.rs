@@ -21,7 +21,8 @@ use crate::frame::FrameModel;
 use crate::model::{Manifest, ModelFolder};
 use crate::random;
 use crate::recipe::param::{
-    BATCH, CLIP_SKIP, ETA, GUIDANCE, GUIDANCE_RESCALE, HEIGHT, Number, SEED, STEPS, STRENGTH, WIDTH,
+    BATCH, CLIP_SKIP, ETA, GUIDANCE, GUIDANCE_RESCALE, HEIGHT, Number, SECOND_STEPS,
+    SECOND_STRENGTH, SEED, STEPS, STRENGTH, WIDTH,
 };
 use crate::recipe::{
     Finish, FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, Prediction, RecipeForm,
@@ -108,9 +109,14 @@ pub struct GenerateArgs {
     class: ClassArgs,
     #[command(flatten)]
     controls: ControlArgs,
-    /// Make the painted picture four times as large, crisply [default: the recipe's, or none]
+    /// Make the painted picture so many times as large, crisply [default: the recipe's, or
+    /// none]
     #[arg(long, value_enum, value_name = "HOW")]
     finish: Option<FinishArg>,
+    #[arg(long, help = help(&SECOND_STRENGTH, "the recipe's, or 0"))]
+    second_strength: Option<f32>,
+    #[arg(long, value_name = "STEPS", help = help(&SECOND_STEPS, "the recipe's, or 0"))]
+    second_steps: Option<u32>,
     #[arg(long, help = help(&BATCH, "1"))]
     batch: Option<u32>,
     /// Take the settings from a picture painted before; other options given
@@ -147,8 +153,27 @@ pub struct GenerateArgs {
 enum FinishArg {
     /// Nothing
     None,
-    /// Four times the width and height
+    /// One and a half times the width and height
+    #[value(name = "x1.5")]
+    X1_5,
+    /// Twice the width and height
+    X2,
+    /// Three times
+    X3,
+    /// Four times
     X4,
+}
+
+impl From<FinishArg> for Option<Finish> {
+    fn from(arg: FinishArg) -> Self {
+        match arg {
+            FinishArg::None => None,
+            FinishArg::X1_5 => Some(Finish::X1_5),
+            FinishArg::X2 => Some(Finish::X2),
+            FinishArg::X3 => Some(Finish::X3),
+            FinishArg::X4 => Some(Finish::X4),
+        }
+    }
 }
 
 /// Along which axes a picture is tiled.
@@ -297,11 +322,9 @@ impl GenerateArgs {
         spec.windows = self.windows.unwrap_or(spec.windows);
         spec.tile = self.tile.map_or(spec.tile, Tile::from);
         spec.batch = self.batch.unwrap_or(1);
-        spec.finish = match self.finish {
-            Some(FinishArg::None) => None,
-            Some(FinishArg::X4) => Some(Finish::X4),
-            None => spec.finish,
-        };
+        spec.finish = self.finish.map_or(spec.finish, Into::into);
+        spec.second_strength = self.second_strength.unwrap_or(spec.second_strength);
+        spec.second_steps = self.second_steps.unwrap_or(spec.second_steps);
         spec.seed = self.seed.unwrap_or(spec.seed);
         let recipe_px = recipe.as_ref().map(|_| [spec.width_px, spec.height_px]);
         let before = recipe

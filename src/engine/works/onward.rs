@@ -43,6 +43,11 @@ impl Onward {
         Ok(spec)
     }
 
+    /// Steps of a first pass that came before those of the run.
+    pub fn before(&self) -> u32 {
+        self.step.as_ref().map_or(0, |step| step.before)
+    }
+
     /// Takes a run that has just begun to the step, and answers whether a recipe leaves out
     /// some of what it was told; `told` is what it is told now.
     pub fn go_on(

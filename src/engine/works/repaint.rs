@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::paint::{STEP_PX, at_most, digits_of};
+use super::painted::{STEP_PX, at_most, digits_of};
 use crate::diffusion::{DiffusionError, Repainting, RepaintingOptions};
 use crate::engine::job::JobContext;
 use crate::engine::model_cache::Loaded;

@@ -5,16 +5,20 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{
-    CLASS, CLASSIFIER, CLASSIFIER_HASH, CONTROL, GRADUAL_MASK, GUIDE, INPAINT_AREA, LORA_HASHES,
-    MAP_AS_BOXES, MASKED_CONTENT, NEGATIVE, ONLY_MASKED, PADDING, PREDICTION, PROMPT_SYNTAX,
-    TILING, VAE, VAE_HASH, VERSION, WINDOWS, WORD_HASHES, WORDS_AS_BOXES,
+    CLASS, CLASSIFIER, CLASSIFIER_HASH, CONTROL, GRADUAL_MASK, GUIDE, HIRES, HIRES_RESIZE,
+    HIRES_UPSCALE, HIRES_UPSCALER, INPAINT_AREA, LORA_HASHES, MAP_AS_BOXES, MASKED_CONTENT,
+    NEGATIVE, ONLY_MASKED, PADDING, PREDICTION, PROMPT_SYNTAX, TILING, UPSCALER, VAE, VAE_HASH,
+    VERSION, WINDOWS, WORD_HASHES, WORDS_AS_BOXES,
 };
 use crate::recipe::control_infotext::read_control_infotext;
-use crate::recipe::param::{CLIP_SKIP, FEATHER, GUIDANCE_RESCALE, HEIGHT, Param, STRENGTH, WIDTH};
+use crate::recipe::param::{
+    CLIP_SKIP, FEATHER, GUIDANCE_RESCALE, HEIGHT, Param, SECOND_STEPS, SECOND_STRENGTH, STRENGTH,
+    WIDTH,
+};
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
-    FoundRecipe, GenerateSpec, GuideKind, MAX_CONTROLS, MAX_SIDE_PX, MaskedContent, NamedFile,
-    Prediction, RecipeForm, SamplerId, Schedule, Tile, WindowChoice,
+    Finish, FoundRecipe, GenerateSpec, GuideKind, MAX_CONTROLS, MAX_SIDE_PX, MaskedContent,
+    NamedFile, Prediction, RecipeForm, SamplerId, Schedule, Tile, WindowChoice,
 };
 
 /// What stands where the first stage is the model's own.
@@ -78,12 +82,35 @@ pub fn read_infotext(text: &str) -> Option<FoundRecipe> {
             found.unread.push(format!("{key}: {value}"));
         }
     }
-    if found.unread.iter().any(|pair| pair.starts_with("Hires ")) {
-        // There the strength is that of a second pass, not of an input picture.
-        found.used_picture = false;
-        found.spec.strength = 1.0;
-    }
+    take_second_pass(
+        &mut found,
+        told(VERSION).map(|(_, program)| &**program),
+        &pairs,
+    );
     Some(found)
+}
+
+/// Puts the strength where it belongs: where a picture was made larger it is that of a second
+/// pass, and not of an input picture, unless both are told.
+fn take_second_pass(found: &mut FoundRecipe, program: Option<&str>, pairs: &[(String, String)]) {
+    let is_larger = pairs.iter().any(|(key, _)| key.starts_with(HIRES));
+    if !is_larger || found.tells(&SECOND_STRENGTH) {
+        return;
+    }
+    let strength = std::mem::replace(&mut found.spec.strength, 1.0);
+    let is_told = found.told.remove(STRENGTH.id);
+    found.used_picture = false;
+    if found.spec.finish.is_none() || !is_told {
+        return;
+    }
+    found.spec.second_strength = strength;
+    found.told.insert(SECOND_STRENGTH.id);
+    let is_ours = program.is_some_and(|program| program.starts_with(OURS));
+    if strength > 0.0 && found.spec.second_steps == 0 && !is_ours {
+        // As many as in the first pass are done there, whatever the strength.
+        found.spec.second_steps = found.spec.steps;
+        found.told.insert(SECOND_STEPS.id);
+    }
 }
 
 /// Reads a text that is known to be infotext, if only because of the place it
@@ -208,6 +235,16 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             spec.gradual_mask = is_true(value)?;
             found.used_mask = true;
         }
+        HIRES_UPSCALE => spec.finish = Some(Finish::of_factor(value.parse().ok()?)?),
+        HIRES_RESIZE => {
+            let (width, height) = value.split_once('x')?;
+            let finished_px: [u32; 2] = [width.parse().ok()?, height.parse().ok()?];
+            let painted_px = [spec.width_px, spec.height_px];
+            let mut known = Finish::ALL.into_iter();
+            let finish = known.find(|it| it.finished_px(painted_px) == finished_px)?;
+            spec.finish = Some(finish);
+        }
+        HIRES_UPSCALER if value == UPSCALER => {}
         TILING => {
             // Others tile both ways or not at all.
             let name = if value == "True" { "xy" } else { value };

@@ -3,14 +3,15 @@
 use std::fmt::{Display, Write as _};
 
 use super::{
-    CLASS, CLASSIFIER, CLASSIFIER_HASH, CONTROL, GRADUAL_MASK, GUIDE, INPAINT_AREA, LORA_HASHES,
-    MAP_AS_BOXES, MASKED_CONTENT, NEGATIVE, ONLY_MASKED, PADDING, PREDICTION, PROMPT_SYNTAX,
-    TILING, VAE, VAE_HASH, VERSION, WINDOWS, WORD_HASHES, WORDS_AS_BOXES,
+    CLASS, CLASSIFIER, CLASSIFIER_HASH, CONTROL, GRADUAL_MASK, GUIDE, HIRES_UPSCALE,
+    HIRES_UPSCALER, INPAINT_AREA, LORA_HASHES, MAP_AS_BOXES, MASKED_CONTENT, NEGATIVE, ONLY_MASKED,
+    PADDING, PREDICTION, PROMPT_SYNTAX, TILING, UPSCALER, VAE, VAE_HASH, VERSION, WINDOWS,
+    WORD_HASHES, WORDS_AS_BOXES,
 };
 use crate::recipe::control_infotext::control_infotext;
 use crate::recipe::param::{
     CLASSIFIER_SCALE, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_RESCALE, GUIDE_SCALE, Number,
-    SEED, STEPS, STRENGTH,
+    SECOND_STEPS, SECOND_STRENGTH, SEED, STEPS, STRENGTH,
 };
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{FrameSpec, LoraSpec, PaintedRecipe, Prediction, Schedule, WindowChoice};
@@ -58,6 +59,19 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     }
     if recipe.used_picture {
         pairs.add_number(&STRENGTH, spec.strength);
+    }
+    if let Some(finish) = spec.finish {
+        pairs.add(HIRES_UPSCALE, finish.factor());
+        pairs.add(HIRES_UPSCALER, UPSCALER);
+        // There it is the strength of either, and of the second pass where no picture was
+        // given.
+        match recipe.used_picture {
+            true => pairs.add_number(&SECOND_STRENGTH, spec.second_strength),
+            false => pairs.add_number(&STRENGTH, spec.second_strength),
+        }
+        if spec.second_strength > 0.0 {
+            pairs.add_number(&SECOND_STEPS, spec.second_steps_done());
+        }
     }
     if spec.guidance_rescale > 0.0 {
         pairs.add_number(&GUIDANCE_RESCALE, spec.guidance_rescale);

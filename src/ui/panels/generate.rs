@@ -68,7 +68,12 @@ pub fn generate_ui(
 }
 
 /// The row of a number.
-fn param_ui(ui: &mut Ui, form: &GenerateForm, number: &'static Number, commands: &mut CommandSink) {
+pub(super) fn param_ui(
+    ui: &mut Ui,
+    form: &GenerateForm,
+    number: &'static Number,
+    commands: &mut CommandSink,
+) {
     if let (_, Some(value)) = number_row(ui, number, form.number(number)) {
         commands.set(FormChange::Number(number, value));
     }

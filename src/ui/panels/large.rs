@@ -40,7 +40,7 @@ fn windows_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         return;
     };
     let native_px = model.native_size_px;
-    let size_px = state.painted_size_px();
+    let size_px = state.largest_painted_px();
     if size_px.iter().all(|side| *side <= native_px) {
         return;
     }
