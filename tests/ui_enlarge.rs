@@ -14,7 +14,7 @@ use velatura::app::form::FormChange;
 use velatura::app::library::LibraryCommand;
 use velatura::document::Document;
 use velatura::model::tiny;
-use velatura::recipe::param::{BATCH, SECOND_STRENGTH, STEPS, Value};
+use velatura::recipe::param::{BATCH, HEIGHT, SECOND_STRENGTH, STEPS, Value, WIDTH};
 use velatura::recipe::{
     Finish, GenerateSpec, PaintedRecipe, SaveOptions, WindowChoice, save_picture,
 };
@@ -56,6 +56,11 @@ fn wait_for_size(studio: &mut Studio, size_px: [u32; 2]) {
     studio.wait("the canvas to grow", move |state| {
         state.document().size_px() == size_px && state.jobs.active().is_empty()
     });
+}
+
+fn scroll_to(studio: &mut Studio, label: &str) {
+    studio.harness.get_by_label(label).scroll_to_me();
+    studio.harness.run();
 }
 
 fn boxes(document: &Document) -> Vec<[f32; 4]> {
@@ -287,8 +292,7 @@ fn an_empty_canvas_and_one_that_is_too_large_say_why_not() {
 #[test]
 fn a_finished_picture_makes_the_canvas_grow_and_the_next_one_fills_it() {
     let mut studio = Studio::start();
-    studio.harness.get_by_label("Finish").scroll_to_me();
-    studio.harness.run();
+    scroll_to(&mut studio, "Finish");
     studio.click("Finish");
     studio.click("Made ×4 as large");
     assert_eq!(studio.state().form().spec.finish, Some(Finish::X4));
@@ -340,6 +344,35 @@ fn a_second_pass_is_asked_for_beside_the_finish() {
     document.validate_invariants().expect("a whole document");
     studio.command(Command::Undo);
     assert_eq!(studio.state().document().size_px(), [64, 64]);
+}
+
+#[test]
+fn a_picture_far_larger_than_the_models_is_offered_to_be_painted_smaller() {
+    let mut studio = Studio::start();
+    assert_eq!(studio.state().better_painted(), None);
+    studio.set([number(&WIDTH, 512), number(&HEIGHT, 128)]);
+    scroll_to(&mut studio, "Paint 256 × 64, then ×2");
+    studio.click("Paint 256 × 64, then ×2");
+    assert!(studio.sees("image, 256 × 64, then ×2"));
+    assert_eq!(studio.state().better_painted(), None);
+    studio.paint("hills");
+    wait_for_size(&mut studio, [512, 128]);
+
+    // Where something is drawn on the canvas, that keeps its size and is filled.
+    let mut studio = Studio::start();
+    studio.set([number(&WIDTH, 256), number(&HEIGHT, 256)]);
+    studio.command(Command::SelectTool(ToolId("boxes")));
+    drag(&mut studio, vec2(10.0, 10.0), vec2(90.0, 70.0));
+    studio.harness.key_press(Key::Escape);
+    studio.harness.run();
+    assert!(!studio.state().is_size_free());
+    scroll_to(&mut studio, "Paint 64 × 64, then ×4");
+    studio.click("Paint 64 × 64, then ×4");
+    studio.paint("a bus");
+    studio.wait("the picture", |state| state.document().has_picture());
+    assert_eq!(studio.state().document().size_px(), [256, 256]);
+    let recipe = studio.state().front().recipe().expect("a recipe");
+    assert_eq!([recipe.spec.width_px, recipe.spec.height_px], [64, 64]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::Core;
 use crate::app::background::{
     Arrival, EnlargeEvent, FinishedPicture, Growing, Grown, LargeLayer, Origin,
 };
+use crate::app::form::Intent;
 use crate::app::jobs::Enlarging;
 use crate::app::notices::Severity;
 use crate::app::state::AppState;
@@ -37,8 +38,8 @@ impl AppState {
 
 impl AppState {
     /// How pictures are finished that are painted smaller than the canvas, to have its
-    /// size then, and that smaller size: where it has a picture and is so large that what is
-    /// painted still suits the model.
+    /// size then, and that smaller size: where what lies on it says how large it is, and that
+    /// is so large that what is painted still suits the model.
     pub fn paints_smaller(&self) -> Option<(Finish, [u32; 2])> {
         if self.job_frame().is_some() {
             return None;
@@ -48,10 +49,26 @@ impl AppState {
         let size_px = self.job_size_px();
         let painted_px = finish.painted_px(size_px, model.size_multiple_px)?;
         let suits = self.form().finishes(self.intent(), false)
-            && self.document().has_picture()
-            && size_px == self.document().size_px()
+            && !self.is_size_free()
             && painted_px.iter().all(|side| *side >= model.native_size_px);
         suits.then_some((finish, painted_px))
+    }
+
+    /// How a new picture that is far larger than the model's could be painted instead: at a
+    /// size that it knows better, and made larger then.
+    pub fn better_painted(&self) -> Option<(Finish, [u32; 2])> {
+        let is_new = self.intent() == Intent::TextToImage && self.job_frame().is_none();
+        let model = self.model_summary()?;
+        if !is_new || self.form().spec.finish.is_some() || self.small_picture().is_some() {
+            return None;
+        }
+        let size_px = self.job_size_px();
+        let ways = Finish::ALL.into_iter().rev().filter_map(|finish| {
+            let painted_px = finish.painted_px(size_px, model.size_multiple_px)?;
+            let is_known = painted_px.iter().all(|side| *side >= model.native_size_px);
+            is_known.then_some((finish, painted_px))
+        });
+        ways.into_iter().next()
     }
 
     /// The size in which a press on Generate would paint, before anything is enlarged.

@@ -35,7 +35,8 @@ impl Core {
             return;
         }
         let state = &self.state;
-        let (form, size_px) = (state.form(), state.job_size_px());
+        // As they would be placed in painting.
+        let (form, size_px) = (state.form(), state.painted_size_px());
         let mut spec = form.spec(size_px, None, None);
         if !form.seed_locked {
             spec.seed = fresh_seed();

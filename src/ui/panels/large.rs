@@ -5,6 +5,7 @@ use egui::Ui;
 
 use crate::app::form::FormChange;
 use crate::app::{AppState, CommandSink};
+use crate::recipe::param::{HEIGHT, WIDTH};
 use crate::recipe::{Tile, WindowChoice};
 use crate::ui::widgets::{combo, row};
 
@@ -17,6 +18,7 @@ pub(super) fn large_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
         return;
     }
     windows_ui(ui, state, commands);
+    better_ui(ui, state, commands);
     let tile = state.form().spec.tile;
     let hint = "The picture goes on over its edges, so that copies of it \
                 side by side show no seam";
@@ -35,6 +37,29 @@ pub(super) fn large_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
 }
 
 /// The windows, where the picture is so large that it may have some.
+/// Offers to paint a large picture at a size that the model knows, and to make it larger.
+fn better_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let Some((finish, painted_px)) = state.better_painted() else {
+        return;
+    };
+    let [across, down] = painted_px;
+    row(ui, "", |ui, _| {
+        let text = format!("Paint {across} × {down}, then {}", finish.label());
+        let offer = ui.button(text).on_hover_text(
+            "At a size that the model was trained for a picture has one composition; \
+             it is made larger then, crisply, and painted over if you like (Finish)",
+        );
+        if offer.clicked() {
+            if state.is_size_free() {
+                for (number, side) in [&WIDTH, &HEIGHT].into_iter().zip(painted_px) {
+                    commands.set(FormChange::Number(number, side.into()));
+                }
+            }
+            commands.set(FormChange::Finish(Some(finish)));
+        }
+    });
+}
+
 fn windows_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let Some(model) = state.model_summary() else {
         return;
