@@ -325,15 +325,15 @@ fn a_finished_picture_makes_the_canvas_grow_and_the_next_one_fills_it() {
 #[test]
 fn a_second_pass_is_asked_for_beside_the_finish() {
     let mut studio = Studio::start();
-    assert!(!studio.sees("Second pass"));
+    assert!(!studio.sees("2nd pass"));
     studio.set([FormChange::Finish(Some(Finish::X1_5)), number(&STEPS, 2)]);
-    assert!(studio.sees("64 × 64, then ×1.5") && studio.sees("Second pass"));
-    assert!(!studio.sees("Its steps") && !studio.sees("Windows"));
+    assert!(studio.sees("64 × 64, then ×1.5") && studio.sees("2nd pass"));
+    assert!(!studio.sees("2nd steps") && !studio.sees("Windows"));
     let strength = FormChange::Number(&SECOND_STRENGTH, Value::Real(0.4));
     studio.set([strength]);
     assert!(studio.sees("64 × 64, ×1.5 in a second pass"));
     // It may be painted in windows, which the first pass would not.
-    assert!(studio.sees("Its steps") && studio.sees("Windows"));
+    assert!(studio.sees("2nd steps") && studio.sees("Windows"));
     studio.permit(2);
     studio.click("Generate");
     wait_for_size(&mut studio, [96, 96]);

@@ -361,7 +361,7 @@ pub static GUIDE_SCALE: Number = Number {
 /// How much of a picture is repainted once it was made larger.
 pub static SECOND_STRENGTH: Number = Number {
     id: "second_strength",
-    label: "Second pass",
+    label: "2nd pass",
     hint: "How much is repainted once the picture was made larger, at that size: 0 for nothing (hires fix)",
     infotext: Some("Hires strength"),
     ..STRENGTH
@@ -370,7 +370,7 @@ pub static SECOND_STRENGTH: Number = Number {
 /// Steps of the second pass.
 pub static SECOND_STEPS: Number = Number {
     id: "second_steps",
-    label: "Its steps",
+    label: "2nd steps",
     hint: "Number of steps of the second pass: 0 for as many as its strength leaves of the first",
     unit: None,
     allowed: Range::whole(0, 1000),
