@@ -127,6 +127,8 @@ pub enum Command {
     InvertMask,
     /// Adds a mask layer.
     AddMask,
+    /// Adds a layer to paint colours on, and takes the brush for them in hand.
+    AddPaint,
     /// Makes the document four times as large.
     Enlarge,
     /// Makes the document larger in some way.
@@ -207,6 +209,8 @@ pub enum Command {
         /// The place of the option.
         option: usize,
     },
+    /// Takes a colour in hand to paint with, sRGB.
+    TakeColour([u8; 3]),
     /// Ends what the tool in hand is drawing, as it stands.
     FinishGesture,
     /// Gives the pointer events of a frame to the tool in hand.

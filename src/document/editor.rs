@@ -15,6 +15,7 @@ mod results;
 mod semantic;
 
 pub use drawing::{Drawing, DrawnMap, InsertedDrawing};
+pub use results::index_above_pictures;
 
 /// A document with its history, and the transaction in progress.
 ///

@@ -32,7 +32,7 @@ pub use class_map::{class_index, stored_class};
 pub use composite::blend_over;
 pub(crate) use composite::mul_255;
 pub use edit::{CanvasContents, Edit};
-pub use editor::{DocumentEditor, Drawing, DrawnMap, InsertedDrawing};
+pub use editor::{DocumentEditor, Drawing, DrawnMap, InsertedDrawing, index_above_pictures};
 pub use error::DocumentError;
 pub use frame_choice::FrameChoice;
 pub use history::{DEFAULT_HISTORY_BUDGET_BYTES, History};

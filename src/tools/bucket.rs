@@ -222,6 +222,7 @@ mod tests {
             editor,
             view: &mut view,
             frame: FrameGuide::default(),
+            colours: &mut crate::tools::Colours::default(),
         };
         tool.handle(&[event], &mut context).unwrap();
     }
@@ -281,6 +282,7 @@ mod tests {
             editor: &mut editor,
             view: &mut view,
             frame: FrameGuide::default(),
+            colours: &mut crate::tools::Colours::default(),
         };
         BucketTool::default()
             .handle(&[event], &mut context)

@@ -176,6 +176,7 @@ mod tests {
                 editor: &mut editor,
                 view: &mut view,
                 frame: FrameGuide::default(),
+                colours: &mut crate::tools::Colours::default(),
             };
             HandTool::default().handle(events, &mut context).unwrap();
             view.center.x

@@ -221,6 +221,7 @@ mod tests {
                 editor: &mut self.editor,
                 view: &mut self.view,
                 frame: FrameGuide::default(),
+                colours: &mut crate::tools::Colours::default(),
             };
             self.tool.handle(&[event], &mut context).unwrap();
         }
@@ -262,6 +263,7 @@ mod tests {
             editor: &mut bench.editor,
             view: &mut bench.view,
             frame: FrameGuide::default(),
+            colours: &mut crate::tools::Colours::default(),
         };
         assert!(bench.tool.can_finish());
         assert_eq!(bench.tool.finish(&mut context), Ok(true));

@@ -13,6 +13,8 @@ mod area;
 mod boxes;
 mod brush;
 mod bucket;
+mod colour_brush;
+mod colours;
 mod eraser;
 mod event;
 mod frame;
@@ -29,6 +31,8 @@ mod toolbox;
 mod values;
 
 pub use bucket::Fill;
+pub use colour_brush::PAINT;
+pub use colours::Colours;
 pub use event::{Modifiers, PointerButton, PointerEvent, PointerPhase};
 pub use frame::{FRAME, handle_places};
 pub use options::{Choice, ChoiceOption, ToolOptions};
@@ -41,6 +45,7 @@ pub fn all() -> Vec<Box<dyn Tool>> {
     vec![
         paint_brush::tool(),
         eraser::tool(),
+        colour_brush::tool(),
         bucket::tool(),
         shape::tool(),
         lasso::tool(),

@@ -337,6 +337,7 @@ mod tests {
             editor,
             view: &mut view,
             frame: FrameGuide::default(),
+            colours: &mut crate::tools::Colours::default(),
         };
         let phases = [
             (PointerPhase::Press, from),
@@ -415,6 +416,7 @@ mod tests {
             editor: &mut editor,
             view: &mut view,
             frame: FrameGuide::default(),
+            colours: &mut crate::tools::Colours::default(),
         };
         let event = |phase, x| PointerEvent::new(phase, CanvasPoint::new(x, 9.0));
         let events = [

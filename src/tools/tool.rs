@@ -1,6 +1,7 @@
 //! What every tool is.
 
 use super::bucket::Fill;
+use super::colours::Colours;
 use super::event::PointerEvent;
 use super::options::ToolOptions;
 use super::overlay::Overlay;
@@ -35,6 +36,9 @@ pub enum ToolError {
     /// The layer to be painted on is hidden.
     #[error("layer “{0}” is hidden; show it before painting on it")]
     HiddenLayer(String),
+    /// There is no picture in hand to erase.
+    #[error("there is no picture to erase in hand; choose its layer first")]
+    NoPaint,
     /// There is no label map to pick a class from.
     #[error("there is no label map to be seen; add one, or show it, before picking a class")]
     NoMap,
@@ -52,6 +56,8 @@ pub struct ToolContext<'a> {
     pub view: &'a mut CanvasView,
     /// What the next job would paint.
     pub frame: FrameGuide,
+    /// The colour in hand.
+    pub colours: &'a mut Colours,
 }
 
 /// What the next job would paint, and what suits the model that paints it.
@@ -102,6 +108,11 @@ pub trait Tool: std::fmt::Debug {
 
     /// Whether a setting has no effect on the layer that it would act on.
     fn is_option_idle(&self, _id: &str, _document: &Document) -> bool {
+        false
+    }
+
+    /// Whether it paints with the colour in hand.
+    fn paints_colours(&self) -> bool {
         false
     }
 

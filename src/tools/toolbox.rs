@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::colours::Colours;
 use super::event::PointerEvent;
 use super::options::{Choice, stepped};
 use super::overlay::Overlay;
@@ -10,6 +11,9 @@ use crate::document::{Document, DocumentEditor, LayerKind};
 use crate::geometry::CanvasView;
 use crate::recipe::param::{Number, Value};
 
+/// Names the colours among the settings; no tool has that id.
+const COLOURS: &str = "colours";
+
 /// One of each tool, and the tool in hand.
 #[derive(Debug)]
 pub struct Toolbox {
@@ -17,6 +21,8 @@ pub struct Toolbox {
     /// Index of the tool in hand.
     in_hand: usize,
     frame: FrameGuide,
+    /// The colour in hand, for all tools that paint colours.
+    colours: Colours,
     /// The canvas that the tools suit.
     canvas_px: Option<[u32; 2]>,
 }
@@ -27,6 +33,7 @@ impl Default for Toolbox {
             tools: super::all(),
             in_hand: 0,
             frame: FrameGuide::default(),
+            colours: Colours::default(),
             canvas_px: None,
         }
     }
@@ -43,18 +50,32 @@ impl Toolbox {
                 options.read_json(told);
             }
         }
+        if let Some(told) = settings.get(COLOURS) {
+            toolbox.colours = Colours::read_json(told);
+        }
         toolbox
     }
 
-    /// What is set on the tools, by their ids.
+    /// What is set on the tools, by their ids, and the colours.
     pub fn settings(&self) -> BTreeMap<String, serde_json::Value> {
         let tools = self.tools.iter();
-        tools
-            .filter_map(|tool| {
-                let options = tool.options()?;
-                Some((tool.info().id.0.to_owned(), options.to_json()))
-            })
-            .collect()
+        let options = tools.filter_map(|tool| {
+            let options = tool.options()?;
+            Some((tool.info().id.0.to_owned(), options.to_json()))
+        });
+        let colours = serde_json::to_value(&self.colours).ok();
+        let colours = colours.map(|colours| (COLOURS.to_owned(), colours));
+        options.chain(colours).collect()
+    }
+
+    /// The colour in hand and those before it, if the tool in hand paints colours.
+    pub fn colours(&self) -> Option<&Colours> {
+        self.tool().paints_colours().then_some(&self.colours)
+    }
+
+    /// Takes a colour in hand.
+    pub fn take_colour(&mut self, colour: [u8; 3]) {
+        self.colours.now = colour;
     }
 
     /// What the tool in hand says of itself.
@@ -127,24 +148,24 @@ impl Toolbox {
         editor: &mut DocumentEditor,
         view: &mut CanvasView,
     ) -> Result<(), ToolError> {
-        let frame = self.frame;
         let mut context = ToolContext {
             editor,
             view,
-            frame,
+            frame: self.frame,
+            colours: &mut self.colours,
         };
-        self.tool_mut().handle(events, &mut context)
+        self.tools[self.in_hand].handle(events, &mut context)
     }
 
     /// Breaks a gesture off and takes its changes back. `false` when there was none.
     pub fn cancel(&mut self, editor: &mut DocumentEditor, view: &mut CanvasView) -> bool {
         let was_active = self.is_active();
         if was_active {
-            let frame = self.frame;
-            self.tool_mut().cancel(&mut ToolContext {
+            self.tools[self.in_hand].cancel(&mut ToolContext {
                 editor,
                 view,
-                frame,
+                frame: self.frame,
+                colours: &mut self.colours,
             });
         }
         was_active
@@ -184,11 +205,11 @@ impl Toolbox {
         editor: &mut DocumentEditor,
         view: &mut CanvasView,
     ) -> Result<bool, ToolError> {
-        let frame = self.frame;
-        self.tool_mut().finish(&mut ToolContext {
+        self.tools[self.in_hand].finish(&mut ToolContext {
             editor,
             view,
-            frame,
+            frame: self.frame,
+            colours: &mut self.colours,
         })
     }
 

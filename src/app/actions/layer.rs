@@ -8,6 +8,12 @@ use crate::app::library::LibraryCommand;
 use crate::app::state::AppState;
 use crate::icons;
 
+/// Adds a layer to paint colours on.
+pub static ADD_PAINT: Action =
+    Action::new(Group::Edit, "Add paint layer", |_| Some(Command::AddPaint))
+        .icon(icons::DROP)
+        .hint("Colours that the model begins with, or that guide it (right-click the layer)");
+
 /// Deletes the chosen layer.
 pub static DELETE: Action = Action::new(Group::Edit, "Delete layer", |state| {
     let layer = state.document().selected_layer()?;
@@ -53,6 +59,9 @@ pub static ENLARGE_BY: Action =
 /// What is done with everything, as the menu shows it.
 pub static WHOLE: &[Entry] = &[Entry::Action(&ENLARGE), Entry::Action(&ENLARGE_BY)];
 
+/// What colours are painted on, as the menu shows it.
+pub static PAINT: &[Entry] = &[Entry::Action(&ADD_PAINT)];
+
 /// Ctrl, or Cmd on a Mac, and Alt.
 const COMMAND_ALT: Modifiers = Modifiers {
     alt: true,
@@ -63,6 +72,7 @@ const COMMAND_ALT: Modifiers = Modifiers {
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&ENLARGE),
     Entry::Action(&ENLARGE_BY),
+    Entry::Action(&ADD_PAINT),
     Entry::Action(&MOVE_UP),
     Entry::Action(&MOVE_DOWN),
     Entry::Action(&DELETE),

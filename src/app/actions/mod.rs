@@ -301,7 +301,7 @@ pub static MENUS: &[Menu] = &[
     },
     Menu {
         label: "Edit",
-        groups: &[edit::ENTRIES, layer::WHOLE, mask::ENTRIES],
+        groups: &[edit::ENTRIES, layer::WHOLE, mask::ENTRIES, layer::PAINT],
     },
     Menu {
         label: "Layout",

@@ -26,9 +26,13 @@ impl Core {
         {
             state.naming = None;
         }
+        let before = state.toolbox.colours().cloned();
         state
             .toolbox
             .handle(events, &mut front.editor, &mut front.view)?;
+        if before.as_ref() != state.toolbox.colours() {
+            state.settings.tools = state.toolbox.settings();
+        }
         match state.toolbox.take_wish() {
             Some(Wish::NameBoxes) => state.naming = Naming::of_chosen(state),
             Some(Wish::Fill(fill)) => self.wish_classes(fill.label, ClassWish::Fill(fill)),

@@ -28,7 +28,7 @@ use crate::document::{DocumentEditor, DocumentId, DocumentRevision, LayerKind};
 use crate::engine::EngineHandle;
 use crate::random;
 use crate::recipe::Enlarger;
-use crate::tools::ToolError;
+use crate::tools::{PAINT, ToolError};
 
 /// The state with what works for it: everything but the window.
 pub struct Core {
@@ -137,6 +137,10 @@ impl Core {
             Command::AddMask => {
                 front.editor.add_layer(LayerKind::Mask)?;
             }
+            Command::AddPaint => {
+                front.editor.add_layer(LayerKind::Raster)?;
+                toolbox.select(PAINT);
+            }
 
             Command::Enlarge => self.enlarge(Enlarger::Network),
             Command::EnlargeBy(mut by) => {
@@ -192,6 +196,10 @@ impl Core {
             }
             Command::SetToolChoice { id, option } => {
                 toolbox.choose(id, option);
+                settings.tools = toolbox.settings();
+            }
+            Command::TakeColour(colour) => {
+                toolbox.take_colour(colour);
                 settings.tools = toolbox.settings();
             }
             Command::FinishGesture => {

@@ -29,7 +29,7 @@ impl DocumentEditor {
             LayerKind::Semantic => LayerContent::Semantic(TileGrid::new(size_px)),
         };
         let base = match kind {
-            LayerKind::Raster => "Layer",
+            LayerKind::Raster => "Paint",
             LayerKind::Mask => "Mask",
             LayerKind::Layout => "Layout",
             LayerKind::Semantic => "Label map",

@@ -123,7 +123,7 @@ impl DocumentEditor {
 }
 
 /// The position above the topmost picture layer; 0 when there is none.
-pub(super) fn index_above_pictures(layers: &[Layer]) -> usize {
+pub fn index_above_pictures(layers: &[Layer]) -> usize {
     layers
         .iter()
         .rposition(|layer| layer.kind() == LayerKind::Raster)

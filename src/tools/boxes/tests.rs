@@ -47,6 +47,7 @@ impl Bench {
             editor: &mut self.editor,
             view: &mut self.view,
             frame: FrameGuide::default(),
+            colours: &mut crate::tools::Colours::default(),
         };
         self.tool.handle(&[event], &mut context).unwrap();
         self.editor.document().validate_invariants().unwrap();
@@ -202,6 +203,7 @@ fn handles_and_edges_pull_and_escape_lets_go() {
         editor: &mut bench.editor,
         view: &mut bench.view,
         frame: FrameGuide::default(),
+        colours: &mut crate::tools::Colours::default(),
     };
     bench.tool.cancel(&mut context);
     assert_eq!(bench.editor.document(), &before);
@@ -222,6 +224,7 @@ fn an_aborted_first_box_leaves_the_layer_that_was_chosen() {
         editor: &mut bench.editor,
         view: &mut bench.view,
         frame: FrameGuide::default(),
+        colours: &mut crate::tools::Colours::default(),
     };
     bench.tool.cancel(&mut context);
     assert_eq!(bench.editor.document().selected_layer().unwrap().id, mask);
@@ -278,6 +281,7 @@ fn a_double_click_names_the_box() {
         editor: &mut bench.editor,
         view: &mut bench.view,
         frame: FrameGuide::default(),
+        colours: &mut crate::tools::Colours::default(),
     };
     bench.tool.handle(&[release], &mut context).unwrap();
     assert_eq!(bench.tool.take_wish(), Some(Wish::NameBoxes));

@@ -1,4 +1,4 @@
-//! A round brush that paints masks and classes, or erases them.
+//! A round brush that paints masks, classes or colours, or erases them.
 
 mod settings;
 mod stamp;
@@ -7,6 +7,7 @@ mod stroke_path;
 
 use settings::{BrushSettings, SIZE_ID};
 
+use super::colours;
 use super::event::{PointerButton, PointerEvent, PointerPhase};
 use super::options::ToolOptions;
 use super::overlay::{Cursor, Overlay, OverlayShape};
@@ -42,18 +43,30 @@ impl BrushMode {
     }
 }
 
-/// A round brush, or eraser, for masks and semantic layers.
+/// What a brush lays down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Medium {
+    /// What masks and semantic layers have a value for.
+    Values,
+    /// The colour in hand, on pictures.
+    Colours,
+}
+
+/// A round brush, or eraser, for masks and semantic layers, or for pictures.
 ///
 /// Pressing starts a stroke, releasing commits it as one step. With Ctrl, or
 /// the secondary button, it does the opposite; with Shift it draws a straight
 /// line from where the last stroke ended; with Alt it takes the class under the
 /// pointer in hand. It acts on the selected layer if that is a mask or a semantic
 /// layer, and otherwise takes the active mask, or a new one, and selects it.
-/// Classes have hard edges, whatever is set.
+/// Classes have hard edges, whatever is set. A brush of colours acts on the selected layer
+/// if that is a picture, and otherwise on the one that it painted on last, or a new one; with
+/// Alt it takes the colour under the pointer in hand.
 #[derive(Debug)]
 pub(super) struct BrushTool {
     info: &'static ToolInfo,
     mode: BrushMode,
+    medium: Medium,
     settings: BrushSettings,
     /// The stroke in progress.
     stroke: Option<Box<Stroke>>,
@@ -73,6 +86,7 @@ impl BrushTool {
         Self {
             info,
             mode,
+            medium: Medium::Values,
             settings: BrushSettings::default(),
             stroke: None,
             last_end: None,
@@ -80,6 +94,52 @@ impl BrushTool {
             is_hard: false,
             is_picking: false,
         }
+    }
+
+    /// A brush of colours at rest.
+    pub fn of_colours(info: &'static ToolInfo, mode: BrushMode) -> Self {
+        Self {
+            medium: Medium::Colours,
+            ..Self::new(info, mode)
+        }
+    }
+
+    /// Whether it would paint classes.
+    fn paints_classes(&self, document: &Document) -> bool {
+        self.medium == Medium::Values && target_kind(document) == LayerKind::Semantic
+    }
+
+    /// The layer that was painted on last.
+    fn last_layer(&self) -> Option<LayerId> {
+        self.last_end.map(|(layer, _)| layer)
+    }
+
+    /// The layer that a stroke goes to, in the transaction in progress, and what it does there.
+    fn surface(
+        &self,
+        mode: BrushMode,
+        context: &mut ToolContext<'_>,
+    ) -> Result<(LayerId, Ink), ToolError> {
+        let is_erasing = mode == BrushMode::Erase;
+        if self.medium == Medium::Colours {
+            let id = colours::open_target(context.editor, self.last_layer(), is_erasing)?;
+            let ink = match mode {
+                BrushMode::Paint => Ink::Colour(context.colours.now),
+                BrushMode::Erase => Ink::Clear,
+            };
+            return Ok((id, ink));
+        }
+        let id = open_target(context.editor, is_erasing)?;
+        let document = context.editor.document();
+        let layer = document.layer(id).ok_or(DocumentError::NoSuchLayer(id))?;
+        let ink = match (layer.kind(), mode) {
+            (LayerKind::Semantic, _) => {
+                Ink::Class(paint_value(document, LayerKind::Semantic, is_erasing)?)
+            }
+            (_, BrushMode::Paint) => Ink::Cover,
+            (_, BrushMode::Erase) => Ink::Uncover,
+        };
+        Ok((id, ink))
     }
 
     fn take(
@@ -96,7 +156,8 @@ impl BrushTool {
                 PointerPhase::Drag if is_drawing => self.draw(event),
                 PointerPhase::Release if is_drawing => self.release(event, context)?,
                 PointerPhase::Hover => {
-                    self.is_picking = event.modifiers.alt && self.is_hard;
+                    let picks = self.is_hard || self.medium == Medium::Colours;
+                    self.is_picking = event.modifiers.alt && picks;
                     self.line_to = event.modifiers.shift.then_some(event.position);
                 }
                 _ => {}
@@ -114,8 +175,12 @@ impl BrushTool {
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
         self.line_to = None;
-        let paints_classes = target_kind(context.editor.document()) == LayerKind::Semantic;
-        if event.modifiers.alt && paints_classes {
+        if event.modifiers.alt && self.medium == Medium::Colours {
+            let document = context.editor.document();
+            context.colours.pick(document, event.position);
+            return Ok(());
+        }
+        if event.modifiers.alt && self.paints_classes(context.editor.document()) {
             pick_class(context.editor, event.position);
             return Ok(());
         }
@@ -125,25 +190,20 @@ impl BrushTool {
         } else {
             self.mode
         };
-        let is_erasing = mode == BrushMode::Erase;
         context.editor.begin(mode.label())?;
-        let id = open_target(context.editor, is_erasing)?;
+        let (id, ink) = self.surface(mode, context)?;
+        if matches!(ink, Ink::Colour(_)) {
+            context.colours.note_use();
+        }
         let document = context.editor.document();
         let layer = document.layer(id).ok_or(DocumentError::NoSuchLayer(id))?;
-        let values = layer.values().ok_or(DocumentError::NoSuchLayer(id))?;
-        let ink = match (layer.kind(), mode) {
-            (LayerKind::Semantic, _) => {
-                Ink::Class(paint_value(document, LayerKind::Semantic, is_erasing)?)
-            }
-            (_, BrushMode::Paint) => Ink::Cover,
-            (_, BrushMode::Erase) => Ink::Uncover,
-        };
         let at = stroke_point(event, &self.settings);
         let line_from = self
             .last_end
             .filter(|(known, _)| event.modifiers.shift && *known == id);
         let start = line_from.map_or(at, |(_, position)| StrokePoint { position, ..at });
-        let mut stroke = Stroke::start(id, values, start, &self.settings, ink);
+        let size_px = document.size_px();
+        let mut stroke = Stroke::start(layer, size_px, start, &self.settings, ink);
         if line_from.is_some() {
             stroke.straight_to(at);
         }
@@ -204,11 +264,19 @@ impl Tool for BrushTool {
     }
 
     fn target(&self, document: &Document) -> Result<Target, ToolError> {
-        target(document, self.mode == BrushMode::Erase)
+        let is_erasing = self.mode == BrushMode::Erase;
+        match self.medium {
+            Medium::Values => target(document, is_erasing),
+            Medium::Colours => colours::target(document, self.last_layer(), is_erasing),
+        }
+    }
+
+    fn paints_colours(&self) -> bool {
+        self.medium == Medium::Colours
     }
 
     fn is_option_idle(&self, id: &str, document: &Document) -> bool {
-        id != SIZE_ID && target_kind(document) == LayerKind::Semantic
+        id != SIZE_ID && self.paints_classes(document)
     }
 
     fn handle(
@@ -216,7 +284,7 @@ impl Tool for BrushTool {
         events: &[PointerEvent],
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
-        self.is_hard = target_kind(context.editor.document()) == LayerKind::Semantic;
+        self.is_hard = self.paints_classes(context.editor.document());
         if !context.editor.is_busy() {
             // Undo, or another document, ended the stroke.
             self.stroke = None;
@@ -273,5 +341,7 @@ fn stroke_point(event: &PointerEvent, settings: &BrushSettings) -> StrokePoint {
     }
 }
 
+#[cfg(test)]
+mod colour_tests;
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use super::settings::BrushSettings;
 use super::stamp::{StrokePoint, sweep, sweep_hard};
 use super::stroke_path::{Stretch, StrokePath};
 use crate::document::{
-    DocumentEditor, DocumentError, Edit, LayerId, PixelChanges, Tile, TileChange, TileGrid,
-    TileIndex, mul_255,
+    DocumentEditor, DocumentError, Edit, Layer, LayerContent, LayerId, Pixel, PixelChanges, Tile,
+    TileChange, TileGrid, TileIndex, blend_over, mul_255,
 };
 use crate::geometry::{CanvasPoint, CanvasRect};
 
@@ -28,6 +28,10 @@ pub(super) enum Ink {
     Uncover,
     /// Gives a class, as it is stored; 0 takes it away. There is nothing in between.
     Class(u8),
+    /// Lays an opaque colour over a picture.
+    Colour([u8; 3]),
+    /// Makes a picture transparent.
+    Clear,
 }
 
 impl Ink {
@@ -37,13 +41,29 @@ impl Ink {
             Self::Cover => 255 - remaining(255 - under, amount),
             Self::Uncover => remaining(under, amount),
             Self::Class(stored) if amount >= CLASS_COVERAGE => stored,
-            Self::Class(_) => under,
+            Self::Class(_) | Self::Colour(_) | Self::Clear => under,
+        }
+    }
+
+    /// What becomes of a colour under a coverage.
+    fn over_colour(self, under: [u8; 4], amount: u8) -> [u8; 4] {
+        match self {
+            Self::Colour([r, g, b]) => blend_over(under, [r, g, b, 255], amount),
+            Self::Clear => {
+                let [r, g, b, alpha] = under;
+                match remaining(alpha, amount) {
+                    // What cannot be seen has no colour.
+                    0 => [0; 4],
+                    alpha => [r, g, b, alpha],
+                }
+            }
+            Self::Cover | Self::Uncover | Self::Class(_) => under,
         }
     }
 
     /// Whether it only takes away.
     fn erases(self) -> bool {
-        matches!(self, Self::Uncover | Self::Class(0))
+        matches!(self, Self::Uncover | Self::Class(0) | Self::Clear)
     }
 
     fn is_class(self) -> bool {
@@ -62,7 +82,7 @@ const SPACINGS: std::ops::RangeInclusive<f32> = 0.0..=10.0;
 #[derive(Debug)]
 pub(super) struct Stroke {
     layer: LayerId,
-    before: TileGrid<u8>,
+    before: LayerContent,
     coverage: TileGrid<u8>,
     path: StrokePath,
     /// What is drawn and not yet painted.
@@ -73,10 +93,10 @@ pub(super) struct Stroke {
 }
 
 impl Stroke {
-    /// A stroke on the values of a layer that starts at a point.
+    /// A stroke on a layer, on a canvas of a size, that starts at a point.
     pub fn start(
-        layer: LayerId,
-        values: &TileGrid<u8>,
+        layer: &Layer,
+        size_px: [u32; 2],
         at: StrokePoint,
         settings: &BrushSettings,
         ink: Ink,
@@ -84,9 +104,9 @@ impl Stroke {
         let spacing = settings.spacing.clamp(*SPACINGS.start(), *SPACINGS.end());
         let (path, first) = StrokePath::start(laid(at, ink), spacing);
         Self {
-            layer,
-            before: values.clone(),
-            coverage: TileGrid::new(values.size_px()),
+            layer: layer.id,
+            before: layer.content.clone(),
+            coverage: TileGrid::new(size_px),
             path,
             pending: vec![first],
             hardness: settings.hardness,
@@ -144,22 +164,32 @@ impl Stroke {
         let Some(layer) = editor.document().layer(self.layer) else {
             return Err(DocumentError::NoSuchLayer(self.layer));
         };
-        let Some(now) = layer.values() else {
-            return Err(DocumentError::Stale("paint"));
+        let changes = match (&self.before, &layer.content) {
+            (LayerContent::Raster(before), LayerContent::Raster(now)) => {
+                let over = |under, amount| self.ink.over_colour(under, amount);
+                PixelChanges::Color(self.renewed(&parts, before, now, over))
+            }
+            (LayerContent::Mask(before), LayerContent::Mask(now))
+            | (LayerContent::Semantic(before), LayerContent::Semantic(now)) => {
+                let over = |under, amount| self.ink.over(under, amount);
+                PixelChanges::Value(self.renewed(&parts, before, now, over))
+            }
+            _ => return Err(DocumentError::Stale("paint")),
         };
-        let changes = self.renewed(&parts, now);
         editor.apply(Edit::ReplaceTiles {
             layer: self.layer,
-            changes: PixelChanges::Value(changes),
+            changes,
         })
     }
 
     /// New tiles in which the given parts show the stroke over what was before it.
-    fn renewed(
+    fn renewed<P: Pixel>(
         &self,
         parts: &BTreeMap<TileIndex, CanvasRect>,
-        now: &TileGrid<u8>,
-    ) -> BTreeMap<TileIndex, TileChange<u8>> {
+        before: &TileGrid<P>,
+        now: &TileGrid<P>,
+        over: impl Fn(P, u8) -> P,
+    ) -> BTreeMap<TileIndex, TileChange<P>> {
         let opacity = (self.opacity * 255.0).round() as u8;
         let mut changes = BTreeMap::new();
         for (index, part) in parts {
@@ -176,14 +206,12 @@ impl Stroke {
             for y in (part.min[1] - origin[1]) as u32..(part.max[1] - origin[1]) as u32 {
                 let amounts = &coverage.row(y)[columns.clone()];
                 let row = &mut tile.row_mut(y)[columns.clone()];
-                let under = self
-                    .before
-                    .tile(*index)
-                    .map(|tile| &tile.row(y)[columns.clone()]);
+                let under = before.tile(*index);
+                let under = under.map(|tile| &tile.row(y)[columns.clone()]);
                 for (x, (pixel, amount)) in row.iter_mut().zip(amounts).enumerate() {
                     if *amount > 0 {
-                        let under = under.map_or(0, |under| under[x]);
-                        *pixel = self.ink.over(under, mul_255(*amount, opacity));
+                        let under = under.map_or_else(P::default, |under| under[x]);
+                        *pixel = over(under, mul_255(*amount, opacity));
                     }
                 }
             }

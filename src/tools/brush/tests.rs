@@ -1,7 +1,7 @@
 use super::*;
 use crate::document::DocumentEditor;
 use crate::geometry::CanvasView;
-use crate::tools::{FrameGuide, Modifiers, ToolId};
+use crate::tools::{Colours, FrameGuide, Modifiers, ToolId};
 
 static INFO: ToolInfo = ToolInfo {
     id: ToolId("test"),
@@ -11,14 +11,15 @@ static INFO: ToolInfo = ToolInfo {
     hint: "",
 };
 
-struct Bench {
-    tool: BrushTool,
-    editor: DocumentEditor,
+pub(super) struct Bench {
+    pub tool: BrushTool,
+    pub editor: DocumentEditor,
     view: CanvasView,
+    pub colours: Colours,
 }
 
 impl Bench {
-    fn new(mode: BrushMode, document: Document) -> Self {
+    pub fn new(mode: BrushMode, document: Document) -> Self {
         let mut tool = BrushTool::new(&INFO, mode);
         tool.settings.size_px = 10.0;
         tool.settings.hardness = 1.0;
@@ -26,6 +27,7 @@ impl Bench {
             tool,
             editor: DocumentEditor::new(document),
             view: CanvasView::default(),
+            colours: Colours::default(),
         }
     }
 
@@ -34,19 +36,20 @@ impl Bench {
             editor: &mut self.editor,
             view: &mut self.view,
             frame: FrameGuide::default(),
+            colours: &mut self.colours,
         };
         (&mut self.tool, context)
     }
 
     /// One frame's events.
-    fn frame(&mut self, events: &[PointerEvent]) -> Result<(), ToolError> {
+    pub fn frame(&mut self, events: &[PointerEvent]) -> Result<(), ToolError> {
         let (tool, mut context) = self.context();
         let result = tool.handle(events, &mut context);
         self.editor.document().validate_invariants().unwrap();
         result
     }
 
-    fn send(&mut self, event: PointerEvent) {
+    pub fn send(&mut self, event: PointerEvent) {
         self.frame(&[event]).unwrap();
     }
 
@@ -54,7 +57,7 @@ impl Bench {
         self.send(event(phase, (x, y)));
     }
 
-    fn stroke(&mut self, points: &[(f32, f32)]) {
+    pub fn stroke(&mut self, points: &[(f32, f32)]) {
         stroke(points)
             .into_iter()
             .for_each(|event| self.send(event));
@@ -66,12 +69,12 @@ impl Bench {
     }
 }
 
-fn event(phase: PointerPhase, (x, y): (f32, f32)) -> PointerEvent {
+pub(super) fn event(phase: PointerPhase, (x, y): (f32, f32)) -> PointerEvent {
     PointerEvent::new(phase, CanvasPoint::new(x, y))
 }
 
 /// The events of a whole stroke.
-fn stroke(points: &[(f32, f32)]) -> Vec<PointerEvent> {
+pub(super) fn stroke(points: &[(f32, f32)]) -> Vec<PointerEvent> {
     let [first, .., last] = points else {
         panic!("a stroke has two points")
     };
@@ -84,7 +87,7 @@ fn stroke(points: &[(f32, f32)]) -> Vec<PointerEvent> {
         .collect()
 }
 
-fn blank() -> Document {
+pub(super) fn blank() -> Document {
     Document::blank([400, 300]).unwrap()
 }
 

@@ -8,6 +8,7 @@ use proptest::prelude::{Strategy, prop, proptest};
 use super::*;
 use crate::document::MAX_SIDE_PX;
 use crate::geometry::CanvasView;
+use crate::tools::Colours;
 use crate::tools::event::Modifiers;
 
 const NONE: Modifiers = Modifiers {
@@ -30,6 +31,7 @@ struct Bench {
     tool: FrameTool,
     editor: DocumentEditor,
     view: CanvasView,
+    colours: Colours,
 }
 
 impl Bench {
@@ -38,6 +40,7 @@ impl Bench {
             tool: FrameTool::default(),
             editor: DocumentEditor::new(Document::blank([320, 240]).unwrap()),
             view: CanvasView::default(),
+            colours: Colours::default(),
         }
     }
 
@@ -54,6 +57,7 @@ impl Bench {
                 rect,
                 multiple_px: MULTIPLE_PX,
             },
+            colours: &mut self.colours,
         };
         (&mut self.tool, context)
     }

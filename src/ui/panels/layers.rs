@@ -167,6 +167,7 @@ fn header_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
                 &actions::boxes::ADD,
                 &semantic::ADD,
                 &mask::ADD,
+                &layer::ADD_PAINT,
             ] {
                 action_button(ui, action, CONTROL_ICON, state, commands);
             }

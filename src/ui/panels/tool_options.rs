@@ -13,6 +13,7 @@ use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, number_field, 
 
 const SLIDER_WIDTH: f32 = 72.0;
 const NUMBER_WIDTH: f32 = 60.0;
+const SWATCH_PX: f32 = 18.0;
 
 /// Shows the settings of the tool in hand, and the zoom at the right.
 pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
@@ -36,6 +37,7 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
             }
             Ok(_) => {
                 class_ui(ui, state);
+                colours_ui(ui, state, commands);
                 for (choice, chosen) in state.toolbox.choices() {
                     if let Some(option) = choice_ui(ui, choice, chosen) {
                         let id = choice.id;
@@ -88,6 +90,39 @@ fn class_ui(ui: &mut Ui, state: &AppState) {
     ui.painter()
         .rect_filled(rect, radius::CONTROL, egui::Color32::from_rgb(r, g, b));
     ui.add(egui::Label::new(&*class.name).truncate());
+    ui.add_space(space::S);
+}
+
+/// The colour in hand, and those before it, where the tool in hand paints colours.
+fn colours_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
+    let Some(colours) = state.toolbox.colours() else {
+        return;
+    };
+    ui.spacing_mut().item_spacing.x = space::XS;
+    let mut now = colours.now;
+    ui.spacing_mut().interact_size = egui::vec2(height::CONTROL, SWATCH_PX);
+    let button = ui.color_edit_button_srgb(&mut now);
+    let name = |[r, g, b]: [u8; 3]| format!("#{r:02x}{g:02x}{b:02x}");
+    let named = format!("Colour {}", name(now));
+    let button = button
+        .on_hover_text("The colour to paint with; Alt and a click on the canvas picks one there");
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &named));
+    for colour in colours.recent().iter().filter(|it| **it != colours.now) {
+        let (rect, response) =
+            ui.allocate_exact_size(egui::Vec2::splat(SWATCH_PX), egui::Sense::click());
+        let [r, g, b] = *colour;
+        let fill = egui::Color32::from_rgb(r, g, b);
+        ui.painter().rect_filled(rect, radius::CONTROL, fill);
+        let named = format!("Paint with {}", name(*colour));
+        let response = response.on_hover_text(&named);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &named));
+        if response.clicked() {
+            now = *colour;
+        }
+    }
+    if now != colours.now {
+        commands.push(Command::TakeColour(now));
+    }
     ui.add_space(space::S);
 }
 

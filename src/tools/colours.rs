@@ -1,0 +1,123 @@
+//! The colour in hand, those before it, and where colours go.
+
+use serde::{Deserialize, Serialize};
+
+use super::tool::{Target, ToolError};
+use crate::document::{
+    Document, DocumentEditor, Edit, Layer, LayerContent, LayerId, LayerKind, TileGrid,
+    index_above_pictures,
+};
+use crate::geometry::{CanvasPoint, CanvasRect};
+
+/// Most colours that are remembered.
+const MOST: usize = 5;
+
+/// The colour in hand and those that were painted with, the newest first; sRGB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Colours {
+    /// The one in hand.
+    pub now: [u8; 3],
+    recent: Vec<[u8; 3]>,
+}
+
+impl Default for Colours {
+    fn default() -> Self {
+        // A few to begin with: sky, grass, earth, skin and snow.
+        let recent = [
+            [92, 158, 228],
+            [104, 168, 72],
+            [132, 88, 52],
+            [236, 188, 150],
+            [244, 246, 250],
+        ];
+        Self {
+            now: [214, 64, 48],
+            recent: recent.to_vec(),
+        }
+    }
+}
+
+impl Colours {
+    /// Those that were painted with, the newest first.
+    pub fn recent(&self) -> &[[u8; 3]] {
+        &self.recent
+    }
+
+    /// Remembers that the one in hand was painted with.
+    pub(super) fn note_use(&mut self) {
+        self.recent.retain(|it| *it != self.now);
+        self.recent.insert(0, self.now);
+        self.recent.truncate(MOST);
+    }
+
+    /// Takes settings from a settings file; what cannot be read is passed over.
+    pub(super) fn read_json(told: &serde_json::Value) -> Self {
+        let read = serde_json::from_value::<Self>(told.clone());
+        let mut colours = read.unwrap_or_default();
+        colours.recent.truncate(MOST);
+        colours
+    }
+
+    /// Takes the colour in hand that is seen at a point. `false` where there is none.
+    pub(super) fn pick(&mut self, document: &Document, at: CanvasPoint) -> bool {
+        let pixel = [at.x.floor() as i32, at.y.floor() as i32];
+        let pixel = CanvasRect::from_min_size(pixel, [1, 1]).intersect(&document.rect());
+        if pixel.is_empty() {
+            return false;
+        }
+        let seen = document.composite_in(pixel);
+        let [r, g, b, alpha] = seen.get_pixel(0, 0).0;
+        if alpha > 0 {
+            self.now = [r, g, b];
+        }
+        alpha > 0
+    }
+}
+
+/// The layer that colours go to: the selected one if that is a picture, else the one that
+/// was painted on last, while it is there; or a new one above all pictures.
+///
+/// # Errors
+/// When that layer is hidden, or there is nothing to erase.
+pub(super) fn target(
+    document: &Document,
+    last: Option<LayerId>,
+    is_erasing: bool,
+) -> Result<Target, ToolError> {
+    let is_picture = |layer: &&Layer| layer.kind() == LayerKind::Raster;
+    let selected = document.selected_layer().filter(is_picture);
+    let last = last.and_then(|id| document.layer(id)).filter(is_picture);
+    match selected.or(last) {
+        Some(layer) if !layer.visible => Err(ToolError::HiddenLayer(layer.name.clone())),
+        Some(layer) => Ok(Target::Layer(layer.id)),
+        None if is_erasing => Err(ToolError::NoPaint),
+        None => Ok(Target::NewLayer),
+    }
+}
+
+/// The layer that colours go to, made if need be as a part of the transaction in progress,
+/// and selected: the list of layers shows where the paint goes.
+///
+/// # Errors
+/// As [`target`].
+pub(super) fn open_target(
+    editor: &mut DocumentEditor,
+    last: Option<LayerId>,
+    is_erasing: bool,
+) -> Result<LayerId, ToolError> {
+    let id = match target(editor.document(), last, is_erasing)? {
+        Target::Layer(id) => id,
+        Target::NewLayer | Target::View | Target::Frame => {
+            let id = editor.fresh_layer_id();
+            let document = editor.document();
+            let content = LayerContent::Raster(TileGrid::new(document.size_px()));
+            let index = index_above_pictures(document.layers());
+            let layer = Box::new(Layer::new(id, "Paint", content));
+            editor.apply(Edit::InsertLayer { index, layer })?;
+            id
+        }
+    };
+    editor.select_layer(id)?;
+    Ok(id)
+}

@@ -1,0 +1,92 @@
+//! Colours painted by hand, from the outside.
+
+#[path = "support/studio.rs"]
+mod studio;
+
+use egui::{Event, Key, Modifiers, PointerButton};
+use studio::{Studio, number};
+use velatura::app::Command;
+use velatura::app::form::Intent;
+use velatura::document::LayerKind;
+use velatura::recipe::param::STEPS;
+use velatura::tools::{PAINT, ToolId};
+
+/// A drag with the primary button while keys are held, between points of the document.
+fn drag(studio: &mut Studio, from: (f32, f32), to: (f32, f32), modifiers: Modifiers) {
+    let (from, to) = (studio.place_of(from.0, from.1), studio.place_of(to.0, to.1));
+    let button = |pos, pressed| Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers,
+    };
+    studio.send(Event::ModifiersChanged(modifiers));
+    studio.send(Event::PointerMoved(from));
+    studio.send(button(from, true));
+    studio.send(Event::PointerMoved(from.lerp(to, 0.5)));
+    studio.send(Event::PointerMoved(to));
+    studio.send(button(to, false));
+    studio.send(Event::ModifiersChanged(Modifiers::NONE));
+    studio.harness.run();
+}
+
+fn middle(studio: &Studio) -> [u8; 4] {
+    let [width, height] = studio.state().document().size_px();
+    let seen = studio.state().document().composite();
+    seen.get_pixel(width / 2, height / 2).0
+}
+
+#[test]
+fn strokes_of_a_colour_are_what_a_picture_begins_with() {
+    let mut studio = Studio::start();
+    studio.harness.key_press(Key::P);
+    studio.harness.run();
+    assert_eq!(studio.state().toolbox.active().id, PAINT);
+    studio.command(Command::TakeColour([30, 90, 200]));
+    assert!(studio.sees("Colour #1e5ac8"));
+    drag(&mut studio, (16.0, 32.0), (48.0, 32.0), Modifiers::NONE);
+    assert_eq!(studio.layer_names(), ["Paint", "Mask"]);
+    assert_eq!(middle(&studio), [30, 90, 200, 255]);
+    assert_eq!(studio.state().intent(), Intent::ImageToImage);
+
+    // Those that were painted with stand beside it, and are kept from start to start.
+    studio.command(Command::TakeColour([250, 240, 10]));
+    studio.click("Paint with #1e5ac8");
+    assert!(studio.sees("Colour #1e5ac8"));
+    let told = &studio.state().settings.tools["colours"];
+    assert_eq!(told["now"], serde_json::json!([30, 90, 200]));
+
+    // The job is given them, on white.
+    studio.set([number(&STEPS, 2)]);
+    studio.permit(2);
+    studio.click("Generate");
+    studio.wait("the picture", |state| state.document().layers().len() == 3);
+    let recipe = studio.state().front().recipe().expect("a recipe");
+    assert!(recipe.used_picture);
+}
+
+#[test]
+fn a_layer_for_paint_is_added_by_hand_and_erased_with_ctrl() {
+    let mut studio = Studio::start();
+    studio.paint("hills");
+    let before = middle(&studio);
+    studio.click("Add paint layer");
+    assert_eq!(studio.state().toolbox.active().id, PAINT);
+    let selected = studio.state().document().selected_layer();
+    let selected = selected.expect("the new one");
+    assert_eq!(
+        (selected.kind(), &*selected.name),
+        (LayerKind::Raster, "Paint")
+    );
+    drag(&mut studio, (16.0, 32.0), (48.0, 32.0), Modifiers::NONE);
+    assert_ne!(middle(&studio), before);
+    drag(&mut studio, (10.0, 32.0), (54.0, 32.0), Modifiers::COMMAND);
+    assert_eq!(middle(&studio), before, "the picture under it is as it was");
+    studio.command(Command::Undo);
+    assert_ne!(middle(&studio), before);
+    // The brush for masks still paints masks.
+    studio.command(Command::SelectTool(ToolId("brush")));
+    drag(&mut studio, (16.0, 40.0), (48.0, 40.0), Modifiers::NONE);
+    assert!(studio.state().document().has_mask_content());
+    assert!(!studio.sees("Colour #"));
+}
