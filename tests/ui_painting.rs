@@ -7,6 +7,7 @@ use egui::{Event, Key, Modifiers, PointerButton};
 use studio::{Studio, number};
 use velatura::app::Command;
 use velatura::app::form::Intent;
+use velatura::app::live::LiveCommand;
 use velatura::document::LayerKind;
 use velatura::recipe::param::STEPS;
 use velatura::tools::{PAINT, ToolId};
@@ -63,6 +64,31 @@ fn strokes_of_a_colour_are_what_a_picture_begins_with() {
     studio.wait("the picture", |state| state.document().layers().len() == 3);
     let recipe = studio.state().front().recipe().expect("a recipe");
     assert!(recipe.used_picture);
+}
+
+#[test]
+fn whoever_paints_sees_the_paint_and_then_the_live_picture() {
+    let mut studio = Studio::start();
+    studio.command(Command::SelectTool(PAINT));
+    drag(&mut studio, (16.0, 32.0), (48.0, 32.0), Modifiers::NONE);
+    studio.permit(32);
+    studio.command(LiveCommand::WithSteps(2).into());
+    studio.wait("the live picture", |state| state.live.has_draft());
+    assert!(studio.state().preview().is_some());
+    let from = studio.place_of(20.0, 20.0);
+    let press = |pressed| Event::PointerButton {
+        pos: from,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    studio.send(Event::PointerMoved(from));
+    studio.send(press(true));
+    studio.harness.step();
+    assert!(studio.state().preview().is_none());
+    studio.send(press(false));
+    studio.harness.step();
+    assert!(studio.state().preview().is_some());
 }
 
 #[test]

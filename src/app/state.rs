@@ -313,6 +313,10 @@ impl AppState {
     /// the strip, or else the newest one of a running job of this document, or else the
     /// live picture.
     pub fn preview(&self) -> Option<Preview> {
+        if self.toolbox.is_active() && self.toolbox.colours().is_some() {
+            // Whoever paints sees the paint; the picture comes back with the end of the stroke.
+            return None;
+        }
         let preview = self.jobs.preview().or_else(|| self.live.preview());
         preview.filter(|preview| preview.place.document == self.front().id())
     }

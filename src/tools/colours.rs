@@ -39,16 +39,18 @@ impl Default for Colours {
 }
 
 impl Colours {
-    /// Those that were painted with, the newest first.
+    /// Those that were painted with, the one that came last first.
     pub fn recent(&self) -> &[[u8; 3]] {
         &self.recent
     }
 
-    /// Remembers that the one in hand was painted with.
+    /// Remembers that the one in hand was painted with. One that is remembered stays where
+    /// it is: nothing moves under the pointer of whoever goes back and forth between two.
     pub(super) fn note_use(&mut self) {
-        self.recent.retain(|it| *it != self.now);
-        self.recent.insert(0, self.now);
-        self.recent.truncate(MOST);
+        if !self.recent.contains(&self.now) {
+            self.recent.insert(0, self.now);
+            self.recent.truncate(MOST);
+        }
     }
 
     /// Takes settings from a settings file; what cannot be read is passed over.

@@ -78,6 +78,10 @@ fn colours_lie_over_each_other_as_layers_do() {
     bench.stroke(&[(50.0, 150.0), (90.0, 150.0)]);
     assert_eq!(pixel(&bench, 70, 150), [0, 130, 220, 128]);
     assert_eq!(bench.colours.recent()[..2], [[0, 130, 220], RED]);
+    // One that is there stays in its place.
+    bench.colours.now = RED;
+    bench.stroke(&[(50.0, 250.0), (90.0, 250.0)]);
+    assert_eq!(bench.colours.recent()[..2], [[0, 130, 220], RED]);
 }
 
 #[test]

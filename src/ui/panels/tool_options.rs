@@ -107,12 +107,17 @@ fn colours_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     let button = button
         .on_hover_text("The colour to paint with; Alt and a click on the canvas picks one there");
     button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &named));
-    for colour in colours.recent().iter().filter(|it| **it != colours.now) {
+    for colour in colours.recent() {
         let (rect, response) =
             ui.allocate_exact_size(egui::Vec2::splat(SWATCH_PX), egui::Sense::click());
         let [r, g, b] = *colour;
         let fill = egui::Color32::from_rgb(r, g, b);
         ui.painter().rect_filled(rect, radius::CONTROL, fill);
+        if *colour == colours.now {
+            let ring = egui::Stroke::new(2.0, tokens(ui).accent);
+            let kind = egui::StrokeKind::Outside;
+            ui.painter().rect_stroke(rect, radius::CONTROL, ring, kind);
+        }
         let named = format!("Paint with {}", name(*colour));
         let response = response.on_hover_text(&named);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &named));
