@@ -89,6 +89,19 @@ fn whoever_paints_sees_the_paint_and_then_the_live_picture() {
     studio.send(press(false));
     studio.harness.step();
     assert!(studio.state().preview().is_some());
+
+    // Kept, it is what the next one begins with, and paint goes above it.
+    studio.wait("the picture of it", |state| !state.live.is_busy());
+    studio.command(LiveCommand::Keep.into());
+    studio.wait("its layer", |state| state.document().layers().len() == 3);
+    assert_eq!(studio.state().intent(), Intent::ImageToImage);
+    drag(&mut studio, (16.0, 32.0), (48.0, 32.0), Modifiers::NONE);
+    let names = studio.layer_names();
+    assert_eq!(names.len(), 4);
+    assert_eq!(
+        (&*names[0], &*names[2], &*names[3]),
+        ("Paint", "Paint 2", "Mask")
+    );
 }
 
 #[test]

@@ -116,7 +116,8 @@ impl Core {
                 self.lay_out(origin, image, recipe);
                 return;
             }
-            let is_new_picture = recipe.spec.init.is_none();
+            // A recipe holds no picture that it began with, but tells of one.
+            let is_new_picture = !recipe.used_picture;
             let grown = ground.and_then(|ground| ground.grown);
             let placed = match grown {
                 Some(grown) => open.place_beyond(&name, picture, recipe, *grown),

@@ -98,8 +98,20 @@ pub(super) fn target(
     }
 }
 
-/// The layer that colours go to, made if need be as a part of the transaction in progress,
-/// and selected: the list of layers shows where the paint goes.
+/// Whether pictures above a layer leave nothing to be seen of it at a point.
+fn is_hidden_at(document: &Document, layer: LayerId, at: CanvasPoint) -> bool {
+    let (x, y) = (at.x.floor() as i32, at.y.floor() as i32);
+    let above = document.layers().iter().rev();
+    let mut above = above.take_while(|it| it.id != layer);
+    above.any(|it| {
+        let covers = |grid: &TileGrid<[u8; 4]>| grid.pixel(x, y)[3] == u8::MAX;
+        it.visible && it.opacity >= 1.0 && it.raster().is_some_and(covers)
+    })
+}
+
+/// The layer that a stroke of colour goes to that begins at a point, made if need be as a part
+/// of the transaction in progress, and selected: the list of layers shows where the paint goes.
+/// Where a newer picture has come to lie over the layer, paint goes onto a new one above it.
 ///
 /// # Errors
 /// As [`target`].
@@ -107,15 +119,18 @@ pub(super) fn open_target(
     editor: &mut DocumentEditor,
     last: Option<LayerId>,
     is_erasing: bool,
+    at: CanvasPoint,
 ) -> Result<LayerId, ToolError> {
-    let id = match target(editor.document(), last, is_erasing)? {
-        Target::Layer(id) => id,
-        Target::NewLayer | Target::View | Target::Frame => {
+    let document = editor.document();
+    let id = match target(document, last, is_erasing)? {
+        Target::Layer(id) if is_erasing || !is_hidden_at(document, id, at) => id,
+        Target::Layer(_) | Target::NewLayer | Target::View | Target::Frame => {
             let id = editor.fresh_layer_id();
             let document = editor.document();
             let content = LayerContent::Raster(TileGrid::new(document.size_px()));
             let index = index_above_pictures(document.layers());
-            let layer = Box::new(Layer::new(id, "Paint", content));
+            let name = editor.free_name("Paint");
+            let layer = Box::new(Layer::new(id, name, content));
             editor.apply(Edit::InsertLayer { index, layer })?;
             id
         }

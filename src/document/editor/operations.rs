@@ -271,7 +271,7 @@ impl DocumentEditor {
     }
 
     /// `base`, or `base 2`, `base 3`, … if there is a layer of that name.
-    pub(super) fn free_name(&self, base: &str) -> String {
+    pub fn free_name(&self, base: &str) -> String {
         let is_taken = |name: &str| {
             self.document
                 .layers()

@@ -67,6 +67,32 @@ fn the_first_stroke_makes_a_layer_above_the_pictures_and_one_step() {
 }
 
 #[test]
+fn a_newer_picture_over_the_paint_is_painted_on_above_it() {
+    let mut bench = bench(blank());
+    bench.stroke(&[(50.0, 50.0), (90.0, 50.0)]);
+    let first = bench.editor.document().selected_layer().unwrap().id;
+    let half = TileGrid::from_fn([400, 300], |x, _| [10, 20, 30, 255 * u8::from(x < 200)]);
+    bench
+        .editor
+        .insert_picture("Generate", "house", half)
+        .unwrap();
+    bench.editor.select_layer(first).unwrap();
+    // Where it can still be seen the paint goes on.
+    bench.stroke(&[(250.0, 50.0), (290.0, 50.0)]);
+    assert_eq!(pixel(&bench, 270, 50)[..3], RED);
+    assert_eq!(bench.editor.document().selected_layer().unwrap().id, first);
+    // To erase there makes no layer.
+    held(&mut bench, command(), &[(50.0, 100.0), (90.0, 100.0)]);
+    assert_eq!(bench.editor.document().selected_layer().unwrap().id, first);
+    bench.stroke(&[(50.0, 50.0), (90.0, 50.0)]);
+    let layers = bench.editor.document().layers().iter();
+    let names: Vec<&str> = layers.map(|layer| &*layer.name).collect();
+    assert_eq!(names, ["Paint", "house", "Paint 2", "Mask"]);
+    let seen = bench.editor.document().composite();
+    assert_eq!(seen.get_pixel(70, 50).0[..3], RED);
+}
+
+#[test]
 fn colours_lie_over_each_other_as_layers_do() {
     let mut bench = bench(blank());
     bench.stroke(&[(50.0, 50.0), (90.0, 50.0)]);

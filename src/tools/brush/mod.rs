@@ -118,11 +118,12 @@ impl BrushTool {
     fn surface(
         &self,
         mode: BrushMode,
+        at: CanvasPoint,
         context: &mut ToolContext<'_>,
     ) -> Result<(LayerId, Ink), ToolError> {
         let is_erasing = mode == BrushMode::Erase;
         if self.medium == Medium::Colours {
-            let id = colours::open_target(context.editor, self.last_layer(), is_erasing)?;
+            let id = colours::open_target(context.editor, self.last_layer(), is_erasing, at)?;
             let ink = match mode {
                 BrushMode::Paint => Ink::Colour(context.colours.now),
                 BrushMode::Erase => Ink::Clear,
@@ -191,7 +192,7 @@ impl BrushTool {
             self.mode
         };
         context.editor.begin(mode.label())?;
-        let (id, ink) = self.surface(mode, context)?;
+        let (id, ink) = self.surface(mode, event.position, context)?;
         if matches!(ink, Ink::Colour(_)) {
             context.colours.note_use();
         }
