@@ -97,11 +97,16 @@ fn whoever_paints_sees_the_paint_and_then_the_live_picture() {
     assert_eq!(studio.state().intent(), Intent::ImageToImage);
     drag(&mut studio, (16.0, 32.0), (48.0, 32.0), Modifiers::NONE);
     let names = studio.layer_names();
-    assert_eq!(names.len(), 4);
-    assert_eq!(
-        (&*names[0], &*names[2], &*names[3]),
-        ("Paint", "Paint 2", "Mask")
-    );
+    let [first, picture, second, mask] = &names[..] else {
+        panic!("{names:?}");
+    };
+    assert_eq!([&**first, second, mask], ["Paint", "Paint 2", "Mask"]);
+    // One that is added by hand lies above all pictures too, whatever was chosen.
+    let lowest = studio.state().document().layers()[0].id;
+    studio.command(Command::SelectLayer(lowest));
+    studio.click("Add paint layer");
+    let names = studio.layer_names();
+    assert_eq!([&names[1], &names[3]], [picture, "Paint 3"]);
 }
 
 #[test]

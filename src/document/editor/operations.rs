@@ -15,8 +15,8 @@ use crate::document::tile_grid::{Tile, TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
 
 impl DocumentEditor {
-    /// Adds a blank layer of the given kind above the selected one, or above
-    /// everything for a mask, and selects it.
+    /// Adds a blank layer of the given kind above the selected one, above all pictures
+    /// for colours, or above everything for a mask, and selects it.
     ///
     /// # Errors
     /// While a transaction is in progress.
@@ -36,11 +36,10 @@ impl DocumentEditor {
         };
         let top = self.document.layers().len();
         let index = match (kind, self.document.selected_layer()) {
+            // What is painted is to be seen.
+            (LayerKind::Raster, _) => index_above_pictures(self.document.layers()),
             // A mask layer acts when it is the topmost one.
             (LayerKind::Mask, _) | (_, None) => top,
-            (LayerKind::Raster, Some(selected)) if selected.kind() != LayerKind::Raster => {
-                index_above_pictures(self.document.layers())
-            }
             (_, Some(selected)) => self.document.layer_index(selected.id)? + 1,
         };
         let name = self.free_name(base);

@@ -133,32 +133,32 @@ impl Paint {
             steps: self.steps,
             asked: asked.clone(),
         };
-        self.begin(asked, Some(Box::new(first)), &base, context)
+        self.begin(&asked, Some(Box::new(first)), &base, context)
     }
 
     /// Adds the files to the model that words name, reads the text and encodes pictures.
     fn begin(
         &mut self,
-        spec: GenerateSpec,
+        spec: &GenerateSpec,
         over: Option<Box<FirstPass>>,
         base: &Rc<Loaded>,
         context: &JobContext,
     ) -> Result<Picture, StopReason> {
-        let model = self.bench.fitted(base, &spec, context)?;
+        let model = self.bench.fitted(base, spec, context)?;
         self.last = Some(Rc::clone(&model));
         model
             .model
             .model()
             .watch_turns(Some(context.reading_turns()));
         if self.controls.is_empty() {
-            self.controls = self.bench.controls(base, &spec, context)?;
+            self.controls = self.bench.controls(base, spec, context)?;
         }
         if context.is_watched() {
             let prepared = model.model.prepare_previews();
             prepared.map_err(|error| failed(error, context))?;
         }
         let (mut spec, warnings) =
-            settled(&spec, &model.model).map_err(|error| failed(error, context))?;
+            settled(spec, &model.model).map_err(|error| failed(error, context))?;
         for warning in warnings {
             if self.warned.insert(warning.clone()) {
                 context.warn(warning);
@@ -413,7 +413,7 @@ impl Work for Paint {
         let Some(picture) = self.picture.take() else {
             // Wildcards are chosen now, which may name files too.
             let asked = self.asked().resolved();
-            self.picture = Some(self.begin(asked, None, &model, context)?);
+            self.picture = Some(self.begin(&asked, None, &model, context)?);
             return Ok(Flow::More);
         };
         let step = self.step(picture, context);
