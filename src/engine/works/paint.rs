@@ -113,27 +113,36 @@ impl Paint {
         }
     }
 
-    /// The second pass over the picture in hand, which was made larger.
-    fn begin_second(
-        &mut self,
-        painted: PaintedImage,
-        larger: RgbaImage,
-        context: &JobContext,
-    ) -> Result<Picture, StopReason> {
-        let Some((base, last)) = self.model.clone().zip(self.last.clone()) else {
-            return Err(StopReason::Failed(EngineError::Paint(
-                "no model".to_owned(),
-            )));
-        };
-        let larger = ImageInput(Arc::new(larger));
-        let windows = self.spec.windows;
-        let asked = second_pass::asked(&painted.spec, windows, &last.model, larger);
-        let first = FirstPass {
-            painted,
+    /// What is asked for of the second pass over the picture in hand, which was made larger;
+    /// `None` where there is to be none.
+    fn asked_second(&self, painted: &PaintedImage, larger: &Arc<RgbaImage>) -> Option<FirstPass> {
+        painted.spec.second_px()?;
+        let model = &self.last.as_ref()?.model;
+        let larger = ImageInput(Arc::clone(larger));
+        Some(FirstPass {
+            asked: second_pass::asked(&painted.spec, self.spec.windows, model, larger),
+            painted: painted.clone(),
             steps: self.steps,
-            asked: asked.clone(),
-        };
-        self.begin(&asked, Some(Box::new(first)), &base, context)
+        })
+    }
+
+    /// Hands over what was painted and made larger, where the second pass over it fails: it is
+    /// better than nothing. What was ended has not failed.
+    fn without_second(
+        &mut self,
+        larger: Option<PaintedImage>,
+        reason: StopReason,
+        context: &JobContext,
+    ) -> Result<Flow, StopReason> {
+        match (larger, reason) {
+            (Some(larger), StopReason::Failed(error)) => {
+                context.warn(format!(
+                    "{error}; the picture stays as it was made larger, without a second pass"
+                ));
+                Ok(self.hand_over(larger, context))
+            }
+            (_, reason) => Err(reason),
+        }
     }
 
     /// Adds the files to the model that words name, reads the text and encodes pictures.
@@ -339,11 +348,18 @@ impl Paint {
         {
             larger = scale_picture(&larger, width_px, height_px);
         }
-        if painted.spec.second_px().is_some() {
-            self.picture = Some(self.begin_second(painted, larger, context)?);
+        let larger = Arc::new(larger);
+        let base = self.model.clone();
+        if let Some((first, base)) = self.asked_second(&painted, &larger).zip(base) {
+            let made_larger = first.made_larger();
+            let asked = first.asked.clone();
+            match self.begin(&asked, Some(Box::new(first)), &base, context) {
+                Ok(second) => self.picture = Some(second),
+                Err(reason) => return self.without_second(Some(made_larger), reason, context),
+            }
             return Ok(Flow::More);
         }
-        painted.image = Arc::new(larger);
+        painted.image = larger;
         Ok(self.hand_over(painted, context))
     }
 
@@ -416,9 +432,13 @@ impl Work for Paint {
             self.picture = Some(self.begin(&asked, None, &model, context)?);
             return Ok(Flow::More);
         };
-        let step = self.step(picture, context);
-        let Some((painted, is_over)) = step.map_err(|error| failed(error, context))? else {
-            return Ok(Flow::More);
+        let made_larger = picture.over.as_ref().map(|first| first.made_larger());
+        let (painted, is_over) = match self.step(picture, context) {
+            Ok(Some(done)) => done,
+            Ok(None) => return Ok(Flow::More),
+            Err(error) => {
+                return self.without_second(made_larger, failed(error, context), context);
+            }
         };
         if is_over || self.spec.finish.is_none() {
             return Ok(self.hand_over(painted, context));

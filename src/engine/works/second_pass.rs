@@ -1,5 +1,7 @@
 //! The second pass over a picture: it was painted, made larger, and is painted over once more.
 
+use std::sync::Arc;
+
 use crate::diffusion::{Composing, LatentDiffusion};
 use crate::engine::inputs::canvas_of;
 use crate::engine::protocol::PaintedImage;
@@ -32,6 +34,18 @@ impl FirstPass {
         let was_retold = before.was_retold || told != **before;
         *self.painted.spec = GenerateSpec { was_retold, ..told };
         self.asked.clone()
+    }
+
+    /// The picture as it was made larger, with the recipe of that: for a second pass that
+    /// fails.
+    pub fn made_larger(&self) -> PaintedImage {
+        let mut larger = self.painted.clone();
+        if let Some(ImageInput(picture)) = &self.asked.init {
+            larger.image = Arc::clone(picture);
+        }
+        larger.spec.second_strength = 0.0;
+        larger.spec.second_steps = 0;
+        larger
     }
 
     /// The picture after both passes.
@@ -70,4 +84,39 @@ pub(super) fn asked(
         ..first.clone()
     };
     first.second_pass(larger)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbaImage;
+
+    use super::*;
+    use crate::recipe::Finish;
+
+    #[test]
+    fn a_second_pass_that_fails_leaves_the_larger_picture_and_its_own_recipe() {
+        let picture = |side| Arc::new(RgbaImage::new(side, side));
+        let spec = GenerateSpec {
+            finish: Some(Finish::X2),
+            second_strength: 0.4,
+            second_steps: 9,
+            ..GenerateSpec::default()
+        };
+        let first = FirstPass {
+            painted: PaintedImage {
+                image: picture(64),
+                spec: Box::new(spec.clone()),
+                model_hash: String::new(),
+                model_name: String::new(),
+                latents: None,
+            },
+            steps: 20,
+            asked: spec.second_pass(ImageInput(picture(128))),
+        };
+        let kept = first.made_larger();
+        assert_eq!(kept.image.dimensions(), (128, 128));
+        assert_eq!(kept.spec.finish, Some(Finish::X2));
+        assert_eq!(kept.spec.second_px(), None);
+        assert_eq!(kept.spec.second_steps, 0);
+    }
 }
