@@ -1,23 +1,16 @@
 //! Pictures that go on from one of their steps, with the real engine on tiny models.
 
+#[path = "support/real_engine.rs"]
+mod real_engine;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use image::{GrayImage, Luma, Rgba, RgbaImage};
-use velatura::engine::device::ComputeDevice;
-use velatura::engine::protocol::{
-    Ending, EngineEvent, JobId, JobOutcome, PaintedImage, StepId, StopReason,
-};
-use velatura::engine::{EngineHandle, SamplerChoice, studio};
+use real_engine::{end, engine};
+use velatura::engine::protocol::{Ending, JobId, JobOutcome, PaintedImage, StepId};
+use velatura::engine::{EngineHandle, SamplerChoice};
 use velatura::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource, SamplerId};
-
-const PATIENCE: Duration = Duration::from_secs(300);
-
-fn engine() -> EngineHandle {
-    let factory = studio::factory(ComputeDevice::cpu());
-    EngineHandle::spawn(factory, Arc::new(|| {})).expect("a thread")
-}
 
 fn spec(sampler: &'static str) -> GenerateSpec {
     GenerateSpec {
@@ -34,30 +27,15 @@ fn spec(sampler: &'static str) -> GenerateSpec {
 }
 
 /// The pictures of a job, or what is said where there are none.
-fn end(engine: &mut EngineHandle, job: JobId) -> Result<Vec<PaintedImage>, String> {
-    let mut images = Vec::new();
-    loop {
-        match engine.wait(PATIENCE).expect("an event in time") {
-            EngineEvent::Warning { message, .. } => return Err(message),
-            EngineEvent::Painted { image, .. } => images.push(image),
-            EngineEvent::Finished { job: done, outcome } if done == job => {
-                assert!(matches!(outcome, JobOutcome::Painted));
-                return Ok(images);
-            }
-            EngineEvent::Stopped { reason, .. } => {
-                return match reason {
-                    StopReason::Failed(error) => Err(error.to_string()),
-                    StopReason::Cancelled => Err("cancelled".to_owned()),
-                };
-            }
-            _ => {}
-        }
-    }
+fn pictures(engine: &mut EngineHandle, job: JobId) -> Result<Vec<PaintedImage>, String> {
+    let told = end(engine, job)?;
+    assert!(matches!(told.outcome, JobOutcome::Painted));
+    Ok(told.images)
 }
 
 fn paint(engine: &mut EngineHandle, spec: GenerateSpec) -> (JobId, Vec<PaintedImage>) {
     let job = engine.generate(spec);
-    let images = end(engine, job).expect("pictures");
+    let images = pictures(engine, job).expect("pictures");
     (job, images)
 }
 
@@ -73,7 +51,7 @@ fn gone_on(
 ) -> (JobId, PaintedImage) {
     engine.drain_frames();
     let job = engine.go_on(step, ending, told);
-    let mut images = end(engine, job).expect("a picture");
+    let mut images = pictures(engine, job).expect("a picture");
     assert_eq!(images.len(), 1);
     (job, images.remove(0))
 }
@@ -193,7 +171,7 @@ fn a_step_that_is_not_kept_is_refused_in_a_sentence() {
     let mut engine = engine();
     let (job, _) = paint(&mut engine, spec("euler"));
     let gone = engine.go_on(step_of(job, 1, 3), Ending::Same, None);
-    let complaint = end(&mut engine, gone).expect_err("no such picture");
+    let complaint = pictures(&mut engine, gone).expect_err("no such picture");
     assert!(
         complaint.starts_with("Step 3 of that picture is not kept any more"),
         "{complaint}"
@@ -204,5 +182,5 @@ fn a_step_that_is_not_kept_is_refused_in_a_sentence() {
     engine.look_away();
     let (unseen, _) = paint(&mut engine, spec("euler"));
     let gone = engine.go_on(step_of(unseen, 0, 3), Ending::Same, None);
-    end(&mut engine, gone).expect_err("nothing is kept");
+    pictures(&mut engine, gone).expect_err("nothing is kept");
 }

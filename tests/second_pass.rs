@@ -1,15 +1,15 @@
 //! Pictures that are made larger and painted over once more, with the real engine.
 
+#[path = "support/real_engine.rs"]
+mod real_engine;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use image::{GrayImage, Luma, Rgba, RgbaImage};
-use velatura::engine::device::ComputeDevice;
-use velatura::engine::protocol::{
-    Ending, EngineEvent, JobId, JobOutcome, PaintedImage, StepId, StopReason,
-};
-use velatura::engine::{EngineHandle, studio};
+use real_engine::{PATIENCE, Told, end, engine};
+use velatura::engine::EngineHandle;
+use velatura::engine::protocol::{Ending, EngineEvent, JobId, JobOutcome, PaintedImage, StepId};
 use velatura::geometry::CanvasRect;
 use velatura::recipe::param::{SECOND_STEPS, SECOND_STRENGTH};
 use velatura::recipe::{
@@ -17,13 +17,6 @@ use velatura::recipe::{
     ModelSource, PaintedRecipe, SamplerId, UpscaleSpec, read_infotext, scale_picture,
     write_infotext,
 };
-
-const PATIENCE: Duration = Duration::from_secs(300);
-
-fn engine() -> EngineHandle {
-    let factory = studio::factory(ComputeDevice::cpu());
-    EngineHandle::spawn(factory, Arc::new(|| {})).expect("a thread")
-}
 
 fn spec() -> GenerateSpec {
     GenerateSpec {
@@ -38,36 +31,6 @@ fn spec() -> GenerateSpec {
         finish: Some(Finish::X2),
         second_strength: 0.5,
         ..GenerateSpec::default()
-    }
-}
-
-/// What a job reports on its way to its end.
-#[derive(Default)]
-struct Told {
-    images: Vec<PaintedImage>,
-    outcome: Option<JobOutcome>,
-    progress: Vec<(u32, u32)>,
-}
-
-fn end(engine: &mut EngineHandle, job: JobId) -> Result<Told, String> {
-    let mut told = Told::default();
-    loop {
-        match engine.wait(PATIENCE).expect("an event in time") {
-            EngineEvent::Warning { message, .. } => return Err(message),
-            EngineEvent::Painted { image, .. } => told.images.push(image),
-            EngineEvent::Progress { step, total, .. } => told.progress.push((step, total)),
-            EngineEvent::Finished { job: done, outcome } if done == job => {
-                told.outcome = Some(outcome);
-                return Ok(told);
-            }
-            EngineEvent::Stopped { reason, .. } => {
-                return match reason {
-                    StopReason::Failed(error) => Err(error.to_string()),
-                    StopReason::Cancelled => Err("cancelled".to_owned()),
-                };
-            }
-            _ => {}
-        }
     }
 }
 
@@ -86,7 +49,7 @@ fn enlarged(engine: &mut EngineHandle, picture: Arc<RgbaImage>) -> Arc<RgbaImage
         by: Enlarger::Network,
     });
     match end(engine, job).expect("a picture").outcome {
-        Some(JobOutcome::Enlarged(mut pictures)) => pictures.remove(0).image,
+        JobOutcome::Enlarged(mut pictures) => pictures.remove(0).image,
         other => panic!("{other:?}"),
     }
 }
@@ -301,7 +264,7 @@ fn boxes_that_were_placed_for_the_words_lie_where_they_did() {
     };
     let composed = engine.compose(words.clone());
     let placed = match end(&mut engine, composed).expect("boxes").outcome {
-        Some(JobOutcome::Composed(Some(boxes))) => boxes,
+        JobOutcome::Composed(Some(boxes)) => boxes,
         other => panic!("{other:?}"),
     };
     let by_words = painted(&mut engine, words.clone());

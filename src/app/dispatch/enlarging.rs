@@ -63,12 +63,11 @@ impl AppState {
             return None;
         }
         let size_px = self.job_size_px();
-        let ways = Finish::ALL.into_iter().rev().filter_map(|finish| {
+        Finish::ALL.into_iter().rev().find_map(|finish| {
             let painted_px = finish.painted_px(size_px, model.size_multiple_px)?;
             let is_known = painted_px.iter().all(|side| *side >= model.native_size_px);
             is_known.then_some((finish, painted_px))
-        });
-        ways.into_iter().next()
+        })
     }
 
     /// The size in which a press on Generate would paint, before anything is enlarged.
