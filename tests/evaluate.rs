@@ -42,6 +42,7 @@ fn plan() -> EvaluationPlan {
         sampler: None,
         steps: 2,
         guidance_scale: 3.0,
+        guidance_interval: [0.0, 1.0],
         boxes_are_regions: false,
         layout_bias: velatura::recipe::LAYOUT_BIAS,
         places_boxes: false,

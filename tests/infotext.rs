@@ -198,11 +198,14 @@ fn what_infotext_tells_only_where_it_acts_is_told() {
     let mut spec = GenerateSpec {
         clip_skip: 2,
         guidance_rescale: 0.7,
+        guidance_start: 0.15,
+        guidance_end: 0.9,
         ..GenerateSpec::default()
     };
     let found = read_infotext(&write_infotext(&recipe())).unwrap();
     found.restore_into(&mut spec);
     assert_eq!((spec.clip_skip, spec.guidance_rescale), (1, 0.0));
+    assert_eq!((spec.guidance_start, spec.guidance_end), (0.0, 1.0));
 }
 
 #[test]
@@ -385,6 +388,25 @@ fn the_text_of_a_web_ui_is_read() {
     assert_eq!(framing.padding_px, Some(32));
     assert_eq!(framing.masked_content, MaskedContent::Original);
     assert_eq!(found.unread, ["Lora hashes: oil: aa, paint: bb"]);
+}
+
+#[test]
+fn the_interval_of_guidance_comes_back_and_is_read_of_a_web_ui() {
+    let mut recipe = recipe();
+    (recipe.spec.guidance_start, recipe.spec.guidance_end) = (0.15, 0.8);
+    let found = read_infotext(&write_infotext(&recipe)).unwrap().spec;
+    assert_eq!((found.guidance_start, found.guidance_end), (0.15, 0.8));
+
+    // There steps are counted from 0, and that at which the part is over is left out too.
+    let start = |skipped: &str| {
+        let text = format!("a fox\nSteps: 20, Sampler: Euler, Seed: 3, Skip Early CFG: {skipped}");
+        let found = read_infotext(&text).unwrap();
+        (found.spec.guidance_start, found.unread.len())
+    };
+    assert_eq!(start("0.1"), (0.15, 0));
+    assert_eq!(start("0.12"), (0.15, 0));
+    assert_eq!(start("0"), (0.0, 0));
+    assert_eq!(start("much").1, 1);
 }
 
 /// What other programs tell of a first stage and of words.

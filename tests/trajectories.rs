@@ -60,6 +60,9 @@ struct Case {
     schedule: Option<String>,
     #[serde(default)]
     rescale: f32,
+    /// The shares of the steps that are over when guidance begins and ends.
+    #[serde(default)]
+    interval: Option<[f32; 2]>,
     /// What is handed in: "noise" or "latents".
     #[serde(default)]
     given: Option<String>,
@@ -205,6 +208,7 @@ impl Check {
             steps: all.steps,
             guidance_scale: case.guidance,
             guidance_rescale: case.rescale,
+            guidance_interval: case.interval.unwrap_or([0.0, 1.0]),
             eta: case.eta,
             seed: all.seed + picture,
             width_px: all.width,
@@ -330,6 +334,11 @@ fn later_samplers_and_crossing_masks_equal_diffusers() {
 #[test]
 fn wishes_of_a_scheduler_equal_diffusers() {
     check_file("sd1-tiny", "bounds_trajectories");
+}
+
+#[test]
+fn guidance_in_some_of_the_steps_equals_diffusers() {
+    check_file("sd1-tiny", "interval_trajectories");
 }
 
 #[test]

@@ -358,6 +358,8 @@ impl GenerateForm {
             schedule: Some(model.default_schedule),
             steps: model.default_steps,
             guidance_scale: model.default_guidance,
+            guidance_start: model.default_guidance_start,
+            guidance_end: 1.0,
             width_px: model.native_size_px,
             height_px: model.native_size_px,
             // It came with the settings of another picture.

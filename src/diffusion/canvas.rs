@@ -3,6 +3,7 @@
 
 use burn::tensor::Tensor;
 
+use super::guidance::Guidance;
 use super::session::Told;
 use super::{Conditions, DiffusionError, LatentDiffusion};
 use crate::model::conditioner::{Conditioning, Regional};
@@ -103,15 +104,16 @@ impl LatentDiffusion {
         latents: &Tensor<4>,
         timestep: f64,
         (conditioning, told): (&Conditioning, &Told),
+        guidance: &Guidance,
     ) -> Tensor<4> {
         let turn = turn % windows.len().max(1);
         let Some(windows) = windows.get(turn) else {
-            return self.said(latents, timestep, conditioning, told);
+            return self.said(latents, timestep, conditioning, guidance);
         };
         windows.blended(1, self.device(), |index, window| {
             let part = window.cut(latents, 1);
             let told_here = told.in_window(conditioning, [turn, index], window);
-            self.said(&part, timestep, &told_here, told)
+            self.said(&part, timestep, &told_here, guidance)
         })
     }
 

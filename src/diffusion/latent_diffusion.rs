@@ -1,5 +1,6 @@
 //! A whole model, ready to paint (Rombach et al. 2022, <https://arxiv.org/abs/2112.10752>).
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -7,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 
+use super::guidance::Guidance;
 use super::preview::{PreviewDecoder, affords_decoder};
 use super::sampler::SamplerInfo;
 use super::scheduler_config::SchedulerConfig;
@@ -245,9 +247,7 @@ impl LatentDiffusion {
                 .model
                 .told_of(&asked, bench)
                 .and(self.model.guidance(guidance_scale, &self.device)),
-            guidance_scale,
-            guidance_rescale: 0.0,
-            weights: Vec::new(),
+            guidance: Guidance::of(guidance_scale),
             later: Vec::new(),
             boxes: None,
         }
@@ -282,16 +282,20 @@ impl LatentDiffusion {
         latents: &Tensor<4>,
         timestep: f64,
         told: &Conditioning,
-        guided_by: &Told,
+        guidance: &Guidance,
     ) -> Tensor<4> {
         let heard = told.heard_at(timestep / self.scheduler.num_train_timesteps as f64);
+        let heard = match guidance.asks_once() {
+            true => Cow::Owned(heard.branch(heard.rows() - 1)),
+            false => heard,
+        };
         let timestep = Tensor::<1>::from_data([timestep as f32], &self.device);
         let said = self.model.said(latents, timestep.clone(), &heard);
-        if told.rows() == 1 {
+        if heard.rows() == 1 {
             return said;
         }
         let (free, told_of) = (said.clone().narrow(0, 0, 1), said.narrow(0, 1, 1));
-        let (away, told_of) = match guided_by.weights.split_first() {
+        let (away, told_of) = match guidance.weights.split_first() {
             None => (told_of.clone() - free.clone(), told_of),
             Some((first, others)) => {
                 let first = (told_of - free.clone()) * *first;
@@ -303,11 +307,7 @@ impl LatentDiffusion {
                 (away.clone(), free.clone() + away)
             }
         };
-        let guided = free + away * guided_by.guidance_scale;
-        if guided_by.guidance_rescale > 0.0 {
-            return rescaled(guided, &told_of, guided_by.guidance_rescale);
-        }
-        guided
+        guidance.guided(free, away, &told_of)
     }
 
     /// The picture of latents, left on the device as planes of about [-1, 1].
@@ -327,20 +327,4 @@ impl LatentDiffusion {
         let is_finite = values.iter().all(|value| value.is_finite());
         Ok(is_finite.then(|| pixels::picture(&values, width, height)))
     }
-}
-
-/// What guidance led to, with a part of what it added to the deviation taken back (Lin
-/// et al. 2023, <https://arxiv.org/abs/2305.08891>, equations 14 to 16).
-///
-/// # Shapes
-/// `guided` and `told_of`: `[1, latent_channels, h, w]`; the result too.
-fn rescaled(guided: Tensor<4>, told_of: &Tensor<4>, part: f32) -> Tensor<4> {
-    let deviation = |said: &Tensor<4>| {
-        let numbers = said.dims().iter().product();
-        let flat: Tensor<2> = said.clone().reshape([1, numbers]);
-        flat.var(1).sqrt()
-    };
-    let ratio = deviation(told_of) / deviation(&guided);
-    let factor: Tensor<4> = (ratio * part + (1.0 - part)).reshape([1, 1, 1, 1]);
-    guided * factor
 }

@@ -12,6 +12,7 @@ mod composing;
 mod control;
 mod enlarge;
 mod error;
+mod guidance;
 mod guide;
 mod kept;
 mod latent_coder;

@@ -36,6 +36,11 @@ pub struct GenerationRequest {
     /// How much of what it adds to the deviation is taken back, from 0 to 1 (Lin et al.
     /// 2023, <https://arxiv.org/abs/2305.08891>, equations 14 to 16).
     pub guidance_rescale: f32,
+    /// The shares of all steps that are over when guidance begins and when it ends
+    /// (Kynkäänniemi et al. 2024, <https://arxiv.org/abs/2404.07724>): in between the
+    /// denoiser is asked twice, elsewhere once. Steps are those of a whole picture, also
+    /// where `strength` leaves the first of them out.
+    pub guidance_interval: [f32; 2],
     /// DDIM's η.
     pub eta: f32,
     /// Seed of all noise.
@@ -77,6 +82,7 @@ impl Default for GenerationRequest {
             steps: 20,
             guidance_scale: 1.0,
             guidance_rescale: 0.0,
+            guidance_interval: [0.0, 1.0],
             eta: 0.0,
             seed: 0,
             width_px: 512,

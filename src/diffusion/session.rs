@@ -8,6 +8,7 @@ use image::RgbImage;
 
 use super::control::Controls;
 use super::enlarge::back_projected;
+use super::guidance::Guidance;
 use super::guide::{Lead, Pull};
 use super::kept::Kept;
 use super::sampler::{Sampler, SamplerMemory, SamplerOptions, sampler_info};
@@ -39,11 +40,7 @@ pub struct StepState {
 #[derive(Clone, Debug)]
 pub struct Told {
     pub(super) conditioning: Conditioning,
-    pub(super) guidance_scale: f32,
-    /// How much of what guidance adds to the deviation is taken back.
-    pub(super) guidance_rescale: f32,
-    /// How strongly each of the texts acts that a prompt joins; none where it is one.
-    pub(super) weights: Vec<f32>,
+    pub(super) guidance: Guidance,
     /// What words are once so many steps are done, where they change on the way.
     pub(super) later: Vec<(usize, Conditioning)>,
     /// What is told of boxes in each window instead, turn by turn; `None` where nothing
@@ -75,6 +72,8 @@ pub struct RunPlan {
     sampler: Box<dyn Sampler>,
     /// Index of the first evaluation.
     first: usize,
+    /// Steps of a whole picture that come before it.
+    skipped: usize,
     /// Evaluations of the first step beyond those of any other: methods that
     /// prepare themselves do so within it.
     warm_up: usize,
@@ -124,7 +123,11 @@ impl RunPlan {
             conditioning,
             boxes: told.boxes.or(boxes),
             // How, not what: nobody says that anew.
-            guidance_rescale: self.told.guidance_rescale,
+            guidance: Guidance {
+                rescale: self.told.guidance.rescale,
+                interval: self.told.guidance.interval,
+                ..told.guidance
+            },
             ..told
         };
     }
@@ -150,7 +153,7 @@ impl RunPlan {
 }
 
 /// So many of a number, as Python cuts it.
-fn share_of(share: f32, count: usize) -> usize {
+pub(super) fn share_of(share: f32, count: usize) -> usize {
     // Through decimals, so that 0.3 · 10 is 3.
     let share = (f64::from(share) * 1e6).round() / 1e6;
     (share * count as f64) as usize
@@ -240,6 +243,7 @@ impl<'m> Session<'m> {
         let plan = RunPlan {
             warm_up: (sampler.grid().timesteps().len() - first).saturating_sub(kept_steps * order),
             first,
+            skipped: steps - kept_steps,
             grounded: share_of(
                 request.conditions.grounding_share,
                 sampler.grid().timesteps().len() - first,
@@ -387,9 +391,10 @@ impl<'m> Session<'m> {
     /// # Errors
     /// If the device fails.
     fn evaluate(&mut self) -> Result<Tensor<4>, DiffusionError> {
-        let done = self.done();
+        let (done, total) = (self.done(), self.total());
         let RunPlan {
             first,
+            skipped,
             grounded,
             sampler,
             told,
@@ -408,6 +413,7 @@ impl<'m> Session<'m> {
         } = &mut self.state;
         let seen = sampler.grid().scaled(latents.clone(), *index);
         let timestep = sampler.grid().timesteps()[*index];
+        let guidance = told.guidance.at(skipped + done, skipped + total);
         let mut conditioning = told.once_done(done);
         let evaluations = sampler.grid().timesteps().len() - first;
         let controls = controls.at(*index - first, evaluations);
@@ -417,9 +423,13 @@ impl<'m> Session<'m> {
         if *index - first >= *grounded && conditioning.grounding.is_some() {
             conditioning.to_mut().grounding = None;
         }
-        let said = self
-            .model
-            .said_in((windows, *index), &seen, timestep, (&conditioning, told));
+        let said = self.model.said_in(
+            (windows, *index),
+            &seen,
+            timestep,
+            (&conditioning, told),
+            &guidance,
+        );
         self.model.model().check_turns()?;
         let said = match lead {
             Some(lead) => lead.led(said, seen.clone(), timestep, *index),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use burn::tensor::Tensor;
 
+use super::guidance::Guidance;
 use super::session::Told;
 use crate::model::Model;
 use crate::model::conditioner::{Asked, Bench, Conditioning};
@@ -119,13 +120,14 @@ impl Spoken {
                 Some(words) => conditioning.but(words),
                 None => conditioning,
             },
-            guidance_scale: if self.takes_scale {
-                guidance_scale
-            } else {
-                1.0
+            guidance: Guidance {
+                weights: self.weights.clone(),
+                ..Guidance::of(if self.takes_scale {
+                    guidance_scale
+                } else {
+                    1.0
+                })
             },
-            guidance_rescale: 0.0,
-            weights: self.weights.clone(),
             later: turns,
             boxes: None,
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 
+use super::guidance::Guidance;
 use super::kept::{Kept, Strengths, plane};
 use super::sampler::Sampler;
 use super::session::Told;
@@ -132,10 +133,15 @@ impl Start {
         let bench = &mut model.bench(first_stage.as_ref(), size, &mut draw);
         let guidance = model.model().guidance(request.guidance_scale, device);
         let conditioning = model.model().told(&asked, bench).and(guidance);
+        let told = spoken.told(conditioning, request.guidance_scale, model.model(), bench);
         let told = Told {
-            guidance_rescale: request.guidance_rescale,
+            guidance: Guidance {
+                rescale: request.guidance_rescale,
+                interval: request.guidance_interval,
+                ..told.guidance
+            },
             boxes: Some(model.boxes_in_turn(&windows, conditions, is_guided)),
-            ..spoken.told(conditioning, request.guidance_scale, model.model(), bench)
+            ..told
         };
         let kept = match (clean, &mask) {
             (Some(clean), Some(mask)) if puts_back => {

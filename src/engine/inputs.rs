@@ -74,6 +74,7 @@ pub(super) fn request_of(spec: &GenerateSpec, controls: &[Rc<ReadControl>]) -> G
         steps: spec.steps,
         guidance_scale: spec.guidance_scale,
         guidance_rescale: spec.guidance_rescale,
+        guidance_interval: [spec.guidance_start, spec.guidance_end],
         eta: spec.eta,
         seed: spec.seed,
         width_px: spec.width_px,

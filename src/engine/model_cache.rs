@@ -294,6 +294,7 @@ fn open(
         default_schedule: model.default_schedule(),
         default_steps: manifest.default_steps,
         default_guidance: manifest.default_guidance_scale,
+        default_guidance_start: manifest.default_guidance_start,
         inputs: manifest.inputs.clone(),
         places_boxes: model.places_boxes(false),
         knows_things: model.places_boxes(true),

@@ -265,6 +265,8 @@ pub struct ModelSummary {
     pub default_steps: u32,
     /// A good guidance scale.
     pub default_guidance: f32,
+    /// The share of the steps that is over when it begins.
+    pub default_guidance_start: f32,
     /// What it can be asked for.
     pub inputs: Vec<InputSpec>,
     /// Whether it can place boxes for words.

@@ -46,6 +46,9 @@ pub(super) fn settled(
         };
         sentences.push(sentence.to_owned());
     }
+    if is_guided && spec.guidance_start >= spec.guidance_end {
+        sentences.push("guidance would begin when it has ended, and acts in no step".to_owned());
+    }
     if spec.eta > 0.0 && !sampler.takes_eta {
         sentences.push(format!("eta changes nothing with {}", sampler.label));
     }

@@ -43,6 +43,8 @@ pub struct EvaluationPlan {
     pub steps: u32,
     /// Scale of the guidance.
     pub guidance_scale: f32,
+    /// The shares of the steps that are over when guidance begins and when it ends.
+    pub guidance_interval: [f32; 2],
     /// Whether boxes act by their words only, as regional prompts, even on a model that
     /// knows boxes; then pictures of captions alone are measured beside them.
     pub boxes_are_regions: bool,
@@ -65,9 +67,12 @@ impl EvaluationPlan {
             return Err(EvaluateError::TooMany(self.count));
         }
         // The numbers of a picture have their ranges there.
+        let [guidance_start, guidance_end] = self.guidance_interval;
         let painted = GenerateSpec {
             steps: self.steps,
             guidance_scale: self.guidance_scale,
+            guidance_start,
+            guidance_end,
             layout_bias: self.layout_bias,
             ..GenerateSpec::default()
         };
@@ -404,6 +409,7 @@ pub(super) fn paint_scene(
         sampler: plan.sampler.clone(),
         steps: plan.steps,
         guidance_scale: plan.guidance_scale,
+        guidance_interval: plan.guidance_interval,
         seed: plan.seed.wrapping_add(index as u64),
         width_px,
         height_px,

@@ -34,6 +34,8 @@ pub struct Manifest {
     pub default_steps: u32,
     /// Guidance that suits the model.
     pub default_guidance_scale: f32,
+    /// The share of the steps that is over when guidance of this model begins.
+    pub default_guidance_start: f32,
     /// Data, licences, training, limits; Markdown.
     pub model_card: String,
 }
@@ -50,6 +52,7 @@ struct ManifestFile {
     mask_convention: MaskConvention,
     default_steps: u32,
     default_guidance_scale: f32,
+    default_guidance_start: f32,
     model_card: String,
 }
 
@@ -63,6 +66,7 @@ impl Default for ManifestFile {
             mask_convention: MaskConvention::OneIsRepainted,
             default_steps: 25,
             default_guidance_scale: 7.5,
+            default_guidance_start: 0.0,
             model_card: String::new(),
         }
     }
@@ -83,6 +87,7 @@ impl From<ManifestFile> for Manifest {
             channels: file.unet_input,
             default_steps: file.default_steps,
             default_guidance_scale: file.default_guidance_scale,
+            default_guidance_start: file.default_guidance_start,
             model_card: file.model_card,
         }
     }
@@ -98,6 +103,7 @@ impl From<Manifest> for ManifestFile {
             unet_input: manifest.channels,
             default_steps: manifest.default_steps,
             default_guidance_scale: manifest.default_guidance_scale,
+            default_guidance_start: manifest.default_guidance_start,
             model_card: manifest.model_card,
         }
     }
@@ -305,6 +311,12 @@ impl Manifest {
             "default_guidance_scale",
             self.default_guidance_scale.to_string(),
             "it must be from 0 to 100".into(),
+        )?;
+        check(
+            (0.0..=1.0).contains(&self.default_guidance_start),
+            "default_guidance_start",
+            self.default_guidance_start.to_string(),
+            "it must be from 0 to 1".into(),
         )?;
         for (i, input) in self.inputs.iter().enumerate() {
             let is_alike =

@@ -97,6 +97,13 @@ pub struct GenerateSpec {
     pub guidance_scale: f32,
     /// How much of what guidance adds to the contrast is taken back, from 0 to 1.
     pub guidance_rescale: f32,
+    /// The share of the steps that is over when guidance begins: the steps are those of a
+    /// whole picture, also where an input picture leaves the first of them out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub guidance_start: f32,
+    /// The share of the steps that is over when guidance ends.
+    #[serde(skip_serializing_if = "is_one")]
+    pub guidance_end: f32,
     /// DDIM's eta: 0 is deterministic, 1 is ancestral.
     pub eta: f32,
     /// Seed of the noise; picture `k` of a batch uses `seed + k`.
@@ -239,6 +246,8 @@ impl Default for GenerateSpec {
             steps: 25,
             guidance_scale: 5.0,
             guidance_rescale: 0.0,
+            guidance_start: 0.0,
+            guidance_end: 1.0,
             eta: 0.0,
             seed: 0,
             width_px: 64,
@@ -286,6 +295,11 @@ impl Default for GenerateSpec {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_zero(value: &f32) -> bool {
     *value == 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_one(value: &f32) -> bool {
+    *value == 1.0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

@@ -37,8 +37,11 @@ const UPSCALER: &str = "realesr-animevideov3";
 const TILING: &str = "Tiling";
 const WINDOWS: &str = "Windows";
 
-/// What of a guide counts.
+/// What the denoiser is taken to predict.
 const PREDICTION: &str = "Prediction";
+/// How A1111 calls guidance that begins later.
+const SKIP_EARLY_CFG: &str = "Skip Early CFG";
+/// What of a guide counts.
 const GUIDE: &str = "Guide";
 /// The number of the class that was painted.
 const CLASS: &str = "Class";

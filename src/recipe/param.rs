@@ -226,6 +226,33 @@ pub static GUIDANCE_RESCALE: Number = Number {
     infotext: Some("CFG rescale"),
 };
 
+/// When guidance begins to act, Kynkäänniemi et al. 2024
+/// (<https://arxiv.org/abs/2404.07724>).
+pub static GUIDANCE_START: Number = Number {
+    id: "guidance_start",
+    label: "Guided from",
+    hint: "The part of the steps that is over when guidance begins; \
+           the steps before it take half the time",
+    unit: None,
+    allowed: Range::real(0.0, 1.0),
+    offered: Range::real(0.0, 1.0),
+    shown: Shown::Percent,
+    infotext: Some("CFG start"),
+};
+
+/// When it ends.
+pub static GUIDANCE_END: Number = Number {
+    id: "guidance_end",
+    label: "Guided to",
+    hint: "The part of the steps that is over when guidance ends; \
+           the steps after it take half the time",
+    unit: None,
+    allowed: Range::real(0.0, 1.0),
+    offered: Range::real(0.0, 1.0),
+    shown: Shown::Percent,
+    infotext: Some("CFG end"),
+};
+
 /// The η of DDIM, Song et al. 2020 (<https://arxiv.org/abs/2010.02502>).
 pub static ETA: Number = Number {
     id: "eta",
@@ -443,6 +470,16 @@ impl GenerateSpec {
             number: &GUIDANCE_RESCALE,
             get: |spec| Value::Real(spec.guidance_rescale),
             set: |spec, value| spec.guidance_rescale = value.as_f32(),
+        },
+        Param {
+            number: &GUIDANCE_START,
+            get: |spec| Value::Real(spec.guidance_start),
+            set: |spec, value| spec.guidance_start = value.as_f32(),
+        },
+        Param {
+            number: &GUIDANCE_END,
+            get: |spec| Value::Real(spec.guidance_end),
+            set: |spec, value| spec.guidance_end = value.as_f32(),
         },
         Param {
             number: &ETA,

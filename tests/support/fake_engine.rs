@@ -423,6 +423,7 @@ fn summary(source: ModelSource) -> ModelSummary {
         default_schedule: Schedule::Uniform,
         default_steps: 20,
         default_guidance: 4.0,
+        default_guidance_start: 0.0,
         inputs,
         prompts: Some(reader()),
         parameters: 8_400_000,

@@ -63,6 +63,12 @@ pub struct ModelArgs {
     /// Scale of classifier-free guidance, up to 1 for none [default: the model's]
     #[arg(long, value_name = "SCALE")]
     cfg_scale: Option<f32>,
+    /// The part of the steps that is over when guidance begins [default: the model's]
+    #[arg(long, value_name = "PART")]
+    guidance_start: Option<f32>,
+    /// The part of the steps that is over when guidance ends
+    #[arg(long, value_name = "PART", default_value_t = 1.0)]
+    guidance_end: f32,
     /// Folder of the network that judges the pictures; if it is empty, one is
     /// trained into it, which takes some minutes [default: the one that comes
     /// with the program]
@@ -109,6 +115,10 @@ pub(super) fn run(args: &ModelArgs, report: Reporter) -> Result<(), CliError> {
         sampler: None,
         steps: args.steps.unwrap_or(studio.default_steps),
         guidance_scale: args.cfg_scale.unwrap_or(studio.default_guidance_scale),
+        guidance_interval: [
+            args.guidance_start.unwrap_or(studio.default_guidance_start),
+            args.guidance_end,
+        ],
         boxes_are_regions: args.boxes_as_regions,
         layout_bias: args.box_focus.unwrap_or(recipe::LAYOUT_BIAS),
         places_boxes: args.place_boxes,
@@ -240,6 +250,7 @@ fn compare_with(
         "against": against.display().to_string(),
         "steps": plan.steps,
         "guidance_scale": plan.guidance_scale,
+        "guidance_interval": plan.guidance_interval,
         "seed": plan.seed,
     });
     folders::tell(&compare(&made, &real)?, fields, report);

@@ -21,8 +21,8 @@ use crate::frame::FrameModel;
 use crate::model::{Manifest, ModelFolder};
 use crate::random;
 use crate::recipe::param::{
-    BATCH, CLIP_SKIP, ETA, GUIDANCE, GUIDANCE_RESCALE, HEIGHT, Number, SECOND_STEPS,
-    SECOND_STRENGTH, SEED, STEPS, STRENGTH, WIDTH,
+    BATCH, CLIP_SKIP, ETA, GUIDANCE, GUIDANCE_END, GUIDANCE_RESCALE, GUIDANCE_START, HEIGHT,
+    Number, SECOND_STEPS, SECOND_STRENGTH, SEED, STEPS, STRENGTH, WIDTH,
 };
 use crate::recipe::{
     Finish, FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, Prediction, RecipeForm,
@@ -83,6 +83,10 @@ pub struct GenerateArgs {
     cfg_scale: Option<f32>,
     #[arg(long, value_name = "PART", help = help(&GUIDANCE_RESCALE, "0"))]
     guidance_rescale: Option<f32>,
+    #[arg(long, value_name = "PART", help = help(&GUIDANCE_START, "the model's"))]
+    guidance_start: Option<f32>,
+    #[arg(long, value_name = "PART", help = help(&GUIDANCE_END, "1"))]
+    guidance_end: Option<f32>,
     #[arg(long, help = help(&ETA, "0"))]
     eta: Option<f32>,
     #[arg(long, help = help(&SEED, "a random one"))]
@@ -318,6 +322,8 @@ impl GenerateArgs {
         spec.steps = self.steps.unwrap_or(spec.steps);
         spec.guidance_scale = self.cfg_scale.unwrap_or(spec.guidance_scale);
         spec.guidance_rescale = self.guidance_rescale.unwrap_or(spec.guidance_rescale);
+        spec.guidance_start = self.guidance_start.unwrap_or(spec.guidance_start);
+        spec.guidance_end = self.guidance_end.unwrap_or(spec.guidance_end);
         spec.eta = self.eta.unwrap_or(spec.eta);
         spec.windows = self.windows.unwrap_or(spec.windows);
         spec.tile = self.tile.map_or(spec.tile, Tile::from);
@@ -481,6 +487,7 @@ fn defaults_of(manifest: &Manifest) -> GenerateSpec {
     GenerateSpec {
         steps: manifest.default_steps,
         guidance_scale: manifest.default_guidance_scale,
+        guidance_start: manifest.default_guidance_start,
         width_px: manifest.resolution_px,
         height_px: manifest.resolution_px,
         places_boxes: true,

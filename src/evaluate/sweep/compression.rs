@@ -85,6 +85,7 @@ impl CompressionPlan {
             steps: self.steps,
             // As the paper's: the models as they are.
             guidance_scale: 1.0,
+            guidance_interval: [0.0, 1.0],
             boxes_are_regions: false,
             layout_bias: LAYOUT_BIAS,
             places_boxes: false,

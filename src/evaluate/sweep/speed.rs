@@ -55,6 +55,7 @@ impl SpeedPlan {
             sampler: Some(sampler.clone()),
             steps,
             guidance_scale: self.guidance_scale,
+            guidance_interval: [0.0, 1.0],
             boxes_are_regions: false,
             layout_bias: LAYOUT_BIAS,
             places_boxes: false,

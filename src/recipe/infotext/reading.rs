@@ -7,13 +7,13 @@ use regex::Regex;
 use super::{
     CLASS, CLASSIFIER, CLASSIFIER_HASH, CONTROL, GRADUAL_MASK, GUIDE, HIRES, HIRES_RESIZE,
     HIRES_UPSCALE, HIRES_UPSCALER, INPAINT_AREA, LORA_HASHES, MAP_AS_BOXES, MASKED_CONTENT,
-    NEGATIVE, ONLY_MASKED, PADDING, PREDICTION, PROMPT_SYNTAX, TILING, UPSCALER, VAE, VAE_HASH,
-    VERSION, WINDOWS, WORD_HASHES, WORDS_AS_BOXES,
+    NEGATIVE, ONLY_MASKED, PADDING, PREDICTION, PROMPT_SYNTAX, SKIP_EARLY_CFG, TILING, UPSCALER,
+    VAE, VAE_HASH, VERSION, WINDOWS, WORD_HASHES, WORDS_AS_BOXES,
 };
 use crate::recipe::control_infotext::read_control_infotext;
 use crate::recipe::param::{
-    CLIP_SKIP, FEATHER, GUIDANCE_RESCALE, HEIGHT, Param, SECOND_STEPS, SECOND_STRENGTH, STRENGTH,
-    WIDTH,
+    CLIP_SKIP, FEATHER, GUIDANCE_END, GUIDANCE_RESCALE, GUIDANCE_START, HEIGHT, Number, Param,
+    SECOND_STEPS, SECOND_STRENGTH, STRENGTH, WIDTH,
 };
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
@@ -41,6 +41,14 @@ const SINCE_SYNTAX: [&str; 8] = [
     LORA_HASHES,
 ];
 
+/// What is told of only where it changes something.
+static TOLD_BY_SILENCE: [&Number; 4] = [
+    &CLIP_SKIP,
+    &GUIDANCE_RESCALE,
+    &GUIDANCE_START,
+    &GUIDANCE_END,
+];
+
 /// A last line with fewer pairs than this belongs to the prompt.
 const FEWEST_PAIRS: usize = 3;
 
@@ -61,8 +69,7 @@ pub fn read_infotext(text: &str) -> Option<FoundRecipe> {
         return has_negative.then(|| prompts_only(text));
     }
     let mut found = prompts_only(prompts);
-    // These are told of only where they change something.
-    found.told.extend([CLIP_SKIP.id, GUIDANCE_RESCALE.id]);
+    found.told.extend(TOLD_BY_SILENCE.map(|number| number.id));
     let pairs = PAIR.captures_iter(settings);
     let pairs: Vec<(String, String)> = pairs
         .map(|pair| (pair[1].to_owned(), unquote(&pair[2])))
@@ -229,6 +236,14 @@ fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
             let mut known = MaskedContent::ALL.into_iter();
             let content = known.find(|it| it.infotext() == Some(value))?;
             found.framing.get_or_insert_default().masked_content = content;
+        }
+        SKIP_EARLY_CFG => {
+            let share: f32 = value.parse().ok().filter(|it| (0.0..1.0).contains(it))?;
+            if share > 0.0 {
+                // There the step at which so much is over is left out too.
+                let steps = spec.steps as f32;
+                spec.guidance_start = (((share * steps).floor() + 1.0) / steps).min(1.0);
+            }
         }
         WORDS_AS_BOXES | MAP_AS_BOXES => spec.places_boxes = is_true(value)?,
         GRADUAL_MASK => {

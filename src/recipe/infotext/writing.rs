@@ -10,8 +10,8 @@ use super::{
 };
 use crate::recipe::control_infotext::control_infotext;
 use crate::recipe::param::{
-    CLASSIFIER_SCALE, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_RESCALE, GUIDE_SCALE, Number,
-    SECOND_STEPS, SECOND_STRENGTH, SEED, STEPS, STRENGTH,
+    CLASSIFIER_SCALE, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_END, GUIDANCE_RESCALE,
+    GUIDANCE_START, GUIDE_SCALE, Number, SECOND_STEPS, SECOND_STRENGTH, SEED, STEPS, STRENGTH,
 };
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{FrameSpec, LoraSpec, PaintedRecipe, Prediction, Schedule, WindowChoice};
@@ -75,6 +75,12 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     }
     if spec.guidance_rescale > 0.0 {
         pairs.add_number(&GUIDANCE_RESCALE, spec.guidance_rescale);
+    }
+    if spec.guidance_start > 0.0 {
+        pairs.add_number(&GUIDANCE_START, spec.guidance_start);
+    }
+    if spec.guidance_end < 1.0 {
+        pairs.add_number(&GUIDANCE_END, spec.guidance_end);
     }
     if spec.clip_skip > 1 {
         pairs.add_number(&CLIP_SKIP, spec.clip_skip);

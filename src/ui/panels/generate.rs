@@ -19,7 +19,8 @@ use crate::app::{AppState, Command, CommandSink};
 use crate::engine::SamplerChoice;
 use crate::icons;
 use crate::recipe::param::{
-    BATCH, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_RESCALE, HEIGHT, Number, SEED, STEPS, WIDTH,
+    BATCH, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_END, GUIDANCE_RESCALE, GUIDANCE_START,
+    HEIGHT, Number, SEED, STEPS, WIDTH,
 };
 use crate::recipe::{SamplerId, Schedule};
 use crate::ui::theme::{height, space, tokens};
@@ -104,9 +105,11 @@ fn sampling_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     if form.takes_eta() {
         param_ui(ui, form, &ETA, commands);
     }
-    // Without guidance there is nothing to rescale.
+    // Without guidance there is nothing to rescale, and nothing that begins or ends.
     if form.number(&GUIDANCE).as_f32() > 1.0 {
-        param_ui(ui, form, &GUIDANCE_RESCALE, commands);
+        for number in [&GUIDANCE_RESCALE, &GUIDANCE_START, &GUIDANCE_END] {
+            param_ui(ui, form, number, commands);
+        }
     }
     // Layers of an encoder that learned a language say something on their own.
     let reader = state.model_summary();

@@ -379,6 +379,26 @@ def precise():
     return stack
 
 
+def guided_in(pipe, case):
+    """Guidance in some of 12 steps only, by the callback that diffusers has for it; steps count as its guiders'."""
+    first, last = (int(share * 12) for share in case["interval"])
+    skipped = 12 - int(12 * case["strength"])
+    per_step, warm_up = pipe.scheduler.order, int(case["sampler"] == "pndm")
+    words, away = pipe.encode_prompt(PROMPT, "cpu", 1, True, negative_prompt=NEGATIVE)
+
+    def scale(evaluation):
+        step = skipped + max(evaluation - warm_up, 0) // per_step
+        return case["guidance"] if first <= step < last else 1.0
+
+    def on_step_end(pipe, evaluation, timestep, held):
+        pipe._guidance_scale = scale(evaluation + 1)
+        return {"prompt_embeds": torch.cat([away, words]) if pipe.do_classifier_free_guidance else words}
+
+    return dict(
+        guidance_scale=scale(0), callback_on_step_end=on_step_end, callback_on_step_end_tensor_inputs=["prompt_embeds"],
+    )
+
+
 def pipeline_reference(name, spec, to="trajectories"):
     with precise():
         make_pipelines(name, spec, to)
@@ -416,6 +436,8 @@ def make_pipelines(name, spec, to):
         }[case["kind"]]
         if case.get("rescale"):
             given |= dict(guidance_rescale=case["rescale"])
+        if case.get("interval"):
+            given |= guided_in(pipe, case)
         if case.get("given"):
             out["given"] = torch.randn(1, 4, height // 4, width // 4, generator=seeded(99))
             handed = out["given"].to(dtype=PRECISION)
@@ -427,8 +449,9 @@ def make_pipelines(name, spec, to):
             for tell in TOLD:
                 tell(generators[0])
             return pipe(
-                PROMPT, negative_prompt=NEGATIVE, num_inference_steps=12, guidance_scale=case["guidance"], eta=case["eta"],
-                num_images_per_prompt=case["pictures"], output_type=output, generator=generators, **given,
+                PROMPT, negative_prompt=NEGATIVE, num_inference_steps=12, eta=case["eta"],
+                num_images_per_prompt=case["pictures"], output_type=output, generator=generators,
+                **dict(guidance_scale=case["guidance"]) | given,
             ).images
 
         key = str(len(cases))

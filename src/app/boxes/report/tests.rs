@@ -13,6 +13,7 @@ fn model(inputs: Vec<InputSpec>) -> ModelSummary {
         default_schedule: crate::recipe::Schedule::Uniform,
         default_steps: 20,
         default_guidance: 4.0,
+        default_guidance_start: 0.0,
         inputs,
         places_boxes: false,
         knows_things: false,

@@ -40,7 +40,8 @@ fn every_option_ends_in_the_spec() {
     let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
         --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 \
         --windows 256 --tile xy --clip-skip 2 --lora ink.safetensors:0.5 --lora oil:x --vae soft.safetensors \
-        --embedding glow.pt --prediction v --prompt";
+        --embedding glow.pt --prediction v --guidance-start 0.2 --guidance-end 0.8 \
+        --prompt";
     let options: Vec<_> = options.split_whitespace().chain(["a red barn"]).collect();
     let expected = GenerateSpec {
         model: ModelSource::Folder(MODEL.into()),
@@ -58,6 +59,8 @@ fn every_option_ends_in_the_spec() {
         steps: 12,
         guidance_scale: 6.5,
         guidance_rescale: 0.0,
+        guidance_start: 0.2,
+        guidance_end: 0.8,
         eta: 0.5,
         seed: 1234,
         width_px: 192,
