@@ -134,3 +134,38 @@ fn a_layer_for_paint_is_added_by_hand_and_erased_with_ctrl() {
     assert!(studio.state().document().has_mask_content());
     assert!(!studio.sees("Colour #"));
 }
+
+#[test]
+fn shapes_outlines_and_the_bucket_paint_colours_where_that_is_chosen() {
+    let mut studio = Studio::start();
+    studio.harness.key_press(Key::U);
+    studio.harness.run();
+    assert!(!studio.sees("Colour #1e5ac8"));
+    studio.click("Colours");
+    studio.command(Command::TakeColour([30, 90, 200]));
+    assert!(studio.sees("Colour #1e5ac8"));
+    drag(&mut studio, (16.0, 16.0), (48.0, 48.0), Modifiers::NONE);
+    assert_eq!(studio.layer_names(), ["Paint", "Mask"]);
+    assert_eq!(middle(&studio), [30, 90, 200, 255]);
+
+    studio.harness.key_press(Key::G);
+    studio.harness.run();
+    assert!(!studio.sees("Tolerance"));
+    studio.click("Colours");
+    assert!(studio.sees("Tolerance"));
+    studio.command(Command::TakeColour([250, 240, 10]));
+    drag(&mut studio, (20.0, 20.0), (20.0, 20.0), Modifiers::NONE);
+    assert_eq!(middle(&studio), [250, 240, 10, 255]);
+    // Chosen once, it stays so.
+    studio.harness.key_press(Key::U);
+    studio.harness.run();
+    assert!(studio.sees("Colour #faf00a"));
+    assert_eq!(studio.state().settings.tools["shape"]["medium"], "Colours");
+
+    // What is seen is picked where there is no label map.
+    studio.command(Command::TakeColour([1, 2, 3]));
+    studio.harness.key_press(Key::I);
+    studio.harness.run();
+    drag(&mut studio, (20.0, 20.0), (20.0, 20.0), Modifiers::NONE);
+    assert!(studio.sees("Colour #faf00a"));
+}

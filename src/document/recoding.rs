@@ -7,7 +7,7 @@ use super::class_map::stored_class;
 use super::identity::{DocumentId, DocumentRevision};
 use super::layer::LayerId;
 use super::picture::{Document, DocumentSnapshot};
-use super::tile_changes::TileChange;
+use super::tile_changes::{PixelChanges, TileChange};
 use super::tile_grid::{TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
 use crate::recipe::palette::{NOTHING, Palette};
@@ -120,13 +120,13 @@ pub fn joined(
     (palette, recoding, left_out)
 }
 
-/// A change of semantic layers and of what their values mean, worked out from a
-/// snapshot away from the window's thread.
+/// A change of the pixels of layers and of what the values of semantic ones mean, worked out
+/// from a snapshot away from the window's thread.
 #[derive(Clone, Debug)]
 pub struct ClassChanges {
     document: DocumentId,
     pub(super) revision: DocumentRevision,
-    pub(super) layers: Vec<(LayerId, BTreeMap<TileIndex, TileChange<u8>>)>,
+    pub(super) layers: Vec<(LayerId, PixelChanges)>,
     pub(super) palette: Option<Palette>,
 }
 
@@ -144,6 +144,7 @@ impl ClassChanges {
         let layers = concerned
             .filter_map(|layer| Some((layer.id, recoding.changes(layer.semantic()?))))
             .filter(|(_, changes)| !changes.is_empty())
+            .map(|(id, changes)| (id, PixelChanges::Value(changes)))
             .collect();
         Self {
             document: document.id(),
@@ -153,11 +154,11 @@ impl ClassChanges {
         }
     }
 
-    /// A change of the values of one layer, worked out by a function.
+    /// A change of the pixels of one layer, worked out by a function.
     pub fn of_tiles(
         document: &DocumentSnapshot,
         layer: LayerId,
-        changes: impl FnOnce(&Document) -> BTreeMap<TileIndex, TileChange<u8>>,
+        changes: impl FnOnce(&Document) -> PixelChanges,
     ) -> Self {
         let changes = changes(document);
         Self {

@@ -25,6 +25,22 @@ pub enum PixelChanges {
     Value(BTreeMap<TileIndex, TileChange<u8>>),
 }
 
+impl Default for PixelChanges {
+    fn default() -> Self {
+        Self::Value(BTreeMap::new())
+    }
+}
+
+impl PixelChanges {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Color(tiles) => tiles.is_empty(),
+            Self::Value(tiles) => tiles.is_empty(),
+        }
+    }
+}
+
 /// Puts the later tiles in place.
 ///
 /// # Errors

@@ -1,25 +1,24 @@
 //! The bucket: fills what is the same as the pixel that is clicked.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::area::{flooded, same_everywhere};
+use super::area::{alike, flooded, same_everywhere};
 use super::event::{PointerButton, PointerEvent, PointerPhase};
+use super::ink::ColourInk;
+use super::medium::{Gesture, MEDIUM, Medium, Paint};
 use super::options::{Choice, ChoiceOption, ChoiceParam, Described, ToolOptions};
 use super::overlay::{Cursor, Overlay};
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo, Wish};
-use super::values::{change_values, paint_value, pick_class, target};
-use crate::document::{Document, Layer, LayerId, LayerKind, TileChange, TileGrid, TileIndex};
+use crate::document::{Document, Layer, LayerContent, LayerId, PixelChanges};
 use crate::icons;
-use crate::recipe::param::Param;
+use crate::recipe::param::{Number, Param, Range, Shown, Value};
 
 static INFO: ToolInfo = ToolInfo {
     id: ToolId("bucket"),
     label: "Bucket",
     icon: icons::PAINT_BUCKET,
     key: "G",
-    hint: "Fill an area of one class, or of a mask. Ctrl empties it, Alt picks a class.",
+    hint: "Fill an area of one class or colour, or of a mask. Ctrl empties it, Alt picks a class or a colour.",
 };
 
 /// The tool at rest.
@@ -42,30 +41,57 @@ static REACH: Choice = Choice {
     ],
 };
 
+static TOLERANCE: Number = Number {
+    id: "tolerance",
+    label: "Tolerance",
+    hint: "How far a colour may be from the one that is clicked",
+    unit: None,
+    allowed: Range::real(0.0, 1.0),
+    offered: Range::real(0.0, 1.0),
+    shown: Shown::Percent,
+    infotext: None,
+};
+
 /// How the bucket fills.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct BucketSettings {
+    medium: Medium,
     /// Whether only what touches the clicked pixel is filled.
     is_contiguous: bool,
+    /// How far a colour may be from the clicked one, as a part of all that there is.
+    tolerance: f32,
 }
 
 impl Default for BucketSettings {
     fn default() -> Self {
         Self {
+            medium: Medium::default(),
             is_contiguous: true,
+            tolerance: 0.12,
         }
     }
 }
 
 impl Described for BucketSettings {
-    const PARAMS: &'static [Param<Self>] = &[];
-
-    const CHOICES: &'static [ChoiceParam<Self>] = &[ChoiceParam {
-        choice: &REACH,
-        get: |bucket| usize::from(!bucket.is_contiguous),
-        set: |bucket, option| bucket.is_contiguous = option == 0,
+    const PARAMS: &'static [Param<Self>] = &[Param {
+        number: &TOLERANCE,
+        get: |bucket| Value::Real(bucket.tolerance),
+        set: |bucket, value| bucket.tolerance = value.as_f32(),
     }];
+
+    const CHOICES: &'static [ChoiceParam<Self>] = &[
+        ChoiceParam {
+            choice: &MEDIUM,
+            get: |bucket| bucket.medium as usize,
+            set: |bucket, option| bucket.medium = Medium::of_option(option),
+        },
+        ChoiceParam {
+            choice: &REACH,
+            get: |bucket| usize::from(!bucket.is_contiguous),
+            set: |bucket, option| bucket.is_contiguous = option == 0,
+        },
+    ];
 }
 
 /// Layers of more pixels are filled away from the window's thread.
@@ -73,46 +99,62 @@ const LARGE_PX: u64 = 1 << 20;
 
 /// A fill, to be worked out when there is time. On a mask, pixels that are more covered
 /// than not are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fill {
     /// What the menu calls it.
     pub label: &'static str,
     /// The layer.
     pub layer: LayerId,
-    /// The pixel that was clicked.
-    pub at: [i32; 2],
-    /// What is filled in.
-    pub value: u8,
-    /// Whether only what touches the clicked pixel is filled.
-    pub is_contiguous: bool,
+    from: Source,
+    paint: Paint,
 }
 
 impl Fill {
-    /// The tiles that it changes; none where the layer is gone. May read every pixel.
-    pub fn changes(&self, document: &Document) -> BTreeMap<TileIndex, TileChange<u8>> {
+    /// What it changes; nothing where the layer is gone. May read every pixel.
+    pub fn changes(&self, document: &Document) -> PixelChanges {
         let layer = document.layer(self.layer);
-        let found = layer.and_then(|layer| Some((layer.kind(), layer.values()?)));
-        found.map_or_else(BTreeMap::new, |(kind, grid)| {
-            changes(kind, grid, self.at, self.value, self.is_contiguous)
+        layer.map_or_else(PixelChanges::default, |layer| {
+            self.from.filled(layer, self.paint)
         })
     }
 }
 
-fn changes(
-    kind: LayerKind,
-    grid: &TileGrid<u8>,
+/// What a fill begins with, and how far it reaches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Source {
+    /// The pixel that was clicked.
     at: [i32; 2],
-    value: u8,
     is_contiguous: bool,
-) -> BTreeMap<TileIndex, TileChange<u8>> {
-    let is_same = match kind {
-        LayerKind::Semantic => |one, other| one == other,
-        _ => |one: u8, other: u8| (one >= 128) == (other >= 128),
-    };
-    if is_contiguous {
-        flooded(grid, at, value, is_same)
-    } else {
-        same_everywhere(grid, at, value, is_same)
+    tolerance: f32,
+}
+
+impl Source {
+    fn filled(&self, layer: &Layer, paint: Paint) -> PixelChanges {
+        let reached = match self.is_contiguous {
+            true => flooded,
+            false => same_everywhere,
+        };
+        let equal = |one: u8, other: u8| one == other;
+        let is_covered = |one: u8, other: u8| (one >= 128) == (other >= 128);
+        match (&layer.content, paint) {
+            (LayerContent::Semantic(grid), Paint::Values(ink)) => {
+                PixelChanges::Value(reached(grid, self.at, equal).changes(grid, ink))
+            }
+            (LayerContent::Mask(grid), Paint::Values(ink)) => {
+                PixelChanges::Value(reached(grid, self.at, is_covered).changes(grid, ink))
+            }
+            (LayerContent::Raster(grid), Paint::Colours(ink)) => {
+                let [x, y] = self.at;
+                let ink = match (ink, grid.pixel(x, y)[3]) {
+                    (ColourInk::Over(colour), 0) => ColourInk::Behind(colour),
+                    (ColourInk::Over(colour), _) => ColourInk::Tint(colour),
+                    (ink, _) => ink,
+                };
+                let map = alike(grid, self.at, (self.tolerance * 255.0) as u8);
+                PixelChanges::Color(reached(&map, self.at, equal).changes(grid, ink))
+            }
+            _ => PixelChanges::default(),
+        }
     }
 }
 
@@ -120,6 +162,8 @@ fn changes(
 #[derive(Debug, Default)]
 struct BucketTool {
     settings: BucketSettings,
+    /// The layer that was filled last.
+    last: Option<LayerId>,
     wish: Option<Wish>,
 }
 
@@ -129,32 +173,41 @@ impl BucketTool {
         event: &PointerEvent,
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
-        let at = [
-            event.position.x.floor() as i32,
-            event.position.y.floor() as i32,
-        ];
+        let BucketSettings {
+            medium,
+            is_contiguous,
+            tolerance,
+        } = self.settings;
+        let at = event.position;
+        let source = Source {
+            at: [at.x.floor() as i32, at.y.floor() as i32],
+            is_contiguous,
+            tolerance,
+        };
         let is_erasing = event.modifiers.command || event.button == PointerButton::Secondary;
-        let is_contiguous = self.settings.is_contiguous;
         let label = if is_erasing { "Empty area" } else { "Fill" };
-        let editor = &mut *context.editor;
-        let [width, height] = editor.document().size_px().map(u64::from);
-        if width * height > LARGE_PX
-            && let Target::Layer(layer) = target(editor.document(), is_erasing)?
-        {
-            editor.select_layer(layer)?;
-            let document = editor.document();
-            let kind = document.layer(layer).map_or(LayerKind::Mask, Layer::kind);
+        let document = context.editor.document();
+        let [width, height] = document.size_px().map(u64::from);
+        let target = medium.target(document, self.last, is_erasing, Some(at))?;
+        // A layer that is new has nothing to look through.
+        if width * height > LARGE_PX && matches!(target, Target::Layer(_)) {
+            let (layer, paint) = medium.open(context, self.last, is_erasing, at)?;
+            self.last = Some(layer);
             self.wish = Some(Wish::Fill(Fill {
                 label,
                 layer,
-                at,
-                value: paint_value(document, kind, is_erasing)?,
-                is_contiguous,
+                from: source,
+                paint,
             }));
             return Ok(());
         }
-        change_values(editor, label, is_erasing, |kind, grid, value| {
-            changes(kind, grid, at, value, is_contiguous)
+        let gesture = Gesture {
+            label,
+            is_erasing,
+            at,
+        };
+        medium.change(context, &mut self.last, gesture, |layer, paint| {
+            source.filled(layer, paint)
         })
     }
 }
@@ -172,8 +225,18 @@ impl Tool for BucketTool {
         Some(&mut self.settings)
     }
 
+    fn is_option_idle(&self, id: &str, _document: &Document) -> bool {
+        id == TOLERANCE.id && !self.paints_colours()
+    }
+
+    fn paints_colours(&self) -> bool {
+        self.settings.medium == Medium::Colours
+    }
+
     fn target(&self, document: &Document) -> Result<Target, ToolError> {
-        target(document, false)
+        self.settings
+            .medium
+            .target(document, self.last, false, None)
     }
 
     fn handle_one(
@@ -183,7 +246,7 @@ impl Tool for BucketTool {
     ) -> Result<(), ToolError> {
         match event.phase {
             PointerPhase::Press if event.modifiers.alt => {
-                pick_class(context.editor, event.position);
+                self.settings.medium.pick(context, event.position);
                 Ok(())
             }
             PointerPhase::Press if !context.editor.is_busy() => self.press(event, context),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ink::ColourInk;
 use super::tool::{Target, ToolError};
 use crate::document::{
     Document, DocumentEditor, Edit, Layer, LayerContent, LayerId, LayerKind, TileGrid,
@@ -44,9 +45,18 @@ impl Colours {
         &self.recent
     }
 
+    /// What paint does: lays down the colour in hand, which is remembered, or takes away.
+    pub(super) fn ink(&mut self, is_erasing: bool) -> ColourInk {
+        if is_erasing {
+            return ColourInk::Clear;
+        }
+        self.note_use();
+        ColourInk::Over(self.now)
+    }
+
     /// Remembers that the one in hand was painted with. One that is remembered stays where
     /// it is: nothing moves under the pointer of whoever goes back and forth between two.
-    pub(super) fn note_use(&mut self) {
+    fn note_use(&mut self) {
         if !self.recent.contains(&self.now) {
             self.recent.insert(0, self.now);
             self.recent.truncate(MOST);
@@ -78,7 +88,8 @@ impl Colours {
 }
 
 /// The layer that colours go to: the selected one if that is a picture, else the one that
-/// was painted on last, while it is there; or a new one above all pictures.
+/// was painted on last, while it is there; or a new one above all pictures, also where a newer
+/// picture has come to lie over that layer at the point where the paint begins.
 ///
 /// # Errors
 /// When that layer is hidden, or there is nothing to erase.
@@ -86,12 +97,16 @@ pub(super) fn target(
     document: &Document,
     last: Option<LayerId>,
     is_erasing: bool,
+    at: Option<CanvasPoint>,
 ) -> Result<Target, ToolError> {
     let is_picture = |layer: &&Layer| layer.kind() == LayerKind::Raster;
     let selected = document.selected_layer().filter(is_picture);
     let last = last.and_then(|id| document.layer(id)).filter(is_picture);
     match selected.or(last) {
         Some(layer) if !layer.visible => Err(ToolError::HiddenLayer(layer.name.clone())),
+        Some(layer) if !is_erasing && at.is_some_and(|at| is_hidden_at(document, layer.id, at)) => {
+            Ok(Target::NewLayer)
+        }
         Some(layer) => Ok(Target::Layer(layer.id)),
         None if is_erasing => Err(ToolError::NoPaint),
         None => Ok(Target::NewLayer),
@@ -109,9 +124,8 @@ fn is_hidden_at(document: &Document, layer: LayerId, at: CanvasPoint) -> bool {
     })
 }
 
-/// The layer that a stroke of colour goes to that begins at a point, made if need be as a part
-/// of the transaction in progress, and selected: the list of layers shows where the paint goes.
-/// Where a newer picture has come to lie over the layer, paint goes onto a new one above it.
+/// The layer that colour goes to that begins at a point, made if need be as a part of the
+/// transaction in progress, and selected: the list of layers shows where the paint goes.
 ///
 /// # Errors
 /// As [`target`].
@@ -121,10 +135,9 @@ pub(super) fn open_target(
     is_erasing: bool,
     at: CanvasPoint,
 ) -> Result<LayerId, ToolError> {
-    let document = editor.document();
-    let id = match target(document, last, is_erasing)? {
-        Target::Layer(id) if is_erasing || !is_hidden_at(document, id, at) => id,
-        Target::Layer(_) | Target::NewLayer | Target::View | Target::Frame => {
+    let id = match target(editor.document(), last, is_erasing, Some(at))? {
+        Target::Layer(id) => id,
+        Target::NewLayer | Target::View | Target::Frame => {
             let id = editor.fresh_layer_id();
             let document = editor.document();
             let content = LayerContent::Raster(TileGrid::new(document.size_px()));

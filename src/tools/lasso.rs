@@ -1,13 +1,17 @@
 //! The polygon lasso: corners by clicks, free lines by dragging, in one outline.
 
-use super::area::{Polygon, filled};
+use serde::{Deserialize, Serialize};
+
+use super::area::Polygon;
 use super::event::{PointerButton, PointerEvent, PointerPhase};
+use super::medium::{Gesture, MEDIUM, Medium};
+use super::options::{ChoiceParam, Described, ToolOptions};
 use super::overlay::{Cursor, Overlay, OverlayShape};
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo};
-use super::values::{change_values, target};
-use crate::document::Document;
+use crate::document::{Document, LayerId};
 use crate::geometry::CanvasPoint;
 use crate::icons;
+use crate::recipe::param::Param;
 
 static INFO: ToolInfo = ToolInfo {
     id: ToolId("lasso"),
@@ -31,6 +35,23 @@ const SAME_PLACE_PX: f32 = 3.0;
 /// Distance of the corners of a free line, in screen pixels.
 const FREE_STEP_PX: f32 = 2.0;
 
+/// What is set on the tool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct LassoSettings {
+    medium: Medium,
+}
+
+impl Described for LassoSettings {
+    const PARAMS: &'static [Param<Self>] = &[];
+
+    const CHOICES: &'static [ChoiceParam<Self>] = &[ChoiceParam {
+        choice: &MEDIUM,
+        get: |lasso| lasso.medium as usize,
+        set: |lasso, option| lasso.medium = Medium::of_option(option),
+    }];
+}
+
 /// An outline in the making.
 #[derive(Debug)]
 struct Outline {
@@ -46,7 +67,10 @@ struct Outline {
 /// Gathers corners over several presses and fills the outline as one step.
 #[derive(Debug, Default)]
 struct LassoTool {
+    settings: LassoSettings,
     outline: Option<Outline>,
+    /// The layer that was filled last.
+    last: Option<LayerId>,
 }
 
 impl LassoTool {
@@ -56,7 +80,9 @@ impl LassoTool {
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
         let is_erasing = event.modifiers.command || event.button == PointerButton::Secondary;
-        target(context.editor.document(), is_erasing)?;
+        let document = context.editor.document();
+        let medium = self.settings.medium;
+        medium.target(document, self.last, is_erasing, Some(event.position))?;
         self.outline = Some(Outline {
             corners: vec![event.position],
             strokes: vec![0],
@@ -75,13 +101,16 @@ impl LassoTool {
         if outline.corners.len() < 3 {
             return Ok(());
         }
+        let gesture = Gesture {
+            label: "Lasso",
+            is_erasing: outline.is_erasing,
+            at: outline.corners[0],
+        };
         let area = Polygon::new(outline.corners);
-        change_values(
-            context.editor,
-            "Lasso",
-            outline.is_erasing,
-            |_, grid, value| filled(grid, &area, value),
-        )
+        let medium = self.settings.medium;
+        medium.change(context, &mut self.last, gesture, |layer, paint| {
+            paint.filling(layer, &area)
+        })
     }
 }
 
@@ -97,8 +126,22 @@ impl Tool for LassoTool {
         &INFO
     }
 
+    fn options(&self) -> Option<&dyn ToolOptions> {
+        Some(&self.settings)
+    }
+
+    fn options_mut(&mut self) -> Option<&mut dyn ToolOptions> {
+        Some(&mut self.settings)
+    }
+
+    fn paints_colours(&self) -> bool {
+        self.settings.medium == Medium::Colours
+    }
+
     fn target(&self, document: &Document) -> Result<Target, ToolError> {
-        target(document, false)
+        self.settings
+            .medium
+            .target(document, self.last, false, None)
     }
 
     fn handle_one(

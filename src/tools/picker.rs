@@ -1,18 +1,18 @@
-//! The picker: takes the class under the pointer in hand.
+//! The picker: takes the class or the colour under the pointer in hand.
 
 use super::event::{PointerEvent, PointerPhase};
+use super::medium::Medium;
 use super::overlay::{Cursor, Overlay};
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo};
-use super::values::pick_class;
-use crate::document::{Document, LayerKind};
+use crate::document::Document;
 use crate::icons;
 
 static INFO: ToolInfo = ToolInfo {
     id: ToolId("picker"),
-    label: "Class picker",
+    label: "Picker",
     icon: icons::EYEDROPPER,
     key: "I",
-    hint: "Click a place on a label map to paint with its class.",
+    hint: "Click a place to paint with its class, or where no label map has one, with its colour.",
 };
 
 /// The tool at rest.
@@ -29,10 +29,13 @@ impl Tool for PickerTool {
         &INFO
     }
 
-    fn target(&self, document: &Document) -> Result<Target, ToolError> {
-        let mut layers = document.layers().iter().rev();
-        let map = layers.find(|layer| layer.visible && layer.kind() == LayerKind::Semantic);
-        map.map(|map| Target::Layer(map.id)).ok_or(ToolError::NoMap)
+    fn target(&self, _document: &Document) -> Result<Target, ToolError> {
+        Ok(Target::View)
+    }
+
+    fn paints_colours(&self) -> bool {
+        // What it picked is seen beside it.
+        true
     }
 
     fn handle_one(
@@ -41,7 +44,11 @@ impl Tool for PickerTool {
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
         if matches!(event.phase, PointerPhase::Press | PointerPhase::Drag) {
-            pick_class(context.editor, event.position);
+            let at = event.position;
+            let is_class = Medium::Values.pick(context, at);
+            if !is_class {
+                Medium::Colours.pick(context, at);
+            }
         }
         Ok(())
     }

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::area::{Area, Ellipse, Polygon, filled, line};
+use super::area::{Area, Ellipse, Polygon, line};
 use super::event::{Modifiers, PointerButton, PointerEvent, PointerPhase};
+use super::medium::{Gesture, MEDIUM, Medium};
 use super::options::{Choice, ChoiceOption, ChoiceParam, Described, ToolOptions};
 use super::overlay::{Cursor, Overlay, OverlayShape};
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolId, ToolInfo};
-use super::values::{change_values, target};
-use crate::document::Document;
+use crate::document::{Document, LayerId};
 use crate::geometry::{CanvasPoint, CanvasRect};
 use crate::icons;
 use crate::recipe::param::{Number, Param, Range as Allowed, Shown, Value};
@@ -83,6 +83,7 @@ impl Form {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct ShapeSettings {
+    medium: Medium,
     form: Form,
     line_width_px: f32,
 }
@@ -90,6 +91,7 @@ struct ShapeSettings {
 impl Default for ShapeSettings {
     fn default() -> Self {
         Self {
+            medium: Medium::default(),
             form: Form::default(),
             line_width_px: 4.0,
         }
@@ -103,11 +105,18 @@ impl Described for ShapeSettings {
         set: |shape, value| shape.line_width_px = value.as_f32(),
     }];
 
-    const CHOICES: &'static [ChoiceParam<Self>] = &[ChoiceParam {
-        choice: &FORM,
-        get: |shape| shape.form as usize,
-        set: |shape, option| shape.form = Form::ALL[option],
-    }];
+    const CHOICES: &'static [ChoiceParam<Self>] = &[
+        ChoiceParam {
+            choice: &MEDIUM,
+            get: |shape| shape.medium as usize,
+            set: |shape, option| shape.medium = Medium::of_option(option),
+        },
+        ChoiceParam {
+            choice: &FORM,
+            get: |shape| shape.form as usize,
+            set: |shape, option| shape.form = Form::ALL[option],
+        },
+    ];
 }
 
 /// A shape being drawn.
@@ -140,6 +149,14 @@ impl Area for Drawn {
             Self::Rectangle(area) => area.spans(row, spans),
             Self::Ellipse(area) => area.spans(row, spans),
             Self::Line(area) => area.spans(row, spans),
+        }
+    }
+
+    fn enlarged(&self, times: i32) -> Self {
+        match self {
+            Self::Rectangle(area) => Self::Rectangle(area.enlarged(times)),
+            Self::Ellipse(area) => Self::Ellipse(area.enlarged(times)),
+            Self::Line(area) => Self::Line(area.enlarged(times)),
         }
     }
 }
@@ -242,6 +259,8 @@ impl Draft {
 struct ShapeTool {
     settings: ShapeSettings,
     draft: Option<Draft>,
+    /// The layer that was drawn on last.
+    last: Option<LayerId>,
 }
 
 impl Tool for ShapeTool {
@@ -262,7 +281,13 @@ impl Tool for ShapeTool {
     }
 
     fn target(&self, document: &Document) -> Result<Target, ToolError> {
-        target(document, false)
+        self.settings
+            .medium
+            .target(document, self.last, false, None)
+    }
+
+    fn paints_colours(&self) -> bool {
+        self.settings.medium == Medium::Colours
     }
 
     fn handle_one(
@@ -278,7 +303,9 @@ impl Tool for ShapeTool {
             PointerPhase::Press if self.draft.is_none() && !context.editor.is_busy() => {
                 let is_erasing =
                     event.modifiers.command || event.button == PointerButton::Secondary;
-                target(context.editor.document(), is_erasing)?;
+                let document = context.editor.document();
+                let medium = self.settings.medium;
+                medium.target(document, self.last, is_erasing, Some(event.position))?;
                 self.draft = Some(Draft {
                     pressed: event.position,
                     here: event.position,
@@ -291,9 +318,14 @@ impl Tool for ShapeTool {
                     return Ok(());
                 };
                 let area = draft.drawn(&self.settings);
-                let label = self.settings.form.label();
-                change_values(context.editor, label, draft.is_erasing, |_, grid, value| {
-                    filled(grid, &area, value)
+                let gesture = Gesture {
+                    label: self.settings.form.label(),
+                    is_erasing: draft.is_erasing,
+                    at: draft.pressed,
+                };
+                let medium = self.settings.medium;
+                medium.change(context, &mut self.last, gesture, |layer, paint| {
+                    paint.filling(layer, &area)
                 })?;
             }
             _ => {}

@@ -39,9 +39,6 @@ pub enum ToolError {
     /// There is no picture in hand to erase.
     #[error("there is no picture to erase in hand; choose its layer first")]
     NoPaint,
-    /// There is no label map to pick a class from.
-    #[error("there is no label map to be seen; add one, or show it, before picking a class")]
-    NoMap,
     /// A semantic layer is in hand, but nothing to paint on it.
     #[error("there are no classes to paint with; choose a palette in the list of classes first")]
     NoClass,
@@ -83,7 +80,7 @@ pub enum Target {
 }
 
 /// What a tool cannot do itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Wish {
     /// The chosen boxes are to be given a class.
     NameBoxes,

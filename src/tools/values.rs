@@ -1,17 +1,13 @@
 //! What paint does to the layer in hand: a mask is covered or uncovered, a semantic
 //! layer gets a class or nothing.
 
-use std::collections::BTreeMap;
-
+use super::ink::ValueInk;
 use super::tool::{Target, ToolError};
 use crate::document::{
     Document, DocumentEditor, DocumentError, Edit, Layer, LayerContent, LayerId, LayerKind,
-    PixelChanges, TileChange, TileGrid, TileIndex, class_index, stored_class,
+    TileGrid, class_index, stored_class,
 };
 use crate::geometry::CanvasPoint;
-
-/// The value of a mask that is fully covered.
-pub(super) const COVERED: u8 = 255;
 
 /// The layer that paint goes to: the selected one, if it has a value for every pixel,
 /// or else the active mask, or a new one.
@@ -34,7 +30,7 @@ pub(super) fn target(document: &Document, is_erasing: bool) -> Result<Target, To
     if !layer.visible {
         return Err(ToolError::HiddenLayer(layer.name.clone()));
     }
-    paint_value(document, layer.kind(), is_erasing)?;
+    ink(document, layer.kind(), is_erasing)?;
     Ok(Target::Layer(layer.id))
 }
 
@@ -63,22 +59,23 @@ pub(super) fn open_target(
     Ok(id)
 }
 
-/// The value that paint leaves on a layer of a kind.
+/// What paint does to a layer of a kind.
 ///
 /// # Errors
 /// When there is no class to paint with.
-pub(super) fn paint_value(
+pub(super) fn ink(
     document: &Document,
     kind: LayerKind,
     is_erasing: bool,
-) -> Result<u8, ToolError> {
+) -> Result<ValueInk, ToolError> {
     match (kind, is_erasing) {
-        (_, true) => Ok(0),
+        (LayerKind::Semantic, true) => Ok(ValueInk::Class(0)),
         (LayerKind::Semantic, false) => {
             let class = document.selected_class().ok_or(ToolError::NoClass)?;
-            Ok(stored_class(class.index))
+            Ok(ValueInk::Class(stored_class(class.index)))
         }
-        (_, false) => Ok(COVERED),
+        (_, true) => Ok(ValueInk::Uncover),
+        (_, false) => Ok(ValueInk::Cover),
     }
 }
 
@@ -113,41 +110,6 @@ fn insert_mask(editor: &mut DocumentEditor) -> Result<LayerId, ToolError> {
     let layer = Box::new(Layer::new(id, "Mask", content));
     editor.apply(Edit::InsertLayer { index, layer })?;
     Ok(id)
-}
-
-/// Gives the layer in hand new values in one step; nothing to change is no step. The
-/// function is told the kind of the layer, what it holds and what paint becomes there.
-///
-/// # Errors
-/// As [`target`], and when the document refuses the change; it is then as before.
-pub(super) fn change_values(
-    editor: &mut DocumentEditor,
-    label: &str,
-    is_erasing: bool,
-    changed: impl FnOnce(LayerKind, &TileGrid<u8>, u8) -> BTreeMap<TileIndex, TileChange<u8>>,
-) -> Result<(), ToolError> {
-    editor.begin(label)?;
-    let done = (|| {
-        let id = open_target(editor, is_erasing)?;
-        let document = editor.document();
-        let layer = document.layer(id).ok_or(DocumentError::NoSuchLayer(id))?;
-        let grid = layer.values().ok_or(DocumentError::NoSuchLayer(id))?;
-        let value = paint_value(document, layer.kind(), is_erasing)?;
-        let tiles = changed(layer.kind(), grid, value);
-        if !tiles.is_empty() {
-            editor.apply(Edit::ReplaceTiles {
-                layer: id,
-                changes: PixelChanges::Value(tiles),
-            })?;
-        }
-        Ok(())
-    })();
-    if done.is_ok() {
-        editor.commit();
-    } else {
-        editor.cancel();
-    }
-    done
 }
 
 #[cfg(test)]
@@ -194,10 +156,11 @@ pub(super) mod tests {
         let map = editor.document().selected_layer().unwrap().id;
         assert_eq!(target(editor.document(), false), Ok(Target::Layer(map)));
         let kind = LayerKind::Semantic;
-        assert_eq!(paint_value(editor.document(), kind, false), Ok(1));
+        let of = |editor: &DocumentEditor, erases| ink(editor.document(), kind, erases);
+        assert_eq!(of(&editor, false), Ok(ValueInk::Class(1)));
         editor.select_class(4);
-        assert_eq!(paint_value(editor.document(), kind, false), Ok(5));
-        assert_eq!(paint_value(editor.document(), kind, true), Ok(0));
+        assert_eq!(of(&editor, false), Ok(ValueInk::Class(5)));
+        assert_eq!(of(&editor, true), Ok(ValueInk::Class(0)));
         assert!(pick_class(&mut editor, CanvasPoint::new(2.5, 2.5)));
         assert_eq!(editor.document().selected_class().unwrap().index, 3);
         let mask = editor.document().layers()[0].id;

@@ -84,6 +84,7 @@ write("studio.json", {
         {"kind": "low_resolution", "factor": 4, "degradation": "bicubic"},
     ],
     "unet_input": ["latent", "mask", "masked_image", "boxes", "label_map", "low_resolution"],
-    "mask_convention": "one_is_repainted", "default_steps": 20, "default_guidance_scale": 4.0, "model_card": card,
+    "mask_convention": "one_is_repainted", "default_steps": 20, "default_guidance_scale": 4.0, "default_guidance_start": 0.15,
+    "model_card": card,
 })
 (out / "README.md").write_text(card)

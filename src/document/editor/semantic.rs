@@ -5,7 +5,6 @@ use crate::document::edit::Edit;
 use crate::document::error::DocumentError;
 use crate::document::layer::LayerId;
 use crate::document::recoding::ClassChanges;
-use crate::document::tile_changes::PixelChanges;
 use crate::document::tile_grid::TileGrid;
 use crate::recipe::palette::Palette;
 
@@ -87,10 +86,7 @@ impl DocumentEditor {
         }
         self.begin(label)?;
         let layers = changes.layers.into_iter();
-        let mut edits = layers.map(|(layer, tiles)| Edit::ReplaceTiles {
-            layer,
-            changes: PixelChanges::Value(tiles),
-        });
+        let mut edits = layers.map(|(layer, changes)| Edit::ReplaceTiles { layer, changes });
         let mut applied = edits.try_for_each(|edit| self.apply(edit));
         if let (Ok(()), Some(palette)) = (&applied, changes.palette) {
             applied = self.apply_palette(palette);

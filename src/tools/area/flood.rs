@@ -1,4 +1,4 @@
-//! Filling what looks the same as the pixel that was clicked.
+//! What looks the same as the pixel that was clicked.
 //!
 //! Goes from tile to tile: one that has a single value is filled as a whole and never
 //! looked through, so that filling a large empty canvas takes no time.
@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::NewTiles;
-use crate::document::{TILE_SIDE_PX, TileChange, TileGrid, TileIndex};
+use super::Coverage;
+use crate::document::{TILE_SIDE_PX, TileGrid, TileIndex};
 use crate::geometry::CanvasRect;
 
 /// What belongs together: a value of the clicked pixel and one of another.
@@ -15,43 +15,37 @@ pub(in crate::tools) type IsSame = fn(u8, u8) -> bool;
 
 const SIDE: usize = TILE_SIDE_PX as usize;
 
-/// The tiles in which everything gets a value that is the same as the pixel at `at` and
-/// touches it, over pixels that share a side. Nothing when that lies outside.
-pub(in crate::tools) fn flooded(
-    grid: &TileGrid<u8>,
-    at: [i32; 2],
-    value: u8,
-    is_same: IsSame,
-) -> BTreeMap<TileIndex, TileChange<u8>> {
-    let mut flood = Flood::new(grid, at, value, is_same);
+/// Everything that is the same as the pixel at `at` and touches it, over pixels that share a
+/// side. Nothing when that lies outside.
+pub(in crate::tools) fn flooded(grid: &TileGrid<u8>, at: [i32; 2], is_same: IsSame) -> Coverage {
+    let mut flood = Flood::new(grid, at, is_same);
     flood.run();
-    flood.tiles.changes()
+    flood.covered
 }
 
-/// The tiles in which everything gets a value that is the same as the pixel at `at`,
-/// wherever it is. Nothing when that lies outside.
+/// Everything that is the same as the pixel at `at`, wherever it is. Nothing when that lies
+/// outside.
 pub(in crate::tools) fn same_everywhere(
     grid: &TileGrid<u8>,
     at: [i32; 2],
-    value: u8,
     is_same: IsSame,
-) -> BTreeMap<TileIndex, TileChange<u8>> {
+) -> Coverage {
     let whole = CanvasRect::from_size(grid.size_px());
-    let mut tiles = NewTiles::new(grid, value);
+    let mut covered = Coverage::none(grid.size_px());
     if !holds(&whole, at) {
-        return BTreeMap::new();
+        return covered;
     }
     let clicked = grid.pixel(at[0], at[1]);
     for index in grid.indices() {
         let inside = index.rect().intersect(&whole);
         let part = Part::of(grid, index, inside);
         match part.uniform {
-            Some(there) if is_same(clicked, there) => tiles.fill_whole(index, inside),
+            Some(there) if is_same(clicked, there) => covered.fill_whole(index),
             Some(_) => {}
             None => {
                 for y in 0..inside.height() as usize {
                     for run in part.runs(y, |there| is_same(clicked, there)) {
-                        tiles.fill(
+                        covered.fill(
                             index,
                             inside.min[1] + y as i32,
                             shifted(&run, inside.min[0]),
@@ -61,7 +55,7 @@ pub(in crate::tools) fn same_everywhere(
             }
         }
     }
-    tiles.changes()
+    covered
 }
 
 fn holds(rect: &CanvasRect, at: [i32; 2]) -> bool {
@@ -120,7 +114,7 @@ struct Flood<'a> {
     whole: CanvasRect,
     clicked: u8,
     is_same: IsSame,
-    tiles: NewTiles<'a>,
+    covered: Coverage,
     /// Pixels that were reached, for tiles with several values; `None` for a tile that
     /// is reached as a whole.
     reached: BTreeMap<TileIndex, Option<Vec<bool>>>,
@@ -129,14 +123,14 @@ struct Flood<'a> {
 }
 
 impl<'a> Flood<'a> {
-    fn new(grid: &'a TileGrid<u8>, at: [i32; 2], value: u8, is_same: IsSame) -> Self {
+    fn new(grid: &'a TileGrid<u8>, at: [i32; 2], is_same: IsSame) -> Self {
         let whole = CanvasRect::from_size(grid.size_px());
         let mut flood = Self {
             grid,
             whole,
             clicked: grid.pixel(at[0], at[1]),
             is_same,
-            tiles: NewTiles::new(grid, value),
+            covered: Coverage::none(grid.size_px()),
             reached: BTreeMap::new(),
             waiting: BTreeMap::new(),
         };
@@ -175,7 +169,7 @@ impl<'a> Flood<'a> {
         if self.reached.insert(index, None).is_some() {
             return;
         }
-        self.tiles.fill_whole(index, inside);
+        self.covered.fill_whole(index);
         let ([left, top], [right, bottom]) = (inside.min, inside.max);
         for row in [top - 1, bottom] {
             self.wait(row, left..right);
@@ -220,7 +214,7 @@ impl<'a> Flood<'a> {
                 reached[y * SIDE + start..y * SIDE + end].fill(true);
                 let line = top + y as i32;
                 let run = shifted(&(start..end), left);
-                self.tiles.fill(index, line, run.clone());
+                self.covered.fill(index, line, run.clone());
                 if y > 0 {
                     stack.push((y - 1, start..end));
                 } else {
@@ -248,6 +242,7 @@ impl<'a> Flood<'a> {
 mod tests {
     use super::super::tests::applied;
     use super::*;
+    use crate::tools::ink::ValueInk;
 
     fn equal(one: u8, other: u8) -> bool {
         one == other
@@ -296,7 +291,7 @@ mod tests {
         ];
         for (number, grid) in maps.iter().enumerate() {
             for at in [[0, 0], [256, 150], [255, 255], [529, 299], [300, 40]] {
-                let quick = applied(grid, flooded(grid, at, 9, equal));
+                let quick = applied(grid, &flooded(grid, at, equal));
                 assert_eq!(quick, slowly(grid, at, 9), "map {number} from {at:?}");
                 assert!(quick.counts()[9] > 0);
             }
@@ -309,7 +304,7 @@ mod tests {
         let before = grid.counts();
         for at in [[0, 0], [8, 0], [500, 299]] {
             let clicked = usize::from(grid.pixel(at[0], at[1]));
-            let counts = applied(&grid, same_everywhere(&grid, at, 9, equal)).counts();
+            let counts = applied(&grid, &same_everywhere(&grid, at, equal)).counts();
             assert_eq!((counts[9], counts[clicked]), (before[clicked], 0));
         }
     }
@@ -318,15 +313,16 @@ mod tests {
     fn a_click_outside_fills_nothing() {
         let grid = TileGrid::new([30, 30]);
         for at in [[-1, 3], [30, 3], [3, 4000]] {
-            assert!(flooded(&grid, at, 1, equal).is_empty());
-            assert!(same_everywhere(&grid, at, 1, equal).is_empty());
+            for covered in [flooded(&grid, at, equal), same_everywhere(&grid, at, equal)] {
+                assert!(covered.changes(&grid, ValueInk::Class(1)).is_empty());
+            }
         }
     }
 
     #[test]
     fn a_large_blank_canvas_is_filled_with_one_tile() {
         let grid = TileGrid::new([8192, 8192]);
-        let changes = flooded(&grid, [4000, 4000], 5, equal);
+        let changes = flooded(&grid, [4000, 4000], equal).changes(&grid, ValueInk::Class(5));
         let tiles: Vec<_> = changes
             .values()
             .filter_map(|change| change.after.as_ref())

@@ -1,16 +1,16 @@
-//! Areas with hard edges, and filling them with one value: a pixel lies in an area
-//! when its middle does, and nothing is in between.
+//! Areas, and which pixels they cover.
 
+mod alike;
+mod coverage;
 mod flood;
 mod polygon;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
-use crate::document::{TILE_SIDE_PX, Tile, TileChange, TileGrid, TileIndex};
 use crate::geometry::{CanvasPoint, CanvasRect};
 
+pub(super) use alike::alike;
+pub(super) use coverage::{Coverage, Edges};
 pub(super) use flood::{flooded, same_everywhere};
 pub(super) use polygon::Polygon;
 
@@ -19,8 +19,12 @@ pub(super) trait Area {
     /// A rectangle that holds it.
     fn bounds(&self) -> CanvasRect;
 
-    /// Adds the columns that it covers in a row, from left to right.
+    /// Adds the columns whose middles it covers in a row, from left to right.
     fn spans(&self, row: i32, spans: &mut Vec<Range<i32>>);
+
+    /// The same so many times as large, and as far from the corner of the picture.
+    #[must_use]
+    fn enlarged(&self, times: i32) -> Self;
 }
 
 /// A rectangle of whole pixels.
@@ -33,6 +37,11 @@ impl Area for CanvasRect {
         if (self.min[1]..self.max[1]).contains(&row) {
             spans.push(self.min[0]..self.max[0]);
         }
+    }
+
+    fn enlarged(&self, times: i32) -> Self {
+        let [min, max] = [self.min, self.max].map(|it| it.map(|at| at.saturating_mul(times)));
+        Self::from_min_max(min, max)
     }
 }
 
@@ -52,6 +61,10 @@ impl Area for Ellipse {
             let reach = half[0] * (1.0 - across * across).sqrt();
             spans.push(columns(center.x - reach, center.x + reach));
         }
+    }
+
+    fn enlarged(&self, times: i32) -> Self {
+        Self(self.0.enlarged(times))
     }
 }
 
@@ -92,134 +105,25 @@ pub(super) fn line(from: CanvasPoint, to: CanvasPoint, width_px: f32) -> Polygon
     Polygon::new(corners)
 }
 
-/// The tiles in which an area gets a value. Tiles that have it already are left out.
-pub(super) fn filled(
-    grid: &TileGrid<u8>,
-    area: &impl Area,
-    value: u8,
-) -> BTreeMap<TileIndex, TileChange<u8>> {
-    let whole = CanvasRect::from_size(grid.size_px());
-    let bounds = area.bounds().intersect(&whole);
-    let mut tiles = NewTiles::new(grid, value);
-    let mut spans = Vec::new();
-    // Row by row of tiles, so that no row of the area is asked for twice.
-    let (mut row, end) = (bounds.min[1], bounds.max[1]);
-    while row < end {
-        let band = row / TILE_SIDE_PX as i32;
-        let last = ((band + 1) * TILE_SIDE_PX as i32).min(end);
-        let rows: Vec<Vec<Range<i32>>> = (row..last)
-            .map(|row| {
-                spans.clear();
-                area.spans(row, &mut spans);
-                spans.clone()
-            })
-            .collect();
-        let strip = CanvasRect::from_min_max([bounds.min[0], row], [bounds.max[0], last]);
-        for index in grid.indices_in(strip) {
-            let inside = index.rect().intersect(&whole);
-            let (left, right) = (inside.min[0], inside.max[0]);
-            let covers_row = |spans: &Vec<Range<i32>>| {
-                spans
-                    .iter()
-                    .any(|span| span.start <= left && span.end >= right)
-            };
-            let is_whole = inside.height() as usize == rows.len() && rows.iter().all(covers_row);
-            if is_whole {
-                tiles.fill_whole(index, inside);
-                continue;
-            }
-            for (row, spans) in (row..last).zip(&rows) {
-                for span in spans {
-                    let part = span.start.max(left)..span.end.min(right);
-                    if part.start < part.end {
-                        tiles.fill(index, row, part);
-                    }
-                }
-            }
-        }
-        row = last;
-    }
-    tiles.changes()
-}
-
-/// New tiles that get one value in some places.
-pub(super) struct NewTiles<'a> {
-    grid: &'a TileGrid<u8>,
-    value: u8,
-    tiles: BTreeMap<TileIndex, Option<Arc<Tile<u8>>>>,
-    /// Tiles that have the value as far as the picture goes, made once a shape.
-    whole: BTreeMap<[u32; 2], Option<Arc<Tile<u8>>>>,
-}
-
-impl<'a> NewTiles<'a> {
-    pub fn new(grid: &'a TileGrid<u8>, value: u8) -> Self {
-        Self {
-            grid,
-            value,
-            tiles: BTreeMap::new(),
-            whole: BTreeMap::new(),
-        }
-    }
-
-    /// Gives the value to some columns of a row of a tile.
-    pub fn fill(&mut self, index: TileIndex, row: i32, columns: Range<i32>) {
-        let grid = self.grid;
-        let tile = self
-            .tiles
-            .entry(index)
-            .or_insert_with(|| grid.tile(index).cloned());
-        if tile.is_none() && self.value == 0 {
-            return;
-        }
-        let [left, top] = index.rect().min;
-        let tile = Arc::make_mut(tile.get_or_insert_with(|| Arc::new(Tile::blank())));
-        let columns = (columns.start - left) as usize..(columns.end - left) as usize;
-        tile.row_mut((row - top) as u32)[columns].fill(self.value);
-    }
-
-    /// Gives the value to the whole of a tile, of which `inside` lies in the picture.
-    pub fn fill_whole(&mut self, index: TileIndex, inside: CanvasRect) {
-        let shape = [inside.width(), inside.height()];
-        let value = self.value;
-        let tile = self.whole.entry(shape).or_insert_with(|| {
-            (value != 0).then(|| {
-                let mut tile = Tile::blank();
-                for y in 0..shape[1] {
-                    tile.row_mut(y)[..shape[0] as usize].fill(value);
-                }
-                Arc::new(tile)
-            })
-        });
-        self.tiles.insert(index, tile.clone());
-    }
-
-    /// What changes.
-    pub fn changes(self) -> BTreeMap<TileIndex, TileChange<u8>> {
-        let mut changes = BTreeMap::new();
-        for (index, after) in self.tiles {
-            let before = self.grid.tile(index).cloned();
-            let after = after.filter(|tile| self.value != 0 || !tile.is_blank());
-            let is_same = match (&before, &after) {
-                (Some(before), Some(after)) => Arc::ptr_eq(before, after) || before == after,
-                (None, None) => true,
-                (Some(tile), None) | (None, Some(tile)) => tile.is_blank(),
-            };
-            if !is_same {
-                changes.insert(index, TileChange { before, after });
-            }
-        }
-        changes
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
 
-    pub fn applied(
-        grid: &TileGrid<u8>,
-        changes: BTreeMap<TileIndex, TileChange<u8>>,
-    ) -> TileGrid<u8> {
+    use super::*;
+    use crate::document::{Pixel, TileChange, TileGrid, TileIndex};
+    use crate::tools::ink::{ColourInk, ValueInk};
+
+    /// A grid in which what is covered has the value 9.
+    pub fn applied(grid: &TileGrid<u8>, covered: &Coverage) -> TileGrid<u8> {
+        let changes = covered.changes(grid, ValueInk::Class(9));
+        changed(grid, changes)
+    }
+
+    pub fn changed<P: Pixel>(
+        grid: &TileGrid<P>,
+        changes: BTreeMap<TileIndex, TileChange<P>>,
+    ) -> TileGrid<P> {
         let mut grid = grid.clone();
         for (index, change) in changes {
             grid.set_tile(index, change.after);
@@ -231,7 +135,7 @@ mod tests {
     fn expected(size_px: [u32; 2], is_inside: impl Fn(f32, f32) -> bool) -> TileGrid<u8> {
         TileGrid::from_fn(size_px, |x, y| {
             if is_inside(x as f32 + 0.5, y as f32 + 0.5) {
-                7
+                9
             } else {
                 0
             }
@@ -240,7 +144,7 @@ mod tests {
 
     fn drawn(size_px: [u32; 2], area: &impl Area) -> TileGrid<u8> {
         let grid = TileGrid::new(size_px);
-        applied(&grid, filled(&grid, area, 7))
+        applied(&grid, &Coverage::of(area, size_px, Edges::Hard))
     }
 
     #[test]
@@ -272,14 +176,16 @@ mod tests {
     fn whole_tiles_are_shared_and_what_is_the_same_already_is_no_change() {
         let grid = TileGrid::<u8>::new([1024, 1024]);
         let whole = CanvasRect::from_size([1024, 1024]);
-        let changes = filled(&grid, &whole, 9);
+        let covered = Coverage::of(&whole, grid.size_px(), Edges::Hard);
+        let changes = covered.changes(&grid, ValueInk::Cover);
         let mut tiles = changes.values().filter_map(|change| change.after.as_ref());
         let first = tiles.next().unwrap();
         assert!(tiles.all(|tile| Arc::ptr_eq(tile, first)));
-        let full = applied(&grid, changes);
-        assert!(filled(&full, &whole, 9).is_empty());
-        assert!(filled(&grid, &whole, 0).is_empty());
-        assert_eq!(applied(&full, filled(&full, &whole, 0)).size_bytes(), 0);
+        let full = changed(&grid, changes);
+        assert!(covered.changes(&full, ValueInk::Cover).is_empty());
+        assert!(covered.changes(&grid, ValueInk::Uncover).is_empty());
+        let emptied = covered.changes(&full, ValueInk::Uncover);
+        assert_eq!(changed(&full, emptied).size_bytes(), 0);
     }
 
     #[test]
@@ -294,14 +200,43 @@ mod tests {
             let (from, to) = (CanvasPoint::new(5.3, 5.9), CanvasPoint::new(x, y));
             let grid = drawn([64, 64], &line(from, to, 1.0));
             for end in [from, to] {
-                assert_eq!(grid.pixel(end.x as i32, end.y as i32), 7, "{x} {y}");
+                assert_eq!(grid.pixel(end.x as i32, end.y as i32), 9, "{x} {y}");
             }
             let steps = (from.x - x).abs().max((from.y - y).abs()).ceil() as usize;
-            let count = grid.counts()[7] as usize;
+            let count = grid.counts()[9] as usize;
             assert!(
                 count >= steps && count <= 2 * steps + 2,
                 "{count} of {steps}"
             );
         }
+    }
+
+    #[test]
+    fn soft_edges_cover_pixels_by_the_part_that_lies_inside() {
+        let size_px = [600, 300];
+        let grid = TileGrid::<[u8; 4]>::new(size_px);
+        let ink = ColourInk::Over([200, 100, 50]);
+        let laid = |area: &dyn Fn() -> Coverage| changed(&grid, area().changes(&grid, ink));
+        // Whole pixels have no soft edge.
+        let rect = CanvasRect::from_min_max([250, 3], [261, 290]);
+        let soft = laid(&|| Coverage::of(&rect, size_px, Edges::Soft));
+        assert_eq!(soft, laid(&|| Coverage::of(&rect, size_px, Edges::Hard)));
+        // A quarter, a half, and all but a quarter of the pixels along its sides.
+        let corners = [(10.25, 20.0), (30.5, 20.0), (30.5, 40.75), (10.25, 40.75)];
+        let corners = corners.map(|(x, y)| CanvasPoint::new(x, y)).to_vec();
+        let area = Polygon::new(corners);
+        let shown = laid(&|| Coverage::of(&area, size_px, Edges::Soft));
+        let alpha = |x, y| shown.pixel(x, y)[3];
+        assert_eq!([alpha(9, 30), alpha(10, 30), alpha(11, 30)], [0, 191, 255]);
+        assert_eq!([alpha(29, 30), alpha(30, 30), alpha(31, 30)], [255, 128, 0]);
+        assert_eq!([alpha(20, 40), alpha(20, 41), alpha(30, 40)], [191, 0, 96]);
+        assert_eq!(shown.pixel(30, 30), [200, 100, 50, 128]);
+        // As large as an ellipse is.
+        let round = Ellipse(CanvasRect::from_min_max([100, 50], [500, 250]));
+        let shown = laid(&|| Coverage::of(&round, size_px, Edges::Soft));
+        let pixels = shown.to_pixels().into_iter();
+        let sum: f64 = pixels.map(|it| f64::from(it[3]) / 255.0).sum();
+        let wanted = std::f64::consts::PI * 200.0 * 100.0;
+        assert!((sum - wanted).abs() < 30.0, "{sum} of {wanted}");
     }
 }

@@ -92,6 +92,14 @@ impl Area for Polygon {
             }
         }
     }
+
+    fn enlarged(&self, times: i32) -> Self {
+        let corners = self.corners.iter();
+        let at = |corner: &CanvasPoint| {
+            CanvasPoint::new(corner.x * times as f32, corner.y * times as f32)
+        };
+        Self::new(corners.map(at).collect())
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::tests::{Bench, blank, event, stroke};
 use super::*;
-use crate::document::{Document, Edit, TileGrid};
+use crate::document::{Document, Edit, LayerKind, TileGrid};
 use crate::tools::{Modifiers, Target};
 
 const RED: [u8; 3] = [200, 30, 20];

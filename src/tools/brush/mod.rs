@@ -7,16 +7,15 @@ mod stroke_path;
 
 use settings::{BrushSettings, SIZE_ID};
 
-use super::colours;
 use super::event::{PointerButton, PointerEvent, PointerPhase};
+use super::medium::Medium;
 use super::options::ToolOptions;
 use super::overlay::{Cursor, Overlay, OverlayShape};
 use super::tool::{Target, Tool, ToolContext, ToolError, ToolInfo};
-use super::values::{open_target, paint_value, pick_class, target, target_kind};
-use crate::document::{Document, DocumentError, LayerId, LayerKind};
+use crate::document::{Document, DocumentError, LayerId};
 use crate::geometry::CanvasPoint;
 use stamp::StrokePoint;
-use stroke::{Ink, Stroke};
+use stroke::Stroke;
 
 /// Whether a brush adds or takes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +40,6 @@ impl BrushMode {
             Self::Erase => "Erase",
         }
     }
-}
-
-/// What a brush lays down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Medium {
-    /// What masks and semantic layers have a value for.
-    Values,
-    /// The colour in hand, on pictures.
-    Colours,
 }
 
 /// A round brush, or eraser, for masks and semantic layers, or for pictures.
@@ -104,43 +94,14 @@ impl BrushTool {
         }
     }
 
-    /// Whether it would paint classes.
-    fn paints_classes(&self, document: &Document) -> bool {
-        self.medium == Medium::Values && target_kind(document) == LayerKind::Semantic
-    }
-
     /// The layer that was painted on last.
     fn last_layer(&self) -> Option<LayerId> {
         self.last_end.map(|(layer, _)| layer)
     }
 
-    /// The layer that a stroke goes to, in the transaction in progress, and what it does there.
-    fn surface(
-        &self,
-        mode: BrushMode,
-        at: CanvasPoint,
-        context: &mut ToolContext<'_>,
-    ) -> Result<(LayerId, Ink), ToolError> {
-        let is_erasing = mode == BrushMode::Erase;
-        if self.medium == Medium::Colours {
-            let id = colours::open_target(context.editor, self.last_layer(), is_erasing, at)?;
-            let ink = match mode {
-                BrushMode::Paint => Ink::Colour(context.colours.now),
-                BrushMode::Erase => Ink::Clear,
-            };
-            return Ok((id, ink));
-        }
-        let id = open_target(context.editor, is_erasing)?;
-        let document = context.editor.document();
-        let layer = document.layer(id).ok_or(DocumentError::NoSuchLayer(id))?;
-        let ink = match (layer.kind(), mode) {
-            (LayerKind::Semantic, _) => {
-                Ink::Class(paint_value(document, LayerKind::Semantic, is_erasing)?)
-            }
-            (_, BrushMode::Paint) => Ink::Cover,
-            (_, BrushMode::Erase) => Ink::Uncover,
-        };
-        Ok((id, ink))
+    /// Whether Alt takes what is seen in hand.
+    fn picks(&self, document: &Document) -> bool {
+        self.medium == Medium::Colours || self.medium.paints_classes(document)
     }
 
     fn take(
@@ -176,13 +137,8 @@ impl BrushTool {
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
         self.line_to = None;
-        if event.modifiers.alt && self.medium == Medium::Colours {
-            let document = context.editor.document();
-            context.colours.pick(document, event.position);
-            return Ok(());
-        }
-        if event.modifiers.alt && self.paints_classes(context.editor.document()) {
-            pick_class(context.editor, event.position);
+        if event.modifiers.alt && self.picks(context.editor.document()) {
+            self.medium.pick(context, event.position);
             return Ok(());
         }
         let flips = event.modifiers.command || event.button == PointerButton::Secondary;
@@ -192,10 +148,11 @@ impl BrushTool {
             self.mode
         };
         context.editor.begin(mode.label())?;
-        let (id, ink) = self.surface(mode, event.position, context)?;
-        if matches!(ink, Ink::Colour(_)) {
-            context.colours.note_use();
-        }
+        let is_erasing = mode == BrushMode::Erase;
+        let opened = self
+            .medium
+            .open(context, self.last_layer(), is_erasing, event.position);
+        let (id, paint) = opened?;
         let document = context.editor.document();
         let layer = document.layer(id).ok_or(DocumentError::NoSuchLayer(id))?;
         let at = stroke_point(event, &self.settings);
@@ -204,7 +161,7 @@ impl BrushTool {
             .filter(|(known, _)| event.modifiers.shift && *known == id);
         let start = line_from.map_or(at, |(_, position)| StrokePoint { position, ..at });
         let size_px = document.size_px();
-        let mut stroke = Stroke::start(layer, size_px, start, &self.settings, ink);
+        let mut stroke = Stroke::start(layer, size_px, start, &self.settings, paint)?;
         if line_from.is_some() {
             stroke.straight_to(at);
         }
@@ -266,10 +223,8 @@ impl Tool for BrushTool {
 
     fn target(&self, document: &Document) -> Result<Target, ToolError> {
         let is_erasing = self.mode == BrushMode::Erase;
-        match self.medium {
-            Medium::Values => target(document, is_erasing),
-            Medium::Colours => colours::target(document, self.last_layer(), is_erasing),
-        }
+        self.medium
+            .target(document, self.last_layer(), is_erasing, None)
     }
 
     fn paints_colours(&self) -> bool {
@@ -277,7 +232,7 @@ impl Tool for BrushTool {
     }
 
     fn is_option_idle(&self, id: &str, document: &Document) -> bool {
-        id != SIZE_ID && self.paints_classes(document)
+        id != SIZE_ID && self.medium.paints_classes(document)
     }
 
     fn handle(
@@ -285,7 +240,7 @@ impl Tool for BrushTool {
         events: &[PointerEvent],
         context: &mut ToolContext<'_>,
     ) -> Result<(), ToolError> {
-        self.is_hard = self.paints_classes(context.editor.document());
+        self.is_hard = self.medium.paints_classes(context.editor.document());
         if !context.editor.is_busy() {
             // Undo, or another document, ended the stroke.
             self.stroke = None;

@@ -8,66 +8,37 @@ use super::stamp::{StrokePoint, sweep, sweep_hard};
 use super::stroke_path::{Stretch, StrokePath};
 use crate::document::{
     DocumentEditor, DocumentError, Edit, Layer, LayerContent, LayerId, Pixel, PixelChanges, Tile,
-    TileChange, TileGrid, TileIndex, blend_over, mul_255,
+    TileChange, TileGrid, TileIndex, mul_255,
 };
 use crate::geometry::{CanvasPoint, CanvasRect};
-
-/// Coverage from which a pixel gets a class: its middle is under the brush.
-const CLASS_COVERAGE: u8 = 128;
+use crate::tools::ink::{ColourInk, Ink, ValueInk};
+use crate::tools::medium::Paint;
 
 /// Largest diameter, in pixels, of a brush that is laid on the middles of pixels when
 /// it paints classes: between them it would reach none, or two.
 const PIXEL_BRUSH_PX: f32 = 1.5;
 
-/// What a stroke does to the values under it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ink {
-    /// Covers a mask.
-    Cover,
-    /// Uncovers a mask.
-    Uncover,
-    /// Gives a class, as it is stored; 0 takes it away. There is nothing in between.
-    Class(u8),
-    /// Lays an opaque colour over a picture.
-    Colour([u8; 3]),
-    /// Makes a picture transparent.
-    Clear,
+/// A layer as it was before a stroke, and what that does to it.
+#[derive(Debug)]
+enum Surface {
+    Values(TileGrid<u8>, ValueInk),
+    Colours(TileGrid<[u8; 4]>, ColourInk),
 }
 
-impl Ink {
-    /// What becomes of a value under a coverage.
-    fn over(self, under: u8, amount: u8) -> u8 {
-        match self {
-            Self::Cover => 255 - remaining(255 - under, amount),
-            Self::Uncover => remaining(under, amount),
-            Self::Class(stored) if amount >= CLASS_COVERAGE => stored,
-            Self::Class(_) | Self::Colour(_) | Self::Clear => under,
-        }
-    }
-
-    /// What becomes of a colour under a coverage.
-    fn over_colour(self, under: [u8; 4], amount: u8) -> [u8; 4] {
-        match self {
-            Self::Colour([r, g, b]) => blend_over(under, [r, g, b, 255], amount),
-            Self::Clear => {
-                let [r, g, b, alpha] = under;
-                match remaining(alpha, amount) {
-                    // What cannot be seen has no colour.
-                    0 => [0; 4],
-                    alpha => [r, g, b, alpha],
-                }
+impl Surface {
+    /// `None` where paint is not for a layer.
+    fn of(layer: &Layer, paint: Paint) -> Option<Self> {
+        match (layer.content.clone(), paint) {
+            (LayerContent::Raster(before), Paint::Colours(ink)) => Some(Self::Colours(before, ink)),
+            (LayerContent::Mask(before) | LayerContent::Semantic(before), Paint::Values(ink)) => {
+                Some(Self::Values(before, ink))
             }
-            Self::Cover | Self::Uncover | Self::Class(_) => under,
+            _ => None,
         }
     }
 
-    /// Whether it only takes away.
-    fn erases(self) -> bool {
-        matches!(self, Self::Uncover | Self::Class(0) | Self::Clear)
-    }
-
-    fn is_class(self) -> bool {
-        matches!(self, Self::Class(_))
+    fn is_class(&self) -> bool {
+        matches!(self, Self::Values(_, ValueInk::Class(_)))
     }
 }
 
@@ -82,41 +53,43 @@ const SPACINGS: std::ops::RangeInclusive<f32> = 0.0..=10.0;
 #[derive(Debug)]
 pub(super) struct Stroke {
     layer: LayerId,
-    before: LayerContent,
+    surface: Surface,
+    /// Whether it paints classes, which have hard edges.
+    is_hard: bool,
     coverage: TileGrid<u8>,
     path: StrokePath,
     /// What is drawn and not yet painted.
     pending: Vec<Stretch>,
     hardness: f32,
     opacity: f32,
-    ink: Ink,
 }
 
 impl Stroke {
     /// A stroke on a layer, on a canvas of a size, that starts at a point.
+    ///
+    /// # Errors
+    /// If the paint is not for that layer.
     pub fn start(
         layer: &Layer,
         size_px: [u32; 2],
         at: StrokePoint,
         settings: &BrushSettings,
-        ink: Ink,
-    ) -> Self {
+        paint: Paint,
+    ) -> Result<Self, DocumentError> {
+        let surface = Surface::of(layer, paint).ok_or(DocumentError::Stale("paint"))?;
+        let is_hard = surface.is_class();
         let spacing = settings.spacing.clamp(*SPACINGS.start(), *SPACINGS.end());
-        let (path, first) = StrokePath::start(laid(at, ink), spacing);
-        Self {
+        let (path, first) = StrokePath::start(laid(at, is_hard), spacing);
+        Ok(Self {
             layer: layer.id,
-            before: layer.content.clone(),
+            surface,
+            is_hard,
             coverage: TileGrid::new(size_px),
             path,
             pending: vec![first],
             hardness: settings.hardness,
-            opacity: if ink.is_class() {
-                1.0
-            } else {
-                settings.opacity
-            },
-            ink,
-        }
+            opacity: if is_hard { 1.0 } else { settings.opacity },
+        })
     }
 
     /// The last reported point.
@@ -126,13 +99,14 @@ impl Stroke {
 
     /// Goes on to a point.
     pub fn extend_to(&mut self, at: StrokePoint) {
-        self.pending.extend(self.path.extend_to(laid(at, self.ink)));
+        self.pending
+            .extend(self.path.extend_to(laid(at, self.is_hard)));
     }
 
     /// Goes straight to a point.
     pub fn straight_to(&mut self, at: StrokePoint) {
         self.pending
-            .extend(self.path.straight_to(laid(at, self.ink)));
+            .extend(self.path.straight_to(laid(at, self.is_hard)));
     }
 
     /// Ends at the last reported point.
@@ -149,9 +123,9 @@ impl Stroke {
         // them all: a fast diagonal move would otherwise renew mostly nothing.
         let mut parts: BTreeMap<TileIndex, CanvasRect> = BTreeMap::new();
         for (from, to) in std::mem::take(&mut self.pending) {
-            let swept = match self.ink {
-                Ink::Class(_) => sweep_hard(&mut self.coverage, from, to),
-                _ => sweep(&mut self.coverage, from, to, self.hardness),
+            let swept = match self.is_hard {
+                true => sweep_hard(&mut self.coverage, from, to),
+                false => sweep(&mut self.coverage, from, to, self.hardness),
             };
             for index in self.coverage.indices_in(swept) {
                 let part = parts.entry(index).or_default();
@@ -164,16 +138,14 @@ impl Stroke {
         let Some(layer) = editor.document().layer(self.layer) else {
             return Err(DocumentError::NoSuchLayer(self.layer));
         };
-        let changes = match (&self.before, &layer.content) {
-            (LayerContent::Raster(before), LayerContent::Raster(now)) => {
-                let over = |under, amount| self.ink.over_colour(under, amount);
-                PixelChanges::Color(self.renewed(&parts, before, now, over))
+        let changes = match (&self.surface, &layer.content) {
+            (Surface::Colours(before, ink), LayerContent::Raster(now)) => {
+                PixelChanges::Color(self.renewed(&parts, before, now, *ink))
             }
-            (LayerContent::Mask(before), LayerContent::Mask(now))
-            | (LayerContent::Semantic(before), LayerContent::Semantic(now)) => {
-                let over = |under, amount| self.ink.over(under, amount);
-                PixelChanges::Value(self.renewed(&parts, before, now, over))
-            }
+            (
+                Surface::Values(before, ink),
+                LayerContent::Mask(now) | LayerContent::Semantic(now),
+            ) => PixelChanges::Value(self.renewed(&parts, before, now, *ink)),
             _ => return Err(DocumentError::Stale("paint")),
         };
         editor.apply(Edit::ReplaceTiles {
@@ -188,7 +160,7 @@ impl Stroke {
         parts: &BTreeMap<TileIndex, CanvasRect>,
         before: &TileGrid<P>,
         now: &TileGrid<P>,
-        over: impl Fn(P, u8) -> P,
+        ink: impl Ink<P>,
     ) -> BTreeMap<TileIndex, TileChange<P>> {
         let opacity = (self.opacity * 255.0).round() as u8;
         let mut changes = BTreeMap::new();
@@ -197,7 +169,7 @@ impl Stroke {
                 continue;
             };
             let current = now.tile(*index);
-            if current.is_none() && self.ink.erases() {
+            if current.is_none() && ink.erases() {
                 continue;
             }
             let mut tile = current.map_or_else(Tile::blank, |tile| (**tile).clone());
@@ -211,12 +183,12 @@ impl Stroke {
                 for (x, (pixel, amount)) in row.iter_mut().zip(amounts).enumerate() {
                     if *amount > 0 {
                         let under = under.map_or_else(P::default, |under| under[x]);
-                        *pixel = over(under, mul_255(*amount, opacity));
+                        *pixel = ink.over(under, mul_255(*amount, opacity));
                     }
                 }
             }
             // What was erased takes no memory.
-            let is_gone = self.ink.erases() && tile.is_blank();
+            let is_gone = ink.erases() && tile.is_blank();
             let change = TileChange {
                 before: current.cloned(),
                 after: (!is_gone).then(|| Arc::new(tile)),
@@ -229,8 +201,8 @@ impl Stroke {
 
 /// How a brush is laid down: when it paints classes always with full strength and, as
 /// wide as a pixel, on the middle of one.
-fn laid(at: StrokePoint, ink: Ink) -> StrokePoint {
-    if !ink.is_class() {
+fn laid(at: StrokePoint, is_hard: bool) -> StrokePoint {
+    if !is_hard {
         return at;
     }
     let at = StrokePoint { flow: 1.0, ..at };
@@ -242,9 +214,4 @@ fn laid(at: StrokePoint, ink: Ink) -> StrokePoint {
         position: CanvasPoint::new(middle(at.position.x), middle(at.position.y)),
         ..at
     }
-}
-
-/// What is left of a value when a part in units of 1/255 is taken away.
-fn remaining(value: u8, taken: u8) -> u8 {
-    mul_255(value, 255 - taken)
 }

@@ -8,7 +8,7 @@ use crate::app::{Command, CommandSink, sentence};
 use crate::icons;
 use crate::recipe::palette::{NOTHING, PaletteClass};
 use crate::ui::theme::{height, space, tokens};
-use crate::ui::widgets::{IconButton, row};
+use crate::ui::widgets::{IconButton, colour_button, row};
 
 /// Shows the table and the buttons.
 pub fn palette_ui(ui: &mut Ui, draft: &PaletteDraft, commands: &mut CommandSink) {
@@ -102,8 +102,9 @@ fn class_ui(ui: &mut Ui, class: &mut PaletteClass) -> bool {
         let number = egui::DragValue::new(&mut class.index).range(0..=NOTHING - 1);
         ui.add_sized(vec2(48.0, height::CONTROL), number)
             .accessible_name(format!("Index of {}", class.name));
-        ui.color_edit_button_srgb(&mut class.color)
-            .accessible_name(format!("Colour of {}", class.name));
+        let name = format!("Colour of {}", class.name);
+        let size = vec2(height::CONTROL, height::CONTROL - space::S);
+        colour_button(ui, &mut class.color, size, &name);
         let width = ui.available_width() - height::CONTROL - space::L;
         let field = TextEdit::singleline(&mut class.name)
             .hint_text("Name of the class")

@@ -9,7 +9,9 @@ use crate::app::{AppState, Command, CommandSink, sentence};
 use crate::recipe::param::{Number, Value};
 use crate::tools::Choice;
 use crate::ui::theme::{height, medium, radius, space, tokens};
-use crate::ui::widgets::{CONTROL_ICON, IconButton, action_button, number_field, number_slider};
+use crate::ui::widgets::{
+    CONTROL_ICON, IconButton, action_button, colour_button, hex, number_field, number_slider,
+};
 
 const SLIDER_WIDTH: f32 = 72.0;
 const NUMBER_WIDTH: f32 = 60.0;
@@ -33,17 +35,18 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
             }
             Ok(_) if !has_settings(state) => {
                 class_ui(ui, state);
+                colours_ui(ui, state, commands);
                 (tool.hint.to_owned(), tokens(ui).text_muted)
             }
             Ok(_) => {
                 class_ui(ui, state);
-                colours_ui(ui, state, commands);
                 for (choice, chosen) in state.toolbox.choices() {
                     if let Some(option) = choice_ui(ui, choice, chosen) {
                         let id = choice.id;
                         commands.push(Command::SetToolChoice { id, option });
                     }
                 }
+                colours_ui(ui, state, commands);
                 let document = state.document();
                 let is_used = |number: &Number| !state.toolbox.is_option_idle(number.id, document);
                 for (number, value) in options.iter().filter(|(number, _)| is_used(number)) {
@@ -52,7 +55,11 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
                         commands.push(Command::SetToolOption { id, value });
                     }
                 }
-                Default::default()
+                // There is room for it where there are no sliders.
+                match options.is_empty() {
+                    true => (tool.hint.to_owned(), tokens(ui).text_muted),
+                    false => Default::default(),
+                }
             }
         };
 
@@ -100,13 +107,10 @@ fn colours_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     };
     ui.spacing_mut().item_spacing.x = space::XS;
     let mut now = colours.now;
-    ui.spacing_mut().interact_size = egui::vec2(height::CONTROL, SWATCH_PX);
-    let button = ui.color_edit_button_srgb(&mut now);
-    let name = |[r, g, b]: [u8; 3]| format!("#{r:02x}{g:02x}{b:02x}");
-    let named = format!("Colour {}", name(now));
-    let button = button
-        .on_hover_text("The colour to paint with; Alt and a click on the canvas picks one there");
-    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &named));
+    let size = egui::vec2(height::CONTROL, SWATCH_PX);
+    let named = format!("Colour {}", hex(now));
+    colour_button(ui, &mut now, size, &named)
+        .on_hover_text("The colour to paint with; I and a click on the canvas picks one there");
     for colour in colours.recent() {
         let (rect, response) =
             ui.allocate_exact_size(egui::Vec2::splat(SWATCH_PX), egui::Sense::click());
@@ -118,7 +122,7 @@ fn colours_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
             let kind = egui::StrokeKind::Outside;
             ui.painter().rect_stroke(rect, radius::CONTROL, ring, kind);
         }
-        let named = format!("Paint with {}", name(*colour));
+        let named = format!("Paint with {}", hex(*colour));
         let response = response.on_hover_text(&named);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &named));
         if response.clicked() {

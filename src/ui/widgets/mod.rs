@@ -1,5 +1,6 @@
 //! Controls that several panels share.
 
+mod colour_button;
 mod icon_button;
 mod number;
 mod primary_button;
@@ -10,6 +11,7 @@ use egui::{AtomExt as _, RichText, Ui, WidgetText, vec2};
 use super::theme::{height, medium, space, tokens, type_size};
 use crate::icons;
 
+pub use colour_button::{colour_button, hex};
 pub use icon_button::{CONTROL_ICON, IconButton, action_button};
 pub use number::{named_number_row, number_field, number_row, number_slider};
 pub use primary_button::{PrimaryButton, progress_button};
