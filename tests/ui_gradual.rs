@@ -8,7 +8,9 @@ use egui_kittest::kittest::Queryable as _;
 use studio::{Studio, number};
 use velatura::app::Command;
 use velatura::app::form::FormChange;
-use velatura::recipe::param::{GUIDANCE, GUIDANCE_RESCALE, STEPS, Value};
+use velatura::recipe::param::{
+    GUIDANCE, GUIDANCE_END, GUIDANCE_RESCALE, GUIDANCE_START, STEPS, Value,
+};
 use velatura::tools::ToolId;
 
 const SWITCH: &str = "Soft mask repaints less";
@@ -60,12 +62,17 @@ fn the_switch_stands_beside_the_feather_and_goes_with_the_picture() {
 }
 
 #[test]
-fn guidance_can_be_rescaled_where_there_is_some() {
+fn guidance_can_be_rescaled_and_begin_later_where_there_is_some() {
     let mut studio = Studio::start();
     scroll_to(&mut studio, "Finish");
     assert!(studio.sees(GUIDANCE_RESCALE.label));
     studio.set([FormChange::Number(&GUIDANCE_RESCALE, Value::Real(0.7))]);
     assert_eq!(studio.state().form().spec.guidance_rescale, 0.7);
+    let interval = [&GUIDANCE_START, &GUIDANCE_END];
+    assert!(interval.iter().all(|number| studio.sees(number.label)));
+    studio.set([FormChange::Number(&GUIDANCE_START, Value::Real(0.2))]);
+    assert_eq!(studio.state().form().spec.guidance_start, 0.2);
     studio.set([FormChange::Number(&GUIDANCE, Value::Real(1.0))]);
     assert!(!studio.sees(GUIDANCE_RESCALE.label));
+    assert!(!interval.iter().any(|number| studio.sees(number.label)));
 }

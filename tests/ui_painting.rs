@@ -4,6 +4,7 @@
 mod studio;
 
 use egui::{Event, Key, Modifiers, PointerButton};
+use egui_kittest::kittest::Queryable as _;
 use studio::{Studio, number};
 use velatura::app::Command;
 use velatura::app::form::Intent;
@@ -64,6 +65,44 @@ fn strokes_of_a_colour_are_what_a_picture_begins_with() {
     studio.wait("the picture", |state| state.document().layers().len() == 3);
     let recipe = studio.state().front().recipe().expect("a recipe");
     assert!(recipe.used_picture);
+}
+
+#[test]
+fn a_colour_is_chosen_by_eye_or_typed_as_a_number() {
+    let mut studio = Studio::start();
+    studio.command(Command::SelectTool(PAINT));
+    studio.command(Command::TakeColour([30, 90, 200]));
+    studio.click("Colour #1e5ac8");
+    for part in ["Saturation and brightness", "Hue", "Hex"] {
+        assert!(studio.sees(part), "{part}");
+    }
+    let now = |studio: &Studio| studio.state().toolbox.colours().map(|it| it.now);
+    studio.harness.get_by_label("Hex").focus();
+    studio.harness.run();
+    studio
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::A);
+    studio.harness.run();
+    studio.harness.get_by_label("Hex").type_text("#f08");
+    studio.harness.run();
+    assert_eq!(now(&studio), Some([255, 0, 136]));
+    // Led to black and back, it has the hue that it had.
+    studio.command(Command::TakeColour([5, 0, 2]));
+    studio.harness.run();
+    let square = "Saturation and brightness";
+    studio.harness.get_by_label(square).focus();
+    studio.harness.run();
+    for (key, wanted) in [(Key::ArrowDown, [0, 0, 0]), (Key::ArrowUp, [10, 0, 4])] {
+        for _ in 0..4 {
+            studio.harness.key_press(key);
+        }
+        studio.harness.run();
+        assert_eq!(now(&studio), Some(wanted));
+    }
+    studio.harness.key_press(Key::Escape);
+    studio.harness.run();
+    assert!(!studio.sees("Hex"));
+    assert_eq!(now(&studio), Some([10, 0, 4]));
 }
 
 #[test]

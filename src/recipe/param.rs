@@ -230,7 +230,7 @@ pub static GUIDANCE_RESCALE: Number = Number {
 /// (<https://arxiv.org/abs/2404.07724>).
 pub static GUIDANCE_START: Number = Number {
     id: "guidance_start",
-    label: "Guided from",
+    label: "Begins at",
     hint: "The part of the steps that is over when guidance begins; \
            the steps before it take half the time",
     unit: None,
@@ -243,7 +243,7 @@ pub static GUIDANCE_START: Number = Number {
 /// When it ends.
 pub static GUIDANCE_END: Number = Number {
     id: "guidance_end",
-    label: "Guided to",
+    label: "Ends at",
     hint: "The part of the steps that is over when guidance ends; \
            the steps after it take half the time",
     unit: None,

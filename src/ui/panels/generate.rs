@@ -107,7 +107,7 @@ fn sampling_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
     }
     // Without guidance there is nothing to rescale, and nothing that begins or ends.
     if form.number(&GUIDANCE).as_f32() > 1.0 {
-        for number in [&GUIDANCE_RESCALE, &GUIDANCE_START, &GUIDANCE_END] {
+        for number in [&GUIDANCE_START, &GUIDANCE_END, &GUIDANCE_RESCALE] {
             param_ui(ui, form, number, commands);
         }
     }

@@ -189,8 +189,9 @@ fn hex_ui(ui: &mut Ui, id: Id, rgb: [u8; 3]) -> Option<[u8; 3]> {
         .on_hover_text("The colour as a number, such as #1e5ac8");
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Hex"));
     // What is half typed stays as it is.
+    let is_typing = response.has_focus();
     ui.data_mut(|data| {
-        if response.has_focus() {
+        if is_typing {
             data.insert_temp(id, text.clone());
         } else {
             data.remove::<String>(id);
