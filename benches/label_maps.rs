@@ -14,7 +14,7 @@ use velatura::document::{
 };
 use velatura::geometry::{CanvasPoint, CanvasView};
 use velatura::recipe::palette::{Palette, PaletteClass};
-use velatura::tools::{Fill, PointerEvent, PointerPhase, ToolId, Toolbox};
+use velatura::tools::{PointerEvent, PointerPhase, ToolId, Toolbox, Wish};
 
 const SIDE_PX: u32 = 4096;
 
@@ -53,29 +53,58 @@ fn editor() -> DocumentEditor {
     editor
 }
 
+/// A shape from corner to corner, by a tool that paints masks and classes or colours.
+fn shapes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("shape_of_4000px");
+    group.sample_size(20);
+    for (medium, name) in ["a class", "a colour"].into_iter().enumerate() {
+        let mut toolbox = Toolbox::default();
+        toolbox.select(ToolId("shape"));
+        toolbox.choose("medium", medium);
+        toolbox.choose("form", 1);
+        let event = |phase, at| PointerEvent::new(phase, CanvasPoint::new(at, at));
+        let drag = [
+            event(PointerPhase::Press, 40.0),
+            event(PointerPhase::Release, 4040.0),
+        ];
+        let blank = TileGrid::new([SIDE_PX, SIDE_PX]);
+        let mut editor = DocumentEditor::new(Document::blank([SIDE_PX, SIDE_PX]).expect("one"));
+        editor
+            .insert_semantic_layer("Add label map", "Label map", blank, palette())
+            .expect("a layer");
+        editor.select_class(7);
+        group.bench_function(format!("{name}, in the window"), |b| {
+            b.iter_batched(
+                || editor.clone(),
+                |mut editor| {
+                    let view = &mut CanvasView::default();
+                    toolbox.handle(&drag, &mut editor, view).expect("drawn");
+                    editor
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
 fn maps(c: &mut Criterion) {
     let mut group = c.benchmark_group("label_map_of_4096px");
     group.sample_size(20);
     let mut editor = editor();
-    let layer = editor.document().selected_layer().expect("a layer").id;
-    let fill = Fill {
-        label: "Fill",
-        layer,
-        at: [2, 2],
-        value: stored_class(7),
-        is_contiguous: true,
-    };
-    group.bench_function("bucket, in the window", |b| {
-        let mut toolbox = Toolbox::default();
-        toolbox.select(ToolId("bucket"));
+    let mut toolbox = Toolbox::default();
+    toolbox.select(ToolId("bucket"));
+    let mut press = || {
         let press = PointerEvent::new(PointerPhase::Press, CanvasPoint::new(2.0, 2.0));
-        b.iter(|| {
-            toolbox
-                .handle(&[press], &mut editor, &mut CanvasView::default())
-                .expect("asked for");
-            black_box(toolbox.take_wish())
-        });
-    });
+        toolbox
+            .handle(&[press], &mut editor, &mut CanvasView::default())
+            .expect("asked for");
+        toolbox.take_wish()
+    };
+    let Some(Wish::Fill(fill)) = press() else {
+        panic!("it is worked out at once");
+    };
+    group.bench_function("bucket, in the window", |b| b.iter(|| black_box(press())));
     group.bench_function("bucket, beside it", |b| {
         b.iter(|| black_box(fill.changes(editor.document())));
     });
@@ -147,5 +176,5 @@ fn boxes(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, maps, boxes);
+criterion_group!(benches, maps, shapes, boxes);
 criterion_main!(benches);

@@ -95,8 +95,8 @@ impl Coverage {
             self.fill_whole(index);
             return;
         }
-        let most = (fineness * fineness) as u32;
-        let mut sums = vec![0; inside.width() as usize];
+        let most = (fineness * fineness) as u16;
+        let mut sums = vec![0_u8; inside.width() as usize];
         for (row, lines) in (top..).zip(rows.chunks(fineness as usize)) {
             sums.fill(0);
             for span in lines.iter().flatten() {
@@ -107,7 +107,7 @@ impl Coverage {
             }
             if let Some(amounts) = self.row_mut(index, row) {
                 for (amount, sum) in amounts.iter_mut().zip(&sums) {
-                    *amount = ((sum * 255 + most / 2) / most) as u8;
+                    *amount = ((u16::from(*sum) * 255 + most / 2) / most) as u8;
                 }
             }
         }
@@ -184,14 +184,22 @@ impl Coverage {
 
 /// Adds how much of each pixel of a row a span covers, in parts of their sides; the first
 /// pixel is `left`.
-fn add(sums: &mut [u32], left: i32, span: &Range<i32>, fineness: i32) {
-    let right = left + sums.len() as i32;
-    let first = span.start.div_euclid(fineness).clamp(left, right);
-    let last = span.end.saturating_add(fineness - 1).div_euclid(fineness);
-    for column in first..last.clamp(first, right) {
-        let start = span.start.max(column * fineness);
-        let end = span.end.min((column + 1) * fineness);
-        sums[(column - left) as usize] += (end - start).max(0) as u32;
+fn add(sums: &mut [u8], left: i32, span: &Range<i32>, fineness: i32) {
+    let most = sums.len() as i32 * fineness;
+    let within = |at: i32| at.saturating_sub(left * fineness).clamp(0, most);
+    let (start, end) = (within(span.start), within(span.end));
+    if start >= end {
+        return;
+    }
+    let (first, last) = (start / fineness, (end - 1) / fineness);
+    let mut lay = |column: i32, parts: i32| sums[column as usize] += parts as u8;
+    if first == last {
+        return lay(first, end - start);
+    }
+    lay(first, (first + 1) * fineness - start);
+    lay(last, end - last * fineness);
+    for sum in &mut sums[first as usize + 1..last as usize] {
+        *sum += fineness as u8;
     }
 }
 

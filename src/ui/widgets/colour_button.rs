@@ -147,7 +147,7 @@ fn plane_ui(
     let pressed = |key| ui.input(|input| input.num_presses(key) as f32);
     let across = pressed(egui::Key::ArrowRight) - pressed(egui::Key::ArrowLeft);
     let down = pressed(egui::Key::ArrowDown) - pressed(egui::Key::ArrowUp);
-    (across != 0.0 || down != 0.0).then(|| [x + across * STEP, y + down * STEP])
+    (across != 0.0 || down != 0.0).then_some([x + across * STEP, y + down * STEP])
 }
 
 fn place_in(rect: Rect, at: Pos2) -> [f32; 2] {
