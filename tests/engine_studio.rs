@@ -3,6 +3,8 @@
 
 #[path = "support/lockstep.rs"]
 mod lockstep;
+#[path = "support/real_engine.rs"]
+mod real_engine;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use image::{GrayImage, Luma, Rgba, RgbaImage};
 use lockstep::Lockstep;
+use real_engine::{PATIENCE, end, engine};
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{
     EngineError, EngineEvent, JobId, JobOutcome, PaintedImage, StopReason,
@@ -20,32 +23,8 @@ use velatura::recipe::{
     PaletteClass, SamplerId, Schedule, SemanticInput,
 };
 
-const PATIENCE: Duration = Duration::from_secs(300);
-
 fn model(name: &str) -> PathBuf {
     Path::new("tests/data/reference").join(name)
-}
-
-fn engine() -> EngineHandle {
-    let factory = studio::factory(ComputeDevice::cpu());
-    EngineHandle::spawn(factory, Arc::new(|| {})).expect("a thread")
-}
-
-/// How a job ends, and what is told on the way.
-fn warnings(engine: &mut EngineHandle, job: JobId) -> (Vec<PaintedImage>, Vec<String>) {
-    let (mut images, mut told) = (Vec::new(), Vec::new());
-    loop {
-        match engine.wait(PATIENCE).expect("an event in time") {
-            EngineEvent::Warning { message, .. } => told.push(message),
-            EngineEvent::Painted { image, .. } => images.push(image),
-            EngineEvent::Finished {
-                job: done,
-                outcome: JobOutcome::Painted,
-            } if done == job => return (images, told),
-            EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
-            _ => {}
-        }
-    }
 }
 
 fn spec(name: &str) -> GenerateSpec {
@@ -61,37 +40,18 @@ fn spec(name: &str) -> GenerateSpec {
     }
 }
 
-/// Waits for a job's end; the pictures that it paints until then are told too.
-fn end(
-    engine: &mut EngineHandle,
-    job: JobId,
-) -> (Vec<PaintedImage>, Result<JobOutcome, StopReason>) {
-    let mut images = Vec::new();
-    let ended = loop {
-        match engine.wait(PATIENCE).expect("an event in time") {
-            EngineEvent::Painted { job: of, image } if of == job => images.push(image),
-            EngineEvent::Finished { job: done, outcome } if done == job => break Ok(outcome),
-            EngineEvent::Stopped { job: done, reason } if done == job => break Err(reason),
-            _ => {}
-        }
-    };
-    (images, ended)
-}
-
 fn paint(engine: &mut EngineHandle, spec: GenerateSpec) -> Vec<PaintedImage> {
     let job = engine.generate(spec);
-    match end(engine, job) {
-        (images, Ok(JobOutcome::Painted)) => images,
-        (_, other) => panic!("no pictures: {other:?}"),
+    let told = end(engine, job);
+    match told.ended {
+        Ok(JobOutcome::Painted) => told.images,
+        other => panic!("no pictures: {other:?}"),
     }
 }
 
 fn complaint(engine: &mut EngineHandle, spec: GenerateSpec) -> String {
     let job = engine.generate(spec);
-    match end(engine, job) {
-        (_, Err(StopReason::Failed(error))) => error.to_string(),
-        (_, other) => panic!("no error: {other:?}"),
-    }
+    end(engine, job).complaint()
 }
 
 fn picture(width: u32, height: u32) -> RgbaImage {
@@ -231,8 +191,8 @@ fn the_recipe_records_what_was_done_and_the_rest_is_told() {
         ..spec("sd1-tiny")
     };
     let job = engine.generate(asked);
-    let (images, told) = warnings(&mut engine, job);
-    let done = &images[0].spec;
+    let told = end(&mut engine, job);
+    let (done, told) = (&told.images[0].spec, &told.warnings);
     assert_eq!((done.schedule, done.eta), (Some(Schedule::Uniform), 0.0));
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(
@@ -262,12 +222,13 @@ fn schedulers_that_are_not_here_are_told() {
     write("SASolverScheduler");
     let mut first = engine();
     let job = first.generate(asked.clone());
-    let (images, told) = warnings(&mut first, job);
-    assert!(told[0].contains("SASolverScheduler"), "{told:?}");
-    assert_eq!(images[0].spec.sampler, Some(SamplerId::new("euler")));
+    let told = end(&mut first, job);
+    let warning = &told.warnings[0];
+    assert!(warning.contains("SASolverScheduler"), "{warning}");
+    assert_eq!(told.images[0].spec.sampler, Some(SamplerId::new("euler")));
     // Told once for a model, not for each picture of it.
     let job = first.generate(asked.clone());
-    assert!(warnings(&mut first, job).1.is_empty());
+    assert_eq!(end(&mut first, job).warnings, [] as [&str; 0]);
 
     write("FlowMatchEulerDiscreteScheduler");
     let text = complaint(&mut engine(), asked.clone());
@@ -276,7 +237,8 @@ fn schedulers_that_are_not_here_are_told() {
     std::fs::remove_file(&file).expect("it was there");
     let mut third = engine();
     let job = third.generate(asked);
-    assert!(warnings(&mut third, job).1[0].contains("no scheduler_config.json"));
+    let warning = &end(&mut third, job).warnings[0];
+    assert!(warning.contains("no scheduler_config.json"), "{warning}");
 }
 
 #[test]
@@ -380,7 +342,7 @@ fn models_that_cannot_be_used_are_told_in_a_sentence() {
 fn a_loaded_model_tells_what_it_is() {
     let mut engine = engine();
     let job = engine.load_model(ModelSource::Folder(model("inpaint-tiny")), None);
-    let (_, Ok(JobOutcome::ModelLoaded(summary))) = end(&mut engine, job) else {
+    let Ok(JobOutcome::ModelLoaded(summary)) = end(&mut engine, job).ended else {
         panic!("the model does not load");
     };
     assert!(summary.takes_mask() && summary.takes_text());
@@ -388,7 +350,7 @@ fn a_loaded_model_tells_what_it_is() {
     assert!(summary.parameters > 10_000);
     let job = engine.load_model(ModelSource::Folder("/nowhere".into()), None);
     assert!(matches!(
-        end(&mut engine, job).1,
+        end(&mut engine, job).ended,
         Err(StopReason::Failed(EngineError::Model(_)))
     ));
 }
@@ -403,7 +365,8 @@ fn a_model_without_a_first_stage_takes_the_one_that_is_chosen() {
     std::fs::remove_dir_all(bare.join("vae")).expect("a part");
     let source = ModelSource::Folder(bare);
     let job = engine.load_model(source.clone(), None);
-    let Err(StopReason::Failed(EngineError::NoFirstStage(text))) = end(&mut engine, job).1 else {
+    let Err(StopReason::Failed(EngineError::NoFirstStage(text))) = end(&mut engine, job).ended
+    else {
         panic!("it opens without a first stage");
     };
     assert!(
@@ -412,7 +375,7 @@ fn a_model_without_a_first_stage_takes_the_one_that_is_chosen() {
     );
     let vae = Some(NamedFile::at(model("sd1-tiny").join("vae")));
     let job = engine.load_model(source.clone(), vae.clone());
-    assert!(end(&mut engine, job).1.is_ok());
+    assert!(end(&mut engine, job).ended.is_ok());
     let whole = paint(&mut engine, spec("sd1-tiny"));
     let completed = GenerateSpec {
         model: source,
@@ -441,8 +404,8 @@ fn a_model_that_was_exchanged_on_disk_is_read_again() {
     copy(&model("sd1-tiny"), &place);
     let loaded = |engine: &mut EngineHandle| {
         let job = engine.load_model(ModelSource::Folder(place.clone()), None);
-        match end(engine, job) {
-            (_, Ok(JobOutcome::ModelLoaded(summary))) => summary,
+        match end(engine, job).ended {
+            Ok(JobOutcome::ModelLoaded(summary)) => summary,
             other => panic!("the model does not load: {other:?}"),
         }
     };
@@ -490,7 +453,7 @@ fn retold(
             }
             EngineEvent::Warning { message, .. } => panic!("{message}"),
             EngineEvent::Painted { image, .. } => {
-                end(engine, job).1.expect("it ends well");
+                end(engine, job).ended.expect("it ends well");
                 return image;
             }
             EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),

@@ -5,16 +5,17 @@
 )]
 
 mod frame_support;
+#[path = "support/real_engine.rs"]
+mod real_engine;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use frame_support::{MOST_STEP, SIDE_PX, changed_outside, masks, pictures, seam};
 use image::{GrayImage, Luma, RgbaImage};
-use velatura::engine::device::ComputeDevice;
-use velatura::engine::protocol::{EngineEvent, PaintedImage};
-use velatura::engine::{EngineHandle, studio};
+use real_engine::{end, engine};
+use velatura::engine::EngineHandle;
+use velatura::engine::protocol::PaintedImage;
 use velatura::frame::{
     FrameModel, Repaint, around_mask, cut_mask, cut_picture, mask_bounds, painted_px,
     usual_padding_px, with_patch,
@@ -24,23 +25,10 @@ use velatura::recipe::{
     FrameSpec, Framing, GenerateSpec, ImageInput, Infill, MaskInput, MaskedContent, ModelSource,
 };
 
-const PATIENCE: Duration = Duration::from_secs(240);
-
-fn engine() -> EngineHandle {
-    let factory = studio::factory(ComputeDevice::cpu());
-    EngineHandle::spawn(factory, Arc::new(|| {})).unwrap()
-}
-
 fn paint(engine: &mut EngineHandle, spec: GenerateSpec) -> PaintedImage {
     spec.validate().unwrap();
-    engine.generate(spec);
-    loop {
-        match engine.wait(PATIENCE).expect("an event in time") {
-            EngineEvent::Painted { image, .. } => return image,
-            EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
-            _ => {}
-        }
-    }
+    let job = engine.generate(spec);
+    end(engine, job).images.remove(0)
 }
 
 /// A job for a frame of a picture.

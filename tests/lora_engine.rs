@@ -5,14 +5,16 @@
     reason = "in tests an unwrap is an assertion; helpers are not seen as such"
 )]
 
+#[path = "support/real_engine.rs"]
+mod real_engine;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use image::GrayImage;
-use velatura::engine::device::ComputeDevice;
-use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage, StopReason};
-use velatura::engine::{EngineHandle, studio};
+use real_engine::{end, engine};
+use velatura::engine::EngineHandle;
+use velatura::engine::protocol::PaintedImage;
 use velatura::model::tiny::KINDS;
 use velatura::recipe::prompt::PromptSyntax;
 use velatura::recipe::{
@@ -20,32 +22,19 @@ use velatura::recipe::{
     PaintedRecipe, Palette, PaletteClass, SemanticInput, read_infotext, write_infotext,
 };
 
-const PATIENCE: Duration = Duration::from_secs(300);
-
 /// What a job came to: its picture or a sentence, and warnings.
 type Came = (Result<PaintedImage, String>, Vec<String>);
 
 fn came(engine: &mut EngineHandle, spec: GenerateSpec) -> Came {
     let job = engine.generate(spec);
-    let (mut painted, mut told) = (None, Vec::new());
-    loop {
-        match engine.wait(PATIENCE).unwrap() {
-            EngineEvent::Warning { message, .. } => told.push(message),
-            EngineEvent::Painted { image, .. } => painted = Some(image),
-            EngineEvent::Finished {
-                job: done,
-                outcome: JobOutcome::Painted,
-            } if done == job => return (Ok(painted.unwrap()), told),
-            EngineEvent::Stopped { job: done, reason } if done == job => {
-                assert!(painted.is_none(), "something was painted");
-                let StopReason::Failed(error) = reason else {
-                    panic!("{reason:?}");
-                };
-                return (Err(error.to_string()), told);
-            }
-            _ => {}
-        }
+    let mut told = end(engine, job);
+    let warnings = std::mem::take(&mut told.warnings);
+    let painted = told.images.pop();
+    if told.ended.is_ok() {
+        return (Ok(painted.unwrap()), warnings);
     }
+    assert!(painted.is_none(), "something was painted");
+    (Err(told.complaint()), warnings)
 }
 
 fn paint(engine: &mut EngineHandle, spec: GenerateSpec) -> PaintedImage {
@@ -102,11 +91,6 @@ impl Models {
             ..GenerateSpec::default()
         }
     }
-}
-
-fn engine() -> EngineHandle {
-    let factory = studio::factory(ComputeDevice::cpu());
-    EngineHandle::spawn(factory, Arc::new(|| {})).unwrap()
 }
 
 #[test]
@@ -463,17 +447,9 @@ fn models_of_xl_have_a_tiny_decoder_of_their_own() {
             has_tiny_previews: true,
             ..GenerateSpec::default()
         });
-        let mut latents = None;
-        loop {
-            match engine.wait(PATIENCE).unwrap() {
-                EngineEvent::Painted { image, .. } => latents = Some(self::latents(&image)),
-                EngineEvent::Finished { job: done, .. } if done == job => break,
-                EngineEvent::Stopped { reason, .. } => panic!("{reason:?}"),
-                _ => {}
-            }
-        }
+        let images = end(engine, job).images;
         let mut frames = engine.drain_frames();
-        (latents.unwrap(), frames.remove(0).image)
+        (latents(&images[0]), frames.remove(0).image)
     };
     let plain = first_steps(&mut engine);
     let put = |name: &str| {

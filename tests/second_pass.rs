@@ -36,7 +36,10 @@ fn spec() -> GenerateSpec {
 
 fn paint(engine: &mut EngineHandle, spec: GenerateSpec) -> (JobId, Told) {
     let job = engine.generate(spec);
-    (job, end(engine, job).expect("pictures"))
+    let told = end(engine, job);
+    assert_eq!(told.warnings, [] as [&str; 0]);
+    assert!(told.ended.is_ok(), "{:?}", told.ended);
+    (job, told)
 }
 
 fn painted(engine: &mut EngineHandle, spec: GenerateSpec) -> PaintedImage {
@@ -48,7 +51,7 @@ fn enlarged(engine: &mut EngineHandle, picture: Arc<RgbaImage>) -> Arc<RgbaImage
         pictures: vec![ImageInput(picture)],
         by: Enlarger::Network,
     });
-    match end(engine, job).expect("a picture").outcome {
+    match end(engine, job).outcome().expect("a picture") {
         JobOutcome::Enlarged(mut pictures) => pictures.remove(0).image,
         other => panic!("{other:?}"),
     }
@@ -175,7 +178,10 @@ fn it_goes_on_from_steps_of_either_pass() {
             step,
         };
         let other = engine.go_on(from, Ending::Same, None);
-        let same = end(&mut engine, other).expect("a picture").images.remove(0);
+        let same = end(&mut engine, other)
+            .pictures()
+            .expect("a picture")
+            .remove(0);
         assert_eq!(same.image, wanted.image, "from step {step}");
         // The recipe of the second pass alone lacks the picture that it paints over.
         assert_eq!(same.spec.was_retold, step == 7);
@@ -263,7 +269,7 @@ fn boxes_that_were_placed_for_the_words_lie_where_they_did() {
         ..GenerateSpec::default()
     };
     let composed = engine.compose(words.clone());
-    let placed = match end(&mut engine, composed).expect("boxes").outcome {
+    let placed = match end(&mut engine, composed).outcome().expect("boxes") {
         JobOutcome::Composed(Some(boxes)) => boxes,
         other => panic!("{other:?}"),
     };

@@ -7,14 +7,16 @@
 
 #[path = "support/lockstep.rs"]
 mod lockstep;
+#[path = "support/real_engine.rs"]
+mod real_engine;
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use image::{Rgba, RgbaImage};
 use lockstep::Lockstep;
+use real_engine::{end, engine};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{
@@ -27,8 +29,6 @@ use velatura::recipe::{
     Enlarger, GenerateSpec, ImageInput, ModelSource, SuperResolution, UpscaleSpec, WindowChoice,
     read_recipe,
 };
-
-const PATIENCE: Duration = Duration::from_secs(600);
 
 fn tiny(folder: &Path, id: &str) -> ModelSource {
     let kind = KINDS.iter().find(|kind| kind.id == id).unwrap();
@@ -65,40 +65,15 @@ fn spec(model: &ModelSource, pictures: &[RgbaImage], seed: u64) -> UpscaleSpec {
     }
 }
 
-fn engine() -> EngineHandle {
-    let factory = studio::factory(ComputeDevice::cpu());
-    EngineHandle::spawn(factory, Arc::new(|| {})).unwrap()
-}
-
-/// What a job told until it ended.
-struct Told {
-    steps: Vec<(u32, u32)>,
-    painted: Option<PaintedImage>,
-    ended: Result<JobOutcome, StopReason>,
-}
-
-fn end(engine: &mut EngineHandle) -> Told {
-    let (mut steps, mut painted) = (Vec::new(), None);
-    let ended = loop {
-        match engine.wait(PATIENCE).unwrap() {
-            EngineEvent::Progress { step, total, .. } => steps.push((step, total)),
-            EngineEvent::Painted { image, .. } => painted = Some(image),
-            EngineEvent::Finished { outcome, .. } => break Ok(outcome),
-            EngineEvent::Stopped { reason, .. } => break Err(reason),
-            _ => {}
-        }
-    };
-    Told {
-        steps,
-        painted,
-        ended,
-    }
-}
-
 fn enlarged(engine: &mut EngineHandle, spec: UpscaleSpec) -> Vec<Arc<RgbaImage>> {
-    engine.upscale(spec);
-    match end(engine).ended {
-        Ok(JobOutcome::Enlarged(pictures)) => pictures.into_iter().map(|it| it.image).collect(),
+    let pictures = with_recipes(engine, spec).into_iter();
+    pictures.map(|it| it.image).collect()
+}
+
+fn with_recipes(engine: &mut EngineHandle, spec: UpscaleSpec) -> Vec<EnlargedImage> {
+    let job = engine.upscale(spec);
+    match end(engine, job).ended {
+        Ok(JobOutcome::Enlarged(pictures)) => pictures,
         other => panic!("{other:?}"),
     }
 }
@@ -111,7 +86,7 @@ fn a_small_picture_becomes_what_generate_paints_of_it() {
     let small = slopes(15, 12);
     let ours = enlarged(&mut engine, spec(&model, std::slice::from_ref(&small), 5));
     assert_eq!(ours[0].dimensions(), (60, 48));
-    engine.generate(GenerateSpec {
+    let job = engine.generate(GenerateSpec {
         model: model.clone(),
         steps: 3,
         guidance_scale: 1.0,
@@ -122,9 +97,8 @@ fn a_small_picture_becomes_what_generate_paints_of_it() {
         low_resolution: Some(ImageInput(Arc::new(small.clone()))),
         ..GenerateSpec::default()
     });
-    let told = end(&mut engine);
-    told.ended.unwrap();
-    assert_eq!(*ours[0], *told.painted.unwrap().image);
+    let painted = end(&mut engine, job).pictures().unwrap();
+    assert_eq!(*ours[0], *painted[0].image);
     // The noise is the seed's, and what comes of it too.
     let again = enlarged(&mut engine, spec(&model, std::slice::from_ref(&small), 5));
     assert_eq!(ours, again);
@@ -138,10 +112,10 @@ fn pictures_of_any_size_are_told_of_step_by_step() {
     let model = larger(folder.path());
     let mut engine = engine();
     let pictures = [slopes(1, 1), slopes(90, 130)];
-    engine.upscale(spec(&model, &pictures, 1));
-    let Told { steps, ended, .. } = end(&mut engine);
-    let Ok(JobOutcome::Enlarged(large)) = ended else {
-        panic!("{ended:?}");
+    let job = engine.upscale(spec(&model, &pictures, 1));
+    let told = end(&mut engine, job);
+    let Ok(JobOutcome::Enlarged(large)) = told.ended else {
+        panic!("{:?}", told.ended);
     };
     for (large, small) in large.iter().zip(&pictures) {
         let (width, height) = small.dimensions();
@@ -149,6 +123,7 @@ fn pictures_of_any_size_are_told_of_step_by_step() {
         assert_eq!(large.dimensions(), (4 * width, 4 * height));
         assert!(large.pixels().all(|pixel| pixel[3] == 255));
     }
+    let steps = told.progress;
     let (last, total) = *steps.last().unwrap();
     // Three steps each, one band, and three bands of 130 rows of latents.
     assert_eq!((last, total), (10, 10));
@@ -164,19 +139,14 @@ fn a_larger_picture_knows_how_it_was_painted() {
     let mut engine = engine();
     let mut clear = slopes(20, 16);
     clear.put_pixel(3, 3, Rgba([0; 4]));
-    engine.upscale(spec(&model, &[slopes(40, 15), clear], 8));
-    let Ok(JobOutcome::Enlarged(large)) = end(&mut engine).ended else {
-        panic!("it was not enlarged");
-    };
+    let large = with_recipes(&mut engine, spec(&model, &[slopes(40, 15), clear], 8));
     for (index, EnlargedImage { image, by }) in large.into_iter().enumerate() {
         let by = by.unwrap();
         assert_eq!(by.model_hash.len(), 10);
         assert_eq!((by.spec.seed, by.spec.steps), (8 + index as u64, 3));
         assert!(by.spec.sampler.is_some());
-        engine.generate(*by.spec);
-        let told = end(&mut engine);
-        told.ended.unwrap();
-        let again = told.painted.unwrap().image;
+        let job = engine.generate(*by.spec);
+        let again = end(&mut engine, job).pictures().unwrap().remove(0).image;
         let pairs = image.pixels().zip(again.pixels());
         for (ours, again) in pairs.filter(|(ours, _)| ours[3] == 255) {
             assert_eq!(ours, again);
@@ -246,11 +216,8 @@ fn latents_that_decode_to_no_numbers_are_told() {
     opened.copy_to(&copy, WeightDtype::F32, &manifest).unwrap();
     spoil_decoder(&copy);
     let mut engine = engine();
-    engine.upscale(spec(&ModelSource::Folder(copy), &[slopes(12, 12)], 1));
-    let Err(StopReason::Failed(error)) = end(&mut engine).ended else {
-        panic!("it was enlarged");
-    };
-    let error = error.to_string();
+    let job = engine.upscale(spec(&ModelSource::Folder(copy), &[slopes(12, 12)], 1));
+    let error = end(&mut engine, job).complaint();
     assert!(error.contains("decode to numbers"), "{error}");
     engine.close();
 }

@@ -7,14 +7,16 @@
 
 #[path = "support/lockstep.rs"]
 mod lockstep;
+#[path = "support/real_engine.rs"]
+mod real_engine;
 mod reference_support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{Rgba, RgbaImage};
 use lockstep::Lockstep;
+use real_engine::{end, engine};
 use reference_support::Reference;
 use velatura::diffusion::Enlargement;
 use velatura::engine::device::ComputeDevice;
@@ -23,8 +25,6 @@ use velatura::engine::{EngineHandle, studio};
 use velatura::folders;
 use velatura::model::Upscaler;
 use velatura::recipe::{ImageInput, UpscaleSpec};
-
-const PATIENCE: Duration = Duration::from_secs(600);
 
 fn network() -> Upscaler {
     Upscaler::open(&folders::upscaler().unwrap(), &Device::flex()).unwrap()
@@ -139,11 +139,6 @@ fn every_size_down_to_one_pixel() {
     }
 }
 
-fn engine() -> EngineHandle {
-    let factory = studio::factory(ComputeDevice::cpu());
-    EngineHandle::spawn(factory, Arc::new(|| {})).unwrap()
-}
-
 fn spec(pictures: impl IntoIterator<Item = RgbaImage>) -> UpscaleSpec {
     let pictures = pictures.into_iter();
     UpscaleSpec {
@@ -154,28 +149,15 @@ fn spec(pictures: impl IntoIterator<Item = RgbaImage>) -> UpscaleSpec {
     }
 }
 
-/// How a job ends, and what progress it told.
-fn end(engine: &mut EngineHandle) -> (Vec<(u32, u32)>, Result<JobOutcome, StopReason>) {
-    let mut steps = Vec::new();
-    loop {
-        match engine.wait(PATIENCE).unwrap() {
-            EngineEvent::Progress { step, total, .. } => steps.push((step, total)),
-            EngineEvent::Finished { outcome, .. } => return (steps, Ok(outcome)),
-            EngineEvent::Stopped { reason, .. } => return (steps, Err(reason)),
-            _ => {}
-        }
-    }
-}
-
 #[test]
 fn the_engine_enlarges_several_pictures_and_tells_of_each_tile() {
     let mut engine = engine();
     let pictures = [landscape(20, 12), landscape(130, 8)];
-    engine.upscale(spec(pictures.clone()));
-    let (steps, ended) = end(&mut engine);
-    assert_eq!(steps, [(1, 3), (2, 3), (3, 3)]);
-    let Ok(JobOutcome::Enlarged(large)) = ended else {
-        panic!("{ended:?}");
+    let job = engine.upscale(spec(pictures.clone()));
+    let told = end(&mut engine, job);
+    assert_eq!(told.progress, [(1, 3), (2, 3), (3, 3)]);
+    let Ok(JobOutcome::Enlarged(large)) = told.ended else {
+        panic!("{:?}", told.ended);
     };
     let network = network();
     for (large, small) in large.iter().zip(&pictures) {
@@ -205,12 +187,8 @@ fn an_enlargement_can_be_ended_and_bad_ones_are_told() {
     assert_eq!((reason, steps), (StopReason::Cancelled, 1));
 
     let mut engine = engine();
-    engine.upscale(spec([RgbaImage::new(0, 4)]));
-    let (_, ended) = end(&mut engine);
-    let Err(StopReason::Failed(error)) = ended else {
-        panic!("{ended:?}");
-    };
-    let text = error.to_string();
+    let job = engine.upscale(spec([RgbaImage::new(0, 4)]));
+    let text = end(&mut engine, job).complaint();
     assert!(text.contains("0 × 4 pixels cannot be enlarged"), "{text}");
     engine.close();
 }
