@@ -21,7 +21,7 @@ use reference_support::Reference;
 use velatura::diffusion::Enlargement;
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{EngineEvent, JobOutcome, StopReason};
-use velatura::engine::{EngineHandle, studio};
+use velatura::engine::studio;
 use velatura::folders;
 use velatura::model::Upscaler;
 use velatura::recipe::{ImageInput, UpscaleSpec};

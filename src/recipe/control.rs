@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::generate::{ImageInput, SpecError};
+use super::generate::ImageInput;
 use super::lora::{NamedFile, has_ending};
 use super::param::{Number, Range, Shown, Value};
+use super::spec_error::SpecError;
 
 /// Networks of a job at most: each is asked at every step.
 pub const MAX_CONTROLS: usize = 8;

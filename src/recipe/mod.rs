@@ -40,6 +40,7 @@ mod sampler_id;
 mod scaling;
 mod schedule;
 mod semantic;
+mod spec_error;
 mod things;
 mod train;
 mod upscale;
@@ -52,10 +53,7 @@ pub use control::{
 pub use drawing::{BoxUse, MOST_REGIONS, MapUse, box_number};
 pub use finish::Finish;
 pub use frame::{FrameError, FrameSpec, Framing, Infill, MaskedContent};
-pub use generate::{
-    GenerateSpec, ImageInput, LAYOUT_BIAS, MAX_SIDE_PX, MaskInput, ModelSource, SizeError,
-    SpecError,
-};
+pub use generate::{GenerateSpec, ImageInput, LAYOUT_BIAS, MAX_SIDE_PX, MaskInput, ModelSource};
 pub use guide::GuideKind;
 pub use infotext::{read_infotext, write_infotext};
 pub use input::{InputSpec, MaskConvention, class_number};
@@ -75,6 +73,7 @@ pub use sampler_id::SamplerId;
 pub use scaling::scale_picture;
 pub use schedule::Schedule;
 pub use semantic::{SemanticError, SemanticInput};
+pub use spec_error::{SizeError, SpecError};
 pub use things::{Things, knows_things};
 pub use train::{Degradation, Fit, LatentKind, TrainSpec, TrainTarget, TrainTask};
 pub use upscale::{Enlarger, SuperResolution, UpscaleSpec, enlarging_window_px};

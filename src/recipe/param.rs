@@ -7,7 +7,8 @@
 
 use std::fmt;
 
-use super::generate::{GenerateSpec, MAX_SIDE_PX, SpecError};
+use super::generate::{GenerateSpec, MAX_SIDE_PX};
+use super::spec_error::SpecError;
 
 /// A number of either kind.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
