@@ -8,15 +8,12 @@ mod real_engine;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use image::{GrayImage, Luma, Rgba, RgbaImage};
 use lockstep::Lockstep;
 use real_engine::{PATIENCE, end, engine};
 use velatura::engine::device::ComputeDevice;
-use velatura::engine::protocol::{
-    EngineError, EngineEvent, JobId, JobOutcome, PaintedImage, StopReason,
-};
+use velatura::engine::protocol::{EngineError, EngineEvent, JobOutcome, PaintedImage, StopReason};
 use velatura::engine::{EngineHandle, SamplerChoice, studio};
 use velatura::recipe::{
     GenerateSpec, ImageInput, LayoutBox, LayoutInput, MaskInput, ModelSource, NamedFile, Palette,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use image::{GrayImage, Luma, Rgba, RgbaImage};
 use real_engine::{end, engine};
-use velatura::engine::protocol::{Ending, JobId, JobOutcome, PaintedImage, StepId};
+use velatura::engine::protocol::{Ending, JobId, PaintedImage, StepId};
 use velatura::engine::{EngineHandle, SamplerChoice};
 use velatura::recipe::{GenerateSpec, ImageInput, MaskInput, ModelSource, SamplerId};
 

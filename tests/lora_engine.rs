@@ -476,19 +476,8 @@ fn wildcards_choose_loras_for_each_picture() {
         ..models.spec("a house {<lora:ink:0.9>|<lora:oil:0.9>|}")
     };
     let job = engine.generate(spec.clone());
-    let mut pictures = Vec::new();
-    while pictures.len() < 6 {
-        match engine.wait(PATIENCE).unwrap() {
-            EngineEvent::Painted { image, .. } => pictures.push(image),
-            EngineEvent::Stopped {
-                reason,
-                job: stopped,
-            } if stopped == job => {
-                panic!("{reason:?}")
-            }
-            _ => {}
-        }
-    }
+    let pictures = end(&mut engine, job).images;
+    assert_eq!(pictures.len(), 6);
     let mut seen = std::collections::BTreeSet::new();
     for picture in pictures {
         let own = *picture.spec.clone();

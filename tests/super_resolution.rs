@@ -19,9 +19,7 @@ use lockstep::Lockstep;
 use real_engine::{end, engine};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use velatura::engine::device::ComputeDevice;
-use velatura::engine::protocol::{
-    EngineEvent, EnlargedImage, JobOutcome, PaintedImage, StopReason,
-};
+use velatura::engine::protocol::{EngineEvent, EnlargedImage, JobOutcome, StopReason};
 use velatura::engine::{EngineHandle, studio};
 use velatura::model::tiny::KINDS;
 use velatura::model::{ModelFolder, WeightDtype};
