@@ -208,3 +208,18 @@ fn shapes_outlines_and_the_bucket_paint_colours_where_that_is_chosen() {
     drag(&mut studio, (20.0, 20.0), (20.0, 20.0), Modifiers::NONE);
     assert!(studio.sees("Colour #faf00a"));
 }
+
+#[test]
+fn the_class_in_hand_stands_only_beside_tools_that_paint_it() {
+    let mut studio = Studio::start();
+    studio.click("Add label map");
+    studio.command(Command::SelectTool(ToolId("shape")));
+    let class = studio.state().document().selected_class();
+    let name = class.expect("a class in hand").name.clone();
+    let count = |studio: &Studio, name: &str| studio.harness.query_all_by_label(name).count();
+    let with_class = count(&studio, &name);
+    studio.click("Colours");
+    assert_eq!(count(&studio, &name) + 1, with_class);
+    studio.click("Masks and classes");
+    assert_eq!(count(&studio, &name), with_class);
+}

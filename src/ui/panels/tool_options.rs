@@ -6,8 +6,9 @@ use super::frame_options::frame_options_ui;
 use crate::app::actions::{semantic, view};
 use crate::app::frame::frame_is_in_hand;
 use crate::app::{AppState, Command, CommandSink, sentence};
+use crate::document::LayerKind;
 use crate::recipe::param::{Number, Value};
-use crate::tools::Choice;
+use crate::tools::{Choice, Target};
 use crate::ui::theme::{height, medium, radius, space, tokens};
 use crate::ui::widgets::{
     CONTROL_ICON, IconButton, action_button, colour_button, hex, number_field, number_slider,
@@ -84,9 +85,18 @@ pub(super) fn has_settings(state: &AppState) -> bool {
     frame_is_in_hand(state) || !toolbox.options().is_empty() || !toolbox.choices().is_empty()
 }
 
-/// The class that is painted with, where a label map is in hand.
+/// The class that is painted with, where a label map is in hand, and not a tool that paints
+/// colours beside it.
 fn class_ui(ui: &mut Ui, state: &AppState) {
-    if !semantic::is_in_hand(state) {
+    let document = state.document();
+    let goes_elsewhere = match state.toolbox.target(document) {
+        Ok(Target::Layer(id)) => document
+            .layer(id)
+            .is_some_and(|layer| layer.kind() != LayerKind::Semantic),
+        Ok(Target::NewLayer) => true,
+        _ => false,
+    };
+    if !semantic::is_in_hand(state) || goes_elsewhere {
         return;
     }
     let Some(class) = state.document().selected_class() else {
