@@ -56,11 +56,8 @@ pub fn tool_options_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink
                         commands.push(Command::SetToolOption { id, value });
                     }
                 }
-                // There is room for it where there are no sliders.
-                match options.is_empty() {
-                    true => (tool.hint.to_owned(), tokens(ui).text_muted),
-                    false => Default::default(),
-                }
+                // The line at the bottom says how it is used.
+                Default::default()
             }
         };
 
