@@ -247,11 +247,8 @@ pub static GUIDANCE_END: Number = Number {
     label: "Ends at",
     hint: "The part of the steps that is over when guidance ends; \
            the steps after it take half the time",
-    unit: None,
-    allowed: Range::real(0.0, 1.0),
-    offered: Range::real(0.0, 1.0),
-    shown: Shown::Percent,
     infotext: Some("CFG end"),
+    ..GUIDANCE_START
 };
 
 /// The η of DDIM, Song et al. 2020 (<https://arxiv.org/abs/2010.02502>).

@@ -99,6 +99,10 @@ fn the_studios_numbers_have_their_ranges() {
             r#"{"default_guidance_scale": -Infinity}"#,
             "default_guidance_scale",
         ),
+        (
+            r#"{"default_guidance_start": 1.5}"#,
+            "default_guidance_start",
+        ),
         (r#"{"unet_input": ["latent", "latent"]}"#, "unet_input"),
         (r#"{"unet_input": []}"#, "unet_input"),
         (r#"{"unet_input": ["latent", "mask"]}"#, "in_channels"),

@@ -1,5 +1,6 @@
 //! Where a picture looks like one of its pixels.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::document::{Tile, TileGrid};
@@ -24,25 +25,33 @@ pub(in crate::tools) fn alike(
     };
     let whole = CanvasRect::from_size(grid.size_px());
     let mut map = TileGrid::new(grid.size_px());
+    // Where nothing is painted all tiles of a shape are one.
+    let mut unpainted = BTreeMap::new();
     for index in grid.indices() {
         let inside = index.rect().intersect(&whole);
-        let tile = grid.tile(index);
-        if tile.is_none() && !is_alike([0; 4]) {
-            continue;
-        }
-        let mut shown = Tile::blank();
-        for y in 0..inside.height() {
-            let row = &mut shown.row_mut(y)[..inside.width() as usize];
-            match tile {
-                Some(tile) => {
-                    for (shown, pixel) in row.iter_mut().zip(tile.row(y)) {
-                        *shown = u8::from(is_alike(*pixel));
-                    }
+        let shown = match grid.tile(index) {
+            Some(tile) => Arc::new(told(inside, |y, row| {
+                for (shown, pixel) in row.iter_mut().zip(tile.row(y)) {
+                    *shown = u8::from(is_alike(*pixel));
                 }
-                None => row.fill(1),
+            })),
+            None if !is_alike([0; 4]) => continue,
+            None => {
+                let shape = [inside.width(), inside.height()];
+                let all = || Arc::new(told(inside, |_, row| row.fill(1)));
+                Arc::clone(unpainted.entry(shape).or_insert_with(all))
             }
-        }
-        map.set_tile(index, Some(Arc::new(shown)));
+        };
+        map.set_tile(index, Some(shown));
     }
     map
+}
+
+/// A tile of which the rows inside of the picture are written.
+fn told(inside: CanvasRect, write: impl Fn(u32, &mut [u8])) -> Tile<u8> {
+    let mut tile = Tile::blank();
+    for y in 0..inside.height() {
+        write(y, &mut tile.row_mut(y)[..inside.width() as usize]);
+    }
+    tile
 }

@@ -58,6 +58,7 @@ impl Coverage {
         let fineness = edges.fineness();
         let bounds = area.bounds().intersect(&covered.whole);
         let fine = area.enlarged(fineness);
+        let tiles = TileGrid::<u8>::new(size_px);
         let mut spans = Vec::new();
         // Row by row of tiles, so that no row of the area is asked for twice.
         let (mut row, end) = (bounds.min[1], bounds.max[1]);
@@ -72,8 +73,7 @@ impl Coverage {
                 })
                 .collect();
             let strip = CanvasRect::from_min_max([bounds.min[0], row], [bounds.max[0], last]);
-            let grid = TileGrid::<u8>::new(size_px);
-            for index in grid.indices_in(strip) {
+            for index in tiles.indices_in(strip) {
                 covered.cover(index, row, &rows, fineness);
             }
             row = last;
