@@ -512,3 +512,50 @@ fn a_run_follows_what_it_is_told_and_goes_on_unmoved_when_told_the_same() {
     assert_ne!(followed.latents, freed.latents);
     assert!(freed.spec.layout.is_none() && freed.spec.semantic.is_none());
 }
+
+/// How far two pictures are from each other, in mean steps of 255.
+fn apart(one: &RgbaImage, other: &RgbaImage) -> f64 {
+    let pairs = one.as_raw().iter().zip(other.as_raw());
+    let sum: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / one.as_raw().len() as f64
+}
+
+#[test]
+fn a_batch_of_variations_stays_beside_the_picture_of_the_seed() {
+    let mut engine = engine();
+    let plain = GenerateSpec {
+        // Where nothing is varied it says nothing.
+        variation_seed: 5,
+        ..spec("sd1-tiny")
+    };
+    let base = paint(&mut engine, plain.clone()).remove(0);
+    assert_eq!(base.spec.variation_seed, 0);
+    let other = GenerateSpec {
+        seed: 8,
+        ..plain.clone()
+    };
+    let other = paint(&mut engine, other).remove(0);
+    let varied = GenerateSpec {
+        variation_strength: 0.2,
+        variation_seed: 70,
+        batch: 2,
+        ..plain.clone()
+    };
+    let varied = paint(&mut engine, varied);
+    let far = apart(&base.image, &other.image);
+    for (image, towards) in varied.iter().zip([70, 71]) {
+        let told = (image.spec.seed, image.spec.variation_seed);
+        assert_eq!(told, (7, towards));
+        let near = apart(&base.image, &image.image);
+        assert!(near > 0.0 && near < far / 2.0, "{near}, {far}");
+    }
+    assert_ne!(varied[0].image, varied[1].image);
+    // All the way it is the picture of the other seed.
+    let whole = GenerateSpec {
+        variation_strength: 1.0,
+        variation_seed: 8,
+        ..plain
+    };
+    let whole = paint(&mut engine, whole).remove(0);
+    assert!(apart(&whole.image, &other.image) < 0.01);
+}

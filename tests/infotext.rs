@@ -200,12 +200,15 @@ fn what_infotext_tells_only_where_it_acts_is_told() {
         guidance_rescale: 0.7,
         guidance_start: 0.15,
         guidance_end: 0.9,
+        variation_strength: 0.25,
+        variation_seed: 3,
         ..GenerateSpec::default()
     };
     let found = read_infotext(&write_infotext(&recipe())).unwrap();
     found.restore_into(&mut spec);
     assert_eq!((spec.clip_skip, spec.guidance_rescale), (1, 0.0));
     assert_eq!((spec.guidance_start, spec.guidance_end), (0.0, 1.0));
+    assert_eq!((spec.variation_strength, spec.variation_seed), (0.0, 0));
 }
 
 #[test]
@@ -388,6 +391,20 @@ fn the_text_of_a_web_ui_is_read() {
     assert_eq!(framing.padding_px, Some(32));
     assert_eq!(framing.masked_content, MaskedContent::Original);
     assert_eq!(found.unread, ["Lora hashes: oil: aa, paint: bb"]);
+}
+
+#[test]
+fn a_variation_comes_back_and_is_read_of_a_web_ui() {
+    let mut recipe = recipe();
+    (recipe.spec.variation_strength, recipe.spec.variation_seed) = (0.3, 1 << 40);
+    let found = read_infotext(&write_infotext(&recipe)).unwrap().spec;
+    let told = (found.variation_strength, found.variation_seed);
+    assert_eq!(told, (0.3, 1 << 40));
+    let text = "a fox\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 3, Size: 512x512, \
+        Variation seed: 3414834219, Variation seed strength: 0.15";
+    let found = read_infotext(text).unwrap();
+    let told = (found.spec.variation_strength, found.spec.variation_seed);
+    assert_eq!((told, found.unread.len()), ((0.15, 3_414_834_219), 0));
 }
 
 #[test]

@@ -248,8 +248,6 @@ pub enum Command {
     Styles(StyleCommand),
     /// Changes a field of the Generate panel.
     SetForm(FormChange),
-    /// Draws a new seed.
-    RollSeed,
     /// Paints on the picture in front, or a new one.
     StartFromPicture(bool),
     /// Shows the model a layer in small, or none.
@@ -276,6 +274,8 @@ pub enum Command {
     },
     /// Takes over the settings of an opened picture.
     RestoreSettings(Box<FoundRecipe>),
+    /// Paints variations of a painted picture from now on.
+    Vary(Box<FoundRecipe>),
     /// Does something with the list of LoRAs.
     Lora(LoraCommand),
     /// Chooses what leads to a class.

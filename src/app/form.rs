@@ -9,6 +9,7 @@ use super::loras::{ListedLora, LoraChange};
 use crate::engine::SamplerChoice;
 use crate::engine::protocol::ModelSummary;
 use crate::project::ConditionChoices;
+use crate::random::fresh_seed;
 use crate::recipe::param::{Number, Param, SEED, STRENGTH, Value};
 use crate::recipe::{
     Finish, FoundRecipe, FrameSpec, Framing, GenerateSpec, GuideKind, ImageInput, Infill,
@@ -27,6 +28,9 @@ pub static MASK_STRENGTH: Number = Number {
     ..STRENGTH
 };
 
+/// How far variations of a picture go at first: its things stay, how they look does not.
+const USUAL_VARIATION: f32 = 0.25;
+
 /// The settings of the next job: those of a job, and what a job has not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -38,6 +42,8 @@ pub struct GenerateForm {
     pub mask_strength: f32,
     /// Whether the seed stays from job to job.
     pub seed_locked: bool,
+    /// Whether what variations go towards stays from job to job.
+    pub variation_locked: bool,
     /// Most steps of a live picture.
     pub live_steps: u32,
     /// Whether a picture that is being painted follows what is changed meanwhile.
@@ -70,6 +76,7 @@ impl Default for GenerateForm {
             },
             mask_strength: 1.0,
             seed_locked: false,
+            variation_locked: false,
             live_steps: 8,
             follows_changes: false,
             uses_boxes: true,
@@ -97,6 +104,8 @@ pub enum FormChange {
     Schedule(Schedule),
     /// Whether the seed stays from job to job.
     SeedLocked(bool),
+    /// Whether what variations go towards stays from job to job.
+    VariationLocked(bool),
     /// Whether something that is drawn is used.
     Uses(Condition, bool),
     /// Whether the model places boxes for the words.
@@ -273,6 +282,7 @@ impl GenerateForm {
             FormChange::Sampler(sampler) => self.spec.sampler = Some(sampler),
             FormChange::Schedule(schedule) => self.spec.schedule = Some(schedule),
             FormChange::SeedLocked(locked) => self.seed_locked = locked,
+            FormChange::VariationLocked(locked) => self.variation_locked = locked,
             FormChange::Uses(Condition::Boxes, uses) => self.uses_boxes = uses,
             FormChange::Uses(Condition::LabelMap, uses) => self.uses_label_map = uses,
             FormChange::PlacesBoxes(places) => self.places_boxes = places,
@@ -422,7 +432,33 @@ impl GenerateForm {
         }
         // The point of restoring is to get the same picture again.
         self.seed_locked |= recipe.tells(&SEED);
+        self.variation_locked |= self.is_varied();
         *self = std::mem::take(self).validated();
+    }
+
+    /// Whether pictures beside that of the seed are painted.
+    pub fn is_varied(&self) -> bool {
+        self.spec.variation_strength > 0.0
+    }
+
+    /// Gives the next picture noise of its own, unless it is to have the same: another
+    /// variation where there are to be some, and another seed elsewhere.
+    pub fn renew_noise(&mut self) {
+        let (seed, stays) = match self.is_varied() {
+            true => (&mut self.spec.variation_seed, self.variation_locked),
+            false => (&mut self.spec.seed, self.seed_locked),
+        };
+        if !stays {
+            *seed = fresh_seed();
+        }
+    }
+
+    /// Has the next pictures be variations of that of the seed, each another one.
+    pub fn vary(&mut self) {
+        if !self.is_varied() {
+            self.spec.variation_strength = USUAL_VARIATION;
+        }
+        self.variation_locked = false;
     }
 
     /// Whether what is painted is made four times as large: what is repainted inside

@@ -32,6 +32,7 @@ mod telling;
 mod tensors;
 mod torch_random;
 mod unnamed;
+mod variation;
 mod vector_math;
 
 pub use canvas::Canvas;
@@ -57,3 +58,4 @@ pub use spoken::MOST_TEXTS;
 pub use step_view::StepView;
 pub use telling::Retelling;
 pub use torch_random::{BatchGenerators, NoiseSource, TorchGenerator};
+pub use variation::Variation;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use image::{GrayImage, RgbImage};
 
-use super::{Canvas, ClassGuide, ControlInput, DiffusionError, Guide};
+use super::{Canvas, ClassGuide, ControlInput, DiffusionError, Guide, Variation};
 use crate::model::Manifest;
 use crate::recipe::prompt::TextReading;
 use crate::recipe::{
@@ -45,6 +45,8 @@ pub struct GenerationRequest {
     pub eta: f32,
     /// Seed of all noise.
     pub seed: u64,
+    /// How the noise to begin with differs from that of the seed.
+    pub variation: Option<Variation>,
     /// Width in pixels.
     pub width_px: u32,
     /// Height in pixels.
@@ -85,6 +87,7 @@ impl Default for GenerationRequest {
             guidance_interval: [0.0, 1.0],
             eta: 0.0,
             seed: 0,
+            variation: None,
             width_px: 512,
             height_px: 512,
             strength: 1.0,

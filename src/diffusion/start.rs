@@ -78,17 +78,27 @@ impl Start {
             let data = TensorData::new(given.values.clone(), given.shape);
             Tensor::<4>::from_data(data, device)
         };
-        let mut draw = |shape: [usize; 4]| random.randn(shape, device);
         let clean = match (&given.clean, &init) {
             _ if !needs_clean => None,
             (Some(given), _) => Some(tensor(given)),
-            (None, Some(init)) => Some(first_stage.to_latents(init.clone(), &mut draw)),
+            (None, Some(init)) => {
+                let mut draw = |shape| random.randn(shape, device);
+                Some(first_stage.to_latents(init.clone(), &mut draw))
+            }
             (None, None) => None,
         };
         let noise = match &given.noise {
             Some(given) => tensor(given),
-            None => draw(shape),
+            None => {
+                let values = random.normals(shape.iter().product());
+                let values = match request.variation {
+                    Some(variation) => variation.of(values, shape),
+                    None => values,
+                };
+                Tensor::from_data(TensorData::new(values, shape), device)
+            }
         };
+        let mut draw = |shape: [usize; 4]| random.randn(shape, device);
         let latents = match &clean {
             Some(clean) if !begins_with_noise => {
                 let content = request.inpainting.content;

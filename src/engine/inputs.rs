@@ -6,7 +6,9 @@ use std::rc::Rc;
 use image::{GrayImage, RgbaImage};
 
 use super::controls::{ReadControl, inputs_of};
-use crate::diffusion::{Canvas, Conditions, GenerationRequest, GivenLatents, Guide, Inpainting};
+use crate::diffusion::{
+    Canvas, Conditions, GenerationRequest, GivenLatents, Guide, Inpainting, Variation,
+};
 use crate::frame::{FrameView, paste_back, scaled_to, stitched};
 use crate::pixels::{WHITE, flattened};
 use crate::recipe::{FrameSpec, GenerateSpec, GuideKind, ImageInput, WindowChoice, scale_picture};
@@ -77,6 +79,10 @@ pub(super) fn request_of(spec: &GenerateSpec, controls: &[Rc<ReadControl>]) -> G
         guidance_interval: [spec.guidance_start, spec.guidance_end],
         eta: spec.eta,
         seed: spec.seed,
+        variation: (spec.variation_strength > 0.0).then_some(Variation {
+            seed: spec.variation_seed,
+            strength: spec.variation_strength,
+        }),
         width_px: spec.width_px,
         height_px: spec.height_px,
         strength: spec.strength,

@@ -49,6 +49,10 @@ pub(super) fn settled(
     if is_guided && spec.guidance_start >= spec.guidance_end {
         sentences.push("guidance would begin when it has ended, and acts in no step".to_owned());
     }
+    let is_varied = spec.variation_strength > 0.0;
+    if is_varied && spec.initial_noise.is_some() {
+        sentences.push("noise was handed in, so that there is none of a seed to vary".to_owned());
+    }
     if spec.eta > 0.0 && !sampler.takes_eta {
         sentences.push(format!("eta changes nothing with {}", sampler.label));
     }
@@ -130,6 +134,7 @@ pub(super) fn settled(
         windows: windows.settled(size_px, model.manifest().resolution_px),
         places_boxes: spec.is_composed() && model.places_boxes(spec.semantic.is_some()),
         eta: if sampler.takes_eta { spec.eta } else { 0.0 },
+        variation_seed: if is_varied { spec.variation_seed } else { 0 },
         // A picture that stays as large has no second pass, and its recipe none.
         second_strength: spec.finish.map_or(0.0, |_| spec.second_strength),
         second_steps: spec.second_px().map_or(0, |_| spec.second_steps),

@@ -107,8 +107,16 @@ pub struct GenerateSpec {
     pub guidance_end: f32,
     /// DDIM's eta: 0 is deterministic, 1 is ancestral.
     pub eta: f32,
-    /// Seed of the noise; picture `k` of a batch uses `seed + k`.
+    /// Seed of the noise; picture `k` of a batch uses `seed + k`, unless it is a variation.
     pub seed: u64,
+    /// How far the noise to begin with goes from that of `seed` to that of
+    /// `variation_seed`, from 0 to 1.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub variation_strength: f32,
+    /// Seed of the noise that a variation goes towards; picture `k` of a batch of
+    /// variations uses `variation_seed + k`.
+    #[serde(skip_serializing_if = "is_no_seed")]
+    pub variation_seed: u64,
     /// Width of the picture in pixels.
     pub width_px: u32,
     /// Height of the picture in pixels.
@@ -251,6 +259,8 @@ impl Default for GenerateSpec {
             guidance_end: 1.0,
             eta: 0.0,
             seed: 0,
+            variation_strength: 0.0,
+            variation_seed: 0,
             width_px: 64,
             height_px: 64,
             strength: 1.0,
@@ -308,10 +318,31 @@ fn is_nought(value: &u32) -> bool {
     *value == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_no_seed(value: &u64) -> bool {
+    *value == 0
+}
+
 /// Strongest weight of a LoRA, of either sign: beyond it there are no pictures.
 const MOST_LORA_WEIGHT: f32 = 100.0;
 
 impl GenerateSpec {
+    /// What is asked for of one picture of the batch, counted from 0. Those of a batch of
+    /// variations vary the same picture.
+    #[must_use]
+    pub fn of_picture(&self, index: u32) -> Self {
+        let mut spec = Self {
+            batch: 1,
+            ..self.clone()
+        };
+        let seed = match spec.variation_strength > 0.0 {
+            true => &mut spec.variation_seed,
+            false => &mut spec.seed,
+        };
+        *seed = seed.wrapping_add(index.into());
+        spec
+    }
+
     /// The same job, told what another one is told of words, class, boxes and a label map.
     #[must_use]
     pub fn told_as(self, other: &Self) -> Self {

@@ -301,7 +301,13 @@ pub static MENUS: &[Menu] = &[
     },
     Menu {
         label: "Edit",
-        groups: &[edit::ENTRIES, layer::WHOLE, mask::ENTRIES, layer::PAINT],
+        groups: &[
+            edit::ENTRIES,
+            layer::WHOLE,
+            layer::PAINTED,
+            mask::ENTRIES,
+            layer::PAINT,
+        ],
     },
     Menu {
         label: "Layout",

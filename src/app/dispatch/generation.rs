@@ -18,7 +18,6 @@ use crate::engine::library::PaintedWith;
 use crate::engine::protocol::JobId;
 use crate::frame::{join_empty, keep_rim};
 use crate::geometry::CanvasRect;
-use crate::random;
 use crate::recipe::{
     FoundRecipe, FrameSpec, GenerateSpec, ImageInput, MaskInput, ModelSource, NamedFile,
 };
@@ -122,8 +121,8 @@ impl Core {
         let size_px = self.state.job_size_px();
         let is_framed = self.state.job_frame().is_some();
         let state = &mut self.state;
-        if !state.settings.form.seed_locked && !state.live.is_on() {
-            state.settings.form.spec.seed = random::fresh_seed();
+        if !state.live.is_on() {
+            state.settings.form.renew_noise();
         }
         let settings = &mut state.settings;
         prompt::remember(&mut settings.prompt_history, &settings.form.spec.prompt);
@@ -290,6 +289,8 @@ impl Core {
     /// has the model looked for among those that are known.
     pub(super) fn restore_settings(&mut self, mut recipe: FoundRecipe) {
         let state = &mut self.state;
+        // Else Generate would repaint what is on the canvas instead of painting it again.
+        state.documents.front_mut().starts_from_picture = recipe.used_picture;
         let sampler = recipe.spec.sampler.as_ref();
         if sampler.is_some_and(|id| SamplerChoice::find(id).is_none()) {
             recipe.leave_sampler_out();
@@ -304,6 +305,14 @@ impl Core {
         let mut further = state.settings.recent_models.clone();
         further.extend(state.user_models.iter().cloned());
         self.background.find_model(recipe, further);
+    }
+
+    /// Prepares the next pictures to be variations of one that was painted from noise.
+    pub(super) fn vary(&mut self, recipe: FoundRecipe) {
+        self.restore_settings(recipe);
+        self.state.settings.form.vary();
+        let text = "Generate paints variations of this picture; Variation says how far they go";
+        self.state.notices.push(Severity::Info, text.to_owned());
     }
 
     /// Goes on with the model of a picture whose settings were restored.

@@ -237,7 +237,6 @@ impl Core {
             Command::ShowInSmall(layer) => self.show_in_small(layer),
             Command::GuideBy(layer) => self.guide_by(layer),
             Command::HeedMask(heeds) => self.state.documents.front_mut().heeds_mask = heeds,
-            Command::RollSeed => settings.form.spec.seed = random::fresh_seed(),
             Command::Generate => self.generate(),
             Command::Live(command) => self.change_live(command),
             Command::CancelJob(job) => {
@@ -250,6 +249,7 @@ impl Core {
                 jobs.mark_paused(job, paused);
             }
             Command::RestoreSettings(recipe) => self.restore_settings(*recipe),
+            Command::Vary(recipe) => self.vary(*recipe),
             Command::Lora(command) => self.change_loras(command),
             Command::Classifier(command) => self.change_classifier(command),
             Command::Control(command) => self.change_controls(command),

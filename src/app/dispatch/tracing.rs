@@ -38,7 +38,7 @@ impl Core {
         // As they would be placed in painting.
         let (form, size_px) = (state.form(), state.painted_size_px());
         let mut spec = form.spec(size_px, None, None);
-        if !form.seed_locked {
+        if !form.seed_locked && !form.is_varied() {
             spec.seed = fresh_seed();
         }
         let traced = Traced {

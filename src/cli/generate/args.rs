@@ -22,7 +22,7 @@ use crate::model::{Manifest, ModelFolder};
 use crate::random;
 use crate::recipe::param::{
     BATCH, CLIP_SKIP, ETA, GUIDANCE, GUIDANCE_END, GUIDANCE_RESCALE, GUIDANCE_START, HEIGHT,
-    Number, SECOND_STEPS, SECOND_STRENGTH, SEED, STEPS, STRENGTH, WIDTH,
+    Number, SECOND_STEPS, SECOND_STRENGTH, SEED, STEPS, STRENGTH, VARIATION, VARIATION_SEED, WIDTH,
 };
 use crate::recipe::{
     Finish, FoundRecipe, GenerateSpec, LoraSpec, ModelSource, NamedFile, Prediction, RecipeForm,
@@ -91,6 +91,10 @@ pub struct GenerateArgs {
     eta: Option<f32>,
     #[arg(long, help = help(&SEED, "a random one"))]
     seed: Option<u64>,
+    #[arg(long, value_name = "PART", help = help(&VARIATION, "the recipe's, or 0"))]
+    variation: Option<f32>,
+    #[arg(long, value_name = "SEED", help = help(&VARIATION_SEED, "the recipe's, or a random one"))]
+    variation_seed: Option<u64>,
     #[arg(long, value_name = "PX", help = help(&WIDTH, SIZE_DEFAULT))]
     width: Option<u32>,
     #[arg(long, value_name = "PX", help = help(&HEIGHT, SIZE_DEFAULT))]
@@ -332,6 +336,10 @@ impl GenerateArgs {
         spec.second_strength = self.second_strength.unwrap_or(spec.second_strength);
         spec.second_steps = self.second_steps.unwrap_or(spec.second_steps);
         spec.seed = self.seed.unwrap_or(spec.seed);
+        let before = (spec.variation_strength > 0.0).then_some(spec.variation_seed);
+        let towards = self.variation_seed.or(before);
+        spec.variation_seed = towards.unwrap_or_else(random::fresh_seed);
+        spec.variation_strength = self.variation.unwrap_or(spec.variation_strength);
         let recipe_px = recipe.as_ref().map(|_| [spec.width_px, spec.height_px]);
         let before = recipe
             .as_ref()

@@ -130,7 +130,10 @@ fn save(
         }
     }
     let path = path.display().to_string();
-    let fields = json!({ "path": path, "seed": painted.spec.seed });
+    let mut fields = json!({ "path": path, "seed": painted.spec.seed });
+    if painted.spec.variation_strength > 0.0 {
+        fields["variation_seed"] = painted.spec.variation_seed.into();
+    }
     report.result("picture", fields, &path);
     Ok(())
 }

@@ -106,11 +106,7 @@ impl Paint {
 
     /// What was asked for of the picture in hand.
     fn asked(&self) -> GenerateSpec {
-        GenerateSpec {
-            seed: self.spec.seed.wrapping_add(u64::from(self.index)),
-            batch: 1,
-            ..self.spec.clone()
-        }
+        self.spec.of_picture(self.index)
     }
 
     /// What is asked for of the second pass over the picture in hand, which was made larger;

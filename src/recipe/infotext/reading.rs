@@ -13,7 +13,7 @@ use super::{
 use crate::recipe::control_infotext::read_control_infotext;
 use crate::recipe::param::{
     CLIP_SKIP, FEATHER, GUIDANCE_END, GUIDANCE_RESCALE, GUIDANCE_START, HEIGHT, Number, Param,
-    SECOND_STEPS, SECOND_STRENGTH, STRENGTH, WIDTH,
+    SECOND_STEPS, SECOND_STRENGTH, STRENGTH, VARIATION, VARIATION_SEED, WIDTH,
 };
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{
@@ -42,11 +42,13 @@ const SINCE_SYNTAX: [&str; 8] = [
 ];
 
 /// What is told of only where it changes something.
-static TOLD_BY_SILENCE: [&Number; 4] = [
+static TOLD_BY_SILENCE: [&Number; 6] = [
     &CLIP_SKIP,
     &GUIDANCE_RESCALE,
     &GUIDANCE_START,
     &GUIDANCE_END,
+    &VARIATION,
+    &VARIATION_SEED,
 ];
 
 /// A last line with fewer pairs than this belongs to the prompt.

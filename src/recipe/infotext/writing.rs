@@ -12,6 +12,7 @@ use crate::recipe::control_infotext::control_infotext;
 use crate::recipe::param::{
     CLASSIFIER_SCALE, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_END, GUIDANCE_RESCALE,
     GUIDANCE_START, GUIDE_SCALE, Number, SECOND_STEPS, SECOND_STRENGTH, SEED, STEPS, STRENGTH,
+    VARIATION, VARIATION_SEED,
 };
 use crate::recipe::prompt::PromptSyntax;
 use crate::recipe::{FrameSpec, LoraSpec, PaintedRecipe, Prediction, Schedule, WindowChoice};
@@ -50,6 +51,10 @@ pub fn write_infotext(recipe: &PaintedRecipe) -> String {
     pairs.add_some(PREDICTION, spec.prediction.map(Prediction::id));
     pairs.add_number(&GUIDANCE, spec.guidance_scale);
     pairs.add_number(&SEED, spec.seed);
+    if spec.variation_strength > 0.0 {
+        pairs.add_number(&VARIATION_SEED, spec.variation_seed);
+        pairs.add_number(&VARIATION, spec.variation_strength);
+    }
     pairs.add("Size", format_args!("{}x{}", spec.width_px, spec.height_px));
     pairs.add_some("Model hash", non_empty(&recipe.model_hash));
     pairs.add_some("Model", non_empty(&recipe.model_name));

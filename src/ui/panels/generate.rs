@@ -18,9 +18,10 @@ use crate::app::live::LIVE_STEPS;
 use crate::app::{AppState, Command, CommandSink};
 use crate::engine::SamplerChoice;
 use crate::icons;
+use crate::random::fresh_seed;
 use crate::recipe::param::{
     BATCH, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_END, GUIDANCE_RESCALE, GUIDANCE_START,
-    HEIGHT, Number, SEED, STEPS, WIDTH,
+    HEIGHT, Number, SEED, STEPS, VARIATION, VARIATION_SEED, Value, WIDTH,
 };
 use crate::recipe::{SamplerId, Schedule};
 use crate::ui::theme::{height, space, tokens};
@@ -62,7 +63,7 @@ pub fn generate_ui(
                     controls_ui(ui, state, thumbnails, commands);
                     following_ui(ui, state, commands);
                     sampling_ui(ui, state, commands);
-                    seed_ui(ui, state.form(), commands);
+                    noise_ui(ui, state.form(), commands);
                     picture_ui(ui, state, commands);
                 });
         });
@@ -142,35 +143,75 @@ fn schedule_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
     });
 }
 
-fn seed_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
-    row(ui, SEED.label, |ui, label| {
-        let buttons = 2.0 * (height::CONTROL + space::XS) + space::XS;
-        let before = form.number(&SEED);
-        let mut seed = before;
-        let size = [ui.available_width() - buttons, height::CONTROL];
-        number_field(ui, &SEED, &mut seed, size)
-            .labelled_by(label)
-            .on_hover_text(SEED.hint);
-        if seed != before {
-            commands.set(FormChange::Number(&SEED, seed));
-            // Somebody who types a seed wants to keep it.
-            commands.set(FormChange::SeedLocked(true));
-        }
-        ui.spacing_mut().item_spacing.x = space::XS;
-        let (icon, name) = if form.seed_locked {
-            (icons::LOCK_SIMPLE, "Seed stays the same")
-        } else {
-            (icons::LOCK_SIMPLE_OPEN, "New seed for every picture")
+/// The seed; how far pictures go from that of the seed, and where to.
+fn noise_ui(ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
+    let is_varied = form.is_varied();
+    let base = SeedRow {
+        number: &SEED,
+        lock: ["New seed for every picture", "Seed stays the same"],
+        obstacle: is_varied.then_some("Variations are of the picture of this seed, so it stays"),
+        is_locked: form.seed_locked || is_varied,
+        locked: FormChange::SeedLocked,
+    };
+    base.show(ui, form, commands);
+    param_ui(ui, form, &VARIATION, commands);
+    if is_varied {
+        let other = SeedRow {
+            number: &VARIATION_SEED,
+            lock: ["Another variation every time", "Variation stays the same"],
+            obstacle: None,
+            is_locked: form.variation_locked,
+            locked: FormChange::VariationLocked,
         };
-        let lock = IconButton::new(icon, name).selected(form.seed_locked);
-        if lock.show(ui).clicked() {
-            commands.set(FormChange::SeedLocked(!form.seed_locked));
-        }
-        let roll = IconButton::new(icons::DICE_FIVE, "Roll a new seed");
-        if roll.show(ui).clicked() {
-            commands.push(Command::RollSeed);
-        }
-    });
+        other.show(ui, form, commands);
+    }
+}
+
+/// A seed, whether it stays, and a die to roll another one.
+struct SeedRow {
+    number: &'static Number,
+    /// What it means that it is not locked, and that it is.
+    lock: [&'static str; 2],
+    /// Why the lock cannot be opened.
+    obstacle: Option<&'static str>,
+    is_locked: bool,
+    locked: fn(bool) -> FormChange,
+}
+
+impl SeedRow {
+    fn show(self, ui: &mut Ui, form: &GenerateForm, commands: &mut CommandSink) {
+        let Self {
+            number, is_locked, ..
+        } = self;
+        row(ui, number.label, |ui, label| {
+            let buttons = 2.0 * (height::CONTROL + space::XS) + space::XS;
+            let before = form.number(number);
+            let mut seed = before;
+            let size = [ui.available_width() - buttons, height::CONTROL];
+            number_field(ui, number, &mut seed, size)
+                .labelled_by(label)
+                .on_hover_text(number.hint);
+            if seed != before {
+                commands.set(FormChange::Number(number, seed));
+                // Somebody who types a seed wants to keep it.
+                commands.set((self.locked)(true));
+            }
+            ui.spacing_mut().item_spacing.x = space::XS;
+            let icon = match is_locked {
+                true => icons::LOCK_SIMPLE,
+                false => icons::LOCK_SIMPLE_OPEN,
+            };
+            let lock = IconButton::new(icon, self.lock[usize::from(is_locked)]);
+            let lock = lock.selected(is_locked).unless(self.obstacle);
+            if lock.show(ui).clicked() {
+                commands.set((self.locked)(!is_locked));
+            }
+            let roll = IconButton::new(icons::DICE_FIVE, "Roll a new seed");
+            if roll.show(ui).clicked() {
+                commands.set(FormChange::Number(number, Value::Whole(fresh_seed())));
+            }
+        });
+    }
 }
 
 fn picture_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {

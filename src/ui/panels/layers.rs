@@ -8,6 +8,7 @@ use egui::{
 };
 use image::RgbaImage;
 
+use super::menu_bar::{entries_ui, entry_ui, menu_style};
 use crate::app::actions::{self, layer, mask, semantic};
 use crate::app::{AppState, Command, CommandSink, boxes};
 use crate::document::{
@@ -255,8 +256,12 @@ fn layer_ui(
     if response.double_clicked() {
         own.renaming = Some((layer.id, layer.name.clone()));
     }
+    if response.secondary_clicked() {
+        // Entries of its menu act on the chosen layer.
+        commands.push(Command::SelectLayer(layer.id));
+    }
     let is_guide = state.front().guide == Some(layer.id);
-    menu_ui(&response, own, layer, is_guide, commands);
+    menu_ui(&response, state, own, layer, commands);
 
     let inside = rect.shrink2(vec2(space::S, space::XS));
     let builder = egui::UiBuilder::new()
@@ -287,31 +292,22 @@ fn layer_ui(
 
 fn menu_ui(
     response: &egui::Response,
+    state: &AppState,
     own: &mut UiState,
     layer: &Layer,
-    is_guide: bool,
     commands: &mut CommandSink,
 ) {
     response.context_menu(|ui| {
-        if ui.button("Rename").clicked() {
+        menu_style(ui.style_mut());
+        if entry_ui(ui, icons::PENCIL_SIMPLE, "Rename").clicked() {
             own.renaming = Some((layer.id, layer.name.clone()));
             ui.close();
         }
-        if layer.kind() == LayerKind::Raster {
-            let label = if is_guide {
-                "No longer a guide"
-            } else {
-                "Use as a guide"
-            };
-            if ui.button(label).clicked() {
-                commands.push(Command::GuideBy((!is_guide).then_some(layer.id)));
-                ui.close();
-            }
-        }
-        if ui.button("Delete").clicked() {
-            commands.push(Command::DeleteLayer(layer.id));
-            ui.close();
-        }
+        let entries = match layer.kind() {
+            LayerKind::Raster => layer::OF_PICTURE,
+            LayerKind::Mask | LayerKind::Layout | LayerKind::Semantic => layer::OF_OTHERS,
+        };
+        entries_ui(ui, entries, state, commands);
     });
 }
 

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use egui::containers::menu::{MenuBar, MenuConfig};
-use egui::{Button, RichText, Ui, vec2};
+use egui::{Button, Response, RichText, Ui, vec2};
 
 use crate::app::actions::{Action, Entry, MENUS, Menu};
 use crate::app::shortcuts::keys_of;
 use crate::app::{AppState, Command, CommandSink};
 use crate::icons;
 use crate::ui::theme::{radius, semibold, space, tokens};
+
+/// Narrowest that entries are.
+const ENTRY_WIDTH: f32 = 236.0;
 
 /// Shows the menu bar.
 pub fn menu_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
@@ -116,6 +119,13 @@ pub(super) fn entries_ui(
     }
 }
 
+/// An entry that is no action of the table.
+pub(super) fn entry_ui(ui: &mut Ui, glyph: &str, label: &str) -> Response {
+    ui.set_min_width(ENTRY_WIDTH);
+    let entry = Button::new((icon(ui, glyph), label)).right_text("");
+    ui.add(entry).accessible_name(label)
+}
+
 fn files_ui(
     ui: &mut Ui,
     files: &[PathBuf],
@@ -133,7 +143,7 @@ fn files_ui(
 }
 
 fn action_ui(ui: &mut Ui, action: &Action, state: &AppState, commands: &mut CommandSink) {
-    ui.set_min_width(236.0);
+    ui.set_min_width(ENTRY_WIDTH);
     let glyph = match action.is_on(state) {
         Some(true) => icons::CHECK,
         Some(false) | None => action.icon,

@@ -56,6 +56,12 @@ impl<'a> IconButton<'a> {
         self
     }
 
+    /// Why it cannot be pressed, if it cannot.
+    pub fn unless(mut self, obstacle: Option<&'a str>) -> Self {
+        self.obstacle = obstacle;
+        self
+    }
+
     /// Another size of the button and of its icon.
     pub fn size(mut self, side: f32, icon_size: f32) -> Self {
         (self.side, self.icon_size) = (side, icon_size);

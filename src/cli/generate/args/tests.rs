@@ -38,7 +38,7 @@ pub(super) fn silent(warning: String) {
 #[test]
 fn every_option_ends_in_the_spec() {
     let options = "--negative-prompt fog --steps 12 --sampler euler --karras --cfg-scale 6.5 \
-        --seed 1234 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 \
+        --seed 1234 --variation 0.25 --variation-seed 99 --width 192 --height 96 --eta 0.5 --batch 3 --strength 0.9 --finish x4 \
         --windows 256 --tile xy --clip-skip 2 --lora ink.safetensors:0.5 --lora oil:x --vae soft.safetensors \
         --embedding glow.pt --prediction v --guidance-start 0.2 --guidance-end 0.8 \
         --prompt";
@@ -63,6 +63,8 @@ fn every_option_ends_in_the_spec() {
         guidance_end: 0.8,
         eta: 0.5,
         seed: 1234,
+        variation_strength: 0.25,
+        variation_seed: 99,
         width_px: 192,
         height_px: 96,
         strength: 0.9,
