@@ -108,7 +108,7 @@ pub static SEED: Number = Number {
 pub static VARIATION: Number = Number {
     id: "variation_strength",
     label: "Variation",
-    hint: "How far the picture goes from that of its seed: a little changes details, all of it is the picture of the variation seed",
+    hint: "How far the noise goes from that of the seed to that of another: a little changes details, much of it the whole picture",
     unit: None,
     allowed: Range::real(0.0, 1.0),
     offered: Range::real(0.0, 1.0),
@@ -119,7 +119,7 @@ pub static VARIATION: Number = Number {
 /// Seed of the noise that a variation goes towards.
 pub static VARIATION_SEED: Number = Number {
     id: "variation_seed",
-    label: "Towards seed",
+    label: "Towards",
     hint: "Seed of the noise that the variation goes towards",
     infotext: Some("Variation seed"),
     ..SEED
