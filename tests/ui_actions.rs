@@ -110,6 +110,9 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         "Redo",
         "Enlarge ×4",
         "Enlarge with a model…",
+        // No layer was painted.
+        "Restore its settings",
+        "Paint variations",
         "Clear mask",
     ];
     let expected: Vec<&str> = file_and_edit

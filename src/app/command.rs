@@ -274,6 +274,8 @@ pub enum Command {
     },
     /// Takes over the settings of an opened picture.
     RestoreSettings(Box<FoundRecipe>),
+    /// Takes over the settings of a layer, to paint it again.
+    PaintAgain(Box<FoundRecipe>),
     /// Paints variations of a painted picture from now on.
     Vary(Box<FoundRecipe>),
     /// Does something with the list of LoRAs.

@@ -102,6 +102,8 @@ pub enum FormChange {
     Sampler(SamplerId),
     /// How noise levels are spread.
     Schedule(Schedule),
+    /// Draws another one of a seed.
+    Roll(&'static Number),
     /// Whether the seed stays from job to job.
     SeedLocked(bool),
     /// Whether what variations go towards stays from job to job.
@@ -299,6 +301,7 @@ impl GenerateForm {
             FormChange::Control(place, change) => self.change_control(place, change),
             FormChange::OwnVae => self.spec.vae = None,
             FormChange::Number(number, value) => self.set_number(number, value),
+            FormChange::Roll(seed) => self.set_number(seed, Value::Whole(fresh_seed())),
         }
     }
 

@@ -43,7 +43,7 @@ pub static GUIDE: Action = Action::new(Group::Edit, "Use as a guide", |state| {
 
 /// Takes over how the chosen layer was painted.
 pub static RESTORE: Action = Action::new(Group::Edit, "Restore its settings", |state| {
-    Some(Command::RestoreSettings(Box::new(recipe(state)?)))
+    Some(Command::PaintAgain(Box::new(recipe(state)?)))
 })
 .in_full("Restore the layer's settings")
 .icon(icons::CLOCK_COUNTER_CLOCKWISE)

@@ -289,8 +289,6 @@ impl Core {
     /// has the model looked for among those that are known.
     pub(super) fn restore_settings(&mut self, mut recipe: FoundRecipe) {
         let state = &mut self.state;
-        // Else Generate would repaint what is on the canvas instead of painting it again.
-        state.documents.front_mut().starts_from_picture = recipe.used_picture;
         let sampler = recipe.spec.sampler.as_ref();
         if sampler.is_some_and(|id| SamplerChoice::find(id).is_none()) {
             recipe.leave_sampler_out();
@@ -307,9 +305,17 @@ impl Core {
         self.background.find_model(recipe, further);
     }
 
+    /// Restores the settings of a layer, to paint it again: what was painted from nothing
+    /// does not begin with what is on the canvas now.
+    pub(super) fn paint_again(&mut self, recipe: FoundRecipe) {
+        let front = self.state.documents.front_mut();
+        front.starts_from_picture = recipe.used_picture;
+        self.restore_settings(recipe);
+    }
+
     /// Prepares the next pictures to be variations of one that was painted from noise.
     pub(super) fn vary(&mut self, recipe: FoundRecipe) {
-        self.restore_settings(recipe);
+        self.paint_again(recipe);
         self.state.settings.form.vary();
         let text = "Generate paints variations of this picture; Variation says how far they go";
         self.state.notices.push(Severity::Info, text.to_owned());

@@ -337,9 +337,11 @@ impl GenerateArgs {
         spec.second_steps = self.second_steps.unwrap_or(spec.second_steps);
         spec.seed = self.seed.unwrap_or(spec.seed);
         let before = (spec.variation_strength > 0.0).then_some(spec.variation_seed);
-        let towards = self.variation_seed.or(before);
-        spec.variation_seed = towards.unwrap_or_else(random::fresh_seed);
         spec.variation_strength = self.variation.unwrap_or(spec.variation_strength);
+        spec.variation_seed = match spec.variation_strength > 0.0 {
+            true => (self.variation_seed.or(before)).unwrap_or_else(random::fresh_seed),
+            false => 0,
+        };
         let recipe_px = recipe.as_ref().map(|_| [spec.width_px, spec.height_px]);
         let before = recipe
             .as_ref()

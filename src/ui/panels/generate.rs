@@ -18,10 +18,9 @@ use crate::app::live::LIVE_STEPS;
 use crate::app::{AppState, Command, CommandSink};
 use crate::engine::SamplerChoice;
 use crate::icons;
-use crate::random::fresh_seed;
 use crate::recipe::param::{
     BATCH, CLIP_SKIP, ETA, FEATHER, GUIDANCE, GUIDANCE_END, GUIDANCE_RESCALE, GUIDANCE_START,
-    HEIGHT, Number, SEED, STEPS, VARIATION, VARIATION_SEED, Value, WIDTH,
+    HEIGHT, Number, SEED, STEPS, VARIATION, VARIATION_SEED, WIDTH,
 };
 use crate::recipe::{SamplerId, Schedule};
 use crate::ui::theme::{height, space, tokens};
@@ -208,7 +207,7 @@ impl SeedRow {
             }
             let roll = IconButton::new(icons::DICE_FIVE, "Roll a new seed");
             if roll.show(ui).clicked() {
-                commands.set(FormChange::Number(number, Value::Whole(fresh_seed())));
+                commands.set(FormChange::Roll(number));
             }
         });
     }
