@@ -78,6 +78,9 @@ fn restored() -> Studio {
     studio.wait("the label map", |state| {
         state.has_drawn(Condition::LabelMap)
     });
+    // It was painted from nothing, and would be again.
+    assert!(studio.sees("Paint 48 × 32 from"));
+    studio.command(Command::StartFromPicture(true));
     studio
 }
 

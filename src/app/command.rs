@@ -272,10 +272,8 @@ pub enum Command {
         /// Whether it is held.
         paused: bool,
     },
-    /// Takes over the settings of an opened picture.
+    /// Takes over the settings of an opened picture or a layer, to paint it again.
     RestoreSettings(Box<FoundRecipe>),
-    /// Takes over the settings of a layer, to paint it again.
-    PaintAgain(Box<FoundRecipe>),
     /// Paints variations of a painted picture from now on.
     Vary(Box<FoundRecipe>),
     /// Does something with the list of LoRAs.

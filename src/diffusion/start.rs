@@ -82,8 +82,8 @@ impl Start {
             _ if !needs_clean => None,
             (Some(given), _) => Some(tensor(given)),
             (None, Some(init)) => {
-                let mut draw = |shape| random.randn(shape, device);
-                Some(first_stage.to_latents(init.clone(), &mut draw))
+                let draw = &mut |shape| random.randn(shape, device);
+                Some(first_stage.to_latents(init.clone(), draw))
             }
             (None, None) => None,
         };

@@ -114,7 +114,6 @@ impl TorchGenerator {
     }
 
     /// The next 32 bits of the Mersenne twister.
-    /// The next 32 random bits.
     pub(crate) fn word(&mut self) -> u32 {
         if self.next == STATE {
             self.renew();

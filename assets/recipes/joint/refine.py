@@ -182,45 +182,17 @@ def recognised(recogniser, scenes, step):
 
 
 # -------------------------------------------------------------------- denoiser
-def tell(scenes, rows, encode, empty):
-    """As run.py tells it, but of boxes and words more often, and to repaint less often."""
-    count = len(rows)
-    chance = lambda p: torch.rand(count) < p
-    nothing = chance(0.08)
-    variant = torch.multinomial(torch.tensor([0.6, 0.14, 0.06, 0.1, 0.1]), count, True)
-    tokens = scenes.tokens[rows].long()[torch.arange(count), variant]
-    tokens = torch.where((chance(0.7) & ~nothing)[:, None], tokens, empty)
-    kept = (torch.rand(count, data.SLOTS) < 0.6) | chance(0.8)[:, None]
-    kinds = torch.where((chance(0.75) & ~nothing)[:, None] & kept, scenes.kinds[rows].long(), -1)
-    labels = torch.where((chance(0.25) & ~nothing)[:, None, None], run.coarse_labels(scenes.labels[rows]), 255)
-    pictures = scenes.pictures(rows)
-    again = torch.randperm(count)[: count // 5]
-    mask = torch.ones(count, 1, run.side, run.side)
-    mask[again] = run.picture_masks(scenes, rows[again])
-    masked = encode.grey.repeat(count, 1, 1, 1)
-    masked[again] = encode(pictures[again] * (1 - mask[again]))
-    return {
-        "tokens": tokens, "kinds": kinds, "labels": labels, "mask": run.latent_mask(mask, encode.factor), "masked": masked,
-        "rects": scenes.rects[rows] + torch.randn(count, data.SLOTS, 4) * 0.01,
-        "tints": torch.where(chance(0.7)[:, None], scenes.tints[rows].long(), 0),
-        "small": F.interpolate(pictures, size=(32, 32), mode="bicubic", antialias=True).clamp(-1, 1),
-        "has_small": (chance(0.06) & ~nothing).float(),
-    }
-
-
-def told_planes(scenes, rows, told, size):
-    """1 in the cells of boxes that are told."""
-    centres = (torch.arange(size) + 0.5) / size
-    rects, there = scenes.rects[rows], (told["kinds"] >= 0)[..., None]
-    across = (centres > rects[..., :1]) & (centres < rects[..., 2:3]) & there
-    down = (centres > rects[..., 1:2]) & (centres < rects[..., 3:])
-    return torch.einsum("bny,bnx->byx", down.float(), across.float()) > 0
+# Boxes and words more often than when all was learnt, and less often a part of a picture.
+SHARES = {
+    "nothing": 0.08, "text": 0.7, "captions": (0.6, 0.14, 0.06, 0.1, 0.1), "boxes": 0.75, "all_boxes": 0.8, "map": 0.25, "small": 0.06,
+    "repaint": 0.2,
+}
 
 
 def reward_loss(recogniser, clean, scenes, rows, told, when):
     """How badly the recogniser finds, in predicted latents, the things that were told, or that can be seen."""
     cells = scenes.cells[rows].long()
-    seen = told_planes(scenes, rows, told, cells.shape[-1]) | (when < 500)[:, None, None]
+    seen = (run.box_planes(scenes, rows, cells.shape[-1], told["kinds"])[:, 0] > 0) | (when < 500)[:, None, None]
     painted = F.interpolate(told["mask"], size=cells.shape[1:])[:, 0]
     counted = ((cells >= run.STUFF) & seen & (when < 800)[:, None, None]).float() * painted
     # Things of one class count as those of another, be they small or large; and less under noise.
@@ -247,7 +219,7 @@ def refine(joint, recogniser, scenes, encode, empty, minutes, share, peak=3e-5):
     begun, steps, lengths, seen = time.time(), 0, [], []
     while (part := (time.time() - begun) / 60 / minutes) < 1:
         rows = torch.randint(scenes.count, (BATCH,))
-        told = tell(scenes, rows, encode, empty)
+        told = run.tell(scenes, rows, encode, empty, **SHARES)
         latents = scenes.latents[rows].float()
         when = (torch.sigmoid(torch.randn(BATCH) * 1.2 - 0.1) * run.STEPS).long().clamp(0, run.STEPS - 1)
         kept = run.alphas[when][:, None, None, None]

@@ -349,10 +349,10 @@ def figures(judge, pictures, scenes, rows):
 WIDTHS = {"f8c16w": ((32, 64, 128, 128), 16), "f8c24": ((24, 48, 96, 96), 24), "f8c8": ((24, 48, 96, 96), 8), "f8c12": ((24, 48, 96, 96), 12), "f8c16": ((24, 48, 96, 96), 16), "f4c4": ((24, 48, 96), 4)}
 
 
-def box_planes(scenes, rows, size):
-    """1 where a box is, at a size."""
+def box_planes(scenes, rows, size, kinds=None):
+    """1 where a box is, at a size: of all, or of those of which the kind is told."""
     centres = (torch.arange(size, device=device) + 0.5) / size
-    rect, there = scenes.rects[rows], scenes.kinds[rows] >= 0
+    rect, there = scenes.rects[rows], (scenes.kinds[rows] if kinds is None else kinds) >= 0
     across = (centres > rect[..., :1]) & (centres < rect[..., 2:3]) & there[..., None]
     down = (centres > rect[..., 1:2]) & (centres < rect[..., 3:])
     return torch.einsum("bny,bnx->byx", down.float(), across.float()).clamp(max=1)[:, None]
@@ -608,28 +608,34 @@ def coarse_labels(labels):
     return torch.where(some & ~inside, 255, labels)
 
 
-def tell(scenes, rows, encode, empty):
-    """What is told of scenes, each condition dropped at random."""
-    count = len(rows)
+SHARES = {
+    "nothing": 0.1, "text": 0.78, "captions": (0.5, 0.18, 0.08, 0.12, 0.12), "boxes": 0.5, "all_boxes": 0.65, "map": 0.42, "small": 0.12,
+    "repaint": 0.4,
+}
+
+
+def tell(scenes, rows, encode, empty, **shares):
+    """What is told of scenes, each condition dropped at random, by SHARES or others."""
+    share, count = {**SHARES, **shares}, len(rows)
     chance = lambda p: torch.rand(count, device=device) < p
-    nothing = chance(0.1)
-    variant = torch.multinomial(torch.tensor([0.5, 0.18, 0.08, 0.12, 0.12], device=device), count, True)
+    nothing = chance(share["nothing"])
+    variant = torch.multinomial(torch.tensor(share["captions"], device=device), count, True)
     tokens = scenes.tokens[rows].long()[torch.arange(count, device=device), variant]
-    has_text = chance(0.78) & ~nothing
+    has_text = chance(share["text"]) & ~nothing
     tokens = torch.where(has_text[:, None], tokens, empty)
-    has_boxes = chance(0.5) & ~nothing
+    has_boxes = chance(share["boxes"]) & ~nothing
     kinds = scenes.kinds[rows].long()
-    kept = (torch.rand(count, data.SLOTS, device=device) < 0.6) | chance(0.65)[:, None]
+    kept = (torch.rand(count, data.SLOTS, device=device) < 0.6) | chance(share["all_boxes"])[:, None]
     kinds = torch.where(has_boxes[:, None] & kept, kinds, -1)
     # Hands draw boxes a little off.
     rects = scenes.rects[rows] + torch.randn(count, data.SLOTS, 4, device=device) * 0.012
     tints = torch.where(chance(0.7)[:, None], scenes.tints[rows].long(), 0)
-    has_map = chance(0.42) & ~nothing
+    has_map = chance(share["map"]) & ~nothing
     labels = torch.where(has_map[:, None, None], coarse_labels(scenes.labels[rows]), 255)
-    has_small = chance(0.12) & ~nothing
+    has_small = chance(share["small"]) & ~nothing
     pictures = scenes.pictures(rows)
     small = F.interpolate(pictures, size=(32, 32), mode="bicubic", antialias=True).clamp(-1, 1)
-    repaint = torch.randperm(count, device=device)[: int(count * 0.4)]
+    repaint = torch.randperm(count, device=device)[: int(count * share["repaint"])]
     mask = torch.ones(count, 1, side, side, device=device)
     mask[repaint] = picture_masks(scenes, rows[repaint])
     masked = encode.grey.repeat(count, 1, 1, 1)

@@ -8,7 +8,7 @@ use crate::app::library::LibraryCommand;
 use crate::app::state::AppState;
 use crate::document::LayerKind;
 use crate::icons;
-use crate::recipe::FoundRecipe;
+use crate::recipe::{FoundRecipe, PaintedRecipe};
 
 /// Adds a layer to paint colours on.
 pub static ADD_PAINT: Action =
@@ -43,26 +43,30 @@ pub static GUIDE: Action = Action::new(Group::Edit, "Use as a guide", |state| {
 
 /// Takes over how the chosen layer was painted.
 pub static RESTORE: Action = Action::new(Group::Edit, "Restore its settings", |state| {
-    Some(Command::PaintAgain(Box::new(recipe(state)?)))
+    let recipe = FoundRecipe::of(painted(state)?);
+    Some(Command::RestoreSettings(Box::new(recipe)))
 })
 .in_full("Restore the layer's settings")
 .icon(icons::CLOCK_COUNTER_CLOCKWISE)
 .hint("Model, words, seed and all else that this layer was painted with; boxes and label map come back as layers")
-.unless(|state| recipe(state).is_none().then_some(NO_RECIPE));
+.unless(|state| painted(state).is_none().then_some(NO_RECIPE));
 
 /// Paints pictures beside the one on the chosen layer.
 pub static VARY: Action = Action::new(Group::Edit, "Paint variations", |state| {
-    Some(Command::Vary(Box::new(recipe(state)?)))
+    Some(Command::Vary(Box::new(FoundRecipe::of(painted(state)?))))
 })
 .in_full("Paint variations of the layer")
 .icon(icons::DICE_FIVE)
 .hint("Restores its settings; the next pictures have noise beside its own, so that they are like it and each is another one")
-.unless(|state| match recipe(state) {
+.unless(|state| match painted(state) {
     None => Some(NO_RECIPE),
     Some(recipe) if recipe.used_picture || recipe.used_latents => {
         Some("It began with another picture, which is no longer there to begin with")
     }
-    Some(recipe) if !recipe.unread.is_empty() => {
+    Some(recipe) if recipe.spec.was_given_latents => {
+        Some("It began with noise that was handed in, which is no longer there")
+    }
+    Some(recipe) if recipe.spec.was_retold => {
         Some("It was painted on the way otherwise than at its start: go on from a step of it instead")
     }
     Some(_) => None,
@@ -149,9 +153,9 @@ fn is_guide(state: &AppState) -> bool {
 }
 
 /// How the chosen layer was painted.
-fn recipe(state: &AppState) -> Option<FoundRecipe> {
+fn painted(state: &AppState) -> Option<PaintedRecipe> {
     let layer = state.document().selected_layer()?.id;
-    state.front().source_of(layer).map(FoundRecipe::of)
+    state.front().source_of(layer)
 }
 
 /// The chosen layer, so many places higher.

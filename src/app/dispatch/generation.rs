@@ -289,6 +289,9 @@ impl Core {
     /// has the model looked for among those that are known.
     pub(super) fn restore_settings(&mut self, mut recipe: FoundRecipe) {
         let state = &mut self.state;
+        // What was painted from nothing is painted again, and not what is on the canvas now
+        // painted over.
+        state.documents.front_mut().starts_from_picture = recipe.used_picture;
         let sampler = recipe.spec.sampler.as_ref();
         if sampler.is_some_and(|id| SamplerChoice::find(id).is_none()) {
             recipe.leave_sampler_out();
@@ -305,17 +308,9 @@ impl Core {
         self.background.find_model(recipe, further);
     }
 
-    /// Restores the settings of a layer, to paint it again: what was painted from nothing
-    /// does not begin with what is on the canvas now.
-    pub(super) fn paint_again(&mut self, recipe: FoundRecipe) {
-        let front = self.state.documents.front_mut();
-        front.starts_from_picture = recipe.used_picture;
-        self.restore_settings(recipe);
-    }
-
     /// Prepares the next pictures to be variations of one that was painted from noise.
     pub(super) fn vary(&mut self, recipe: FoundRecipe) {
-        self.paint_again(recipe);
+        self.restore_settings(recipe);
         self.state.settings.form.vary();
         let text = "Generate paints variations of this picture; Variation says how far they go";
         self.state.notices.push(Severity::Info, text.to_owned());

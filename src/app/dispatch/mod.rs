@@ -249,7 +249,6 @@ impl Core {
                 jobs.mark_paused(job, paused);
             }
             Command::RestoreSettings(recipe) => self.restore_settings(*recipe),
-            Command::PaintAgain(recipe) => self.paint_again(*recipe),
             Command::Vary(recipe) => self.vary(*recipe),
             Command::Lora(command) => self.change_loras(command),
             Command::Classifier(command) => self.change_classifier(command),

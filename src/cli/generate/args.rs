@@ -342,6 +342,9 @@ impl GenerateArgs {
             true => (self.variation_seed.or(before)).unwrap_or_else(random::fresh_seed),
             false => 0,
         };
+        if self.variation_seed.is_some() && spec.variation_strength == 0.0 {
+            warn("without --variation, --variation-seed changes nothing".to_owned());
+        }
         let recipe_px = recipe.as_ref().map(|_| [spec.width_px, spec.height_px]);
         let before = recipe
             .as_ref()

@@ -178,7 +178,6 @@ fn named_hashes(text: &str) -> Option<Vec<(&str, &str)>> {
     pairs.collect()
 }
 
-/// Puts one setting where it belongs; `None` when it means nothing here.
 /// What Python's words for it say; `None` for others.
 fn is_true(value: &str) -> Option<bool> {
     match value {
@@ -188,6 +187,7 @@ fn is_true(value: &str) -> Option<bool> {
     }
 }
 
+/// Puts one setting where it belongs; `None` when it means nothing here.
 fn take(found: &mut FoundRecipe, key: &str, value: &str) -> Option<()> {
     let spec = &mut found.spec;
     // Some writers leave the sampler's name out.

@@ -120,6 +120,16 @@ fn every_option_ends_in_the_spec() {
 }
 
 #[test]
+fn a_seed_to_vary_towards_is_told_of_where_nothing_is_varied() {
+    let mut told = Vec::new();
+    let spec = args(&["--variation-seed", "9"]).spec(&mut |text| told.push(text));
+    assert_eq!(spec.unwrap().variation_seed, 0);
+    assert!(told.len() == 1 && told[0].contains("--variation-seed changes nothing"));
+    let spec = args(&["--variation", "0.2"]).spec(&mut silent).unwrap();
+    assert_ne!(spec.variation_seed, 0, "a random one");
+}
+
+#[test]
 fn what_is_not_given_comes_from_the_model() {
     let spec = args(&[]).spec(&mut silent).unwrap();
     let studio = ModelFolder::open(MODEL).unwrap().manifest();
