@@ -123,6 +123,32 @@ fn a_jpeg_that_is_cut_off_is_told_as_such() {
     assert_eq!(opened.warnings, [PictureWarning::CutOff(cut)]);
 }
 
+/// Decoders speak of chunks, markers and sums.
+#[test]
+fn a_damaged_picture_costs_a_sentence_that_anybody_understands() {
+    let picture = RgbImage::from_fn(40, 30, |x, y| Rgb([(x * 6) as u8, (y * 8) as u8, 77]));
+    for ending in ["png", "jpg", "webp"] {
+        let (_folder, path) = written(&format!("a.{ending}"), b"");
+        picture.save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let mut sentences = 0;
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x55;
+            for bytes in [&whole[..at], &changed] {
+                std::fs::write(&path, bytes).unwrap();
+                let Err(RecipeFileError::Damaged { reason, .. }) = open_picture(&path) else {
+                    continue;
+                };
+                sentences += 1;
+                let is_foreign = |letter: char| letter.is_uppercase() || letter.is_numeric();
+                assert!(!reason.contains(is_foreign), "{reason}");
+            }
+        }
+        assert!(sentences > 20, "{ending}: {sentences}");
+    }
+}
+
 #[test]
 fn colours_are_shown_as_their_profile_means_them() {
     let path = given("icc-red-blue-swapped.png");

@@ -161,7 +161,7 @@ fn the_list_of_keys_is_seen_whole() {
     let title = rects("Keyboard shortcuts");
     assert!(title.iter().all(|rect| rect.top() > 0.0), "{title:?}");
     // The last lines of the columns, and a line that is nearly as long as a column.
-    let label = "Export the picture as PNG, JPEG or WebP";
+    let label = "Export a picture, or its layers as PSD";
     for last in ["Enlarge everything ×4", "Move the picture", label] {
         let [rect] = rects(last)[..] else {
             panic!("{last} is not once there")

@@ -371,6 +371,31 @@ fn where_the_system_has_no_file_dialog_the_path_is_typed() {
 }
 
 #[test]
+fn layers_go_to_other_programs_and_come_back() {
+    let mut studio = Studio::start();
+    studio.paint("a red house");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("house.psd");
+    studio.command(Command::SaveTo(path.clone()));
+    studio.wait("the file", |state| {
+        let mut texts = state.notices.iter().map(|notice| notice.text.as_str());
+        texts.any(|text| text == "Saved house.psd with its layers")
+    });
+    // Boxes and recipes are not in it.
+    assert!(studio.state().front().editor.is_dirty());
+    let painted = studio.state().document().composite();
+    studio.command(Command::SaveTo(folder.path().join("house.velatura")));
+    studio.wait("the project", |state| !state.front().editor.is_dirty());
+    studio.command(Command::OpenFile(path));
+    studio.wait("its layers", |state| state.title() == "house.psd");
+    assert_eq!(studio.state().document().composite(), painted);
+    let front = studio.state().front();
+    assert!(!front.is_project && !front.editor.is_dirty());
+    // A save asks for a place and never takes that of the layers.
+    assert_eq!(front.project_file(), None);
+}
+
+#[test]
 fn escape_closes_a_dialog_while_something_is_typed_in_it() {
     let mut studio = Studio::start();
     studio.command(Command::Show(Dialog::Path {

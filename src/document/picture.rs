@@ -87,10 +87,24 @@ impl Document {
     /// # Errors
     /// When a side is 0 or larger than [`MAX_SIDE_PX`].
     pub fn from_picture(name: &str, picture: TileGrid<[u8; 4]>) -> Result<Self, DocumentError> {
-        let mut document = Self::blank(picture.size_px())?;
-        let content = LayerContent::Raster(picture);
-        let picture = Layer::new(document.fresh_layer_id(), name, content);
-        document.contents.layers.insert(0, picture);
+        let size_px = picture.size_px();
+        let picture = Layer::new(LayerId(0), name, LayerContent::Raster(picture));
+        Self::from_pictures(size_px, vec![picture])
+    }
+
+    /// The same of picture layers of one size, from bottom to top; their numbers are new.
+    ///
+    /// # Errors
+    /// When a side is 0 or larger than [`MAX_SIDE_PX`].
+    pub fn from_pictures(size_px: [u32; 2], pictures: Vec<Layer>) -> Result<Self, DocumentError> {
+        let mut document = Self::blank(size_px)?;
+        for (index, picture) in pictures.into_iter().enumerate() {
+            let id = document.fresh_layer_id();
+            document
+                .contents
+                .layers
+                .insert(index, Layer { id, ..picture });
+        }
         Ok(document)
     }
 

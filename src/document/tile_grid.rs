@@ -362,6 +362,26 @@ impl<P: Pixel> TileGrid<P> {
         pixels
     }
 
+    /// What is made of the pixels of a part that lies inside of the picture, row-major.
+    pub fn pixels_in<Q>(&self, part: CanvasRect, make: impl Fn(P) -> Q) -> Vec<Q> {
+        let mut made = Vec::with_capacity(part.width() as usize * part.height() as usize);
+        for y in part.min[1]..part.max[1] {
+            let line = CanvasRect::from_min_max([part.min[0], y], [part.max[0], y + 1]);
+            for index in self.indices_in(line) {
+                let (tile_rect, inside) = (index.rect(), index.rect().intersect(&line));
+                let count = inside.width() as usize;
+                let Some(tile) = self.tile(index) else {
+                    made.extend((0..count).map(|_| make(P::default())));
+                    continue;
+                };
+                let row = tile.row((y - tile_rect.min[1]) as u32);
+                let from = (inside.min[0] - tile_rect.min[0]) as usize;
+                made.extend(row[from..from + count].iter().map(|pixel| make(*pixel)));
+            }
+        }
+        made
+    }
+
     /// Whether nothing was painted.
     pub fn is_blank(&self) -> bool {
         self.tiles.iter().flatten().all(|tile| tile.is_blank())

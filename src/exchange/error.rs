@@ -127,7 +127,7 @@ pub enum ExchangeError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What the decoder says.
+        /// What is wrong with it.
         reason: String,
     },
     /// It is larger than any job.

@@ -7,7 +7,7 @@ use std::path::Path;
 use image::{GrayImage, Luma, RgbaImage};
 
 use super::ExchangeError;
-use crate::files::{open_file, reason_of, write_atomically};
+use crate::files::{damage_of, open_file, reason_of, write_atomically};
 use crate::recipe::MAX_SIDE_PX;
 use crate::recipe::palette::{NOTHING, Palette};
 
@@ -121,7 +121,7 @@ pub fn read_label_map(path: &Path) -> Result<LabelMapFile, ExchangeError> {
         } else {
             ExchangeError::Damaged {
                 path: path.to_owned(),
-                reason: error.to_string(),
+                reason: damage_of(&error).to_owned(),
             }
         }
     };

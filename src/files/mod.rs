@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub use archive::{Archive, ArchiveEntry, ArchiveError};
 pub use opening::open_file;
 pub use packing::{PlainArchive, write_archive};
-pub use reason::reason_of;
+pub use reason::{damage_of, reason_of};
 
 /// Links that may lead to links.
 const MOST_LINKS: usize = 40;

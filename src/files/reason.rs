@@ -1,6 +1,7 @@
-//! What the system says of files, in words that help.
+//! What the system and decoders say of files, in words that help.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 
 /// What stands before the number of a system's error.
@@ -54,6 +55,19 @@ pub fn reason_of(error: &io::Error) -> String {
         }
     };
     known.to_owned()
+}
+
+/// What is wrong with a picture that a decoder gave up, and what to do about it, as the end of
+/// a sentence that names the file: decoders speak of chunks and markers.
+pub fn damage_of(error: &dyn Display) -> &'static str {
+    let text = error.to_string();
+    log::debug!("A decoder says: {text}");
+    let text = text.to_ascii_lowercase();
+    let is_cut_off = ["unexpected end", "not enough bytes", "missing", "too short"];
+    match is_cut_off.iter().any(|words| text.contains(words)) {
+        true => "it ends before its picture does; fetch or save it once more",
+        false => "its contents contradict each other; fetch or save it once more",
+    }
 }
 
 /// The number of the system's error that a text ends in.

@@ -41,6 +41,17 @@ pub enum ProjectError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A Photoshop file has a form that is not read.
+    #[error(
+        "\u{201c}{}\u{201d} {form}; save it as PSD in RGB colours with 8 bits a channel and open it again",
+        path.display()
+    )]
+    PsdForm {
+        /// The file.
+        path: PathBuf,
+        /// What about it is not read.
+        form: &'static str,
+    },
     /// The canvas is larger than the studio can hold.
     #[error(
         "\u{201c}{}\u{201d} has a canvas of {} × {} pixels; a side may have 1 to {MAX_SIDE_PX}",
@@ -80,4 +91,9 @@ pub enum ProjectWarning {
     /// How a layer was painted is told in a way that is not understood.
     #[error("how the layer \u{201c}{0}\u{201d} was painted could not be read")]
     Recipe(String),
+    /// Layers of a Photoshop file do more than to lie over each other.
+    #[error(
+        "its layers are blended in ways that this studio does not know, so that the topmost one shows the picture as a whole"
+    )]
+    Blended,
 }

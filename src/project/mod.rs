@@ -6,14 +6,19 @@
 //! without the file; its version goes up when an older program would lose or
 //! misread something, and every later program reads every earlier version.
 //!
+//! Other painting programs get the layers of a document as a Photoshop file, and theirs
+//! open as documents.
+//!
 //! What a file claims is checked before memory is taken for it: anybody may have
 //! made it. A file appears under its name only when it is whole.
 
 mod error;
 mod layer_png;
 mod manifest;
+mod psd;
 mod reading;
 pub mod recovery;
+mod tile_rows;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -26,6 +31,7 @@ use crate::geometry::CanvasView;
 use crate::recipe::PaintedRecipe;
 
 pub use error::{ProjectError, ProjectWarning};
+pub use psd::{PSD_EXTENSION, is_psd, is_psd_name, open_psd, save_psd};
 pub use reading::{OpenedProject, ReadLimits, open_project};
 pub use writing::save_project;
 

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use super::layer_png::{Budget, LayerError, PngPixel, decode};
+use super::layer_png::{PngPixel, decode};
 use super::manifest::{
     ChoicesEntry, ContentEntry, FORMAT, FrameEntry, Head, HomeEntry, LayerEntry, MANIFEST_NAME,
     MAX_LAYERS, MAX_MANIFEST_BYTES, MAX_RECIPE_BYTES, Manifest, PaletteEntry, PixelsEntry,
     RecipeEntry, VERSION, ViewEntry,
 };
+use super::tile_rows::{Budget, LayerError};
 use super::{Choices, ConditionChoices, Home, Project, ProjectError, ProjectWarning};
 use crate::document::{
     BoundingBox, CanvasContents, Document, FrameChoice, Layer, LayerContent, LayerId, MAX_SIDE_PX,
@@ -286,7 +287,7 @@ fn damaged(path: &Path, reason: impl Into<String>) -> ProjectError {
 }
 
 /// A stranger's words, fit for a sentence.
-fn tame(text: &str, most_letters: usize) -> String {
+pub(super) fn tame(text: &str, most_letters: usize) -> String {
     let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
     text.chars().map(plain).take(most_letters).collect()
 }

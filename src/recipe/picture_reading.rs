@@ -317,6 +317,6 @@ fn check_size(path: &Path, (width_px, height_px): (u32, u32)) -> Result<(), Reci
 fn damaged(path: &Path, error: &image::ImageError) -> RecipeFileError {
     RecipeFileError::Damaged {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason: files::damage_of(error).to_owned(),
     }
 }

@@ -6,7 +6,7 @@ use std::io::{Cursor, Read as _, Write as _};
 use image::{Rgba, RgbaImage};
 use velatura::document::{Document, DocumentEditor, LayerKind};
 use velatura::geometry::CanvasView;
-use velatura::project::{Project, ReadLimits, open_project, save_project};
+use velatura::project::{Project, ReadLimits, open_project, open_psd, save_project, save_psd};
 use velatura::recipe::{GenerateSpec, PaintedRecipe};
 use zip::write::FileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -124,6 +124,38 @@ fn projects() {
                     save_project(&path, &opened.project).unwrap();
                     let again = open_project(&path, LIMITS).unwrap();
                     assert_eq!(again.project.document, opened.project.document);
+                }
+                Err(error) => {
+                    let sentence = error.to_string();
+                    assert!(!sentence.contains('\n'), "{sentence}");
+                }
+            }
+        },
+    }
+    .fuzz();
+}
+
+#[test]
+fn photoshop_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.psd");
+    let files = ["layered.psd", "blended.psd", "grey.psd", "written.psd"];
+    let files = files.map(|name| std::fs::read(format!("tests/data/project/{name}")).unwrap());
+    Target {
+        name: "photoshop_files",
+        corpus: files.into(),
+        mutate: mutate::bytes,
+        most_bytes: MOST_BYTES,
+        read: &|input| {
+            std::fs::write(&path, input).unwrap();
+            match open_psd(&path, LIMITS) {
+                // What opens can be saved, and looks the same when it opens again.
+                Ok(opened) => {
+                    let document = opened.project.document;
+                    document.validate_invariants().unwrap();
+                    save_psd(&path, &document).unwrap();
+                    let again = open_psd(&path, ReadLimits::default()).unwrap();
+                    assert!(again.project.document.composite() == document.composite());
                 }
                 Err(error) => {
                     let sentence = error.to_string();

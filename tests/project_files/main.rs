@@ -6,6 +6,7 @@
 )]
 
 mod hostile;
+mod psd;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -42,7 +42,7 @@ pub static SAVE_AS: Action = Action::new(Group::File, "Save as…", |_| Some(Com
 /// Asks where the picture is saved.
 pub static EXPORT: Action =
     Action::new(Group::File, "Export picture…", |_| Some(Command::Export))
-        .in_full("Export the picture as PNG, JPEG or WebP")
+        .in_full("Export a picture, or its layers as PSD")
         .icon(icons::EXPORT)
         .key(COMMAND_SHIFT, Key::E)
         .listens(Listens::WhileTyping)

@@ -11,7 +11,7 @@ use crate::app::classes::MapCoding;
 use crate::app::notices::Subject;
 use crate::engine::library::WEIGHT_ENDINGS;
 use crate::exchange::BoxForm;
-use crate::project::EXTENSION;
+use crate::project::{EXTENSION, PSD_EXTENSION};
 use crate::recipe::PictureFormat;
 
 /// A dialog that ends sooner without a choice never opened: no hand is as fast.
@@ -77,7 +77,8 @@ impl Background {
             PickPurpose::OpenPicture => {
                 let pictures = PictureFormat::ALL.iter();
                 let pictures = pictures.flat_map(|format| format.extensions()).copied();
-                let all: Vec<&str> = [EXTENSION].into_iter().chain(pictures).collect();
+                let layered = [EXTENSION, PSD_EXTENSION];
+                let all: Vec<&str> = layered.into_iter().chain(pictures).collect();
                 let dialog = dialog
                     .set_title("Open")
                     .add_filter("Projects and pictures", &all)
@@ -97,6 +98,7 @@ impl Background {
                 for format in PictureFormat::ALL {
                     dialog = dialog.add_filter(format.label(), format.extensions());
                 }
+                dialog = dialog.add_filter("Photoshop, with layers", &[PSD_EXTENSION]);
                 self.await_dialog(purpose, dialog.save_file());
             }
             PickPurpose::LabelMap => {

@@ -35,6 +35,11 @@ use crate::recipe::{FoundRecipe, GenerateSpec, ImageInput, PaintedRecipe};
 pub enum SaveForm {
     /// A project, which holds all of it.
     Project,
+    /// The layers, for other programs.
+    Layers {
+        /// Whether the document has boxes, which the file has not.
+        lacks_boxes: bool,
+    },
     /// A picture.
     Picture {
         /// Whether the document holds more than the file can: layers, a mask, boxes.
@@ -58,11 +63,13 @@ pub struct SaveTicket {
 }
 
 impl SaveTicket {
-    /// What has succeeded once it is written. A picture that lacks something of the document
+    /// What has succeeded once it is written. A file that lacks something of the document
     /// does not make up for a project that could not be saved.
     pub fn subject(&self) -> Subject {
         match self.form {
-            SaveForm::Picture { is_flattened: true } => Subject::Picturing(self.document),
+            SaveForm::Layers { .. } | SaveForm::Picture { is_flattened: true } => {
+                Subject::Picturing(self.document)
+            }
             _ => Subject::Saving(self.document),
         }
     }

@@ -151,7 +151,7 @@ fn opened_folder(path: &Path) -> BackgroundEvent {
 pub(super) fn no_picture(path: &Path, error: &RecipeFileError) -> String {
     match error {
         RecipeFileError::NotAPicture { .. } => format!(
-            "\u{201c}{}\u{201d} is neither a picture (PNG, JPEG or WebP) nor a project, boxes or a model",
+            "\u{201c}{}\u{201d} is neither a picture (PNG, JPEG, WebP or PSD) nor a project, boxes or a model",
             path.display()
         ),
         error => error.to_string(),

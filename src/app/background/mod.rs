@@ -47,8 +47,8 @@ use crate::engine::protocol::{
 use crate::exchange::{BoxForm, read_boxes, write_boxes};
 use crate::files::reason_of;
 use crate::geometry::CanvasRect;
-use crate::project::is_project;
 use crate::project::recovery::Recovery;
+use crate::project::{is_project, is_psd};
 use crate::recipe::{
     FoundRecipe, GenerateSpec, LayoutBox, ModelSource, PaintedRecipe, SaveOptions, TrainSpec,
     next_picture_path, open_picture, save_picture, scale_picture,
@@ -203,6 +203,9 @@ impl Background {
             }
             if is_project(&path) {
                 return projects::opened_project(path);
+            }
+            if is_psd(&path) {
+                return projects::opened_psd(path);
             }
             let opened = open_picture(&path);
             let opened = opened.map_err(|error| library::no_picture(&path, &error))?;

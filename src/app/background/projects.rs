@@ -9,21 +9,38 @@ use std::path::{Path, PathBuf};
 use super::events::{BackgroundEvent, OpenedProjectFile, SaveTicket};
 use super::{Background, failing};
 use crate::app::notices::Subject;
-use crate::document::DocumentId;
+use crate::document::{DocumentId, DocumentSnapshot};
 use crate::engine::memory::Memory;
 use crate::files::reason_of;
 use crate::project::recovery::{Recovery, open_left_behind};
-use crate::project::{OpenedProject, Project, ReadLimits, open_project, save_project};
+use crate::project::{
+    OpenedProject, Project, ProjectError, ReadLimits, open_project, open_psd, save_project,
+    save_psd,
+};
 
 impl Background {
     /// Saves a project, after the files that are being saved already.
     pub fn save_project(&mut self, ticket: SaveTicket, project: Project) {
+        self.save_by(ticket, move |path| save_project(path, &project));
+    }
+
+    /// Saves the layers of a document for other programs, after the files that are being
+    /// saved already.
+    pub fn save_layers(&mut self, ticket: SaveTicket, document: DocumentSnapshot) {
+        self.save_by(ticket, move |path| save_psd(path, &document));
+    }
+
+    fn save_by(
+        &mut self,
+        ticket: SaveTicket,
+        save: impl FnOnce(&Path) -> Result<(), ProjectError> + Send + 'static,
+    ) {
         let failed = {
             let ticket = ticket.clone();
             Box::new(move |text| BackgroundEvent::SaveFailed { ticket, text })
         };
         self.write_in_turn(failed, move || {
-            save_project(&ticket.path, &project).map_err(|error| error.to_string())?;
+            save(&ticket.path).map_err(|error| error.to_string())?;
             Ok(BackgroundEvent::Saved {
                 ticket,
                 left_out: None,
@@ -143,6 +160,12 @@ fn begun<'a>(kept: &'a mut Option<Recovery>, root: &Path) -> Result<&'a mut Reco
 /// Reads a project file.
 pub(super) fn opened_project(path: PathBuf) -> Result<BackgroundEvent, String> {
     let opened = open_project(&path, limits()).map_err(|error| error.to_string())?;
+    Ok(opened_event(path, opened, false))
+}
+
+/// Reads the layers of a Photoshop file.
+pub(super) fn opened_psd(path: PathBuf) -> Result<BackgroundEvent, String> {
+    let opened = open_psd(&path, limits()).map_err(|error| error.to_string())?;
     Ok(opened_event(path, opened, false))
 }
 

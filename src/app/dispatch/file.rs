@@ -80,7 +80,8 @@ impl Core {
         let mut project = opened.project.clone();
         if !opened.is_left_behind {
             self.state.settings.remember_file(&opened.path);
-            project.home = Some(Home {
+            // Layers of another program say that they are no project.
+            project.home.get_or_insert_with(|| Home {
                 path: opened.path.clone(),
                 is_project: true,
             });

@@ -8,7 +8,7 @@ use crate::app::background::{PickPurpose, SaveForm, SaveTicket};
 use crate::app::command::Dialog;
 use crate::app::notices::{Severity, Subject};
 use crate::document::{Document, LayerKind};
-use crate::project::{EXTENSION, is_project_name};
+use crate::project::{EXTENSION, is_project_name, is_psd_name};
 use crate::recipe::PictureFormat;
 
 impl Core {
@@ -76,14 +76,15 @@ impl Core {
     /// Saves a project where the dialog for projects was answered. Who types the
     /// name of a picture there wants a picture.
     pub(in crate::app) fn save_project_to(&mut self, mut path: PathBuf) {
-        if !is_project_name(&path) && PictureFormat::from_path(&path).is_none() {
+        let is_for_others = is_psd_name(&path) || PictureFormat::from_path(&path).is_some();
+        if !is_project_name(&path) && !is_for_others {
             // Added, not put in place of one: a name may have points.
             path.as_mut_os_string().push(format!(".{EXTENSION}"));
         }
         self.save_to(path);
     }
 
-    /// Writes the project or the picture; the extension decides.
+    /// Writes the project, its layers or the picture; the extension decides.
     pub(super) fn save_to(&mut self, mut path: PathBuf) {
         if path.extension().is_none() {
             path.set_extension("png");
@@ -92,6 +93,10 @@ impl Core {
         let snapshot = front.editor.snapshot();
         let form = if is_project_name(&path) || front.project_file() == Some(&path) {
             SaveForm::Project
+        } else if is_psd_name(&path) {
+            SaveForm::Layers {
+                lacks_boxes: painted(&snapshot, LayerKind::Layout) > 0,
+            }
         } else {
             SaveForm::Picture {
                 is_flattened: holds_more_than_a_picture(&snapshot),
@@ -110,6 +115,7 @@ impl Core {
                 let project = front.to_project(self.state.settings.form.conditions());
                 self.background.save_project(ticket, project);
             }
+            SaveForm::Layers { .. } => self.background.save_layers(ticket, snapshot),
             SaveForm::Picture { .. } => {
                 let recipe = front.recipe();
                 self.background
@@ -123,9 +129,16 @@ impl Core {
         let state = &mut self.state;
         let name = ticket.path.file_name().unwrap_or(ticket.path.as_os_str());
         let mut text = format!("Saved {}", name.to_string_lossy());
-        if ticket.form == (SaveForm::Picture { is_flattened: true }) {
-            text.push_str("; a picture file keeps no layers, masks or boxes: a project does");
-        }
+        text.push_str(match ticket.form {
+            SaveForm::Picture { is_flattened: true } => {
+                "; a picture file keeps no layers, masks or boxes: a project does"
+            }
+            SaveForm::Layers { lacks_boxes: true } => {
+                " with its layers, but without boxes: a project keeps them"
+            }
+            SaveForm::Layers { .. } => " with its layers",
+            _ => "",
+        });
         state.notices.push(Severity::Success, text);
         state.settings.remember_file(&ticket.path);
         // Changes made while the file was written are not in it, and neither are
@@ -175,19 +188,22 @@ impl Core {
 
 /// Whether a file with one picture would lose something of the document.
 fn holds_more_than_a_picture(document: &Document) -> bool {
-    let painted = |kind: LayerKind| {
-        let layers = document.layers().iter();
-        layers
-            .filter(|layer| layer.kind() == kind && !layer.content.is_blank())
-            .count()
-    };
     let mut layers = document.layers().iter();
     let is_unseen = layers.any(|layer| {
         let is_seen = layer.visible && layer.opacity > 0.0;
         !is_seen && !layer.content.is_blank()
     });
     let others = [LayerKind::Mask, LayerKind::Layout, LayerKind::Semantic];
-    is_unseen || painted(LayerKind::Raster) > 1 || others.into_iter().any(|kind| painted(kind) > 0)
+    let has = |kind| painted(document, kind) > 0;
+    is_unseen || painted(document, LayerKind::Raster) > 1 || others.into_iter().any(has)
+}
+
+/// How many layers of a kind have something on them.
+fn painted(document: &Document, kind: LayerKind) -> usize {
+    let layers = document.layers().iter();
+    layers
+        .filter(|layer| layer.kind() == kind && !layer.content.is_blank())
+        .count()
 }
 
 #[cfg(test)]

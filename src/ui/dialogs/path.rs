@@ -49,7 +49,7 @@ pub fn path_ui(
     let text = own.typed_path.get_or_insert_with(|| suggestion.to_owned());
     let note = match purpose {
         PickPurpose::SavePicture => {
-            "This system has no file dialog. Type the whole path; its ending, .png, .jpg or .webp, decides the format. A file of that name is replaced."
+            "This system has no file dialog. Type the whole path; its ending, .png, .jpg, .webp or (with layers) .psd, decides the format. A file of that name is replaced."
         }
         PickPurpose::SaveProject | PickPurpose::ExportBoxes(_) | PickPurpose::SaveTrainSettings => {
             "This system has no file dialog. Type the whole path. A file of that name is replaced."
