@@ -4,7 +4,8 @@
 use image::RgbImage;
 use serde::Serialize;
 
-use super::judge::{Judge, Reading};
+use super::judge::Judge;
+use super::reading::Reading;
 use super::report::Share;
 use super::{EvaluateError, PictureKind, Question};
 use crate::pixels::opaque;

@@ -2,8 +2,8 @@
 
 use image::imageops;
 
-use super::judge::{Reading, cell_labels};
 use super::network::{CELLS, SIZE_PX};
+use super::reading::{Reading, cell_labels};
 use super::told;
 use crate::scenes::{Scene, label_of_class};
 

@@ -2,7 +2,7 @@
 
 use image::{GrayImage, Luma};
 
-use super::judge::Reading;
+use super::reading::Reading;
 use super::report::{AskedRow, Share};
 use crate::pixels::regions::regions;
 use crate::recipe::{LayoutBox, LayoutInput};

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::frechet::FrechetDistance;
-use super::judge::Reading;
 use super::questions::Truth;
+use super::reading::Reading;
 use super::super_resolution::{Enlarged, table as super_resolution_table};
 use super::{Combinations, PictureKind, Question, Reconstruction};
 

@@ -1,6 +1,6 @@
 //! Whether what should be left is left.
 
-use super::judge::Reading;
+use super::reading::Reading;
 use super::report::{AskedRow, Share};
 use crate::scenes::{Scene, SceneSource, Sides, kinds_and_numbers, side_caption};
 

@@ -9,9 +9,10 @@ use burn::tensor::Device;
 use image::{DynamicImage, RgbImage};
 
 use super::combinations::{self, Combination, Combinations};
-use super::judge::{Judge, Reading};
+use super::judge::Judge;
 use super::obedience::{self, Measure, Places};
 use super::questions::{Question, Truth};
+use super::reading::Reading;
 use super::reconstruction::{reconstructed, reconstruction};
 use super::repainting::{Hole, hole, inpainting};
 use super::report::{AskedRow, BOXES_APART, ConditionRow, EvaluationReport, LABEL_MAP, rows};

@@ -6,9 +6,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rayon::prelude::*;
 
 use super::EvaluateError;
-use super::judge::{JudgeTraining, cell_labels, host, tensor};
+use super::judge::{JudgeTraining, host, tensor};
 use super::network::{Answers, CELLS, JudgeNetwork, SIZE_PX};
 use super::questions::{BACKGROUNDS, PLACES, TIMES, Truth};
+use super::reading::cell_labels;
 use crate::nn;
 use crate::scenes::{Scene, SceneSource, Style, label_of_class};
 use crate::train::{Learner, LearnerOptions};

@@ -132,6 +132,7 @@ fn reader_of<P: PngPixel>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Tile;
 
     #[test]
     fn a_part_of_a_canvas_goes_out_and_comes_in() {
