@@ -96,9 +96,20 @@ fn layers_of_psd_tools_open() {
             false,
         ),
     ];
+    let masked = TileGrid::from_fn(size_px, |x, y| {
+        let [red, green, blue, alpha] = at(size_px, [60, 8], [30, 20], 8).pixel(x as i32, y as i32);
+        let is_inside = (65..85).contains(&x) && (10..20).contains(&y);
+        let mask = if is_inside { (x - 65) * 12 % 256 } else { 0 };
+        match (u32::from(alpha) * mask + 127) / 255 {
+            0 => [0; 4],
+            alpha => [red, green, blue, alpha as u8],
+        }
+    });
+    let filled = (180.0 * 90.0 / 255.0_f32).round();
+    let wanted = wanted.into_iter().chain([("masked", masked, filled, true)]);
     let (mask, pictures) = document.layers().split_last().unwrap();
     assert!(mask.mask().is_some());
-    assert_eq!(pictures.len(), wanted.len());
+    assert_eq!(pictures.len(), 7);
     for (layer, (name, grid, opacity, is_visible)) in pictures.iter().zip(wanted) {
         assert_eq!((layer.name.as_str(), layer.visible), (name, is_visible));
         assert_eq!((layer.opacity * 255.0).round(), opacity, "{name}");

@@ -26,9 +26,9 @@ import time
 parser = argparse.ArgumentParser(add_help=False)
 parser.add_argument("--scenes", type=int, default=24_000)
 parser.add_argument("--first-seed", type=int, default=21_000)
-parser.add_argument("--recogniser-minutes", type=float, default=36)
-parser.add_argument("--minutes", type=float, default=36)
-parser.add_argument("--share", type=float, default=0.5, help="gradient of the reward, of that of the denoiser's own loss")
+parser.add_argument("--recogniser-minutes", type=float, default=65)
+parser.add_argument("--minutes", type=float, default=72)
+parser.add_argument("--share", type=float, default=0.6, help="gradient of the reward, of that of the denoiser's own loss")
 parser.add_argument("--seed", type=int, default=0)
 args, rest = parser.parse_known_args()
 sys.argv = [sys.argv[0], *rest]
@@ -46,6 +46,8 @@ CHUNK = 1000
 # Scenes that the recogniser is tried on.
 KEPT_BACK = 500
 BATCH = 32
+# What the recogniser says of a whole picture: time, place and ground, and of each that there is none.
+WHOLE = [len(TIMES) + 1, len(PLACES) + 1, len(GROUNDS) + 1]
 
 
 # ---------------------------------------------------------------------- scenes
@@ -113,7 +115,7 @@ class Recogniser(nn.Module):
         self.up = nn.Conv2d(2 * width, 4 * fine, 1)
         self.at_cells = Residual(fine)
         self.norm, self.outward = nn.GroupNorm(8, fine), nn.Conv2d(fine, run.LABELS + len(STYLES), 1)
-        self.whole = nn.Linear(width, len(TIMES) + len(PLACES) + len(GROUNDS) + 3)
+        self.whole = nn.Linear(width, sum(WHOLE))
 
     def forward(self, latents, steps):
         angles = steps[:, None].float() * torch.exp(torch.arange(16) * (-math.log(10_000) / 16))
@@ -153,8 +155,7 @@ def train_recogniser(scenes, latent, minutes):
         weight = thing / thing.sum().clamp(min=1) + (1 - thing) / (1 - thing).sum().clamp(min=1)
         style = F.cross_entropy(styles, as_cells(setting[:, 3], cells), reduction="none")
         loss = (F.cross_entropy(labels, cells, reduction="none") * weight).sum() + 0.5 * (style * thing).sum() / thing.sum().clamp(min=1)
-        sizes = [len(TIMES) + 1, len(PLACES) + 1, len(GROUNDS) + 1]
-        for said, wanted in zip(whole.split(sizes, 1), setting.T):
+        for said, wanted in zip(whole.split(WHOLE, 1), setting.T):
             loss = loss + 0.2 * F.cross_entropy(said, wanted)
         optimiser.zero_grad()
         loss.backward()
@@ -189,23 +190,48 @@ SHARES = {
 }
 
 
+def around(rects, part=0.35):
+    """Boxes that are wider and higher by a part on each side."""
+    beyond = part * (rects[..., 2:] - rects[..., :2])
+    return torch.cat([rects[..., :2] - beyond, rects[..., 2:] + beyond], -1)
+
+
 def reward_loss(recogniser, clean, scenes, rows, told, when):
-    """How badly the recogniser finds, in predicted latents, the things that were told, or that can be seen."""
+    """How badly the recogniser finds, in predicted latents, the things that were told, or that can be seen;
+    what lies around told boxes; and the style, time, place and ground of the words."""
     cells = scenes.cells[rows].long()
+    setting = scenes.setting[rows].long()
     seen = (run.box_planes(scenes, rows, cells.shape[-1], told["kinds"])[:, 0] > 0) | (when < 500)[:, None, None]
     painted = F.interpolate(told["mask"], size=cells.shape[1:])[:, 0]
-    counted = ((cells >= run.STUFF) & seen & (when < 800)[:, None, None]).float() * painted
+    is_thing = cells >= run.STUFF
+    early = (when < 800).float()[:, None, None]
+    counted = (is_thing & seen).float() * painted * early
     # Things of one class count as those of another, be they small or large; and less under noise.
     flat = cells.flatten(1)
     sizes = torch.zeros(len(rows), run.LABELS).scatter_add_(1, flat, counted.flatten(1)).gather(1, flat).view_as(counted)
-    weight = counted / sizes.clamp(min=1) * run.alphas[when].sqrt()[:, None, None]
-    weight = weight / weight.sum().clamp(min=1e-3)
+    weight = counted / sizes.clamp(min=1)
+    # Nothing of a thing beyond its box, but what was there before.
+    wide = run.planes(around(scenes.rects[rows]), told["kinds"] >= 0, cells.shape[-1])[:, 0]
+    ring = ((wide > 0) & ~is_thing).float() * painted * early
+    boxes = (told["kinds"] >= 0).sum(1)[:, None, None]
+    weight = weight + 0.7 * boxes * ring / ring.sum((1, 2), keepdim=True).clamp(min=1)
+    clear = run.alphas[when].sqrt()
+    weight = weight * clear[:, None, None]
+    mean = lambda values, weight: (values * weight).sum() / weight.sum().clamp(min=1e-3)
     # Under noise half of the time, so that no pattern that only the recogniser sees is worth anything.
     again = (torch.rand(len(rows)) * 300).long() * (torch.rand(len(rows)) < 0.5)
-    labels, styles, _ = recogniser(noised(clean, again), again)
-    kind = F.cross_entropy(labels, cells, reduction="none").clamp(max=6)
-    style = F.cross_entropy(styles, as_cells(scenes.setting[rows, 3], cells), reduction="none")
-    return ((kind + 0.5 * style) * weight).sum()
+    labels, styles, whole = recogniser(noised(clean, again), again)
+    kind = mean(F.cross_entropy(labels, cells, reduction="none").clamp(max=6), weight)
+    # The style of a picture is what all its things say together.
+    area = counted.sum((1, 2))
+    said = (styles.softmax(1) * counted[:, None]).sum((2, 3)) / area.clamp(min=1)[:, None]
+    right = said.gather(1, setting[:, 3:])[:, 0].clamp(min=1e-3)
+    has_words = told["has_words"]
+    style = mean(-right.log(), ((area > 0) & (has_words | (when < 500))).float() * clear)
+    told_of = (has_words & (when < 800)).float() * clear * told["mask"].mean((1, 2, 3))
+    parts = zip(whole.split(WHOLE, 1), setting.T)
+    setting_loss = sum(mean(F.cross_entropy(said, wanted, reduction="none"), told_of) for said, wanted in parts)
+    return kind + 0.7 * style + 0.3 * setting_loss
 
 
 def length(gradients):
@@ -215,11 +241,12 @@ def length(gradients):
 def refine(joint, recogniser, scenes, encode, empty, minutes, share, peak=3e-5):
     live = [p for p in joint.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(live, peak, betas=(0.9, 0.98), weight_decay=0.0)
-    average = run.Average([joint], 0.99)
+    average = run.Average([joint], 0.995)
     begun, steps, lengths, seen = time.time(), 0, [], []
     while (part := (time.time() - begun) / 60 / minutes) < 1:
         rows = torch.randint(scenes.count, (BATCH,))
         told = run.tell(scenes, rows, encode, empty, **SHARES)
+        told["has_words"] = (told["tokens"] != empty).any(1)
         latents = scenes.latents[rows].float()
         when = (torch.sigmoid(torch.randn(BATCH) * 1.2 - 0.1) * run.STEPS).long().clamp(0, run.STEPS - 1)
         kept = run.alphas[when][:, None, None, None]

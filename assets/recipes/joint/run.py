@@ -349,13 +349,17 @@ def figures(judge, pictures, scenes, rows):
 WIDTHS = {"f8c16w": ((32, 64, 128, 128), 16), "f8c24": ((24, 48, 96, 96), 24), "f8c8": ((24, 48, 96, 96), 8), "f8c12": ((24, 48, 96, 96), 12), "f8c16": ((24, 48, 96, 96), 16), "f4c4": ((24, 48, 96), 4)}
 
 
+def planes(rects, there, size):
+    """1 where one of the boxes is that are there, at a size."""
+    centres = (torch.arange(size, device=device) + 0.5) / size
+    across = (centres > rects[..., :1]) & (centres < rects[..., 2:3]) & there[..., None]
+    down = (centres > rects[..., 1:2]) & (centres < rects[..., 3:])
+    return torch.einsum("bny,bnx->byx", down.float(), across.float()).clamp(max=1)[:, None]
+
+
 def box_planes(scenes, rows, size, kinds=None):
     """1 where a box is, at a size: of all, or of those of which the kind is told."""
-    centres = (torch.arange(size, device=device) + 0.5) / size
-    rect, there = scenes.rects[rows], (scenes.kinds[rows] if kinds is None else kinds) >= 0
-    across = (centres > rect[..., :1]) & (centres < rect[..., 2:3]) & there[..., None]
-    down = (centres > rect[..., 1:2]) & (centres < rect[..., 3:])
-    return torch.einsum("bny,bnx->byx", down.float(), across.float()).clamp(max=1)[:, None]
+    return planes(scenes.rects[rows], (scenes.kinds[rows] if kinds is None else kinds) >= 0, size)
 
 
 class RandomFeatures(nn.Module):

@@ -208,7 +208,7 @@ impl Canvas<'_> {
             colours: colours.collect::<Result<_, _>>()?,
             alpha: plane(ALPHA, record.part)?,
             mask: match record.mask {
-                Some((part, beyond)) => plane(MASK, part)?.map(|it| (it, beyond)),
+                Some((part, beyond)) => Some((plane(MASK, part)?, beyond)),
                 None => None,
             },
         };
@@ -256,7 +256,9 @@ impl Canvas<'_> {
             alpha.for_each(|(pixel, value)| pixel[3] = *value);
             if let Some((plane, beyond)) = &planes.mask {
                 values.fill(*beyond);
-                plane.row(at, &mut values)?;
+                if let Some(plane) = plane {
+                    plane.row(at, &mut values)?;
+                }
                 let masked = line.iter_mut().zip(&values);
                 masked.for_each(|(pixel, value)| pixel[3] = mul_255(pixel[3], *value));
             }
@@ -278,8 +280,8 @@ impl Canvas<'_> {
 struct Planes<'a> {
     colours: Vec<Option<Plane<'a>>>,
     alpha: Option<Plane<'a>>,
-    /// How much is seen, and how much of what lies beyond.
-    mask: Option<(Plane<'a>, u8)>,
+    /// How much is seen, and how much of what lies beyond, which may be all.
+    mask: Option<(Option<Plane<'a>>, u8)>,
 }
 
 fn layer(name: String, picture: TileGrid<[u8; 4]>) -> Layer {

@@ -4,6 +4,7 @@ use encoding_rs::MACINTOSH;
 
 use super::input::Input;
 use super::{BLOCK, FULL_NAME, IS_HIDDEN, NORMAL};
+use crate::document::mul_255;
 use crate::geometry::CanvasRect;
 use crate::project::tile_rows::LayerError;
 
@@ -109,6 +110,8 @@ impl Record {
                     _ => Group::None,
                 };
             }
+            // How opaque its pixels are beside its effects.
+            b"iOpa" => self.opacity = mul_255(self.opacity, block.u8()?),
             _ => self.is_blended |= CHANGES.contains(&key),
         }
         Ok(())

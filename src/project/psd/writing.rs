@@ -38,9 +38,9 @@ pub fn save_psd(path: &Path, document: &Document) -> Result<(), ProjectError> {
 fn write(file: &mut File, document: &Document) -> io::Result<()> {
     let mut out = BufWriter::new(file);
     let [width, height] = document.size_px();
-    let merged = document.composite_in(document.rect());
-    let (merged, _) = merged.as_chunks::<4>();
-    let is_opaque = merged.iter().all(|pixel| pixel[3] == 255);
+    let whole = document.composite_in(document.rect());
+    let (whole, _) = whole.as_chunks::<4>();
+    let is_opaque = whole.iter().all(|pixel| pixel[3] == 255);
     let planes: &[usize] = if is_opaque { &[0, 1, 2] } else { &[0, 1, 2, 3] };
     out.write_all(&SIGNATURE)?;
     // The version, and six bytes that say nothing.
@@ -52,26 +52,49 @@ fn write(file: &mut File, document: &Document) -> io::Result<()> {
     out.write_all(&RGB.to_be_bytes())?;
     // No colour table and no resources.
     out.write_all(&[0; 8])?;
+    write_layers(&mut out, document, is_opaque)?;
+    out.write_all(&PACKED.to_be_bytes())?;
+    let planes = planes.into_par_iter();
+    let planes: Vec<_> = planes
+        .map(|channel| Packed::new(whole, width, *channel))
+        .collect();
+    for plane in &planes {
+        out.write_all(&plane.row_lengths)?;
+    }
+    for plane in &planes {
+        out.write_all(&plane.rows)?;
+    }
+    check_size(out.stream_position()?)?;
+    out.flush()
+}
 
-    let mut records: Vec<Record> = layers_of(document).map(Record::new).collect();
+/// The section of the layers. Their records stand before their pixels, and are written once
+/// more when it is known how many bytes those take.
+fn write_layers(
+    out: &mut BufWriter<&mut File>,
+    document: &Document,
+    is_opaque: bool,
+) -> io::Result<()> {
+    let layers = document.layers().iter();
+    let with_pixels = layers.filter(|layer| !matches!(layer.content, LayerContent::Layout(_)));
+    let mut records: Vec<Record> = with_pixels.map(Record::new).collect();
     let start = out.stream_position()?;
-    // The same once more when all lengths are known.
     out.write_all(&section(&records, is_opaque, 0))?;
     let pixels_start = out.stream_position()?;
-    for (record, layer) in records.iter_mut().zip(layers_of(document)) {
-        let pixels = pixels_of(layer, document, record.part);
-        let packed: Vec<_> = CHANNELS
-            .into_par_iter()
-            .map(|(_, channel)| Packed::new(&pixels, record.part.width(), channel))
+    for record in &mut records {
+        let pixels = pixels_of(record.layer, document, record.part);
+        let width = record.part.width();
+        let planes = CHANNELS.into_par_iter();
+        let planes: Vec<_> = planes
+            .map(|(_, channel)| Packed::new(&pixels, width, channel))
             .collect();
-        for (packed, length) in packed.iter().zip(&mut record.lengths) {
+        for (plane, length) in planes.iter().zip(&mut record.lengths) {
             out.write_all(&PACKED.to_be_bytes())?;
-            out.write_all(&packed.row_lengths)?;
-            out.write_all(&packed.rows)?;
-            *length = (2 + packed.row_lengths.len() + packed.rows.len()) as u32;
+            out.write_all(&plane.row_lengths)?;
+            out.write_all(&plane.rows)?;
+            *length = (2 + plane.row_lengths.len() + plane.rows.len()) as u32;
         }
-        let position = out.stream_position()?;
-        check_size(position)?;
+        check_size(out.stream_position()?)?;
     }
     let mut pixel_bytes = out.stream_position()? - pixels_start;
     if pixel_bytes % 2 == 1 {
@@ -80,22 +103,11 @@ fn write(file: &mut File, document: &Document) -> io::Result<()> {
     }
     // No mask for all layers.
     out.write_all(&[0; 4])?;
-
-    out.write_all(&PACKED.to_be_bytes())?;
-    let packed: Vec<_> = planes
-        .into_par_iter()
-        .map(|channel| Packed::new(merged, width, *channel))
-        .collect();
-    for packed in &packed {
-        out.write_all(&packed.row_lengths)?;
-    }
-    for packed in &packed {
-        out.write_all(&packed.rows)?;
-    }
-    check_size(out.stream_position()?)?;
+    let end = out.stream_position()?;
     out.seek(SeekFrom::Start(start))?;
     out.write_all(&section(&records, is_opaque, pixel_bytes))?;
-    out.flush()
+    out.seek(SeekFrom::Start(end))?;
+    Ok(())
 }
 
 fn check_size(bytes: u64) -> io::Result<()> {
@@ -106,12 +118,6 @@ fn check_size(bytes: u64) -> io::Result<()> {
              a project",
         )),
     }
-}
-
-/// The layers that have pixels, from bottom to top.
-fn layers_of(document: &Document) -> impl Iterator<Item = &Layer> {
-    let layers = document.layers().iter();
-    layers.filter(|layer| !matches!(layer.content, LayerContent::Layout(_)))
 }
 
 /// What the file says of a layer before its pixels.

@@ -172,22 +172,24 @@ fn beginning(state: &AppState) -> &'static str {
 fn drop_hint_ui(ui: &Ui, canvas: egui::Rect) {
     let tokens = tokens(ui);
     let frame = canvas.shrink(space::S);
-    ui.painter()
-        .rect_filled(frame, radius::SURFACE, tokens.accent.gamma_multiply(0.25));
+    // Above dialogs too: what is dropped is taken whatever is open.
+    let layer = egui::LayerId::new(egui::Order::Tooltip, egui::Id::unique("drop hint"));
+    let painter = ui.ctx().layer_painter(layer);
+    painter.rect_filled(frame, radius::SURFACE, tokens.panel.gamma_multiply(0.85));
+    painter.rect_filled(frame, radius::SURFACE, tokens.accent.gamma_multiply(0.25));
     let stroke = egui::Stroke::new(2.0, tokens.accent_text);
-    ui.painter()
-        .rect_stroke(frame, radius::SURFACE, stroke, egui::StrokeKind::Inside);
-    ui.painter().text(
+    painter.rect_stroke(frame, radius::SURFACE, stroke, egui::StrokeKind::Inside);
+    painter.text(
         canvas.center(),
         egui::Align2::CENTER_CENTER,
         "Drop to open",
         egui::FontId::new(type_size::DISPLAY, semibold()),
         tokens.text,
     );
-    ui.painter().text(
+    painter.text(
         canvas.center() + egui::vec2(0.0, space::XL + space::XS),
         egui::Align2::CENTER_CENTER,
-        "A picture, a project, boxes, a LoRA, a model, or a folder of pictures to train on",
+        "A picture, a project, layers (PSD), boxes, a LoRA, a model, or a folder of pictures to train on",
         egui::FontId::proportional(type_size::BODY),
         tokens.text,
     );

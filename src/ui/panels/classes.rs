@@ -4,6 +4,7 @@
 use egui::{Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, RichText, ScrollArea};
 use egui::{Sense, Stroke, TextEdit, Ui, pos2, vec2};
 
+use super::menu_bar::{entry_ui, menu_style};
 use crate::app::actions::{Entry, semantic};
 use crate::app::classes::ClassCommand;
 use crate::app::{AppState, CommandSink, boxes};
@@ -313,14 +314,15 @@ fn menu_ui(
 ) {
     let index = class_index(line.stored);
     response.context_menu(|ui| {
+        menu_style(ui.style_mut());
         let Some(other) = in_hand.filter(|other| other.index != index) else {
             let text = "Choose another class, then right-click this one to swap the two in the map";
             ui.set_max_width(220.0);
             ui.label(RichText::new(text).color(tokens(ui).text_muted));
             return;
         };
-        let mut entry = |text: String, label: &'static str, recoding: Recoding| {
-            if ui.button(text).clicked() {
+        let mut entry = |icon, text: &str, label: &'static str, recoding: Recoding| {
+            if entry_ui(ui, icon, text).clicked() {
                 commands.push(ClassCommand::Recode { label, recoding }.into());
                 ui.close();
             }
@@ -328,15 +330,12 @@ fn menu_ui(
         let name = &other.name;
         if line.class.is_some() {
             let swap = Recoding::swap(index, other.index);
-            entry(
-                format!("Swap with {name} in this map"),
-                "Swap classes",
-                swap,
-            );
+            let text = format!("Swap with {name} in this map");
+            entry(icons::SWAP, &text, "Swap classes", swap);
         }
         let replace = Recoding::default().with(index, other.index);
         let text = format!("Replace by {name} in this map");
-        entry(text, "Replace class", replace);
+        entry(icons::PAINT_BUCKET, &text, "Replace class", replace);
     });
 }
 

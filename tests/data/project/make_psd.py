@@ -35,6 +35,11 @@ def layered():
     psd.create_group([inside], name="group", opacity=100)
     unseen = psd.create_pixel_layer(pixels(20, 20, 5), name="in a hidden group", top=5, left=5)
     psd.create_group([unseen], name="hidden group").visible = False
+    masked = psd.create_pixel_layer(pixels(30, 20, 8), name="masked", top=8, left=60, opacity=180)
+    x = np.broadcast_to(np.arange(20), (10, 20))
+    masked.create_mask(Image.fromarray((x * 12 % 256).astype(np.uint8)), top=10, left=65)
+    assert masked.mask.background_color == 0
+    masked.fill_opacity = 90
     psd.save(HERE / "layered.psd")
 
 
