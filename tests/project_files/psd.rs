@@ -275,7 +275,12 @@ fn transparency_of_the_whole_is_kept() {
     let document = Document::from_pictures(size_px, vec![picture]).unwrap();
     let (_folder, path) = saved(&document);
     let back = open_psd(&path, ReadLimits::default()).unwrap();
-    assert_eq!(back.project.document.composite(), document.composite());
+    let back = back.project.document;
+    assert_eq!(back.composite(), document.composite());
+    // One layer, below 0 for the transparency: the mask on which nothing is became none.
+    let bytes = std::fs::read(&path).unwrap();
+    let count = 26 + 4 + 4 + 4 + 4;
+    assert_eq!(bytes[count..count + 2], (-1_i16).to_be_bytes());
 }
 
 #[test]

@@ -75,9 +75,14 @@ fn write_layers(
     document: &Document,
     is_opaque: bool,
 ) -> io::Result<()> {
-    let layers = document.layers().iter();
-    let with_pixels = layers.filter(|layer| !matches!(layer.content, LayerContent::Layout(_)));
-    let mut records: Vec<Record> = with_pixels.map(Record::new).collect();
+    // A mask on which nothing is, which every document has, would be nothing but a name.
+    let is_written = |layer: &&Layer| match layer.content {
+        LayerContent::Raster(_) => true,
+        LayerContent::Mask(_) | LayerContent::Semantic(_) => !layer.content.is_blank(),
+        LayerContent::Layout(_) => false,
+    };
+    let layers = document.layers().iter().filter(is_written);
+    let mut records: Vec<Record> = layers.map(Record::new).collect();
     let start = out.stream_position()?;
     out.write_all(&section(&records, is_opaque, 0))?;
     let pixels_start = out.stream_position()?;
