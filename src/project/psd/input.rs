@@ -13,7 +13,9 @@ impl<'a> Input<'a> {
     /// When there are not as many left.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], LayerError> {
         let parts = self.0.split_at_checked(count);
-        let (taken, rest) = parts.ok_or_else(|| LayerError::Damaged("it ends early".to_owned()))?;
+        let (taken, rest) = parts.ok_or_else(|| {
+            LayerError::Damaged("it ends early; fetch or save it once more".to_owned())
+        })?;
         self.0 = rest;
         Ok(taken)
     }

@@ -36,7 +36,8 @@ impl<'a> Plane<'a> {
             }
             _ => {
                 return Err(LayerError::Damaged(
-                    "its pixels are packed by ZIP, which is not read here".to_owned(),
+                    "its pixels are packed by ZIP, which is not read here; save it packed by RLE"
+                        .to_owned(),
                 ));
             }
         };
