@@ -25,7 +25,8 @@ use velatura::engine::{EngineHandle, studio};
 use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::prompt::{PromptSyntax, TextReading};
 use velatura::recipe::{
-    GenerateSpec, LayoutBox, LayoutInput, ModelSource, SemanticInput, WindowChoice,
+    GenerateSpec, ImageInput, LayoutBox, LayoutInput, MaskInput, ModelSource, SemanticInput,
+    WindowChoice,
 };
 
 /// The tiny joint model with a layout prior.
@@ -432,6 +433,69 @@ fn the_engine_paints_with_the_boxes_that_it_shows() {
     assert!(!told.spec.places_boxes);
     let without = paint(spec(&folder().join("joint-tiny"), asked.seed));
     assert!(!without.spec.places_boxes && without.image != placed.image);
+}
+
+#[test]
+fn what_a_masked_picture_lacks_gets_a_box_where_it_is_painted_anew() {
+    let factory = studio::factory(ComputeDevice::cpu());
+    let mut engine = EngineHandle::spawn(factory, Arc::new(|| {})).unwrap();
+    let place = model_folder();
+    let mut spec = GenerateSpec {
+        model: ModelSource::Folder(place.path().to_path_buf()),
+        prompt: "a red bus".to_owned(),
+        steps: 2,
+        guidance_scale: 3.0,
+        strength: 1.0,
+        width_px: 64,
+        height_px: 64,
+        places_boxes: true,
+        ..GenerateSpec::default()
+    };
+    let placed = (0..50).find(|seed| {
+        spec.seed = *seed;
+        engine.compose(spec.clone());
+        matches!(outcome(&mut engine).1, JobOutcome::Composed(Some(_)))
+    });
+    placed.unwrap();
+    let grass = image::RgbaImage::from_pixel(64, 64, image::Rgba([90, 160, 80, 255]));
+    let inside = |x: u32, y: u32| (20..44).contains(&x) && (30..60).contains(&y);
+    let mask = image::GrayImage::from_fn(64, 64, |x, y| {
+        image::Luma([if inside(x, y) { 255 } else { 0 }])
+    });
+    let masked = GenerateSpec {
+        init: Some(ImageInput(Arc::new(grass))),
+        mask: Some(MaskInput(Arc::new(mask))),
+        ..spec
+    };
+    let mut paint = |spec: GenerateSpec| {
+        engine.generate(spec);
+        outcome(&mut engine).0.remove(0)
+    };
+    let filled = paint(masked.clone());
+    // Its recipe has the box, so that it needs nobody who sees the picture.
+    let boxes = filled.spec.layout.clone().expect("a box");
+    assert!(!filled.spec.places_boxes);
+    let [left, top, width, height] = boxes.0[0].rect;
+    assert!(left >= 20.0 && left + width <= 44.0, "{boxes:?}");
+    assert!(top >= 30.0 && top + height <= 60.0, "{boxes:?}");
+    let again = paint(GenerateSpec {
+        layout: Some(boxes),
+        places_boxes: false,
+        ..masked.clone()
+    });
+    assert_eq!(again.image, filled.image);
+    let without = paint(GenerateSpec {
+        places_boxes: false,
+        ..masked.clone()
+    });
+    assert!(without.spec.layout.is_none() && without.image != filled.image);
+    // A picture that is told of otherwise stays as it is told.
+    let guided = paint(GenerateSpec {
+        mask: None,
+        strength: 0.5,
+        ..masked
+    });
+    assert!(guided.spec.layout.is_none());
 }
 
 /// The pictures and the end of the job in hand.

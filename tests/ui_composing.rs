@@ -16,6 +16,7 @@ use velatura::recipe::ModelSource;
 
 const PLACED: &str = "Placed for the words";
 const AROUND: &str = "Taken from the map";
+const MISSING: &str = "For what is missing";
 
 fn with_joint_model() -> Studio {
     let mut studio = Studio::start();
@@ -170,7 +171,7 @@ fn a_box_around_the_mask_holds_what_the_words_name() {
         studio.command(Command::AddMask);
         drag(&mut studio, (20.0, 20.0), (40.0, 30.0));
         let masked = studio.state().document().mask_bounds();
-        assert!(!masked.is_empty() && !studio.sees(PLACED));
+        assert!(!masked.is_empty() && !studio.sees(PLACED) && studio.sees(MISSING));
         studio.click("Box around the mask");
         let found = chosen(studio.state());
         let [around] = found[..] else {
@@ -183,9 +184,9 @@ fn a_box_around_the_mask_holds_what_the_words_name() {
         );
         // What it holds is asked where the words do not say it.
         assert_eq!(are_named(studio.state()), wanted.0.is_empty());
-        assert!(!studio.sees("None drawn"));
+        assert!(!studio.sees(MISSING));
         studio.command(Command::Undo);
-        assert!(studio.sees("None drawn"));
+        assert!(studio.sees(MISSING));
     }
 }
 

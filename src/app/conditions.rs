@@ -88,6 +88,8 @@ pub enum Placing {
     Words,
     /// The things on the label map.
     Things,
+    /// What the words name and the part of the picture that stays does not show.
+    Missing,
 }
 
 /// What the next job will be told, for a sentence about it.
@@ -194,11 +196,17 @@ impl AppState {
         if self.tells(Condition::LabelMap) {
             return model.knows_things.then_some(Placing::Things);
         }
-        let are_words_alone = self.intent() == Intent::TextToImage
-            && self.shown_small().is_none()
-            && self.guide().is_none()
-            && self.used_controls().count() == 0;
-        (model.places_boxes && are_words_alone).then_some(Placing::Words)
+        let is_told_more = self.shown_small().is_some()
+            || self.guide().is_some()
+            || self.used_controls().count() > 0;
+        if !model.places_boxes || is_told_more {
+            return None;
+        }
+        match self.intent() {
+            Intent::TextToImage => Some(Placing::Words),
+            Intent::Inpaint | Intent::Outpaint => Some(Placing::Missing),
+            Intent::ImageToImage => None,
+        }
     }
 
     /// What else can be said of how boxes act on the chosen model.

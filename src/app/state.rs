@@ -8,7 +8,7 @@ use super::boxes::Naming;
 use super::classes::ClassShares;
 use super::classifier::KnownClassifiers;
 use super::command::Dialog;
-use super::conditions::Condition;
+use super::conditions::{Condition, Placing};
 use super::controls::KnownControls;
 use super::documents::{Documents, OpenDocument};
 use super::following::Followers;
@@ -244,7 +244,9 @@ impl AppState {
         let Some(model) = self.model_summary().filter(|it| it.places_boxes) else {
             return choice;
         };
-        let are_placed = self.placing().is_some() && self.form().places_boxes;
+        // What is missing gets its boxes once the windows are chosen.
+        let is_spread = matches!(self.placing(), Some(Placing::Words | Placing::Things));
+        let are_placed = is_spread && self.form().places_boxes;
         if are_placed || self.tells(Condition::Boxes) {
             return choice.beside_boxes(self.painted_size_px(), model.native_size_px);
         }

@@ -31,7 +31,19 @@ pub struct Composing<'a> {
     pub canvas: Canvas,
 }
 
-impl Composing<'_> {
+impl<'r> Composing<'r> {
+    /// What boxes are placed for in a run.
+    pub fn of(request: &'r GenerationRequest) -> Self {
+        Self {
+            prompt: &request.prompt,
+            syntax: request.reading.syntax,
+            steps: request.steps as usize,
+            seed: request.seed,
+            size_px: [request.width_px, request.height_px],
+            canvas: request.canvas,
+        }
+    }
+
     /// The words without signs; `None` for those that change on the way, or are several
     /// texts: nobody can say what then lies where.
     fn words(&self) -> Option<String> {
@@ -206,14 +218,7 @@ impl LatentDiffusion {
         &self,
         request: &'r GenerationRequest,
     ) -> Cow<'r, GenerationRequest> {
-        let composing = Composing {
-            prompt: &request.prompt,
-            syntax: request.reading.syntax,
-            steps: request.steps as usize,
-            seed: request.seed,
-            size_px: [request.width_px, request.height_px],
-            canvas: request.canvas,
-        };
+        let composing = Composing::of(request);
         let mut conditions = Cow::Borrowed(&request.conditions);
         // Words say what is to be on the whole picture, and a mask where some of it goes.
         let says_where = request.init.is_none() || conditions.semantic.is_some();

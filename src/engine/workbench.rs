@@ -12,13 +12,14 @@ use super::memory::{Memory, memory_in_use};
 use super::model_cache::{Loaded, ModelCache, bad_model, folder_of, path_of};
 use super::protocol::{EngineError, StopReason};
 use super::steps::Steps;
+use crate::diffusion::{GenerationRequest, LatentDiffusion};
 use crate::evaluate::Judge;
 use crate::folders;
 use crate::frame::patch_bytes;
 use crate::model::{Beside, MemoryEstimate, ModelFolder, Upscaler, WeightDtype};
 use crate::recipe::{
-    BoxUse, GenerateSpec, MapUse, ModelSource, NamedFile, SuperResolution, TrainSpec, UpscaleSpec,
-    enlarging_window_px,
+    BoxUse, GenerateSpec, LayoutInput, MapUse, ModelSource, NamedFile, SuperResolution, TrainSpec,
+    UpscaleSpec, enlarging_window_px,
 };
 use crate::train;
 
@@ -220,6 +221,29 @@ impl Workbench {
         })?;
         let judge = Judge::open(&folder).map_err(|error| bad_model(&error))?;
         Ok(Rc::clone(self.judge.get_or_init(|| Rc::new(judge))))
+    }
+
+    /// Boxes for what is missing in a picture of which a part is painted anew. Without the
+    /// network that sees it, it is painted without them.
+    pub fn missing(
+        &self,
+        model: &LatentDiffusion,
+        request: &GenerationRequest,
+    ) -> Option<LayoutInput> {
+        if !model.places_boxes(false) {
+            return None;
+        }
+        let judge = match self.judge() {
+            Ok(judge) => judge,
+            Err(reason) => {
+                log::warn!("Nobody can see what is missing in the picture: {reason:?}");
+                return None;
+            }
+        };
+        judge.missing(model, request).unwrap_or_else(|error| {
+            log::warn!("What is missing in the picture cannot be seen: {error}");
+            None
+        })
     }
 
     /// Refuses to make pictures that are larger than the memory there is, which is

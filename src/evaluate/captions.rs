@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::study::paint_scene;
+use super::study::{paint_scene, request_for};
 use super::{EvaluateError, EvaluationEvent, EvaluationPlan, PictureKind};
 use crate::diffusion::{Conditions, LatentDiffusion};
 use crate::scenes::SceneSource;
@@ -26,7 +26,8 @@ pub fn paint_captions(
         let told = (Conditions::default(), None);
         let prompt = (scene.caption.as_str(), index as usize);
         let begun = Instant::now();
-        let picture = paint_scene(model, plan, prompt, &scene, told)?;
+        let request = request_for(plan, prompt, &scene, told);
+        let picture = paint_scene(model, &request, &scene, None)?;
         let event = EvaluationEvent {
             done: index + 1,
             total: plan.count,

@@ -7,7 +7,7 @@ use super::Task;
 use crate::diffusion::DiffusionError;
 use crate::files::reason_of;
 use crate::model::ModelError;
-use crate::recipe::{RecipeFileError, SpecError};
+use crate::recipe::{PictureFormat, RecipeFileError, SpecError};
 use crate::scenes::SceneError;
 use crate::train::TrainError;
 
@@ -43,7 +43,7 @@ pub enum EvaluateError {
     NotTaken(Task),
     /// A place where no pictures are.
     #[error(
-        "there are no pictures in \u{201c}{}\u{201d}; name a folder with PNG, JPEG or WebP files directly in it", .0.display()
+        "there are no pictures in \u{201c}{}\u{201d}; name a folder with {} files directly in it", .0.display(), PictureFormat::NAMES
     )]
     NoPictures(PathBuf),
     /// Neither pictures nor statistics.

@@ -22,6 +22,7 @@ mod frechet;
 mod grid;
 mod judge;
 mod middles;
+mod missing;
 mod network;
 mod numbers;
 mod obedience;

@@ -1,12 +1,13 @@
 //! What the judge reads in a picture, and what there is to be read in a label map.
 
 use burn::tensor::activation;
-use image::GrayImage;
+use image::{GrayImage, Luma};
 
 use super::EvaluateError;
 use super::judge::host;
 use super::network::{Answers, CELL_PX, CELLS, SIZE_PX};
 use super::questions::{Question, STYLES, label_count};
+use crate::pixels::regions::regions;
 use crate::scenes::{Stuff, classes, label_of_class};
 
 /// From this probability on an object is there: the judge thinks it likelier
@@ -62,6 +63,21 @@ impl Reading {
             .iter()
             .enumerate()
             .any(|(cell, probability)| *probability >= SURE && counts(cell))
+    }
+
+    /// In how many places an object of a class may be, with so much probability; in a mask.
+    pub(super) fn traces(&self, class: usize, mask: &GrayImage, least: f32) -> usize {
+        let Some(shares) = self.objects.get(class) else {
+            return 0;
+        };
+        let side = CELLS as u32;
+        let seen = GrayImage::from_fn(side, side, |x, y| {
+            let cell = y as usize * CELLS + x as usize;
+            let is_seen = shares[cell] >= least && is_masked(mask, cell);
+            Luma([u8::from(is_seen)])
+        });
+        let places = regions(&seen).into_iter();
+        places.filter(|region| region.label > 0).count()
     }
 
     /// The middle of a kind of object from left to right, as a share of the width; `None`
@@ -179,8 +195,6 @@ pub(super) fn cell_labels(labels: &GrayImage) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use image::Luma;
-
     use super::*;
 
     #[test]

@@ -207,7 +207,11 @@ pub fn evaluate(
             ..plan.clone()
         };
         let begun = Instant::now();
-        let picture = paint_scene(model, &plan, (prompt, index), scene, (conditions, hole))?;
+        let mut request = request_for(&plan, (prompt, index), scene, (conditions, hole));
+        if kind == PictureKind::Inpainting && plan.places_boxes {
+            request.conditions.layout = judge.missing(model, &request)?;
+        }
+        let picture = paint_scene(model, &request, scene, hole)?;
         done += 1;
         let event = EvaluationEvent {
             done,
@@ -396,15 +400,15 @@ fn condition_rows(
     rows
 }
 
-pub(super) fn paint_scene(
-    model: &LatentDiffusion,
+/// What a model is asked for, of a scene or of a hole in it.
+pub(super) fn request_for(
     plan: &EvaluationPlan,
     (prompt, index): (&str, usize),
     scene: &Scene,
     (conditions, hole): (Conditions, Option<&Hole>),
-) -> Result<RgbImage, EvaluateError> {
+) -> GenerationRequest {
     let (width_px, height_px) = scene.image.dimensions();
-    let request = GenerationRequest {
+    GenerationRequest {
         prompt: prompt.to_owned(),
         reading: TextReading::PLAIN,
         sampler: plan.sampler.clone(),
@@ -420,8 +424,17 @@ pub(super) fn paint_scene(
         given: crate::diffusion::GivenLatents::default(),
         conditions,
         ..GenerationRequest::default()
-    };
-    let outcome = model.generate(&request, &mut |_| ControlFlow::Continue(()))?;
+    }
+}
+
+/// The picture; of a hole, in its scene.
+pub(super) fn paint_scene(
+    model: &LatentDiffusion,
+    request: &GenerationRequest,
+    scene: &Scene,
+    hole: Option<&Hole>,
+) -> Result<RgbImage, EvaluateError> {
+    let outcome = model.generate(request, &mut |_| ControlFlow::Continue(()))?;
     let GenerationOutcome::Finished { image, .. } = outcome else {
         return Err(EvaluateError::Stopped);
     };

@@ -139,7 +139,8 @@ pub struct GenerateSpec {
     pub layout_bias: f32,
     /// Whether a model that can places boxes: for the things on a label map, else for the
     /// words, where nothing but words says what to paint. Map, or seed, words and model
-    /// decide where, so that a recipe needs no more.
+    /// decide where, so that a recipe needs no more. Where a part of a picture is painted
+    /// anew: for what the words name and the rest does not show; `layout` then has them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub places_boxes: bool,
     /// The share of the steps, from the first, in which boxes act on a model that takes
@@ -373,6 +374,19 @@ impl GenerateSpec {
         let are_words_alone =
             !has_picture && self.initial_latents.is_none() && self.controls.is_empty();
         self.places_boxes && self.layout.is_none() && (self.semantic.is_some() || are_words_alone)
+    }
+
+    /// Whether what the words name and the kept part of the picture does not show is to get
+    /// boxes where the picture is painted anew: the model may place boxes, there are none, and
+    /// nothing but words and a mask says what is to be where.
+    pub fn is_filled_in(&self) -> bool {
+        let others = [&self.low_resolution, &self.guide];
+        let is_told_more = others.iter().any(|it| it.is_some())
+            || self.layout.is_some()
+            || self.semantic.is_some()
+            || self.initial_latents.is_some()
+            || !self.controls.is_empty();
+        self.places_boxes && self.init.is_some() && self.mask.is_some() && !is_told_more
     }
 
     /// The LoRAs of the list and those that the prompt names.

@@ -42,6 +42,9 @@ impl PictureFormat {
     /// Every format, in the order in which dialogs list them.
     pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::Webp];
 
+    /// The formats as sentences name them.
+    pub const NAMES: &str = "PNG, JPEG or WebP";
+
     /// The name shown in dialogs.
     pub fn label(self) -> &'static str {
         match self {
@@ -55,9 +58,17 @@ impl PictureFormat {
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Png => &["png"],
-            Self::Jpeg => &["jpg", "jpeg"],
+            // Browsers on Windows save "jfif".
+            Self::Jpeg => &["jpg", "jpeg", "jfif"],
             Self::Webp => &["webp"],
         }
+    }
+
+    /// The endings of all formats, in lower case.
+    pub fn endings() -> impl Iterator<Item = &'static str> {
+        Self::ALL
+            .into_iter()
+            .flat_map(|format| format.extensions().iter().copied())
     }
 
     /// The format that a file's name asks for.
@@ -120,8 +131,8 @@ pub enum RecipeFileError {
     },
     /// The file is of another kind.
     #[error(
-        "\u{201c}{}\u{201d} is not a PNG, JPEG or WebP picture; convert it to one of these",
-        path.display()
+        "\u{201c}{}\u{201d} is not a {} picture; convert it to one of these",
+        path.display(), PictureFormat::NAMES
     )]
     NotAPicture {
         /// The file.

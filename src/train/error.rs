@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::diffusion::DiffusionError;
 use crate::files::reason_of;
 use crate::model::ModelError;
+use crate::recipe::PictureFormat;
 use crate::scenes::SceneError;
 
 use super::source::SkippedPicture;
@@ -25,8 +26,8 @@ pub enum TrainError {
     },
     /// The folder of pictures holds none.
     #[error(
-        "there are no pictures in \u{201c}{}\u{201d}; it needs PNG, JPEG or WebP files, in folders of their own if you like",
-        .0.display()
+        "there are no pictures in \u{201c}{}\u{201d}; it needs {} files, in folders of their own if you like",
+        .0.display(), PictureFormat::NAMES
     )]
     NoPictures(PathBuf),
     /// Every picture of the folder had to be left out.

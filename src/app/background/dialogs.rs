@@ -75,10 +75,11 @@ impl Background {
         // waited for on another.
         match purpose {
             PickPurpose::OpenPicture => {
-                let pictures = PictureFormat::ALL.iter();
-                let pictures = pictures.flat_map(|format| format.extensions()).copied();
                 let layered = [EXTENSION, PSD_EXTENSION];
-                let all: Vec<&str> = layered.into_iter().chain(pictures).collect();
+                let all: Vec<_> = layered
+                    .into_iter()
+                    .chain(PictureFormat::endings())
+                    .collect();
                 let dialog = dialog
                     .set_title("Open")
                     .add_filter("Projects and pictures", &all)
@@ -166,11 +167,10 @@ impl Background {
                 self.await_dialog(purpose, dialog.pick_folder());
             }
             PickPurpose::ControlPicture(_) => {
-                let pictures = PictureFormat::ALL.iter();
-                let pictures = pictures.flat_map(|format| format.extensions()).copied();
+                let pictures: Vec<_> = PictureFormat::endings().collect();
                 let dialog = dialog
                     .set_title("Choose a picture")
-                    .add_filter("Pictures", &pictures.collect::<Vec<_>>());
+                    .add_filter("Pictures", &pictures);
                 self.await_dialog(purpose, dialog.pick_file());
             }
             PickPurpose::ImportBoxes => {

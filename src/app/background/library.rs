@@ -16,7 +16,7 @@ use crate::engine::library::{
 };
 use crate::engine::protocol::survey_of_folder;
 use crate::folders;
-use crate::recipe::{ModelSource, RecipeFileError};
+use crate::recipe::{ModelSource, PictureFormat, RecipeFileError};
 
 /// What was found out of models.
 #[derive(Debug)]
@@ -151,8 +151,9 @@ fn opened_folder(path: &Path) -> BackgroundEvent {
 pub(super) fn no_picture(path: &Path, error: &RecipeFileError) -> String {
     match error {
         RecipeFileError::NotAPicture { .. } => format!(
-            "\u{201c}{}\u{201d} is neither a picture (PNG, JPEG, WebP or PSD) nor a project, boxes or a model",
-            path.display()
+            "\u{201c}{}\u{201d} is neither a picture ({}) nor a Photoshop file, a project, boxes or a model",
+            path.display(),
+            PictureFormat::NAMES
         ),
         error => error.to_string(),
     }

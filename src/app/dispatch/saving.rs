@@ -65,7 +65,9 @@ impl Core {
         };
         let ending = match purpose {
             PickPurpose::SaveProject => EXTENSION,
-            _ if front.is_project => "png",
+            // Another program's layers may be blended in ways that are lost here: its file
+            // is not the one to replace.
+            _ if front.is_project || is_psd_name(file) => "png",
             _ => return self.state.title(),
         };
         let name = file.with_extension(ending);

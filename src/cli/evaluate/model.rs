@@ -47,7 +47,8 @@ pub struct ModelArgs {
     boxes_as_regions: bool,
     #[arg(long, value_name = "BIAS", help = help(&LAYOUT_BIAS, "2"))]
     box_focus: Option<f32>,
-    /// Whether a model that can places boxes for words, and around the things on label maps
+    /// Whether a model that can places boxes for words, around the things on label maps, and for
+    /// what is missing in pictures with a hole
     #[arg(long, value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
     place_boxes: bool,
     /// Unseen scenes to paint for each way of asking

@@ -31,8 +31,9 @@ pub(in crate::cli) struct ConditionArgs {
     /// The image of the file whose boxes are meant, by its id
     #[arg(long, value_name = "ID", requires = "layout")]
     layout_image: Option<String>,
-    /// Whether a model that can places boxes: around the things on the label map, or for
-    /// the words where nothing else says what is to be where [default: the recipe's, or true]
+    /// Whether a model that can places boxes: around the things on the label map, for the words
+    /// where nothing else says what is to be where, or under a mask for what the words name and
+    /// the rest does not show [default: the recipe's, or true]
     #[arg(long, value_name = "true|false", conflicts_with = "layout")]
     place_boxes: Option<bool>,
     /// Label map: a PNG with the number of a class for every pixel, or its colour;

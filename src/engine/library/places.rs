@@ -8,6 +8,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::card::is_named_as_weights;
 use super::extra_paths::extra_paths;
+use crate::recipe::PictureFormat;
 
 /// How deep folders are looked into.
 const MOST_DEPTH: usize = 8;
@@ -24,8 +25,6 @@ const PROGRAMS: [&str; 6] = [
 ];
 /// By what a folder is seen to be a model.
 const MODEL_SIGNS: [&str; 3] = ["model_index.json", "studio.json", "unet/config.json"];
-/// Endings of pictures that may stand for a model.
-const PICTURE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
 /// Other programs whose folders are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +191,7 @@ pub(super) fn find(root: &Path, is_wanted: &dyn Fn() -> bool) -> Vec<Found> {
             }
         } else if is_named_as_weights(entry.path()) {
             files.push(entry);
-        } else if has_ending(entry.path(), &PICTURE_ENDINGS) {
+        } else if PictureFormat::from_path(entry.path()).is_some() {
             pictures.insert(with_small_ending(entry.path()), entry.into_path());
         }
     }
@@ -228,15 +227,6 @@ fn model_at(folder: &Path) -> Option<PathBuf> {
     folders.find(is_model)
 }
 
-fn has_ending(path: &Path, endings: &[&str]) -> bool {
-    let ending = path.extension();
-    ending.is_some_and(|ending| {
-        endings
-            .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
-    })
-}
-
 /// Where pictures of a model may lie, best first.
 pub(super) fn pictures_of(path: &Path) -> impl Iterator<Item = PathBuf> {
     let is_file = is_named_as_weights(path);
@@ -249,9 +239,7 @@ pub(super) fn pictures_of(path: &Path) -> impl Iterator<Item = PathBuf> {
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     [".preview", ""].into_iter().flat_map(move |middle| {
         let (folder, stem) = (folder.clone(), stem.clone());
-        PICTURE_ENDINGS
-            .into_iter()
-            .map(move |ending| folder.join(format!("{stem}{middle}.{ending}")))
+        PictureFormat::endings().map(move |ending| folder.join(format!("{stem}{middle}.{ending}")))
     })
 }
 
@@ -288,12 +276,13 @@ fn of_folder(folder: &Path) -> Option<Found> {
         .take(MOST_FILES)
         .filter_map(|entry| entry.metadata().ok())
         .collect();
-    let picture = PICTURE_ENDINGS.map(|ending| folder.join(format!("preview.{ending}")));
+    let mut picture =
+        PictureFormat::endings().map(|ending| folder.join(format!("preview.{ending}")));
     Some(Found {
         path: folder.to_path_buf(),
         size_bytes: files.iter().map(std::fs::Metadata::len).sum(),
         changed: files.iter().filter_map(|it| it.modified().ok()).max(),
-        picture: picture.into_iter().find(|picture| picture.is_file()),
+        picture: picture.find(|picture| picture.is_file()),
         stamp: stamp(files.iter().map(|it| (it.len(), it.modified().ok()))),
     })
 }

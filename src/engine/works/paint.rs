@@ -162,6 +162,7 @@ impl Paint {
             let prepared = model.model.prepare_previews();
             prepared.map_err(|error| failed(error, context))?;
         }
+        let is_filled_in = spec.is_filled_in();
         let (mut spec, warnings) =
             settled(spec, &model.model).map_err(|error| failed(error, context))?;
         for warning in warnings {
@@ -170,6 +171,10 @@ impl Paint {
             }
         }
         let mut request = request_of(&spec, &self.controls);
+        if is_filled_in && let Some(boxes) = self.bench.missing(&model.model, &request) {
+            spec.layout = Some(boxes.clone());
+            request.conditions.layout = Some(boxes);
+        }
         request.canvas.in_parts = self.is_in_parts[usize::from(over.is_some())];
         if let Some(classifier) = &self.classifier {
             request.class_guide = Some(classifier.guide(&spec));

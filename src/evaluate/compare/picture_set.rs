@@ -9,10 +9,8 @@ use image::RgbImage;
 use super::distribution::{Distribution, Moments};
 use super::features::{FeatureNetwork, Rows};
 use crate::evaluate::EvaluateError;
-use crate::recipe::{PictureWarning, decode_picture};
+use crate::recipe::{PictureFormat, PictureWarning, decode_picture};
 
-/// Endings of pictures that are read; of any case.
-const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// Ends of the names of what lies beside pictures and is none.
 const BESIDE: [&str; 2] = [".label", ".mask"];
 /// Pictures of which each by itself is remembered, for figures that need that: spread
@@ -195,11 +193,7 @@ pub(super) fn read_picture(file: &Path) -> Result<(RgbImage, Vec<PictureWarning>
 }
 
 fn is_picture(path: &Path) -> bool {
-    let is_read = path.extension().is_some_and(|ending| {
-        ENDINGS
-            .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
-    });
+    let is_read = PictureFormat::from_path(path).is_some();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let is_beside = BESIDE
         .iter()

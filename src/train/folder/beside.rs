@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 use super::labels::{self, Labels};
 use super::{caption, companion};
-use crate::recipe::Palette;
+use crate::recipe::{Palette, PictureFormat};
 
-/// Endings of the files that are read; of any case.
-const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// What folders of label maps are called in data sets that keep them apart.
 const MAP_FOLDERS: [&str; 7] = [
     "annotations",
@@ -29,7 +27,7 @@ fn ending(path: &Path) -> Option<String> {
 }
 
 fn is_picture(path: &Path) -> bool {
-    ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+    PictureFormat::from_path(path).is_some()
 }
 
 /// The palette of a folder; what is wrong with one goes to `problems`.
@@ -75,7 +73,7 @@ impl<'a> Beside<'a> {
                 continue;
             };
             let names = beside.folders.entry(folder).or_default();
-            if ENDINGS.contains(&ending.as_str()) {
+            if is_picture(path) {
                 names.pictures.insert(stem);
                 let of = stem.to_str().and_then(|stem| stem.strip_suffix(".label"));
                 if let Some(of) = of.filter(|_| ending == "png") {

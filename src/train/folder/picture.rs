@@ -10,7 +10,7 @@ use crate::files::{open_file, reason_of};
 use crate::pixels::{WHITE, flattened};
 use crate::recipe::palette::NOTHING;
 use crate::recipe::{
-    Fit, MAX_SIDE_PX, PictureWarning, RecipeFileError, decode_picture, picture_size,
+    Fit, MAX_SIDE_PX, PictureFormat, PictureWarning, RecipeFileError, decode_picture, picture_size,
 };
 
 /// Width and height of a picture as it lies in its file, from the head of it.
@@ -34,7 +34,7 @@ fn reason(error: RecipeFileError) -> String {
         RecipeFileError::Open { source, .. } => {
             format!("it cannot be opened ({})", reason_of(&source))
         }
-        RecipeFileError::NotAPicture { .. } => "it is no PNG, JPEG or WebP picture".to_owned(),
+        RecipeFileError::NotAPicture { .. } => format!("it is no {} picture", PictureFormat::NAMES),
         RecipeFileError::Damaged { reason, .. } => format!("it is damaged ({reason})"),
         RecipeFileError::TooLarge {
             width_px,

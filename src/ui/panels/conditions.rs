@@ -71,6 +71,12 @@ fn composing_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
              sees where something is, and often takes it for something else",
             &FROM_MAP,
         ),
+        Some(Placing::Missing) => (
+            "For what is missing",
+            "What the prompt names and the picture outside of the mask does not show is \
+             told as a box inside of it: it is painted there more often",
+            &AROUND_MASK,
+        ),
         None => return masking_ui(ui, state, commands),
     };
     let mut is_on = state.form().places_boxes;

@@ -2,7 +2,7 @@
 
 use super::Paint;
 use crate::diffusion::{Conditions, DiffusionError, Retelling};
-use crate::engine::inputs::canvas_of;
+use crate::engine::inputs::{canvas_of, request_of};
 use crate::recipe::{ControlSpec, GenerateSpec};
 
 impl Paint {
@@ -30,10 +30,14 @@ impl Paint {
                 seed: before.seed,
                 ..spec.clone()
             };
-            let now = now.resolved();
+            let mut now = now.resolved();
             // Other wildcards may choose others.
             if named(&before) != named(&now) {
                 return Err(DiffusionError::LorasStay);
+            }
+            if now.is_filled_in() {
+                let request = request_of(&now, &self.controls);
+                now.layout = self.bench.missing(&picture.model.model, &request);
             }
             let now = match &mut picture.over {
                 Some(first) => first.retell(&now, spec.windows, &picture.model.model),

@@ -1,0 +1,337 @@
+//! Boxes for what words name and the kept part of a picture does not show: it must be meant
+//! to lie where the picture is painted anew.
+
+use std::cmp::Reverse;
+
+use image::{GrayImage, Luma, RgbImage, imageops};
+
+use super::EvaluateError;
+use super::judge::Judge;
+use super::network::CELLS;
+use crate::diffusion::{Composing, GenerationRequest, LatentDiffusion};
+use crate::pixels::regions::{Region, regions};
+use crate::recipe::palette::is_same_name;
+use crate::recipe::{LayoutBox, LayoutInput};
+use crate::scenes::classes;
+
+/// From this probability on a thing may be there: a second one that nobody wants is worse
+/// than one without a box.
+const PERHAPS: f32 = 0.2;
+/// How many times as wide or high as a thing what is masked may be, to be meant as its place.
+const MOST_TIMES: f32 = 2.0;
+/// Share of a box that must be painted anew.
+const LEAST_MASKED: f32 = 0.7;
+/// Longest side of the maps in which places are looked for.
+const SIDE_PX: u32 = 256;
+
+impl Judge {
+    /// Boxes for the things that the words of a job name and the part of its picture that
+    /// is kept does not show, in what is painted anew. `None` where nothing is missing, the
+    /// job begins with no picture or repaints all of it, or the model places no boxes for
+    /// words.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn missing(
+        &self,
+        model: &LatentDiffusion,
+        request: &GenerationRequest,
+    ) -> Result<Option<LayoutInput>, EvaluateError> {
+        let (Some(picture), Some(mask)) = (&request.init, &request.mask) else {
+            return Ok(None);
+        };
+        let Some(named) = model.boxes_for(&Composing::of(request)) else {
+            return Ok(None);
+        };
+        let unseen = self.unseen(&named, picture, mask)?;
+        let placed = placed(&unseen, mask);
+        Ok((!placed.is_empty()).then(|| LayoutInput(placed.into())))
+    }
+
+    /// Those of some things that the kept part of a picture does not show; none where one is
+    /// of a kind that nobody here can tell.
+    fn unseen(
+        &self,
+        named: &LayoutInput,
+        picture: &RgbImage,
+        mask: &GrayImage,
+    ) -> Result<Vec<LayoutBox>, EvaluateError> {
+        let kept = [without(picture, mask)];
+        let stays = kept_cells(mask);
+        let readings = self.read(&kept)?;
+        let mut unseen = Vec::new();
+        let mut known: Vec<&str> = Vec::new();
+        for LayoutBox { class, .. } in named.0.iter() {
+            if known.contains(&&**class) {
+                continue;
+            }
+            known.push(class);
+            let kind = classes()
+                .iter()
+                .position(|it| is_same_name(&it.noun, class));
+            let Some(kind) = kind else {
+                return Ok(Vec::new());
+            };
+            let alike = named.0.iter().filter(|it| it.class == *class);
+            let traces = readings[0].traces(kind, &stays, PERHAPS);
+            let seen = match (traces, alike.clone().count()) {
+                (0, _) => 0,
+                // Of two, one may be gone. Nobody counts a flock as well as that.
+                (1, 2) => match self.count(&kept, &[kind])? {
+                    Some(counts) => counts[0].max(1) as usize,
+                    None => continue,
+                },
+                _ => continue,
+            };
+            unseen.extend(alike.skip(seen).cloned());
+        }
+        Ok(unseen)
+    }
+}
+
+/// The kept part of a picture: elsewhere it has the mean colour of that, in which nothing
+/// is seen, as something is in white.
+fn without(picture: &RgbImage, mask: &GrayImage) -> RgbImage {
+    let is_masked = |mask: &Luma<u8>| mask.0[0] >= 128;
+    let kept = picture.pixels().zip(mask.pixels());
+    let kept = kept.filter(|(_, mask)| !is_masked(mask));
+    let (sum, count) = kept.fold(([0_u64; 3], 0_u64), |(sum, count), (pixel, _)| {
+        let added = [0, 1, 2].map(|channel| sum[channel] + u64::from(pixel.0[channel]));
+        (added, count + 1)
+    });
+    let mean = sum.map(|sum| (sum / count.max(1)) as u8);
+    let mut kept = picture.clone();
+    for (pixel, mask) in kept.pixels_mut().zip(mask.pixels()) {
+        if is_masked(mask) {
+            pixel.0 = mean;
+        }
+    }
+    kept
+}
+
+/// The cells that the judge sees of what is kept, 255, but for those at the edge of a mask.
+fn kept_cells(mask: &GrayImage) -> GrayImage {
+    let side = CELLS as u32;
+    let covered = imageops::resize(mask, side, side, imageops::FilterType::Triangle);
+    GrayImage::from_fn(side, side, |x, y| {
+        let around = |at: u32| at.saturating_sub(1)..(at + 2).min(side);
+        let mut cells = around(y).flat_map(|y| around(x).map(move |x| [x, y]));
+        let is_kept = cells.all(|[x, y]| covered.get_pixel(x, y).0[0] == 0);
+        Luma([if is_kept { 255 } else { 0 }])
+    })
+}
+
+/// Things moved to where a mask is, lower ones last. What is masked is the place of a thing
+/// if it is about as large; else the thing keeps its size, and lies in it as near to its own
+/// place as can be. What finds no room is left out.
+fn placed(things: &[LayoutBox], mask: &GrayImage) -> Vec<LayoutBox> {
+    let (width, height) = mask.dimensions();
+    let scale = (SIDE_PX as f32 / width.max(height) as f32).min(1.0);
+    let [across, down] = [width, height].map(|side| ((side as f32 * scale).round() as u32).max(1));
+    let mut free = imageops::resize(mask, across, down, imageops::FilterType::Nearest);
+    for Luma([value]) in free.pixels_mut() {
+        *value = if *value >= 128 { 255 } else { 0 };
+    }
+    // Back to pixels of the picture.
+    let back = [width as f32 / across as f32, height as f32 / down as f32];
+    let mut things: Vec<&LayoutBox> = things.iter().collect();
+    things.sort_by(|a, b| area(b.rect).total_cmp(&area(a.rect)));
+    let mut placed = Vec::new();
+    for (at, thing) in things.iter().enumerate() {
+        let [x, y, w, h] = thing.rect;
+        let wanted = [x / back[0], y / back[1], w / back[0], h / back[1]];
+        let Some(place) = place_in(&free, wanted, things.len() - at) else {
+            continue;
+        };
+        let [left, top, right, bottom] = place;
+        for y in top..bottom {
+            for x in left..right {
+                free.put_pixel(x, y, Luma([0]));
+            }
+        }
+        placed.push(LayoutBox {
+            rect: [
+                left as f32 * back[0],
+                top as f32 * back[1],
+                (right - left) as f32 * back[0],
+                (bottom - top) as f32 * back[1],
+            ],
+            ..(*thing).clone()
+        });
+    }
+    placed.sort_by(|a, b| (a.rect[1] + a.rect[3]).total_cmp(&(b.rect[1] + b.rect[3])));
+    placed
+}
+
+fn area([_, _, width, height]: [f32; 4]) -> f32 {
+    width * height
+}
+
+/// Left, top, right and bottom of the place of a thing in what is free, of which so many
+/// things are still to get a part.
+fn place_in(free: &GrayImage, wanted: [f32; 4], things: usize) -> Option<[u32; 4]> {
+    let mut masked: Vec<Region> = regions(free);
+    masked.retain(|region| region.label > 0);
+    masked.sort_by_key(|region| Reverse(region.pixels.len()));
+    let [left, top, right, bottom] = masked.first()?.bounds();
+    let room = [right - left, bottom - top];
+    let fits = |axis: usize| room[axis] as f32 <= MOST_TIMES * wanted[2 + axis];
+    let region = masked
+        .first()
+        .filter(|_| masked.len() >= things && fits(0) && fits(1));
+    if region.is_some() {
+        return Some([left, top, right, bottom]);
+    }
+    let (across, down) = free.dimensions();
+    let size = [0, 1].map(|axis| (wanted[2 + axis].round() as u32).clamp(1, room[axis]));
+    let middle = [0, 1].map(|axis| wanted[axis] + wanted[2 + axis] / 2.0);
+    let sums = Sums::of(free);
+    let needed = (LEAST_MASKED * (size[0] * size[1]) as f32).ceil() as u32;
+    let places = (0..=down - size[1]).flat_map(|y| (0..=across - size[0]).map(move |x| [x, y]));
+    let places = places.map(|[x, y]| [x, y, x + size[0], y + size[1]]);
+    let masked = places.map(|place| (sums.inside(place), place));
+    let distance = |[left, top, right, bottom]: [u32; 4]| {
+        let off = |from: u32, to: u32, wanted: f32| (from + to) as f32 / 2.0 - wanted;
+        off(left, right, middle[0]).powi(2) + off(top, bottom, middle[1]).powi(2)
+    };
+    let best = masked
+        .filter(|(inside, _)| *inside >= needed)
+        .max_by(|a, b| {
+            a.0.cmp(&b.0)
+                .then_with(|| distance(b.1).total_cmp(&distance(a.1)))
+        });
+    best.map(|(_, place)| place)
+}
+
+/// How much is masked above and left of each corner of a pixel.
+struct Sums {
+    width: usize,
+    sums: Vec<u32>,
+}
+
+impl Sums {
+    fn of(mask: &GrayImage) -> Self {
+        let width = mask.width() as usize + 1;
+        let mut sums = vec![0; width * (mask.height() as usize + 1)];
+        for (x, y, Luma([value])) in mask.enumerate_pixels() {
+            let at = (y as usize + 1) * width + x as usize + 1;
+            let before = sums[at - 1] + sums[at - width] - sums[at - width - 1];
+            sums[at] = before + u32::from(*value > 0);
+        }
+        Self { width, sums }
+    }
+
+    fn inside(&self, [left, top, right, bottom]: [u32; 4]) -> u32 {
+        let at = |x: u32, y: u32| self.sums[y as usize * self.width + x as usize];
+        at(right, bottom) + at(left, top) - at(left, bottom) - at(right, top)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::repainting::{Hole, hole};
+    use super::*;
+    use crate::scenes::{Scene, SceneSource};
+
+    fn thing(class: &str, rect: [f32; 4]) -> LayoutBox {
+        LayoutBox {
+            class: class.to_owned(),
+            rect,
+            colour: None,
+        }
+    }
+
+    fn mask_of(side: u32, rects: &[[u32; 4]]) -> GrayImage {
+        GrayImage::from_fn(side, side, |x, y| {
+            let mut inside = rects.iter();
+            let is_in = inside.any(|[left, top, right, bottom]| {
+                (left..right).contains(&&x) && (top..bottom).contains(&&y)
+            });
+            Luma([if is_in { 255 } else { 0 }])
+        })
+    }
+
+    /// What a scene shows, as words place it.
+    fn told(scene: &Scene) -> LayoutInput {
+        let told = scene.objects.iter();
+        let told = told.map(|object| thing(&classes()[object.class].noun, object.bbox));
+        LayoutInput(told.collect())
+    }
+
+    #[test]
+    fn a_mask_about_a_thing_is_its_place() {
+        let mask = mask_of(128, &[[40, 50, 80, 90]]);
+        let placed = placed(&[thing("cow", [0.0, 0.0, 30.0, 24.0])], &mask);
+        assert_eq!(placed, [thing("cow", [40.0, 50.0, 40.0, 40.0])]);
+    }
+
+    #[test]
+    fn in_much_room_a_thing_keeps_its_size_and_side() {
+        let mask = mask_of(512, &[[0, 256, 512, 512]]);
+        let placed = placed(&[thing("cow", [400.0, 100.0, 80.0, 60.0])], &mask);
+        assert_eq!(placed, [thing("cow", [400.0, 256.0, 80.0, 60.0])]);
+    }
+
+    #[test]
+    fn things_share_what_is_masked() {
+        let cow = thing("cow", [10.0, 10.0, 40.0, 30.0]);
+        let dog = thing("dog", [60.0, 10.0, 20.0, 20.0]);
+        let two = mask_of(128, &[[0, 60, 50, 90], [90, 90, 115, 115]]);
+        assert_eq!(
+            placed(&[dog.clone(), cow.clone()], &two),
+            [
+                thing("cow", [0.0, 60.0, 50.0, 30.0]),
+                thing("dog", [90.0, 90.0, 25.0, 25.0])
+            ]
+        );
+        let one = mask_of(128, &[[20, 60, 110, 100]]);
+        let places = placed(&[dog, cow], &one);
+        let [first, second] = &places[..] else {
+            panic!("{places:?}");
+        };
+        let is_apart = first.rect[0] + first.rect[2] <= second.rect[0]
+            || second.rect[0] + second.rect[2] <= first.rect[0];
+        assert!(is_apart, "{places:?}");
+    }
+
+    #[test]
+    fn what_finds_no_room_is_left_out() {
+        let thin = mask_of(128, &[[0, 0, 128, 3], [0, 0, 3, 128]]);
+        let wide = thing("cow", [30.0, 30.0, 40.0, 40.0]);
+        assert_eq!(placed(&[wide], &thin), []);
+        assert_eq!(placed(&[], &thin), []);
+    }
+
+    #[test]
+    fn what_was_cut_out_of_scenes_is_missed_and_nothing_else() {
+        let judge = Judge::open("assets/judge".as_ref()).expect("a judge");
+        let source = SceneSource::new(128).expect("a size");
+        let scenes: Vec<Scene> = source.endless(900_000_700, 0).take(60).collect();
+        let (mut holes, mut found, mut whole) = (0, 0, 0);
+        for (index, scene) in scenes.iter().enumerate() {
+            let named = told(scene);
+            let sky = mask_of(128, &[[0, 0, 128, 8]]);
+            let unseen = judge.unseen(&named, &scene.image, &sky).expect("a reading");
+            whole += usize::from(unseen.is_empty());
+            let Some(Hole { mask, .. }) = hole((index, scene)) else {
+                continue;
+            };
+            holes += 1;
+            let unseen = judge
+                .unseen(&named, &scene.image, &mask)
+                .expect("a reading");
+            let expected = &hole((index, scene)).expect("the same").as_box().0[0];
+            found += usize::from(matches!(&unseen[..], [only] if only.class == expected.class));
+        }
+        println!(
+            "{found} of {holes} holes, {whole} of {} whole",
+            scenes.len()
+        );
+        assert!(holes > 40 && found * 10 >= holes * 9, "{found} of {holes}");
+        assert!(
+            whole * 10 >= scenes.len() * 9,
+            "{whole} of {}",
+            scenes.len()
+        );
+    }
+}
