@@ -369,10 +369,7 @@ impl GenerateSpec {
     /// Whether the model is to place boxes: it may, there are none, and a label map or
     /// nothing but words says what is to be where.
     pub fn is_composed(&self) -> bool {
-        let pictures = [&self.init, &self.low_resolution, &self.guide];
-        let has_picture = pictures.iter().any(|it| it.is_some());
-        let are_words_alone =
-            !has_picture && self.initial_latents.is_none() && self.controls.is_empty();
+        let are_words_alone = self.init.is_none() && !self.has_other_guides();
         self.places_boxes && self.layout.is_none() && (self.semantic.is_some() || are_words_alone)
     }
 
@@ -380,13 +377,18 @@ impl GenerateSpec {
     /// boxes where the picture is painted anew: the model may place boxes, there are none, and
     /// nothing but words and a mask says what is to be where.
     pub fn is_filled_in(&self) -> bool {
-        let others = [&self.low_resolution, &self.guide];
-        let is_told_more = others.iter().any(|it| it.is_some())
-            || self.layout.is_some()
-            || self.semantic.is_some()
+        let is_drawn = self.layout.is_some() || self.semantic.is_some();
+        let is_masked = self.init.is_some() && self.mask.is_some();
+        self.places_boxes && is_masked && !is_drawn && !self.has_other_guides()
+    }
+
+    /// Whether something beside words, boxes, maps and the picture to begin with says what
+    /// is to be where.
+    fn has_other_guides(&self) -> bool {
+        self.low_resolution.is_some()
+            || self.guide.is_some()
             || self.initial_latents.is_some()
-            || !self.controls.is_empty();
-        self.places_boxes && self.init.is_some() && self.mask.is_some() && !is_told_more
+            || !self.controls.is_empty()
     }
 
     /// The LoRAs of the list and those that the prompt names.
