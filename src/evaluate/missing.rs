@@ -124,43 +124,32 @@ fn kept_cells(mask: &GrayImage) -> GrayImage {
     })
 }
 
-/// Things moved to where a mask is, lower ones last. What is masked is the place of a thing
-/// if it is about as large; else the thing keeps its size, and lies in it as near to its own
-/// place as can be. What finds no room is left out.
+/// Things moved to where a mask is, lower ones last, the largest of them where there is no
+/// room for all.
 fn placed(things: &[LayoutBox], mask: &GrayImage) -> Vec<LayoutBox> {
     let (width, height) = mask.dimensions();
     let scale = (SIDE_PX as f32 / width.max(height) as f32).min(1.0);
-    let [across, down] = [width, height].map(|side| ((side as f32 * scale).round() as u32).max(1));
-    let mut free = imageops::resize(mask, across, down, imageops::FilterType::Nearest);
-    for Luma([value]) in free.pixels_mut() {
-        *value = if *value >= 128 { 255 } else { 0 };
+    let small_px = [width, height].map(|side| ((side as f32 * scale).round() as u32).max(1));
+    let [across, down] = small_px;
+    let mut small = imageops::resize(mask, across, down, imageops::FilterType::Nearest);
+    for Luma([value]) in small.pixels_mut() {
+        *value = u8::from(*value >= 128);
     }
-    // Back to pixels of the picture.
+    let mut rooms = regions(&small);
+    rooms.retain(|region| region.label > 0);
+    rooms.sort_by_key(|region| Reverse(region.pixels.len()));
+    // From pixels of the small map to those of the picture.
     let back = [width as f32 / across as f32, height as f32 / down as f32];
-    let mut things: Vec<&LayoutBox> = things.iter().collect();
+    let mut things = things.to_vec();
+    for thing in &mut things {
+        thing.rect = scaled(thing.rect, back.map(f32::recip));
+    }
     things.sort_by(|a, b| area(b.rect).total_cmp(&area(a.rect)));
-    let mut placed = Vec::new();
-    for (at, thing) in things.iter().enumerate() {
-        let [x, y, w, h] = thing.rect;
-        let wanted = [x / back[0], y / back[1], w / back[0], h / back[1]];
-        let Some(place) = place_in(&free, wanted, things.len() - at) else {
-            continue;
-        };
-        let [left, top, right, bottom] = place;
-        for y in top..bottom {
-            for x in left..right {
-                free.put_pixel(x, y, Luma([0]));
-            }
-        }
-        placed.push(LayoutBox {
-            rect: [
-                left as f32 * back[0],
-                top as f32 * back[1],
-                (right - left) as f32 * back[0],
-                (bottom - top) as f32 * back[1],
-            ],
-            ..(*thing).clone()
-        });
+    let counts = (1..=things.len()).rev();
+    let mut arranged = counts.map(|count| arranged(&things[..count], &rooms, small_px));
+    let mut placed = arranged.find_map(|it| it).unwrap_or_default();
+    for thing in &mut placed {
+        thing.rect = scaled(thing.rect, back);
     }
     placed.sort_by(|a, b| (a.rect[1] + a.rect[3]).total_cmp(&(b.rect[1] + b.rect[3])));
     placed
@@ -170,37 +159,91 @@ fn area([_, _, width, height]: [f32; 4]) -> f32 {
     width * height
 }
 
-/// Left, top, right and bottom of the place of a thing in what is free, of which so many
-/// things are still to get a part.
-fn place_in(free: &GrayImage, wanted: [f32; 4], things: usize) -> Option<[u32; 4]> {
-    let mut masked: Vec<Region> = regions(free);
-    masked.retain(|region| region.label > 0);
-    masked.sort_by_key(|region| Reverse(region.pixels.len()));
-    let [left, top, right, bottom] = masked.first()?.bounds();
-    let room = [right - left, bottom - top];
-    let fits = |axis: usize| room[axis] as f32 <= MOST_TIMES * wanted[2 + axis];
-    if masked.len() >= things && fits(0) && fits(1) {
-        return Some([left, top, right, bottom]);
+fn scaled([x, y, width, height]: [f32; 4], [across, down]: [f32; 2]) -> [f32; 4] {
+    [x * across, y * down, width * across, height * down]
+}
+
+/// Things in rooms of their own, each in the one that is nearest to where it was: in the
+/// largest ones, of which the largest are shared where there are too few. `None` if one does
+/// not fit, or would shrink too much by sharing.
+fn arranged(things: &[LayoutBox], rooms: &[Region], size_px: [u32; 2]) -> Option<Vec<LayoutBox>> {
+    let mut free: Vec<Region> = rooms.iter().take(things.len()).cloned().collect();
+    let is_shared = free.len() < things.len();
+    while free.len() < things.len() {
+        let largest = (0..free.len()).max_by_key(|at| free[*at].pixels.len())?;
+        let shared = halves(free.swap_remove(largest))?;
+        free.extend(shared);
     }
-    let (across, down) = free.dimensions();
-    let size = [0, 1].map(|axis| (wanted[2 + axis].round() as u32).clamp(1, room[axis]));
-    let middle = [0, 1].map(|axis| wanted[axis] + wanted[2 + axis] / 2.0);
-    let sums = Sums::of(free);
-    let needed = (LEAST_MASKED * (size[0] * size[1]) as f32).ceil() as u32;
-    let places = (0..=down - size[1]).flat_map(|y| (0..=across - size[0]).map(move |x| [x, y]));
-    let places = places.map(|[x, y]| [x, y, x + size[0], y + size[1]]);
-    let masked = places.map(|place| (sums.inside(place), place));
-    let distance = |[left, top, right, bottom]: [u32; 4]| {
-        let off = |from: u32, to: u32, wanted: f32| (from + to) as f32 / 2.0 - wanted;
-        off(left, right, middle[0]).powi(2) + off(top, bottom, middle[1]).powi(2)
+    let mut placed = Vec::new();
+    for thing in things {
+        let middle = |[left, top, right, bottom]: [u32; 4]| {
+            [left + right, top + bottom].map(|sum| sum as f32 / 2.0)
+        };
+        let away = |room: &Region| distance(middle(room.bounds()), middle_of(thing.rect));
+        let nearest = (0..free.len()).min_by(|a, b| away(&free[*a]).total_cmp(&away(&free[*b])))?;
+        let rect = place_in(&free.swap_remove(nearest), thing.rect, size_px)?;
+        let shrinks = (2..4).any(|side| MOST_TIMES * rect[side] < thing.rect[side]);
+        if is_shared && shrinks {
+            return None;
+        }
+        placed.push(LayoutBox {
+            rect,
+            ..thing.clone()
+        });
+    }
+    Some(placed)
+}
+
+/// A room cut in two across its longer side; `None` where nothing is left of one.
+fn halves(room: Region) -> Option<[Region; 2]> {
+    let [left, top, right, bottom] = room.bounds();
+    let (axis, middle) = match right - left >= bottom - top {
+        true => (0, left.midpoint(right)),
+        false => (1, top.midpoint(bottom)),
     };
+    let pixels = room.pixels.into_iter();
+    let (one, other): (Vec<_>, Vec<_>) = pixels.partition(|pixel| pixel[axis] < middle);
+    let is_whole = !one.is_empty() && !other.is_empty();
+    is_whole.then(|| {
+        [one, other].map(|pixels| Region {
+            label: room.label,
+            pixels,
+        })
+    })
+}
+
+fn middle_of([x, y, width, height]: [f32; 4]) -> [f32; 2] {
+    [x + width / 2.0, y + height / 2.0]
+}
+
+fn distance([x, y]: [f32; 2], [to_x, to_y]: [f32; 2]) -> f32 {
+    (x - to_x).hypot(y - to_y)
+}
+
+/// The place of a thing in a room: all of that if it is about as large; else the thing keeps
+/// its size, and lies in it as near to its own place as can be.
+fn place_in(room: &Region, wanted: [f32; 4], [across, down]: [u32; 2]) -> Option<[f32; 4]> {
+    let [left, top, right, bottom] = room.bounds();
+    let [wide, high] = [right - left, bottom - top];
+    if wide as f32 <= MOST_TIMES * wanted[2] && high as f32 <= MOST_TIMES * wanted[3] {
+        return Some([left, top, wide, high].map(|at| at as f32));
+    }
+    let width = (wanted[2].round() as u32).clamp(1, wide);
+    let height = (wanted[3].round() as u32).clamp(1, high);
+    let mut mask = GrayImage::new(across, down);
+    for [x, y] in &room.pixels {
+        mask.put_pixel(*x, *y, Luma([1]));
+    }
+    let sums = Sums::of(&mask);
+    let needed = (LEAST_MASKED * (width * height) as f32).ceil() as u32;
+    let places = (top..=bottom - height).flat_map(|y| (left..=right - width).map(move |x| [x, y]));
+    let masked = places.map(|[x, y]| (sums.inside([x, y, x + width, y + height]), [x, y]));
+    let rect = |[x, y]: [u32; 2]| [x, y, width, height].map(|at| at as f32);
+    let away = |at: [u32; 2]| distance(middle_of(rect(at)), middle_of(wanted));
     let best = masked
         .filter(|(inside, _)| *inside >= needed)
-        .max_by(|a, b| {
-            a.0.cmp(&b.0)
-                .then_with(|| distance(b.1).total_cmp(&distance(a.1)))
-        });
-    best.map(|(_, place)| place)
+        .max_by(|a, b| a.0.cmp(&b.0).then_with(|| away(b.1).total_cmp(&away(a.1))));
+    best.map(|(_, at)| rect(at))
 }
 
 /// How much is masked above and left of each corner of a pixel.
@@ -285,13 +328,19 @@ mod tests {
             ]
         );
         let one = mask_of(128, &[[20, 60, 110, 100]]);
-        let places = placed(&[dog, cow], &one);
-        let [first, second] = &places[..] else {
-            panic!("{places:?}");
-        };
-        let is_apart = first.rect[0] + first.rect[2] <= second.rect[0]
-            || second.rect[0] + second.rect[2] <= first.rect[0];
-        assert!(is_apart, "{places:?}");
+        assert_eq!(
+            placed(&[dog.clone(), cow.clone()], &one),
+            [
+                thing("dog", [65.0, 60.0, 20.0, 20.0]),
+                thing("cow", [20.0, 60.0, 45.0, 40.0]),
+            ]
+        );
+        // No slivers: where there is no room for both, the larger one has all of it.
+        let narrow = mask_of(128, &[[50, 60, 80, 80]]);
+        assert_eq!(
+            placed(&[dog, cow], &narrow),
+            [thing("cow", [50.0, 60.0, 30.0, 20.0])]
+        );
     }
 
     #[test]
