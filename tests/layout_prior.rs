@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
+use image::DynamicImage;
 use reference_support::{Reference, difference, folder};
 use tempfile::TempDir;
 use velatura::diffusion::{
@@ -22,12 +23,15 @@ use velatura::diffusion::{
 use velatura::engine::device::ComputeDevice;
 use velatura::engine::protocol::{EngineEvent, JobOutcome, PaintedImage};
 use velatura::engine::{EngineHandle, studio};
+use velatura::frame::{Repaint, cut_picture, surroundings};
+use velatura::geometry::CanvasRect;
 use velatura::model::{ModelFolder, WeightDtype};
 use velatura::recipe::prompt::{PromptSyntax, TextReading};
 use velatura::recipe::{
-    GenerateSpec, ImageInput, LayoutBox, LayoutInput, MaskInput, ModelSource, SemanticInput,
-    WindowChoice,
+    FrameSpec, Framing, GenerateSpec, ImageInput, LayoutBox, LayoutInput, MaskInput, ModelSource,
+    SemanticInput, WindowChoice,
 };
+use velatura::scenes::{Scene, SceneSource, classes};
 
 /// The tiny joint model with a layout prior.
 fn model_folder() -> TempDir {
@@ -496,6 +500,70 @@ fn what_a_masked_picture_lacks_gets_a_box_where_it_is_painted_anew() {
         ..masked
     });
     assert!(guided.spec.layout.is_none());
+}
+
+/// A scene is made wider under words that name what it shows, and something more.
+#[test]
+fn what_stands_outside_of_a_frame_is_not_told_of_again() {
+    let is_left = |scene: &Scene| match &scene.objects[..] {
+        [only] => {
+            let [left, _, width, _] = only.bbox;
+            left + width < 60.0 && width > 30.0 && only.visible > 0.9
+        }
+        _ => false,
+    };
+    let source = SceneSource::new(128).unwrap();
+    let scene = source.endless(900_000_900, 0).find(is_left).unwrap();
+    let noun = &classes()[scene.objects[0].class].noun;
+    let picture = DynamicImage::from(scene.image.clone()).into_rgba8();
+    let rect = CanvasRect::from_min_size([64, 0], [128, 128]);
+    let part = cut_picture(&picture, rect);
+    let Repaint::Inside(mask) = Repaint::of(&part, None, rect, [128, 128]) else {
+        panic!("a half is empty");
+    };
+    let around = surroundings([128, 128], rect, |part| cut_picture(&picture, part));
+    let spec = GenerateSpec {
+        prompt: format!("a {noun} and a cow in a meadow by day, flat style"),
+        steps: 1,
+        strength: 1.0,
+        width_px: 128,
+        height_px: 128,
+        places_boxes: true,
+        init: Some(ImageInput(Arc::new(part))),
+        mask: Some(MaskInput(Arc::new(mask))),
+        frame: Some(FrameSpec::new(rect, Framing::default())),
+        around: around.map(|around| ImageInput(Arc::new(around))),
+        ..GenerateSpec::default()
+    };
+    let factory = studio::factory(ComputeDevice::cpu());
+    let mut engine = EngineHandle::spawn(factory, Arc::new(|| {})).unwrap();
+    let mut paint = |spec: GenerateSpec| {
+        engine.generate(spec);
+        outcome(&mut engine).0.remove(0).spec
+    };
+    let kinds = |spec: &GenerateSpec| {
+        let boxes = spec.layout.iter().flat_map(|boxes| boxes.0.iter());
+        boxes.map(|it| it.class.clone()).collect::<Vec<_>>()
+    };
+    let told = paint(spec.clone());
+    assert_eq!(told.prompt, "a cow in a meadow by day, flat style");
+    assert_eq!(kinds(&told), ["cow"]);
+    let [left, ..] = told.layout.clone().unwrap().0[0].rect;
+    assert!(left >= 60.0, "{:?}", told.layout);
+    // Who does not see what is around believes that both are to be painted.
+    let alone = paint(GenerateSpec {
+        around: None,
+        ..spec.clone()
+    });
+    assert_eq!(alone.prompt, spec.prompt);
+    assert!(kinds(&alone).contains(noun));
+    // One kind alone is a wish.
+    let wished = paint(GenerateSpec {
+        prompt: format!("a {noun} in a meadow by day, flat style"),
+        ..spec
+    });
+    assert!(wished.prompt.contains(noun.as_str()));
+    assert_eq!(kinds(&wished), [noun.as_str()]);
 }
 
 /// The pictures and the end of the job in hand.

@@ -192,6 +192,18 @@ impl LatentDiffusion {
             return None;
         }
         let boxes = conditions.layout.as_ref()?;
+        self.words_without(composing, |class| {
+            boxes.0.iter().any(|it| it.class == class)
+        })
+    }
+
+    /// The words without what they say of things of some classes; `None` where they name none
+    /// of these, or are more than words.
+    pub fn words_without(
+        &self,
+        composing: &Composing<'_>,
+        is_gone: impl Fn(&str) -> bool,
+    ) -> Option<String> {
         let config = self.layout_prior()?.config();
         let inputs = &self.manifest().inputs;
         let (classes, colours) = inputs.iter().find_map(|input| match input {
@@ -201,9 +213,9 @@ impl LatentDiffusion {
             _ => None,
         })?;
         let named = classes.iter().zip(&config.plurals);
-        let told = named.filter(|(class, _)| boxes.0.iter().any(|it| it.class == **class));
+        let gone = named.filter(|(class, _)| is_gone(class));
         let names = Names {
-            nouns: told
+            nouns: gone
                 .flat_map(|(one, several)| [&**one, &**several])
                 .collect(),
             colours,

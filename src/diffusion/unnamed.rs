@@ -43,8 +43,38 @@ impl Names<'_> {
 
     /// Whether a word between two names only joins them.
     fn joins(&self, word: &str) -> bool {
-        let is_placing = self.placing.iter().any(|it| it == word);
-        is_placing || JOINTS.contains(&word) || HEADS.contains(&word) || DETERMINERS.contains(&word)
+        self.places(word)
+            || JOINTS.contains(&word)
+            || HEADS.contains(&word)
+            || DETERMINERS.contains(&word)
+    }
+
+    /// How many words at the end only lead to what comes next: "to the left of", "and"; none
+    /// from before a comma.
+    fn leading(&self, words: &[String]) -> usize {
+        let mut is_over = false;
+        let back = words.iter().rev().take_while(|word| {
+            let leads = !is_over && (JOINTS.contains(&word.as_str()) || self.places(word));
+            is_over |= word.as_str() == ",";
+            leads
+        });
+        back.count()
+    }
+
+    /// How many words from here on lead to another thing, as "next to" does in "next to a
+    /// cow", and "in" does not in "in the hills" and "on a lake".
+    fn leading_on(&self, words: &[String]) -> usize {
+        let mut count = words.iter().take_while(|word| self.places(word)).count();
+        while count > 0 && DETERMINERS.contains(&words[count - 1].as_str()) {
+            count -= 1;
+        }
+        let begins = words.get(count).map(String::as_str);
+        let is_thing = begins.is_some_and(|word| DETERMINERS.contains(&word));
+        if count > 1 && is_thing { count } else { 0 }
+    }
+
+    fn places(&self, word: &str) -> bool {
+        self.placing.iter().any(|it| it == word)
     }
 
     /// Where the name begins whose noun stands at `noun`: at its article or number with what
@@ -83,10 +113,15 @@ pub(super) fn without_things(text: &str, names: &Names<'_>) -> Option<String> {
         spans.push((names.begin(&words, from, at), at + length));
         at += length;
     }
-    let first = spans.first()?.0;
+    spans.first()?;
     let mut is_left: Vec<bool> = vec![true; words.len()];
-    for (begin, end) in &spans {
+    for (at, (begin, end)) in spans.iter().enumerate() {
         is_left[*begin..*end].fill(false);
+        // What leads to a thing that is gone leads nowhere, nor does what leads away from it
+        // to another thing.
+        let from = at.checked_sub(1).map_or(0, |before| spans[before].1);
+        is_left[*begin - names.leading(&words[from..*begin])..*begin].fill(false);
+        is_left[*end..*end + names.leading_on(&words[*end..])].fill(false);
     }
     for pair in spans.windows(2) {
         let between = pair[0].1..pair[1].0;
@@ -94,12 +129,6 @@ pub(super) fn without_things(text: &str, names: &Names<'_>) -> Option<String> {
             is_left[between].fill(false);
         }
     }
-    // What leads to a thing that is gone leads nowhere.
-    let leading = words[..first].iter().rev();
-    let leading = leading
-        .take_while(|word| JOINTS.contains(&word.as_str()))
-        .count();
-    is_left[first - leading..first].fill(false);
     let kept = words.iter().zip(&is_left).filter(|(_, is_left)| **is_left);
     let kept: Vec<&str> = kept.map(|(word, _)| word.as_str()).collect();
     let parts = kept.split(|word| *word == ",");
@@ -121,6 +150,10 @@ mod tests {
     use super::*;
 
     fn rest(text: &str) -> Option<String> {
+        without(text, |_| true)
+    }
+
+    fn without(text: &str, is_gone: impl Fn(&str) -> bool) -> Option<String> {
         let words = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let colours = words(&["red", "orange", "yellow"]);
         let placing = words(&[
@@ -145,7 +178,7 @@ mod tests {
         without_things(
             text,
             &Names {
-                nouns,
+                nouns: nouns.into_iter().filter(|noun| is_gone(noun)).collect(),
                 colours: &colours,
                 placing: &placing,
             },
@@ -180,6 +213,55 @@ mod tests {
             ),
         ] {
             assert_eq!(rest(text).as_deref(), Some(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_other_things_is_left() {
+        for (text, gone, wanted) in [
+            (
+                "a house, a red car and a cow in a meadow by day, flat style",
+                "house",
+                "a red car and a cow in a meadow by day, flat style",
+            ),
+            (
+                "a house, a red car and a cow in a meadow",
+                "car",
+                "a house and a cow in a meadow",
+            ),
+            (
+                "a house, a red car and a cow in a meadow",
+                "cow",
+                "a house, a red car in a meadow",
+            ),
+            (
+                "a red car to the left of a house in a meadow",
+                "house",
+                "a red car in a meadow",
+            ),
+            (
+                "a red car to the left of a house in a meadow",
+                "car",
+                "a house in a meadow",
+            ),
+            (
+                "a house next to the cow in the hills",
+                "house",
+                "the cow in the hills",
+            ),
+            (
+                "mountains in the background, a castle and a horse",
+                "castle",
+                "mountains in the background and a horse",
+            ),
+            (
+                "a horse in the hills, a castle, flat style",
+                "castle",
+                "a horse in the hills, flat style",
+            ),
+        ] {
+            let rest = without(text, |noun| noun.starts_with(gone));
+            assert_eq!(rest.as_deref(), Some(wanted), "{text}");
         }
     }
 

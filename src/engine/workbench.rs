@@ -13,13 +13,13 @@ use super::model_cache::{Loaded, ModelCache, bad_model, folder_of, path_of};
 use super::protocol::{EngineError, StopReason};
 use super::steps::Steps;
 use crate::diffusion::{GenerationRequest, LatentDiffusion};
-use crate::evaluate::Judge;
+use crate::evaluate::{FilledIn, Judge};
 use crate::folders;
 use crate::frame::patch_bytes;
 use crate::model::{Beside, MemoryEstimate, ModelFolder, Upscaler, WeightDtype};
 use crate::recipe::{
-    BoxUse, GenerateSpec, LayoutInput, MapUse, ModelSource, NamedFile, SuperResolution, TrainSpec,
-    UpscaleSpec, enlarging_window_px,
+    BoxUse, GenerateSpec, MapUse, ModelSource, NamedFile, SuperResolution, TrainSpec, UpscaleSpec,
+    enlarging_window_px,
 };
 use crate::train;
 
@@ -223,27 +223,36 @@ impl Workbench {
         Ok(Rc::clone(self.judge.get_or_init(|| Rc::new(judge))))
     }
 
-    /// Boxes for what is missing in a picture of which a part is painted anew. Without the
-    /// network that sees it, it is painted without them.
-    pub fn missing(
+    /// Tells a job that paints a part of a picture anew what that lacks: boxes for what is
+    /// missing, and no words for what stands elsewhere. Without the network that sees it, it
+    /// is painted as it was told.
+    pub fn fill_in(
         &self,
+        spec: &mut GenerateSpec,
         model: &LatentDiffusion,
         request: &GenerationRequest,
-    ) -> Option<LayoutInput> {
+    ) {
         if !model.places_boxes(false) {
-            return None;
+            return;
         }
         let judge = match self.judge() {
             Ok(judge) => judge,
             Err(reason) => {
                 log::warn!("Nobody can see what is missing in the picture: {reason:?}");
-                return None;
+                return;
             }
         };
-        judge.missing(model, request).unwrap_or_else(|error| {
-            log::warn!("What is missing in the picture cannot be seen: {error}");
-            None
-        })
+        let around = spec.around.as_ref().map(|around| around.0.as_ref());
+        match judge.missing(model, request, around) {
+            Ok(FilledIn { layout, prompt }) => {
+                spec.layout = layout;
+                // Words that add files to the model stay as they are.
+                if let Some(prompt) = prompt.filter(|_| request.prompt == spec.prompt) {
+                    spec.prompt = prompt;
+                }
+            }
+            Err(error) => log::warn!("What is missing in the picture cannot be seen: {error}"),
+        }
     }
 
     /// Refuses to make pictures that are larger than the memory there is, which is

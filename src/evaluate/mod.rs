@@ -12,6 +12,7 @@
 //! was asked of another one, which is chance, and what is left of it when a condition
 //! is wrong.
 
+mod around;
 mod captions;
 mod colours;
 mod combinations;
@@ -31,6 +32,7 @@ mod reading;
 mod reconstruction;
 mod repainting;
 mod report;
+mod rooms;
 mod segment;
 mod sides;
 mod specks;
@@ -47,6 +49,7 @@ pub use cost::Cost;
 pub use error::EvaluateError;
 pub use frechet::FrechetDistance;
 pub use judge::{Judge, JudgeTraining};
+pub use missing::FilledIn;
 pub use questions::{Question, Truth};
 pub use reading::Reading;
 pub use reconstruction::Reconstruction;

@@ -209,7 +209,7 @@ pub fn evaluate(
         let begun = Instant::now();
         let mut request = request_for(&plan, (prompt, index), scene, (conditions, hole));
         if kind == PictureKind::Inpainting && plan.places_boxes {
-            request.conditions.layout = judge.missing(model, &request)?;
+            request.conditions.layout = judge.missing(model, &request, None)?.layout;
         }
         let picture = paint_scene(model, &request, scene, hole)?;
         done += 1;

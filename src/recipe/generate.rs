@@ -223,6 +223,10 @@ pub struct GenerateSpec {
     /// everywhere: 255 as `strength` says, 0 not at all. Only with `mask`.
     #[serde(skip)]
     pub strengths: Option<MaskInput>,
+    /// The whole picture in small where `init` is a part of it, clear in that part: words may
+    /// name what stands elsewhere.
+    #[serde(skip)]
+    pub around: Option<ImageInput>,
     /// Where what is to appear.
     #[serde(skip)]
     pub layout: Option<LayoutInput>,
@@ -296,6 +300,7 @@ impl Default for GenerateSpec {
             init: None,
             mask: None,
             strengths: None,
+            around: None,
             layout: None,
             semantic: None,
             low_resolution: None,

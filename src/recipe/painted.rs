@@ -147,6 +147,7 @@ impl PaintedRecipe {
                 init: None,
                 mask: None,
                 strengths: None,
+                around: None,
                 // How steps were shown is not how the picture was painted.
                 has_tiny_previews: false,
                 ..spec

@@ -6,6 +6,7 @@ use image::GrayImage;
 
 use super::{Core, sentence};
 use crate::app::background::{Describer, Origin};
+use crate::app::conditions::Placing;
 use crate::app::following::Painted;
 use crate::app::form::{GenerateForm, Intent};
 use crate::app::notices::Severity;
@@ -16,7 +17,7 @@ use crate::document::Document;
 use crate::engine::SamplerChoice;
 use crate::engine::library::PaintedWith;
 use crate::engine::protocol::JobId;
-use crate::frame::{join_empty, keep_rim};
+use crate::frame::{join_empty, keep_rim, surroundings, surroundings_px};
 use crate::geometry::CanvasRect;
 use crate::recipe::{
     FoundRecipe, FrameSpec, GenerateSpec, ImageInput, MaskInput, ModelSource, NamedFile,
@@ -40,6 +41,7 @@ struct Start {
     init: Option<ImageInput>,
     mask: Option<MaskInput>,
     strengths: Option<MaskInput>,
+    around: Option<ImageInput>,
 }
 
 /// How the masks of a document are taken.
@@ -48,6 +50,8 @@ struct MaskTaken {
     is_heeded: bool,
     /// Whether what is covered in part is repainted as much less.
     is_gradual: bool,
+    /// Whether somebody asks what lies around them.
+    looks_around: bool,
 }
 
 impl Start {
@@ -71,8 +75,13 @@ impl Start {
         if let (Some(mask), Some(init)) = (&mut mask, &init) {
             keep_rim(mask, init, part, document.size_px());
         }
+        // Who repaints all of a part says what that is to be.
+        let is_within = mask.is_some() && init.is_some();
+        let around = (is_within && taken.looks_around)
+            .then(|| surroundings(document.size_px(), part, |part| document.composite_in(part)));
         let input = |mask| MaskInput(Arc::new(mask));
         Self {
+            around: around.flatten().map(|around| ImageInput(Arc::new(around))),
             init: init.map(|init| ImageInput(Arc::new(init))),
             mask: mask.map(input),
             strengths: strengths.map(input),
@@ -178,13 +187,19 @@ impl Core {
         let taken = MaskTaken {
             is_heeded: state.heeds_mask(),
             is_gradual: form.spec.gradual_mask,
+            looks_around: form.spec.places_boxes && state.placing() == Some(Placing::Missing),
         };
+        let mut read_px = u64::from(part.width()) * u64::from(part.height());
+        if frame.is_some() && taken.looks_around {
+            read_px += surroundings_px(snapshot.size_px());
+        }
         let reads_pixels = intent.uses_strength() || drawn.has_map() || !controls.is_empty();
         let describe = move || {
             let start = Start::of(&snapshot, part, intent, taken);
             let frame = frame.map(|rect| FrameSpec::new(rect, form.framing));
             let mut spec = form.spec_in(frame, size_px, start.init, start.mask);
             spec.strengths = start.strengths;
+            spec.around = start.around;
             drawn.put_into(&mut spec, &snapshot);
             controls.put_into(&mut spec, &snapshot, part);
             match smaller {
@@ -194,7 +209,7 @@ impl Core {
         };
         Description {
             origin,
-            is_large: reads_pixels && u64::from(part.width()) * u64::from(part.height()) > LARGE_PX,
+            is_large: reads_pixels && read_px > LARGE_PX,
             describe: Box::new(describe),
         }
     }
@@ -343,6 +358,7 @@ mod tests {
     const HEEDED: MaskTaken = MaskTaken {
         is_heeded: true,
         is_gradual: false,
+        looks_around: true,
     };
     const UNHEEDED: MaskTaken = MaskTaken {
         is_heeded: false,
@@ -375,6 +391,9 @@ mod tests {
         let init = start.init.expect("a picture").0;
         assert_eq!(init.dimensions(), (64, 48));
         assert_eq!(init.get_pixel(3, 4).0, [103, 54, 9, 255]);
+        let around = start.around.expect("all of the picture").0;
+        assert_eq!(around.get_pixel(100 * 512 / 600 + 2, 60).0, [0; 4]);
+        assert_eq!(around.get_pixel(500, 300)[3], 255);
         let mask = start.mask.expect("a mask").0;
         // The picture goes on on all sides, so that there is a rim.
         for (x, y, covered) in mask.enumerate_pixels() {
@@ -392,6 +411,8 @@ mod tests {
         assert_eq!(start.mask.expect("a mask").0.as_raw(), mask.as_raw());
         let strengths = start.strengths.expect("strengths").0;
         assert!(strengths.pixels().all(|it| it.0 == [128]));
+        let whole = Start::of(&document, document.rect(), Intent::Inpaint, HEEDED);
+        assert!(whole.mask.is_some() && whole.around.is_none());
         // The mask is not heeded.
         let start = Start::of(&document, part, Intent::ImageToImage, HEEDED);
         assert!(start.init.is_some() && start.mask.is_none() && start.strengths.is_none());

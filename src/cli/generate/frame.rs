@@ -9,7 +9,7 @@ use image::RgbaImage;
 use crate::cli::CliError;
 use crate::frame::{
     FrameModel, Repaint, around_mask, cut_mask, cut_picture, grown_px, join_empty, mask_bounds,
-    painted_px, usual_padding_px, with_patch,
+    painted_px, surroundings, usual_padding_px, with_patch,
 };
 use crate::geometry::CanvasRect;
 use crate::recipe::{
@@ -169,6 +169,8 @@ impl FrameArgs {
                 });
                 spec.mask = Some(MaskInput(Arc::new(mask)));
                 spec.init = Some(ImageInput(Arc::new(part)));
+                let around = surroundings(picture_px, rect, |part| cut_picture(&canvas.0, part));
+                spec.around = around.map(|around| ImageInput(Arc::new(around)));
             }
             Repaint::Nowhere => return Err(CliError::MaskElsewhere),
         }

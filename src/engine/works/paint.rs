@@ -171,9 +171,10 @@ impl Paint {
             }
         }
         let mut request = request_of(&spec, &self.controls);
-        if is_filled_in && let Some(boxes) = self.bench.missing(&model.model, &request) {
-            spec.layout = Some(boxes.clone());
-            request.conditions.layout = Some(boxes);
+        if is_filled_in {
+            self.bench.fill_in(&mut spec, &model.model, &request);
+            request.conditions.layout = spec.layout.clone();
+            request.prompt = spec.prompt_syntax.without_loras(&spec.prompt).into_owned();
         }
         request.canvas.in_parts = self.is_in_parts[usize::from(over.is_some())];
         if let Some(classifier) = &self.classifier {

@@ -74,7 +74,8 @@ fn composing_ui(ui: &mut Ui, state: &AppState, commands: &mut CommandSink) {
         Some(Placing::Missing) => (
             "For what is missing",
             "What the prompt names and the picture outside of the mask does not show is \
-             told as a box inside of it: it is painted there more often",
+             told as a box inside of it: it is painted there more often. What stands outside \
+             of the frame is not painted once more",
             &AROUND_MASK,
         ),
         None => return masking_ui(ui, state, commands),

@@ -37,7 +37,7 @@ impl Paint {
             }
             if now.is_filled_in() {
                 let request = request_of(&now, &self.controls);
-                now.layout = self.bench.missing(&picture.model.model, &request);
+                self.bench.fill_in(&mut now, &picture.model.model, &request);
             }
             let now = match &mut picture.over {
                 Some(first) => first.retell(&now, spec.windows, &picture.model.model),
