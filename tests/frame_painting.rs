@@ -59,6 +59,7 @@ fn framed(
 const STORYBOOK: FrameModel = FrameModel {
     native_px: 128,
     multiple_px: 8,
+    composes: true,
 };
 
 #[test]
@@ -130,6 +131,7 @@ fn a_mask_on_a_large_picture_is_painted_by_small_models() {
         let model = FrameModel {
             native_px,
             multiple_px: 8,
+            composes: false,
         };
         let padding_px = usual_padding_px(bounds, model);
         let rect = around_mask(bounds, padding_px, [4096, 4096], model);

@@ -104,6 +104,7 @@ impl AppState {
         FrameModel {
             native_px: model.map_or(64, |model| model.native_size_px).max(1),
             multiple_px: model.map_or(8, |model| model.size_multiple_px).max(1),
+            composes: model.is_some_and(|model| model.places_boxes),
         }
     }
 

@@ -492,6 +492,7 @@ fn frame_model(folder: &ModelFolder, manifest: &Manifest) -> Result<FrameModel, 
     Ok(FrameModel {
         native_px: manifest.resolution_px,
         multiple_px: u32::try_from(multiple).unwrap_or(u32::MAX),
+        composes: folder.has_layout_prior(),
     })
 }
 

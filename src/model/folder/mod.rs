@@ -446,6 +446,11 @@ impl ModelFolder {
         .map(Some)
     }
 
+    /// Whether it places boxes for words.
+    pub fn has_layout_prior(&self) -> bool {
+        self.layout_prior.is_some()
+    }
+
     /// Reads what places boxes for words; `None` where the model has none. It is small, and
     /// asked token by token: it stays on the processor.
     ///
