@@ -10,8 +10,10 @@ use velatura::app::Command;
 use velatura::app::boxes::{are_named, chosen};
 use velatura::app::classes::ClassCommand;
 use velatura::app::form::FormChange::{self, Prompt};
+use velatura::app::frame::FrameCommand;
 use velatura::app::tracing::Tracing;
-use velatura::document::{LayerKind, stored_class};
+use velatura::document::{FrameChoice, LayerKind, stored_class};
+use velatura::geometry::CanvasRect;
 use velatura::recipe::ModelSource;
 
 const PLACED: &str = "Placed for the words";
@@ -187,6 +189,32 @@ fn a_box_around_the_mask_holds_what_the_words_name() {
         assert!(!studio.sees(MISSING));
         studio.command(Command::Undo);
         assert!(studio.sees(MISSING));
+    }
+}
+
+#[test]
+fn a_job_in_a_frame_is_shown_what_lies_around_it() {
+    for (looks, wanted) in [(true, "a bus"), (false, "a house, a bus")] {
+        let mut studio = with_joint_model();
+        studio.paint("a house");
+        let [width, height] = studio.state().document().size_px();
+        let half = [width as i32 / 2, 0];
+        let beyond = CanvasRect::from_min_size(half, [width, height]);
+        studio.command(FrameCommand::Choose(FrameChoice::Fixed(beyond)).into());
+        assert!(studio.sees(MISSING));
+        if !looks {
+            studio.click(MISSING);
+        }
+        let before = studio.state().document().layers().len();
+        studio.set([Prompt("a house, a bus".to_owned())]);
+        studio.permit(2);
+        studio.click("Generate");
+        studio.wait("the picture", |state| {
+            state.document().layers().len() > before
+        });
+        let recipes = studio.state().front().recipes();
+        let (_, newest) = recipes.last_key_value().expect("a recipe");
+        assert_eq!(newest.spec.prompt, wanted);
     }
 }
 

@@ -195,6 +195,11 @@ impl FakeWork {
             }),
             spec: Box::new(GenerateSpec {
                 seed,
+                // Around every frame it sees a house.
+                prompt: match spec.around {
+                    Some(_) => spec.prompt.replace("a house, ", ""),
+                    None => spec.prompt.clone(),
+                },
                 sampler: spec.sampler.clone().or(Some(SamplerId::new("euler"))),
                 schedule: spec.schedule.or(Some(Schedule::Uniform)),
                 batch: 1,

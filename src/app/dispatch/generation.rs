@@ -187,7 +187,7 @@ impl Core {
         let taken = MaskTaken {
             is_heeded: state.heeds_mask(),
             is_gradual: form.spec.gradual_mask,
-            looks_around: form.spec.places_boxes && state.placing() == Some(Placing::Missing),
+            looks_around: form.places_boxes && state.placing() == Some(Placing::Missing),
         };
         let mut read_px = u64::from(part.width()) * u64::from(part.height());
         if frame.is_some() && taken.looks_around {
