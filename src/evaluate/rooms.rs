@@ -130,15 +130,12 @@ fn about_middle([x, y, width, height]: [f32; 4], size: f32) -> [f32; 4] {
     [x + by * width, y + by * height, width * size, height * size]
 }
 
-/// A room cut in two across its longer side; `None` where nothing is left of one.
+/// The left and the right half of a room; `None` where nothing is left of one.
 fn halves(room: Region) -> Option<[Region; 2]> {
-    let [left, top, right, bottom] = room.bounds();
-    let (axis, middle) = match right - left >= bottom - top {
-        true => (0, left.midpoint(right)),
-        false => (1, top.midpoint(bottom)),
-    };
+    let [left, _, right, _] = room.bounds();
+    let middle = left.midpoint(right);
     let pixels = room.pixels.into_iter();
-    let (one, other): (Vec<_>, Vec<_>) = pixels.partition(|pixel| pixel[axis] < middle);
+    let (one, other): (Vec<_>, Vec<_>) = pixels.partition(|[x, _]| *x < middle);
     let is_whole = !one.is_empty() && !other.is_empty();
     is_whole.then(|| {
         [one, other].map(|pixels| Region {
