@@ -1,5 +1,7 @@
 //! What there is to see around the part of a picture that is painted.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use image::{GrayImage, RgbImage, Rgba, RgbaImage, imageops};
 
 use super::EvaluateError;
@@ -14,15 +16,42 @@ const MOST_CLEAR: f32 = 0.75;
 /// Of very long pictures no more squares are read.
 const MOST_SQUARES: usize = 32;
 
+/// What was looked at last, and what it shows: the pictures of a batch and the strokes inside of
+/// a frame have the same around them.
+#[derive(Debug, Default)]
+pub(super) struct LastAround(Mutex<Option<(RgbaImage, Arc<[bool]>)>>);
+
+impl LastAround {
+    /// What a picture shows, read only where it is another one than the last.
+    fn or_read(
+        &self,
+        picture: &RgbaImage,
+        read: impl FnOnce() -> Result<Arc<[bool]>, EvaluateError>,
+    ) -> Result<Arc<[bool]>, EvaluateError> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, seen)) = last.as_ref().filter(|(known, _)| known == picture) {
+            return Ok(Arc::clone(seen));
+        }
+        let seen = read()?;
+        *last = Some((picture.clone(), Arc::clone(&seen)));
+        Ok(seen)
+    }
+}
+
 impl Judge {
     /// Which kinds of things a picture surely shows, by number; what is clear in it is not
-    /// looked at. It is read in squares as high as its shorter side, and in those half as high
-    /// that need not be enlarged for it, so that neither its shape nor small things in a large
-    /// picture are lost.
+    /// looked at.
     ///
     /// # Errors
     /// If the device fails.
-    pub(super) fn seen_around(&self, picture: &RgbaImage) -> Result<Vec<bool>, EvaluateError> {
+    pub(super) fn seen_around(&self, picture: &RgbaImage) -> Result<Arc<[bool]>, EvaluateError> {
+        self.around.or_read(picture, || self.read_around(picture))
+    }
+
+    /// The same, looked at. It is read in squares as high as its shorter side, and in those half as high
+    /// that need not be enlarged for it, so that neither its shape nor small things in a large
+    /// picture are lost.
+    fn read_around(&self, picture: &RgbaImage) -> Result<Arc<[bool]>, EvaluateError> {
         let (parts, stays): (Vec<RgbImage>, Vec<GrayImage>) = squares(picture)
             .take(MOST_SQUARES)
             .filter_map(|[left, top, side]| {
@@ -80,6 +109,27 @@ fn steps(length: u32, side: u32) -> impl Iterator<Item = u32> + Clone {
 mod tests {
     use super::*;
     use crate::scenes::{Scene, SceneSource};
+
+    #[test]
+    fn the_same_surroundings_are_read_once() {
+        let [one, other] = [1, 2].map(|red| RgbaImage::from_pixel(8, 8, Rgba([red, 0, 0, 255])));
+        let last = LastAround::default();
+        let reads = std::cell::Cell::new(0);
+        let seen = |picture: &RgbaImage| {
+            let read = || {
+                reads.set(reads.get() + 1);
+                Ok([picture.get_pixel(0, 0)[0] == 1].into())
+            };
+            last.or_read(picture, read).expect("a reading")[0]
+        };
+        assert!(seen(&one) && seen(&one.clone()));
+        assert_eq!(reads.get(), 1);
+        assert!(!seen(&other) && seen(&one));
+        assert_eq!(reads.get(), 3);
+        // What could not be read is read again.
+        let failed = last.or_read(&other, || Err(EvaluateError::device("lost")));
+        assert!(failed.is_err() && !seen(&other));
+    }
 
     #[test]
     fn squares_cover_all() {

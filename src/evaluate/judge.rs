@@ -11,6 +11,7 @@ use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
+use super::around::LastAround;
 use super::middles::{self, Middles};
 use super::network::{self, CELLS, JudgeNetwork, SIZE_PX};
 use super::questions::{BACKGROUNDS, label_count, label_names};
@@ -73,6 +74,7 @@ pub struct Judge {
     device: Device,
     /// First digits of the hash of its weights, where they are in a file.
     digest: Option<String>,
+    pub(super) around: LastAround,
 }
 
 impl Judge {
@@ -93,6 +95,7 @@ impl Judge {
             training,
             device,
             digest: None,
+            around: LastAround::default(),
         })
     }
 
@@ -149,6 +152,7 @@ impl Judge {
                 digits.truncate(DIGITS);
                 digits
             }),
+            around: LastAround::default(),
         })
     }
 
