@@ -114,6 +114,7 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         "Restore its settings",
         "Paint variations",
         "Clear mask",
+        "Remove what is masked",
     ];
     let expected: Vec<&str> = file_and_edit
         .into_iter()
@@ -133,6 +134,7 @@ fn every_menu_entry_is_reached_and_every_grey_one_says_why() {
         "Restore its settings",
         "Paint variations",
         "Clear mask",
+        "Remove what is masked",
     ];
     let expected: Vec<&str> = mask
         .into_iter()

@@ -223,3 +223,65 @@ fn the_class_in_hand_stands_only_beside_tools_that_paint_it() {
     studio.click("Masks and classes");
     assert_eq!(count(&studio, &name), with_class);
 }
+
+#[test]
+fn what_is_masked_is_filled_with_what_lies_around_it() {
+    let mut studio = Studio::start();
+    studio.paint("a red bus");
+    // Nothing is masked yet.
+    studio
+        .harness
+        .key_press_modifiers(Modifiers::SHIFT, Key::Delete);
+    studio.harness.run();
+    assert!(studio.layer_names().iter().all(|name| name != "Removed"));
+
+    studio.harness.key_press(Key::B);
+    drag(&mut studio, (24.0, 40.0), (40.0, 40.0), Modifiers::NONE);
+    let before = studio.state().document().clone();
+    studio
+        .harness
+        .key_press_modifiers(Modifiers::SHIFT, Key::Delete);
+    studio.wait("the layer", |state| {
+        state.document().layers().len() == before.layers().len() + 1
+    });
+    let document = studio.state().document();
+    let layer = document.layers().iter().find(|it| it.name == "Removed");
+    let patch = layer.and_then(|it| it.raster()).expect("a picture");
+    let mask = document.mask_in(document.rect()).expect("a mask");
+    for (x, y, covered) in mask.enumerate_pixels() {
+        let opaque = if covered.0[0] > 0 { 255 } else { 0 };
+        assert_eq!(patch.pixel(x as i32, y as i32)[3], opaque, "{x}, {y}");
+    }
+    // The mask is still there, for what may be painted in it then.
+    assert!(document.has_mask_content());
+    studio.command(Command::Undo);
+    assert_eq!(*studio.state().document(), before);
+}
+
+#[test]
+fn a_layer_that_comes_during_a_stroke_waits_for_its_end() {
+    let mut studio = Studio::start();
+    studio.paint("a red bus");
+    studio.harness.key_press(Key::B);
+    drag(&mut studio, (24.0, 40.0), (40.0, 40.0), Modifiers::NONE);
+    let count = studio.layer_names().len();
+    let place = studio.place_of(10.0, 10.0);
+    let button = |pressed| Event::PointerButton {
+        pos: place,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    studio.send(Event::PointerMoved(place));
+    studio.send(button(true));
+    studio.command(Command::RemoveMasked);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    studio.harness.run_steps(4);
+    assert_eq!(studio.layer_names().len(), count);
+    studio.send(button(false));
+    studio.wait("the layer", |state| {
+        state.document().layers().len() == count + 1
+    });
+    let notices: Vec<_> = studio.state().notices.iter().collect();
+    assert!(notices.is_empty(), "{notices:?}");
+}

@@ -125,6 +125,8 @@ pub enum Command {
     ClearMask,
     /// Turns the mask inside out.
     InvertMask,
+    /// Fills what the mask covers with what lies around it.
+    RemoveMasked,
     /// Adds a mask layer.
     AddMask,
     /// Adds a layer to paint colours on, and takes the brush for them in hand.

@@ -33,6 +33,7 @@ impl Core {
         self.place_arrivals();
         self.place_growths();
         self.place_drawings();
+        self.place_layers();
         self.go_on_live();
         self.follow_changes();
         self.count_classes();
@@ -236,11 +237,7 @@ impl Core {
             BackgroundEvent::CopyFailed(text) => self.take_copy_failed(&text),
             BackgroundEvent::CopyForgotten => {}
             BackgroundEvent::RecoveryEnded => self.wants_to_close = true,
-            BackgroundEvent::Pasted { document, picture } => {
-                if let Err(error) = self.insert(document, picture) {
-                    self.take_error(Subject::Pasting, &error.to_string());
-                }
-            }
+            BackgroundEvent::Layer(layer) => self.state.layers.push_back(*layer),
             BackgroundEvent::Saved { ticket, left_out } => {
                 if let Some(left_out) = left_out {
                     let text = sentence(&left_out);

@@ -22,6 +22,7 @@ pub mod following;
 pub mod form;
 pub mod frame;
 pub mod jobs;
+mod layers;
 pub mod library;
 pub mod live;
 pub mod loras;

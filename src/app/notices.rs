@@ -72,6 +72,8 @@ pub enum Subject {
     Copying,
     /// Taking one from there.
     Pasting,
+    /// Filling what a mask covers.
+    Removing,
     /// Reading boxes, label maps and palettes.
     Importing,
     /// Writing them.

@@ -15,6 +15,7 @@ use super::following::Followers;
 use super::form::{GenerateForm, Intent};
 use super::frame::KnownFilling;
 use super::jobs::{JobRecord, Jobs};
+use super::layers::ArrivingLayer;
 use super::library::Library;
 use super::live::Live;
 use super::loras::KnownLoras;
@@ -70,6 +71,8 @@ pub struct AppState {
     pub(super) growths: VecDeque<Grown>,
     /// Boxes and label maps that wait for a brush stroke to end.
     pub(super) drawings: VecDeque<FittedDrawing>,
+    /// Pictures that are to become layers, in the order in which they came.
+    pub(super) layers: VecDeque<ArrivingLayer>,
     /// Messages.
     pub notices: Notices,
     /// The dialog in front of the window.
@@ -144,6 +147,7 @@ impl AppState {
             arrivals: VecDeque::new(),
             growths: VecDeque::new(),
             drawings: VecDeque::new(),
+            layers: VecDeque::new(),
             notices: Notices::default(),
             dialog: None,
             naming: None,

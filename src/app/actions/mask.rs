@@ -27,6 +27,15 @@ pub static INVERT: Action = Action::new(Group::Edit, "Invert mask", |_| Some(Com
         (!has_mask).then_some("There is no mask that can be seen")
     });
 
+/// Fills what the mask covers.
+pub static REMOVE: Action = Action::new(Group::Edit, "Remove what is masked", |_| {
+    Some(Command::RemoveMasked)
+})
+.icon(icons::ERASER)
+.hint("Fills it with what lies around it, on a layer of its own; no model is needed")
+.key(Modifiers::SHIFT, Key::Delete)
+.unless(|state| state.removing_obstacle());
+
 /// Adds a mask layer.
 pub static ADD: Action =
     Action::new(Group::Edit, "Add mask", |_| Some(Command::AddMask)).icon(icons::SELECTION_PLUS);
@@ -35,5 +44,6 @@ pub static ADD: Action =
 pub static ENTRIES: &[Entry] = &[
     Entry::Action(&CLEAR),
     Entry::Action(&INVERT),
+    Entry::Action(&REMOVE),
     Entry::Action(&ADD),
 ];

@@ -13,6 +13,7 @@ use super::library::LibraryEvent;
 use crate::app::boxes::ImportedBoxes;
 use crate::app::classifier::ClassifierSeen;
 use crate::app::controls::ControlEvent;
+use crate::app::layers::ArrivingLayer;
 use crate::app::live::Ticket;
 use crate::app::loras::LoraSeen;
 use crate::app::notices::Subject;
@@ -222,13 +223,8 @@ pub enum BackgroundEvent {
     CopyForgotten,
     /// The folder for copies is gone: the window may close.
     RecoveryEnded,
-    /// A picture was taken from the clipboard.
-    Pasted {
-        /// For which document.
-        document: DocumentId,
-        /// The picture.
-        picture: TileGrid<[u8; 4]>,
-    },
+    /// A picture is to become a layer.
+    Layer(Box<ArrivingLayer>),
     /// A project or a picture was saved.
     Saved {
         /// What was saved.
@@ -358,7 +354,7 @@ impl BackgroundEvent {
             }
             Self::CopyKept | Self::CopyForgotten => Subject::Copies,
             Self::Copied => Subject::Copying,
-            Self::Pasted { .. } => Subject::Pasting,
+            Self::Layer(layer) => layer.subject(),
             Self::BoxesRead(_) => Subject::Importing,
             Self::BoxesWritten(_) => Subject::Exporting,
             Self::Classes(event) => match **event {

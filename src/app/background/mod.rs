@@ -21,6 +21,7 @@ mod loras;
 mod models;
 mod projects;
 mod prompt;
+mod removing;
 mod tracing;
 mod writing;
 
@@ -35,6 +36,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use image::{GrayImage, RgbaImage, imageops};
 
 use super::boxes::ImportedBoxes;
+use super::layers::ArrivingLayer;
 use super::live::Ticket;
 use super::notices::Subject;
 use super::training::{OpenedSettings, OutputPlace, PreviewOf, TrainPreview, TrainSurvey};
@@ -344,7 +346,8 @@ impl Background {
             .send(failing(Subject::Pasting), move |clipboard| {
                 let image = clipboard::paste(clipboard)?;
                 let picture = tiles_of(&image)?;
-                Ok(BackgroundEvent::Pasted { document, picture })
+                let layer = ArrivingLayer::Pasted { document, picture };
+                Ok(BackgroundEvent::Layer(Box::new(layer)))
             });
     }
 

@@ -12,7 +12,7 @@ use crate::app::documents::OpenDocument;
 use crate::app::losses::{Loss, Question};
 use crate::app::notices::{NoticeAction, Severity, Topic};
 use crate::app::training::{TrainPhase, Training};
-use crate::document::{Document, DocumentError, DocumentId, TileGrid};
+use crate::document::{Document, DocumentError};
 use crate::folders;
 use crate::project::Home;
 use crate::recipe::{FoundRecipe, PaintedRecipe};
@@ -177,30 +177,6 @@ impl Core {
             self.quit();
             self.agreed = None;
         }
-    }
-
-    /// A picture from the clipboard becomes a layer. A canvas without a picture
-    /// takes its size.
-    pub(in crate::app) fn insert(
-        &mut self,
-        document: DocumentId,
-        picture: TileGrid<[u8; 4]>,
-    ) -> Result<(), DocumentError> {
-        const NAME: &str = "Pasted picture";
-        let state = &mut self.state;
-        let Some(open) = state.documents.get_mut(document) else {
-            let text = "Nothing was pasted: the document was closed before the picture came";
-            state.notices.push(Severity::Info, text);
-            return Ok(());
-        };
-        let size_px = picture.size_px();
-        open.editor.place_picture("Paste", NAME, picture)?;
-        let canvas_px = open.document().size_px();
-        if size_px[0] > canvas_px[0] || size_px[1] > canvas_px[1] {
-            let text = "The pasted picture is larger than the canvas: its edges are cut off";
-            state.notices.push(Severity::Warning, text);
-        }
-        Ok(())
     }
 
     /// A painted picture whose document was closed goes to the folder for pictures.

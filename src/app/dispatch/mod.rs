@@ -134,6 +134,7 @@ impl Core {
             }
             Command::ClearMask => front.editor.clear_mask()?,
             Command::InvertMask => front.editor.invert_mask()?,
+            Command::RemoveMasked => self.remove_masked(),
             Command::AddMask => {
                 front.editor.add_layer(LayerKind::Mask)?;
             }

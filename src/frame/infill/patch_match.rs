@@ -15,7 +15,8 @@ use crate::random::Random;
 
 /// Patches reach so far from their middles.
 const REACH: usize = 3;
-/// Larger pictures are completed at this size, which bounds the time.
+/// Up to this size pieces are looked for everywhere. In larger pictures the same ones are
+/// taken, with all their detail, which bounds the time.
 const MOST_PX: usize = 256;
 /// The coarsest level has about so many places on its long side.
 const COARSEST_PX: usize = 32;
@@ -28,11 +29,9 @@ const PASSES: usize = 2;
 /// The colours with the empty places filled.
 pub(super) fn completed(canvas: &Canvas, seed: u64) -> Vec<Colour> {
     let size = [canvas.width, canvas.height()];
-    let longest = size[0].max(size[1]);
-    let first = fitting(size, MOST_PX.min(longest));
     let smooth = canvas.smooth();
     let mut random = Random::new(seed, 0);
-    let mut levels = vec![first];
+    let mut levels = vec![size];
     while let Some(last) = levels.last().copied()
         && last[0].max(last[1]) > COARSEST_PX
     {
@@ -50,23 +49,19 @@ pub(super) fn completed(canvas: &Canvas, seed: u64) -> Vec<Colour> {
             continue;
         }
         level.begin(found.as_ref(), &mut random);
-        let rounds = if above == 0 { FINEST_ROUNDS } else { ROUNDS };
+        let longest = size[0].max(size[1]);
+        let (rounds, reach) = match above {
+            _ if longest > MOST_PX => (1, 1),
+            0 => (FINEST_ROUNDS, longest),
+            _ => (ROUNDS, longest),
+        };
         for _ in 0..rounds {
-            (0..PASSES).for_each(|pass| level.search(pass % 2 == 1, &mut random));
+            (0..PASSES).for_each(|pass| level.search(pass % 2 == 1, reach, &mut random));
             level.vote();
         }
         found = Some(level);
     }
-    match found {
-        Some(level) => resized(&level.canvas.colours, first, size),
-        None => smooth,
-    }
-}
-
-/// The size of the same shape with so many places on its long side.
-fn fitting(size: [usize; 2], longest: usize) -> [usize; 2] {
-    let now = size[0].max(size[1]).max(1);
-    size.map(|side| (side * longest).div_ceil(now).max(1))
+    found.map_or(smooth, |level| level.canvas.colours)
 }
 
 fn resized(colours: &[Colour], from: [usize; 2], to: [usize; 2]) -> Vec<Colour> {
@@ -116,11 +111,26 @@ impl Level {
             is_known,
             width,
         };
+        let hole = (0..width * height).filter(|at| !canvas.is_known[*at]);
+        let bounds = hole.fold([width, 0, height, 0], |[left, right, top, bottom], at| {
+            let (x, y) = (at % width, at / width);
+            [left.min(x), right.max(x), top.min(y), bottom.max(y)]
+        });
         let touches_hole = |at: usize| {
+            let (x, y) = (at % width, at / width);
+            let [left, right, top, bottom] = bounds;
+            let is_near = x + REACH >= left && x <= right + REACH;
+            if !is_near || y + REACH < top || y > bottom + REACH {
+                return false;
+            }
             let mut around = offsets().filter_map(|offset| shifted(at, offset, size));
             around.any(|at| !canvas.is_known[at])
         };
-        let is_whole = |at: usize| offsets().all(|offset| shifted(at, offset, size).is_some());
+        let is_whole = |at: usize| {
+            let (x, y) = (at % width, at / width);
+            let [right, bottom] = [x, y].map(|it| it + REACH);
+            x >= REACH && y >= REACH && right < width && bottom < height
+        };
         let targets: Vec<usize> = (0..width * height).filter(|at| touches_hole(*at)).collect();
         let mut is_source: Vec<bool> = (0..width * height).map(is_whole).collect();
         targets.iter().for_each(|at| is_source[*at] = false);
@@ -166,8 +176,9 @@ impl Level {
         }
     }
 
-    /// A pass over all targets, forwards or backwards.
-    fn search(&mut self, is_backward: bool, random: &mut Random) {
+    /// A pass over all targets, forwards or backwards: what neighbours found, and any
+    /// place so far from what was found.
+    fn search(&mut self, is_backward: bool, reach: usize, random: &mut Random) {
         let [width, height] = self.size();
         let count = self.targets.len();
         for k in 0..count {
@@ -188,7 +199,7 @@ impl Level {
                     self.offer(at, find);
                 }
             }
-            let mut radius = width.max(height);
+            let mut radius = reach;
             while radius >= 1 {
                 let find = self.matches[at].0;
                 let mut near = || random.below(2 * radius as u64 + 1) as isize - radius as isize;
