@@ -10,6 +10,7 @@ use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Rgb};
 
 use super::Canvas;
+use crate::frame::distance::nearest;
 use crate::frame::membrane::Colour;
 use crate::random::Random;
 
@@ -20,6 +21,14 @@ const REACH: usize = 3;
 const MOST_PX: usize = 256;
 /// The coarsest level has about so many places on its long side.
 const COARSEST_PX: usize = 32;
+/// So many times it is begun anew, up to this size, and gone on with the best.
+const TRIALS: usize = 8;
+const TRIED_PX: usize = 64;
+/// How much less a find counts with every place further inside, as in the first of these.
+const DOUBT: f32 = 1.3;
+/// How unlike, in squared levels, a patch is taken to be that lies higher or lower by the
+/// whole picture: sky goes on in sky, and its colour from left to right.
+const ELSEWHERE: f32 = 1000.0;
 /// Rounds of searching and averaging; the finest level only adds detail.
 const ROUNDS: usize = 4;
 const FINEST_ROUNDS: usize = 2;
@@ -37,30 +46,20 @@ pub(super) fn completed(canvas: &Canvas, seed: u64) -> Vec<Colour> {
     {
         levels.push(last.map(|side| side.div_ceil(2)));
     }
-    let mut found: Option<Level> = None;
-    for (above, size) in levels.into_iter().enumerate().rev() {
-        let mut level = Level::of(canvas, &smooth, size);
-        if let Some(coarse) = &found {
-            level.take_empty_from(&coarse.canvas);
-        }
-        if level.sources.is_empty() {
-            // Too little is known for a single patch, so the smooth passage stays.
-            found = Some(level);
-            continue;
-        }
-        level.begin(found.as_ref(), &mut random);
-        let longest = size[0].max(size[1]);
-        let (rounds, reach) = match above {
-            _ if longest > MOST_PX => (1, 1),
-            0 => (FINEST_ROUNDS, longest),
-            _ => (ROUNDS, longest),
-        };
-        for _ in 0..rounds {
-            (0..PASSES).for_each(|pass| level.search(pass % 2 == 1, reach, &mut random));
-            level.vote();
-        }
-        found = Some(level);
-    }
+    levels.reverse();
+    let is_tried = |[width, height]: &[usize; 2]| *width.max(height) <= TRIED_PX;
+    let (tried, finer) = levels.split_at(levels.partition_point(is_tried));
+    let from = |level: Option<Level>, size: &[usize; 2], random: &mut Random| {
+        Some(Level::completed(canvas, &smooth, *size, level, random))
+    };
+    // By chance a piece may end up where nothing goes on from it.
+    let trials = (0..TRIALS).filter_map(|_| {
+        let steps = tried.iter();
+        steps.fold(None, |level, size| from(level, size, &mut random))
+    });
+    let best = trials.min_by(|a, b| a.discord().total_cmp(&b.discord()));
+    let steps = finer.iter();
+    let found = steps.fold(best, |level, size| from(level, size, &mut random));
     found.map_or(smooth, |level| level.canvas.colours)
 }
 
@@ -85,11 +84,54 @@ struct Level {
     is_source: Vec<bool>,
     /// Middles of patches that touch the hole.
     targets: Vec<usize>,
+    /// How much what a patch finds counts, by its middle: less with every place that lies
+    /// between it and what is known, so that the picture goes on from its edges.
+    trust: Vec<f32>,
     /// The most similar source of each target, and how far it is from it.
     matches: Vec<(usize, f32)>,
 }
 
 impl Level {
+    /// The canvas at a size, completed as the coarser one was.
+    fn completed(
+        canvas: &Canvas,
+        smooth: &[Colour],
+        size: [usize; 2],
+        coarse: Option<Self>,
+        random: &mut Random,
+    ) -> Self {
+        let mut level = Self::of(canvas, smooth, size);
+        if let Some(coarse) = &coarse {
+            level.take_empty_from(&coarse.canvas);
+        }
+        if level.sources.is_empty() {
+            // Too little is known for a single patch, so the smooth passage stays.
+            return level;
+        }
+        level.begin(coarse.as_ref(), random);
+        let longest = size[0].max(size[1]);
+        let is_finest = size == [canvas.width, canvas.height()];
+        let (rounds, reach) = match is_finest {
+            _ if longest > MOST_PX => (1, 1),
+            true => (FINEST_ROUNDS, longest),
+            false => (ROUNDS, longest),
+        };
+        for _ in 0..rounds {
+            (0..PASSES).for_each(|pass| level.search(pass % 2 == 1, reach, random));
+            level.vote();
+        }
+        level
+    }
+
+    /// How unlike their finds the patches are.
+    fn discord(&self) -> f32 {
+        let finds = self
+            .targets
+            .iter()
+            .map(|at| self.matches[*at].1 * self.trust[*at]);
+        finds.sum()
+    }
+
     /// The canvas at a size, with a smooth passage to begin with; a place is known where
     /// all that it covers is.
     fn of(canvas: &Canvas, smooth: &[Colour], size: [usize; 2]) -> Self {
@@ -135,7 +177,16 @@ impl Level {
         let mut is_source: Vec<bool> = (0..width * height).map(is_whole).collect();
         targets.iter().for_each(|at| is_source[*at] = false);
         let sources = (0..width * height).filter(|at| is_source[*at]).collect();
+        let known = nearest(&canvas.is_known, width);
+        let trust = |at: usize| {
+            let near = known.as_ref().map_or(at, |known| known[at]);
+            let away =
+                |axis: fn(usize, usize) -> usize| axis(at, width).abs_diff(axis(near, width));
+            let away = [away(|at, width| at % width), away(|at, width| at / width)];
+            DOUBT.powf(-(away.map(|it| (it * it) as f32).iter().sum::<f32>()).sqrt())
+        };
         Self {
+            trust: (0..width * height).map(trust).collect(),
             canvas,
             sources,
             is_source,
@@ -244,7 +295,8 @@ impl Level {
                 return f32::INFINITY;
             }
         }
-        sum / count.max(1.0)
+        let [from, to] = [source, target].map(|at| (at / width) as f32 / size[1] as f32);
+        sum / count.max(1.0) + ELSEWHERE * (from - to).powi(2)
     }
 
     /// Every empty place becomes the mean of what the patches over it have found; better
@@ -257,7 +309,7 @@ impl Level {
         let mut sums = vec![([0.0; 3], 0.0_f32); self.canvas.colours.len()];
         for target in &self.targets {
             let (source, distance) = self.matches[*target];
-            let weight = (-distance / (usual + 1.0)).exp() + 1e-6;
+            let weight = ((-distance / (usual + 1.0)).exp() + 1e-6) * self.trust[*target];
             for [dx, dy] in offsets() {
                 let Some(at) = shifted(*target, [dx, dy], size) else {
                     continue;
