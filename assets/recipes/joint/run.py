@@ -243,6 +243,17 @@ def new_judge():
     return Judge(LABELS, len(STYLES), len(TIMES) + 1, len(PLACES) + 1, len(GROUNDS) + 1).to(device)
 
 
+def judge_loss(said, wanted, setting):
+    """How badly classes of cells [B, H, W], the style of things, time, place and ground were told."""
+    labels, styles, *whole = (part.float() for part in said)
+    thing = (wanted >= STUFF).float()
+    weight = thing / thing.sum().clamp(min=1) + (1 - thing) / (1 - thing).sum().clamp(min=1)
+    style = setting[:, 3, None, None].expand_as(wanted)
+    loss = (F.cross_entropy(labels, wanted, reduction="none") * weight).sum()
+    loss = loss + 0.5 * (F.cross_entropy(styles, style, reduction="none") * thing).sum() / thing.sum().clamp(min=1)
+    return loss + sum(0.3 * F.cross_entropy(part, setting[:, k]) for k, part in enumerate(whole))
+
+
 def train_judge(scenes, seconds):
     judge = new_judge()
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.01, fused=cuda)
@@ -254,17 +265,9 @@ def train_judge(scenes, seconds):
         rows = scenes.pick(plan["judge_batch"])
         picture = scenes.pictures(rows)
         picture = picture + torch.randn_like(picture) * torch.rand(len(rows), 1, 1, 1, device=device) * 0.05
-        wanted = cell_labels(scenes.labels[rows])
-        setting = scenes.setting[rows].long()
         with half():
-            labels, styles, times, places, grounds = judge(picture)
-        thing = (wanted >= STUFF).float()
-        weight = thing / thing.sum().clamp(min=1) + (1 - thing) / (1 - thing).sum().clamp(min=1)
-        style = setting[:, 3, None, None].expand_as(wanted)
-        loss = (F.cross_entropy(labels.float(), wanted, reduction="none") * weight).sum()
-        loss = loss + 0.5 * (F.cross_entropy(styles.float(), style, reduction="none") * thing).sum() / thing.sum().clamp(min=1)
-        for k, said in enumerate((times, places, grounds)):
-            loss = loss + 0.3 * F.cross_entropy(said.float(), setting[:, k])
+            said = judge(picture)
+        loss = judge_loss(said, cell_labels(scenes.labels[rows]), scenes.setting[rows].long())
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         rate_of(optimiser, learning_rate(part, 2e-3))
@@ -678,13 +681,11 @@ def asked(scenes, rows, vae, scale, empty, tasks):
 
 
 @torch.no_grad()
-def paint(joint, vae, scale, told, empty, steps=20, guidance=4.0):
+def sample(joint, x, told, empty, times, guidance=4.0):
+    """DDIM from latents with the noise of the first of the times to those of the last."""
     count = len(told["tokens"])
     bare = {**told, "tokens": empty.expand(count, -1), "kinds": torch.full_like(told["kinds"], -1), "labels": torch.full_like(told["labels"], 255)}
     both = with_shares(joint, {name: torch.cat([bare[name], told[name]]) for name in told})
-    places = side // vae.factor
-    x = torch.randn(count, vae.latent, places, places, device=device)
-    times = torch.linspace(STEPS - 1, 0, steps + 1, device=device).round().long()
     for now, then in zip(times[:-1], times[1:]):
         a, b = alphas[now], alphas[then] if then > 0 else torch.tensor(1.0, device=device)
         with half():
@@ -694,6 +695,18 @@ def paint(joint, vae, scale, told, empty, steps=20, guidance=4.0):
         clean = a.sqrt() * x - (1 - a).sqrt() * v
         noise = a.sqrt() * v + (1 - a).sqrt() * x
         x = b.sqrt() * clean + (1 - b).sqrt() * noise
+    return x
+
+
+def times_from(first, steps):
+    return torch.linspace(first, 0, steps + 1, device=device).round().long()
+
+
+@torch.no_grad()
+def paint(joint, vae, scale, told, empty, steps=20, guidance=4.0):
+    places = side // vae.factor
+    x = torch.randn(len(told["tokens"]), vae.latent, places, places, device=device)
+    x = sample(joint, x, told, empty, times_from(STEPS - 1, steps), guidance)
     with half():
         return vae.decode(x / scale).float().clamp(-1, 1)
 
