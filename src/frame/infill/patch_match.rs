@@ -50,7 +50,8 @@ pub(super) fn completed(canvas: &Canvas, seed: u64) -> Vec<Colour> {
     let is_tried = |[width, height]: &[usize; 2]| *width.max(height) <= TRIED_PX;
     let (tried, finer) = levels.split_at(levels.partition_point(is_tried));
     let from = |level: Option<Level>, size: &[usize; 2], random: &mut Random| {
-        Some(Level::completed(canvas, &smooth, *size, level, random))
+        let coarse = level.as_ref();
+        Some(Level::completed(canvas, &smooth, *size, coarse, random))
     };
     // By chance a piece may end up where nothing goes on from it.
     let trials = (0..TRIALS).filter_map(|_| {
@@ -97,18 +98,18 @@ impl Level {
         canvas: &Canvas,
         smooth: &[Colour],
         size: [usize; 2],
-        coarse: Option<Self>,
+        coarse: Option<&Self>,
         random: &mut Random,
     ) -> Self {
         let mut level = Self::of(canvas, smooth, size);
-        if let Some(coarse) = &coarse {
+        if let Some(coarse) = coarse {
             level.take_empty_from(&coarse.canvas);
         }
         if level.sources.is_empty() {
             // Too little is known for a single patch, so the smooth passage stays.
             return level;
         }
-        level.begin(coarse.as_ref(), random);
+        level.begin(coarse, random);
         let longest = size[0].max(size[1]);
         let is_finest = size == [canvas.width, canvas.height()];
         let (rounds, reach) = match is_finest {
