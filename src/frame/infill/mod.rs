@@ -38,6 +38,7 @@ pub(super) fn filled(picture: &RgbaImage, infill: Infill, seed: u64) -> RgbImage
 }
 
 /// Colours by row, some of which are known.
+#[derive(Clone)]
 struct Canvas {
     colours: Vec<Colour>,
     is_known: Vec<bool>,

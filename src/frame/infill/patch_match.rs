@@ -46,21 +46,25 @@ pub(super) fn completed(canvas: &Canvas, seed: u64) -> Vec<Colour> {
     {
         levels.push(last.map(|side| side.div_ceil(2)));
     }
-    levels.reverse();
-    let is_tried = |[width, height]: &[usize; 2]| *width.max(height) <= TRIED_PX;
-    let (tried, finer) = levels.split_at(levels.partition_point(is_tried));
-    let from = |level: Option<Level>, size: &[usize; 2], random: &mut Random| {
-        let coarse = level.as_ref();
-        Some(Level::completed(canvas, &smooth, *size, coarse, random))
-    };
+    let levels: Vec<Level> = levels
+        .into_iter()
+        .rev()
+        .map(|size| Level::of(canvas, &smooth, size))
+        .collect();
+    let coarse_count = levels.partition_point(|level| level.longest() <= TRIED_PX);
+    let mut levels = levels.into_iter();
+    let tried: Vec<Level> = levels.by_ref().take(coarse_count).collect();
     // By chance a piece may end up where nothing goes on from it.
     let trials = (0..TRIALS).filter_map(|_| {
-        let steps = tried.iter();
-        steps.fold(None, |level, size| from(level, size, &mut random))
+        let steps = tried.iter().cloned();
+        steps.fold(None, |coarse, level| {
+            Some(level.completed(coarse.as_ref(), &mut random))
+        })
     });
     let best = trials.min_by(|a, b| a.discord().total_cmp(&b.discord()));
-    let steps = finer.iter();
-    let found = steps.fold(best, |level, size| from(level, size, &mut random));
+    let found = levels.fold(best, |coarse, level| {
+        Some(level.completed(coarse.as_ref(), &mut random))
+    });
     found.map_or(smooth, |level| level.canvas.colours)
 }
 
@@ -78,8 +82,11 @@ fn resized(colours: &[Colour], from: [usize; 2], to: [usize; 2]) -> Vec<Colour> 
 }
 
 /// The picture at one size.
+#[derive(Clone)]
 struct Level {
     canvas: Canvas,
+    /// Whether that is its own size.
+    is_finest: bool,
     /// Middles of patches that are known as a whole.
     sources: Vec<usize>,
     is_source: Vec<bool>,
@@ -93,35 +100,32 @@ struct Level {
 }
 
 impl Level {
-    /// The canvas at a size, completed as the coarser one was.
-    fn completed(
-        canvas: &Canvas,
-        smooth: &[Colour],
-        size: [usize; 2],
-        coarse: Option<&Self>,
-        random: &mut Random,
-    ) -> Self {
-        let mut level = Self::of(canvas, smooth, size);
+    /// Completed, going on from how the coarser one was.
+    fn completed(mut self, coarse: Option<&Self>, random: &mut Random) -> Self {
         if let Some(coarse) = coarse {
-            level.take_empty_from(&coarse.canvas);
+            self.take_empty_from(&coarse.canvas);
         }
-        if level.sources.is_empty() {
+        if self.sources.is_empty() {
             // Too little is known for a single patch, so the smooth passage stays.
-            return level;
+            return self;
         }
-        level.begin(coarse, random);
-        let longest = size[0].max(size[1]);
-        let is_finest = size == [canvas.width, canvas.height()];
-        let (rounds, reach) = match is_finest {
+        self.begin(coarse, random);
+        let longest = self.longest();
+        let (rounds, reach) = match self.is_finest {
             _ if longest > MOST_PX => (1, 1),
             true => (FINEST_ROUNDS, longest),
             false => (ROUNDS, longest),
         };
         for _ in 0..rounds {
-            (0..PASSES).for_each(|pass| level.search(pass % 2 == 1, reach, random));
-            level.vote();
+            (0..PASSES).for_each(|pass| self.search(pass % 2 == 1, reach, random));
+            self.vote();
         }
-        level
+        self
+    }
+
+    fn longest(&self) -> usize {
+        let [width, height] = self.size();
+        width.max(height)
     }
 
     /// How unlike their finds the patches are.
@@ -188,6 +192,7 @@ impl Level {
         };
         Self {
             trust: (0..width * height).map(trust).collect(),
+            is_finest: size == whole,
             canvas,
             sources,
             is_source,
