@@ -110,9 +110,7 @@ def seen_loss(eye, painted, pictures, things, cells, setting, is_aligned):
         far = far + ((layer - want).square() * weight * is_aligned / weight.mean()).mean()
     labels, styles, *_ = said
     thing = (cells >= run.STUFF).float()
-    flat = cells.flatten(1)
-    sizes = torch.zeros(len(cells), run.LABELS).scatter_add_(1, flat, thing.flatten(1)).gather(1, flat).view_as(thing)
-    weight = thing / sizes.clamp(min=1)
+    weight = refine.evenly(thing, cells)
     kind = (F.cross_entropy(labels.float(), cells, reduction="none").clamp(max=6) * weight).sum() / weight.sum().clamp(min=1)
     style = F.cross_entropy(styles.float(), refine.as_cells(setting[:, 3], cells), reduction="none").clamp(max=6)
     return far + 0.3 * kind + 0.2 * (style * thing).sum() / thing.sum().clamp(min=1)

@@ -196,6 +196,13 @@ def around(rects, part=0.35):
     return torch.cat([rects[..., :2] - beyond, rects[..., 2:] + beyond], -1)
 
 
+def evenly(counted, cells):
+    """Weights of cells by which things of one class count as those of another, be they small or large."""
+    flat = cells.flatten(1)
+    sizes = torch.zeros(len(cells), run.LABELS).scatter_add_(1, flat, counted.flatten(1)).gather(1, flat).view_as(counted)
+    return counted / sizes.clamp(min=1)
+
+
 def reward_loss(recogniser, clean, scenes, rows, told, when):
     """How badly the recogniser finds, in predicted latents, the things that were told, or that can be seen;
     what lies around told boxes; and the style, time, place and ground of the words."""
@@ -206,16 +213,14 @@ def reward_loss(recogniser, clean, scenes, rows, told, when):
     is_thing = cells >= run.STUFF
     early = (when < 800).float()[:, None, None]
     counted = (is_thing & seen).float() * painted * early
-    # Things of one class count as those of another, be they small or large; and less under noise.
-    flat = cells.flatten(1)
-    sizes = torch.zeros(len(rows), run.LABELS).scatter_add_(1, flat, counted.flatten(1)).gather(1, flat).view_as(counted)
-    weight = counted / sizes.clamp(min=1)
+    weight = evenly(counted, cells)
     # Nothing of a thing beyond its box, but what was there before.
     wide = run.planes(around(scenes.rects[rows]), told["kinds"] >= 0, cells.shape[-1])[:, 0]
     ring = ((wide > 0) & ~is_thing).float() * painted * early
     boxes = (told["kinds"] >= 0).sum(1)[:, None, None]
     weight = weight + 0.7 * boxes * ring / ring.sum((1, 2), keepdim=True).clamp(min=1)
     clear = run.alphas[when].sqrt()
+    # Less under noise.
     weight = weight * clear[:, None, None]
     mean = lambda values, weight: (values * weight).sum() / weight.sum().clamp(min=1e-3)
     # Under noise half of the time, so that no pattern that only the recogniser sees is worth anything.

@@ -26,6 +26,8 @@ const TRIALS: usize = 8;
 const TRIED_PX: usize = 64;
 /// How much less a find counts with every place further inside, as in the first of these.
 const DOUBT: f32 = 1.3;
+/// Further inside than this all finds count the same: smaller numbers would be none.
+const DEEPEST_PX: f32 = 40.0;
 /// How unlike, in squared levels, a patch is taken to be that lies higher or lower by the
 /// whole picture: sky goes on in sky, and its colour from left to right.
 const ELSEWHERE: f32 = 1000.0;
@@ -185,10 +187,9 @@ impl Level {
         let known = nearest(&canvas.is_known, width);
         let trust = |at: usize| {
             let near = known.as_ref().map_or(at, |known| known[at]);
-            let away =
-                |axis: fn(usize, usize) -> usize| axis(at, width).abs_diff(axis(near, width));
-            let away = [away(|at, width| at % width), away(|at, width| at / width)];
-            DOUBT.powf(-(away.map(|it| (it * it) as f32).iter().sum::<f32>()).sqrt())
+            let x = (at % width).abs_diff(near % width) as f32;
+            let y = (at / width).abs_diff(near / width) as f32;
+            trust_at(x.hypot(y))
         };
         Self {
             trust: (0..width * height).map(trust).collect(),
@@ -337,6 +338,11 @@ impl Level {
     }
 }
 
+/// How much a find counts so many places from what is known.
+fn trust_at(depth_px: f32) -> f32 {
+    DOUBT.powf(-depth_px.min(DEEPEST_PX))
+}
+
 /// From the middle of a patch to each of its places.
 fn offsets() -> impl Iterator<Item = [isize; 2]> {
     let reach = REACH as isize;
@@ -350,4 +356,16 @@ fn shifted(at: usize, [dx, dy]: [isize; 2], [width, height]: [usize; 2]) -> Opti
         .checked_add_signed(dy)
         .filter(|y| *y < height)?;
     Some(y * width + x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trust_at;
+
+    #[test]
+    fn finds_count_in_the_middle_of_the_largest_hole_too() {
+        assert!(trust_at(0.0) > trust_at(1.0) && trust_at(1.0) > trust_at(9.0));
+        // As much less as the worst find of a patch counts.
+        assert!((trust_at(1000.0) * 1e-6).is_normal());
+    }
 }
